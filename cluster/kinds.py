@@ -1,0 +1,87 @@
+"""The kinds that are watched, in the order in which they are asked for: first what says that something is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cluster import objects as k
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One watched kind.
+
+    `metadata_only`: requested as PartialObjectMetadata, so that values (of Secrets above all) never leave the server.
+    `order`: start order; kinds with the same order start together. `optional`: its absence (404, 403) does not make an answer partial.
+    """
+
+    name: str
+    plural: str
+    group: str
+    version: str
+    type: type[k.Object]
+    order: int
+    namespaced: bool = True
+    metadata_only: bool = False
+    optional: bool = False
+    field_selector: str = ""
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "") -> str:
+        """Collection path below the server's root, for one namespace or ("") for all."""
+        prefix = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        if namespace and self.namespaced:
+            return f"{prefix}/namespaces/{namespace}/{self.plural}"
+        return f"{prefix}/{self.plural}"
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("Node", "nodes", "", "v1", k.Node, 0, namespaced=False),
+    Kind("Event", "events", "", "v1", k.Event, 0),
+    Kind("Pod", "pods", "", "v1", k.Pod, 1),
+    Kind("Namespace", "namespaces", "", "v1", k.Namespace, 1, namespaced=False),
+    Kind("Deployment", "deployments", "apps", "v1", k.Deployment, 2),
+    Kind("DaemonSet", "daemonsets", "apps", "v1", k.DaemonSet, 2),
+    Kind("StatefulSet", "statefulsets", "apps", "v1", k.StatefulSet, 2),
+    Kind("ReplicaSet", "replicasets", "apps", "v1", k.ReplicaSet, 2),
+    Kind("Service", "services", "", "v1", k.Service, 3),
+    Kind("EndpointSlice", "endpointslices", "discovery.k8s.io", "v1", k.EndpointSlice, 3),
+    Kind("Lease", "leases", "coordination.k8s.io", "v1", k.Lease, 3),
+    Kind("Job", "jobs", "batch", "v1", k.Job, 3),
+    Kind("CronJob", "cronjobs", "batch", "v1", k.CronJob, 3),
+    Kind("Secret", "secrets", "", "v1", k.PartialObject, 4, metadata_only=True),
+    Kind("ConfigMap", "configmaps", "", "v1", k.PartialObject, 4, metadata_only=True),
+    Kind("Ingress", "ingresses", "networking.k8s.io", "v1", k.Ingress, 4),
+    Kind("NetworkPolicy", "networkpolicies", "networking.k8s.io", "v1", k.NetworkPolicy, 4),
+    Kind("PersistentVolumeClaim", "persistentvolumeclaims", "", "v1", k.PersistentVolumeClaim, 4),
+    Kind("PersistentVolume", "persistentvolumes", "", "v1", k.PersistentVolume, 4, namespaced=False),
+    Kind("VolumeAttachment", "volumeattachments", "storage.k8s.io", "v1", k.VolumeAttachment, 4, namespaced=False),
+    Kind("HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", "v2", k.HorizontalPodAutoscaler, 4),
+    Kind("PodDisruptionBudget", "poddisruptionbudgets", "policy", "v1", k.PodDisruptionBudget, 4),
+    Kind("ResourceQuota", "resourcequotas", "", "v1", k.ResourceQuota, 5, optional=True),
+    Kind(
+        "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", "admissionregistration.k8s.io", "v1",
+        k.WebhookConfiguration, 5, namespaced=False, optional=True,
+    ),
+    Kind(
+        "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", "admissionregistration.k8s.io", "v1",
+        k.WebhookConfiguration, 5, namespaced=False, optional=True,
+    ),
+    Kind(
+        "CustomResourceDefinition", "customresourcedefinitions", "apiextensions.k8s.io", "v1",
+        k.PartialObject, 5, namespaced=False, metadata_only=True, optional=True,
+    ),
+    Kind(
+        "ClusterRole", "clusterroles", "rbac.authorization.k8s.io", "v1",
+        k.PartialObject, 5, namespaced=False, metadata_only=True, optional=True,
+    ),
+    Kind(
+        "ClusterRoleBinding", "clusterrolebindings", "rbac.authorization.k8s.io", "v1",
+        k.PartialObject, 5, namespaced=False, metadata_only=True, optional=True,
+    ),
+)  # fmt: skip
+
+BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS}

@@ -1,0 +1,28 @@
+"""The answer of the matcher: a runbook, how well it fits (0 to 1) and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One piece for, missing or against. `step` is the id of the runbook step that would tell (for missing ones)."""
+
+    text: str
+    step: str = ""
+    findings: tuple[str, ...] = ()
+    """Ids of the findings it rests on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One runbook beside a symptom or a human's words."""
+
+    id: str
+    title: str
+    score: float
+    confident: bool
+    for_: tuple[Reason, ...] = ()
+    missing: tuple[Reason, ...] = ()
+    against: tuple[Reason, ...] = ()

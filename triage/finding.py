@@ -1,0 +1,142 @@
+"""What triage says: findings, symptoms, cohorts and changes, as values that cross the folders."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+from cluster.objects import Ref
+
+Fact = str | int | float | bool | None | tuple[str, ...]
+
+
+class Severity(enum.StrEnum):
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return _RANK[self]
+
+
+_RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+class SinceSource(enum.StrEnum):
+    """How the beginning of a finding is known."""
+
+    CONDITION = "condition"
+    EVENT = "event"
+    STATUS = "status"
+    MANAGED_FIELDS = "managedFields"
+    CREATION = "creation"
+    FIRST_SEEN = "first seen"
+    """Only that it was so when it was first looked at: it may be older."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One observed fact: where it was read (object and field, or event) and what it said."""
+
+    source: str
+    text: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One abnormal fact about one object.
+
+    `id` is stable for the same fact on the same object: `rule:Kind/namespace/name[:detail]`.
+    `rule` names the signal (`node-not-ready`, `daemonset-image-drift`, …): runbooks match on it and on `facts`.
+    `active` is False for an edge that is over but recent (a container that runs again after OOMKilled ten minutes ago).
+    """
+
+    id: str
+    rule: str
+    object: Ref
+    claim: str
+    severity: Severity
+    severity_rule: str
+    since: datetime | None
+    since_source: SinceSource
+    evidence: tuple[Evidence, ...] = ()
+    facts: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
+    related: tuple[Ref, ...] = ()
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SharedAttribute:
+    """What failing objects have in common: `inside` of the failing ones, `outside` of the healthy ones, each as (k, n)."""
+
+    what: str
+    value: str
+    inside: tuple[int, int]
+    outside: tuple[int, int]
+    p_value: float
+    """Fisher's exact test, one-sided, Holm-corrected for all attributes tried."""
+    tied_with: tuple[str, ...] = ()
+    """Other attributes that separate exactly as well ("zone zone-b"): the data cannot tell them apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFact:
+    """Something that was changed in the cluster before or around a symptom, read from the API alone."""
+
+    at: datetime
+    what: str
+    object: Ref
+    rule: str
+    """Kind of change: rollout, node-joined, node-version, secret-keys, policy-edited, scaled, cordoned, …"""
+    manager: str = ""
+    facts: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Dependant:
+    """Part of the blast radius: what depends on the failing thing, and in what state it is."""
+
+    object: Ref
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """A group of findings that belong together. `id` is stable while the group lasts."""
+
+    id: str
+    title: str
+    severity: Severity
+    since: datetime | None
+    objects: tuple[Ref, ...]
+    findings: tuple[Finding, ...]
+    shared: tuple[SharedAttribute, ...] = ()
+    changes: tuple[ChangeFact, ...] = ()
+    blast: tuple[Dependant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that could not be looked at, and why: an answer with gaps says so."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Triage of one moment: deterministic for the same snapshot."""
+
+    as_of: datetime
+    complete: bool
+    unavailable: tuple[Gap, ...]
+    symptoms: tuple[Symptom, ...]
+    """Worst and oldest first."""
+    findings: tuple[Finding, ...]
+    changes: tuple[ChangeFact, ...]
