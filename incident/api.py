@@ -1,0 +1,120 @@
+"""The interface between an investigation and its two faces (screens and text)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from actions.plan import ActionPlan, ActionResult
+from cluster.objects import Ref
+from cluster.store import Store
+from incident.runs import RunView
+from incident.view import View
+from probes.result import ProbePlan, ProbeResult
+from runbooks.match import Match
+from runbooks.model import Runbook
+from timeline.entry import Entry
+
+Progress = Callable[[str], None]
+"""Called with one line of progress ("5 of 12 tries, node-2")."""
+
+
+class Investigation(Protocol):
+    """One investigation of one cluster: live state, triage, runbooks, probes, actions and the record.
+
+    All methods are called on the event loop that runs it. Those that wait are coroutines with time limits of their own; cancelling
+    one stops the work and cleans up. Nothing here raises for a sick cluster: what could not be done is in the answer.
+    """
+
+    @property
+    def view(self) -> View: ...
+
+    @property
+    def store(self) -> Store:
+        """The rows behind the object tables (read only)."""
+        ...
+
+    def subscribe(self, listener: Callable[[View], None]) -> Callable[[], None]:
+        """Call `listener` on the loop with each new picture (at most 10 a second); returns the function that unsubscribes."""
+        ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        """Stop watching, sweep what was created in the cluster (bounded: 10 s), close the record."""
+        ...
+
+    def retry_now(self) -> None:
+        """Do not wait for the back-off."""
+        ...
+
+    # -- runbooks
+
+    def match_words(self, text: str) -> Sequence[Match]:
+        """Rank runbooks for a human's words together with the live evidence; < 16 ms, called for every keystroke."""
+        ...
+
+    def runbooks(self) -> Sequence[Runbook]: ...
+
+    def open_run(self, runbook_id: str, symptom_id: str = "") -> RunView:
+        """Begin or go on with the walk through a runbook; its progress is read back from the record."""
+        ...
+
+    def set_parameter(self, run_id: str, name: str, value: str) -> RunView: ...
+
+    async def do_step(self, run_id: str, step_id: str, progress: Progress | None = None) -> RunView:
+        """Run a check or a wait. Probes and actions have plans of their own (below)."""
+        ...
+
+    def answer_step(self, run_id: str, step_id: str, answer: str) -> RunView:
+        """Record a human's answer to an `ask` step."""
+        ...
+
+    def skip_step(self, run_id: str, step_id: str, reason: str) -> RunView: ...
+
+    def go_to_step(self, run_id: str, step_id: str) -> RunView:
+        """Back, repeat or jump: the next step to do, nothing is undone."""
+        ...
+
+    # -- probes and actions
+
+    async def plan_probe(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ProbePlan: ...
+
+    async def run_probe(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult: ...
+
+    async def plan_action(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ActionPlan: ...
+
+    async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
+        """Through the gate: refused unless `typed` is the plan's confirmation text and the session was started with --write."""
+        ...
+
+    def decline_action(self, plan: ActionPlan, reason: str) -> None: ...
+
+    # -- objects
+
+    async def object_yaml(self, ref: Ref) -> str:
+        """The object without managedFields, redacted; Secrets: names and keys only. On failure a sentence that says why."""
+        ...
+
+    def logs(self, namespace: str, pod: str, container: str = "", *, previous: bool = False, tail: int = 500) -> AsyncIterator[str]: ...
+
+    # -- record
+
+    def note(self, text: str) -> Entry:
+        """`text`, `-5m text` or `@14:30 text`. Works without a cluster. Raises ValueError with a sentence for a bad time."""
+        ...
+
+    def entries(self) -> Sequence[Entry]:
+        """All entries, oldest first by the time they happened."""
+        ...
+
+    def draft(self) -> str:
+        """The post-mortem draft as Markdown."""
+        ...
+
+    def export(self) -> str:
+        """Write the draft beside the record without losing edits; returns the path."""
+        ...
+
+
+StartTui = Callable[[Investigation], Awaitable[Any]]

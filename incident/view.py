@@ -1,0 +1,99 @@
+"""What the faces show: one immutable picture of an investigation.
+
+The TUI and the text interface read `Investigation.view` and nothing deeper. A new picture is made at most ten times a second, only
+when something changed; it shares unchanged parts with the one before, so comparing parts by identity is a valid "did it change".
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from cluster.freshness import Freshness
+from runbooks.match import Match
+from triage.finding import Report, Symptom
+
+
+class Reach(enum.StrEnum):
+    """Whether the API server answers."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    DEGRADED = "degraded"
+    """It answers, slowly or in part."""
+    LOST = "lost"
+    OFFLINE = "offline"
+    """There is no cluster to ask: no kubeconfig, or a recorded incident is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class HopView:
+    """One rung of the ladder from the workstation: DNS, TCP, TLS, HTTP, readyz."""
+
+    name: str
+    ok: bool | None
+    """None: not measured, because an earlier hop failed."""
+    seconds: float | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiView:
+    reach: Reach
+    since: datetime
+    reason: str = ""
+    """One sentence, "" when live."""
+    heard: datetime | None = None
+    hops: tuple[HopView, ...] = ()
+    requests_per_minute: int = 0
+    clock_offset: float | None = None
+    """Seconds by which the server's clock is ahead of ours, None when unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordView:
+    """The incident's file. `state` is "ok", "sidecar" (the disk refuses, entries wait beside it) or "none"."""
+
+    incident: str
+    entries: int
+    state: str
+    reason: str = ""
+    head: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SymptomView:
+    symptom: Symptom
+    matches: tuple[Match, ...]
+    """Best first; may be empty: nothing fits is an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Something under way that a person waits for or may stop."""
+
+    id: str
+    title: str
+    started: datetime
+    detail: str = ""
+    can_stop: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    version: int
+    as_of: datetime
+    context: str
+    server: str
+    write: bool
+    namespaces: tuple[str, ...]
+    api: ApiView
+    kinds: tuple[Freshness, ...]
+    report: Report | None
+    """None until the first kinds have been read: not known is not healthy."""
+    symptoms: tuple[SymptomView, ...]
+    record: RecordView
+    activities: tuple[Activity, ...] = ()
+    problem: str = ""
+    """Why there is no cluster, in one sentence with what to try; "" otherwise."""
