@@ -1,0 +1,47 @@
+"""kube-controller-manager and kube-scheduler for a test cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.rungs.apiserver import SERVICE_RANGE, ApiServer
+from tests.rungs.kubeconfig import write
+from tests.rungs.processes import Process, free_port, start
+
+# The client-side limits of a production cluster (20 requests a second) would make a test wait for them.
+RATE = ("--kube-api-qps", "500", "--kube-api-burst", "1000")
+
+
+def start_workload_controllers(
+    stack: ExitStack, binaries: Mapping[str, Path], directory: Path, api: ApiServer, *, enter: Sequence[str] = ()
+) -> dict[str, Process]:
+    """Start both with identities of their own; they need no readiness wait, their clients retry."""
+    root = api.authority.root.certificate
+
+    def identity(name: str) -> Path:
+        certificate = api.authority.issue(name, f"system:{name}")
+        return write(directory / f"{name}.kubeconfig", api.server, root, client=certificate)
+
+    # fmt: off
+    manager = [
+        binaries["kube-controller-manager"], "--kubeconfig", identity("kube-controller-manager"), "--leader-elect=false",
+        "--use-service-account-credentials=true", "--service-account-private-key-file", api.service_accounts.key, "--root-ca-file", root,
+        "--cluster-signing-cert-file", root, "--cluster-signing-key-file", api.authority.root.key,
+        "--service-cluster-ip-range", SERVICE_RANGE, "--allocate-node-cidrs=false", "--bind-address", "127.0.0.1",
+        "--secure-port", _port(enter, 10257), *RATE,
+    ]
+    scheduler = [
+        binaries["kube-scheduler"], "--kubeconfig", identity("kube-scheduler"), "--leader-elect=false", "--bind-address", "127.0.0.1",
+        "--secure-port", _port(enter, 10259), *RATE,
+    ]
+    # fmt: on
+    return {
+        "kube-controller-manager": start(stack, "kube-controller-manager", manager, directory, enter=enter),
+        "kube-scheduler": start(stack, "kube-scheduler", scheduler, directory, enter=enter),
+    }
+
+
+def _port(enter: Sequence[str], usual: int) -> str:
+    return str(usual if enter else free_port())
