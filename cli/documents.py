@@ -1,0 +1,146 @@
+"""The JSON documents of the text interface: what the screens show, with a `schema` field, times in RFC 3339 UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from cluster.objects import Ref
+from incident.view import SymptomView, View
+from runbooks.match import Match, Reason
+from triage.finding import ChangeFact, Evidence, Finding, SharedAttribute
+
+TRIAGE_SCHEMA = "stanch.triage/1"
+
+
+def time_text(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC with seconds, None when not known."""
+    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def ref_document(ref: Ref) -> dict[str, str]:
+    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
+
+
+def triage_document(view: View) -> dict[str, Any]:
+    """The `stanch.triage/1` document of a view; `complete` is false whenever something could not be read."""
+    report = view.report
+    unavailable = [] if report is None else [{"what": gap.what, "why": gap.why} for gap in report.unavailable]
+    if view.problem:
+        unavailable.insert(0, {"what": "cluster", "why": view.problem})
+    elif report is None:
+        unavailable.insert(0, {"what": "cluster", "why": view.api.reason or "nothing has been read yet"})
+    return {
+        "schema": TRIAGE_SCHEMA,
+        "context": view.context,
+        "server": view.server,
+        "as_of": time_text(report.as_of if report else view.as_of),
+        "complete": bool(report and report.complete and not unavailable),
+        "unavailable": unavailable,
+        "api": {
+            "reach": view.api.reach.value,
+            "since": time_text(view.api.since),
+            "reason": view.api.reason,
+            "hops": [{"name": hop.name, "ok": hop.ok, "seconds": hop.seconds, "detail": hop.detail} for hop in view.api.hops],
+        },
+        "read": {kind.kind: {"state": kind.state.value, "count": kind.count, "heard": time_text(kind.heard)} for kind in view.kinds},
+        "symptoms": [symptom_document(symptom) for symptom in view.symptoms],
+        "runbooks": overall(view.symptoms),
+    }
+
+
+def symptom_document(view: SymptomView) -> dict[str, Any]:
+    symptom = view.symptom
+    return {
+        "id": symptom.id,
+        "title": symptom.title,
+        "severity": symptom.severity.value,
+        "since": time_text(symptom.since),
+        "count": len(symptom.objects),
+        "objects": [ref_document(ref) for ref in symptom.objects],
+        "shared": [shared_document(shared) for shared in symptom.shared],
+        "changes": [change_document(change) for change in symptom.changes],
+        "blast": [{"object": ref_document(dependant.object), "why": dependant.why} for dependant in symptom.blast],
+        "findings": [finding_document(finding) for finding in symptom.findings],
+        "runbooks": [match_document(match) for match in view.matches],
+    }
+
+
+def finding_document(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.id,
+        "rule": finding.rule,
+        "object": ref_document(finding.object),
+        "claim": finding.claim,
+        "severity": finding.severity.value,
+        "severity_rule": finding.severity_rule,
+        "since": time_text(finding.since),
+        "since_source": finding.since_source.value,
+        "active": finding.active,
+        "evidence": [evidence_document(evidence) for evidence in finding.evidence],
+        "facts": {name: list(value) if isinstance(value, tuple) else value for name, value in finding.facts.items()},
+    }
+
+
+def evidence_document(evidence: Evidence) -> dict[str, Any]:
+    return {"source": evidence.source, "text": evidence.text, "at": time_text(evidence.at)}
+
+
+def shared_document(shared: SharedAttribute) -> dict[str, Any]:
+    return {
+        "what": shared.what,
+        "value": shared.value,
+        "inside": list(shared.inside),
+        "outside": list(shared.outside),
+        "p_value": shared.p_value,
+        "tied_with": list(shared.tied_with),
+    }
+
+
+def change_document(change: ChangeFact) -> dict[str, Any]:
+    return {
+        "at": time_text(change.at),
+        "what": change.what,
+        "object": ref_document(change.object),
+        "rule": change.rule,
+        "manager": change.manager,
+    }
+
+
+def match_document(match: Match) -> dict[str, Any]:
+    return {
+        "id": match.id,
+        "title": match.title,
+        "score": round(match.score, 3),
+        "confident": match.confident,
+        "for": reasons(match.for_),
+        "missing": reasons(match.missing),
+        "against": reasons(match.against),
+    }
+
+
+def reasons(given: Iterable[Reason]) -> list[str]:
+    return [f"{reason.text} (step {reason.step})" if reason.step else reason.text for reason in given]
+
+
+def overall(symptoms: Sequence[SymptomView]) -> list[dict[str, Any]]:
+    """The runbooks of all symptoms in one ranking: each with its best score, the severest symptom first among equals."""
+    best: dict[str, tuple[float, int, Match]] = {}
+    for view in symptoms:
+        for match in view.matches:
+            key = (-match.score, view.symptom.severity.rank)
+            known = best.get(match.id)
+            if known is None or key < known[:2]:
+                best[match.id] = (*key, match)
+    ranked = sorted(best.values(), key=lambda row: (not row[2].confident, row[0], row[1], row[2].id))
+    return [match_document(match) for _, _, match in ranked]
+
+
+def words_document(text: str, matches: Sequence[Match]) -> dict[str, Any]:
+    """One line of `stanch match`."""
+    return {
+        "text": text,
+        "confident": any(match.confident for match in matches),
+        "runbooks": [match_document(match) for match in matches],
+    }

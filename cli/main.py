@@ -1,0 +1,59 @@
+"""Entry point of `stanch` (and of `kubectl stanch`): parse, run one command, turn its outcome into an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cli import exits
+from cli.arguments import parser
+
+# Each command is a module with `run(arguments) -> int`, imported when it is asked for: --help and errors stay fast.
+_COMMANDS = {
+    None: "cli.screens",
+    "triage": "cli.triage",
+    "match": "cli.match",
+    "probe": "cli.probe",
+    "timeline": "cli.timeline",
+    "runbooks": "cli.runbooks",
+    "run": "cli.walk",
+    "drill": "cli.drill",
+    "doctor": "cli.doctor",
+    "completion": "cli.completion",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; `arguments` without the program's name (default: of this process). Returns the exit code."""
+    program = "kubectl stanch" if Path(sys.argv[0]).name.startswith("kubectl-") else "stanch"
+    parsed = parser(program).parse_args(arguments)
+    if parsed.version:
+        from importlib.metadata import version
+
+        print(f"stanch {version('stanch')}")
+        return exits.ANSWERED
+    try:
+        return _run(parsed)
+    except exits.Refusal as refusal:
+        print(f"stanch: {refusal}", file=sys.stderr)
+        return refusal.code
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`stanch triage | head`): that is no error, but Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.ANSWERED
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    module = importlib.import_module(_COMMANDS[parsed.command])
+    code: int = module.run(parsed)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

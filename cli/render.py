@@ -1,0 +1,86 @@
+"""The triage as plain text: what a person reads where there is no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from cluster.freshness import State
+from incident.view import SymptomView, View
+
+_WORD = {"critical": "CRIT", "warning": "WARN", "info": "INFO"}
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """A duration in the largest unit that says enough: "45 s", "8 min", "5 h", "2 d"; "?" when not known."""
+    if since is None:
+        return "?"
+    seconds = max(0, int((now - since).total_seconds()))
+    for limit, size, unit in ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):
+        if seconds < limit:
+            return f"{seconds // size} {unit}"
+    return f"{seconds // 86_400} d"
+
+
+def triage_lines(view: View, *, objects: int = 5) -> Iterator[str]:
+    """The whole triage, one line after the other, no wider than the facts need."""
+    now = view.report.as_of if view.report else view.as_of
+    yield f"{view.context or '(no context)'}  {view.server}  {'write' if view.write else 'read-only'}  as of {now:%Y-%m-%d %H:%M:%S} UTC"
+    if view.problem:
+        yield f"no cluster: {view.problem}"
+    elif view.api.reason:
+        yield f"API {view.api.reach.value} since {view.api.since:%H:%M:%S} UTC: {view.api.reason}"
+    for hop in view.api.hops:
+        mark = {True: "ok", False: "FAILS", None: "not measured"}[hop.ok]
+        took = f" in {hop.seconds * 1000:.0f} ms" if hop.seconds is not None else ""
+        yield f"  {hop.name:<8} {mark}{took}  {hop.detail}"
+    if view.report is None:
+        yield "not known yet: nothing has been read from the cluster"
+        return
+    for gap in view.report.unavailable:
+        yield f"not looked at: {gap.what}: {gap.why}"
+    read = sum(kind.count for kind in view.kinds)
+    if not view.symptoms:
+        whole = "" if view.report.complete else ", and not everything could be read"
+        yield f"no findings in {read:,} objects{whole}"
+    for symptom in view.symptoms:
+        yield ""
+        yield from symptom_lines(symptom, now, objects)
+    stale = [kind for kind in view.kinds if kind.state is State.STALE]
+    if stale:
+        yield ""
+        yield "stale: " + ", ".join(f"{kind.kind} ({kind.reason})" for kind in stale)
+
+
+def symptom_lines(view: SymptomView, now: datetime, objects: int) -> Iterator[str]:
+    symptom = view.symptom
+    since = f"since {symptom.since:%H:%M:%S} UTC ({age(symptom.since, now)})" if symptom.since else "since: not known"
+    yield f"{_WORD[symptom.severity.value]}  {symptom.title}  [{len(symptom.objects)} objects, {since}]"
+    shown = symptom.objects[:objects]
+    more = len(symptom.objects) - len(shown)
+    yield "  objects  " + ", ".join(str(ref) for ref in shown) + (f" and {more} more" if more > 0 else "")
+    for shared in symptom.shared:
+        ties = f" (as well as {', '.join(shared.tied_with)})" if shared.tied_with else ""
+        inside, outside = shared.inside, shared.outside
+        yield (
+            f"  shared   {shared.what} {shared.value}: {inside[0]} of {inside[1]} failing, "
+            f"{outside[0]} of {outside[1]} healthy{ties}  p={shared.p_value:.2g}"
+        )
+    for finding in symptom.findings[:objects]:
+        yield f"  found    {finding.claim}" + (f" (since {finding.since:%H:%M:%S}, {finding.since_source.value})" if finding.since else "")
+    if len(symptom.findings) > objects:
+        yield f"           and {len(symptom.findings) - objects} more findings"
+    for change in symptom.changes[:objects]:
+        by = f" by {change.manager}" if change.manager else ""
+        yield f"  changed  {change.at:%H:%M:%S} {change.object}: {change.what}{by}"
+    for dependant in symptom.blast[:objects]:
+        yield f"  affects  {dependant.object}: {dependant.why}"
+    if not view.matches:
+        yield "  runbook  none fits"
+    for match in view.matches[:3]:
+        yield f"  runbook  {match.score:.2f} {match.id}{'' if match.confident else '  (not confident)'}"
+        if match is view.matches[0]:
+            for word, given in (("for", match.for_), ("missing", match.missing), ("against", match.against)):
+                for reason in given[:4]:
+                    step = f"  -> step {reason.step}" if reason.step else ""
+                    yield f"             {word:<8} {reason.text}{step}"

@@ -1,0 +1,41 @@
+"""How an investigation is opened: which cluster, with which rights, where its record is kept."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def state_directory() -> Path:
+    """Where incidents are kept: $STANCH_STATE, else $XDG_STATE_HOME/stanch, else ~/.local/state/stanch."""
+    explicit = os.environ.get("STANCH_STATE")
+    if explicit:
+        return Path(explicit)
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "stanch"
+
+
+def config_directory() -> Path:
+    """Where a team's own runbooks are looked for: $XDG_CONFIG_HOME/stanch, else ~/.config/stanch."""
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "stanch"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    kubeconfig: str = ""
+    """One path, or several joined by the path separator; "" means $KUBECONFIG, ~/.kube/config or the pod's own account."""
+    context: str = ""
+    namespaces: tuple[str, ...] = ()
+    """Empty: all namespaces."""
+    write: bool = False
+    runbook_folders: tuple[Path, ...] = ()
+    incident: str = ""
+    """Id to go on with; "new" for a new one; "" goes on with today's open incident of this context, or begins one."""
+    state: Path = field(default_factory=state_directory)
+    config: Path = field(default_factory=config_directory)
+    record: bool = True
+    """False: answer only, keep no record (one-shot triage)."""
+    drill: str = ""
+    """Id of the drill that is played, "" on a real cluster."""
