@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from actions.plan import ActionPlan, ActionResult
 from cluster.objects import Ref
-from cluster.store import Store
+from cluster.store import Change, Store
 from incident.runs import RunView
 from incident.view import View
 from probes.result import ProbePlan, ProbeResult
@@ -36,6 +36,10 @@ class Investigation(Protocol):
 
     def subscribe(self, listener: Callable[[View], None]) -> Callable[[], None]:
         """Call `listener` on the loop with each new picture (at most 10 a second); returns the function that unsubscribes."""
+        ...
+
+    def watch_changes(self, listener: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
+        """Call `listener` with each batch of changed rows (at most 10 a second), before the view that follows from it."""
         ...
 
     async def start(self) -> None: ...
