@@ -26,9 +26,10 @@ What it prints: JSON, one object a line, nothing else on standard output. Facts,
 ``begin``: the tool that is used, the tools that are there, and whether ``/proc/net/snmp`` can be read (0: no counters, then all are 0).
 ``idle``: counter differences over a pause without any connect: other traffic in the pod's network namespace (a busy client).
 ``try``: `n` counts from 1 over the whole run; `target` as it was given; `at` seconds since the epoch; `ms` duration (10 ms steps from the
-shell); `said` is one of ``open refused noroute netunreach timeout noname missing other`` (the tool's own words, folded); `rc` its exit code;
-the rest are differences of the namespace's counters: Tcp ActiveOpens, AttemptFails, EstabResets, RetransSegs, InSegs, and
-Icmp (and Icmp6) InDestUnreachs. From python also ``"icmp":"3/3","from":"10.99.0.2"``: type/code and sender of the ICMP error, "" without one.
+shell); `said` is one of ``open refused noroute netunreach timeout noname missing other`` (the tool's own words, folded); `rc` its exit
+code; the rest are differences of the namespace's counters: Tcp ActiveOpens, AttemptFails, EstabResets, RetransSegs, InSegs, and Icmp
+(and Icmp6) InDestUnreachs. From python also ``"icmp":"3/3","from":"10.99.0.2"``: type/code and sender of the ICMP error ("" without one).
+With python an ICMP error ends the connect at once: ms ~0, retrans 0, unreach 1.
 ``end``: how many ``try`` lines were printed. A missing end, or another count, means that the output was cut: the round is not measured.
 
 What each class looks like (busybox nc, Linux 6.18, measured in network namespaces, see tests/probes/test_lab.py):
@@ -134,7 +135,10 @@ go() {
         *) guard nc -w $limit "$1" $2 </dev/null ;;
       esac ;;
     bash) timeout $limit bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" $2 ;;
-    perl) perl -MIO::Socket::INET -e 'exit 0 if IO::Socket::INET->new(PeerAddr=>$ARGV[0],PeerPort=>$ARGV[1],Timeout=>$ARGV[2]);print STDERR "$@ $!";exit 1' "$1" $2 $limit ;;
+    perl)
+      perl -MIO::Socket::INET -e 'my($h,$p,$t)=@ARGV;
+        exit 0 if IO::Socket::INET->new(PeerAddr=>$h,PeerPort=>$p,Timeout=>$t);
+        print STDERR "$@ $!";exit 1' "$1" $2 $limit ;;
     wget) timeout $limit wget -q -T $limit -O /dev/null "http://$3/" ;;
     *) return 127 ;;
   esac
@@ -159,7 +163,7 @@ while [ $j -lt $tries ]; do
       *"No route"*|*"Host is unreachable"*) said=noroute ;;
       *"etwork is unreachable"*) said=netunreach ;;
       *"imed out"*|*imeout*|*"in progress"*) said=timeout ;;
-      *"bad address"*|*"not known"*|*"resolve"*|*"Name does not"*|*"Bad hostname"*|*"Temporary failure"*|*"Invalid argument"*) said=noname ;;
+      *"bad address"*|*"not known"*|*resolve*|*"Name does not"*|*"Bad hostname"*|*"Temporary failure"*) said=noname ;;
       *"not found"*) said=missing ;;
       *) said=other
         if [ $rc = 0 ]; then said=open
@@ -210,6 +214,7 @@ def go(t):
  try:s.connect(a)
  except socket.timeout:said,rc='timeout',110
  except OSError as x:said,rc=S.get(x.errno,'other'),x.errno or 1
+ s.setblocking(False)
  try:
   _,m,_,_=s.recvmsg(1,512,0x2000)
   for L,y,d in m:
