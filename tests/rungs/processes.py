@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -28,33 +29,35 @@ class Process:
     name: str
     popen: subprocess.Popen[bytes]
     log: Path
+    forked: bool = False  # the program is the only child of `popen`, which entered a PID namespace for it
 
     @property
     def pid(self) -> int:
-        return self.popen.pid
+        """The program's process id, as the host counts."""
+        return only_child(self.popen.pid) if self.forked else self.popen.pid
 
     def freeze(self) -> None:
         """Stop the program's clock (SIGSTOP): its sockets stay open and silent."""
-        self.popen.send_signal(signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self.popen.send_signal(signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
+        os.kill(self.popen.pid, signal.SIGCONT)  # nsenter stops itself when its child is stopped
 
     def stop(self, grace: float = 10.0) -> None:
         """End it: SIGCONT and SIGTERM, SIGKILL after `grace` seconds."""
         if self.popen.poll() is not None:
             return
-        self.popen.send_signal(signal.SIGCONT)
-        self.popen.terminate()
+        self.thaw()
+        os.kill(self.pid, signal.SIGTERM)
         try:
             self.popen.wait(grace)
         except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait(10)
+            self.kill()
 
     def kill(self) -> None:
         """End it at once (SIGKILL), as a crash would."""
-        self.popen.kill()
+        os.kill(self.pid, signal.SIGKILL)
         self.popen.wait(10)
 
     def tail(self, lines: int = 15) -> str:
@@ -86,9 +89,24 @@ def start(
             env=None if env is None else dict(env),
             start_new_session=True,  # Ctrl-C in the terminal must reach the owner alone, who ends the rest in order
         )
-    process = Process(name, popen, log)
+    process = Process(name, popen, log, forked="--pid" in enter)
     stack.callback(process.stop, grace)
+    if process.forked:
+        wait_until(lambda: bool(children(popen.pid)), f"{name} in its namespaces", process=process, limit=10)
     return process
+
+
+def children(pid: int) -> list[int]:
+    """The process ids of the children of `pid`."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def only_child(pid: int) -> int:
+    """The only child of `pid`, or `pid` itself once the child has gone."""
+    return next(iter(children(pid)), pid)
 
 
 def wait_until(ready: Callable[[], bool], what: str, *, process: Process | None = None, limit: float = 60.0) -> None:
