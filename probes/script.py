@@ -84,9 +84,9 @@ case " $has " in
       *-z*) how=z ;;
       *) how=plain ;;
     esac ;;
-  *" bash "*" timeout"*) tool=bash ;;
+  *" bash "*"timeout "*) tool=bash ;;
   *" perl "*) tool=perl ;;
-  *" wget "*" timeout"*) tool=wget ;;
+  *" wget "*"timeout "*) tool=wget ;;
 esac
 pick() {
   p=$1; shift

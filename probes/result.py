@@ -1,0 +1,319 @@
+"""What probes promise and what they answer: plans, matrices of results, conclusions. Values only, no input or output.
+
+A plan is what a human agrees to before anything is created; a result is what the faces draw and the record keeps. `document` of a
+result is the text interface `stanch.probe/1`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from cluster.objects import Ref
+
+SCHEMA = "stanch.probe/1"
+
+
+class Verdict(enum.StrEnum):
+    """Result classes of one try. Two more families are open: ``http_<status>`` and the reason behind ``not_measured``.
+
+    Kept apart on purpose: `REFUSED` is a RST from the target itself, `REJECTED` an ICMP error from somebody on the way, `EXEC_FAILED`
+    and `NOT_MEASURED` say nothing about the network.
+    """
+
+    OK = "ok"
+    REFUSED = "refused"
+    REJECTED = "rejected"
+    UNREACHABLE = "unreachable"
+    """No route in the source itself: no packet left."""
+    TIMEOUT_CONNECT = "timeout_connect"
+    TIMEOUT_FIRST_BYTE = "timeout_first_byte"
+    RESET = "reset"
+    DNS_TIMEOUT = "dns_timeout"
+    DNS_NXDOMAIN = "dns_nxdomain"
+    DNS_SERVFAIL = "dns_servfail"
+    DNS_REFUSED = "dns_refused"
+    TLS_HANDSHAKE = "tls_handshake"
+    TLS_CERTIFICATE = "tls_certificate"
+    TOOL_MISSING = "tool_missing"
+    EXEC_FAILED = "exec_failed"
+    RATE_LIMIT_SUSPECT = "rate_limit_suspect"
+    """A timeout that follows ICMP refusals from the same place: the sender's rate limit may have swallowed the answer."""
+    NOT_MEASURED = "not_measured"
+
+
+NOT_NETWORK = frozenset({Verdict.TOOL_MISSING, Verdict.EXEC_FAILED, Verdict.NOT_MEASURED, Verdict.RATE_LIMIT_SUSPECT})
+"""Verdicts that neither accuse nor exonerate anything in the network."""
+
+
+class Expectation(enum.StrEnum):
+    """What NetworkPolicy as written says about a connection."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    UNDEFINED = "undefined"
+    """The API does not define it (hostNetwork pods) or not enough is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a measurement starts. `pod` is "" while only planned; `how` is the rung of the fall-back ladder (see `probes.debugpod`)."""
+
+    namespace: str
+    node: str
+    pod: str = ""
+    address: str = ""
+    how: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where it goes. Exactly what was dialled is `address`:`port`; `service` is set when that is a Service's address or name."""
+
+    namespace: str
+    node: str
+    pod: str
+    address: str
+    port: int
+    service: str = ""
+
+    @property
+    def label(self) -> str:
+        if self.pod:
+            return f"{self.namespace}/{self.pod}"
+        return f"{self.namespace}/{self.service} {self.address}" if self.service else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One connect: its class, duration in milliseconds, time (UTC, by the clock of the pod), and the ICMP error where one was seen."""
+
+    verdict: Verdict
+    ms: int
+    at: datetime | None = None
+    icmp: str = ""
+    """type/code, such as "3/3"; "3/?" when only the counters tell that there was one."""
+    sender: str = ""
+    """Address of the sender of the ICMP error, from the kernel; "" when it was not given."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One source against one target."""
+
+    source: Place
+    target: Target
+    expected: Expectation
+    why_expected: str
+    tries: tuple[Try, ...] = ()
+    sender: str = ""
+    """Node or address that answered in the target's place; see `sender_source`."""
+    sender_source: str = ""
+    """"kernel" (the ICMP error's own sender), "inferred" (from the pattern over nodes), or ""."""
+    reason: str = ""
+    """Why nothing was measured, one sentence."""
+    command: str = ""
+    """kubectl command with which somebody without this tool repeats the measurement."""
+
+    @property
+    def results(self) -> Mapping[str, int]:
+        counts: dict[str, int] = {}
+        for each in self.tries:
+            counts[each.verdict.value] = counts.get(each.verdict.value, 0) + 1
+        if not counts:
+            counts[Verdict.NOT_MEASURED.value] = 1
+        return MappingProxyType(dict(sorted(counts.items())))
+
+    @property
+    def counted(self) -> tuple[Try, ...]:
+        """Tries that say something about the network."""
+        return tuple(each for each in self.tries if each.verdict not in NOT_NETWORK)
+
+    @property
+    def failed(self) -> int:
+        return sum(1 for each in self.counted if each.verdict is not Verdict.OK)
+
+    @property
+    def main(self) -> Verdict:
+        """The most frequent class; `NOT_MEASURED` without tries. Ties go to the class that says more about the network."""
+        tally: dict[Verdict, int] = {}
+        for each in self.counted or self.tries:
+            tally[each.verdict] = tally.get(each.verdict, 0) + 1
+        return min(tally, key=lambda verdict: (-tally[verdict], verdict is Verdict.OK, verdict.value)) if tally else Verdict.NOT_MEASURED
+
+    @property
+    def mixed(self) -> bool:
+        return 0 < self.failed < len(self.counted)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """What a conclusion accuses. Kinds: policy-enforcement, network-policy, node-network, node, pod, service, dns, kube-proxy, agent, …"""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """One claim, most likely first. `confidence` is 0 to 1; `next` is the one thing that would confirm or split it, "" when nothing is needed."""
+
+    claim: str
+    component: Component
+    confidence: float
+    next: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a probe that is not a matrix: what was looked at, what was seen, whether that is normal (None: cannot be told)."""
+
+    subject: Ref
+    seen: str
+    normal: bool | None
+    expected: str = ""
+    facts: Mapping[str, str | int | float | bool] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """One permission that the probe needs, and the server's answer: None when it could not be asked."""
+
+    verb: str
+    resource: str
+    namespace: str
+    allowed: bool | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedObject:
+    """Something that would be created. `dry_run` is the server's answer to the same request with dryRun=All, "" when not asked."""
+
+    ref: Ref
+    node: str
+    image: str
+    manifest: Mapping[str, Any]
+    dry_run: str = ""
+    accepted: bool | None = None
+    """What the dry run said; None: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePlan:
+    """What a probe would do. Nothing has been created or measured yet."""
+
+    probe: str
+    arguments: Mapping[str, str]
+    question: str
+    creates: tuple[PlannedObject, ...] = ()
+    executes: tuple[str, ...] = ()
+    """kubectl commands for what runs inside existing pods."""
+    reads: tuple[str, ...] = ()
+    """Requests it sends, in words."""
+    rights: tuple[Right, ...] = ()
+    selected_by: tuple[str, ...] = ()
+    """Services, PodDisruptionBudgets and NetworkPolicies that select the pods to be created."""
+    method: str = ""
+    """The rung of the fall-back ladder and what it proves, in words."""
+    warnings: tuple[str, ...] = ()
+    refused: str = ""
+    """One sentence when this cannot or must not be done, with what can be done instead; the plan then cannot be run."""
+    seconds: float = 0.0
+    """About how long it takes."""
+    deadline_s: float = 0.0
+    """After this many seconds everything it created ends by itself, also without this program."""
+    detail: Any = None
+    """The probe's own working plan; nobody else reads it."""
+
+    @property
+    def needs_agreement(self) -> bool:
+        """Whether a human must agree first: something is created or runs inside a pod."""
+        return bool(self.creates or self.executes)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What a probe answers. `complete` is False when a part could not be measured; `problems` says which and why."""
+
+    probe: str
+    arguments: Mapping[str, str]
+    started: datetime
+    finished: datetime
+    cells: tuple[Cell, ...] = ()
+    rows: tuple[Row, ...] = ()
+    conclusions: tuple[Conclusion, ...] = ()
+    created: tuple[Ref, ...] = ()
+    left_behind: tuple[Ref, ...] = ()
+    complete: bool = True
+    problems: tuple[str, ...] = ()
+    method: str = ""
+    """How it was measured and what that proves."""
+    requests: int = 0
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The JSON document of the text interface, ready to be encoded."""
+        return {
+            "schema": SCHEMA,
+            "probe": self.probe,
+            "arguments": dict(self.arguments),
+            "started": _time(self.started),
+            "finished": _time(self.finished),
+            "complete": self.complete,
+            "problems": list(self.problems),
+            "method": self.method,
+            "cells": [_cell(cell) for cell in self.cells],
+            "rows": [
+                {"object": _ref(row.subject), "seen": row.seen, "expected": row.expected, "normal": row.normal, "facts": dict(row.facts)}
+                for row in self.rows
+            ],
+            "conclusions": [
+                {
+                    "claim": each.claim,
+                    "component": {"kind": each.component.kind, "name": each.component.name},
+                    "confidence": round(each.confidence, 3),
+                    "next": each.next,
+                    "evidence": list(each.evidence),
+                }
+                for each in self.conclusions
+            ],
+            "created": [_ref(ref) for ref in self.created],
+            "left_behind": [_ref(ref) for ref in self.left_behind],
+        }
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _ref(ref: Ref) -> dict[str, str]:
+    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "from": {"namespace": cell.source.namespace, "node": cell.source.node, "pod": cell.source.pod, "how": cell.source.how},
+        "to": {
+            "namespace": cell.target.namespace, "node": cell.target.node, "pod": cell.target.pod,
+            "address": cell.target.address, "port": cell.target.port, "service": cell.target.service,
+        },
+        "expected": cell.expected.value,
+        "why_expected": cell.why_expected,
+        "results": dict(cell.results),
+        "sender": cell.sender,
+        "sender_source": cell.sender_source,
+        "icmp": next((each.icmp for each in cell.tries if each.icmp), ""),
+        "latency_ms": [each.ms for each in cell.tries],
+        "reason": cell.reason,
+        "command": cell.command,
+    }  # fmt: skip
