@@ -164,7 +164,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """One claim, most likely first. `confidence` is 0 to 1; `next` is the one thing that would confirm or split it, "" when nothing is needed."""
+    """One claim, most likely first. `confidence` is 0 to 1; `next`: the one thing that would confirm or split it, "" if none."""
 
     claim: str
     component: Component

@@ -1,0 +1,93 @@
+"""What a probe is given from outside: the wire, the write door, the live state, the record, the clock. Nothing is global.
+
+The protocols name the little that is used of `cluster.transport.Api`, `cluster.write.Writer` and `cluster.exec`, so that tests can
+stand in for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import socket
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from cluster.store import Store
+from probes.ledger import Ledger, MemoryLedger
+
+Progress = Callable[[str], None]
+
+
+class Reader(Protocol):
+    """The reading half of `cluster.transport.Api`; paths are below the server's root. Raises `cluster.errors.ClusterError`."""
+
+    async def get_json(self, path: str, params: Mapping[str, str | int | list[str]] | None = None, *, timeout: float | None = None) -> Any: ...
+
+    async def get_text(
+        self, path: str, params: Mapping[str, str | int | list[str]] | None = None, *, timeout: float | None = None
+    ) -> tuple[str, bool]: ...
+
+
+class Writer(Protocol):
+    """The write door. Each call answers with the decoded object; raises `cluster.errors.ClusterError` (`Refused`: not sent)."""
+
+    async def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Mapping[str, Any]: ...
+
+    async def patch(self, path: str, body: Mapping[str, Any], *, content_type: str, dry_run: bool = False) -> Mapping[str, Any]: ...
+
+    async def delete(self, path: str, *, uid: str = "", grace_seconds: int | None = None) -> Mapping[str, Any]: ...
+
+    async def review(self, verb: str, resource: str, *, group: str = "", subresource: str = "", namespace: str = "") -> tuple[bool, str]:
+        """SelfSubjectAccessReview: (allowed, reason)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What an exec gave. `error` is one sentence when the command did not run or its end is unknown; then nothing may be concluded."""
+
+    stdout: str
+    stderr: str
+    exit_code: int | None
+    error: str = ""
+
+
+class Execute(Protocol):
+    """Runs a command in a container over WebSocket; never raises for what happens in the cluster. `deadline_s` bounds the whole call."""
+
+    async def __call__(self, namespace: str, pod: str, container: str, command: Sequence[str], deadline_s: float) -> Executed: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeContext:
+    """Everything a probe may use. `writer` or `execute` None: that way is shut, and the plan says which fall-back remains.
+
+    `session` is the uuid that marks what this run creates; `operator` is user@host; `incident` may be "".
+    """
+
+    store: Store
+    api: Reader | None = None
+    writer: Writer | None = None
+    execute: Execute | None = None
+    ledger: Ledger = field(default_factory=MemoryLedger)
+    session: str = field(default_factory=lambda: str(uuid.uuid4()))
+    operator: str = ""
+    incident: str = ""
+    context: str = ""
+    server: str = ""
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    """Kinds that could not be read and why; an answer that needs one of them says so."""
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+def operator_name() -> str:
+    """user@host of whoever runs this, for annotations and the record; "unknown@host" when the account has no name."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"

@@ -1,0 +1,104 @@
+"""How much a few tries prove: bounds, comparison of two cells, and when to stop trying.
+
+Sources: Wilson (1927) score interval; Fisher's exact test; Wald's sequential probability ratio test; Holm (1979).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from math import comb, log, sqrt
+
+Z95 = 1.959964
+
+
+def wilson(failed: int, tries: int, z: float = Z95) -> tuple[float, float]:
+    """95 % interval of the failure rate after `failed` of `tries`; (0, 1) without tries. Raises ValueError when failed > tries."""
+    if not 0 <= failed <= tries:
+        raise ValueError(f"{failed} of {tries} tries cannot have failed")
+    if tries == 0:
+        return 0.0, 1.0
+    share = failed / tries
+    denominator = 1 + z * z / tries
+    middle = (share + z * z / (2 * tries)) / denominator
+    half = z * sqrt(share * (1 - share) / tries + z * z / (4 * tries * tries)) / denominator
+    low = 0.0 if failed == 0 else max(0.0, middle - half)
+    high = 1.0 if failed == tries else min(1.0, middle + half)
+    return low, high
+
+
+def bound(failed: int, tries: int) -> str:
+    """In words, never "100 % good": "0/20 failed (at most 16 %)", "5/5 failed (at least 57 %)", "3/30 failed (3 to 26 %)"."""
+    if tries == 0:
+        return "not measured"
+    low, high = wilson(failed, tries)
+    if failed == 0:
+        return f"0/{tries} failed (at most {high:.0%})"
+    if failed == tries:
+        return f"{failed}/{tries} failed (at least {low:.0%})"
+    return f"{failed}/{tries} failed ({low:.0%} to {high:.0%})"
+
+
+def fisher(failed_a: int, tries_a: int, failed_b: int, tries_b: int) -> float:
+    """Two-sided p-value that two cells fail equally often (Fisher's exact test). 1.0 when one of them was not tried."""
+    if not tries_a or not tries_b:
+        return 1.0
+    failed, total = failed_a + failed_b, tries_a + tries_b
+    ways = comb(total, failed)
+    low, high = max(0, failed - tries_b), min(failed, tries_a)
+    seen = comb(tries_a, failed_a) * comb(tries_b, failed_b)
+    as_rare = sum(w for k in range(low, high + 1) if (w := comb(tries_a, k) * comb(tries_b, failed - k)) <= seen)
+    return min(1.0, as_rare / ways)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Holm's correction of p-values for looking at all of them, in the given order."""
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    corrected = [1.0] * len(values)
+    highest = 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(values) - rank) * values[index]))
+        corrected[index] = highest
+    return corrected
+
+
+class Stop(enum.StrEnum):
+    GOOD = "good"
+    BAD = "bad"
+    GO_ON = "go on"
+
+
+def sequential(outcomes: Sequence[bool], *, good: float = 0.01, bad: float = 0.5, alpha: float = 0.01, beta: float = 0.05) -> Stop:
+    """Wald's test between a failure rate of `good` and of `bad`; `outcomes` holds True for each failed try, in order.
+
+    With the defaults it stops after two failures in a row or five successes; with bad=0.2 after two or fifteen.
+    """
+    upper, lower = log((1 - beta) / alpha), log(beta / (1 - alpha))
+    step_bad, step_good = log(bad / good), log((1 - bad) / (1 - good))
+    position = 0.0
+    for failed in outcomes:
+        position += step_bad if failed else step_good
+        if position >= upper:
+            return Stop.BAD
+        if position <= lower:
+            return Stop.GOOD
+    return Stop.GO_ON
+
+
+def tries_to_see(rate: float, confidence: float = 0.95) -> int:
+    """How many tries it takes to see at least one failure at this rate with this confidence."""
+    if not 0 < rate < 1:
+        raise ValueError(f"rate {rate} is not between 0 and 1")
+    tries = 1
+    while 1 - (1 - rate) ** tries < confidence:
+        tries += 1
+    return tries
+
+
+def tries_wanted(failed: int, tries: int, *, first: int = 5, most: int = 30) -> int:
+    """How many tries are still missing: `first` always, up to `most` when the answers differ."""
+    if tries < first:
+        return first - tries
+    if 0 < failed < tries:
+        return max(0, most - tries)
+    return 0
