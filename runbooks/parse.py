@@ -1,0 +1,142 @@
+"""One Markdown text to one Runbook. Our form has YAML front matter with an `id`; anything else is a plain runbook of title and headings."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from runbooks import fields
+from runbooks.model import Problem, Runbook, Section, Step, StepKind
+from runbooks.positions import YamlError, read
+
+_KINDS = {kind.value: kind for kind in StepKind}
+FRONT_MATTER = frozenset({"id", "title", "story", "severity", "impact", "symptoms", "patterns", "match", "kubernetes", "last_reviewed"})
+
+
+def slug(title: str) -> str:
+    """`Stop the bleeding` -> `stop-the-bleeding`, as code hosts write anchors."""
+    return re.sub(r"[^\w]+", "-", title.lower(), flags=re.UNICODE).strip("-")
+
+
+def parse(text: str, path: Path, origin: str = "") -> tuple[Runbook | None, tuple[Problem, ...]]:
+    """Return the runbook (None when nothing of it can be used) and what is wrong with it. A broken step is left out, the rest stays."""
+    front, body, body_line = _split(text)
+    problems: list[Problem] = []
+    data: Any = None
+    lines: dict[tuple[str, ...], int] = {}
+    if front is not None:
+        try:
+            data, lines = read(front, 2)
+        except YamlError as error:
+            return None, (Problem(path, error.line, f"front matter {error}"),)
+    ours = isinstance(data, dict) and "id" in data
+    sections, title = _sections(body, body_line, path, problems, executable=ours)
+    common: dict[str, Any] = {
+        "path": path,
+        "digest": hashlib.sha256(text.encode()).hexdigest(),
+        "sections": sections,
+        "origin": origin,
+        "text": text,
+    }
+    if not ours:
+        heading = str(data.get("title", "")) if isinstance(data, dict) else ""
+        name = heading or title or path.stem.replace("-", " ").replace("_", " ")
+        if not body.strip():
+            return None, (*problems, Problem(path, 1, "is empty; nothing to match on"))
+        return Runbook(id=slug(path.stem), title=name, plain=True, **common), tuple(problems)
+    for key in data:
+        if key not in FRONT_MATTER:
+            problems.append(
+                Problem(
+                    path, lines.get((str(key),), 1), f"front matter has an unknown field {key!r}; known: {', '.join(sorted(FRONT_MATTER))}"
+                )
+            )
+    try:
+        runbook = Runbook(
+            id=str(data["id"]),
+            title=str(data.get("title") or title or data["id"]),
+            story=str(data.get("story") or ""),
+            severity=str(data.get("severity") or ""),
+            impact=str(data.get("impact") or "").strip(),
+            symptoms=fields.strings(data.get("symptoms"), lines.get(("symptoms",), 1), "symptoms"),
+            patterns=fields.strings(data.get("patterns"), lines.get(("patterns",), 1), "patterns"),
+            match=fields.conditions(data.get("match"), lines, lines.get(("match",), 1)),
+            kubernetes=str(data.get("kubernetes") or ""),
+            last_reviewed=str(data.get("last_reviewed") or ""),
+            lines=MappingProxyType({key[0]: line for key, line in lines.items() if len(key) == 1}),
+            **common,
+        )
+    except (fields.FieldError, ValueError, TypeError) as error:
+        line = error.line if isinstance(error, fields.FieldError) else 1
+        return None, (*problems, Problem(path, line, f"front matter: {error}"))
+    for index, pattern in enumerate(runbook.patterns):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            problems.append(
+                Problem(path, lines.get(("patterns", str(index)), 1), f"pattern {pattern!r} is not a regular expression: {error}")
+            )
+    return runbook, tuple(problems)
+
+
+def _split(text: str) -> tuple[str | None, str, int]:
+    """Front matter, body, and the line on which the body begins."""
+    if text.startswith(("---\n", "---\r\n")):
+        rows = text.splitlines()
+        for index in range(1, len(rows)):
+            if rows[index].rstrip() in ("---", "..."):
+                return "\n".join(rows[1:index]) + "\n", "\n".join(rows[index + 1 :]), index + 2
+    return None, text, 1
+
+
+def _sections(body: str, first_line: int, path: Path, problems: list[Problem], *, executable: bool) -> tuple[tuple[Section, ...], str]:
+    from markdown_it import MarkdownIt  # imported here: the matcher's first answer does not wait for the Markdown parser
+
+    rows = body.splitlines()
+    tokens = MarkdownIt("commonmark").parse(body)
+    title = ""
+    heads: list[tuple[int, str]] = []
+    blocks: list[tuple[int, int, StepKind, str]] = []
+    for index, token in enumerate(tokens):
+        if token.type == "heading_open" and token.map and token.level == 0:
+            words = tokens[index + 1].content.strip()
+            if token.tag == "h1":
+                title = title or words
+            elif token.tag == "h2":
+                heads.append((token.map[0], words))
+        elif token.type == "fence" and token.map and token.info.strip() in _KINDS:
+            blocks.append((token.map[0], token.map[1], _KINDS[token.info.strip()], token.content))
+    sections = []
+    for number, (start, name) in enumerate(heads):
+        end = heads[number + 1][0] if number + 1 < len(heads) else len(rows)
+        inside = [block for block in blocks if start < block[0] < end] if executable else []
+        hidden = {row for first, last, _, _ in inside for row in range(first, last)}
+        text = "\n".join(rows[row] for row in range(start + 1, end) if row not in hidden)
+        steps = tuple(step for block in inside if (step := _step(block, slug(name), first_line, path, problems)) is not None)
+        sections.append(Section(name, slug(name), re.sub(r"\n{3,}", "\n\n", text).strip(), first_line + start, steps))
+    if executable:
+        covered = heads[0][0] if heads else len(rows)
+        for start, _, kind, _ in blocks:
+            if start < covered:
+                problems.append(
+                    Problem(path, first_line + start, f"the {kind} block stands before the first section; move it under a heading")
+                )
+    elif not heads and body.strip():
+        sections.append(Section(title, slug(title), body.strip(), first_line))
+    return tuple(sections), title
+
+
+def _step(block: tuple[int, int, StepKind, str], section: str, first_line: int, path: Path, problems: list[Problem]) -> Step | None:
+    start, _, kind, content = block
+    line = first_line + start
+    try:
+        data, lines = read(content, line + 1)
+        return fields.step(kind, data, lines, section, line)
+    except (YamlError, fields.FieldError) as error:
+        problems.append(Problem(path, error.line, str(error)))
+    except (ValueError, TypeError) as error:
+        problems.append(Problem(path, line, f"the {kind} block cannot be read: {error}"))
+    return None

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from runbooks.loader import Library, folders
+from runbooks.model import Source, StepKind
+from runbooks.parse import parse
+
+GOOD = """---
+id: disk-slow
+title: The disk is slow
+severity: warning
+symptoms: [slow disk]
+match:
+  strong:
+    - {finding: node-disk-reclaim-failed, text: The disk is full}
+---
+## Find out
+
+Look first.
+
+```check
+id: ready
+question: Is {node} ready?
+kind: Node
+each: self.status.conditions.exists(c, c.type == "Ready" && c.status == "True")
+expected: Ready.
+answers:
+  pass: Fine. -> done
+  fail: Not fine. -> escalate
+kubectl: kubectl get node {node} --request-timeout=10s
+```
+
+After it.
+"""
+
+
+def test_a_runbook_has_steps_with_lines() -> None:
+    runbook, problems = parse(GOOD, Path("disk-slow.md"))
+    assert problems == ()
+    assert runbook is not None
+    (step,) = runbook.steps()
+    assert (step.id, step.kind, step.line) == ("ready", StepKind.CHECK, GOOD.splitlines().index("```check") + 1)
+    assert step.query is not None
+    assert (step.query.source, step.query.kind) == (Source.OBJECTS, "Node")
+    assert [(answer.when, answer.means, answer.goto) for answer in step.answers] == [
+        ("pass", "Fine.", "done"),
+        ("fail", "Not fine.", "escalate"),
+    ]
+    assert GOOD.splitlines()[step.answers[0].line - 1].strip().startswith("pass:")
+    assert runbook.sections[0].text == "Look first.\n\nAfter it."
+    assert len(runbook.digest) == 64
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line_of", "says"),
+    [
+        ("kind: Node", "knd: Node", "knd: Node", "unknown field 'knd'"),
+        ("question: Is {node} ready?\n", "", "```check", "needs the field question"),
+        ("  pass: Fine. -> done", "  pass: Fine. -> done\n  pass: Twice. -> done", "  pass: Twice. -> done", "twice"),
+        ("each: self", "each: [", "each: [", "not valid YAML"),
+        ("    - {finding: node-disk-reclaim-failed, text: The disk is full}", "    - {finding: x}", "    - {finding: x}", "needs text"),
+        ("severity: warning", "severty: warning", "severty: warning", "unknown field 'severty'"),
+    ],
+)
+def test_what_is_broken_is_named_with_its_line(old: str, new: str, line_of: str, says: str) -> None:
+    text = GOOD.replace(old, new)
+    _, problems = parse(text, Path("x.md"))
+    assert any(says in problem.text for problem in problems), problems
+    rows = text.splitlines()
+    expected = next(number for number, row in enumerate(rows, 1) if row.startswith(line_of))
+    assert any(abs(problem.line - expected) <= 1 for problem in problems), (expected, problems)
+
+
+def test_a_broken_file_does_not_stop_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "good.md").write_text(GOOD)
+    (tmp_path / "bad.md").write_text("---\nid: [\n---\n# x\n")
+    (tmp_path / "bytes.md").write_bytes(b"# caf\xe9\n")
+    library = Library([tmp_path], own=None)
+    assert [runbook.id for runbook in library.runbooks] == ["disk-slow"]
+    assert sorted(problem.path.name for problem in library.problems) == ["bad.md", "bytes.md"]
+
+
+def test_plain_markdown_loads_by_title_and_headings(tmp_path: Path) -> None:
+    (tmp_path / "KubeNodeNotReady.md").write_text(
+        "---\ntitle: Kube Node Not Ready\nweight: 20\n---\n\n# KubeNodeNotReady\n\n## Meaning\n\nA node is not ready.\n\n```shell\nkubectl get node\n```\n"
+    )
+    library = Library([tmp_path], own=None)
+    (runbook,) = library.runbooks
+    assert library.problems == ()
+    assert (runbook.plain, runbook.title, runbook.id) == (True, "Kube Node Not Ready", "kubenodenotready")
+    assert [section.title for section in runbook.sections] == ["Meaning"]
+    assert "kubectl get node" in runbook.sections[0].text
+    assert list(runbook.steps()) == []
+
+
+def test_a_team_overrules_ours_and_a_double_id_is_named(tmp_path: Path) -> None:
+    own, team = tmp_path / "own", tmp_path / "team"
+    own.mkdir()
+    team.mkdir()
+    (own / "a.md").write_text(GOOD)
+    (team / "b.md").write_text(GOOD.replace("The disk is slow", "Our disk is slow"))
+    library = Library([team], own=own)
+    assert [(runbook.title, runbook.origin) for runbook in library.runbooks] == [("Our disk is slow", str(team))]
+    (team / "c.md").write_text(GOOD)
+    assert library.refresh()
+    assert any("as b.md has" in problem.text for problem in library.problems)
+
+
+def test_refresh_sees_changes_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text(GOOD)
+    library = Library([tmp_path], own=None)
+    generation, digest = library.generation, library.runbooks[0].digest
+    assert not library.refresh()
+    os.utime(path, ns=(1, 1))
+    assert not library.refresh(), "a touched file with the same text is no change"
+    path.write_text(GOOD.replace("slow disk", "very slow disk"))
+    assert library.refresh()
+    assert library.generation == generation + 1
+    assert library.runbooks[0].digest != digest
+    path.unlink()
+    assert library.refresh()
+    assert library.runbooks == ()
+
+
+def test_a_missing_folder_is_a_problem_and_no_error(tmp_path: Path) -> None:
+    library = Library([tmp_path / "none"], own=None)
+    assert [problem.text for problem in library.problems] == ["is not a folder; give a folder of Markdown files"]
+
+
+def test_folders_in_rising_precedence(tmp_path: Path) -> None:
+    assert folders(["/given"], ["/config"], home=tmp_path) == (Path("/config"), Path("/given"))
+    (tmp_path / ".config/stanch/runbooks").mkdir(parents=True)
+    assert folders([], [], home=tmp_path) == (tmp_path / ".config/stanch/runbooks",)
