@@ -1,0 +1,193 @@
+"""How well a runbook fits a symptom: the conditions of its front matter over findings, changes and shared attributes.
+
+The score is built so that it can be explained line by line: a strong condition carries (0.7; a second one closes 40 % of the rest),
+each supporting one closes a part of what is left to 1, each refuting one takes a part away. Without a strong condition a runbook may be
+"worth ruling out" and is never confident (signals-and-incidents, section 2.6). The absence of a finding never counts against a runbook:
+events are best-effort and go after an hour.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbooks.match import Match, Reason
+from runbooks.model import Condition, Runbook, Weight
+from triage.finding import ChangeFact, Fact, Finding, Report, SharedAttribute, Symptom
+from triage.rules import FINDINGS
+
+STRONG, SECOND, SUPPORT, REFUTE = 0.7, 0.4, 0.15, 0.65
+ELSEWHERE = 0.5
+"""Share of the weight that a finding outside the symptom keeps."""
+CONFIDENT = 0.5
+WITHOUT_STRONG = 0.4
+"""Highest score without a strong condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A condition that holds: why, by which findings, and with which share of its weight (1 inside the symptom)."""
+
+    condition: Condition
+    text: str
+    findings: tuple[str, ...]
+    share: float
+
+
+def judge(runbook: Runbook, symptom: Symptom, report: Report | None = None) -> Match:
+    """The runbook beside one symptom. Deterministic: order of the front matter, no clock."""
+    held = {weight: [one for condition in runbook.conditions(weight) if (one := holds(condition, symptom, report))] for weight in Weight}
+    score = _score(held)
+    done = {id(one.condition) for ones in held.values() for one in ones}
+    missing = tuple(
+        Reason(condition.text, condition.step)
+        for weight in (Weight.STRONG, Weight.SUPPORT)
+        for condition in runbook.conditions(weight)
+        if id(condition) not in done and (weight is Weight.STRONG or condition.step)
+    )
+    return Match(
+        id=runbook.id,
+        title=runbook.title,
+        score=round(score, 4),
+        confident=bool(held[Weight.STRONG]) and score >= CONFIDENT,
+        for_=tuple(_reason(one) for weight in (Weight.STRONG, Weight.SUPPORT) for one in held[weight]),
+        missing=missing,
+        against=tuple(_reason(one) for one in held[Weight.REFUTE]),
+    )
+
+
+def _score(held: Mapping[Weight, Sequence[Held]]) -> float:
+    score = 0.0
+    for index, one in enumerate(sorted(held[Weight.STRONG], key=lambda one: -(one.condition.value or STRONG))):
+        weight = one.condition.value or STRONG
+        score = weight if index == 0 else score + (1 - score) * SECOND
+    for one in held[Weight.SUPPORT]:
+        score += (1 - score) * (one.condition.value or SUPPORT) * one.share
+    if not held[Weight.STRONG]:
+        score = min(score, WITHOUT_STRONG)
+    for one in held[Weight.REFUTE]:
+        score *= 1 - (one.condition.value or REFUTE) * one.share
+    return score
+
+
+def holds(condition: Condition, symptom: Symptom, report: Report | None = None) -> Held | None:
+    """Whether the condition holds for the symptom: there, or (support; facts about the whole cluster) elsewhere."""
+    if condition.any_of:
+        found = [one for alternative in condition.any_of if (one := holds(alternative, symptom, report))]
+        if not found:
+            return None
+        best = max(found, key=lambda one: one.share)
+        return Held(condition, best.text, best.findings, best.share)
+    if condition.on == "shared":
+        return _shared(condition, symptom)
+    if condition.on == "change":
+        return _change(condition, symptom, report)
+    return _finding(condition, symptom, report)
+
+
+def _finding(condition: Condition, symptom: Symptom, report: Report | None) -> Held | None:
+    found = _enough(condition, [one for one in symptom.findings if one.rule == condition.rule and _all(condition.where, one.facts)])
+    share = 1.0
+    if not found and report is not None:
+        rule = FINDINGS.get(condition.rule)
+        anywhere = rule is not None and rule.area == "cluster"
+        if condition.weight is Weight.SUPPORT or (condition.weight is Weight.REFUTE and anywhere):
+            inside = {one.id for one in symptom.findings}
+            others = [
+                one for one in report.findings if one.rule == condition.rule and one.id not in inside and _all(condition.where, one.facts)
+            ]
+            found, share = _enough(condition, others), ELSEWHERE
+    if not found:
+        return None
+    claim = found[0].claim if len(found) == 1 else f"{found[0].claim} (and {len(found) - 1} more)"
+    where = "" if share == 1.0 else ", elsewhere in the cluster"
+    return Held(condition, f"{condition.text}: {claim}{where}", tuple(one.id for one in found), share)
+
+
+def _enough(condition: Condition, found: list[Finding]) -> list[Finding]:
+    """`found` if there are `count` of them; with `same`, the largest group that shares that fact."""
+    if condition.same and found:
+        groups: dict[str, list[Finding]] = {}
+        for one in found:
+            value = one.facts.get(condition.same)
+            if value in (None, "") and condition.same == "namespace":
+                value = one.object.namespace
+            if value not in (None, ""):
+                groups.setdefault(str(value), []).append(one)
+        found = max(groups.values(), key=len, default=[])
+    return found if len(found) >= condition.count else []
+
+
+def _change(condition: Condition, symptom: Symptom, report: Report | None) -> Held | None:
+    def fits(change: ChangeFact) -> bool:
+        if change.rule != condition.rule or not _all(condition.where, {"manager": change.manager, **change.facts}):
+            return False
+        if not condition.within or symptom.since is None:
+            return True
+        return -300 <= (symptom.since - change.at).total_seconds() <= condition.within
+
+    for changes, share in ((symptom.changes, 1.0), (report.changes if report and condition.weight is Weight.SUPPORT else (), ELSEWHERE)):
+        found = [change for change in changes if fits(change)]
+        if len(found) >= condition.count:
+            first = min(found, key=lambda change: (change.at, change.object))
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            return Held(condition, f"{condition.text}: {first.at:%H:%M:%S} {first.what}{more}", (), share)
+    return None
+
+
+def _shared(condition: Condition, symptom: Symptom) -> Held | None:
+    attribute = next((one for one in symptom.shared if one.what == condition.rule and _all(condition.where, _shared_facts(one))), None)
+    if attribute is None:
+        return None
+    numbers = f"{attribute.inside[0]} of {attribute.inside[1]} failing, {attribute.outside[0]} of {attribute.outside[1]} healthy"
+    return Held(condition, f"{condition.text}: {attribute.what} {attribute.value} ({numbers})", (), 1.0)
+
+
+def _shared_facts(attribute: SharedAttribute) -> dict[str, Fact]:
+    return {"value": attribute.value, "p_value": attribute.p_value, "tied": bool(attribute.tied_with)}
+
+
+def _reason(held: Held) -> Reason:
+    return Reason(held.text, held.condition.step, held.findings)
+
+
+# ---- facts
+
+
+def _all(where: Mapping[str, Any], facts: Mapping[str, Fact]) -> bool:
+    return all(fits(wanted, facts.get(name)) for name, wanted in where.items())
+
+
+_NUMBER = re.compile(r"^(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)$")
+
+
+def fits(wanted: Any, fact: Fact) -> bool:
+    """Whether a fact is as `wanted`: a value, a list of values (one of), `">=3"`, `"~regex"`, `"!value"`, or `"present"`.
+
+    A tuple of facts fits when any of its items does; a fact that is not known fits nothing, not even `"!value"`.
+    """
+    if isinstance(wanted, list):
+        return any(fits(one, fact) for one in wanted)
+    if fact is None:
+        return False
+    if isinstance(fact, tuple):
+        return bool(fact) if wanted == "present" else any(fits(wanted, one) for one in fact)
+    if isinstance(wanted, str):
+        if wanted == "present":
+            return fact != ""
+        number = _NUMBER.match(wanted)
+        if number:
+            return isinstance(fact, int | float) and not isinstance(fact, bool) and _compare(float(fact), number[1], float(number[2]))
+        if wanted.startswith("~"):
+            return re.search(wanted[1:], str(fact), re.IGNORECASE) is not None
+        if wanted.startswith("!"):
+            return str(fact) != wanted[1:]
+    if isinstance(wanted, bool) or isinstance(fact, bool):
+        return wanted is fact
+    return bool(fact == wanted or str(fact) == str(wanted))
+
+
+def _compare(value: float, operator: str, limit: float) -> bool:
+    return {">=": value >= limit, "<=": value <= limit, ">": value > limit, "<": value < limit}[operator]

@@ -1,0 +1,125 @@
+"""From a human's text to terms that can be compared: log lines, alert names and sentences, in the words of many years and vendors.
+
+A term has a stem ("restarting" and "restarts" are one) and perhaps a concept ("docker", "containerd" and "CRI" are all the runtime).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from runbooks.positions import read
+
+TEXT_LIMIT = 4_000
+"""Characters of a pasted text that are read: the beginning and the end, since logs say the cause at either."""
+TERM_LIMIT = 120
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NOISE = re.compile(
+    r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"  # UUIDs
+    r"|\bsha256:[0-9a-f]{6,}|\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{12,64}\b"  # digests, container ids
+    r"|\b\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:z|[+-]\d\d:?\d\d)?"  # timestamps
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+|/\d+)?\b"  # IPv4
+    r"|\b[ewif]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+\b",  # klog
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W_]+(?:'[a-z]+)?", re.UNICODE)
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """`vocabulary.yaml`, compiled: phrases in order, the concept of a word, and words that say nothing."""
+
+    phrases: tuple[tuple[re.Pattern[str], str], ...]
+    concepts: Mapping[str, str]
+    ignored: frozenset[str]
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    data, _ = read(Path(__file__).with_name("vocabulary.yaml").read_text("utf-8"))
+    return Vocabulary(
+        phrases=tuple((re.compile(item["pattern"], re.IGNORECASE), f" {item['is']} ") for item in data["phrases"]),
+        concepts=MappingProxyType({word: concept for concept, words in data["concepts"].items() for word in words.split()}),
+        ignored=frozenset(data["ignored"].split()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    stem: str
+    concept: str = ""
+    shown: str = ""
+    """The word as it was written, for explanations."""
+
+
+def stem(word: str) -> str:
+    """Cut plural and verb endings; short words and words with digits stay."""
+    if len(word) < 4 or not word.isascii() or any(letter.isdigit() for letter in word):
+        return word
+    for ending, keep in (
+        ("ies", "y"),
+        ("sses", "ss"),
+        ("ness", ""),
+        ("ments", "ment"),
+        ("ings", ""),
+        ("ing", ""),
+        ("edly", ""),
+        ("ied", "y"),
+        ("ed", ""),
+        ("es", "e"),
+        ("s", ""),
+    ):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not (ending == "s" and word.endswith(("ss", "us", "is"))):
+            word = word[: -len(ending)] + keep
+            break
+    if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "lsz":
+        word = word[:-1]
+    return word[:-1] if len(word) > 4 and word.endswith("e") else word
+
+
+def fold(text: str) -> str:
+    """Lower case, one kind of quotes and spaces, compatibility forms unified; patterns are matched on this."""
+    if len(text) > TEXT_LIMIT:
+        text = text[: TEXT_LIMIT // 2] + "\n" + text[-TEXT_LIMIT // 2 :]
+    folded = unicodedata.normalize("NFKC", text).replace("’", "'").replace("“", '"').replace("”", '"').replace("，", ", ")
+    return " ".join(folded.split()).lower()
+
+
+def terms(text: str) -> tuple[Term, ...]:
+    """The distinct terms of a text, in order, at most TERM_LIMIT."""
+    if len(text) > TEXT_LIMIT:
+        text = text[: TEXT_LIMIT // 2] + "\n" + text[-TEXT_LIMIT // 2 :]
+    plain = unicodedata.normalize("NFKC", text).replace("’", "'")
+    plain = _NOISE.sub(" ", plain)
+    parts = _CAMEL.sub(" ", plain)
+    if parts != plain:
+        whole = " ".join(word for word in re.findall(r"\b[A-Z][A-Za-z0-9]{5,}\b", plain) if _CAMEL.search(word))
+        parts = f"{parts} {whole}"
+    lowered = parts.lower()
+    for pattern, replacement in vocabulary().phrases:
+        lowered = pattern.sub(replacement, lowered)
+    found: dict[str, Term] = {}
+    for word in _WORD.findall(lowered):
+        for term in _terms_of(word):
+            found.setdefault(term.stem, term)
+            if len(found) >= TERM_LIMIT:
+                return tuple(found.values())
+    return tuple(found.values())
+
+
+def _terms_of(word: str) -> list[Term]:
+    if _CJK.search(word):
+        return [Term(word[index : index + 2], "", word) for index in range(max(1, len(word) - 1))]
+    if word in vocabulary().ignored or (word.isdigit() and len(word) > 3) or (len(word) == 1 and not word.isdigit()):
+        return []
+    if word.isdigit():
+        return []
+    root = stem(word)
+    return [Term(root, vocabulary().concepts.get(word, ""), word)]

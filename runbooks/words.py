@@ -1,0 +1,237 @@
+"""Ranking runbooks for a human's words: an index over phrases, built once, asked for every keystroke.
+
+A runbook is a set of phrases (symptoms, title, headings, sentences of the body), each with the weight of its field. A query is compared
+with every phrase that shares a term with it: which part of the phrase's rarity the query covers, helped by RapidFuzz where order and
+spelling matter. Exact patterns add to it. Known failures that no runbook covers (`outside.yaml`) compete in the same index: when one of
+them wins, nothing fits, and the answer says what it looks like instead.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from rapidfuzz import fuzz, process
+
+from runbooks.model import Runbook
+from runbooks.positions import read
+from runbooks.terms import Term, fold, terms
+
+OUTSIDE = Path(__file__).with_name("outside.yaml")
+
+FIELD_WEIGHTS: Mapping[str, float] = {"symptom": 1.0, "title": 0.9, "id": 0.8, "heading": 0.55, "body": 0.4}
+CONCEPT = 0.7
+"""How much of a term a word with the same concept covers."""
+TYPO = 0.85
+PATTERN = 0.62
+"""Weight of one exact pattern; two close most of the rest."""
+MASS = 4.5
+"""Rarity that a phrase must share with the query to count for about two thirds."""
+PHRASES = 60
+"""Phrases that are looked at closely with RapidFuzz."""
+CONFIDENT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What words are compared with: a runbook, or (`outside`) a known failure that no runbook covers."""
+
+    id: str
+    title: str
+    phrases: tuple[tuple[str, str], ...]
+    """(field, text)."""
+    patterns: tuple[str, ...]
+    outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WordMatch:
+    id: str
+    title: str
+    score: float
+    outside: bool
+    phrases: tuple[str, ...]
+    """The best phrases, as they are written in the runbook."""
+    words: tuple[str, ...]
+    """The words of the query that counted, rarest first."""
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    document: int
+    text: str
+    folded: str
+    weight: float
+    mass: float
+    size: int
+
+
+class WordIndex:
+    """Immutable once built; `rank` is pure and deterministic."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self.documents = tuple(documents)
+        self._phrases: list[_Phrase] = []
+        self._stems: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        self._concepts: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        self._patterns: list[tuple[int, str, re.Pattern[str]]] = []
+        split = [[(field, text, terms(text)) for field, text in document.phrases if text.strip()] for document in documents]
+        self._rarity = _rarity(split)
+        for number, phrases in enumerate(split):
+            for field, text, found in phrases:
+                self._add(number, field, text, found)
+            for pattern in documents[number].patterns:
+                try:
+                    self._patterns.append((number, pattern, re.compile(pattern, re.IGNORECASE)))
+                except re.error:
+                    continue  # lint names it with its line; here it only must not stop the rest
+        self._vocabulary = sorted(self._stems)
+        self._typo = lru_cache(maxsize=4096)(self._closest)
+
+    def _add(self, document: int, field: str, text: str, found: Sequence[Term]) -> None:
+        if not found:
+            return
+        number = len(self._phrases)
+        weights = [self._rarity.get(term.stem, 1.0) for term in found]
+        self._phrases.append(_Phrase(document, text, fold(text), FIELD_WEIGHTS[field], sum(weights), len(found)))
+        for term, weight in zip(found, weights, strict=True):
+            self._stems[term.stem].append((number, weight))
+            if term.concept:
+                self._concepts[term.concept].append((number, weight))
+
+    def _closest(self, word: str) -> str:
+        """The stem of the vocabulary that a misspelt word means, "" when none is near."""
+        if len(word) < 5 or not word.isascii():
+            return ""
+        found = process.extractOne(word, self._vocabulary, scorer=fuzz.ratio, score_cutoff=84)
+        return str(found[0]) if found and found[0][:1] == word[:1] else ""
+
+    def rank(self, text: str) -> list[WordMatch]:
+        """All documents with anything in common, best first (ties by id)."""
+        query = terms(text)
+        folded = fold(text)
+        covered = self._cover(query)
+        hits: dict[int, list[str]] = defaultdict(list)
+        for number, pattern, compiled in self._patterns:
+            if compiled.search(folded):
+                hits[number].append(pattern)
+        by_document: dict[int, list[tuple[float, int]]] = defaultdict(list)
+        best = sorted(((self._first(number, mass), number) for number, mass in covered.items()), key=lambda item: (-item[0], item[1]))
+        for index, (score, number) in enumerate(best):
+            phrase = self._phrases[number]
+            if index < PHRASES:
+                ratio = fuzz.token_set_ratio(folded[:400], phrase.folded) / 100 if phrase.size > 1 else 0.0
+                score *= 0.8 + 0.35 * ratio**2
+            if len(by_document[phrase.document]) < 6 or score > by_document[phrase.document][-1][0]:
+                by_document[phrase.document].append((min(score, 1.0), number))
+        matches = [self._match(number, by_document.get(number, []), hits.get(number, []), query) for number in {*by_document, *hits}]
+        return sorted((match for match in matches if match.score > 0.02), key=lambda match: (-match.score, match.id))
+
+    def _cover(self, query: Iterable[Term]) -> dict[int, float]:
+        """Rarity of each phrase's terms that the query covers, by phrase."""
+        covered: dict[int, float] = defaultdict(float)
+        concepts: set[str] = set()
+        for term in query:
+            share, stem = 1.0, term.stem
+            if stem not in self._stems:
+                near = self._typo(stem)
+                share, stem = (TYPO, near) if near else (0.0, stem)
+            if share:
+                for number, weight in self._stems[stem]:
+                    covered[number] += weight * share
+            if term.concept and term.concept not in concepts:
+                concepts.add(term.concept)
+                same = {number for number, _ in self._stems.get(stem, ())} if share else set()
+                for number, weight in self._concepts.get(term.concept, ()):
+                    if number not in same:
+                        covered[number] += weight * CONCEPT
+        return covered
+
+    def _first(self, number: int, mass: float) -> float:
+        phrase = self._phrases[number]
+        share = min(1.0, mass / phrase.mass)
+        return float(phrase.weight * share**1.6 * (1 - math.exp(-min(mass, phrase.mass) / MASS)))
+
+    def _match(self, number: int, found: list[tuple[float, int]], patterns: Sequence[str], query: Sequence[Term]) -> WordMatch:
+        document = self.documents[number]
+        found = sorted(found, key=lambda item: (-item[0], item[1]))
+        rest = 1.0
+        for index, (score, _) in enumerate(found[:5]):
+            rest *= 1 - score * (0.9, 0.35, 0.25, 0.15, 0.1)[index]
+        for index, _ in enumerate(patterns[:3]):
+            rest *= 1 - PATTERN / (1 + 0.5 * index)
+        shown = [self._phrases[phrase] for _, phrase in found[:3]]
+        known = {stem for phrase in shown for stem in (term.stem for term in terms(phrase.text))}
+        concepts = {term.concept for phrase in shown for term in terms(phrase.text) if term.concept}
+        words = sorted(
+            (term for term in query if term.stem in known or (term.concept and term.concept in concepts)),
+            key=lambda term: -self._rarity.get(term.stem, 0),
+        )
+        return WordMatch(
+            id=document.id,
+            title=document.title,
+            score=1 - rest,
+            outside=document.outside,
+            phrases=tuple(phrase.text for phrase in shown if phrase.weight >= FIELD_WEIGHTS["heading"]),
+            words=tuple(dict.fromkeys(term.shown for term in words)),
+            patterns=tuple(patterns),
+        )
+
+
+def _rarity(split: Sequence[Sequence[tuple[str, str, Sequence[Term]]]]) -> dict[str, float]:
+    """Rarity of each stem: in how few documents it stands (their symptoms and titles count, bodies only a little)."""
+    spread: dict[str, float] = defaultdict(float)
+    for phrases in split:
+        own: dict[str, float] = {}
+        for field, _, found in phrases:
+            weight = FIELD_WEIGHTS[field]
+            for term in found:
+                own[term.stem] = max(own.get(term.stem, 0.0), weight)
+        for stem, weight in own.items():
+            spread[stem] += weight
+    count = max(len(split), 2)
+    return {
+        stem: 0.35 + math.log(1 + (count - number + 0.5) / (number + 0.5)) if number < count else 0.35 for stem, number in spread.items()
+    }
+
+
+def document(runbook: Runbook) -> Document:
+    """The phrases of a runbook: symptoms, title, id; headings and sentences of a plain one, the first section of ours."""
+    phrases = [("symptom", text) for text in runbook.symptoms]
+    phrases += [("title", runbook.title), ("id", runbook.id.replace("-", " "))]
+    if runbook.impact:
+        phrases.append(("body", runbook.impact))
+    sections = runbook.sections if runbook.plain else [section for section in runbook.sections if section.slug == "what-it-looks-like"]
+    for section in sections:
+        if runbook.plain:
+            phrases.append(("heading", section.title))
+        phrases += [("body", sentence) for sentence in _sentences(section.text)]
+    return Document(runbook.id, runbook.title, tuple(phrases), runbook.patterns)
+
+
+def _sentences(text: str) -> list[str]:
+    plain = re.sub(r"```.*?```", " ", text, flags=re.DOTALL)
+    return [part.strip(" -*#>|") for part in re.split(r"(?<=[.!?;])\s+|\n\s*\n|\n[-*] ", plain) if len(part.strip()) > 12][:40]
+
+
+def outside(path: Path = OUTSIDE) -> tuple[Document, ...]:
+    """Known failures without a runbook of ours. Each: id, title, symptoms, patterns."""
+    if not path.is_file():
+        return ()
+    data, _ = read(path.read_text("utf-8"))
+    return tuple(
+        Document(
+            id=str(item["id"]),
+            title=str(item["title"]),
+            phrases=(("title", str(item["title"])), *(("symptom", str(text)) for text in item.get("symptoms", ()))),
+            patterns=tuple(map(str, item.get("patterns", ()))),
+            outside=True,
+        )
+        for item in data or ()
+    )
