@@ -1,0 +1,167 @@
+"""What can go wrong between here and an answer, each as one sentence: what happened, with which object, what to try.
+
+Text that came from the server is cleaned before it becomes part of a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+
+from cluster.text import clean_line
+
+MESSAGE_LIMIT = 600
+"""Longest part of a server's own words that is quoted, in characters."""
+
+
+class ClusterError(Exception):
+    """Base of every error that this package raises on purpose. `str()` is one sentence for the screen."""
+
+
+class KubeconfigError(ClusterError):
+    """No usable way to the cluster could be read."""
+
+
+class CredentialError(ClusterError):
+    """A token, certificate or exec plug-in could not be had."""
+
+
+class Unreachable(ClusterError):
+    """No HTTP answer: DNS, TCP, TLS, a time limit, or a connection that broke."""
+
+
+class Refused(ClusterError):
+    """The write door stayed shut: nothing was sent."""
+
+
+class ApiError(ClusterError):
+    """The server answered with an error. `status` is the HTTP code, `reason` and `detail` are metav1.Status fields, cleaned.
+
+    `audit_id` finds the request in the server's audit log; `retry_after` is in seconds, None when the server did not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        reason: str = "",
+        detail: str = "",
+        audit_id: str = "",
+        retry_after: float | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.detail = detail
+        self.audit_id = audit_id
+        self.retry_after = retry_after
+        self.body: Mapping[str, Any] = body or {}
+
+
+class Unauthorized(ApiError):
+    """401: the server does not know who asks."""
+
+
+class Forbidden(ApiError):
+    """403: known, but not allowed."""
+
+
+class NotFound(ApiError):
+    """404: no such object, or the server does not offer the kind."""
+
+
+class NotAcceptable(ApiError):
+    """406: the server cannot answer in the form that was asked for (metadata only)."""
+
+
+class Conflict(ApiError):
+    """409: somebody else changed it, or it exists."""
+
+
+class Expired(ApiError):
+    """410: the resource version or the continue token is too old; list again."""
+
+
+class Invalid(ApiError):
+    """400 or 422: the server rejects the request itself."""
+
+
+class TooManyRequests(ApiError):
+    """429: the server sheds load; `retry_after` says when to come back."""
+
+
+class ServerError(ApiError):
+    """5xx: the server or something in front of it failed."""
+
+
+_BY_STATUS: dict[int, tuple[type[ApiError], str]] = {
+    400: (Invalid, "this server may be too old or too new for the request"),
+    401: (Unauthorized, "log in again or check the user in the kubeconfig"),
+    403: (Forbidden, "ask for the permission, or go on without this part"),
+    404: (NotFound, "it may be gone, or the server does not offer this kind"),
+    406: (NotAcceptable, "the server cannot send metadata only; values are not requested instead"),
+    409: (Conflict, "read it again and repeat"),
+    410: (Expired, "it is listed again"),
+    422: (Invalid, "the object or the parameters are not valid for this server"),
+    429: (TooManyRequests, "the server sheds load; it is asked again later"),
+}
+
+
+def from_response(status: int, headers: Mapping[str, str], body: bytes, what: str, now: datetime | None = None) -> ApiError:
+    """The error for an HTTP answer of 400 and above. `what` names the request, such as "list pods". Never raises."""
+    document = _status_document(body)
+    detail = clean_line(str(document.get("message") or ""), MESSAGE_LIMIT)
+    reason = clean_line(str(document.get("reason") or ""), 80)
+    if not document:
+        detail = clean_line(body[:MESSAGE_LIMIT].decode("utf-8", "replace"), MESSAGE_LIMIT)
+    kind, advice = _BY_STATUS.get(status, (ServerError if status >= 500 else ApiError, "see what is in front of the API server"))
+    if status >= 500:
+        advice = "the server is in trouble or something in front of it is; it is asked again"
+    retry_after = _retry_after(headers.get("retry-after", ""), document, now or datetime.now(UTC))
+    message = f"{what}: HTTP {status}{f' {reason}' if reason else ''}{f', {detail}' if detail else ''}; {advice}"
+    return kind(
+        message,
+        status=status,
+        reason=reason,
+        detail=detail,
+        audit_id=clean_line(headers.get("audit-id", ""), 80),
+        retry_after=retry_after,
+        body=document,
+    )
+
+
+def from_status(document: Mapping[str, Any], what: str) -> ApiError:
+    """The error for a metav1.Status that came inside a watch (an ERROR event)."""
+    code = document.get("code")
+    return from_response(code if isinstance(code, int) else 500, {}, msgspec.json.encode(document), what)
+
+
+def _status_document(body: bytes) -> dict[str, Any]:
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return {}
+    if isinstance(document, dict) and document.get("kind") == "Status":
+        return document
+    return {}
+
+
+def _retry_after(header: str, document: Mapping[str, Any], now: datetime) -> float | None:
+    """Seconds from the header (a number or an HTTP date) or from the Status' details."""
+    header = header.strip()
+    if header.isdigit():
+        return float(header[:6])
+    if header:
+        try:
+            return max(0.0, (parsedate_to_datetime(header) - now).total_seconds())
+        except (ValueError, TypeError):
+            pass  # not a date either: as if it had not been sent
+    details = document.get("details")
+    seconds = details.get("retryAfterSeconds") if isinstance(details, dict) else None
+    return float(seconds) if isinstance(seconds, (int, float)) and seconds > 0 else None

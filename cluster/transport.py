@@ -1,0 +1,446 @@
+"""The wire: HTTP/1.1 GET requests to one API server, each with its own time limits, counted, bounded and with errors as sentences.
+
+`Api` can only read. What changes anything is in `cluster.write`, which alone uses `send`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from importlib import metadata
+from typing import Any
+
+import httpx
+import msgspec
+
+from cluster.access import Access
+from cluster.credentials import Credential, Credentials
+from cluster.errors import ClusterError, KubeconfigError, ServerError, Unauthorized, Unreachable, from_response
+from cluster.text import clean_line
+from cluster.tls import client_context
+
+JSON = "application/json"
+Params = Mapping[str, str | int | list[str]]
+
+BODY_LIMIT = 64 << 20
+"""Bytes of an answer that is read as a whole; lists of unknown size are streamed or paged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds for the parts of one request: connecting (TCP and TLS), silence while reading, writing, waiting for a free connection."""
+
+    connect: float = 4.0
+    read: float = 15.0
+    write: float = 5.0
+    pool: float = 10.0
+
+    def timeout(self, read: float | None = None) -> httpx.Timeout:
+        return httpx.Timeout(connect=self.connect, read=self.read if read is None else read, write=self.write, pool=self.pool)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What this program has asked of the server: requests in the last minute, requests and bytes since the start."""
+
+    last_minute: int
+    total: int
+    received_bytes: int
+    in_flight: int
+
+
+class Response:
+    """An answer whose body is still to be read."""
+
+    def __init__(self, api: Api, response: httpx.Response, what: str) -> None:
+        self._api, self._response, self._what = api, response, what
+        self.headers: Mapping[str, str] = response.headers
+
+    @property
+    def audit_id(self) -> str:
+        return clean_line(self._response.headers.get("audit-id", ""), 80)
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body, decoded from its transfer and content encoding. Raises `Unreachable` when it breaks off."""
+        try:
+            async for chunk in self._response.aiter_bytes():
+                self._api.count_bytes(len(chunk))
+                yield chunk
+        except (httpx.HTTPError, OSError, httpx.StreamError) as error:
+            raise self._api.unreachable(self._what, error) from error
+
+    async def lines(self) -> AsyncGenerator[list[bytes], None]:
+        """Complete lines, in the groups in which they arrive.
+
+        Split on `\\n` alone: Go does not escape U+0085 and its like, which `str.splitlines` would split at. A last line without its end
+        is dropped: it is a half one.
+        """
+        parts: list[bytes] = []
+        async with contextlib.aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                lines = chunk.split(b"\n")
+                parts.append(lines[0])
+                if len(lines) == 1:
+                    continue
+                lines[0] = b"".join(parts)
+                parts = [lines.pop()]
+                yield lines
+
+    async def read(self, cap: int = BODY_LIMIT) -> tuple[bytes, bool]:
+        """(body of at most `cap` bytes, whether more was there)."""
+        kept = bytearray()
+        async with contextlib.aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                kept += chunk
+                if len(kept) > cap:
+                    return bytes(kept[:cap]), True
+        return bytes(kept), False
+
+
+class Api:
+    """One API server, for reading.
+
+    `concurrency` bounds requests that wait for an answer; open watches do not count. `clock_offset` is the server's clock minus ours
+    (seconds, None until the server said), from the Date header, true to about a second.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        limits: Limits | None = None,
+        concurrency: int = 12,
+        connections: int = 100,
+        credentials: Credentials | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.access = access
+        self.limits = limits or Limits()
+        self.credentials = credentials or Credentials(access, clock)
+        self.clock_offset: timedelta | None = None
+        self._clock = clock
+        self._connections = connections
+        self._slots = asyncio.Semaphore(concurrency)
+        self._clients: dict[int, httpx.AsyncClient] = {}
+        self._recent: deque[float] = deque(maxlen=20_000)
+        self._total = 0
+        self._received = 0
+        self.last_received = -1e9
+        """Monotonic seconds at which the last part of a body came in."""
+        self._in_flight = 0
+
+    # -- reading
+
+    async def get_bytes(
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        timeout: float | None = None,
+        accept: str = JSON,
+        cap: int = BODY_LIMIT,
+        what: str = "",
+    ) -> bytes:
+        """The body of a GET. `timeout` bounds the whole call in seconds. Raises `ApiError`, `Unreachable`, `CredentialError`."""
+        what = what or f"GET {path}"
+        limit = timeout or self.limits.connect + self.limits.read * 4
+        try:
+            async with asyncio.timeout(limit), self.open(path, params, accept=accept, what=what, read=timeout) as response:
+                body, more = await response.read(cap)
+        except TimeoutError as error:
+            raise Unreachable(f"{what}: no complete answer from {self.access.server} within {limit:g} s; it is slow or frozen.") from error
+        if more:
+            raise ServerError(f"{what}: the answer is larger than {cap:,} bytes; ask for less.", status=200)
+        return body
+
+    async def get_json(
+        self, path: str, params: Params | None = None, *, timeout: float | None = None, accept: str = JSON, what: str = ""
+    ) -> Any:
+        """The decoded JSON of a GET, not yet cleaned: pass text through `cluster.text.clean`, or use `cluster.reading`."""
+        body = await self.get_bytes(path, params, timeout=timeout, accept=accept, what=what)
+        try:
+            return msgspec.json.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ServerError(
+                f"{what or path}: the answer is not JSON; something in front of the API server answers.", status=200
+            ) from error
+
+    async def get_text(
+        self, path: str, params: Params | None = None, *, timeout: float | None = None, cap: int = 1 << 20, what: str = ""
+    ) -> tuple[str, bool]:
+        """(text of at most `cap` bytes, whether it was cut), not yet cleaned."""
+        what = what or f"GET {path}"
+        limit = timeout or self.limits.connect + self.limits.read * 4
+        try:
+            async with asyncio.timeout(limit), self.open(path, params, accept="*/*", what=what, read=timeout) as response:
+                body, more = await response.read(cap)
+        except TimeoutError as error:
+            raise Unreachable(f"{what}: no complete answer from {self.access.server} within {limit:g} s; it is slow or frozen.") from error
+        return body.decode("utf-8", "replace"), more
+
+    async def stream_lines(
+        self, path: str, params: Params | None = None, *, accept: str = JSON, read: float | None = None, what: str = ""
+    ) -> AsyncIterator[list[bytes]]:
+        """Complete lines, in the groups in which they arrive; `read` is the longest silence in seconds."""
+        async with (
+            self.open(path, params, accept=accept, read=read, what=what) as response,
+            contextlib.aclosing(response.lines()) as groups,
+        ):
+            async for lines in groups:
+                yield lines
+
+    @contextlib.asynccontextmanager
+    async def open(
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        accept: str = JSON,
+        read: float | None = None,
+        what: str = "",
+        compress: bool = False,
+    ) -> AsyncIterator[Response]:
+        """A GET whose body is read by the caller. Raises `ApiError` for 400 and above."""
+        headers = {"Accept": accept, "Accept-Encoding": "gzip" if compress else "identity"}
+        async with self._exchange("GET", path, params, headers, None, read, what or f"GET {path}") as response:
+            yield Response(self, response, what or f"GET {path}")
+
+    async def ping(self, path: str, params: Params, limit: float) -> tuple[int, dict[str, str], bytes]:
+        """(status, headers with lower-case names, up to 64 KiB of body) of a GET within `limit` seconds, whatever the status.
+
+        Uses the credential that is loaded, none when none is: whether a server can be reached does not wait for a login.
+        Raises `Unreachable`.
+        """
+        what = f"GET {path}"
+        credential = self.credentials.loaded()
+        try:
+            async with asyncio.timeout(limit):
+                response = await self._request(credential, "GET", path, params, {"Accept": "*/*"}, None, limit, what)
+                try:
+                    body = await self._error_body(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError as error:
+            raise Unreachable(f"{what}: {self.access.server} does not answer within {limit:g} s; it is overloaded or frozen.") from error
+        self._note_date(response)
+        return response.status_code, {name.lower(): value for name, value in response.headers.items()}, body
+
+    async def drop_connections(self) -> None:
+        """Close all connections: the next request opens a fresh one. Not for an `Api` with open watches."""
+        await self.aclose()
+
+    # -- state
+
+    def budget(self) -> Budget:
+        edge = time.monotonic() - 60
+        while self._recent and self._recent[0] < edge:
+            self._recent.popleft()
+        return Budget(len(self._recent), self._total, self._received, self._in_flight)
+
+    def count_bytes(self, number: int) -> None:
+        self._received += number
+        self.last_received = time.monotonic()
+
+    def unreachable(self, what: str, error: BaseException) -> Unreachable:
+        return Unreachable(f"{what}: {describe_failure(error, self.access.server)}")
+
+    def server_now(self) -> datetime:
+        """The time by the server's clock (UTC), as well as it is known."""
+        return self._clock() + (self.clock_offset or timedelta())
+
+    async def aclose(self) -> None:
+        for client in list(self._clients.values()):
+            await client.aclose()
+        self._clients.clear()
+
+    # -- inside
+
+    @contextlib.asynccontextmanager
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        params: Params | None,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        read: float | None,
+        what: str,
+    ) -> AsyncIterator[httpx.Response]:
+        response = await self._answer(method, path, params, headers, content, read, what)
+        try:
+            yield response
+        finally:
+            # The server may hang: closing must not wait for it.
+            await response.aclose()
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        params: Params | None,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        read: float | None,
+        what: str,
+    ) -> httpx.Response:
+        for attempt in (1, 2):
+            credential = await self.credentials.current()
+            response = await self._request(credential, method, path, params, headers, content, read, what)
+            self._note_date(response)
+            if response.status_code < 400:
+                return response
+            try:
+                error = from_response(response.status_code, response.headers, await self._error_body(response), what, self._clock())
+            finally:
+                await response.aclose()
+            if not isinstance(error, Unauthorized):
+                raise error
+            if attempt == 1 and await self.credentials.renew(credential):
+                continue
+            why = self.credentials.explanation()
+            if why:
+                error.args = (f"{error}: {why}",)
+            raise error
+        raise AssertionError("unreachable")
+
+    async def _request(
+        self,
+        credential: Credential,
+        method: str,
+        path: str,
+        params: Params | None,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        read: float | None,
+        what: str,
+    ) -> httpx.Response:
+        client = self._client(credential)
+        extensions: dict[str, Any] = {}
+        if self.access.trust.server_name:
+            extensions["sni_hostname"] = self.access.trust.server_name
+        request = client.build_request(
+            method, self.access.server + path, params=dict(params) if params else None, content=content,
+            headers=[*credential.headers, *headers.items()], timeout=self.limits.timeout(read), extensions=extensions or None,
+        )  # fmt: skip
+        async with self._slots:
+            self._total += 1
+            self._recent.append(time.monotonic())
+            self._in_flight += 1
+            try:
+                return await client.send(request, stream=True)
+            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+                raise self.unreachable(what, error) from error
+            finally:
+                self._in_flight -= 1
+
+    async def _error_body(self, response: httpx.Response) -> bytes:
+        kept = bytearray()
+        try:
+            async with asyncio.timeout(self.limits.read):
+                async for chunk in response.aiter_bytes():
+                    kept += chunk
+                    if len(kept) > 65_536:
+                        break
+        except (httpx.HTTPError, TimeoutError, OSError):
+            pass  # the status code alone is an answer
+        return bytes(kept)
+
+    def _client(self, credential: Credential) -> httpx.AsyncClient:
+        """One connection pool for each client certificate; with a new one, running streams keep theirs."""
+        client = self._clients.get(credential.identity)
+        if client is None:
+            proxy = self.access.proxy or None
+            if proxy and proxy.startswith("socks"):
+                raise KubeconfigError(
+                    f"Proxy {clean_line(proxy, 200)} is a SOCKS proxy, which is not supported; use an HTTP proxy or a port forward."
+                )
+            context = client_context(self.access.trust, credential.certificate_pem, credential.key_pem, self.access.user.name)
+            client = httpx.AsyncClient(
+                verify=context, proxy=proxy, trust_env=False, http1=True, http2=False, follow_redirects=False,
+                limits=httpx.Limits(max_connections=self._connections, max_keepalive_connections=16, keepalive_expiry=30),
+                headers={"User-Agent": f"stanch/{version()}"},
+            )  # fmt: skip
+            self._clients[credential.identity] = client
+        return client
+
+    def _note_date(self, response: httpx.Response) -> None:
+        try:
+            self.clock_offset = parsedate_to_datetime(response.headers["date"]) - self._clock()
+        except (KeyError, ValueError, TypeError):
+            pass  # no Date header: the offset stays as it was
+
+
+async def send(
+    api: Api, method: str, path: str, params: Params, content: bytes, content_type: str, timeout: float, what: str
+) -> tuple[int, bytes]:
+    """Any request, also one that changes something. For `cluster.write` alone, which decides whether it may be sent.
+
+    Never repeated by itself except after a 401, which the server answers before it acts.
+    """
+    headers = {"Accept": JSON, "Accept-Encoding": "identity"}
+    if content:
+        headers["Content-Type"] = content_type
+    try:
+        async with asyncio.timeout(timeout), api._exchange(method, path, params, headers, content or None, timeout, what) as response:
+            body, _ = await Response(api, response, what).read()
+            return response.status_code, body
+    except TimeoutError as error:
+        raise Unreachable(
+            f"{what}: no answer within {timeout:g} s; whether it took effect is not known, look before you repeat it."
+        ) from error
+
+
+def version() -> str:
+    try:
+        return metadata.version("stanch")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+def describe_failure(error: BaseException, server: str) -> str:
+    """Half a sentence for a request that got no answer: what failed and what to try."""
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or current.__context__
+    text = clean_line(" ".join(str(each) for each in chain), 400)
+    lowered = text.lower()
+    if isinstance(error, ClusterError):
+        return str(error)
+    if isinstance(error, httpx.ConnectTimeout) or "connecttimeout" in lowered:
+        return f"no connection to {server} within the time limit; a firewall, a VPN that is down, or a frozen server"
+    if isinstance(error, (httpx.ReadTimeout, TimeoutError)):
+        return f"{server} took the connection but does not answer; it is overloaded or frozen"
+    if isinstance(error, httpx.PoolTimeout):
+        return "all connections are busy; the server answers too slowly"
+    if any(isinstance(each, ConnectionRefusedError) for each in chain) or "refused" in lowered:
+        return f"{server} refuses the connection; the API server is down, or the address or port is wrong"
+    if (
+        "name or service not known" in lowered
+        or "getaddrinfo" in lowered
+        or "name resolution" in lowered
+        or "no address associated" in lowered
+    ):
+        return f"the host name of {server} cannot be resolved; check DNS and the VPN"
+    if "certificate" in lowered:
+        return f"the certificate of {server} is not accepted ({_certificate_reason(text)}); check the CA in the kubeconfig and the clock"
+    if "ssl" in lowered or "tls" in lowered:
+        return f"TLS with {server} fails ({text}); something else may answer on that port"
+    if "unreachable" in lowered or "no route" in lowered:
+        return f"no route to {server}; check the network and the VPN"
+    if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)):
+        return f"{server} broke off the connection; it may be restarting"
+    return f"{server} cannot be reached ({text or type(error).__name__})"
+
+
+def _certificate_reason(text: str) -> str:
+    marker = "certificate verify failed:"
+    position = text.lower().find(marker)
+    return text[position + len(marker) :].split("(_ssl")[0].strip() if position >= 0 else text
