@@ -9,9 +9,12 @@ Objects of kinds with metadata only (Secret, ConfigMap and the kinds watched jus
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An aware time: one without a zone is a fault of the server and is dropped by `cluster.decode`, it could not be compared."""
 
 
 class Ref(NamedTuple):
@@ -42,7 +45,7 @@ class ManagedFields(Wire, frozen=True):
     manager: str = ""
     operation: str = ""
     subresource: str = ""
-    time: datetime | None = None
+    time: Time | None = None
     fields_v1: dict[str, Any] = msgspec.field(default_factory=dict, name="fieldsV1")
 
 
@@ -54,8 +57,8 @@ class LeanMeta(Wire, frozen=True):
     uid: str = ""
     resource_version: str = ""
     generation: int = 0
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
+    creation_timestamp: Time | None = None
+    deletion_timestamp: Time | None = None
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     owner_references: tuple[OwnerReference, ...] = ()
@@ -73,10 +76,10 @@ class Condition(Wire, frozen=True):
     status: str = ""
     reason: str = ""
     message: str = ""
-    last_transition_time: datetime | None = None
-    last_heartbeat_time: datetime | None = None
-    last_update_time: datetime | None = None
-    last_probe_time: datetime | None = None
+    last_transition_time: Time | None = None
+    last_heartbeat_time: Time | None = None
+    last_update_time: Time | None = None
+    last_probe_time: Time | None = None
 
 
 class LabelSelectorRequirement(Wire, frozen=True):
@@ -97,7 +100,7 @@ class Taint(Wire, frozen=True):
     key: str = ""
     value: str = ""
     effect: str = ""
-    time_added: datetime | None = None
+    time_added: Time | None = None
 
 
 class NodeAddress(Wire, frozen=True):
@@ -299,7 +302,7 @@ class ContainerStateWaiting(Wire, frozen=True):
 
 
 class ContainerStateRunning(Wire, frozen=True):
-    started_at: datetime | None = None
+    started_at: Time | None = None
 
 
 class ContainerStateTerminated(Wire, frozen=True):
@@ -307,8 +310,8 @@ class ContainerStateTerminated(Wire, frozen=True):
     signal: int = 0
     reason: str = ""
     message: str = ""
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+    started_at: Time | None = None
+    finished_at: Time | None = None
 
 
 class ContainerState(Wire, frozen=True):
@@ -341,7 +344,7 @@ class PodStatus(Wire, frozen=True):
     pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
     host_ip: str = msgspec.field(default="", name="hostIP")
     qos_class: str = ""
-    start_time: datetime | None = None
+    start_time: Time | None = None
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
@@ -381,7 +384,7 @@ class EventSource(Wire, frozen=True):
 
 class EventSeries(Wire, frozen=True):
     count: int = 0
-    last_observed_time: datetime | None = None
+    last_observed_time: Time | None = None
 
 
 class Event(Wire, frozen=True):
@@ -391,9 +394,9 @@ class Event(Wire, frozen=True):
     reason: str = ""
     message: str = ""
     count: int = 0
-    first_timestamp: datetime | None = None
-    last_timestamp: datetime | None = None
-    event_time: datetime | None = None
+    first_timestamp: Time | None = None
+    last_timestamp: Time | None = None
+    event_time: Time | None = None
     series: EventSeries | None = None
     source: EventSource = EventSource()
     reporting_component: str = ""
@@ -496,8 +499,8 @@ class JobStatus(Wire, frozen=True):
     active: int = 0
     succeeded: int = 0
     failed: int = 0
-    start_time: datetime | None = None
-    completion_time: datetime | None = None
+    start_time: Time | None = None
+    completion_time: Time | None = None
     conditions: tuple[Condition, ...] = ()
 
 
@@ -523,8 +526,8 @@ class CronJobSpec(Wire, frozen=True):
 
 class CronJobStatus(Wire, frozen=True):
     active: tuple[ObjectReference, ...] = ()
-    last_schedule_time: datetime | None = None
-    last_successful_time: datetime | None = None
+    last_schedule_time: Time | None = None
+    last_successful_time: Time | None = None
 
 
 class CronJob(Wire, frozen=True):
@@ -738,7 +741,7 @@ class AttachmentSpec(Wire, frozen=True):
 
 
 class VolumeError(Wire, frozen=True):
-    time: datetime | None = None
+    time: Time | None = None
     message: str = ""
 
 
@@ -771,7 +774,7 @@ class HPASpec(Wire, frozen=True):
 class HPAStatus(Wire, frozen=True):
     current_replicas: int = 0
     desired_replicas: int = 0
-    last_scale_time: datetime | None = None
+    last_scale_time: Time | None = None
     conditions: tuple[Condition, ...] = ()
 
 
@@ -804,7 +807,7 @@ class PodDisruptionBudget(Wire, frozen=True):
 class LeaseSpec(Wire, frozen=True):
     holder_identity: str = ""
     lease_duration_seconds: int = 0
-    renew_time: datetime | None = None
+    renew_time: Time | None = None
 
 
 class Lease(Wire, frozen=True):

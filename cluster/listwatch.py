@@ -1,0 +1,417 @@
+"""Keeps one kind up to date: list once, then watch, for ever.
+
+The list comes as a stream where the server offers it (KEP-3157: `sendInitialEvents`, ended by a bookmark), else in pages. After that a
+watch continues from the last resource version; 410 means listing again while the old rows stay in place. Everything goes to a `Sink`,
+whose methods do not wait, so that a cut can come at any moment without losing half an update.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from cluster.decode import KindDecoder, Page, WatchEvent
+from cluster.errors import ClusterError, Expired, Forbidden, Invalid, NotAcceptable, NotFound, TooManyRequests, Unreachable, from_status
+from cluster.freshness import State
+from cluster.kinds import Kind
+from cluster.objects import Object
+from cluster.store import Key
+from cluster.transport import JSON, Api
+
+PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+PARTIAL_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_CONTINUE = re.compile(rb'"continue":\s*"([^"\\]*)"')
+_HEAD = 65_536
+"""Bytes of a page within which its metadata are looked for: Go writes them before the items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Times in seconds, and sizes."""
+
+    page: int = 500
+    """Objects a page."""
+    silence: float = 100.0
+    """Longest silence of a watch before it is opened again: bookmarks come about once a minute."""
+    initial_silence: float = 5.0
+    """Longest silence within a streamed list, before pages are tried."""
+    answer: float = 20.0
+    """Longest wait for the first byte of an answer."""
+    watch: tuple[int, int] = (300, 600)
+    """timeoutSeconds of a watch is drawn from here, so that watches do not end together."""
+    denied: float = 60.0
+    """Wait after 403, 404 and 406: permissions and APIs change seldom."""
+    backoff: float = 0.5
+    backoff_cap: float = 30.0
+    retry_after_cap: float = 120.0
+
+
+class Sink(Protocol):
+    """Where the state of one kind goes. No method waits."""
+
+    def listing(self) -> None:
+        """A list begins: what follows is the whole, until `listed`."""
+
+    def objects(self, objects: list[Object], remaining: int | None) -> None:
+        """A part of the list; `remaining` objects are still to come, None when that is not known."""
+
+    def listed(self) -> None:
+        """The list is complete: what it did not name is gone."""
+
+    def updates(self, upserts: list[Object], deletes: list[Key]) -> None:
+        """Changes after the list."""
+
+    def beat(self) -> None:
+        """The server said something, a bookmark for example."""
+
+    def connected(self) -> None:
+        """A watch is open: the state is live."""
+
+    def faulty(self, number: int) -> None:
+        """So many objects could not be decoded."""
+
+    def trouble(self, state: State, reason: str) -> None:
+        """No longer live, and why."""
+
+
+@dataclass(slots=True)
+class Offer:
+    """What this server offers, learnt once and shared by all kinds: streaming lists (None: not tried yet)."""
+
+    streaming: bool | None = None
+    doubts: int = 0
+
+    def doubt(self) -> None:
+        """A streamed list did not come to its end in time; the second time it is taken for a server that ignores the parameter."""
+        self.doubts += 1
+        if self.doubts > 1:
+            self.streaming = False
+
+
+Pause = Callable[[float], Awaitable[None]]
+"""Waits so many seconds, or less when the server has come back meanwhile."""
+
+
+class KindWatch:
+    """The list and watch of one kind in one namespace ("" for all)."""
+
+    def __init__(
+        self,
+        api: Api,
+        kind: Kind,
+        sink: Sink,
+        *,
+        namespace: str = "",
+        offer: Offer | None = None,
+        pause: Pause = asyncio.sleep,
+        pace: Pace | None = None,
+        escalate: bool = False,
+        chance: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._api = api
+        self._kind = kind
+        self._sink = sink
+        self._path = kind.path(namespace)
+        self._what = f"{kind.plural} in {namespace}" if namespace else kind.plural
+        self._offer = offer or Offer()
+        self._pause = pause
+        self._pace = pace or Pace()
+        self._escalate = escalate
+        self._chance = chance
+        self._decoder = KindDecoder(kind)
+        self._version = ""
+        self._restarts = 0
+        self._scope: asyncio.Timeout | None = None
+        self._cut = False
+
+    async def run(self) -> None:
+        """List and watch until cancelled. Raises nothing of what server or network do, but `Forbidden` if told to escalate it."""
+        failures = 0
+        while True:
+            try:
+                await self._attempt()
+                failures = 0
+            except Expired:
+                # Rows stay; a second 410 in a row waits, so that a server that always says so is not hammered.
+                self._version = ""
+                self._restarts += 1
+                failures += 1
+                if failures > 1:
+                    await self._wait(failures)
+            except (Forbidden, NotFound, NotAcceptable) as error:
+                self._version = ""
+                if self._escalate and isinstance(error, Forbidden):
+                    raise
+                self._sink.trouble(State.FORBIDDEN if isinstance(error, Forbidden) else State.ABSENT, str(error))
+                await self._pause(self._pace.denied)
+            except TooManyRequests as error:
+                failures += 1
+                self._sink.trouble(State.STALE, str(error))
+                wait = min(error.retry_after if error.retry_after is not None else 1.0, self._pace.retry_after_cap)
+                await asyncio.sleep(wait + self._chance(0, min(1.0, wait)))
+            except ClusterError as error:
+                failures += 1
+                self._sink.trouble(State.STALE, str(error))
+                await self._wait(failures)
+
+    def cut(self) -> None:
+        """Give up the present connection, which may hang, and connect again at once."""
+        if self._scope is not None:
+            self._cut = True
+            with contextlib.suppress(RuntimeError):  # it is ending already
+                self._scope.reschedule(asyncio.get_running_loop().time())
+
+    async def _wait(self, failures: int) -> None:
+        """Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"), never quite zero."""
+        limit = min(self._pace.backoff_cap, self._pace.backoff * 2 ** min(failures, 10))
+        await self._pause(max(0.05, self._chance(0, limit)))
+
+    async def _attempt(self) -> None:
+        self._cut = False
+        try:
+            async with asyncio.timeout(None) as scope:
+                self._scope = scope
+                if self._version:
+                    await self._watch()
+                else:
+                    await self._list()
+        except TimeoutError as error:
+            if not self._cut:
+                raise Unreachable(f"watch {self._what}: the server did not answer in time; the connection is opened again.") from error
+        finally:
+            self._scope = None
+
+    # -- list
+
+    async def _list(self) -> None:
+        if self._offer.streaming is not False and self._restarts < 3:
+            try:
+                await self._stream()
+                return
+            except Invalid:
+                self._offer.streaming = False  # the feature is off, or the server is older than it
+            except _NotStreaming:
+                self._offer.doubt()
+        await self._pages()
+
+    async def _stream(self) -> None:
+        """A watch that begins with all objects; goes on as the watch."""
+        parameters = self._watch_parameters() | {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+        self._sink.listing()
+        listed = False
+
+        def take(events: list[WatchEvent]) -> None:
+            nonlocal listed
+            if listed:
+                self._apply(events)
+                return
+            for number, event in enumerate(events):
+                self._check(event)
+                if event.type == "BOOKMARK":
+                    if not event.ends_initial_events():
+                        self._offer.streaming = False
+                        raise _NotStreaming
+                    self._initial(events[:number])
+                    self._finish_list(event.version)
+                    self._offer.streaming = True
+                    listed = True
+                    self._sink.connected()
+                    self._apply(events[number + 1 :])
+                    return
+            self._initial(events)
+
+        await self._follow(parameters, take, lambda: listed)
+
+    def _initial(self, events: list[WatchEvent]) -> None:
+        self._sink.objects([event.object for event in events if event.object is not None], None)
+
+    async def _pages(self) -> None:
+        """Pages in order; the next is asked for as soon as this one's continue token has come in."""
+        self._sink.listing()
+        token, version = "", ""
+        task = self._page_task("")
+        try:
+            while True:
+                token = await task.token
+                following = self._page_task(token) if token else None
+                try:
+                    body = await task.body
+                except BaseException:
+                    if following is not None:
+                        following.cancel()
+                    raise
+                page = self._decode_page(body)
+                if page.meta.continue_ and following is None:
+                    following = self._page_task(page.meta.continue_)
+                version = page.meta.resource_version or version
+                self._sink.faulty(page.faulty)
+                self._sink.objects(page.objects, page.meta.remaining_item_count if page.meta.continue_ else 0)
+                if following is None:
+                    break
+                task = following
+                await asyncio.sleep(0)
+        finally:
+            task.cancel()
+        self._finish_list(version)
+
+    def _decode_page(self, body: bytes) -> Page:
+        try:
+            return self._decoder.page(body)
+        except ValueError as error:
+            raise Unreachable(f"list {self._what}: the answer is not a list; something in front of the API server answers.") from error
+
+    def _page_task(self, token: str) -> _PageTask:
+        parameters: dict[str, str] = {"limit": str(self._pace.page)}
+        if self._restarts >= 3:
+            parameters = {"resourceVersion": "0"}  # pages expire faster than they can be read: the watch cache gives all at once
+        if token:
+            parameters["continue"] = token
+        if self._kind.field_selector:
+            parameters["fieldSelector"] = self._kind.field_selector
+        accept = PARTIAL_LIST if self._kind.metadata_only else JSON
+        return _PageTask(self._api, self._path, parameters, accept, f"list {self._what}", self._pace)
+
+    def _finish_list(self, version: str) -> None:
+        self._version = version
+        self._restarts = 0
+        self._sink.listed()
+
+    # -- watch
+
+    async def _watch(self) -> None:
+        started = asyncio.get_running_loop().time()
+        heard = False
+
+        def take(events: list[WatchEvent]) -> None:
+            nonlocal heard
+            heard = True
+            self._apply(events)
+
+        await self._follow(self._watch_parameters() | {"resourceVersion": self._version}, take, lambda: True)
+        if not heard and asyncio.get_running_loop().time() - started < 1:
+            raise Unreachable(f"watch {self._what}: the server ends watches at once; it may be shutting down.")
+
+    def _watch_parameters(self) -> dict[str, str]:
+        low, high = self._pace.watch
+        parameters = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(int(self._chance(low, high)))}
+        if self._kind.field_selector:
+            parameters["fieldSelector"] = self._kind.field_selector
+        return parameters
+
+    async def _follow(self, parameters: dict[str, str], take: Callable[[list[WatchEvent]], None], listed: Callable[[], bool]) -> None:
+        """Pass the events of one watch to `take`. Raises `_NotStreaming` when a list does not come to its end."""
+        loop = asyncio.get_running_loop()
+        accept = PARTIAL if self._kind.metadata_only else JSON
+        opened = False
+        try:
+            async with (
+                asyncio.timeout(self._pace.answer) as guard,
+                self._api.open(self._path, parameters, accept=accept, read=self._pace.silence, what=f"watch {self._what}") as response,
+                contextlib.aclosing(response.lines()) as groups,
+            ):
+                opened = True
+                if listed():
+                    self._sink.connected()
+                guard.reschedule(None if listed() else loop.time() + self._pace.initial_silence)
+                async for lines in groups:
+                    self._sink.beat()
+                    events, faulty = self._decoder.lines(lines)
+                    self._sink.faulty(faulty)
+                    take(events)
+                    guard.reschedule(None if listed() else loop.time() + self._pace.initial_silence)
+        except TimeoutError:
+            if self._cut or listed() or not opened:
+                raise
+            raise _NotStreaming from None
+        if not listed():
+            raise Unreachable(f"list {self._what}: the stream ended before the list was complete; it is asked for again.")
+
+    def _apply(self, events: list[WatchEvent]) -> None:
+        """Hand on what `events` amount to: of several changes to one object the last counts."""
+        latest: dict[Key, Object | None] = {}
+        for event in events:
+            self._check(event)
+            if event.object is None:
+                continue
+            self._version = event.version or self._version
+            if event.type == "BOOKMARK":
+                continue
+            meta = event.object.metadata
+            key = (meta.namespace, meta.name)
+            latest.pop(key, None)
+            latest[key] = None if event.type == "DELETED" else event.object
+        if latest:
+            gone = [key for key, each in latest.items() if each is None]
+            self._sink.updates([each for each in latest.values() if each is not None], gone)
+
+    def _check(self, event: WatchEvent) -> None:
+        if event.type == "ERROR":
+            raise from_status(event.status or {}, f"watch {self._what}")
+
+
+class _NotStreaming(Exception):
+    """The server answers, but not with a list that ends."""
+
+
+class _PageTask:
+    """One page on its way: first its continue token, then its body."""
+
+    def __init__(self, api: Api, path: str, parameters: dict[str, str], accept: str, what: str, pace: Pace) -> None:
+        self.token: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._arguments = (api, path, parameters, accept, what, pace)
+        self.body = asyncio.create_task(self._fetch())
+
+    def cancel(self) -> None:
+        self.body.cancel()
+        # Whoever gave up does not look at the results any more; asyncio would report them as never retrieved.
+        self.body.add_done_callback(_swallow)
+        if not self.token.done():
+            self.token.cancel()
+        else:
+            _swallow(self.token)
+
+    async def _fetch(self) -> bytes:
+        api, path, parameters, accept, what, pace = self._arguments
+        kept = bytearray()
+        try:
+            async with (
+                asyncio.timeout(pace.answer) as guard,
+                api.open(path, parameters, accept=accept, what=what, read=pace.answer, compress=True) as response,
+                contextlib.aclosing(response.chunks()) as chunks,
+            ):
+                async for chunk in chunks:
+                    guard.reschedule(asyncio.get_running_loop().time() + pace.answer)
+                    kept += chunk
+                    if not self.token.done():
+                        self._look(kept)
+            if not self.token.done():
+                self.token.set_result("")  # the page itself will tell
+            return bytes(kept)
+        except TimeoutError as error:
+            failure = Unreachable(f"{what}: no answer within {pace.answer:g} s; the server is slow or frozen.")
+            self._fail(failure)
+            raise failure from error
+        except ClusterError as error:
+            self._fail(error)
+            raise
+
+    def _fail(self, error: ClusterError) -> None:
+        if not self.token.done():
+            self.token.set_exception(error)
+
+    def _look(self, kept: bytearray) -> None:
+        end = kept.find(b'"items"', 0, _HEAD)
+        if end < 0 and len(kept) < _HEAD:
+            return
+        found = _CONTINUE.search(kept, 0, end if end >= 0 else _HEAD)
+        self.token.set_result(found.group(1).decode("ascii", "replace") if found else "")
+
+
+def _swallow(future: asyncio.Future[str] | asyncio.Task[bytes]) -> None:
+    if not future.cancelled():
+        future.exception()
