@@ -19,16 +19,16 @@ from cluster.store import Store
 from probes.ledger import Ledger, MemoryLedger
 
 Progress = Callable[[str], None]
+Params = Mapping[str, str | int | list[str]]
+JSON = "application/json"
 
 
 class Reader(Protocol):
     """The reading half of `cluster.transport.Api`; paths are below the server's root. Raises `cluster.errors.ClusterError`."""
 
-    async def get_json(self, path: str, params: Mapping[str, str | int | list[str]] | None = None, *, timeout: float | None = None) -> Any: ...
+    async def get_json(self, path: str, params: Params | None = None, *, timeout: float | None = None, accept: str = JSON) -> Any: ...
 
-    async def get_text(
-        self, path: str, params: Mapping[str, str | int | list[str]] | None = None, *, timeout: float | None = None
-    ) -> tuple[str, bool]: ...
+    async def get_text(self, path: str, params: Params | None = None, *, timeout: float | None = None) -> tuple[str, bool]: ...
 
 
 class Writer(Protocol):
