@@ -1,0 +1,235 @@
+"""One line of an incident's timeline: `Draft` is what callers give, `Entry` is what the record holds.
+
+Fields follow row T1 of the timeline reference. Every time is an aware datetime in UTC with microseconds.
+The canonical form (the bytes that are hashed, and one line of a JSON Lines export) is JSON with sorted keys, no
+spaces, UTF-8, and without fields that are null or empty, so that a field added later leaves older hashes valid.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, get_args
+
+import msgspec
+
+Kind = Literal[
+    "incident-opened",
+    "incident-closed",
+    "incident-reopened",
+    "session",
+    "observation",
+    "connectivity",
+    "match",
+    "run-started",
+    "run-finished",
+    "step-intent",
+    "step-result",
+    "step-skipped",
+    "probe-intent",
+    "probe-result",
+    "object-intent",
+    "object-created",
+    "object-removed",
+    "action-intent",
+    "action-result",
+    "action-declined",
+    "note",
+    "hypothesis",
+    "milestone",
+    "contributing-factor",
+    "question",
+    "follow-up",
+    "revision",
+    "export",
+]
+Precision = Literal["exact", "second", "minute", "approx", "range"]
+TimeSource = Literal["cluster", "tool", "human"]
+Phase = Literal["detect", "diagnose", "mitigate", "repair", "verify", "comms"]
+Confidence = Literal["observed", "inferred", "reported", "guess"]
+
+KINDS: Final[frozenset[str]] = frozenset(get_args(Kind))
+MILESTONES: Final[tuple[str, ...]] = ("started", "detected", "acknowledged", "mitigated", "resolved")
+CLOSED_BY: Final[Mapping[str, frozenset[str]]] = {
+    "step-intent": frozenset({"step-result", "step-skipped"}),
+    "probe-intent": frozenset({"probe-result"}),
+    "object-intent": frozenset({"object-removed"}),
+    "action-intent": frozenset({"action-result", "action-declined"}),
+}
+"""Which kinds end an intent of a kind. A created object is open until it is removed, so `object-created` ends nothing."""
+
+NEEDS_INTENT: Final[frozenset[str]] = frozenset({"step-result", "probe-result", "object-created", "object-removed", "action-result"})
+NO_HASH: Final = "0" * 64
+"""`prev_hash` of the first entry."""
+
+
+class ObjectRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The object that an entry is about; `kind` as in the API (``Pod``)."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.kind} {where}{self.name}"
+
+
+class Capture(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes seen, as given by the caller; redacted and capped before they are stored.
+
+    `source` is the rendered command or the API path, `duration` is in seconds.
+    """
+
+    content: bytes
+    source: str = ""
+    media_type: str = "text/plain"
+    exit_code: int | None = None
+    duration: float | None = None
+    resource_version: str = ""
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller wants recorded. Empty `occurred_at` means now; empty actor, host, context and cluster_uid mean the
+    journal's own. `captures` become evidence; `evidence` names evidence already stored (sha256, hex).
+    """
+
+    kind: Kind
+    text: str = ""
+    occurred_at: datetime | None = None
+    occurred_precision: Precision = "exact"
+    occurred_end: datetime | None = None
+    time_source: TimeSource = "tool"
+    phase: Phase | None = None
+    actor: str = ""
+    host: str = ""
+    context: str = ""
+    cluster_uid: str = ""
+    namespace: str = ""
+    object: ObjectRef | None = None
+    evidence: tuple[str, ...] = ()
+    captures: tuple[Capture, ...] = ()
+    confidence: Confidence = "observed"
+    run_id: str = ""
+    step_id: str = ""
+    audit_id: str = ""
+    supersedes: str = ""
+    reason: str = ""
+    data: Mapping[str, Any] = {}
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One recorded line. `seq` is gapless from 1; it is 0, with empty hashes, while the entry waits in the sidecar
+    file for the database to accept writes again. `mono_ns` is CLOCK_MONOTONIC in nanoseconds; `redactions` counts
+    redacted secrets by rule.
+    """
+
+    seq: int
+    id: str
+    recorded_at: datetime
+    mono_ns: int
+    occurred_at: datetime
+    kind: str
+    occurred_precision: str = "exact"
+    occurred_end: datetime | None = None
+    time_source: str = "tool"
+    phase: str = ""
+    actor: str = ""
+    host: str = ""
+    context: str = ""
+    cluster_uid: str = ""
+    namespace: str = ""
+    object: ObjectRef | None = None
+    text: str = ""
+    evidence: tuple[str, ...] = ()
+    confidence: str = "observed"
+    run_id: str = ""
+    step_id: str = ""
+    audit_id: str = ""
+    redactions: Mapping[str, int] = {}
+    supersedes: str = ""
+    reason: str = ""
+    data: Mapping[str, Any] = {}
+    prev_hash: str = ""
+    hash: str = ""
+
+    @property
+    def pending(self) -> bool:
+        """True while the entry is on disk in the sidecar only."""
+        return self.seq == 0
+
+    @property
+    def intent_id(self) -> str:
+        """The key that joins an intent to its result; an intent without its own key is known by its entry id."""
+        own = self.data.get("intent_id", "")
+        return own if isinstance(own, str) and own else (self.id if self.kind in CLOSED_BY else "")
+
+
+def order(entry: Entry) -> tuple[datetime, int, int, str]:
+    """Sort key of every view and export: when it happened, then when it was recorded; waiting entries last among equals."""
+    return (entry.occurred_at, 1 if entry.pending else 0, entry.seq, entry.id)
+
+
+def stamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds, fixed width. Raises ValueError for a naive datetime."""
+    if moment.tzinfo is None:
+        raise ValueError(f"the time {moment.isoformat()} has no zone; give an aware datetime in UTC")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+
+
+def parse_stamp(text: str) -> datetime:
+    """Inverse of `stamp`. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"the time {text!r} has no zone")
+    return moment.astimezone(UTC)
+
+
+def canonical(value: object) -> str:
+    """Canonical JSON of a plain value. Raises ValueError for NaN and infinities."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+_TIMES: Final = frozenset({"recorded_at", "occurred_at", "occurred_end"})
+
+
+def to_record(entry: Entry) -> dict[str, Any]:
+    """The entry as a JSON object, without null and empty fields."""
+    record: dict[str, Any] = {}
+    for field in Entry.__struct_fields__:
+        value = getattr(entry, field)
+        if field == "object":
+            value = {k: v for k, v in msgspec.to_builtins(value).items() if v != ""} if value is not None else None
+        elif field in _TIMES and value is not None:
+            value = stamp(value)
+        elif field == "evidence":
+            value = list(value)
+        if value is None or value == "" or value == [] or value == {}:
+            continue
+        record[field] = value
+    return record
+
+
+def from_record(record: Mapping[str, Any]) -> Entry:
+    """Inverse of `to_record`. Raises ValueError (msgspec.ValidationError is one) when a field is missing or of the wrong type."""
+    fields = dict(record)
+    for name in _TIMES & fields.keys():
+        fields[name] = parse_stamp(fields[name])
+    return msgspec.convert(fields, Entry)
+
+
+def digest(entry: Entry) -> str:
+    """SHA-256 (hex) over the canonical form of everything but `hash`; `prev_hash` is inside, which makes the chain."""
+    record = to_record(entry)
+    record.pop("hash", None)
+    return hashlib.sha256(canonical(record).encode()).hexdigest()
+
+
+def seal(entry: Entry, seq: int, prev_hash: str) -> Entry:
+    """Give an entry its place in the chain."""
+    placed = msgspec.structs.replace(entry, seq=seq, prev_hash=prev_hash, hash="")
+    return msgspec.structs.replace(placed, hash=digest(placed))
