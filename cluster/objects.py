@@ -252,7 +252,14 @@ class PodAffinityTerms(Wire, frozen=True):
     preferred: tuple[dict[str, Any], ...] = msgspec.field(default=(), name="preferredDuringSchedulingIgnoredDuringExecution")
 
 
+class NodeAffinity(Wire, frozen=True):
+    """Only whether a rule exists is read."""
+
+    required: dict[str, Any] | None = msgspec.field(default=None, name="requiredDuringSchedulingIgnoredDuringExecution")
+
+
 class Affinity(Wire, frozen=True):
+    node_affinity: NodeAffinity | None = None
     pod_anti_affinity: PodAffinityTerms | None = None
 
 
@@ -280,6 +287,7 @@ class DNSConfig(Wire, frozen=True):
 
 class PodSpec(Wire, frozen=True):
     node_name: str = ""
+    node_selector: dict[str, str] = {}
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
     volumes: tuple[Volume, ...] = ()
