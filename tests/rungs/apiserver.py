@@ -62,7 +62,6 @@ def start_apiserver(
     process = start(
         stack,
         "kube-apiserver",
-        # fmt: off
         [binary, "--etcd-servers", etcd, "--secure-port", str(port), "--bind-address", "0.0.0.0" if enter else address,
          "--advertise-address", advertised,
          "--tls-cert-file", serving.certificate, "--tls-private-key-file", serving.key,
@@ -76,18 +75,18 @@ def start_apiserver(
          "--kubelet-preferred-address-types", "InternalIP",  # otherwise it looks node names up in DNS
          "--event-ttl", "8760h", "--endpoint-reconciler-type", "lease" if endpoints else "none",
          "--profiling=false"],
-        # fmt: on
         directory,
         enter=enter,
     )
     kubeconfig = write(directory / "kubeconfig", server, authority.root.certificate, client=admin)
-    _wait(process, kubeconfig, limit)
+    wait_ready(process, kubeconfig, limit)
     return ApiServer(process, server, kubeconfig, authority, accounts)
 
 
 
 
-def _wait(process: Process, kubeconfig: Path, limit: float) -> None:
+def wait_ready(process: Process, kubeconfig: Path, limit: float = 60.0) -> None:
+    """Wait until /readyz answers 200. Raises StartFailed after `limit` seconds or when the process ends."""
     with connect(kubeconfig, limit=2) as client:
 
         def ready() -> bool:

@@ -66,11 +66,9 @@ def _issue(
     subject = (f"/O={organization}" if organization else "") + f"/CN={common_name}"
     signer = ["-CA", str(root.certificate), "-CAkey", str(root.key)] if root else []
     subprocess.run(
-        # fmt: off
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-sha256",
          "-days", "2", "-config", str(config), "-extensions", section, "-subj", subject,
          "-keyout", str(made.key), "-out", str(made.certificate), *signer],
-        # fmt: on
         check=True,
         capture_output=True,
         timeout=30,

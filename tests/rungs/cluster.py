@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
+from tests.rungs import etcd
+from tests.rungs.apiserver import wait_ready
 from tests.rungs.kubeconfig import connect, current
+from tests.rungs.permissions import all_but
 from tests.rungs.processes import Process
 
 
@@ -21,6 +25,7 @@ class Cluster:
     directory: Path  # logs and certificates; gone after the test run
     viewer: Path | None = None  # kubeconfig of a user without any right until a test binds one; None on the drill
     processes: Mapping[str, Process] = field(default_factory=dict)  # by program name; empty on the drill
+    store: str | None = None  # client URL of the store
     images: tuple[str, ...] = ()  # names that pods can run without a registry; empty where pods are not real
 
     @property
@@ -31,6 +36,34 @@ class Cluster:
     @property
     def real_pods(self) -> bool:
         return bool(self.images)
+
+    def restart_api(self) -> None:
+        """Kill the API server and start it again."""
+        process = self.processes["kube-apiserver"]
+        process.kill()
+        process.launch()
+        wait_ready(process, self.kubeconfig)
+
+    def forget_history(self) -> None:
+        """Make every older version unreadable: compact the store, and restart the API server, whose cache outlives a compaction."""
+        assert self.store is not None
+        etcd.compact(self.store)
+        self.restart_api()
+
+    @contextmanager
+    def forbidden(self, resource: str) -> Iterator[httpx.Client]:
+        """A client of a user who may read everything but `resource`."""
+        assert self.viewer is not None
+        with self.client() as admin, connect(self.viewer) as client, all_but(admin, resource):
+            yield client
+
+    @contextmanager
+    def unauthorized(self) -> Iterator[httpx.Client]:
+        """A client whose token nobody knows."""
+        assert self.viewer is not None
+        with connect(self.viewer) as client:
+            client.headers["Authorization"] = "Bearer nobody-knows-this"
+            yield client
 
     def client(self, *, limit: float = 30.0) -> httpx.Client:
         """A plain HTTP client with the administrator's credentials; `limit` in seconds."""

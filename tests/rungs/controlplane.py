@@ -26,8 +26,8 @@ def control_plane(
 ) -> Iterator[Cluster]:
     """Start etcd and kube-apiserver (rung 1); with `workloads` controller-manager, scheduler and kwok too (rung 2).
 
-    `objects` are written into etcd before the API server starts, so they keep their uids, times, managers and status. With objects of your own
-    on rung 1 the server writes no Endpoints for `default/kubernetes`. Raises RungMissing, StartFailed.
+    `objects` are written into etcd before the API server starts, so they keep their uids, times, managers and status. With objects
+    of your own on rung 1 the server writes no Endpoints for `default/kubernetes`. Raises RungMissing, StartFailed.
     """
     binaries = programs(*CONTROL_PLANE, *(WORKLOADS if workloads else ()))
     with ExitStack() as stack:
@@ -39,7 +39,7 @@ def control_plane(
         if workloads:
             processes |= start_workload_controllers(stack, binaries, home, api)
             processes["kwok"] = start_kwok(stack, binaries["kwok"], home, api.kubeconfig)
-        yield Cluster("control plane", api.kubeconfig, home, viewer=viewer(home, api), processes=processes)
+        yield Cluster("control plane", api.kubeconfig, home, viewer=viewer(home, api), processes=processes, store=client)
 
 
 def viewer(home: Path, api: ApiServer) -> Path:

@@ -1,6 +1,7 @@
 """The story's faulty policy agent: one node rejects connections from one namespace, as an outdated kube-router did.
 
-It follows the pods as an agent would, so a pod that is created later (a debug pod of a probe) is rejected too, a moment after it has its address.
+It follows the pods as an agent would, so a pod that is created later (a debug pod of a probe) is rejected too, a moment after it
+has its address.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ CHAIN = "STANCH-REJECT"
 class Enforcement(threading.Thread):
     """Keeps the reject rules of one node in step with the pods of two namespaces.
 
-    `kubeconfig` reads pods; `node` is where the rules stand, named as the Node is; connections from pods of `source`, wherever they run, to pods of
-    `target` on this node are rejected with an ICMP port unreachable (iptables' default, and kube-router's choice).
+    `kubeconfig` reads pods; `node` is where the rules stand, named as the Node is; connections from pods of `source`, wherever they
+    run, to pods of `target` on this node are rejected with an ICMP port unreachable (iptables' default, and kube-router's choice).
     """
 
     def __init__(self, kubeconfig: Path, node: Namespace, source: str, target: str) -> None:

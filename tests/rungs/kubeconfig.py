@@ -59,8 +59,8 @@ def connect(path: Path, *, limit: float = 30.0) -> httpx.Client:
         verify = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
         if "client-certificate-data" in user:
             with tempfile.TemporaryDirectory() as folder:  # the ssl module reads key pairs from files only
-                pair = [Path(folder) / "crt", Path(folder) / "key"]
-                pair[0].write_bytes(base64.b64decode(user["client-certificate-data"]))
-                pair[1].write_bytes(base64.b64decode(user["client-key-data"]))
-                verify.load_cert_chain(*pair)
+                certificate, key = Path(folder) / "crt", Path(folder) / "key"
+                certificate.write_bytes(base64.b64decode(user["client-certificate-data"]))
+                key.write_bytes(base64.b64decode(user["client-key-data"]))
+                verify.load_cert_chain(certificate, key)
     return httpx.Client(base_url=cluster["server"], verify=verify, headers=headers, timeout=limit, trust_env=False)

@@ -34,11 +34,10 @@ def start_kubelet(
     kubelet = start(
         stack,
         f"{member.name}-kubelet",
-        # fmt: off
-        [binaries["kubelet"], "--config", config, "--kubeconfig", kubeconfig, "--root-dir", "/var/lib/kubelet", "--cert-dir", "/var/lib/kubelet/pki",
+        [binaries["kubelet"], "--config", config, "--kubeconfig", kubeconfig, "--root-dir", "/var/lib/kubelet",
+         "--cert-dir", "/var/lib/kubelet/pki",
          "--hostname-override", member.name, "--node-ip", member.address,
          "--node-labels", f"topology.kubernetes.io/zone=zone-{member.number}"],
-        # fmt: on
         directory,
         enter=enter,
         grace=3,

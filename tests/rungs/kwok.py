@@ -15,10 +15,8 @@ def start_kwok(stack: ExitStack, binary: Path, directory: Path, kubeconfig: Path
     return start(
         stack,
         "kwok",
-        # fmt: off
         [binary, "--kubeconfig", kubeconfig, "--manage-all-nodes=false",
          "--manage-nodes-with-annotation-selector", f"{ANNOTATION}=fake", "--node-lease-duration-seconds", "40",
          "--cidr", "10.128.0.0/9", "--node-ip", "192.0.2.2", "--server-address", f"127.0.0.1:{free_port()}"],
-        # fmt: on
         directory,
     )

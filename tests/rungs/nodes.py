@@ -105,7 +105,9 @@ def nodes(names: Sequence[str] = ("node-1", "node-2"), *, directory: Path | None
         for member in network.members:
             processes[f"{member.name}-containerd"] = start_containerd(stack, home, member, archive)
             processes |= start_kubelet(stack, binaries, home, member, api, f"/{groups[member.name]}")
-        cluster = Cluster("nodes", api.kubeconfig, home, viewer=viewer(home, api), processes=processes, images=(BUSYBOX,))
+        cluster = Cluster(
+            "nodes", api.kubeconfig, home, viewer=viewer(home, api), processes=processes, store=client, images=(BUSYBOX,)
+        )
         _wait_ready(cluster, names, processes)
         yield Lab(cluster, network)
 

@@ -1,7 +1,7 @@
 """A large cluster as data: nodes, workloads and pods with a past, to be written into etcd before the API server starts.
 
-Creating 10,000 pods through the API takes minutes; writing them takes seconds. kwok keeps the nodes' leases, the controllers find every owner
-in order and leave the pods as they are.
+Creating 10,000 pods through the API takes minutes; writing them takes seconds. kwok keeps the nodes' leases, the controllers find
+every owner in order and leave the pods as they are.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ CRASHING = "payments-0000"
 def population(*, nodes: int, pods: int, crashing: int = 12, now: datetime | None = None) -> Iterator[Json]:
     """Namespaces, nodes and Deployments with their ReplicaSets and Running pods, spread over the nodes.
 
-    The first Deployment is at fault: its first `crashing` pods are in CrashLoopBackOff, so there is something to find. Names, uids and times
-    are the same for the same arguments.
+    The first Deployment is at fault: its first `crashing` pods are in CrashLoopBackOff, so there is something to find. Names, uids
+    and times are the same for the same arguments.
     """
     now = (now or datetime.now(UTC)).replace(microsecond=0)
     born = now - timedelta(days=3)
@@ -252,7 +252,7 @@ def _meta(
 
 
 def _managed(manager: str, at: datetime, labels: Json) -> Json:
-    fields = {"f:metadata": {"f:labels": {".": {}, **{f"f:{key}": {} for key in labels}}}}
+    fields: Json = {"f:metadata": {"f:labels": {".": {}, **{f"f:{key}": {} for key in labels}}}}
     return {
         "manager": manager,
         "operation": "Update",

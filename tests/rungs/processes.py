@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -22,14 +22,33 @@ class StartFailed(Exception):
     """A program was started and did not become ready; the message ends with the tail of its log."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Process:
-    """A running program of the cluster and the file that its output goes to."""
+    """A program of the cluster, its command line and the file that its output goes to."""
 
     name: str
-    popen: subprocess.Popen[bytes]
+    argv: tuple[str, ...]
     log: Path
-    forked: bool = False  # the program is the only child of `popen`, which entered a PID namespace for it
+    env: Mapping[str, str] | None
+    forked: bool  # the program is the only child of `popen`, which entered a PID namespace for it
+    popen: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.launch()
+
+    def launch(self) -> None:
+        """Start it, or start it again after it ended, with the same command line."""
+        with self.log.open("ab") as sink:
+            self.popen = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env=self.env,
+                start_new_session=True,  # Ctrl-C in the terminal must reach the owner alone, who ends the rest in order
+            )
+        if self.forked:
+            wait_until(lambda: bool(children(self.popen.pid)), f"{self.name} in its namespaces", process=self, limit=10)
 
     @property
     def pid(self) -> int:
@@ -78,21 +97,9 @@ def start(
 
     The child is asked to die with its parent (PR_SET_PDEATHSIG), so that nothing survives a test run that was killed.
     """
-    log = directory / f"{name}.log"
-    follow = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
-    with log.open("ab") as sink:
-        popen = subprocess.Popen(
-            [*follow, *enter, *map(str, argv)],
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            env=None if env is None else dict(env),
-            start_new_session=True,  # Ctrl-C in the terminal must reach the owner alone, who ends the rest in order
-        )
-    process = Process(name, popen, log, forked="--pid" in enter)
+    follow = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
+    process = Process(name, (*follow, *enter, *map(str, argv)), directory / f"{name}.log", env, forked="--pid" in enter)
     stack.callback(process.stop, grace)
-    if process.forked:
-        wait_until(lambda: bool(children(popen.pid)), f"{name} in its namespaces", process=process, limit=10)
     return process
 
 

@@ -28,13 +28,18 @@ _PREFIXES: Mapping[str, str] = {
     "CustomResourceDefinition": "apiextensions.k8s.io/customresourcedefinitions",
 }
 _CLUSTER_SCOPED = frozenset(
-    """Node Namespace PersistentVolume StorageClass VolumeAttachment CSINode CSIDriver PriorityClass IngressClass IPAddress
-    ClusterRole ClusterRoleBinding CustomResourceDefinition MutatingWebhookConfiguration ValidatingWebhookConfiguration
-    ServiceCIDR RuntimeClass""".split()
+    {
+        *("Node", "Namespace", "PersistentVolume", "StorageClass", "VolumeAttachment", "CSINode", "CSIDriver", "PriorityClass"),
+        *("IngressClass", "IPAddress", "ServiceCIDR", "RuntimeClass", "ClusterRole", "ClusterRoleBinding"),
+        *("CustomResourceDefinition", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"),
+    }
 )
 _BUILT_IN_GROUPS = frozenset(
-    """apps batch autoscaling policy networking.k8s.io discovery.k8s.io coordination.k8s.io storage.k8s.io
-    rbac.authorization.k8s.io scheduling.k8s.io admissionregistration.k8s.io apiextensions.k8s.io node.k8s.io""".split()
+    {
+        *("apps", "batch", "autoscaling", "policy", "networking.k8s.io", "discovery.k8s.io", "coordination.k8s.io"),
+        *("storage.k8s.io", "rbac.authorization.k8s.io", "scheduling.k8s.io", "admissionregistration.k8s.io", "node.k8s.io"),
+        "apiextensions.k8s.io",
+    }
 )
 
 

@@ -78,9 +78,8 @@ def play(http: httpx.Client, nodes: Sequence[str], *, limit: float = 60.0) -> It
     finally:
         for namespace in (SOURCE, TARGET):
             http.delete(f"/api/v1/namespaces/{namespace}")
-        for namespace in (SOURCE, TARGET):
-            path = f"/api/v1/namespaces/{namespace}"
-            wait_until(lambda path=path: http.get(path).status_code == httpx.codes.NOT_FOUND, f"{path} gone", limit=limit)
+        paths = [f"/api/v1/namespaces/{namespace}" for namespace in (SOURCE, TARGET)]
+        wait_until(lambda: all(http.get(path).status_code == 404 for path in paths), "the namespaces of the story gone", limit=limit)
 
 
 def _create(http: httpx.Client, body: dict[str, Any]) -> None:

@@ -24,19 +24,19 @@ def start_workload_controllers(
         certificate = api.authority.issue(name, f"system:{name}")
         return write(directory / f"{name}.kubeconfig", api.server, root, client=certificate)
 
-    # fmt: off
-    manager = [
+    manager: list[str | Path] = [
         binaries["kube-controller-manager"], "--kubeconfig", identity("kube-controller-manager"), "--leader-elect=false",
         "--use-service-account-credentials=true", "--service-account-private-key-file", api.service_accounts.key, "--root-ca-file", root,
         "--cluster-signing-cert-file", root, "--cluster-signing-key-file", api.authority.root.key,
         "--service-cluster-ip-range", SERVICE_RANGE, "--allocate-node-cidrs=false", "--bind-address", "127.0.0.1",
         "--secure-port", _port(enter, 10257), *RATE,
+        # Pods get no token here, so nobody needs the ConfigMap that it puts into every namespace.
+        "--controllers", "*,-root-ca-certificate-publisher-controller",
     ]
-    scheduler = [
+    scheduler: list[str | Path] = [
         binaries["kube-scheduler"], "--kubeconfig", identity("kube-scheduler"), "--leader-elect=false", "--bind-address", "127.0.0.1",
         "--secure-port", _port(enter, 10259), *RATE,
     ]
-    # fmt: on
     return {
         "kube-controller-manager": start(stack, "kube-controller-manager", manager, directory, enter=enter),
         "kube-scheduler": start(stack, "kube-scheduler", scheduler, directory, enter=enter),
