@@ -34,6 +34,10 @@ class Unreachable(ClusterError):
     """No HTTP answer: DNS, TCP, TLS, a time limit, or a connection that broke."""
 
 
+class OutcomeUnknown(Unreachable):
+    """A change was sent and no answer came: it may have taken effect. Look before it is repeated."""
+
+
 class Refused(ClusterError):
     """The write door stayed shut: nothing was sent."""
 

@@ -85,3 +85,28 @@ KINDS: tuple[Kind, ...] = (
 )  # fmt: skip
 
 BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS}
+
+
+def _other(name: str, plural: str, group: str, version: str, *, namespaced: bool = True, metadata_only: bool = False) -> Kind:
+    return Kind(name, plural, group, version, k.PartialObject, 9, namespaced, metadata_only, optional=True)
+
+
+READABLE: dict[str, Kind] = BY_NAME | {
+    kind.name: kind
+    for kind in (
+        _other("ControllerRevision", "controllerrevisions", "apps", "v1"),
+        _other("Endpoints", "endpoints", "", "v1"),
+        _other("LimitRange", "limitranges", "", "v1"),
+        _other("ServiceAccount", "serviceaccounts", "", "v1"),
+        _other("Role", "roles", "rbac.authorization.k8s.io", "v1"),
+        _other("RoleBinding", "rolebindings", "rbac.authorization.k8s.io", "v1"),
+        _other("StorageClass", "storageclasses", "storage.k8s.io", "v1", namespaced=False),
+        _other("CSIDriver", "csidrivers", "storage.k8s.io", "v1", namespaced=False),
+        _other("CSINode", "csinodes", "storage.k8s.io", "v1", namespaced=False),
+        _other("PriorityClass", "priorityclasses", "scheduling.k8s.io", "v1", namespaced=False),
+        _other("APIService", "apiservices", "apiregistration.k8s.io", "v1", namespaced=False),
+        _other("PodMetrics", "pods", "metrics.k8s.io", "v1beta1"),
+        _other("NodeMetrics", "nodes", "metrics.k8s.io", "v1beta1", namespaced=False),
+    )
+}
+"""Kinds that a check may read on demand: the watched ones and a few more."""

@@ -49,18 +49,22 @@ async def ladder(
         hops.append(Hop("proxy", access.proxy, None, 0.0, "Requests go through this proxy; the next hops are those to the proxy."))
     addresses = await _dns(host, port, limit, hops)
     reached = await _tcp(addresses, limit, hops) if addresses else None
-    if reached is not None and urlsplit(access.server).scheme == "https" and not access.proxy:
+    secure = urlsplit(access.server).scheme == "https"
+    if reached is not None and secure and not access.proxy:
         await _tls(access, reached, host, limit, hops, clock)
-    elif reached is None:
-        hops += [Hop(name, access.server, None, 0.0, "Not tried: an earlier hop failed.") for name in ("tls", "http", "readyz")]
-    if reached is not None:
+    if reached is not None and first_failure(tuple(hops)) is None:
         await _http(access, limit, hops, api, clock)
+    tried = {hop.name for hop in hops}
+    for name in ("tcp", "tls", "http", "readyz"):
+        if name not in tried and (name != "tls" or (secure and not access.proxy)):
+            hops.append(Hop(name, access.server, None, 0.0, "Not tried: an earlier hop failed."))
     return tuple(hops)
 
 
 def first_failure(hops: tuple[Hop, ...]) -> Hop | None:
-    """The lowest hop that fails."""
-    return next((hop for hop in hops if hop.ok is False), None)
+    """The lowest hop that fails; one address that fails is no failure while another one answers."""
+    reached = any(hop.name == "tcp" and hop.ok for hop in hops)
+    return next((hop for hop in hops if hop.ok is False and not (hop.name == "tcp" and reached)), None)
 
 
 async def _dns(host: str, port: int, limit: float, hops: list[Hop]) -> list[tuple[str, int]]:

@@ -21,8 +21,9 @@ import msgspec
 
 from cluster.access import Access
 from cluster.credentials import Credential, Credentials
+from cluster.decode import clean_tree
 from cluster.errors import ClusterError, KubeconfigError, ServerError, Unauthorized, Unreachable, from_response
-from cluster.text import clean_line
+from cluster.text import clean, clean_line
 from cluster.tls import client_context
 
 JSON = "application/json"
@@ -162,10 +163,10 @@ class Api:
     async def get_json(
         self, path: str, params: Params | None = None, *, timeout: float | None = None, accept: str = JSON, what: str = ""
     ) -> Any:
-        """The decoded JSON of a GET, not yet cleaned: pass text through `cluster.text.clean`, or use `cluster.reading`."""
+        """The decoded JSON of a GET, every string in it cleaned."""
         body = await self.get_bytes(path, params, timeout=timeout, accept=accept, what=what)
         try:
-            return msgspec.json.decode(body)
+            return clean_tree(msgspec.json.decode(body))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ServerError(
                 f"{what or path}: the answer is not JSON; something in front of the API server answers.", status=200
@@ -174,7 +175,7 @@ class Api:
     async def get_text(
         self, path: str, params: Params | None = None, *, timeout: float | None = None, cap: int = 1 << 20, what: str = ""
     ) -> tuple[str, bool]:
-        """(text of at most `cap` bytes, whether it was cut), not yet cleaned."""
+        """(cleaned text of at most `cap` bytes, whether it was cut)."""
         what = what or f"GET {path}"
         limit = timeout or self.limits.connect + self.limits.read * 4
         try:
@@ -182,11 +183,11 @@ class Api:
                 body, more = await response.read(cap)
         except TimeoutError as error:
             raise Unreachable(f"{what}: no complete answer from {self.access.server} within {limit:g} s; it is slow or frozen.") from error
-        return body.decode("utf-8", "replace"), more
+        return clean(body.decode("utf-8", "replace"), cap), more
 
     async def stream_lines(
         self, path: str, params: Params | None = None, *, accept: str = JSON, read: float | None = None, what: str = ""
-    ) -> AsyncIterator[list[bytes]]:
+    ) -> AsyncGenerator[list[bytes], None]:
         """Complete lines, in the groups in which they arrive; `read` is the longest silence in seconds."""
         async with (
             self.open(path, params, accept=accept, read=read, what=what) as response,
