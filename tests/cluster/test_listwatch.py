@@ -1,0 +1,260 @@
+"""List and watch against a server that misbehaves on demand: whatever happens, the store ends as the server is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from cluster.access import Access
+from cluster.freshness import State
+from cluster.health import Beat
+from cluster.kinds import BY_NAME
+from cluster.listwatch import Pace
+from cluster.live import LiveCluster
+from cluster.transport import Api, Limits
+from tests.cluster.fake import FakeCluster, answering, bookmark, until
+
+FAST = Pace(page=3, silence=2.0, initial_silence=0.2, answer=1.0, denied=0.2, backoff=0.02, backoff_cap=0.1)
+BEAT = Beat(interval=0.2, lost_interval=0.1, limit=0.3, ladder_interval=0.3)
+PODS = (BY_NAME["Pod"],)
+
+
+@asynccontextmanager
+async def running(fake: FakeCluster, namespaces: tuple[str, ...] = (), pace: Pace = FAST) -> AsyncIterator[LiveCluster]:
+    api = Api(Access(server=fake.url), limits=Limits(connect=1, read=1, write=1, pool=1))
+    live = LiveCluster(api, namespaces=namespaces, kinds=PODS, pace=pace, beat=BEAT)
+    task = asyncio.create_task(live.run())
+    try:
+        yield live
+    finally:
+        live.stop()
+        async with asyncio.timeout(5):
+            await task
+        await api.aclose()
+
+
+def same(live: LiveCluster, fake: FakeCluster) -> Callable[[], bool]:
+    def compare() -> bool:
+        ours = {key: row.metadata.resource_version for key, row in live.store.rows("Pod").items()}
+        return ours == {key: row["metadata"]["resourceVersion"] for key, row in fake.objects.items()}
+
+    return compare
+
+
+def pods(live: LiveCluster) -> State:
+    return live.freshness()["Pod"].state
+
+
+@pytest.mark.parametrize("streaming", ["yes", "no", "ignore"])
+async def test_lists_then_follows(fake: FakeCluster, streaming: str) -> None:
+    fake.streaming = streaming
+    for number in range(8):
+        await fake.put(f"pod-{number}")
+    async with running(fake) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        assert same(live, fake)()
+        await fake.put("late", node="node-1")
+        await fake.put("pod-3", phase="Failed")
+        await fake.remove("pod-4")
+        await until(same(live, fake))
+        assert [row.metadata.name for row in live.store.pods_on("node-1").values()] == ["late"]
+        assert pods(live) is State.LIVE
+
+
+async def test_an_empty_kind_is_live_and_not_loading(fake: FakeCluster) -> None:
+    async with running(fake) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        assert live.freshness()["Pod"].count == 0
+        assert live.freshness()["Pod"].complete()
+
+
+async def test_a_server_that_ignores_streaming_is_asked_for_pages_from_then_on(fake: FakeCluster) -> None:
+    fake.streaming = "ignore"
+    await fake.put("a")
+
+    async def plain_bookmark(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        import json
+
+        await response.write(json.dumps({"type": "BOOKMARK", "object": bookmark(5)}).encode() + b"\n")
+        return response
+
+    fake.answers.append(plain_bookmark)
+    async with running(fake) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        await fake.compact()
+        await fake.put("b")
+        await until(same(live, fake))
+    streamed = [request for request in fake.requests if "sendInitialEvents" in request.query]
+    assert len(streamed) == 1
+
+
+async def test_pages_are_prefetched_in_order(fake: FakeCluster) -> None:
+    fake.streaming = "no"
+    for number in range(10):
+        await fake.put(f"pod-{number}")
+    async with running(fake) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        assert same(live, fake)()
+    lists = [request for request in fake.requests if "limit" in request.query]
+    assert len(lists) == 4
+    assert all(request.query["limit"] == "3" for request in lists)
+
+
+async def test_a_continue_token_that_expires_lists_again(fake: FakeCluster) -> None:
+    fake.streaming = "no"
+    for number in range(10):
+        await fake.put(f"pod-{number}")
+    fake.expired_continue = 2
+    async with running(fake) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        assert same(live, fake)()
+
+
+async def test_pages_that_always_expire_are_replaced_by_one_list_from_the_watch_cache(fake: FakeCluster) -> None:
+    fake.streaming = "no"
+    for number in range(10):
+        await fake.put(f"pod-{number}")
+    fake.expired_continue = 1_000
+    async with running(fake) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        assert same(live, fake)()
+    assert any(request.query.get("resourceVersion") == "0" and "watch" not in request.query for request in fake.requests)
+
+
+async def test_410_in_mid_watch_relists_and_keeps_the_rows_meanwhile(fake: FakeCluster) -> None:
+    for number in range(5):
+        await fake.put(f"pod-{number}")
+    async with running(fake) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        live.drain()
+        fake.objects.pop(("default", "pod-1"))
+        await fake.compact()
+        lowest = 5
+        while ("default", "pod-1") in live.store.rows("Pod"):
+            lowest = min(lowest, live.store.count("Pod"))
+            await asyncio.sleep(0.005)
+        assert lowest == 5
+        assert [(change.key, change.new) for change in live.drain()] == [(("default", "pod-1"), None)]
+        await until(same(live, fake))
+
+
+async def test_403_is_forbidden_and_recovers(fake: FakeCluster) -> None:
+    await fake.put("a")
+    fake.forbidden.add("/api/v1/pods")
+    async with running(fake) as live:
+        await until(lambda: pods(live) is State.FORBIDDEN)
+        assert "forbidden" in live.freshness()["Pod"].reason
+        assert live.loaded()
+        fake.forbidden.clear()
+        await until(lambda: pods(live) is State.LIVE)
+        assert same(live, fake)()
+
+
+async def test_403_for_the_cluster_falls_back_to_the_namespaces(fake: FakeCluster) -> None:
+    await fake.put("a", "one")
+    await fake.put("b", "two")
+    await fake.put("c", "three")
+    fake.forbidden.add("/api/v1/pods")
+    async with running(fake, ("one", "two")) as live:
+        await until(lambda: pods(live) is State.LIVE and live.store.count("Pod") == 2)
+        assert live.freshness()["Pod"].reason == "Only one, two: listing all namespaces is forbidden."
+        await fake.put("d", "two")
+        await fake.remove("a", "one")
+        await until(lambda: set(live.store.rows("Pod")) == {("two", "b"), ("two", "d")})
+
+
+async def test_404_is_absent(fake: FakeCluster) -> None:
+    fake.absent.add("/api/v1/pods")
+    async with running(fake) as live:
+        await until(lambda: pods(live) is State.ABSENT)
+
+
+async def test_429_waits_as_long_as_the_server_says(fake: FakeCluster) -> None:
+    await fake.put("a")
+    fake.answers.append(answering(429, "TooManyRequests", "slow down", {"Retry-After": "1"}))
+    began = asyncio.get_running_loop().time()
+    async with running(fake) as live:
+        await until(lambda: "429" in live.freshness()["Pod"].reason)
+        assert pods(live) is State.WAITING
+        await until(lambda: pods(live) is State.LIVE)
+        assert asyncio.get_running_loop().time() - began >= 1.0
+
+
+async def test_500_is_retried(fake: FakeCluster) -> None:
+    await fake.put("a")
+    fake.answers.extend(answering(500, "InternalError", "etcdserver: request timed out") for _ in range(3))
+    async with running(fake) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        assert same(live, fake)()
+
+
+async def test_half_a_line_and_a_broken_line_do_not_stop_the_watch(fake: FakeCluster) -> None:
+    await fake.put("a")
+
+    async def torn(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b'{"type":"ADDED","object":{"metadata":{"name":"x","names')
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    async def broken(request: web.Request) -> web.StreamResponse | None:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"this is no JSON\n\n")
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    fake.answers.extend([torn, broken])
+    async with running(fake) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        await until(same(live, fake))
+
+
+async def test_a_silent_watch_is_opened_again(fake: FakeCluster) -> None:
+    async with running(fake, pace=Pace(silence=0.3, initial_silence=0.2, answer=1.0, backoff=0.02, backoff_cap=0.1)) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        seen = len([request for request in fake.requests if "watch" in request.query])
+        await until(lambda: len([request for request in fake.requests if "watch" in request.query]) >= seen + 2)
+
+
+async def test_metadata_only_kinds_never_accept_values(fake: FakeCluster) -> None:
+    api = Api(Access(server=fake.url))
+    live = LiveCluster(api, kinds=(BY_NAME["Secret"], BY_NAME["ConfigMap"]), pace=FAST, beat=BEAT)
+    fake.streaming = "no"
+    task = asyncio.create_task(live.run())
+    await until(live.loaded)
+    live.stop()
+    await task
+    await api.aclose()
+    asked = [request for request in fake.requests if request.path.endswith(("/secrets", "/configmaps"))]
+    assert asked
+    for request in asked:
+        assert "as=PartialObjectMetadata" in request.headers["Accept"]
+        assert all("as=PartialObjectMetadata" in part for part in request.headers["Accept"].split(","))
+
+
+async def test_changes_are_coalesced_between_drains(fake: FakeCluster) -> None:
+    await fake.put("a")
+    async with running(fake) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        first = live.drain()
+        assert [(change.key, change.old) for change in first] == [(("default", "a"), None)]
+        for number in range(5):
+            await fake.put("a", message=str(number))
+        await fake.put("b")
+        await fake.remove("b")
+        await until(same(live, fake))
+        await until(lambda: live.store.rows("Pod")[("default", "a")].status.message == "4")
+        (change,) = live.drain()
+        assert change.old is first[0].new
+        assert change.new is live.store.get("Pod", "default", "a")
+        assert live.drain() == []
