@@ -39,3 +39,9 @@ class Options:
     """False: answer only, keep no record (one-shot triage)."""
     drill: str = ""
     """Id of the drill that is played, "" on a real cluster."""
+
+
+def runbook_folders(given: tuple[Path, ...] = (), config: Path | None = None) -> tuple[Path, ...]:
+    """The team's folders in rising precedence: `runbooks` in the configuration directory where it exists, then those given."""
+    own = (config or config_directory()) / "runbooks"
+    return (*((own,) if own.is_dir() else ()), *given)

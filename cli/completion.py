@@ -1,0 +1,48 @@
+"""`stanch completion SHELL`: a script that completes commands, options, drills and runbooks."""
+
+from __future__ import annotations
+
+import argparse
+
+from cli import exits
+
+_BASH = """# source <(stanch completion bash)
+_stanch() {
+  local word="${COMP_WORDS[COMP_CWORD]}" command="" i
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case "${COMP_WORDS[i]}" in -*) ;; *) command="${COMP_WORDS[i]}"; break ;; esac
+  done
+  case "$command" in
+    drill) COMPREPLY=($(compgen -W "@DRILLS@ --list --serve --blind --speed --seed" -- "$word")) ;;
+    run) COMPREPLY=($(compgen -W "@RUNBOOKS@ --symptom" -- "$word")) ;;
+    runbooks) COMPREPLY=($(compgen -W "list show lint path @RUNBOOKS@" -- "$word")) ;;
+    timeline) COMPREPLY=($(compgen -W "list show note export import verify salvage handoff" -- "$word")) ;;
+    "") COMPREPLY=($(compgen -W "@COMMANDS@ --context --namespace --write --kubeconfig --incident --runbooks --help" -- "$word")) ;;
+    *) COMPREPLY=($(compgen -W "-o --output --help" -- "$word")) ;;
+  esac
+}
+complete -o default -F _stanch stanch
+"""
+_ZSH = """#compdef stanch
+# source <(stanch completion zsh)
+autoload -U +X bashcompinit && bashcompinit
+"""
+_FISH = """# stanch completion fish | source
+complete -c stanch -f
+complete -c stanch -n __fish_use_subcommand -a "@COMMANDS@"
+complete -c stanch -n "__fish_seen_subcommand_from drill" -a "@DRILLS@"
+complete -c stanch -n "__fish_seen_subcommand_from run" -a "@RUNBOOKS@"
+complete -c stanch -n "__fish_seen_subcommand_from timeline" -a "list show note export import verify salvage handoff"
+complete -c stanch -n "__fish_seen_subcommand_from runbooks" -a "list show lint path"
+"""
+COMMANDS = "triage match probe timeline runbooks run drill doctor completion"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from drills import catalogue
+    from runbooks.loader import OWN
+
+    template = {"bash": _BASH, "zsh": _ZSH + _BASH, "fish": _FISH}[arguments.shell]
+    books = " ".join(sorted(path.stem for path in OWN.glob("*.md")))
+    print(template.replace("@COMMANDS@", COMMANDS).replace("@DRILLS@", " ".join(catalogue.ids())).replace("@RUNBOOKS@", books), end="")
+    return exits.ANSWERED

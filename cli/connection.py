@@ -1,0 +1,65 @@
+"""From the command's options to an investigation that has read enough to answer once."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from cli.exits import Refusal
+from cluster.freshness import State
+from incident.options import Options
+from incident.session import LiveInvestigation
+from incident.view import Reach, View
+
+
+def options_of(arguments: argparse.Namespace, *, record: bool = True) -> Options:
+    """The options of one command; raises `Refusal` for a runbook folder that does not exist."""
+    folders = tuple(Path(folder) for folder in arguments.runbook_folders)
+    for folder in folders:
+        if not folder.exists():
+            raise Refusal(f"runbook folder {folder} does not exist; give an existing one to --runbooks")
+    return Options(
+        kubeconfig=arguments.kubeconfig,
+        context=arguments.context,
+        namespaces=tuple(arguments.namespaces),
+        write=arguments.write,
+        runbook_folders=folders,
+        incident=arguments.incident,
+        record=record,
+    )
+
+
+def on_terminal() -> bool:
+    """Whether screens can be drawn: a terminal at both ends that is not dumb."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+async def read_once(investigation: LiveInvestigation, wait: float) -> View:
+    """Wait until every kind was read, refused or found absent, or the server is known not to answer; at most `wait` seconds."""
+    settled = asyncio.Event()
+
+    def look(view: View) -> None:
+        if is_settled(view):
+            settled.set()
+
+    unsubscribe = investigation.subscribe(look)
+    try:
+        look(investigation.view)
+        async with asyncio.timeout(wait):
+            await settled.wait()
+    except TimeoutError:
+        pass  # the answer says itself what is missing
+    finally:
+        unsubscribe()
+    return investigation.view
+
+
+def is_settled(view: View) -> bool:
+    """Whether waiting longer would not make the answer more complete."""
+    if view.problem or view.api.reach in (Reach.LOST, Reach.OFFLINE):
+        return True
+    unsettled = (State.WAITING, State.LOADING)
+    return view.report is not None and bool(view.kinds) and all(kind.state not in unsettled for kind in view.kinds)

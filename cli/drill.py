@@ -1,0 +1,79 @@
+"""`stanch drill`: rehearse a failure story on the embedded cluster."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from cli import exits
+from cli.connection import on_terminal, options_of
+from cli.exits import Refusal
+from drills import catalogue
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.listing:
+        return list_drills(arguments.output)
+    drill = choose(arguments)
+    from drills import run as runner
+
+    seed = arguments.seed or (random.SystemRandom().randrange(1, 1 << 30) if arguments.blind else 0)
+    if arguments.serve:
+        return int(runner.serve_forever(drill, port=arguments.port, speed=arguments.speed, seed=seed, shuffle=arguments.blind) or 0)
+    with tempfile.TemporaryDirectory(prefix="stanch-drill-") as folder:
+        kubeconfig = Path(folder) / "kubeconfig"
+        with runner.serve_in_thread(drill, speed=arguments.speed, seed=seed, shuffle=arguments.blind) as server:
+            server.write_kubeconfig(kubeconfig)
+            options = options_of(arguments, record=False)
+            options = replace(
+                options, kubeconfig=str(kubeconfig), context="", drill="blind" if arguments.blind else drill, state=options.state / "drills"
+            )
+            if on_terminal() and arguments.output == "text":
+                from cli.screens import open_screens
+
+                code = open_screens(replace(options, record=True, incident=options.incident or "new"))
+                if arguments.blind:
+                    from cli.debrief import print_debrief
+
+                    print_debrief(drill, options.state)
+                return code
+            from cli.triage import print_view, triage
+
+            # A rehearsal that is answered has succeeded, whatever is critical in it.
+            view = asyncio.run(triage(options, 20.0))
+            print_view(view, arguments.output)
+            return exits.ANSWERED if view.report is not None else exits.UNREACHED
+
+
+def choose(arguments: argparse.Namespace) -> str:
+    """The id to play; raises `Refusal` with the nearest ids for one that does not exist."""
+    known = catalogue.ids()
+    if arguments.blind:
+        if arguments.id:
+            raise Refusal("--blind picks the drill itself; leave the id out")
+        return random.SystemRandom().choice(known) if not arguments.seed else random.Random(arguments.seed).choice(known)  # noqa: S311 - a repeatable choice of a rehearsal
+    wanted = arguments.id or known[0]
+    if wanted not in known and not Path(wanted).is_file():
+        from rapidfuzz import process
+
+        near = [name for name, _, _ in process.extract(wanted, known, limit=3)]
+        raise Refusal(f"there is no drill {wanted!r}; nearest: {', '.join(near)}; `stanch drill --list` names them all")
+    return str(wanted)
+
+
+def list_drills(output: str) -> int:
+    rows = catalogue.describe()
+    if output == "json":
+        json.dump({"schema": "stanch.drills/1", "drills": rows}, sys.stdout, indent=2, ensure_ascii=False)
+        print()
+        return exits.ANSWERED
+    width = max((len(row["id"]) for row in rows), default=0)
+    for row in rows:
+        print(f"{row['id']:<{width}}  {row['title']}")
+    return exits.ANSWERED

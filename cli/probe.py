@@ -1,0 +1,163 @@
+"""`stanch probe`: measure from the command line. Says its plan first, asks before it creates anything, cleans up in any case."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Iterator
+
+from cli import exits
+from cli.connection import options_of, read_once
+from cli.exits import Refusal
+from incident.session import LiveInvestigation
+from probes.result import ProbePlan, ProbeResult
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from probes import catalogue
+
+    if arguments.name == "list":
+        for name in sorted(catalogue.names()):
+            print(f"{name:<18} {catalogue.describe(name)}")
+        return exits.ANSWERED
+    if arguments.name != "sweep" and arguments.name not in catalogue.names():
+        raise Refusal(f"there is no probe {arguments.name!r}; `stanch probe list` names them all")
+    return asyncio.run(_run(arguments))
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    investigation = LiveInvestigation(options_of(arguments))
+    await investigation.start()
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        view = await read_once(investigation, 20.0)
+        if view.problem or view.report is None:
+            print(f"stanch: {view.problem or view.api.reason or 'the cluster was not read'}", file=sys.stderr)
+            return exits.UNREACHED
+        if arguments.name == "sweep":
+            return await sweep(investigation, arguments.output)
+        plan = await investigation.plan_probe(arguments.name, probe_arguments(arguments))
+        if not agreed(plan, arguments):
+            return exits.USAGE if plan.refused else exits.ANSWERED
+        result = await investigation.run_probe(plan, lambda line: print(line, file=sys.stderr))
+    except asyncio.CancelledError:
+        print("stanch: interrupted; what was created is being removed", file=sys.stderr)
+        return exits.INTERRUPTED
+    finally:
+        await investigation.stop()
+    print_result(result, arguments.output)
+    return exits.ANSWERED if result.complete and not result.left_behind else exits.PARTIAL
+
+
+def probe_arguments(arguments: argparse.Namespace) -> dict[str, str]:
+    """The probe's own arguments; raises `Refusal` for a setting without a value."""
+    given: dict[str, str] = {}
+    for name, values in (("from", arguments.source), ("to", arguments.target)):
+        if values:
+            given[name] = ",".join(values)
+    if arguments.port:
+        given["port"] = str(arguments.port)
+    if arguments.image:
+        given["image"] = arguments.image
+    for setting in arguments.settings:
+        name, found, value = setting.partition("=")
+        if not found or not name:
+            raise Refusal(f"--set {setting!r} has no value; write --set NAME=VALUE")
+        given[name] = value
+    return given
+
+
+def agreed(plan: ProbePlan, arguments: argparse.Namespace) -> bool:
+    """Show the plan and find out whether it may be run."""
+    for line in plan_lines(plan):
+        print(line, file=sys.stderr)
+    if plan.refused or arguments.plan:
+        return False
+    if not plan.needs_agreement or arguments.yes:
+        return True
+    if not sys.stdin.isatty():
+        raise Refusal("this probe creates something in the cluster and nobody can be asked here; agree to its plan with --yes")
+    print("run this? type yes: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip() == "yes"
+
+
+async def sweep(investigation: LiveInvestigation, output: str) -> int:
+    report = await investigation.sweep()
+    if output == "json":
+        print(json.dumps({"schema": "stanch.sweep/1", "clean": report.clean, "sentence": report.sentence}, ensure_ascii=False))
+    else:
+        print(report.sentence)
+    return exits.ANSWERED if report.clean else exits.PARTIAL
+
+
+def plan_lines(plan: ProbePlan) -> Iterator[str]:
+    """What the probe would do, for a person who is to agree."""
+    yield plan.question
+    if plan.refused:
+        yield f"refused: {plan.refused}"
+        return
+    for planned in plan.creates:
+        answer = (
+            ""
+            if planned.accepted is None
+            else ("; the server would accept it" if planned.accepted else f"; the server says: {planned.dry_run}")
+        )
+        where = f" on {planned.node}" if planned.node else ""
+        yield f"creates   {planned.ref}{where}" + (f", image {planned.image}" if planned.image else "") + answer
+    for command in plan.executes:
+        yield f"runs      {command}"
+    for read in plan.reads:
+        yield f"reads     {read}"
+    for right in plan.rights:
+        if right.allowed is not True:
+            yield f"right     {right.verb} {right.resource} in {right.namespace}: {'denied' if right.allowed is False else 'not known'} {right.reason}"
+    for selected in plan.selected_by:
+        yield f"touches   {selected}"
+    for warning in plan.warnings:
+        yield f"note      {warning}"
+    if plan.method:
+        yield f"how       {plan.method}"
+    if plan.seconds:
+        ends = f"; everything ends by itself after {plan.deadline_s:.0f} s" if plan.deadline_s else ""
+        yield f"takes     about {plan.seconds:.0f} s{ends}"
+
+
+def result_lines(result: ProbeResult) -> Iterator[str]:
+    """The answer, for a person."""
+    from probes.matrix import draw
+
+    if result.cells:
+        yield from draw(result.cells)
+    for row in result.rows:
+        word = {True: "ok", False: "NOT NORMAL", None: "cannot tell"}[row.normal]
+        yield f"{word:<11} {row.subject}: {row.seen}" + (f" (expected {row.expected})" if row.expected and row.normal is False else "")
+    if not result.conclusions:
+        yield "no conclusion: what was measured accuses nothing"
+    for conclusion in result.conclusions:
+        yield f"{conclusion.confidence:.2f}  {conclusion.claim}  [{conclusion.component}]"
+        for line in conclusion.evidence:
+            yield f"        {line}"
+        if conclusion.next:
+            yield f"        next: {conclusion.next}"
+    for problem in result.problems:
+        yield f"not measured: {problem}"
+    took = (result.finished - result.started).total_seconds()
+    yield f"{result.method}  {took:.0f} s, {result.requests} requests, {len(result.created)} objects created"
+    if result.left_behind:
+        yield f"LEFT BEHIND: {', '.join(map(str, result.left_behind))}; remove them with `stanch probe sweep`"
+
+
+def print_result(result: ProbeResult, output: str) -> None:
+    if output == "json":
+        json.dump(result.document, sys.stdout, indent=2, ensure_ascii=False)
+        print()
+    else:
+        for line in result_lines(result):
+            print(line)

@@ -1,0 +1,31 @@
+"""`stanch` without a command: the screens, or the triage as text where no screen can be drawn."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from cli.connection import on_terminal, options_of
+from incident.options import Options
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if not on_terminal():
+        from cli.triage import exit_code, print_view, triage
+
+        print(
+            "stanch: no terminal for the screens here (TERM is dumb, or input or output is redirected); this is the triage", file=sys.stderr
+        )
+        view = asyncio.run(triage(options_of(arguments, record=False), 20.0))
+        print_view(view, "text")
+        return exit_code(view)
+    return open_screens(options_of(arguments))
+
+
+def open_screens(options: Options) -> int:
+    """Draw first, import the rest afterwards: the investigation starts once the first frame is out."""
+    from incident.session import LiveInvestigation
+    from tui.open import run as run_screens
+
+    return run_screens(LiveInvestigation(options))

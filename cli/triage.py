@@ -1,0 +1,51 @@
+"""`stanch triage`: what the first screen shows, as text or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+
+from cli import exits
+from cli.connection import options_of, read_once
+from cli.documents import triage_document
+from cli.render import triage_lines
+from incident.options import Options
+from incident.session import LiveInvestigation
+from incident.view import Reach, View
+from triage.finding import Severity
+
+
+def run(arguments: argparse.Namespace) -> int:
+    view = asyncio.run(triage(options_of(arguments, record=bool(arguments.incident)), arguments.wait))
+    print_view(view, arguments.output)
+    return exit_code(view)
+
+
+async def triage(options: Options, wait: float) -> View:
+    """One reading of the cluster and its triage; the connection is closed before it returns."""
+    investigation = LiveInvestigation(options)
+    await investigation.start()
+    try:
+        return await read_once(investigation, wait)
+    finally:
+        await investigation.stop()
+
+
+def print_view(view: View, output: str) -> None:
+    if output == "json":
+        json.dump(triage_document(view), sys.stdout, indent=2, ensure_ascii=False)
+        print()
+    else:
+        for line in triage_lines(view):
+            print(line)
+
+
+def exit_code(view: View) -> int:
+    """What is critical is said even when the answer has gaps."""
+    if view.problem or view.report is None or (view.api.reach is Reach.LOST and not view.symptoms):
+        return exits.UNREACHED
+    if any(symptom.symptom.severity is Severity.CRITICAL for symptom in view.symptoms):
+        return exits.CRITICAL
+    return exits.ANSWERED if view.report.complete and not view.report.unavailable else exits.PARTIAL

@@ -1,0 +1,87 @@
+"""One object in full and its logs, for the object screens: cleaned, redacted, bounded, and a sentence where it cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from cluster.errors import ClusterError
+from cluster.kinds import READABLE
+from cluster.objects import Ref
+from cluster.text import clean
+from incident.checks import cleaned
+from incident.record import Record
+
+if TYPE_CHECKING:
+    from cluster.transport import Api
+
+PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+TIMEOUT = 8.0
+
+
+class Details:
+    def __init__(self, api: Callable[[], Api | None], record: Callable[[], Record]) -> None:
+        self._api = api
+        self._record = record
+
+    async def yaml(self, ref: Ref) -> str:
+        """The object as YAML without managedFields; of a Secret or ConfigMap the metadata and the names of its keys."""
+        api, kind = self._api(), READABLE.get(ref.kind)
+        if api is None:
+            return f"# {ref} cannot be read: there is no connection to a cluster"
+        if kind is None:
+            return f"# {ref} cannot be read: stanch does not know the kind; try kubectl get {ref.kind} {ref.name} -o yaml"
+        accept = PARTIAL if kind.metadata_only else "application/json"
+        try:
+            found = await api.get_json(f"{kind.path(ref.namespace)}/{ref.name}", timeout=TIMEOUT, accept=accept, what=f"get {ref}")
+        except ClusterError as error:
+            return f"# {ref} cannot be read: {error}"
+        document: dict[str, Any] = cleaned(found)
+        keys: list[str] = []
+        metadata = document.get("metadata", {})
+        if kind.metadata_only:
+            keys = sorted(
+                {
+                    key[2:]
+                    for field in metadata.get("managedFields", ())
+                    for key in field.get("fieldsV1", {}).get("f:data", {})
+                    if key.startswith("f:")
+                }
+            )
+            document = {"apiVersion": kind.api_version, "kind": ref.kind, "metadata": metadata}
+        metadata.pop("managedFields", None)
+        metadata.get("annotations", {}).pop("kubectl.kubernetes.io/last-applied-configuration", None)
+        text = str(yaml.dump(document, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=120))
+        if kind.metadata_only:
+            text += f"# keys (names only, values are never read): {', '.join(keys) or 'none known'}\n"
+        return self._record().redact(text)
+
+    async def logs(self, namespace: str, pod: str, container: str = "", *, previous: bool = False, tail: int = 500) -> AsyncIterator[str]:
+        """Lines of a container's log, oldest first; the last line is a sentence when they could not be read."""
+        api = self._api()
+        if api is None:
+            yield "logs cannot be read: there is no connection to a cluster"
+            return
+        params: dict[str, str | int | list[str]] = {"tailLines": tail, "timestamps": "true", "limitBytes": 1 << 20}
+        if container:
+            params["container"] = container
+        if previous:
+            params["previous"] = "true"
+        try:
+            text, more = await api.get_text(
+                f"/api/v1/namespaces/{namespace}/pods/{pod}/log", params, timeout=TIMEOUT, what=f"logs of {namespace}/{pod}"
+            )
+        except ClusterError as error:
+            yield f"logs cannot be read: {error}"
+            return
+        record = self._record()
+        for line in clean(text, 4 << 20).splitlines():
+            yield record.redact(line)
+        if more:
+            yield "(cut: only the first 1 MiB was read)"
+
+
+def _dumper() -> type[yaml.SafeDumper]:
+    return getattr(yaml, "CSafeDumper", yaml.SafeDumper)

@@ -1,0 +1,333 @@
+"""One live investigation: connects, keeps the picture up to date, walks runbooks, probes, acts, and records all of it.
+
+The module itself is light: what is heavy (httpx, the kubernetes package, SQLite, RapidFuzz) is imported in `start`, after the first paint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from cluster.errors import ClusterError
+from cluster.objects import Ref
+from cluster.store import Change, Store
+from incident.options import Options
+from incident.view import Activity, ApiView, Reach, RecordView, SymptomView, View
+
+if TYPE_CHECKING:
+    from actions.plan import ActionPlan, ActionResult
+    from cluster.access import Access
+    from cluster.live import LiveCluster
+    from incident.api import Progress
+    from incident.parts import Parts
+    from incident.runs import RunView
+    from probes.result import ProbePlan, ProbeResult
+    from runbooks.match import Match
+    from runbooks.model import Runbook
+    from timeline.entry import Entry
+    from triage.finding import Report
+
+FRAME = 0.1
+"""Seconds between two pictures at the least."""
+TICK = 1.0
+"""Seconds after which a picture is made although nothing changed: ages grow, and verdicts that depend on time fall due."""
+REPORT_SHARE = 0.25
+"""At most this share of the time goes into reports: a report that took 50 ms is made again after 150 ms at the earliest."""
+RECONNECT = 5.0
+"""Seconds after which a kubeconfig that could not be read is tried again."""
+STOP_LIMIT = 10.0
+"""Seconds for sweeping what was created, when the program ends."""
+
+
+class LiveInvestigation:
+    """Implements `incident.api.Investigation` on a real (or embedded) cluster."""
+
+    def __init__(self, options: Options, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.options = options
+        self._clock = clock
+        self._began = clock()
+        self._listeners: list[Callable[[View], None]] = []
+        self._row_listeners: list[Callable[[Sequence[Change]], None]] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._parts: Parts | None = None
+        self._live: LiveCluster | None = None
+        self._empty_store = Store()
+        self._wake = asyncio.Event()
+        self._retry = asyncio.Event()
+        self._stopping = False
+        self._version = 0
+        self._problem = ""
+        self._access: Access | None = None
+        self._report: Report | None = None
+        self._symptoms: tuple[SymptomView, ...] = ()
+        self._activities: dict[str, Activity] = {}
+        self._view = self._compose()
+
+    # -- pictures
+
+    @property
+    def view(self) -> View:
+        return self._view
+
+    @property
+    def store(self) -> Store:
+        return self._live.store if self._live is not None else self._empty_store
+
+    def subscribe(self, listener: Callable[[View], None]) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def watch_changes(self, listener: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
+        self._row_listeners.append(listener)
+        return lambda: self._row_listeners.remove(listener) if listener in self._row_listeners else None
+
+    # -- life
+
+    async def start(self) -> None:
+        """Open the record and begin to connect; returns as soon as notes can be taken."""
+        from incident.parts import Parts
+
+        self._parts = await asyncio.to_thread(Parts.load, self.options, self._clock)
+        self._spawn(self._connect(), "connect")
+        self._spawn(self._keep_picture(), "picture")
+
+    async def stop(self) -> None:
+        if self._stopping:
+            return
+        self._stopping = True
+        parts = self._parts
+        try:
+            if parts is not None and parts.probing is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STOP_LIMIT):
+                        await parts.probing.close()
+        finally:
+            if self._live is not None:
+                self._live.stop()
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self._live is not None:
+                await self._live.api.aclose()
+            if parts is not None:
+                parts.record.close()
+
+    def retry_now(self) -> None:
+        self._retry.set()
+        if self._live is not None:
+            self._live.retry_now()
+        self._wake.set()
+
+    # -- runbooks
+
+    def match_words(self, text: str) -> Sequence[Match]:
+        parts = self._parts
+        return parts.matcher.match(text, self._report) if parts is not None else ()
+
+    def runbooks(self) -> Sequence[Runbook]:
+        return self._parts.library.runbooks if self._parts is not None else ()
+
+    def open_run(self, runbook_id: str, symptom_id: str = "") -> RunView:
+        symptom = next((view.symptom for view in self._symptoms if view.symptom.id == symptom_id), None)
+        return self._ready().walking.open(runbook_id, symptom)
+
+    def set_parameter(self, run_id: str, name: str, value: str) -> RunView:
+        return self._ready().walking.set_parameter(run_id, name, value)
+
+    async def do_step(self, run_id: str, step_id: str, progress: Progress | None = None) -> RunView:
+        parts = self._ready()
+        step = parts.walking.step(run_id, step_id)
+        async with self._activity(f"{run_id}/{step_id}", step.question):
+            return await parts.walking.do(run_id, step_id, progress)
+
+    def answer_step(self, run_id: str, step_id: str, answer: str) -> RunView:
+        return self._ready().walking.answer(run_id, step_id, answer)
+
+    def skip_step(self, run_id: str, step_id: str, reason: str) -> RunView:
+        return self._ready().walking.skip(run_id, step_id, reason)
+
+    def go_to_step(self, run_id: str, step_id: str) -> RunView:
+        return self._ready().walking.go_to(run_id, step_id)
+
+    # -- probes and actions
+
+    async def plan_probe(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ProbePlan:
+        return await self._ready().probes().plan(name, arguments, run_id, step_id)
+
+    async def run_probe(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult:
+        async with self._activity(f"probe/{plan.probe}", plan.question) as note:
+
+            def told(line: str) -> None:
+                note(line)
+                if progress is not None:
+                    progress(line)
+
+            return await self._ready().probes().run(plan, told)
+
+    async def plan_action(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ActionPlan:
+        return await self._ready().actions().plan(name, arguments, run_id, step_id)
+
+    async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
+        async with self._activity(f"action/{plan.action}", plan.change.summary):
+            return await self._ready().actions().run(plan, typed)
+
+    def decline_action(self, plan: ActionPlan, reason: str) -> None:
+        self._ready().actions().decline(plan, reason)
+
+    # -- objects
+
+    async def object_yaml(self, ref: Ref) -> str:
+        parts = self._ready()
+        return await parts.details.yaml(ref)
+
+    async def logs(self, namespace: str, pod: str, container: str = "", *, previous: bool = False, tail: int = 500) -> AsyncIterator[str]:
+        async for line in self._ready().details.logs(namespace, pod, container, previous=previous, tail=tail):
+            yield line
+
+    # -- record
+
+    def note(self, text: str) -> Entry:
+        return self._ready().note(text, self._clock())
+
+    def entries(self) -> Sequence[Entry]:
+        return self._parts.record.entries() if self._parts is not None else ()
+
+    def draft(self) -> str:
+        return self._ready().draft()
+
+    def export(self) -> str:
+        return self._ready().export()
+
+    # -- inside
+
+    def _ready(self) -> Parts:
+        if self._parts is None:
+            raise RuntimeError("the investigation has not been started")
+        return self._parts
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @contextlib.asynccontextmanager
+    async def _activity(self, key: str, title: str) -> AsyncIterator[Callable[[str], None]]:
+        """Something under way, shown in the picture until it ends."""
+        started = Activity(key, title, self._clock())
+        self._activities[key] = started
+        self._wake.set()
+
+        def note(detail: str) -> None:
+            self._activities[key] = Activity(key, title, started.started, detail)
+            self._wake.set()
+
+        try:
+            yield note
+        finally:
+            self._activities.pop(key, None)
+            self._wake.set()
+
+    async def _connect(self) -> None:
+        """Read the kubeconfig, again and again until it can be read; then watch until the end."""
+        parts = self._ready()
+        while True:
+            try:
+                self._access = await asyncio.to_thread(parts.load_access)
+                break
+            except ClusterError as error:
+                self._problem = str(error)
+            parts.open_record("", "")
+            self._wake.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RECONNECT):
+                    await self._retry.wait()
+            self._retry.clear()
+        self._problem = ""
+        access = self._access
+        await asyncio.to_thread(parts.open_record, access.context, access.server)
+        self._live = parts.watch(access, on_loaded=_freeze)
+        self._live.changed.set()
+        self._spawn(self._live.run(), "live")
+        self._spawn(self._forward(self._live.changed), "forward")
+        self._spawn(parts.sweep_leftovers(), "sweep")
+        self._wake.set()
+
+    async def _forward(self, changed: asyncio.Event) -> None:
+        """What the live state signals wakes the picture."""
+        while True:
+            await changed.wait()
+            changed.clear()
+            self._wake.set()
+            await asyncio.sleep(FRAME / 2)
+
+    async def _keep_picture(self) -> None:
+        report_due = 0.0
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await self._wake.wait()
+            self._wake.clear()
+            began = time.monotonic()
+            changes = self._live.drain() if self._live is not None else []
+            if changes:
+                self._ready().engine.update(changes, self.store)
+                for listener in list(self._row_listeners):
+                    listener(changes)
+            if self._live is not None and began >= report_due:
+                self._make_report(self._live)
+                took = time.monotonic() - began
+                report_due = began + min(took / REPORT_SHARE, 2.0)
+            self._view = self._compose()
+            for view_listener in list(self._listeners):
+                view_listener(self._view)
+            await asyncio.sleep(max(0.0, FRAME - (time.monotonic() - began)))
+
+    def _make_report(self, live: LiveCluster) -> None:
+        parts = self._ready()
+        freshness = live.freshness()
+        now = self._clock()
+        if any(kind.heard is not None for kind in freshness.values()):
+            self._report = parts.engine.report(now, live.store, freshness)
+            self._symptoms = parts.ranking.rank(self._report, parts.library.generation)
+            for draft in parts.observer.observe(self._report, self._symptoms, now):
+                parts.record.append(draft)
+        for draft in parts.observer.reach(self._api_view()):
+            parts.record.append(draft)
+
+    def _api_view(self) -> ApiView:
+        if self._live is None:
+            reach = Reach.OFFLINE if self._problem else Reach.CONNECTING
+            return ApiView(reach, self._began, self._problem)
+        from incident.picture import api_view
+
+        return api_view(self._live, self._began)
+
+    def _compose(self) -> View:
+        self._version += 1
+        live, access, parts = self._live, self._access, self._parts
+        return View(
+            version=self._version,
+            as_of=self._clock(),
+            context=access.context if access is not None else self.options.context,
+            server=access.server if access is not None else "",
+            write=self.options.write,
+            namespaces=self.options.namespaces,
+            api=self._api_view(),
+            kinds=tuple(live.freshness().values()) if live is not None else (),
+            report=self._report,
+            symptoms=self._symptoms,
+            record=parts.record.view() if parts is not None else RecordView("", 0, "none", "not opened yet"),
+            activities=tuple(self._activities.values()),
+            problem=self._problem,
+        )
+
+
+def _freeze() -> None:
+    """After the first full reading most objects stay: the collector need not look at them again."""
+    gc.collect()
+    gc.freeze()
