@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from cluster.exec import ExecResult
 from cluster.store import Store
 from probes.ledger import Ledger, MemoryLedger
 
@@ -32,7 +33,10 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
-    """The write door. Each call answers with the decoded object; raises `cluster.errors.ClusterError` (`Refused`: not sent)."""
+    """The write door, bound to `cluster.mode.Purpose.DEBUG_POD`. Answers with the decoded object.
+
+    Raises `cluster.errors.ClusterError` (`Refused`: not sent; `OutcomeUnknown`: it may have taken effect).
+    """
 
     async def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Mapping[str, Any]: ...
 
@@ -45,20 +49,10 @@ class Writer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
-    """What an exec gave. `error` is one sentence when the command did not run or its end is unknown; then nothing may be concluded."""
-
-    stdout: str
-    stderr: str
-    exit_code: int | None
-    error: str = ""
-
-
 class Execute(Protocol):
     """Runs a command in a container over WebSocket; never raises for what happens in the cluster. `deadline_s` bounds the whole call."""
 
-    async def __call__(self, namespace: str, pod: str, container: str, command: Sequence[str], deadline_s: float) -> Executed: ...
+    async def __call__(self, namespace: str, pod: str, container: str, command: Sequence[str], deadline_s: float) -> ExecResult: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any
 
 from cluster.objects import Node, Ref, Toleration
-from cluster.store import Store
 from probes.image import ImageChoice
 from probes.labels import EXPIRES, INCIDENT, MANAGED_BY, OPERATOR, OWN, SESSION
 

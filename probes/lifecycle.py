@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from cluster.errors import ClusterError, Conflict, NotFound
+from cluster.errors import ClusterError, Conflict, NotFound, OutcomeUnknown, ServerError
 from cluster.objects import Ref
 from cluster.text import clean_line
 from probes.context import ProbeContext
@@ -41,7 +41,7 @@ class Running:
 
 
 async def create(context: ProbeContext, manifest: Mapping[str, Any], identity: Identity, purpose: str) -> tuple[Ref, str]:
-    """Write the intent, then create; (which, uid). Raises `ClusterError` when refused, and whatever the ledger raises (nothing is sent then)."""
+    """Write the intent, then create; (which, uid). Raises `ClusterError`, and whatever the ledger raises (then nothing is sent)."""
     if context.writer is None:
         raise ClusterError("Nothing can be created: there is no way to write to the cluster.")
     meta = manifest["metadata"]
@@ -51,8 +51,8 @@ async def create(context: ProbeContext, manifest: Mapping[str, Any], identity: I
     try:
         answer = await context.writer.create(collection(ref.kind, ref.namespace), manifest)
     except ClusterError as error:
-        if getattr(error, "status", 0) or type(error).__name__ == "Refused":
-            # The server said no, or the door did: it does not exist. Without an answer it may, and the row stays open for the sweep.
+        # The server or the door said no: it does not exist. Without a clear answer it may, and the row stays open for the sweep.
+        if not isinstance(error, OutcomeUnknown | ServerError):
             context.ledger.removed(ref, f"never created: {error}")
         raise
     uid = str((answer.get("metadata") or {}).get("uid") or "")
@@ -98,7 +98,7 @@ async def remove(context: ProbeContext, ref: Ref, uid: str = "", *, limit_s: flo
         except NotFound:
             context.ledger.removed(ref, "it was gone already")
             return ""
-        except Conflict:
+        except Conflict:  # the uid does not match
             context.ledger.removed(ref, "another object has that name now")
             return ""
         if await _gone(context, ref, uid, limit_s):
@@ -161,7 +161,8 @@ async def _events(context: ProbeContext, ref: Ref, uid: str) -> str:
         return ""
     selector = f"involvedObject.name={ref.name}" + (f",involvedObject.uid={uid}" if uid else "")
     try:
-        answer = await context.api.get_json(f"/api/v1/namespaces/{ref.namespace}/events", {"fieldSelector": selector, "limit": 50}, timeout=5)
+        path = f"/api/v1/namespaces/{ref.namespace}/events"
+        answer = await context.api.get_json(path, {"fieldSelector": selector, "limit": 50}, timeout=5)
     except ClusterError:
         return ""
     warnings = [e for e in answer.get("items") or () if e.get("type") == "Warning" and e.get("message")]

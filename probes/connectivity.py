@@ -1,0 +1,415 @@
+"""Who can connect to whom: a few sources against one pod for each node and the Service itself, expected beside observed, and a conclusion.
+
+    plan = await connectivity.plan(context, from_="nginx", to="marketplace")
+    result = await connectivity.run(plan, context, progress=print)
+
+`plan` creates nothing; it asks the server what would be allowed and how it would answer. `run` creates the pods of the plan, measures in
+agreeing rounds, and removes everything again, also when it is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from cluster.errors import ClusterError
+from cluster.objects import Pod, Ref, Service
+from probes import plan as selection
+from probes import script
+from probes.classify import judge_all, mark_rate_limited, read
+from probes.context import ProbeContext, Progress
+from probes.debugpod import CONTAINER, Identity, new_name, owner_manifest, pod_ref, unclonable
+from probes.infer import infer, infer_senders
+from probes.lifecycle import NotStarted, create, remove_all, wait_running
+from probes.policy import End, end_of, expect, not_evaluated
+from probes.result import Cell, Expectation, Place, PlannedObject, ProbePlan, ProbeResult, Right, Target, Try, Verdict
+from probes.stations import CLIENT, NONE, POD, PROVES, Station, build
+from probes.statistics import tries_wanted
+from probes.surroundings import surroundings
+
+NAME = "connectivity"
+QUESTION = "Which connections work, which are refused by the target, which are rejected on the way, and by whom?"
+DEADLINE_S = 600
+WARM_UP_S = 5.0
+"""Two rounds at least this far apart must agree before anything counts: a new pod may be unknown to the policy agents for seconds."""
+MOST_ROUNDS = 4
+GAP_MS = 1100
+TIMEOUT_S = 4
+MOST_TRIES = 30
+_SAYS_NOTHING = frozenset({Verdict.EXEC_FAILED, Verdict.TOOL_MISSING, Verdict.NOT_MEASURED})
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """The working plan behind a `ProbePlan`."""
+
+    stations: tuple[Station, ...]
+    targets: tuple[Target, ...]
+    gap_ms: int
+    identity: Identity
+    expected: Mapping[tuple[int, Target], tuple[Expectation, str]]
+    most_tries: int
+
+
+async def plan(
+    context: ProbeContext, *, from_: str, to: str, port: int = 0, image: str = "", control: str = "", tries: int = MOST_TRIES
+) -> ProbePlan:
+    """What would be measured and created. Never raises for a bad request or a sick cluster: the plan's `refused` says why it cannot be."""
+    given = {"from": from_, "to": to, "port": str(port or ""), "image": image, "control": control}
+    arguments = {key: value for key, value in given.items() if value}
+    try:
+        targets = selection.find_targets(context.store, to, port)
+        sources = selection.find_sources(context.store, from_, targets, control=control)
+    except selection.Unusable as error:
+        return ProbePlan(NAME, arguments, QUESTION, refused=str(error))
+    identity = Identity(context.session, context.operator, context.incident, context.clock() + timedelta(seconds=DEADLINE_S))
+    rights = await _rights(context, sorted({source.namespace for source in sources}))
+    stations = []
+    for source in sources:
+        allowed = {(r.verb, r.resource): r.allowed for r in rights if r.namespace == source.namespace}
+        may_create = all(allowed.get(k) is not False for k in (("create", "pods"), ("delete", "pods"), ("create", "configmaps")))
+        may_execute = all(allowed.get(k) is not False for k in (("get", "pods/exec"), ("create", "pods/exec")))
+        stations.append(
+            build(context, source, identity, image=image, deadline_s=DEADLINE_S, may_create=may_create, may_execute=may_execute)
+        )
+    stations, creates = await _dry_run(context, stations)
+    order, distance = selection.interleaved(targets.targets)
+    gap_ms = max(300, -(-GAP_MS // distance))
+    detail = Detail(tuple(stations), order, gap_ms, identity, _expectations(context, stations, order), max(5, tries))
+    usable = [s for s in stations if s.method != NONE]
+    warnings = [*targets.notes, *(w for s in stations for w in s.warnings), *(s.reason for s in stations if s.reason)]
+    others = not_evaluated(context.store)
+    if others:
+        warnings.append(f"{', '.join(others)}: installed and not evaluated, so what is expected may be wrong")
+    if any("NetworkPolicy" in kind for kind in context.unavailable):
+        warnings.append("NetworkPolicies could not be read: nothing is known about what is expected")
+    methods = sorted({s.method for s in usable})
+    return ProbePlan(
+        NAME, arguments, QUESTION,
+        creates=creates,
+        executes=tuple(_exec_words(s) for s in usable if s.method == CLIENT),
+        reads=("the created pods, their events, and the same pods until they are gone",),
+        rights=rights,
+        selected_by=tuple(sorted({line for s in usable if s.method == POD for line in s.guard.selected_by})),
+        method="; ".join(PROVES[m] for m in methods),
+        warnings=tuple(dict.fromkeys(warnings)),
+        refused="" if usable else "Nothing can measure this: " + "; ".join(dict.fromkeys(s.reason for s in stations if s.reason)),
+        seconds=_estimate(detail, bool(creates)), deadline_s=DEADLINE_S, detail=detail,
+    )  # fmt: skip
+
+
+async def _rights(context: ProbeContext, namespaces: list[str]) -> tuple[Right, ...]:
+    questions = (
+        ("create", "pods", ""), ("delete", "pods", ""), ("create", "configmaps", ""), ("get", "pods", "exec"), ("create", "pods", "exec"),
+    )  # fmt: skip
+    asked = [(namespace, *question) for namespace in namespaces for question in questions]
+
+    async def ask(namespace: str, verb: str, resource: str, sub: str) -> Right:
+        shown = f"{resource}/{sub}" if sub else resource
+        if context.writer is None:
+            return Right(verb, shown, namespace, None, "not asked: there is no connection")
+        try:
+            allowed, reason = await context.writer.review(verb, resource, subresource=sub, namespace=namespace)
+        except ClusterError as error:
+            return Right(verb, shown, namespace, None, str(error))
+        return Right(verb, shown, namespace, allowed, reason)
+
+    return tuple(await asyncio.gather(*(ask(*question) for question in asked)))
+
+
+async def _dry_run(context: ProbeContext, stations: list[Station]) -> tuple[list[Station], tuple[PlannedObject, ...]]:
+    """Ask the server about each pod; what admission would change becomes a warning, what it refuses a reason."""
+
+    async def one(station: Station) -> tuple[Station, PlannedObject | None]:
+        if station.method != POD or station.manifest is None or context.writer is None:
+            return station, None
+        ref = pod_ref(station.manifest)
+        planned = PlannedObject(ref, station.source.node, station.choices[0].image, station.manifest)
+        try:
+            answer = await context.writer.create(f"/api/v1/namespaces/{ref.namespace}/pods", station.manifest, dry_run=True)
+        except ClusterError as error:
+            status = getattr(error, "status", 0)
+            if status in (400, 403, 404, 422):
+                return replace(station, method=NONE, reason=f"the server refuses the probe pod: {error}"), None
+            return station, replace(planned, dry_run=f"no answer to the dry run: {error}", accepted=None)
+        told = unclonable(station.manifest, answer)
+        planned = replace(planned, dry_run="; ".join(told) or "accepted as sent", accepted=True)
+        return replace(station, warnings=(*station.warnings, *told)), planned
+
+    pairs = await asyncio.gather(*(one(station) for station in stations))
+    return [station for station, _ in pairs], tuple(planned for _, planned in pairs if planned is not None)
+
+
+def _expectations(
+    context: ProbeContext, stations: list[Station], targets: tuple[Target, ...]
+) -> dict[tuple[int, Target], tuple[Expectation, str]]:
+    complete = "NetworkPolicy" not in context.unavailable
+    found = {}
+    for index, station in enumerate(stations):
+        for target in targets:
+            expected = [expect(context.store, station.end, end, number, complete=complete) for end, number in _ends(context, target)]
+            verdicts = {e.verdict for e in expected}
+            if len(verdicts) == 1:
+                found[index, target] = (expected[0].verdict, expected[0].why)
+            elif expected:
+                found[index, target] = (Expectation.UNDEFINED, "the Service's pods are under different policies")
+            else:
+                found[index, target] = (Expectation.ALLOW, "no pod stands behind it")
+    return found
+
+
+def _ends(context: ProbeContext, target: Target) -> list[tuple[End, int]]:
+    """The pods that a target stands for, with the port that reaches them (behind a Service: after its targetPort)."""
+    if target.pod:
+        pod: Pod | None = context.store.get("Pod", target.namespace, target.pod)
+        return [(end_of(pod), target.port)] if pod is not None else []
+    if target.service:
+        service: Service | None = context.store.get("Service", target.namespace, target.service)
+        chosen = next((p for p in service.spec.ports if p.port == target.port), None) if service is not None else None
+        if service is None or chosen is None:
+            return []
+        return [(end_of(p), selection.target_port(p, chosen)) for p, _, _ in selection.endpoints(context.store, service) if p is not None]
+    return [(End(address=target.address), target.port)]
+
+
+def _exec_words(station: Station) -> str:
+    pod = station.source.client
+    name = pod.metadata.name if pod is not None else "?"
+    told = f"<measuring script, {len(script.SHELL)} bytes>"
+    return f"kubectl exec -n {station.source.namespace} {name} -c {station.container} -- sh -c '{told}'"
+
+
+def _estimate(detail: Detail, creating: bool) -> float:
+    """Seconds when answers come (a silent drop costs the time limit for each try)."""
+    one = detail.gap_ms / 1000 + 0.3
+    return round((6.0 if creating else 0.0) + 2 * 1.0 + WARM_UP_S + 5 * len(detail.targets) * one + (3.0 if creating else 0.0))
+
+
+# ---- running
+
+
+async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
+    """Create, measure, remove. Never raises for the cluster; cancelling it cleans up first (bounded) and then raises CancelledError."""
+    started = context.clock()
+    if plan.refused or not isinstance(plan.detail, Detail):
+        why = plan.refused or "the plan was not made by this probe"
+        return ProbeResult(NAME, plan.arguments, started, context.clock(), complete=False, problems=(why,), conclusions=infer(()))
+    measurement = _Measurement(context, plan.detail, progress or (lambda _: None))
+    left: dict[Ref, str] = {}
+    try:
+        await measurement.run()
+    finally:
+        measurement.say("removing what was created")
+        left = await asyncio.shield(remove_all(context, measurement.created))
+    cells = measurement.cells()
+    around = surroundings(context.store, cells)
+    cells = infer_senders(cells, around)
+    problems = (*measurement.problems, *left.values())
+    return ProbeResult(
+        NAME, plan.arguments, started, context.clock(), cells, (), infer(cells, around),
+        created=tuple(measurement.created), left_behind=tuple(left),
+        complete=all(cell.counted for cell in cells) and bool(cells), problems=tuple(dict.fromkeys(problems)),
+        method=plan.method, requests=measurement.execs,
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Spot:
+    """A station at work: where exec goes, and what was measured by target."""
+
+    station: Station
+    index: int
+    pod: str = ""
+    node: str = ""
+    address: str = ""
+    container: str = CONTAINER
+    python: bool = False
+    failed: str = ""
+    warm: bool = False
+
+
+class _Measurement:
+    def __init__(self, context: ProbeContext, detail: Detail, say: Progress) -> None:
+        self.context, self.detail, self.say = context, detail, say
+        self.created: dict[Ref, str] = {}
+        self.problems: list[str] = []
+        self.execs = 0
+        self.spots = [_Spot(station, index) for index, station in enumerate(detail.stations)]
+        self.tries: dict[tuple[int, Target], list[Try]] = {}
+        self.by_argument = {script.target(t.address, t.port): t for t in detail.targets}
+
+    async def run(self) -> None:
+        owners = await self._owners()
+        await asyncio.gather(*(self._start(spot, owners) for spot in self.spots))
+        ready = [spot for spot in self.spots if not spot.failed]
+        await asyncio.gather(*(self._measure(spot) for spot in ready))
+
+    # -- creating
+
+    async def _owners(self) -> dict[str, tuple[str, str]]:
+        """One ConfigMap for each namespace in which pods will be created: (name, uid)."""
+        owners: dict[str, tuple[str, str]] = {}
+        for namespace in sorted({s.station.source.namespace for s in self.spots if s.station.method == POD}):
+            name = new_name(self.detail.identity.session)
+            manifest = owner_manifest(name, namespace, self.detail.identity)
+            try:
+                ref, uid = await create(self.context, manifest, self.detail.identity, "owner of probe pods")
+            except ClusterError as error:
+                self.problems.append(f"No owner could be created in {namespace}, so no pod is: {error}")
+                continue
+            self.created[ref] = uid
+            owners[namespace] = (name, uid)
+        return owners
+
+    async def _start(self, spot: _Spot, owners: Mapping[str, tuple[str, str]]) -> None:
+        station = spot.station
+        if station.method == NONE:
+            spot.failed = station.reason
+        elif station.method == CLIENT:
+            client = station.source.client
+            assert client is not None
+            spot.pod, spot.node, spot.address = client.metadata.name, client.spec.node_name, client.status.pod_ip
+            spot.container, spot.warm = station.container, True
+        elif station.source.namespace not in owners:
+            spot.failed = f"no owner for a probe pod could be created in {station.source.namespace}"
+        else:
+            await self._start_pod(spot, owners[station.source.namespace])
+
+    async def _start_pod(self, spot: _Spot, owner: tuple[str, str]) -> None:
+        station = spot.station
+        assert station.manifest is not None
+        for attempt, image in enumerate(station.choices[:2]):
+            again = self.detail.identity.session if attempt else ""
+            manifest = _with_image(station.manifest, image.image, image.pull_policy, owner, fresh=again)
+            ref = pod_ref(manifest)
+            self.say(f"starting {ref.name} in {ref.namespace} on {station.source.node} from {image.image}")
+            uid = ""
+            try:
+                # Entered before the request: when its answer is lost, the pod may exist all the same.
+                self.created[ref] = ""
+                _, uid = await create(self.context, manifest, self.detail.identity, f"connectivity from {ref.namespace}")
+                self.created[ref] = uid
+                running = await wait_running(self.context, ref, uid)
+            except (ClusterError, NotStarted) as error:
+                spot.failed = str(error)
+                if isinstance(error, ClusterError) and not uid:
+                    break
+                continue
+            spot.pod, spot.node, spot.address, spot.failed = ref.name, running.node, running.address, ""
+            return
+        self.problems.append(spot.failed)
+
+    # -- measuring
+
+    async def _measure(self, spot: _Spot) -> None:
+        """Agreeing rounds for a new pod, then five tries for every target, then more where the answers differ."""
+        if not spot.warm:
+            await self._warm_up(spot)
+        while not spot.failed:
+            missing = {t: self._missing(spot, t) for t in self.detail.targets}
+            wanted = tuple(t for t in self.detail.targets if missing[t] > 0)
+            if not wanted:
+                return
+            self._keep(spot, await self._once(spot, wanted, min(5, max(missing.values()))))
+
+    def _missing(self, spot: _Spot, target: Target) -> int:
+        tries = self.tries.get((spot.index, target), [])
+        counted = [t for t in tries if t.verdict not in _SAYS_NOTHING]
+        if tries and not counted:
+            return 0
+        failed = sum(1 for t in counted if t.verdict is not Verdict.OK)
+        return tries_wanted(failed, len(counted), most=self.detail.most_tries)
+
+    async def _warm_up(self, spot: _Spot) -> None:
+        """Rounds of one try until two in a row, `WARM_UP_S` apart, say the same; what was measured before them is dropped."""
+        before: dict[Target, list[Try]] = {}
+        for number in range(MOST_ROUNDS):
+            began = self.context.clock()
+            results = await self._once(spot, self.detail.targets, 1)
+            if spot.failed:
+                self._keep(spot, results)
+                return
+            if before and _verdicts(before) == _verdicts(results):
+                self._keep(spot, before)
+                self._keep(spot, results)
+                return
+            before = results
+            if number < MOST_ROUNDS - 1:
+                elapsed = (self.context.clock() - began).total_seconds()
+                await self.context.sleep(max(0.0, WARM_UP_S - elapsed))
+        self.problems.append(f"{_spot_name(spot)}: no two of {MOST_ROUNDS} rounds agreed; the answers change from round to round")
+        self._keep(spot, before)
+
+    def _keep(self, spot: _Spot, results: Mapping[Target, list[Try]]) -> None:
+        for target, tries in results.items():
+            self.tries.setdefault((spot.index, target), []).extend(tries)
+
+    async def _once(self, spot: _Spot, targets: tuple[Target, ...], tries: int) -> dict[Target, list[Try]]:
+        """One exec; on failure every target gets one try of class `EXEC_FAILED`, which is never counted as a network fault."""
+        assert self.context.execute is not None
+        arguments = [script.target(t.address, t.port) for t in targets]
+        command = script.command(arguments, tries=tries, gap_ms=self.detail.gap_ms, timeout_s=TIMEOUT_S, python=spot.python)
+        limit = script.longest_run_s(len(targets), tries=tries, gap_ms=self.detail.gap_ms, timeout_s=TIMEOUT_S)
+        self.say(f"{_spot_name(spot)}: {tries} x {len(targets)} connects")
+        self.execs += 1
+        answer = await self.context.execute(spot.station.source.namespace, spot.pod, spot.container, command, limit)
+        output = read(answer.stdout)
+        problem = answer.error or output.error
+        if problem:
+            said = answer.stderr.strip().splitlines()[-1:] if not answer.error else []
+            spot.failed = f"{_spot_name(spot)}: {problem}{f' ({said[0][:200]})' if said else ''}"
+            self.problems.append(spot.failed)
+            # What was measured before stays; this round says nothing about the network.
+            verdict = Verdict.TOOL_MISSING if output.tool == "none" else Verdict.EXEC_FAILED
+            return {t: [Try(verdict, 0, None, detail=problem)] for t in targets}
+        spot.python = spot.python or (output.has_python and spot.station.method == POD)
+        judged = judge_all(output, TIMEOUT_S)
+        found = {t: judged.get(argument, []) for t, argument in zip(targets, arguments, strict=True)}
+        if spot.station.meshed and spot.station.method == CLIENT:
+            found = {t: [_meshed(each) for each in tries_] for t, tries_ in found.items()}
+        return found
+
+    # -- result
+
+    def cells(self) -> tuple[Cell, ...]:
+        cells = []
+        for spot in self.spots:
+            source = spot.station.source
+            place = Place(source.namespace, spot.node or source.node, spot.pod, spot.address, spot.station.method)
+            for target in self.detail.targets:
+                expected, why = self.detail.expected[spot.index, target]
+                tries = tuple(mark_rate_limited(self.tries.get((spot.index, target), [])))
+                way = f"kubectl exec -n {source.namespace} {spot.pod} -c {spot.container}"
+                command = f"{way} -- nc -w 4 {target.address} {target.port} -e true" if spot.pod else ""
+                cells.append(Cell(place, target, expected, why, tries, reason=spot.failed, command=command))
+        return tuple(cells)
+
+
+def _verdicts(results: Mapping[Target, list[Try]]) -> dict[Target, Verdict]:
+    return {target: tries[-1].verdict for target, tries in results.items() if tries}
+
+
+def _meshed(each: Try) -> Try:
+    """In a mesh the sidecar accepts every connect: that says nothing about the target."""
+    if each.verdict is Verdict.OK:
+        return replace(each, verdict=Verdict.NOT_MEASURED, detail="a sidecar accepts every connect in this pod")
+    return each
+
+
+def _spot_name(spot: _Spot) -> str:
+    source = spot.station.source
+    return f"{source.namespace} on {spot.node or source.node}"
+
+
+def _with_image(manifest: Mapping[str, Any], image: str, policy: str, owner: tuple[str, str], *, fresh: str) -> dict[str, Any]:
+    """The planned manifest with its owner, and for a second try with another image also another name."""
+    container = {**manifest["spec"]["containers"][0], "image": image, "imagePullPolicy": policy}
+    metadata = dict(manifest["metadata"])
+    if fresh:
+        metadata["name"] = new_name(fresh)
+    if owner[1]:
+        metadata["ownerReferences"] = [{"apiVersion": "v1", "kind": "ConfigMap", "name": owner[0], "uid": owner[1], "controller": False}]
+    return {**manifest, "metadata": metadata, "spec": {**manifest["spec"], "containers": [container]}}
