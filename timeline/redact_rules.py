@@ -30,58 +30,16 @@ _PAIRS: Final = frozenset(
      "session key", "master key", "shared key", "conn string", "connection string", "conn str", "webhook url"}
 )  # fmt: skip
 _NOT_VALUES: Final = frozenset(
-    {"name", "names", "ref", "refs", "path", "paths", "file", "files", "dir", "seconds", "ttl", "expiry", "expires", "expiration", "age",
-     "count", "version", "type", "namespace", "namespaces", "id", "uid", "length", "policy", "enabled", "mount", "volume", "format", "provider",
-     "issuer", "audience", "endpoint", "server", "cleaner", "controller", "review", "reviews", "request", "requests", "revision", "class",
-     "store", "selector", "keys", "rotation", "change", "changes", "lost", "found", "missing"}
-)  # fmt: skip
+    """name names ref refs path paths file files dir seconds ttl expiry expires expiration age count version type namespace namespaces id
+    uid length policy enabled mount volume format provider issuer audience endpoint server cleaner controller review reviews request requests
+    revision class store selector keys rotation change changes lost found missing""".split()  # noqa: SIM905 - a list of 50 lines reads worse
+)
 _SPLIT: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 PLACEHOLDERS: Final = frozenset(
-    [
-        "true",
-        "false",
-        "null",
-        "none",
-        "nil",
-        "required",
-        "invalid",
-        "missing",
-        "empty",
-        "expired",
-        "unset",
-        "undefined",
-        "redacted",
-        "forbidden",
-        "unknown",
-        "not",
-        "is",
-        "was",
-        "has",
-        "incorrect",
-        "wrong",
-        "denied",
-        "failed",
-        "rejected",
-        "unauthorized",
-        "string",
-        "optional",
-        "secret",
-        "configmap",
-        "changed",
-        "rotated",
-        "found",
-        "authentication",
-        "auth",
-        "token",
-        "tokens",
-        "password",
-        "yes",
-        "no",
-        "ok",
-        "error",
-        "default",
-    ]
+    """true false null none nil required invalid missing empty expired unset undefined redacted forbidden unknown not is was has incorrect
+    wrong denied failed rejected unauthorized string optional secret configmap changed rotated found authentication auth token tokens
+    password yes no ok error default""".split()  # noqa: SIM905 - a list of 50 lines reads worse
 )
 
 

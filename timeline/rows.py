@@ -11,7 +11,9 @@ import msgspec
 from timeline.entry import Entry, ObjectRef, canonical, parse_stamp, stamp
 from timeline.storage import ENTRY_COLUMNS, Row
 
-COLUMNS: Final = ", ".join(ENTRY_COLUMNS)
+SELECT: Final = " ".join(("SELECT", ", ".join(ENTRY_COLUMNS), "FROM entry"))
+"""All columns of `entry`, in the order that `from_row` takes; a WHERE or ORDER BY is added by the caller."""
+
 _PLAIN: Final = (
     "occurred_precision", "time_source", "kind", "phase", "actor", "host", "context", "cluster_uid", "namespace", "text", "confidence",
     "run_id", "step_id", "audit_id", "supersedes", "reason", "prev_hash", "hash",
@@ -38,7 +40,7 @@ def to_row(entry: Entry) -> Row:
 
 
 def from_row(values: Sequence[Any]) -> Entry:
-    """Inverse of `to_row`, from a SELECT of `COLUMNS`. Raises ValueError for a damaged row."""
+    """Inverse of `to_row`, from a `SELECT`. Raises ValueError for a damaged row."""
     row = dict(zip(ENTRY_COLUMNS, values, strict=True))
     fields: dict[str, Any] = {name: row[name] for name in _PLAIN}
     reference = {name: row[f"object_{name}"] for name in _OBJECT}

@@ -13,7 +13,7 @@ import msgspec
 from sqlite_utils import Database
 
 from timeline.entry import NO_HASH, Entry, digest
-from timeline.rows import COLUMNS, from_row
+from timeline.rows import SELECT, from_row
 from timeline.storage import missing_triggers
 
 
@@ -84,7 +84,7 @@ def read_by_seq(database: Database, last: int, problems: list[Problem]) -> list[
     found: list[Entry] = []
     for seq in range(1, last + 1):
         try:
-            row = database.execute(f"SELECT {COLUMNS} FROM entry WHERE seq = ?", [seq]).fetchone()  # noqa: S608 - constant columns
+            row = database.execute(SELECT + " WHERE seq = ?", [seq]).fetchone()
             if row is not None:
                 found.append(from_row(row))
         except (sqlite3.Error, ValueError) as error:
@@ -110,7 +110,7 @@ def last_seq(database: Database) -> int:
 
 def _read_all(database: Database, problems: list[Problem]) -> list[Entry]:
     try:
-        return [from_row(row) for row in database.execute(f"SELECT {COLUMNS} FROM entry ORDER BY seq")]  # noqa: S608 - constant columns
+        return [from_row(row) for row in database.execute(SELECT + " ORDER BY seq")]
     except (sqlite3.Error, ValueError):
         return read_by_seq(database, last_seq(database), problems)
 

@@ -1,0 +1,107 @@
+"""Exports of a record: Markdown draft, JSON Lines (without loss), JSON, CSV, HTML. All in the order (occurred_at, seq)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from timeline.export import csv_table, html_page, json_document, jsonl, markdown
+from timeline.export.files import write_atomic
+from timeline.export.jsonl import import_jsonl
+from timeline.export.people import Names
+from timeline.export.regions import merge
+from timeline.export.source import read_source
+from timeline.export.templates import TEMPLATES, build
+from timeline.journal import Journal
+
+__all__ = [
+    "FORMATS", "TEMPLATES", "Names", "Written", "export", "import_jsonl", "to_csv", "to_html", "to_json", "to_jsonl", "to_markdown",
+    "write_atomic", "write_draft",
+]  # fmt: skip
+
+FORMATS: Final = ("markdown", "jsonl", "json", "csv", "html")
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What `write_draft` did. `conflict` is the file with the new text when people changed generated parts (`kept`) or the
+    file was not a draft; `removed` parts stay away because a person deleted them.
+    """
+
+    path: Path
+    created: bool
+    updated: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    conflict: Path | None = None
+
+
+def to_markdown(journal: Journal, *, template: str = "stanch", names: Names = "role") -> str:
+    """The post-mortem draft. Raises ValueError for an unknown template, JournalError for a damaged record."""
+    return markdown.render(build(read_source(journal), template, names))
+
+
+def to_jsonl(journal: Journal) -> str:
+    """Everything, without loss; `import_jsonl` makes the same record of it."""
+    return "".join(line + "\n" for line in jsonl.lines_of(read_source(journal), journal.meta["created_at"]))
+
+
+def to_json(journal: Journal) -> str:
+    return json.dumps(json_document.document(read_source(journal)), ensure_ascii=False, indent=2) + "\n"
+
+
+def to_csv(journal: Journal, *, names: Names = "role") -> str:
+    return csv_table.render(read_source(journal), names)
+
+
+def to_html(journal: Journal, *, template: str = "stanch", names: Names = "role") -> str:
+    return html_page.render(build(read_source(journal), template, names))
+
+
+def export(journal: Journal, form: str, *, template: str = "stanch", names: Names = "role") -> str:
+    """The export in one of FORMATS as text. Raises ValueError for another."""
+    if form == "markdown":
+        return to_markdown(journal, template=template, names=names)
+    if form == "jsonl":
+        return to_jsonl(journal)
+    if form == "json":
+        return to_json(journal)
+    if form == "csv":
+        return to_csv(journal, names=names)
+    if form == "html":
+        return to_html(journal, template=template, names=names)
+    raise ValueError(f"there is no format {form!r}; use one of {', '.join(FORMATS)}")
+
+
+def write_draft(journal: Journal, path: Path, *, template: str = "stanch", names: Names = "role") -> Written:
+    """Write the Markdown draft, or bring an existing one up to date without losing what people wrote. Raises OSError.
+
+    Generated parts that nobody touched are replaced. Where a person changed one, it stays and the whole new draft is written to
+    ``<name>.new`` beside it; the same for a file that is no draft of ours.
+    """
+    document = build(read_source(journal), template, names)
+    fresh = markdown.render(document)
+    if not path.exists():
+        write_atomic(path, fresh)
+        return Written(path=path, created=True)
+    existing = path.read_bytes().decode(errors="surrogateescape")
+    generated = [section for section in document.sections if section.blocks]
+    merged = merge(existing, [markdown.region(section) for section in generated], {s.id: markdown.render_section(s) for s in generated})
+    beside = path.with_name(path.name + ".new")
+    if merged is None:
+        write_atomic(beside, fresh)
+        return Written(path=path, created=False, conflict=beside)
+    if merged.text != existing:
+        write_atomic(path, merged.text)
+    if merged.kept:
+        write_atomic(beside, fresh)
+    return Written(
+        path=path,
+        created=False,
+        updated=merged.updated + merged.added,
+        kept=merged.kept,
+        removed=merged.removed,
+        conflict=beside if merged.kept else None,
+    )

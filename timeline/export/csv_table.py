@@ -1,0 +1,61 @@
+"""CSV for spreadsheets.
+
+Cells that a spreadsheet would run as a formula get an apostrophe in front, so this form is altered; JSON Lines is not.
+
+Source: OWASP ASVS 1.2.10; full-width signs are folded to the plain ones by some programs.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Final
+
+from timeline.clean import clean
+from timeline.entry import stamp
+from timeline.export.people import Names, People
+from timeline.export.source import Source
+
+_TRIGGERS: Final = "=+-@\t\r\n|%＝＋－＠"
+HEADER: Final = (
+    "seq", "occurred_at", "occurred_precision", "recorded_at", "kind", "phase", "who", "object", "text", "reason", "confidence", "evidence",
+    "in_draft", "hidden", "audit_id", "id", "hash",
+)  # fmt: skip
+
+
+def render(source: Source, names: Names = "role") -> str:
+    """All lines that are not revisions, in the order of every export. Rows end with CR LF (RFC 4180)."""
+    people = People(source.entries, names)
+    out = io.StringIO()
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
+    writer.writerow(HEADER)
+    for line in source.lines:
+        entry = line.entry
+        who = people.who(entry)
+        cells = (
+            str(entry.seq),
+            stamp(entry.occurred_at),
+            entry.occurred_precision,
+            stamp(entry.recorded_at),
+            entry.kind,
+            entry.phase,
+            who if isinstance(who, str) else who.text,
+            str(entry.object or ""),
+            people.text(entry.text).text,
+            people.text(entry.reason).text,
+            entry.confidence,
+            " ".join(source.evidence_names.get(sha256, sha256) for sha256 in entry.evidence),
+            "yes" if line.in_draft else "",
+            "yes" if line.hidden else "",
+            entry.audit_id,
+            entry.id,
+            entry.hash,
+        )
+        writer.writerow([safe_cell(cell) for cell in cells])
+    return out.getvalue()
+
+
+def safe_cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    text = clean(text)
+    return f"'{text}" if text.lstrip(" ")[:1] and text.lstrip(" ")[0] in _TRIGGERS else text

@@ -1,0 +1,115 @@
+"""JSON Lines, without loss: a header, every entry in canonical form, every piece of evidence, an end line.
+
+An import checks the chain first and writes the entries as they are, so the imported record has the same hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from timeline import storage
+from timeline.entry import Entry, canonical, from_record, stamp, to_record
+from timeline.evidence import Evidence
+from timeline.export.source import Source
+from timeline.journal import Journal
+from timeline.rows import to_row
+from timeline.storage import JournalError
+from timeline.verify import verify_chain
+
+SCHEMA: Final = "stanch.timeline/1"
+
+
+def lines_of(source: Source, created_at: str) -> Iterator[str]:
+    """The lines, without line feeds."""
+    yield canonical({"schema": SCHEMA, "type": "incident", "incident": source.incident_id, "title": source.title, "created_at": created_at})
+    for entry in sorted(source.entries, key=lambda entry: entry.seq):
+        yield canonical({"type": "entry", "entry": to_record(entry)})
+    for blob in source.evidence:
+        content = base64.b64encode(blob.content).decode() if blob.content is not None else None
+        yield canonical({"type": "evidence", "evidence": {**blob.record(), "content": content}})
+    yield canonical({"type": "end", "entries": source.head[0], "head": source.head[1], "evidence": len(source.evidence)})
+
+
+def import_jsonl(lines: Iterable[str], path: Path) -> Journal:
+    """Make a new incident file at `path` from an export and open it.
+
+    Raises JournalError when a line cannot be read, the chain or a piece of evidence does not hold, the end line is missing,
+    or `path` exists.
+    """
+    header, entries, evidence = _parse(lines)
+    problems = verify_chain(entries)
+    if problems:
+        raise JournalError(f"the export does not hold together: {problems[0].what}")
+    try:
+        if not path.parent.exists():
+            storage.private_directory(path.parent)
+        storage.create_private(path)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be created: {error.strerror or error}; name a file that does not exist") from error
+    try:
+        database, _ = storage.connect_writer(path)
+        try:
+            meta = {"incident_id": str(header["incident"]), "created_at": str(header["created_at"]), "schema": SCHEMA}
+            storage.create_tables(database, meta)
+            with database.atomic():
+                for blob in evidence:
+                    row = blob.record() | {
+                        "truncated": int(blob.truncated),
+                        "stored_at": stamp(entries[0].recorded_at),
+                        "content": blob.content,
+                    }
+                    database.table("evidence").insert(row)
+                for entry in entries:
+                    database.table("entry").insert(to_row(entry))
+        finally:
+            database.close()
+        storage.sync_directory(path.parent)
+    except (OSError, sqlite3.Error) as error:
+        path.unlink(missing_ok=True)
+        raise JournalError(f"the import into {path} failed: {error}") from error
+    return Journal.open(path)
+
+
+def _parse(lines: Iterable[str]) -> tuple[dict[str, Any], list[Entry], list[Evidence]]:
+    header: dict[str, Any] | None = None
+    end: dict[str, Any] | None = None
+    entries: list[Entry] = []
+    evidence: list[Evidence] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            kind = record["type"]
+            if kind == "incident":
+                header = record
+                if record["schema"] != SCHEMA:
+                    raise JournalError(f"line {number}: schema {record['schema']!r} is not {SCHEMA!r}; use the version that wrote it")
+            elif kind == "entry":
+                entries.append(from_record(record["entry"]))
+            elif kind == "evidence":
+                evidence.append(_blob(record["evidence"]))
+            elif kind == "end":
+                end = record
+        except (ValueError, KeyError, TypeError, binascii.Error) as error:
+            raise JournalError(f"line {number} of the export cannot be read: {error}") from error
+    if header is None or not entries or "incident" not in header or "created_at" not in header:
+        raise JournalError(f"this is no {SCHEMA} export: the header or the entries are missing")
+    if end is None or end.get("entries") != len(entries) or end.get("head") != entries[-1].hash or end.get("evidence") != len(evidence):
+        raise JournalError("the export was cut: its end line is missing or does not fit; export again")
+    return header, entries, evidence
+
+
+def _blob(record: dict[str, Any]) -> Evidence:
+    content = record.get("content")
+    blob = Evidence.from_record({**record, "content": base64.b64decode(content) if content is not None else None})
+    if blob.content is not None and hashlib.sha256(blob.content).hexdigest() != blob.sha256:
+        raise ValueError(f"evidence {blob.sha256[:12]} does not have its hash")
+    return blob

@@ -1,0 +1,88 @@
+"""Markdown that renders to the same words on any code host, with nothing active in it whatever the text was.
+
+Plain words stay prose; anything that could be markup, a mention, an issue number, a link or a quick action goes into a code span, whose
+fence is longer than any run of backticks inside. Sources: CommonMark 6.1, GFM 4.10, section 5d of the timeline reference.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from timeline.clean import clean
+from timeline.export.document import Block, Cell, Document, Fence, Items, Outside, Para, Section
+from timeline.export.regions import Region, head_comment, wrap
+
+_PROSE: Final = re.compile(r"[\w ,;:()%'\"+=/.?-]*")
+_ACTIVE: Final = re.compile(
+    r"://|\bwww\.|(?<!\w)/\w|_|\w\.[A-Za-z]|\b[0-9a-f]{7,40}\b|^\s*(?:[-+]|\d+[.)])\s|^[=-]+\s*$|\bGH-\d|\b[A-Z]{2,}-\d", re.M
+)
+_MARKER: Final = re.compile(r"<!--(?=\s*/?(?:auto:|stanch))")
+_CELL_LIMIT: Final = 600
+
+
+def render(document: Document) -> str:
+    """The whole draft, each generated part between markers."""
+    parts = [head_comment([section.id for section in document.sections if section.blocks])]
+    parts.append(f"# {_inline(document.title)}\n")
+    parts += [_block(block) for block in document.intro]
+    parts += [render_section(section) for section in document.sections]
+    return "\n".join(parts)
+
+
+def render_section(section: Section) -> str:
+    """One section: heading, prompt for people, generated region."""
+    out = [f"## {section.heading}\n"]
+    if section.prompt:
+        out.append(f"_{section.prompt}_\n")
+    if section.blocks:
+        out.append(wrap(region(section)))
+    return "\n".join(out)
+
+
+def region(section: Section) -> Region:
+    """The generated part of a section."""
+    return Region(id=section.id, content="\n".join(_block(block) for block in section.blocks))
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Para):
+        return _inline(block.cell) + "\n"
+    if isinstance(block, Items):
+        lead = "- [ ] " if block.tasks else "- "
+        return "".join(f"{lead}{_inline(item)}\n" for item in block.items)
+    if isinstance(block, Fence):
+        return _fence(block.text)
+    head = "| " + " | ".join(block.header) + " |\n| " + " | ".join("---" for _ in block.header) + " |\n"
+    return head + "".join("| " + " | ".join(_inline(cell, table=True) for cell in row) + " |\n" for row in block.rows)
+
+
+def _inline(cell: Cell, *, table: bool = False) -> str:
+    text = "".join(part if isinstance(part, str) else inert(part.text) for part in cell).strip()
+    return re.sub(r"\|", r"\\|", text) if table else text
+
+
+def inert(text: str) -> str:
+    """Text from outside for use inside a line: prose when nothing in it can mean anything, a code span otherwise."""
+    text = " ⏎ ".join(line.strip() for line in clean(text).splitlines() if line.strip())
+    text = _MARKER.sub("<! --", text.replace("\t", " "))
+    if len(text) > _CELL_LIMIT:
+        text = text[:_CELL_LIMIT] + " …"
+    if _PROSE.fullmatch(text) and not _ACTIVE.search(text):
+        return text
+    fence = "`" * (_longest_run(text) + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def _fence(text: str) -> str:
+    text = _MARKER.sub("<! --", clean(text))
+    fence = "`" * max(3, _longest_run(text) + 1)
+    return f"{fence}text\n{text}\n{fence}\n"
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall(r"`+", text)), default=0)
+
+
+__all__ = ["Outside", "inert", "region", "render", "render_section"]

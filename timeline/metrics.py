@@ -1,0 +1,120 @@
+"""Durations of a response, each with the entries that it was measured between. Rows T22 and T23 of the timeline reference.
+
+Impact and response are two windows: impact ends when it is mitigated, response when it is resolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from timeline.entry import MILESTONES, Entry
+from timeline.view import Line
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """A duration in seconds from one entry to another (their seq), or None and why there is none."""
+
+    name: str
+    meaning: str
+    seconds: float | None
+    since: int | None = None
+    until: int | None = None
+    missing: str = ""
+
+    @property
+    def text(self) -> str:
+        return duration(self.seconds) if self.seconds is not None else f"n/a — {self.missing}"
+
+
+class Milestones(msgspec.Struct, frozen=True, kw_only=True):
+    """The entry of each milestone, and sentences about what does not fit together."""
+
+    entries: Mapping[str, Entry]
+    warnings: tuple[str, ...]
+
+
+_METRICS: Final = (
+    ("TTD", "time to detect", "started", "detected"),
+    ("TTA", "time to acknowledge", "detected", "acknowledged"),
+    ("TTM", "time to mitigate", "started", "mitigated"),
+    ("TTR", "time to resolve", "started", "resolved"),
+)
+_GRACE_SECONDS: Final = 1.0
+
+
+def duration(seconds: float) -> str:
+    """``HH:MM:SS``, with days in front from 24 hours on; a minus sign where the order is wrong."""
+    whole = round(abs(seconds))
+    days, rest = divmod(whole, 86400)
+    clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+    return f"{'-' if seconds < 0 and whole else ''}{f'{days}d ' if days else ''}{clock}"
+
+
+def milestones(lines: Sequence[Line]) -> Milestones:
+    """The newest entry that states each milestone; hidden ones do not count.
+
+    Without a stated start the impact began with the first thing observed, and `started` is that entry.
+    """
+    found: dict[str, Entry] = {}
+    for line in sorted(lines, key=lambda line: (line.entry.pending, line.entry.seq)):
+        if line.entry.kind == "milestone" and not line.hidden:
+            found[str(line.entry.data.get("name"))] = line.entry
+    if "started" not in found:
+        observed = [line.entry for line in lines if line.entry.kind == "observation" and not line.hidden]
+        if observed:
+            found["started"] = observed[0]
+    stated = [(name, found[name]) for name in MILESTONES if name in found]
+    warnings = [
+        f"{later} ({_at(after)}, seq {after.seq}) lies before {earlier} ({_at(before)}, seq {before.seq})"
+        for index, (later, after) in enumerate(stated)
+        for earlier, before in stated[:index]
+        if (before.occurred_at - after.occurred_at).total_seconds() > _GRACE_SECONDS
+    ]
+    return Milestones(entries=found, warnings=tuple(warnings))
+
+
+def metrics(lines: Sequence[Line]) -> Sequence[Metric]:
+    """All metrics in a fixed order; one that cannot be had says which entry is missing."""
+    marks = milestones(lines).entries
+    out = [_between(name, meaning, marks.get(since), marks.get(until), since, until) for name, meaning, since, until in _METRICS]
+    probe = next((line.entry for line in lines if line.entry.kind == "probe-intent" and not line.hidden), None)
+    out.append(_between("first probe", "from detection to the first probe", marks.get("detected"), probe, "detected", "probe"))
+    return out
+
+
+def phases(lines: Sequence[Line]) -> Mapping[str, float]:
+    """Seconds in each phase: from an entry with a phase to the next entry with another one."""
+    spent: dict[str, float] = {}
+    current, since = "", None
+    for line in lines:
+        entry = line.entry
+        if not entry.phase or line.hidden or entry.phase == current:
+            continue
+        if since is not None:
+            spent[current] = spent.get(current, 0.0) + (entry.occurred_at - since).total_seconds()
+        current, since = entry.phase, entry.occurred_at
+    if since is not None and lines:
+        spent[current] = spent.get(current, 0.0) + (_end(lines) - since).total_seconds()
+    return spent
+
+
+def _end(lines: Sequence[Line]) -> datetime:
+    return max(line.entry.occurred_at for line in lines)
+
+
+def _between(name: str, meaning: str, since: Entry | None, until: Entry | None, first: str, last: str) -> Metric:
+    for entry, wanted in ((since, first), (until, last)):
+        if entry is None:
+            return Metric(name=name, meaning=meaning, seconds=None, missing=f"no *{wanted}* entry")
+    assert since is not None
+    assert until is not None
+    seconds = (until.occurred_at - since.occurred_at).total_seconds()
+    return Metric(name=name, meaning=meaning, seconds=seconds, since=since.seq, until=until.seq)
+
+
+def _at(entry: Entry) -> str:
+    return f"{entry.occurred_at:%H:%M:%S}"
