@@ -20,6 +20,7 @@ import msgspec
 
 from cluster.kinds import Kind
 from cluster.objects import Object
+from cluster.sharing import Sharing
 from cluster.text import clean, is_suspect
 
 T = TypeVar("T")
@@ -91,7 +92,8 @@ class WatchEvent:
 class KindDecoder:
     """Decodes lists and watches of one kind."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, sharing: Sharing | None = None) -> None:
+        self._sharing = sharing or Sharing()
         self._type = kind.type
         self._page = msgspec.json.Decoder(_Page[kind.type])  # type: ignore[name-defined]  # the type is a value here
         self._line = msgspec.json.Decoder(_Line[kind.type])  # type: ignore[name-defined]
@@ -201,9 +203,12 @@ class KindDecoder:
     def _finish(self, objects: list[Object]) -> list[Object]:
         for each in objects:
             each.metadata.annotations.pop(LAST_APPLIED, None)
-        if not is_suspect(_encode(objects)):
-            return objects
-        return [self._cleaned(each) if is_suspect(_encode(each)) else each for each in objects]
+        if is_suspect(_encode(objects)):
+            objects = [self._cleaned(each) if is_suspect(_encode(each)) else each for each in objects]
+        share = self._sharing.share
+        for each in objects:
+            share(each)
+        return objects
 
     def _cleaned(self, value: Object) -> Object:
         return cast("Object", _convert(clean_tree(msgspec.to_builtins(value)), self._type) or value)

@@ -20,6 +20,7 @@ from cluster.errors import ClusterError, Expired, Forbidden, Invalid, NotAccepta
 from cluster.freshness import State
 from cluster.kinds import Kind
 from cluster.objects import Object
+from cluster.sharing import Sharing
 from cluster.store import Key
 from cluster.transport import JSON, Api
 
@@ -111,6 +112,7 @@ class KindWatch:
         pause: Pause = asyncio.sleep,
         pace: Pace | None = None,
         escalate: bool = False,
+        sharing: Sharing | None = None,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._api = api
@@ -123,7 +125,7 @@ class KindWatch:
         self._pace = pace or Pace()
         self._escalate = escalate
         self._chance = chance
-        self._decoder = KindDecoder(kind)
+        self._decoder = KindDecoder(kind, sharing)
         self._version = ""
         self._restarts = 0
         self._scope: asyncio.Timeout | None = None

@@ -18,6 +18,7 @@ from cluster.health import ApiHealth, Beat, HealthMonitor, Reach
 from cluster.kinds import KINDS, Kind
 from cluster.listwatch import KindWatch, Offer, Pace
 from cluster.part import Part
+from cluster.sharing import Sharing
 from cluster.store import Change, Key, Store
 from cluster.transport import Api, Budget
 
@@ -55,6 +56,7 @@ class LiveCluster:
         self._pace = pace or Pace()
         self._on_loaded = on_loaded
         self._offer = Offer()
+        self._sharing = Sharing()
         self._parts: dict[str, list[Part]] = {kind.name: [] for kind in self._kinds}
         self._watches: set[KindWatch] = set()
         self._pending: dict[tuple[str, Key], Change] = {}
@@ -149,7 +151,15 @@ class LiveCluster:
         part = Part(kind, namespace, self.store, self._clock, self._note, self._settled[kind.name].set)
         self._parts[kind.name].append(part)
         watch = KindWatch(
-            self.api, kind, part, namespace=namespace, offer=self._offer, pause=self._monitor.pause, pace=self._pace, escalate=escalate
+            self.api,
+            kind,
+            part,
+            namespace=namespace,
+            offer=self._offer,
+            pause=self._monitor.pause,
+            pace=self._pace,
+            escalate=escalate,
+            sharing=self._sharing,
         )
         self._watches.add(watch)
         try:
