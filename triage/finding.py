@@ -119,6 +119,8 @@ class Symptom:
     shared: tuple[SharedAttribute, ...] = ()
     changes: tuple[ChangeFact, ...] = ()
     blast: tuple[Dependant, ...] = ()
+    mechanism: str = ""
+    """Id of the rule that names what is going on: the one that the title is made of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  one rule on one line: this file is a table
 """The vocabulary of triage: every rule id, what it says, and the facts its findings carry.
 
 Runbooks match on these ids and facts (`match: {strong, support, refute}`), so both are a contract: ids and facts are only added.
@@ -101,6 +102,7 @@ _FINDINGS: tuple[Rule, ...] = (
         planned="bool: it was cordoned then, or its versions changed with the reboot", boot_id="str",
     ),
     _rule("node-flapping", "node", "Ready changed at least three times within an hour", "kubernetes-mixin KubeNodeReadinessFlapping", transitions="int"),
+    _rule("node-recovered", "node", "The node was not ready within the last half hour and is Ready again (info)", "NodeNotReady and NodeReady events", down_seconds="int or None"),
     _rule(
         "node-lease-stale", "node", "The node's Lease has not been renewed for over 40 s", "node lease, KEP-9",
         seconds="int", ready="str: status of Ready",
@@ -321,7 +323,7 @@ _CHANGES: tuple[Rule, ...] = (
     _rule("rollout", "change", "A new revision of a Deployment, DaemonSet or StatefulSet", "", image_from="str", image_to="str", images="bool: images differ", owner_kind="str", role="str", revision="str", env="tuple: names of variables written"),
     _rule("image-drift", "change", "A pod of a DaemonSet came up with another digest than its peers", "", node="str", image="str"),
     _rule("node-joined", "change", "A node joined", "", kubelet="str", zone="str", pool="str", version_differs="bool"),
-    _rule("node-version", "change", "A node's kubelet, kernel, OS image or runtime version changed", "", what="str", before="str", after="str"),
+    _rule("node-version", "change", "A node's kubelet, kernel, OS image or runtime version changed", "", field="str", before="str", after="str"),
     _rule("node-rebooted", "change", "A node came up with another boot id", "", boot_id="str"),
     _rule("node-cordoned", "change", "A node was cordoned or drained", "", unschedulable="bool"),
     _rule("node-left", "change", "A node was removed", ""),

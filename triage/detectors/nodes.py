@@ -1,0 +1,392 @@
+"""Nodes one by one: readiness, pressure, problems, out of memory, reboots, cordons, leases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from cluster.objects import Condition, Lease, Node, Pod, Ref
+from triage import messages, quantity
+from triage.events import Fact as EventFact
+from triage.finding import Finding, Severity, SinceSource
+from triage.make import condition_evidence, event_evidence, field_evidence, make
+from triage.view import View, is_finished, ready_status, statuses
+from triage.windows import EDGE, INCIDENT, LEASE_STALE, RECENT, TOGETHER
+
+_STANDARD = frozenset({"Ready", "MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable", "OutOfDisk", "ConfigOK"})
+_BAD_NAME = re.compile(
+    r"Unhealthy|Problem|Deadlock|Readonly|ReadOnly|Corrupt|Frequent|Shutdown|Pressure|Unavailable|Fail|Error|Degraded|Full|Hung|Skew|Deprecat|Missing|Down"
+)
+_BAD_EVENTS = frozenset(
+    {
+        "TaskHung", "KernelOops", "Ext4Error", "IOError", "MemoryReadError", "ReadonlyFilesystem", "FilesystemIsReadOnly", "CorruptDockerOverlay2",
+        "DockerHung", "KernelDeadlock", "XfsHasShutDown", "UnregisterNetDevice", "ConntrackFull", "NTPIsDown", "KubeletUnhealthy", "DockerUnhealthy",
+        "ContainerdUnhealthy", "FrequentKubeletRestart", "FrequentDockerRestart", "FrequentContainerdRestart", "ContainerRuntimeUnhealthy",
+    }
+)  # fmt: skip
+_CAUSE_TEXT = {
+    "runtime-down": "the container runtime is down",
+    "pleg": "the kubelet cannot relist containers (PLEG)",
+    "network-plugin": "the network plugin is not ready",
+    "shutting-down": "the node is shutting down",
+    "kubelet-silent": "the kubelet stopped posting its status",
+    "never-reported": "the kubelet never posted a status",
+    "other": "the kubelet reports a problem",
+}
+_CAUSE_ORDER = ("runtime-down", "pleg", "network-plugin", "shutting-down", "kubelet-silent", "never-reported", "other")
+_LEAVING = ("ToBeDeletedByClusterAutoscaler", "karpenter.sh/disruption", "karpenter.sh/disrupted", "aws-node-termination-handler")
+JOINING = timedelta(minutes=3)
+
+
+def ref_of(node: Node) -> Ref:
+    return Ref("Node", "", node.metadata.name)
+
+
+def _ready(node: Node) -> Condition | None:
+    return next((c for c in node.status.conditions if c.type == "Ready"), None)
+
+
+def lease_fresh(node: str, view: View) -> bool | None:
+    lease = view.store.get("Lease", "kube-node-lease", node)
+    if lease is None or lease.spec.renew_time is None:
+        return None
+    return bool(view.now - lease.spec.renew_time <= LEASE_STALE)
+
+
+def ready(node: Node, view: View) -> Iterator[Finding]:
+    """Ready is not True. A node that joins gets three minutes; one that is cordoned and leaving is a warning only."""
+    condition = _ready(node)
+    if condition is None or condition.status == "True":
+        return
+    created = node.metadata.creation_timestamp
+    if created is not None and condition.status == "False" and not view.older(created, JOINING):
+        return
+    causes = messages.node_causes(condition.status, condition.reason, condition.message)
+    cause = min(causes, key=_CAUSE_ORDER.index)
+    since = condition.last_transition_time or created
+    leaving = any(t.key.startswith(_LEAVING) for t in node.spec.taints)
+    planned = node.metadata.deletion_timestamp is not None or leaving or (node.spec.unschedulable and cause == "shutting-down")
+    span = f" for {quantity.span_text(view.now - since)}" if since else ""
+    yield make(
+        "node-not-ready", ref_of(node), f"not ready{span}: {_CAUSE_TEXT[cause]}", Severity.WARNING if planned else Severity.CRITICAL,
+        "a node that is being removed is a warning, any other that is not Ready is critical", since=since, source=SinceSource.CONDITION,
+        evidence=[condition_evidence(ref_of(node), condition), *_recent(node, view, "NodeNotReady")],
+        facts={
+            **view.node_facts(node, since), "status": condition.status, "cause": cause, "causes": causes, "reason": condition.reason,
+            "cordoned": node.spec.unschedulable, "lease_fresh": lease_fresh(node.metadata.name, view),
+        },
+    )  # fmt: skip
+
+
+def _recent(node: Node, view: View, *reasons: str) -> list:  # type: ignore[type-arg]
+    facts = [e for e in view.events.about(ref_of(node)) if e.reason in reasons and view.now - e.last <= INCIDENT]
+    return [event_evidence(e) for e in facts[-2:]]
+
+
+def conditions(node: Node, view: View) -> Iterator[Finding]:
+    """Pressure only when True (Unknown means that the kubelet is silent); problem conditions by their meaning, not their presence."""
+    for condition in node.status.conditions:
+        since = condition.last_transition_time
+        evidence = [condition_evidence(ref_of(node), condition)]
+        facts = view.node_facts(node, since)
+        if condition.type in ("MemoryPressure", "DiskPressure", "PIDPressure", "OutOfDisk"):
+            if condition.status == "True":
+                which = {"MemoryPressure": "memory", "PIDPressure": "pid"}.get(condition.type, "disk")
+                yield make(
+                    "node-pressure", ref_of(node), f"{which} pressure: the kubelet evicts pods and takes no new ones", Severity.WARNING,
+                    "a pressure condition that is True", since=since, source=SinceSource.CONDITION, detail=which,
+                    evidence=[*evidence, *_recent(node, view, "EvictionThresholdMet", "ImageGCFailed", "FreeDiskSpaceFailed")],
+                    facts={**facts, "pressure": which},
+                )  # fmt: skip
+        elif condition.type == "NetworkUnavailable":
+            if condition.status == "True" and view.older(since or node.metadata.creation_timestamp, JOINING):
+                yield make(
+                    "node-network-unavailable", ref_of(node), "the network of the node is not set up", Severity.CRITICAL,
+                    "no pod on the node can be reached", since=since, source=SinceSource.CONDITION, evidence=evidence, facts=facts,
+                )  # fmt: skip
+        elif condition.type not in _STANDARD:
+            bad_when_true = bool(_BAD_NAME.search(condition.type))
+            bad_when_false = condition.type.endswith(("Ready", "Healthy")) and not bad_when_true
+            if (condition.status == "True" and bad_when_true) or (condition.status == "False" and bad_when_false):
+                yield make(
+                    "node-problem", ref_of(node), f"{condition.type}: {condition.message or condition.reason}", Severity.WARNING,
+                    "a problem condition is set", since=since, source=SinceSource.CONDITION, evidence=evidence, detail=condition.type,
+                    facts={**facts, "type": condition.type, "reason": condition.reason},
+                )  # fmt: skip
+
+
+def _no_limit_owners(node: Node, view: View) -> tuple[str, ...]:
+    owners: dict[str, None] = {}
+    for pod in view.store.pods_on(node.metadata.name).values():
+        if not is_finished(pod) and any("memory" not in c.resources.limits for c in pod.spec.containers):
+            owner = view.owner(pod)
+            if owner.kind not in ("DaemonSet", "Node"):
+                owners[str(owner)] = None
+    return tuple(sorted(owners))
+
+
+def _container_oom_near(node: Node, view: View, at: datetime) -> bool:
+    """Whether a container of the node was killed at its own limit around a moment."""
+    for pod in view.store.pods_on(node.metadata.name).values():
+        for status in statuses(pod):
+            for end in (status.state.terminated, status.last_state.terminated):
+                if end is not None and end.reason == "OOMKilled" and end.finished_at and abs(end.finished_at - at) <= TOGETHER:
+                    return True
+    return False
+
+
+def out_of_memory(node: Node, view: View) -> Iterator[Finding]:
+    """SystemOOM: only when the whole node ran out. OOMKilling of node-problem-detector also tells of container limits: those do not count."""
+    seen: list[EventFact] = []
+    for event in view.events.about(ref_of(node)):
+        if not view.within(event.last, INCIDENT):
+            continue
+        if event.reason == "SystemOOM":
+            seen.append(event)
+        elif event.reason == "OOMKilling":
+            victim = messages.oom_victim(event.message)
+            own = "memory cgroup" in event.message.lower() or _container_oom_near(node, view, event.last)
+            if victim in messages.RUNTIMES or victim == "kubelet" or not own:
+                seen.append(event)
+    if not seen:
+        return
+    last = max(e.last for e in seen)
+    first = min(e.first for e in seen)
+    victims = tuple(dict.fromkeys(v for v in (messages.oom_victim(e.message) for e in seen) if v))
+    count = sum(e.count for e in seen)
+    is_ready = ready_status(node) == "True"
+    fresh = view.within(last, RECENT)
+    severity = Severity.CRITICAL if not is_ready else Severity.WARNING if fresh else Severity.INFO
+    killed = f", killed {', '.join(victims)}" if victims else ""
+    yield make(
+        "node-system-oom", ref_of(node), f"the node ran out of memory {count} time{'s' if count > 1 else ''}{killed}", severity,
+        "critical while the node is not Ready, a warning within an hour, then a note", since=first, source=SinceSource.EVENT,
+        evidence=[event_evidence(e) for e in seen[-4:]], active=fresh or not is_ready,
+        facts={
+            **view.node_facts(node, first), "count": count, "victims": victims, "victim_runtime": any(v in messages.RUNTIMES for v in victims),
+            "victim_kubelet": "kubelet" in victims, "no_limit_owners": _no_limit_owners(node, view), "recovered": is_ready,
+        },
+    )  # fmt: skip
+
+
+def reclaim(node: Node, view: View) -> Iterator[Finding]:
+    """EvictionThresholdMet and failing garbage collection, within half an hour."""
+    by_resource: dict[str, list[EventFact]] = {}
+    failed: list[EventFact] = []
+    for event in view.events.about(ref_of(node)):
+        if event.reason == "EvictionThresholdMet" and view.within(event.last, EDGE):
+            by_resource.setdefault(event.message.rpartition("reclaim ")[2].strip() or "?", []).append(event)
+        elif event.reason in ("ImageGCFailed", "FreeDiskSpaceFailed", "ContainerGCFailed") and view.within(event.last, EDGE):
+            # one failure at the start of a kubelet ("non-existent label docker-images") is usual
+            if event.count > 1 or event.reason == "FreeDiskSpaceFailed":
+                failed.append(event)
+    for resource, group in sorted(by_resource.items()):
+        count = sum(e.count for e in group)
+        yield make(
+            "node-eviction-threshold", ref_of(node), f"the kubelet reclaims {resource} by evicting pods", Severity.WARNING,
+            "an eviction threshold was met within 30 min", since=min(e.first for e in group), source=SinceSource.EVENT, detail=resource,
+            evidence=[event_evidence(e) for e in group[-2:]], facts={**view.node_facts(node), "resource": resource, "count": count},
+        )  # fmt: skip
+    if failed:
+        yield make(
+            "node-disk-reclaim-failed", ref_of(node), "the kubelet cannot free disk space", Severity.WARNING,
+            "garbage collection failed within 30 min", since=min(e.first for e in failed), source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in failed[-2:]], facts={**view.node_facts(node), "count": sum(e.count for e in failed)},
+        )  # fmt: skip
+
+
+def problems(node: Node, view: View) -> Iterator[Finding]:
+    """Events of node-problem-detector and its like, within half an hour."""
+    groups: dict[str, list[EventFact]] = {}
+    for event in view.events.about(ref_of(node)):
+        if event.reason in _BAD_EVENTS and view.within(event.last, EDGE):
+            groups.setdefault(event.reason, []).append(event)
+    for reason, group in sorted(groups.items()):
+        if any(c.type == reason and c.status == "True" for c in node.status.conditions):
+            continue
+        yield make(
+            "node-problem", ref_of(node), f"{reason}: {group[-1].message}", Severity.WARNING, "a problem event within 30 min",
+            since=min(e.first for e in group), source=SinceSource.EVENT, evidence=[event_evidence(e) for e in group[-2:]],
+            detail=f"event/{reason}", facts={**view.node_facts(node), "type": reason, "reason": reason},
+        )  # fmt: skip
+
+
+def rebooted(node: Node, view: View) -> Iterator[Finding]:
+    """Rebooted (kubelet, boot id changed). Planned when the node is or was just cordoned: a note then."""
+    created = node.metadata.creation_timestamp
+    about = view.events.about(ref_of(node))
+    seen = [e for e in about if e.reason == "Rebooted" and view.within(e.last, INCIDENT)]
+    seen = [e for e in seen if created is None or e.last - created > JOINING]
+    if not seen:
+        return
+    last = seen[-1]
+    cordons = [e for e in about if e.reason in ("NodeNotSchedulable", "NodeShutdown", "Drain", "Cordon") and timedelta(0) <= last.last - e.last <= RECENT]
+    planned = node.spec.unschedulable or bool(cordons)
+    boot = last.message.rpartition("boot id:")[2].strip() or node.status.node_info.boot_id
+    fresh = view.within(last.last, RECENT)
+    yield make(
+        "node-rebooted", ref_of(node), f"rebooted {quantity.span_text(view.now - last.last)} ago" + (", after a cordon" if planned else ""),
+        Severity.INFO if planned or not fresh else Severity.WARNING, "a reboot without a cordon within an hour is a warning",
+        since=last.last, source=SinceSource.EVENT, evidence=[event_evidence(e) for e in (*cordons[-1:], *seen[-2:])], active=False,
+        facts={**view.node_facts(node, last.first), "planned": planned, "boot_id": boot},
+    )  # fmt: skip
+
+
+def flapping(node: Node, view: View) -> Iterator[Finding]:
+    """Ready changed often (kubernetes-mixin: more than twice in 15 min), or once and it is over (a note)."""
+    created = node.metadata.creation_timestamp
+    down: list[datetime] = []
+    up: list[datetime] = []
+    evidence: list[EventFact] = []
+    count = 0
+    for event in view.events.about(ref_of(node)):
+        if event.reason not in ("NodeNotReady", "NodeReady") or not view.within(event.last, RECENT):
+            continue
+        times = [t for t in event.times if view.now - t <= RECENT and (created is None or t - created > JOINING)]
+        if not times:
+            continue
+        (down if event.reason == "NodeNotReady" else up).extend(times)
+        within = event.count if view.now - event.first <= RECENT else len(times)
+        count += max(within, len(times))
+        evidence.append(event)
+    if not down:
+        return
+    if count >= 4:
+        yield make(
+            "node-flapping", ref_of(node), f"its readiness changed {count} times within an hour", Severity.WARNING,
+            "four or more changes of Ready within an hour", since=min(down), source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in evidence[-3:]], facts={**view.node_facts(node, min(down)), "transitions": count},
+        )  # fmt: skip
+    elif ready_status(node) == "True" and view.within(max(down), RECENT):
+        back = [t for t in up if t >= max(down)]
+        seconds = int((min(back) - max(down)).total_seconds()) if back else None
+        yield make(
+            "node-recovered", ref_of(node), f"was not ready {quantity.span_text(view.now - max(down))} ago, and is Ready again", Severity.INFO,
+            "one change of readiness that is over is a note", since=max(down), source=SinceSource.EVENT, active=False,
+            evidence=[event_evidence(e) for e in evidence[-2:]], facts={**view.node_facts(node, max(down)), "down_seconds": seconds},
+        )  # fmt: skip
+
+
+def cordoned(node: Node, view: View) -> Iterator[Finding]:
+    """Unschedulable: a note. The NoSchedule taint of the API server says since when; the manager that wrote the field says who."""
+    if not node.spec.unschedulable:
+        return
+    taint = next((t for t in node.spec.taints if t.key == "node.kubernetes.io/unschedulable"), None)
+    writer = next(
+        (m for m in node.metadata.managed_fields if "f:unschedulable" in m.fields_v1.get("f:spec", {}) and not m.subresource), None
+    )
+    since = (taint.time_added if taint else None) or (writer.time if writer else None)
+    by = writer.manager if writer else ""
+    yield make(
+        "node-cordoned", ref_of(node), f"cordoned{f' by {by}' if by else ''}", Severity.INFO, "a cordon is made by intent",
+        since=since, source=SinceSource.STATUS if taint and taint.time_added else SinceSource.MANAGED_FIELDS if since else SinceSource.FIRST_SEEN,
+        evidence=[field_evidence(ref_of(node), "spec.unschedulable", "true", since)], facts={**view.node_facts(node), "by": by},
+    )  # fmt: skip
+
+
+def full(node: Node, view: View) -> Iterator[Finding]:
+    """At least 95 % of the pods that the node may run (kubernetes-mixin KubeletTooManyPods): a note."""
+    capacity = quantity.parse(node.status.allocatable.get("pods", "")) or 0
+    if not capacity:
+        return
+    pods = sum(1 for p in view.store.pods_on(node.metadata.name).values() if not is_finished(p))
+    if pods >= 0.95 * capacity:
+        yield make(
+            "node-pods-full", ref_of(node), f"{pods} of {capacity:.0f} pods", Severity.INFO, "a full node is a note",
+            evidence=[field_evidence(ref_of(node), "status.allocatable.pods", f"{capacity:.0f}")],
+            facts={**view.node_facts(node), "pods": pods, "capacity": int(capacity)},
+        )  # fmt: skip
+
+
+def kernel(node: Node, view: View) -> Iterator[Finding]:
+    """Kernels before 4.19 throttle containers below their CPU limit (kubernetes issue 67577): a note, the proof needs metrics."""
+    version = node.status.node_info.kernel_version
+    found = re.match(r"(\d+)\.(\d+)", version)
+    if found is None or (int(found[1]), int(found[2])) >= (4, 19):
+        return
+    limited = sum(1 for p in view.store.pods_on(node.metadata.name).values() for c in p.spec.containers if "cpu" in c.resources.limits)
+    if limited:
+        yield make(
+            "node-kernel-cfs-bug", ref_of(node), f"kernel {version} throttles containers below their CPU limit; {limited} have one", Severity.INFO,
+            "a known kernel defect is a note until throttling is measured", since=node.metadata.creation_timestamp, source=SinceSource.CREATION,
+            evidence=[field_evidence(ref_of(node), "status.nodeInfo.kernelVersion", version)],
+            facts={**view.node_facts(node), "kernel": version, "containers": limited},
+        )  # fmt: skip
+
+
+def restarts_together(node: Node, view: View) -> Iterator[Finding]:
+    """Containers of three or more owners ended on this node within two minutes, not at their own limit (story 000)."""
+    found: list[tuple[datetime, Ref, int, Pod]] = []
+    own_limit = 0
+    for pod in view.store.pods_on(node.metadata.name).values():
+        for status in statuses(pod):
+            end = status.last_state.terminated or status.state.terminated
+            if end is None or end.finished_at is None or not view.within(end.finished_at, INCIDENT):
+                continue
+            owner = view.owner(pod)
+            if owner.kind in ("Job", "CronJob") or pod.metadata.deletion_timestamp is not None:
+                continue
+            if end.reason == "OOMKilled":
+                own_limit += 1
+            else:
+                found.append((end.finished_at, owner, end.exit_code, pod))
+    if len({owner for _, owner, _, _ in found}) < 3:
+        return
+    found.sort(key=lambda item: (item[0], item[1]))
+    best: list[tuple[datetime, Ref, int, Pod]] = []
+    start = 0
+    for index in range(len(found)):
+        while found[index][0] - found[start][0] > TOGETHER:
+            start += 1
+        if len({o for _, o, _, _ in found[start : index + 1]}) > len({o for _, o, _, _ in best}):
+            best = found[start : index + 1]
+    owners = {owner for _, owner, _, _ in best}
+    if len(owners) < 3:
+        return
+    at = best[0][0]
+    reboots = [e for e in view.events.about(ref_of(node)) if e.reason == "Rebooted" and abs(e.last - at) <= timedelta(minutes=10)]
+    planned = bool(reboots) and node.spec.unschedulable
+    codes = tuple(str(code) for code in sorted({code for _, _, code, _ in best}))
+    fresh = view.within(at, RECENT)
+    yield make(
+        "restarts-together-on-node", ref_of(node), f"{len(best)} containers of {len(owners)} owners ended within two minutes (exit {', '.join(codes)})",
+        Severity.WARNING if fresh and not planned else Severity.INFO, "three or more owners within two minutes, within an hour",
+        since=at, source=SinceSource.STATUS, related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for _, _, _, p in best[:20]], active=fresh,
+        evidence=[
+            field_evidence(Ref("Pod", p.metadata.namespace, p.metadata.name), "status.containerStatuses", f"ended with exit {code}", t)
+            for t, _, code, p in best[:6]
+        ],
+        facts={
+            **view.node_facts(node, at), "owners": len(owners), "containers": len(best), "exit_codes": codes, "own_limit": own_limit,
+            "rebooted": bool(reboots),
+        },
+    )  # fmt: skip
+
+
+def detect(node: Node, view: View) -> Iterator[Finding]:
+    """Everything about one node."""
+    for rule in (ready, conditions, out_of_memory, reclaim, problems, rebooted, flapping, cordoned, full, kernel, restarts_together):
+        yield from rule(node, view)
+
+
+def lease(row: Lease, view: View) -> Iterator[Finding]:
+    """A node Lease that is stale although the Lease kind is being heard (KEP-9: renewed every 10 s)."""
+    name = row.metadata.name
+    if row.metadata.namespace != "kube-node-lease" or row.spec.renew_time is None:
+        return
+    if not view.older(row.spec.renew_time, LEASE_STALE):
+        return
+    node = view.node(name)
+    state = view.freshness.get("Lease")
+    if node is None or (state is not None and state.heard is not None and state.heard - row.spec.renew_time < LEASE_STALE):
+        return
+    seconds = int((view.now - row.spec.renew_time).total_seconds())
+    status = ready_status(node)
+    yield make(
+        "node-lease-stale", Ref("Node", "", name), f"its Lease was last renewed {quantity.span_text(seconds)} ago",
+        Severity.WARNING if status == "True" else Severity.INFO, "a stale lease of a node that still counts as Ready is a warning",
+        since=row.spec.renew_time, source=SinceSource.STATUS,
+        evidence=[field_evidence(Ref("Lease", "kube-node-lease", name), "spec.renewTime", row.spec.renew_time.isoformat(), row.spec.renew_time)],
+        facts={**view.node_facts(node), "seconds": seconds, "ready": status},
+    )  # fmt: skip

@@ -1,0 +1,282 @@
+"""Deployments, StatefulSets and ReplicaSets: availability, rollouts, creation failures, spread, data in emptyDir."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from cluster.objects import Deployment, ManagedFields, Node, ObjectMeta, Pod, PodSpec, Ref, ReplicaSet, StatefulSet
+from triage import messages, quantity, roles
+from triage.finding import Fact, Finding, Severity, SinceSource
+from triage.make import condition_evidence, event_evidence, field_evidence, make
+from triage.owners import controller_of
+from triage.view import ZONE, View, is_finished, is_ready, label, ready_status
+from triage.windows import EDGE, INCIDENT, READY_GRACE, ROLLOUT_GRACE
+
+Scalable = Deployment | StatefulSet
+
+
+def ref_of(row: Scalable | ReplicaSet) -> Ref:
+    return Ref(type(row).__name__, row.metadata.namespace, row.metadata.name)
+
+
+def replica_sets(row: Deployment, view: View) -> list[ReplicaSet]:
+    """Its ReplicaSets, newest first."""
+    owned = [r for r in view.store.owned_by(row.metadata.uid).values() if isinstance(r, ReplicaSet)]
+    return sorted(owned, key=lambda r: (r.metadata.creation_timestamp or view.now, r.metadata.name), reverse=True)
+
+
+def last_rollout(row: Scalable, view: View) -> datetime | None:
+    """When the pod template last changed: creation of the newest ReplicaSet with replicas, or the last write to the template."""
+    if isinstance(row, Deployment):
+        current = [r for r in replica_sets(row, view) if r.spec.replicas]
+        if current:
+            return current[0].metadata.creation_timestamp
+        return row.metadata.creation_timestamp
+    edit = last_edit(row.metadata, "f:template")
+    return (edit.time if edit else None) or row.metadata.creation_timestamp
+
+
+def last_edit(meta: ObjectMeta, field: str = "") -> ManagedFields | None:
+    """The latest write to the spec (to one field of it when named), status writes left out."""
+    found = [
+        m for m in meta.managed_fields
+        if m.subresource in ("", "scale") and m.time is not None and "f:spec" in m.fields_v1 and (not field or field in m.fields_v1["f:spec"])
+    ]  # fmt: skip
+    return max(found, key=lambda m: m.time.timestamp() if m.time else 0.0, default=None)
+
+
+def template_role(row: Scalable, view: View) -> str:
+    meta = row.metadata
+    return roles.role(meta.namespace, row.spec.template.metadata.labels, row.spec.template.spec, type(row).__name__, view.store)
+
+
+def _unready_since(pod: Pod) -> datetime | None:
+    ready = next((c for c in pod.status.conditions if c.type == "Ready"), None)
+    return (ready.last_transition_time if ready else None) or pod.metadata.creation_timestamp
+
+
+def availability(row: Scalable, view: View) -> Iterator[Finding]:
+    """Fewer ready replicas than wanted. A rollout or a scaling gets five minutes; a new workload as well."""
+    desired, ready = row.spec.replicas, row.status.ready_replicas
+    if desired <= ready or desired == 0:
+        return
+    created = row.metadata.creation_timestamp
+    if created is not None and not view.older(created, READY_GRACE):
+        return
+    pods = [p for p in view.pods_of(ref_of(row)) if not is_finished(p) and p.metadata.deletion_timestamp is None]
+    unready = [p for p in pods if not is_ready(p)]
+    times = [t for t in map(_unready_since, unready) if t is not None]
+    available = next((c for c in row.status.conditions if c.type == "Available"), None)
+    ref = ref_of(row)
+    role = template_role(row, view)
+    facts: dict[str, Fact] = {"ready": ready, "desired": desired, "role": role}
+    if ready == 0:
+        since = available.last_transition_time if available and available.status == "False" else min(times, default=None)
+        if since is not None and not view.older(since, timedelta(seconds=60)):
+            return
+        heavy = desired >= 2 or role in ("dns", "ingress")
+        yield make(
+            "workload-unavailable", ref, f"0 of {desired} replicas ready", Severity.CRITICAL if heavy else Severity.WARNING,
+            "no replica is ready (a warning where only one is wanted)", since=since,
+            source=SinceSource.CONDITION if since else SinceSource.FIRST_SEEN,
+            evidence=[condition_evidence(ref, available)] if available else [field_evidence(ref, "status.readyReplicas", "0")],
+            facts={**facts, "single": desired == 1},
+        )  # fmt: skip
+        return
+    rollout = last_rollout(row, view)
+    if rollout is not None and not view.older(rollout, ROLLOUT_GRACE):
+        return
+    old = [t for t in times if view.older(t, READY_GRACE if view.now - t < READY_GRACE else timedelta(0))]
+    missing = desired - len(pods)
+    if not old and missing <= 0:
+        return
+    scaled = last_edit(row.metadata, "f:replicas")
+    if not old and (scaled is None or scaled.time is None or not view.older(scaled.time, ROLLOUT_GRACE)):
+        return
+    yield make(
+        "workload-degraded", ref, f"{ready} of {desired} replicas ready", Severity.WARNING, "short of replicas, and no rollout explains it",
+        since=min(old, default=None), source=SinceSource.CONDITION if old else SinceSource.FIRST_SEEN,
+        evidence=[field_evidence(ref, "status.readyReplicas", f"{ready} of {desired}")], facts=facts,
+    )  # fmt: skip
+
+
+def rollout_stuck(row: Scalable, view: View) -> Iterator[Finding]:
+    """Progressing=False, ProgressDeadlineExceeded."""
+    for condition in row.status.conditions:
+        if condition.type == "Progressing" and condition.status == "False" and condition.reason == "ProgressDeadlineExceeded":
+            image = ", ".join(c.image for c in row.spec.template.spec.containers)
+            paused = isinstance(row, Deployment) and row.spec.paused
+            yield make(
+                "rollout-stuck", ref_of(row), "its rollout makes no progress", Severity.WARNING, "progress deadline exceeded",
+                since=condition.last_transition_time, source=SinceSource.CONDITION, evidence=[condition_evidence(ref_of(row), condition)],
+                facts={"image": image, "paused": paused},
+            )  # fmt: skip
+
+
+def create_failed(row: Scalable | ReplicaSet, view: View) -> Iterator[Finding]:
+    """FailedCreate events and ReplicaFailure conditions; the ReplicaSet's are told of its Deployment."""
+    if isinstance(row, (ReplicaSet, Deployment)) and row.spec.replicas == 0:
+        return
+    own = ref_of(row)
+    owner = controller_of(row.metadata) if isinstance(row, ReplicaSet) else None
+    target = owner if owner is not None and owner.kind == "Deployment" else own
+    short = row.status.replicas < row.spec.replicas
+    events = [e for e in view.events.about(own) if e.reason == "FailedCreate" and view.within(e.last, EDGE)]
+    failure = next((c for c in row.status.conditions if c.type == "ReplicaFailure" and c.status == "True"), None)
+    if isinstance(row, Deployment) and not events:
+        return  # its ReplicaSet tells
+    if not short or (not events and failure is None):
+        return
+    text = events[-1].message if events else failure.message if failure else ""
+    read = messages.create_failure(text)
+    since = min((e.first for e in events), default=failure.last_transition_time if failure else None)
+    detail = f" {read.detail}" if read.detail else ""
+    evidence = [event_evidence(e) for e in events[-2:]] + ([condition_evidence(own, failure)] if failure else [])
+    yield make(
+        "create-failed", target, f"pods cannot be created: {read.cause}{detail}", Severity.WARNING, "the controller is short of pods it may not create",
+        since=since, source=SinceSource.EVENT if events else SinceSource.CONDITION, evidence=evidence, detail=own.name if target != own else "",
+        facts={"cause": read.cause, "detail": read.detail}, related=[own],
+    )  # fmt: skip
+
+
+def fits(spec: PodSpec, node: Node) -> bool:
+    """Whether a pod could be put on a node at all, as far as selector and hard taints say."""
+    if node.spec.unschedulable or ready_status(node) != "True":
+        return False
+    if any(node.metadata.labels.get(k) != v for k, v in spec.node_selector.items()):
+        return False
+    for taint in node.spec.taints:
+        if taint.effect in ("NoSchedule", "NoExecute") and not any(
+            (t.key == taint.key or (not t.key and t.operator == "Exists"))
+            and (t.operator == "Exists" or t.value == taint.value)
+            and t.effect in ("", taint.effect)
+            for t in spec.tolerations
+        ):
+            return False
+    return True
+
+
+def spread(row: Scalable, view: View) -> Iterator[Finding]:
+    """All ready replicas on one node (story 000): a warning where the template prefers otherwise, a note where it says nothing.
+
+    A hard rule (required anti-affinity, DoNotSchedule) cannot end so, and a node selector or volume may leave no choice.
+    """
+    if row.spec.replicas < 2:
+        return
+    template = row.spec.template.spec
+    pods = [p for p in view.pods_of(ref_of(row)) if not is_finished(p) and p.metadata.deletion_timestamp is None and is_ready(p) and p.spec.node_name]
+    if len(pods) < 2:
+        return
+    names = {p.spec.node_name for p in pods}
+    affinity = template.affinity
+    anti = affinity.pod_anti_affinity if affinity else None
+    preferred = bool(anti and anti.preferred and not anti.required)
+    soft = any(c.when_unsatisfiable == "ScheduleAnyway" for c in template.topology_spread_constraints)
+    pinned = affinity is not None and affinity.node_affinity is not None and affinity.node_affinity.required is not None
+    ref = ref_of(row)
+    since = max((p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp), default=None)
+    if len(names) == 1:
+        name = next(iter(names))
+        others = sum(1 for n in view.store.all("Node", Node) if n.metadata.name != name and fits(template, n))
+        if not others or pinned:
+            return
+        services = tuple(sorted(s.metadata.name for s in view.services_of(pods[0])))
+        wanted = preferred or soft
+        rule = "anti-affinity is only preferred" if preferred else "spread is only preferred" if soft else "no rule spreads them"
+        yield make(
+            "replicas-on-one-node", ref, f"all {len(pods)} ready replicas are on {name}, {others} other nodes could take them; {rule}",
+            Severity.WARNING if wanted else Severity.INFO, "a stated preference that was not kept is a warning, no preference a note",
+            since=since, source=SinceSource.CREATION, related=[Ref("Node", "", name)],
+            evidence=[field_evidence(Ref("Pod", p.metadata.namespace, p.metadata.name), "spec.nodeName", name, p.metadata.creation_timestamp) for p in pods[:4]],
+            facts={
+                "replicas": len(pods), "node": name, "preferred": preferred, "spread": soft, "other_nodes": others, "services": services,
+            },
+        )  # fmt: skip
+        return
+    if not (preferred or soft):
+        return
+    zones = {label(n.metadata, ZONE) for n in map(view.node, names) if n is not None}
+    every = {label(n.metadata, ZONE) for n in view.store.all("Node", Node) if fits(template, n)}
+    if len(zones) == 1 and "" not in zones and len(every) > 1:
+        zone = next(iter(zones))
+        yield make(
+            "replicas-in-one-zone", ref, f"all {len(pods)} ready replicas are in zone {zone}", Severity.INFO, "one zone is a note",
+            since=since, source=SinceSource.CREATION, facts={"replicas": len(pods), "zone": zone},
+            evidence=[field_evidence(ref, "pods", f"zone {zone}")],
+        )  # fmt: skip
+
+
+def not_graceful(row: Scalable, view: View) -> Iterator[Finding]:
+    """Rolled out within half an hour behind a Service, with nothing that lets connections drain (story 003): a note."""
+    if not isinstance(row, Deployment) or not row.spec.replicas:
+        return
+    sets = replica_sets(row, view)
+    rollout = last_rollout(row, view)
+    if len(sets) < 2 or not view.within(rollout, EDGE):
+        return
+    template = row.spec.template
+    services = roles.services_of(row.metadata.namespace, template.metadata.labels, view.store)
+    main = template.spec.containers
+    pre_stop = any(c.lifecycle is not None and c.lifecycle.pre_stop is not None for c in main)
+    if not services or pre_stop:
+        return
+    readiness = any(c.readiness_probe is not None for c in main)
+    ingress = any(roles.is_backend(s, view.store) for s in services)
+    rolling = row.status.updated_replicas < row.spec.replicas or row.status.replicas > row.spec.replicas
+    missing = "no preStop" if readiness else "no preStop and no readiness probe"
+    grace = template.spec.termination_grace_period_seconds
+    yield make(
+        "rollout-not-graceful", ref_of(row), f"rolled out {quantity.span_text(view.now - (rollout or view.now))} ago with {missing}: connections may be cut",
+        Severity.INFO, "a way of rolling out is a note", since=rollout, source=SinceSource.CREATION, active=rolling,
+        evidence=[field_evidence(ref_of(row), "spec.template.spec.containers", f"{missing}, terminationGracePeriodSeconds {grace}")],
+        facts={
+            "pre_stop": pre_stop, "readiness": readiness, "grace_seconds": grace, "at": rollout.isoformat() if rollout else "",
+            "restarting": rolling, "ingress": ingress,
+        },
+    )  # fmt: skip
+
+
+def data_in_emptydir(row: StatefulSet, view: View) -> Iterator[Finding]:
+    """A StatefulSet without claims whose template was edited within hours, so that its pods came up empty (story 002 Flant)."""
+    spec = row.spec.template.spec
+    if row.spec.volume_claim_templates or any(v.persistent_volume_claim or v.host_path for v in spec.volumes):
+        return
+    if not any(v.empty_dir is not None and v.empty_dir.medium != "Memory" for v in spec.volumes):
+        return
+    created = row.metadata.creation_timestamp
+    edit = last_edit(row.metadata, "f:template") or last_edit(row.metadata)
+    rolling = bool(row.status.update_revision) and row.status.current_revision != row.status.update_revision
+    at = edit.time if edit else None
+    if at is not None and created is not None and at - created < READY_GRACE:
+        at = None
+    ref = ref_of(row)
+    pods = [p for p in view.pods_of(ref) if not is_finished(p)]
+    recent = [p for p in pods if p.metadata.creation_timestamp and created and p.metadata.creation_timestamp - created > READY_GRACE]
+    restarted = [p for p in recent if p.metadata.creation_timestamp and (view.within(p.metadata.creation_timestamp, INCIDENT) if at is None else p.metadata.creation_timestamp >= at)]
+    if not rolling and not (view.within(at, 3 * INCIDENT) and restarted):
+        return
+    fresh = rolling or view.within(at, INCIDENT)
+    by = edit.manager if edit and at else ""
+    what = f"{len(restarted)} of {len(pods)} pods came up anew" if restarted else "its pods are being replaced"
+    yield make(
+        "stateful-on-emptydir", ref, f"keeps its data in emptyDir, was edited{f' by {by}' if by else ''}, and {what}",
+        Severity.WARNING if fresh else Severity.INFO, "an edit within two hours that restarts pods without claims",
+        since=at, source=SinceSource.MANAGED_FIELDS if at else SinceSource.FIRST_SEEN,
+        evidence=[field_evidence(ref, "spec", "emptyDir volumes, no volumeClaimTemplates", at)],
+        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in restarted],
+        facts={
+            "edited_by": by, "edited_at": at.isoformat() if at else "", "restarted": len(restarted), "pods": len(pods), "rolling": rolling,
+        },
+    )  # fmt: skip
+
+
+def detect(row: Scalable, view: View) -> Iterator[Finding]:
+    """Everything about one Deployment or StatefulSet."""
+    yield from availability(row, view)
+    yield from rollout_stuck(row, view)
+    yield from create_failed(row, view)
+    yield from spread(row, view)
+    yield from not_graceful(row, view)
+    if isinstance(row, StatefulSet):
+        yield from data_in_emptydir(row, view)

@@ -1,0 +1,276 @@
+"""Triage as the cluster changes: findings per object, made anew only for what changed or what is due, and a report of one moment.
+
+Cost: `update` looks at the changed pods; `report` looks at the other objects that changed (or that belong to what changed), at those
+whose grace period ended, and at the findings. Neither walks over the whole cluster.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from cluster.freshness import Freshness, State
+from cluster.kinds import KINDS
+from cluster.objects import Event, Pod, Ref
+from cluster.store import Change, Store
+from triage import symptoms
+from triage.changes import ChangeIndex
+from triage.detectors import lost, measured
+from triage.detectors.registry import CLUSTER_DETECTORS, OBJECT_DETECTORS
+from triage.events import EventMemory
+from triage.finding import Finding, Gap, Report
+from triage.index import Index
+from triage.owners import controller_of
+from triage.population import Population
+from triage.sources import Sources
+from triage.view import View, statuses
+from triage.windows import CHANGES
+
+Clock = Callable[[], datetime]
+_TRACKED = ("Pod", "Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "Service", "Secret", "ConfigMap", "Namespace", "Job")
+
+
+class Triage:
+    """Findings of a live store. `clock` gives the time (aware, UTC) at which changes are seen."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.events = EventMemory()
+        self.population = Population()
+        self.changes = ChangeIndex()
+        self._found: dict[Ref, tuple[Finding, ...]] = {}
+        self._dirty: set[Ref] = set()
+        self._due: list[tuple[datetime, int, Ref]] = []
+        self._due_at: dict[Ref, datetime] = {}
+        self._order = itertools.count()
+        self._watching: dict[Ref, set[Ref]] = {}
+        """Objects whose findings depend on another object: related object -> objects to look at again."""
+        self._counts: deque[tuple[datetime, dict[str, int]]] = deque(maxlen=240)
+        self._rollouts: set[Ref] = set()
+        self._freshness: Mapping[str, Freshness] = {}
+
+    # -- taking changes
+
+    def update(self, changes: Iterable[Change], store: Store) -> None:
+        """Take the changes of the store, in the order in which it made them; the store already holds them."""
+        now = self._clock()
+        for change in changes:
+            self._take(change, store, now)
+        view = View(store, self.events, now, self._freshness)
+        pods = [ref for ref in self._dirty if ref.kind == "Pod"]
+        for ref in sorted(pods):
+            self._look(ref, view)
+
+    def _take(self, change: Change, store: Store, now: datetime) -> None:
+        kind, ref = change.kind, change.ref
+        if kind == "Event":
+            if isinstance(change.new, Event):
+                about = self.events.see(change.new)
+                if about is not None:
+                    self._touch_about(about, store)
+            return
+        if kind == "Lease":
+            return
+        self.population.apply(change)
+        if kind != "Pod":
+            self.changes.apply(change, store, now)
+        if kind == "ReplicaSet" and change.old is None:
+            owner = controller_of(change.new.metadata) if change.new is not None else None
+            if owner is not None:
+                self._rollouts.add(owner)
+        if kind in OBJECT_DETECTORS or ref in self._found:
+            self._dirty.add(ref)
+        self._dirty |= self._watching.get(ref, set())
+        if kind == "Pod":
+            self._touch_pod(change, store)
+        elif kind in ("ReplicaSet", "Job"):
+            row = change.new or change.old
+            owner = controller_of(row.metadata) if row is not None else None
+            if owner is not None and owner.kind in OBJECT_DETECTORS:
+                self._dirty.add(owner)
+        elif kind == "EndpointSlice":
+            row = change.new or change.old
+            name = row.metadata.labels.get("kubernetes.io/service-name", "") if row is not None else ""
+            if name:
+                self._dirty.add(Ref("Service", ref.namespace, name))
+        elif kind == "Service" and (change.old is None or change.new is None):
+            self._dirty |= {Ref("Ingress", *key) for key in store.in_namespace("Ingress", ref.namespace)}
+
+    def _touch_about(self, about: Ref, store: Store) -> None:
+        if about.kind in OBJECT_DETECTORS:
+            self._dirty.add(about)
+        if about.kind in ("ReplicaSet", "Job"):
+            row = store.get(*about)
+            owner = controller_of(row.metadata) if row is not None else None
+            if owner is not None and owner.kind in OBJECT_DETECTORS:
+                self._dirty.add(owner)
+
+    def _touch_pod(self, change: Change, store: Store) -> None:
+        """Mark what a pod's change may say something about: its owners always, its node only for restarts and ends."""
+        old, new = change.old, change.new
+        before = _signature(old) if isinstance(old, Pod) else None
+        after = _signature(new) if isinstance(new, Pod) else None
+        if before == after:
+            return
+        for row in (old, new):
+            if not isinstance(row, Pod):
+                continue
+            owner = controller_of(row.metadata)
+            while owner is not None:
+                if owner.kind in OBJECT_DETECTORS:
+                    self._dirty.add(owner)
+                above = store.get(*owner) if owner.kind in ("ReplicaSet", "Job") else None
+                owner = controller_of(above.metadata) if above is not None else None
+            if row.spec.node_name and (any(s.restart_count or s.state.terminated for s in statuses(row)) or before is None):
+                self._dirty.add(Ref("Node", "", row.spec.node_name))
+
+    # -- looking
+
+    def _look(self, ref: Ref, view: View) -> None:
+        """Make the findings of one object anew."""
+        self._dirty.discard(ref)
+        row = view.store.get(*ref)
+        old = self._found.get(ref, ())
+        if row is None:
+            if old:
+                del self._found[ref]
+            self._unwatch(ref, old)
+            self._due_at.pop(ref, None)
+            return
+        view.due = None
+        found = tuple(f for detect in OBJECT_DETECTORS.get(ref.kind, ()) for f in detect(row, view))
+        if found or old:
+            self._unwatch(ref, old)
+            if found:
+                self._found[ref] = found
+                for finding in found:
+                    for related in finding.related:
+                        self._watching.setdefault(related, set()).add(ref)
+            else:
+                del self._found[ref]
+        if view.due is not None:
+            if self._due_at.get(ref) != view.due:
+                self._due_at[ref] = view.due
+                heapq.heappush(self._due, (view.due, next(self._order), ref))
+        else:
+            self._due_at.pop(ref, None)
+
+    def _unwatch(self, ref: Ref, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            for related in finding.related:
+                group = self._watching.get(related)
+                if group is not None:
+                    group.discard(ref)
+                    if not group:
+                        del self._watching[related]
+
+    def _settle(self, view: View) -> None:
+        """Look at everything that changed, and at what is due."""
+        if self._rollouts:
+            # what a rollout changed depends on its siblings, which may have come after it
+            for owner in self._rollouts:
+                self._refresh_rollouts(owner, view)
+            self._rollouts.clear()
+        while self._due and self._due[0][0] <= view.now:
+            at, _, ref = heapq.heappop(self._due)
+            if self._due_at.get(ref) == at:
+                del self._due_at[ref]
+                self._dirty.add(ref)
+        for ref in sorted(self._dirty):
+            self._look(ref, view)
+        self._dirty.clear()
+
+    def _refresh_rollouts(self, owner: Ref, view: View) -> None:
+        row = view.store.get(*owner)
+        if row is None:
+            return
+        for (kind, key), child in list(view.store.owned_by(row.metadata.uid).items()):
+            if kind == "ReplicaSet":
+                self.changes.apply(Change(kind, key, None, child), view.store, view.now)
+
+    # -- reporting
+
+    def report(self, now: datetime, store: Store, freshness: Mapping[str, Freshness], extra: Sources | None = None) -> Report:
+        """What is wrong at `now` (aware, UTC): findings grouped into symptoms, what they share, what changed, what could not be seen.
+
+        Deterministic: the same store, events and time give the same report.
+        """
+        self._freshness = freshness
+        view = View(store, self.events, now, freshness)
+        self._settle(view)
+        self.events.forget_before(now)
+        index = Index((f for group in self._found.values() for f in group), self.population)
+        for detect in CLUSTER_DETECTORS:
+            for finding in list(detect(view, index)):
+                index.add(finding)
+        for finding in lost.vanished(view, self._counts):
+            index.add(finding)
+        self._remember_counts(view)
+        for finding in measured.detect(view, extra):
+            index.add(finding)
+        changes = tuple(self.changes.all(now, CHANGES, self.events))
+        gaps = _gaps(freshness, extra)
+        return Report(
+            as_of=now,
+            complete=not any(g.what in _REQUIRED for g in gaps),
+            unavailable=gaps,
+            symptoms=symptoms.group(view, index, changes),
+            findings=tuple(sorted(index.all(), key=lambda f: (f.severity.rank, f.since or now, f.id))),
+            changes=changes,
+        )
+
+    def _remember_counts(self, view: View) -> None:
+        """How many objects of each kind there were, for kinds that are completely known: every 15 s, one hour back."""
+        if self._counts and view.now - self._counts[-1][0] < timedelta(seconds=15):
+            return
+        counts = {kind: view.store.count(kind) for kind in _TRACKED if view.readable(kind)}
+        self._counts.append((view.now, counts))
+
+
+def _signature(pod: Pod) -> tuple[object, ...]:
+    """What of a pod matters to its owners and its node."""
+    return (
+        pod.status.phase,
+        pod.spec.node_name,
+        pod.metadata.deletion_timestamp is None,
+        next((c.status for c in pod.status.conditions if c.type == "Ready"), ""),
+        tuple((s.restart_count, s.image_id, s.state.waiting.reason if s.state.waiting else "") for s in statuses(pod)),
+    )
+
+
+_REQUIRED = frozenset(kind.name for kind in KINDS if not kind.optional)
+
+
+def _gaps(freshness: Mapping[str, Freshness], extra: Sources | None) -> tuple[Gap, ...]:
+    """What could not be looked at, or only in part or late."""
+    gaps: list[Gap] = []
+    for kind, state in sorted(freshness.items()):
+        if state.state is State.LIVE or (state.state is State.ABSENT and kind not in _REQUIRED):
+            continue
+        why = {
+            State.WAITING: "not read yet",
+            State.LOADING: f"still loading ({state.count:,} so far)",
+            State.STALE: "stale",
+            State.FORBIDDEN: "forbidden",
+            State.ABSENT: "the server does not offer it",
+        }[state.state]
+        if state.reason:
+            why = f"{why}: {state.reason}"
+        gaps.append(Gap(kind, why))
+    if extra is not None:
+        gaps.extend(extra.gaps)
+    return tuple(gaps)
+
+
+def triage_once(store: Store, now: datetime, freshness: Mapping[str, Freshness], extra: Sources | None = None) -> Report:
+    """The report of a store as it stands at `now`, without a history."""
+    engine = Triage(lambda: now)
+    names = [kind.name for kind in KINDS]
+    engine.update(
+        (Change(kind, key, None, row) for kind in sorted(names, key=lambda n: (n == "Pod", n)) for key, row in store.rows(kind).items()),
+        store,
+    )
+    return engine.report(now, store, freshness, extra)

@@ -1,0 +1,336 @@
+"""What the texts of the scheduler, the kubelet, the runtimes and the controllers mean. Pure functions over one message.
+
+The formats are those of Kubernetes 1.20 to 1.34 (kube-scheduler FitError, kubelet events, containerd and CRI-O errors, admission).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+# ---- scheduler
+
+_CLAUSE = re.compile(r"^(\d+)\s+(.*)$")
+_SCHEDULING: tuple[tuple[str, str], ...] = (
+    ("insufficient memory", "insufficient-memory"),
+    ("insufficient cpu", "insufficient-cpu"),
+    ("insufficient pods", "insufficient-pods"),
+    ("too many pods", "insufficient-pods"),
+    ("insufficient ephemeral-storage", "insufficient-storage"),
+    ("insufficient ", "insufficient-other"),
+    ("node.kubernetes.io/not-ready", "node-not-ready"),
+    ("node.kubernetes.io/unreachable", "node-not-ready"),
+    ("were not ready", "node-not-ready"),
+    ("node.kubernetes.io/unschedulable", "cordoned"),
+    ("were unschedulable", "cordoned"),
+    ("taint", "taint"),
+    ("anti-affinity", "anti-affinity"),
+    ("topology spread", "topology-spread"),
+    ("volume node affinity conflict", "volume-affinity"),
+    ("no available volume zone", "volume-affinity"),
+    ("exceed max volume count", "volume-count"),
+    ("available persistent volumes to bind", "volume-unbound"),
+    ("node affinity", "affinity"),
+    ("node selector", "affinity"),
+    ("pod affinity", "affinity"),
+    ("free ports", "host-port"),
+)
+
+
+class Scheduling(NamedTuple):
+    """Why no node fits: causes, most frequent first, each with the number of nodes; `nodes` looked at."""
+
+    causes: tuple[tuple[str, int], ...]
+    nodes: int
+
+
+def scheduling(message: str) -> Scheduling:
+    """Read a FitError: `0/5 nodes are available: 2 Insufficient memory, 3 node(s) had untolerated taint {k: v}. preemption: …`.
+
+    The clauses are in lexicographic order, so they are ranked by their count here. Texts before the filters run have no counts.
+    """
+    lowered = message.lower()
+    if "unbound immediate persistentvolumeclaims" in lowered:
+        return Scheduling((("volume-unbound", 0),), 0)
+    if "persistentvolumeclaim" in lowered and "not found" in lowered:
+        return Scheduling((("claim-missing", 0),), 0)
+    text = re.split(r"\.?\s+preemption:", message, maxsplit=1)[0]
+    head = re.search(r"\d+/(\d+) nodes are available", text)
+    nodes = int(head[1]) if head else 0
+    body = text.partition("available:")[2] if head else text
+    counts: dict[str, int] = {}
+    for clause in re.split(r",\s+(?=\d+\s)", body.strip().rstrip(".")):
+        found = _CLAUSE.match(clause.strip())
+        number, what = (int(found[1]), found[2]) if found else (0, clause)
+        what = what.lower()
+        cause = next((name for needle, name in _SCHEDULING if needle in what), "other")
+        counts[cause] = counts.get(cause, 0) + number
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return Scheduling(tuple(ranked), nodes)
+
+
+SCHEDULING_TEXT = {
+    "insufficient-memory": "insufficient memory",
+    "insufficient-cpu": "insufficient cpu",
+    "insufficient-pods": "no node may run more pods",
+    "insufficient-storage": "insufficient ephemeral storage",
+    "insufficient-other": "insufficient of a resource",
+    "node-not-ready": "nodes are not ready",
+    "taint": "untolerated taints",
+    "cordoned": "nodes are cordoned",
+    "affinity": "node affinity or selector",
+    "anti-affinity": "anti-affinity rules",
+    "topology-spread": "topology spread constraints",
+    "volume-affinity": "volume in another zone or node",
+    "volume-count": "too many volumes on the nodes",
+    "volume-unbound": "unbound volume claims",
+    "claim-missing": "volume claim not found",
+    "host-port": "host port in use",
+    "gated": "scheduling gates",
+    "other": "no node fits",
+}
+
+# ---- sandbox, network, images, probes
+
+_NO_ADDRESS = re.compile(
+    r"failed to assign an ip address|no ip addresses available|no available ips?\b|ip(?:am)? (?:pool|range)s?\b.{0,60}exhausted"
+    r"|failed to allocate (?:for range|ip|address)|no more (?:ips|addresses|free)|out of ip|insufficientfreeaddresses|addresses? (?:are )?exhausted"
+    r"|no free ip|unable to allocate ip|could not allocate ip|all cidrs? .{0,40}exhausted|range set.{0,40}(?:full|exhausted)",
+    re.IGNORECASE,
+)
+_CNI_NOT_READY = re.compile(
+    r"cni plugin not initialized|cni config uninitialized|networkpluginnotready|network is not ready|no networks found in /etc/cni"
+    r"|networkready=false|no such file or directory.{0,40}cni|cni.{0,60}no such file or directory|failed to find plugin",
+    re.IGNORECASE,
+)
+
+
+def no_address(message: str) -> bool:
+    """Whether a CNI plugin says that it has no address left (aws-cni, host-local, calico, cilium, azure)."""
+    return _NO_ADDRESS.search(message) is not None
+
+
+def sandbox_cause(message: str) -> str:
+    """Cause of FailedCreatePodSandBox: ip-exhausted, cni-not-ready, name-reserved, timeout, no-space, cni or other."""
+    lowered = message.lower()
+    if no_address(message):
+        return "ip-exhausted"
+    if "is reserved for" in lowered or "reserve sandbox name" in lowered:
+        return "name-reserved"
+    if "deadlineexceeded" in lowered or "deadline exceeded" in lowered or "operation timeout" in lowered:
+        return "timeout"
+    if _CNI_NOT_READY.search(message):
+        return "cni-not-ready"
+    if "no space left" in lowered:
+        return "no-space"
+    if "failed to set up sandbox container" in lowered or "setup network for sandbox" in lowered or "cni" in lowered:
+        return "cni"
+    return "other"
+
+
+def node_causes(status: str, reason: str, message: str) -> tuple[str, ...]:
+    """Causes in the Ready condition of a node, the most telling first (kubelet setters.go, runtime.go, pleg/generic.go)."""
+    lowered = message.lower()
+    causes: list[str] = []
+    if status == "Unknown":
+        return ("never-reported",) if reason == "NodeStatusNeverUpdated" else ("kubelet-silent",)
+    if "container runtime is down" in lowered or "container runtime status check may not have completed" in lowered:
+        causes.append("runtime-down")
+    if "pleg" in lowered:
+        causes.append("pleg")
+    if "network" in lowered and ("not ready" in lowered or "networkpluginnotready" in lowered) or "cni" in lowered:
+        causes.append("network-plugin")
+    if "shutting down" in lowered:
+        causes.append("shutting-down")
+    if not causes and ("rpc error" in lowered or "container runtime" in lowered):
+        causes.append("runtime-down")
+    return tuple(causes) or ("other",)
+
+
+def image_cause(message: str) -> str:
+    """Cause of a failed pull: not-found, unauthorized, rate-limited, timeout, dns, tls, refused, no-space, invalid-name or other."""
+    lowered = message.lower()
+    table = (
+        (("toomanyrequests", "too many requests", "rate limit"), "rate-limited"),
+        (("no such host", "server misbehaving", "temporary failure in name"), "dns"),
+        (("x509", "certificate", "tls"), "tls"),
+        (("no space left",), "no-space"),
+        (("connection refused",), "refused"),
+        (("i/o timeout", "timeout", "deadline exceeded", "timed out"), "timeout"),
+        (("unauthorized", "authentication required", "denied", "forbidden", "no basic auth"), "unauthorized"),
+        (("not found", "manifest unknown", "does not exist", "notfound"), "not-found"),
+        (("invalid reference", "couldn't parse image", "invalid image"), "invalid-name"),
+    )
+    return next((cause for needles, cause in table if any(n in lowered for n in needles)), "other")
+
+
+def probe_cause(message: str) -> str:
+    """How a probe failed: refused, timeout, status, dns or other."""
+    lowered = message.lower()
+    if "connection refused" in lowered:
+        return "refused"
+    if "no such host" in lowered or "lookup " in lowered:
+        return "dns"
+    if "timeout" in lowered or "deadline exceeded" in lowered or "timed out" in lowered:
+        return "timeout"
+    if "statuscode" in lowered or "status code" in lowered:
+        return "status"
+    return "other"
+
+
+_LOOKUP = re.compile(
+    r"lookup [^\s:]+(?: on [^\s]+:53)?:? .{0,80}?(i/o timeout|no such host|server misbehaving|timed? ?out|connection refused)"
+    r"|(temporary failure in name resolution|could not resolve host|name or service not known|getaddrinfo \S+|eai_again|dns lookup)",
+    re.IGNORECASE,
+)
+
+
+def lookup_failure(message: str) -> str:
+    """`timeout`, `not-found`, or "" when the text does not tell of a name look-up that failed."""
+    found = _LOOKUP.search(message)
+    if found is None:
+        return ""
+    text = found.group(0).lower()
+    return "not-found" if "no such host" in text or "not known" in text else "timeout"
+
+
+# ---- configuration and volumes
+
+
+class MissingConfig(NamedTuple):
+    """A Secret or ConfigMap that is not there; `key` is empty when the whole object is missing."""
+
+    kind: str
+    namespace: str
+    name: str
+    key: str
+
+
+_MISSING = re.compile(r"\b(secret|configmap)s? \"?([a-z0-9./-]+)\"? not found", re.IGNORECASE)
+_MISSING_KEY = re.compile(r"couldn't find key \"?([^\s\"]+)\"? in (Secret|ConfigMap) \"?([a-z0-9.-]+)/([a-z0-9.-]+)", re.IGNORECASE)
+_UNREGISTERED = re.compile(r"object \"([^\"/]+)\"/\"([^\"]+)\" not registered", re.IGNORECASE)
+_NO_VOLUME_KEY = re.compile(r"references non-existent (secret|config) key: ?(\S+)", re.IGNORECASE)
+_VOLUME = re.compile(r"for volume \"([^\"]+)\"")
+
+
+def missing_config(message: str, namespace: str) -> MissingConfig | None:
+    """The Secret, ConfigMap or key that a kubelet message misses; `namespace` is the pod's.
+
+    For a key that a volume names, `name` is empty: the message gives the volume only (see `volume_name`).
+    """
+    found = _MISSING_KEY.search(message)
+    if found:
+        return MissingConfig(_kind(found[2]), found[3], found[4], found[1])
+    found = _MISSING.search(message)
+    if found:
+        where, _, name = found[2].rpartition("/")
+        return MissingConfig(_kind(found[1]), where or namespace, name, "")
+    found = _NO_VOLUME_KEY.search(message)
+    if found:
+        return MissingConfig(_kind(found[1]), namespace, "", found[2].strip(".,\"'"))
+    return None
+
+
+def volume_name(message: str) -> str:
+    found = _VOLUME.search(message)
+    return found[1] if found else ""
+
+
+def _kind(text: str) -> str:
+    return "Secret" if text.lower().startswith("secret") else "ConfigMap"
+
+
+def volume_cause(reason: str, message: str) -> str:
+    """Cause of FailedMount or FailedAttachVolume: multi-attach, attach-limit, attach, timeout, no-space, mount or other."""
+    lowered = message.lower()
+    if "multi-attach" in lowered or "already exclusively attached" in lowered or "already attached to" in lowered or "already used by" in lowered:
+        return "multi-attach"
+    if "maximum number" in lowered or "attachment limit" in lowered or "max volume" in lowered:
+        return "attach-limit"
+    if reason == "FailedAttachVolume" or "attachvolume" in lowered or "waitforattach" in lowered or "failed to attach" in lowered:
+        return "attach"
+    if "not registered" in lowered:
+        return "other"
+    if "unable to attach or mount" in lowered or "timed out waiting for the condition" in lowered or "deadline" in lowered:
+        return "timeout"
+    if "mountdevice" in lowered or "mount failed" in lowered or "setup failed" in lowered:
+        return "mount"
+    return "other"
+
+
+def evicted_resource(message: str) -> str:
+    """`The node was low on resource: memory. …` -> memory; `Pod ephemeral local storage usage exceeds…` -> ephemeral-storage."""
+    found = re.search(r"low on resource: ([a-z-]+)", message)
+    if found:
+        return found[1]
+    if re.search(r"ephemeral|emptydir|local storage", message, re.IGNORECASE):
+        return "ephemeral-storage"
+    return "pids" if "pid" in message.lower() else ""
+
+
+# ---- controllers and the control plane
+
+
+class CreateFailure(NamedTuple):
+    """Why a controller cannot create pods; `detail` is the name of the quota or webhook."""
+
+    cause: str
+    detail: str
+
+
+def create_failure(message: str) -> CreateFailure:
+    lowered = message.lower()
+    found = re.search(r"exceeded quota: ([^,\s]+)", message)
+    if found:
+        return CreateFailure("quota", found[1])
+    found = re.search(r"(?:failed calling webhook|admission webhook) \"([^\"]+)\"", message)
+    if found:
+        return CreateFailure("webhook", found[1])
+    if "etcdserver" in lowered:
+        return CreateFailure("etcd", "")
+    found = re.search(r"serviceaccount \"([^\"]+)\" not found", message)
+    if found or "error looking up service account" in lowered:
+        return CreateFailure("service-account", found[1] if found else "")
+    if "maximum" in lowered or "limitrange" in lowered or "must be less than or equal" in lowered:
+        return CreateFailure("limits", "")
+    return CreateFailure("forbidden", "") if "forbidden" in lowered else CreateFailure("other", "")
+
+
+_ETCD = re.compile(
+    r"etcdserver: ([a-z :]+)|etcd cluster is unavailable|raft: stopped|mvcc: database space exceeded|rpc error: code = unavailable desc = .{0,40}etcd",
+    re.IGNORECASE,
+)
+_API = re.compile(
+    r"the server was unable to return a response in the time allotted|unable to handle the request|context deadline exceeded.{0,80}/api"
+    r"|(?:get|post|put|patch|delete|list) \"?https?://[^\s\"]+(?::6443|:443)?/(?:api|apis)/[^\n]{0,200}(?:connection refused|i/o timeout|tls handshake timeout|eof|no route|reset by peer)"
+    r"|apiserver (?:is )?not (?:ready|reachable)",
+    re.IGNORECASE,
+)
+
+
+def etcd_error(message: str) -> str:
+    """`leader-changed`, `timeout`, `no-space`, `other`, or "" when the message has no word of etcd."""
+    found = _ETCD.search(message)
+    if found is None:
+        return ""
+    lowered = message.lower()
+    if "leader" in lowered:
+        return "leader-changed"
+    if "space exceeded" in lowered:
+        return "no-space"
+    return "timeout" if "timed out" in lowered or "timeout" in lowered or "unavailable" in lowered else "other"
+
+
+def api_error(message: str) -> bool:
+    """Whether a component says that the API server did not answer it."""
+    return _API.search(message) is not None
+
+
+_VICTIM = re.compile(r"victim process: ([^,\s]+)|Killed process \d+[,]? \(?([^\s),]+)", re.IGNORECASE)
+RUNTIMES = frozenset({"dockerd", "docker", "containerd", "containerd-shim", "containerd-shim-runc-v2", "crio", "cri-o", "conmon", "docker-containerd"})
+
+
+def oom_victim(message: str) -> str:
+    """The process that the kernel killed, "" when the message does not say (kubelets before 1.20)."""
+    found = _VICTIM.search(message)
+    return (found[1] or found[2]).strip("()") if found else ""

@@ -1,0 +1,110 @@
+"""Measurements from outside the objects: metrics.k8s.io, kubelet summary, cadvisor, the API server's and CoreDNS' /metrics, logs.
+
+Each is optional and carries the time of its sample; None means that it is not there (not installed, forbidden, not asked). Rates come
+from two scrapes, so they carry the seconds between them. Others fetch; triage only judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from cluster.objects import Ref
+from triage.finding import Gap
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerUsage:
+    """One container over the time between two scrapes. Cores and bytes; None where the source does not say."""
+
+    pod: Ref
+    container: str
+    cpu_cores: float | None = None
+    memory_bytes: int | None = None
+    """Working set."""
+    throttled_periods: float | None = None
+    """Throttled periods between the scrapes."""
+    periods: float | None = None
+    memory_bytes_before: int | None = None
+    """Working set at the first scrape."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUsage:
+    """One node, from its kubelet's stats/summary. Cores and bytes."""
+
+    node: str
+    cpu_cores: float | None = None
+    memory_bytes: int | None = None
+    kubelet_memory_bytes: int | None = None
+    kubelet_cpu_cores: float | None = None
+    runtime_memory_bytes: int | None = None
+    runtime_cpu_cores: float | None = None
+    pods_cpu_cores: float | None = None
+    pods_memory_bytes: int | None = None
+    fs_used_share: float | None = None
+    pleg_p99_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DnsUsage:
+    """One DNS pod between two scrapes of its /metrics."""
+
+    pod: Ref
+    queries_per_second: float
+    nxdomain_share: float
+    servfail_share: float = 0.0
+    p99_seconds: float | None = None
+    over_4s_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogActivity:
+    """What one DaemonSet pod wrote and did in the last `seconds`."""
+
+    pod: Ref
+    node: str
+    lines: int | None
+    seconds: float
+    cpu_cores: float | None = None
+    network_tx_bytes: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServerUsage:
+    """The API server between two scrapes, and its readiness checks."""
+
+    p99_seconds: float | None = None
+    error_share: float | None = None
+    rejected_per_second: float | None = None
+    etcd_p99_seconds: float | None = None
+    failed_checks: tuple[str, ...] = ()
+    """Names of the /readyz checks that fail, such as `etcd`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Generic[T]):
+    """Values of one source: when they were taken (UTC) and over how many seconds (0 for a single look)."""
+
+    at: datetime
+    seconds: float
+    values: tuple[T, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything measured. A source that was asked and failed stands in `gaps`."""
+
+    containers: Sample[ContainerUsage] | None = None
+    nodes: Sample[NodeUsage] | None = None
+    dns: Sample[DnsUsage] | None = None
+    logs: Sample[LogActivity] | None = None
+    api_server: Sample[ApiServerUsage] | None = None
+    gaps: tuple[Gap, ...] = ()
+    log_owners: Mapping[Ref, Ref] = field(default_factory=lambda: MappingProxyType({}))
+    """DaemonSet by pod, where it is not told by the store."""

@@ -1,0 +1,79 @@
+"""Short titles for symptoms, made of the finding that says most about the mechanism."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from triage import messages
+from triage.finding import Finding
+
+_TELLING = (
+    "api-server-unreachable", "objects-vanished", "system-namespaces-recreated", "system-workloads-missing", "owners-missing", "nodes-unknown-together",
+    "secret-keys-lost", "secret-missing-across-namespaces", "nodes-failing-in-turn", "failures-on-new-nodes", "cronjob-flood", "dns-degraded", "ingress-degraded",
+    "control-plane-degraded", "etcd-errors-in-messages", "leader-changes", "daemonset-image-drift", "webhook-backend-down", "exposed-privileged-workload",
+    "stateful-on-emptydir", "node-system-oom", "restarts-together-on-node", "pods-stuck-on-node", "node-not-ready", "node-network-unavailable",
+    "node-pressure", "sandboxes-recreated-on-node", "node-rebooted", "node-lease-stale", "node-flapping", "not-ready-together", "pod-sandbox-failed",
+    "pod-volume-failed", "volume-attachment-failed", "pod-config-missing", "new-pods-failing", "create-failed", "pods-rejected-in-bulk",
+    "pod-image-pull-failed", "pod-oom-killed", "pod-crash-looping", "pod-unschedulable", "pod-evicted", "pod-rejected-by-kubelet",
+)  # fmt: skip
+_RANK = {rule: rank for rank, rule in enumerate(_TELLING)}
+
+
+def _leading(findings: Sequence[Finding]) -> Finding:
+    worst = min(f.severity.rank for f in findings)
+    loud = [f for f in findings if f.severity.rank <= max(worst, 1)] or list(findings)
+    return min(loud, key=lambda f: (_RANK.get(f.rule, len(_RANK)), f.severity.rank, f.id))
+
+
+def mechanism(findings: Sequence[Finding]) -> str:
+    """The rule of the leading finding."""
+    return _leading(findings).rule
+
+
+def title(findings: Sequence[Finding]) -> str:
+    """One short line: what, where, how many."""
+    lead = _leading(findings)
+    facts, same = lead.facts, [f for f in findings if f.rule == lead.rule]
+    count = len({f.object for f in same})
+    rule = lead.rule
+    if lead.object.kind == "Cluster":
+        return lead.claim.split("; ")[0]
+    where = _where(same)
+    if rule == "pod-unschedulable":
+        return f"pods pending: {messages.SCHEDULING_TEXT.get(str(facts.get('cause')), 'no node fits')}"
+    if rule == "pod-sandbox-failed":
+        text = {"ip-exhausted": "no pod addresses left", "cni-not-ready": "network plugin not ready", "timeout": "container runtime does not answer",
+                "name-reserved": "container runtime does not answer"}  # fmt: skip
+        return f"pods do not start: {text.get(str(facts.get('cause')), 'sandbox fails')}"
+    if rule == "pod-volume-failed":
+        return f"volumes do not attach or mount: {count} pod{'s' if count != 1 else ''}"
+    if rule == "pod-config-missing":
+        what = f"key {facts.get('key')} of " if facts.get("key") else ""
+        return f"{what}{facts.get('kind')} {facts.get('name')} missing{where}"
+    if rule == "pod-crash-looping":
+        return f"crash loop{where}"
+    if rule == "pod-oom-killed":
+        return f"killed at the memory limit{where}"
+    if rule == "pod-evicted":
+        return f"pods evicted: {facts.get('resource') or 'node pressure'}"
+    if rule == "pod-image-pull-failed":
+        return f"image cannot be pulled ({facts.get('cause')}){where}"
+    if lead.object.kind == "Node" and count > 1:
+        return f"{count} nodes: {lead.claim}"
+    if rule in ("pod-not-ready", "pod-not-starting", "pod-stuck-terminating", "pod-liveness-killed", "pod-restarted", "pod-container-lost"):
+        text = {"pod-not-ready": "not ready", "pod-not-starting": "does not start", "pod-stuck-terminating": "stuck terminating",
+                "pod-liveness-killed": "restarted by its liveness probe", "pod-restarted": "restarted", "pod-container-lost": "lost a container"}[rule]  # fmt: skip
+        return f"{text}{where}"
+    if count > 1:
+        return f"{count} objects: {lead.claim}"
+    return f"{lead.object.name}: {lead.claim}"
+
+
+def _where(findings: Sequence[Finding]) -> str:
+    owners = Counter(str(f.facts.get("owner") or f.object.name) for f in findings)
+    pods = len({f.object for f in findings})
+    name = min(owners, key=lambda o: (-owners[o], o))
+    if len(owners) > 1:
+        return f": {pods} pods of {len(owners)} owners"
+    return f": {name}" + (f", {pods} pods" if pods > 1 else "")

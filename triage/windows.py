@@ -1,0 +1,36 @@
+"""How long things count: grace before something is called abnormal, and how far back an edge is still news."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+SCHEDULE_GRACE = timedelta(seconds=60)
+"""A pod may wait this long for a node (autoscalers take longer, but then it is worth knowing)."""
+START_GRACE = timedelta(minutes=3)
+"""Containers may take this long to be created without a reason being known."""
+PULL_GRACE = timedelta(minutes=10)
+"""... and this long while the kubelet says that it is pulling."""
+READY_GRACE = timedelta(minutes=5)
+"""A pod that was never ready may take this long to become so; probes may allow more."""
+UNREADY_GRACE = timedelta(seconds=45)
+"""A pod that was ready before and is not any more."""
+RETRY_GRACE = timedelta(seconds=60)
+"""Mounts and sandboxes fail once and succeed a moment later in healthy clusters."""
+TERMINATION_GRACE = timedelta(minutes=2)
+"""Beyond the pod's own grace period."""
+LEASE_STALE = timedelta(seconds=40)
+"""node-monitor-grace-period of the node lifecycle controller; leases are renewed every 10 s."""
+ROLLOUT_GRACE = timedelta(minutes=5)
+"""A workload may be short for this long after its pod template or its scale changed."""
+
+EDGE = timedelta(minutes=30)
+"""A crash, an OOM kill or an eviction that is over is a warning for this long ..."""
+RECENT = timedelta(minutes=60)
+"""... and worth a line (info) for this long; then it is history."""
+TOGETHER = timedelta(minutes=2)
+"""Things that happen within this time happened together (story 000: restarts on one node)."""
+INCIDENT = timedelta(hours=2)
+"""How far back several nodes or pods that fail one after another still make one incident."""
+CHANGES = timedelta(hours=24)
+"""How far back changes are listed."""
+NEW_NODE = timedelta(hours=1)
