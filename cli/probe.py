@@ -117,7 +117,8 @@ def plan_lines(plan: ProbePlan) -> Iterator[str]:
         yield f"reads     {read}"
     for right in plan.rights:
         if right.allowed is not True:
-            yield f"right     {right.verb} {right.resource} in {right.namespace}: {'denied' if right.allowed is False else 'not known'} {right.reason}"
+            answer = "denied" if right.allowed is False else "not known"
+            yield f"right     {right.verb} {right.resource} in {right.namespace}: {answer} {right.reason}"
     for selected in plan.selected_by:
         yield f"touches   {selected}"
     for warning in plan.warnings:

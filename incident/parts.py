@@ -69,20 +69,19 @@ class Parts:
         return self.record.append(parse_note(text, now).draft())
 
     def draft(self) -> str:
-        from timeline.export.markdown import render
+        from timeline.export import to_markdown
 
         if self.record.journal is None:
             return "No record is kept, so there is no draft.\n"
-        return render(self.record.journal)
+        return to_markdown(self.record.journal)
 
     def export(self) -> str:
-        from timeline.export.markdown import export
+        from timeline.export import write_draft
 
         if self.record.journal is None:
             raise RuntimeError("no record is kept, so there is nothing to export")
-        path = self.record.journal.path.with_suffix(".md")
-        export(self.record.journal, path)
-        return str(path)
+        written = write_draft(self.record.journal, self.record.journal.path.with_suffix(".md"))
+        return str(written.conflict or written.path)
 
     # -- cluster
 

@@ -6,6 +6,8 @@ must not happen without a record (probes that create something, actions) stays s
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -190,6 +192,8 @@ class JournalLedger:
             "purpose": intent.purpose,
             "expires": intent.expires.isoformat(),
             "object": list(intent.ref),
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
         }
         self._record.append_durably(
             Draft(
@@ -240,11 +244,25 @@ def intents_of(entries: Iterable[Entry]) -> list[Intent]:
     found = []
     for entry in entries:
         parts = entry.data.get("object")
-        if entry.kind != "object-intent" or not isinstance(parts, list) or len(parts) != 3:
+        if entry.kind != "object-intent" or not isinstance(parts, list) or len(parts) != 3 or _at_work(entry.data):
             continue
         expires = datetime.fromisoformat(str(entry.data.get("expires", entry.occurred_at.isoformat())))
         found.append(Intent(str(entry.data.get("session", "")), Ref(*map(str, parts)), str(entry.data.get("purpose", "")), expires))
     return found
+
+
+def _at_work(data: Mapping[str, Any]) -> bool:
+    """Whether another program of ours on this machine still works with the object: then it is not for us to remove."""
+    pid = data.get("pid")
+    if not isinstance(pid, int) or pid == os.getpid() or data.get("host") != socket.gethostname():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def object_ref(ref: Ref) -> ObjectRef | None:

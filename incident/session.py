@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from incident.parts import Parts
     from incident.runs import RunView
     from probes.result import ProbePlan, ProbeResult
+    from probes.sweep import SweepReport
     from runbooks.match import Match
     from runbooks.model import Runbook
     from timeline.entry import Entry
@@ -168,6 +169,10 @@ class LiveInvestigation:
                     progress(line)
 
             return await self._ready().probes().run(plan, told)
+
+    async def sweep(self) -> SweepReport:
+        """Remove what runs of ours left in the cluster, on demand."""
+        return await self._ready().probes().sweep_all()
 
     async def plan_action(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ActionPlan:
         return await self._ready().actions().plan(name, arguments, run_id, step_id)
