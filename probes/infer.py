@@ -46,19 +46,13 @@ def infer(cells: Sequence[Cell], around: Surroundings = NOTHING) -> tuple[Conclu
     if not measured:
         why = next((cell.reason for cell in cells if cell.reason), "no cell was measured")
         return (Conclusion(f"Nothing can be said: {why}", Component("not-measured", ""), 0.0, "see the problems, then measure again"),)
-    found: list[Conclusion] = []
-    unexpected: list[Cell] = []
-    for cell in measured:
-        if _bad(cell) and cell.expected is Expectation.DENY:
-            continue
-        if _bad(cell):
-            unexpected.append(cell)
-    found += _policy_as_written(measured)
-    found += _not_enforced(measured)
-    good = [cell for cell in measured if not cell.failed]
+    found: list[Conclusion] = [*_policy_as_written(measured), *_not_enforced(measured)]
+    direct = [cell for cell in measured if not _explained_by_pods(cell, measured)]
+    unexpected = [cell for cell in direct if _bad(cell) and cell.expected is not Expectation.DENY]
+    good = [cell for cell in direct if not cell.failed]
     if unexpected:
-        found += _explain(unexpected, good, measured, around)
-    found += _mixed(measured)
+        found += _explain(unexpected, good, direct, around)
+    found += _mixed(direct)
     if not found:
         tries = sum(len(cell.counted) for cell in good)
         found.append(
@@ -74,6 +68,14 @@ def infer(cells: Sequence[Cell], around: Surroundings = NOTHING) -> tuple[Conclu
 def _bad(cell: Cell) -> bool:
     """Most of the counted tries failed; a mixed cell is looked at apart."""
     return cell.failed * 2 > len(cell.counted)
+
+
+def _explained_by_pods(cell: Cell, measured: Sequence[Cell]) -> bool:
+    """A Service's address fails as often as it picks a pod that fails: where such a pod was measured, the Service says nothing of its own."""
+    if cell.target.pod or not cell.target.service or not cell.failed:
+        return False
+    same = [c for c in measured if c.source == cell.source and c.target.pod and c.target.namespace == cell.target.namespace]
+    return any(c.failed for c in same)
 
 
 # ---- what needs no tomography
@@ -119,13 +121,10 @@ def _mixed(measured: Sequence[Cell]) -> list[Conclusion]:
     if not mixed:
         return []
     worst = max(mixed, key=lambda c: c.failed / len(c.counted))
-    services = [cell for cell in mixed if cell.target.service and not cell.target.pod]
-    bad_pods = sorted({c.target.label for c in measured if c.target.pod and _bad(c)})
-    if services and bad_pods:
-        claim = f"Through the Service only a part fails ({bound(worst.failed, len(worst.counted))}): {', '.join(bad_pods)} behind it fails always"
-        return [Conclusion(claim, Component("pod", bad_pods[0]), 0.6, "see the cells of the single pods", tuple(_line(c) for c in mixed[:4]))]
-    claim = f"It fails now and then: {bound(worst.failed, len(worst.counted))} from {worst.source.namespace} on {worst.source.node} to {worst.target.label}"
-    return [Conclusion(claim, Component("intermittent", worst.target.label), 0.4, "measure again with more tries", tuple(_line(c) for c in mixed[:4]))]
+    told = bound(worst.failed, len(worst.counted))
+    claim = f"It fails now and then: {told} from {worst.source.namespace} on {worst.source.node} to {worst.target.label}"
+    lines = tuple(_line(cell) for cell in mixed[:4])
+    return [Conclusion(claim, Component("intermittent", worst.target.label), 0.4, "measure again with more tries", lines)]
 
 
 # ---- tomography

@@ -1,0 +1,37 @@
+"""A probe context on a real API server, as an investigation makes it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from cluster.exec import Executor
+from cluster.kubeconfig import load_access
+from cluster.live import LiveCluster
+from cluster.mode import Mode, Purpose
+from cluster.transport import Api
+from cluster.write import Writer
+from probes.context import ProbeContext
+from probes.ledger import Ledger, MemoryLedger
+
+
+@contextlib.asynccontextmanager
+async def real_context(kubeconfig: Path | str, ledger: Ledger | None = None) -> AsyncIterator[ProbeContext]:
+    """A context with the whole live state; the read-only mode, because probes must work in it."""
+    api = Api(load_access(explicit=str(kubeconfig)))
+    live = LiveCluster(api)
+    task = asyncio.create_task(live.run())
+    try:
+        assert await live.wait_loaded(30), "the live state did not load"
+        yield ProbeContext(
+            store=live.store, api=api, writer=Writer(api, Mode.READ_ONLY, Purpose.DEBUG_POD), execute=Executor(api),
+            ledger=ledger or MemoryLedger(), operator="tester@lab", incident="INC-test",
+        )  # fmt: skip
+    finally:
+        live.stop()
+        with contextlib.suppress(asyncio.CancelledError):
+            task.cancel()
+            await task
+        await api.aclose()
