@@ -1,0 +1,498 @@
+"""A whole investigation without a cluster, for looking at the screens and for tests: `python -m tests.tui.fake [SCENE]`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from actions.plan import ActionPlan, ActionResult, Blast, Outcome, Precondition
+from actions.plan import Change as ActionChange
+from cluster.freshness import Freshness, State
+from cluster.kinds import KINDS
+from cluster.objects import Ref
+from cluster.store import Change, Store
+from incident.api import Progress
+from incident.runs import Parameter, RunView, StepOutcome, StepState
+from incident.view import Activity, ApiView, HopView, Reach, RecordView, SymptomView, View
+from probes.result import (
+    Cell,
+    Component,
+    Conclusion,
+    Expectation,
+    Place,
+    PlannedObject,
+    ProbePlan,
+    ProbeResult,
+    Right,
+    Target,
+    Try,
+    Verdict,
+)
+from runbooks.match import Match, Reason
+from runbooks.model import Runbook, StepKind
+from tests.tui import story
+from timeline.entry import Entry
+from triage.finding import Gap, Report
+
+SCENES = ("story", "healthy", "loading", "lost", "lost-at-start", "forbidden", "offline", "hostile")
+HOSTILE = "[/x] [@click=app.leave]click[/] \x1b]52;c;ZXZpbA==\x07 \x1b[2J \x9b31m \u202egnp.exe 漢字かな e\u0301\u0301 [bold"
+
+
+class FakeInvestigation:
+    """Implements `incident.api.Investigation` from the data of `story`; `calls` is what the screens asked for."""
+
+    def __init__(self, scene: str = "story", write: bool = False, moving_clock: bool = False) -> None:
+        self.scene, self.write = scene, write
+        self.store = Store()
+        self.calls: list[tuple[str, object]] = []
+        self._listeners: list[Callable[[View], None]] = []
+        self._change_listeners: list[Callable[[Sequence[Change]], None]] = []
+        self._started = datetime.now(UTC)
+        self._moving = moving_clock
+        self._entries: list[Entry] = []
+        self._outcomes: dict[str, StepOutcome] = {}
+        self._typed: dict[str, str] = {}
+        self._current = "cordon"
+        self._activities: tuple[Activity, ...] = ()
+        self._version = 0
+        self._seed()
+        self.view = self._make()
+
+    def clock(self) -> datetime:
+        return story.NOW + (datetime.now(UTC) - self._started) if self._moving else story.NOW
+
+    # -- the picture
+
+    def _seed(self) -> None:
+        if self.scene not in ("lost-at-start", "offline"):
+            story.fill(self.store)
+        for minutes, kind, text in (
+            (8.2, "session", "stanch opened on prod-eu1, read-only"),
+            (8, "observation", "connections refused to marketplace: 7 pods not ready, all on node-2"),
+            (7.9, "match", "network-policy-cni-version-skew leads with 0.91"),
+            (5, "note", "paged by shop-errors; support confirms"),
+        ):
+            self._record(kind, text, story.at(minutes))
+
+    def _record(self, kind: str, text: str, at: datetime | None = None, **more: object) -> Entry:
+        seq = len(self._entries) + 1
+        now = self.clock()
+        entry = Entry(
+            seq=seq,
+            id=f"01J{seq:023d}",
+            recorded_at=now,
+            mono_ns=seq,
+            occurred_at=at or now,
+            kind=kind,
+            text=text,
+            actor="sam",
+            host="laptop",
+            **more,
+        )  # type: ignore[arg-type]  # test data
+        self._entries.append(entry)
+        return entry
+
+    def _kinds(self) -> tuple[Freshness, ...]:
+        heard = self.clock() - timedelta(seconds=2)
+        kinds = []
+        for kind in KINDS:
+            state, reason, expected, count, said = State.LIVE, "", None, self.store.count(kind.name), heard
+            if self.scene == "lost":
+                state, reason, said = State.STALE, "the server does not answer", story.at(1.5)
+            elif self.scene in ("lost-at-start", "offline"):
+                state, count = State.WAITING, 0
+            elif self.scene == "loading":
+                state, expected, count = (State.LOADING, 10_000, 3_500) if kind.name == "Pod" else (State.WAITING, None, 0)
+            elif self.scene == "forbidden" and kind.name in ("Secret", "NetworkPolicy"):
+                state, reason = State.FORBIDDEN, f'User "sam" cannot list resource {kind.plural!r}: ask for the view role'
+            elif kind.name == "PodDisruptionBudget":
+                state = State.ABSENT
+            kinds.append(Freshness(kind.name, state, count, expected, said if state in (State.LIVE, State.STALE) else None, reason))
+        return tuple(kinds)
+
+    def _make(self) -> View:
+        self._version += 1
+        scene = self.scene
+        report: Report | None = story.report()
+        symptoms: tuple[SymptomView, ...] = tuple(SymptomView(s, story.matches()[s.id]) for s in report.symptoms) if report else ()
+        api = ApiView(
+            Reach.LIVE,
+            story.at(9),
+            heard=self.clock(),
+            requests_per_minute=12,
+            clock_offset=0.1,
+            hops=(
+                HopView("DNS", True, 0.004, "api.prod-eu1 is 10.0.0.1"),
+                HopView("TCP", True, 0.011, "10.0.0.1:6443"),
+                HopView("TLS", True, 0.021, "certificate valid until 2027-03-01"),
+                HopView("HTTP", True, 0.03, "kube-apiserver"),
+                HopView("readyz", True, 0.031, "ok"),
+            ),
+        )
+        problem = ""
+        if scene == "healthy":
+            report, symptoms = Report(story.NOW, True, (), (), (), ()), ()
+        elif scene == "forbidden" and report:
+            report = replace(
+                report,
+                complete=False,
+                unavailable=(Gap("secrets", 'User "sam" cannot list resource "secrets"'), Gap("network policies", "forbidden")),
+            )
+        elif scene in ("loading", "lost-at-start", "offline"):
+            report, symptoms = None, ()
+        if scene == "loading":
+            api = ApiView(Reach.CONNECTING, self.clock() - timedelta(seconds=3))
+        if scene in ("lost", "lost-at-start"):
+            api = ApiView(
+                Reach.LOST,
+                story.at(1.5),
+                "TCP: no answer from 10.0.0.1:6443 within 3 s. Is the VPN up?",
+                story.at(1.5) if scene == "lost" else None,
+                (
+                    HopView("DNS", True, 0.004, "api.prod-eu1 is 10.0.0.1"),
+                    HopView("TCP", False, 3.0, "no answer from 10.0.0.1:6443 within 3 s"),
+                    HopView("TLS", None, None, ""),
+                    HopView("HTTP", None, None, ""),
+                    HopView("readyz", None, None, ""),
+                ),
+            )
+        if scene == "offline":
+            api = ApiView(Reach.OFFLINE, story.at(1))
+            problem = "No kubeconfig was found: neither KUBECONFIG nor ~/.kube/config. Set KUBECONFIG, or try `stanch drill`."
+        if scene == "hostile" and report:
+            symptoms = tuple(
+                SymptomView(
+                    replace(
+                        s.symptom,
+                        title=HOSTILE + s.symptom.title,
+                        shared=tuple(replace(a, value=HOSTILE) for a in s.symptom.shared),
+                        findings=tuple(replace(f, claim=HOSTILE) for f in s.symptom.findings),
+                    ),
+                    tuple(replace(m, title=HOSTILE, for_=(Reason(HOSTILE * 50),)) for m in s.matches),
+                )
+                for s in symptoms
+            )
+        name = "no cluster" if scene == "offline" else (HOSTILE if scene == "hostile" else "prod-eu1")
+        return View(
+            self._version,
+            self.clock(),
+            name,
+            "" if scene == "offline" else "https://api.prod-eu1:6443",
+            self.write,
+            (),
+            api,
+            self._kinds(),
+            report,
+            symptoms,
+            RecordView("2026-11-21-a", len(self._entries), "ok", head="ab12" * 16),
+            self._activities,
+            problem,
+        )
+
+    def publish(self) -> None:
+        """A new picture to all who listen."""
+        self.view = self._make()
+        for listener in list(self._listeners):
+            listener(self.view)
+
+    def change(self, kind: str, *objects: object) -> None:
+        """Put objects into the store and tell who follows rows."""
+        changes = self.store.apply(kind, objects)  # type: ignore[arg-type]  # test data
+        for listener in list(self._change_listeners):
+            listener(changes)
+
+    def subscribe(self, listener: Callable[[View], None]) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def watch_changes(self, listener: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
+        self._change_listeners.append(listener)
+        return lambda: self._change_listeners.remove(listener)
+
+    async def start(self) -> None:
+        self.calls.append(("start", None))
+
+    async def stop(self) -> None:
+        self.calls.append(("stop", None))
+
+    def retry_now(self) -> None:
+        self.calls.append(("retry", None))
+
+    # -- runbooks
+
+    def match_words(self, text: str) -> Sequence[Match]:
+        words = text.lower()
+        known = {
+            "network-policy-cni-version-skew": ("refused", "policy", "node"),
+            "coredns-oom": ("dns", "resolve", "coredns"),
+            "ingress-controller-oom": ("502", "ingress", "oom"),
+        }
+        found = []
+        for runbook in self.runbooks():
+            hits = [word for word in known.get(runbook.id, ()) if word in words]
+            if hits:
+                found.append(
+                    Match(
+                        runbook.id,
+                        runbook.title,
+                        min(0.95, 0.4 + 0.25 * len(hits)),
+                        len(hits) > 1,
+                        tuple(Reason(f"the words “{hit}”") for hit in hits),
+                        (Reason("image of the agent on each node", step="drift"),),
+                    )
+                )
+        return sorted(found, key=lambda match: -match.score)
+
+    def runbooks(self) -> Sequence[Runbook]:
+        return (story.runbook(), *story.other_runbooks())
+
+    def open_run(self, runbook_id: str, symptom_id: str = "") -> RunView:
+        runbook = next(r for r in self.runbooks() if r.id == runbook_id)
+        values = {"node": ("node-2", "all failing pods are there"), "namespace": ("marketplace", "7 of 7 failing pods")}
+        parameters = tuple(Parameter(n, self._typed.get(n, v), "typed" if n in self._typed else o) for n, (v, o) in values.items())
+        changed = "-image: kube-router:latest\n+image: kube-router@sha256:4f1e" if self.scene == "hostile" else ""
+        return RunView(
+            f"run-{runbook_id}",
+            runbook,
+            symptom_id,
+            parameters,
+            dict(self._outcomes),
+            self._current if any(True for _ in runbook.steps()) else "",
+            changed,
+        )
+
+    def set_parameter(self, run_id: str, name: str, value: str) -> RunView:
+        self._typed[name] = value
+        return self._run(run_id)
+
+    def _run(self, run_id: str) -> RunView:
+        return self.open_run(run_id.removeprefix("run-"), "refused-marketplace")
+
+    def _finish(self, run_id: str, step_id: str, state: StepState, seen: str, meaning: str, goto: str) -> RunView:
+        entry = self._record("step-result", f"{step_id}: {seen}", run_id=run_id, step_id=step_id)
+        self._outcomes[step_id] = StepOutcome(state, seen, meaning, goto, self.clock(), 0.4, entry.seq)
+        steps = [step.id for step in story.runbook().steps()]
+        self._current = goto if goto in steps else steps[min(len(steps) - 1, steps.index(step_id) + 1)]
+        self.publish()
+        return self._run(run_id)
+
+    async def do_step(self, run_id: str, step_id: str, progress: Progress | None = None) -> RunView:
+        self.calls.append(("do", step_id))
+        if progress:
+            progress("reading pods of kube-router")
+        await asyncio.sleep(0.3)
+        seen = HOSTILE if self.scene == "hostile" else "sha256:4f1e8b0c on 8 nodes\nsha256:9fb2c7d0 on node-2"
+        return self._finish(run_id, step_id, StepState.FAILED, seen, "node-2 runs another version, so other rules", "matrix")
+
+    def answer_step(self, run_id: str, step_id: str, answer: str) -> RunView:
+        return self._finish(run_id, step_id, StepState.DONE, answer, "", "next")
+
+    def skip_step(self, run_id: str, step_id: str, reason: str) -> RunView:
+        return self._finish(run_id, step_id, StepState.SKIPPED, reason, "", "next")
+
+    def go_to_step(self, run_id: str, step_id: str) -> RunView:
+        self._current = step_id
+        return self._run(run_id)
+
+    # -- probes and actions
+
+    async def plan_probe(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ProbePlan:
+        self.calls.append(("plan", dict(arguments)))
+        image = "registry.local/app:1.4.2"
+        return ProbePlan(
+            name,
+            dict(arguments) | {"run": run_id, "step": step_id},
+            "Which connections from nginx to marketplace are refused by the target, which are rejected on the way?",
+            creates=tuple(
+                PlannedObject(Ref("Pod", "nginx", f"stanch-probe-{n}"), n, image, {}, "accepted", True) for n in ("node-3", "node-4")
+            ),
+            reads=("pods and network policies of 2 namespaces",),
+            rights=(Right("create", "pods", "nginx", True), Right("create", "pods/exec", "nginx", True)),
+            method="a debug pod with an image that the node already has; a shell and /proc/net/snmp tell the classes apart",
+            seconds=25,
+            deadline_s=600,
+        )
+
+    async def run_probe(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult:
+        self._activities = (Activity("probe", "probe connectivity", self.clock(), "0 of 12 tries"),)
+        try:
+            for done in range(1, 13):
+                if progress:
+                    progress(f"{done} of 12 tries, node-{2 + done % 3}")
+                self._activities = (replace(self._activities[0], detail=f"{done} of 12 tries"),)
+                self.publish()
+                await asyncio.sleep(0.15)
+        finally:
+            self._activities = ()
+            self.publish()
+        cells = tuple(
+            Cell(
+                Place(ns, n),
+                Target("marketplace", t, f"pod-on-{t}", "10.244.2.31", 8080),
+                Expectation.ALLOW,
+                "allow-ingress",
+                tuple(Try(Verdict.REJECTED if t == "node-2" and ns == "nginx" else Verdict.OK, 3) for _ in range(5)),
+                "node-2" if t == "node-2" and ns == "nginx" else "",
+                "kernel" if t == "node-2" and ns == "nginx" else "",
+            )
+            for ns, n in (("nginx", "node-3"), ("nginx", "node-4"), ("marketplace", "node-2"))
+            for t in ("node-2", "node-5")
+        )
+        run, step = plan.arguments["run"], plan.arguments["step"]
+        self._finish(
+            run, step, StepState.FAILED, "rejected on the way by node-2, 10 of 10", "node-2 enforces policy wrongly", "section:fix-for-good"
+        )
+        return ProbeResult(
+            plan.probe,
+            plan.arguments,
+            self.clock(),
+            self.clock(),
+            cells,
+            conclusions=(
+                Conclusion(
+                    "node-2 rejects connections that every policy allows",
+                    Component("policy-enforcement", "node-2"),
+                    0.97,
+                    "compare the agent's image on node-2",
+                    ("10 of 10 rejected, ICMP 3/3 sent by node-2", "0 of 20 to pods on other nodes"),
+                ),
+            ),
+            created=(Ref("Pod", "nginx", "stanch-probe-node-3"), Ref("Pod", "nginx", "stanch-probe-node-4")),
+            method=plan.method,
+        )
+
+    async def plan_action(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ActionPlan:
+        node = arguments.get("node", "node-2")
+        change = ActionChange(
+            "PATCH",
+            f"/api/v1/nodes/{node}",
+            {"spec": {"unschedulable": True}},
+            "application/merge-patch+json",
+            f"kubectl cordon {node}",
+            "spec.unschedulable: false -> true",
+        )
+        undo = replace(change, kubectl=f"kubectl uncordon {node}", summary="spec.unschedulable: true -> false")
+        return ActionPlan(
+            name,
+            {"run": run_id, "step": step_id},
+            Ref("Node", "", node),
+            change,
+            "prod-eu1",
+            "https://api.prod-eu1:6443",
+            node,
+            "the name of the node",
+            self.clock(),
+            self.clock() + timedelta(minutes=2),
+            preconditions=(Precondition("another node has room?", True, "7 nodes, 41 % memory asked for"),),
+            blast=Blast((f"No new pods on {node}; its 8 running pods stay.", "8 of 9 nodes still take pods."), ()),
+            undo=undo,
+            dry_run="node would be patched",
+            dry_run_ok=True,
+            production=True,
+        )
+
+    async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
+        self.calls.append(("action", typed))
+        self._finish(
+            plan.arguments["run"],
+            plan.arguments["step"],
+            StepState.DONE,
+            "spec.unschedulable is true",
+            "no new pods land on node-2",
+            "move",
+        )
+        return ActionResult(plan, Outcome.DONE, "node-2 is cordoned", self.clock(), 0.2, "seen in the cluster after 0.2 s", plan.undo)
+
+    def decline_action(self, plan: ActionPlan, reason: str) -> None:
+        self.calls.append(("declined", reason))
+        self._record("action-declined", f"{plan.action} {plan.object}: {reason}")
+
+    # -- objects
+
+    async def object_yaml(self, ref: Ref) -> str:
+        if self.scene in ("lost", "offline"):
+            return f"{ref} could not be read: the API server does not answer. The last known fields are in the summary."
+        annotation = HOSTILE if self.scene == "hostile" else "ok"
+        return (
+            f"apiVersion: v1\nkind: {ref.kind}\nmetadata:\n  name: {ref.name}\n  namespace: {ref.namespace}\n  annotations:\n    note: {annotation!r}\nspec:\n  containers:\n  - name: app\n    image: registry.local/app:1.4.2\n"
+            + "".join(f"  - key{i}: value\n" for i in range(60))
+        )
+
+    async def logs(self, namespace: str, pod: str, container: str = "", *, previous: bool = False, tail: int = 500) -> AsyncIterator[str]:
+        for index in range(120 if not previous else 5):
+            text = HOSTILE if self.scene == "hostile" else f"GET /catalog/{index} 502 upstream connect error: connection refused"
+            yield f"2026-11-21T03:{index // 60 + 8:02d}:{index % 60:02d}Z {'previous ' if previous else ''}{text}"
+            if index % 40 == 0:
+                await asyncio.sleep(0)
+        if self.scene == "hostile":
+            yield "x" * 1_000_000
+
+    # -- record
+
+    def note(self, text: str) -> Entry:
+        if text.startswith("@99"):
+            raise ValueError("“@99” is not a time; write @14:30 text, in UTC")
+        entry = self._record(
+            "note",
+            text.split(" ", 1)[-1] if text.startswith(("-", "@")) else text,
+            self.clock() - timedelta(minutes=5) if text.startswith("-5m") else None,
+            time_source="human",
+        )
+        self.publish()
+        return entry
+
+    def entries(self) -> Sequence[Entry]:
+        return sorted(self._entries, key=lambda entry: (entry.occurred_at, entry.seq))
+
+    def draft(self) -> str:
+        lines = "\n".join(f"- {e.occurred_at:%H:%M:%S} {e.text}" for e in self.entries())
+        return f"# Incident 2026-11-21-a (preliminary)\n\n## Impact\n\n_Who noticed what, from when to when?_\n\n## Timeline (UTC)\n\n{lines}\n\n## Contributing factors\n\n- [ ] image tag `latest` on a DaemonSet\n"
+
+    def export(self) -> str:
+        return "/tmp/incidents/2026-11-21-a.md"
+
+
+async def flood(fake: FakeInvestigation, rate: int) -> None:
+    """Change `rate` pods a second, in batches of a tenth of a second."""
+    number = 0
+    names = [key for key in fake.store.rows("Pod")]
+    while True:
+        await asyncio.sleep(0.1)
+        changed = []
+        for _ in range(rate // 10):
+            number += 1
+            namespace, name = names[number % len(names)]
+            changed.append(story.pod(namespace, name, "node-3", "catalog", restarts=number % 50))
+        fake.change("Pod", *changed)
+        fake.publish()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scene", nargs="?", default="story", choices=SCENES)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--rate", type=int, default=0, help="changed pods a second")
+    given = parser.parse_args()
+    from tui.open import show
+
+    async def opened() -> int:
+        fake = FakeInvestigation(given.scene, given.write, moving_clock=True)
+        flooding = asyncio.create_task(flood(fake, given.rate)) if given.rate else None
+        try:
+            return await show(fake, fake.clock)
+        finally:
+            if flooding is not None:
+                flooding.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await flooding
+
+    return asyncio.run(opened())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

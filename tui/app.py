@@ -1,0 +1,206 @@
+"""The application: modes, keys that work anywhere, and the one place where a new picture comes in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from importlib import resources
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from textual.app import App
+from textual.screen import Screen
+from textual.timer import Timer
+
+from cluster.objects import Ref
+from incident.view import View
+from tui.keys import bindings
+from tui.screens.frame import Frame
+from tui.screens.now import NowScreen
+from tui.text import plain
+from tui.walk import Walk
+
+if TYPE_CHECKING:
+    from incident.api import Investigation
+
+STYLESHEETS = ("base.tcss", "screens.tcss", "dialogs.tcss")
+REFRESH = 0.1
+"""Seconds between two paints of new pictures, at least."""
+
+Level = Literal["information", "warning", "error"]
+
+
+def _runbook() -> Screen[Any]:
+    from tui.screens.runbook import RunbookScreen
+
+    return RunbookScreen()
+
+
+def _objects() -> Screen[Any]:
+    from tui.screens.objects import ObjectsScreen
+
+    return ObjectsScreen()
+
+
+def _timeline() -> Screen[Any]:
+    from tui.screens.timeline import TimelineScreen
+
+    return TimelineScreen()
+
+
+class StanchApp(App[int]):
+    """The screens of one investigation. Screens other than `now` are imported when they are first opened."""
+
+    TITLE = "stanch"
+    MODES: ClassVar[Mapping[str, Callable[[], Screen[Any]]]] = {  # type: ignore[assignment]  # Textual's own annotation is narrower than what it accepts
+        "now": NowScreen,
+        "runbook": _runbook,
+        "objects": _objects,
+        "timeline": _timeline,
+    }
+    DEFAULT_MODE = "now"
+    ENABLE_COMMAND_PALETTE = False  # opened by our own action, with our own provider
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (36, "-high")]
+    BINDINGS = bindings("")
+    CSS = "\n".join(resources.files("assets").joinpath(name).read_text("utf-8") for name in STYLESHEETS)
+
+    def __init__(self, investigation: Investigation, clock: Callable[[], datetime], environment: Mapping[str, str] = os.environ) -> None:
+        super().__init__()
+        self.investigation = investigation
+        self.clock = clock
+        self.view: View = investigation.view
+        self.walk = Walk(self)
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._next_paint: Timer | None = None
+        self._pending = False
+        if environment.get("NO_COLOR"):
+            self.theme = "ansi-dark"
+
+    # -- the picture
+
+    def on_ready(self) -> None:
+        self._unsubscribe = self.investigation.subscribe(self._arrived)
+        self.run_worker(self._start(), group="start", exit_on_error=False, description="start the investigation")
+
+    async def _start(self) -> None:
+        try:
+            await self.investigation.start()
+        except Exception as error:  # whatever it is, the screens stay: they work without a cluster
+            self.tell(f"The investigation could not be started: {error}. Notes and runbooks work; r tries again.", "error")
+
+    def on_unmount(self) -> None:
+        self._unsubscribe()
+
+    def _arrived(self, view: View) -> None:
+        """At once when nothing was painted lately, otherwise with the next paint: never more than ten a second."""
+        self.view = view
+        if self._next_paint is not None:
+            self._pending = True
+            return
+        self._next_paint = self.set_timer(REFRESH, self._flushed)
+        self._paint()
+
+    def _flushed(self) -> None:
+        self._next_paint = None
+        if self._pending:
+            self._pending = False
+            self._arrived(self.view)
+
+    def _paint(self) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, Frame):
+                screen.picture()
+
+    def refresh_screens(self) -> None:
+        """Something of ours changed (a step, a note): paint with the next flush."""
+        self._arrived(self.view)
+
+    def tell(self, text: str, level: Level = "information") -> None:
+        """A short message; its text is never markup."""
+        self.notify(plain(text).plain, severity=level, markup=False, timeout=8 if level == "information" else 15)
+
+    # -- going somewhere
+
+    def action_go(self, mode: str) -> None:
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        if self.current_mode != mode:
+            self.switch_mode(mode)
+
+    async def action_back(self) -> None:
+        """One screen back; from the first screen of a mode to `now`."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        elif self.current_mode != "now":
+            self.switch_mode("now")
+
+    def open_runbook(self, runbook_id: str, symptom_id: str = "") -> None:
+        self.walk.open(runbook_id, symptom_id)
+        self.action_go("runbook")
+
+    def action_choose_runbook(self, symptom_id: str = "") -> None:
+        from tui.screens.choice import choose_runbook
+
+        choose_runbook(self, symptom_id)
+
+    def probe_of(self, runbook_id: str, symptom_id: str, wanted: tuple[str, ...]) -> None:
+        self.walk.open(runbook_id, symptom_id)
+        self.walk.probe_first(wanted)
+
+    def open_object(self, ref: Ref, part: str = "summary") -> None:
+        from tui.screens.detail import ObjectScreen
+
+        self.push_screen(ObjectScreen(ref, part))
+
+    # -- anywhere
+
+    def action_symptom(self) -> None:
+        from tui.screens.symptom import SymptomScreen
+
+        self.push_screen(SymptomScreen())
+
+    def action_note(self) -> None:
+        from tui.screens.note import NoteDialog
+
+        self.push_screen(NoteDialog())
+
+    def action_connection(self) -> None:
+        from tui.screens.reading import ConnectionScreen
+
+        self.push_screen(ConnectionScreen())
+
+    def action_help(self) -> None:
+        from tui.screens.reading import HelpScreen
+
+        scope = self.screen.SCOPE if isinstance(self.screen, Frame) else ""
+        self.push_screen(HelpScreen(scope))
+
+    def action_palette(self) -> None:
+        from textual.command import CommandPalette
+
+        from tui.palette import Everything
+
+        self.push_screen(CommandPalette(providers=[Everything], placeholder="action, screen, runbook or object"))
+
+    def action_retry(self) -> None:
+        self.investigation.retry_now()
+        self.tell("Asking the cluster again now.")
+
+    def action_leave(self) -> None:
+        """At once when nothing runs; otherwise only after a question."""
+        running = [activity.title for activity in self.view.activities] or ([self.walk.running] if self.walk.running else [])
+        if not running:
+            self.exit(0)
+            return
+        from tui.screens.dialogs import Question
+
+        self.push_screen(
+            Question(
+                "Quit while something runs?",
+                [f"running: {title}" for title in running],
+                "What it created in the cluster is removed first.",
+                "quit",
+            ),
+            lambda yes: self.exit(0) if yes else None,
+        )

@@ -1,0 +1,48 @@
+"""Lines of a log as they come, bounded: what was dropped is counted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator
+
+from tui.text import Line, line
+
+KEPT = 2_000
+"""Lines kept; older ones are dropped and counted."""
+LONGEST = 2_000
+"""Characters of a line that are shown."""
+
+
+class LogLines:
+    """A ring of lines that have been cleaned and made ready to draw."""
+
+    def __init__(self) -> None:
+        self.lines: deque[Line] = deque(maxlen=KEPT)
+        self.received = 0
+        self.state = "reading"
+        """reading, ended, or one sentence that says why not."""
+
+    def add(self, text: str) -> None:
+        self.received += 1
+        cut = f"{text[:LONGEST]} … ({len(text) - LONGEST} more characters)" if len(text) > LONGEST else text
+        self.lines.append(line(" ", cut))
+
+    async def read(self, source: AsyncIterator[str]) -> None:
+        """Until it ends. Whatever goes wrong is said in `state`."""
+        try:
+            async for text in source:
+                self.add(text)
+            self.state = "ended"
+        except Exception as error:  # the pane says it: a log that cannot be read is an answer
+            self.state = f"The log could not be read: {error or type(error).__name__}"
+
+    def shown(self, width: int) -> list[Line]:
+        rows = list(self.lines)
+        dropped = self.received - len(rows)
+        if dropped:
+            rows.insert(0, line(" ", (f"… {dropped:,} earlier lines are not kept", "muted")))
+        if self.state == "reading":
+            return rows or [line(" ", ("reading …", "unknown"))]
+        if self.state == "ended":
+            return rows or [line(" ", ("The log is empty.", "muted"))]
+        return [*rows, line(" ", (self.state, "warning"))]

@@ -1,0 +1,85 @@
+"""The entry to the screens: opens them on an investigation, and ends both cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from incident.api import Investigation
+
+PATIENCE = 12.0
+"""Seconds that the end of an investigation may take: its own limit is 10."""
+
+Clock = Callable[[], datetime]
+
+
+def unsuitable(environment: Mapping[str, str] = os.environ, stdin: TextIO | None = None, stdout: TextIO | None = None) -> str:
+    """Why screens cannot be shown here, one sentence with what to do instead; "" when they can."""
+    stdin, stdout = stdin or sys.stdin, stdout or sys.stdout
+    if not stdin.isatty() or not stdout.isatty():
+        return "There is no terminal here, so the screens cannot be shown; `stanch triage` prints the same answers as text."
+    if environment.get("TERM", "") in ("dumb", ""):
+        return "This terminal (TERM=dumb) cannot show screens; `stanch triage` and `stanch run ID` work on it."
+    return ""
+
+
+def run(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) -> int:
+    """Show the screens until the person leaves; returns the exit code. Starts and stops the investigation."""
+    return asyncio.run(show(investigation, clock))
+
+
+async def show(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) -> int:
+    """As `run`, on the running event loop. 0 when left by a key, 128 + n when ended by signal n."""
+    from tui.app import StanchApp  # imports Textual: nothing else of ours needs it
+
+    app = StanchApp(investigation, clock)
+    loop = asyncio.get_running_loop()
+    ended_by = 0
+
+    def end(number: int) -> None:
+        nonlocal ended_by
+        ended_by = number
+        app.exit(128 + number)
+
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, end, number)
+    try:
+        code = await app.run_async()
+    finally:
+        await _stopped(investigation)
+        for number in signals:
+            loop.remove_signal_handler(number)
+    if ended_by:
+        return 128 + ended_by
+    return code if isinstance(code, int) else app.return_code or 0
+
+
+async def _stopped(investigation: Investigation) -> None:
+    """Stop the investigation after the terminal was given back; say so when that takes a moment."""
+    stopping = asyncio.ensure_future(investigation.stop())
+    done, _ = await asyncio.wait({stopping}, timeout=0.7)
+    if not done:
+        _say("Removing what was created in the cluster and closing the record, up to 10 s …")
+        done, _ = await asyncio.wait({stopping}, timeout=PATIENCE)
+    if not done:
+        stopping.cancel()
+        _say("The cluster did not answer in time. What is left there ends at its deadline, and the next start removes it.")
+        return
+    error = stopping.exception()
+    if error is not None:
+        _say(f"The investigation did not end cleanly: {error}")
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except OSError:
+        pass  # the terminal is gone (SIGHUP): there is nobody to tell

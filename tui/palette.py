@@ -1,0 +1,70 @@
+"""The palette: actions, screens, runbooks and objects by a part of their name; never more than 50 at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from cluster.objects import Ref
+from tui.keys import ACTIONS, Action
+from tui.text import plain
+
+if TYPE_CHECKING:
+    from tui.app import StanchApp
+
+LIMIT = 50
+OBJECT_LIMIT = 20_000
+"""Names of objects that are searched for each key; more would be felt."""
+SEARCHED = ("Node", "Deployment", "StatefulSet", "DaemonSet", "Service", "Pod")
+CUTOFF = 60
+
+
+class Everything(Provider):
+    """Ranked with RapidFuzz: the matcher that comes with the palette takes a hundred times as long."""
+
+    @property
+    def stanch(self) -> StanchApp:
+        return cast("StanchApp", self.app)
+
+    async def discover(self) -> Hits:
+        for action in self._actions():
+            yield DiscoveryHit(plain(_named(action)), self._act(action), text=_named(action), help=plain(action.help).plain)
+
+    async def search(self, query: str) -> Hits:
+        from rapidfuzz import fuzz, process, utils
+
+        choices: dict[str, Callable[[], object]] = {_named(action): self._act(action) for action in self._actions()}
+        app = self.stanch
+        for runbook in app.investigation.runbooks():
+            choices[f"runbook {runbook.id}: {runbook.title}"] = partial(app.open_runbook, runbook.id)
+        store, left = app.investigation.store, OBJECT_LIMIT
+        for kind in SEARCHED:
+            for key in list(store.rows(kind))[:left]:
+                choices[str(Ref(kind, *key))] = partial(app.open_object, Ref(kind, *key))
+                left -= 1
+        found = process.extract(
+            query, choices.keys(), scorer=fuzz.partial_ratio, processor=utils.default_process, limit=LIMIT, score_cutoff=CUTOFF
+        )
+        for name, score, _ in found:
+            yield Hit(score / 100, plain(name), choices[name], text=plain(name).plain)
+
+    def _actions(self) -> list[Action]:
+        from tui.screens.frame import Frame
+
+        screen = self.screen
+        scope = screen.SCOPE if isinstance(screen, Frame) else ""
+        return [action for action in ACTIONS if action.scope in ("", scope) and action.help]
+
+    def _act(self, action: Action) -> Callable[[], object]:
+        async def run() -> None:
+            namespace = self.screen if action.scope else self.app
+            await self.app.run_action(action.id, namespace)
+
+        return run
+
+
+def _named(action: Action) -> str:
+    return f"{action.help.rstrip('.')}  ({action.keys})"

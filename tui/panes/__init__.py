@@ -1,0 +1,1 @@
+"""What each pane says, as lines: pure functions of the picture, the width and the time."""

@@ -1,0 +1,80 @@
+"""The line of keys at the bottom, and the help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tui.keys import ACTIONS, FIRST, Action, actions_for
+from tui.text import BLANK, Line, Piece, columns, line, paragraphs, rule
+
+TITLES = {"now": "Now", "runbook": "Runbook", "objects": "Objects", "object": "One object", "timeline": "Timeline", "": "Anywhere"}
+
+READING = {
+    "now": (
+        "Each symptom is a group of things that fail together: how bad, what, how long, what the failing ones share and the healthy ones do not, and "
+        "the runbook that fits with its score (0 to 1). Below or beside it stands why: what speaks for that runbook, what is missing, what speaks "
+        "against it, and what was changed before."
+    ),
+    "runbook": (
+        "Steps stand at the left in the order of the runbook: first stop the bleeding, then find out. A check only reads. A probe measures and shows its "
+        "plan first. An action changes the cluster: it shows the exact change, its blast radius and its undo, and asks you to type a word. `unknown` "
+        "means asked but not answered; it is never a pass."
+    ),
+    "objects": (
+        "Rows are live. A filter is words and conditions: restarts>3 age<1h node=node-2 !ready. `loading`, `stale`, `forbidden` and `none` are four different "
+        "things; the line above the table says which, and as of when."
+    ),
+    "object": "Times of events are absolute, in UTC. Values of Secrets and ConfigMaps are never read: only the names of their keys are shown.",
+    "timeline": (
+        "The log holds what was seen, done, ruled out and noted, in UTC, by the time it happened; a later record of it is shown as such. The draft is the "
+        "beginning of a post-mortem made from it; export writes it to a file in which your own edits are kept."
+    ),
+}
+
+
+def keys_line(scope: str, width: int) -> Line:
+    """As many keys as fit, those of this screen first; help always."""
+    actions = [action for action in actions_for(scope) if action.label and action.id not in ("back", "help")]
+    if scope != "now":
+        own = sum(1 for action in actions if action.scope == scope)
+        actions.insert(own, next(action for action in ACTIONS if action.id == "back"))
+    final = next(action for action in ACTIONS if action.id == "help")
+    texts = [(action.keys, action.label) for action in actions]
+    gap = 3 if _width(texts, 3) + _width([(final.keys, final.label)], 3) <= width else 2
+    while texts and _width(texts, gap) + len(final.keys) + 1 + len(final.label) > width:
+        texts.pop()
+    pieces: list[str | Piece] = []
+    for key, label in [*texts, (final.keys, final.label)]:
+        pieces += [(key, "key"), f" {label}{' ' * gap}"]
+    return line(*pieces)
+
+
+def _width(texts: Sequence[tuple[str, str]], gap: int) -> int:
+    return sum(len(key) + 1 + len(label) + gap for key, label in texts)
+
+
+def help_lines(scope: str, width: int) -> list[Line]:
+    """How to read the screen, then every key: this screen's first."""
+    lines: list[Line] = []
+    if scope in READING:
+        lines += [rule(f"how to read: {TITLES[scope].lower()}", width), *paragraphs(READING[scope], width - 2, indent=1), BLANK]
+    order = [scope, "", *(other for other in FIRST if other != scope)] if scope else ["", *FIRST]
+    for each in order:
+        lines.append(rule(TITLES[each].lower(), width))
+        for action in ACTIONS:
+            if action.scope == each and action.help:
+                head = columns(("", 0), (_all_keys(action), 11, "key"), gap=1)
+                for index, row in enumerate(paragraphs(action.help, max(20, width - 16))):
+                    start = head.pieces if index == 0 else ((" " * 12, "plain"),)
+                    lines.append(Line((*start, ("  ", "plain"), *row.pieces)))
+        lines.append(BLANK)
+    lines += [
+        rule("moving", width),
+        line(" ", ("↑ ↓ j k", "key"), "  choose    ", ("tab", "key"), "  next pane    ", ("pgup pgdn home end", "key"), "  scroll"),
+        BLANK,
+    ]
+    return lines
+
+
+def _all_keys(action: Action) -> str:
+    return " ".join(Action(action.id, key, "", "").keys for key in action.key.split(","))

@@ -1,0 +1,120 @@
+"""The status line, always there: which cluster, may it be changed, how old is each answer, is the last entry on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from cluster.freshness import Freshness, State
+from incident.view import Activity, Reach, RecordView, View
+from tui.text import Line, Piece, line, shorten
+from tui.words import age, count, freshness, kinds_name, reach
+
+ALWAYS = ("Node", "Pod", "Event")
+GAP: Piece = ("  ", "plain")
+
+
+def status_lines(view: View, now: datetime, width: int, height: int = 40) -> list[Line]:
+    """One line when it fits, two on a narrow terminal; on a very small one only what cannot be missed."""
+    where = _where(view, now, width)
+    ages = _ages(view.kinds, now)
+    record = _record(view.record)
+    if width < 60 or height < 16:
+        return [_fill([*_where(view, now, 30)[:3]], record[-1:], width)]
+    together = _fill([*where, *ages], record, width)
+    if _size([*where, *ages], record) <= width:
+        return [together]
+    return [_fill(where, record, width), _fill(_fitting(view.kinds, now, width - 2), [], width)]
+
+
+def _where(view: View, now: datetime, width: int) -> list[Piece]:
+    pieces: list[Piece] = [(view.context or "no context", "strong")]
+    words, style = reach(view.api, now)
+    if words:
+        pieces.append((words, style))
+    if view.server and view.api.reach is not Reach.OFFLINE and width >= 60:
+        pieces.append((shorten(view.server, max(16, width // 3)), "muted"))
+    pieces.append(("CAN CHANGE", "change") if view.write else ("read-only", "plain"))
+    if view.namespaces:
+        pieces.append((shorten("ns " + ",".join(view.namespaces), 24), "plain"))
+    return pieces
+
+
+def _ages(kinds: Sequence[Freshness], now: datetime) -> list[Piece]:
+    """Nodes, pods and events always; of the others those that are not live; the rest is counted."""
+    pieces: list[Piece] = []
+    quiet = 0
+    for kind in sorted(kinds, key=_order):
+        words, style = freshness(kind, now)
+        if kind.kind in ALWAYS:
+            pieces.append((f"{kinds_name(kind.kind)} {words}", style))
+        elif kind.state in (State.LIVE, State.ABSENT):
+            quiet += kind.state is State.LIVE
+        else:
+            pieces.append((f"{kinds_name(kind.kind)}: {words}", style))
+    if quiet:
+        pieces.append((f"+{quiet} live", "muted"))
+    return pieces
+
+
+def _fitting(kinds: Sequence[Freshness], now: datetime, width: int) -> list[Piece]:
+    """As many ages as fit, and how many more there are: `a` shows all."""
+    pieces = _ages(kinds, now)
+    kept: list[Piece] = []
+    used = 0
+    for index, piece in enumerate(pieces):
+        rest = len(pieces) - index - 1
+        need = len(piece[0]) + 2
+        if used + need + (14 if rest else 0) > width:
+            return [*kept, (f"+{len(pieces) - index} more: a", "warning" if any(s != "plain" for _, s in pieces[index:]) else "muted")]
+        kept.append(piece)
+        used += need
+    return kept
+
+
+def _order(kind: Freshness) -> tuple[int, int, str]:
+    first = ALWAYS.index(kind.kind) if kind.kind in ALWAYS else len(ALWAYS)
+    states = (State.FORBIDDEN, State.STALE, State.LOADING, State.WAITING, State.ABSENT, State.LIVE)
+    return first, states.index(kind.state), kind.kind
+
+
+def _record(record: RecordView) -> list[Piece]:
+    if record.state == "none":
+        return [("nothing is recorded", "warning")]
+    if record.state == "ok":
+        return [(f"INC {record.incident}", "plain"), (f"rec {count(record.entries)} ok", "good")]
+    return [(f"INC {record.incident}", "plain"), (f"rec {count(record.entries)} NOT IN FILE, beside it", "critical")]
+
+
+def _size(left: Sequence[Piece], right: Sequence[Piece]) -> int:
+    return sum(len(text) + 2 for text, _ in [*left, *right]) + 1
+
+
+def _fill(left: Sequence[Piece], right: Sequence[Piece], width: int) -> Line:
+    """Pieces from the left and pieces at the right edge, in one line of `width` cells; the right ones are never pushed out."""
+    tail: list[Piece] = []
+    for piece in right:
+        tail += [GAP, piece]
+    tail_width = line(*tail).width + 1
+    head: list[str | Piece] = [" "]
+    room = width - tail_width - 1
+    for index, (text, style) in enumerate(left):
+        gap = 2 if index else 0
+        if room - gap < 4:
+            break
+        text = shorten(text, room - gap)
+        head += [" " * gap, (text, style)] if gap else [(text, style)]
+        room -= gap + line(text).width
+    return line(*head, " " * max(0, room), *tail)
+
+
+def activity_line(activities: Sequence[Activity], now: datetime, width: int) -> Line | None:
+    """What runs now, for how long, and that it can be stopped; None when nothing does."""
+    if not activities:
+        return None
+    first = activities[0]
+    more = f"  and {len(activities) - 1} more" if len(activities) > 1 else ""
+    stop = "  x stop" if first.can_stop else ""
+    detail = f"  {first.detail}" if first.detail else ""
+    text = shorten(f"{first.title}{detail}", max(10, width - 24))
+    return line(" ", ("running ", "info"), text, f"  {age((now - first.started).total_seconds())}", (more, "muted"), (stop, "key"))

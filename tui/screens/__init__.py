@@ -1,0 +1,1 @@
+"""The screens: each puts panes together and says what its keys do."""

@@ -1,0 +1,77 @@
+"""Choosing one of many by typing a part of its name: a runbook, a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+from textual.widgets import Input
+
+from tui.entry import TypedLine
+from tui.lines import LinesView
+from tui.panes.matches import catalogue_lines
+from tui.screens.dialogs import Dialog
+from tui.text import Line
+
+if TYPE_CHECKING:
+    from tui.app import StanchApp
+
+Listing = Callable[[str, int], Sequence[Line]]
+"""(what was typed, width) -> lines with targets."""
+
+
+class Choice(Dialog[str]):
+    """A list that narrows while one types."""
+
+    KEYS = (("type", "to narrow"), ("↑ ↓", "choose"), ("enter", "this one"), ("esc", "back"))
+    AUTO_FOCUS = "TypedLine"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("up", "move(-1)", "up", show=False), Binding("down", "move(1)", "down", show=False)]
+
+    def __init__(self, title: str, listing: Listing, at: str = "") -> None:
+        super().__init__(title)
+        self._listing, self._at = listing, at
+        self._input = TypedLine(placeholder="part of the name", classes="typed")
+
+    def answers(self) -> Iterable[Widget]:
+        yield self._input
+
+    def content(self, width: int) -> Sequence[Line]:
+        return self._listing(self._input.value, width)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        if self._at:
+            self.call_after_refresh(self._body.move_to, self._at)
+
+    @on(Input.Changed)
+    def narrowed(self, event: Input.Changed) -> None:
+        self.draw()
+
+    @on(Input.Submitted)
+    def submitted(self, event: Input.Submitted) -> None:
+        if self._body.target:
+            self.dismiss(self._body.target)
+
+    @on(LinesView.Chosen)
+    def chosen(self, event: LinesView.Chosen) -> None:
+        self.dismiss(event.target)
+
+    def action_move(self, by: int) -> None:
+        if by < 0:
+            self._body.action_up()
+        else:
+            self._body.action_down()
+
+
+def choose_runbook(app: StanchApp, symptom_id: str = "") -> None:
+    """Let a person take any runbook of the catalogue."""
+    runbooks = app.investigation.runbooks()
+
+    def opened(runbook_id: str | None) -> None:
+        if runbook_id:
+            app.open_runbook(runbook_id, symptom_id)
+
+    app.push_screen(Choice("choose a runbook", lambda words, width: catalogue_lines(runbooks, words, width)), opened)

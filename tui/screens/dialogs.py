@@ -1,0 +1,152 @@
+"""Questions: short, in the middle, with `no` as the answer of Escape and of everything unclear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from incident.runs import RunView
+from runbooks.model import Step
+from runbooks.steps import fill
+from tui.entry import TypedLine
+from tui.lines import LinesView
+from tui.screens.frame import Fixed
+from tui.text import BLANK, Line, line, paragraphs, rule, wrap
+
+T = TypeVar("T")
+
+
+class Dialog(ModalScreen[T], Generic[T]):
+    """A box with a title, lines to read, something to answer with, and the keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "no", "no", show=False), Binding("ctrl+c", "no", "no", show=False)]
+    KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("esc", "back"),)
+    AUTO_FOCUS = ".answer"
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+        self._heading = Fixed(classes="head")
+        self._body = LinesView(classes="dialog-body answer")
+        self._keys_pane = Fixed(classes="dialog-keys")
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield self._heading
+            yield self._body
+            yield from self.answers()
+            yield self._keys_pane
+
+    @property
+    def keys(self) -> Sequence[tuple[str, str]]:
+        """(key, what it does), for the last line of the box."""
+        return self.KEYS
+
+    def answers(self) -> Iterable[Widget]:
+        return ()
+
+    def content(self, width: int) -> Sequence[Line]:
+        return ()
+
+    def on_mount(self) -> None:
+        self.draw()
+
+    def draw(self) -> None:
+        self._heading.show(lambda width: [rule(self._title, width)])
+        self._body.show(lambda width: list(self.content(width)))
+        self._keys_pane.show(lambda width: [line(" ", *(piece for key, label in self.keys for piece in ((key, "key"), f" {label}   ")))])
+
+    def action_no(self) -> None:
+        self.dismiss(None)
+
+
+class Question(Dialog[bool]):
+    """Yes by one named key; Enter, Escape and everything else is no."""
+
+    KEYS = (("y", "yes"), ("esc enter", "no"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "yes", "yes", show=False),
+        Binding("enter,n", "no", "no", show=False, priority=True),
+    ]
+
+    def __init__(self, title: str, texts: Sequence[str], consequence: str, verb: str) -> None:
+        super().__init__(title)
+        self._texts, self._consequence, self._verb = texts, consequence, verb
+
+    def content(self, width: int) -> Sequence[Line]:
+        lines = [row for text in self._texts for row in paragraphs(text, width - 2, indent=1)]
+        return [
+            *lines,
+            BLANK,
+            *paragraphs(self._consequence, width - 2, "muted", 1),
+            BLANK,
+            line(" ", ("y", "key"), f" {self._verb}   ", ("esc", "key"), " do not"),
+        ]
+
+    def action_yes(self) -> None:
+        self.dismiss(True)
+
+    def action_no(self) -> None:
+        self.dismiss(False)
+
+
+class Ask(Dialog[str]):
+    """One line of text; Escape gives nothing back."""
+
+    KEYS = (("enter", "take it"), ("esc", "leave it"))
+    AUTO_FOCUS = "TypedLine"
+
+    def __init__(self, title: str, texts: Sequence[str], placeholder: str = "", value: str = "", required: bool = True) -> None:
+        super().__init__(title)
+        self._texts, self._required = texts, required
+        self._input = TypedLine(value=value, placeholder=placeholder, classes="typed")
+
+    def answers(self) -> Iterable[Widget]:
+        yield self._input
+
+    def content(self, width: int) -> Sequence[Line]:
+        return [row for text in self._texts for row in paragraphs(text, width - 2, indent=1)]
+
+    @on(Input.Submitted)
+    def taken(self, event: Input.Submitted) -> None:
+        text = event.value.strip()
+        if text or not self._required:
+            self.dismiss(text)
+        else:
+            self._keys_pane.show(lambda width: [line(" ", ("Type something, or leave with esc.", "warning"))])
+
+
+class Answers(Dialog[str]):
+    """The answers that a step offers, one to be chosen."""
+
+    KEYS = (("↑ ↓", "choose"), ("enter", "this one"), ("esc", "not now"))
+
+    def __init__(self, step: Step, run: RunView) -> None:
+        super().__init__("what do you see?")
+        self._step = step
+        self._values = {parameter.name: parameter.value for parameter in run.parameters}
+
+    def content(self, width: int) -> Sequence[Line]:
+        step = self._step
+        lines = paragraphs(fill(step.question, self._values), width - 2, "strong", 1)
+        if step.expected:
+            lines += wrap(line((" expected ", "muted"), fill(step.expected, self._values)), width, 10)
+        lines.append(BLANK)
+        for answer in step.answers:
+            rows = wrap(line("   ", (answer.when, "key"), f"  {fill(answer.means, self._values)}", target=answer.when), width, 5)
+            lines += [Line(row.pieces, answer.when) for row in rows]
+        if not step.answers:
+            lines.append(line("   ", ("done", "key"), "  it is done", target="done"))
+        return lines
+
+    @on(LinesView.Chosen)
+    def chosen(self, event: LinesView.Chosen) -> None:
+        self.dismiss(event.target)

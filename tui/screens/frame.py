@@ -1,0 +1,102 @@
+"""What all screens have: the status line on top, what runs, the line of keys, and the picture they show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widget import Widget
+
+from incident.api import Investigation
+from incident.view import View
+from tui.lines import LinesView
+from tui.panes.keys import keys_line
+from tui.panes.status import activity_line, status_lines
+from tui.text import Line
+
+if TYPE_CHECKING:
+    from tui.app import StanchApp
+
+
+class Fixed(LinesView, can_focus=False):
+    """Lines that are only read; as high as they need to be."""
+
+    def show_lines(self, lines: list[Line]) -> None:
+        self.styles.height = len(lines)
+        self.show(lambda width: lines)
+
+
+class Frame(Screen[None]):
+    """One screen. It is handed each new picture while it is the one that is seen, and a tick every second for ages."""
+
+    SCOPE: ClassVar[str] = ""
+    AUTO_FOCUS = ".main"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seconds: Timer | None = None
+        self._status_pane = Fixed(classes="status")
+        self._activity_pane = Fixed(classes="running")
+        self._keys_pane = Fixed(classes="keys")
+
+    @property
+    def stanch(self) -> StanchApp:
+        return cast("StanchApp", self.app)
+
+    @property
+    def investigation(self) -> Investigation:
+        return self.stanch.investigation
+
+    @property
+    def view(self) -> View:
+        return self.stanch.view
+
+    @property
+    def now(self) -> datetime:
+        return self.stanch.clock()
+
+    def compose(self) -> ComposeResult:
+        yield self._status_pane
+        yield from self.body()
+        yield self._activity_pane
+        yield self._keys_pane
+
+    def body(self) -> Iterable[Widget]:
+        """The panes between the status line and the keys."""
+        return ()
+
+    def draw(self) -> None:
+        """Show the picture in the panes; called for each new picture, each second, and when the screen is seen again."""
+
+    def picture(self) -> None:
+        """A new picture, or a second has gone by."""
+        if not self.is_attached or not self.size.width:
+            return
+        width, height = self.size
+        self._status_pane.show_lines(status_lines(self.view, self.now, width, height))
+        running = activity_line(self.view.activities, self.now, width)
+        self._activity_pane.show_lines([running] if running else [])
+        self._activity_pane.display = running is not None
+        self._keys_pane.show_lines([keys_line(self.SCOPE, width)])
+        self.draw()
+
+    def on_mount(self) -> None:
+        self._seconds = self.set_interval(1.0, self.picture)
+        self.picture()
+
+    def on_screen_resume(self) -> None:
+        if self._seconds is not None:
+            self._seconds.resume()
+        self.picture()
+
+    def on_screen_suspend(self) -> None:
+        """A screen that is not seen does nothing."""
+        if self._seconds is not None:
+            self._seconds.pause()
+
+    def on_resize(self) -> None:
+        self.picture()

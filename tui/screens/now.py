@@ -1,0 +1,109 @@
+"""The screen `now`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import on
+from textual.containers import Container
+from textual.widget import Widget
+
+from incident.view import SymptomView
+from tui.keys import bindings
+from tui.lines import LinesView
+from tui.panes.now import headline, one_sentence, symptom_lines, why_lines, why_title
+from tui.screens.frame import Fixed, Frame
+from tui.text import rule
+
+
+class NowScreen(Frame):
+    """What is wrong, and why the tool thinks so."""
+
+    SCOPE = "now"
+    BINDINGS = bindings("now")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._head = Fixed(classes="head")
+        self._why_head = Fixed(classes="head")
+        self._symptoms = LinesView(classes="main symptoms")
+        self._why = LinesView(classes="why")
+        self._match = 0
+        """Which of the chosen symptom's runbooks is explained."""
+
+    def body(self) -> Iterable[Widget]:
+        with Container(classes="panes"):
+            with Container(classes="pane left"):
+                yield self._head
+                yield self._symptoms
+            with Container(classes="pane right"):
+                yield self._why_head
+                yield self._why
+
+    @property
+    def chosen(self) -> SymptomView | None:
+        target = self._symptoms.target
+        views = self.view.symptoms
+        return next((item for item in views if item.symptom.id == target), views[0] if views else None)
+
+    @property
+    def match_index(self) -> int:
+        matches = self.chosen.matches if self.chosen else ()
+        return self._match % len(matches) if matches else 0
+
+    def draw(self) -> None:
+        view, now = self.view, self.now
+        tiny = self.size.width < 60 or self.size.height < 16
+        self._head.show(lambda width: [rule(f"now ─ {headline(view, now)}" if view.symptoms else "now", width)])
+        self._head.display = not tiny
+        self._symptoms.show(lambda width: one_sentence(view, now, width) if tiny else symptom_lines(view, now, width))
+        item = self.chosen
+        index = self.match_index
+        self.query_one(".right").display = item is not None and not tiny
+        self._why_head.show(lambda width: [rule(why_title(item, index), width)])
+        self._why.show(lambda width: why_lines(item, index, now, width))
+
+    @on(LinesView.Highlighted)
+    def symptom_chosen(self, event: LinesView.Highlighted) -> None:
+        if event.view is self._symptoms:
+            self._match = 0
+            self._why.scroll_home(animate=False)
+            self.draw()
+
+    @on(LinesView.Chosen)
+    def symptom_opened(self, event: LinesView.Chosen) -> None:
+        self.action_open_runbook()
+
+    def action_other_match(self, by: int) -> None:
+        item = self.chosen
+        if item and item.matches:
+            self._match = (self.match_index + by) % len(item.matches)
+            self._why.scroll_home(animate=False)
+            self.draw()
+
+    def action_open_runbook(self) -> None:
+        item = self.chosen
+        if item is None or not item.matches:
+            self.stanch.action_choose_runbook(item.symptom.id if item else "")
+            return
+        self.stanch.open_runbook(item.matches[self.match_index].id, item.symptom.id)
+
+    def action_probe(self) -> None:
+        """The step that would tell what is missing, when it is a probe; otherwise the runbook's first probe."""
+        item = self.chosen
+        if item is None or not item.matches:
+            self.stanch.tell(
+                "No runbook fits this symptom, so no probe is suggested. Describe it with /, or choose a runbook with 2.", "warning"
+            )
+            return
+        match = item.matches[self.match_index]
+        wanted = tuple(reason.step for reason in match.missing if reason.step)
+        self.stanch.probe_of(match.id, item.symptom.id, wanted)
+
+    def action_logs(self) -> None:
+        item = self.chosen
+        pods = [ref for ref in item.symptom.objects if ref.kind == "Pod"] if item else []
+        if not pods:
+            self.stanch.tell("No pod belongs to this symptom; find its objects with o.", "warning")
+            return
+        self.stanch.open_object(pods[0], "logs")

@@ -1,0 +1,228 @@
+"""The screen `objects`: one table of one kind, live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from textual import on
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Input
+
+from cluster.freshness import Freshness
+from cluster.objects import Ref
+from cluster.store import Change
+from incident.columns import Column, Type
+from incident.filters import FilterError
+from incident.tables import ObjectTable
+from tui.entry import TypedLine
+from tui.keys import bindings
+from tui.lines import LinesView
+from tui.panes.objects import all_kinds, cells, empty_lines, fitting, headings, kind_lines, state_line
+from tui.screens.frame import Fixed, Frame
+from tui.table import VirtualTable
+from tui.text import rule
+from tui.words import kinds_name
+
+FLUSH = 0.1
+"""Seconds between two takings-over of changes; a table of more than LARGE rows takes them once a second, sorting costs there."""
+LARGE = 50_000
+
+
+class ObjectsScreen(Frame):
+    SCOPE = "objects"
+    BINDINGS = bindings("objects")
+    AUTO_FOCUS = "VirtualTable"
+
+    def __init__(self, kind: str = "Pod") -> None:
+        super().__init__()
+        self._head = Fixed(classes="head")
+        self._state = Fixed(classes="state")
+        self._filter_line = TypedLine(placeholder="restarts>3 age<1h node=node-2 !ready, or words", classes="typed filter")
+        self._table = VirtualTable(classes="main")
+        self._empty = LinesView(classes="empty")
+        self._kind = kind
+        self._tables: dict[str, ObjectTable] = {}
+        """Filter and order of each kind stay while one looks at others."""
+        self._shown: Sequence[Column] = ()
+        self._problem = ""
+        self._changes: list[Change] = []
+        self._flush_timer: Timer | None = None
+        self._unfollow: Callable[[], None] = lambda: None
+
+    def body(self) -> Iterable[Widget]:
+        yield self._head
+        yield self._filter_line
+        yield self._state
+        yield self._table
+        yield self._empty
+
+    @property
+    def table(self) -> ObjectTable:
+        if self._kind not in self._tables:
+            self._tables[self._kind] = ObjectTable(self.investigation.store, self._kind, self.now)
+        return self._tables[self._kind]
+
+    @property
+    def freshness(self) -> Freshness | None:
+        return next((kind for kind in self.view.kinds if kind.kind == self._kind), None)
+
+    # -- following the cluster, only while it is seen
+
+    def on_mount(self) -> None:
+        self._filter_line.display = False
+        super().on_mount()
+        self._follow()
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self._follow()
+
+    def on_screen_suspend(self) -> None:
+        super().on_screen_suspend()
+        self._unfollow()
+        self._unfollow = lambda: None
+        if self._flush_timer is not None:
+            self._flush_timer.stop()
+            self._flush_timer = None
+
+    def _follow(self) -> None:
+        if self._flush_timer is not None:
+            return
+        self._flush_timer = self.set_interval(FLUSH if self.table.total < LARGE else 1.0, self._take_over)
+        self._unfollow = self.investigation.watch_changes(self._changes.extend)
+        self._changes.clear()
+        self.table.rebuild(self.now)
+        self._show_table()
+
+    def _take_over(self) -> None:
+        if not self._changes:
+            return
+        changes = self._changes[:]
+        self._changes.clear()
+        delta = self.table.apply(changes, self.now)
+        if delta.moved:
+            self._table.moved()
+            self._draw_around()
+        elif delta.touched:
+            self._table.touched(delta.touched)
+
+    # -- drawing
+
+    def draw(self) -> None:
+        table = self.table
+        if table.filter.timed:
+            table.rebuild(self.now)
+            self._table.moved()
+        elif any(column.type is Type.AGE for column in self._shown):
+            self._table.touched({table.key_at(row) for row in self._table.seen_rows()})
+        self._draw_around()
+
+    def _draw_around(self) -> None:
+        table, kind, now = self.table, self.freshness, self.now
+        filtered = f" ─ {table.filter.text}" if table.filter.text else ""
+        self._head.show(lambda width: [rule(f"{kinds_name(self._kind)}{filtered}", width)])
+        self._state.show(lambda width: [state_line(table, kind, self._problem, now, width)])
+        self._table.display = bool(len(table))
+        self._empty.display = not len(table)
+        if not len(table):
+            self._empty.show(lambda width: empty_lines(table, kind, now, width))
+
+    def _show_table(self) -> None:
+        table = self.table
+        self._shown = fitting(table.columns, self.size.width or 80)
+        self._table.show(table, headings(table, self._shown), lambda row: cells(table, row, self._shown, self.now))
+        self._draw_around()
+        if self._table.display and not self._filter_line.has_focus:
+            self._table.focus()
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self._show_table()
+
+    # -- keys
+
+    def show_kind(self, kind: str) -> None:
+        self._kind, self._problem = kind, ""
+        self._changes.clear()
+        self.table.rebuild(self.now)
+        self._filter_line.value = self.table.filter.text
+        self._show_table()
+
+    def action_next_kind(self, by: int) -> None:
+        kinds = all_kinds()
+        self.show_kind(kinds[(kinds.index(self._kind) + by) % len(kinds)])
+
+    def action_kind(self) -> None:
+        from tui.screens.choice import Choice
+
+        view, now = self.view, self.now
+        choice = Choice("which kind?", lambda words, width: kind_lines(words, view.kinds, now, width), self._kind)
+        self.app.push_screen(choice, lambda kind: self.show_kind(kind) if kind else None)
+
+    def action_sort(self) -> None:
+        table = self.table
+        names = [column.name for column in self._shown]
+        at = names.index(table.sort_by.name) if table.sort_by.name in names else -1
+        table.sort(self._shown[(at + 1) % len(names)], self.now)
+        self._show_table()
+
+    def action_reverse(self) -> None:
+        self.table.sort(self.table.sort_by, self.now, not self.table.reverse)
+        self._show_table()
+
+    def action_filter(self) -> None:
+        self._filter_line.display = True
+        self._filter_line.value = self.table.filter.text
+        self._filter_line.focus()
+
+    @on(Input.Changed)
+    def filter_typed(self, event: Input.Changed) -> None:
+        """Filter with each key; a filter that is not finished yet keeps the rows of the last good one and says what is missing."""
+        event.stop()
+        if not self._filter_line.display or event.value == self.table.filter.text:
+            return
+        try:
+            self.table.set_filter(event.value.strip(), self.now)
+            self._problem = ""
+        except FilterError as error:
+            self._problem = str(error)
+        self._show_table()
+
+    @on(Input.Submitted)
+    def filter_done(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._filter_line.display = bool(event.value)
+        self._table.focus()
+
+    async def action_leave_filter(self) -> None:
+        """Escape: first the filter goes, then the screen."""
+        if self.table.filter.text or self._filter_line.display:
+            self._problem = ""
+            self.table.set_filter("", self.now)
+            self._filter_line.value = ""
+            self._filter_line.display = False
+            self._show_table()
+            self._table.focus()
+        else:
+            await self.stanch.action_back()
+
+    @on(VirtualTable.Chosen)
+    def chosen(self, event: VirtualTable.Chosen) -> None:
+        self.action_open_object()
+
+    @property
+    def ref(self) -> Ref | None:
+        key = self._table.key
+        return Ref(self._kind, *key) if isinstance(key, tuple) else None
+
+    def action_open_object(self) -> None:
+        ref = self.ref
+        if ref is not None:
+            self.stanch.open_object(ref)
+
+    def action_object_logs(self) -> None:
+        if self.ref is not None and self._kind == "Pod":
+            self.stanch.open_object(self.ref, "logs")
+        else:
+            self.stanch.tell("Only pods have logs; tab goes to another kind.", "warning")

@@ -1,0 +1,91 @@
+"""The two gates on screen: the plan of a probe, and the exact change of an action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+from textual.widgets import Input
+
+from actions.plan import ActionPlan
+from incident.view import View
+from probes.result import ProbePlan
+from tui.entry import TypedLine
+from tui.panes.gate import gate_lines, shut
+from tui.panes.probe import plan_lines
+from tui.screens.dialogs import Dialog
+from tui.text import Line, line
+
+
+class ProbeDialog(Dialog[bool]):
+    """What a probe would do. `y` runs it; Enter and Escape do not."""
+
+    KEYS = (("y", "run the probe"), ("esc enter", "no"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "yes", "run", show=False),
+        Binding("enter,n", "no", "no", show=False, priority=True),
+    ]
+
+    def __init__(self, plan: ProbePlan) -> None:
+        super().__init__(f"plan of the probe {plan.probe}")
+        self._plan = plan
+
+    @property
+    def keys(self) -> Sequence[tuple[str, str]]:
+        return (("esc enter", "back"),) if self._plan.refused else self.KEYS
+
+    def content(self, width: int) -> Sequence[Line]:
+        return plan_lines(self._plan, width)
+
+    def action_yes(self) -> None:
+        if not self._plan.refused:
+            self.dismiss(True)
+
+    def action_no(self) -> None:
+        self.dismiss(False)
+
+
+class GateDialog(Dialog[str]):
+    """The exact change, what it touches, how it is undone; done only when the asked word is typed exactly. Default: no."""
+
+    KEYS = (("esc", "no, change nothing"),)
+    AUTO_FOCUS = "TypedLine"
+
+    def __init__(self, plan: ActionPlan, view: View) -> None:
+        super().__init__("a change to the cluster")
+        self._plan, self._view = plan, view
+        self._shut = shut(plan, view)
+        self._input = TypedLine(placeholder=f"type {plan.confirmation} to do it; an empty line or esc means no", classes="typed")
+
+    def answers(self) -> Iterable[Widget]:
+        if not self._shut:
+            yield self._input
+
+    def content(self, width: int) -> Sequence[Line]:
+        return gate_lines(self._plan, self._view, width)
+
+    @on(Input.Submitted)
+    def typed(self, event: Input.Submitted) -> None:
+        text = event.value.strip()
+        if not text:
+            self.dismiss("")
+        elif text == self._plan.confirmation:
+            self.dismiss(text)
+        else:
+            self._keys_pane.show(
+                lambda width: [
+                    line(
+                        " ",
+                        ("That is not it; nothing was changed. ", "warning"),
+                        f"Asked for: {self._plan.confirmation}   ",
+                        ("esc", "key"),
+                        " no",
+                    )
+                ]
+            )
+
+    def action_no(self) -> None:
+        self.dismiss("")

@@ -1,0 +1,45 @@
+"""Screens that are only read: help, the way to the API server, a whole runbook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.widget import Widget
+
+from tui.lines import Build, LinesView
+from tui.panes.connection import connection_lines
+from tui.panes.keys import help_lines
+from tui.screens.frame import Fixed, Frame
+from tui.text import rule
+
+
+class Reading(Frame):
+    """A title and lines."""
+
+    SCOPE = ""
+
+    def __init__(self, title: str, build: Build) -> None:
+        super().__init__()
+        self._title, self._build = title, build
+        self._head = Fixed(classes="head")
+        self._lines = LinesView(classes="main whole")
+
+    def body(self) -> Iterable[Widget]:
+        yield self._head
+        yield self._lines
+
+    def draw(self) -> None:
+        self._head.show(lambda width: [rule(self._title, width)])
+        self._lines.show(self._build)
+
+
+class HelpScreen(Reading):
+    def __init__(self, scope: str) -> None:
+        super().__init__("help", lambda width: help_lines(scope, width))
+
+
+class ConnectionScreen(Reading):
+    """The ladder to the API server, and what is known of each kind."""
+
+    def __init__(self) -> None:
+        super().__init__("connection", lambda width: connection_lines(self.view, self.now, width))

@@ -1,0 +1,166 @@
+"""The screen `runbook`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from textual import on, work
+from textual.containers import Container
+from textual.widget import Widget
+
+from runbooks.model import Step
+from runbooks.steps import names
+from tui.keys import bindings
+from tui.lines import LinesView
+from tui.panes.runbook import progress_text, runbook_lines, section_lines, step_lines, steps_lines
+from tui.screens.dialogs import Ask
+from tui.screens.frame import Fixed, Frame
+from tui.text import BLANK, line, paragraphs, rule
+
+
+class RunbookScreen(Frame):
+    """Steps at the left, the chosen one at the right. Nothing runs without a key; nothing changes without the gate."""
+
+    SCOPE = "runbook"
+    BINDINGS = bindings("runbook")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._head = Fixed(classes="head")
+        self._step_head = Fixed(classes="head")
+        self._steps = LinesView(classes="main steps")
+        self._step = LinesView(classes="step")
+        self._at = ""
+        """run id and current step that were shown last: the cursor follows the walk, not every repaint."""
+
+    def body(self) -> Iterable[Widget]:
+        with Container(classes="panes runbook-panes"):
+            with Container(classes="pane left"):
+                yield self._head
+                yield self._steps
+            with Container(classes="pane right"):
+                yield self._step_head
+                yield self._step
+
+    @property
+    def chosen(self) -> Step | None:
+        run = self.stanch.walk.run
+        return run.runbook.step(self._steps.target) if run else None
+
+    def draw(self) -> None:
+        walk = self.stanch.walk
+        run = walk.run
+        if run is None:
+            self._head.show(lambda width: [rule("runbook", width)])
+            self._steps.show(
+                lambda width: [
+                    BLANK,
+                    *paragraphs(
+                        "No runbook is open. Choose a symptom on the first screen and press enter, or take one from the catalogue.",
+                        width - 2,
+                        indent=1,
+                    ),
+                    BLANK,
+                    line(
+                        " ",
+                        ("c", "key"),
+                        " choose a runbook   ",
+                        ("/", "key"),
+                        " describe a symptom   ",
+                        ("1", "key"),
+                        " what is wrong now",
+                    ),
+                ]
+            )
+            self.query_one(".right").display = False
+            return
+        self.query_one(".right").display = True
+        self._head.show(lambda width: [rule(f"{run.runbook.id} ─ {progress_text(run)}", width)])
+        self._steps.show(lambda width: steps_lines(run, walk.running_step, width))
+        at = f"{run.id} {run.current}"
+        if at != self._at:
+            self._at = at
+            self.call_after_refresh(self._steps.move_to, run.current)
+        self._draw_step()
+
+    def _draw_step(self) -> None:
+        walk, now = self.stanch.walk, self.now
+        run, step = walk.run, self.chosen
+        if run is None:
+            return
+        if step is None:
+            section = run.runbook.section(self._steps.target.removeprefix("section:"))
+            self._step_head.show(lambda width: [rule("read", width)])
+            self._step.show(lambda width: section_lines(section, width) if section else runbook_lines(run.runbook, width))
+            return
+        running = walk.running_step == step.id
+        progress = walk.progress if walk.progress_step == step.id else ()
+        result = walk.results.get((run.id, step.id))
+        self._step_head.show(lambda width: [rule(f"step {step.id}", width)])
+        self._step.show(lambda width: step_lines(run, step, now, width, running, progress, result))
+
+    @on(LinesView.Highlighted)
+    def step_chosen(self, event: LinesView.Highlighted) -> None:
+        if event.view is self._steps:
+            self._step.scroll_home(animate=False)
+            self._draw_step()
+
+    @on(LinesView.Chosen)
+    def step_entered(self, event: LinesView.Chosen) -> None:
+        self.action_run_step()
+
+    def action_run_step(self) -> None:
+        step = self.chosen
+        if step is not None:
+            self.stanch.walk.do(step)
+        elif self.stanch.walk.run is None:
+            self.stanch.action_choose_runbook()
+
+    def action_stop(self) -> None:
+        self.stanch.walk.stop()
+
+    def action_go_to_step(self) -> None:
+        if self.chosen is not None:
+            self.stanch.walk.go_to(self.chosen.id)
+
+    def action_choose_runbook(self) -> None:
+        self.stanch.action_choose_runbook()
+
+    def action_read(self) -> None:
+        run = self.stanch.walk.run
+        if run is not None:
+            from tui.screens.reading import Reading
+
+            self.app.push_screen(Reading(run.runbook.id, lambda width: runbook_lines(run.runbook, width)))
+
+    @work(exit_on_error=False)
+    async def action_skip_step(self) -> None:
+        step = self.chosen
+        if step is None:
+            return
+        reason = cast(
+            "str | None",
+            await self.app.push_screen_wait(
+                Ask("skip this step", [step.question, "Why is it skipped? The record keeps the reason."], "reason")
+            ),
+        )
+        if reason:
+            self.stanch.walk.skip(step.id, reason)
+
+    @work(exit_on_error=False)
+    async def action_parameters(self) -> None:
+        """Each parameter of the step in turn; Escape ends."""
+        walk, step = self.stanch.walk, self.chosen
+        if walk.run is None or step is None:
+            return
+        wanted = [parameter for parameter in walk.run.parameters if parameter.name in names(step)]
+        if not wanted:
+            self.stanch.tell("This step has no parameters.")
+        for parameter in wanted:
+            texts = [step.question, f"{parameter.name}, now from: {parameter.origin or 'nowhere'}"]
+            value = await self.app.push_screen_wait(Ask("run it with", texts, parameter.name, parameter.value, required=False))
+            if value is None:
+                return
+            if value != parameter.value:
+                walk.set_parameter(parameter.name, value)

@@ -1,0 +1,87 @@
+"""The screen `timeline`: the log beside the draft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from textual import on
+from textual.containers import Container
+from textual.widget import Widget
+
+from timeline.entry import Entry
+from tui.keys import bindings
+from tui.lines import LinesView
+from tui.panes.runbook import markdown_lines
+from tui.panes.timeline import entry_lines, log_lines
+from tui.screens.frame import Fixed, Frame
+from tui.text import rule
+from tui.words import count
+
+WIDE = 110
+
+
+class TimelineScreen(Frame):
+    SCOPE = "timeline"
+    BINDINGS = bindings("timeline")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._log_head = Fixed(classes="head")
+        self._draft_head = Fixed(classes="head")
+        self._log = LinesView(classes="main log", follow=True)
+        self._draft = LinesView(classes="draft")
+        self._lane = "log"
+        self._recorded = -1
+        """Number of entries that are shown: the record only grows, so the same number is the same log."""
+        self._entries: Sequence[Entry] = ()
+        self._text = ""
+
+    def body(self) -> Iterable[Widget]:
+        with Container(classes="panes timeline-panes"):
+            with Container(classes="pane left"):
+                yield self._log_head
+                yield self._log
+            with Container(classes="pane right"):
+                yield self._draft_head
+                yield self._draft
+
+    def draw(self) -> None:
+        record, now = self.view.record, self.now
+        wide = self.size.width >= WIDE
+        self.query_one(".left").display = wide or self._lane == "log"
+        self.query_one(".right").display = wide or self._lane == "draft"
+        if record.entries != self._recorded:
+            first = self._recorded < 0
+            self._recorded = record.entries
+            self._entries = self.investigation.entries()
+            self._text = self.investigation.draft()
+            entries, text = self._entries, self._text
+            self._log.show(lambda width: log_lines(entries, now, width))
+            self._draft.show(lambda width: markdown_lines(text, width))
+            if first:
+                self.call_after_refresh(self._log.action_edge, 1)
+        title = f"log ─ {count(len(self._entries))} entries" if record.state == "ok" else f"log ─ {record.reason or record.state}"
+        self._log_head.show(lambda width: [rule(title, width)])
+        self._draft_head.show(lambda width: [rule("draft of the post-mortem ─ x exports it", width)])
+
+    def action_switch_lane(self) -> None:
+        self._lane = "draft" if self._lane == "log" else "log"
+        self.draw()
+        (self._draft if self._lane == "draft" else self._log).focus()
+
+    def action_export(self) -> None:
+        try:
+            path = self.investigation.export()
+        except (OSError, ValueError) as error:
+            self.stanch.tell(f"The draft could not be written: {error}", "error")
+            return
+        self.stanch.tell(f"Written to {path}; your own edits in it are kept.")
+
+    @on(LinesView.Chosen)
+    def opened(self, event: LinesView.Chosen) -> None:
+        """Enter on an entry: all that is recorded of it."""
+        entry = next((each for each in self._entries if each.id == event.target), None)
+        if entry is not None:
+            from tui.screens.reading import Reading
+
+            self.app.push_screen(Reading("entry", lambda width: entry_lines(entry, self.now, width)))

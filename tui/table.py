@@ -1,0 +1,207 @@
+"""A table that draws only the rows one sees and repaints only those that changed, at any number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.lines import CURSOR
+from tui.text import STYLES, Line, Piece, fit, to_strip
+
+
+class Rows(Protocol):
+    """What the table shows: rows by number, each known by a key that outlives sorting."""
+
+    def __len__(self) -> int: ...
+
+    def key_at(self, row: int) -> Any: ...
+
+    def row_of(self, key: Any) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """`width` in cells; 0 takes what is left."""
+
+    title: str
+    width: int
+    right: bool = False
+
+
+Cells = Callable[[int], Sequence[Piece]]
+"""(row) -> text and style name of each shown cell."""
+
+
+class VirtualTable(ScrollView, can_focus=True):
+    """Rows of a `Rows`; the cursor stays on the same object while rows move around it."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"text--{name}" for name in STYLES}
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("pagedown,space", "page(1)", "page down", show=False),
+        Binding("home", "edge(-1)", "first", show=False),
+        Binding("end,G", "edge(1)", "last", show=False),
+        Binding("enter", "choose", "choose", show=False),
+    ]
+
+    @dataclass
+    class Chosen(Message):
+        """Enter, or a click on the row that the cursor is on."""
+
+        table: VirtualTable
+        key: Hashable
+
+    def __init__(self, *, classes: str | None = None) -> None:
+        super().__init__(classes=classes)
+        self._rows: Rows = ()  # type: ignore[assignment]  # an empty tuple has the length that is asked for
+        self._cells: Cells = lambda row: ()
+        self._headings: Sequence[Heading] = ()
+        self._row = 0
+        self._key: Hashable | None = None
+
+    # -- content
+
+    def show(self, rows: Rows, headings: Sequence[Heading], cells: Cells) -> None:
+        """Other rows or other columns: everything is drawn anew; other rows begin at the top."""
+        if rows is not self._rows:
+            self._row, self._key = 0, None
+            self.scroll_to(y=0, animate=False, immediate=True)
+        self._rows, self._headings, self._cells = rows, headings, cells
+        self.moved()
+
+    def moved(self) -> None:
+        """Rows came, went or changed places: put the cursor back on its object, draw what is seen."""
+        count = len(self._rows)
+        self.virtual_size = Size(self.size.width, count + 1)
+        row = self._rows.row_of(self._key) if self._key is not None and count else None
+        if row is None:
+            row = min(self._row, max(0, count - 1))
+        shift = row - self._row
+        self._row = row
+        self._key = self._rows.key_at(row) if count else None
+        if shift and self.scroll_offset.y:  # what one reads does not jump when rows appear above it
+            self.scroll_to(y=max(0, self.scroll_offset.y + shift), animate=False, immediate=True)
+        self._keep_seen()
+        self.refresh()
+
+    def touched(self, keys: Collection[Hashable]) -> None:
+        """Objects changed in place: repaint those that are seen."""
+        top, height = self.scroll_offset.y, self.size.height - 1
+        for row in range(top, min(top + height, len(self._rows))):
+            if self._rows.key_at(row) in keys:
+                self._repaint(row)
+
+    @property
+    def key(self) -> Hashable | None:
+        """Key of the object under the cursor, None in an empty table."""
+        return self._key if len(self._rows) else None
+
+    def select(self, key: Hashable) -> None:
+        row = self._rows.row_of(key)
+        if row is not None:
+            self._go(row)
+
+    def _repaint(self, row: int) -> None:
+        self.refresh(Region(0, row - self.scroll_offset.y + 1, self.size.width, 1))
+
+    def seen_rows(self) -> range:
+        top = self.scroll_offset.y
+        return range(top, min(top + max(0, self.size.height - 1), len(self._rows)))
+
+    # -- drawing
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y == 0:
+            return to_strip(self._head_line(width), self._piece_style, 0, width, self._style("heading"))
+        row = y - 1 + self.scroll_offset.y
+        if row >= len(self._rows):
+            return Strip.blank(width, self.rich_style)
+        here = row == self._row
+        under = self._style("cursor") if here and self.has_focus else self.rich_style
+        return to_strip(self._line(self._cells(row), width), self._piece_style, 0, width, under, CURSOR if here else "")
+
+    def widths(self, width: int) -> list[int]:
+        """Cells of each column; those of width 0 share what is left."""
+        fixed = sum(h.width for h in self._headings) + len(self._headings)
+        open_ = sum(1 for h in self._headings if not h.width)
+        rest = max(8, (width - 1 - fixed) // open_) if open_ else 0
+        return [h.width or rest for h in self._headings]
+
+    def _line(self, cells: Sequence[Piece], width: int) -> Line:
+        pieces: list[Piece] = [(" ", "plain")]
+        for heading, size, (text, style) in zip(self._headings, self.widths(width), cells, strict=False):
+            text = text.rjust(size) if heading.right and len(text) < size else text
+            pieces += [(fit(text, size), style), (" ", "plain")]
+        return Line(tuple(pieces))
+
+    def _head_line(self, width: int) -> Line:
+        return self._line([(heading.title, "heading") for heading in self._headings], width)
+
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(f"text--{name}", default=Style.null())
+
+    def _piece_style(self, name: str) -> Style:
+        return self.get_component_rich_style(f"text--{name}", partial=True, default=Style.null()) if name != "plain" else Style.null()
+
+    # -- moving
+
+    def _go(self, row: int) -> None:
+        count = len(self._rows)
+        if not count:
+            return
+        before, self._row = self._row, max(0, min(row, count - 1))
+        self._key = self._rows.key_at(self._row)
+        self._repaint(before)
+        self._repaint(self._row)
+        self._keep_seen()
+
+    def _keep_seen(self) -> None:
+        top, height = self.scroll_offset.y, max(1, self.size.height - 1)
+        if self._row < top:
+            self.scroll_to(y=self._row, animate=False, immediate=True)
+        elif self._row >= top + height:
+            self.scroll_to(y=self._row - height + 1, animate=False, immediate=True)
+
+    def action_move(self, by: int) -> None:
+        self._go(self._row + by)
+
+    def action_page(self, direction: int) -> None:
+        self._go(self._row + direction * max(1, self.size.height - 2))
+
+    def action_edge(self, direction: int) -> None:
+        self._go(0 if direction < 0 else len(self._rows) - 1)
+
+    def action_choose(self) -> None:
+        if self.key is not None:
+            self.post_message(self.Chosen(self, self.key))
+
+    def on_click(self, event: events.Click) -> None:
+        row = event.y - 1 + self.scroll_offset.y
+        if event.y == 0 or row >= len(self._rows):
+            return
+        if row == self._row:
+            self.action_choose()
+        else:
+            self._go(row)
+
+    def on_resize(self) -> None:
+        self.moved()
+
+    def on_focus(self) -> None:
+        self._repaint(self._row)
+
+    def on_blur(self) -> None:
+        self._repaint(self._row)

@@ -1,0 +1,152 @@
+"""States, ages and times in words: never colour alone, never a relative time without its absolute one near it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from cluster.freshness import Freshness, State
+from incident.runs import StepState
+from incident.view import ApiView, Reach
+from triage.finding import Severity
+
+SEVERITY: dict[Severity, tuple[str, str]] = {
+    Severity.CRITICAL: ("CRIT", "critical"),
+    Severity.WARNING: ("WARN", "warning"),
+    Severity.INFO: ("INFO", "info"),
+}
+"""Word (four letters, so that rows stay aligned) and style name."""
+
+STEP: dict[StepState, tuple[str, str]] = {
+    StepState.TODO: ("to do", "muted"),
+    StepState.NOW: ("now", "key"),
+    StepState.RUNNING: ("running", "info"),
+    StepState.PASSED: ("as expected", "good"),
+    StepState.FAILED: ("abnormal", "critical"),
+    StepState.UNKNOWN: ("unknown", "unknown"),
+    StepState.DONE: ("done", "good"),
+    StepState.SKIPPED: ("skipped", "muted"),
+}
+
+
+def age(seconds: float) -> str:
+    """A duration in at most five characters: `0s`, `48s`, `8m`, `3h`, `2d`."""
+    seconds = max(0.0, seconds)
+    if seconds < 120:
+        return f"{int(seconds)}s"
+    if seconds < 7_200:
+        return f"{int(seconds // 60)}m"
+    if seconds < 172_800:
+        return f"{int(seconds // 3600)}h"
+    return f"{int(seconds // 86_400)}d"
+
+
+def ago(at: datetime | None, now: datetime) -> str:
+    """How long ago, for people: `8 min`, `3 h`, `2 d`; "unknown" when the time is."""
+    if at is None:
+        return "unknown"
+    seconds = max(0.0, (now - at).total_seconds())
+    if seconds < 120:
+        return f"{int(seconds)} s"
+    if seconds < 7_200:
+        return f"{int(seconds // 60)} min"
+    if seconds < 172_800:
+        return f"{int(seconds // 3600)} h"
+    return f"{int(seconds // 86_400)} d"
+
+
+def clock(at: datetime | None, now: datetime | None = None) -> str:
+    """`03:02:11`; with the date when it was not today. UTC always."""
+    if at is None:
+        return "unknown"
+    at = at.astimezone(UTC)
+    if now is not None and at.date() != now.astimezone(UTC).date():
+        return f"{at:%Y-%m-%d %H:%M:%S}"
+    return f"{at:%H:%M:%S}"
+
+
+def minute(at: datetime | None, now: datetime) -> str:
+    """`02:58`, or `11-20 02:58` on another day. UTC."""
+    if at is None:
+        return "  ?  "
+    at = at.astimezone(UTC)
+    return f"{at:%m-%d %H:%M}" if at.date() != now.astimezone(UTC).date() else f"{at:%H:%M}"
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def plural(number: int, noun: str, nouns: str = "") -> str:
+    """`1 object`, `41 objects`."""
+    return f"{count(number)} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def freshness(kind: Freshness, now: datetime) -> tuple[str, str]:
+    """The state of one kind in words and its style: loading, live, stale, forbidden and absent read differently."""
+    heard = age((now - kind.heard).total_seconds()) if kind.heard is not None else ""
+    match kind.state:
+        case State.WAITING:
+            return "not asked yet", "unknown"
+        case State.LOADING:
+            of = f"/~{count(kind.expected)}" if kind.expected else ""
+            return f"loading {count(kind.count)}{of}", "unknown"
+        case State.LIVE:
+            return heard or "live", "plain"
+        case State.STALE:
+            return (f"{heard} stale" if heard else "stale"), "warning"
+        case State.FORBIDDEN:
+            return "forbidden", "warning"
+        case State.ABSENT:
+            return "not offered", "muted"
+
+
+def reach(api: ApiView, now: datetime) -> tuple[str, str]:
+    """Whether the API answers, in words; "" when all is well."""
+    since = age((now - api.since).total_seconds())
+    match api.reach:
+        case Reach.LIVE:
+            return "", "plain"
+        case Reach.CONNECTING:
+            return f"connecting {since}", "unknown"
+        case Reach.DEGRADED:
+            return f"API DEGRADED {since}", "warning"
+        case Reach.LOST:
+            return f"API LOST {since}", "critical"
+        case Reach.OFFLINE:
+            return "no cluster", "unknown"
+
+
+PLURALS = {
+    "Node": "nodes",
+    "Pod": "pods",
+    "Event": "events",
+    "Ingress": "ingresses",
+    "NetworkPolicy": "network policies",
+    "PersistentVolumeClaim": "volume claims",
+    "PersistentVolume": "volumes",
+    "HorizontalPodAutoscaler": "autoscalers",
+    "PodDisruptionBudget": "disruption budgets",
+    "EndpointSlice": "endpoint slices",
+    "ValidatingWebhookConfiguration": "validating webhooks",
+    "MutatingWebhookConfiguration": "mutating webhooks",
+    "CustomResourceDefinition": "CRDs",
+    "VolumeAttachment": "volume attachments",
+    "ConfigMap": "config maps",
+    "CronJob": "cron jobs",
+    "ReplicaSet": "replica sets",
+    "StatefulSet": "stateful sets",
+    "DaemonSet": "daemon sets",
+    "ResourceQuota": "quotas",
+    "ClusterRole": "cluster roles",
+    "ClusterRoleBinding": "cluster role bindings",
+}
+
+
+def kinds_count(number: int, kind: str) -> str:
+    """`1 Pod`, `1,240 pods`."""
+    return f"1 {kind}" if number == 1 else f"{count(number)} {kinds_name(kind)}"
+
+
+def kinds_name(kind: str) -> str:
+    """The everyday plural of a kind: `pods`, `volume claims`."""
+    return PLURALS.get(kind, kind.lower() + "s")
