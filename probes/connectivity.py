@@ -22,10 +22,11 @@ from probes import script
 from probes.classify import judge_all, mark_rate_limited, read
 from probes.context import ProbeContext, Progress
 from probes.debugpod import CONTAINER, Identity, new_name, owner_manifest, pod_ref, unclonable
-from probes.infer import infer, infer_senders
+from probes.infer import infer
 from probes.lifecycle import NotStarted, create, remove_all, wait_running
 from probes.policy import End, end_of, expect, not_evaluated
 from probes.result import Cell, Expectation, Place, PlannedObject, ProbePlan, ProbeResult, Right, Target, Try, Verdict
+from probes.senders import infer_senders
 from probes.stations import CLIENT, NONE, POD, PROVES, Station, build
 from probes.statistics import tries_wanted
 from probes.surroundings import surroundings

@@ -33,7 +33,8 @@ class Drift:
     def sentence(self) -> str:
         nodes = ", ".join(sorted(self.odd))
         ids = ", ".join(sorted({short(i) for i in self.odd.values()}))
-        return f"{self.daemonset.name}/{self.container} runs {ids} on {nodes}, but {short(self.majority)} on {len(self.majority_nodes)} other nodes"
+        usual = f"{short(self.majority)} on {len(self.majority_nodes)} other nodes"
+        return f"{self.daemonset.name}/{self.container} runs {ids} on {nodes}, but {usual}"
 
 
 def short(image_id: str) -> str:

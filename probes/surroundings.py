@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from cluster.objects import Node, Pod, Service
 from cluster.store import Store
 from probes.image_drift import drifts
-from probes.infer import Surroundings
 from probes.labels import representative
 from probes.plan import endpoints, ready
 from probes.result import Cell
+from probes.suspects import Surroundings
 
 
 def surroundings(store: Store, cells: Iterable[Cell]) -> Surroundings:

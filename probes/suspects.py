@@ -1,0 +1,73 @@
+"""The parts of a connection's way that can be at fault, and what is known around a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from probes.result import Cell, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known beside the matrix. `drifted`: node -> sentence for agents that run other content there.
+
+    `senders`: address -> node for addresses that belong to nodes; `ready_endpoints`: Service "ns/name" -> number of ready endpoints;
+    `declared`: "ns/pod" -> TCP ports that the pod declares; `sources_possible`: namespaces and nodes from which more could be measured.
+    """
+
+    drifted: Mapping[str, str]
+    senders: Mapping[str, str]
+    ready_endpoints: Mapping[str, int]
+    declared: Mapping[str, tuple[int, ...]]
+    namespaces: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+
+
+NOTHING = Surroundings({}, {}, {}, {})
+
+Suspect = tuple[str, str]
+"""(kind, name) of a component."""
+
+
+def is_bad(cell: Cell) -> bool:
+    """Most of the counted tries failed; a mixed cell is looked at apart."""
+    return cell.failed * 2 > len(cell.counted)
+
+
+def components(cell: Cell) -> set[Suspect]:
+    """Everything that must work for this cell to be good, single parts and interactions."""
+    source, target = cell.source, cell.target
+    parts: set[Suspect] = {("source-node", source.node), ("source-namespace", f"{source.namespace} -> {goal(cell)}")}
+    if source.pod:
+        parts.add(("source-pod", f"{source.namespace}/{source.pod}"))
+    if target.node:
+        parts |= {
+            ("node-network", target.node),
+            ("policy-enforcement", f"{target.node}: {source.namespace} -> {target.namespace}"),
+        }
+        if source.node != target.node:
+            parts |= {("path", f"{source.node} -> {target.node}"), ("cross-node", "between nodes")}
+    if target.pod:
+        parts.add(("pod", f"{target.namespace}/{target.pod}:{target.port}"))
+        parts.add(("workload", f"{target.namespace}:{target.port}"))
+    elif target.service:
+        parts |= {("service", f"{target.namespace}/{target.service}"), ("kube-proxy", source.node)}
+    else:
+        parts.add(("address", f"{target.address}:{target.port}"))
+    return parts
+
+
+def goal(cell: Cell) -> str:
+    return cell.target.namespace or cell.target.address
+
+
+def main_class(cells: Collection[Cell]) -> Verdict:
+    tally: dict[Verdict, int] = {}
+    for cell in cells:
+        tally[cell.main] = tally.get(cell.main, 0) + 1
+    return max(sorted(tally), key=lambda v: tally[v])
+
+
+def sender_node(cell: Cell, around: Surroundings) -> str:
+    return around.senders.get(cell.sender, cell.sender if cell.sender_source == "inferred" else "") if cell.sender else ""
