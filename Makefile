@@ -11,10 +11,10 @@ DRILL ?= network-policy-cni-version-skew
 drill: $(VENV)/.installed
 	@$(BIN)/stanch drill $(DRILL)
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -23,18 +23,15 @@ lint: $(VENV)/.installed-dev
 
 check: lint test
 
-bench: $(VENV)/.installed-dev
+bench: $(VENV)/.installed
 	$(BIN)/python -m bench
 
-# The versions and hashes of constraints.txt hold for every package that these two commands install.
+# constraints.txt holds the version and the hashes of every package, those for the tests and the build included. The project itself comes after
+# them and without asking anybody: pip refuses a folder among hashed packages.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing stanch into $(VENV) ..."
-	@$(PIP) install --constraint constraints.txt --editable .
-	@touch $@
-
-$(VENV)/.installed-dev: $(VENV)/.installed
-	@echo "installing what the tests need ..."
-	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@$(PIP) install --require-hashes --requirement constraints.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/bin/python:

@@ -61,8 +61,7 @@ def _up(stack: ExitStack, options: argparse.Namespace) -> dict[str, object]:
         lab = stack.enter_context(nodes())
         cluster: Cluster = lab.cluster
         members = {
-            name: {"pid": member.namespace.pid, "address": member.address, "pods": member.pod_range}
-            for name, member in lab.members.items()
+            name: {"pid": member.namespace.pid, "address": member.address, "pods": member.pod_range} for name, member in lab.members.items()
         }
     else:
         objects = population(nodes=options.nodes, pods=options.pods) if options.nodes else ()

@@ -11,7 +11,7 @@ import httpx
 
 from tests.rungs.certificates import Authority, Certificate, create_authority
 from tests.rungs.kubeconfig import connect, write
-from tests.rungs.processes import Process, free_port, start, wait_until
+from tests.rungs.processes import Process, flags, free_port, start, wait_until
 
 SERVICE_RANGE = "10.96.0.0/16"
 # An API server refuses a loopback address here; this one (RFC 5737, documentation) is only ever written into Endpoints.
@@ -59,30 +59,34 @@ def start_apiserver(
     tokens = directory / "tokens.csv"
     tokens.write_text(f'{TOKENS["admin"]},token-admin,token-admin,"system:masters"\n{TOKENS["viewer"]},viewer,viewer\n')
     server = f"https://{address}:{port}"
-    process = start(
-        stack,
-        "kube-apiserver",
-        [binary, "--etcd-servers", etcd, "--secure-port", str(port), "--bind-address", "0.0.0.0" if enter else address,
-         "--advertise-address", advertised,
-         "--tls-cert-file", serving.certificate, "--tls-private-key-file", serving.key,
-         "--client-ca-file", authority.root.certificate, "--token-auth-file", tokens,
-         "--service-account-key-file", accounts.certificate, "--service-account-signing-key-file", accounts.key,
-         "--service-account-issuer", "https://kubernetes.default.svc",
-         "--authorization-mode", "Node,RBAC", "--service-cluster-ip-range", SERVICE_RANGE, "--allow-privileged=true",
-         # Pods of the tests have no token; the controller manager of rung 1 that would make their accounts does not run.
-         "--disable-admission-plugins", "ServiceAccount",
-         "--kubelet-client-certificate", to_kubelet.certificate, "--kubelet-client-key", to_kubelet.key,
-         "--kubelet-preferred-address-types", "InternalIP",  # otherwise it looks node names up in DNS
-         "--event-ttl", "8760h", "--endpoint-reconciler-type", "lease" if endpoints else "none",
-         "--profiling=false"],
-        directory,
-        enter=enter,
-    )
+    settings = {
+        "etcd-servers": etcd,
+        "secure-port": port,
+        "bind-address": "0.0.0.0" if enter else address,
+        "advertise-address": advertised,
+        "tls-cert-file": serving.certificate,
+        "tls-private-key-file": serving.key,
+        "client-ca-file": authority.root.certificate,
+        "token-auth-file": tokens,
+        "service-account-key-file": accounts.certificate,
+        "service-account-signing-key-file": accounts.key,
+        "service-account-issuer": "https://kubernetes.default.svc",
+        "authorization-mode": "Node,RBAC",
+        "service-cluster-ip-range": SERVICE_RANGE,
+        "allow-privileged": "true",
+        # Pods of the tests have no token; on rung 1 nothing would make their accounts.
+        "disable-admission-plugins": "ServiceAccount",
+        "kubelet-client-certificate": to_kubelet.certificate,
+        "kubelet-client-key": to_kubelet.key,
+        "kubelet-preferred-address-types": "InternalIP",  # otherwise it looks node names up in DNS
+        "event-ttl": "8760h",
+        "endpoint-reconciler-type": "lease" if endpoints else "none",
+        "profiling": "false",
+    }
+    process = start(stack, "kube-apiserver", [binary, *flags(settings)], directory, enter=enter)
     kubeconfig = write(directory / "kubeconfig", server, authority.root.certificate, client=admin)
     wait_ready(process, kubeconfig, limit)
     return ApiServer(process, server, kubeconfig, authority, accounts)
-
-
 
 
 def wait_ready(process: Process, kubeconfig: Path, limit: float = 60.0) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.rungs.processes import RungMissing
 
 ROOT = Path("/sys/fs/cgroup")
+PREFIX = "stanch-"  # then the process id of the owner, so that what a killed test run left can be told from what is in use
 
 
 def hierarchies() -> list[Path]:
@@ -25,6 +26,15 @@ def create(name: str) -> None:
     """Make the cgroup `name` in each hierarchy."""
     for hierarchy in hierarchies():
         (hierarchy / name).mkdir(exist_ok=True)
+
+
+def sweep() -> None:
+    """Remove the empty cgroups of owners that have gone: a test run that was killed could not."""
+    for hierarchy in hierarchies():
+        for folder in hierarchy.glob(f"{PREFIX}*"):
+            owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+            if owner.isdigit() and not Path("/proc", owner).exists():
+                remove(folder.name)
 
 
 def remove(name: str, limit: float = 10.0) -> None:

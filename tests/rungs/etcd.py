@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from tests.rungs import storage
-from tests.rungs.processes import Process, free_port, start, wait_until
+from tests.rungs.processes import Process, flags, free_port, start, wait_until
 
 TRANSACTION = 128  # etcd's default --max-txn-ops
 
@@ -26,9 +26,21 @@ def start_etcd(
     process = start(
         stack,
         "etcd",
-        [binary, "--data-dir", directory / "etcd", "--listen-client-urls", client, "--advertise-client-urls", client,
-         "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
-         "--unsafe-no-fsync", "--log-level", "warn"],
+        [
+            binary,
+            "--unsafe-no-fsync",
+            *flags(
+                {
+                    "data-dir": directory / "etcd",
+                    "listen-client-urls": client,
+                    "advertise-client-urls": client,
+                    "listen-peer-urls": peer,
+                    "initial-advertise-peer-urls": peer,
+                    "initial-cluster": f"default={peer}",
+                    "log-level": "warn",
+                }
+            ),
+        ],
         directory,
         enter=enter,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 
 import pytest
@@ -26,39 +26,46 @@ def all_required() -> bool:
     return os.environ.get("CI") == "true" or os.environ.get("STANCH_REQUIRE_RUNGS") == "all"
 
 
-def _climb(name: str, start: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
-    try:
-        with start() as climbed:
-            yield climbed
-    except RungMissing as missing:
-        reason = f"rung '{name}' is missing on this machine: {missing}"
-        if all_required():
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+@contextmanager
+def or_missing(name: str, start: AbstractContextManager[T]) -> Iterator[T]:
+    """Climb a rung; where the machine cannot, skip the test with the rung's name and what is missing, or fail it where all are required."""
+    with ExitStack() as stack:
+        try:
+            climbed = stack.enter_context(start)
+        except RungMissing as missing:
+            reason = f"rung '{name}' is missing on this machine: {missing}"
+            if all_required():
+                pytest.fail(reason, pytrace=False)
+            pytest.skip(reason)
+        yield climbed
 
 
 @pytest.fixture(scope="session")
 def drill_cluster() -> Iterator[Cluster]:
     """The embedded cluster."""
-    yield from _climb("drill", start_drill)
+    with or_missing("drill", start_drill()) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Cluster]:
     """Rung 1: etcd and kube-apiserver."""
-    yield from _climb("control plane", start_control_plane)
+    with or_missing("control plane", start_control_plane()) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
 def workloads() -> Iterator[Cluster]:
     """Rung 2: with controllers, scheduler and kwok, empty."""
-    yield from _climb("control plane with workloads", lambda: start_control_plane(workloads=True))
+    with or_missing("control plane with workloads", start_control_plane(workloads=True)) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
 def nodes_lab() -> Iterator[Lab]:
     """Rung 3: two real nodes."""
-    yield from _climb("nodes", start_nodes)
+    with or_missing("nodes", start_nodes()) as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session", params=RUNGS)

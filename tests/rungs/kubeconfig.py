@@ -50,17 +50,28 @@ def current(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return named("clusters", context["cluster"], "cluster"), named("users", context.get("user", ""), "user")
 
 
+def trust(path: Path) -> ssl.SSLContext | None:
+    """The TLS settings of the current context with its client certificate; None for a server without TLS."""
+    cluster, user = current(path)
+    if not cluster["server"].startswith("https"):
+        return None
+    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    if "client-certificate-data" in user:
+        with tempfile.TemporaryDirectory() as folder:  # the ssl module reads key pairs from files only
+            certificate, key = Path(folder) / "crt", Path(folder) / "key"
+            certificate.write_bytes(base64.b64decode(user["client-certificate-data"]))
+            key.write_bytes(base64.b64decode(user["client-key-data"]))
+            context.load_cert_chain(certificate, key)
+    return context
+
+
+def headers(path: Path) -> dict[str, str]:
+    """The Authorization header of the current context's user, if it has a token."""
+    user = current(path)[1]
+    return {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
+
+
 def connect(path: Path, *, limit: float = 30.0) -> httpx.Client:
     """A client whose base address is the server. `limit` (seconds) holds for connect, read and write alike."""
-    cluster, user = current(path)
-    headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
-    verify: ssl.SSLContext | bool = True
-    if cluster["server"].startswith("https"):
-        verify = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
-        if "client-certificate-data" in user:
-            with tempfile.TemporaryDirectory() as folder:  # the ssl module reads key pairs from files only
-                certificate, key = Path(folder) / "crt", Path(folder) / "key"
-                certificate.write_bytes(base64.b64decode(user["client-certificate-data"]))
-                key.write_bytes(base64.b64decode(user["client-key-data"]))
-                verify.load_cert_chain(certificate, key)
-    return httpx.Client(base_url=cluster["server"], verify=verify, headers=headers, timeout=limit, trust_env=False)
+    server = current(path)[0]["server"]
+    return httpx.Client(base_url=server, verify=trust(path) or True, headers=headers(path), timeout=limit, trust_env=False)

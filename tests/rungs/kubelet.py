@@ -11,7 +11,7 @@ from tests.rungs.apiserver import ApiServer
 from tests.rungs.containerd import SOCKET
 from tests.rungs.kubeconfig import write
 from tests.rungs.network import API_PORT, CONTROL_PLANE_ADDRESS, Member
-from tests.rungs.processes import Process, start
+from tests.rungs.processes import Process, flags, start
 
 CLUSTER_DNS = "10.96.0.10"
 
@@ -31,24 +31,22 @@ def start_kubelet(
     config = home / "kubelet.json"
     config.write_text(json.dumps(_configuration(root, cgroup)))
     enter = member.namespace.enter
-    kubelet = start(
-        stack,
-        f"{member.name}-kubelet",
-        [binaries["kubelet"], "--config", config, "--kubeconfig", kubeconfig, "--root-dir", "/var/lib/kubelet",
-         "--cert-dir", "/var/lib/kubelet/pki",
-         "--hostname-override", member.name, "--node-ip", member.address,
-         "--node-labels", f"topology.kubernetes.io/zone=zone-{member.number}"],
-        directory,
-        enter=enter,
-        grace=3,
-    )
+    settings = {
+        "config": config,
+        "kubeconfig": kubeconfig,
+        "root-dir": "/var/lib/kubelet",
+        "cert-dir": "/var/lib/kubelet/pki",
+        "hostname-override": member.name,
+        "node-ip": member.address,
+        "node-labels": f"topology.kubernetes.io/zone=zone-{member.number}",
+    }
+    argv = [binaries["kubelet"], *flags(settings)]
+    kubelet = start(stack, f"{member.name}-kubelet", argv, directory, enter=enter, grace=3)
     proxy_identity = api.authority.issue(f"{member.name}-proxy", "system:kube-proxy")
     proxy_kubeconfig = write(home / "kube-proxy.kubeconfig", server, root, client=proxy_identity)
     proxy_config = home / "kube-proxy.json"
     proxy_config.write_text(json.dumps(_proxy_configuration(proxy_kubeconfig, member)))
-    proxy = start(
-        stack, f"{member.name}-kube-proxy", [binaries["kube-proxy"], "--config", proxy_config], directory, enter=enter, grace=3
-    )
+    proxy = start(stack, f"{member.name}-kube-proxy", [binaries["kube-proxy"], "--config", proxy_config], directory, enter=enter, grace=3)
     return {f"{member.name}-kubelet": kubelet, f"{member.name}-kube-proxy": proxy}
 
 

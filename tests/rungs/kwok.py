@@ -5,18 +5,20 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.rungs.processes import Process, free_port, start
+from tests.rungs.processes import Process, flags, free_port, start
 
 ANNOTATION = "kwok.x-k8s.io/node"
 
 
 def start_kwok(stack: ExitStack, binary: Path, directory: Path, kubeconfig: Path) -> Process:
     """Start kwok with its built-in stages: nodes with heartbeats by Lease, pods that become Running at once."""
-    return start(
-        stack,
-        "kwok",
-        [binary, "--kubeconfig", kubeconfig, "--manage-all-nodes=false",
-         "--manage-nodes-with-annotation-selector", f"{ANNOTATION}=fake", "--node-lease-duration-seconds", "40",
-         "--cidr", "10.128.0.0/9", "--node-ip", "192.0.2.2", "--server-address", f"127.0.0.1:{free_port()}"],
-        directory,
-    )
+    settings = {
+        "kubeconfig": kubeconfig,
+        "manage-all-nodes": "false",
+        "manage-nodes-with-annotation-selector": f"{ANNOTATION}=fake",
+        "node-lease-duration-seconds": 40,
+        "cidr": "10.128.0.0/9",
+        "node-ip": "192.0.2.2",  # RFC 5737: nobody answers there, and nobody is asked
+        "server-address": f"127.0.0.1:{free_port()}",
+    }
+    return start(stack, "kwok", [binary, *flags(settings)], directory)

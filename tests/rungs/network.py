@@ -93,8 +93,10 @@ def build_network(stack: ExitStack, directory: Path, lab: str, names: Sequence[s
 def _hold(stack: ExitStack, directory: Path, name: str, *, whole: bool) -> Namespace:
     marker = directory / f"{name}.ready"
     mounts = "".join(f"mount -t tmpfs -o mode=755 stanch {folder}; " for folder in _PRIVATE_FOLDERS) if whole else ""
-    # The shell waits for whatever is orphaned to it, so process 1 of a node leaves no zombies.
-    script = f"set -e; {mounts}ip link set lo up; : > {marker}; while :; do sleep 3600; done"
+    # The shell waits for whatever is orphaned to it, so process 1 of a node leaves no zombies. The other holder must have no child:
+    # that would keep the network when the holder is killed.
+    stay = "while :; do sleep 3600; done" if whole else "exec sleep 2147483647"
+    script = f"set -e; {mounts}ip link set lo up; : > {marker}; {stay}"
     flags = ["--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"] if whole else []
     holder = start(stack, f"{name}-holder", ["unshare", "--net", *flags, "sh", "-c", script], directory, grace=1)
     wait_until(marker.exists, f"the namespaces of {name}", process=holder, limit=15)

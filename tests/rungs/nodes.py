@@ -81,7 +81,8 @@ def nodes(names: Sequence[str] = ("node-1", "node-2"), *, directory: Path | None
     with ExitStack() as stack:
         home = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stanch-lab-")))
         lab = secrets.token_hex(3)
-        groups = {name: f"stanch-{lab}-{name}" for name in names}
+        groups = {name: f"{cgroups.PREFIX}{os.getpid()}-{lab}-{name}" for name in names}
+        cgroups.sweep()
         for group in groups.values():  # before the namespaces, so that they are removed when the last process has ended
             stack.callback(cgroups.remove, group)
             cgroups.create(group)
@@ -105,9 +106,7 @@ def nodes(names: Sequence[str] = ("node-1", "node-2"), *, directory: Path | None
         for member in network.members:
             processes[f"{member.name}-containerd"] = start_containerd(stack, home, member, archive)
             processes |= start_kubelet(stack, binaries, home, member, api, f"/{groups[member.name]}")
-        cluster = Cluster(
-            "nodes", api.kubeconfig, home, viewer=viewer(home, api), processes=processes, store=client, images=(BUSYBOX,)
-        )
+        cluster = Cluster("nodes", api.kubeconfig, home, viewer=viewer(home, api), processes=processes, store=client, images=(BUSYBOX,))
         _wait_ready(cluster, names, processes)
         yield Lab(cluster, network)
 

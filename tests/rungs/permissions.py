@@ -42,9 +42,7 @@ def _served(admin: httpx.Client) -> dict[str, set[str]]:
     paths = {"": "/api/v1"}
     for group in admin.get("/apis").raise_for_status().json()["groups"]:
         paths[group["name"]] = f"/apis/{group['preferredVersion']['groupVersion']}"
-    return {
-        group: {entry["name"] for entry in admin.get(path).raise_for_status().json()["resources"]} for group, path in paths.items()
-    }
+    return {group: {entry["name"] for entry in admin.get(path).raise_for_status().json()["resources"]} for group, path in paths.items()}
 
 
 def _await_binding(admin: httpx.Client, name: str) -> None:

@@ -41,9 +41,7 @@ def population(*, nodes: int, pods: int, crashing: int = 12, now: datetime | Non
         yield from _workload(f"team-{number // DEPLOYMENTS_A_NAMESPACE:03d}", name, number, size, failing, nodes, born, now)
 
 
-def _workload(
-    namespace: str, name: str, number: int, size: int, failing: int, nodes: int, born: datetime, now: datetime
-) -> Iterator[Json]:
+def _workload(namespace: str, name: str, number: int, size: int, failing: int, nodes: int, born: datetime, now: datetime) -> Iterator[Json]:
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": namespace}
     template_hash = f"{number:04x}c7d9f8"
     template: Json = {"metadata": {"labels": labels}, "spec": _pod_spec(name)}
@@ -232,9 +230,7 @@ def _node(number: int, born: datetime, now: datetime) -> Json:
     }
 
 
-def _meta(
-    namespace: str, name: str, born: datetime, manager: str, *, labels: Json, owner: tuple[str, str, Json] | None = None
-) -> Json:
+def _meta(namespace: str, name: str, born: datetime, manager: str, *, labels: Json, owner: tuple[str, str, Json] | None = None) -> Json:
     meta: Json = {
         "name": name,
         "uid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{namespace}/{name}/{manager}")),

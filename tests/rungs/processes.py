@@ -128,6 +128,11 @@ def wait_until(ready: Callable[[], bool], what: str, *, process: Process | None 
         time.sleep(0.1)
 
 
+def flags(values: Mapping[str, object]) -> list[str]:
+    """`--name=value` for each entry, as every Kubernetes program reads them."""
+    return [f"--{name}={value}" for name, value in values.items()]
+
+
 def free_port(address: str = "127.0.0.1") -> int:
     """A TCP port that nobody listened on a moment ago."""
     with socket.socket() as probe:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tests.rungs.apiserver import SERVICE_RANGE, ApiServer
 from tests.rungs.kubeconfig import write
-from tests.rungs.processes import Process, free_port, start
+from tests.rungs.processes import Process, flags, free_port, start
 
 # The client-side limits of a production cluster (20 requests a second) would make a test wait for them.
-RATE = ("--kube-api-qps", "500", "--kube-api-burst", "1000")
+RATE = {"kube-api-qps": "500", "kube-api-burst": "1000"}
 
 
 def start_workload_controllers(
@@ -24,24 +24,32 @@ def start_workload_controllers(
         certificate = api.authority.issue(name, f"system:{name}")
         return write(directory / f"{name}.kubeconfig", api.server, root, client=certificate)
 
-    manager: list[str | Path] = [
-        binaries["kube-controller-manager"], "--kubeconfig", identity("kube-controller-manager"), "--leader-elect=false",
-        "--use-service-account-credentials=true", "--service-account-private-key-file", api.service_accounts.key, "--root-ca-file", root,
-        "--cluster-signing-cert-file", root, "--cluster-signing-key-file", api.authority.root.key,
-        "--service-cluster-ip-range", SERVICE_RANGE, "--allocate-node-cidrs=false", "--bind-address", "127.0.0.1",
-        "--secure-port", _port(enter, 10257), *RATE,
+    manager = {
+        "kubeconfig": identity("kube-controller-manager"),
+        "leader-elect": "false",
+        "use-service-account-credentials": "true",
+        "service-account-private-key-file": api.service_accounts.key,
+        "root-ca-file": root,
+        "cluster-signing-cert-file": root,
+        "cluster-signing-key-file": api.authority.root.key,
+        "service-cluster-ip-range": SERVICE_RANGE,
+        "allocate-node-cidrs": "false",
+        "bind-address": "127.0.0.1",
+        "secure-port": _port(enter, 10257),
         # Pods get no token here, so nobody needs the ConfigMap that it puts into every namespace.
-        "--controllers", "*,-root-ca-certificate-publisher-controller",
-    ]
-    scheduler: list[str | Path] = [
-        binaries["kube-scheduler"], "--kubeconfig", identity("kube-scheduler"), "--leader-elect=false", "--bind-address", "127.0.0.1",
-        "--secure-port", _port(enter, 10259), *RATE,
-    ]
-    return {
-        "kube-controller-manager": start(stack, "kube-controller-manager", manager, directory, enter=enter),
-        "kube-scheduler": start(stack, "kube-scheduler", scheduler, directory, enter=enter),
+        "controllers": "*,-root-ca-certificate-publisher-controller",
+        **RATE,
     }
+    scheduler = {
+        "kubeconfig": identity("kube-scheduler"),
+        "leader-elect": "false",
+        "bind-address": "127.0.0.1",
+        "secure-port": _port(enter, 10259),
+        **RATE,
+    }
+    settings = {"kube-controller-manager": manager, "kube-scheduler": scheduler}
+    return {name: start(stack, name, [binaries[name], *flags(chosen)], directory, enter=enter) for name, chosen in settings.items()}
 
 
-def _port(enter: Sequence[str], usual: int) -> str:
-    return str(usual if enter else free_port())
+def _port(enter: Sequence[str], usual: int) -> int:
+    return usual if enter else free_port()
