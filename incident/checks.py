@@ -17,6 +17,7 @@ import msgspec
 
 from cluster.errors import ClusterError
 from cluster.kinds import READABLE, Kind
+from cluster.prometheus import Sample, increases, samples
 from cluster.store import Store
 from cluster.text import clean
 from runbooks.check import CheckOutcome, Result, evaluate
@@ -165,12 +166,18 @@ class Checks:
         if self._api is None:
             return Fetched(None, "there is no connection")
         path = query.path or "/metrics"
-        first = samples((await self._api.get_text(path, timeout=TIMEOUT, cap=32 << 20, what=f"metrics {path}"))[0], query.names)
+        first = await self._scrape(path, query.names)
         if not query.interval:
-            return Fetched(list(first.values()))
+            return Fetched([_metric(sample, 0.0) for sample in first])
         await asyncio.sleep(query.interval)
-        second = samples((await self._api.get_text(path, timeout=TIMEOUT, cap=32 << 20, what=f"metrics {path}"))[0], query.names)
-        return Fetched([{**sample, "delta": sample["value"] - first[key]["value"]} for key, sample in second.items() if key in first])
+        second = await self._scrape(path, query.names)
+        grown = {(sample.name, sample.key): sample.value for sample in increases(first, second)}
+        return Fetched([_metric(sample, grown.get((sample.name, sample.key), 0.0)) for sample in second])
+
+    async def _scrape(self, path: str, names: Sequence[str]) -> list[Sample]:
+        assert self._api is not None
+        text, _ = await self._api.get_text(path, timeout=TIMEOUT, cap=32 << 20, what=f"metrics {path}")
+        return list(samples(text, names))
 
     async def _readyz(self, query: Query) -> Fetched:
         if self._api is None:
@@ -186,28 +193,10 @@ class Checks:
 
 
 READYZ_LINE = re.compile(r"\[([+-])\](\S+)(.*)")
-_SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)")
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
-def samples(text: str, names: Sequence[str] = ()) -> dict[tuple[str, str], dict[str, Any]]:
-    """Samples of the Prometheus text format, by name and label text; only `names` when any are given (a trailing * matches a prefix)."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    exact = {name for name in names if not name.endswith("*")}
-    prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
-    for line in text.splitlines():
-        if not line or line.startswith("#"):
-            continue
-        match = _SAMPLE.match(line)
-        if match is None or (names and match[1] not in exact and not (prefixes and match[1].startswith(prefixes))):
-            continue
-        try:
-            value = float(match[3])
-        except ValueError:
-            continue
-        labels = {name: clean(label, 500) for name, label in _LABEL.findall(match[2] or "")}
-        found[match[1], match[2] or ""] = {"name": match[1], "labels": labels, "value": value, "delta": 0.0}
-    return found
+def _metric(sample: Sample, delta: float) -> dict[str, Any]:
+    return {"name": sample.name, "labels": dict(sample.labels), "value": sample.value, "delta": delta}
 
 
 def cleaned(value: Any) -> Any:

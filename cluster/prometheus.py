@@ -1,0 +1,74 @@
+"""The Prometheus text format, as the API server, kubelets, CoreDNS and kube-proxy serve it: samples, deltas and quantiles."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cluster.text import clean
+
+_SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample. `key` is its label text as it stood, equal for the same series in two scrapes of one process."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+    key: str
+
+
+def samples(text: str, names: Sequence[str] = ()) -> Iterator[Sample]:
+    """Samples of the text, only of `names` when any are given (a trailing * means a prefix). Lines that are no samples are left out."""
+    exact = {name for name in names if not name.endswith("*")}
+    prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
+    for line in text.splitlines():
+        if not line or line[0] == "#":
+            continue
+        match = _SAMPLE.match(line)
+        if match is None or (names and match[1] not in exact and not (prefixes and match[1].startswith(prefixes))):
+            continue
+        try:
+            value = float(match[3])
+        except ValueError:
+            continue
+        labels = {name: clean(label.replace('\\"', '"').replace("\\\\", "\\"), 500) for name, label in _LABEL.findall(match[2] or "")}
+        yield Sample(match[1], labels, value, match[2] or "")
+
+
+def increases(before: Iterable[Sample], after: Iterable[Sample]) -> Iterator[Sample]:
+    """What counters grew by between two scrapes; a series that is new or went back (a restart) is left out."""
+    earlier = {(sample.name, sample.key): sample.value for sample in before}
+    for sample in after:
+        start = earlier.get((sample.name, sample.key))
+        if start is not None and sample.value >= start:
+            yield Sample(sample.name, sample.labels, sample.value - start, sample.key)
+
+
+def quantile(share: float, buckets: Iterable[Sample]) -> float | None:
+    """A quantile from histogram buckets (`le` labels, counts summed over series), as histogram_quantile of PromQL; None without data."""
+    totals: dict[float, float] = {}
+    for bucket in buckets:
+        try:
+            edge = float(bucket.labels.get("le", ""))
+        except ValueError:
+            continue
+        totals[edge] = totals.get(edge, 0.0) + bucket.value
+    edges = sorted(totals)
+    if not edges or totals[edges[-1]] <= 0:
+        return None
+    wanted = share * totals[edges[-1]]
+    low_edge, low_count = 0.0, 0.0
+    for edge in edges:
+        if totals[edge] >= wanted:
+            if math.isinf(edge):
+                return low_edge
+            inside = totals[edge] - low_count
+            return low_edge + (edge - low_edge) * ((wanted - low_count) / inside if inside else 1.0)
+        low_edge, low_count = edge, totals[edge]
+    return low_edge
