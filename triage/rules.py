@@ -140,7 +140,7 @@ _FINDINGS: tuple[Rule, ...] = (
         "nodes-failing-in-turn", "cluster", "Nodes fail one after another", "stories 002 Moonlight and 004",
         nodes="int", span_seconds="int", suspect="str: owner that was on every failed node", suspect_on="int: failed nodes it was on",
         suspect_elsewhere="int: healthy nodes it is on", suspect_no_limits="bool: no memory limit (or no CPU limit)", oom="int: nodes with a system OOM",
-        reboots="int: nodes rebooted",
+        reboots="int: nodes rebooted", owners_tried="int: owners compared",
     ),
     _rule(
         "failures-on-new-nodes", "cluster", "Failing nodes or pods are on nodes that joined or changed version lately, the older nodes are fine", "story 003 #6",

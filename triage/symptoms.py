@@ -227,15 +227,31 @@ def _shared(findings: list[Finding], objects: tuple[Ref, ...], view: View, index
     for finding in findings:
         if finding.rule == "daemonset-image-drift":
             found.extend(_drift(finding))
+        elif finding.rule == "nodes-failing-in-turn":
+            found.extend(_suspect(finding, view))
     if len(nodes) >= 2:
         found.extend(cohort.of_nodes(nodes, view))
     if len(pods) >= 2 and len(nodes) < 2:
         found.extend(cohort.of_pods(pods, failing, index.population, view))
-    return tuple({(s.what, s.value): s for s in reversed(found)}[s.what, s.value] for s in dict.fromkeys(found))
+    return tuple({(s.what, s.value): s for s in reversed(found)}.values())[::-1]
+
+
+def _suspect(finding: Finding, view: View) -> Iterator[SharedAttribute]:
+    """The owner that was on the failed nodes, with the p of the best of all owners tried (Bonferroni)."""
+    on, nodes, elsewhere, tried = (_count(finding, name) for name in ("suspect_on", "nodes", "suspect_elsewhere", "owners_tried"))
+    others = max(0, view.store.count("Node") - nodes)
+    if finding.facts["suspect"] and on >= 2:
+        p = cohort.fisher(on, nodes, min(elsewhere, others), others) * max(tried, 1)
+        yield SharedAttribute("owner", str(finding.facts["suspect"]), (on, nodes), (min(elsewhere, others), others), min(1.0, p))
+
+
+def _count(finding: Finding, name: str) -> int:
+    value = finding.facts.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def _drift(finding: Finding) -> Iterator[SharedAttribute]:
-    odd, usual = int(finding.facts["odd"] or 0), int(finding.facts["usual"] or 0)  # type: ignore[arg-type]  # both are counts
+    odd, usual = _count(finding, "odd"), _count(finding, "usual")
     nodes = finding.facts["odd_nodes"]
     if isinstance(nodes, tuple) and len(nodes) == 1:
         yield SharedAttribute("node", nodes[0], (odd, odd), (0, usual), cohort.fisher(odd, odd, 0, usual))

@@ -43,9 +43,9 @@ def title(findings: Sequence[Finding]) -> str:
     if rule == "pod-unschedulable":
         return f"pods pending: {messages.SCHEDULING_TEXT.get(str(facts.get('cause')), 'no node fits')}"
     if rule == "pod-sandbox-failed":
-        text = {"ip-exhausted": "no pod addresses left", "cni-not-ready": "network plugin not ready", "timeout": "container runtime does not answer",
+        causes = {"ip-exhausted": "no pod addresses left", "cni-not-ready": "network plugin not ready", "timeout": "container runtime does not answer",
                 "name-reserved": "container runtime does not answer"}  # fmt: skip
-        return f"pods do not start: {text.get(str(facts.get('cause')), 'sandbox fails')}"
+        return f"pods do not start: {causes.get(str(facts.get('cause')), 'sandbox fails')}"
     if rule == "pod-volume-failed":
         return f"volumes do not attach or mount: {count} pod{'s' if count != 1 else ''}"
     if rule == "pod-config-missing":

@@ -197,6 +197,7 @@ def in_turn(view: View, index: Index) -> Iterator[Finding]:
         facts={
             "nodes": len(names), "span_seconds": span, "suspect": str(suspect[3]) if suspect else "", "suspect_on": -suspect[0] if suspect else 0,
             "suspect_elsewhere": suspect[1] if suspect else 0, "suspect_no_limits": bool(suspect and suspect[2] == 0), "oom": oom, "reboots": reboots,
+            "owners_tried": len(on_failed),
         },
     )  # fmt: skip
 
