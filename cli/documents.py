@@ -36,7 +36,7 @@ def triage_document(view: View) -> dict[str, Any]:
         "context": view.context,
         "server": view.server,
         "as_of": time_text(report.as_of if report else view.as_of),
-        "complete": bool(report and report.complete and not unavailable),
+        "complete": bool(report and report.complete and not view.problem),
         "unavailable": unavailable,
         "api": {
             "reach": view.api.reach.value,

@@ -48,4 +48,4 @@ def exit_code(view: View) -> int:
         return exits.UNREACHED
     if any(symptom.symptom.severity is Severity.CRITICAL for symptom in view.symptoms):
         return exits.CRITICAL
-    return exits.ANSWERED if view.report.complete and not view.report.unavailable else exits.PARTIAL
+    return exits.ANSWERED if view.report.complete else exits.PARTIAL

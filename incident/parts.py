@@ -15,6 +15,7 @@ from cluster.transport import Api
 from incident.acting import Acting
 from incident.checks import Checks
 from incident.details import Details
+from incident.measuring import Measuring
 from incident.observer import Observer
 from incident.options import Options, runbook_folders
 from incident.picture import Ranking
@@ -26,6 +27,7 @@ from runbooks.matcher import Matcher
 from timeline.entry import Draft, Entry
 from timeline.note import parse_note
 from triage.engine import Triage
+from triage.sources import Sources
 
 NO_CLUSTER = "there is no connection to a cluster"
 
@@ -43,6 +45,7 @@ class Parts:
         self.record = Record(None, "opening", clock)
         self.observer = Observer()
         self.live: LiveCluster | None = None
+        self.measuring: Measuring | None = None
         self.probing: Probing | None = None
         self.acting: Acting | None = None
         self.walking = Walking(self.record, self.library, self.checks, clock)
@@ -96,10 +99,18 @@ class Parts:
     def watch(self, access: Access, *, on_loaded: Callable[[], None]) -> LiveCluster:
         """The live state of the cluster, and the probes and actions that work on it."""
         self.live = LiveCluster(access, namespaces=self.options.namespaces, clock=self.clock, on_loaded=on_loaded)
+        self.measuring = Measuring(self.live, self.clock)
         ledger = JournalLedger(self.record, self._earlier())
         self.probing = Probing(self.live, self.record, ledger, self.walking, self.clock)
         self.acting = Acting(self.live, self.record, self.walking, self.clock, write=self.options.write)
         return self.live
+
+    def measured(self) -> Sources | None:
+        return self.measuring.sources if self.measuring is not None else None
+
+    async def measure(self) -> None:
+        if self.measuring is not None:
+            await self.measuring.run()
 
     def checks(self) -> Checks:
         store = self.live.store if self.live is not None else Store()

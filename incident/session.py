@@ -260,6 +260,7 @@ class LiveInvestigation:
         self._spawn(self._live.run(), "live")
         self._spawn(self._forward(self._live.changed), "forward")
         self._spawn(parts.sweep_leftovers(), "sweep")
+        self._spawn(parts.measure(), "measure")
         self._wake.set()
 
     async def _forward(self, changed: asyncio.Event) -> None:
@@ -297,7 +298,7 @@ class LiveInvestigation:
         freshness = live.freshness()
         now = self._clock()
         if any(kind.heard is not None for kind in freshness.values()):
-            self._report = parts.engine.report(now, live.store, freshness)
+            self._report = parts.engine.report(now, live.store, freshness, parts.measured())
             self._symptoms = parts.ranking.rank(self._report, parts.library.generation)
             for draft in parts.observer.observe(self._report, self._symptoms, now):
                 parts.record.append(draft)
