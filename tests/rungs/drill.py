@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from drills.run import serve_in_thread
+from drills.scenario import parse
 from drills.server import DrillServer
 from tests.rungs.cluster import Cluster
 
@@ -45,10 +47,26 @@ class DrillCluster(Cluster):
             yield client
 
 
+# One node and no workloads, as the real rungs begin. Embedded pods run no programs: what the commands of the contract print stands here.
+EMPTY: dict[str, Any] = {
+    "id": "empty",
+    "title": "An empty cluster",
+    "story": {},
+    "description": "",
+    "answer": {"runbook": ""},
+    "background": None,
+    "nodes": [{"name": "node-1", "index": 1, "zone": "a"}],
+    "namespaces": ["default", "kube-system"],
+    "logs": [{"lines": [{"last": "1s", "text": "first"}, {"last": "0s", "text": "second"}]}],
+    "exec": {"commands": [{"match": "exit 7", "stdout": "out\n", "stderr": "err\n", "code": 7}]},
+}
+
+
 @contextmanager
 def drill_cluster() -> Iterator[Cluster]:
-    """An embedded cluster without a scenario."""
-    with tempfile.TemporaryDirectory(prefix="stanch-drill-") as folder, serve_in_thread(None, token="drill-token") as server:
+    """An embedded cluster where nothing is wrong and little is there."""
+    scenario = parse(EMPTY, "the empty cluster")
+    with tempfile.TemporaryDirectory(prefix="stanch-drill-") as folder, serve_in_thread(scenario, token="drill-token") as server:
         kubeconfig = Path(folder) / "kubeconfig"
         server.write_kubeconfig(kubeconfig)
         yield DrillCluster("drill", kubeconfig, Path(folder), embedded=server)
