@@ -100,14 +100,18 @@ class KindDecoder:
         self._one = msgspec.json.Decoder(kind.type)
 
     def page(self, data: bytes) -> Page:
-        """A page of a list. Raises ValueError when it is not a list at all."""
+        """A page of a list, its objects not yet cleaned: `finish` does that. Raises ValueError when it is not a list at all."""
         faulty = 0
         try:
             page = self._page.decode(data)
             meta, objects = page.metadata, page.items or []
         except (msgspec.MsgspecError, UnicodeDecodeError):
             meta, objects, faulty = self._slow_page(data)
-        return Page(self._finish(objects), meta, faulty)
+        return Page(objects, meta, faulty)
+
+    def finish(self, objects: list[Object]) -> list[Object]:
+        """Clean and share what `page` gave; in slices, since a whole page would hold the loop for long."""
+        return self._finish(objects)
 
     def lines(self, lines: Sequence[bytes]) -> tuple[list[WatchEvent], int]:
         """(events, number of lines that could not be kept)."""

@@ -334,7 +334,7 @@ def _decode(text: Any, what: str) -> bytes | None:
     if not text:
         return None
     try:
-        return base64.b64decode(str(text), validate=False)
+        return base64.b64decode("".join(str(text).split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise KubeconfigError(f"{what} is not valid base64; repair the kubeconfig.") from error
 

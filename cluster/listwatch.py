@@ -27,6 +27,8 @@ from cluster.transport import JSON, Api
 PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 PARTIAL_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _CONTINUE = re.compile(rb'"continue":\s*"([^"\\]*)"')
+SLICE = 150
+"""Objects of a page that are cleaned and applied before others get a turn."""
 _HEAD = 65_536
 """Bytes of a page within which its metadata are looked for: Go writes them before the items."""
 
@@ -252,14 +254,22 @@ class KindWatch:
                     following = self._page_task(page.meta.continue_)
                 version = page.meta.resource_version or version
                 self._sink.faulty(page.faulty)
-                self._sink.objects(page.objects, page.meta.remaining_item_count if page.meta.continue_ else 0)
+                await self._hand_on(page)
                 if following is None:
                     break
                 task = following
-                await asyncio.sleep(0)
         finally:
             task.cancel()
         self._finish_list(version)
+
+    async def _hand_on(self, page: Page) -> None:
+        """A page into the sink, in slices that do not hold the loop for more than a few milliseconds."""
+        for start in range(0, max(1, len(page.objects)), SLICE):
+            part = self._decoder.finish(page.objects[start : start + SLICE])
+            behind = max(0, len(page.objects) - start - SLICE)
+            after = page.meta.remaining_item_count if page.meta.continue_ else 0
+            self._sink.objects(part, None if after is None else after + behind)
+            await asyncio.sleep(0)
 
     def _decode_page(self, body: bytes) -> Page:
         try:
@@ -309,7 +319,7 @@ class KindWatch:
         """Pass the events of one watch to `take`. Raises `_NotStreaming` when a list does not come to its end."""
         loop = asyncio.get_running_loop()
         accept = PARTIAL if self._kind.metadata_only else JSON
-        opened = False
+        opened = settled = False
         try:
             async with (
                 asyncio.timeout(self._pace.answer) as guard,
@@ -317,15 +327,18 @@ class KindWatch:
                 contextlib.aclosing(response.lines()) as groups,
             ):
                 opened = True
-                if listed():
+                settled = listed()
+                if settled:
                     self._sink.connected()
-                guard.reschedule(None if listed() else loop.time() + self._pace.initial_silence)
+                guard.reschedule(None if settled else loop.time() + self._pace.initial_silence)
                 async for lines in groups:
                     self._sink.beat()
                     events, faulty = self._decoder.lines(lines)
                     self._sink.faulty(faulty)
                     take(events)
-                    guard.reschedule(None if listed() else loop.time() + self._pace.initial_silence)
+                    if not settled:
+                        settled = listed()
+                        guard.reschedule(None if settled else loop.time() + self._pace.initial_silence)
         except TimeoutError:
             if self._cut or listed() or not opened:
                 raise

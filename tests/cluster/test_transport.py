@@ -1,0 +1,224 @@
+"""The wire: TLS as it is in the field, errors as sentences, limits, counting."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from cluster.access import Access, Trust, User
+from cluster.errors import (
+    CredentialError,
+    Expired,
+    Forbidden,
+    KubeconfigError,
+    NotFound,
+    ServerError,
+    TooManyRequests,
+    Unauthorized,
+    Unreachable,
+    from_response,
+)
+from cluster.ladder import ladder
+from cluster.transport import Api, Limits
+from tests.cluster.certificates import Pair, make_pair
+from tests.cluster.fake import FakeCluster, answering
+
+QUICK = Limits(connect=0.5, read=0.5, write=0.5, pool=0.5)
+
+
+@asynccontextmanager
+async def tls_server(pair: Pair, client_ca: Pair | None = None) -> AsyncIterator[str]:
+    async def handle(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        peer = request.transport.get_extra_info("peercert")
+        return web.json_response({"gitVersion": "v1", "peer": bool(peer)}, headers={"Audit-Id": "a-1"})
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    if client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(client_ca.certificate)
+    app = web.Application()
+    app.router.add_get("/{path:.*}", handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    await site.start()
+    yield f"https://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[union-attr]
+    await runner.cleanup()
+
+
+async def ask(access: Access) -> dict[str, object]:
+    api = Api(access, limits=QUICK)
+    try:
+        found = await api.get_json("/version")
+        assert isinstance(found, dict)
+        return found
+    finally:
+        await api.aclose()
+
+
+async def test_tls_with_a_client_certificate(tmp_path: Path) -> None:
+    server, client = make_pair(tmp_path), make_pair(tmp_path, "engineer", client=True)
+    async with tls_server(server, client) as url:
+        trust = Trust(server.certificate.read_bytes())
+        files = User("me", certificate_file=client.certificate, key_file=client.key)
+        data = User("me", certificate_pem=client.certificate.read_bytes(), key_pem=client.key.read_bytes())
+        assert (await ask(Access(url, trust=trust, user=files)))["peer"] is True
+        assert (await ask(Access(url, trust=trust, user=data)))["peer"] is True
+        with pytest.raises(Unreachable):
+            await ask(Access(url, trust=trust))
+
+
+async def test_tls_trust(tmp_path: Path) -> None:
+    server, other = make_pair(tmp_path), make_pair(tmp_path, "other")
+    async with tls_server(server) as url:
+        with pytest.raises(Unreachable, match="certificate .* is not accepted"):
+            await ask(Access(url, trust=Trust(other.certificate.read_bytes())))
+        with pytest.raises(Unreachable, match="certificate .* is not accepted"):
+            await ask(Access(url))
+        assert await ask(Access(url, trust=Trust(insecure=True)))
+        named = Trust(server.certificate.read_bytes(), server_name="localhost")
+        assert await ask(Access(url, trust=named))
+        with pytest.raises(Unreachable, match="certificate .* is not accepted"):
+            await ask(Access(url, trust=Trust(server.certificate.read_bytes(), server_name="api.internal")))
+
+
+async def test_broken_certificates_are_sentences(tmp_path: Path) -> None:
+    one, two = make_pair(tmp_path, "one"), make_pair(tmp_path, "two")
+    url = "https://127.0.0.1:1"
+    with pytest.raises(KubeconfigError, match="holds no certificate"):
+        await ask(Access(url, trust=Trust(b"nonsense")))
+    mixed = User("me", certificate_pem=one.certificate.read_bytes(), key_pem=two.key.read_bytes())
+    with pytest.raises(CredentialError, match="cannot be used"):
+        await ask(Access(url, user=mixed))
+    with pytest.raises(CredentialError, match="without a key"):
+        await ask(Access(url, user=User("me", certificate_pem=one.certificate.read_bytes())))
+    with pytest.raises(CredentialError, match="cannot be read: No such file"):
+        await ask(Access(url, user=User("me", certificate_file=tmp_path / "gone", key_file=one.key)))
+
+
+async def test_the_ladder_shows_the_certificate_that_is_not_accepted(tmp_path: Path) -> None:
+    server, other = make_pair(tmp_path), make_pair(tmp_path, "other")
+    async with tls_server(server) as url:
+        good = {hop.name: hop for hop in await ladder(Access(url, trust=Trust(server.certificate.read_bytes())), limit=2)}
+        assert [good[name].ok for name in ("dns", "tcp", "tls", "http")] == [True] * 4
+        assert "issuer O=stanch test, CN=localhost" in good["tls"].sentence
+        assert "valid until" in good["tls"].sentence
+        bad = {hop.name: hop for hop in await ladder(Access(url, trust=Trust(other.certificate.read_bytes())), limit=2)}
+        assert bad["tls"].ok is False
+        assert "CN=localhost" in bad["tls"].sentence
+        assert bad["http"].ok is None
+        later = datetime.now(UTC) + timedelta(days=60)
+        insecure = {hop.name: hop for hop in await ladder(Access(url, trust=Trust(insecure=True)), limit=2, clock=lambda: later)}
+        assert "ended on" in insecure["tls"].sentence
+        assert "not checked" in insecure["tls"].sentence
+
+
+async def test_frozen_refused_and_unknown_hosts(fake: FakeCluster) -> None:
+    fake.frozen.clear()
+    with pytest.raises(Unreachable, match="does not answer; it is overloaded or frozen|within"):
+        await ask(Access(fake.url))
+    fake.frozen.set()
+    with socket.socket() as placeholder:
+        placeholder.bind(("127.0.0.1", 0))
+        port = placeholder.getsockname()[1]
+    with pytest.raises(Unreachable, match="refuses the connection"):
+        await ask(Access(f"http://127.0.0.1:{port}"))
+    with pytest.raises(Unreachable, match="cannot be resolved"):
+        await ask(Access("https://api.cluster.invalid:6443"))
+
+
+async def test_a_trickle_does_not_outlast_the_limit_of_the_whole_call(fake: FakeCluster, api: Api) -> None:
+    async def trickle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b" ")
+            await asyncio.sleep(0.05)
+
+    fake.answers.append(trickle)
+    with pytest.raises(Unreachable, match="no complete answer"):
+        await api.get_json("/api/v1/pods", timeout=0.3)
+
+
+async def test_errors_carry_what_the_server_said(fake: FakeCluster, api: Api) -> None:
+    fake.answers.append(answering(403, "Forbidden", "pods is forbidden: \x1b]52;c;aGk=\x07nope", {"Audit-Id": "audit-7"}))
+    with pytest.raises(Forbidden) as caught:
+        await api.get_json("/api/v1/pods", what="list pods")
+    assert str(caught.value).startswith("list pods: HTTP 403 Forbidden, pods is forbidden: nope; ask for the permission")
+    assert (caught.value.status, caught.value.reason, caught.value.audit_id) == (403, "Forbidden", "audit-7")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [(401, Unauthorized), (403, Forbidden), (404, NotFound), (410, Expired), (429, TooManyRequests), (503, ServerError)]
+)
+def test_every_status_has_its_error(code: int, kind: type[Exception]) -> None:
+    assert isinstance(from_response(code, {}, b"<html>gateway</html>", "x"), kind)
+
+
+def test_retry_after_as_number_date_or_detail() -> None:
+    now = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+    assert from_response(429, {"retry-after": "7"}, b"", "x").retry_after == 7
+    assert from_response(429, {"retry-after": "Sat, 21 Nov 2026 03:00:09 GMT"}, b"", "x", now).retry_after == 9
+    assert from_response(429, {"retry-after": "soon"}, b"", "x").retry_after is None
+    assert from_response(429, {}, b'{"kind":"Status","details":{"retryAfterSeconds":3}}', "x").retry_after == 3
+
+
+async def test_budget_and_clock(fake: FakeCluster, api: Api) -> None:
+    await fake.put("a")
+    for _ in range(3):
+        await api.get_json("/api/v1/pods")
+    budget = api.budget()
+    assert (budget.last_minute, budget.total, budget.in_flight) == (3, 3, 0)
+    assert budget.received_bytes > 100
+    assert api.clock_offset is not None
+    assert abs(api.clock_offset) < timedelta(seconds=5)
+    assert fake.requests[-1].headers["User-Agent"].startswith("stanch/")
+
+
+async def test_caps(fake: FakeCluster, api: Api) -> None:
+    await fake.put("a", message="x" * 10_000)
+    with pytest.raises(ServerError, match="larger than 1,000 bytes"):
+        await api.get_bytes("/api/v1/pods", cap=1_000)
+    text, cut = await api.get_text("/api/v1/pods", cap=1_000)
+    assert (len(text), cut) == (1_000, True)
+
+
+async def test_text_and_json_are_cleaned_at_the_door(fake: FakeCluster, api: Api) -> None:
+    await fake.put("a", message="red \x1b[31m\u202e text")
+    found = await api.get_json("/api/v1/pods")
+    assert found["items"][0]["status"]["message"] == "red \\u202e text"
+
+    async def raw(_: web.Request) -> web.Response:
+        return web.Response(body=b"a\x1b[2Jb\xff")
+
+    fake.answers.append(raw)
+    assert (await api.get_text("/metrics"))[0] == "ab\ufffd"
+
+
+async def test_lines_are_split_at_newlines_only_and_across_chunks(fake: FakeCluster, api: Api) -> None:
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for part in ("on", "e\ntwo\u0085still two\u2028and\n", "thr", "ee\nhalf"):
+            await response.write(part.encode())
+            await asyncio.sleep(0.01)
+        return response
+
+    fake.answers.append(stream)
+    lines = [line.decode() async for group in api.stream_lines("/x") for line in group]
+    assert lines == ["one", "two\u0085still two\u2028and", "three"]
+
+
+async def test_a_socks_proxy_is_said_to_be_unsupported(fake: FakeCluster) -> None:
+    with pytest.raises(KubeconfigError, match="SOCKS"):
+        await ask(Access(fake.url, proxy="socks5://127.0.0.1:1"))
