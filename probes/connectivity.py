@@ -62,8 +62,8 @@ async def plan(
     given = {"from": from_, "to": to, "port": str(port or ""), "image": image, "control": control}
     arguments = {key: value for key, value in given.items() if value}
     try:
-        targets = selection.find_targets(context.store, to, port)
-        sources = selection.find_sources(context.store, from_, targets, control=control)
+        targets = selection.find_all_targets(context.store, to, port)
+        sources = selection.find_all_sources(context.store, from_, targets, control=control)
     except selection.Unusable as error:
         return ProbePlan(NAME, arguments, QUESTION, refused=str(error))
     identity = Identity(context.session, context.operator, context.incident, context.clock() + timedelta(seconds=DEADLINE_S))

@@ -63,6 +63,13 @@ def ready(store: Store, node: str) -> bool:
 # ---- targets
 
 
+def find_all_targets(store: Store, to: str, port: int = 0) -> Targets:
+    """As `find_targets`, for several separated by commas. Raises `Unusable`."""
+    found = [find_targets(store, part, port) for part in to.split(",")]
+    targets = tuple(dict.fromkeys(target for each in found for target in each.targets))
+    return Targets(targets, found[0].service if len(found) == 1 else None, tuple(note for each in found for note in each.notes))
+
+
 def find_targets(store: Store, to: str, port: int = 0) -> Targets:
     """Addresses to dial for `NS`, `NS/SERVICE`, `NS/POD` or an IP address. Raises `Unusable`."""
     outside = _address(to, port)
@@ -247,6 +254,16 @@ def _one_for_each_node(store: Store, pods: list[tuple[Pod, int]], service: str, 
 
 
 # ---- sources
+
+
+def find_all_sources(store: Store, from_: str, targets: Targets, *, control: str = "") -> tuple[Source, ...]:
+    """As `find_sources`, for several separated by commas: the others get no control of their own. Raises `Unusable`."""
+    first, *others = from_.split(",")
+    found = list(find_sources(store, first, targets, control=control or ("none" if others else "")))
+    for other in others:
+        known = {(each.namespace, each.node) for each in found}
+        found += [s for s in find_sources(store, other, targets, control="none") if (s.namespace, s.node) not in known]
+    return tuple(found)
 
 
 def find_sources(store: Store, from_: str, targets: Targets, *, control: str = "") -> tuple[Source, ...]:

@@ -1,0 +1,97 @@
+"""Every probe there is, by name: planned, shown, agreed to where it creates something, then run.
+
+A probe's plan never raises for a bad request (`refused` says why), its run never for a sick cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from probes import connectivity, image_drift
+from probes.context import ProbeContext, Progress
+from probes.result import ProbePlan, ProbeResult
+
+Planner = Callable[[ProbeContext, Mapping[str, str]], Awaitable[ProbePlan]]
+Runner = Callable[[ProbePlan, ProbeContext, Progress | None], Awaitable[ProbeResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """`parameters`: name -> what it means, "(required)" in front where it is; `creates`: whether it may make objects or run in pods."""
+
+    name: str
+    question: str
+    parameters: Mapping[str, str]
+    creates: bool
+    plan: Planner
+    run: Runner
+
+
+async def _connectivity(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    given = {key: value for key, value in arguments.items() if value}
+    port, tries = given.get("port", "0"), given.get("tries", str(connectivity.MOST_TRIES))
+    if not port.isdigit() or int(port) > 65535 or not tries.isdigit():
+        wrong = f"port {port!r}" if not port.isdigit() or int(port) > 65535 else f"tries {tries!r}"
+        return ProbePlan("connectivity", dict(arguments), connectivity.QUESTION, refused=f"{wrong} is not a number that can be used.")
+    if not given.get("from") or not given.get("to"):
+        told = "From where to where? Give from=NAMESPACE[/POD] and to=NAMESPACE[/SERVICE or /POD]."
+        return ProbePlan("connectivity", dict(arguments), connectivity.QUESTION, refused=told)
+    return await connectivity.plan(
+        context, from_=given["from"], to=given["to"], port=int(port), image=given.get("image", ""), control=given.get("control", ""),
+        tries=min(300, int(tries)),
+    )  # fmt: skip
+
+
+async def _image_drift(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    return await image_drift.plan(context, namespace=arguments.get("namespace", ""))
+
+
+_ALL = (
+    Probe(
+        "connectivity", connectivity.QUESTION,
+        {
+            "from": "(required) NAMESPACE or NAMESPACE/POD to measure from, several with commas",
+            "to": "(required) NAMESPACE, NAMESPACE/SERVICE, NAMESPACE/POD or IP:PORT, several with commas",
+            "port": "port of the Service or pod; default: its first", "image": "image for the probe pods; default: one that the nodes have",
+            "control": "namespace to compare with, or none", "tries": "most tries for a path that answers now and then (30)",
+        },
+        True, _connectivity, connectivity.run,
+    ),
+    Probe("image-drift", image_drift.QUESTION, {"namespace": "only DaemonSets there"}, False, _image_drift, image_drift.run),
+)  # fmt: skip
+
+PROBES: Mapping[str, Probe] = MappingProxyType({probe.name: probe for probe in _ALL})
+
+
+def names() -> tuple[str, ...]:
+    return tuple(PROBES)
+
+
+def describe(name: str) -> str:
+    """The question that a probe answers; "" for an unknown name."""
+    return PROBES[name].question if name in PROBES else ""
+
+
+async def plan(name: str, context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    """The plan of one probe. An unknown name gives a refused plan."""
+    probe = PROBES.get(name)
+    if probe is None:
+        told = f"There is no probe {name!r}; there are {', '.join(PROBES)}."
+        return ProbePlan(name, dict(arguments), "", refused=told)
+    unknown = sorted(set(arguments) - set(probe.parameters))
+    if unknown:
+        told = f"Probe {name} has no parameter {unknown[0]!r}; it has {', '.join(probe.parameters) or 'none'}."
+        return ProbePlan(name, dict(arguments), probe.question, refused=told)
+    return await probe.plan(context, arguments)
+
+
+async def run(plan_: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
+    """Run a plan that a human agreed to. A refused plan gives an incomplete result that says why."""
+    probe = PROBES.get(plan_.probe)
+    if probe is None or plan_.refused:
+        now = context.clock()
+        why = plan_.refused or f"There is no probe {plan_.probe!r}."
+        return ProbeResult(plan_.probe, plan_.arguments, now, now, complete=False, problems=(why,))
+    return await probe.run(plan_, context, progress)
