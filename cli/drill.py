@@ -24,11 +24,16 @@ def run(arguments: argparse.Namespace) -> int:
     from drills import run as runner
 
     seed = arguments.seed or (random.SystemRandom().randrange(1, 1 << 30) if arguments.blind else 0)
+    scenario = catalogue.load(drill)
+    if arguments.blind:
+        from drills.shuffle import shuffle
+
+        scenario = shuffle(scenario, seed)
     if arguments.serve:
-        return int(runner.serve_forever(drill, port=arguments.port, speed=arguments.speed, seed=seed, shuffle=arguments.blind) or 0)
+        return runner.serve_forever(scenario, port=arguments.port, speed=arguments.speed, seed=seed)
     with tempfile.TemporaryDirectory(prefix="stanch-drill-") as folder:
         kubeconfig = Path(folder) / "kubeconfig"
-        with runner.serve_in_thread(drill, speed=arguments.speed, seed=seed, shuffle=arguments.blind) as server:
+        with runner.serve_in_thread(scenario, speed=arguments.speed, seed=seed) as server:
             server.write_kubeconfig(kubeconfig)
             options = options_of(arguments, record=False)
             options = replace(

@@ -22,6 +22,11 @@ def age(since: datetime | None, now: datetime) -> str:
     return f"{seconds // 86_400} d"
 
 
+def moment(at: datetime, now: datetime) -> str:
+    """The time of day, with its date when that is not today's."""
+    return f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
 def triage_lines(view: View, *, objects: int = 5) -> Iterator[str]:
     """The whole triage, one line after the other, no wider than the facts need."""
     now = view.report.as_of if view.report else view.as_of
@@ -29,7 +34,7 @@ def triage_lines(view: View, *, objects: int = 5) -> Iterator[str]:
     if view.problem:
         yield f"no cluster: {view.problem}"
     elif view.api.reason:
-        yield f"API {view.api.reach.value} since {view.api.since:%H:%M:%S} UTC: {view.api.reason}"
+        yield f"API {view.api.reach.value} since {moment(view.api.since, now)} UTC: {view.api.reason}"
     for hop in view.api.hops:
         mark = {True: "ok", False: "FAILS", None: "not measured"}[hop.ok]
         took = f" in {hop.seconds * 1000:.0f} ms" if hop.seconds is not None else ""
@@ -54,7 +59,7 @@ def triage_lines(view: View, *, objects: int = 5) -> Iterator[str]:
 
 def symptom_lines(view: SymptomView, now: datetime, objects: int) -> Iterator[str]:
     symptom = view.symptom
-    since = f"since {symptom.since:%H:%M:%S} UTC ({age(symptom.since, now)})" if symptom.since else "since: not known"
+    since = f"since {moment(symptom.since, now)} UTC ({age(symptom.since, now)})" if symptom.since else "since: not known"
     yield f"{_WORD[symptom.severity.value]}  {symptom.title}  [{len(symptom.objects)} objects, {since}]"
     shown = symptom.objects[:objects]
     more = len(symptom.objects) - len(shown)
@@ -67,12 +72,14 @@ def symptom_lines(view: SymptomView, now: datetime, objects: int) -> Iterator[st
             f"{outside[0]} of {outside[1]} healthy{ties}  p={shared.p_value:.2g}"
         )
     for finding in symptom.findings[:objects]:
-        yield f"  found    {finding.claim}" + (f" (since {finding.since:%H:%M:%S}, {finding.since_source.value})" if finding.since else "")
+        yield f"  found    {finding.claim}" + (
+            f" (since {moment(finding.since, now)}, {finding.since_source.value})" if finding.since else ""
+        )
     if len(symptom.findings) > objects:
         yield f"           and {len(symptom.findings) - objects} more findings"
     for change in symptom.changes[:objects]:
         by = f" by {change.manager}" if change.manager else ""
-        yield f"  changed  {change.at:%H:%M:%S} {change.object}: {change.what}{by}"
+        yield f"  changed  {moment(change.at, now)} {change.object}: {change.what}{by}"
     for dependant in symptom.blast[:objects]:
         yield f"  affects  {dependant.object}: {dependant.why}"
     if not view.matches:
