@@ -1,0 +1,212 @@
+"""The sections of a scenario applied to a world, in a fixed order: background, what is added, what goes wrong."""
+
+from __future__ import annotations
+
+import copy
+import re
+from datetime import datetime
+from typing import Any
+
+from drills.expand import config, events, network, storage
+from drills.expand.node_states import set_node_state
+from drills.expand.nodes import add_node, list_images
+from drills.expand.pods import image_id, make_pod
+from drills.expand.states import set_pod_state
+from drills.expand.workloads import add_workload
+from drills.expand.world import World
+from drills.objects import Obj, dig, parse_time
+from drills.patch import merge_patch, strategic_merge
+from drills.scenario import Scenario, ScenarioError, load_background
+from drills.settle import settle
+
+SECTIONS = ("nodes", "namespaces", "workloads", "helm", "secrets", "configmaps", "ingresses", "policies", "claims",
+            "objects", "nodeStates", "podStates", "images", "patch", "delete", "events", "logs", "stats", "metrics",
+            "exec", "health", "faults", "configz")
+
+
+def expand(scenario: Scenario, now: datetime) -> World:
+    """Raises ScenarioError with the scenario's id when its data does not fit."""
+    world = World(now=now, seed=scenario.seed)
+    world.pullable = bool(scenario.data.get("pullable", True))
+    world.secret_defaults = dict(scenario.data.get("secretDefaults", {}))
+    try:
+        background = load_background(scenario.data.get("background", "standard"))
+        own = {k: scenario.data[k] for k in _ADDS if k in scenario.data}
+        add_all(world, {**background, "nodes": [*background.get("nodes", []), *own.pop("nodes", [])]})
+        add_all(world, own)
+        finish_adding(world)
+        go_wrong(world, scenario.data)
+        finish(world)
+    except (KeyError, ValueError, TypeError) as error:
+        raise ScenarioError(f"scenario {scenario.id}: {type(error).__name__}: {error}") from error
+    return world
+
+
+_ADDS = ("nodes", "namespaces", "workloads", "helm", "secrets", "configmaps", "ingresses", "policies", "claims", "objects",
+         "pods")
+
+
+def add_all(world: World, data: dict[str, Any]) -> None:
+    """Sections that bring objects into being."""
+    for row in data.get("nodes", []):
+        add_node(world, str(row["name"]), row)
+    for row in data.get("namespaces", []):
+        config.add_namespace(world, row)
+    for row in data.get("workloads", []):
+        try:
+            add_workload(world, {**data.get("defaults", {}), **row})
+        except KeyError as error:
+            raise ValueError(f"workload {row.get('namespace')}/{row.get('name')}: no {error}") from error
+    for row in data.get("helm", []):
+        config.add_helm_release(world, row)
+    for row in data.get("secrets", []):
+        for name in row["names"] if "names" in row else [row["name"]]:
+            config.add_secret(world, {**row, "name": name})
+    for row in data.get("configmaps", []):
+        config.add_config_map(world, row)
+    for row in data.get("ingresses", []):
+        network.add_ingress(world, row)
+    for row in data.get("policies", []):
+        for namespace in row["namespaces"] if "namespaces" in row else [row["namespace"]]:
+            network.add_policy(world, {**row, "namespace": namespace})
+    for row in data.get("claims", []):
+        storage.add_claim(world, namespace=row["namespace"], name=row["name"], size=str(row.get("size", "20Gi")),
+                          labels=row.get("labels", {}), node=row.get("node"), created=world.ago(row.get("age", "52d")),
+                          attached_to=row.get("attachedTo"))
+    for row in data.get("pods", []):
+        template = {"metadata": {"labels": row.get("labels", {})}, "spec": copy.deepcopy(row["spec"])}
+        make_pod(world, namespace=row["namespace"], name=row["name"], template=template, node=row["node"],
+                 created=world.ago(row.get("age", "1d")))
+    for row in data.get("objects", []):
+        config.add_object(world, row)
+
+
+def finish_adding(world: World) -> None:
+    """What the cluster makes of what was added: Secrets that are named, slices, the events of young pods."""
+    config.ensure_references(world)
+    for service in world.of("Service"):
+        network.add_slice(world, service)
+    list_images(world)
+    events.add_lives(world)
+    events.add_job_events(world)
+
+
+def go_wrong(world: World, data: dict[str, Any]) -> None:
+    """Sections that change what is there, and what surrounds it. Raises ValueError when a selection is empty."""
+    for row in data.get("nodeStates", []):
+        for node in _selected(world, "Node", row):
+            set_node_state(world, node, row)
+    for lose in world.losses:
+        lose()
+    world.losses.clear()
+    for row in data.get("podStates", []):
+        for pod in _selected(world, "Pod", row):
+            set_pod_state(world, pod, row)
+    for row in data.get("images", []):
+        for pod in _selected(world, "Pod", row):
+            _other_build(world, pod, str(row["build"]))
+    _settle(world)
+    for row in data.get("patch", []):
+        patch(world, row)
+    for row in data.get("delete", []):
+        for obj in _selected(world, str(row["kind"]), row):
+            world.remove(obj)
+    for row in data.get("events", []):
+        events.from_data(world, row)
+    surround(world, data)
+
+
+def surround(world: World, data: dict[str, Any]) -> None:
+    around = world.surroundings
+    data = fill_addresses(world, {k: data[k] for k in ("logs", "stats", "metrics", "exec", "health", "configz", "faults")
+                                  if k in data})
+    for section in ("logs", "stats", "metrics"):
+        getattr(around, section).extend((world.now, row) for row in data.get(section, []))
+    answers = data.get("exec", {})
+    around.connect[:0] = answers.get("connect", [])
+    around.commands[:0] = answers.get("commands", [])
+    around.names[:0] = answers.get("names", [])
+    around.health = merge_patch(around.health, data.get("health", {}))
+    around.configz.extend(data.get("configz", []))
+    around.faults.extend(data.get("faults", []))
+
+
+_ADDRESS = re.compile(r"\{ip:([^/}]+)/([^/}]+)(?:/([^}]+))?\}")
+
+
+def fill_addresses(world: World, value: Any) -> Any:
+    """`{ip:NAMESPACE/APP}` and `{ip:NAMESPACE/APP/NODE}` in any text become the address of such a pod."""
+    if isinstance(value, dict):
+        return {k: fill_addresses(world, v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [fill_addresses(world, v) for v in value]
+    if not isinstance(value, str) or "{ip:" not in value:
+        return value
+
+    def address(match: re.Match[str]) -> str:
+        want = {"namespace": match.group(1), "app": match.group(2), **({"node": match.group(3)} if match.group(3) else {})}
+        pods = [p for p in world.select("Pod", want) if dig(p, "status", "podIP")]
+        if not pods:
+            raise ValueError(f"no pod has an address for {match.group(0)}")
+        return str(pods[0]["status"]["podIP"])
+
+    return _ADDRESS.sub(address, value)
+
+
+def finish(world: World) -> None:
+    _settle(world)
+    list_images(world)
+    for obj in world.of_all():
+        world.seal(obj)
+
+
+def _selected(world: World, kind: str, row: dict[str, Any]) -> list[Obj]:
+    want = dict(row.get("select", {}))
+    for word in ("name", "namespace"):
+        if word in row and "select" not in row:
+            want[word] = row[word]
+    found = world.select(kind, want)
+    if not found and not row.get("optional"):
+        raise ValueError(f"no {kind} matches {want}")
+    return found
+
+
+def _other_build(world: World, pod: Obj, build: str) -> None:
+    """The node pulled another build under the same tag."""
+    for status in pod["status"].get("containerStatuses", []):
+        status["imageID"] = image_id(status["image"], build)
+    world.touch(pod)
+
+
+def patch(world: World, row: dict[str, Any]) -> None:
+    """One entry of `patch:`: kind, selection (namespace, name or select), merge (RFC 7386) or strategic, by, at,
+    subresource; removeKeys takes keys out of `data`. A row without `by` leaves no trace in managedFields."""
+    for obj in _selected(world, str(row["kind"]), row):
+        new = copy.deepcopy(obj)
+        if "strategic" in row:
+            new = strategic_merge(new, copy.deepcopy(row["strategic"]))
+        if "merge" in row:
+            new = merge_patch(new, copy.deepcopy(row["merge"]))
+        for key in row.get("removeKeys", []):
+            names = list(new.get("data", {})) if key == "*" else [key]
+            for name in names:
+                new.get("data", {}).pop(name, None)
+        if "data" in new and not new["data"]:
+            del new["data"]
+        if "by" in row:
+            at = world.ago(row.get("at", "10m"))
+            world.change(obj, new, manager=str(row["by"]), at=max(at, parse_time(obj["metadata"]["creationTimestamp"])),
+                         subresource=str(row.get("subresource", "")))
+        else:
+            obj.clear()
+            obj.update(new)
+            obj["metadata"].pop("managedFields", None)
+            world.touch(obj)
+
+
+def _settle(world: World) -> None:
+    for obj, fields in settle(world.of, world.now):
+        obj.update(fields)
+        world.touch(obj)
+
+
