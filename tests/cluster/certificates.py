@@ -18,8 +18,8 @@ def make_pair(folder: Path, name: str = "localhost", *, days: int = 30, issuer: 
     folder.mkdir(parents=True, exist_ok=True)
     pair = Pair(folder / f"{name}.crt", folder / f"{name}.key")
     command = [
-        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/O=stanch test/CN={name}",
-        "-days", str(days), "-keyout", str(pair.key), "-out", str(pair.certificate),
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        "-subj", f"/O=stanch test/CN={name}", "-days", str(days), "-keyout", str(pair.key), "-out", str(pair.certificate),
         "-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1",
         "-addext", f"extendedKeyUsage={'clientAuth' if client else 'serverAuth,clientAuth'}",
     ]  # fmt: skip

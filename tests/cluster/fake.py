@@ -27,7 +27,15 @@ def pod(name: str, version: int, namespace: str = "default", **fields: Any) -> O
 
 
 def status(code: int, reason: str, message: str = "", **details: Any) -> Obj:
-    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message, "details": details}
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "code": code,
+        "reason": reason,
+        "message": message,
+        "details": details,
+    }
 
 
 @dataclass
@@ -198,7 +206,9 @@ def bookmark(version: int, *, initial: bool = False) -> Obj:
     return {"kind": "Pod", "apiVersion": "v1", "metadata": meta, "spec": {"containers": None}, "status": {}}
 
 
-def answering(code: int, reason: str, message: str = "", headers: dict[str, str] | None = None) -> Callable[[web.Request], Awaitable[web.Response]]:
+def answering(
+    code: int, reason: str, message: str = "", headers: dict[str, str] | None = None
+) -> Callable[[web.Request], Awaitable[web.Response]]:
     """One scripted error."""
 
     async def answer(_: web.Request) -> web.Response:
@@ -210,5 +220,5 @@ def answering(code: int, reason: str, message: str = "", headers: dict[str, str]
 async def until(condition: Callable[[], bool], limit: float = 5.0) -> None:
     """Wait until `condition` holds; fails after `limit` seconds."""
     async with asyncio.timeout(limit):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # any condition, also one that sets no event
             await asyncio.sleep(0.005)

@@ -15,7 +15,7 @@ from cluster.credentials import Credentials
 from cluster.errors import CredentialError, Unauthorized
 from cluster.exec_plugin import run_plugin
 from cluster.transport import Api
-from tests.cluster.fake import FakeCluster
+from tests.cluster.fake import FakeCluster, until
 
 V1 = "client.authentication.k8s.io/v1"
 
@@ -109,7 +109,7 @@ async def test_failures_are_one_sentence_that_names_the_command(tmp_path: Path, 
 
 
 async def test_a_missing_command_shows_its_install_hint() -> None:
-    with pytest.raises(CredentialError, match="not installed. apt install login"):
+    with pytest.raises(CredentialError, match=r"not installed\. apt install login"):
         await run(plugin("no-such-login-program", install_hint="apt install login"))
 
 
@@ -133,9 +133,7 @@ async def test_a_hanging_plugin_is_ended_with_what_it_started(tmp_path: Path) ->
     with pytest.raises(CredentialError, match=r"within 0.5 s"):
         await run(plugin(path), 0.5)
     pid = int((tmp_path / "pid").read_text())
-    async with asyncio.timeout(2):
-        while alive(pid):
-            await asyncio.sleep(0.01)
+    await until(lambda: not alive(pid))
 
 
 def alive(pid: int) -> bool:
@@ -198,7 +196,9 @@ def runs(folder: Path) -> int:
 
 
 async def test_a_401_runs_the_plugin_once_more_and_repeats_the_request(tmp_path: Path, fake: FakeCluster) -> None:
-    path = script(tmp_path, f"echo x >> {tmp_path}/runs\n" + granting("token-$(wc -l < RUNS | tr -d ' ')".replace("RUNS", f"{tmp_path}/runs")))
+    path = script(
+        tmp_path, f"echo x >> {tmp_path}/runs\n" + granting("token-$(wc -l < RUNS | tr -d ' ')".replace("RUNS", f"{tmp_path}/runs"))
+    )
     path.write_text(path.read_text().replace("<<'END'", "<<END"))
     fake.token = "token-2"
     api = Api(Access(fake.url, user=User("me", exec=plugin(path))))

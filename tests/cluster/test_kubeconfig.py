@@ -66,7 +66,9 @@ def test_an_empty_current_context_does_not_hide_a_later_one(tmp_path: Path) -> N
 def test_relative_paths_are_relative_to_their_own_file(tmp_path: Path, pair: Pair) -> None:
     folder = tmp_path / "here"
     write(folder / "pki" / "ca.crt", pair.certificate.read_text())
-    document = config(cluster={"certificate-authority": "pki/ca.crt"}, user={"client-certificate": "pki/me.crt", "client-key": "pki/me.key"})
+    document = config(
+        cluster={"certificate-authority": "pki/ca.crt"}, user={"client-certificate": "pki/me.crt", "client-key": "pki/me.key"}
+    )
     other = write(tmp_path / "elsewhere" / "config", config("stage"))
     path = write(folder / "config", document)
     access = load_access("prod", environ={"KUBECONFIG": f"{other}:{path}"})
@@ -101,7 +103,9 @@ def test_exec_stanza(tmp_path: Path) -> None:
         "apiVersion": "client.authentication.k8s.io/v1", "command": "./login", "args": ["--cluster", "1"], "provideClusterInfo": True,
         "env": [{"name": "A", "value": "b"}], "interactiveMode": "Never", "installHint": "apt install login",
     }  # fmt: skip
-    access = load_access(explicit=str(write(tmp_path / "config", config(cluster={"extensions": extension}, user={"exec": plugin}))), environ={})
+    access = load_access(
+        explicit=str(write(tmp_path / "config", config(cluster={"extensions": extension}, user={"exec": plugin}))), environ={}
+    )
     found = access.user.exec
     assert found is not None
     assert (found.command, found.args, found.env, found.folder) == ("./login", ("--cluster", "1"), (("A", "b"),), tmp_path)
@@ -155,7 +159,10 @@ def test_broken_files(tmp_path: Path, text: str, expected: str) -> None:
         ({"users": []}, "", "names user 'prod-user', which the kubeconfig does not define"),
         ({"clusters": [{"name": "prod-cluster", "cluster": {}}]}, "", "no usable server address"),
         ({"clusters": [{"name": "prod-cluster", "cluster": None}]}, "", "no usable server address"),
-        ({"clusters": [{"name": "prod-cluster", "cluster": {"server": "https://x", "certificate-authority": "gone"}}]}, "", "cannot be read"),
+        (
+            {"clusters": [{"name": "prod-cluster", "cluster": {"server": "https://x", "certificate-authority": "gone"}}]},
+            "", "cannot be read",
+        ),
         (
             {"clusters": [{"name": "prod-cluster", "cluster": {"server": "https://x", "certificate-authority-data": "%%%="}}]},
             "", "not valid base64",
@@ -171,7 +178,7 @@ def test_what_does_not_fit_together(tmp_path: Path, change: Doc, context: str, e
 
 
 def test_no_kubeconfig_at_all(tmp_path: Path) -> None:
-    with pytest.raises(KubeconfigError, match="No kubeconfig found.*stanch drill"):
+    with pytest.raises(KubeconfigError, match=r"No kubeconfig found.*stanch drill"):
         load_access(environ={"KUBECONFIG": str(tmp_path / "none")})
     with pytest.raises(KubeconfigError, match="does not exist; check --kubeconfig"):
         load_access(explicit=str(tmp_path / "none"), environ={})

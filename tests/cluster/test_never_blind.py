@@ -80,7 +80,9 @@ async def test_cut_connections_are_noticed_at_once_and_mended(fake: FakeCluster)
 async def test_ladder_names_what_answers_instead_of_an_api_server() -> None:
     async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 503 Service Unavailable\r\nServer: nginx/1.25\x1b[31m\r\nContent-Length: 4\r\nConnection: close\r\n\r\noops")
+        writer.write(
+            b"HTTP/1.1 503 Service Unavailable\r\nServer: nginx/1.25\x1b[31m\r\nContent-Length: 4\r\nConnection: close\r\n\r\noops"
+        )
         await writer.drain()
         writer.close()
 

@@ -81,14 +81,14 @@ async def test_tls_with_a_client_certificate(tmp_path: Path) -> None:
 async def test_tls_trust(tmp_path: Path) -> None:
     server, other = make_pair(tmp_path), make_pair(tmp_path, "other")
     async with tls_server(server) as url:
-        with pytest.raises(Unreachable, match="certificate .* is not accepted"):
+        with pytest.raises(Unreachable, match=r"certificate .* is not accepted"):
             await ask(Access(url, trust=Trust(other.certificate.read_bytes())))
-        with pytest.raises(Unreachable, match="certificate .* is not accepted"):
+        with pytest.raises(Unreachable, match=r"certificate .* is not accepted"):
             await ask(Access(url))
         assert await ask(Access(url, trust=Trust(insecure=True)))
         named = Trust(server.certificate.read_bytes(), server_name="localhost")
         assert await ask(Access(url, trust=named))
-        with pytest.raises(Unreachable, match="certificate .* is not accepted"):
+        with pytest.raises(Unreachable, match=r"certificate .* is not accepted"):
             await ask(Access(url, trust=Trust(server.certificate.read_bytes(), server_name="api.internal")))
 
 
@@ -125,7 +125,7 @@ async def test_the_ladder_shows_the_certificate_that_is_not_accepted(tmp_path: P
 
 async def test_frozen_refused_and_unknown_hosts(fake: FakeCluster) -> None:
     fake.frozen.clear()
-    with pytest.raises(Unreachable, match="does not answer; it is overloaded or frozen|within"):
+    with pytest.raises(Unreachable, match=r"does not answer; it is overloaded or frozen|within"):
         await ask(Access(fake.url))
     fake.frozen.set()
     with socket.socket() as placeholder:
