@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from textual.app import App
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.worker import Worker, WorkerState
 
 from cluster.objects import Ref
 from incident.view import View
@@ -60,8 +61,8 @@ class StanchApp(App[int]):
     }
     DEFAULT_MODE = "now"
     ENABLE_COMMAND_PALETTE = False  # opened by our own action, with our own provider
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (36, "-high")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide")]  # noqa: RUF012  # Textual declares it as an instance attribute
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (36, "-high")]  # noqa: RUF012  # the same
     BINDINGS = bindings("")
     CSS = "\n".join(resources.files("assets").joinpath(name).read_text("utf-8") for name in STYLESHEETS)
 
@@ -88,6 +89,11 @@ class StanchApp(App[int]):
             await self.investigation.start()
         except Exception as error:  # whatever it is, the screens stay: they work without a cluster
             self.tell(f"The investigation could not be started: {error}. Notes and runbooks work; r tries again.", "error")
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Work of a screen that failed: the screens stay, and say it."""
+        if event.state is WorkerState.ERROR:
+            self.tell(f"{event.worker.description or event.worker.name} failed: {event.worker.error}", "error")
 
     def on_unmount(self) -> None:
         self._unsubscribe()

@@ -48,6 +48,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("other_match(-1)", "left", "", "Show the runbook before.", "now"),
     # runbook
     Action("run_step", "enter", "run", "Run the chosen step. Probes show their plan first, actions ask.", "runbook"),
+    Action("next_step", "right", "next step", "Look at the step to do now.", "runbook"),
     Action("skip_step", "s", "skip", "Skip the step, with a reason for the record.", "runbook"),
     Action("go_to_step", "b", "from here", "Go on from the chosen step: back, again, or ahead. Nothing is undone.", "runbook"),
     Action("parameters", "e", "parameters", "See and change what the steps are run with (namespace, node, …).", "runbook"),
@@ -63,6 +64,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("next_kind(1)", "tab", "", "The next kind.", "objects"),
     Action("next_kind(-1)", "shift+tab", "", "The kind before.", "objects"),
     Action("object_logs", "l", "logs", "Read the logs of the chosen pod.", "objects"),
+    Action("shift(1)", "right", "", "Columns further to the right.", "objects"),
+    Action("shift(-1)", "left", "", "Columns further to the left.", "objects"),
     Action("leave_filter", "escape", "", "Take the filter away; without one, go back.", "objects"),
     # one object
     Action("section(1)", "tab,right", "next part", "Go through summary, events, logs, YAML, owners.", "object"),
@@ -80,7 +83,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("go('now')", "1", "", "Now: what is wrong."),
     Action("go('runbook')", "2", "", "The runbook being walked."),
     Action("go('objects')", "o,3", "objects", "Tables of everything in the cluster."),
-        Action("symptom", "slash", "symptom", "Describe a symptom in words, or paste an alert or an error line."),
+    Action("symptom", "slash", "symptom", "Describe a symptom in words, or paste an alert or an error line."),
     Action("note", "n", "note", "Take a note: text, -5m text or @14:30 text. Works without a cluster."),
     Action("go('timeline')", "t,4", "timeline", "What was seen, done and noted, beside the draft."),
     Action("connection", "a", "connection", "How far the way to the API server works, and what is known of each kind."),

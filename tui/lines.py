@@ -22,7 +22,7 @@ Build = Callable[[int], Sequence[Line]]
 CURSOR = "›"
 
 
-class LinesView(ScrollView, can_focus=True):
+class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
     """Lines of text from a pure function of the width.
 
     `show` replaces the content and refreshes only the lines that differ. Lines with a target can be chosen: the cursor stays on its
@@ -63,12 +63,11 @@ class LinesView(ScrollView, can_focus=True):
         def control(self) -> LinesView:
             return self.view
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None, wide: bool = False, follow: bool = False) -> None:
-        """`wide`: lines are longer than the pane and scroll sideways; `follow`: stay at the end as lines are added (logs)."""
+    def __init__(self, *, id: str | None = None, classes: str | None = None, follow: bool = False) -> None:
+        """`follow`: stay at the end as lines are added (logs)."""
         super().__init__(id=id, classes=classes)
         self._build: Build = lambda width: ()
         self._lines: Sequence[Line] = ()
-        self._wide = wide
         self._follow = follow
         self._cursor = -1
         self._drawn_width = 0
@@ -107,7 +106,7 @@ class LinesView(ScrollView, can_focus=True):
         self._lines = new
         before = self._cursor
         self._cursor = self._find(target, before)
-        virtual = Size(max((row.width for row in new), default=0) if self._wide else width, len(new))
+        virtual = Size(width, len(new))
         if virtual != self.virtual_size or width != self._drawn_width:
             self._drawn_width = width
             self.virtual_size = virtual

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator
 
-from tui.text import Line, line
+from tui.text import Line, line, wrap
 
 KEPT = 2_000
 """Lines kept; older ones are dropped and counted."""
@@ -37,8 +37,8 @@ class LogLines:
             self.state = f"The log could not be read: {error or type(error).__name__}"
 
     def shown(self, width: int) -> list[Line]:
-        rows = list(self.lines)
-        dropped = self.received - len(rows)
+        rows = [row for each in self.lines for row in wrap(each, width, 5)]
+        dropped = self.received - len(self.lines)
         if dropped:
             rows.insert(0, line(" ", (f"… {dropped:,} earlier lines are not kept", "muted")))
         if self.state == "reading":

@@ -31,7 +31,7 @@ class Everything(Provider):
 
     async def discover(self) -> Hits:
         for action in self._actions():
-            yield DiscoveryHit(plain(_named(action)), self._act(action), text=_named(action), help=plain(action.help).plain)
+            yield DiscoveryHit(plain(_named(action)), self._act(action), text=_named(action))
 
     async def search(self, query: str) -> Hits:
         from rapidfuzz import fuzz, process, utils

@@ -41,7 +41,7 @@ Cells = Callable[[int], Sequence[Piece]]
 """(row) -> text and style name of each shown cell."""
 
 
-class VirtualTable(ScrollView, can_focus=True):
+class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows of a `Rows`; the cursor stays on the same object while rows move around it."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"text--{name}" for name in STYLES}

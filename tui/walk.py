@@ -26,6 +26,8 @@ class Walk:
         self.running = ""
         """Title of the step that runs, "" when none does."""
         self.running_step = ""
+        self.at = ""
+        """The step that is looked at: the one that runs or ran last; the walk's current one at the beginning."""
         self.progress: tuple[str, ...] = ()
         """Lines of the step that runs, or ran last; newest last."""
         self.progress_step = ""
@@ -39,13 +41,25 @@ class Walk:
         if self.run is not None and (self.run.runbook.id, self.run.symptom_id) == (runbook_id, symptom_id):
             return
         try:
-            self._shown(self._app.investigation.open_run(runbook_id, symptom_id))
+            run = self._app.investigation.open_run(runbook_id, symptom_id)
+            self.at = run.current
+            self._shown(run)
         except (KeyError, ValueError, OSError) as error:
             self._app.tell(f"The runbook {runbook_id} could not be opened: {error}", "error")
 
     def _shown(self, run: RunView) -> None:
         self.run = run
         self._app.refresh_screens()
+
+    def _moved(self, run: RunView) -> None:
+        """The walk went on: look at the step to do now."""
+        self.at = run.current
+        self._shown(run)
+
+    def next(self) -> None:
+        """Look at the step to do now."""
+        if self.run is not None:
+            self._moved(self.run)
 
     # -- steps
 
@@ -78,11 +92,11 @@ class Walk:
 
     def skip(self, step_id: str, reason: str) -> None:
         if self.run is not None:
-            self._shown(self._app.investigation.skip_step(self.run.id, step_id, reason))
+            self._moved(self._app.investigation.skip_step(self.run.id, step_id, reason))
 
     def go_to(self, step_id: str) -> None:
         if self.run is not None:
-            self._shown(self._app.investigation.go_to_step(self.run.id, step_id))
+            self._moved(self._app.investigation.go_to_step(self.run.id, step_id))
 
     def set_parameter(self, name: str, value: str) -> None:
         if self.run is not None:
@@ -98,7 +112,7 @@ class Walk:
     # -- work
 
     def _begin(self, step: Step, work: Coroutine[Any, Any, None]) -> None:
-        self.progress, self.progress_step = (), step.id
+        self.progress, self.progress_step, self.at = (), step.id, step.id
         self._worker = self._app.run_worker(self._guarded(step, work), group="step", exit_on_error=False, description=step.question)
 
     async def _guarded(self, step: Step, work: Coroutine[Any, Any, None]) -> None:
@@ -136,7 +150,7 @@ class Walk:
         run = self._required()
         answer = await self._app.push_screen_wait(Answers(step, run))
         if answer:
-            self._shown(self._app.investigation.answer_step(run.id, step.id, answer))
+            self._moved(self._app.investigation.answer_step(run.id, step.id, answer))
 
     async def _probe(self, step: Step) -> None:
         from tui.screens.plans import ProbeDialog

@@ -34,7 +34,7 @@ from probes.result import (
     Verdict,
 )
 from runbooks.match import Match, Reason
-from runbooks.model import Runbook, StepKind
+from runbooks.model import Runbook
 from tests.tui import story
 from timeline.entry import Entry
 from triage.finding import Gap, Report
@@ -419,7 +419,8 @@ class FakeInvestigation:
             return f"{ref} could not be read: the API server does not answer. The last known fields are in the summary."
         annotation = HOSTILE if self.scene == "hostile" else "ok"
         return (
-            f"apiVersion: v1\nkind: {ref.kind}\nmetadata:\n  name: {ref.name}\n  namespace: {ref.namespace}\n  annotations:\n    note: {annotation!r}\nspec:\n  containers:\n  - name: app\n    image: registry.local/app:1.4.2\n"
+            f"apiVersion: v1\nkind: {ref.kind}\nmetadata:\n  name: {ref.name}\n"
+            f"  namespace: {ref.namespace}\n  annotations:\n    note: {annotation!r}\nspec:\n  containers:\n  - name: app\n    image: registry.local/app:1.4.2\n"
             + "".join(f"  - key{i}: value\n" for i in range(60))
         )
 
@@ -451,7 +452,8 @@ class FakeInvestigation:
 
     def draft(self) -> str:
         lines = "\n".join(f"- {e.occurred_at:%H:%M:%S} {e.text}" for e in self.entries())
-        return f"# Incident 2026-11-21-a (preliminary)\n\n## Impact\n\n_Who noticed what, from when to when?_\n\n## Timeline (UTC)\n\n{lines}\n\n## Contributing factors\n\n- [ ] image tag `latest` on a DaemonSet\n"
+        head = "# Incident 2026-11-21-a (preliminary)\n\n## Impact\n\n_Who noticed what, from when to when?_"
+        return f"{head}\n\n## Timeline (UTC)\n\n{lines}\n\n## Contributing factors\n\n- [ ] image tag `latest` on a DaemonSet\n"
 
     def export(self) -> str:
         return "/tmp/incidents/2026-11-21-a.md"
@@ -460,7 +462,7 @@ class FakeInvestigation:
 async def flood(fake: FakeInvestigation, rate: int) -> None:
     """Change `rate` pods a second, in batches of a tenth of a second."""
     number = 0
-    names = [key for key in fake.store.rows("Pod")]
+    names = list(fake.store.rows("Pod"))
     while True:
         await asyncio.sleep(0.1)
         changed = []

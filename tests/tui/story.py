@@ -377,7 +377,8 @@ def matches() -> dict[str, tuple[Match, ...]]:
 
 def runbook() -> Runbook:
     def step(id: str, kind: StepKind, question: str, expected: str, section: str, answers: tuple[Answer, ...], **more: object) -> Step:
-        return Step(id=id, kind=kind, question=question, expected=expected, section=section, line=1, answers=answers, **more)  # type: ignore[arg-type]  # test data
+        fixed = {"id": id, "kind": kind, "question": question, "expected": expected, "section": section, "line": 1, "answers": answers}
+        return Step(**fixed, **more)  # type: ignore[arg-type]  # test data
 
     mitigate = (
         step(
@@ -453,7 +454,8 @@ def runbook() -> Runbook:
         Section(
             "What it looks like",
             "what-it-looks-like",
-            "Calls to **one namespace** are refused, but only when the target pod is on one node.\n\n- the pods are healthy when asked from their own node\n- DNS answers\n",
+            "Calls to **one namespace** are refused, but only when the target pod is on one node."
+            "\n\n- the pods are healthy when asked from their own node\n- DNS answers\n",
             1,
         ),
         Section(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from cluster.freshness import Freshness, State
@@ -41,7 +42,7 @@ def connection_lines(view: View, now: datetime, width: int) -> list[Line]:
         )
     if api.hops:
         lines += [BLANK, rule("the way there, from this machine", width)]
-        lines += [row for hop in api.hops for row in _hop(hop, width)]
+        lines += hop_lines(api.hops, width)
     lines += [BLANK, rule("what is known of each kind", width)]
     lines += [row for kind in view.kinds for row in _kind(kind, now, width)]
     if not view.kinds:
@@ -55,6 +56,11 @@ def connection_lines(view: View, now: datetime, width: int) -> list[Line]:
     elif view.record.head:
         lines += [BLANK, line((" record   ", "muted"), f"{count(view.record.entries)} entries, head {view.record.head[:16]}")]
     return lines
+
+
+def hop_lines(hops: Sequence[HopView], width: int) -> list[Line]:
+    """The ladder: each hop in words; those behind a failing one were not tried."""
+    return [row for hop in hops for row in _hop(hop, width)]
 
 
 def _hop(hop: HopView, width: int) -> list[Line]:

@@ -16,7 +16,8 @@ def match_lines(text: str, matches: Sequence[Match], reach: str, width: int) -> 
         return [
             BLANK,
             *paragraphs(
-                "Type what you see, or paste an alert, a log line or an error. The ranking follows each key and takes the live findings with it.",
+                "Type what you see, or paste an alert, a log line or an error. The ranking follows each key, "
+                "and takes the live findings with it.",
                 width - 2,
                 "muted",
                 1,

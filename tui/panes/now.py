@@ -9,6 +9,7 @@ from cluster.freshness import State
 from incident.view import Reach, SymptomView, View
 from runbooks.match import Match, Reason
 from triage.finding import ChangeFact, SharedAttribute, Symptom
+from tui.panes.connection import hop_lines
 from tui.text import BLANK, Line, columns, line, paragraphs, rule, shorten, wrap
 from tui.words import SEVERITY, ago, clock, count, freshness, kinds_name, minute, plural
 
@@ -91,9 +92,13 @@ def _nothing(view: View, now: datetime, width: int) -> list[Line]:
     healthy = view.report is not None and view.report.complete and view.api.reach is Reach.LIVE
     lines = [BLANK, *paragraphs(text, width - 2, "good" if healthy else "unknown", MARGIN)]
     if view.report is not None and view.api.reach not in (Reach.LIVE, Reach.CONNECTING):
-        lines += paragraphs(f"That was then. {view.api.reason}", width - 2, "warning", MARGIN)
-    loading = [kind for kind in view.kinds if kind.state in (State.LOADING, State.WAITING)]
-    if view.report is None and loading and view.api.reach is not Reach.OFFLINE:
+        lines += paragraphs("That was then; the API server does not answer as it should now.", width - 2, "warning", MARGIN)
+    if view.report is None and view.api.reach is Reach.LOST:
+        lines += [BLANK, *hop_lines(view.api.hops, width)]
+    loading = sorted(
+        (kind for kind in view.kinds if kind.state in (State.LOADING, State.WAITING)), key=lambda kind: kind.state is State.WAITING
+    )
+    if view.report is None and loading and view.api.reach in (Reach.CONNECTING, Reach.LIVE, Reach.DEGRADED):
         lines.append(BLANK)
         lines += [columns(("", 1), (kinds_name(kind.kind), 24), (freshness(kind, now)[0], 30), gap=0) for kind in loading[:8]]
     if view.report is None and view.problem and view.api.reach is not Reach.OFFLINE:
@@ -115,6 +120,8 @@ def _nothing(view: View, now: datetime, width: int) -> list[Line]:
                 1,
             ),
         ]
+    if view.report is not None and view.report.changes:
+        lines += [BLANK, rule("changed lately", width), *change_lines(view.report.changes, now, width)]
     return lines + _gaps(view, width)
 
 
@@ -135,7 +142,7 @@ def why_title(item: SymptomView | None, index: int) -> str:
 
 
 def why_lines(item: SymptomView | None, index: int, now: datetime, width: int) -> list[Line]:
-    """What speaks for a runbook, what is missing, what speaks against it; what changed; what the failing things share; what depends on them."""
+    """What speaks for a runbook, what is missing, what is against it; what is shared; what changed; what depends on the failing things."""
     if item is None:
         return []
     symptom = item.symptom

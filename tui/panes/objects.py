@@ -49,11 +49,14 @@ def all_kinds() -> tuple[str, ...]:
     return (*ORDER, *(kind.name for kind in KINDS if kind.name not in ORDER))
 
 
-def fitting(shown: Sequence[Column], width: int) -> list[Column]:
-    """The columns that fit, by importance, in their own order."""
+def fitting(shown: Sequence[Column], width: int, shift: int = 0) -> list[Column]:
+    """The columns that fit, by importance, in their own order; with `shift` the name and what stands further to the right."""
     room = width - 1
     kept: set[str] = set()
-    for column in sorted(shown, key=lambda c: c.order):
+    if shift:
+        first = next((column for column in shown if not column.width), shown[0])
+        shown = [first, *[column for column in shown if column is not first][shift:]]
+    for column in shown if shift else sorted(shown, key=lambda c: c.order):
         need = (column.width or NAME_MINIMUM) + 1
         if need <= room or not kept:
             kept.add(column.name)

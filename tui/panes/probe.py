@@ -152,6 +152,8 @@ def _legend(cells: Sequence[Cell], width: int) -> list[Line]:
         if verdict in WHY
         for row in wrap(line(" ", ((SHORT.get(verdict, UNKNOWN)[0] + ": "), "muted"), (WHY[verdict], "muted")), width, 3)
     ]
+    if any(_wrong(cell) for cell in cells):
+        lines += wrap(line(" ", ("! differs from what the network policies say", "muted")), width, 3)
     senders = list(
         dict.fromkeys(f"{cell.sender} ({cell.sender_source})" if cell.sender_source else cell.sender for cell in cells if cell.sender)
     )
@@ -178,6 +180,14 @@ def _word(cell: Cell | None) -> tuple[str, str]:
     tried = len(cell.counted)
     ok = cell.main is Verdict.OK
     share = f" {tried - cell.failed if ok else cell.failed}/{tried}" if tried else ""
-    wrong = tried and (ok and cell.expected is Expectation.DENY or not ok and cell.expected is Expectation.ALLOW)
+    wrong = _wrong(cell)
     expected = cell.expected is Expectation.DENY and not ok and bool(tried)
     return f"{text}{share}{' !' if wrong else ''}", ("muted" if expected else style)
+
+
+def _wrong(cell: Cell) -> bool:
+    """Whether what was measured differs from what NetworkPolicy as written says."""
+    if not cell.counted:
+        return False
+    ok = cell.main is Verdict.OK
+    return cell.expected is (Expectation.DENY if ok else Expectation.ALLOW)

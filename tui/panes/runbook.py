@@ -90,13 +90,13 @@ def step_lines(
     lines.append(BLANK)
     lines += _field("expected", fill(step.expected, values) or "not said", "plain", width)
     lines += _seen(outcome, now, width, running, progress)
+    if result is not None:
+        lines += [BLANK, rule("measured" if isinstance(result, ProbeResult) else "changed", width), *_result(result, width)]
     lines.append(BLANK)
     lines += _answers(step, outcome, values, width)
     if step.mutates:
         lines += _field("touches", fill(step.blast, values) or "not said", "warning", width)
         lines += _field("undo", fill(step.undo, values) or "none is known", "plain", width)
-    if result is not None:
-        lines += [BLANK, rule("measured" if isinstance(result, ProbeResult) else "changed", width), *_result(result, width)]
     lines += _parameters(step, run.parameters, width)
     if step.kubectl:
         lines += [BLANK, rule("the same by hand", width), *wrap(line(" ", command(step, values)), width, 3)]

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from cluster.freshness import Freshness, State
 from incident.view import Activity, Reach, RecordView, View
-from tui.text import Line, Piece, line, shorten
-from tui.words import age, count, freshness, kinds_name, reach
+from tui.text import Line, Piece, line, shorten, wrap
+from tui.words import age, clock, count, freshness, kinds_name, reach
 
 ALWAYS = ("Node", "Pod", "Event")
 GAP: Piece = ("  ", "plain")
@@ -28,15 +28,17 @@ def status_lines(view: View, now: datetime, width: int, height: int = 40) -> lis
 
 
 def _where(view: View, now: datetime, width: int) -> list[Piece]:
-    pieces: list[Piece] = [(view.context or "no context", "strong")]
     words, style = reach(view.api, now)
+    offline = view.api.reach is Reach.OFFLINE
+    pieces: list[Piece] = [] if offline and not view.context else [(view.context or "no context", "strong")]
     if words:
         pieces.append((words, style))
-    if view.server and view.api.reach is not Reach.OFFLINE and width >= 60:
-        pieces.append((shorten(view.server, max(16, width // 3)), "muted"))
-    pieces.append(("CAN CHANGE", "change") if view.write else ("read-only", "plain"))
+    if view.api.reach is not Reach.OFFLINE:
+        pieces.append(("CAN CHANGE", "change") if view.write else ("read-only", "plain"))
     if view.namespaces:
         pieces.append((shorten("ns " + ",".join(view.namespaces), 24), "plain"))
+    if view.server and view.api.reach is not Reach.OFFLINE and width >= 60:
+        pieces.append((shorten(view.server, max(16, width // 3)), "muted"))
     return pieces
 
 
@@ -106,6 +108,30 @@ def _fill(left: Sequence[Piece], right: Sequence[Piece], width: int) -> Line:
         head += [" " * gap, (text, style)] if gap else [(text, style)]
         room -= gap + line(text).width
     return line(*head, " " * max(0, room), *tail)
+
+
+def banner_lines(view: View, now: datetime, width: int) -> list[Line]:
+    """What one must know on every screen: the server is lost, or the record's file refuses. Empty when all is well."""
+    lines: list[Line] = []
+    api = view.api
+    if api.reach in (Reach.LOST, Reach.DEGRADED):
+        what = "does NOT answer" if api.reach is Reach.LOST else "answers slowly or in part"
+        shown = f" What is shown is as of {clock(api.heard, now)}." if api.heard and api.reach is Reach.LOST else ""
+        said = line(
+            " ",
+            (f"The API server {what}", "critical"),
+            f" since {clock(api.since, now)} UTC (",
+            ("a", "key"),
+            " why, ",
+            ("r", "key"),
+            f" retry). {api.reason}{shown}",
+        )
+        lines += wrap(said, width, 1)[:2]
+    if view.record.state == "sidecar":
+        lines += wrap(line(" ", ("The record's file refuses", "critical"), f": {view.record.reason} Entries wait beside it."), width, 1)[:2]
+    elif view.record.state == "none" and view.record.reason:
+        lines += wrap(line(" ", ("Nothing is recorded", "warning"), f": {view.record.reason}"), width, 1)[:2]
+    return lines
 
 
 def activity_line(activities: Sequence[Activity], now: datetime, width: int) -> Line | None:

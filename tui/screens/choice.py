@@ -28,6 +28,7 @@ class Choice(Dialog[str]):
 
     KEYS = (("type", "to narrow"), ("↑ ↓", "choose"), ("enter", "this one"), ("esc", "back"))
     AUTO_FOCUS = "TypedLine"
+    ANSWER_FIRST = True
     BINDINGS: ClassVar[list[BindingType]] = [Binding("up", "move(-1)", "up", show=False), Binding("down", "move(1)", "down", show=False)]
 
     def __init__(self, title: str, listing: Listing, at: str = "") -> None:

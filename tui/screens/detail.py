@@ -31,8 +31,9 @@ class ObjectScreen(Frame):
         self._part = part if part in PARTS else "summary"
         self._head = Fixed(classes="head")
         self._tabs = Fixed(classes="tabs")
+        self._log_state = Fixed(classes="tabs")
         self._text = LinesView(classes="main")
-        self._log_pane = LinesView(classes="main log", wide=True, follow=True)
+        self._log_pane = LinesView(classes="main log", follow=True)
         self._yaml = ""
         self._log = LogLines()
         self._previous = False
@@ -46,6 +47,7 @@ class ObjectScreen(Frame):
     def body(self) -> Iterable[Widget]:
         yield self._head
         yield self._tabs
+        yield self._log_state
         yield self._text
         yield self._log_pane
 
@@ -86,6 +88,7 @@ class ObjectScreen(Frame):
         self._head.show(lambda width: [rule(f"{self.ref}{gone}", width)])
         self._tabs.show(lambda width: [tabs_line(self._part, self.parts, width)])
         self._text.display, self._log_pane.display = self._part != "logs", self._part == "logs"
+        self._log_state.display = self._part == "logs"
         known = item if item is not None else self._last
         if self._part == "yaml":
             self._text.show(lambda width: [row for text in self._yaml.split("\n") for row in paragraphs(text, width, indent=1)])
@@ -149,12 +152,9 @@ class ObjectScreen(Frame):
         names = self.containers
         which = f"container {names[self._container % len(names)]}" if names else "log"
         before = ", before its last restart" if self._previous else ""
-        self._tabs.show_lines(
-            [
-                tabs_line(self._part, self.parts, self.size.width),
-                line((f" {which}{before}: {log.received:,} lines, {log.state if log.state != 'reading' else 'following'}", "muted")),
-            ]
-        )
+        state = "following" if log.state == "reading" else log.state
+        said = f" {which}{before}: {log.received:,} lines, {state}"
+        self._log_state.show(lambda width: [line((said, "muted"))])
         self._log_pane.show(log.shown)
 
     def action_previous_logs(self) -> None:

@@ -30,6 +30,8 @@ class Dialog(ModalScreen[T], Generic[T]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "no", "no", show=False), Binding("ctrl+c", "no", "no", show=False)]
     KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("esc", "back"),)
     AUTO_FOCUS = ".answer"
+    ANSWER_FIRST: ClassVar[bool] = False
+    """Whether what is typed stands above the lines: a list that narrows."""
 
     def __init__(self, title: str) -> None:
         super().__init__()
@@ -41,8 +43,11 @@ class Dialog(ModalScreen[T], Generic[T]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield self._heading
+            if self.ANSWER_FIRST:
+                yield from self.answers()
             yield self._body
-            yield from self.answers()
+            if not self.ANSWER_FIRST:
+                yield from self.answers()
             yield self._keys_pane
 
     @property
@@ -98,7 +103,7 @@ class Question(Dialog[bool]):
         self.dismiss(False)
 
 
-class Ask(Dialog[str]):
+class Ask(Dialog[str | None]):
     """One line of text; Escape gives nothing back."""
 
     KEYS = (("enter", "take it"), ("esc", "leave it"))
@@ -116,12 +121,19 @@ class Ask(Dialog[str]):
         return [row for text in self._texts for row in paragraphs(text, width - 2, indent=1)]
 
     @on(Input.Submitted)
-    def taken(self, event: Input.Submitted) -> None:
-        text = event.value.strip()
+    def submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.take(event.value.strip())
+
+    def take(self, text: str) -> None:
         if text or not self._required:
             self.dismiss(text)
         else:
-            self._keys_pane.show(lambda width: [line(" ", ("Type something, or leave with esc.", "warning"))])
+            self.complain("Type something, or leave with esc.")
+
+    def complain(self, problem: str) -> None:
+        """One sentence in the place of the keys; what was typed stays."""
+        self._keys_pane.show(lambda width: [line(" ", (problem, "warning"))])
 
 
 class Answers(Dialog[str]):

@@ -15,7 +15,7 @@ from incident.api import Investigation
 from incident.view import View
 from tui.lines import LinesView
 from tui.panes.keys import keys_line
-from tui.panes.status import activity_line, status_lines
+from tui.panes.status import activity_line, banner_lines, status_lines
 from tui.text import Line
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Frame(Screen[None]):
         super().__init__()
         self._seconds: Timer | None = None
         self._status_pane = Fixed(classes="status")
+        self._banner_pane = Fixed(classes="banner")
         self._activity_pane = Fixed(classes="running")
         self._keys_pane = Fixed(classes="keys")
 
@@ -61,6 +62,7 @@ class Frame(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield self._status_pane
+        yield self._banner_pane
         yield from self.body()
         yield self._activity_pane
         yield self._keys_pane
@@ -78,6 +80,9 @@ class Frame(Screen[None]):
             return
         width, height = self.size
         self._status_pane.show_lines(status_lines(self.view, self.now, width, height))
+        banner = banner_lines(self.view, self.now, width) if height >= 16 else []
+        self._banner_pane.show_lines(banner)
+        self._banner_pane.display = bool(banner)
         running = activity_line(self.view.activities, self.now, width)
         self._activity_pane.show_lines([running] if running else [])
         self._activity_pane.display = running is not None

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from textual import on
-from textual.widgets import Input
-
 from tui.screens.dialogs import Ask
-from tui.text import line
 
 if TYPE_CHECKING:
     from tui.app import StanchApp
@@ -24,10 +20,7 @@ class NoteDialog(Ask):
             "what you saw, did or think",
         )
 
-    @on(Input.Submitted)
-    def taken(self, event: Input.Submitted) -> None:
-        event.stop()
-        text = event.value.strip()
+    def take(self, text: str) -> None:
         app = cast("StanchApp", self.app)
         if not text:
             self.dismiss(None)
@@ -35,8 +28,7 @@ class NoteDialog(Ask):
         try:
             entry = app.investigation.note(text)
         except (ValueError, OSError) as error:
-            problem = str(error)
-            self._keys_pane.show(lambda width: [line(" ", (problem, "warning"))])
+            self.complain(str(error))
             return
         self.dismiss(text)
         where = "beside the record, the file refuses" if entry.pending else f"as {entry.seq}"

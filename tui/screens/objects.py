@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from textual import on
+from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
@@ -21,7 +22,7 @@ from tui.lines import LinesView
 from tui.panes.objects import all_kinds, cells, empty_lines, fitting, headings, kind_lines, state_line
 from tui.screens.frame import Fixed, Frame
 from tui.table import VirtualTable
-from tui.text import rule
+from tui.text import line, rule
 from tui.words import kinds_name
 
 FLUSH = 0.1
@@ -39,6 +40,7 @@ class ObjectsScreen(Frame):
         self._head = Fixed(classes="head")
         self._state = Fixed(classes="state")
         self._filter_line = TypedLine(placeholder="restarts>3 age<1h node=node-2 !ready, or words", classes="typed filter")
+        self._filter_label = Fixed(classes="filter-label")
         self._table = VirtualTable(classes="main")
         self._empty = LinesView(classes="empty")
         self._kind = kind
@@ -46,13 +48,17 @@ class ObjectsScreen(Frame):
         """Filter and order of each kind stay while one looks at others."""
         self._shown: Sequence[Column] = ()
         self._problem = ""
+        self._shift = 0
+        """Columns beside the name that are passed over at the left, to see those at the right."""
         self._changes: list[Change] = []
         self._flush_timer: Timer | None = None
         self._unfollow: Callable[[], None] = lambda: None
 
     def body(self) -> Iterable[Widget]:
         yield self._head
-        yield self._filter_line
+        with Horizontal(classes="filter-bar"):
+            yield self._filter_label
+            yield self._filter_line
         yield self._state
         yield self._table
         yield self._empty
@@ -70,7 +76,8 @@ class ObjectsScreen(Frame):
     # -- following the cluster, only while it is seen
 
     def on_mount(self) -> None:
-        self._filter_line.display = False
+        self._filter_label.show(lambda width: [line(" ", ("filter", "key"))])
+        self._open_filter(False)
         super().on_mount()
         self._follow()
 
@@ -130,7 +137,7 @@ class ObjectsScreen(Frame):
 
     def _show_table(self) -> None:
         table = self.table
-        self._shown = fitting(table.columns, self.size.width or 80)
+        self._shown = fitting(table.columns, self.size.width or 80, self._shift)
         self._table.show(table, headings(table, self._shown), lambda row: cells(table, row, self._shown, self.now))
         self._draw_around()
         if self._table.display and not self._filter_line.has_focus:
@@ -142,10 +149,18 @@ class ObjectsScreen(Frame):
 
     # -- keys
 
+    @property
+    def _bar(self) -> Widget:
+        return self.query_one(".filter-bar")
+
+    def _open_filter(self, shown: bool) -> None:
+        self._bar.display = shown
+
     def show_kind(self, kind: str) -> None:
-        self._kind, self._problem = kind, ""
+        self._kind, self._problem, self._shift = kind, "", 0
         self._changes.clear()
         self.table.rebuild(self.now)
+        self._open_filter(bool(self.table.filter.text))
         self._filter_line.value = self.table.filter.text
         self._show_table()
 
@@ -171,8 +186,15 @@ class ObjectsScreen(Frame):
         self.table.sort(self.table.sort_by, self.now, not self.table.reverse)
         self._show_table()
 
+    def action_shift(self, by: int) -> None:
+        """Other columns, where not all fit."""
+        hidden = len(self.table.columns) - len(self._shown)
+        self._shift = max(0, self._shift + by) if hidden or self._shift else 0
+        self._shift = min(self._shift, max(0, len(self.table.columns) - 3))
+        self._show_table()
+
     def action_filter(self) -> None:
-        self._filter_line.display = True
+        self._open_filter(True)
         self._filter_line.value = self.table.filter.text
         self._filter_line.focus()
 
@@ -180,7 +202,7 @@ class ObjectsScreen(Frame):
     def filter_typed(self, event: Input.Changed) -> None:
         """Filter with each key; a filter that is not finished yet keeps the rows of the last good one and says what is missing."""
         event.stop()
-        if not self._filter_line.display or event.value == self.table.filter.text:
+        if not self._bar.display or event.value == self.table.filter.text:
             return
         try:
             self.table.set_filter(event.value.strip(), self.now)
@@ -192,16 +214,16 @@ class ObjectsScreen(Frame):
     @on(Input.Submitted)
     def filter_done(self, event: Input.Submitted) -> None:
         event.stop()
-        self._filter_line.display = bool(event.value)
+        self._open_filter(bool(event.value))
         self._table.focus()
 
     async def action_leave_filter(self) -> None:
         """Escape: first the filter goes, then the screen."""
-        if self.table.filter.text or self._filter_line.display:
+        if self.table.filter.text or self._bar.display:
             self._problem = ""
             self.table.set_filter("", self.now)
             self._filter_line.value = ""
-            self._filter_line.display = False
+            self._open_filter(False)
             self._show_table()
             self._table.focus()
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
 
 from textual import on, work
 from textual.containers import Container
@@ -32,7 +31,7 @@ class RunbookScreen(Frame):
         self._steps = LinesView(classes="main steps")
         self._step = LinesView(classes="step")
         self._at = ""
-        """run id and current step that were shown last: the cursor follows the walk, not every repaint."""
+        """run id and step that were shown last: the cursor follows the walk, not every repaint."""
 
     def body(self) -> Iterable[Widget]:
         with Container(classes="panes runbook-panes"):
@@ -78,10 +77,10 @@ class RunbookScreen(Frame):
         self.query_one(".right").display = True
         self._head.show(lambda width: [rule(f"{run.runbook.id} ─ {progress_text(run)}", width)])
         self._steps.show(lambda width: steps_lines(run, walk.running_step, width))
-        at = f"{run.id} {run.current}"
+        at = f"{run.id} {walk.at}"
         if at != self._at:
             self._at = at
-            self.call_after_refresh(self._steps.move_to, run.current)
+            self.call_after_refresh(self._steps.move_to, walk.at)
         self._draw_step()
 
     def _draw_step(self) -> None:
@@ -117,6 +116,12 @@ class RunbookScreen(Frame):
         elif self.stanch.walk.run is None:
             self.stanch.action_choose_runbook()
 
+    def action_next_step(self) -> None:
+        self.stanch.walk.next()
+        run = self.stanch.walk.run
+        if run is not None:
+            self._steps.move_to(run.current)
+
     def action_stop(self) -> None:
         self.stanch.walk.stop()
 
@@ -139,11 +144,8 @@ class RunbookScreen(Frame):
         step = self.chosen
         if step is None:
             return
-        reason = cast(
-            "str | None",
-            await self.app.push_screen_wait(
-                Ask("skip this step", [step.question, "Why is it skipped? The record keeps the reason."], "reason")
-            ),
+        reason = await self.app.push_screen_wait(
+            Ask("skip this step", [step.question, "Why is it skipped? The record keeps the reason."], "reason")
         )
         if reason:
             self.stanch.walk.skip(step.id, reason)
