@@ -155,12 +155,12 @@ class HealthMonitor:
             self._lost.set()
         elif before.reach is Reach.UNREACHABLE or (reach is Reach.REACHABLE and before.reach is Reach.DEGRADED):
             self._lost.clear()
-            self._wake()
+            self.wake()
             if before.reach is Reach.UNREACHABLE:
                 self._on_back()
         self._on_change(self.health)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         """End every pause that is running; those that begin later wait again."""
         waiting, self._back = self._back, asyncio.Event()
         waiting.set()

@@ -119,6 +119,10 @@ class LiveCluster:
         """End `run`."""
         self._stopping.set()
 
+    def retry_now(self) -> None:
+        """Ask again at once whatever is waiting for its back-off to end."""
+        self._monitor.wake()
+
     # -- inside
 
     _tasks: tuple[asyncio.Task[None], ...] = ()

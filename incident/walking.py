@@ -80,7 +80,7 @@ class Walking:
             for entry in entries:
                 if entry.kind == "run-started" and entry.evidence and journal is not None:
                     blob = journal.evidence(entry.evidence[0])
-                    texts[entry.run_id] = blob.text() if blob is not None else ""
+                    texts[entry.run_id] = blob.text if blob is not None else ""
             for walk_id, walk in restore(entries, runbooks, self._symptoms.values(), texts).items():
                 self._walks.setdefault(walk_id, walk)
         return self._walks

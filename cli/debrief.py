@@ -1,0 +1,56 @@
+"""The debrief after a blind drill, from the record: first sight, time to the right runbook, detours, and what the story did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from drills import catalogue
+from drills.scenario import Scenario
+from timeline import index
+from timeline.entry import Entry
+from timeline.journal import Journal
+from timeline.metrics import duration
+
+
+def print_debrief(drill: str, state: Path) -> None:
+    """Print the debrief of the newest rehearsal in `state`."""
+    incidents = index.list_incidents(state / "incidents")
+    if not incidents:
+        print(f"the drill was {drill}; nothing was recorded")
+        return
+    with Journal.open_read_only(incidents[0].path) as journal:
+        entries = sorted(journal.entries(), key=lambda entry: entry.seq)
+    for line in debrief(catalogue.load(drill), entries):
+        print(line)
+
+
+def debrief(scenario: Scenario, entries: Sequence[Entry]) -> Iterator[str]:
+    """The lines of a debrief. Times are counted from the moment at which the screens were opened."""
+    answer = scenario.answer
+    right = answer.runbook
+    yield f"The drill was: {scenario.title} ({scenario.id})"
+    opened = next((entry.recorded_at for entry in entries if entry.kind == "session"), None)
+
+    def after(entry: Entry | None) -> str:
+        return duration((entry.recorded_at - opened).total_seconds()) if entry is not None and opened is not None else "never"
+
+    seen = next((entry for entry in entries if entry.kind == "observation"), None)
+    matched = next((entry for entry in entries if entry.kind == "match" and entry.data.get("runbook") == right), None)
+    walked = [entry for entry in entries if entry.kind == "run-started"]
+    found = next((entry for entry in walked if entry.data.get("runbook") == right), None)
+    yield f"first symptom on record   {after(seen)}"
+    yield f"right runbook ranked      {after(matched)}"
+    yield f"right runbook opened      {after(found)}"
+    wrong = [str(entry.data.get("runbook")) for entry in walked if entry.data.get("runbook") != right]
+    yield "other runbooks followed   " + (", ".join(dict.fromkeys(wrong)) or "none")
+    steps = [entry for entry in entries if entry.kind == "step-result"]
+    probes = [entry for entry in entries if entry.kind == "probe-result"]
+    yield f"steps done                {len(steps)}, probes {len(probes)}"
+    if answer.decoys:
+        yield "decoys that were laid:"
+        for decoy in answer.decoys:
+            yield f"  - {decoy}"
+    for word, title in (("did", "what the people of the story did"), ("took", "how long it took them")):
+        if answer.debrief.get(word):
+            yield f"{title}: {answer.debrief[word]}"
