@@ -14,11 +14,10 @@ _LIMIT = 20
 def ready_endpoints(namespace: str, service: str, view: View) -> list[tuple[str, str]]:
     """Ready endpoints of a Service as (node, address). `ready` unset means ready (EndpointSlice API)."""
     found: list[tuple[str, str]] = []
-    for row in view.store.in_namespace("EndpointSlice", namespace).values():
-        if row.metadata.labels.get("kubernetes.io/service-name") == service:
-            for endpoint in row.endpoints:
-                if endpoint.conditions.ready is not False:
-                    found.extend((endpoint.node_name, address) for address in endpoint.addresses[:1])
+    for row in view.slices_of(namespace, service):
+        for endpoint in row.endpoints:
+            if endpoint.conditions.ready is not False:
+                found.extend((endpoint.node_name, address) for address in endpoint.addresses[:1])
     return sorted(set(found))
 
 

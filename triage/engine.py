@@ -48,6 +48,8 @@ class Triage:
         self._order = itertools.count()
         self._watching: dict[Ref, set[Ref]] = {}
         """Objects whose findings depend on another object: related object -> objects to look at again."""
+        self._slices: dict[tuple[str, str], set[str]] = {}
+        """EndpointSlices by (namespace, Service)."""
         self._counts: deque[tuple[datetime, dict[str, int]]] = deque(maxlen=240)
         self._rollouts: set[Ref] = set()
         self._freshness: Mapping[str, Freshness] = {}
@@ -59,7 +61,7 @@ class Triage:
         now = self._clock()
         for change in changes:
             self._take(change, store, now)
-        view = View(store, self.events, now, self._freshness)
+        view = View(store, self.events, now, self._freshness, self._slices)
         pods = [ref for ref in self._dirty if ref.kind == "Pod"]
         for ref in sorted(pods):
             self._look(ref, view)
@@ -96,6 +98,8 @@ class Triage:
             name = row.metadata.labels.get("kubernetes.io/service-name", "") if row is not None else ""
             if name:
                 self._dirty.add(Ref("Service", ref.namespace, name))
+                group = self._slices.setdefault((ref.namespace, name), set())
+                group.discard(ref.name) if change.new is None else group.add(ref.name)
         elif kind == "Service" and (change.old is None or change.new is None):
             self._dirty |= {Ref("Ingress", *key) for key in store.in_namespace("Ingress", ref.namespace)}
 
@@ -140,7 +144,7 @@ class Triage:
             self._unwatch(ref, old)
             self._due_at.pop(ref, None)
             return
-        view.due = None
+        view.begin()
         found = tuple(f for detect in OBJECT_DETECTORS.get(ref.kind, ()) for f in detect(row, view))
         if found or old:
             self._unwatch(ref, old)
@@ -199,7 +203,7 @@ class Triage:
         Deterministic: the same store, events and time give the same report.
         """
         self._freshness = freshness
-        view = View(store, self.events, now, freshness)
+        view = View(store, self.events, now, freshness, self._slices)
         self._settle(view)
         self.events.forget_before(now)
         index = Index((f for group in self._found.values() for f in group), self.population)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from cluster.freshness import Freshness
-from cluster.objects import Container, ContainerStatus, LeanMeta, Node, Pod, PodSpec, Ref, Service
+from cluster.objects import Container, ContainerStatus, EndpointSlice, LeanMeta, Node, Pod, PodSpec, Ref, Service
 from cluster.store import Store
 from triage import roles
 from triage.events import EventMemory
@@ -63,7 +63,10 @@ def containers(spec: PodSpec) -> Iterator[Container]:
 class View:
     """One look at the cluster at `now`. Cheap to make; caches live as long as it does."""
 
-    def __init__(self, store: Store, events: EventMemory, now: datetime, freshness: Mapping[str, Freshness] | None = None) -> None:
+    def __init__(
+        self, store: Store, events: EventMemory, now: datetime, freshness: Mapping[str, Freshness] | None = None,
+        slices: Mapping[tuple[str, str], set[str]] | None = None,
+    ) -> None:  # fmt: skip
         self.store = store
         self.events = events
         self.now = now
@@ -71,6 +74,11 @@ class View:
         self.due: datetime | None = None
         """When the object being looked at should be looked at again, if nothing changes before."""
         self._roles: dict[tuple[str, str], str] = {}
+        self._slices = slices
+
+    def begin(self) -> None:
+        """Begin with the next object."""
+        self.due = None
 
     def wake(self, at: datetime) -> None:
         """Ask for another look at `at` (a grace period ends, an edge becomes history)."""
@@ -141,6 +149,14 @@ class View:
                 kind = owner.kind if owner else ""
                 self._roles[key] = roles.role(pod.metadata.namespace, pod.metadata.labels, pod.spec, kind, self.store)
         return self._roles[key]
+
+    def slices_of(self, namespace: str, service: str) -> list[EndpointSlice]:
+        """The EndpointSlices of a Service."""
+        if self._slices is not None:
+            rows = (self.store.get("EndpointSlice", namespace, name) for name in sorted(self._slices.get((namespace, service), ())))
+            return [r for r in rows if r is not None]
+        rows = self.store.in_namespace("EndpointSlice", namespace).values()
+        return [r for r in rows if r.metadata.labels.get("kubernetes.io/service-name") == service]
 
     def services_of(self, pod: Pod) -> list[Service]:
         return roles.services_of(pod.metadata.namespace, pod.metadata.labels, self.store)

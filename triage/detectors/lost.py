@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from cluster.objects import EndpointSlice, HorizontalPodAutoscaler, Ingress, Node, PersistentVolume, Ref
+from triage import roles
 from triage.finding import Evidence, Finding, Severity, SinceSource
-from triage.make import CLUSTER, make
-from triage.view import View
+from triage.index import Index
+from triage.make import CLUSTER, field_evidence, make
+from triage.view import View, ready_status
 
 _WINDOW = timedelta(minutes=15)
+_MUCH_OLDER = timedelta(hours=1)
 
 
 def vanished(view: View, history: Sequence[tuple[datetime, dict[str, int]]]) -> Iterator[Finding]:
@@ -20,7 +24,7 @@ def vanished(view: View, history: Sequence[tuple[datetime, dict[str, int]]]) -> 
             continue
         for kind, before in counts.items():
             now = view.store.count(kind)
-            if before >= 6 and now * 2 < before and view.readable(kind) and (kind not in fell or before > fell[kind][0]):
+            if before >= 6 and now * 2 < before and view.freshness.get(kind) is not None and view.readable(kind) and (kind not in fell or before > fell[kind][0]):
                 fell[kind] = (before, now, at)
     if len(fell) < 3:
         return
@@ -33,3 +37,127 @@ def vanished(view: View, history: Sequence[tuple[datetime, dict[str, int]]]) -> 
         evidence=[Evidence(f"count of {k}", f"{b} -> {a}", at) for k, (b, a, at) in sorted(fell.items())],
         facts={"kinds": kinds, "before": before, "after": after},
     )  # fmt: skip
+
+
+def owners_missing(view: View, index: Index) -> Iterator[Finding]:
+    """Objects whose controllers are gone, three owners or more: the garbage collector would have taken them along with a normal deletion."""
+    missing = {uid: ref for uid, ref in index.population.missing_owners.items() if ref.kind != "Pod" and (view.readable(ref.kind) or _gone(ref, view))}
+    owners = sorted(set(missing.values()))
+    if len(owners) < 3:
+        return
+    children = [c for uid in missing for c in view.store.owned_by(uid).items()]
+    young = [
+        row for _, row in children
+        if row.metadata.creation_timestamp is not None and view.now - row.metadata.creation_timestamp < timedelta(minutes=2)
+    ]  # fmt: skip
+    if len(young) == len(children):
+        return
+    kinds = tuple(sorted({o.kind for o in owners}))
+    namespaces = {o.namespace for o in owners}
+    total = sum(view.store.count(k) for k in kinds)
+    severe = len(owners) >= 5 and len(owners) >= total
+    yield make(
+        "owners-missing", CLUSTER, f"{len(children)} objects live on whose {len(owners)} controllers ({', '.join(kinds)}) are gone",
+        Severity.CRITICAL if severe else Severity.WARNING, "three or more missing owners (critical when more are missing than left)",
+        source=SinceSource.FIRST_SEEN, related=[Ref(kind, *key) for (kind, key), _ in children[:20]],
+        evidence=[field_evidence(Ref(kind, *key), "metadata.ownerReferences", "the owner does not exist") for (kind, key), _ in sorted(children, key=lambda c: c[0])[:5]],
+        facts={"objects": len(children), "owners": len(owners), "kinds": kinds, "namespaces": len(namespaces)},
+    )  # fmt: skip
+
+
+def _gone(ref: Ref, view: View) -> bool:
+    """Whether a whole kind is known to be empty although objects name members of it."""
+    state = view.freshness.get(ref.kind)
+    return state is not None and state.complete() and view.store.count(ref.kind) == 0
+
+
+def dangling(view: View, index: Index) -> Iterator[Finding]:
+    """References of several kinds that lead to nothing: autoscalers, Ingresses, endpoints, claimed volumes. Five or more of two kinds."""
+    found: list[tuple[str, Ref, str]] = []
+    for hpa in view.store.all("HorizontalPodAutoscaler", HorizontalPodAutoscaler):
+        target = hpa.spec.scale_target_ref
+        ref = Ref(target.kind, hpa.metadata.namespace, target.name)
+        if target.kind in ("Deployment", "StatefulSet") and _known(target.kind, view) and view.store.get(*ref) is None:
+            found.append((target.kind, Ref("HorizontalPodAutoscaler", hpa.metadata.namespace, hpa.metadata.name), f"{target.kind} {target.name}"))
+    if _known("Service", view):
+        for ingress in view.store.all("Ingress", Ingress):
+            for name in sorted(roles.backends(ingress)):
+                if view.store.get("Service", ingress.metadata.namespace, name) is None:
+                    found.append(("Service", Ref("Ingress", ingress.metadata.namespace, ingress.metadata.name), f"Service {name}"))
+    if _known("Pod", view):
+        for row in view.store.all("EndpointSlice", EndpointSlice):
+            for endpoint in row.endpoints:
+                target_ref = endpoint.target_ref
+                if target_ref is not None and target_ref.kind == "Pod" and view.store.get("Pod", target_ref.namespace or row.metadata.namespace, target_ref.name) is None:
+                    found.append(("Pod", Ref("EndpointSlice", row.metadata.namespace, row.metadata.name), f"Pod {target_ref.name}"))
+    if _known("PersistentVolumeClaim", view):
+        for volume in view.store.all("PersistentVolume", PersistentVolume):
+            claim = volume.spec.claim_ref
+            if volume.status.phase == "Bound" and claim is not None and view.store.get("PersistentVolumeClaim", claim.namespace, claim.name) is None:
+                found.append(("PersistentVolumeClaim", Ref("PersistentVolume", "", volume.metadata.name), f"PersistentVolumeClaim {claim.name}"))
+    kinds = tuple(sorted({k for k, _, _ in found}))
+    if len(found) < 5 or len(kinds) < 2:
+        return
+    namespaces = {r.namespace for _, r, _ in found}
+    yield make(
+        "references-dangling", CLUSTER, f"{len(found)} references lead to objects that do not exist ({', '.join(kinds)})", Severity.WARNING,
+        "five or more references of two kinds", source=SinceSource.FIRST_SEEN, related=[r for _, r, _ in found[:20]],
+        evidence=[field_evidence(r, "reference", f"{what} does not exist") for _, r, what in found[:6]],
+        facts={"count": len(found), "kinds": kinds, "namespaces": len(namespaces)},
+    )  # fmt: skip
+
+
+def _known(kind: str, view: View) -> bool:
+    """Whether the kind was read completely: an empty kind counts only when freshness says that it was."""
+    return view.readable(kind)
+
+
+def made_anew(view: View, index: Index) -> Iterator[Finding]:
+    """kube-system is younger than nodes or other namespaces by more than an hour: it was lost, and the API server made it anew."""
+    system = view.store.get("Namespace", "", "kube-system")
+    created = system.metadata.creation_timestamp if system is not None else None
+    if created is None:
+        return
+    older = 0
+    for kind in ("Node", "Namespace", "PersistentVolume", "CustomResourceDefinition", "ClusterRole"):
+        for row in view.store.rows(kind).values():
+            birth = row.metadata.creation_timestamp
+            older += birth is not None and created - birth > _MUCH_OLDER
+    if older < 2:
+        return
+    ref = Ref("Namespace", "", "kube-system")
+    yield make(
+        "system-namespaces-recreated", CLUSTER, f"kube-system was created at {created:%Y-%m-%d %H:%M} UTC, {older} objects are older: it was lost and made anew",
+        Severity.CRITICAL if view.now - created <= timedelta(days=1) else Severity.INFO, "a cluster's first namespace cannot be younger than its objects (critical within a day)",
+        since=created, source=SinceSource.CREATION, evidence=[field_evidence(ref, "metadata.creationTimestamp", created.isoformat(), created)],
+        facts={"created": created.isoformat(), "older": older},
+    )  # fmt: skip
+
+
+def system_emptied(view: View, index: Index) -> Iterator[Finding]:
+    """Nodes that have been Ready for over an hour, and neither pod, DaemonSet nor Deployment is left in kube-system.
+
+    A cluster that never had any (a test cluster) has no trace of one either: a trace is asked for (Leases of components, Secrets,
+    ConfigMaps or Services of add-ons, events about pods there).
+    """
+    if not all(view.readable(k) or view.freshness.get(k) is not None for k in ("Pod", "DaemonSet", "Deployment")):
+        return
+    nodes = [n for n in view.store.all("Node", Node) if ready_status(n) == "True" and n.metadata.creation_timestamp and view.now - n.metadata.creation_timestamp > _MUCH_OLDER]
+    pods = view.store.in_namespace("Pod", "kube-system")
+    mirrors = [p for p in pods.values() if any(o.kind == "Node" for o in p.metadata.owner_references)]
+    if len(nodes) < 2 or len(pods) > len(mirrors) or any(view.store.in_namespace(k, "kube-system") for k in ("DaemonSet", "Deployment")):
+        return
+    traces = [s for s in view.store.in_namespace("EndpointSlice", "kube-system").values() if s.endpoints]
+    events = [e for e in view.events.all() if e.about.namespace == "kube-system" and e.about.kind in ("Pod", "DaemonSet", "ReplicaSet", "Deployment")]
+    maps = [name for _, name in view.store.in_namespace("ConfigMap", "kube-system") if name in ("coredns", "kube-proxy", "aws-auth", "cilium-config", "calico-config")]
+    images = any("coredns" in name or "kube-proxy" in name for n in nodes for i in n.status.images for name in i.names)
+    if not traces and not events and not maps and not images:
+        return
+    yield make(
+        "system-workloads-missing", CLUSTER, f"{len(nodes)} nodes run, and kube-system has no DaemonSet and no Deployment left", Severity.CRITICAL,
+        "a running cluster whose system workloads left traces and are gone", source=SinceSource.FIRST_SEEN,
+        evidence=[Evidence("Namespace kube-system", f"{len(pods)} pods, {len(mirrors)} of them static")], facts={"pods": len(pods)},
+    )  # fmt: skip
+
+
+CLUSTER_DETECTORS = (owners_missing, dangling, made_anew, system_emptied)

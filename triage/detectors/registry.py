@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from triage.detectors import config, containers, daemonsets, nodes, pods, together, workloads
+from triage.detectors import (
+    batch,
+    bulk,
+    config,
+    containers,
+    daemonsets,
+    exposure,
+    lost,
+    nodes,
+    pods,
+    scaling,
+    services,
+    storage,
+    system,
+    together,
+    workloads,
+)
 from triage.finding import Finding
 from triage.index import Index
 from triage.view import View
@@ -18,10 +34,28 @@ ClusterDetector = Callable[[View, Index], Iterator[Finding]]
 OBJECT_DETECTORS: dict[str, tuple[Detector, ...]] = {
     "Pod": (pods.detect, containers.detect),
     "Node": (nodes.detect,),
-    "Deployment": (workloads.detect,),
-    "StatefulSet": (workloads.detect,),
+    "Deployment": (workloads.detect, system.serving),
+    "StatefulSet": (workloads.detect, system.serving),
     "ReplicaSet": (workloads.create_failed,),
-    "DaemonSet": (daemonsets.detect,),
+    "DaemonSet": (daemonsets.detect, system.serving),
+    "Job": (batch.job,),
+    "CronJob": (batch.cronjob,),
+    "Service": (services.service, exposure.exposed),
+    "Ingress": (services.ingress,),
+    "HorizontalPodAutoscaler": (scaling.autoscaler,),
+    "PodDisruptionBudget": (scaling.budget,),
+    "ResourceQuota": (scaling.quota,),
+    "PersistentVolumeClaim": (storage.claim,),
+    "PersistentVolume": (storage.volume,),
+    "VolumeAttachment": (storage.attachment,),
 }
 
-CLUSTER_DETECTORS: tuple[ClusterDetector, ...] = (*together.DETECTORS, *config.DETECTORS)
+CLUSTER_DETECTORS: tuple[ClusterDetector, ...] = (
+    *together.DETECTORS,
+    *config.DETECTORS,
+    *system.CLUSTER_DETECTORS,
+    *lost.CLUSTER_DETECTORS,
+    services.webhooks,
+    bulk.rejected,
+)
+"""In this order: later ones may look at what earlier ones found."""
