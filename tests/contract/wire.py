@@ -88,3 +88,8 @@ def assert_status(answer: httpx.Response, code: int, reason: str) -> Json:
     assert seen == (code, "Status", "v1", "Failure", code, reason), answer.text
     assert body["message"]
     return body
+
+
+def delete(http: httpx.Client, path: str) -> None:
+    """DELETE, at once."""
+    http.delete(path, params={"gracePeriodSeconds": "0"}).raise_for_status()

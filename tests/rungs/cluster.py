@@ -44,6 +44,16 @@ class Cluster:
         process.launch()
         wait_ready(process, self.kubeconfig)
 
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """The API server accepts connections and answers nothing, open streams included."""
+        process = self.processes["kube-apiserver"]
+        process.freeze()
+        try:
+            yield
+        finally:
+            process.thaw()
+
     def forget_history(self) -> None:
         """Make every older version unreadable: compact the store, and restart the API server, whose cache outlives a compaction."""
         assert self.store is not None

@@ -28,6 +28,14 @@ class DrillCluster(Cluster):
         assert self.embedded is not None
         return self.embedded
 
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        self.drill.faults.freeze()
+        try:
+            yield
+        finally:
+            self.drill.faults.thaw()
+
     def forget_history(self) -> None:
         self.drill.store.compact()
 

@@ -40,7 +40,7 @@ def start_kubelet(
         "node-ip": member.address,
         "node-labels": f"topology.kubernetes.io/zone=zone-{member.number}",
     }
-    argv = [binaries["kubelet"], *flags(settings)]
+    argv: list[str | Path] = [binaries["kubelet"], *flags(settings)]
     kubelet = start(stack, f"{member.name}-kubelet", argv, directory, enter=enter, grace=3)
     proxy_identity = api.authority.issue(f"{member.name}-proxy", "system:kube-proxy")
     proxy_kubeconfig = write(home / "kube-proxy.kubeconfig", server, root, client=proxy_identity)

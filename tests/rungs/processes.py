@@ -37,7 +37,10 @@ class Process:
         self.launch()
 
     def launch(self) -> None:
-        """Start it, or start it again after it ended, with the same command line."""
+        """Start it, or start it again after it ended, with the same command line.
+
+        Not from a worker thread: Linux takes the death of the thread that started a program for the death of its parent.
+        """
         with self.log.open("ab") as sink:
             self.popen = subprocess.Popen(
                 self.argv,

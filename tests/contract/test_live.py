@@ -1,0 +1,118 @@
+"""The product's own client on every rung: what it holds is what the server has, through expiry, refusal, silence and restart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from cluster.freshness import State
+from cluster.health import Reach
+from cluster.kinds import KINDS
+from cluster.kubeconfig import load_access
+from cluster.live import LiveCluster
+from tests.contract.wire import config_map, create, delete, patch, pod
+from tests.rungs.cluster import Cluster
+
+BACK = 10.0  # seconds in which the state is live again once the server is back
+
+
+@asynccontextmanager
+async def live_on(kubeconfig: Path) -> AsyncIterator[LiveCluster]:
+    live = LiveCluster(load_access(explicit=str(kubeconfig), environ={}))
+    task = asyncio.create_task(live.run())
+    try:
+        assert await live.wait_loaded(20), live.freshness()
+        yield live
+    finally:
+        live.stop()
+        await asyncio.wait_for(task, 10)
+
+
+async def until(holds: Callable[[], bool], limit: float = 10.0) -> float:
+    """Seconds until `holds`; TimeoutError after `limit`."""
+    began = time.monotonic()
+    while not holds():
+        if time.monotonic() - began > limit:
+            raise TimeoutError(f"not within {limit} s")
+        await asyncio.sleep(0.02)
+    return time.monotonic() - began
+
+
+def listed(http: httpx.Client, path: str) -> dict[tuple[str, str], str]:
+    """Versions by namespace and name, as the server lists them."""
+    items = http.get(path).raise_for_status().json()["items"]
+    return {(item["metadata"].get("namespace", ""), item["metadata"]["name"]): item["metadata"]["resourceVersion"] for item in items}
+
+
+def held(live: LiveCluster, kind: str) -> dict[tuple[str, str], str]:
+    return {key: row.metadata.resource_version for key, row in live.store.rows(kind).items()}
+
+
+async def test_it_holds_what_the_server_has(rung: Cluster, http: httpx.Client, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    create(http, path, pod("before", node="nowhere"))
+    async with live_on(rung.kubeconfig) as live:
+        states = {name: seen.state for name, seen in live.freshness().items()}
+        assert set(states) == {kind.name for kind in KINDS}
+        assert set(states.values()) == {State.LIVE}
+        assert held(live, "Pod") == listed(http, "/api/v1/pods")
+        create(http, path, pod("after", node="nowhere"))
+        patch(http, f"{path}/before", {"metadata": {"labels": {"new": "label"}}}).raise_for_status()
+        await until(lambda: held(live, "Pod") == listed(http, "/api/v1/pods"))
+        delete(http, f"{path}/after")
+        await until(lambda: (namespace, "after") not in live.store.rows("Pod"))
+        assert held(live, "Node") == listed(http, "/api/v1/nodes")
+        assert held(live, "Namespace") == listed(http, "/api/v1/namespaces")
+
+
+async def test_keys_of_secrets_are_seen_and_values_are_not(rung: Cluster, http: httpx.Client, namespace: str) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"user": "u", "password": "hunter2"}}
+    create(http, f"/api/v1/namespaces/{namespace}/secrets", secret)
+    async with live_on(rung.kubeconfig) as live:
+        row = live.store.get("Secret", namespace, "keys")
+        assert "password" in str(row)
+        assert "hunter2" not in str(row)
+        assert "aHVudGVyMg" not in str(row)
+
+
+async def test_one_forbidden_kind_leaves_the_rest(rung: Cluster) -> None:
+    with rung.forbidden("secrets") as limited:
+        async with live_on(rung.viewer or rung.kubeconfig) as live:
+            seen = live.freshness()
+            assert seen["Secret"].state is State.FORBIDDEN
+            assert seen["Secret"].reason
+            assert {name for name, each in seen.items() if each.state is not State.LIVE} == {"Secret"}
+            assert held(live, "Pod") == listed(limited, "/api/v1/pods")
+
+
+async def test_it_comes_back_from_forgotten_history(rung: Cluster, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    async with live_on(rung.kubeconfig) as live:
+        with rung.client() as before:
+            create(before, path, config_map("before"))
+        await until(lambda: live.store.get("ConfigMap", namespace, "before") is not None)
+        rung.forget_history()  # on this thread: what it starts ends with the thread that started it
+        with rung.client() as http:
+            create(http, path, config_map("after"))
+            await until(lambda: live.store.get("ConfigMap", namespace, "after") is not None, BACK)
+            await until(lambda: {each.state for each in live.freshness().values()} == {State.LIVE}, BACK)
+            assert held(live, "ConfigMap") == listed(http, "/api/v1/configmaps")
+
+
+async def test_silence_is_said_and_ends_without_a_restart(rung: Cluster, namespace: str) -> None:
+    async with live_on(rung.kubeconfig) as live:
+        count = live.store.count("Namespace")
+        with rung.silent():
+            await until(lambda: live.health.reach is Reach.UNREACHABLE, BACK)
+            assert live.freshness()["Pod"].state is State.STALE
+            assert live.freshness()["Pod"].reason
+            assert live.store.count("Namespace") == count, "the last known state stays"
+        with rung.client() as http:
+            create(http, f"/api/v1/namespaces/{namespace}/configmaps", config_map("after"))
+        await until(lambda: live.store.get("ConfigMap", namespace, "after") is not None, BACK)
+        await until(lambda: live.health.reach is Reach.REACHABLE, BACK)
