@@ -1,0 +1,140 @@
+"""The live state on the embedded cluster, with its faults: slow, forbidden, throttled, broken, frozen, cut."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from cluster.errors import Refused
+from cluster.exec import Executor
+from cluster.freshness import State
+from cluster.health import Beat, Reach
+from cluster.kinds import BY_NAME
+from cluster.kubeconfig import load_access
+from cluster.listwatch import Pace
+from cluster.live import LiveCluster
+from cluster.logs import read_logs
+from cluster.reading import get_object, server_version
+from cluster.write import Mode, Purpose, Writer
+from drills.run import serve_in_thread
+from drills.server import DrillServer
+from tests.cluster.fake import until
+
+PACE = Pace(denied=0.3, backoff=0.05, backoff_cap=0.3)
+BEAT = Beat(interval=0.3, lost_interval=0.2, limit=0.5, ladder_interval=0.5)
+
+
+@pytest.fixture(scope="module")
+def drill() -> Iterator[DrillServer]:
+    with serve_in_thread("network-policy-cni-version-skew") as server:
+        yield server
+
+
+@pytest.fixture
+def kubeconfig(drill: DrillServer, tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "kubeconfig"
+    drill.write_kubeconfig(path)
+    yield path
+    drill.faults.clear()
+
+
+@asynccontextmanager
+async def live_on(kubeconfig: Path) -> AsyncIterator[LiveCluster]:
+    live = LiveCluster(load_access(explicit=str(kubeconfig), environ={}), pace=PACE, beat=BEAT)
+    task = asyncio.create_task(live.run())
+    try:
+        yield live
+    finally:
+        live.stop()
+        async with asyncio.timeout(5):
+            await task
+
+
+def states(live: LiveCluster) -> dict[str, State]:
+    return {name: seen.state for name, seen in live.freshness().items()}
+
+
+async def test_everything_is_live_and_nothing_was_faulty(drill: DrillServer, kubeconfig: Path) -> None:
+    async with live_on(kubeconfig) as live:
+        assert await live.wait_loaded(10)
+        assert set(states(live).values()) == {State.LIVE}
+        assert live.store.count("Node") >= 12
+        assert live.store.count("Pod") >= 150
+        assert len(live.drain()) == sum(live.store.count(name) for name in states(live))
+        assert live.budget().total < 80
+
+
+async def test_one_forbidden_kind_leaves_the_rest_alone_and_comes_back(drill: DrillServer, kubeconfig: Path) -> None:
+    drill.faults.forbid("secrets")
+    async with live_on(kubeconfig) as live:
+        assert await live.wait_loaded(10)
+        found = states(live)
+        assert found.pop("Secret") is State.FORBIDDEN
+        assert set(found.values()) == {State.LIVE}
+        drill.faults.clear()
+        await until(lambda: states(live)["Secret"] is State.LIVE)
+
+
+async def test_throttled_and_failing_kinds_are_listed_in_the_end(drill: DrillServer, kubeconfig: Path) -> None:
+    drill.faults.throttle(0.2, "nodes", times=2)
+    drill.faults.error(500, "pods", times=3, message="etcdserver: request timed out")
+    async with live_on(kubeconfig) as live:
+        await until(lambda: set(states(live).values()) == {State.LIVE}, 10)
+        assert live.store.count("Node") >= 12
+        assert live.store.count("Pod") >= 150
+
+
+async def test_frozen_and_back(drill: DrillServer, kubeconfig: Path) -> None:
+    async with live_on(kubeconfig) as live:
+        assert await live.wait_loaded(10)
+        drill.faults.freeze()
+        await until(lambda: live.health.reach is Reach.UNREACHABLE, BEAT.interval + 2 * BEAT.limit + 2)
+        assert set(states(live).values()) == {State.STALE}
+        assert live.store.count("Pod") >= 150
+        drill.faults.thaw()
+        await until(lambda: set(states(live).values()) == {State.LIVE}, 10)
+
+
+async def test_cut_streams_and_expired_versions_are_mended(drill: DrillServer, kubeconfig: Path) -> None:
+    async with live_on(kubeconfig) as live:
+        assert await live.wait_loaded(10)
+        before = live.store.version
+        drill.expire_watches()
+        drill.cut_streams()
+        await until(lambda: set(states(live).values()) == {State.LIVE}, 10)
+        assert live.store.count("Pod") >= 150
+        assert live.store.version >= before
+
+
+async def test_the_door_on_the_drill(drill: DrillServer, kubeconfig: Path) -> None:
+    async with live_on(kubeconfig) as live:
+        assert await live.wait_loaded(10)
+        node = next(iter(live.store.rows("Node")))[1]
+        path = f"/api/v1/nodes/{node}"
+        with pytest.raises(Refused, match="read-only"):
+            await Writer(live.api, Mode.READ_ONLY, Purpose.ACTION).patch(path, {"spec": {"unschedulable": True}})
+        door = Writer(live.api, Mode.WRITE, Purpose.ACTION)
+        planned = await door.patch(path, {"spec": {"unschedulable": True}}, dry_run=True)
+        assert planned["spec"]["unschedulable"] is True
+        assert not live.store.get("Node", "", node).spec.unschedulable  # type: ignore[union-attr]
+        await door.patch(path, {"spec": {"unschedulable": True}})
+        await until(lambda: live.store.get("Node", "", node).spec.unschedulable)  # type: ignore[union-attr]
+        assert (await door.review("patch", "nodes"))[0] is True
+        await door.patch(path, {"spec": {"unschedulable": None}})
+
+
+async def test_readings(drill: DrillServer, kubeconfig: Path) -> None:
+    async with live_on(kubeconfig) as live:
+        assert await live.wait_loaded(10)
+        namespace, name = next(key for key, pod in live.store.rows("Pod").items() if pod.status.phase == "Running")
+        found = await get_object(live.api, BY_NAME["Pod"], namespace, name)
+        assert found["metadata"]["name"] == name
+        assert "managedFields" not in found["metadata"]
+        assert (await server_version(live.api)).startswith("v1.")
+        await read_logs(live.api, namespace, name, live.store.get("Pod", namespace, name).spec.containers[0].name)  # type: ignore[union-attr]
+        answer = await Executor(live.api)(namespace, name, "", ["true"], 5)
+        assert answer.ran or answer.error
