@@ -13,7 +13,7 @@ from typing import Any
 
 from incident.view import ApiView, Reach, SymptomView
 from timeline.entry import Draft, Entry, Kind, ObjectRef
-from triage.finding import Report, SharedAttribute, Symptom
+from triage.finding import Report, Severity, SharedAttribute, Symptom
 
 CLEAR_AFTER = 30.0
 """Seconds that a symptom must be gone before the record says so."""
@@ -41,7 +41,7 @@ class Observer:
 
     def _remember(self, entry: Entry) -> None:
         data = entry.data
-        if entry.kind == "observation" and data.get("symptom"):
+        if entry.kind in ("observation", "note") and data.get("symptom"):
             symptom = str(data["symptom"])
             if data.get("event") == "cleared":
                 self._known.pop(symptom, None)
@@ -63,7 +63,10 @@ class Observer:
             symptom = view.symptom
             present.add(symptom.id)
             known = self._known.get(symptom.id)
-            if known is None:
+            if symptom.severity is Severity.INFO:
+                if known is None:
+                    drafts.append(_noticed(symptom, now))
+            elif known is None or known.severity == Severity.INFO.value:
                 drafts.append(_appeared(symptom))
             elif _differs(known, symptom):
                 drafts.append(_changed(symptom, known, now))
@@ -84,7 +87,8 @@ class Observer:
                 self._known[symptom_id] = replace(known, gone_since=now)
             elif now - known.gone_since >= timedelta(seconds=CLEAR_AFTER):
                 del self._known[symptom_id]
-                drafts.append(_cleared(symptom_id, known))
+                if known.severity != Severity.INFO.value:
+                    drafts.append(_cleared(symptom_id, known))
         return drafts
 
     def reach(self, api: ApiView) -> list[Draft]:
@@ -113,6 +117,19 @@ def _differs(known: _Known, symptom: Symptom) -> bool:
     count = len(symptom.objects)
     grown = count >= 2 * known.count or 2 * count <= known.count
     return known.severity != symptom.severity.value or (grown and abs(count - known.count) >= 3)
+
+
+def _noticed(symptom: Symptom, now: datetime) -> Draft:
+    """What is worth knowing but is no failure: in the log, and not the beginning of anything."""
+    since = f", since {symptom.since:%Y-%m-%d %H:%M:%S} UTC" if symptom.since is not None else ""
+    data = {
+        "event": "noticed",
+        "symptom": symptom.id,
+        "title": symptom.title,
+        "severity": symptom.severity.value,
+        "count": len(symptom.objects),
+    }
+    return Draft(kind="note", text=f"{symptom.title}: {_objects(symptom)}{since}", occurred_at=now, time_source="tool", data=data)
 
 
 def _appeared(symptom: Symptom) -> Draft:

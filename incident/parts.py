@@ -21,12 +21,14 @@ from incident.options import Options, runbook_folders
 from incident.picture import Ranking
 from incident.probing import Probing
 from incident.record import JournalLedger, Record, begin_record
+from incident.suggest import suggest_path
 from incident.walking import Walking
 from runbooks.loader import Library
 from runbooks.matcher import Matcher
 from timeline.entry import Draft, Entry
 from timeline.note import parse_note
 from triage.engine import Triage
+from triage.finding import Symptom
 from triage.sources import Sources
 
 NO_CLUSTER = "there is no connection to a cluster"
@@ -48,7 +50,7 @@ class Parts:
         self.measuring: Measuring | None = None
         self.probing: Probing | None = None
         self.acting: Acting | None = None
-        self.walking = Walking(self.record, self.library, self.checks, clock)
+        self.walking = Walking(self.record, self.library, self.checks, self.suggest, clock)
         self.details = Details(lambda: self.api, lambda: self.record)
 
     @classmethod
@@ -104,6 +106,11 @@ class Parts:
         self.probing = Probing(self.live, self.record, ledger, self.walking, self.clock)
         self.acting = Acting(self.live, self.record, self.walking, self.clock, write=self.options.write)
         return self.live
+
+    def suggest(self, symptom: Symptom | None) -> dict[str, str]:
+        """Values for parameters that a symptom alone cannot give: between which namespaces a connection should be measured."""
+        path = suggest_path(self.live.store, symptom) if self.live is not None else None
+        return {"source_namespace": path.source, "target_namespace": path.target} if path is not None else {}
 
     def measured(self) -> Sources | None:
         return self.measuring.sources if self.measuring is not None else None

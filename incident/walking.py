@@ -24,15 +24,19 @@ POLL = 3.0
 """Seconds between two looks of a `wait` step."""
 _STATE = {Result.PASS: StepState.PASSED, Result.FAIL: StepState.FAILED, Result.UNKNOWN: StepState.UNKNOWN}
 Progress = Callable[[str], None]
+Suggest = Callable[[Symptom | None], dict[str, str]]
 
 
 class Walking:
     """All walks of one investigation. `checks` is asked for each time, because the connection may come later than the walk."""
 
-    def __init__(self, record: Record, library: Library, checks: Callable[[], Checks], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, record: Record, library: Library, checks: Callable[[], Checks], suggest: Suggest, clock: Callable[[], datetime]
+    ) -> None:
         self._record = record
         self._library = library
         self._checks = checks
+        self._suggest = suggest
         self._clock = clock
         self._walks: dict[str, Walk] = {}
         self._symptoms: dict[str, Symptom] = {}
@@ -48,8 +52,10 @@ class Walking:
         known = next((walk for walk in self._restored().values() if walk.runbook.id == runbook_id and walk.symptom_id == symptom_id), None)
         if known is not None:
             known.runbook, known.symptom = runbook, symptom or known.symptom
+            known.suggested = self._suggest(known.symptom)
             return known.view()
         walk = begin(f"run-{secrets.token_hex(4)}", runbook, symptom)
+        walk.suggested = self._suggest(symptom)
         self._walks[walk.id] = walk
         text = f"runbook {runbook.id} opened" + (f" for: {symptom.title}" if symptom else "")
         self._record.append(

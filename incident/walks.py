@@ -6,7 +6,7 @@ A step with an intent and no result was interrupted: it is shown as unknown and 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -29,6 +29,8 @@ class Walk:
     began_digest: str
     began_text: str = ""
     typed: dict[str, str] = field(default_factory=dict)
+    suggested: dict[str, str] = field(default_factory=dict)
+    """Values that the live state suggests for parameters of which neither the symptom nor a human says anything."""
     answers: dict[str, str] = field(default_factory=dict)
     """Step id to answer, in the order in which they were given."""
     outcomes: dict[str, StepOutcome] = field(default_factory=dict)
@@ -75,12 +77,20 @@ class Walk:
 
     def values(self, step: Step) -> Mapping[str, str]:
         """What the step's parameters stand for now."""
-        return {value.name: value.value for value in steps.resolve(step, self.symptom, self.typed)}
+        return {value.name: value.value for value in self._resolve(step)}
+
+    def _resolve(self, step: Step) -> Iterator[steps.ParamValue]:
+        for value in steps.resolve(step, self.symptom, self.typed):
+            offered = self.suggested.get(value.name, "")
+            if not value.value and offered:
+                yield steps.ParamValue(value.name, offered, "suggested by the policies and Ingresses")
+            else:
+                yield value
 
     def view(self) -> RunView:
         parameters: dict[str, Parameter] = {}
         for step in self.runbook.steps():
-            for value in steps.resolve(step, self.symptom, self.typed):
+            for value in self._resolve(step):
                 if value.name not in parameters or not parameters[value.name].value:
                     parameters[value.name] = Parameter(value.name, value.value, value.origin)
         outcomes = dict(self.outcomes)
