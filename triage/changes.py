@@ -8,7 +8,7 @@ as it happens, from the old and the new row. Names only, never values.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -36,6 +36,7 @@ from triage.owners import controller_of
 from triage.view import POOL, ZONE, label
 
 _AT_BIRTH = timedelta(seconds=30)
+_ROLLING = timedelta(minutes=20)
 TOGETHER = timedelta(minutes=5)
 HELM = "helm.sh/release.v1"
 
@@ -338,7 +339,11 @@ class ChangeIndex:
         for fact in (*(f for group in self._carried.values() for f in group), *self._edges, *_scalings(events)):
             if horizon <= fact.at <= end:
                 found[fact.rule, fact.object, fact.at] = fact
-        facts = list(found.values())
+        rollouts = {(f.object, f.at) for f in found.values() if f.rule == "rollout"}
+        facts = [
+            f for f in found.values()
+            if not (f.rule == "scaled" and f.manager.endswith("-controller") and any(o == f.object and abs(f.at - at) <= _ROLLING for o, at in rollouts))
+        ]  # fmt: skip
         facts.extend(written_together(facts))
         return sorted(facts, key=lambda f: (-f.at.timestamp(), f.rule, f.object))
 
@@ -422,7 +427,20 @@ def rank(facts: Iterable[ChangeFact], since: datetime | None, relation: Relation
         # every step of relation weighs as much as ten times more distance in time
         scored.append((relatedness * 2.3 + abs(_log(abs(lead))), fact))
     scored.sort(key=lambda item: (item[0], item[1].rule, item[1].object))
-    return tuple(fact for _, fact in scored[:limit])
+    chosen: list[ChangeFact] = []
+    alike: Counter[tuple[str, str]] = Counter()
+    together = {f.manager for _, f in scored if f.rule == "secrets-written-together"}
+    for _, fact in scored:
+        if fact.rule == "secret-written" and fact.manager in together:
+            continue  # the group says it
+        if alike[fact.rule, fact.manager] < _ALIKE:
+            alike[fact.rule, fact.manager] += 1
+            chosen.append(fact)
+    return tuple(chosen[:limit])
+
+
+_ALIKE = 3
+"""Changes of one rule by one manager that are listed with a symptom."""
 
 
 def _log(seconds: float) -> float:

@@ -238,7 +238,7 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "daemonset-image-drift", "workload", "Pods of one DaemonSet and one revision run different images under one image name", "story 000: CNI image tagged latest",
         container="str", image="str", digests="int", odd_nodes="tuple: nodes with the rarer digest", odd="int", usual="int", floating="bool: no tag, latest or pull policy Always",
-        odd_is_newest="bool: the odd nodes are the youngest, or rebooted last", role="str: cni, proxy, …", network="bool: role is cni or proxy",
+        odd_is_newest="bool: the odd nodes are the youngest, or rebooted last", role="str: cni, proxy, …", network="bool: role is cni or proxy, or a privileged system agent on the host network", odd_digest="str", usual_digest="str",
     ),
     _rule("daemonset-short", "workload", "Fewer pods of a DaemonSet are ready than nodes want it", "status.numberReady", ready="int", desired="int", role="str", nodes="tuple: nodes without a ready one"),
     _rule("job-failed", "workload", "A Job gave up and no later run succeeded", "Job condition Failed", reason="str: BackoffLimitExceeded or DeadlineExceeded", cronjob="str"),

@@ -254,7 +254,10 @@ def _drift(finding: Finding) -> Iterator[SharedAttribute]:
     odd, usual = _count(finding, "odd"), _count(finding, "usual")
     nodes = finding.facts["odd_nodes"]
     if isinstance(nodes, tuple) and len(nodes) == 1:
-        yield SharedAttribute("node", nodes[0], (odd, odd), (0, usual), cohort.fisher(odd, odd, 0, usual))
+        digest = str(finding.facts.get("odd_digest") or "")
+        p = cohort.fisher(odd, odd, 0, usual)
+        yield SharedAttribute("node", nodes[0], (odd, odd), (0, usual), p, (f"image digest {digest}",))
+        yield SharedAttribute("image digest", digest, (odd, odd), (0, usual), p, (f"node {nodes[0]}",))
 
 
 def related_changes(
@@ -276,6 +279,8 @@ def related_changes(
     managers = {str(f.facts.get("manager")) for f in findings if f.facts.get("manager")}
 
     def relation(change: ChangeFact) -> int:
+        if change.rule == "secrets-written-together":
+            return 0 if change.manager in managers else 1
         if change.object in direct or change.object in owners or (change.manager and change.manager in managers):
             return 0
         if change.object.kind == "Node":

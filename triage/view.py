@@ -153,8 +153,8 @@ class View:
     def slices_of(self, namespace: str, service: str) -> list[EndpointSlice]:
         """The EndpointSlices of a Service."""
         if self._slices is not None:
-            rows = (self.store.get("EndpointSlice", namespace, name) for name in sorted(self._slices.get((namespace, service), ())))
-            return [r for r in rows if r is not None]
+            known = (self.store.get("EndpointSlice", namespace, name) for name in sorted(self._slices.get((namespace, service), ())))
+            return [r for r in known if r is not None]
         rows = self.store.in_namespace("EndpointSlice", namespace).values()
         return [r for r in rows if r.metadata.labels.get("kubernetes.io/service-name") == service]
 

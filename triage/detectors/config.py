@@ -13,7 +13,7 @@ from triage.changes import keys_of
 from triage.finding import Evidence, Finding, Severity, SinceSource
 from triage.index import Index
 from triage.make import CLUSTER, field_evidence, make
-from triage.view import View
+from triage.view import View, containers
 
 _START_FAILURES = ("pod-config-missing", "pod-crash-looping", "pod-container-create-failed")
 
@@ -111,7 +111,7 @@ def keys_lost(view: View, index: Index) -> Iterator[Finding]:
             continue
         span = int((group[-1][0] - group[0][0]).total_seconds())
         namespaces = {r.namespace for r in refs}
-        pods = {f.object for f in findings}
+        pods = {f.object for f in findings} | _crashing(refs, group[0][0], view, index)
         who = f", last written by {manager} within {quantity.span_text(max(span, 1))}" if manager else ""
         what = "lost keys" if len(emptied & set(refs)) < len(refs) else "are empty"
         yield make(
@@ -130,17 +130,37 @@ def keys_lost(view: View, index: Index) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _crashing(secrets: Iterable[Ref], since: datetime, view: View, index: Index) -> set[Ref]:
+    """Pods that read one of these Secrets and crash since it was written: a missing variable looks so when it is optional."""
+    wanted = set(secrets)
+    found: set[Ref] = set()
+    for finding in index.rule("pod-crash-looping"):
+        pod = view.store.get(*finding.object)
+        if isinstance(pod, Pod) and (finding.since is None or finding.since >= since) and wanted & secrets_of(pod):
+            found.add(finding.object)
+    return found
+
+
+def secrets_of(pod: Pod) -> set[Ref]:
+    """The Secrets that a pod reads, as volumes or variables."""
+    names = {v.secret.secret_name for v in pod.spec.volumes if v.secret is not None}
+    for container in containers(pod.spec):
+        names.update(e.secret_ref.name for e in container.env_from if e.secret_ref is not None)
+        names.update(e.value_from.secret_key_ref.name for e in container.env if e.value_from is not None and e.value_from.secret_key_ref is not None)
+    return {Ref("Secret", pod.metadata.namespace, n) for n in names if n}
+
+
 def _only_new(pods: list[Pod], index: Index, findings: Iterable[Finding]) -> tuple[bool, int]:
-    """Whether every pod created since the first of these fails (nine of ten), and how many were created since."""
+    """Whether every pod created since the first of these fails (three of four), and how many were created since."""
     created = [p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp]
     if not created:
         return False, 0
     since = index.population.created_since(min(created))
-    return len(pods) * 10 >= since * 9, since
+    return len(pods) * 4 >= since * 3, since
 
 
 def new_pods_failing(view: View, index: Index) -> Iterator[Finding]:
-    """Nine of ten pods created after a moment fail to start while all older ones live: something that a start needs is gone (story 000)."""
+    """Three of four pods created after a moment fail to start while all older ones live: something that a start needs is gone (story 000)."""
     failing: dict[Ref, list[Finding]] = {}
     for rule in _START_FAILURES:
         for finding in index.rule(rule):
@@ -161,7 +181,7 @@ def new_pods_failing(view: View, index: Index) -> Iterator[Finding]:
         return
     yield make(
         "new-pods-failing", CLUSTER, f"{len(pods)} of {since} pods created since {at:%H:%M:%S} UTC fail to start, {older} older ones do not",
-        Severity.WARNING, "nine of ten new pods of two or more owners", since=at, source=SinceSource.CREATION,
+        Severity.WARNING, "three of four new pods of two or more owners", since=at, source=SinceSource.CREATION,
         related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:20]],
         evidence=[Evidence(f"Pod {p.metadata.namespace}/{p.metadata.name}", failing[Ref('Pod', p.metadata.namespace, p.metadata.name)][0].claim, p.metadata.creation_timestamp) for p in pods[:4]],
         facts={"owners": len(owners), "namespaces": len(namespaces), "failing": len(pods), "new": since, "at": at.isoformat()},

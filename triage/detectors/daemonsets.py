@@ -85,6 +85,7 @@ def image_drift(row: DaemonSet, view: View) -> Iterator[Finding]:
             facts={
                 "container": container, "image": image, "digests": len(by_digest), "odd_nodes": nodes, "odd": len(odd), "usual": len(usual),
                 "floating": floating, "odd_is_newest": newest, "role": role, "network": network,
+                "odd_digest": images.short_digest(ranked[1][0]), "usual_digest": images.short_digest(usual_digest),
             },
         )  # fmt: skip
 

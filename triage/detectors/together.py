@@ -25,6 +25,8 @@ def _downs(index: Index) -> dict[str, list[Finding]]:
         for finding in index.rule(rule):
             if rule == "node-rebooted" and finding.facts.get("planned"):
                 continue
+            if rule == "node-not-ready" and finding.facts.get("cause") in ("network-plugin", "never-reported", "shutting-down"):
+                continue  # it has not come up yet, or goes down by intent
             found.setdefault(finding.object.name, []).append(finding)
     return found
 
@@ -288,6 +290,8 @@ def stuck_on_node(view: View, index: Index) -> Iterator[Finding]:
         if len(group) < 2 or len(owners) < 2 or node is None:
             continue
         ready = ready_status(node) == "True"
+        if ready_status(node) == "Unknown":
+            continue  # a silent kubelet starts and ends nothing: that is said already
         since = min((f.since for f in group if f.since), default=None)
         c, t = len(creating.get(name, [])), len(ending.get(name, []))
         parts = [f"{c} do not start" if c else "", f"{t} do not end" if t else ""]

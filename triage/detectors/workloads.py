@@ -186,7 +186,8 @@ def spread(row: Scalable, view: View) -> Iterator[Finding]:
         rule = "anti-affinity is only preferred" if preferred else "spread is only preferred" if soft else "no rule spreads them"
         yield make(
             "replicas-on-one-node", ref, f"all {len(pods)} ready replicas are on {name}, {others} other nodes could take them; {rule}",
-            Severity.WARNING if wanted else Severity.INFO, "a stated preference that was not kept is a warning, no preference a note",
+            Severity.WARNING if wanted and len(pods) >= row.spec.replicas else Severity.INFO,
+            "a stated preference that was not kept is a warning; no preference, or replicas that are down elsewhere, a note",
             since=since, source=SinceSource.CREATION, related=[Ref("Node", "", name)],
             evidence=[field_evidence(Ref("Pod", p.metadata.namespace, p.metadata.name), "spec.nodeName", name, p.metadata.creation_timestamp) for p in pods[:4]],
             facts={
