@@ -40,9 +40,9 @@ COMMANDS = "triage match probe timeline runbooks run drill doctor completion"
 
 def run(arguments: argparse.Namespace) -> int:
     from drills import catalogue
-    from runbooks.loader import OWN
+    from incident import books
 
     template = {"bash": _BASH, "zsh": _ZSH + _BASH, "fish": _FISH}[arguments.shell]
-    books = " ".join(sorted(path.stem for path in OWN.glob("*.md")))
-    print(template.replace("@COMMANDS@", COMMANDS).replace("@DRILLS@", " ".join(catalogue.ids())).replace("@RUNBOOKS@", books), end="")
+    names = " ".join(book.id for book in books.load().runbooks)
+    print(template.replace("@COMMANDS@", COMMANDS).replace("@DRILLS@", " ".join(catalogue.ids())).replace("@RUNBOOKS@", names), end="")
     return exits.ANSWERED

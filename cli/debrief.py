@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from drills import catalogue
 from drills.scenario import Scenario
-from timeline import index
+from incident import archive
+from incident.options import Options
 from timeline.entry import Entry
-from timeline.journal import Journal
 from timeline.metrics import duration
 
 
-def print_debrief(drill: str, state: Path) -> None:
-    """Print the debrief of the newest rehearsal in `state`."""
-    incidents = index.list_incidents(state / "incidents")
-    if not incidents:
-        print(f"the drill was {drill}; nothing was recorded")
+def print_debrief(drill: str, options: Options) -> None:
+    """Print the debrief of the newest rehearsal."""
+    try:
+        reading = archive.read(options, "")
+    except archive.Error as error:
+        print(f"the drill was {drill}; its record cannot be read: {error}")
         return
-    with Journal.open_read_only(incidents[0].path) as journal:
-        entries = sorted(journal.entries(), key=lambda entry: entry.seq)
-    for line in debrief(catalogue.load(drill), entries):
+    for line in debrief(catalogue.load(drill), sorted(reading.entries, key=lambda entry: entry.seq)):
         print(line)
 
 

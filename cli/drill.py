@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
                 if arguments.blind:
                     from cli.debrief import print_debrief
 
-                    print_debrief(drill, options.state)
+                    print_debrief(drill, options)
                 return code
             from cli.triage import print_view, triage
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from cli import exits
 from cli.connection import options_of, read_once
 from cli.documents import words_document
-from incident.options import runbook_folders
 from incident.view import View
 from runbooks.match import Match
 
@@ -25,13 +24,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def offline_rank(arguments: argparse.Namespace) -> Rank:
-    from runbooks.loader import Library
-    from runbooks.matcher import Matcher
+    from incident import books
 
-    library = Library(runbook_folders(tuple(arguments.runbook_folders)))
+    library = books.load(arguments.runbook_folders)
     for problem in library.problems:
         print(f"stanch: {problem}", file=sys.stderr)
-    return Matcher(library).match_words
+    return books.rank_words(library)
 
 
 async def _with_cluster(arguments: argparse.Namespace) -> int:

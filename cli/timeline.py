@@ -6,17 +6,15 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from cli import exits
 from cli.connection import options_of
+from cli.documents import time_text
 from cli.exits import Refusal
+from incident import archive
 from incident.options import Options
-from timeline import index
 from timeline.entry import Entry, to_record
-from timeline.journal import Journal
-from timeline.storage import JournalError
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,29 +30,17 @@ def run(arguments: argparse.Namespace) -> int:
     }
     try:
         return verbs[arguments.verb](options_of(arguments), arguments)
-    except JournalError as error:
+    except archive.Error as error:
         raise Refusal(str(error)) from error
 
 
-def directory(options: Options) -> Path:
-    return options.state / "incidents"
-
-
-def find(options: Options, arguments: argparse.Namespace) -> index.Incident:
-    """The incident that was named (also one of a drill), or the newest one. Raises `JournalError` or `Refusal`."""
-    name = (arguments.argument[0] if arguments.argument else "") or options.incident
-    if name.endswith(".db") and Path(name).is_file():
-        return index.find_incident(Path(name).parent, Path(name).stem)
-    incidents = index.list_incidents(directory(options))
-    if not name:
-        if not incidents:
-            raise Refusal("there is no incident yet; `stanch` or `stanch timeline note TEXT` begins one")
-        return incidents[0]
-    return index.find_incident(directory(options), name)
+def named(options: Options, arguments: argparse.Namespace) -> str:
+    """The incident that was asked for; "" means the newest."""
+    return (arguments.argument[0] if arguments.argument else "") or options.incident
 
 
 def list_incidents(options: Options, arguments: argparse.Namespace) -> int:
-    found = index.list_incidents(directory(options))
+    found = archive.incidents(options)
     if arguments.output == "json":
         rows = [
             {
@@ -65,35 +51,26 @@ def list_incidents(options: Options, arguments: argparse.Namespace) -> int:
                 "entries": each.entries,
                 "path": str(each.path),
             }
-            | {"opened": _time(each.opened_at), "last": _time(each.last_at), "problem": each.problem}
+            | {"opened": time_text(each.opened_at), "last": time_text(each.last_at), "problem": each.problem}
             for each in found
         ]
         _print_json({"schema": "stanch.incidents/1", "incidents": rows})
-    else:
-        for each in found:
-            last = f"{each.last_at:%Y-%m-%d %H:%M} UTC" if each.last_at else "?"
-            print(
-                f"{each.id:<16} {each.state:<9} {each.entries:>5} entries  last {last}  {each.title}{'  ' + each.problem if each.problem else ''}"
-            )
-        if not found:
-            print(f"no incidents in {directory(options)}")
+        return exits.ANSWERED
+    for each in found:
+        last = f"{each.last_at:%Y-%m-%d %H:%M} UTC" if each.last_at else "?"
+        print(f"{each.id:<16} {each.state:<9} {each.entries:>5} entries  last {last}  {each.title}  {each.problem}".rstrip())
+    if not found:
+        print(f"no incidents in {archive.directory(options)}")
     return exits.ANSWERED
 
 
 def show(options: Options, arguments: argparse.Namespace) -> int:
-    with Journal.open_read_only(find(options, arguments).path) as journal:
-        entries = journal.entries()
-        if arguments.output == "json":
-            _print_json(
-                {
-                    "schema": "stanch.timeline/1",
-                    "incident": journal.id,
-                    "head": journal.head[1],
-                    "entries": [to_record(each) for each in entries],
-                }
-            )
-        else:
-            print_entries(entries)
+    reading = archive.read(options, named(options, arguments))
+    if arguments.output == "json":
+        rows = [to_record(each) for each in reading.entries]
+        _print_json({"schema": "stanch.timeline/1", "incident": reading.incident, "head": reading.head, "entries": rows})
+    else:
+        print_entries(reading.entries)
     return exits.ANSWERED
 
 
@@ -110,60 +87,41 @@ def print_entries(entries: Sequence[Entry]) -> None:
 
 def note(options: Options, arguments: argparse.Namespace) -> int:
     """Works without a cluster: the note goes into the newest open incident, or into a new one."""
-    from dataclasses import replace
-
-    from incident.record import begin_record
-    from timeline.note import parse_note
-
     text = " ".join(arguments.argument)
     if text == "-":
         text = sys.stdin.read()
     try:
-        draft = parse_note(text, datetime.now(UTC)).draft()
+        incident, entry = archive.note(options, text)
     except ValueError as error:
         raise Refusal(str(error)) from error
-    record = begin_record(replace(options, record=True), options.context, "", lambda: datetime.now(UTC))
-    if record.journal is None:
-        raise Refusal(f"the note was not written: {record.view().reason}")
-    try:
-        entry = record.append(draft)
-        print(f"noted as {entry.seq} in {record.journal.id} for {entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC")
-    finally:
-        record.close()
+    print(f"noted as {entry.seq} in {incident} for {entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC")
     return exits.ANSWERED
 
 
 def export(options: Options, arguments: argparse.Namespace) -> int:
     """Markdown goes beside the record (edits in it are kept), every other form to standard output, unless --to names a file."""
-    from timeline import export as exports
-
     form = arguments.format or "markdown"
-    with Journal.open_read_only(find(options, arguments).path) as journal:
-        if form == "markdown" and not (arguments.target_path and str(arguments.target_path) == "-"):
-            path = arguments.target_path or journal.path.with_suffix(".md")
-            try:
-                written = exports.write_draft(journal, path)
-            except OSError as error:
-                raise Refusal(f"{path} cannot be written: {error.strerror or error}; name another file with --to") from error
-            print(written.path)
-            if written.conflict:
-                print(f"stanch: parts that were edited by hand stay as they are; the new draft is {written.conflict}", file=sys.stderr)
+    target: Path | None = arguments.target_path
+    printed = str(target) == "-"
+    try:
+        if form == "markdown" and not printed:
+            path, conflict = archive.write_draft(options, named(options, arguments), target)
+            print(path)
+            if conflict is not None:
+                print(f"stanch: parts that were edited by hand stay as they are; the new draft is {conflict}", file=sys.stderr)
             return exits.ANSWERED
-        text = exports.export(journal, form)
-    if arguments.target_path and str(arguments.target_path) != "-":
-        try:
-            exports.write_atomic(arguments.target_path, text)
-        except OSError as error:
-            raise Refusal(f"{arguments.target_path} cannot be written: {error.strerror or error}; name another file") from error
-        print(arguments.target_path)
-    else:
-        sys.stdout.write(text)
+        text = archive.export(options, named(options, arguments), form)
+        if target is None or printed:
+            sys.stdout.write(text)
+        else:
+            archive.write_file(target, text)
+            print(target)
+    except OSError as error:
+        raise Refusal(f"{target or 'the draft'} cannot be written: {error.strerror or error}; name another file with --to") from error
     return exits.ANSWERED
 
 
 def import_file(options: Options, arguments: argparse.Namespace) -> int:
-    from timeline.export import import_jsonl
-
     if len(arguments.argument) != 1:
         raise Refusal("name one JSON Lines export: stanch timeline import FILE")
     source = Path(arguments.argument[0])
@@ -171,54 +129,35 @@ def import_file(options: Options, arguments: argparse.Namespace) -> int:
         lines = source.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise Refusal(f"{source} cannot be read: {error}") from error
-    target = arguments.target_path or directory(options) / f"{_incident_name(lines, source)}.db"
-    with import_jsonl(lines, target) as journal:
-        print(f"{journal.id}: {len(journal.entries())} entries in {target}")
+    incident, count, path = archive.import_file(options, lines, arguments.target_path)
+    print(f"{incident}: {count} entries in {path}")
     return exits.ANSWERED
 
 
-def _incident_name(lines: Sequence[str], source: Path) -> str:
-    try:
-        name = str(json.loads(lines[0])["incident"])
-    except (IndexError, KeyError, ValueError, TypeError) as error:
-        raise Refusal(f"{source} is no export of a record: its first line names no incident") from error
-    return "".join(character for character in name if character.isalnum() or character in "-_") or "imported"
-
-
 def verify(options: Options, arguments: argparse.Namespace) -> int:
-    with Journal.open_read_only(find(options, arguments).path) as journal:
-        outcome = journal.verify()
-        if arguments.output == "json":
-            problems = [{"seq": each.seq, "what": each.what} for each in outcome.problems]
-            _print_json(
-                {"schema": "stanch.verify/1", "ok": outcome.ok, "entries": outcome.entries, "head": outcome.head[1], "problems": problems}
-            )
-        else:
-            for problem in outcome.problems:
-                print(f"entry {problem.seq}: {problem.what}" if problem.seq is not None else problem.what)
-            print(f"{journal.id}: {outcome.entries} entries, {'chain whole' if outcome.ok else 'NOT WHOLE'}, head {outcome.head[1][:16]}")
+    incident, outcome = archive.verify(options, named(options, arguments))
+    if arguments.output == "json":
+        problems = [{"seq": each.seq, "what": each.what} for each in outcome.problems]
+        _print_json(
+            {"schema": "stanch.verify/1", "ok": outcome.ok, "entries": outcome.entries, "head": outcome.head[1], "problems": problems}
+        )
+    else:
+        for problem in outcome.problems:
+            print(f"entry {problem.seq}: {problem.what}" if problem.seq is not None else problem.what)
+        print(f"{incident}: {outcome.entries} entries, {'chain whole' if outcome.ok else 'NOT WHOLE'}, head {outcome.head[1][:16]}")
     return exits.ANSWERED if outcome.ok else exits.CRITICAL
 
 
 def salvage(options: Options, arguments: argparse.Namespace) -> int:
-    from timeline.salvage import salvage as save
-
-    saved = save(find(options, arguments).path, arguments.target_path)
+    saved = archive.save_what_is_left(options, named(options, arguments), arguments.target_path)
     print(f"{saved.entries} entries and {saved.evidence} pieces of evidence saved to {saved.path}")
     print(f"lost: {len(saved.lost)} entries, {saved.evidence_lost} pieces of evidence; read but changed: {len(saved.changed)} entries")
     return exits.ANSWERED if not saved.lost and not saved.evidence_lost else exits.PARTIAL
 
 
 def handoff(options: Options, arguments: argparse.Namespace) -> int:
-    from timeline.handoff import handoff as brief
-
-    with Journal.open_read_only(find(options, arguments).path) as journal:
-        print(brief(journal, datetime.now(UTC)))
+    print(archive.brief(options, named(options, arguments)))
     return exits.ANSWERED
-
-
-def _time(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _print_json(document: object) -> None:

@@ -1,0 +1,41 @@
+"""The runbooks without a cluster: ranking words, listing, showing and checking them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from actions import catalogue as actions
+from incident.options import runbook_folders
+from probes import catalogue as probes
+from runbooks.lint import lint
+from runbooks.loader import OWN, Library
+from runbooks.match import Match
+from runbooks.matcher import Matcher
+from runbooks.model import Problem
+
+Rank = Callable[[str], Sequence[Match]]
+
+
+def load(folders: Sequence[Path] = ()) -> Library:
+    """Our own runbooks and the team's; what is wrong with files is in `problems`."""
+    return Library(runbook_folders(tuple(folders)))
+
+
+def rank_words(library: Library) -> Rank:
+    """Ranks runbooks for words alone."""
+    return Matcher(library).match_words
+
+
+def check(files: Sequence[Path], folders: Sequence[Path], drills: frozenset[str]) -> tuple[int, Sequence[Problem]]:
+    """(number of runbooks, what is wrong): of the files or folders that are named, else of our own library and the team's."""
+    library = Library(list(files), own=None) if files else Library(runbook_folders(tuple(folders)), own=OWN)
+    found = lint(library, probes=frozenset(probes.names()), actions=frozenset(actions.names()), drills=drills)
+    return len(library), found
+
+
+def nearest(library: Library, name: str) -> Sequence[str]:
+    """The three ids that look most like `name`."""
+    from rapidfuzz import process
+
+    return [found for found, _, _ in process.extract(name, [book.id for book in library.runbooks], limit=3)]
