@@ -43,7 +43,10 @@ class Limits:
     pool: float = 10.0
 
     def timeout(self, read: float | None = None) -> httpx.Timeout:
-        return httpx.Timeout(connect=self.connect, read=self.read if read is None else read, write=self.write, pool=self.pool)
+        # Shorter than the bound around the whole call: httpcore leaves the socket of a TLS handshake open when it is cancelled from
+        # outside, and closes it when its own limit has passed.
+        connect = self.connect if read is None else min(self.connect, read * 0.9)
+        return httpx.Timeout(connect=connect, read=self.read if read is None else read, write=self.write, pool=self.pool)
 
 
 @dataclass(frozen=True, slots=True)
