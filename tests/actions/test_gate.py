@@ -1,0 +1,260 @@
+"""The gate: what it shows, what it asks, and that an error at any step leaves it shut."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from actions import catalogue, gate
+from actions.context import ActionContext
+from actions.gate import confirmation, looks_like_production
+from actions.plan import ActionPlan, Change, Outcome
+from cluster.errors import Forbidden, OutcomeUnknown, Refused, ServerError, Unreachable
+from cluster.mode import Mode
+from tests.actions.fake import FakeApi, FakeJournal
+from tests.probes.cells import meta, node, pod, store
+
+
+def api(**settings: Any) -> FakeApi:
+    return FakeApi(store(node("node-1"), node("node-2"), node("node-3")), **settings)
+
+
+async def planned(fake: FakeApi, context: str = "lab", name: str = "node-2", action: str = "cordon") -> tuple[ActionPlan, ActionContext]:
+    there = fake.context(context)
+    return await catalogue.plan(action, there, {"node": name}), there
+
+
+async def test_confirmed_done_recorded_and_undo_offered() -> None:
+    fake, journal = api(), FakeJournal()
+    plan, context = await planned(fake)
+    result = await catalogue.run(plan, "node-2", context, journal)
+    assert result.outcome is Outcome.DONE
+    assert fake.unschedulable
+    assert journal.intents == [plan]
+    assert journal.results == [result]
+    assert result.undo is not None
+    assert result.undo.kubectl == "kubectl uncordon node-2"
+
+
+async def test_the_intent_is_recorded_before_anything_is_sent() -> None:
+    fake, journal = api(), FakeJournal()
+    seen: list[int] = []
+    fake.before_patch = lambda: seen.append(len(journal.intents))
+    plan, context = await planned(fake)
+    await catalogue.run(plan, "node-2", context, journal)
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("typed", ["", " ", "y", "yes", "node-1", "NODE-2", "node-2 ", "node-2 lab"])
+async def test_anything_but_the_exact_word_changes_nothing(typed: str) -> None:
+    fake, journal = api(), FakeJournal()
+    plan, context = await planned(fake)
+    result = await catalogue.run(plan, typed, context, journal)
+    assert result.outcome in (Outcome.REFUSED, Outcome.DECLINED)
+    assert fake.patches == []
+    assert journal.results == [result], "a declined change is recorded as well"
+    assert journal.intents == []
+
+
+async def test_read_only_refuses_even_when_confirmed() -> None:
+    for mode in (Mode.READ_ONLY, None):
+        fake, journal = api(mode=mode), FakeJournal()
+        plan, context = await planned(fake)
+        result = await catalogue.run(plan, "node-2", context, journal)
+        assert (result.outcome, fake.patches) == (Outcome.REFUSED, [])
+        assert "--write" in result.sentence
+
+
+async def test_without_a_record_of_the_intent_nothing_is_sent() -> None:
+    fake = api()
+    plan, context = await planned(fake)
+    result = await catalogue.run(plan, "node-2", context, FakeJournal(fails=True))
+    assert (result.outcome, fake.patches) == (Outcome.REFUSED, [])
+    assert "No space left" in result.sentence
+
+
+async def test_an_old_plan_is_refused() -> None:
+    fake = api()
+    plan, context = await planned(fake)
+    fake.now += timedelta(seconds=gate.VALID_S + 1)
+    result = await catalogue.run(plan, "node-2", context, FakeJournal())
+    assert (result.outcome, fake.patches) == (Outcome.REFUSED, [])
+    assert "too old" in result.sentence
+
+
+async def test_the_state_is_looked_at_again() -> None:
+    fake = api()
+    plan, context = await planned(fake)
+    for change in store(node("node-1", unschedulable=True), node("node-3", ready=False)).rows("Node").values():
+        fake.store.apply("Node", [replace_version(change)])
+    result = await catalogue.run(plan, "node-2", context, FakeJournal())
+    assert (result.outcome, fake.patches) == (Outcome.REFUSED, [])
+    assert "the state has changed" in result.sentence
+
+
+def replace_version(row: Any) -> Any:
+    return msgspec.structs.replace(row, metadata=msgspec.structs.replace(row.metadata, resource_version="2"))
+
+
+async def test_a_tampered_plan_is_refused() -> None:
+    fake = api()
+    plan, context = await planned(fake)
+    drained = replace(plan, change=replace(plan.change, path="/api/v1/nodes/node-1"))
+    result = await catalogue.run(drained, "node-2", context, FakeJournal())
+    assert (result.outcome, fake.patches) == (Outcome.REFUSED, [])
+
+
+async def test_a_check_that_breaks_leaves_it_shut() -> None:
+    fake, journal = api(), FakeJournal()
+    plan, context = await planned(fake)
+
+    async def broken() -> ActionPlan:
+        raise RuntimeError("boom")
+
+    result = await gate.run(plan, "node-2", context, journal, broken)
+    assert (result.outcome, fake.patches) == (Outcome.REFUSED, [])
+    assert "boom" in result.sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "applies", "outcome"),
+    [
+        (Forbidden("patch: HTTP 403", status=403), False, Outcome.FAILED),
+        (Refused("shut"), False, Outcome.REFUSED),
+        (Unreachable("not connected"), False, Outcome.FAILED),
+        (OutcomeUnknown("no answer"), True, Outcome.DONE),
+        (OutcomeUnknown("no answer"), False, Outcome.UNKNOWN),
+        (ServerError("patch: HTTP 504", status=504), False, Outcome.UNKNOWN),
+        (RuntimeError("boom"), False, Outcome.UNKNOWN),
+    ],
+)
+async def test_what_goes_wrong_while_sending(error: Exception, applies: bool, outcome: Outcome) -> None:
+    fake, journal = api(patch_error=error, applies=applies), FakeJournal()
+    plan, context = await planned(fake)
+    result = await catalogue.run(plan, "node-2", context, journal)
+    assert result.outcome is outcome
+    assert len(fake.patches) == 1, "never sent twice"
+    assert journal.results == [result]
+    assert (result.undo is not None) == (outcome in (Outcome.DONE, Outcome.UNKNOWN))
+
+
+async def test_accepted_but_not_seen_is_said_so() -> None:
+    fake = api(applies=False)
+    plan, context = await planned(fake)
+    result = await catalogue.run(plan, "node-2", context, FakeJournal())
+    assert result.outcome is Outcome.SENT_NOT_SEEN
+    assert "unschedulable" in result.observed
+
+
+async def test_a_result_that_cannot_be_recorded_is_still_told() -> None:
+    class Later(FakeJournal):
+        def conclude(self, result: Any) -> None:
+            raise OSError("disk gone")
+
+    fake = api()
+    plan, context = await planned(fake)
+    result = await catalogue.run(plan, "node-2", context, Later())
+    assert result.outcome is Outcome.DONE
+    assert "disk gone" in result.sentence
+
+
+async def test_declining_is_recorded() -> None:
+    fake, journal = api(), FakeJournal()
+    plan, context = await planned(fake)
+    result = catalogue.decline(plan, context, journal, "not now")
+    assert journal.results == [result]
+    assert result.outcome is Outcome.DECLINED
+    assert "not now" in result.sentence
+
+
+async def test_production_asks_for_the_context_as_well() -> None:
+    plan, _ = await planned(api(), "prod-eu1")
+    assert plan.production
+    assert plan.confirmation == "node-2 prod-eu1"
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [("prod-eu1", True), ("eu.production", True), ("gke_acme_prd", True), ("live", True), ("PROD", True), ("arn:aws:eks:x:cluster/prod", True),
+     ("staging", False), ("product-team", False), ("olive", False), ("reproduce", False)],
+)  # fmt: skip
+def test_which_contexts_look_like_production(context: str, expected: bool) -> None:
+    assert looks_like_production(context) is expected
+    assert (context in confirmation("x", context)[0].split()) is expected
+
+
+async def test_a_server_that_would_refuse_is_told_before() -> None:
+    plan, _ = await planned(api(dry_run_error=Forbidden("patch: HTTP 403 Forbidden", status=403)))
+    assert "would refuse" in plan.refused
+    plan, _ = await planned(api(dry_run_error=Unreachable("no answer")))
+    assert plan.refused == "", "a dry run without an answer does not forbid"
+    assert plan.dry_run_ok is None
+
+
+def test_no_parameter_answers_the_confirmation() -> None:
+    for function in (gate.run, catalogue.run, catalogue.plan):
+        assert not {"yes", "force", "confirm", "confirmed", "assume_yes"} & set(inspect.signature(function).parameters)
+    assert "yes" not in Change.__dataclass_fields__
+
+
+async def test_an_unknown_action_names_those_that_exist() -> None:
+    with pytest.raises(catalogue.UnknownAction, match="cordon, uncordon"):
+        await planned(api(), action="drain")
+
+
+# ---- cordon
+
+
+@pytest.mark.parametrize(
+    ("nodes", "word"),
+    [
+        ((node("node-2"),), "too few"),
+        ((node("node-2"), node("node-1", ready=False)), "too few"),
+        ((node("node-2"), node("node-1"), node("node-3", unschedulable=True), node("node-4", ready=False)), "too few"),
+        ((node("node-2", unschedulable=True), node("node-1")), "already"),
+        ((node("node-1"),), "no node node-2"),
+        ((node("node-2"), node("node-1", taints=({"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},))), "too few"),
+    ],
+)
+async def test_cordon_refuses(nodes: tuple[dict[str, Any], ...], word: str) -> None:
+    plan, _ = await planned(FakeApi(store(*nodes)))
+    assert word in plan.refused
+
+
+async def test_cordon_shows_what_is_there() -> None:
+    rows = store(
+        node("node-1"), node("node-2"),
+        {"kind": "ReplicaSet", "metadata": meta("web-1", "shop", ownerReferences=[{"kind": "Deployment", "name": "web", "controller": True}])},
+        pod("web-1-x", "shop", "node-2", owner=("ReplicaSet", "web-1")),
+        pod("agent-x", "kube-system", "node-2", owner=("DaemonSet", "agent")),
+        pod("waiting", "shop", "", phase="Pending"),
+    )  # fmt: skip
+    plan, _ = await planned(FakeApi(rows))
+    text = " ".join(plan.blast.lines)
+    assert "2 pods stay on node-2, 1 of them from DaemonSets" in text
+    assert "Only replica there: Deployment shop/web" in text
+    assert any("1 pods wait" in w for w in plan.warnings)
+    assert plan.change.body == {"spec": {"unschedulable": True}}
+    assert plan.undo is not None
+    assert plan.undo.body == {"spec": {"unschedulable": False}}
+
+
+async def test_uncordon_says_who_cordoned_and_that_the_node_is_not_ready() -> None:
+    document = node("node-2", unschedulable=True, ready=False)
+    document["metadata"]["managedFields"] = [
+        {
+            "manager": "kubectl-cordon",
+            "operation": "Update",
+            "time": "2026-11-19T01:00:00Z",
+            "fieldsV1": {"f:spec": {"f:unschedulable": {}}},
+        }
+    ]
+    plan, _ = await planned(FakeApi(store(document, node("node-1")), unschedulable=True), action="uncordon")
+    assert plan.refused == ""
+    assert any("kubectl-cordon at 2026-11-19 01:00 UTC" in w for w in plan.warnings)
+    assert any("not start there until it is Ready" in w for w in plan.warnings)

@@ -1,0 +1,127 @@
+"""What the script prints, complete and damaged, to classes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.classify import fingerprint_of_rate_limit, judge_all, mark_rate_limited, read, try_from_facts
+from probes.result import Try, Verdict
+from probes.script import MARKER, PYTHON, SHELL, command, target
+
+
+def facts(said: str, ms: int = 0, **counters: Any) -> dict[str, Any]:
+    code = 0 if said == "open" else 1
+    return {"n": 1, "target": "10.0.0.1:80", "at": 1795254131, "ms": ms, "said": said, "rc": code, "opens": 1, **counters}
+
+
+def printed(*tries: dict[str, Any], end: int | None = None, quiet: bool = True, tool: str = "nc", counters: int = 1) -> str:
+    lines: list[dict[str, Any]] = [
+        {"event": "begin", "v": 1, "tool": tool, "has": "nc", "counters": counters},
+        {"event": "idle", "ms": 500, "opens": 0 if quiet else 4, "fails": 0, "resets": 0, "retrans": 0, "segs": 0, "unreach": 0},
+        *({"event": "try", **each} for each in tries),
+    ]
+    if end is None or end >= 0:
+        lines.append({"event": "end", "count": len(tries) if end is None else end})
+    return "\n".join(json.dumps(line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        (facts("open", segs=2), Verdict.OK),
+        (facts("refused", fails=1, segs=1), Verdict.REFUSED),
+        (facts("refused", 1010, fails=1, retrans=1, unreach=2), Verdict.REJECTED),
+        (facts("noroute", 1010, fails=1, retrans=1, unreach=2), Verdict.REJECTED),
+        (facts("timeout", 4000, retrans=3), Verdict.TIMEOUT_CONNECT),
+        (facts("netunreach", opens=0), Verdict.UNREACHABLE),
+        (facts("noname", opens=0), Verdict.DNS_NXDOMAIN),
+        (facts("timeout", 4010, opens=0, unreach=2), Verdict.DNS_TIMEOUT),
+        (facts("missing", opens=0), Verdict.TOOL_MISSING),
+        (facts("timeout", 20, unreach=1), Verdict.REJECTED),  # a tool that hides the error behind its own time limit
+        (facts("other", 30, segs=3), Verdict.OK),  # wget against something that is not HTTP
+        (facts("refused", 0, unreach=1, icmp="3/13", **{"from": "10.9.0.1"}), Verdict.REJECTED),
+    ],
+)
+def test_classes(line: dict[str, Any], verdict: Verdict) -> None:
+    assert try_from_facts(line).verdict is verdict
+
+
+def test_in_a_busy_namespace_only_the_time_is_left() -> None:
+    noisy = facts("refused", 1010, fails=3, retrans=2, unreach=5, segs=40)
+    assert try_from_facts(noisy, quiet=False).verdict is Verdict.REJECTED
+    assert try_from_facts(facts("refused", 0, fails=3, unreach=5, segs=40), quiet=False).verdict is Verdict.REFUSED
+    assert "busy" in try_from_facts(noisy, quiet=False).detail
+    output = read(printed(noisy, quiet=False))
+    assert not output.quiet
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "no result"),
+        ("sh: not found", "sh: not found"),
+        (printed(facts("open"), end=-1), "cut"),
+        (printed(facts("open"), end=2), "cut"),
+        (printed(tool="none"), "no usable"),
+        ("\x1b]52;c;aGk=\x07", "no result"),
+    ],
+)
+def test_damaged_output_is_an_error_and_says_which(text: str, word: str) -> None:
+    output = read(text)
+    assert word in output.error
+    assert "\x1b" not in output.error
+
+
+@given(st.text(max_size=400))
+def test_reading_never_raises(text: str) -> None:
+    read(text)
+    read(printed(facts("open")) + "\n" + text)
+
+
+def test_tries_are_kept_by_target_and_in_order() -> None:
+    output = read(printed(facts("open"), {**facts("refused", fails=1, segs=1), "target": "b:1"}, facts("timeout", 4000, retrans=2)))
+    judged = judge_all(output)
+    assert [t.verdict for t in judged["10.0.0.1:80"]] == [Verdict.OK, Verdict.TIMEOUT_CONNECT]
+    assert [t.verdict for t in judged["b:1"]] == [Verdict.REFUSED]
+    assert judged["b:1"][0].at == datetime.fromtimestamp(1795254131, UTC)
+
+
+def test_timeouts_just_after_icmp_are_suspects_and_not_counted() -> None:
+    start = datetime(2026, 11, 21, tzinfo=UTC)
+    series = [Try(Verdict.REJECTED, 0, start), Try(Verdict.TIMEOUT_CONNECT, 4000, start + timedelta(seconds=2))]
+    assert [t.verdict for t in mark_rate_limited(series)] == [Verdict.REJECTED, Verdict.RATE_LIMIT_SUSPECT]
+    assert fingerprint_of_rate_limit(series)
+    late = [series[0], Try(Verdict.TIMEOUT_CONNECT, 4000, start + timedelta(seconds=60))]
+    assert mark_rate_limited(late)[1].verdict is Verdict.TIMEOUT_CONNECT
+
+
+@pytest.mark.parametrize(("host", "shown"), [("10.0.0.1", "10.0.0.1:80"), ("2001:db8::1", "[2001:db8::1]:80"), ("a.b.svc", "a.b.svc:80")])
+def test_targets(host: str, shown: str) -> None:
+    assert target(host, 80) == shown
+
+
+@pytest.mark.parametrize("host", ["a b", "$(reboot)", "a;b", "`x`", "-e", "", "a'b", "x\ny"])
+def test_no_host_can_become_a_command(host: str) -> None:
+    with pytest.raises(ValueError, match="neither"):
+        target(host, 80)
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536])
+def test_ports_are_ports(port: int) -> None:
+    with pytest.raises(ValueError, match="not between"):
+        target("a", port)
+
+
+def test_the_script_is_marked_and_fits_into_a_url() -> None:
+    from urllib.parse import quote
+
+    assert SHELL.startswith(MARKER + "\n")
+    assert PYTHON.startswith(MARKER + "\n")
+    line = "&".join(f"command={quote(part)}" for part in command([target("10.244.100.100", 65535)] * 14, tries=5))
+    assert len(line) < 8000, "proxies cut URLs at 8 KiB"
