@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -89,10 +89,19 @@ class WatchEvent:
         return self.object is not None and self.object.metadata.annotations.get(INITIAL_EVENTS_END) == "true"
 
 
+Known = Callable[[str, str], Object | None]
+"""The object that is known under (namespace, name), None when there is none."""
+
+
+def _unknown(_namespace: str, _name: str) -> None:
+    return None
+
+
 class KindDecoder:
     """Decodes lists and watches of one kind."""
 
-    def __init__(self, kind: Kind, sharing: Sharing | None = None) -> None:
+    def __init__(self, kind: Kind, sharing: Sharing | None = None, known: Known | None = None) -> None:
+        self._known = known or _unknown
         self._sharing = sharing or Sharing()
         self._type = kind.type
         self._page = msgspec.json.Decoder(_Page[kind.type])  # type: ignore[name-defined]  # the type is a value here
@@ -209,9 +218,9 @@ class KindDecoder:
             each.metadata.annotations.pop(LAST_APPLIED, None)
         if is_suspect(_encode(objects)):
             objects = [self._cleaned(each) if is_suspect(_encode(each)) else each for each in objects]
-        share = self._sharing.share
+        share, known = self._sharing.share, self._known
         for each in objects:
-            share(each)
+            share(each, known(each.metadata.namespace, each.metadata.name))
         return objects
 
     def _cleaned(self, value: Object) -> Object:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from cluster.decode import KindDecoder, Page, WatchEvent
+from cluster.decode import KindDecoder, Known, Page, WatchEvent
 from cluster.errors import ClusterError, Expired, Forbidden, Invalid, NotAcceptable, NotFound, TooManyRequests, Unreachable, from_status
 from cluster.freshness import State
 from cluster.kinds import Kind
@@ -115,6 +115,7 @@ class KindWatch:
         pace: Pace | None = None,
         escalate: bool = False,
         sharing: Sharing | None = None,
+        known: Known | None = None,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._api = api
@@ -127,7 +128,7 @@ class KindWatch:
         self._pace = pace or Pace()
         self._escalate = escalate
         self._chance = chance
-        self._decoder = KindDecoder(kind, sharing)
+        self._decoder = KindDecoder(kind, sharing, known)
         self._version = ""
         self._restarts = 0
         self._scope: asyncio.Timeout | None = None

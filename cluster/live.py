@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 
 from cluster.access import Access
@@ -164,6 +165,7 @@ class LiveCluster:
             pace=self._pace,
             escalate=escalate,
             sharing=self._sharing,
+            known=partial(self.store.get, kind.name),
         )
         self._watches.add(watch)
         try:

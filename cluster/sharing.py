@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import force_setattr
 
-from cluster.objects import ContainerState, ContainerStatus, LeanMeta, Pod
+from cluster.objects import Condition, ContainerState, ContainerStatus, Object, Pod, PodSpec
 
 LIMIT = 100_000
 """Parts remembered at most; beyond that the memory of them starts afresh."""
@@ -20,6 +20,19 @@ _META_PARTS = ("labels", "annotations", "owner_references", "finalizers")
 _SPEC_PARTS = ("containers", "init_containers", "volumes", "tolerations", "affinity", "topology_spread_constraints", "dns_config")
 _SPEC_TEXTS = ("node_name", "service_account_name", "priority_class_name", "restart_policy", "dns_policy")
 _STATUS_TEXTS = ("phase", "reason", "message", "host_ip", "qos_class")
+_REUSED_META = (
+    "namespace",
+    "name",
+    "uid",
+    "labels",
+    "annotations",
+    "owner_references",
+    "creation_timestamp",
+    "finalizers",
+    "managed_fields",
+)
+_REUSED = ("spec", "status", "involved_object", "source")
+_REUSED_STATUS = (*_STATUS_TEXTS, "pod_ip", "pod_ips", "start_time", "conditions", "container_statuses", "init_container_statuses")
 _STATUS_NAMES = ("name", "image", "image_id")
 _CONDITION_TEXTS = ("type", "status", "reason", "message")
 _NOTHING = ContainerState()
@@ -33,13 +46,19 @@ class Sharing:
         self._texts: dict[str, str] = {}
         self._parts: dict[tuple[str, bytes], Any] = {}
 
-    def share(self, value: object) -> None:
-        """Replace what `value` has in common with earlier ones. Only right after decoding."""
+    def share(self, value: Object, old: Object | None = None) -> None:
+        """Replace what `value` has in common with earlier ones. Only right after decoding.
+
+        `old` is the same object as it was known: an update changes little, and comparing is cheaper than looking every part up.
+        """
+        if old is not None:
+            self._reuse(value, old)
+            return
         if len(self._texts) > LIMIT:
             self._texts.clear()
         if len(self._parts) > LIMIT:
             self._parts.clear()
-        meta: LeanMeta = value.metadata  # type: ignore[attr-defined]  # every decoded object has metadata
+        meta = value.metadata
         self._text(meta, ("namespace",))
         for part in _META_PARTS:
             if getattr(meta, part):
@@ -47,19 +66,43 @@ class Sharing:
         if isinstance(value, Pod):
             self._pod(value)
 
+    def _reuse(self, value: Object, old: Object) -> None:
+        _same(value.metadata, old.metadata, _REUSED_META)
+        if not isinstance(value, Pod) or not isinstance(old, Pod):
+            _same(value, old, _REUSED)
+            return
+        if value.spec == old.spec:
+            force_setattr(value, "spec", old.spec)
+        else:
+            self._spec(value.spec)
+        status = value.status
+        _same(status, old.status, _REUSED_STATUS)
+        if status.conditions is not old.status.conditions:
+            self._conditions(status.conditions)
+        if status.container_statuses is not old.status.container_statuses:
+            self._containers(status.container_statuses)
+
     def _pod(self, pod: Pod) -> None:
-        spec, status = pod.spec, pod.status
+        self._spec(pod.spec)
+        status = pod.status
+        self._text(status, _STATUS_TEXTS)
+        self._conditions(status.conditions)
+        self._containers(status.container_statuses)
+        self._containers(status.init_container_statuses)
+
+    def _spec(self, spec: PodSpec) -> None:
         self._text(spec, _SPEC_TEXTS)
         for part in _SPEC_PARTS:
             if getattr(spec, part):
                 self._part(spec, part)
-        self._text(status, _STATUS_TEXTS)
-        for condition in status.conditions:
+
+    def _conditions(self, conditions: tuple[Condition, ...]) -> None:
+        for condition in conditions:
             self._text(condition, _CONDITION_TEXTS)
-        for container in status.container_statuses:
-            self._status(container)
-        for container in status.init_container_statuses:
-            self._status(container)
+
+    def _containers(self, statuses: tuple[ContainerStatus, ...]) -> None:
+        for status in statuses:
+            self._status(status)
 
     def _status(self, status: ContainerStatus) -> None:
         self._text(status, _STATUS_NAMES)
@@ -81,3 +124,11 @@ class Sharing:
         known = self._parts.setdefault(key, value)
         if known is not value:
             force_setattr(owner, name, known)
+
+
+def _same(value: msgspec.Struct, old: msgspec.Struct, names: tuple[str, ...]) -> None:
+    """Take the parts from `old` that are equal."""
+    for name in names:
+        known = getattr(old, name, None)
+        if known and getattr(value, name) == known:
+            force_setattr(value, name, known)

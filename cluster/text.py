@@ -32,6 +32,8 @@ _SUSPECT_JSON = re.compile(
 
 def is_suspect(data: bytes) -> bool:
     """Whether undecoded JSON may hold text that `clean` would change; one pass over the bytes, no decoding."""
+    if data.isascii() and b"\\" not in data and b"\x7f" not in data:
+        return False  # nothing escaped, nothing beyond ASCII: most objects end here
     return _SUSPECT_JSON.search(data) is not None
 
 
