@@ -86,10 +86,13 @@ def judge(tables: Iterable[Table], limit: int = _LIMIT) -> tuple[SharedAttribute
     found.sort(key=lambda item: (-item[0], item[1]))  # stable: ORDER decides among equals
     result: list[SharedAttribute] = []
     used: set[int] = set()
+    dated: set[str] = set()
     for index, (_, p, table) in enumerate(found):
-        if index in used:
+        if index in used or (table.what in dated and table.what.endswith("created after")):
             continue
-        ties = [i for i in range(index + 1, len(found)) if found[i][2].inside == table.inside and found[i][2].outside == table.outside]
+        if table.what.endswith("created after"):
+            dated.add(table.what)
+        ties = [i for i in range(index + 1, len(found)) if found[i][2].inside == table.inside and found[i][2].outside == table.outside and i not in used]
         used.update(ties)
         names = tuple(f"{found[i][2].what} {found[i][2].value}" for i in ties)
         result.append(SharedAttribute(table.what, table.value, table.inside, table.outside, p, names))
@@ -146,12 +149,29 @@ def of_pods(pods: Sequence[Pod], failing: Iterable[Pod], population: Population,
     _count_nodes(inside, out, counts, view)
     _count_storage(inside, out, counts, view)
     tables = _tables(inside, len(pods), out, n_out)
-    first = min((p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp), default=None)
-    if first is not None:
-        failing_since = sum(1 for p in all_failing.values() if not is_finished(p) and _at_or_after(p, first))
-        later = max(0, population.created_since(first) - failing_since)
-        tables.append(Table("created after", first.isoformat(), (len(pods), len(pods)), (min(later, n_out), n_out)))
+    # an old pod among the failing ones must not hide that all others are young: several moments are tried, and paid for by the correction
+    for moment in _moments([p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp]):
+        failing_since = sum(1 for p in all_failing.values() if not is_finished(p) and _at_or_after(p, moment))
+        later = max(0, population.created_since(moment) - failing_since)
+        k = sum(1 for p in pods if _at_or_after(p, moment))
+        tables.append(Table("created after", moment.isoformat(), (k, len(pods)), (min(later, n_out), n_out)))
     return judge(tables)
+
+
+def _moments(created: list[datetime], most: int = 6) -> list[datetime]:
+    """The earliest creation times, at most `most`: those that still have most of the failing objects after them."""
+    distinct = sorted(set(created))
+    return [t for t in distinct[:most] if sum(1 for c in created if c >= t) >= max(2, _SHARE_INSIDE * len(created))]
+
+
+def has(pod: Pod, what: str, value: str, view: View) -> bool:
+    """Whether a pod has this attribute."""
+    if (what, value) in set(attributes(pod)) or (what == "owner" and str(view.owner(pod)) == value):
+        return True
+    node = view.node(pod.spec.node_name) if pod.spec.node_name else None
+    if node is not None and node_attributes(node).get(what) == value:
+        return True
+    return (what, value) in _storage(pod, view)
 
 
 def _at_or_after(pod: Pod, moment: datetime) -> bool:

@@ -16,7 +16,7 @@ from cluster.freshness import Freshness, State
 from cluster.kinds import KINDS
 from cluster.objects import Event, Pod, Ref
 from cluster.store import Change, Store
-from triage import symptoms
+from triage import symptoms, told_by
 from triage.changes import ChangeIndex
 from triage.detectors import lost, measured
 from triage.detectors.registry import CLUSTER_DETECTORS, OBJECT_DETECTORS
@@ -215,7 +215,7 @@ class Triage:
         self._remember_counts(view)
         for finding in measured.detect(view, extra):
             index.add(finding)
-        changes = tuple(self.changes.all(now, CHANGES, self.events))
+        changes = tuple(told_by.join(self.changes.all(now, CHANGES, self.events), view, index, now - CHANGES))
         gaps = _gaps(freshness, extra)
         return Report(
             as_of=now,

@@ -176,6 +176,8 @@ def spread(row: Scalable, view: View) -> Iterator[Finding]:
     pinned = affinity is not None and affinity.node_affinity is not None and affinity.node_affinity.required is not None
     ref = ref_of(row)
     since = max((p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp), default=None)
+    if not view.older(since, READY_GRACE):
+        return  # replicas may still move while nodes come and go
     if len(names) == 1:
         name = next(iter(names))
         others = sum(1 for n in view.store.all("Node", Node) if n.metadata.name != name and fits(template, n))

@@ -1,0 +1,102 @@
+"""Cohorts: the exact test, its correction, ties, small samples; properties with hypothesis."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.triage.build import NOW, Cluster, ago
+from triage.cohort import ALPHA, Table, fisher, holm, judge
+from triage.engine import triage_once
+
+counts = st.integers(0, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@pytest.mark.parametrize(
+    ("table", "p"),
+    [
+        ((3, 4, 1, 4), 17 / 70),  # Fisher's tea: P(3 or 4 of 4)
+        ((4, 4, 0, 4), 1 / 70),
+        ((1, 1, 0, 8), 1 / 9),
+        ((2, 2, 0, 7), 1 / 36),
+        ((0, 3, 5, 9), 1.0),
+        ((2, 2, 0, 0), 1.0),
+    ],
+)
+def test_fisher_known_values(table: tuple[int, int, int, int], p: float) -> None:
+    assert fisher(*table) == pytest.approx(p)
+
+
+def test_fisher_refuses_nonsense() -> None:
+    with pytest.raises(ValueError, match="between 0 and its total"):
+        fisher(3, 2, 0, 1)
+
+
+@given(counts, counts)
+def test_fisher_is_a_probability_and_falls_with_evidence(inside: tuple[int, int], outside: tuple[int, int]) -> None:
+    p = fisher(*inside, *outside)
+    assert 0.0 <= p <= 1.0
+    if inside[0] < inside[1]:
+        assert fisher(inside[0] + 1, inside[1], *outside) <= p + 1e-9 or outside[1] == 0
+    if outside[0] < outside[1]:
+        assert fisher(*inside, outside[0] + 1, outside[1]) >= p - 1e-9
+
+
+@given(st.lists(st.floats(0, 1), max_size=20))
+def test_holm_keeps_order_and_never_flatters(values: list[float]) -> None:
+    corrected = holm(values)
+    assert all(c >= v and c <= 1.0 for v, c in zip(values, corrected, strict=True))
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    assert all(corrected[a] <= corrected[b] for a, b in zip(order, order[1:], strict=False))
+    if values:
+        assert corrected[order[0]] == pytest.approx(min(1.0, values[order[0]] * len(values)))
+
+
+whats = st.sampled_from(["node", "zone", "image", "owner", "namespace"])
+tables = st.lists(
+    st.builds(lambda w, v, i, o: (w, str(v), i, o), whats, st.integers(0, 3), st.integers(0, 12), st.integers(0, 30)),
+    unique_by=lambda t: t[:2], max_size=15,
+)  # fmt: skip
+
+
+@given(tables)
+def test_judge_claims_only_what_separates(raw: list[tuple[str, str, int, int]]) -> None:
+    tried = [Table(what, value, (min(k, 12), 12), (min(o, 30), 30)) for what, value, k, o in raw]
+    found = judge(tried)
+    assert judge(list(reversed(tried))) == found, "the order in which attributes are tried does not matter"
+    named = [(s.what, s.value) for s in found]
+    assert len(named) == len(set(named))
+    for shared in found:
+        assert shared.p_value < ALPHA
+        assert shared.p_value >= fisher(*shared.inside, *shared.outside) - 1e-12
+        assert shared.inside[0] / shared.inside[1] > shared.outside[0] / shared.outside[1]
+        for tie in shared.tied_with:
+            what, _, value = tie.rpartition(" ")
+            assert (what, value) not in named
+
+
+def test_ties_are_said() -> None:
+    found = judge([Table("zone", "b", (6, 6), (0, 40)), Table("node", "n1", (6, 6), (0, 40)), Table("namespace", "x", (3, 6), (20, 40))])
+    assert [(s.what, s.tied_with) for s in found] == [("node", ("zone b",))]
+
+
+def test_small_samples_claim_nothing() -> None:
+    assert judge([Table("node", "n1", (1, 1), (0, 8))]) == ()
+    assert judge([Table("node", "n1", (2, 2), (3, 20)), *(Table("image", str(i), (1, 2), (1, 20)) for i in range(6))]) == ()
+    assert math.isclose(fisher(2, 2, 0, 7), 1 / 36)
+
+
+def test_pods_of_one_zone_that_fail_are_told_from_the_rest() -> None:
+    cluster = Cluster(9)
+    for namespace in ("shop", "billing", "search"):
+        for name in ("web", "api", "worker"):
+            cluster.deployment(name, namespace, replicas=6)
+    bad = [r for k, r in cluster.raw if k == "Pod" and r["spec"]["nodeName"] in ("n2", "n5", "n8") and r["metadata"]["labels"]["app"] == "api"]
+    for pod in bad:
+        cluster.waiting(pod, "CrashLoopBackOff", restarts=5, phase="Running", last={"exitCode": 1, "reason": "Error", "finishedAt": ago(minutes=2).isoformat()})
+    report = triage_once(cluster.store(), NOW, {})
+    whats = {(s.what, s.value) for symptom in report.symptoms for s in symptom.shared}
+    assert ("zone", "z2") in whats

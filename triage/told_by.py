@@ -1,0 +1,40 @@
+"""Changes that only findings, events or a comparison of objects tell of: image drift, reboots, nodes of another version."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+
+from cluster.objects import Node
+from triage.finding import ChangeFact
+from triage.index import Index
+from triage.view import View
+
+
+def join(changes: Iterable[ChangeFact], view: View, index: Index, horizon: datetime) -> list[ChangeFact]:
+    """All changes with those that other signals tell of, newest first."""
+    found = [_joined(c, view) if c.rule == "node-joined" else c for c in changes]
+    for finding in index.rule("daemonset-image-drift"):
+        for ref in finding.related:
+            pod = view.store.get(*ref) if ref.kind == "Pod" else None
+            if pod is not None and finding.since is not None and finding.since >= horizon:
+                image, node = str(finding.facts["image"]), pod.spec.node_name
+                facts = MappingProxyType({"node": node, "image": image})
+                what = f"{image} came up with {finding.facts['odd_digest']} on {node}"
+                found.append(ChangeFact(finding.since, what, ref, "image-drift", "", facts))
+    for finding in index.rule("node-rebooted"):
+        if finding.since is not None and finding.since >= horizon:
+            boot = MappingProxyType({"boot_id": finding.facts.get("boot_id")})
+            found.append(ChangeFact(finding.since, f"node {finding.object.name} was rebooted", finding.object, "node-rebooted", "", boot))
+    return sorted(found, key=lambda f: (-f.at.timestamp(), f.rule, f.object))
+
+
+def _joined(change: ChangeFact, view: View) -> ChangeFact:
+    """Whether a node that joined runs another kubelet than most."""
+    versions = Counter(n.status.node_info.kubelet_version for n in view.store.all("Node", Node))
+    usual = versions.most_common(1)[0][0] if versions else ""
+    differs = bool(change.facts.get("kubelet")) and change.facts.get("kubelet") != usual
+    return replace(change, facts=MappingProxyType({**change.facts, "version_differs": differs})) if differs else change
