@@ -73,7 +73,8 @@ class Response:
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body, decoded from its transfer and content encoding. Raises `Unreachable` when it breaks off."""
         try:
-            async for chunk in self._response.aiter_bytes():
+            encoded = "content-encoding" in self._response.headers
+            async for chunk in self._response.aiter_bytes() if encoded else self._response.aiter_raw():
                 self._api.count_bytes(len(chunk))
                 yield chunk
         except (httpx.HTTPError, OSError, httpx.StreamError) as error:

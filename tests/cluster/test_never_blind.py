@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import ExitStack
 
 from cluster.access import Access
 from cluster.freshness import State
@@ -112,3 +113,28 @@ async def test_ladder_stops_at_a_name_that_does_not_resolve() -> None:
     assert hops[0].ok is False
     assert "cannot be resolved" in hops[0].sentence or "No name server" in hops[0].sentence
     assert all(hop.ok is None for hop in hops[1:])
+
+
+async def test_black_holed_at_the_start() -> None:
+    """A full backlog drops further SYNs, as a firewall does."""
+    with socket.socket() as hole:
+        hole.bind(("127.0.0.1", 0))
+        hole.listen(0)
+        address = hole.getsockname()
+        with ExitStack() as stack:
+            for _ in range(4):
+                filler = stack.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(address)
+            api = Api(Access(server=f"http://127.0.0.1:{address[1]}"), limits=Limits(1, 1, 1, 1))
+            live = LiveCluster(api, kinds=(BY_NAME["Pod"],), pace=FAST, beat=BEAT)
+            task = asyncio.create_task(live.run())
+            await until(lambda: live.health.reach is Reach.UNREACHABLE, DETECTION)
+            await until(lambda: bool(live.health.hops), 3)
+            hops = {hop.name: hop for hop in live.health.hops}
+            assert hops["tcp"].ok is False
+            assert "packets vanish" in hops["tcp"].sentence
+            assert live.health.reason == hops["tcp"].sentence
+            live.stop()
+            await task
+            await api.aclose()
