@@ -16,6 +16,8 @@ from triage.finding import Symptom
 PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 """A parameter's place in a text: `{node}`. JSONPath (`{.items}`) and CEL maps do not look like it."""
 
+_IN_EXPRESSION = re.compile(r"\bparams\.([a-z][a-z0-9_]*)")
+
 
 class Lead(enum.StrEnum):
     STEP = "step"
@@ -135,12 +137,16 @@ def progress(runbook: Runbook, results: Mapping[str, str]) -> Progress:
 def names(step: Step) -> tuple[str, ...]:
     """Parameters of a step: those it declares, then those that occur in its texts."""
     texts = [step.question, step.kubectl, step.expected, step.blast, step.undo, *step.args.values(), *step.params.values()]
+    expressions: list[str] = []
     if step.query:
         query = step.query
         texts += [query.kind, query.namespace, query.selector, query.field_selector, query.name, query.path, query.container]
+        expressions = [query.where, query.each, query.expression, query.value, query.by, query.seen]
     found = dict.fromkeys(step.params)
     for text in texts:
         found.update(dict.fromkeys(PLACE.findall(text)))
+    for expression in expressions:
+        found.update(dict.fromkeys(_IN_EXPRESSION.findall(expression)))
     return tuple(found)
 
 
