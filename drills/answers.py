@@ -120,7 +120,7 @@ class Answers:
     async def _delete_all(self, request: web.Request, target: Target, query: Query) -> web.StreamResponse:
         server, options = self._server, await self._body(request)
         match, _ = reads.selection(target, query)
-        chosen = [e for e in server.store.list(target.kind, target.namespace) if match(e.obj)]
+        chosen = [e for e in server.store.entries(target.kind, target.namespace) if match(e.obj)]
         for entry in chosen:
             meta = entry.obj["metadata"]
             one = Target(target.kind, meta.get("namespace", ""), meta["name"], "", "")
@@ -181,7 +181,7 @@ class Answers:
                 return str(default)
             raise bad_request(f"a container name must be specified for pod {pod['metadata']['name']}, choose one of: "
                               f"[{' '.join(names)}]")
-        return names[0]
+        return str(names[0])
 
     def _reachable(self, pod: Obj) -> None:
         """Raises ApiProblem when the API server could not reach the pod's kubelet."""
@@ -196,11 +196,10 @@ class Answers:
             raise server_error(500, f"Get \"https://{address}:10250/\": dial tcp {address}:10250: i/o timeout")
 
     def _kind(self, name: str) -> Kind:
-        found = next(k for k in self._server.kinds if k.kind == name and k.group != "events.k8s.io")
-        return found
+        return next(k for k in self._server.kinds if k.kind == name and k.group != "events.k8s.io")
 
     def _of(self, name: str) -> list[Obj]:
-        return [e.obj for e in self._server.store.list(self._kind(name))]
+        return [e.obj for e in self._server.store.entries(self._kind(name))]
 
     def _zone(self, node: str) -> str:
         entry = self._server.store.find(self._kind("Node"), "", node)
@@ -210,7 +209,7 @@ class Answers:
         server, pod = self._server, self._pod(target)
         container, previous = self._container(pod, query.get("container")), query.flag("previous")
         self._reachable(pod)
-        status = next((s for f in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+        status: Obj = next((s for f in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
                        for s in dig(pod, "status", f, default=[]) if s["name"] == container), {})
         waiting = dig(status, "state", "waiting", "reason")
         if previous and not dig(status, "lastState", "terminated"):
@@ -267,7 +266,7 @@ class Answers:
         if request.headers.get("Upgrade", "").lower() != "websocket":
             raise bad_request("unable to upgrade: the embedded cluster speaks WebSocket only "
                               "(v5.channel.k8s.io, v4.channel.k8s.io)")
-        status = next((s for f in ("containerStatuses", "ephemeralContainerStatuses")
+        status: Obj = next((s for f in ("containerStatuses", "ephemeralContainerStatuses")
                        for s in dig(pod, "status", f, default=[]) if s["name"] == container), {})
         if "running" not in status.get("state", {}):
             raise server_error(500, f'container not found ("{container}")')
@@ -336,8 +335,7 @@ class Answers:
         try:
             async for data in watching.stream(server.store, target, query, view, subscription, now=server.clock,
                                               seconds=seconds, bookmark_every=server.bookmark_seconds):
-                while server.faults.frozen:
-                    await asyncio.sleep(0.05)
+                await server.faults.thawed()
                 if cut is not None and sent + len(data) > cut:
                     await response.write(data[: max(0, cut - sent)])
                     if request.transport is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from drills.expand.world import matches
@@ -48,10 +48,12 @@ class Network:
     def connect(self, source: Obj, host: str, port: int, attempt: int = 0) -> Outcome:
         """One TCP connect from the source pod."""
         if not _is_address(host):
-            resolved = self.resolve(source, host)
+            resolved = self.resolve(source, host, attempt)
             if isinstance(resolved, Outcome):
                 return resolved
-            host = resolved
+            waited = self._name_delay(source, host, attempt)
+            found = self.connect(source, resolved, port, attempt)
+            return replace(found, ms=found.ms + waited) if waited else found
         service = next((s for s in self._of("Service") if s["spec"].get("clusterIP") == host), None)
         if service is not None:
             return self._to_service(source, service, host, port, attempt)
@@ -64,10 +66,22 @@ class Network:
             return self._to_other(host, port)
         return self._to_pod(source, target, port)
 
-    def resolve(self, source: Obj, name: str) -> str | Outcome:
+    def _name_delay(self, source: Obj, name: str, attempt: int) -> int:
+        for rule in self._names:
+            if rule.get("result") == "slow" and self._names_fit(rule, source, name, attempt):
+                return int(rule.get("ms", 5005))
+        return 0
+
+    def _names_fit(self, rule: dict[str, Any], source: Obj, name: str, attempt: int) -> bool:
+        if not _selected(rule.get("from"), source, self.zone) or not _glob_host(name, rule.get("name", "*")):
+            return False
+        share = float(rule.get("share", 1.0))
+        return share >= 1.0 or stable_fraction("name", source["metadata"]["name"], name, attempt) < share
+
+    def resolve(self, source: Obj, name: str, attempt: int = 0) -> str | Outcome:
         """The address of a name as the pod's resolver gives it, or how the look-up fails."""
         for rule in self._names:
-            if not _selected(rule.get("from"), source, self.zone) or not _glob_host(name, rule.get("name", "*")):
+            if not self._names_fit(rule, source, name, attempt):
                 continue
             if rule.get("result") == "timeout":
                 return Outcome("timeout", int(rule.get("ms", 4000)))
@@ -228,7 +242,7 @@ def _port_fits(want: Obj, port: int, owner: Obj) -> bool:
     if isinstance(number, str):
         return any(p.get("name") == number and int(p["containerPort"]) == port
                    for c in owner["spec"]["containers"] for p in c.get("ports") or [])
-    return int(number) <= port <= int(want.get("endPort", number))
+    return int(number) <= port <= int(want.get("endPort") or number)
 
 
 def _selected(want: dict[str, Any] | None, pod: Obj, zone: Callable[[str], str]) -> bool:
@@ -236,6 +250,8 @@ def _selected(want: dict[str, Any] | None, pod: Obj, zone: Callable[[str], str])
 
 
 def _glob_host(host: str, pattern: str) -> bool:
+    if pattern == "*":
+        return True
     if "/" in pattern:
         return _is_address(host) and ipaddress.ip_address(host) in ipaddress.ip_network(pattern)
     if pattern.startswith("*"):

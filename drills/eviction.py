@@ -30,7 +30,7 @@ def _ask_budgets(server: DrillServer, target: Target, pod: Obj, options: Obj, qu
     kind = server.kinds.by_object("policy/v1", "PodDisruptionBudget")
     assert kind is not None
     labels = pod["metadata"].get("labels", {})
-    found = [e for e in server.store.list(kind, target.namespace) if matches_selector(e.obj["spec"].get("selector"), labels)]
+    found = [e for e in server.store.entries(kind, target.namespace) if matches_selector(e.obj["spec"].get("selector"), labels)]
     if len(found) > 1:
         raise server_error(500, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not "
                                 "support.")

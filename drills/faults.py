@@ -5,6 +5,7 @@ Set from a scenario, over HTTP (`/_drill/faults`) or in-process. Rules are tried
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -91,6 +92,11 @@ class Faults:
 
     def error(self, code: int = 500, resource: str = "", times: int | None = None, message: str = "") -> int:
         return self.add(Rule("error", resource=resource, code=code, times=times, message=message))
+
+    async def thawed(self) -> None:
+        """Returns when nothing is frozen; callers do not answer until then."""
+        while self._frozen:  # noqa: ASYNC110 - set from any thread, so no asyncio.Event can be used
+            await asyncio.sleep(0.05)
 
     def freeze(self) -> None:
         """Accept connections and never answer, as a stopped process does; open watches go quiet too."""

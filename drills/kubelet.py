@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from drills.defaults import qos_class
 from drills.expand.events import add_event
@@ -54,9 +55,9 @@ class Kubelets:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _spawn(self, work: object) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         assert self._loop is not None
-        task = self._loop.create_task(work)  # type: ignore[arg-type]  # a coroutine by construction
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -181,12 +182,12 @@ class Kubelets:
 
     def _schedule(self, pod: Obj) -> str | None:
         spec = pod["spec"]
-        names = [n for n in self._store.list(self.kind("v1", "Node")) if self._tolerated(n.obj, spec)
+        names = [n for n in self._store.entries(self.kind("v1", "Node")) if self._tolerated(n.obj, spec)
                  and _fits_affinity(n.obj, spec)]
         if not names:
             return None
         load = {n.obj["metadata"]["name"]: 0 for n in names}
-        for entry in self._store.list(self.kind("v1", "Pod")):
+        for entry in self._store.entries(self.kind("v1", "Pod")):
             where = dig(entry.obj, "spec", "nodeName")
             if where in load:
                 load[where] += 1
@@ -352,7 +353,7 @@ class Kubelets:
             self._create_pod(owner.obj, model=pod, node=dig(pod, "spec", "nodeName"))
 
     def _mine(self, owner: Obj) -> Iterator[Obj]:
-        for entry in self._store.list(self.kind("v1", "Pod"), owner["metadata"]["namespace"]):
+        for entry in self._store.entries(self.kind("v1", "Pod"), owner["metadata"]["namespace"]):
             ref = controller_of(entry.obj)
             if ref and ref["uid"] == owner["metadata"]["uid"] and is_active(entry.obj):
                 yield entry.obj
@@ -412,7 +413,7 @@ class Kubelets:
         await self._wait(0.05)
         kind = self.kind("apps/v1", "ReplicaSet")
         meta = deployment["metadata"]
-        mine = [e.obj for e in self._store.list(kind, meta["namespace"])
+        mine = [e.obj for e in self._store.entries(kind, meta["namespace"])
                 if (r := controller_of(e.obj)) and r["uid"] == meta["uid"]]
         mine.sort(key=lambda r: int(r["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", 0)))
         want = int(dig(deployment, "spec", "replicas", default=1))
@@ -461,7 +462,7 @@ class Kubelets:
         for kind in self._kinds:
             if kind.group == "events.k8s.io":
                 continue
-            for entry in self._store.list(kind):
+            for entry in self._store.entries(kind):
                 refs = entry.obj["metadata"].get("ownerReferences") or []
                 if not any(r["uid"] == uid for r in refs):
                     continue
@@ -486,7 +487,7 @@ class Kubelets:
     def _empty_namespace(self, name: str) -> None:
         for kind in self._kinds:
             if kind.namespaced and kind.group != "events.k8s.io":
-                for entry in self._store.list(kind, name):
+                for entry in self._store.entries(kind, name):
                     self._store.remove(kind, name, entry.obj["metadata"]["name"])
 
     # --- background work -----------------------------------------------------------------------------------------
@@ -501,9 +502,12 @@ class Kubelets:
             await self._dirty.wait()
             await asyncio.sleep(0.05)
             self._dirty.clear()
-            by_kind = {k.kind: k for k in self._kinds if k.group != "events.k8s.io"}
-            for obj, fields in settle(lambda name: (e.obj for e in self._store.list(by_kind[name])), self._now()):
-                self._store.put(by_kind[obj["kind"]], copy.deepcopy({**obj, **fields}))
+            for obj, fields in settle(self._of, self._now()):
+                self._store.put(self.kind(obj["apiVersion"], obj["kind"]), copy.deepcopy({**obj, **fields}))
+
+    def _of(self, name: str) -> Iterable[Obj]:
+        kind = next(k for k in self._kinds if k.kind == name and k.group != "events.k8s.io")
+        return [e.obj for e in self._store.entries(kind)]
 
     async def _renew_leases(self) -> None:
         """Node leases move on while their node reports; each at its own moment of the ten seconds."""
@@ -513,7 +517,7 @@ class Kubelets:
             if not self.keep_leases:
                 continue
             now = self._now()
-            for entry in self._store.list(kind):
+            for entry in self._store.entries(kind):
                 lease = entry.obj
                 if lease["metadata"]["namespace"] == "kube-node-lease" and not self._node_reports(lease):
                     continue

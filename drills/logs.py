@@ -18,7 +18,7 @@ Line = tuple[datetime, str]
 def lines(around: Surroundings, pod: Obj, container: str, *, previous: bool, since: datetime, until: datetime,
           zone: Any) -> list[Line]:
     """Lines of one container between two moments, in order. `previous` gives those of the run before."""
-    status = next((s for s in dig(pod, "status", "containerStatuses", default=[]) if s["name"] == container), {})
+    status: Obj = next((s for s in dig(pod, "status", "containerStatuses", default=[]) if s["name"] == container), {})
     if previous:
         gone = dig(status, "lastState", "terminated", default={})
         begun, ended = gone.get("startedAt"), gone.get("finishedAt")

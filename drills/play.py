@@ -59,7 +59,7 @@ def present(server: DrillServer) -> World:
     for kind in server.kinds:
         if kind.group == "events.k8s.io":
             continue
-        for entry in server.store.list(kind):
+        for entry in server.store.entries(kind):
             obj: Obj = copy.deepcopy(entry.obj)
             key = world.key(obj)
             world.objects[key] = obj

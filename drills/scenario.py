@@ -89,6 +89,18 @@ def _background(name: str) -> dict[str, Any]:
     return data
 
 
+def with_decoys(data: dict[str, Any]) -> dict[str, Any]:
+    """The sections of a scenario with those of its decoys in front. Raises ScenarioError for an unknown decoy."""
+    out = dict(data)
+    known = _background("decoys")
+    for name in data.get("decoys", []):
+        if name not in known:
+            raise ScenarioError(f"decoy {name!r} is not one of {', '.join(known)}")
+        for section, rows in known[name].items():
+            out[section] = [*rows, *out.get(section, [])]
+    return out
+
+
 def load_background(name: str | dict[str, Any] | None) -> dict[str, Any]:
     """A background by name, with `without` (workload names to leave out), `nodes` and `workloads` (fields to change,
     by name); empty for None. Raises ScenarioError for a name that the background does not have."""

@@ -160,8 +160,7 @@ class DrillServer:
         query = Query.parse(request.rel_url.raw_query_string)
         target = parse_target(self.kinds, request.raw_path)
         verb = verb_of(request.method, target, query) if target else request.method.lower()
-        while self.faults.frozen:
-            await asyncio.sleep(0.05)  # a stopped process accepts and never answers
+        await self.faults.thawed()
         rule = self.faults.pick(resource=target.resource if target else "", namespace=target.namespace if target else "",
                                 verb=verb, path=path)
         if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":

@@ -128,11 +128,22 @@ def _deployment(deployment: Obj, sets: list[Obj], pods: list[Obj], now: datetime
         _condition(before, "Available", available,
                    "MinimumReplicasAvailable" if available else "MinimumReplicasUnavailable",
                    f"Deployment {'has' if available else 'does not have'} minimum availability.", flipped, now),
-        _progressing(before, deployment, newest, updated >= want and total == updated and ready >= want, now)]
+        _progressing(before, deployment, newest, updated >= want and total == updated and ready >= want,
+                     [p for p in pods if newest and (controller_of(p) or {}).get("uid") == newest["metadata"]["uid"]], now)]
     return out
 
 
-def _progressing(before: dict[str, Obj], deployment: Obj, newest: Obj | None, complete: bool, now: datetime) -> Obj:
+def _was_ready(pod: Obj) -> bool:
+    """A pod that is not ready now, but was: its readiness went well after it was made."""
+    found = condition(pod, "Ready")
+    if found is None or not found.get("lastTransitionTime"):
+        return False
+    age = parse_time(found["lastTransitionTime"]) - parse_time(pod["metadata"]["creationTimestamp"])
+    return found["status"] == "True" or age > timedelta(seconds=60)
+
+
+def _progressing(before: dict[str, Obj], deployment: Obj, newest: Obj | None, complete: bool, pods: list[Obj],
+                 now: datetime) -> Obj:
     name = newest["metadata"]["name"] if newest else deployment["metadata"]["name"]
     rolled = newest["metadata"]["creationTimestamp"] if newest else deployment["metadata"]["creationTimestamp"]
     done = rfc3339(parse_time(rolled) + timedelta(seconds=30))
@@ -141,7 +152,8 @@ def _progressing(before: dict[str, Obj], deployment: Obj, newest: Obj | None, co
     if complete or (old and old["reason"] == "NewReplicaSetAvailable" and old["message"] == succeeded):
         return _condition(before, "Progressing", True, "NewReplicaSetAvailable", succeeded, done, now)
     age = now - parse_time(rolled)
-    if age > timedelta(hours=1):  # a roll-out that old had finished before its pods began to fail
+    wanted = int(deployment["spec"].get("replicas", 1))
+    if age > timedelta(hours=1) or sum(1 for p in pods if _was_ready(p)) >= wanted:  # it had finished before pods failed
         return _condition(before, "Progressing", True, "NewReplicaSetAvailable", succeeded, done, now)
     if age > timedelta(seconds=int(deployment["spec"].get("progressDeadlineSeconds", 600))):
         return _condition(before, "Progressing", False, "ProgressDeadlineExceeded",

@@ -112,7 +112,7 @@ class Store:
     def count(self, kind: Kind) -> int:
         return len(self._objects.get(self.table(kind), {}))
 
-    def list(self, kind: Kind, namespace: str = "") -> list[Entry]:
+    def entries(self, kind: Kind, namespace: str = "") -> list[Entry]:
         """The present state in key order."""
         return [e for k, e in self.frozen(kind)[1] if not namespace or k[0] == namespace]
 

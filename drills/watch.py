@@ -63,7 +63,7 @@ class Subscription:
             except TimeoutError:
                 return []
         self._wake.clear()
-        out = []
+        out: list[Change] = []
         while self._queue and len(out) < _BATCH:
             out.append(self._queue.popleft())
         if self._queue:

@@ -306,7 +306,7 @@ class Writes:
             return
         kind = self._store.kinds.by_url("", "v1", "services")
         assert kind is not None
-        used = {dig(e.obj, "spec", "clusterIP") for e in self._store.list(kind)}
+        used = {dig(e.obj, "spec", "clusterIP") for e in self._store.entries(kind)}
         for third in range(200, 256):
             for fourth in range(1, 255):
                 address = f"10.96.{third}.{fourth}"

@@ -16,7 +16,7 @@ from drills.expand.workloads import add_workload
 from drills.expand.world import World
 from drills.objects import Obj, dig, parse_time
 from drills.patch import merge_patch, strategic_merge
-from drills.scenario import Scenario, ScenarioError, load_background
+from drills.scenario import Scenario, ScenarioError, load_background, with_decoys
 from drills.settle import settle
 
 SECTIONS = ("nodes", "namespaces", "workloads", "helm", "secrets", "configmaps", "ingresses", "policies", "claims",
@@ -30,12 +30,13 @@ def expand(scenario: Scenario, now: datetime) -> World:
     world.pullable = bool(scenario.data.get("pullable", True))
     world.secret_defaults = dict(scenario.data.get("secretDefaults", {}))
     try:
+        data = with_decoys(scenario.data)
         background = load_background(scenario.data.get("background", "standard"))
-        own = {k: scenario.data[k] for k in _ADDS if k in scenario.data}
+        own = {k: data[k] for k in _ADDS if k in data}
         add_all(world, {**background, "nodes": [*background.get("nodes", []), *own.pop("nodes", [])]})
         add_all(world, own)
         finish_adding(world)
-        go_wrong(world, scenario.data)
+        go_wrong(world, data)
         finish(world)
     except (KeyError, ValueError, TypeError) as error:
         raise ScenarioError(f"scenario {scenario.id}: {type(error).__name__}: {error}") from error

@@ -9,7 +9,7 @@ from typing import Any
 from drills.expand.events import add_event
 from drills.expand.states import replace_pod, set_pod_state
 from drills.expand.world import World, Writer
-from drills.objects import Obj, controller_of, dig, parse_time, rfc3339, rfc3339_micro, stable_uid
+from drills.objects import Obj, controller_of, dig, parse_time, rfc3339, rfc3339_micro, stable_fraction, stable_uid
 
 _PRESSURE = {
     "MemoryPressure": ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available",
@@ -29,6 +29,14 @@ def set_node_state(world: World, node: Obj, data: dict[str, Any]) -> None:
     STATES[state](world, node, data)
     world.touch(node)
     node["metadata"].pop("managedFields", None)
+
+
+def _moment(world: World, node: Obj, data: dict[str, Any], word: str, default: str) -> datetime:
+    """A time of the state; with `spread` each node has its own moment after it."""
+    at = world.ago(data.get(word, default))
+    if spread := data.get("spread"):
+        at += (world.now - world.ago(spread)) * stable_fraction(word, node["metadata"]["name"])
+    return at
 
 
 def _condition(node: Obj, kind: str, status: str, reason: str, message: str, at: datetime, beat: datetime) -> None:
@@ -88,7 +96,7 @@ def not_ready(world: World, node: Obj, data: dict[str, Any]) -> None:
 
 def unknown(world: World, node: Obj, data: dict[str, Any]) -> None:
     """The controller has not heard from the kubelet: every condition Unknown, the lease stale."""
-    since = world.ago(data.get("since", "6m"))
+    since = _moment(world, node, data, "since", "6m")
     name = node["metadata"]["name"]
     silent = since - timedelta(seconds=44)
     for c in node["status"]["conditions"]:
@@ -111,7 +119,7 @@ def unknown(world: World, node: Obj, data: dict[str, Any]) -> None:
 
 def ready_again(world: World, node: Obj, data: dict[str, Any]) -> None:
     """Ready since `since`, after it was not: down (when it went), times (how often within the hour)."""
-    since = world.ago(data.get("since", "3m"))
+    since = _moment(world, node, data, "since", "3m")
     name, times = node["metadata"]["name"], int(data.get("times", 1))
     for c in node["status"]["conditions"]:
         if c["type"] == "Ready":
@@ -122,7 +130,7 @@ def ready_again(world: World, node: Obj, data: dict[str, Any]) -> None:
                                                                          "node.kubernetes.io/unreachable"}]
         if not node["spec"]["taints"]:
             del node["spec"]["taints"]
-    down = world.ago(data.get("down", "9m"))
+    down = _moment(world, node, data, "down", "9m")
     add_event(world, node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", first=down, count=times,
               last=world.ago(data["lastDown"]) if "lastDown" in data else down,
               component=str(data.get("from", "node-controller")))

@@ -221,10 +221,21 @@ def creating(world: World, pod: Obj, data: dict[str, Any]) -> None:
     for problem in data.get("problems") or ([data] if "reason" in data else []):
         text = str(problem["message"])
         for word, value in (("{namespace}", pod["metadata"]["namespace"]), ("{name}", pod["metadata"]["name"]),
-                            ("{uid}", pod["metadata"]["uid"]), ("{node}", pod["spec"].get("nodeName", ""))):
+                            ("{uid}", pod["metadata"]["uid"]), ("{node}", pod["spec"].get("nodeName", "")),
+                            ("{volume}", _volume_of(world, pod))):
             text = text.replace(word, str(value))
         add_event(world, pod, str(problem["reason"]), text, kind=str(problem.get("type", "Warning")), first=first,
                   last=last, count=int(problem.get("count", count)), component=str(problem.get("component", "kubelet")))
+
+
+def _volume_of(world: World, pod: Obj) -> str:
+    """The name of the first persistent volume that a pod uses; empty without one."""
+    for volume in pod["spec"].get("volumes") or []:
+        claim = dig(volume, "persistentVolumeClaim", "claimName")
+        found = world.get("PersistentVolumeClaim", pod["metadata"]["namespace"], claim) if claim else None
+        if found is not None:
+            return str(dig(found, "spec", "volumeName", default=""))
+    return ""
 
 
 def pending(world: World, pod: Obj, data: dict[str, Any]) -> None:
@@ -253,7 +264,8 @@ def unready(world: World, pod: Obj, data: dict[str, Any]) -> None:
     _not_ready(pod, since, [s["name"] for s in statuses])
     if data.get("message"):
         first, last, count = _retries(world, since, data)
-        add_event(world, pod, "Unhealthy", str(data["message"]), kind="Warning", first=first, last=last,
+        text = str(data["message"]).replace("{pod}", str(dig(pod, "status", "podIP", default="")))
+        add_event(world, pod, "Unhealthy", text, kind="Warning", first=first, last=last,
                   count=count * 6, container=statuses[0]["name"])
     _kubelet_wrote(world, pod, since)
 
@@ -298,6 +310,8 @@ def failed(world: World, pod: Obj, data: dict[str, Any]) -> None:
     """phase Failed: reason (Evicted), message; target: reason of the DisruptionTarget condition."""
     since = _since(world, pod, data)
     reason, message = str(data.get("reason", "Evicted")), str(data.get("message", ""))
+    if data.get("replace"):
+        replace_pod(world, pod, since + timedelta(seconds=2))
     status = pod["status"]
     started = data.get("started", reason in {"Evicted", "Terminated", "NodeShutdown"})
     status.update(phase="Failed", reason=reason, message=message)
@@ -351,6 +365,26 @@ def replaced(world: World, pod: Obj, data: dict[str, Any]) -> None:
     world.remove(pod)
 
 
+def reborn(world: World, pod: Obj, data: dict[str, Any]) -> None:
+    """A StatefulSet's pod, deleted by force and made again under its name at `since` on `node`."""
+    since = world.ago(data["since"])
+    ref = controller_of(pod)
+    assert ref is not None
+    owner = world.get(ref["kind"], pod["metadata"]["namespace"], ref["name"])
+    for event in world.of("Event"):
+        if event["involvedObject"].get("uid") == pod["metadata"]["uid"]:
+            world.remove(event)
+    template = {"metadata": {"labels": pod["metadata"]["labels"]}, "spec": {
+        **pod["spec"], "volumes": [v for v in pod["spec"].get("volumes") or [] if not v["name"].startswith("kube-api-access")],
+        "containers": [{**c, "volumeMounts": [m for m in c.get("volumeMounts") or [] if not m["name"].startswith(
+            "kube-api-access")]} for c in pod["spec"]["containers"]],
+        "tolerations": [t for t in pod["spec"].get("tolerations") or [] if not t.get("tolerationSeconds")]}}
+    world.remove(pod)
+    new = make_pod(world, namespace=pod["metadata"]["namespace"], name=pod["metadata"]["name"], template=template,
+                   created=since, node=str(data["node"]), owner=owner, generate_name=pod["metadata"]["generateName"])
+    add_life(world, new)
+
+
 def healthy(world: World, pod: Obj, data: dict[str, Any]) -> None:
     """Back to Running and Ready from `since` on (for script steps)."""
     since = _since(world, pod, data)
@@ -368,5 +402,5 @@ def healthy(world: World, pod: Obj, data: dict[str, Any]) -> None:
 STATES: dict[str, Maker] = {
     "crashLoop": crash_loop, "restarted": restarted, "oomKilled": oom_killed, "configError": config_error,
     "imagePull": image_pull, "creating": creating, "pending": pending, "unready": unready, "probeBlips": probe_blips,
-    "terminating": terminating, "lost": lost, "failed": failed, "replaced": replaced, "healthy": healthy,
+    "terminating": terminating, "lost": lost, "failed": failed, "replaced": replaced, "reborn": reborn, "healthy": healthy,
 }

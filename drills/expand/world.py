@@ -188,6 +188,8 @@ def matches(o: Obj, want: dict[str, Any], zone_of: Callable[[str], str]) -> bool
                         ("notNode", dig(o, "spec", "nodeName", default=""))):
         if word in want and _glob(value, want[word]):
             return False
+    if "hostNetwork" in want and bool(dig(o, "spec", "hostNetwork")) != want["hostNetwork"]:
+        return False
     if want.get("usesSecret") and not any("secretKeyRef" in (e.get("valueFrom") or {})
                                           for c in dig(o, "spec", "containers", default=[]) for e in c.get("env") or []):
         return False
