@@ -69,7 +69,7 @@ class _Phrase:
     folded: str
     weight: float
     mass: float
-    size: int
+    terms: tuple[Term, ...]
 
 
 class WordIndex:
@@ -99,7 +99,7 @@ class WordIndex:
             return
         number = len(self._phrases)
         weights = [self._rarity.get(term.stem, 1.0) for term in found]
-        self._phrases.append(_Phrase(document, text, fold(text), FIELD_WEIGHTS[field], sum(weights), len(found)))
+        self._phrases.append(_Phrase(document, text, fold(text), FIELD_WEIGHTS[field], sum(weights), tuple(found)))
         for term, weight in zip(found, weights, strict=True):
             self._stems[term.stem].append((number, weight))
             if term.concept:
@@ -126,7 +126,7 @@ class WordIndex:
         for index, (score, number) in enumerate(best):
             phrase = self._phrases[number]
             if index < PHRASES:
-                ratio = fuzz.token_set_ratio(folded[:400], phrase.folded) / 100 if phrase.size > 1 else 0.0
+                ratio = fuzz.token_set_ratio(folded[:400], phrase.folded) / 100 if len(phrase.terms) > 1 else 0.0
                 score *= 0.8 + 0.35 * ratio**2
             if len(by_document[phrase.document]) < 6 or score > by_document[phrase.document][-1][0]:
                 by_document[phrase.document].append((min(score, 1.0), number))
@@ -167,8 +167,8 @@ class WordIndex:
         for index, _ in enumerate(patterns[:3]):
             rest *= 1 - PATTERN / (1 + 0.5 * index)
         shown = [self._phrases[phrase] for _, phrase in found[:3]]
-        known = {stem for phrase in shown for stem in (term.stem for term in terms(phrase.text))}
-        concepts = {term.concept for phrase in shown for term in terms(phrase.text) if term.concept}
+        known = {term.stem for phrase in shown for term in phrase.terms}
+        concepts = {term.concept for phrase in shown for term in phrase.terms if term.concept}
         words = sorted(
             (term for term in query if term.stem in known or (term.concept and term.concept in concepts)),
             key=lambda term: -self._rarity.get(term.stem, 0),
