@@ -144,6 +144,8 @@ class HealthMonitor:
 
     def _move(self, reach: Reach, reason: str) -> None:
         before = self.health
+        if reach is Reach.UNREACHABLE and before.reach is reach and (failing := first_failure(before.hops)) is not None:
+            reason = failing.sentence  # the ladder has looked closer than a heartbeat can
         if (before.reach, before.reason) == (reach, reason):
             self._on_change(self.health)
             return

@@ -47,6 +47,10 @@ async def test_frozen_at_the_start(fake: FakeCluster) -> None:
         assert not pods.complete()
         await until(lambda: bool(live.health.hops))
         assert {hop.name: hop.ok for hop in live.health.hops} == {"dns": True, "tcp": True, "http": False, "readyz": False}
+        seen = len([request for request in fake.requests if request.path == "/readyz"])
+        await until(lambda: len([request for request in fake.requests if request.path == "/readyz"]) > seen + 2)
+        failing = next(hop for hop in live.health.hops if hop.ok is False)
+        assert live.health.reason == failing.sentence
         fake.frozen.set()
         await until(lambda: live.freshness()["Pod"].state is State.LIVE)
 
