@@ -61,5 +61,8 @@ def is_settled(view: View) -> bool:
     """Whether waiting longer would not make the answer more complete."""
     if view.problem or view.api.reach in (Reach.LOST, Reach.OFFLINE):
         return True
-    unsettled = (State.WAITING, State.LOADING)
-    return view.report is not None and bool(view.kinds) and all(kind.state not in unsettled for kind in view.kinds)
+    if view.report is None or not view.kinds or any(kind.state in (State.WAITING, State.LOADING) for kind in view.kinds):
+        return False
+    # The report may be older than the kinds: one that still misses what is live by now will be made again in a moment.
+    live = {kind.kind for kind in view.kinds if kind.state is State.LIVE}
+    return not any(gap.what in live for gap in view.report.unavailable)

@@ -145,7 +145,7 @@ class _Evaluation:
             raise ExpressionError(f"took longer than {SECONDS:g} s; narrow it by namespace or selector")
         try:
             return cel.evaluate(expression, {**self.variables, **more})
-        except Exception as error:  # the library raises whatever the expression meets (KeyError for a missing field): all of it is "unknown"
+        except Exception as error:  # it raises whatever the expression meets, KeyError for a missing field: all of it is unknown
             said = next(iter(str(error).splitlines()), type(error).__name__)
             raise ExpressionError(f"{name} cannot be answered: {said[:200]}") from error
 

@@ -1,0 +1,56 @@
+"""An investigation on a served drill, for tests of whole flows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from drills.run import serve_in_thread
+from drills.server import DrillServer
+from incident.options import Options
+from incident.session import LiveInvestigation
+from incident.view import View
+
+
+@contextmanager
+def served(drill: str, folder: Path) -> Iterator[tuple[DrillServer, Path]]:
+    """The server and the path of a kubeconfig for it."""
+    with serve_in_thread(drill) as server:
+        path = folder / "kubeconfig"
+        server.write_kubeconfig(path)
+        yield server, path
+
+
+@asynccontextmanager
+async def investigating(kubeconfig: Path, folder: Path, *, write: bool = False, record: bool = True) -> AsyncIterator[LiveInvestigation]:
+    investigation = LiveInvestigation(
+        Options(kubeconfig=str(kubeconfig), state=folder / "state", config=folder / "config", write=write, record=record)
+    )
+    await investigation.start()
+    try:
+        yield investigation
+    finally:
+        await investigation.stop()
+
+
+async def until(investigation: LiveInvestigation, holds: Callable[[View], bool], limit: float = 20.0) -> View:
+    """The first view for which `holds` is true; fails with the last one after `limit` seconds."""
+    reached = asyncio.Event()
+
+    def look(view: View) -> None:
+        if holds(view):
+            reached.set()
+
+    unsubscribe = investigation.subscribe(look)
+    try:
+        look(investigation.view)
+        async with asyncio.timeout(limit):
+            await reached.wait()
+    except TimeoutError:
+        view = investigation.view
+        raise AssertionError(f"not reached within {limit} s: {view.api} {view.problem} {[kind.state for kind in view.kinds]}") from None
+    finally:
+        unsubscribe()
+    return investigation.view

@@ -1,0 +1,86 @@
+"""What is worth a line in the record, and what is not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from incident.observer import CLEAR_AFTER, Observer
+from incident.view import ApiView, HopView, Reach
+from tests.incident.build import NOW, match, report, symptom, view
+from timeline.journal import Journal
+from triage.finding import Severity
+
+
+def test_a_new_symptom_is_written_once_with_the_time_it_began() -> None:
+    observer, seen = Observer(), symptom()
+    first = observer.observe(report(seen), view(seen), NOW)
+    assert [draft.kind for draft in first] == ["observation"]
+    assert first[0].occurred_at == seen.since
+    assert first[0].time_source == "cluster"
+    assert observer.observe(report(seen), view(seen), NOW + timedelta(seconds=1)) == []
+
+
+def test_one_more_pod_is_no_news_but_a_doubling_is() -> None:
+    observer = Observer()
+    observer.observe(report(symptom(count=5)), view(symptom(count=5)), NOW)
+    assert observer.observe(report(symptom(count=6)), view(symptom(count=6)), NOW) == []
+    grown = observer.observe(report(symptom(count=12)), view(symptom(count=12)), NOW)
+    assert [draft.data["event"] for draft in grown] == ["changed"]
+
+
+def test_flicker_is_one_symptom_and_clearing_takes_its_time() -> None:
+    observer, seen = Observer(), symptom()
+    observer.observe(report(seen), view(seen), NOW)
+    assert observer.observe(report(), (), NOW + timedelta(seconds=1)) == []
+    assert observer.observe(report(seen), view(seen), NOW + timedelta(seconds=2)) == []
+    assert observer.observe(report(), (), NOW + timedelta(seconds=3)) == []
+    cleared = observer.observe(report(), (), NOW + timedelta(seconds=4 + CLEAR_AFTER))
+    assert [draft.data["event"] for draft in cleared] == ["cleared"]
+    assert cleared[0].occurred_at == NOW + timedelta(seconds=3)
+
+
+def test_not_seen_is_not_gone_while_something_could_not_be_read() -> None:
+    observer, seen = Observer(), symptom()
+    observer.observe(report(seen), view(seen), NOW)
+    for seconds in (1, 100, 1000):
+        assert observer.observe(report(complete=False), (), NOW + timedelta(seconds=seconds)) == []
+
+
+def test_the_leading_runbook_is_written_when_it_changes_and_only_if_it_fits() -> None:
+    observer, seen = Observer(), symptom()
+    first = observer.observe(report(seen), view(seen, matches=(match(confident=False),)), NOW)
+    assert [draft.kind for draft in first] == ["observation"]
+    second = observer.observe(report(seen), view(seen, matches=(match(),)), NOW)
+    assert [(draft.kind, draft.data["runbook"]) for draft in second] == [("match", "nodes-notready-system-oom")]
+    assert observer.observe(report(seen), view(seen, matches=(match(),)), NOW) == []
+
+
+def test_what_is_only_worth_knowing_does_not_begin_the_incident() -> None:
+    observer, seen = Observer(), symptom(severity=Severity.INFO)
+    drafts = observer.observe(report(seen), view(seen), NOW)
+    assert [draft.kind for draft in drafts] == ["note"]
+    assert drafts[0].occurred_at == NOW
+    worse = symptom()
+    assert [draft.kind for draft in observer.observe(report(worse), view(worse), NOW)] == ["observation"]
+
+
+def test_a_restart_does_not_write_again_what_the_record_holds(tmp_path: Path) -> None:
+    seen = symptom()
+    with Journal.create(tmp_path, "test") as journal:
+        for draft in Observer().observe(report(seen), view(seen, matches=(match(),)), NOW):
+            journal.append(draft)
+        again = Observer(sorted(journal.entries(), key=lambda entry: entry.seq))
+        assert again.observe(report(seen), view(seen, matches=(match(),)), NOW) == []
+
+
+def test_loss_of_the_api_is_written_with_the_hop_that_fails_and_its_return_too() -> None:
+    observer = Observer()
+    lost = ApiView(Reach.LOST, NOW, "no answer within 2 s", hops=(HopView("TCP", False, 2.0, "timed out"),))
+    assert observer.reach(ApiView(Reach.LIVE, NOW)) == []
+    first = observer.reach(lost)
+    assert first[0].kind == "connectivity"
+    assert first[0].data["hops"] == [{"name": "TCP", "ok": False, "detail": "timed out"}]
+    assert observer.reach(lost) == []
+    assert observer.reach(ApiView(Reach.DEGRADED, NOW)) == []
+    assert [draft.text for draft in observer.reach(ApiView(Reach.LIVE, NOW))] == ["API server answers again"]

@@ -1,0 +1,183 @@
+"""Whole flows on the embedded cluster: from the first look to the post-mortem draft, and through the loss of the API server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from actions.plan import Outcome
+from cli.connection import is_settled
+from cluster.freshness import State
+from cluster.objects import Ref
+from incident.runs import StepState
+from incident.session import LiveInvestigation
+from incident.view import Reach, View
+from runbooks.model import StepKind
+from tests.incident.drill import investigating, served, until
+from timeline.journal import Journal
+
+STORIES = {
+    "network-policy-cni-version-skew": ("node", "node-b2"),
+    "nodes-notready-system-oom": ("owner", "Deployment logging/elastalert"),
+    "secrets-emptied-by-controller": None,
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+async def test_the_story_is_seen_and_its_runbook_ranks_first(story: str, tmp_path: Path) -> None:
+    with served(story, tmp_path) as (_, kubeconfig):
+        async with investigating(kubeconfig, tmp_path, record=False) as investigation:
+            view = await until(investigation, is_settled)
+    ranked = [match.id for symptom in view.symptoms for match in symptom.matches if match.confident]
+    assert ranked[:1] == [story]
+    expected = STORIES[story]
+    if expected is not None:
+        assert expected in {(shared.what, shared.value) for symptom in view.symptoms for shared in symptom.symptom.shared}
+    assert all(symptom.symptom.since is not None for symptom in view.symptoms)
+
+
+async def test_from_the_first_look_to_the_draft(tmp_path: Path) -> None:
+    story = "network-policy-cni-version-skew"
+    with served(story, tmp_path) as (_, kubeconfig):
+        async with investigating(kubeconfig, tmp_path) as investigation:
+            view = await until(investigation, is_settled)
+            symptom = view.symptoms[0].symptom
+            run = investigation.open_run(story, symptom.id)
+            checks = [step for step in run.runbook.steps() if step.kind is StepKind.CHECK]
+            for step in checks:
+                run = await investigation.do_step(run.id, step.id)
+            assert {run.outcomes[step.id].state for step in checks} <= {StepState.PASSED, StepState.FAILED}
+            assert run.outcomes["same-image"].state is StepState.FAILED
+            assert "node-b2" in run.outcomes["same-image"].seen
+            investigation.note("-5m users report 502s")
+            draft = investigation.draft()
+            path = Path(investigation.export())
+    assert "users report 502s" in path.read_text()
+    assert "same image" in draft
+    with Journal.open_read_only(next((tmp_path / "state" / "incidents").glob("*.db"))) as journal:
+        assert journal.verify().ok
+        kinds = [entry.kind for entry in journal.entries()]
+        assert not [entry for entry in journal.unfinished() if entry.kind != "object-intent"]
+    assert {"observation", "match", "run-started", "step-intent", "step-result", "note"} <= set(kinds)
+
+
+async def test_a_walk_goes_on_after_a_restart(tmp_path: Path) -> None:
+    story = "network-policy-cni-version-skew"
+    with served(story, tmp_path) as (_, kubeconfig):
+        async with investigating(kubeconfig, tmp_path) as investigation:
+            view = await until(investigation, is_settled)
+            symptom = view.symptoms[0].symptom.id
+            run = investigation.open_run(story, symptom)
+            investigation.set_parameter(run.id, "target_namespace", "billing")
+            first = await investigation.do_step(run.id, "same-image")
+        async with investigating(kubeconfig, tmp_path) as again:
+            await until(again, is_settled)
+            resumed = again.open_run(story, symptom)
+    assert resumed.id == first.id
+    assert resumed.current == first.current
+    assert resumed.outcomes["same-image"].state is StepState.FAILED
+    assert ("target_namespace", "billing") in {(each.name, each.value) for each in resumed.parameters}
+
+
+async def test_an_action_needs_write_and_the_typed_name_and_can_be_undone(tmp_path: Path) -> None:
+    with served("network-policy-cni-version-skew", tmp_path) as (server, kubeconfig):
+        async with investigating(kubeconfig, tmp_path) as reader:
+            await until(reader, is_settled)
+            plan = await reader.plan_action("cordon", {"node": "node-b2"})
+            refused = await reader.run_action(plan, plan.confirmation)
+            assert refused.outcome is Outcome.REFUSED
+        async with investigating(kubeconfig, tmp_path, write=True) as writer:
+            await until(writer, is_settled)
+            plan = await writer.plan_action("cordon", {"node": "node-b2"})
+            assert (await writer.run_action(plan, "node-b3")).outcome is Outcome.REFUSED
+            assert (await writer.run_action(plan, plan.confirmation)).outcome is Outcome.DONE
+            await until(writer, lambda view: bool(writer.store.get("Node", "", "node-b2").spec.unschedulable))
+            undo = await writer.plan_action("uncordon", {"node": "node-b2"})
+            assert (await writer.run_action(undo, undo.confirmation)).outcome is Outcome.DONE
+            kinds = [entry.kind for entry in writer.entries()]
+        changed = [key for key in server.requests if key[0] == "PATCH"]
+    assert kinds.count("action-intent") == 2
+    assert kinds.count("action-result") == 2
+    assert kinds.count("action-declined") == 2
+    assert changed
+
+
+async def test_a_frozen_api_server_is_said_to_be_lost_and_comes_back_by_itself(tmp_path: Path) -> None:
+    with served("network-policy-cni-version-skew", tmp_path) as (server, kubeconfig):
+        async with investigating(kubeconfig, tmp_path) as investigation:
+            before = await until(investigation, is_settled)
+            server.faults.freeze()
+            lost = await until(investigation, lambda view: view.api.reach is Reach.LOST, 10.0)
+            assert all(kind.state in (State.STALE, State.ABSENT) for kind in lost.kinds)
+            assert {symptom.symptom.id for symptom in before.symptoms} <= {symptom.symptom.id for symptom in lost.symptoms}
+            assert lost.api.reason
+            investigation.note("the API server does not answer")
+            hops = await until(investigation, lambda view: bool(view.api.hops), 10.0)
+            failing = [hop.name for hop in hops.api.hops if hop.ok is False]
+            assert failing
+            assert "TCP" not in failing
+            server.faults.clear()
+            back = await until(investigation, is_live, 10.0)
+            texts = [entry.text for entry in investigation.entries()]
+    assert back.report is not None
+    assert any("does not answer" in text for text in texts)
+    assert "API server answers again" in texts
+
+
+def is_live(view: View) -> bool:
+    return view.api.reach is Reach.LIVE and all(kind.state in (State.LIVE, State.ABSENT) for kind in view.kinds)
+
+
+async def test_what_is_forbidden_is_named_and_the_rest_works(tmp_path: Path) -> None:
+    with served("network-policy-cni-version-skew", tmp_path) as (server, kubeconfig):
+        server.faults.forbid("secrets")
+        async with investigating(kubeconfig, tmp_path, record=False) as investigation:
+            view = await until(investigation, is_settled)
+    assert view.report is not None
+    assert not view.report.complete
+    assert [gap.what for gap in view.report.unavailable] == ["Secret"]
+    assert view.symptoms[0].matches[0].id == "network-policy-cni-version-skew"
+
+
+async def test_notes_are_kept_without_any_kubeconfig(tmp_path: Path) -> None:
+    async with investigating(tmp_path / "absent", tmp_path) as investigation:
+        view = await until(investigation, lambda view: bool(view.problem))
+        assert str(tmp_path / "absent") in view.problem
+        await until(investigation, lambda view: view.record.state == "ok")
+        investigation.note("paged, and no way to the cluster")
+        texts = [entry.text for entry in investigation.entries()]
+    assert "paged, and no way to the cluster" in texts
+
+
+async def test_secret_values_never_reach_the_screen_or_the_record(tmp_path: Path) -> None:
+    with served("secrets-emptied-by-controller", tmp_path) as (_, kubeconfig):
+        async with investigating(kubeconfig, tmp_path) as investigation:
+            await until(investigation, is_settled)
+            secret = next(iter(investigation.store.rows("Secret")))
+            text = await investigation.object_yaml(Ref("Secret", *secret))
+    assert "never read" in text
+    assert "\ndata:" not in text
+
+
+async def test_all_of_it_as_one_json_document(tmp_path: Path) -> None:
+    from cli.documents import triage_document
+
+    with served("nodes-notready-system-oom", tmp_path) as (_, kubeconfig):
+        async with investigating(kubeconfig, tmp_path, record=False) as investigation:
+            view = await until(investigation, is_settled)
+    document = json.loads(json.dumps(triage_document(view)))
+    assert document["schema"] == "stanch.triage/1"
+    assert document["complete"] is True
+    assert document["runbooks"][0]["id"] == "nodes-notready-system-oom"
+    first = document["symptoms"][0]
+    assert {"title", "severity", "since", "count", "objects", "shared", "changes", "findings", "runbooks"} <= first.keys()
+    assert first["severity"] == "critical"
+
+
+def test_the_class_is_what_the_faces_were_promised() -> None:
+    from incident.api import Investigation
+
+    promised: type[Investigation] = LiveInvestigation
+    assert promised is LiveInvestigation

@@ -1,0 +1,278 @@
+"""The object tables: typed order, filters, and the same rows whichever way changes arrive."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cluster import objects as k
+from cluster.kinds import KINDS
+from cluster.store import Store
+from incident import pod_status
+from incident.columns import columns, event_time, key_names
+from incident.filters import FilterError, compile_filter, duration
+from incident.ordered import Ordered
+from incident.tables import ObjectTable
+
+NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
+
+
+def pod(name: str, restarts: int = 0, node: str = "node-1", ready: bool = True, minutes: float = 60, namespace: str = "shop") -> k.Pod:
+    return k.Pod(
+        metadata=k.LeanMeta(name=name, namespace=namespace, uid=f"uid-{name}", creation_timestamp=NOW - timedelta(minutes=minutes)),
+        spec=k.PodSpec(node_name=node, containers=(k.Container(name="app", image="shop:1"),)),
+        status=k.PodStatus(phase="Running", container_statuses=(k.ContainerStatus(name="app", ready=ready, restart_count=restarts),)),
+    )
+
+
+def table_of(*pods: k.Pod) -> ObjectTable:
+    store = Store()
+    store.replace("Pod", pods)
+    return ObjectTable(store, "Pod", NOW)
+
+
+def names(table: ObjectTable) -> list[str]:
+    return [table.key_at(row)[1] for row in range(len(table))]
+
+
+def column(table: ObjectTable, name: str):  # type: ignore[no-untyped-def]  # a column of any type
+    return next(c for c in table.columns if c.name == name)
+
+
+def test_numbers_sort_as_numbers_and_ages_as_ages() -> None:
+    table = table_of(pod("a", 9, minutes=1), pod("b", 10, minutes=70), pod("c", 100, minutes=3000))
+    table.sort(column(table, "restarts"), NOW)
+    assert names(table) == ["c", "b", "a"]
+    table.sort(column(table, "age"), NOW)
+    assert names(table) == ["a", "b", "c"]
+    table.sort(column(table, "age"), NOW, reverse=True)
+    assert names(table) == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("restarts>3", ["b", "c"]),
+        ("restarts>=9 node=node-2", ["c"]),
+        ("!ready", ["c"]),
+        ("ready", ["a", "b"]),
+        ("age<1h", ["a"]),
+        ("age>1h30m", ["c"]),
+        ("node=node-*", ["a", "b", "c"]),
+        ("node!=node-2", ["a", "b"]),
+        ("name~B", ["b"]),
+        ("shop", ["a", "b", "c"]),
+        ("!node-2", ["a", "b"]),
+        ('image="shop:1" restarts<9', ["a"]),
+        ("ready=0/1", ["c"]),
+        ("res>3", ["b", "c"]),
+    ],
+)
+def test_filters(text: str, expected: list[str]) -> None:
+    table = table_of(pod("a", 0, minutes=5), pod("b", 9, minutes=61), pod("c", 10, node="node-2", ready=False, minutes=600))
+    table.set_filter(text, NOW)
+    assert names(table) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("cpu>3", "There is no column “cpu”; Pod has namespace, name"),
+        ("restarts>many", "“many” is not a number"),
+        ("age<soon", "“soon” is not a duration"),
+        ("node>3", "The column node is text"),
+        ("restarts>", "has no value"),
+        ('name="a', "double quote"),
+        ("!", "stands alone"),
+        ("ready=maybe", "write !ready"),
+    ],
+)
+def test_a_bad_filter_is_one_clear_sentence_and_keeps_the_rows(text: str, words: str) -> None:
+    table = table_of(pod("a"))
+    with pytest.raises(FilterError, match=words) as caught:
+        table.set_filter(text, NOW)
+    assert str(caught.value).endswith(".")
+    assert names(table) == ["a"]
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_filter_or_one_sentence(text: str) -> None:
+    try:
+        found = compile_filter(text, columns("Pod"), "Pod")
+    except FilterError:
+        return
+    assert found.holds(pod("a"), Store(), NOW) in (True, False)
+
+
+def test_durations() -> None:
+    assert duration("1h30m") == 5400
+    assert duration("2d") == 172_800
+    assert duration("3x") is None
+    assert duration("h") is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(["namespace", "restarts", "age", "node", "ready"]),
+    st.sampled_from(["", "restarts>2", "!ready", "node=node-1"]),
+)
+def test_changes_one_by_one_give_the_same_table_as_everything_anew(seed: int, sort: str, text: str) -> None:
+    chance = random.Random(seed)
+    store = Store()
+    table = ObjectTable(store, "Pod", NOW)
+    table.set_filter(text, NOW)
+    table.sort(column(table, sort), NOW)
+    for _ in range(chance.choice([3, 30])):
+        size = chance.choice([1, 5, 200])
+        upserts = [
+            pod(f"p{chance.randrange(60)}", chance.randrange(5), f"node-{chance.randrange(3)}", chance.random() < 0.5, chance.randrange(90))
+            for _ in range(size)
+        ]
+        deletes = [("shop", f"p{chance.randrange(60)}") for _ in range(chance.randrange(4))]
+        table.apply(store.apply("Pod", upserts, deletes), NOW)
+        fresh = ObjectTable(store, "Pod", NOW)
+        fresh.set_filter(text, NOW)
+        fresh.sort(column(fresh, sort), NOW)
+        assert names(table) == names(fresh)
+        assert all(table.row_of(table.key_at(row)) == row for row in range(len(table)))
+        assert table.total == store.count("Pod")
+
+
+def test_a_change_of_looks_moves_nothing() -> None:
+    store = Store()
+    store.replace("Pod", [pod("a"), pod("b")])
+    table = ObjectTable(store, "Pod", NOW)
+    delta = table.apply(store.apply("Pod", [pod("a", restarts=1)]), NOW)
+    assert not delta.moved
+    assert delta.touched == {("shop", "a")}
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
+def test_every_kind_has_columns_that_read_an_empty_object(kind: str) -> None:
+    """An object may come with nothing but a name: no column may fail on it."""
+    store = Store()
+    type_ = next(each.type for each in KINDS if each.name == kind)
+    meta = (
+        k.LeanMeta
+        if type_.__struct_fields__ and isinstance(type_().metadata, k.LeanMeta) and not isinstance(type_().metadata, k.ObjectMeta)
+        else k.ObjectMeta
+    )
+    store.replace(kind, [type_(metadata=meta(name="x"))])
+    table = ObjectTable(store, kind, NOW)
+    for each in table.columns:
+        table.sort(each, NOW)
+        assert len(table.cells(0, table.columns, NOW)) == len(table.columns)
+
+
+def container(state: k.ContainerState, ready: bool = False) -> k.ContainerStatus:
+    return k.ContainerStatus(name="app", state=state, ready=ready)
+
+
+WAITING = k.ContainerState(waiting=k.ContainerStateWaiting(reason="CrashLoopBackOff"))
+RUNNING = k.ContainerState(running=k.ContainerStateRunning())
+
+
+@pytest.mark.parametrize(
+    ("status", "deleted", "word"),
+    [
+        (k.PodStatus(phase="Running", container_statuses=(container(RUNNING, True),)), False, "Running"),
+        (k.PodStatus(phase="Running", container_statuses=(container(WAITING),)), False, "CrashLoopBackOff"),
+        (k.PodStatus(phase="Running", container_statuses=(container(RUNNING, True),)), True, "Terminating"),
+        (k.PodStatus(phase="Running", reason="NodeLost"), True, "Unknown"),
+        (k.PodStatus(phase="Failed", reason="Evicted"), False, "Evicted"),
+        (
+            k.PodStatus(
+                phase="Succeeded",
+                container_statuses=(container(k.ContainerState(terminated=k.ContainerStateTerminated(reason="Completed"))),),
+            ),
+            False,
+            "Completed",
+        ),
+        (
+            k.PodStatus(
+                phase="Failed",
+                container_statuses=(container(k.ContainerState(terminated=k.ContainerStateTerminated(exit_code=137, signal=9))),),
+            ),
+            False,
+            "Signal:9",
+        ),
+        (
+            k.PodStatus(
+                phase="Failed", container_statuses=(container(k.ContainerState(terminated=k.ContainerStateTerminated(exit_code=2))),)
+            ),
+            False,
+            "ExitCode:2",
+        ),
+        (k.PodStatus(phase="Pending", init_container_statuses=(container(WAITING),)), False, "Init:CrashLoopBackOff"),
+        (k.PodStatus(phase="Pending", init_container_statuses=(container(RUNNING), container(k.ContainerState()))), False, "Init:0/2"),
+        (
+            k.PodStatus(phase="Pending", conditions=(k.Condition(type="PodScheduled", status="False", reason="SchedulingGated"),)),
+            False,
+            "SchedulingGated",
+        ),
+    ],
+)
+def test_pod_status_is_what_kubectl_prints(status: k.PodStatus, deleted: bool, word: str) -> None:
+    meta = k.LeanMeta(name="p", deletion_timestamp=NOW if deleted else None)
+    assert pod_status.status(k.Pod(metadata=meta, status=status)) == word
+
+
+def test_events_have_a_time_whichever_field_holds_it() -> None:
+    early, late = NOW - timedelta(hours=1), NOW
+    assert event_time(k.Event(first_timestamp=early, last_timestamp=late)) == late
+    assert event_time(k.Event(event_time=early, series=k.EventSeries(3, late))) == late
+    assert event_time(k.Event(metadata=k.LeanMeta(creation_timestamp=early))) == early
+
+
+def test_events_come_newest_first() -> None:
+    store = Store()
+    store.replace(
+        "Event",
+        [
+            k.Event(metadata=k.LeanMeta(name=f"e{i}", namespace="shop"), last_timestamp=NOW - timedelta(minutes=i * 61))
+            for i in (3, 0, 25, 1)
+        ],
+    )
+    assert names(ObjectTable(store, "Event", NOW)) == ["e0", "e1", "e3", "e25"]
+
+
+def test_only_names_of_keys_are_read_from_secrets() -> None:
+    meta = k.ObjectMeta(
+        name="s", managed_fields=(k.ManagedFields(fields_v1={"f:data": {".": {}, "f:password": {}, "f:user": {}}, "f:type": {}}),)
+    )
+    assert key_names(meta) == ("password", "user")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3000)), max_size=60), st.integers(0, 3000))
+def test_blocks_are_one_sorted_list(steps: list[tuple[bool, int]], size: int) -> None:
+    model = set(range(0, size * 2, 2))
+    ordered = Ordered(model)
+    for adds, value in steps:
+        if adds and value not in model:
+            model.add(value)
+            ordered.add(value)
+        elif not adds and value in model:
+            model.discard(value)
+            ordered.remove(value)
+    wanted = sorted(model)
+    assert list(ordered) == wanted
+    assert len(ordered) == len(wanted)
+    for rank in range(0, len(wanted), 97):
+        assert ordered[rank] == wanted[rank]
+        assert ordered.rank(wanted[rank]) == rank
+    with pytest.raises(ValueError, match="is not in the list"):
+        ordered.remove(-1)
+
+
+def test_blocks_split_when_they_grow() -> None:
+    ordered = Ordered()
+    for value in range(5_000):
+        ordered.add(value * 7919 % 5_000)
+    assert list(ordered) == list(range(5_000))
+    assert ordered[4_321] == 4_321
