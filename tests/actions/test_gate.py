@@ -180,7 +180,7 @@ async def test_production_asks_for_the_context_as_well() -> None:
 
 @pytest.mark.parametrize(
     ("context", "expected"),
-    [("prod-eu1", True), ("eu.production", True), ("gke_acme_prd", True), ("live", True), ("PROD", True), ("arn:aws:eks:x:cluster/prod", True),
+    [("prod-eu1", True), ("eu.production", True), ("gke_acme_prd", True), ("live", True), ("PROD", True), ("arn:aws:x:cluster/prod", True),
      ("staging", False), ("product-team", False), ("olive", False), ("reproduce", False)],
 )  # fmt: skip
 def test_which_contexts_look_like_production(context: str, expected: bool) -> None:
@@ -209,6 +209,8 @@ async def test_an_unknown_action_names_those_that_exist() -> None:
 
 # ---- cordon
 
+DEPLOYMENT = {"kind": "Deployment", "name": "web", "controller": True}
+
 
 @pytest.mark.parametrize(
     ("nodes", "word"),
@@ -229,7 +231,7 @@ async def test_cordon_refuses(nodes: tuple[dict[str, Any], ...], word: str) -> N
 async def test_cordon_shows_what_is_there() -> None:
     rows = store(
         node("node-1"), node("node-2"),
-        {"kind": "ReplicaSet", "metadata": meta("web-1", "shop", ownerReferences=[{"kind": "Deployment", "name": "web", "controller": True}])},
+        {"kind": "ReplicaSet", "metadata": meta("web-1", "shop", ownerReferences=[DEPLOYMENT])},
         pod("web-1-x", "shop", "node-2", owner=("ReplicaSet", "web-1")),
         pod("agent-x", "kube-system", "node-2", owner=("DaemonSet", "agent")),
         pod("waiting", "shop", "", phase="Pending"),

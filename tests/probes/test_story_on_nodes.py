@@ -1,0 +1,158 @@
+"""The acceptance test: two real nodes, real pods, real rules. The probe must name what is at fault, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from probes import catalogue
+from probes.labels import MANAGED_BY, OWN
+from probes.result import Component, ProbeResult, Verdict
+from probes.sweep import sweep
+from tests.probes.fileledger import FileLedger
+from tests.probes.real import real_context
+from tests.rungs.nodes import Lab
+from tests.rungs.story import play
+
+pytestmark = pytest.mark.nodes
+
+
+@pytest.fixture(scope="module")
+def story(nodes_lab: Lab) -> Iterator[tuple[Lab, httpx.Client, list[dict[str, Any]]]]:
+    with nodes_lab.cluster.client() as http, play(http, list(nodes_lab.members)) as pods:
+        yield nodes_lab, http, pods
+
+
+Story = tuple[Lab, httpx.Client, list[dict[str, Any]]]
+
+
+def ours(http: httpx.Client) -> list[str]:
+    """What is in the cluster with our label, being deleted or not."""
+    found = []
+    for plural in ("pods", "configmaps"):
+        answer = http.get(f"/api/v1/{plural}", params={"labelSelector": f"{MANAGED_BY}={OWN}"}).raise_for_status().json()
+        found += [f"{plural}/{item['metadata']['name']}" for item in answer["items"]]
+    return found
+
+
+async def probe(lab: Lab, **arguments: str) -> ProbeResult:
+    async with real_context(lab.cluster.kubeconfig) as context:
+        plan = await catalogue.plan("connectivity", context, arguments)
+        assert plan.refused == "", plan.refused
+        assert all(planned.accepted for planned in plan.creates), plan.creates
+        return await asyncio.wait_for(catalogue.run(plan, context), 150)
+
+
+def told(result: ProbeResult) -> str:
+    return "\n".join(
+        [*(f"{c.source} -> {c.target}: {dict(c.results)}" for c in result.cells), *map(str, result.conclusions), *result.problems]
+    )
+
+
+async def test_the_probe_names_policy_enforcement_on_node_2(story: Story) -> None:
+    lab, http, _ = story
+    with lab.reject("node-2", source="nginx", target="marketplace"):
+        result = await probe(lab, **{"from": "nginx", "to": "marketplace"})
+    assert ours(http) == []
+    assert result.left_behind == ()
+    assert result.complete, told(result)
+    best = result.conclusions[0]
+    assert best.component == Component("policy-enforcement", "node-2"), told(result)
+    assert best.confidence >= 0.9
+    assert len(result.conclusions) == 1, told(result)
+    bad = [c for c in result.cells if c.source.namespace == "nginx" and c.target.node == "node-2"]
+    assert bad
+    assert all(c.main is Verdict.REJECTED and not c.mixed and c.sender == "node-2" for c in bad), told(result)
+    good = [c for c in result.cells if c.target.pod and c not in bad]
+    assert all(c.main is Verdict.OK and not c.failed for c in good), told(result)
+
+
+async def test_without_the_fault_it_accuses_nobody(story: Story) -> None:
+    lab, http, _ = story
+    result = await probe(lab, **{"from": "nginx", "to": "marketplace"})
+    assert result.conclusions[0].component.kind == "none", told(result)
+    assert ours(http) == []
+
+
+async def test_a_wrong_target_port_is_the_services_fault(story: Story) -> None:
+    lab, http, _ = story
+    body = {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "marketplace", "name": "wrong"},
+        "spec": {"selector": {"app": "identity"}, "ports": [{"port": 80, "targetPort": 9999}]},
+    }  # fmt: skip
+    http.post("/api/v1/namespaces/marketplace/services", json=body).raise_for_status()
+    try:
+        await _endpoints(http, "wrong", 2)
+        result = await probe(lab, **{"from": "nginx", "to": "marketplace/wrong"})
+    finally:
+        http.delete("/api/v1/namespaces/marketplace/services/wrong")
+    best = result.conclusions[0]
+    assert best.component.kind == "service", told(result)
+    assert "9999" in best.next
+    assert {c.main for c in result.cells if c.target.pod} == {Verdict.REFUSED}, told(result)
+
+
+async def test_a_service_without_endpoints_is_the_services_fault(story: Story) -> None:
+    lab, http, _ = story
+    body = {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "marketplace", "name": "empty"},
+        "spec": {"selector": {"app": "nobody"}, "ports": [{"port": 80}]},
+    }  # fmt: skip
+    http.post("/api/v1/namespaces/marketplace/services", json=body).raise_for_status()
+    try:
+        result = await probe(lab, **{"from": "nginx", "to": "marketplace/empty"})
+    finally:
+        http.delete("/api/v1/namespaces/marketplace/services/empty")
+    assert result.conclusions[0].component == Component("service", "marketplace/empty"), told(result)
+
+
+async def test_a_node_whose_route_to_pods_is_missing(story: Story) -> None:
+    lab, http, _ = story
+    member = lab.members["node-2"]
+    rule = ("FORWARD", "-d", member.pod_range, "!", "-s", member.pod_range, "-p", "tcp", "-j", "DROP")
+    member.namespace.run("iptables", "-I", *rule)
+    try:
+        result = await probe(lab, **{"from": "nginx", "to": "marketplace"})
+    finally:
+        member.namespace.run("iptables", "-D", *rule)
+    best = result.conclusions[0].component
+    assert best.kind in ("path", "node-network", "network"), told(result)
+    assert "node-2" in best.name or best.name == "between nodes", told(result)
+    wrong = [c for c in result.conclusions if c.component.kind in ("policy-enforcement", "service", "pod") and c.confidence > 0.5]
+    assert wrong == [], told(result)
+    assert ours(http) == []
+
+
+@pytest.mark.parametrize("row", [1, 2, 4, 7, 8])
+async def test_after_kill_9_the_next_start_leaves_nothing(story: Story, tmp_path: Path, row: int) -> None:
+    lab, http, _ = story
+    ledger = tmp_path / "ledger.jsonl"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.probes.interrupted", str(lab.cluster.kubeconfig), str(ledger), str(row), "nginx", "marketplace"
+    )
+    assert await asyncio.wait_for(process.wait(), 90) == -signal.SIGKILL
+    if row > 1:
+        assert ours(http), "something was there when it was killed"
+    async with real_context(lab.cluster.kubeconfig, FileLedger(ledger)) as context:
+        report = await sweep(context)
+    assert report.clean, report.sentence
+    assert ours(http) == []
+    assert FileLedger(ledger).open_intents() == ()
+
+
+async def _endpoints(http: httpx.Client, service: str, count: int) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            selector = {"labelSelector": f"kubernetes.io/service-name={service}"}
+            path = "/apis/discovery.k8s.io/v1/namespaces/marketplace/endpointslices"
+            slices = (await asyncio.to_thread(http.get, path, params=selector)).json()["items"]
+            if sum(len(s.get("endpoints") or ()) for s in slices) >= count:
+                return
+            await asyncio.sleep(0.2)
