@@ -5,7 +5,6 @@ Only sort keys are kept; cells are computed when they are drawn. Rows that only 
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,9 +13,7 @@ from typing import Any
 from cluster.store import Change, Key, Store
 from incident.columns import Column, Type, Value, columns
 from incident.filters import Filter, compile_filter
-
-FEW = 64
-"""Up to so many moved rows are put in place one by one; more are merged in one sorting pass."""
+from incident.ordered import Ordered
 
 SortKey = tuple[bool, Any, Key]
 
@@ -41,7 +38,7 @@ class ObjectTable:
             self.columns[0] if kind == "Event" else next(c for c in self.columns if c.name in ("namespace", "name", "volume"))
         )
         self.reverse = self.sort_by.worst_first
-        self._ascending: list[SortKey] = []
+        self._ascending = Ordered()
         self._keys: dict[Key, SortKey] = {}
         self.total = 0
         self.rebuild(now)
@@ -55,14 +52,15 @@ class ObjectTable:
         """(namespace, name) of the row; raises IndexError."""
         if not 0 <= row < len(self._ascending):
             raise IndexError(row)
-        return self._ascending[-1 - row if self.reverse else row][2]
+        key: Key = self._ascending[len(self._ascending) - 1 - row if self.reverse else row][2]
+        return key
 
     def row_of(self, key: Key) -> int | None:
-        """Where the object is shown, None when it is not; logarithmic."""
+        """Where the object is shown, None when it is not."""
         known = self._keys.get(key)
         if known is None:
             return None
-        index = bisect_left(self._ascending, known)
+        index = self._ascending.rank(known)
         return len(self._ascending) - 1 - index if self.reverse else index
 
     def object_at(self, row: int) -> Any | None:
@@ -93,7 +91,7 @@ class ObjectTable:
             self._keys = {key: self._sort_key(key, item) for key, item in rows.items() if self.filter.holds(item, self.store, now)}
         else:
             self._keys = {key: self._sort_key(key, item) for key, item in rows.items()}
-        self._ascending = sorted(self._keys.values())
+        self._ascending = Ordered(self._keys.values())
 
     def _sort_key(self, key: Key, item: Any) -> SortKey:
         value = self.sort_by.value(item, self.store)
@@ -110,8 +108,7 @@ class ObjectTable:
     def apply(self, changes: Iterable[Change], now: datetime) -> Delta:
         """Take over what changed in the store; the cost follows the number of changes."""
         touched: set[Key] = set()
-        gone: dict[Key, SortKey] = {}
-        come: dict[Key, SortKey] = {}
+        moved = False
         for key in {change.key for change in changes if change.kind == self.kind}:
             item = self.store.get(self.kind, *key)
             before = self._keys.get(key)
@@ -120,30 +117,15 @@ class ObjectTable:
                 if before is not None:
                     touched.add(key)
                 continue
+            moved = True
             if before is not None:
-                gone[key] = before
+                self._ascending.remove(before)
+                del self._keys[key]
             if after is not None:
-                come[key] = after
+                self._ascending.add(after)
+                self._keys[key] = after
         self.total = self.store.count(self.kind)
-        if gone or come:
-            self._move(gone, come)
-        return Delta(bool(gone or come), frozenset(touched))
-
-    def _move(self, gone: dict[Key, SortKey], come: dict[Key, SortKey]) -> None:
-        for key in gone:
-            del self._keys[key]
-        self._keys.update(come)
-        if len(gone) + len(come) <= FEW:
-            for old in gone.values():
-                del self._ascending[bisect_left(self._ascending, old)]
-            for new in come.values():
-                insort(self._ascending, new)
-            return
-        left = set(gone.values())
-        kept = [item for item in self._ascending if item not in left]
-        kept += sorted(come.values())
-        kept.sort()  # two sorted runs: merging them is what the sort finds
-        self._ascending = kept
+        return Delta(moved, frozenset(touched))
 
 
 def show(column: Column, value: Value, now: datetime) -> str:

@@ -60,7 +60,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("filter", "f", "filter", "Filter the rows: restarts>3 age<1h node=node-2 !ready, or any words.", "objects"),
     Action("sort", "s", "sort", "Sort by the next column.", "objects"),
     Action("reverse", "S", "reverse", "Turn the order round.", "objects"),
-    Action("kind", "g", "kind", "Choose what to list: pods, nodes, events, …", "objects"),
+    Action("kind", "g", "kind", "Choose what to list: pods, nodes, events and all other kinds.", "objects"),
     Action("next_kind(1)", "tab", "", "The next kind.", "objects"),
     Action("next_kind(-1)", "shift+tab", "", "The kind before.", "objects"),
     Action("object_logs", "l", "logs", "Read the logs of the chosen pod.", "objects"),

@@ -19,10 +19,11 @@ PATIENCE = 12.0
 Clock = Callable[[], datetime]
 
 
-def unsuitable(environment: Mapping[str, str] = os.environ, stdin: TextIO | None = None, stdout: TextIO | None = None) -> str:
-    """Why screens cannot be shown here, one sentence with what to do instead; "" when they can."""
-    stdin, stdout = stdin or sys.stdin, stdout or sys.stdout
-    if not stdin.isatty() or not stdout.isatty():
+def unsuitable(
+    environment: Mapping[str, str] = os.environ, stdin: TextIO | None = None, stdout: TextIO | None = None, stderr: TextIO | None = None
+) -> str:
+    """Why screens cannot be shown here, one sentence with what to do instead; "" when they can. Textual draws on standard error."""
+    if not all(stream.isatty() for stream in (stdin or sys.stdin, stdout or sys.stdout, stderr or sys.stderr)):
         return "There is no terminal here, so the screens cannot be shown; `stanch triage` prints the same answers as text."
     if environment.get("TERM", "") in ("dumb", ""):
         return "This terminal (TERM=dumb) cannot show screens; `stanch triage` and `stanch run ID` work on it."

@@ -70,6 +70,8 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._headings: Sequence[Heading] = ()
         self._row = 0
         self._key: Hashable | None = None
+        self._drawn: dict[int, Line] = {}
+        """What was drawn last in each row; rows that would look the same are not repainted."""
 
     # -- content
 
@@ -97,10 +99,9 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def touched(self, keys: Collection[Hashable]) -> None:
-        """Objects changed in place: repaint those that are seen."""
-        top, height = self.scroll_offset.y, self.size.height - 1
-        for row in range(top, min(top + height, len(self._rows))):
-            if self._rows.key_at(row) in keys:
+        """Objects changed in place: repaint those that are seen and look different now."""
+        for row in self.seen_rows():
+            if self._rows.key_at(row) in keys and self._drawn.get(row) != self._line(self._cells(row), self.size.width):
                 self._repaint(row)
 
     @property
@@ -131,7 +132,10 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
             return Strip.blank(width, self.rich_style)
         here = row == self._row
         under = self._style("cursor") if here and self.has_focus else self.rich_style
-        return to_strip(self._line(self._cells(row), width), self._piece_style, 0, width, under, CURSOR if here else "")
+        if len(self._drawn) > 500:
+            self._drawn.clear()
+        drawn = self._drawn[row] = self._line(self._cells(row), width)
+        return to_strip(drawn, self._piece_style, 0, width, under, CURSOR if here else "")
 
     def widths(self, width: int) -> list[int]:
         """Cells of each column; those of width 0 share what is left."""

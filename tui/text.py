@@ -128,7 +128,16 @@ def wrap(line_: Line, width: int, hang: int = 0) -> list[Line]:
             if word:
                 rows[-1].append((word, style))
                 used += size
-    return [Line(_merged(row), line_.target if index == 0 else "") for index, row in enumerate(rows) if row or index == 0]
+    return [Line(_trimmed(_merged(row), width), line_.target if index == 0 else "") for index, row in enumerate(rows) if row or index == 0]
+
+
+def _trimmed(pieces: tuple[Piece, ...], width: int) -> tuple[Piece, ...]:
+    """Without the spaces at the end that would reach over the edge."""
+    over = sum(cell_len(text) for text, _ in pieces) - width
+    if over <= 0 or not pieces:
+        return pieces
+    text, style = pieces[-1]
+    return (*pieces[:-1], (text[: len(text) - over], style))
 
 
 def _words(text: str) -> Iterator[str]:

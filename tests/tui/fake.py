@@ -9,6 +9,9 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from msgspec.structs import replace as replace_struct
 
 from actions.plan import ActionPlan, ActionResult, Blast, Outcome, Precondition
 from actions.plan import Change as ActionChange
@@ -60,6 +63,7 @@ class FakeInvestigation:
         self._current = "cordon"
         self._activities: tuple[Activity, ...] = ()
         self._version = 0
+        self._revision = 100
         self._seed()
         self.view = self._make()
 
@@ -202,7 +206,12 @@ class FakeInvestigation:
 
     def change(self, kind: str, *objects: object) -> None:
         """Put objects into the store and tell who follows rows."""
-        changes = self.store.apply(kind, objects)  # type: ignore[arg-type]  # test data
+        fresh = []
+        for each in objects:
+            self._revision += 1
+            metadata = replace_struct(each.metadata, resource_version=str(self._revision))  # type: ignore[attr-defined]  # test data
+            fresh.append(replace_struct(each, metadata=metadata))  # type: ignore[type-var]  # test data
+        changes = self.store.apply(kind, fresh)
         for listener in list(self._change_listeners):
             listener(changes)
 
@@ -420,7 +429,8 @@ class FakeInvestigation:
         annotation = HOSTILE if self.scene == "hostile" else "ok"
         return (
             f"apiVersion: v1\nkind: {ref.kind}\nmetadata:\n  name: {ref.name}\n"
-            f"  namespace: {ref.namespace}\n  annotations:\n    note: {annotation!r}\nspec:\n  containers:\n  - name: app\n    image: registry.local/app:1.4.2\n"
+            f"  namespace: {ref.namespace}\n  annotations:\n    note: {annotation!r}\n"
+            f"spec:\n  containers:\n  - name: app\n    image: registry.local/app:1.4.2\n"
             + "".join(f"  - key{i}: value\n" for i in range(60))
         )
 
@@ -478,9 +488,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scene", nargs="?", default="story", choices=SCENES)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--log", default="", help="file for what was asked of the investigation")
     parser.add_argument("--rate", type=int, default=0, help="changed pods a second")
     given = parser.parse_args()
     from tui.open import show
+
+    asked: list[str] = []
 
     async def opened() -> int:
         fake = FakeInvestigation(given.scene, given.write, moving_clock=True)
@@ -488,12 +501,16 @@ def main() -> int:
         try:
             return await show(fake, fake.clock)
         finally:
+            asked.extend(f"{name} {what}" for name, what in fake.calls)
             if flooding is not None:
                 flooding.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await flooding
 
-    return asyncio.run(opened())
+    code = asyncio.run(opened())
+    if given.log:
+        Path(given.log).write_text("\n".join(asked), "utf-8")
+    return code
 
 
 if __name__ == "__main__":

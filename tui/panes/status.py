@@ -30,7 +30,7 @@ def status_lines(view: View, now: datetime, width: int, height: int = 40) -> lis
 def _where(view: View, now: datetime, width: int) -> list[Piece]:
     words, style = reach(view.api, now)
     offline = view.api.reach is Reach.OFFLINE
-    pieces: list[Piece] = [] if offline and not view.context else [(view.context or "no context", "strong")]
+    pieces: list[Piece] = [] if offline and not view.context else [(shorten(view.context, max(14, width // 3)) or "no context", "strong")]
     if words:
         pieces.append((words, style))
     if view.api.reach is not Reach.OFFLINE:

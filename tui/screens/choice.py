@@ -43,7 +43,6 @@ class Choice(Dialog[str]):
         return self._listing(self._input.value, width)
 
     def on_mount(self) -> None:
-        super().on_mount()
         if self._at:
             self.call_after_refresh(self._body.move_to, self._at)
 

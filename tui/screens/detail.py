@@ -69,16 +69,13 @@ class ObjectScreen(Frame):
 
     def on_mount(self) -> None:
         self._flush_timer = self.set_interval(FLUSH, self._draw_log)
-        super().on_mount()
         self.action_part(self._part)
 
     def on_screen_suspend(self) -> None:
-        super().on_screen_suspend()
         if self._flush_timer is not None:
             self._flush_timer.pause()
 
     def on_screen_resume(self) -> None:
-        super().on_screen_resume()
         if self._flush_timer is not None:
             self._flush_timer.resume()
 

@@ -74,6 +74,10 @@ class Frame(Screen[None]):
     def draw(self) -> None:
         """Show the picture in the panes; called for each new picture, each second, and when the screen is seen again."""
 
+    def tick(self) -> None:
+        """A second has gone by: ages are drawn again."""
+        self.picture()
+
     def picture(self) -> None:
         """A new picture, or a second has gone by."""
         if not self.is_attached or not self.size.width:
@@ -90,7 +94,7 @@ class Frame(Screen[None]):
         self.draw()
 
     def on_mount(self) -> None:
-        self._seconds = self.set_interval(1.0, self.picture)
+        self._seconds = self.set_interval(1.0, self.tick)
         self.picture()
 
     def on_screen_resume(self) -> None:

@@ -26,8 +26,7 @@ from tui.text import line, rule
 from tui.words import kinds_name
 
 FLUSH = 0.1
-"""Seconds between two takings-over of changes; a table of more than LARGE rows takes them once a second, sorting costs there."""
-LARGE = 50_000
+"""Seconds between two takings-over of changes."""
 
 
 class ObjectsScreen(Frame):
@@ -41,6 +40,7 @@ class ObjectsScreen(Frame):
         self._state = Fixed(classes="state")
         self._filter_line = TypedLine(placeholder="restarts>3 age<1h node=node-2 !ready, or words", classes="typed filter")
         self._filter_label = Fixed(classes="filter-label")
+        self._bar = Horizontal(self._filter_label, self._filter_line, classes="filter-bar")
         self._table = VirtualTable(classes="main")
         self._empty = LinesView(classes="empty")
         self._kind = kind
@@ -56,9 +56,7 @@ class ObjectsScreen(Frame):
 
     def body(self) -> Iterable[Widget]:
         yield self._head
-        with Horizontal(classes="filter-bar"):
-            yield self._filter_label
-            yield self._filter_line
+        yield self._bar
         yield self._state
         yield self._table
         yield self._empty
@@ -78,15 +76,12 @@ class ObjectsScreen(Frame):
     def on_mount(self) -> None:
         self._filter_label.show(lambda width: [line(" ", ("filter", "key"))])
         self._open_filter(False)
-        super().on_mount()
         self._follow()
 
     def on_screen_resume(self) -> None:
-        super().on_screen_resume()
         self._follow()
 
     def on_screen_suspend(self) -> None:
-        super().on_screen_suspend()
         self._unfollow()
         self._unfollow = lambda: None
         if self._flush_timer is not None:
@@ -96,10 +91,11 @@ class ObjectsScreen(Frame):
     def _follow(self) -> None:
         if self._flush_timer is not None:
             return
-        self._flush_timer = self.set_interval(FLUSH if self.table.total < LARGE else 1.0, self._take_over)
+        self._flush_timer = self.set_interval(FLUSH, self._take_over)
         self._unfollow = self.investigation.watch_changes(self._changes.extend)
         self._changes.clear()
-        self.table.rebuild(self.now)
+        if self._kind in self._tables:
+            self.table.rebuild(self.now)
         self._show_table()
 
     def _take_over(self) -> None:
@@ -117,13 +113,17 @@ class ObjectsScreen(Frame):
     # -- drawing
 
     def draw(self) -> None:
+        self._draw_around()
+
+    def tick(self) -> None:
+        """Ages, and filters on ages, go on by themselves."""
+        super().tick()
         table = self.table
         if table.filter.timed:
             table.rebuild(self.now)
             self._table.moved()
         elif any(column.type is Type.AGE for column in self._shown):
             self._table.touched({table.key_at(row) for row in self._table.seen_rows()})
-        self._draw_around()
 
     def _draw_around(self) -> None:
         table, kind, now = self.table, self.freshness, self.now
@@ -144,14 +144,9 @@ class ObjectsScreen(Frame):
             self._table.focus()
 
     def on_resize(self) -> None:
-        super().on_resize()
         self._show_table()
 
     # -- keys
-
-    @property
-    def _bar(self) -> Widget:
-        return self.query_one(".filter-bar")
 
     def _open_filter(self, shown: bool) -> None:
         self._bar.display = shown

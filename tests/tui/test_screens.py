@@ -1,0 +1,321 @@
+"""The screens on the fake: what is shown, what keys do, and that no state looks like health that is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from cluster.objects import Ref
+from incident.runs import StepState
+from tests.tui import story
+from tests.tui.fake import SCENES, FakeInvestigation
+from tui.app import StanchApp
+
+WIDE, NARROW, TINY = (140, 45), (80, 24), (40, 10)
+
+
+@asynccontextmanager
+async def screens(
+    scene: str = "story", size: tuple[int, int] = NARROW, write: bool = False
+) -> AsyncIterator[tuple[StanchApp, FakeInvestigation, Pilot[Any]]]:
+    fake = FakeInvestigation(scene, write)
+    app = StanchApp(fake, fake.clock, {})
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: "session" in shown(app) or bool(shown(app).strip()))
+        yield app, fake, pilot
+
+
+async def until(pilot: Pilot[Any], holds: Callable[[], bool], seconds: float = 8.0) -> None:
+    """Wait for a condition, with a deadline."""
+    end = asyncio.get_running_loop().time() + seconds
+    while not holds():
+        if asyncio.get_running_loop().time() > end:
+            raise AssertionError(f"did not happen in {seconds} s; on screen:\n{shown(pilot.app)}")
+        await pilot.pause(0.01)
+
+
+def shown(app: Any) -> str:
+    """The screen as text."""
+    strips = app.screen._compositor.render_strips() if app.screen._compositor else []
+    return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_now_says_what_since_when_what_is_shared_and_which_runbook(size: tuple[int, int]) -> None:
+    async with screens(size=size) as (app, _, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        text = shown(app)
+        for words in (
+            "CRIT connections refused to marketplace",
+            "8 min",
+            "network-policy-cni-version-skew 0.91",
+            "on node-2",
+            "read-only",
+            "prod-eu1",
+            "rec 4 ok",
+            "for      kube-router on node-2 runs another image",
+            "missing  refused or rejected on the way?",
+            "02:58 Node node-2",
+            "03:02:12 UTC",
+        ):
+            assert words in text, f"{words!r} is not on screen:\n{text}"
+
+
+@pytest.mark.parametrize(
+    ("scene", "said", "never"),
+    [
+        ("healthy", "No findings in", "Not known"),
+        ("loading", "Not known yet: 3,500 objects", "No findings"),
+        ("lost", "The API server does NOT answer", "No findings"),
+        ("lost-at-start", "TCP     FAILS", "No findings"),
+        ("offline", "No kubeconfig was found", "No findings"),
+        ("forbidden", "not looked at: secrets", "No findings"),
+    ],
+)
+async def test_each_state_of_knowing_reads_differently(scene: str, said: str, never: str) -> None:
+    async with screens(scene) as (app, _, pilot):
+        await until(pilot, lambda: said in shown(app))
+        assert never not in shown(app)
+
+
+@pytest.mark.parametrize("size", [TINY, (20, 5)])
+async def test_a_tiny_terminal_gets_one_sentence(size: tuple[int, int]) -> None:
+    async with screens(size=size) as (app, _, pilot):
+        await until(pilot, lambda: "3 symptoms" in shown(app))
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("size", [WIDE, NARROW, TINY])
+async def test_every_screen_opens_in_every_state(scene: str, size: tuple[int, int]) -> None:
+    """Whatever the state and the size: each screen can be gone to and left, and shows something."""
+    async with screens(scene, size) as (app, _, pilot):
+        for mode in ("objects", "timeline", "runbook", "now"):
+            app.action_go(mode)
+            await pilot.pause()
+            assert len(shown(app).strip()) > 20, mode
+        for action in (
+            app.action_symptom,
+            app.action_note,
+            app.action_connection,
+            app.action_help,
+            app.action_palette,
+            app.action_choose_runbook,
+        ):
+            action()
+            await pilot.pause()
+            assert shown(app).strip()
+            app.pop_screen()
+        app.open_object(story.CATALOG[0])
+        await pilot.pause()
+        for part in ("events", "logs", "yaml", "related"):
+            app.screen.action_part(part)  # type: ignore[attr-defined]  # ObjectScreen
+            await pilot.pause()
+        assert "catalog" in shown(app) or size == TINY
+
+
+async def test_enter_opens_the_runbook_and_runs_its_check() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        assert "kubectl cordon node-2" in shown(app)
+        app.walk.go_to("drift")
+        await until(pilot, lambda: "Does the network agent run the same image" in shown(app) and app.screen._steps.target == "drift")  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await until(pilot, lambda: "sha256:9fb2c7d0 on node-2" in shown(app))
+        assert ("do", "drift") in fake.calls
+        assert app.walk.run is not None
+        assert app.walk.run.outcomes["drift"].state is StepState.FAILED
+        assert "means    node-2 runs another version" in shown(app)
+
+
+async def test_a_probe_runs_only_after_its_plan_was_agreed_to() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("p")
+        await until(pilot, lambda: "plan of the probe connectivity" in shown(app))
+        assert "stanch-probe-node-3" in shown(app)
+        await pilot.press("enter")  # the default is no
+        await until(pilot, lambda: not app.walk.running)
+        assert not any(entry.kind == "step-result" for entry in fake.entries())
+        await pilot.press("enter")
+        await until(pilot, lambda: "plan of the probe connectivity" in shown(app))
+        await pilot.press("y")
+        await until(pilot, lambda: "node-2 rejects connections that every policy allows" in shown(app))
+        assert "rejected 5/5 !" in shown(app)
+
+
+async def test_the_gate_wants_the_word_and_says_no_by_default() -> None:
+    async with screens(size=WIDE, write=True) as (app, fake, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        for keys in (["escape"], ["enter"]):
+            await pilot.press("enter")
+            await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
+            await pilot.press(*keys)
+            await until(pilot, lambda: not app.walk.running)
+        assert [call for call in fake.calls if call[0] == "action"] == []
+        assert len([call for call in fake.calls if call[0] == "declined"]) == 2
+        await pilot.press("enter")
+        await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
+        await pilot.press(*"node-3", "enter")
+        await until(pilot, lambda: "That is not it" in shown(app))
+        await pilot.press(*["backspace"] * 1, "2", "enter")
+        await until(pilot, lambda: ("action", "node-2") in fake.calls)
+
+
+async def test_read_only_shows_the_change_and_refuses_it() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "This session is read-only" in shown(app))
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: not app.walk.running)
+        assert not any(name == "action" for name, _ in fake.calls)
+
+
+@pytest.mark.parametrize("scene", ["story", "offline", "lost"])
+async def test_a_note_is_taken_from_anywhere_also_without_a_cluster(scene: str) -> None:
+    async with screens(scene) as (app, fake, pilot):
+        app.action_go("timeline")
+        await pilot.press("n")
+        await until(pilot, lambda: "For the record" in shown(app))
+        await pilot.press(*"@99 x", "enter")
+        await until(pilot, lambda: "is not a time" in shown(app))
+        await pilot.press(*["backspace"] * 5, *"restarted", "enter")
+        await until(pilot, lambda: any(entry.text == "restarted" for entry in fake.entries()))
+        await until(pilot, lambda: "note        restarted" in shown(app))
+
+
+async def test_words_are_ranked_with_each_key_and_enter_opens_the_first() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        app.action_symptom()
+        await until(pilot, lambda: "paste an alert" in shown(app))
+        await pilot.press(*"refused policy")
+        await until(pilot, lambda: "0.90 Connection refused across namespaces" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.current_mode == "runbook" and "Stop the bleeding" in shown(app))
+
+
+async def test_the_table_filters_sorts_and_keeps_its_cursor_on_the_object() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app.action_go("objects")
+        await until(pilot, lambda: "63 pods" in shown(app))
+        screen: Any = app.screen
+        screen.action_filter()
+        await pilot.press(*"restarts>1")
+        await until(pilot, lambda: "7 of 63 pods" in shown(app))
+        screen._filter_line.value = "restarts>1 foo>3"
+        await until(pilot, lambda: "There is no column “foo”" in shown(app))
+        assert "catalog-7c9d5b6f4-0abcd" in shown(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: "63 pods" in shown(app))
+        screen._table.select(("marketplace", "catalog-7c9d5b6f4-3abcd"))
+        before = screen._table.key
+        fake.change("Pod", story.pod("aaa", "first", "node-1"), story.pod("marketplace", "catalog-7c9d5b6f4-1aaaa", "node-1"))
+        fake.publish()
+        await until(pilot, lambda: "65 pods" in shown(app))
+        assert screen._table.key == before
+        assert any("›marketplace" in row and "catalog-7c9d5b6f4-3abcd" in row for row in shown(app).split("\n"))
+
+
+@pytest.mark.parametrize(
+    ("scene", "kind", "said"),
+    [
+        ("loading", "Pod", "pods: loading"),
+        ("forbidden", "Secret", "secrets: forbidden"),
+        ("lost", "Pod", "STALE, as of 03:08:42 UTC"),
+        ("story", "PodDisruptionBudget", "This server does not offer disruption budgets."),
+        ("story", "Job", "There are no jobs as of"),
+        ("lost-at-start", "Pod", "Not asked yet: pods."),
+    ],
+)
+async def test_an_empty_table_says_why(scene: str, kind: str, said: str) -> None:
+    async with screens(scene, WIDE) as (app, _, pilot):
+        app.action_go("objects")
+        await until(pilot, lambda: hasattr(app.screen, "show_kind"))
+        app.screen.show_kind(kind)  # type: ignore[attr-defined]  # ObjectsScreen
+        await until(pilot, lambda: said in shown(app))
+
+
+async def test_only_changed_rows_are_repainted() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app.action_go("objects")
+        await until(pilot, lambda: "63 pods" in shown(app))
+        screen: Any = app.screen
+        screen._seconds.pause()
+        drawn: list[int] = []
+        original = screen._table.render_line
+        screen._table.render_line = lambda y: (drawn.append(y), original(y))[1]
+        fake.change(
+            "Pod", story.pod("marketplace", "catalog-7c9d5b6f4-3abcd", "node-2", "catalog-7c9d5b6f4", ready=True, restarts=3, minutes=10)
+        )
+        await until(pilot, lambda: bool(drawn))
+        await pilot.pause(0.05)
+        assert len(set(drawn)) == 1, drawn
+
+
+async def test_a_hidden_screen_follows_nothing() -> None:
+    async with screens() as (app, fake, pilot):
+        app.action_go("objects")
+        await until(pilot, lambda: len(fake._change_listeners) == 1)
+        app.action_go("now")
+        await until(pilot, lambda: len(fake._change_listeners) == 0)
+
+
+async def test_views_are_painted_at_most_ten_times_a_second() -> None:
+    async with screens() as (app, fake, _):
+        painted = []
+        original = app._paint
+        app._paint = lambda: (painted.append(1), original())[1]  # type: ignore[func-returns-value]
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        while loop.time() - start < 0.5:
+            fake.publish()
+            await asyncio.sleep(0.002)
+        assert len(painted) <= 7
+
+
+async def test_owners_and_dependants_lead_on() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        app.open_object(Ref("Pod", "marketplace", "catalog-7c9d5b6f4-0abcd"), "related")
+        await until(pilot, lambda: "owned by  ReplicaSet marketplace/catalog-7c9d5b6f4" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "ReplicaSet marketplace/catalog-7c9d5b6f4" in shown(app) and "[summary]" in shown(app))
+
+
+async def test_quit_asks_only_while_something_runs() -> None:
+    async with screens() as (app, _, pilot):
+        app.walk.running = "a probe"
+        await pilot.press("q")
+        await until(pilot, lambda: "Quit while something runs?" in shown(app))
+        await pilot.press("enter")
+        assert app.is_running
+        app.walk.running = ""
+        await pilot.press("q")
+        await until(pilot, lambda: app._exit)
+
+
+async def test_no_color_uses_the_terminals_own_palette() -> None:
+    fake = FakeInvestigation()
+    app = StanchApp(fake, fake.clock, {"NO_COLOR": "1"})
+    async with app.run_test(size=NARROW):
+        assert app.theme == "ansi-dark"
+
+
+async def test_the_palette_finds_runbooks_and_objects_and_never_more_than_fifty() -> None:
+    from tui.palette import LIMIT, Everything
+
+    async with screens() as (app, fake, _):
+        fake.store.replace("Pod", [story.pod("shop", f"web-{i}", "node-1") for i in range(500)])
+        provider = Everything(app.screen)
+        hits = [hit async for hit in provider.search("web")]
+        assert 0 < len(hits) <= LIMIT
+        names = [str(hit.text) async for hit in provider.search("connection refused")]
+        assert any("network-policy-cni-version-skew" in name for name in names)

@@ -1,0 +1,189 @@
+"""The program in a real pseudo-terminal: what reaches the terminal, how it ends, and what it needs to start."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.tui.fake import FakeInvestigation
+from tui import open as opening
+
+DEADLINE = 20.0
+
+
+class Terminal:
+    """The fake in a pty of its own; everything it writes is kept."""
+
+    def __init__(self, *arguments: str, size: tuple[int, int] = (100, 30), **environment: str) -> None:
+        self.main, side = pty.openpty()
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        env = {**os.environ, "TERM": "xterm-256color", **environment}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.tui.fake", *arguments], stdin=side, stdout=side, stderr=side, env=env, start_new_session=True
+        )
+        os.close(side)
+        self.seen = b""
+
+    def read(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            ready, _, _ = select.select([self.main], [], [], 0.05)
+            if ready:
+                try:
+                    self.seen += os.read(self.main, 65536)
+                except OSError:
+                    return
+
+    def until(self, words: str) -> None:
+        end = time.monotonic() + DEADLINE
+        while words.encode() not in self.plain():
+            assert time.monotonic() < end, f"{words!r} did not appear: {self.plain()[-2000:]!r}"
+            self.read(0.1)
+
+    def plain(self) -> bytes:
+        return re.sub(rb"\x1b\[[0-?]*[ -/]*[@-~]", b"", self.seen)
+
+    def press(self, keys: str) -> None:
+        os.write(self.main, keys.encode())
+        self.read(0.4)
+
+    def ended(self) -> int:
+        end = time.monotonic() + DEADLINE
+        while self.process.poll() is None:
+            assert time.monotonic() < end, "it did not end"
+            self.read(0.05)
+        return self.process.returncode
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.main)
+
+
+def test_no_hostile_byte_reaches_the_terminal() -> None:
+    terminal = Terminal("hostile")
+    try:
+        terminal.until("read-only")
+        for keys in (
+            "\r",
+            "\t",
+            "o",
+            "\r",
+            "l",
+            "y",
+            "e",
+            "w",
+            "t",
+            "/",
+            "refused policy",
+            "\x1b",
+            "a",
+            "\x1b",
+            "n",
+            "\x1b[200~a\x1b]52;c;eA==\x07\nb\u202e\x1b[201~",
+            "\x1b",
+            "?",
+            "\x1b",
+        ):
+            terminal.press(keys)
+        terminal.press("q")
+        terminal.ended()
+    finally:
+        terminal.close()
+    assert b"\x1b]52" not in terminal.seen
+    assert not re.search(rb"\xc2[\x80-\x9f]", terminal.seen), "a C1 control"
+    assert b"\xe2\x80\xae" not in terminal.seen, "a bidirectional override"
+    text = re.sub(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[P\]].*?(?:\x07|\x1b\\)|\x1b[=>78c()][AB0]?", b"", terminal.seen, flags=re.DOTALL)
+    assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text), re.findall(rb".{20}[\x00-\x08\x0b\x0c\x0e-\x1f\x7f].{20}", text)[:3]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_it_cleanly(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    log = tmp_path / "calls"
+    terminal = Terminal("--log", str(log))
+    try:
+        terminal.until("CRIT")
+        terminal.process.send_signal(number)
+        assert terminal.ended() == code
+    finally:
+        terminal.close()
+    assert "stop" in log.read_text("utf-8")
+
+
+def test_quit_takes_less_than_a_second_also_with_the_server_lost(tmp_path: Path) -> None:
+    terminal = Terminal("lost")
+    try:
+        terminal.until("does NOT answer")
+        started = time.monotonic()
+        os.write(terminal.main, b"q")
+        assert terminal.ended() == 0
+        assert time.monotonic() - started < 1.0
+    finally:
+        terminal.close()
+
+
+def test_no_color_sends_no_colours_of_our_own() -> None:
+    terminal = Terminal(NO_COLOR="1")
+    try:
+        terminal.until("CRIT")
+        terminal.press("q")
+        terminal.ended()
+    finally:
+        terminal.close()
+    assert not re.search(rb"\x1b\[[\d;]*[34]8;2;", terminal.seen)
+
+
+def test_what_cannot_show_screens_is_told_in_one_sentence() -> None:
+    class Tty(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    assert "no terminal" in opening.unsuitable({"TERM": "xterm"}, io.StringIO(), Tty(), Tty())
+    assert "no terminal" in opening.unsuitable({"TERM": "xterm"}, Tty(), Tty(), io.StringIO())
+    assert "TERM=dumb" in opening.unsuitable({"TERM": "dumb"}, Tty(), Tty(), Tty())
+    assert opening.unsuitable({"TERM": "xterm"}, Tty(), Tty(), Tty()) == ""
+
+
+async def test_a_slow_end_is_told_and_a_failing_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio
+
+    said: list[str] = []
+    monkeypatch.setattr(opening, "_say", said.append)
+    monkeypatch.setattr(opening, "PATIENCE", 0.1)
+    fake = FakeInvestigation()
+
+    async def slow() -> None:
+        await asyncio.sleep(30)
+
+    async def failing() -> None:
+        raise OSError("the record's disk is full")
+
+    fake.stop = slow  # type: ignore[method-assign]
+    await opening._stopped(fake)
+    assert "up to 10 s" in said[0]
+    assert "next start removes it" in said[1]
+    fake.stop = failing  # type: ignore[method-assign]
+    await opening._stopped(fake)
+    assert "disk is full" in said[2]
+
+
+def test_first_paint_needs_nothing_heavy() -> None:
+    """What is imported before the first paint: Textual and our own value types, no matcher, no database, no client."""
+    heavy = ("kubernetes", "rapidfuzz", "sqlite_utils", "httpx", "aiohttp", "textual.widgets._data_table")
+    code = f"import sys, tui.app; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
