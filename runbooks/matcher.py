@@ -9,7 +9,7 @@ from runbooks import evidence
 from runbooks.loader import Library
 from runbooks.match import Match, Reason
 from runbooks.model import Runbook
-from runbooks.words import CONFIDENT, Document, WordIndex, WordMatch, document, outside
+from runbooks.words import CONFIDENT, Document, WordIndex, WordMatch, calibrated, document, outside
 from triage.finding import Report, Symptom
 
 SHOWN = 10
@@ -41,7 +41,7 @@ class Matcher:
         other = next((one for one in ranked if one.outside), None)
         ours = [one for one in ranked if not one.outside][:SHOWN]
         best = ours[0].score if ours else 0.0
-        rival = other if other and other.score >= best * 0.92 and other.score > 0.1 else None
+        rival = other if other and other.score >= best and other.score > 0.1 else None
         return [_from_words(one, best, rival) for one in ours if one.score >= LOWEST]
 
     def match_symptom(self, symptom: Symptom, report: Report | None = None) -> list[Match]:
@@ -70,7 +70,7 @@ def _ordered(matches: Iterable[Match]) -> list[Match]:
 
 
 def _from_words(found: WordMatch, best: float, rival: WordMatch | None) -> Match:
-    score = found.score if rival is None else found.score * 0.5
+    score = calibrated(found.score) * (1.0 if rival is None else 0.5)
     reasons = [Reason(f"the text has the form {pattern}") for pattern in found.patterns[:2]]
     if found.words:
         reasons.append(Reason(f"words in common: {', '.join(found.words[:8])}"))
@@ -80,7 +80,7 @@ def _from_words(found: WordMatch, best: float, rival: WordMatch | None) -> Match
         id=found.id,
         title=found.title,
         score=round(score, 4),
-        confident=rival is None and score >= CONFIDENT and score >= best * 0.75,
+        confident=rival is None and score >= CONFIDENT and found.score >= best * 0.75,
         for_=tuple(reasons),
         against=(Reason(f"it reads more like: {rival.title} (no runbook)"),) if rival else (),
     )

@@ -19,8 +19,9 @@ from pathlib import Path
 from rapidfuzz import fuzz, process
 
 from runbooks.model import Runbook
+from runbooks.needed import needed_words
 from runbooks.positions import read
-from runbooks.terms import Term, fold, terms
+from runbooks.terms import Term, fold, terms, terms_of_lines
 
 OUTSIDE = Path(__file__).with_name("outside.yaml")
 
@@ -30,11 +31,13 @@ CONCEPT = 0.7
 TYPO = 0.85
 PATTERN = 0.62
 """Weight of one exact pattern; two close most of the rest."""
-MASS = 4.5
-"""Rarity that a phrase must share with the query to count for about two thirds."""
-PHRASES = 60
-"""Phrases that are looked at closely with RapidFuzz."""
+MASS = 3.0
+"""Rarity that a phrase must share with the query to count for a half."""
+CLOSE, PHRASES = 400, 60
+"""Phrases that are kept at all, and those that are looked at closely with RapidFuzz."""
 CONFIDENT = 0.5
+CENTRE, STEEPNESS = 0.32, 9.0
+"""Calibration, measured on tests/runbooks/symptoms.jsonl: at CENTRE half of the first places are right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +83,15 @@ class WordIndex:
         self._phrases: list[_Phrase] = []
         self._stems: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self._concepts: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        self._patterns: list[tuple[int, str, re.Pattern[str]]] = []
-        split = [[(field, text, terms(text)) for field, text in document.phrases if text.strip()] for document in documents]
+        self._patterns: list[tuple[int, str, re.Pattern[str], tuple[str, ...]]] = []
+        split = _split(documents)
         self._rarity = _rarity(split)
         for number, phrases in enumerate(split):
             for field, text, found in phrases:
                 self._add(number, field, text, found)
             for pattern in documents[number].patterns:
                 try:
-                    self._patterns.append((number, pattern, re.compile(pattern, re.IGNORECASE)))
+                    self._patterns.append((number, pattern, re.compile(pattern, re.IGNORECASE), needed_words(pattern)))
                 except re.error:
                     continue  # lint names it with its line; here it only must not stop the rest
         self._vocabulary = sorted(self._stems)
@@ -112,26 +115,47 @@ class WordIndex:
         found = process.extractOne(word, self._vocabulary, scorer=fuzz.ratio, score_cutoff=84)
         return str(found[0]) if found and found[0][:1] == word[:1] else ""
 
-    def rank(self, text: str) -> list[WordMatch]:
-        """All documents with anything in common, best first (ties by id)."""
+    def rank(self, text: str, limit: int = 24) -> list[WordMatch]:
+        """The documents with most in common, best first (ties by id)."""
         query = terms(text)
         folded = fold(text)
-        covered = self._cover(query)
         hits: dict[int, list[str]] = defaultdict(list)
-        for number, pattern, compiled in self._patterns:
-            if compiled.search(folded):
+        for number, pattern, compiled, needs in self._patterns:
+            if (not needs or any(word in folded for word in needs)) and compiled.search(folded):
                 hits[number].append(pattern)
-        by_document: dict[int, list[tuple[float, int]]] = defaultdict(list)
-        best = sorted(((self._first(number, mass), number) for number, mass in covered.items()), key=lambda item: (-item[0], item[1]))
-        for index, (score, number) in enumerate(best):
+        found = self._best_phrases(folded, self._cover(query))
+        scores = [(self._score(found.get(number, ()), len(hits.get(number, ()))), number) for number in {*found, *hits}]
+        best = sorted(scores, key=lambda item: (-item[0], self.documents[item[1]].id))[:limit]
+        return [self._match(number, score, found.get(number, ()), hits.get(number, ()), query) for score, number in best if score > 0.02]
+
+    def _best_phrases(self, folded: str, covered: Mapping[int, float]) -> dict[int, list[tuple[float, int]]]:
+        """At most five (score, phrase) of each document, best first. RapidFuzz looks closely at the best PHRASES of all."""
+        scored = []
+        for number, mass in covered.items():
+            phrase = self._phrases[number]
+            mass = mass if mass < phrase.mass else phrase.mass
+            if mass > 0.8:
+                share = mass / phrase.mass
+                scored.append((phrase.weight * share * math.sqrt(share) * mass / (mass + MASS), number))
+        scored.sort(key=lambda item: (-item[0], item[1]))
+        start = folded[:400]
+        found: dict[int, list[tuple[float, int]]] = defaultdict(list)
+        for index, (score, number) in enumerate(scored[:CLOSE]):
             phrase = self._phrases[number]
             if index < PHRASES:
-                ratio = fuzz.token_set_ratio(folded[:400], phrase.folded) / 100 if len(phrase.terms) > 1 else 0.0
-                score *= 0.8 + 0.35 * ratio**2
-            if len(by_document[phrase.document]) < 6 or score > by_document[phrase.document][-1][0]:
-                by_document[phrase.document].append((min(score, 1.0), number))
-        matches = [self._match(number, by_document.get(number, []), hits.get(number, []), query) for number in {*by_document, *hits}]
-        return sorted((match for match in matches if match.score > 0.02), key=lambda match: (-match.score, match.id))
+                ratio = fuzz.token_set_ratio(start, phrase.folded) / 100 if len(phrase.terms) > 1 else 0.0
+                score *= 0.8 + 0.35 * ratio * ratio
+            found[phrase.document].append((min(score, 1.0), number))
+        return {document: sorted(items, key=lambda item: (-item[0], item[1]))[:5] for document, items in found.items()}
+
+    def _score(self, found: Sequence[tuple[float, int]], patterns: int) -> float:
+        """Each of the best phrases and each pattern closes a part of what is left to 1."""
+        rest = 1.0
+        for (score, _), part in zip(found, (0.9, 0.35, 0.25, 0.15, 0.1), strict=False):
+            rest *= 1 - score * part
+        for index in range(min(patterns, 3)):
+            rest *= 1 - PATTERN / (1 + 0.5 * index)
+        return 1 - rest
 
     def _cover(self, query: Iterable[Term]) -> dict[int, float]:
         """Rarity of each phrase's terms that the query covers, by phrase."""
@@ -153,19 +177,10 @@ class WordIndex:
                         covered[number] += weight * CONCEPT
         return covered
 
-    def _first(self, number: int, mass: float) -> float:
-        phrase = self._phrases[number]
-        share = min(1.0, mass / phrase.mass)
-        return float(phrase.weight * share**1.6 * (1 - math.exp(-min(mass, phrase.mass) / MASS)))
-
-    def _match(self, number: int, found: list[tuple[float, int]], patterns: Sequence[str], query: Sequence[Term]) -> WordMatch:
+    def _match(
+        self, number: int, score: float, found: Sequence[tuple[float, int]], patterns: Sequence[str], query: Sequence[Term]
+    ) -> WordMatch:
         document = self.documents[number]
-        found = sorted(found, key=lambda item: (-item[0], item[1]))
-        rest = 1.0
-        for index, (score, _) in enumerate(found[:5]):
-            rest *= 1 - score * (0.9, 0.35, 0.25, 0.15, 0.1)[index]
-        for index, _ in enumerate(patterns[:3]):
-            rest *= 1 - PATTERN / (1 + 0.5 * index)
         shown = [self._phrases[phrase] for _, phrase in found[:3]]
         known = {term.stem for phrase in shown for term in phrase.terms}
         concepts = {term.concept for phrase in shown for term in phrase.terms if term.concept}
@@ -176,12 +191,23 @@ class WordIndex:
         return WordMatch(
             id=document.id,
             title=document.title,
-            score=1 - rest,
+            score=score,
             outside=document.outside,
             phrases=tuple(phrase.text for phrase in shown if phrase.weight >= FIELD_WEIGHTS["heading"]),
             words=tuple(dict.fromkeys(term.shown for term in words)),
             patterns=tuple(patterns),
         )
+
+
+def _split(documents: Sequence[Document]) -> list[list[tuple[str, str, tuple[Term, ...]]]]:
+    texts = [text for document in documents for _, text in document.phrases]
+    found = iter(terms_of_lines(texts))
+    return [[(field, text, next(found)) for field, text in document.phrases] for document in documents]
+
+
+def calibrated(score: float) -> float:
+    """A raw score as a probability that the runbook fits."""
+    return 1 / (1 + math.exp(-STEEPNESS * (score - CENTRE))) if score > 0 else 0.0
 
 
 def _rarity(split: Sequence[Sequence[tuple[str, str, Sequence[Term]]]]) -> dict[str, float]:
