@@ -1,8 +1,8 @@
 """What failing objects share that the healthy ones of the same kind do not.
 
 Each attribute value of the failing objects is a 2x2 table (inside/outside, has it/has it not), tested with Fisher's exact test,
-one-sided (the value is more frequent inside), and Holm-corrected for all values tried. Values that separate exactly as well are named
-as ties: the data cannot tell them apart. One failing object proves nothing about what it shares, and two rarely do.
+one-sided (the value is more frequent inside), and Holm-corrected for all values tried. Values that separate exactly as well name each
+other as ties: the data cannot tell them apart. One failing object proves nothing about what it shares, and two rarely do.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from triage.view import INSTANCE_TYPE, POOL, ZONE, View, is_finished, label
 
 ALPHA = 0.05
 _SHARE_INSIDE = 0.6
-_LIMIT = 6
+_LIMIT = 8
 
 ORDER = (
-    "node", "image digest", "image", "owner", "kubelet version", "kernel version", "container runtime", "os image", "node pool", "instance type",
+    "node", "owner", "image digest", "image", "kubelet version", "kernel version", "container runtime", "os image", "node pool", "instance type",
     "zone", "architecture", "node created after", "created after", "storage class", "volume driver", "namespace", "service account",
     "priority class",
 )  # fmt: skip
@@ -94,8 +94,10 @@ def judge(tables: Iterable[Table], limit: int = _LIMIT) -> tuple[SharedAttribute
             dated.add(table.what)
         ties = [i for i in range(index + 1, len(found)) if found[i][2].inside == table.inside and found[i][2].outside == table.outside and i not in used]
         used.update(ties)
-        names = tuple(f"{found[i][2].what} {found[i][2].value}" for i in ties)
-        result.append(SharedAttribute(table.what, table.value, table.inside, table.outside, p, names))
+        group = [table, *(found[i][2] for i in ties)]
+        for one in group:
+            names = tuple(f"{t.what} {t.value}" for t in group if t is not one)
+            result.append(SharedAttribute(one.what, one.value, one.inside, one.outside, p, names))
     return tuple(result[:limit])
 
 
@@ -133,7 +135,7 @@ def of_pods(pods: Sequence[Pod], failing: Iterable[Pod], population: Population,
     out: dict[Attribute, int] = {}
     for pod in pods:
         for attribute in attributes(pod):
-            if attribute[0] not in ("controller", "claim"):
+            if attribute[0] not in ("controller", "claim") and not (attribute[0] == "service account" and attribute[1].endswith("/default")):
                 inside[attribute] += 1
                 out[attribute] = counts.get(attribute, 0)
         owner = view.owner(pod)

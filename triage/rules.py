@@ -139,7 +139,8 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "nodes-failing-in-turn", "cluster", "Nodes fail one after another", "stories 002 Moonlight and 004",
         nodes="int", span_seconds="int", suspect="str: owner that was on every failed node", suspect_on="int: failed nodes it was on",
-        suspect_elsewhere="int: healthy nodes it is on", suspect_no_limits="bool: no memory limit (or no CPU limit)", oom="int: nodes with a system OOM",
+        suspect_elsewhere="int: healthy nodes it is on", suspect_no_limits="bool: no memory limit (no CPU limit where nodes reboot)",
+        suspect_arrived="int: failed nodes that it came to within the hour before", oom="int: nodes with a system OOM",
         reboots="int: nodes rebooted", owners_tried="int: owners compared",
     ),
     _rule(

@@ -128,6 +128,7 @@ def group(view: View, index: Index, changes: tuple[ChangeFact, ...]) -> tuple[Sy
         for key in own[1:]:
             groups.join(own[0], key)
     _join_causes(loud, first_key, groups, index, view)
+    _join_chains(loud, first_key, groups)
     _join_shared(loud, first_key, groups, index, view)
     members: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -175,11 +176,51 @@ def _join_causes(findings: Iterable[Finding], first_key: dict[str, str], groups:
                     if isinstance(pod, Pod) and service in view.services_of(pod):
                         groups.join(first_key[other.id], key)
                         break
+        elif finding.rule in _SYSTEM:
+            for ref in finding.related:
+                for other in index.about(ref):
+                    if other.severity is not Severity.INFO:
+                        groups.join(key, first_key[other.id])
         elif finding.rule in ("workload-unavailable", "workload-degraded", "rollout-stuck", "daemonset-short"):
             for pod in view.pods_of(finding.object):
                 for other in index.about(Ref("Pod", pod.metadata.namespace, pod.metadata.name)):
                     if other.severity is not Severity.INFO:
                         groups.join(first_key[other.id], key)
+
+
+_SYSTEM = frozenset({"control-plane-degraded", "dns-degraded", "ingress-degraded"})
+_CONTROL_PLANE = ("etcd-errors-in-messages", "leader-changes", "api-errors-in-messages", "nodes-unknown-together", "leases-stale-together", "ready-check-failed", "api-slow")
+
+
+def _join_chains(findings: list[Finding], first_key: dict[str, str], groups: _Groups) -> None:
+    """Chains of causes between whole groups: what follows from DNS, from the control plane, from a flood of Jobs."""
+    by_rule: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_rule.setdefault(finding.rule, []).append(finding)
+
+    def join(cause: Finding, effects: Iterable[Finding], slack: int = 120) -> None:
+        for effect in effects:
+            late = cause.since is None or effect.since is None or (effect.since - cause.since).total_seconds() >= -slack
+            if late:
+                groups.join(first_key[cause.id], first_key[effect.id])
+
+    for dns in by_rule.get("dns-degraded", []):
+        join(dns, [*by_rule.get("not-ready-together", []), *by_rule.get("dns-lookups-failing", [])])
+    plane = [f for f in by_rule.get("control-plane-degraded", []) if f.facts.get("component") in ("kube-apiserver", "etcd")]
+    told = [f for rule in _CONTROL_PLANE for f in by_rule.get(rule, [])]
+    for one, other in zip([*plane, *told], [*plane, *told][1:], strict=False):
+        groups.join(first_key[one.id], first_key[other.id])
+    for finding in plane:
+        join(finding, [f for f in by_rule.get("ingress-degraded", []) if not f.facts.get("oom_killed")])
+    for flood in by_rule.get("cronjob-flood", []):
+        mine = (flood.object.namespace, flood.object.name)
+        for cause in {str(f.facts.get("cause")) for f in by_rule.get("pod-unschedulable", [])}:
+            pending = [f for f in by_rule["pod-unschedulable"] if f.facts.get("cause") == cause]
+            own = [f for f in pending if (f.object.namespace, f.facts.get("owner")) == mine]
+            if len(own) * 2 >= len(pending):
+                join(flood, pending)
+        join(flood, [f for f in (*by_rule.get("quota-exceeded", []), *by_rule.get("create-failed", [])) if f.object.namespace == mine[0]])
+        join(flood, [f for f in plane if f.facts.get("component") == "kube-apiserver" and f.facts.get("oom_killed")])
 
 
 _ALIKE = frozenset({"pod-crash-looping", "pod-not-ready", "pod-liveness-killed", "pod-not-starting", "pod-container-create-failed", "pod-oom-killed"})
@@ -255,6 +296,11 @@ def _shared(findings: list[Finding], objects: tuple[Ref, ...], view: View, index
     pods = [p for p in (view.store.get(*r) for r in refs) if isinstance(p, Pod) and not is_finished(p)]
     nodes = [r.name for r in objects if r.kind == "Node"]
     found: list[SharedAttribute] = []
+    if len(nodes) == 1:
+        # one node: what happened to its pods says whether it is the node, notes included
+        more = {r for f in findings for r in (f.object, *f.related) if r.kind == "Pod"}
+        pods = [p for p in (view.store.get(*r) for r in sorted(more)) if isinstance(p, Pod) and not is_finished(p)]
+        found.extend(s for s in cohort.of_pods(pods, failing, index.population, view) if s.what == "node")
     for finding in findings:
         if finding.rule == "daemonset-image-drift":
             found.extend(_drift(finding))
@@ -262,7 +308,7 @@ def _shared(findings: list[Finding], objects: tuple[Ref, ...], view: View, index
             found.extend(_suspect(finding, view))
     if len(nodes) >= 2:
         found.extend(cohort.of_nodes(nodes, view))
-    if len(pods) >= 2 and len(nodes) < 2:
+    if len(pods) >= 2 and not nodes:
         found.extend(cohort.of_pods(pods, failing, index.population, view))
     return tuple({(s.what, s.value): s for s in reversed(found)}.values())[::-1]
 

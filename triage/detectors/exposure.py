@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.objects import Pod, PodSpec, Ref, Service
-from triage import blast, roles
+from triage import blast, images, roles
 from triage.detectors.services import internal, ref_of, selected
 from triage.finding import Finding, Severity, SinceSource
 from triage.make import field_evidence, make
@@ -30,6 +30,8 @@ def exposed(row: Service, view: View) -> Iterator[Finding]:
     hosts = blast.hosts_of(row.metadata.namespace, row.metadata.name, view)
     if row.spec.type == "LoadBalancer" and row.status.load_balancer.ingress:
         how, address = "LoadBalancer", row.status.load_balancer.ingress[0].ip or row.status.load_balancer.ingress[0].hostname
+    elif row.spec.type == "NodePort":
+        how, address = "NodePort", f"port {next((p.node_port for p in row.spec.ports if p.node_port), 0)} of every node"
     elif hosts and row.spec.selector:
         how, address = "Ingress", hosts[0]
     else:
@@ -43,15 +45,14 @@ def exposed(row: Service, view: View) -> Iterator[Finding]:
         return
     shown = own if any(own) else power(agents[0].spec)
     ranged = bool(row.spec.load_balancer_source_ranges)
-    quiet = ranged or internal(row) or how == "Ingress"
+    quiet = ranged or internal(row) or how != "LoadBalancer"
     what = [t for t, yes in (("privileged", shown[0]), ("hostPID", shown[1])) if yes] + [f"hostPath {p}" for p in shown[2]]
     who = "pods" if any(own) else f"an application whose {len(agents)} agents"
     ref = ref_of(row)
-    verb = "are" if any(own) else "are"
     writes = [m.time for m in row.metadata.managed_fields if m.time is not None and m.subresource != "status"]
     since = max(writes) if writes else row.metadata.creation_timestamp
     yield make(
-        "exposed-privileged-workload", ref, f"open to the world at {address}, in front of {who} {verb} {', '.join(what)}",
+        "exposed-privileged-workload", ref, f"open to the world at {address}, in front of {who} are {', '.join(what)}",
         Severity.INFO if quiet else Severity.WARNING, "a public balancer in front of power over nodes (a note where ranges or an Ingress stand between)",
         since=since, source=SinceSource.MANAGED_FIELDS if writes else SinceSource.CREATION,
         evidence=[
@@ -70,12 +71,22 @@ _APP = ("app.kubernetes.io/part-of", "app.kubernetes.io/instance", "app", "app.k
 
 
 def _agents(row: Service, pods: list[Pod], view: View) -> list[Pod]:
-    """Pods of the same application as these, by an application label, that have power over their nodes."""
-    mine = pods[0].metadata.labels
+    """Pods beside these that belong to the same application and have power over their nodes.
+
+    The same application: an application label, the image's repository or a ServiceAccount of its own in common.
+    """
+    first = pods[0]
+    mine = first.metadata.labels
+    own = {(images.parse(c.image).registry, images.parse(c.image).repository) for c in first.spec.containers}
+    account = first.spec.service_account_name
     if roles.system_namespace(row.metadata.namespace):
         return []
     found: list[Pod] = []
     for pod in view.store.in_namespace("Pod", row.metadata.namespace).values():
-        if any(power(pod.spec)) and any(mine.get(k) and pod.metadata.labels.get(k) == mine[k] for k in _APP):
+        if not any(power(pod.spec)):
+            continue
+        labelled = any(mine.get(k) and pod.metadata.labels.get(k) == mine[k] for k in _APP)
+        image = any((images.parse(c.image).registry, images.parse(c.image).repository) in own for c in pod.spec.containers)
+        if labelled or image or (account not in ("", "default") and pod.spec.service_account_name == account):
             found.append(pod)
     return sorted(found, key=lambda p: p.metadata.name)

@@ -123,8 +123,13 @@ def made_anew(view: View, index: Index) -> Iterator[Finding]:
         for row in view.store.rows(kind).values():
             birth = row.metadata.creation_timestamp
             older += birth is not None and created - birth > _MUCH_OLDER
-    if older < 2:
+    if not older:
         return
+    for kind in ("DaemonSet", "Deployment", "ConfigMap", "Secret", "Pod"):
+        for row in view.store.in_namespace(kind, "kube-system").values():
+            birth = row.metadata.creation_timestamp
+            if birth is not None and created - birth > _MUCH_OLDER:
+                return  # its contents are older than itself: written there by other means (a restore), nothing was lost
     ref = Ref("Namespace", "", "kube-system")
     yield make(
         "system-namespaces-recreated", CLUSTER, f"kube-system was created at {created:%Y-%m-%d %H:%M} UTC, {older} objects are older: it was lost and made anew",
@@ -151,7 +156,8 @@ def system_emptied(view: View, index: Index) -> Iterator[Finding]:
     events = [e for e in view.events.all() if e.about.namespace == "kube-system" and e.about.kind in ("Pod", "DaemonSet", "ReplicaSet", "Deployment")]
     maps = [name for _, name in view.store.in_namespace("ConfigMap", "kube-system") if name in ("coredns", "kube-proxy", "aws-auth", "cilium-config", "calico-config")]
     images = any("coredns" in name or "kube-proxy" in name for n in nodes for i in n.status.images for name in i.names)
-    if not traces and not events and not maps and not images:
+    operators = view.store.count("CustomResourceDefinition") and not view.store.count("Deployment")
+    if not traces and not events and not maps and not images and not operators:
         return
     yield make(
         "system-workloads-missing", CLUSTER, f"{len(nodes)} nodes run, and kube-system has no DaemonSet and no Deployment left", Severity.CRITICAL,

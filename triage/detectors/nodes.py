@@ -327,6 +327,10 @@ def restarts_together(node: Node, view: View) -> Iterator[Finding]:
             owner = view.owner(pod)
             if owner.kind in ("Job", "CronJob") or pod.metadata.deletion_timestamp is not None:
                 continue
+            ran = end.finished_at - end.started_at if end.started_at else None
+            looping = status.state.waiting is not None and status.state.waiting.reason == "CrashLoopBackOff"
+            if end.reason != "OOMKilled" and (looping or (status.restart_count >= 3 and ran is not None and ran < timedelta(minutes=10))):
+                continue  # it ends again and again by itself: that it did so now is chance
             if end.reason == "OOMKilled":
                 own_limit += 1
             else:

@@ -119,14 +119,20 @@ def leases_stale(view: View, index: Index) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def _present(node: str, at: datetime, view: View) -> set[Ref]:
-    """Owners that ran on a node around a moment: pods in the store (failed and leaving ones too) and remembered Scheduled events."""
-    found: set[Ref] = set()
+_ARRIVAL = timedelta(minutes=60)
+"""An owner that came to a node this short before it failed follows the failures."""
+
+
+def _present(node: str, at: datetime, view: View) -> dict[Ref, datetime]:
+    """Owners that ran on a node around a moment, failed and leaving pods too, with when the last of their pods came."""
+    found: dict[Ref, datetime] = {}
     for pod in view.store.pods_on(node).values():
         created = pod.metadata.creation_timestamp
-        if created is None or created <= at + timedelta(minutes=5):
-            found.add(view.owner(pod))
-    return {o for o in found if o.kind not in ("DaemonSet", "Node", "Pod")}
+        owner = view.owner(pod)
+        if owner.kind in ("DaemonSet", "Node", "Pod") or created is None or created > at + timedelta(minutes=5):
+            continue
+        found[owner] = max(created, found.get(owner, created))
+    return found
 
 
 def _assigned(view: View) -> dict[str, set[tuple[Ref, datetime]]]:
@@ -176,40 +182,48 @@ def in_turn(view: View, index: Index) -> Iterator[Finding]:
         return
     assigned = _assigned(view)
     on_failed: Counter[Ref] = Counter()
+    arrived: Counter[Ref] = Counter()
     for at, name in moments:
-        owners = _present(name, at, view) | {o for o, t in assigned.get(name, set()) if t <= at + timedelta(minutes=5)}
-        on_failed.update(owners)
+        owners = _present(name, at, view)
+        for owner, moment in assigned.get(name, set()):
+            if moment <= at + timedelta(minutes=5):
+                owners[owner] = max(moment, owners.get(owner, moment))
+        on_failed.update(owners.keys())
+        arrived.update(o for o, moment in owners.items() if at - moment <= _ARRIVAL)
     least = max(2, (len(names) + 1) // 2)
     candidates = [(o, k) for o, k in on_failed.items() if k >= least]
     healthy = [n.metadata.name for n in view.store.all("Node", Node) if n.metadata.name not in downs]
-    ranked: list[tuple[int, int, int, Ref]] = []
+    ranked: list[tuple[float, int, int, bool, Ref]] = []
     for owner, k in candidates:
         elsewhere = sum(1 for n in healthy if any(view.owner(p) == owner and not is_finished(p) for p in view.store.pods_on(n).values()))
-        ranked.append((-k, elsewhere, 0 if _unlimited(owner, view) else 1, owner))
-    # absence elsewhere and missing limits weigh as much as one node more
-    ranked.sort(key=lambda r: (r[0] + (r[1] / max(len(healthy), 1)) * 2 + r[2], r[3]))
+        unlimited = _unlimited(owner, view, "cpu" if reboots > oom else "memory")
+        # who came to a node shortly before it failed, has no limit and is nowhere else is more of a suspect than who was just there
+        weight = k + 0.5 * arrived[owner] + unlimited - 2 * elsewhere / max(len(healthy), 1)
+        ranked.append((-weight, k, elsewhere, unlimited, owner))
+    ranked.sort(key=lambda r: (r[0], r[4]))
     suspect = ranked[0] if ranked else None
-    who = f"; {suspect[3]} was on {-suspect[0]} of them" if suspect else ""
+    who = f"; {suspect[4]} was on {suspect[1]} of them" if suspect else ""
     still = sum(1 for n in names if any(f.rule == "node-not-ready" for f in downs[n]))
     yield make(
         "nodes-failing-in-turn", CLUSTER, f"{len(names)} of {total} nodes failed within {quantity.span_text(span)}{who}",
         Severity.CRITICAL if still or len(names) >= 3 else Severity.WARNING, "nodes that fail one after another (critical while one is down, or from three on)",
-        since=moments[0][0], source=SinceSource.CONDITION, related=[*(Ref("Node", "", n) for n in names[:20]), *([suspect[3]] if suspect else [])],
+        since=moments[0][0], source=SinceSource.CONDITION, related=[*(Ref("Node", "", n) for n in names[:20]), *([suspect[4]] if suspect else [])],
         evidence=[Evidence(f"Node {n}", downs[n][0].claim, t) for t, n in moments[:6]],
         facts={
-            "nodes": len(names), "span_seconds": span, "suspect": str(suspect[3]) if suspect else "", "suspect_on": -suspect[0] if suspect else 0,
-            "suspect_elsewhere": suspect[1] if suspect else 0, "suspect_no_limits": bool(suspect and suspect[2] == 0), "oom": oom, "reboots": reboots,
+            "nodes": len(names), "span_seconds": span, "suspect": str(suspect[4]) if suspect else "", "suspect_on": suspect[1] if suspect else 0,
+            "suspect_elsewhere": suspect[2] if suspect else 0, "suspect_no_limits": bool(suspect and suspect[3]),
+            "suspect_arrived": arrived[suspect[4]] if suspect else 0, "oom": oom, "reboots": reboots,
             "owners_tried": len(on_failed),
         },
     )  # fmt: skip
 
 
-def _unlimited(owner: Ref, view: View) -> bool:
+def _unlimited(owner: Ref, view: View, resource: str) -> bool:
     row = view.store.get(*owner)
     template = getattr(getattr(row, "spec", None), "template", None)
     if template is None:
         return False
-    return any("memory" not in c.resources.limits or "cpu" not in c.resources.limits for c in template.spec.containers)
+    return any(resource not in c.resources.limits for c in template.spec.containers)
 
 
 _TROUBLE = frozenset(
@@ -350,7 +364,7 @@ def not_ready_together(view: View, index: Index) -> Iterator[Finding]:
     yield make(
         "not-ready-together", CLUSTER, f"pods of {len(owners)} owners in {len(namespaces)} namespaces on {len(nodes)} nodes became unready within two minutes",
         Severity.CRITICAL, "four owners, two namespaces and three nodes at once", since=best[0].since, source=SinceSource.CONDITION,
-        related=[f.object for f in best[:20]], evidence=[e for f in best[:4] for e in f.evidence[:1]],
+        related=[f.object for f in best[:300]], evidence=[e for f in best[:4] for e in f.evidence[:1]],
         facts={"owners": len(owners), "namespaces": len(namespaces), "nodes": len(nodes)},
     )  # fmt: skip
 
