@@ -17,7 +17,8 @@ from incident.record import Record
 if TYPE_CHECKING:
     from cluster.transport import Api
 
-PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Nothing else is accepted: a server that cannot send metadata only answers 406, and no value leaves it."""
 TIMEOUT = 8.0
 
 
