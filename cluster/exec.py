@@ -19,9 +19,10 @@ import msgspec
 from cluster.access import Access
 from cluster.credentials import Credential
 from cluster.errors import ClusterError, ServerError, Unauthorized, from_response
+from cluster.failures import describe_failure
 from cluster.text import clean, clean_line
 from cluster.tls import client_context
-from cluster.transport import Api, describe_failure, version
+from cluster.transport import Api, version
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 OUTPUT_CAP = 1 << 20

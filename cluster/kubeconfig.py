@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import yaml
 from cluster import certificates
 from cluster.access import Access, ExecPlugin, Trust, User
 from cluster.errors import KubeconfigError
+from cluster.proxy import proxy_from_environment
 from cluster.text import clean_line
 
 DEFAULT_PATH = "~/.kube/config"
@@ -272,41 +272,6 @@ def certificate_sentence(user: User, now: datetime) -> str:
         return ""
     verb = "ended" if certificate.expired(now) else "ends"
     return f"The client certificate of user {user.name!r} {verb} on {certificate.not_after:%Y-%m-%d %H:%M} UTC; renew it."
-
-
-def proxy_from_environment(server: str, environ: Mapping[str, str]) -> str:
-    """HTTPS_PROXY/HTTP_PROXY as Go reads them: never for loopback, NO_PROXY with names, suffixes, addresses and networks."""
-    parts = urlsplit(server)
-    host = (parts.hostname or "").lower()
-    proxy = _either(environ, f"{parts.scheme}_proxy")
-    if not proxy or host == "localhost":
-        return ""
-    address = None
-    try:
-        address = ipaddress.ip_address(host)
-        if address.is_loopback:
-            return ""
-    except ValueError:
-        pass  # a name
-    for item in _either(environ, "no_proxy").lower().split(","):
-        rule = item.strip()
-        if rule == "*" or (rule and _bypasses(rule.rsplit(":", 1)[0] if rule.count(":") == 1 else rule, host, address)):
-            return ""
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _bypasses(rule: str, host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address | None) -> bool:
-    if address is not None:
-        try:
-            return address in ipaddress.ip_network(rule, strict=False)
-        except ValueError:
-            return False
-    rule = rule.removeprefix("*")
-    return host.endswith(rule) if rule.startswith(".") else host == rule or host.endswith(f".{rule}")
-
-
-def _either(environ: Mapping[str, str], name: str) -> str:
-    return environ.get(name.upper()) or environ.get(name) or ""
 
 
 def _text(value: Mapping[str, Any], key: str) -> str:

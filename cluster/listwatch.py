@@ -10,76 +10,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from cluster.decode import KindDecoder, Known, Page, WatchEvent
 from cluster.errors import ClusterError, Expired, Forbidden, Invalid, NotAcceptable, NotFound, TooManyRequests, Unreachable, from_status
 from cluster.freshness import State
 from cluster.kinds import Kind
 from cluster.objects import Object
+from cluster.pace import Pace
+from cluster.pages import PageTask
 from cluster.sharing import Sharing
+from cluster.sink import Sink
 from cluster.store import Key
-from cluster.transport import JSON, Api
+from cluster.transport import JSON, PARTIAL, PARTIAL_LIST, Api
 
-PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-PARTIAL_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_CONTINUE = re.compile(rb'"continue":\s*"([^"\\]*)"')
 SLICE = 150
 """Objects of a page that are cleaned and applied before others get a turn."""
-_HEAD = 65_536
-"""Bytes of a page within which its metadata are looked for: Go writes them before the items."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Times in seconds, and sizes."""
-
-    page: int = 500
-    """Objects a page."""
-    silence: float = 100.0
-    """Longest silence of a watch before it is opened again: bookmarks come about once a minute."""
-    initial_silence: float = 5.0
-    """Longest silence within a streamed list, before pages are tried."""
-    answer: float = 20.0
-    """Longest wait for the first byte of an answer."""
-    watch: tuple[int, int] = (300, 600)
-    """timeoutSeconds of a watch is drawn from here, so that watches do not end together."""
-    denied: float = 60.0
-    """Wait after 403, 404 and 406: permissions and APIs change seldom."""
-    backoff: float = 0.5
-    backoff_cap: float = 30.0
-    retry_after_cap: float = 120.0
-
-
-class Sink(Protocol):
-    """Where the state of one kind goes. No method waits."""
-
-    def listing(self) -> None:
-        """A list begins: what follows is the whole, until `listed`."""
-
-    def objects(self, objects: list[Object], remaining: int | None) -> None:
-        """A part of the list; `remaining` objects are still to come, None when that is not known."""
-
-    def listed(self) -> None:
-        """The list is complete: what it did not name is gone."""
-
-    def updates(self, upserts: list[Object], deletes: list[Key]) -> None:
-        """Changes after the list."""
-
-    def beat(self) -> None:
-        """The server said something, a bookmark for example."""
-
-    def connected(self) -> None:
-        """A watch is open: the state is live."""
-
-    def faulty(self, number: int) -> None:
-        """So many objects could not be decoded."""
-
-    def trouble(self, state: State, reason: str) -> None:
-        """No longer live, and why."""
 
 
 @dataclass(slots=True)
@@ -278,7 +225,7 @@ class KindWatch:
         except ValueError as error:
             raise Unreachable(f"list {self._what}: the answer is not a list; something in front of the API server answers.") from error
 
-    def _page_task(self, token: str) -> _PageTask:
+    def _page_task(self, token: str) -> PageTask:
         parameters: dict[str, str] = {"limit": str(self._pace.page)}
         if self._restarts >= 3:
             parameters = {"resourceVersion": "0"}  # pages expire faster than they can be read: the watch cache gives all at once
@@ -287,7 +234,7 @@ class KindWatch:
         if self._kind.field_selector:
             parameters["fieldSelector"] = self._kind.field_selector
         accept = PARTIAL_LIST if self._kind.metadata_only else JSON
-        return _PageTask(self._api, self._path, parameters, accept, f"list {self._what}", self._pace)
+        return PageTask(self._api, self._path, parameters, accept, f"list {self._what}", self._pace)
 
     def _finish_list(self, version: str) -> None:
         self._version = version
@@ -372,62 +319,3 @@ class KindWatch:
 
 class _NotStreaming(Exception):
     """The server answers, but not with a list that ends."""
-
-
-class _PageTask:
-    """One page on its way: first its continue token, then its body."""
-
-    def __init__(self, api: Api, path: str, parameters: dict[str, str], accept: str, what: str, pace: Pace) -> None:
-        self.token: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._arguments = (api, path, parameters, accept, what, pace)
-        self.body = asyncio.create_task(self._fetch())
-
-    def cancel(self) -> None:
-        self.body.cancel()
-        # Whoever gave up does not look at the results any more; asyncio would report them as never retrieved.
-        self.body.add_done_callback(_swallow)
-        if not self.token.done():
-            self.token.cancel()
-        else:
-            _swallow(self.token)
-
-    async def _fetch(self) -> bytes:
-        api, path, parameters, accept, what, pace = self._arguments
-        kept = bytearray()
-        try:
-            async with (
-                asyncio.timeout(pace.answer) as guard,
-                api.open(path, parameters, accept=accept, what=what, read=pace.answer, compress=True) as response,
-                contextlib.aclosing(response.chunks()) as chunks,
-            ):
-                async for chunk in chunks:
-                    guard.reschedule(asyncio.get_running_loop().time() + pace.answer)
-                    kept += chunk
-                    if not self.token.done():
-                        self._look(kept)
-            if not self.token.done():
-                self.token.set_result("")  # the page itself will tell
-            return bytes(kept)
-        except TimeoutError as error:
-            failure = Unreachable(f"{what}: no answer within {pace.answer:g} s; the server is slow or frozen.")
-            self._fail(failure)
-            raise failure from error
-        except ClusterError as error:
-            self._fail(error)
-            raise
-
-    def _fail(self, error: ClusterError) -> None:
-        if not self.token.done():
-            self.token.set_exception(error)
-
-    def _look(self, kept: bytearray) -> None:
-        end = kept.find(b'"items"', 0, _HEAD)
-        if end < 0 and len(kept) < _HEAD:
-            return
-        found = _CONTINUE.search(kept, 0, end if end >= 0 else _HEAD)
-        self.token.set_result(found.group(1).decode("ascii", "replace") if found else "")
-
-
-def _swallow(future: asyncio.Future[str] | asyncio.Task[bytes]) -> None:
-    if not future.cancelled():
-        future.exception()

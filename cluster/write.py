@@ -16,10 +16,9 @@ import msgspec
 
 from cluster.decode import clean_tree
 from cluster.errors import OutcomeUnknown, Refused, ServerError, Unreachable
-from cluster.listwatch import PARTIAL
 from cluster.mode import Mode, Purpose
 from cluster.text import clean_line
-from cluster.transport import Api, Params, send
+from cluster.transport import PARTIAL, Api, Params, send
 
 FIELD_MANAGER = "stanch"
 PREFIX = "stanch-probe-"

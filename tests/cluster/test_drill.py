@@ -15,9 +15,9 @@ from cluster.freshness import State
 from cluster.health import Beat, Reach
 from cluster.kinds import BY_NAME
 from cluster.kubeconfig import load_access
-from cluster.listwatch import Pace
 from cluster.live import LiveCluster
 from cluster.logs import read_logs
+from cluster.pace import Pace
 from cluster.reading import get_object, server_version
 from cluster.write import Mode, Purpose, Writer
 from drills.run import serve_in_thread

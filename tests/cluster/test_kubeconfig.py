@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from cluster.errors import KubeconfigError
-from cluster.kubeconfig import find_paths, list_contexts, load_access, proxy_from_environment
+from cluster.kubeconfig import find_paths, list_contexts, load_access
+from cluster.proxy import proxy_from_environment
 from tests.cluster.certificates import Pair, make_pair
 
 Doc = dict[str, Any]

@@ -13,8 +13,8 @@ from cluster.access import Access
 from cluster.freshness import State
 from cluster.health import Beat
 from cluster.kinds import BY_NAME
-from cluster.listwatch import Pace
 from cluster.live import LiveCluster
+from cluster.pace import Pace
 from cluster.transport import Api, Limits
 from tests.cluster.fake import FakeCluster, answering, bookmark, until
 
