@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cluster.objects import Node, Pod, Ref
 from triage.finding import SharedAttribute
@@ -21,6 +21,8 @@ from triage.view import INSTANCE_TYPE, POOL, ZONE, View, is_finished, label
 ALPHA = 0.05
 _SHARE_INSIDE = 0.6
 _LIMIT = 8
+_NEW = timedelta(hours=48)
+"""Only a recent moment says something by being the birthday of what fails."""
 
 ORDER = (
     "node", "owner", "image digest", "image", "kubelet version", "kernel version", "container runtime", "os image", "node pool", "instance type",
@@ -125,7 +127,9 @@ def _tables(inside: Counter[Attribute], n_in: int, outside_: Mapping[Attribute, 
     ]
 
 
-def of_pods(pods: Sequence[Pod], failing: Iterable[Pod], population: Population, view: View) -> tuple[SharedAttribute, ...]:
+def of_pods(
+    pods: Sequence[Pod], failing: Iterable[Pod], population: Population, view: View, limit: int = _LIMIT
+) -> tuple[SharedAttribute, ...]:
     """What these pods share against all pods that are neither these nor failing otherwise."""
     if len(pods) < 2:
         return ()
@@ -152,18 +156,19 @@ def of_pods(pods: Sequence[Pod], failing: Iterable[Pod], population: Population,
     _count_storage(inside, out, counts, view)
     tables = _tables(inside, len(pods), out, n_out)
     # an old pod among the failing ones must not hide that all others are young: several moments are tried, and paid for by the correction
-    for moment in _moments([p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp]):
+    young = [p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp and view.now - p.metadata.creation_timestamp <= _NEW]
+    for moment in _moments(young, len(pods)):
         failing_since = sum(1 for p in all_failing.values() if not is_finished(p) and _at_or_after(p, moment))
         later = max(0, population.created_since(moment) - failing_since)
         k = sum(1 for p in pods if _at_or_after(p, moment))
         tables.append(Table("created after", moment.isoformat(), (k, len(pods)), (min(later, n_out), n_out)))
-    return judge(tables)
+    return judge(tables, limit)
 
 
-def _moments(created: list[datetime], most: int = 6) -> list[datetime]:
+def _moments(created: list[datetime], failing: int, most: int = 6) -> list[datetime]:
     """The earliest creation times, at most `most`: those that still have most of the failing objects after them."""
     distinct = sorted(set(created))
-    return [t for t in distinct[:most] if sum(1 for c in created if c >= t) >= max(2, _SHARE_INSIDE * len(created))]
+    return [t for t in distinct[:most] if sum(1 for c in created if c >= t) >= max(2, _SHARE_INSIDE * failing)]
 
 
 def has(pod: Pod, what: str, value: str, view: View) -> bool:

@@ -133,7 +133,7 @@ _FINDINGS: tuple[Rule, ...] = (
     # ---- nodes, seen together
     _rule(
         "nodes-unknown-together", "cluster", "Many nodes of several pools stopped reporting within 90 s: suspect the control plane", "story 003 #5; node lifecycle",
-        nodes="int", total="int", within_seconds="int", pools="int", recovered="int: Ready again now", all="bool: every node",
+        nodes="int", total="int", within_seconds="int", pools="int", recovered="int: Ready again now", all="bool: every node", bursts="int: how often within the hour",
     ),
     _rule("leases-stale-together", "cluster", "At least half of the node Leases are stale at once", "story 003 #5", nodes="int", total="int"),
     _rule(

@@ -14,7 +14,7 @@ from triage import blast, cohort
 from triage import changes as change_rules
 from triage.finding import ChangeFact, Finding, Severity, SharedAttribute, Symptom
 from triage.index import Index
-from triage.titles import mechanism, title
+from triage.titles import leading, title
 from triage.view import View, is_finished
 
 _ON_NODE = frozenset(
@@ -208,9 +208,11 @@ def _join_chains(findings: list[Finding], first_key: dict[str, str], groups: _Gr
         join(dns, [*by_rule.get("not-ready-together", []), *by_rule.get("dns-lookups-failing", [])])
     plane = [f for f in by_rule.get("control-plane-degraded", []) if f.facts.get("component") in ("kube-apiserver", "etcd")]
     told = [f for rule in _CONTROL_PLANE for f in by_rule.get(rule, [])]
+    if plane or told:
+        plane = by_rule.get("control-plane-degraded", [])
     for one, other in zip([*plane, *told], [*plane, *told][1:], strict=False):
         groups.join(first_key[one.id], first_key[other.id])
-    for finding in plane:
+    for finding in [f for f in plane if f.facts.get("component") in ("kube-apiserver", "etcd")]:
         join(finding, [f for f in by_rule.get("ingress-degraded", []) if not f.facts.get("oom_killed")])
     for flood in by_rule.get("cronjob-flood", []):
         mine = (flood.object.namespace, flood.object.name)
@@ -274,7 +276,7 @@ def _symptom(key: str, findings: list[Finding], view: View, index: Index, change
         shared=_shared(findings, objects, view, index, failing) if severity is not Severity.INFO else (),
         changes=related_changes(findings, objects, since, changes, view),
         blast=blast.dependants(objects, view) if severity is not Severity.INFO else (),
-        mechanism=mechanism(findings),
+        mechanism=leading(findings).rule,
     )
 
 
@@ -296,6 +298,13 @@ def _shared(findings: list[Finding], objects: tuple[Ref, ...], view: View, index
     pods = [p for p in (view.store.get(*r) for r in refs) if isinstance(p, Pod) and not is_finished(p)]
     nodes = [r.name for r in objects if r.kind == "Node"]
     found: list[SharedAttribute] = []
+    lead = leading(findings)
+    if lead.rule == "cronjob-flood" and lead.since is not None:
+        found.append(_flood(lead, view, index))
+    elif lead.rule in _SYSTEM:
+        # what began it, before what followed from it
+        origin = [p for p in (view.store.get(*r) for r in lead.related) if isinstance(p, Pod) and not is_finished(p)]
+        found.extend(cohort.of_pods(origin, failing, index.population, view, limit=3))
     if len(nodes) == 1:
         # one node: what happened to its pods says whether it is the node, notes included
         more = {r for f in findings for r in (f.object, *f.related) if r.kind == "Pod"}
@@ -311,6 +320,15 @@ def _shared(findings: list[Finding], objects: tuple[Ref, ...], view: View, index
     if len(pods) >= 2 and not nodes:
         found.extend(cohort.of_pods(pods, failing, index.population, view))
     return tuple({(s.what, s.value): s for s in reversed(found)}.values())[::-1]
+
+
+def _flood(finding: Finding, view: View, index: Index) -> SharedAttribute:
+    """How many of the pods created since a flood began are of its CronJob, against the pods before."""
+    assert finding.since is not None
+    mine = sum(1 for p in view.pods_of(finding.object) if not is_finished(p))
+    since = max(index.population.created_since(finding.since), mine)
+    before = max(index.population.total - since, 0)
+    return SharedAttribute("owner", str(finding.object), (mine, since), (0, before), cohort.fisher(mine, since, 0, before))
 
 
 def _suspect(finding: Finding, view: View) -> Iterator[SharedAttribute]:
@@ -351,13 +369,19 @@ def related_changes(
             owners.add(view.owner(row))
             if row.spec.node_name:
                 nodes.add(row.spec.node_name)
-    wide = any(f.object.kind == "Cluster" for f in findings) or len(nodes) > 1 or len(namespaces) > 2
+    quiet = all(f.severity is Severity.INFO for f in findings)
+    wide = not quiet and any(f.object.kind == "Cluster" for f in findings)
+    wide = wide or (not quiet and (len(nodes) > 1 or len(namespaces) > 2))
     has_nodes = any(r.kind == "Node" for r in objects)
-    managers = {str(f.facts.get("manager")) for f in findings if f.facts.get("manager")}
+    managers = {str(f.facts.get(name)) for f in findings for name in ("manager", "supplier", "edited_by") if f.facts.get(name)}
 
     def relation(change: ChangeFact) -> int:
         if change.rule == "secrets-written-together":
             return 0 if change.manager in managers else 1
+        if change.object.name in managers and change.object.kind in _WORKLOADS:
+            return 0  # the supplier itself was changed
+        if change.rule in ("workload-created", "service-edited", "ingress-edited", "autoscaler-edited"):
+            return 1 if change.object in owners or change.object in direct or change.object.namespace in namespaces else 3 if wide else -1
         if change.object in direct or change.object in owners or (change.manager and change.manager in managers):
             return 0
         if change.object.kind == "Node":

@@ -10,30 +10,34 @@ from triage.finding import Finding
 
 _TELLING = (
     "api-server-unreachable", "objects-vanished", "system-namespaces-recreated", "system-workloads-missing", "owners-missing", "nodes-unknown-together",
-    "secret-keys-lost", "secret-missing-across-namespaces", "nodes-failing-in-turn", "failures-on-new-nodes", "cronjob-flood", "dns-degraded", "ingress-degraded",
-    "control-plane-degraded", "etcd-errors-in-messages", "leader-changes", "daemonset-image-drift", "webhook-backend-down", "exposed-privileged-workload",
-    "stateful-on-emptydir", "node-system-oom", "restarts-together-on-node", "pods-stuck-on-node", "node-not-ready", "node-network-unavailable",
-    "node-pressure", "sandboxes-recreated-on-node", "node-rebooted", "node-lease-stale", "node-flapping", "not-ready-together", "pod-sandbox-failed",
+    "secret-keys-lost", "secret-missing-across-namespaces", "nodes-failing-in-turn", "failures-on-new-nodes", "cronjob-flood", "control-plane-degraded", "dns-degraded", "ingress-degraded",
+    "etcd-errors-in-messages", "leader-changes", "daemonset-image-drift", "webhook-backend-down", "exposed-privileged-workload",
+    "stateful-on-emptydir", "node-system-oom", "pods-stuck-on-node", "node-not-ready", "node-network-unavailable", "node-pressure",
+    "restarts-together-on-node", "sandboxes-recreated-on-node", "node-rebooted", "node-lease-stale", "node-flapping", "not-ready-together", "pod-sandbox-failed",
     "pod-volume-failed", "volume-attachment-failed", "pod-config-missing", "new-pods-failing", "create-failed", "pods-rejected-in-bulk",
     "pod-image-pull-failed", "pod-oom-killed", "pod-crash-looping", "pod-unschedulable", "pod-evicted", "pod-rejected-by-kubelet",
 )  # fmt: skip
 _RANK = {rule: rank for rank, rule in enumerate(_TELLING)}
 
 
-def _leading(findings: Sequence[Finding]) -> Finding:
+def leading(findings: Sequence[Finding]) -> Finding:
+    """The finding that says most about the mechanism, among those that count."""
     worst = min(f.severity.rank for f in findings)
     loud = [f for f in findings if f.severity.rank <= max(worst, 1)] or list(findings)
-    return min(loud, key=lambda f: (_RANK.get(f.rule, len(_RANK)), f.severity.rank, f.id))
+    return min(loud, key=lambda f: (_rank(f), f.severity.rank, f.id))
 
 
-def mechanism(findings: Sequence[Finding]) -> str:
-    """The rule of the leading finding."""
-    return _leading(findings).rule
+def _rank(finding: Finding) -> int:
+    """How much a finding says about the mechanism. DNS or ingress that only misses a pod is an effect of something else, if that is there."""
+    facts = finding.facts
+    if finding.rule in ("dns-degraded", "ingress-degraded") and facts.get("ready") and not facts.get("oom_killed") and not facts.get("restarted"):
+        return len(_RANK)
+    return _RANK.get(finding.rule, len(_RANK) + 1)
 
 
 def title(findings: Sequence[Finding]) -> str:
     """One short line: what, where, how many."""
-    lead = _leading(findings)
+    lead = leading(findings)
     facts, same = lead.facts, [f for f in findings if f.rule == lead.rule]
     count = len({f.object for f in same})
     rule = lead.rule

@@ -325,7 +325,7 @@ def restarts_together(node: Node, view: View) -> Iterator[Finding]:
             if end is None or end.finished_at is None or not view.within(end.finished_at, INCIDENT):
                 continue
             owner = view.owner(pod)
-            if owner.kind in ("Job", "CronJob") or pod.metadata.deletion_timestamp is not None:
+            if owner.kind in ("Job", "CronJob") or pod.metadata.deletion_timestamp is not None or pod.status.reason == "Evicted":
                 continue
             ran = end.finished_at - end.started_at if end.started_at else None
             looping = status.state.waiting is not None and status.state.waiting.reason == "CrashLoopBackOff"

@@ -68,7 +68,8 @@ def attachment(row: VolumeAttachment, view: View) -> Iterator[Finding]:
     if error is not None and not stuck_attach and not stuck_detach and error.time is not None and view.now - error.time < timedelta(seconds=30):
         view.wake(error.time + timedelta(seconds=30))
         return
-    since = (error.time if error else None) or deleting or created
+    lost = next((c.last_transition_time for c in node.status.conditions if c.type == "Ready"), None) if node is not None and down_and_wanted else None
+    since = (error.time if error else None) or deleting or lost or (created if stuck_attach else None)
     others = [
         v.spec.node_name for v in view.store.all("VolumeAttachment", VolumeAttachment)
         if v.spec.source.persistent_volume_name == name and v.spec.node_name != node_name and v.status.attached
@@ -83,7 +84,7 @@ def attachment(row: VolumeAttachment, view: View) -> Iterator[Finding]:
         text = f"{operation} does not end"
     yield make(
         "volume-attachment-failed", ref, f"volume {name} on {node_name}: {text}"[:240], Severity.WARNING, "a volume that cannot be moved or attached",
-        since=since, source=SinceSource.STATUS, evidence=[field_evidence(ref, "status", text, since)],
+        since=since, source=SinceSource.STATUS if since else SinceSource.FIRST_SEEN, evidence=[field_evidence(ref, "status", text, since)],
         related=[Ref("PersistentVolume", "", name), Ref("Node", "", node_name)],
         facts={
             "operation": operation, "driver": row.spec.attacher, "node": node_name, "node_exists": node is not None, "node_ready": ready,

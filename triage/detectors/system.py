@@ -111,7 +111,7 @@ def serving(row: Owner, view: View) -> Iterator[Finding]:
     if role == "dns":
         yield from _dns(row, ref, pods, state)
     else:
-        yield from _ingress(ref, state, view)
+        yield from _ingress(ref, pods, state, view)
 
 
 def _dns(row: Owner, ref: Ref, pods: list[Pod], state: Health) -> Iterator[Finding]:
@@ -142,7 +142,7 @@ def _dns(row: Owner, ref: Ref, pods: list[Pod], state: Health) -> Iterator[Findi
         )  # fmt: skip
 
 
-def _ingress(ref: Ref, state: Health, view: View) -> Iterator[Finding]:
+def _ingress(ref: Ref, pods: list[Pod], state: Health, view: View) -> Iterator[Finding]:
     if not _sick(state):
         return
     hosts: set[str] = set()
@@ -164,6 +164,7 @@ def _ingress(ref: Ref, state: Health, view: View) -> Iterator[Finding]:
         Severity.CRITICAL if bad and state.fresh else Severity.WARNING if state.fresh else Severity.INFO,
         "critical when none is ready, two were killed for memory, or most restarted within 30 min", since=_since(state), source=SinceSource.STATUS,
         evidence=state.evidence or [field_evidence(ref, "pods", parts[0])], active=state.fresh,
+        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:50]],
         facts={
             "ready": state.ready, "total": state.total, "oom_killed": state.oom, "restarted": state.restarted, "limit": state.limit,
             "hosts": len(hosts), "within_seconds": within, "backends_ready": backends > 0 and ready * 10 >= backends * 8,

@@ -49,16 +49,11 @@ def unknown_together(view: View, index: Index) -> Iterator[Finding]:
                     recovered.setdefault(finding.object.name, []).extend(t for t in event.times if view.now - t <= RECENT)
     points = sorted([(t, n) for n, t in moments.items()] + [(t, n) for n, ts in recovered.items() for t in ts])
     total = view.store.count("Node")
-    best: list[tuple[datetime, str]] = []
-    start = 0
-    for end in range(len(points)):
-        while points[end][0] - points[start][0] > AT_ONCE:
-            start += 1
-        if len({n for _, n in points[start : end + 1]}) > len({n for _, n in best}):
-            best = points[start : end + 1]
-    names = sorted({n for _, n in best})
-    if len(names) < 3 or len(names) * 3 < total:
+    bursts = [b for b in _bursts(points) if len({n for _, n in b}) >= max(3, (total + 2) // 3)]
+    if not bursts:
         return
+    best = max(bursts, key=lambda b: (len({n for _, n in b}), -b[0][0].timestamp()))
+    names = sorted({n for _, n in best})
     nodes = [n for n in map(view.node, names) if n is not None]
     ooms = {f.object.name for f in index.rule("node-system-oom")} | {f.object.name for f in index.rule("node-rebooted")}
     if len(ooms & set(names)) * 2 > len(names):
@@ -70,12 +65,23 @@ def unknown_together(view: View, index: Index) -> Iterator[Finding]:
         "nodes-unknown-together", CLUSTER, f"{len(names)} of {total} nodes stopped reporting within {max(span, 1)} s"
         + (f", {back} are back" if back else ""),
         Severity.CRITICAL if unknown_now else Severity.WARNING, "a third of the nodes at once (critical while any is silent)",
-        since=best[0][0], source=SinceSource.CONDITION, related=[Ref("Node", "", n) for n in names[:20]], active=bool(unknown_now) or bool(back),
+        since=bursts[0][0][0], source=SinceSource.CONDITION, related=[Ref("Node", "", n) for n in sorted({n for b in bursts for _, n in b})[:50]],
         evidence=[Evidence(f"Node {n} Ready", "NodeNotReady", t) for t, n in best[:6]],
         facts={
-            "nodes": len(names), "total": total, "within_seconds": span, "pools": len(pools), "recovered": back, "all": len(names) == total,
+            "nodes": len(names), "total": total, "within_seconds": span, "pools": len(pools), "recovered": back, "all": len(names) == total, "bursts": len(bursts),
         },
     )  # fmt: skip
+
+
+def _bursts(points: list[tuple[datetime, str]]) -> list[list[tuple[datetime, str]]]:
+    """Runs of moments, in order, each within 90 s of its first."""
+    runs: list[list[tuple[datetime, str]]] = []
+    for point in points:
+        if runs and point[0] - runs[-1][0][0] <= AT_ONCE:
+            runs[-1].append(point)
+        else:
+            runs.append([point])
+    return runs
 
 
 def leases_stale(view: View, index: Index) -> Iterator[Finding]:
