@@ -71,6 +71,8 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         self._follow = follow
         self._cursor = -1
         self._drawn_width = 0
+        self._held = False
+        """Whether somebody put the cursor where it is; before that it stays on the first line, which is the worst."""
 
     # -- content
 
@@ -105,7 +107,7 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         new = list(self._build(width))
         self._lines = new
         before = self._cursor
-        self._cursor = self._find(target, before)
+        self._cursor = self._find(target if self._held else "", before if self._held else -1)
         virtual = Size(width, len(new))
         if virtual != self.virtual_size or width != self._drawn_width:
             self._drawn_width = width
@@ -168,10 +170,12 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
     def move_to(self, target: str) -> None:
         """Put the cursor on a target, if it is there."""
         index = self._find(target, -1)
+        self._held = True
         if index >= 0 and self._lines[index].target == target:
             self._move(index)
 
     def _move(self, index: int) -> None:
+        self._held = True
         if index == self._cursor:
             return
         before, self._cursor = self._cursor, index

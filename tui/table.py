@@ -70,6 +70,8 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._headings: Sequence[Heading] = ()
         self._row = 0
         self._key: Hashable | None = None
+        self._held = False
+        """Whether somebody put the cursor where it is; before that it stays on the first row."""
         self._drawn: dict[int, Line] = {}
         """What was drawn last in each row; rows that would look the same are not repainted."""
 
@@ -78,7 +80,7 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
     def show(self, rows: Rows, headings: Sequence[Heading], cells: Cells) -> None:
         """Other rows or other columns: everything is drawn anew; other rows begin at the top."""
         if rows is not self._rows:
-            self._row, self._key = 0, None
+            self._row, self._key, self._held = 0, None, False
             self.scroll_to(y=0, animate=False, immediate=True)
         self._rows, self._headings, self._cells = rows, headings, cells
         self.moved()
@@ -88,7 +90,9 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         count = len(self._rows)
         self.virtual_size = Size(self.size.width, count + 1)
         row = self._rows.row_of(self._key) if self._key is not None and count else None
-        if row is None:
+        if not self._held:
+            row = 0
+        elif row is None:
             row = min(self._row, max(0, count - 1))
         shift = row - self._row
         self._row = row
@@ -166,6 +170,7 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         count = len(self._rows)
         if not count:
             return
+        self._held = True
         before, self._row = self._row, max(0, min(row, count - 1))
         self._key = self._rows.key_at(self._row)
         self._repaint(before)

@@ -52,20 +52,27 @@ def symptom_lines(view: View, now: datetime, width: int) -> list[Line]:
 def _symptom(item: SymptomView, now: datetime, width: int) -> list[Line]:
     symptom = item.symptom
     word, style = SEVERITY[symptom.severity]
-    age = ago(symptom.since, now)
-    head = columns(("", 0), (word, 4, style), (symptom.title, max(10, width - 18), "strong"), (age.rjust(8), 8), target=symptom.id, gap=1)
-    best = item.matches[0] if item.matches else None
-    runbook = (
-        f"{best.id} {best.score:.2f}" if best and best.confident else (f"perhaps {best.id} {best.score:.2f}" if best else "no runbook fits")
-    )
+    rows = [row.text.rstrip() for row in wrap(line(symptom.title), max(10, width - 17))]
+    if len(rows) > 2:
+        rows = [rows[0], shorten(" ".join(rows[1:]), max(10, width - 17))]
+    age = ago(symptom.since, now).rjust(8)
+    lines = [columns(("", 0), (word, 4, style), (rows[0], max(10, width - 17), "strong"), (age, 8), target=symptom.id, gap=1)]
+    lines += [columns(("", 5), (row, max(10, width - 17), "strong"), target=symptom.id, gap=1) for row in rows[1:]]
+    runbook, look = _runbook(item, max(24, width // 2))
+    space = max(0, width - 9 - len(runbook))
     shared = shared_text(symptom)
-    room = width - 8
-    name = shorten(runbook, max(20, room // 2 + 4))
-    space = max(0, room - len(name) - 2)
     if len(shared) > space:
         shared = shared.replace(" of ", "/")
-    second = columns(("", 4), (shared, space), (name, len(name), "key" if best and best.confident else "muted"), target=symptom.id)
-    return [head, second]
+    return [*lines, columns(("", 4), (shared, space), (runbook, len(runbook), look), target=symptom.id)]
+
+
+def _runbook(item: SymptomView, room: int) -> tuple[str, str]:
+    """The runbook that fits best, with its score; the score is never what is cut."""
+    if not item.matches:
+        return "no runbook fits", "muted"
+    best = item.matches[0]
+    perhaps = "" if best.confident else "perhaps "
+    return f"{shorten(perhaps + best.id, room - 5)} {best.score:.2f}", "key" if best.confident else "muted"
 
 
 def shared_text(symptom: Symptom) -> str:
@@ -169,16 +176,16 @@ def _shared_sentence(shared: SharedAttribute) -> str:
 def reason_lines(match: Match, width: int) -> list[Line]:
     """For, missing and against; an empty `against` is said."""
     lines: list[Line] = []
-    lines += _reasons("for", match.for_, "good", width)
+    lines += _reasons("for", match.for_, "good", width, tells=False)
     lines += _reasons("missing", match.missing, "unknown", width)
     lines += _reasons("against", match.against, "critical", width) or [line((" against  ", "muted"), ("nothing", "muted"))]
     return lines
 
 
-def _reasons(label: str, reasons: Sequence[Reason], style: str, width: int) -> list[Line]:
+def _reasons(label: str, reasons: Sequence[Reason], style: str, width: int, tells: bool = True) -> list[Line]:
     lines: list[Line] = []
     for reason in reasons:
-        tell: tuple[str, str] = (f"  (step {reason.step} tells)", "key") if reason.step else ("", "plain")
+        tell: tuple[str, str] = (f"  (step {reason.step} tells)", "key") if reason.step and tells else ("", "plain")
         lines += wrap(line((f" {label:<9}", style), reason.text, tell), width, 10)
     return lines
 
