@@ -17,6 +17,7 @@ Json = dict[str, Any]
 PODS_A_DEPLOYMENT = 20
 DEPLOYMENTS_A_NAMESPACE = 10
 CRASHING = "payments-0000"
+SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 def population(*, nodes: int, pods: int, crashing: int = 12, now: datetime | None = None) -> Iterator[Json]:
@@ -28,6 +29,8 @@ def population(*, nodes: int, pods: int, crashing: int = 12, now: datetime | Non
     now = (now or datetime.now(UTC)).replace(microsecond=0)
     born = now - timedelta(days=3)
     deployments = -(-pods // PODS_A_DEPLOYMENT)
+    for name in SYSTEM_NAMESPACES:  # else the API server makes them, younger than all that is in the cluster
+        yield _namespace(name, born)
     for number in range(-(-deployments // DEPLOYMENTS_A_NAMESPACE)):
         yield _namespace(f"team-{number:03d}", born)
     for number in range(nodes):

@@ -1,0 +1,127 @@
+"""A real API server with a flood: every request is passed on, and the watch of pods carries thousands of changes a second.
+
+`python -m bench.firehose KUBECONFIG RATE OUT` listens on loopback without TLS, writes a kubeconfig for itself to OUT and runs until
+SIGTERM.
+Two cores cannot make a real API server produce that many; the client cannot tell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import yaml
+from aiohttp import web
+
+from tests.rungs.kubeconfig import current, headers, trust
+
+CHANGED = 2000  # pods that the flood moves about
+PAUSE = 0.02  # seconds between two bursts
+_VERSION = re.compile(rb'"resourceVersion":"(\d+)"')
+_END = b"k8s.io/initial-events-end"
+
+
+class Firehose:
+    """`rate`: changes a second on each cluster-wide watch of pods, once its initial events are through."""
+
+    def __init__(self, kubeconfig: Path, rate: float) -> None:
+        self._rate = rate
+        server = current(kubeconfig)[0]["server"]
+        self._upstream = httpx.AsyncClient(
+            base_url=server,
+            verify=trust(kubeconfig) or True,
+            headers=headers(kubeconfig),
+            timeout=httpx.Timeout(30, read=None),
+            trust_env=False,
+        )
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        passed = {name: value for name, value in request.headers.items() if name.lower() in ("accept", "content-type", "user-agent")}
+        body = await request.read()
+        async with self._upstream.stream(request.method, request.path_qs, headers=passed, content=body or None) as upstream:
+            reply = web.StreamResponse(
+                status=upstream.status_code, headers={"Content-Type": upstream.headers.get("content-type", "text/plain")}
+            )
+            await reply.prepare(request)
+            flooded = request.path == "/api/v1/pods" and request.query.get("watch") in ("1", "true") and upstream.is_success
+            try:
+                await (self._flood(upstream.aiter_raw(), reply) if flooded else _pass(upstream.aiter_bytes(), reply))
+            except ConnectionError:
+                pass  # the client went away
+        return reply
+
+    async def _flood(self, chunks: AsyncIterator[bytes], reply: web.StreamResponse) -> None:
+        pods: list[bytes] = []
+        newest, pending = 0, b""
+        async for chunk in chunks:
+            await reply.write(chunk)
+            *lines, pending = (pending + chunk).split(b"\n")
+            pods += [line for line in lines if _END not in line][: CHANGED - len(pods)]
+            newest = max([newest, *(int(found) for line in lines for found in _VERSION.findall(line))])
+            if any(_END in line for line in lines):
+                break
+        pairs = [_variants(line) for line in pods[:CHANGED]]
+        loop = asyncio.get_running_loop()
+        began, sent = loop.time(), 0
+        while True:
+            due = int((loop.time() - began) * self._rate)
+            burst = []
+            for number in range(sent, due):
+                newest += 1
+                line = pairs[number % len(pairs)][number // len(pairs) % 2]
+                burst.append(_VERSION.sub(b'"resourceVersion":"%d"' % newest, line, count=1))
+            sent = due
+            if burst:
+                await reply.write(b"\n".join(burst) + b"\n")
+            await asyncio.sleep(PAUSE)
+
+
+async def _pass(chunks: AsyncIterator[bytes], reply: web.StreamResponse) -> None:
+    async for chunk in chunks:
+        await reply.write(chunk)
+
+
+def _variants(line: bytes) -> tuple[bytes, bytes]:
+    """The pod as MODIFIED, and once more with another restart count, so that every event changes something that is shown."""
+    event = json.loads(line)
+    event["type"] = "MODIFIED"
+    plain = json.dumps(event, separators=(",", ":")).encode()
+    for status in event["object"]["status"].get("containerStatuses", []):
+        status["restartCount"] += 1
+    return plain, json.dumps(event, separators=(",", ":")).encode()
+
+
+async def serve(kubeconfig: Path, rate: float, out: Path) -> None:
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", Firehose(kubeconfig, rate).answer)
+    runner = web.AppRunner(application, shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    entry = {"name": "firehose"}
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{**entry, "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{**entry, "user": {}}],
+        "contexts": [{**entry, "context": {"cluster": "firehose", "user": "firehose"}}],
+        "current-context": "firehose",
+    }
+    part = out.with_suffix(".part")
+    part.write_text(yaml.safe_dump(document))
+    part.replace(out)
+    over = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
+    await over.wait()
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])))

@@ -1,0 +1,160 @@
+"""What is measured on a filled cluster. Each function takes the bench's place and returns rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.process import Cost, cpu_seconds, resident, run
+from bench.report import Row, middle, spread
+from bench.terminal import Terminal, open_terminal
+from tests.rungs.population import CRASHING
+
+FLOOD = 5000.0
+KEYS = 300
+NOTE = b"n"  # the key that opens a line to type in, on every screen
+SETTLE = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to measure: a kubeconfig, a scratch folder, how many pods are there and how often to repeat."""
+
+    kubeconfig: Path
+    scratch: Path
+    pods: int
+    runs: int
+
+    def environment(self) -> Mapping[str, str]:
+        """The user's own, with a home of its own: no record, no cache and no settings of the person who measures."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "KUBE", "STANCH"))}
+        return {**kept, "HOME": str(self.scratch), "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
+
+    def stanch(self, *arguments: str, kubeconfig: Path | None = None) -> list[str]:
+        return [str(Path(sys.executable).with_name("stanch")), "--kubeconfig", str(kubeconfig or self.kubeconfig), *arguments]
+
+
+def kubectl(place: Place) -> Cost:
+    """`kubectl get pods -A` once: the yardstick, since what a server costs differs from machine to machine."""
+    return run(["kubectl", "--kubeconfig", str(place.kubeconfig), "get", "pods", "-A"], place.environment())
+
+
+def client(place: Place) -> list[Row]:
+    """The live state alone, in turn with kubectl."""
+    yard: list[Cost] = []
+    seen: list[tuple[Cost, dict[str, float]]] = []
+    for _ in range(place.runs):
+        yard.append(kubectl(place))
+        cost = run([sys.executable, "-m", "bench.client", str(place.kubeconfig)], place.environment())
+        seen.append((cost, json.loads(cost.output)))
+    wall = middle([cost.wall for cost in yard])
+    memory = middle([cost.memory for cost in yard])
+    pods = [figures["pods"] for _, figures in seen]
+    own = middle([cost.memory for cost, _ in seen])
+    return [
+        Row("kubectl get pods -A", wall, "s", note=spread([cost.wall for cost in yard])),
+        Row("kubectl get pods -A, memory", memory / 2**20, "MiB"),
+        Row("live state: first pod", middle([figures["first"] for _, figures in seen]), "s"),
+        Row("live state: all pods", middle(pods), "s", note=spread(pods)),
+        Row("live state: all kinds", middle([figures["all"] for _, figures in seen]), "s"),
+        Row("live state: pods counted", min(figures["count"] for _, figures in seen), "pods", note=f"of {place.pods}"),
+        Row("live state: all pods / kubectl", middle(pods) / wall, "ratio", 0.25),
+        Row("live state: CPU / kubectl", middle([c.cpu for c, _ in seen]) / middle([c.cpu for c in yard]), "ratio"),
+        Row("live state: memory / kubectl", own / memory, "ratio", note=f"{own / 2**20:.0f} MiB"),
+    ]
+
+
+def triage(place: Place) -> list[Row]:
+    """`stanch triage` as a whole, in turn with kubectl."""
+    yard: list[Cost] = []
+    own: list[Cost] = []
+    complete = True
+    for _ in range(place.runs):
+        yard.append(kubectl(place))
+        own.append(run(place.stanch("triage", "-o", "json"), place.environment()))
+        answer = json.loads(own[-1].output)
+        complete = complete and answer["complete"] and any(CRASHING in json.dumps(symptom) for symptom in answer["symptoms"])
+    ratio = middle([cost.wall for cost in own]) / middle([cost.wall for cost in yard])
+    return [
+        Row("triage: whole", middle([cost.wall for cost in own]), "s", note=spread([cost.wall for cost in own])),
+        Row("triage: whole / kubectl", ratio, "ratio", 0.6),
+        Row("triage: memory", middle([cost.memory for cost in own]) / 2**20, "MiB", 150),
+        Row("triage: incomplete or without the crash loop", 0 if complete else 1, "answers", 0),
+    ]
+
+
+def screens(place: Place) -> list[Row]:
+    """From the start of the process to the first finding on the screen, then memory, and CPU while nothing changes."""
+    first: list[float] = []
+    yard: list[float] = []
+    idle = peak = 0.0
+    for _ in range(place.runs):
+        yard.append(kubectl(place).wall)
+        with open_terminal(place.stanch(), place.environment()) as terminal:
+            first.append(terminal.wait_for(CRASHING.encode(), 60))
+            terminal.settle(SETTLE)
+            idle = _idle(terminal)
+            peak = resident(terminal.pid, peak=True)
+    return [
+        Row("screens: first finding", middle(first), "s", note=spread(first)),
+        Row("screens: first finding / kubectl", middle(first) / middle(yard), "ratio", 0.25, note=f"kubectl {spread(yard)}"),
+        Row("screens: memory at its peak", peak / 2**20, "MiB", 150),
+        Row("screens: CPU while nothing changes", idle * 100, "% of core", 3),
+    ]
+
+
+def _idle(terminal: Terminal, seconds: float = 15.0) -> float:
+    began, used = time.monotonic(), cpu_seconds(terminal.pid)
+    terminal.settle(seconds)
+    return (cpu_seconds(terminal.pid) - used) / (time.monotonic() - began)
+
+
+def keys(place: Place) -> list[Row]:
+    """Keys while 5,000 changes a second arrive, against keys while nothing does."""
+    quiet = _latencies(place, place.kubeconfig)
+    flooded = place.scratch / "firehose.kubeconfig"
+    command = [sys.executable, "-m", "bench.firehose", str(place.kubeconfig), str(FLOOD), str(flooded)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as hose:
+        try:
+            deadline = time.monotonic() + 20
+            while not flooded.exists():
+                if time.monotonic() > deadline or hose.poll() is not None:
+                    raise RuntimeError("the firehose did not start")
+                time.sleep(0.05)
+            busy = _latencies(place, flooded)
+        finally:
+            hose.terminate()
+    return [
+        Row("keys: p99 while nothing changes", _percentile(quiet, 0.99) * 1000, "ms"),
+        Row("keys: median under 5,000 changes a second", _percentile(busy, 0.5) * 1000, "ms"),
+        Row("keys: p99 under 5,000 changes a second", _percentile(busy, 0.99) * 1000, "ms", 50, note=f"{len(busy)} keys"),
+        Row("keys: p99 under the flood / without", _percentile(busy, 0.99) / _percentile(quiet, 0.99), "ratio"),
+    ]
+
+
+def _latencies(place: Place, kubeconfig: Path) -> list[float]:
+    """Type signs that occur nowhere else into a line; how long each takes to be drawn."""
+    with open_terminal(place.stanch(kubeconfig=kubeconfig), place.environment()) as terminal:
+        terminal.wait_for(CRASHING.encode(), 60)
+        terminal.settle(SETTLE)
+        terminal.press(NOTE)
+        terminal.settle(1)
+        taken = []
+        for number in range(KEYS):
+            taken.append(terminal.echo(chr(0x4E00 + number)))
+            terminal.press(b"\x7f")
+            terminal.settle(0.04)
+        return taken
+
+
+def _percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+MEASURES = {"client": client, "triage": triage, "screens": screens, "keys": keys}

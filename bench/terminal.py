@@ -1,0 +1,108 @@
+"""A terminal program in a pseudo-terminal: what it draws, and how long after a key."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+_ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_QUERIES = {  # what a program asks of its terminal, and a plain answer
+    b"\x1b[6n": b"\x1b[1;1R",
+    b"\x1b[c": b"\x1b[?62;22c",
+    b"\x1b[?2026$p": b"\x1b[?2026;2$y",
+}
+
+
+class Terminal:
+    """Reads a program's screen as a stream. Times are seconds since the program was started."""
+
+    def __init__(self, pid: int, descriptor: int) -> None:
+        self.pid = pid
+        self._descriptor = descriptor
+        self._began = time.monotonic()
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+    def read(self, limit: float) -> bytes:
+        """What was drawn, as soon as something is; empty after `limit` seconds. Raises EOFError when the program has ended."""
+        ready, _, _ = select.select([self._descriptor], [], [], max(0.0, limit))
+        if not ready:
+            return b""
+        try:
+            drawn = os.read(self._descriptor, 1 << 16)
+        except OSError as gone:
+            raise EOFError("the program has ended") from gone
+        for query, answer in _QUERIES.items():
+            if query in drawn:
+                os.write(self._descriptor, answer)
+        return drawn
+
+    def wait_for(self, pattern: bytes, limit: float) -> float:
+        """When text that matches `pattern` was first drawn. Raises TimeoutError."""
+        wanted, seen = re.compile(pattern), b""
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline:
+            seen = (seen + self.read(deadline - time.monotonic()))[-(1 << 18) :]
+            if wanted.search(_ESCAPES.sub(b"", seen)):
+                return self.elapsed()
+        raise TimeoutError(f"{pattern!r} was not drawn within {limit} s; last: {_ESCAPES.sub(b'', seen)[-400:]!r}")
+
+    def settle(self, seconds: float) -> None:
+        """Go on reading for `seconds`, so that the program never waits for its terminal."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self.read(left)
+
+    def press(self, keys: bytes) -> None:
+        os.write(self._descriptor, keys)
+
+    def echo(self, sign: str, limit: float = 5.0) -> float:
+        """Type a sign that is nowhere on the screen; seconds until it is drawn. Raises TimeoutError."""
+        wanted = sign.encode()
+        began = time.monotonic()
+        self.press(wanted)
+        seen = b""
+        while (left := began + limit - time.monotonic()) > 0:
+            seen = (seen + self.read(left))[-(1 << 17) :]
+            if wanted in seen:
+                return time.monotonic() - began
+        raise TimeoutError(f"{sign} was not drawn within {limit} s")
+
+
+@contextmanager
+def open_terminal(argv: Sequence[str], environment: Mapping[str, str], *, columns: int = 140, lines: int = 45) -> Iterator[Terminal]:
+    """Start a program on a pseudo-terminal of its own; it is ended by its process id with the block."""
+    pid, descriptor = pty.fork()
+    if pid == 0:
+        os.execvpe(argv[0], list(argv), dict(environment))  # noqa: S606 - a list, no shell
+    fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    terminal = Terminal(pid, descriptor)
+    try:
+        yield terminal
+    finally:
+        _end(terminal)
+        os.close(descriptor)
+
+
+def _end(terminal: Terminal) -> None:
+    os.kill(terminal.pid, signal.SIGTERM)
+    deadline = time.monotonic() + 15
+    while os.waitpid(terminal.pid, os.WNOHANG) == (0, 0):
+        try:
+            terminal.read(0.1)
+        except EOFError:
+            time.sleep(0.05)
+        if time.monotonic() > deadline:
+            os.kill(terminal.pid, signal.SIGKILL)
+            os.waitpid(terminal.pid, 0)
+            return
