@@ -31,7 +31,7 @@ LIMIT = 5_000
 TIMEOUT = 15.0
 LOG_PODS = 10
 LOG_LINES = 500
-METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 @dataclass(frozen=True, slots=True)

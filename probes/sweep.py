@@ -18,7 +18,7 @@ from probes.context import ProbeContext
 from probes.labels import EXPIRES, MANAGED_BY, OPERATOR, OWN, SESSION
 from probes.lifecycle import remove_all
 
-_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _KINDS = {"Pod": "pods", "ConfigMap": "configmaps"}
 
 
