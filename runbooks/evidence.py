@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runbooks.match import Match, Reason
@@ -80,6 +80,12 @@ def holds(condition: Condition, symptom: Symptom, report: Report | None = None) 
             return None
         best = max(found, key=lambda one: one.share)
         return Held(condition, best.text, best.findings, best.share)
+    if condition.all_of:
+        every = [holds(part, symptom, report) or holds(replace(part, weight=Weight.SUPPORT), symptom, report) for part in condition.all_of]
+        if not all(every) or not any(one and one.share == 1.0 for one in every):
+            return None
+        text = "; ".join(one.text for one in every if one)
+        return Held(condition, text, tuple(name for one in every if one for name in one.findings), 1.0)
     if condition.on == "shared":
         return _shared(condition, symptom)
     if condition.on == "change":

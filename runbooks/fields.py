@@ -184,7 +184,7 @@ def _query(kind: StepKind, data: Mapping[str, Any], lines: Lines, line: int) -> 
 
 
 _SUBJECTS = ("finding", "change", "shared")
-_CONDITION = frozenset({*_SUBJECTS, "where", "count", "same", "within", "step", "text", "weight", "any"})
+_CONDITION = frozenset({*_SUBJECTS, "where", "count", "same", "within", "step", "text", "weight", "any", "all"})
 
 
 def conditions(data: Any, lines: Lines, line: int) -> tuple[Condition, ...]:
@@ -210,12 +210,15 @@ def _condition(weight: Weight, data: Any, line: int) -> Condition:
     unknown = sorted(set(map(str, data)) - _CONDITION)
     if unknown:
         raise FieldError(line, f"a {weight} condition has an unknown field {unknown[0]!r}; known: {', '.join(sorted(_CONDITION))}")
-    alternatives = tuple(
-        _condition(weight, {"text": data.get("text", ""), **item}, line) for item in data.get("any", ()) if isinstance(item, dict)
-    )
+    inner = {
+        name: tuple(
+            _condition(weight, {"text": data.get("text", ""), **item}, line) for item in data.get(name, ()) if isinstance(item, dict)
+        )
+        for name in ("any", "all")
+    }
     subjects = [name for name in _SUBJECTS if name in data]
-    if len(subjects) + bool(alternatives) != 1:
-        raise FieldError(line, f"a {weight} condition needs exactly one of finding, change, shared and any")
+    if len(subjects) + bool(inner["any"]) + bool(inner["all"]) != 1:
+        raise FieldError(line, f"a {weight} condition needs exactly one of finding, change, shared, any and all")
     where = data.get("where") or {}
     if not isinstance(where, dict):
         raise FieldError(line, "field where must map facts to values")
@@ -223,7 +226,7 @@ def _condition(weight: Weight, data: Any, line: int) -> Condition:
         raise FieldError(line, f"a {weight} condition needs text: the sentence that is shown beside the match")
     return Condition(
         weight=weight,
-        on=subjects[0] if subjects else "any",
+        on=subjects[0] if subjects else "several",
         rule=str(data[subjects[0]]) if subjects else "",
         text=str(data["text"]).strip(),
         line=line,
@@ -233,5 +236,6 @@ def _condition(weight: Weight, data: Any, line: int) -> Condition:
         within=seconds(data.get("within", 0), line),
         step=str(data.get("step", "")),
         value=float(data.get("weight", 0.0)),
-        any_of=alternatives,
+        any_of=inner["any"],
+        all_of=inner["all"],
     )

@@ -151,7 +151,7 @@ class Condition:
     `where`: facts that must hold, each `value`, `[a, b]` (one of), `">=3"`, `"~regex"` or `"!value"`.
     `count`: at least so many such findings (or changes). `same`: the fact or object attribute that they must share (node, namespace).
     `within`: seconds between the change and the first finding. `step`: the step that would tell when it is missing.
-    `any_of`: alternatives, one is enough.
+    `any_of`: alternatives, one is enough. `all_of`: all are needed, at least one of them in the symptom.
     """
 
     weight: Weight
@@ -167,6 +167,7 @@ class Condition:
     value: float = 0.0
     """Own weight between 0 and 1; 0 = the default of its kind."""
     any_of: tuple[Condition, ...] = ()
+    all_of: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
