@@ -9,7 +9,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from probes import connectivity, image_drift
+from probes import (
+    address_space,
+    api_health,
+    cni_health,
+    connectivity,
+    cpu_throttling,
+    exposure,
+    image_drift,
+    kubelet,
+    ladder,
+    log_silence,
+    secret_keys,
+    unaccounted,
+    volume_attach,
+)
 from probes.context import ProbeContext, Progress
 from probes.result import ProbePlan, ProbeResult
 
@@ -60,6 +74,13 @@ _ALL = (
         True, _connectivity, connectivity.run,
     ),
     Probe("image-drift", image_drift.QUESTION, {"namespace": "only DaemonSets there"}, False, _image_drift, image_drift.run),
+    *(
+        Probe(each.NAME, each.QUESTION, each.PARAMETERS, False, each.plan, each.run)
+        for each in (
+            ladder, api_health, kubelet, unaccounted, cpu_throttling, cni_health, log_silence, secret_keys, exposure, volume_attach,
+            address_space,
+        )
+    ),
 )  # fmt: skip
 
 PROBES: Mapping[str, Probe] = MappingProxyType({probe.name: probe for probe in _ALL})

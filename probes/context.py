@@ -29,7 +29,9 @@ class Reader(Protocol):
 
     async def get_json(self, path: str, params: Params | None = None, *, timeout: float | None = None, accept: str = JSON) -> Any: ...
 
-    async def get_text(self, path: str, params: Params | None = None, *, timeout: float | None = None) -> tuple[str, bool]: ...
+    async def get_text(
+        self, path: str, params: Params | None = None, *, timeout: float | None = None, cap: int = 1 << 20
+    ) -> tuple[str, bool]: ...
 
 
 class Writer(Protocol):

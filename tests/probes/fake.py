@@ -32,7 +32,7 @@ class FakeCluster:
 
     store: Store
     network: Network
-    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    objects: dict[str, Any] = field(default_factory=dict)
     now: datetime = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
     log: list[str] = field(default_factory=list)
     broken_exec: str = ""
@@ -41,6 +41,7 @@ class FakeCluster:
     refuse_dry_run: ClusterError | None = None
     undeletable: bool = False
     on_create: Callable[[str], None] = lambda _: None
+    texts: dict[str, Any] = field(default_factory=dict)
     on_exec: Callable[[], None] = lambda: None
 
     def context(self, ledger: Ledger | None = None, **more: Any) -> ProbeContext:
@@ -66,12 +67,24 @@ class FakeCluster:
             within = path if "namespaces" in path else ""
             found = [o for p, o in self.objects.items() if f"/{plural}/" in p and p.startswith(within)]
             return {"items": [o for o in found if o["metadata"]["labels"].get("app.kubernetes.io/managed-by") == "stanch"], "metadata": {}}
-        if path not in self.objects:
+        found = self.objects.get(path)
+        if isinstance(found, ClusterError):
+            raise found
+        if found is None:
             raise NotFound(f"{path}: HTTP 404", status=404)
-        return self.objects[path]
+        return found
 
-    async def get_text(self, path: str, params: Params | None = None, *, timeout: float | None = None) -> tuple[str, bool]:
-        raise NotFound(f"{path}: HTTP 404", status=404)
+    async def get_text(
+        self, path: str, params: Params | None = None, *, timeout: float | None = None, cap: int = 1 << 20
+    ) -> tuple[str, bool]:
+        found = self.texts.get(path)
+        if isinstance(found, list):
+            found = found.pop(0) if len(found) > 1 else found[0]
+        if isinstance(found, ClusterError):
+            raise found
+        if found is None:
+            raise NotFound(f"{path}: HTTP 404", status=404)
+        return found, False
 
     # -- writing
 

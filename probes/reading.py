@@ -1,0 +1,52 @@
+"""What probes that only read have in common: a plan without creations, a result from rows, bounded concurrency, gaps that are said."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from cluster.errors import ApiError, ClusterError, Forbidden
+from probes.context import ProbeContext
+from probes.result import Conclusion, ProbePlan, ProbeResult, Row
+
+T = TypeVar("T")
+R = TypeVar("R")
+FROM_STATE = "read from the live state: no request, nothing is created"
+AT_ONCE = 4
+"""Requests of one probe at the same time."""
+
+
+def reading_plan(name: str, arguments: Mapping[str, str], question: str, *, reads: tuple[str, ...] = (), method: str = FROM_STATE,
+                 seconds: float = 0.0, refused: str = "", warnings: tuple[str, ...] = ()) -> ProbePlan:  # fmt: skip
+    """A plan of a probe that creates nothing and runs in no pod."""
+    return ProbePlan(name, dict(arguments), question, reads=reads, method=method, seconds=seconds, refused=refused, warnings=warnings)
+
+
+def answer(plan: ProbePlan, context: ProbeContext, started: datetime, rows: Iterable[Row], conclusions: Iterable[Conclusion] = (), *,
+           kinds: tuple[str, ...] = (), problems: Iterable[str] = (), requests: int = 0) -> ProbeResult:  # fmt: skip
+    """The result; `kinds` that could not be read make it incomplete, and so does any problem."""
+    told = [f"{kind} could not be read: {context.unavailable[kind]}" for kind in kinds if kind in context.unavailable]
+    told += problems
+    ordered = sorted(conclusions, key=lambda each: -each.confidence)
+    return ProbeResult(
+        plan.probe, plan.arguments, started, context.clock(), (), tuple(rows), tuple(ordered), complete=not told,
+        problems=tuple(dict.fromkeys(told)), method=plan.method, requests=requests,
+    )  # fmt: skip
+
+
+async def each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE) -> list[R]:
+    """`work` on all items, at most `at_once` at a time, results in order."""
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(item: T) -> R:
+        async with gate:
+            return await work(item)
+
+    return list(await asyncio.gather(*(one(item) for item in items)))
+
+
+def not_asked(error: ClusterError) -> bool:
+    """Whether an error says that we may not ask (then nothing is known), not that something is wrong."""
+    return isinstance(error, Forbidden) or (isinstance(error, ApiError) and error.status in (401, 404, 405))
