@@ -203,7 +203,7 @@ def to_record(entry: Entry) -> dict[str, Any]:
     for field in Entry.__struct_fields__:
         value = getattr(entry, field)
         if field == "object":
-            value = {k: v for k, v in msgspec.to_builtins(value).items() if v != ""} if value is not None else None
+            value = {k: v for k, v in msgspec.to_builtins(value).items() if v != "" or k in ("kind", "name")} if value is not None else None
         elif field in _TIMES and value is not None:
             value = stamp(value)
         elif field == "evidence":

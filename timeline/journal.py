@@ -7,9 +7,7 @@ All methods may be called from any thread. A second process may hold the same in
 from __future__ import annotations
 
 import asyncio
-import getpass
 import secrets
-import socket
 import sqlite3
 import threading
 import time
@@ -17,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 import msgspec
 from sqlite_utils import Database
@@ -25,6 +23,7 @@ from sqlite_utils import Database
 from timeline import storage
 from timeline.entry import CLOSED_BY, NO_HASH, Draft, Entry, order, stamp
 from timeline.evidence import Evidence
+from timeline.opening import here, redaction_key, reserve
 from timeline.prepare import Origin, check, prepare
 from timeline.redact import Redactor
 from timeline.rows import SELECT, from_row
@@ -38,7 +37,6 @@ from timeline.writer import Health, Writer
 
 __all__ = ["Health", "Journal", "JournalError", "Origin"]
 
-_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 RevisionAction = Literal["edit", "hide", "unhide", "pin", "unpin", "undo", "purge"]
 
 
@@ -96,7 +94,7 @@ class Journal:
         now = clock().astimezone(UTC)
         try:
             storage.private_directory(directory)
-            path = _reserve(directory, now)
+            path = reserve(directory, now)
             meta = {"incident_id": path.stem, "created_at": now.isoformat(), "schema": "stanch.timeline/1"}
             database, _ = storage.connect_writer(path, mountinfo=mountinfo)
             try:
@@ -137,7 +135,7 @@ class Journal:
         """
         if not path.is_file():
             raise JournalError(f"there is no incident file {path}; `stanch timeline list` shows what there is")
-        redactor = Redactor(_key(path), literals)
+        redactor = Redactor(redaction_key(path), literals)
         try:
             writer = Writer(path, mountinfo=mountinfo, patience=patience, on_health=on_health)
         except (OSError, sqlite3.Error) as error:
@@ -152,7 +150,7 @@ class Journal:
             writer=writer,
             reader=reader,
             redactor=redactor,
-            origin=origin or _here(),
+            origin=origin or here(),
             clock=clock,
             monotonic=monotonic,
         )
@@ -173,7 +171,7 @@ class Journal:
                 writer=None,
                 reader=reader,
                 redactor=Redactor(secrets.token_bytes(32)),
-                origin=_here(),
+                origin=here(),
                 clock=_utc_now,
                 monotonic=time.monotonic_ns,
                 release=release,
@@ -396,48 +394,3 @@ class Journal:
             return [entry for entry, _ in Sidecar(self.path).entries() if entry.id not in known]
         except OSError:
             return []
-
-
-def _here() -> Origin:
-    try:
-        actor = getpass.getuser()
-    except (KeyError, OSError):  # no name for this uid, as in many containers
-        actor = ""
-    return Origin(actor=actor, host=socket.gethostname())
-
-
-def _key(path: Path) -> bytes:
-    """The incident's redaction key, from its own file so that a shared copy does not carry it."""
-    file = path.with_suffix(".key")
-    try:
-        key = file.read_bytes()
-        if len(key) >= 32:
-            return key
-    except OSError:
-        key = b""
-    fresh = secrets.token_bytes(32)
-    try:
-        file.unlink(missing_ok=True)
-        storage.create_private(file, fresh)
-    except OSError:
-        return fresh  # tokens of this session then match no other session's; nothing worse
-    return fresh
-
-
-def _reserve(directory: Path, now: datetime) -> Path:
-    """Create the next free ``<date>-<letters>.db``, also when another process takes one at the same instant."""
-    number = 0
-    while True:
-        rest, letters = number, ""
-        while True:
-            letters = _LETTERS[rest % 26] + letters
-            rest = rest // 26 - 1
-            if rest < 0:
-                break
-        path = directory / f"{now:%Y-%m-%d}-{letters}.db"
-        try:
-            storage.create_private(path)
-        except FileExistsError:
-            number += 1
-        else:
-            return path

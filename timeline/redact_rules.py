@@ -31,15 +31,15 @@ _PAIRS: Final = frozenset(
 )  # fmt: skip
 _NOT_VALUES: Final = frozenset(
     """name names ref refs path paths file files dir seconds ttl expiry expires expiration age count version type namespace namespaces id
-    uid length policy enabled mount volume format provider issuer audience endpoint server cleaner controller review reviews request requests
-    revision class store selector keys rotation change changes lost found missing""".split()  # noqa: SIM905 - a list of 50 lines reads worse
+    uid length policy enabled mount volume format provider issuer audience endpoint server cleaner controller review reviews request
+    requests revision class store selector keys rotation change changes lost found missing""".split()  # noqa: SIM905 - 50 lines read worse
 )
 _SPLIT: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 PLACEHOLDERS: Final = frozenset(
     """true false null none nil required invalid missing empty expired unset undefined redacted forbidden unknown not is was has incorrect
     wrong denied failed rejected unauthorized string optional secret configmap changed rotated found authentication auth token tokens
-    password yes no ok error default""".split()  # noqa: SIM905 - a list of 50 lines reads worse
+    password yes no ok error default""".split()  # noqa: SIM905 - 50 lines read worse
 )
 
 
@@ -92,7 +92,10 @@ def looks_random(value: str) -> bool:
     return (letters and any(c.isdigit() for c in value)) or inner_capital or any(c in "!@#$%^&*+=~" for c in value)
 
 
-_VALUE = r"""(?:\\*"(?:[^"\\\n]|\\(?!"))*\\*"|'[^'\n]*'|[^\s,;&"'}\]]+)"""
+# Quoted; quoted inside a JSON string; a quote that is never closed; bare. No part can match in two ways, so time stays linear.
+_VALUE: Final = (
+    r"""(?:"(?:[^"\\\n]|\\.){0,8192}"|\\{1,3}"[^"\n]{0,8192}"|'[^'\n]{0,8192}'|\\{0,3}["'][^\s"']{1,8192}|[^\s,;&"'}\]\\][^\s,;&"'}\]]*)"""
+)
 _STEMS: Final = (
     "pass pwd pw secret token api[_.-]?key access[_.-]?key private[_.-]?key signing[_.-]?key encryption[_.-]?key account[_.-]?key "
     "auth[_.-]?key master[_.-]?key shared[_.-]?key session[_.-]?key key-?data credential authorization cookie dsn conn webhook sig jwt "
@@ -101,7 +104,7 @@ _STEMS: Final = (
 _STEM: Final = _STEMS.replace(" ", "|")
 
 ASSIGNMENT: Final = re.compile(
-    rf"""(?<![\w.\-])(?P<key>[\w.\-]{{0,64}}?(?:{_STEM})[\w.\-]{{0,64}}?)(?P<sep>\\*["']?\s*(?:=>|:=|=|:)\s*)(?P<value>{_VALUE})""",
+    rf"""(?<![\w.\-⟦])(?P<key>[\w.\-]{{0,64}}?(?:{_STEM})[\w.\-]{{0,64}}?)(?P<sep>\\{{0,3}}["']?\s{{0,64}}(?:=>|:=|=|:)\s{{0,64}})(?P<value>{_VALUE})""",
     re.I,
 )
 ENV_LINE: Final = re.compile(r"^(?P<lead>\s*(?:export\s+|-\s+)?)(?P<key>[A-Za-z_][A-Za-z0-9_]{0,80})=(?P<value>[^\n]+)$", re.M)
@@ -110,7 +113,9 @@ FLAG: Final = re.compile(
     re.I,
 )
 NAME_VALUE: Final = re.compile(
-    r"""(?P<lead>\bname\\*["']?\s*:\s*\\*["']?(?P<key>[\w.\-]+)\\*["']?\s*,?\s*\\*["']?value\\*["']?\s*:\s*)(?P<value>""" + _VALUE + ")",
+    r"""(?P<lead>\bname\\{0,3}["']?\s{0,64}:\s{0,64}\\{0,3}["']?(?P<key>[\w.\-]{1,128})\\{0,3}["']?\s{0,64},?\s{0,64}\\{0,3}["']?value\\{0,3}["']?\s{0,64}:\s{0,64})(?P<value>"""
+    + _VALUE
+    + ")",
     re.I,
 )
 PEM: Final = re.compile(
@@ -122,19 +127,19 @@ SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     # Each pattern's group "s", or else the whole match, is the secret.
     ("JWT", re.compile(r"\beyJ[\w-]{8,}\.[\w-]{6,}(?:\.[\w-]*)?")),
     ("DOCKER_AUTH", re.compile(r"\beyJhdXRocyI6[A-Za-z0-9+/=]+")),
-    ("DOCKER_AUTH", re.compile(r"""\\*["']?auth\\*["']?\s*:\s*\\*["']?(?P<s>[A-Za-z0-9+/]{8,}={0,2})""")),
+    ("DOCKER_AUTH", re.compile(r"""(?<![\w-])auth\\{0,3}["']?\s*:\s*\\{0,3}["']?(?P<s>[A-Za-z0-9+/]{8,}={0,2})""")),
     ("PRIVATE_KEY", re.compile(r"\bLS0tLS1CRUdJTi(?!BDRVJU)[A-Za-z0-9+/=]{16,}")),
     (
         "BASIC_AUTH",
         re.compile(
-            r"(?i)\bauthorization\\*[\"']?\s*[:=]\s*\\*[\"']?(?:basic|bearer|token|digest|negotiate|aws4-hmac-sha256)\s+(?P<s>[^\s\"'\\]+)"
+            r"(?i)\bauthorization\\{0,3}[\"']?\s*[:=]\s*\\{0,3}[\"']?(?:basic|bearer|token|digest|negotiate|aws4-hmac-sha256)\s+(?P<s>[^\s\"'\\]+)"
         ),
     ),
     ("BEARER", re.compile(r"(?i)\bbearer\s+(?P<s>(?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}|[\w.~+/=-]{24,})")),
-    ("COOKIE", re.compile(r"(?i)\b(?:set-)?cookie\\*[\"']?\s*:\s*\\*[\"']?(?P<s>[^\n\"'\\]+)")),
+    ("COOKIE", re.compile(r"(?i)\b(?:set-)?cookie\\{0,3}[\"']?\s*:\s*\\{0,3}[\"']?(?P<s>[^\n\"'\\]+)")),
     ("URL_PASSWORD", re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>]*:(?P<s>[^\s\"'<>/]+)@")),
     ("URL_PASSWORD", re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,20}://(?P<s>[\w.~%-]{20,})@")),
-    ("DSN_PASSWORD", re.compile(r"\b[\w.-]+:(?P<s>[^\s@:/\"']+)@(?:tcp|udp|unix)\(")),
+    ("DSN_PASSWORD", re.compile(r"\b[\w.-]{1,64}:(?P<s>[^\s@:/\"'⟦⟧]+)@(?:tcp|udp|unix)\(")),
     ("WEBHOOK", re.compile(r"(?i)hooks\.slack\.com/(?:services|workflows)/(?P<s>[\w/]{16,})")),
     ("WEBHOOK", re.compile(r"(?i)discord(?:app)?\.com/api/webhooks/(?P<s>\d+/[\w-]{16,})")),
     ("BOOTSTRAP_TOKEN", re.compile(r"(?<![\w.-])(?P<s>[a-z0-9]{6}\.(?=[a-z0-9]*\d)[a-z0-9]{16})(?![\w.-]*\w)")),
@@ -178,14 +183,15 @@ SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
 _BASIC: Final = re.compile(r"(?i)\bbasic\s+(?P<s>[A-Za-z0-9+/]{8,}={0,2})")
 
 
+def is_basic(value: str) -> bool:
+    """Whether this is base 64 of ``user:password``."""
+    try:
+        decoded = base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return b":" in decoded and decoded.isascii()
+
+
 def basic_credentials(text: str) -> list[tuple[int, int]]:
     """Spans of base 64 after the word "basic" that decode to user:password."""
-    spans = []
-    for match in _BASIC.finditer(text):
-        try:
-            decoded = base64.b64decode(match["s"] + "=" * (-len(match["s"]) % 4), validate=True)
-        except binascii.Error:
-            continue
-        if b":" in decoded and decoded.isascii():
-            spans.append(match.span("s"))
-    return spans
+    return [match.span("s") for match in _BASIC.finditer(text) if is_basic(match["s"])]

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 _START: Final = re.compile(r"^<!-- auto:([a-z-]+) sha256=([0-9a-f]{64}) -->[ \t]*$")
-_HEAD: Final = re.compile(r"^<!-- stanch:draft/1 parts=([a-z,-]*) -->[ \t]*$", re.M)
+_HEAD: Final = re.compile(r"^<!-- stanch:draft/1 parts=([a-z,-]*) -->[ \t\r]*$", re.M)
 
 
 class Region(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,9 @@ from typing import Final
 
 from timeline.export.document import Document, Outside, Para, Section
 from timeline.export.people import Names, People
-from timeline.export.sections import Sections
+from timeline.export.sections import blocks
 from timeline.export.source import Source
+from timeline.export.wording import Wording
 
 _Part = tuple[str, str, str]
 
@@ -79,12 +80,12 @@ def build(source: Source, template: str = "stanch", names: Names = "role") -> Do
     if template not in TEMPLATES:
         raise ValueError(f"there is no template {template!r}; use one of {', '.join(TEMPLATES)}")
     people = People(source.entries, names)
-    sections = Sections(source, people)
+    wording = Wording(source, people)
     return Document(
         title=("Post-mortem: ", people.text(source.title or source.incident_id)),
         intro=(Para((f"Preliminary draft of incident {source.incident_id}. What the record says is generated; the rest is yours.",)),),
         sections=tuple(
-            Section(id=identifier, heading=heading, prompt=prompt, blocks=sections.blocks(identifier))
+            Section(id=identifier, heading=heading, prompt=prompt, blocks=blocks(wording, identifier))
             for identifier, heading, prompt in TEMPLATES[template]
         ),
     )

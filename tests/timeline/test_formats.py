@@ -1,0 +1,121 @@
+"""JSON Lines without loss, JSON, CSV; one order in all of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.timeline.conftest import START
+from tests.timeline.story import tell
+from tests.timeline.test_markdown import HOSTILE
+from timeline.entry import KINDS, Draft
+from timeline.export import FORMATS, export, import_jsonl, to_csv, to_html, to_json, to_jsonl, to_markdown
+from timeline.export.csv_table import safe_cell
+from timeline.export.files import write_atomic
+from timeline.journal import Journal, JournalError
+
+
+def test_an_import_is_the_same_record(journal: Journal, tmp_path: Path) -> None:
+    tell(journal)
+    for kind in sorted(KINDS):
+        journal.append(Draft(kind=kind, text=HOSTILE[0], supersedes="x", data={"intent_id": "z", "name": "mitigated"}))  # type: ignore[arg-type]
+    purged = journal.entries(kinds=["observation"])[0].evidence[0]
+    journal.purge_evidence(purged, "asked for")
+    text = to_jsonl(journal)
+    copy = import_jsonl(text.splitlines(), tmp_path / "elsewhere" / "copy.db")
+    assert copy.entries() == journal.entries()
+    assert copy.head == journal.head
+    assert copy.verify().ok
+    assert copy.verify(journal.head).ok
+    assert to_jsonl(copy) == text
+    assert copy.id == journal.id
+    assert copy.append(Draft(kind="note", text="goes on")).seq == journal.head[0] + 1
+    copy.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda lines: lines[:-1], "was cut"),
+        (lambda lines: [*lines[:-3], lines[-1]], "hold|was cut"),
+        (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], "does not follow"),
+        (lambda lines: [line.replace("node-2", "node-3") for line in lines], "was changed"),
+        (lambda lines: [lines[0].replace("timeline/1", "timeline/9"), *lines[1:]], "use the version"),
+        (lambda lines: ["not json", *lines], "line 1"),
+        (lambda lines: lines[1:], "header"),
+        (lambda lines: [], "header"),
+        (lambda lines: [re.sub(r'"content":"[^"]{8}', '"content":"AAAAAAAA', line) for line in lines], "does not have its hash"),
+    ],
+)
+def test_a_damaged_export_is_refused_with_the_reason(journal: Journal, tmp_path: Path, change, words: str) -> None:  # type: ignore[no-untyped-def]
+    tell(journal)
+    target = tmp_path / "copy.db"
+    with pytest.raises(JournalError, match=words):
+        import_jsonl(change(to_jsonl(journal).splitlines()), target)
+    assert not target.exists()
+
+
+def test_an_import_does_not_overwrite(journal: Journal) -> None:
+    with pytest.raises(JournalError, match="does not exist"):
+        import_jsonl(to_jsonl(journal).splitlines(), journal.path)
+
+
+def test_one_order_everywhere(journal: Journal) -> None:
+    for text, minutes in (("gamma", 30), ("alpha", -30), ("beta", 0)):
+        journal.append(Draft(kind="note", text=text, occurred_at=START + timedelta(minutes=minutes)))
+    for text in (to_markdown(journal), to_csv(journal), to_html(journal), to_json(journal)):
+        places = [text.index(word) for word in ("alpha", "beta", "gamma")]
+        assert places == sorted(places)
+
+
+def test_csv_cells_are_no_formulas(journal: Journal) -> None:
+    for text in ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "＝1", "|calc", " =1", "%0A", "plain", 'quote " and , comma\nline'):
+        journal.append(Draft(kind="note", text=text, actor=text, reason=text, audit_id=text))
+    rows = list(csv.reader(io.StringIO(to_csv(journal))))
+    assert len(rows) == 13
+    for row in rows[1:]:
+        for cell in row:
+            assert not cell.lstrip(" ") or cell.lstrip(" ")[0] not in "=+-@\t\r|%＝＋－＠", row
+    assert safe_cell("plain") == "plain"
+
+
+def test_json_has_metrics_factors_and_originals(journal: Journal) -> None:
+    tell(journal)
+    note = journal.entries(kinds=["note"])[0]
+    journal.revise(note.id, "edit", text="shoppers report errors")
+    document = json.loads(to_json(journal))
+    assert document["schema"] == "stanch.timeline/1"
+    assert document["head"] == {"seq": journal.head[0], "hash": journal.head[1]}
+    edited = next(entry for entry in document["entries"] if entry["id"] == note.id)
+    assert (edited["text"], edited["original"]["text"]) == ("shoppers report errors", "users report errors")
+    assert {metric["name"]: metric["seconds"] for metric in document["metrics"]}["TTD"] == 600
+    assert len(document["unknown"]) == 2
+    assert document["evidence"][0]["name"] == "E1"
+
+
+def test_formats_by_name(journal: Journal) -> None:
+    for form in FORMATS:
+        assert export(journal, form)
+        assert export(journal, form) == export(journal, form)
+    with pytest.raises(ValueError, match="use one of"):
+        export(journal, "pdf")
+    with pytest.raises(ValueError, match="use one of"):
+        export(journal, "markdown", template="five-page")
+
+
+def test_an_atomic_write_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
+    path = tmp_path / "draft.md"
+    write_atomic(path, "old")
+    path.chmod(0o640)
+    with pytest.raises(UnicodeEncodeError):
+        write_atomic(path, "new \ud800")
+    assert path.read_text() == "old"
+    assert [found.name for found in tmp_path.iterdir()] == ["draft.md"]
+    write_atomic(path, "new")
+    assert path.stat().st_mode & 0o777 == 0o640

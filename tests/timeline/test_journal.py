@@ -1,0 +1,307 @@
+"""The journal as callers use it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.timeline.conftest import START, Clock
+from timeline.entry import Capture, Draft, ObjectRef
+from timeline.journal import Health, Journal, JournalError
+from timeline.storage import TRIGGERS, connect_writer, file_system, missing_triggers
+
+SECRET = "marmalade-4711"
+
+
+def test_a_new_incident_has_an_id_an_opening_entry_and_private_files(journal: Journal, new_journal: Callable[..., Journal]) -> None:
+    assert journal.id == "2026-11-21-a"
+    assert new_journal().id == "2026-11-21-b"
+    first = journal.entries()[0]
+    assert (first.seq, first.kind, first.text, first.actor, first.context) == (1, "incident-opened", journal.title, "jo.banks", "prod-eu1")
+    journal.append(Draft(kind="note", text="x", captures=(Capture(content=b"y"),)))
+    directory = journal.path.parent
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
+
+
+def test_the_27th_incident_of_a_day(tmp_path: Path, clock: Clock) -> None:
+    for letter in "abcdefghijklmnopqrstuvwxyz":
+        (tmp_path / f"2026-11-21-{letter}.db").touch()
+    with Journal.create(tmp_path, clock=clock) as journal:
+        assert journal.id == "2026-11-21-aa"
+
+
+def test_entries_come_by_the_time_they_happened(journal: Journal) -> None:
+    journal.append(Draft(kind="note", text="third", occurred_at=START + timedelta(minutes=30)))
+    journal.append(Draft(kind="note", text="first", occurred_at=START - timedelta(minutes=30)))
+    journal.append(Draft(kind="note", text="second", occurred_at=START + timedelta(minutes=15)))
+    assert [entry.text for entry in journal.entries(kinds=["note"])] == ["first", "second", "third"]
+    assert [entry.seq for entry in journal.entries(kinds=["note"])] == [3, 4, 2]
+    assert [entry.text for entry in journal.entries(after_seq=3)] == ["second"]
+
+
+def test_append_only_whatever_way_is_tried(journal: Journal) -> None:
+    journal.append(Draft(kind="note", text="kept", captures=(Capture(content=b"seen"),)))
+    writer = journal._writer
+    assert writer is not None
+    for statement in (
+        "UPDATE entry SET text = 'other'",
+        "DELETE FROM entry",
+        "REPLACE INTO entry SELECT * FROM entry WHERE seq = 1",
+        "INSERT OR REPLACE INTO entry SELECT * FROM entry WHERE seq = 2",
+        "INSERT INTO entry SELECT 9, 'x' || id, " + ", ".join(name for name in _columns(journal)[2:]) + " FROM entry WHERE seq = 1",
+        "DELETE FROM evidence",
+        "UPDATE evidence SET content = x'00'",
+        "UPDATE meta SET value = 'x'",
+    ):
+        with pytest.raises(sqlite3.IntegrityError, match=r"append-only|last one plus one|only be purged|written once"):
+            writer.call(lambda db, statement=statement: db.execute(statement)).result()  # type: ignore[misc]
+    assert journal.verify().ok
+    assert set(TRIGGERS) <= {row[0] for row in journal._reader.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+
+
+def _columns(journal: Journal) -> list[str]:
+    return [str(row[1]) for row in journal._reader.execute("PRAGMA table_info(entry)")]
+
+
+def test_revisions_change_the_view_and_nothing_else(journal: Journal) -> None:
+    note = journal.append(Draft(kind="note", text="original words"))
+    for number in range(5):
+        journal.revise(note.id, "edit", text=f"edit {number}", reason="typo")
+    moved = journal.revise(note.id, "edit", occurred_at=START - timedelta(hours=1))
+    line = next(line for line in journal.latest() if line.entry.id == note.id)
+    assert line.entry.text == "edit 4"
+    assert line.entry.occurred_at == START - timedelta(hours=1)
+    assert line.original == note
+    assert len(line.revisions) == 6
+    undo = journal.revise(moved.id, "undo")
+    assert _line(journal, note.id).entry.occurred_at == note.occurred_at
+    journal.revise(undo.id, "undo")
+    assert _line(journal, note.id).entry.occurred_at == START - timedelta(hours=1)
+    journal.revise(note.id, "hide", reason="duplicate")
+    assert _line(journal, note.id).hidden
+    assert not _line(journal, note.id).in_draft
+    with pytest.raises(ValueError, match="no entry"):
+        journal.revise("nothing", "pin")
+    assert next(entry for entry in journal.entries() if entry.id == note.id) == note
+    assert journal.verify().ok
+
+
+def _line(journal: Journal, identifier: str):  # type: ignore[no-untyped-def]
+    return next(line for line in journal.latest() if line.entry.id == identifier)
+
+
+def test_intents_without_a_result_are_unfinished(journal: Journal) -> None:
+    probe = journal.append(Draft(kind="probe-intent", text="connectivity"))
+    assert probe.intent_id == probe.id
+    pod = journal.append(Draft(kind="object-intent", text="Pod stanch-probe-1", data={"intent_id": "pod-1"}))
+    step = journal.append(Draft(kind="step-intent", text="look at events", run_id="r1", step_id="s1"))
+    action = journal.append(Draft(kind="action-intent", text="cordon node-2", data={"intent_id": "a1"}))
+    assert [entry.id for entry in journal.unfinished()] == [probe.id, pod.id, step.id, action.id]
+    journal.append(Draft(kind="object-created", text="Pod stanch-probe-1", data={"intent_id": "pod-1"}))
+    journal.append(Draft(kind="probe-result", text="refused", data={"intent_id": probe.intent_id}))
+    journal.append(Draft(kind="step-skipped", text="look at events", reason="known", data={"intent_id": step.intent_id}))
+    journal.append(Draft(kind="action-declined", text="cordon node-2", data={"intent_id": "a1"}))
+    assert [entry.id for entry in journal.unfinished()] == [pod.id]
+    session = journal.append(Draft(kind="session", text="resumed"))
+    journal.append(Draft(kind="probe-intent", text="under way now"))
+    assert [entry.id for entry in journal.unfinished(before_seq=session.seq)] == [pod.id]
+    journal.append(Draft(kind="object-removed", text="Pod stanch-probe-1", data={"intent_id": "pod-1"}))
+    assert journal.unfinished(before_seq=session.seq) == []
+
+
+def test_secrets_and_escapes_never_reach_the_disk(journal: Journal, new_journal: Callable[..., Journal]) -> None:
+    entry = journal.append(
+        Draft(
+            kind="note",
+            text=f"\x1b]52;c;eA==\x07env shows DB_PASSWORD={SECRET}\u202e",
+            reason=f"token={SECRET}",
+            data={"password": SECRET, "argv": [f"--set x.password={SECRET}"]},
+            captures=(Capture(content=f"DB_PASSWORD: {SECRET}".encode(), source=f"curl -u a:{SECRET} x"),),
+        )
+    )
+    assert entry.text.startswith("env shows DB_PASSWORD=⟦PASSWORD:")
+    assert entry.redactions["PASSWORD"] >= 4
+    for path in journal.path.parent.iterdir():
+        content = path.read_bytes()
+        assert SECRET.encode() not in content
+        assert b"\x1b]52" not in content
+    tokens = {entry.data["password"], journal.evidence(entry.evidence[0]).text.split(": ")[1]}  # type: ignore[union-attr]
+    assert len(tokens) == 1
+    other = new_journal().append(Draft(kind="note", data={"password": SECRET}))
+    assert other.data["password"] not in tokens
+
+
+def test_tokens_are_the_same_after_reopening(journal: Journal) -> None:
+    before = journal.append(Draft(kind="note", text=f"password={SECRET}"))
+    journal.close()
+    with Journal.open(journal.path) as again:
+        assert again.append(Draft(kind="note", text=f"password={SECRET}")).text == before.text
+
+
+def test_literals_are_redacted(tmp_path: Path) -> None:
+    with Journal.create(tmp_path, "ACME is down", literals=["ACME"]) as journal:
+        assert journal.title.startswith("⟦LITERAL:")
+
+
+def test_evidence_is_capped_deduplicated_and_can_be_purged(journal: Journal) -> None:
+    log = "".join(f"line {number} of a long log\n" for number in range(100_000)).encode()
+    entry = journal.append(
+        Draft(kind="observation", text="log", captures=(Capture(content=log, source="logs market-1", exit_code=0, duration=1.5),))
+    )
+    again = journal.append(Draft(kind="observation", text="log again", captures=(Capture(content=log, source="logs market-1 -p"),)))
+    assert entry.evidence == again.evidence
+    assert entry.data["captures"] == [{"sha256": entry.evidence[0], "source": "logs market-1", "exit_code": 0, "duration_ms": 1500}]
+    blob = journal.evidence(entry.evidence[0])
+    assert blob is not None
+    assert blob.truncated
+    assert blob.original_size == len(log)
+    assert blob.size <= 256 * 1024 + 200
+    assert blob.text.startswith("line 0 of")
+    assert blob.text.rstrip().endswith("line 99999 of a long log")
+    assert f"{len(log)} bytes were seen" in blob.text
+    journal.purge_evidence(blob.sha256, "customer data")
+    assert journal.evidence(blob.sha256).content is None  # type: ignore[union-attr]
+    verification = journal.verify()
+    assert verification.ok
+    assert verification.purged == 1
+
+
+@pytest.mark.parametrize(
+    "words", ["web-7d", "o'brien", "*", 'a "b', "kube-system", "col:x", "AND OR NOT", "(", "", "   ", "^", "refused marketplace"]
+)
+def test_search_takes_any_words(journal: Journal, words: str) -> None:
+    journal.append(Draft(kind="note", text="o'brien saw web-7d in kube-system: connections refused to marketplace"))
+    found = journal.search(words)
+    expected = words in ("web-7d", "o'brien", "kube-system", "refused marketplace")
+    assert any(entry.kind == "note" for entry in found) is expected
+
+
+def test_many_threads_one_chain(journal: Journal) -> None:
+    def write(thread: int) -> None:
+        for number in range(40):
+            journal.append(Draft(kind="note", text=f"{thread} {number}"))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [entry.seq for entry in sorted(journal.entries(), key=lambda entry: entry.seq)] == list(range(1, 202))
+    assert journal.verify().ok
+
+
+async def test_append_async_keeps_order_and_survives_cancelling(journal: Journal) -> None:
+    entries = await asyncio.gather(*(journal.append_async(Draft(kind="note", text=str(number))) for number in range(50)))
+    assert [entry.text for entry in sorted(entries, key=lambda entry: entry.seq)] == [str(number) for number in range(50)]
+    task = asyncio.create_task(journal.append_async(Draft(kind="note", text="cancelled")))
+    await asyncio.sleep(0)
+    task.cancel()
+    journal.append(Draft(kind="note", text="after"))
+    assert [entry.text for entry in journal.entries()][-2:] == ["cancelled", "after"]
+
+
+def test_modes_are_read_back(journal: Journal, tmp_path: Path) -> None:
+    assert journal.health.mode == "WAL+FULL"
+    mountinfo = tmp_path / "mountinfo"
+    mountinfo.write_text(f"21 1 8:1 / / rw - ext4 /dev/sda rw\n36 21 0:30 / {tmp_path} rw,relatime - nfs4 server:/home rw\n")
+    assert file_system(tmp_path, mountinfo) == "nfs4"
+    with Journal.create(tmp_path / "net", mountinfo=mountinfo) as remote:
+        assert remote.health.mode == "TRUNCATE+EXTRA"
+        remote.append(Draft(kind="note", text="on a network disk"))
+        assert remote.verify().ok
+        assert not Path(f"{remote.path}-wal").exists()
+
+
+def test_mount_points_with_spaces_and_nesting(tmp_path: Path) -> None:
+    mountinfo = tmp_path / "m"
+    mountinfo.write_text("1 0 8:1 / / rw - ext4 a rw\n2 1 0:3 / /data\\040disk rw - cifs b rw\n3 1 0:4 / /data rw - xfs c rw\nbroken\n")
+    assert file_system(Path("/data disk/x"), mountinfo) == "cifs"
+    assert file_system(Path("/data/x"), mountinfo) == "xfs"
+    assert file_system(Path("/database"), mountinfo) == "ext4"
+    assert file_system(Path("/"), tmp_path / "absent") == ""
+
+
+def test_read_only_and_closed_journals_refuse_to_record(journal: Journal) -> None:
+    journal.append(Draft(kind="note", text="seen"))
+    with Journal.open_read_only(journal.path) as reader:
+        assert [entry.text for entry in reader.entries(kinds=["note"])] == ["seen"]
+        assert reader.health.state == "read-only"
+        with pytest.raises(JournalError, match="read-only"):
+            reader.append(Draft(kind="note"))
+        journal.append(Draft(kind="note", text="a follower sees this"))
+        assert len(reader.entries(kinds=["note"])) == 2
+    journal.close()
+    assert journal.health.state == "closed"
+    with pytest.raises(JournalError, match="closed"):
+        journal.append(Draft(kind="note"))
+
+
+def test_a_copy_carries_no_key_and_opens_without_write_permission(journal: Journal, tmp_path: Path) -> None:
+    journal.append(Draft(kind="note", text="seen", captures=(Capture(content=b"bytes"),)))
+    target = tmp_path / "shared" / "copy.db"
+    target.parent.mkdir()
+    journal.copy_to(target)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert [path.name for path in target.parent.iterdir()] == ["copy.db"]
+    with pytest.raises(JournalError, match="no copy"):
+        journal.copy_to(target)
+    with Journal.open_read_only(target) as copy:
+        assert copy.verify().ok
+        assert copy.head == journal.head
+
+
+def test_opening_what_is_no_incident(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="no incident file"):
+        Journal.open(tmp_path / "absent.db")
+    text = tmp_path / "text.db"
+    text.write_text("hello " * 1000)
+    with pytest.raises(JournalError, match="cannot be opened"):
+        Journal.open(text)
+    with pytest.raises(JournalError, match="cannot be read"):
+        Journal.open_read_only(text)
+    foreign = tmp_path / "foreign.db"
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("CREATE TABLE t(x)")
+    connection.close()
+    for opener in (Journal.open, Journal.open_read_only):
+        with pytest.raises(JournalError, match="not an incident file"):
+            opener(foreign)
+    newer = tmp_path / "newer.db"
+    Journal.create(tmp_path / "d").close()
+    newer.write_bytes(next((tmp_path / "d").glob("*.db")).read_bytes())
+    with sqlite3.connect(newer) as connection:
+        connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(JournalError, match="newer version"):
+        Journal.open_read_only(newer)
+
+
+def test_triggers_are_found_missing(tmp_path: Path) -> None:
+    with Journal.create(tmp_path) as journal:
+        path = journal.path
+    database, _ = connect_writer(path)
+    assert missing_triggers(database) == []
+    database.execute("DROP TRIGGER entry_no_update")
+    assert missing_triggers(database) == ["entry_no_update"]
+    database.close()
+
+
+def test_health_is_told(new_journal: Callable[..., Journal]) -> None:
+    told: list[Health] = []
+    journal = new_journal(on_health=told.append)
+    journal.append(Draft(kind="note", object=ObjectRef(kind="Pod", name="x")))
+    assert journal.health.state == "ok"
+    assert (journal.health.seq, journal.health.head) == journal.head
+    journal.close()
+    assert [health.state for health in told] == ["closed"]
+    assert not [path for path in journal.path.parent.iterdir() if path.suffix == ".reserve"]
+    assert os.path.getsize(journal.path) > 0

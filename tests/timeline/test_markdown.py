@@ -1,0 +1,263 @@
+"""The draft renders to the same words everywhere, with nothing active in it, and a second export keeps what people wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from tests.timeline.conftest import START
+from tests.timeline.story import tell
+from timeline.entry import Capture, Draft, ObjectRef
+from timeline.export import TEMPLATES, to_html, to_markdown, write_draft
+from timeline.export.markdown import inert
+from timeline.export.regions import Region, merge, wrap
+from timeline.journal import Journal
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "![pixel](https://evil.example/p.png)",
+    "[click](javascript:alert(1))",
+    "https://evil.example www.evil.example mail@evil.example evil.io",
+    "`tick` ``two`` ```three",
+    "```\n<b>out of the fence</b>\n```",
+    "~~~\n<i>x</i>",
+    "| a | b \\| c",
+    "@team #12 !3 GH-4 ABC-5 /close",
+    "/close\n/assign @me",
+    "# heading\n- item\n1. one\n> quote\n---\n===",
+    "*bold* _em_ ~~del~~ **x**",
+    "<!-- /auto:timeline -->\n<!-- auto:timeline sha256=" + "0" * 64 + " -->",
+    "-->\n<b>",
+    "&lt;b&gt; &amp; &#64;team",
+    "\\[x\\](y) \\`z",
+    "[ref]: https://evil.example\n[ref]",
+    "line one\n\n    indented code",
+    "\x1b]8;;http://evil.example\x1b\\link\x1b]8;;\x1b\\ \u202e",
+    "]]> {{ template }} ${x} %0a",
+    "`",
+    "``` ",
+    "a" * 5000,
+    "ends with backslash \\",
+    "- [ ] task",
+    "$x^2$ :tada: [^1]",
+]
+
+
+class _Elements(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.active: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("a", "img", "script", "b", "i", "iframe", "link", "object", "svg", "del", "s") or any(
+            name.startswith("on") for name, _ in attrs
+        ):
+            self.active.append(tag)
+
+
+def _active(markdown: str) -> list[str]:
+    renderer = MarkdownIt("gfm-like", {"html": True})
+    elements = _Elements()
+    elements.feed(renderer.render(markdown))
+    return elements.active
+
+
+def _fill_with(journal: Journal, texts: list[str]) -> None:
+    for text in texts:
+        reference = ObjectRef(kind="Pod", namespace="shop", name=text[:40] or "x")
+        capture = Capture(content=text.encode(errors="replace"), source=text)
+        intent = journal.append(Draft(kind="action-intent", text=text))
+        for draft in (
+            Draft(kind="note", text=text, reason=text, actor="jo"),
+            Draft(
+                kind="observation",
+                text=text,
+                object=reference,
+                audit_id=text,
+                captures=(capture,),
+                context=text,
+                data={"severity": "critical"},
+            ),
+            Draft(kind="milestone", text=text, data={"name": "detected"}),
+            Draft(kind="match", text=text, data={"runbook": text}),
+            Draft(kind="hypothesis", text=text, reason=text, data={"status": "ruled-out"}),
+            Draft(kind="action-result", text=text, reason=text, data={"intent_id": intent.intent_id, "state": text}),
+            Draft(kind="action-declined", text=text, reason=text),
+            Draft(kind="step-skipped", text=text, reason=text),
+            Draft(kind="run-started", text=text),
+            Draft(kind="contributing-factor", text=text, data={"resolution": text, "status": text, "factor_kind": text}),
+            Draft(kind="question", text=text, data={"owner": text}),
+            Draft(kind="follow-up", text=text, data={"owner": text}),
+            Draft(kind="step-intent", text=text),
+        ):
+            journal.append(draft)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_nothing_in_a_draft_is_active(new_journal: Callable[..., Journal], template: str) -> None:
+    for hostile in HOSTILE:
+        journal = new_journal(hostile)
+        _fill_with(journal, [hostile])
+        text = to_markdown(journal, template=template)
+        assert _active(text) == [], hostile
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
+        outside_code = re.sub(r"(`+)[\s\S]*?\1", "", text)
+        assert not re.search(r"@team|#12|\bGH-4|https?://", outside_code)
+
+
+@given(st.text(st.characters() | st.sampled_from("`|<>[]()!\\*_~#@/-\n\r\x1b&"), max_size=60))
+def test_any_text_in_a_line_is_inert(text: str) -> None:
+    line = inert(text)
+    assert "\n" not in line
+    assert _active(f"before {line} after\n\n| a |\n| --- |\n| {line.replace('|', chr(92) + '|')} |\n\n- {line}\n") == []
+
+
+def test_words_stay_prose_and_the_rest_is_code() -> None:
+    assert inert("connections refused to marketplace, 7 of 7 (since 02:58)") == "connections refused to marketplace, 7 of 7 (since 02:58)"
+    assert inert("image market:1.4.2") == "image market:1.4.2"
+    assert inert("see https://x.example") == "`see https://x.example`"
+    assert inert("a `b` c") == "``a `b` c``"
+    assert inert("`") == "`` ` ``"
+
+
+def test_a_draft_says_what_the_record_says(journal: Journal) -> None:
+    tell(journal)
+    text = to_markdown(journal)
+    for expected in (
+        "# Post-mortem: marketplace refuses connections",
+        "| 2026-11-21 02:42:11 | 03:02:11 | observation: Pod shop/market-7d9f connections refused, 7 of 7 on node-2 | stanch "
+        "| detect | E1 | 2 |",
+        "| 2026-11-21 02:50 | 03:02:11 | note: users report errors (reported) | responder 1 |",
+        "**unknown — verify**: no result was recorded",
+        "DNS is broken — all names resolve",
+        "Declined: drain node-2 — too risky",
+        "| TTD | time to detect | 00:10:00 | seq 2 to 4 |",
+        "n/a — no *resolved* entry",
+        "| kube-router runs a mutable tag | latent | pin digests | already-planned |",
+        "**not known to be removed — verify**",
+        f"Head of the chain: seq {journal.head[0]}, sha256 {journal.head[1]}",
+        "- PASSWORD: 1",
+        "- [ ] Workloads run without resource limits (latent; seq 3)",
+    ):
+        assert expected in text
+    assert "jo.banks" not in text
+    assert "laptop-17" not in text
+    assert not re.search(r"\d+[smhd] ago", text)
+
+
+def test_every_generated_statement_cites_its_entries(journal: Journal) -> None:
+    """Row T25, for what the summary, the impact, the detection and the lists claim."""
+    tell(journal)
+    text = to_markdown(journal)
+    for part in ("summary", "impact", "detection", "ruled-out", "unsupported", "unknown"):
+        body = text.split(f"<!-- auto:{part} ")[1].split("-->\n", 1)[1].split(f"<!-- /auto:{part}")[0]
+        for line in body.splitlines():
+            assert re.search(r"seq \d+", line) or re.search(r"not recorded|Not recorded", line), line
+
+
+def test_names_by_option(journal: Journal) -> None:
+    journal.append(Draft(kind="note", text="jo.banks called from laptop-17, asked jo.banks-team"))
+    assert "jo.banks called from laptop-17" in inert_free(to_markdown(journal, names="name"))
+    assert "JB called from workstation" in inert_free(to_markdown(journal, names="initials"))
+    by_role = inert_free(to_markdown(journal))
+    assert "responder 1 called from workstation, asked jo.banks-team" in by_role
+
+
+def inert_free(text: str) -> str:
+    return text.replace("`", "")
+
+
+def test_writing_again_keeps_what_people_wrote(journal: Journal, tmp_path: Path) -> None:
+    tell(journal)
+    path = tmp_path / "post-mortem.md"
+    assert write_draft(journal, path).created
+    assert path.stat().st_mode & 0o777 == 0o600
+    before = path.read_text()
+    assert write_draft(journal, path).updated == ()
+    assert path.read_text() == before
+    edited = before.replace("## Impact\n", "## Impact\n\nShoppers could not pay.\n").replace("## Open questions", "## What we still ask")
+    path.write_text(edited + "\nAn appendix of our own.\n")
+    journal.append(Draft(kind="milestone", text="back to normal", data={"name": "resolved"}))
+    written = write_draft(journal, path)
+    assert "timeline" in written.updated
+    assert (written.kept, written.conflict) == ((), None)
+    after = path.read_text()
+    for kept in ("Shoppers could not pay.", "## What we still ask", "An appendix of our own.", "back to normal"):
+        assert kept in after
+    assert not (tmp_path / "post-mortem.md.new").exists()
+
+
+def test_a_changed_part_stays_and_the_new_text_lies_beside_it(journal: Journal, tmp_path: Path) -> None:
+    tell(journal)
+    path = tmp_path / "post-mortem.md"
+    write_draft(journal, path)
+    path.write_text(path.read_text().replace("- Not recorded as resolved.", "- Resolved by lunch."))
+    journal.append(Draft(kind="milestone", text="back to normal", data={"name": "resolved"}))
+    written = write_draft(journal, path)
+    assert written.kept == ("summary",)
+    assert "metrics" in written.updated
+    assert written.conflict is not None
+    assert "- Resolved by lunch." in path.read_text()
+    assert "Resolved at 2026-11-21" in written.conflict.read_text()
+    again = write_draft(journal, path)
+    assert again.kept == ("summary",)
+
+
+def test_a_part_that_was_deleted_stays_deleted_and_a_strange_file_is_not_touched(journal: Journal, tmp_path: Path) -> None:
+    tell(journal)
+    path = tmp_path / "post-mortem.md"
+    write_draft(journal, path)
+    path.write_text(re.sub(r"## Redactions\n[\s\S]*?<!-- /auto:redactions -->\n", "", path.read_text()))
+    assert write_draft(journal, path).removed == ("redactions",)
+    assert "Redactions" not in path.read_text()
+    strange = tmp_path / "notes.md"
+    strange.write_text("my notes\n")
+    written = write_draft(journal, strange)
+    assert strange.read_text() == "my notes\n"
+    assert written.conflict == tmp_path / "notes.md.new"
+
+
+def test_merging_edge_cases() -> None:
+    old = Region(id="summary", content="- a\n")
+    new = Region(id="summary", content="- b\n")
+    head = "<!-- stanch:draft/1 parts=summary -->\n"
+    assert merge("no draft", [new], {}) is None
+    windows = (head + wrap(old)).replace("\n", "\r\n")
+    assert "- b" in merge(windows, [new], {}).text  # type: ignore[union-attr]
+    unclosed = head + wrap(old).replace("<!-- /auto:summary -->\n", "")
+    assert merge(unclosed, [new], {}).text == unclosed  # type: ignore[union-attr]
+    twice = head + wrap(old) + wrap(old)
+    assert merge(twice, [new], {}).text == head + wrap(new) + wrap(old)  # type: ignore[union-attr]
+    added = merge(head + wrap(old), [new, Region(id="record", content="x\n")], {"record": "## Record\n"})
+    assert added is not None
+    assert added.added == ("record",)
+    assert added.text.startswith("<!-- stanch:draft/1 parts=summary,record -->")
+    assert added.text.endswith("\n## Record\n")
+
+
+def test_html_is_one_inert_file(new_journal: Callable[..., Journal]) -> None:
+    journal = new_journal(HOSTILE[0])
+    _fill_with(journal, HOSTILE)
+    page = to_html(journal)
+    elements = _Elements()
+    elements.feed(page)
+    assert elements.active == []
+    assert "default-src 'none'" in page
+    assert not re.search(r"(?:src|href)\s*=", re.sub(r"&[a-z#0-9]+;", "", re.sub(r">[^<]*<", "><", page)))
+    assert "&lt;script&gt;" in page
+
+
+def test_backdating_is_shown_and_moves_the_line(journal: Journal) -> None:
+    journal.append(Draft(kind="note", text="later", occurred_at=START))
+    journal.append(Draft(kind="note", text="status page set", occurred_at=START - timedelta(hours=3)))
+    rows = [line for line in to_markdown(journal).splitlines() if line.startswith("| 2026")]
+    assert rows[0].startswith("| 2026-11-21 00:02:11 | 03:02:11 | note: status page set")

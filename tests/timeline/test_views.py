@@ -1,0 +1,168 @@
+"""What is computed from entries: draft lane, metrics, factors, the list of incidents, the hand-off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.timeline.conftest import START, Clock
+from tests.timeline.story import tell
+from timeline.entry import Draft
+from timeline.factors import factors
+from timeline.handoff import handoff
+from timeline.index import find_incident, find_resumable, list_incidents
+from timeline.journal import Journal, JournalError
+from timeline.metrics import duration, metrics, milestones, phases
+from timeline.view import draft_lines
+
+
+def _metric(journal: Journal, name: str) -> str:
+    return next(metric.text for metric in metrics(journal.latest()) if metric.name == name)
+
+
+def _milestone(journal: Journal, name: str, at: datetime, **fields: object) -> None:
+    journal.append(Draft(kind="milestone", text=name, occurred_at=at, data={"name": name}, **fields))  # type: ignore[arg-type]
+
+
+def test_a_long_session_gives_a_short_draft(journal: Journal) -> None:
+    for number in range(500):
+        journal.append(Draft(kind="observation", text=f"pod {number}", data={"severity": "critical" if number % 3 == 0 else "warning"}))
+    before = journal.entries()
+    chosen = draft_lines(journal.latest())
+    assert 1 < len(chosen) <= 40
+    ordinary = next(line for line in journal.latest() if line.entry.text == "pod 100")
+    assert not ordinary.in_draft
+    journal.revise(ordinary.entry.id, "pin")
+    journal.revise(chosen[0].entry.id, "unpin")
+    texts = [line.entry.text for line in draft_lines(journal.latest())]
+    assert "pod 100" in texts
+    assert chosen[0].entry.text not in texts
+    assert [entry for entry in journal.entries() if entry.kind != "revision"] == before
+
+
+def test_fifty_nine_minutes_are_fifty_nine_minutes(journal: Journal) -> None:
+    _milestone(journal, "started", START)
+    _milestone(journal, "mitigated", START + timedelta(minutes=59))
+    assert _metric(journal, "TTM") == "00:59:00"
+    assert _metric(journal, "TTR") == "n/a — no *resolved* entry"
+    assert _metric(journal, "TTD") == "n/a — no *detected* entry"
+
+
+def test_backdating_the_start_changes_the_metric_and_what_it_cites(journal: Journal) -> None:
+    _milestone(journal, "started", START)
+    _milestone(journal, "detected", START + timedelta(minutes=10))
+    assert _metric(journal, "TTD") == "00:10:00"
+    _milestone(journal, "started", START - timedelta(minutes=5))
+    found = next(metric for metric in metrics(journal.latest()) if metric.name == "TTD")
+    assert (found.text, found.since, found.until) == ("00:15:00", 4, 3)
+
+
+def test_without_a_stated_start_the_first_observation_counts(journal: Journal) -> None:
+    journal.append(Draft(kind="observation", text="first", occurred_at=START - timedelta(minutes=4)))
+    _milestone(journal, "detected", START)
+    found = next(metric for metric in metrics(journal.latest()) if metric.name == "TTD")
+    assert (found.text, found.since) == ("00:04:00", 2)
+
+
+def test_milestones_out_of_order_are_warned_about(journal: Journal) -> None:
+    _milestone(journal, "detected", START)
+    _milestone(journal, "mitigated", START - timedelta(minutes=1))
+    assert milestones(journal.latest()).warnings == ("mitigated (03:01:11, seq 3) lies before detected (03:02:11, seq 2)",)
+
+
+def test_time_in_each_phase(journal: Journal) -> None:
+    for minutes, phase in ((0, "detect"), (2, "diagnose"), (3, "diagnose"), (10, "mitigate"), (15, "diagnose"), (16, "verify")):
+        journal.append(Draft(kind="note", text=phase, occurred_at=START + timedelta(minutes=minutes), phase=phase))  # type: ignore[arg-type]
+    assert phases(journal.latest()) == {"detect": 120, "diagnose": 540, "mitigate": 300, "verify": 0}
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "00:00:00"), (59.6, "00:01:00"), (90061, "1d 01:01:01"), (-61, "-00:01:01")])
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_story_four_gives_candidates_each_with_an_entry(journal: Journal) -> None:
+    """Story 004: pods without limits, SystemOOM, nodes lost one after another, monitoring on the same nodes, nobody alerted."""
+    for text in (
+        "9 containers have no memory limit",
+        "SystemOOM on node-3",
+        "prometheus-0 was evicted from node-3",
+        "Deployment shop/cart has a single replica",
+        "container report-api runs image registry.example/report:latest",
+        "readiness probe failed 14 times",
+        "no alert fired for node-3",
+    ):
+        journal.append(Draft(kind="observation", text=text))
+    found = [factor for factor in factors(journal.latest()) if factor.candidate]
+    assert len(found) >= 5
+    assert {"trigger", "latent", "detection", "observability"} <= {factor.kind for factor in found}
+    assert all(factor.seqs for factor in found)
+    assert "root cause" not in str(found).lower()
+
+
+def test_no_observation_no_candidate(journal: Journal) -> None:
+    journal.append(Draft(kind="note", text="no memory limit, single replica, SystemOOM"))
+    journal.append(Draft(kind="observation", text="12 pods are healthy with limits"))
+    assert factors(journal.latest()) == []
+
+
+def test_the_list_of_incidents(new_journal: Callable[..., Journal], tmp_path: Path, clock: Clock) -> None:
+    directory = tmp_path / "incidents"
+    assert list_incidents(directory) == []
+    first = new_journal("first")
+    opened = first.entries()[0]
+    first.revise(opened.id, "edit", text="first, renamed")
+    first.append(Draft(kind="incident-closed"))
+    clock.forward(hours=1)
+    second = new_journal("second")
+    _milestone(second, "resolved", START)
+    (directory / "2026-11-19-x.db").write_bytes(b"rubbish" * 100)
+    listed = list_incidents(directory)
+    assert [(incident.id, incident.title, incident.state, incident.entries) for incident in listed] == [
+        ("2026-11-21-b", "second", "resolved", 2),
+        ("2026-11-21-a", "first, renamed", "closed", 3),
+        ("2026-11-19-x", "", "damaged", 0),
+    ]
+    assert listed[2].problem
+    assert find_incident(directory, "2026-11-21-a").path == first.path
+    with pytest.raises(JournalError, match="name one of them"):
+        find_incident(directory, "2026-11-21")
+    with pytest.raises(JournalError, match="no incident"):
+        find_incident(directory, "1999")
+
+
+def test_which_incident_to_go_on_with(new_journal: Callable[..., Journal], tmp_path: Path, clock: Clock) -> None:
+    directory = tmp_path / "incidents"
+    first = new_journal("first")
+    found = find_resumable(directory, now=clock.now, context="prod-eu1")
+    assert found is not None
+    assert found.id == first.id
+    assert find_resumable(directory, now=clock.now, context="staging") is None
+    assert find_resumable(directory, now=clock.now + timedelta(hours=13)) is None
+    first.append(Draft(kind="incident-closed"))
+    assert find_resumable(directory, now=clock.now) is None
+    first.append(Draft(kind="incident-reopened"))
+    assert find_resumable(directory, now=clock.now) is not None
+
+
+def test_the_hand_off_says_what_is_open(journal: Journal) -> None:
+    tell(journal)
+    journal.append(Draft(kind="hypothesis", text="node-2 rejects by policy", data={"status": "supported"}))
+    text = handoff(journal, START + timedelta(hours=1))
+    lines = text.splitlines()
+    assert lines[0] == "2026-11-21-a  marketplace refuses connections"
+    assert lines[1] == "opened 2026-11-21 03:02 UTC, 01:00:00 ago; 15 entries"
+    assert lines[2] == "state: started 02:42:11, detected 02:52:11; not mitigated and not resolved"
+    assert lines[3] == "looks like: network-policy-cni-version-skew"
+    for row in (
+        "  03:02:11 object-intent: Pod stanch-probe-1 in gateway",
+        "  03:02:11 action-intent: cordon node-2",
+        "  node-2 rejects by policy (supported)",
+        "  DNS is broken (all names resolve)",
+        "  who pushed the image?",
+    ):
+        assert row in lines
+    assert "\x1b" not in text

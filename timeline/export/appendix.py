@@ -1,0 +1,104 @@
+"""Sections that check the record: metrics, what is unknown or unsupported, evidence, redactions, the head of the chain."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from timeline.entry import Entry
+from timeline.export.document import Block, Cell, Fence, Items, Para, Table
+from timeline.export.wording import Wording, excerpt, moment, seqs
+from timeline.metrics import duration, milestones, phases
+from timeline.metrics import metrics as find_metrics
+from timeline.view import draft_lines
+
+_CLAIMS: Final = frozenset({"observation", "note", "hypothesis", "milestone", "contributing-factor", "probe-result", "action-result"})
+
+
+def metrics(w: Wording) -> list[Block]:
+    """Durations with the entries that they were measured between."""
+    rows = tuple(
+        ((metric.name,), (metric.meaning,), (metric.text,), (f"seq {metric.since} to {metric.until}" if metric.since else "",))
+        for metric in find_metrics(w.source.lines)
+    )
+    blocks: list[Block] = [Table(("Metric", "Meaning", "Value (HH:MM:SS)", "From"), rows)]
+    spent = phases(w.source.lines)
+    if spent:
+        blocks.append(Items(tuple((f"{phase}: {duration(seconds)}",) for phase, seconds in spent.items())))
+    blocks += [Para((f"Check the order: {warning}.",)) for warning in milestones(w.source.lines).warnings]
+    return blocks
+
+
+def unknown(w: Wording) -> list[Block]:
+    """Intents without a result."""
+    if not w.source.unfinished:
+        return [Para(("None: every intent has a result.",))]
+    return [
+        Items(
+            tuple((f"{moment(entry)} UTC, {entry.kind} without a result: ", w.text(entry), seqs(entry)) for entry in w.source.unfinished),
+            tasks=True,
+        )
+    ]
+
+
+def unsupported(w: Wording) -> list[Block]:
+    """Key entries without evidence."""
+    bare = [line.entry for line in draft_lines(w.source.lines) if line.entry.kind in _CLAIMS and not line.entry.evidence]
+    if not bare:
+        return [Para(("None: every key entry has evidence.",))]
+    items: list[Cell] = [(f"{moment(entry)} UTC, {entry.kind} ({entry.confidence}): ", w.text(entry), seqs(entry)) for entry in bare]
+    return [Items(tuple(items))]
+
+
+def evidence(w: Wording) -> list[Block]:
+    """Each piece of evidence: what, from where, its hash, its first lines."""
+    if not w.source.evidence:
+        return [Para(("None stored.",))]
+    facts: dict[str, tuple[Entry, str]] = {}
+    for entry in w.source.entries:
+        for capture in entry.data.get("captures", ()):
+            facts.setdefault(str(capture.get("sha256")), (entry, str(capture.get("source", ""))))
+    blocks: list[Block] = []
+    for blob in w.source.evidence:
+        name = w.names[blob.sha256]
+        seen_in = facts.get(blob.sha256)
+        size = f"{blob.size} bytes" + (f", cut from {blob.original_size}" if blob.truncated else "")
+        seen: Cell = (f", seen {seen_in[0].recorded_at:%Y-%m-%d %H:%M:%S} UTC", seqs(seen_in[0])) if seen_in else ()
+        command: Cell = (" from ", w.out(seen_in[1])) if seen_in and seen_in[1] else ()
+        blocks.append(Para((f"**{name}** {size}", *command, *seen, f", sha256 {blob.sha256}")))
+        if blob.content is None:
+            blocks.append(Para(("Purged; the hash above is what was stored.",)))
+        else:
+            blocks.append(Fence(excerpt(w.people.text(blob.text).text)))
+    return blocks
+
+
+def redactions(w: Wording) -> list[Block]:
+    """What was redacted, by rule."""
+    counts: Counter[str] = Counter()
+    for entry in w.source.entries:
+        counts.update(entry.redactions)
+    items: list[Cell] = [(f"{rule}: {count}",) for rule, count in sorted(counts.items())] or [("Nothing was redacted.",)]
+    return [
+        Items(tuple(items)),
+        Para(
+            (
+                "Secrets were replaced at capture by typed tokens; the same token is the same secret. "
+                "This is not a guarantee: read before you share.",
+            )
+        ),
+    ]
+
+
+def record(w: Wording) -> list[Block]:
+    """The head of the chain, to check the record against."""
+    source = w.source
+    return [
+        Items(
+            (
+                ("Incident ", w.out(source.incident_id), f", {source.head[0]} entries"),
+                (f"Head of the chain: seq {source.head[0]}, sha256 {source.head[1] or 'none'}",),
+                ("Check with `stanch timeline verify`; a record that was cut or changed since then does not have this head.",),
+            )
+        )
+    ]

@@ -1,0 +1,86 @@
+"""Words that all sections share: times, citations, and text from outside with names replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from timeline.entry import Entry
+from timeline.export.document import Cell, Outside
+from timeline.export.people import People
+from timeline.export.source import Source
+from timeline.metrics import duration
+
+_SHOWN_LINES: Final = 40
+
+
+class Wording:
+    """What a section is written from: the record as read, the visible lines, E1.. by sha256, and how people are called."""
+
+    def __init__(self, source: Source, people: People) -> None:
+        self.source = source
+        self.people = people
+        self.lines = [line for line in source.lines if not line.hidden]
+        self.names = source.evidence_names
+
+    def out(self, text: str) -> Outside:
+        return self.people.text(text)
+
+    def text(self, entry: Entry) -> Outside:
+        return self.people.text(entry.text)
+
+    def cited(self, entry: Entry) -> str:
+        return ", ".join(self.names[sha256] for sha256 in entry.evidence if sha256 in self.names)
+
+    def refs(self, *entries: Entry | None) -> Cell:
+        present = [entry for entry in entries if entry is not None]
+        cited = ", ".join(filter(None, (self.cited(entry) for entry in present)))
+        return (f"seq {numbers(tuple(entry.seq for entry in present))}" + (f"; {cited}" if cited else ""),)
+
+
+def excerpt(text: str) -> str:
+    """The first lines of evidence; all of it is in the record and in the JSON Lines export."""
+    lines = text.splitlines()
+    shown = [line if len(line) <= 400 else line[:400] + " …" for line in lines[:_SHOWN_LINES]]
+    if len(lines) > _SHOWN_LINES:
+        shown.append(f"… {len(lines) - _SHOWN_LINES} more lines in the record")
+    return "\n".join(shown)
+
+
+def window(name: str, start: Entry | None, end: Entry | None, missing: str) -> Cell:
+    if start is None:
+        return (f"{name}: when it began is not recorded.",)
+    if end is None:
+        return (f"{name}: from {moment(start)} UTC, end n/a — no *{missing}* entry", seqs(start))
+    seconds = (end.occurred_at - start.occurred_at).total_seconds()
+    return (f"{name}: from {moment(start)} to {moment(end)} UTC, {duration(seconds)}", seqs(start, end))
+
+
+def seqs(*entries: Entry) -> str:
+    return f" (seq {numbers(tuple(entry.seq for entry in entries))})"
+
+
+def numbers(seqs: Sequence[int]) -> str:
+    shown = [str(seq) for seq in dict.fromkeys(seqs)]
+    return ", ".join(shown[:6]) + (f" and {len(shown) - 6} more" if len(shown) > 6 else "")
+
+
+def moment(entry: Entry) -> str:
+    return f"{entry.occurred_at:%Y-%m-%d %H:%M:%S}"
+
+
+def happened(entry: Entry) -> str:
+    """Absolute, no more precise than it is known."""
+    moment = entry.occurred_at
+    if entry.occurred_precision == "minute":
+        return f"{moment:%Y-%m-%d %H:%M}"
+    if entry.occurred_precision == "approx":
+        return f"about {moment:%Y-%m-%d %H:%M}"
+    if entry.occurred_precision == "range" and entry.occurred_end is not None:
+        return f"{moment:%Y-%m-%d %H:%M} to {entry.occurred_end:%H:%M}"
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def recorded(entry: Entry) -> str:
+    same_day = entry.recorded_at.date() == entry.occurred_at.date()
+    return f"{entry.recorded_at:%H:%M:%S}" if same_day else f"{entry.recorded_at:%Y-%m-%d %H:%M:%S}"
