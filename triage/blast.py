@@ -98,7 +98,9 @@ def dependants(objects: tuple[Ref, ...], view: View) -> tuple[Dependant, ...]:
         if not ends:
             found.append((0, Dependant(ref, f"no ready endpoint{behind}")))
         elif not alive:
-            found.append((1, Dependant(ref, f"all {len(ends)} ready endpoints are on the failing node{'s' if len(down) > 1 else ''}{behind}")))
+            found.append(
+                (1, Dependant(ref, f"all {len(ends)} ready endpoints are on the failing node{'s' if len(down) > 1 else ''}{behind}"))
+            )
         elif not nodes:
             found.append((3, Dependant(ref, f"{len(ends)} ready endpoint{'s' if len(ends) != 1 else ''}{behind}")))
     found.extend((2, d) for d in _singles(pods.values(), view))
@@ -122,7 +124,11 @@ def _budgets(pods: Iterable[Pod], view: View) -> list[Dependant]:
     found: dict[Ref, Dependant] = {}
     for pod in pods:
         for row in view.store.in_namespace("PodDisruptionBudget", pod.metadata.namespace).values():
-            if isinstance(row, PodDisruptionBudget) and row.status.disruptions_allowed == 0 and matches(row.spec.selector, pod.metadata.labels):
+            if (
+                isinstance(row, PodDisruptionBudget)
+                and row.status.disruptions_allowed == 0
+                and matches(row.spec.selector, pod.metadata.labels)
+            ):
                 ref = Ref("PodDisruptionBudget", row.metadata.namespace, row.metadata.name)
                 found[ref] = Dependant(ref, "allows no eviction now")
     return list(found.values())

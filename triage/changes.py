@@ -143,10 +143,16 @@ def _replica_set(row: ReplicaSet, store: Store) -> Iterator[ChangeFact]:
     siblings = []
     if deployment is not None:
         rows = store.owned_by(deployment.metadata.uid).values()
-        siblings = [r for r in rows if isinstance(r, ReplicaSet) and r.metadata.creation_timestamp and r.metadata.creation_timestamp < created]
+        siblings = [
+            r for r in rows if isinstance(r, ReplicaSet) and r.metadata.creation_timestamp and r.metadata.creation_timestamp < created
+        ]
     previous = max(siblings, key=lambda r: r.metadata.creation_timestamp or created, default=None)
     if previous is None:
-        if deployment is not None and deployment.metadata.creation_timestamp and created - deployment.metadata.creation_timestamp <= _AT_BIRTH:
+        if (
+            deployment is not None
+            and deployment.metadata.creation_timestamp
+            and created - deployment.metadata.creation_timestamp <= _AT_BIRTH
+        ):
             return  # the Deployment's own creation says it
         before: dict[str, str] = {}
     else:
@@ -158,10 +164,16 @@ def _replica_set(row: ReplicaSet, store: Store) -> Iterator[ChangeFact]:
     if deployment is not None:
         template = deployment.spec.template
         role = roles.role(row.metadata.namespace, template.metadata.labels, template.spec, "Deployment", store)
-        near = [w for w in _writes(deployment.metadata) if w.time and "f:template" in _sub(w.fields_v1, "f:spec") and abs(w.time - created) <= _AT_BIRTH]
+        near = [
+            w
+            for w in _writes(deployment.metadata)
+            if w.time and "f:template" in _sub(w.fields_v1, "f:spec") and abs(w.time - created) <= _AT_BIRTH
+        ]
         manager = near[0].manager if near else ""
         env = _env_written(near[0].fields_v1) if near else ()
-    text = "; ".join(f"{old or '-'} -> {new}" for old, new in changed.values()) or ("template changed" if before else ", ".join(after.values()))
+    text = "; ".join(f"{old or '-'} -> {new}" for old, new in changed.values()) or (
+        "template changed" if before else ", ".join(after.values())
+    )
     yield _fact(
         created, f"rollout of {owner.name}: {text}", owner, "rollout", manager,
         image_from=", ".join(o for o, _ in changed.values()), image_to=", ".join(n for _, n in changed.values()), images=bool(changed),
@@ -298,7 +310,9 @@ def edges(change: Change, at: datetime) -> Iterator[ChangeFact]:
             yield _fact(at, f"NetworkPolicy {ref.name} was deleted", ref, "policy-edited")
         elif change.kind in ("Deployment", "DaemonSet", "StatefulSet"):
             yield _fact(at, f"{change.kind} {ref.name} was deleted", ref, "workload-deleted", "", owner_kind=change.kind)
-    elif isinstance(old, (Deployment, StatefulSet)) and isinstance(new, (Deployment, StatefulSet)) and old.spec.replicas != new.spec.replicas:
+    elif (
+        isinstance(old, (Deployment, StatefulSet)) and isinstance(new, (Deployment, StatefulSet)) and old.spec.replicas != new.spec.replicas
+    ):
         was, now = old.spec.replicas, new.spec.replicas
         yield _fact(
             at, f"{change.kind} {ref.name} scaled from {was} to {now}", ref, "scaled", "",
@@ -309,7 +323,7 @@ def edges(change: Change, at: datetime) -> Iterator[ChangeFact]:
 class ChangeIndex:
     """Changes by object, kept up to date per change of the store; only those within `keep` are held."""
 
-    def __init__(self, keep: timedelta = timedelta(hours=72)) -> None:
+    def __init__(self, keep: timedelta = timedelta(days=15)) -> None:
         self._keep = keep
         self._carried: dict[Ref, tuple[ChangeFact, ...]] = {}
         self._edges: deque[ChangeFact] = deque(maxlen=2_000)
@@ -341,9 +355,14 @@ class ChangeIndex:
                 found[fact.rule, fact.object, fact.at] = fact
         rollouts = {(f.object, f.at) for f in found.values() if f.rule == "rollout"}
         facts = [
-            f for f in found.values()
-            if not (f.rule == "scaled" and f.manager.endswith("-controller") and any(o == f.object and abs(f.at - at) <= _ROLLING for o, at in rollouts))
-        ]  # fmt: skip
+            f
+            for f in found.values()
+            if not (
+                f.rule == "scaled"
+                and f.manager.endswith("-controller")
+                and any(o == f.object and abs(f.at - at) <= _ROLLING for o, at in rollouts)
+            )
+        ]
         facts.extend(written_together(facts))
         return sorted(facts, key=lambda f: (-f.at.timestamp(), f.rule, f.object))
 
@@ -422,10 +441,10 @@ def rank(facts: Iterable[ChangeFact], since: datetime | None, relation: Relation
         if relatedness < 0:
             continue
         lead = (since - fact.at).total_seconds() if since is not None else 0.0
-        if lead < -300:
+        if lead < -300 or (lead > 86_400 and relatedness > 0):
             continue
-        # every step of relation weighs as much as ten times more distance in time
-        scored.append((relatedness * 2.3 + abs(_log(abs(lead))), fact))
+        # every step of relation weighs as much as fifty times more distance in time
+        scored.append((relatedness * 4 + abs(_log(abs(lead))), fact))
     scored.sort(key=lambda item: (item[0], item[1].rule, item[1].object))
     chosen: list[ChangeFact] = []
     alike: Counter[tuple[str, str]] = Counter()

@@ -25,10 +25,26 @@ _NEW = timedelta(hours=48)
 """Only a recent moment says something by being the birthday of what fails."""
 
 ORDER = (
-    "node", "owner", "image digest", "image", "kubelet version", "kernel version", "container runtime", "os image", "node pool", "instance type",
-    "zone", "architecture", "node created after", "created after", "storage class", "volume driver", "namespace", "service account",
+    "node",
+    "owner",
+    "image digest",
+    "image",
+    "kubelet version",
+    "kernel version",
+    "container runtime",
+    "os image",
+    "node pool",
+    "instance type",
+    "zone",
+    "architecture",
+    "node created after",
+    "created after",
+    "storage class",
+    "volume driver",
+    "namespace",
+    "service account",
     "priority class",
-)  # fmt: skip
+)
 """Among equal separations the first is named and the others are its ties."""
 
 
@@ -94,7 +110,11 @@ def judge(tables: Iterable[Table], limit: int = _LIMIT) -> tuple[SharedAttribute
             continue
         if table.what.endswith("created after"):
             dated.add(table.what)
-        ties = [i for i in range(index + 1, len(found)) if found[i][2].inside == table.inside and found[i][2].outside == table.outside and i not in used]
+        ties = [
+            i
+            for i in range(index + 1, len(found))
+            if found[i][2].inside == table.inside and found[i][2].outside == table.outside and i not in used
+        ]
         used.update(ties)
         group = [table, *(found[i][2] for i in ties)]
         for one in group:
@@ -139,7 +159,9 @@ def of_pods(
     out: dict[Attribute, int] = {}
     for pod in pods:
         for attribute in attributes(pod):
-            if attribute[0] not in ("controller", "claim") and not (attribute[0] == "service account" and attribute[1].endswith("/default")):
+            if attribute[0] not in ("controller", "claim") and not (
+                attribute[0] == "service account" and attribute[1].endswith("/default")
+            ):
                 inside[attribute] += 1
                 out[attribute] = counts.get(attribute, 0)
         owner = view.owner(pod)
@@ -156,7 +178,9 @@ def of_pods(
     _count_storage(inside, out, counts, view)
     tables = _tables(inside, len(pods), out, n_out)
     # an old pod among the failing ones must not hide that all others are young: several moments are tried, and paid for by the correction
-    young = [p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp and view.now - p.metadata.creation_timestamp <= _NEW]
+    young = [
+        p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp and view.now - p.metadata.creation_timestamp <= _NEW
+    ]
     for moment in _moments(young, len(pods)):
         failing_since = sum(1 for p in all_failing.values() if not is_finished(p) and _at_or_after(p, moment))
         later = max(0, population.created_since(moment) - failing_since)
@@ -205,7 +229,12 @@ def _parse(text: str) -> Ref:
 
 
 def _count_nodes(inside: Counter[Attribute], out: dict[Attribute, int], counts: Counter[Attribute], view: View) -> None:
-    wanted = {a for a in inside if a[0] in ("zone", "instance type", "node pool", "architecture", "kubelet version", "kernel version", "os image", "container runtime")}
+    wanted = {
+        a
+        for a in inside
+        if a[0]
+        in ("zone", "instance type", "node pool", "architecture", "kubelet version", "kernel version", "os image", "container runtime")
+    }
     for attribute in wanted:
         out[attribute] = 0
     for node in view.store.all("Node", Node):

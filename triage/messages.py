@@ -95,7 +95,8 @@ SCHEDULING_TEXT = {
 _NO_ADDRESS = re.compile(
     r"failed to assign an ip address|no ip addresses available|no available ips?\b|ip(?:am)? (?:pool|range)s?\b.{0,60}exhausted"
     r"|failed to allocate (?:for range|ip|address)|no more (?:ips|addresses|free)|out of ip|insufficientfreeaddresses|addresses? (?:are )?exhausted"
-    r"|no free ip|unable to allocate ip|could not allocate ip|all cidrs? .{0,40}exhausted|range set.{0,40}(?:full|exhausted)",
+    r"|no free ip|ip_space_exhausted|insufficient (?:free )?(?:ip )?addresses|cannot allocate new block|no (?:free|available) (?:ip )?addresses"
+    r"|unable to allocate ip|could not allocate ip|all cidrs? .{0,40}exhausted|range set.{0,40}(?:full|exhausted)",
     re.IGNORECASE,
 )
 _CNI_NOT_READY = re.compile(
@@ -138,7 +139,7 @@ def node_causes(status: str, reason: str, message: str) -> tuple[str, ...]:
         causes.append("runtime-down")
     if "pleg" in lowered:
         causes.append("pleg")
-    if "network" in lowered and ("not ready" in lowered or "networkpluginnotready" in lowered) or "cni" in lowered:
+    if ("network" in lowered and ("not ready" in lowered or "networkpluginnotready" in lowered)) or "cni" in lowered:
         causes.append("network-plugin")
     if "shutting down" in lowered:
         causes.append("shutting-down")
@@ -243,7 +244,12 @@ def _kind(text: str) -> str:
 def volume_cause(reason: str, message: str) -> str:
     """Cause of FailedMount or FailedAttachVolume: multi-attach, attach-limit, attach, timeout, no-space, mount or other."""
     lowered = message.lower()
-    if "multi-attach" in lowered or "already exclusively attached" in lowered or "already attached to" in lowered or "already used by" in lowered:
+    if (
+        "multi-attach" in lowered
+        or "already exclusively attached" in lowered
+        or "already attached to" in lowered
+        or "already used by" in lowered
+    ):
         return "multi-attach"
     if "maximum number" in lowered or "attachment limit" in lowered or "max volume" in lowered:
         return "attach-limit"
@@ -327,7 +333,9 @@ def api_error(message: str) -> bool:
 
 
 _VICTIM = re.compile(r"victim process: ([^,\s]+)|Killed process \d+[,]? \(?([^\s),]+)", re.IGNORECASE)
-RUNTIMES = frozenset({"dockerd", "docker", "containerd", "containerd-shim", "containerd-shim-runc-v2", "crio", "cri-o", "conmon", "docker-containerd"})
+RUNTIMES = frozenset(
+    {"dockerd", "docker", "containerd", "containerd-shim", "containerd-shim-runc-v2", "crio", "cri-o", "conmon", "docker-containerd"}
+)
 
 
 def oom_victim(message: str) -> str:

@@ -36,7 +36,9 @@ def component(pod: Pod) -> str:
     for name in CONTROL_PLANE:
         if any(image == name or image.startswith(f"{name}-") for image in images):
             # etcd runs for applications as well: only the one beside the API server counts
-            static = any(o.kind == "Node" for o in pod.metadata.owner_references) or "kubernetes.io/config.mirror" in pod.metadata.annotations
+            static = (
+                any(o.kind == "Node" for o in pod.metadata.owner_references) or "kubernetes.io/config.mirror" in pod.metadata.annotations
+            )
             if name != "etcd" or static or (system_namespace(pod.metadata.namespace) and pod.spec.host_network):
                 return name
     if any(o.kind == "Node" for o in pod.metadata.owner_references) and system_namespace(pod.metadata.namespace):
@@ -121,6 +123,11 @@ def _is_ingress(images: list[str], spec: PodSpec, services: list[Service], store
         own = {at.ip or at.hostname for at in service.status.load_balancer.ingress}
         if own & addresses:
             return True
-        if service.spec.type == "LoadBalancer" and web <= {p.port for p in service.spec.ports} and not addresses and not is_backend(service, store):
+        if (
+            service.spec.type == "LoadBalancer"
+            and web <= {p.port for p in service.spec.ports}
+            and not addresses
+            and not is_backend(service, store)
+        ):
             return True
     return bool(host_ports == web and spec.host_network)

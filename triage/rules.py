@@ -133,13 +133,14 @@ _FINDINGS: tuple[Rule, ...] = (
     # ---- nodes, seen together
     _rule(
         "nodes-unknown-together", "cluster", "Many nodes of several pools stopped reporting within 90 s: suspect the control plane", "story 003 #5; node lifecycle",
-        nodes="int", total="int", within_seconds="int", pools="int", recovered="int: Ready again now", all="bool: every node", bursts="int: how often within the hour",
+        nodes="int", total="int", within_seconds="int", pools="int", recovered="int: Ready again now", all="bool: every node", bursts="int: how often within the hour", burstable="bool: control plane nodes of a burstable type",
     ),
     _rule("leases-stale-together", "cluster", "At least half of the node Leases are stale at once", "story 003 #5", nodes="int", total="int"),
     _rule(
         "nodes-failing-in-turn", "cluster", "Nodes fail one after another", "stories 002 Moonlight and 004",
         nodes="int", span_seconds="int", suspect="str: owner that was on every failed node", suspect_on="int: failed nodes it was on",
         suspect_elsewhere="int: healthy nodes it is on", suspect_no_limits="bool: no memory limit (no CPU limit where nodes reboot)",
+        victims="tuple: processes killed on them", victim_runtime="bool", victim_kubelet="bool",
         suspect_arrived="int: failed nodes that it came to within the hour before", oom="int: nodes with a system OOM",
         reboots="int: nodes rebooted", owners_tried="int: owners compared",
     ),
@@ -225,7 +226,7 @@ _FINDINGS: tuple[Rule, ...] = (
     ),
     _rule(
         "replicas-on-one-node", "workload", "All ready replicas of a workload are on one node although others could take them", "story 000; OpenShift HighlyAvailableWorkloadIncorrectlySpread",
-        replicas="int", node="str", preferred="bool: anti-affinity preferred only", spread="bool: soft topology spread", other_nodes="int: schedulable nodes beside", services="tuple: Services that die with the node",
+        replicas="int", node="str", preferred="bool: anti-affinity preferred only", spread="bool: soft topology spread", other_nodes="int: nodes beside it that the template allows", free_nodes="int: those that would take a pod now (capacity aside)", services="tuple: Services that die with the node",
     ),
     _rule("replicas-in-one-zone", "workload", "All ready replicas are in one zone (info)", "topology.kubernetes.io/zone", replicas="int", zone="str"),
     _rule(
@@ -239,7 +240,7 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "daemonset-image-drift", "workload", "Pods of one DaemonSet and one revision run different images under one image name", "story 000: CNI image tagged latest",
         container="str", image="str", digests="int", odd_nodes="tuple: nodes with the rarer digest", odd="int", usual="int", floating="bool: no tag, latest or pull policy Always",
-        odd_is_newest="bool: the odd nodes are the youngest, or rebooted last", role="str: cni, proxy, …", network="bool: role is cni or proxy, or a privileged system agent on the host network", odd_digest="str", usual_digest="str",
+        odd_is_newest="bool: the odd nodes are the youngest, or rebooted last", role="str: cni, proxy, …", network="bool: role is cni or proxy, or a privileged system agent on the host network", odd_digest="str: digest (or image, when the names differ)", usual_digest="str", skew="bool: the image names differ, an update has stopped half-way",
     ),
     _rule("daemonset-short", "workload", "Fewer pods of a DaemonSet are ready than nodes want it", "status.numberReady", ready="int", desired="int", role="str", nodes="tuple: nodes without a ready one"),
     _rule("job-failed", "workload", "A Job gave up and no later run succeeded", "Job condition Failed", reason="str: BackoffLimitExceeded or DeadlineExceeded", cronjob="str"),
@@ -264,7 +265,8 @@ _FINDINGS: tuple[Rule, ...] = (
     ),
     _rule(
         "control-plane-degraded", "cluster", "A control plane component is down, restarting or killed for memory", "story 003 #2, #5",
-        component="str: kube-apiserver, etcd, kube-controller-manager or kube-scheduler", ready="int", total="int", oom_killed="int", restarted="int",
+        component="str: kube-apiserver, etcd, kube-controller-manager or kube-scheduler", ready="int", total="int", oom_killed="int", restarted="int", unhealthy="int: failed probes within half an hour",
+        burstable="bool: control plane nodes of a burstable instance type (t2, t3, t4g, B)",
     ),
     _rule("etcd-errors-in-messages", "cluster", "Messages of controllers and events tell of etcd time-outs or leader changes", "story 003 #5", count="int", objects="int", kind="str: timeout, leader-changed, no-space or other"),
     _rule("leader-changes", "cluster", "Control plane components lost and took their leader Lease again and again", "LeaderElection events", count="int", components="tuple"),

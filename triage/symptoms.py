@@ -18,14 +18,42 @@ from triage.titles import leading, title
 from triage.view import View, is_finished
 
 _ON_NODE = frozenset(
-    {"pod-not-ready", "pod-stuck-terminating", "pod-container-lost", "pod-restarted", "pod-not-starting", "pod-evicted", "pod-rejected-by-kubelet",
-     "pod-crash-looping", "pod-oom-killed", "pod-liveness-killed"}
-)  # fmt: skip
+    {
+        "pod-not-ready",
+        "pod-stuck-terminating",
+        "pod-container-lost",
+        "pod-restarted",
+        "pod-not-starting",
+        "pod-evicted",
+        "pod-rejected-by-kubelet",
+        "pod-crash-looping",
+        "pod-oom-killed",
+        "pod-liveness-killed",
+    }
+)
 _NODE_TROUBLE = frozenset(
-    {"node-not-ready", "node-system-oom", "node-pressure", "node-network-unavailable", "node-eviction-threshold", "node-rebooted", "node-problem",
-     "restarts-together-on-node", "sandboxes-recreated-on-node", "pods-stuck-on-node", "node-lease-stale", "node-disk-reclaim-failed", "node-flapping",
-     "node-recovered", "kubelet-memory-high", "node-memory-hot", "node-cpu-hot", "node-memory-unaccounted", "node-cpu-unaccounted"}
-)  # fmt: skip
+    {
+        "node-not-ready",
+        "node-system-oom",
+        "node-pressure",
+        "node-network-unavailable",
+        "node-eviction-threshold",
+        "node-rebooted",
+        "node-problem",
+        "restarts-together-on-node",
+        "sandboxes-recreated-on-node",
+        "pods-stuck-on-node",
+        "node-lease-stale",
+        "node-disk-reclaim-failed",
+        "node-flapping",
+        "node-recovered",
+        "kubelet-memory-high",
+        "node-memory-hot",
+        "node-cpu-hot",
+        "node-memory-unaccounted",
+        "node-cpu-unaccounted",
+    }
+)
 _JOINS_NODES = frozenset({"nodes-failing-in-turn", "nodes-unknown-together", "failures-on-new-nodes", "leases-stale-together"})
 _JOINS_PODS = frozenset({"secret-missing-across-namespaces", "secret-keys-lost", "new-pods-failing", "not-ready-together"})
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "ReplicaSet")
@@ -58,7 +86,15 @@ def _owner_key(finding: Finding) -> str:
 def _sick_nodes(index: Index) -> set[str]:
     """Nodes whose own trouble explains trouble of their pods."""
     sick: set[str] = set()
-    for rule in ("node-not-ready", "node-system-oom", "restarts-together-on-node", "pods-stuck-on-node", "node-network-unavailable", "node-pressure", "node-rebooted"):
+    for rule in (
+        "node-not-ready",
+        "node-system-oom",
+        "restarts-together-on-node",
+        "pods-stuck-on-node",
+        "node-network-unavailable",
+        "node-pressure",
+        "node-rebooted",
+    ):
         for finding in index.rule(rule):
             if finding.severity is not Severity.INFO:
                 sick.add(finding.object.name)
@@ -171,7 +207,11 @@ def _join_causes(findings: Iterable[Finding], first_key: dict[str, str], groups:
             if service is None:
                 continue
             for other in index.all():
-                if other.object.kind == "Pod" and other.severity is not Severity.INFO and other.object.namespace == finding.object.namespace:
+                if (
+                    other.object.kind == "Pod"
+                    and other.severity is not Severity.INFO
+                    and other.object.namespace == finding.object.namespace
+                ):
                     pod = view.store.get(*other.object)
                     if isinstance(pod, Pod) and service in view.services_of(pod):
                         groups.join(first_key[other.id], key)
@@ -189,7 +229,15 @@ def _join_causes(findings: Iterable[Finding], first_key: dict[str, str], groups:
 
 
 _SYSTEM = frozenset({"control-plane-degraded", "dns-degraded", "ingress-degraded"})
-_CONTROL_PLANE = ("etcd-errors-in-messages", "leader-changes", "api-errors-in-messages", "nodes-unknown-together", "leases-stale-together", "ready-check-failed", "api-slow")
+_CONTROL_PLANE = (
+    "etcd-errors-in-messages",
+    "leader-changes",
+    "api-errors-in-messages",
+    "nodes-unknown-together",
+    "leases-stale-together",
+    "ready-check-failed",
+    "api-slow",
+)
 
 
 def _join_chains(findings: list[Finding], first_key: dict[str, str], groups: _Groups) -> None:
@@ -225,7 +273,9 @@ def _join_chains(findings: list[Finding], first_key: dict[str, str], groups: _Gr
         join(flood, [f for f in plane if f.facts.get("component") == "kube-apiserver" and f.facts.get("oom_killed")])
 
 
-_ALIKE = frozenset({"pod-crash-looping", "pod-not-ready", "pod-liveness-killed", "pod-not-starting", "pod-container-create-failed", "pod-oom-killed"})
+_ALIKE = frozenset(
+    {"pod-crash-looping", "pod-not-ready", "pod-liveness-killed", "pod-not-starting", "pod-container-create-failed", "pod-oom-killed"}
+)
 _JOINING = frozenset(cohort.ORDER) - {"owner", "created after", "namespace", "service account"}
 
 
@@ -319,7 +369,10 @@ def _shared(findings: list[Finding], objects: tuple[Ref, ...], view: View, index
         found.extend(cohort.of_nodes(nodes, view))
     if len(pods) >= 2 and not nodes:
         found.extend(cohort.of_pods(pods, failing, index.population, view))
-    return tuple({(s.what, s.value): s for s in reversed(found)}.values())[::-1]
+    first: dict[tuple[str, str], SharedAttribute] = {}
+    for shared in found:
+        first.setdefault((shared.what, shared.value), shared)
+    return tuple(first.values())
 
 
 def _flood(finding: Finding, view: View, index: Index) -> SharedAttribute:
@@ -390,7 +443,9 @@ def related_changes(
             return 1
         if change.rule in ("rollout", "scaled", "workload-created", "workload-edited") and (has_nodes or wide):
             return 2
-        if change.rule in ("webhook-edited", "crd-edited", "rbac-edited", "helm-release", "secrets-written-together", "policy-edited") and (wide or has_nodes):
+        if change.rule in ("webhook-edited", "crd-edited", "rbac-edited", "helm-release", "secrets-written-together", "policy-edited") and (
+            wide or has_nodes
+        ):
             return 2
         return 3 if wide else -1
 

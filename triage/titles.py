@@ -9,14 +9,51 @@ from triage import messages
 from triage.finding import Finding
 
 _TELLING = (
-    "api-server-unreachable", "objects-vanished", "system-namespaces-recreated", "system-workloads-missing", "owners-missing", "nodes-unknown-together",
-    "secret-keys-lost", "secret-missing-across-namespaces", "nodes-failing-in-turn", "failures-on-new-nodes", "cronjob-flood", "control-plane-degraded", "dns-degraded", "ingress-degraded",
-    "etcd-errors-in-messages", "leader-changes", "daemonset-image-drift", "webhook-backend-down", "exposed-privileged-workload",
-    "stateful-on-emptydir", "node-system-oom", "pods-stuck-on-node", "node-not-ready", "node-network-unavailable", "node-pressure",
-    "restarts-together-on-node", "sandboxes-recreated-on-node", "node-rebooted", "node-lease-stale", "node-flapping", "not-ready-together", "pod-sandbox-failed",
-    "pod-volume-failed", "volume-attachment-failed", "pod-config-missing", "new-pods-failing", "create-failed", "pods-rejected-in-bulk",
-    "pod-image-pull-failed", "pod-oom-killed", "pod-crash-looping", "pod-unschedulable", "pod-evicted", "pod-rejected-by-kubelet",
-)  # fmt: skip
+    "api-server-unreachable",
+    "objects-vanished",
+    "system-namespaces-recreated",
+    "system-workloads-missing",
+    "owners-missing",
+    "nodes-unknown-together",
+    "secret-keys-lost",
+    "secret-missing-across-namespaces",
+    "nodes-failing-in-turn",
+    "failures-on-new-nodes",
+    "cronjob-flood",
+    "control-plane-degraded",
+    "dns-degraded",
+    "ingress-degraded",
+    "etcd-errors-in-messages",
+    "leader-changes",
+    "daemonset-image-drift",
+    "webhook-backend-down",
+    "exposed-privileged-workload",
+    "stateful-on-emptydir",
+    "node-system-oom",
+    "pods-stuck-on-node",
+    "node-not-ready",
+    "node-network-unavailable",
+    "node-pressure",
+    "restarts-together-on-node",
+    "sandboxes-recreated-on-node",
+    "node-rebooted",
+    "node-lease-stale",
+    "node-flapping",
+    "not-ready-together",
+    "pod-sandbox-failed",
+    "pod-volume-failed",
+    "volume-attachment-failed",
+    "pod-config-missing",
+    "new-pods-failing",
+    "create-failed",
+    "pods-rejected-in-bulk",
+    "pod-image-pull-failed",
+    "pod-oom-killed",
+    "pod-crash-looping",
+    "pod-unschedulable",
+    "pod-evicted",
+    "pod-rejected-by-kubelet",
+)
 _RANK = {rule: rank for rank, rule in enumerate(_TELLING)}
 
 
@@ -30,7 +67,12 @@ def leading(findings: Sequence[Finding]) -> Finding:
 def _rank(finding: Finding) -> int:
     """How much a finding says about the mechanism. DNS or ingress that only misses a pod is an effect of something else, if that is there."""
     facts = finding.facts
-    if finding.rule in ("dns-degraded", "ingress-degraded") and facts.get("ready") and not facts.get("oom_killed") and not facts.get("restarted"):
+    if (
+        finding.rule in ("dns-degraded", "ingress-degraded")
+        and facts.get("ready")
+        and not facts.get("oom_killed")
+        and not facts.get("restarted")
+    ):
         return len(_RANK)
     return _RANK.get(finding.rule, len(_RANK) + 1)
 
@@ -47,8 +89,12 @@ def title(findings: Sequence[Finding]) -> str:
     if rule == "pod-unschedulable":
         return f"pods pending: {messages.SCHEDULING_TEXT.get(str(facts.get('cause')), 'no node fits')}"
     if rule == "pod-sandbox-failed":
-        causes = {"ip-exhausted": "no pod addresses left", "cni-not-ready": "network plugin not ready", "timeout": "container runtime does not answer",
-                "name-reserved": "container runtime does not answer"}  # fmt: skip
+        causes = {
+            "ip-exhausted": "no pod addresses left",
+            "cni-not-ready": "network plugin not ready",
+            "timeout": "container runtime does not answer",
+            "name-reserved": "container runtime does not answer",
+        }
         return f"pods do not start: {causes.get(str(facts.get('cause')), 'sandbox fails')}"
     if rule == "pod-volume-failed":
         return f"volumes do not attach or mount: {count} pod{'s' if count != 1 else ''}"
@@ -66,8 +112,14 @@ def title(findings: Sequence[Finding]) -> str:
     if lead.object.kind == "Node" and count > 1:
         return f"{count} nodes: {lead.claim}"
     if rule in ("pod-not-ready", "pod-not-starting", "pod-stuck-terminating", "pod-liveness-killed", "pod-restarted", "pod-container-lost"):
-        text = {"pod-not-ready": "not ready", "pod-not-starting": "does not start", "pod-stuck-terminating": "stuck terminating",
-                "pod-liveness-killed": "restarted by its liveness probe", "pod-restarted": "restarted", "pod-container-lost": "lost a container"}[rule]  # fmt: skip
+        text = {
+            "pod-not-ready": "not ready",
+            "pod-not-starting": "does not start",
+            "pod-stuck-terminating": "stuck terminating",
+            "pod-liveness-killed": "restarted by its liveness probe",
+            "pod-restarted": "restarted",
+            "pod-container-lost": "lost a container",
+        }[rule]
         return f"{text}{where}"
     if count > 1:
         return f"{count} objects: {lead.claim}"

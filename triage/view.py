@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import cast
@@ -39,6 +40,9 @@ def is_control_plane(node: Node) -> bool:
 def ready_status(node: Node) -> str:
     """Status of the Ready condition, "" when the node has none yet."""
     return next((c.status for c in node.status.conditions if c.type == "Ready"), "")
+
+
+_BURSTABLE = re.compile(r"^(t[1-4][a-z]*\.|Standard_B|e2-(micro|small|medium)|f1-|g1-)", re.IGNORECASE)
 
 
 def is_ready(pod: Pod) -> bool:
@@ -184,3 +188,8 @@ class View:
             "new_node": created is not None and moment - created <= NEW_NODE,
             "control_plane": is_control_plane(node),
         }
+
+
+def burstable(view: View) -> bool:
+    """Whether any control plane node is of a burstable instance type (story 003 #5: treat T2 with care)."""
+    return any(is_control_plane(n) and _BURSTABLE.match(label(n.metadata, INSTANCE_TYPE)) is not None for n in view.store.all("Node", Node))

@@ -31,6 +31,6 @@ TOGETHER = timedelta(minutes=2)
 """Things that happen within this time happened together (story 000: restarts on one node)."""
 INCIDENT = timedelta(hours=2)
 """How far back several nodes or pods that fail one after another still make one incident."""
-CHANGES = timedelta(hours=24)
+CHANGES = timedelta(days=14)
 """How far back changes are listed."""
 NEW_NODE = timedelta(hours=1)

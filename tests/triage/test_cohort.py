@@ -94,9 +94,17 @@ def test_pods_of_one_zone_that_fail_are_told_from_the_rest() -> None:
     for namespace in ("shop", "billing", "search"):
         for name in ("web", "api", "worker"):
             cluster.deployment(name, namespace, replicas=6)
-    bad = [r for k, r in cluster.raw if k == "Pod" and r["spec"]["nodeName"] in ("n2", "n5", "n8") and r["metadata"]["labels"]["app"] == "api"]
+    bad = [
+        r for k, r in cluster.raw if k == "Pod" and r["spec"]["nodeName"] in ("n2", "n5", "n8") and r["metadata"]["labels"]["app"] == "api"
+    ]
     for pod in bad:
-        cluster.waiting(pod, "CrashLoopBackOff", restarts=5, phase="Running", last={"exitCode": 1, "reason": "Error", "finishedAt": ago(minutes=2).isoformat()})
+        cluster.waiting(
+            pod,
+            "CrashLoopBackOff",
+            restarts=5,
+            phase="Running",
+            last={"exitCode": 1, "reason": "Error", "finishedAt": ago(minutes=2).isoformat()},
+        )
     report = triage_once(cluster.store(), NOW, {})
     whats = {(s.what, s.value) for symptom in report.symptoms for s in symptom.shared}
     assert ("zone", "z2") in whats

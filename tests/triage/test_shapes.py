@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -20,7 +20,10 @@ from triage.make import finding_id
 
 
 def event(**raw: object) -> Event:
-    base = {"metadata": {"name": "e", "namespace": "default", "uid": "u1", "creationTimestamp": ts(ago(hours=1))}, "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "p"}}
+    base = {
+        "metadata": {"name": "e", "namespace": "default", "uid": "u1", "creationTimestamp": ts(ago(hours=1))},
+        "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "p"},
+    }
     return msgspec.convert({**base, **raw}, Event, strict=False)
 
 
@@ -28,18 +31,31 @@ def event(**raw: object) -> Event:
     ("raw", "expected"),
     [
         ({"firstTimestamp": ts(ago(minutes=30)), "lastTimestamp": ts(ago(minutes=3)), "count": 7}, ago(minutes=3)),
-        ({"firstTimestamp": None, "lastTimestamp": None, "eventTime": ago(minutes=9).isoformat(), "series": {"count": 4, "lastObservedTime": ago(minutes=2).isoformat()}}, ago(minutes=2)),
+        (
+            {
+                "firstTimestamp": None,
+                "lastTimestamp": None,
+                "eventTime": ago(minutes=9).isoformat(),
+                "series": {"count": 4, "lastObservedTime": ago(minutes=2).isoformat()},
+            },
+            ago(minutes=2),
+        ),
         ({"lastTimestamp": None, "eventTime": ago(minutes=9).isoformat()}, ago(minutes=9)),
         ({"lastTimestamp": None}, ago(hours=1)),
     ],
-)  # fmt: skip
+)
 def test_an_event_always_has_a_time(raw: dict[str, object], expected: datetime) -> None:
     assert last_time(event(**raw)) == expected
 
 
 def test_events_about_nodes_have_no_namespace_and_are_kept_beyond_their_hour() -> None:
     memory = EventMemory(limit=3)
-    seen = event(involvedObject={"kind": "Node", "name": "n1", "namespace": "default"}, reason="SystemOOM", lastTimestamp=ts(ago(minutes=5)), message="(combined from similar events): x")
+    seen = event(
+        involvedObject={"kind": "Node", "name": "n1", "namespace": "default"},
+        reason="SystemOOM",
+        lastTimestamp=ts(ago(minutes=5)),
+        message="(combined from similar events): x",
+    )
     assert about(seen) == Ref("Node", "", "n1")
     assert memory.see(seen) == Ref("Node", "", "n1")
     assert memory.see(seen) is None, "the same observation says nothing new"
@@ -69,7 +85,13 @@ def test_image_names(name: str, expected: tuple[str, str, str, str]) -> None:
 
 
 def test_image_names_that_float_and_digests_that_compare() -> None:
-    assert [images.parse(n).floating for n in ("r:5000/a", "a:latest", "a:1", "a@sha256:x", "a:latest@sha256:x")] == [True, True, False, False, False]
+    assert [images.parse(n).floating for n in ("r:5000/a", "a:latest", "a:1", "a@sha256:x", "a:latest@sha256:x")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
     assert images.digest_of("docker-pullable://a/b@sha256:12") == images.digest_of("reg.example/a/b@sha256:12") == ("repo", "sha256:12")
     assert images.digest_of("sha256:34") == images.digest_of("docker://sha256:34") == ("config", "sha256:34")
     assert images.digest_of("") == images.digest_of("a/b:1") == ("", "")
@@ -78,16 +100,24 @@ def test_image_names_that_float_and_digests_that_compare() -> None:
 @pytest.mark.parametrize(
     ("message", "causes", "nodes"),
     [
-        ("0/5 nodes are available: 2 Insufficient memory, 3 node(s) had untolerated taint {node.kubernetes.io/unreachable: }. preemption: 0/5 nodes are available: 5 x", ["node-not-ready", "insufficient-memory"], 5),
+        (
+            "0/5 nodes are available: 2 Insufficient memory, 3 node(s) had untolerated taint {node.kubernetes.io/unreachable: }. preemption: 0/5 nodes are available: 5 x",
+            ["node-not-ready", "insufficient-memory"],
+            5,
+        ),
         ("0/4 nodes are available: 4 node(s) had taints that the pod didn't tolerate.", ["taint"], 4),
-        ("0/3 nodes are available: 1 Too many pods, 2 node(s) didn't match Pod's node affinity/selector.", ["affinity", "insufficient-pods"], 3),
+        (
+            "0/3 nodes are available: 1 Too many pods, 2 node(s) didn't match Pod's node affinity/selector.",
+            ["affinity", "insufficient-pods"],
+            3,
+        ),
         ("0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.", ["anti-affinity"], 3),
         ("0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.", ["volume-unbound"], 0),
         ('persistentvolumeclaim "x" not found', ["claim-missing"], 0),
         ("0/2 nodes are available: 2 node(s) were unschedulable.", ["cordoned"], 2),
         ("0/2 nodes are available: 2 node(s) exceed max volume count.", ["volume-count"], 2),
     ],
-)  # fmt: skip
+)
 def test_scheduler_texts(message: str, causes: list[str], nodes: int) -> None:
     read = messages.scheduling(message)
     assert ([c for c, _ in read.causes], read.nodes) == (causes, nodes)
@@ -123,35 +153,95 @@ def test_healthy_but_busy_cluster_gives_no_warning() -> None:
     cluster.ended(pods[0], ago(hours=7), reason="OOMKilled", restarts=2)
     cluster.ended(pods[1], ago(minutes=40), code=1)
     cluster.ended(pods[2], ago(minutes=5), code=0, reason="Completed")
-    done = cluster.add("Job", {"metadata": meta("load", "shop"), "spec": {"template": {"metadata": {"labels": {}}, "spec": {"containers": [{"name": "app", "image": "x"}]}}}, "status": {"failed": 3, "succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}})
+    done = cluster.add(
+        "Job",
+        {
+            "metadata": meta("load", "shop"),
+            "spec": {"template": {"metadata": {"labels": {}}, "spec": {"containers": [{"name": "app", "image": "x"}]}}},
+            "status": {"failed": 3, "succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]},
+        },
+    )
     for phase, code in (("Succeeded", 0), ("Failed", 1)):
         pod = cluster.pod(done, name=f"load-{phase.lower()}", created=ago(minutes=20))
-        pod["status"].update(phase=phase, conditions=[], containerStatuses=[{"name": "app", "state": {"terminated": {"exitCode": code, "reason": "Error", "finishedAt": ts(ago(minutes=18))}}}])
+        pod["status"].update(
+            phase=phase,
+            conditions=[],
+            containerStatuses=[
+                {"name": "app", "state": {"terminated": {"exitCode": code, "reason": "Error", "finishedAt": ts(ago(minutes=18))}}}
+            ],
+        )
     for node in cluster.nodes:
-        node["status"]["conditions"] += [{"type": "KernelDeadlock", "status": "False"}, {"type": "ReadonlyFilesystem", "status": "False"}, {"type": "NetworkingReady", "status": "True"}]
+        node["status"]["conditions"] += [
+            {"type": "KernelDeadlock", "status": "False"},
+            {"type": "ReadonlyFilesystem", "status": "False"},
+            {"type": "NetworkingReady", "status": "True"},
+        ]
     cluster.nodes[0]["spec"]["unschedulable"] = True
-    cluster.add("HorizontalPodAutoscaler", {"metadata": meta("web", "shop"), "spec": {"minReplicas": 4, "maxReplicas": 9}, "status": {"currentReplicas": 4, "conditions": [{"type": "ScalingLimited", "status": "True", "reason": "TooFewReplicas"}, {"type": "ScalingActive", "status": "False", "reason": "ScalingDisabled"}]}})
-    cluster.add("PodDisruptionBudget", {"metadata": meta("web", "shop"), "status": {"currentHealthy": 1, "desiredHealthy": 1, "disruptionsAllowed": 0, "expectedPods": 1}})
+    cluster.add(
+        "HorizontalPodAutoscaler",
+        {
+            "metadata": meta("web", "shop"),
+            "spec": {"minReplicas": 4, "maxReplicas": 9},
+            "status": {
+                "currentReplicas": 4,
+                "conditions": [
+                    {"type": "ScalingLimited", "status": "True", "reason": "TooFewReplicas"},
+                    {"type": "ScalingActive", "status": "False", "reason": "ScalingDisabled"},
+                ],
+            },
+        },
+    )
+    cluster.add(
+        "PodDisruptionBudget",
+        {"metadata": meta("web", "shop"), "status": {"currentHealthy": 1, "desiredHealthy": 1, "disruptionsAllowed": 0, "expectedPods": 1}},
+    )
     cluster.add("ResourceQuota", {"metadata": meta("q", "shop"), "status": {"hard": {"pods": "12"}, "used": {"pods": "12"}}})
     cluster.add("PersistentVolumeClaim", {"metadata": meta("unused", "shop"), "status": {"phase": "Pending"}})
     cluster.add("Service", {"metadata": meta("headless", "shop"), "spec": {"clusterIP": "None", "selector": {"app": "nobody"}}})
     rolling = cluster.deployment("fresh", "shop", replicas=3, created=ago(seconds=50))
     for pod in rolling["pods"]:
         cluster.waiting(pod, "ContainerCreating")
-        cluster.event("Pod", "shop", pod["metadata"]["name"], "FailedMount", 'MountVolume.SetUp failed for volume "kube-api-access" : object "shop"/"kube-root-ca.crt" not registered', ago(seconds=45))
+        cluster.event(
+            "Pod",
+            "shop",
+            pod["metadata"]["name"],
+            "FailedMount",
+            'MountVolume.SetUp failed for volume "kube-api-access" : object "shop"/"kube-root-ca.crt" not registered',
+            ago(seconds=45),
+        )
     rolling["status"].update(readyReplicas=0)
     cluster.event("Node", "", "n2", "NodeNotReady", "Node n2 status is now: NodeNotReady", ago(hours=5), type_="Normal")
     for index, node in enumerate(cluster.nodes):
-        cluster.add("Lease", {"metadata": meta(node["metadata"]["name"], "kube-node-lease"), "spec": {"renewTime": ago(minutes=20, seconds=index).isoformat()}})
+        cluster.add(
+            "Lease",
+            {
+                "metadata": meta(node["metadata"]["name"], "kube-node-lease"),
+                "spec": {"renewTime": ago(minutes=20, seconds=index).isoformat()},
+            },
+        )
     joining = cluster.node("joining", created=ago(seconds=40))
-    cluster.not_ready(joining, ago(seconds=40), "False", "KubeletNotReady", "container runtime network not ready: cni plugin not initialized")
+    cluster.not_ready(
+        joining, ago(seconds=40), "False", "KubeletNotReady", "container runtime network not ready: cni plugin not initialized"
+    )
     report = triage_once(cluster.store(), NOW, {})
     assert [f.id for f in report.findings if f.severity is not Severity.INFO] == []
 
 
 def test_nodes_without_labels_leases_and_lists() -> None:
     store = Store()
-    store.apply("Node", [row("Node", {"metadata": {"name": "bare"}, "status": {}}), row("Node", {"metadata": {"name": "odd"}, "status": {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}]}})])
+    store.apply(
+        "Node",
+        [
+            row("Node", {"metadata": {"name": "bare"}, "status": {}}),
+            row(
+                "Node",
+                {
+                    "metadata": {"name": "odd"},
+                    "status": {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}]},
+                },
+            ),
+        ],
+    )
     store.apply("Pod", [row("Pod", {"metadata": {"name": "p", "namespace": "x"}, "spec": {}, "status": {}})])
     report = triage_once(store, NOW, {})
     assert [f.rule for f in report.findings] == ["node-not-ready"]
@@ -161,7 +251,13 @@ def test_nodes_without_labels_leases_and_lists() -> None:
 def test_a_silent_node_among_renewing_ones_is_told_although_it_counts_as_ready() -> None:
     cluster = Cluster(5)
     for index, node in enumerate(cluster.nodes):
-        cluster.add("Lease", {"metadata": meta(node["metadata"]["name"], "kube-node-lease"), "spec": {"renewTime": ago(seconds=95 if index == 3 else 4).isoformat()}})
+        cluster.add(
+            "Lease",
+            {
+                "metadata": meta(node["metadata"]["name"], "kube-node-lease"),
+                "spec": {"renewTime": ago(seconds=95 if index == 3 else 4).isoformat()},
+            },
+        )
     report = triage_once(cluster.store(), NOW, {})
     assert [(f.rule, f.object.name, f.severity) for f in report.findings] == [("node-lease-stale", "n4", Severity.WARNING)]
 
@@ -218,13 +314,16 @@ def test_time_brings_findings_and_history_takes_them() -> None:
 
 
 def test_what_could_not_be_seen_is_said() -> None:
-    at = datetime(2026, 3, 14, tzinfo=timezone.utc)
+    at = datetime(2026, 3, 14, tzinfo=UTC)
     states = {
         "Pod": Freshness("Pod", State.LOADING, count=3500), "Secret": Freshness("Secret", State.FORBIDDEN, reason="no permission"),
         "Node": Freshness("Node", State.LIVE, heard=at), "ResourceQuota": Freshness("ResourceQuota", State.ABSENT),
     }  # fmt: skip
     report = triage_once(Store(), NOW, states)
     assert not report.complete
-    assert [(g.what, g.why) for g in report.unavailable] == [("Pod", "still loading (3,500 so far)"), ("Secret", "forbidden: no permission")]
+    assert [(g.what, g.why) for g in report.unavailable] == [
+        ("Pod", "still loading (3,500 so far)"),
+        ("Secret", "forbidden: no permission"),
+    ]
     stale = {k: Freshness(k, State.STALE, heard=at, reason="connection refused") for k in ("Pod", "Node")}
     assert [f.rule for f in triage_once(Store(), NOW, stale).findings] == ["api-server-unreachable"]

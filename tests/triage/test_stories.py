@@ -77,7 +77,9 @@ def test_nodes_out_of_memory_one_after_another_name_the_common_owner() -> None:
         name = node["metadata"]["name"]
         pod["spec"]["nodeName"] = name
         cluster.not_ready(node, ago(minutes=minutes))
-        cluster.event("Node", "", name, "SystemOOM", "System OOM encountered, victim process: python, pid: 31", ago(minutes=minutes), count=4)
+        cluster.event(
+            "Node", "", name, "SystemOOM", "System OOM encountered, victim process: python, pid: 31", ago(minutes=minutes), count=4
+        )
     report = look(cluster)
     assert len([s for s in report.symptoms if s.severity is Severity.CRITICAL]) == 1
     symptom = report.symptoms[0]
@@ -121,7 +123,12 @@ def test_order_of_arrival_does_not_matter() -> None:
     from triage.engine import Triage
 
     cluster = background(5)
-    cluster.waiting(cluster.raw[8][1] if cluster.raw[8][0] == "Pod" else next(r for k, r in cluster.raw if k == "Pod"), "CrashLoopBackOff", restarts=7, phase="Running")
+    cluster.waiting(
+        cluster.raw[8][1] if cluster.raw[8][0] == "Pod" else next(r for k, r in cluster.raw if k == "Pod"),
+        "CrashLoopBackOff",
+        restarts=7,
+        phase="Running",
+    )
     store = cluster.store()
     expected = triage_once(store, NOW, {})
     for names in ([k.name for k in KINDS], [k.name for k in reversed(KINDS)]):

@@ -70,27 +70,43 @@ def cronjob(row: CronJob, view: View) -> Iterator[Finding]:
     policy = row.spec.concurrency_policy or "Allow"
     started = sorted(t for t in (j.status.start_time or j.metadata.creation_timestamp for j in active) if t is not None)
     parallel = max([row.spec.job_template.spec.parallelism, 1])
-    if len(active) >= FLOOD or len(pods) >= max(20, 3 * parallel * max(len(active), 1)):
+    kept = len(jobs) - len(active)
+    if len(active) >= FLOOD or kept >= 30 or len(pods) >= max(20, 3 * parallel * max(len(active), 1)):
         oldest = int((view.now - started[0]).total_seconds()) if started else 0
         many = len(pods) >= 50 or len(active) >= 20
         template = row.spec.job_template.spec
         yield make(
-            "cronjob-flood", ref, f"{len(active)} Jobs at once with {len(pods)} pods (concurrencyPolicy {policy}), the oldest {quantity.span_text(oldest)}",
-            Severity.CRITICAL if many else Severity.WARNING, "five or more active Jobs (critical from 20 Jobs or 50 pods on)",
-            since=started[1] if len(started) > 1 else started[0] if started else None, source=SinceSource.STATUS,
+            "cronjob-flood",
+            ref,
+            f"{len(active)} Jobs at once{f' and {kept} kept' if kept >= 30 else ''} with {len(pods)} pods (concurrencyPolicy {policy}), the oldest {quantity.span_text(oldest)}",
+            Severity.CRITICAL if many else Severity.WARNING,
+            "five or more active Jobs, or thirty kept ones (critical from 20 Jobs or 50 pods on)",
+            since=started[1] if len(started) > 1 else started[0] if started else None,
+            source=SinceSource.STATUS,
             evidence=[
                 field_evidence(ref, "spec.concurrencyPolicy", row.spec.concurrency_policy or "not set (Allow)"),
                 field_evidence(ref, "spec.schedule", row.spec.schedule),
                 field_evidence(ref, "active Jobs", str(len(active)), started[0] if started else None),
             ],
             facts={
-                "jobs": len(active), "pods": len(pods), "policy": policy, "oldest_seconds": oldest, "deadline": template.active_deadline_seconds is not None,
+                "jobs": len(active),
+                "pods": len(pods),
+                "policy": policy,
+                "oldest_seconds": oldest,
+                "deadline": template.active_deadline_seconds is not None,
             },
-        )  # fmt: skip
+        )
     bad = ("TooManyMissedTimes", "UnparseableSchedule", "UnknownTimeZone", "FailedCreate", "InvalidSchedule")
     missed: list[EventFact] = [e for e in view.events.about(ref) if e.reason in bad and view.within(e.last, EDGE)]
     if missed:
         yield make(
-            "cronjob-missed", ref, f"does not run: {missed[-1].reason}", Severity.WARNING, "the schedule is missed", since=missed[0].first,
-            source=SinceSource.EVENT, evidence=[event_evidence(e) for e in missed[-2:]], facts={"reason": missed[-1].reason},
-        )  # fmt: skip
+            "cronjob-missed",
+            ref,
+            f"does not run: {missed[-1].reason}",
+            Severity.WARNING,
+            "the schedule is missed",
+            since=missed[0].first,
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in missed[-2:]],
+            facts={"reason": missed[-1].reason},
+        )

@@ -26,8 +26,14 @@ def rejected(view: View, index: Index) -> Iterator[Finding]:
             continue
         reason = str(group[0].facts.get("reason") or f"Evicted ({group[0].facts.get('resource') or '?'})")
         yield make(
-            "pods-rejected-in-bulk", Ref(*key), f"{len(group)} of its pods were rejected or evicted within the hour: {reason}", Severity.WARNING,
-            "five or more pods of one owner within the hour", since=min((f.since for f in group if f.since), default=None), source=SinceSource.STATUS,
-            evidence=[e for f in group[:4] for e in f.evidence[:1]], related=[f.object for f in group[:20]],
+            "pods-rejected-in-bulk",
+            Ref(*key),
+            f"{len(group)} of its pods were rejected or evicted within the hour: {reason}",
+            Severity.WARNING,
+            "five or more pods of one owner within the hour",
+            since=min((f.since for f in group if f.since), default=None),
+            source=SinceSource.STATUS,
+            evidence=[e for f in group[:4] for e in f.evidence[:1]],
+            related=[f.object for f in group[:20]],
             facts={"owner": key[2], "pods": len(group), "reason": reason},
-        )  # fmt: skip
+        )

@@ -41,12 +41,14 @@ def _last_write(row: PartialObject) -> tuple[datetime, str] | None:
 
 def missing_across(view: View, index: Index) -> Iterator[Finding]:
     """Secrets that do not exist, missed by pods of three or more namespaces, or of three owners by one name pattern (story 003 #8)."""
-    findings = [f for f in index.rule("pod-config-missing") if f.facts["kind"] == "Secret" and not f.facts["key"] and f.facts["exists"] is not True]
+    findings = [
+        f for f in index.rule("pod-config-missing") if f.facts["kind"] == "Secret" and not f.facts["key"] and f.facts["exists"] is not True
+    ]
     namespaces = {f.object.namespace for f in findings}
     owners = {(f.object.namespace, f.facts.get("owner") or f.object.name) for f in findings}
     secrets = {(f.object.namespace, str(f.facts["name"])) for f in findings}
     common = pattern(name for _, name in secrets)
-    if len(secrets) < 2 or not (len(namespaces) >= 3 or (len(owners) >= 3 and common)):
+    if len(secrets) < 2 or not (len(namespaces) >= 3 or (len(owners) >= 3 and (common or len(secrets) >= 3))):
         return
     pods = {f.object for f in findings}
     first = min((f.since for f in findings if f.since), default=None)
@@ -54,12 +56,17 @@ def missing_across(view: View, index: Index) -> Iterator[Finding]:
     supplier = _supplier(view, common, namespaces)
     by = f", siblings are written by {supplier}" if supplier else ""
     yield make(
-        "secret-missing-across-namespaces", CLUSTER,
+        "secret-missing-across-namespaces",
+        CLUSTER,
         f"{len(pods)} pods in {len(namespaces)} namespaces wait for {len(secrets)} Secrets that do not exist{f' ({common})' if common else ''}{by}",
-        Severity.CRITICAL, "the same failure in several namespaces has one supplier", since=first, source=SinceSource.EVENT,
-        related=[*sorted(pods)[:20]], evidence=[e for f in findings[:4] for e in f.evidence[:1]],
+        Severity.CRITICAL,
+        "the same failure in several namespaces has one supplier",
+        since=first,
+        source=SinceSource.EVENT,
+        related=[*sorted(pods)[:20]],
+        evidence=[e for f in findings[:4] for e in f.evidence[:1]],
         facts={"namespaces": len(namespaces), "pods": len(pods), "pattern": common, "only_new": only_new, "supplier": supplier},
-    )  # fmt: skip
+    )
 
 
 def _supplier(view: View, common: str, namespaces: set[str]) -> str:
@@ -115,19 +122,33 @@ def keys_lost(view: View, index: Index) -> Iterator[Finding]:
         who = f", last written by {manager} within {quantity.span_text(max(span, 1))}" if manager else ""
         what = "lost keys" if len(emptied & set(refs)) < len(refs) else "are empty"
         yield make(
-            "secret-keys-lost", CLUSTER, f"{len(refs)} Secrets in {len(namespaces)} namespace{'s' if len(namespaces) > 1 else ''} {what}{who}; {len(pods)} pods cannot start",
-            Severity.CRITICAL if len(refs) >= 2 else Severity.WARNING, "existing Secrets without the keys that pods need (critical from two on)",
-            since=group[0][0], source=SinceSource.MANAGED_FIELDS if manager else SinceSource.EVENT, detail=manager,
+            "secret-keys-lost",
+            CLUSTER,
+            f"{len(refs)} Secrets in {len(namespaces)} namespace{'s' if len(namespaces) > 1 else ''} {what}{who}; {len(pods)} pods cannot start",
+            Severity.CRITICAL if len(refs) >= 2 else Severity.WARNING,
+            "existing Secrets without the keys that pods need (critical from two on)",
+            since=group[0][0],
+            source=SinceSource.MANAGED_FIELDS if manager else SinceSource.EVENT,
+            detail=manager,
             related=[*refs[:20], *sorted(pods)[:20]],
             evidence=[
-                *(field_evidence(r, "metadata.managedFields", f"written by {manager or '?'}" + (", no key left" if r in emptied else ""), t) for t, r in group[:6]),
+                *(
+                    field_evidence(
+                        r, "metadata.managedFields", f"written by {manager or '?'}" + (", no key left" if r in emptied else ""), t
+                    )
+                    for t, r in group[:6]
+                ),
                 *(e for f in findings[:3] for e in f.evidence[:1]),
             ],
             facts={
-                "secrets": len(refs), "namespaces": len(namespaces), "manager": manager, "within_seconds": span, "pods": len(pods),
+                "secrets": len(refs),
+                "namespaces": len(namespaces),
+                "manager": manager,
+                "within_seconds": span,
+                "pods": len(pods),
                 "seen": bool(emptied & set(refs)),
             },
-        )  # fmt: skip
+        )
 
 
 def _crashing(secrets: Iterable[Ref], since: datetime, view: View, index: Index) -> set[Ref]:
@@ -146,7 +167,9 @@ def secrets_of(pod: Pod) -> set[Ref]:
     names = {v.secret.secret_name for v in pod.spec.volumes if v.secret is not None}
     for container in containers(pod.spec):
         names.update(e.secret_ref.name for e in container.env_from if e.secret_ref is not None)
-        names.update(e.value_from.secret_key_ref.name for e in container.env if e.value_from is not None and e.value_from.secret_key_ref is not None)
+        names.update(
+            e.value_from.secret_key_ref.name for e in container.env if e.value_from is not None and e.value_from.secret_key_ref is not None
+        )
     return {Ref("Secret", pod.metadata.namespace, n) for n in names if n}
 
 
@@ -180,12 +203,24 @@ def new_pods_failing(view: View, index: Index) -> Iterator[Finding]:
     if older < since:
         return
     yield make(
-        "new-pods-failing", CLUSTER, f"{len(pods)} of {since} pods created since {at:%H:%M:%S} UTC fail to start, {older} older ones do not",
-        Severity.WARNING, "three of four new pods of two or more owners", since=at, source=SinceSource.CREATION,
+        "new-pods-failing",
+        CLUSTER,
+        f"{len(pods)} of {since} pods created since {at:%H:%M:%S} UTC fail to start, {older} older ones do not",
+        Severity.WARNING,
+        "three of four new pods of two or more owners",
+        since=at,
+        source=SinceSource.CREATION,
         related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:20]],
-        evidence=[Evidence(f"Pod {p.metadata.namespace}/{p.metadata.name}", failing[Ref('Pod', p.metadata.namespace, p.metadata.name)][0].claim, p.metadata.creation_timestamp) for p in pods[:4]],
+        evidence=[
+            Evidence(
+                f"Pod {p.metadata.namespace}/{p.metadata.name}",
+                failing[Ref("Pod", p.metadata.namespace, p.metadata.name)][0].claim,
+                p.metadata.creation_timestamp,
+            )
+            for p in pods[:4]
+        ],
         facts={"owners": len(owners), "namespaces": len(namespaces), "failing": len(pods), "new": since, "at": at.isoformat()},
-    )  # fmt: skip
+    )
 
 
 DETECTORS = (missing_across, keys_lost, new_pods_failing)

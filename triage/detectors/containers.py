@@ -16,7 +16,15 @@ from triage.windows import EDGE, PULL_GRACE, RECENT, RETRY_GRACE, START_GRACE
 
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable"})
 _CREATE = frozenset(
-    {"CreateContainerError", "RunContainerError", "PreCreateHookError", "PreStartHookError", "PostStartHookError", "StartError", "ContainerCannotRun"}
+    {
+        "CreateContainerError",
+        "RunContainerError",
+        "PreCreateHookError",
+        "PreStartHookError",
+        "PostStartHookError",
+        "StartError",
+        "ContainerCannotRun",
+    }
 )
 _BATCH = ("Job", "CronJob")
 
@@ -44,7 +52,9 @@ def _end_evidence(ref: Ref, status: ContainerStatus) -> list[Evidence]:
     return [field_evidence(ref, f"status.containerStatuses[{status.name}].{which}", text, ended.finished_at)]
 
 
-def _missing(pod: Pod, view: View, message: str, how: str, evidence: list[Evidence], since: datetime | None, source: SinceSource) -> Finding | None:
+def _missing(
+    pod: Pod, view: View, message: str, how: str, evidence: list[Evidence], since: datetime | None, source: SinceSource
+) -> Finding | None:
     """A Secret, ConfigMap or key that a message misses, as a finding."""
     namespace = pod.metadata.namespace
     found = messages.missing_config(message, namespace)
@@ -86,7 +96,9 @@ def waiting(pod: Pod, status: ContainerStatus, view: View) -> Iterator[Finding]:
     elif state.reason in _PULL:
         if state.reason == "ErrImagePull" and not view.older(created, timedelta(seconds=30)):
             return
-        failed = [e for e in view.events_of(pod) if e.reason in ("Failed", "ErrImageNeverPull", "InspectFailed") and "image" in e.message.lower()]
+        failed = [
+            e for e in view.events_of(pod) if e.reason in ("Failed", "ErrImageNeverPull", "InspectFailed") and "image" in e.message.lower()
+        ]
         telling = [e for e in failed if messages.image_cause(e.message) != "other"]
         texts = [state.message, *(e.message for e in reversed(telling))]
         cause = next((c for c in map(messages.image_cause, texts) if c != "other"), "other")
@@ -169,22 +181,35 @@ def ends(pod: Pod, status: ContainerStatus, view: View) -> Iterator[Finding]:
         limit = _limit(pod, status.name)
         again = " and runs again" if running else ""
         yield make(
-            "pod-oom-killed", ref,
+            "pod-oom-killed",
+            ref,
             f"container {status.name} was killed at its memory limit{f' of {limit}' if limit else ''}{again}, {status.restart_count} restarts",
-            Severity.WARNING if fresh and not batch else Severity.INFO, "an OOM kill within 30 min is a warning, within an hour a note",
-            since=finished, source=SinceSource.STATUS, evidence=evidence, active=fresh, detail=status.name,
+            Severity.WARNING if fresh and not batch else Severity.INFO,
+            "an OOM kill within 30 min is a warning, within an hour a note",
+            since=finished,
+            source=SinceSource.STATUS,
+            evidence=evidence,
+            active=fresh,
+            detail=status.name,
             facts={**facts, "container": status.name, "limit": limit, "restarts": status.restart_count, "running_again": running},
-        )  # fmt: skip
+        )
         return
     if looping or batch:
         return
     if end.reason == "ContainerStatusUnknown" or end.exit_code == 255 or (end.exit_code == 137 and end.reason == "Error"):
         yield make(
-            "pod-container-lost", ref, f"container {status.name} was lost or killed from outside (exit {end.exit_code} {end.reason})",
-            Severity.INFO, "one lost container is a note; several owners on a node are a finding of the node",
-            since=finished, source=SinceSource.STATUS, evidence=evidence, active=False, detail=status.name,
+            "pod-container-lost",
+            ref,
+            f"container {status.name} was lost or killed from outside (exit {end.exit_code} {end.reason})",
+            Severity.INFO,
+            "one lost container is a note; several owners on a node are a finding of the node",
+            since=finished,
+            source=SinceSource.STATUS,
+            evidence=evidence,
+            active=False,
+            detail=status.name,
             facts={**facts, "container": status.name, "exit_code": end.exit_code},
-        )  # fmt: skip
+        )
         return
     ran = _ran(end)
     often = status.restart_count >= 3 and ran is not None and ran < 600 and view.within(finished, timedelta(minutes=15))

@@ -10,7 +10,7 @@ from triage import images, messages, roles
 from triage.finding import Finding, Severity, SinceSource
 from triage.make import event_evidence, field_evidence, make
 from triage.view import View, is_finished, is_ready
-from triage.windows import EDGE, READY_GRACE
+from triage.windows import EDGE, READY_GRACE, ROLLOUT_GRACE
 
 
 def ref_of(row: DaemonSet) -> Ref:
@@ -71,23 +71,99 @@ def image_drift(row: DaemonSet, view: View) -> Iterator[Finding]:
         where = nodes[0] if len(nodes) == 1 else f"{len(nodes)} nodes"
         digests = ", ".join(f"{images.short_digest(d)} on {len(p)}" for d, p in ranked[:3])
         yield make(
-            "daemonset-image-drift", ref, f"{image} is not the same image on {where} as on the other {len({p.spec.node_name for p in usual})} ({digests})",
-            Severity.WARNING if network else Severity.INFO, "drift of a network agent is a warning, of another DaemonSet a note",
-            since=since, source=SinceSource.STATUS, detail=f"{container}/{revision}" if revision else container,
+            "daemonset-image-drift",
+            ref,
+            f"{image} is not the same image on {where} as on the other {len({p.spec.node_name for p in usual})} ({digests})",
+            Severity.WARNING if network else Severity.INFO,
+            "drift of a network agent is a warning, of another DaemonSet a note",
+            since=since,
+            source=SinceSource.STATUS,
+            detail=f"{container}/{revision}" if revision else container,
             related=[*(Ref("Pod", p.metadata.namespace, p.metadata.name) for p in odd[:10]), *(Ref("Node", "", n) for n in nodes[:10])],
             evidence=[
                 field_evidence(
-                    Ref("Pod", p.metadata.namespace, p.metadata.name), f"status.containerStatuses[{container}].imageID",
-                    f"{images.short_digest(d)} on {p.spec.node_name}", _started(p, container),
+                    Ref("Pod", p.metadata.namespace, p.metadata.name),
+                    f"status.containerStatuses[{container}].imageID",
+                    f"{images.short_digest(d)} on {p.spec.node_name}",
+                    _started(p, container),
                 )
-                for d, pods in [*ranked[1:], (usual_digest, usual)] for p in pods[:3]
+                for d, pods in [*ranked[1:], (usual_digest, usual)]
+                for p in pods[:3]
             ],
             facts={
-                "container": container, "image": image, "digests": len(by_digest), "odd_nodes": nodes, "odd": len(odd), "usual": len(usual),
-                "floating": floating, "odd_is_newest": newest, "role": role, "network": network,
-                "odd_digest": images.short_digest(ranked[1][0]), "usual_digest": images.short_digest(usual_digest),
+                "container": container,
+                "image": image,
+                "digests": len(by_digest),
+                "odd_nodes": nodes,
+                "odd": len(odd),
+                "usual": len(usual),
+                "floating": floating,
+                "odd_is_newest": newest,
+                "role": role,
+                "network": network,
+                "odd_digest": images.short_digest(ranked[1][0]),
+                "usual_digest": images.short_digest(usual_digest),
+                "skew": False,
             },
-        )  # fmt: skip
+        )
+
+
+def update_stopped(row: DaemonSet, view: View) -> Iterator[Finding]:
+    """Pods of one DaemonSet run different image names, and none was replaced for a while: an update that stopped, or OnDelete."""
+    groups: dict[str, dict[str, list[Pod]]] = {}
+    newest: datetime | None = None
+    for pod in view.pods_of(ref_of(row)):
+        if is_finished(pod) or not pod.spec.node_name or pod.metadata.deletion_timestamp is not None:
+            continue
+        created = pod.metadata.creation_timestamp
+        newest = created if newest is None or (created is not None and created > newest) else newest
+        for container in pod.spec.containers:
+            groups.setdefault(container.name, {}).setdefault(container.image, []).append(pod)
+    skewed = {name: by for name, by in groups.items() if len(by) > 1}
+    if not skewed or not view.older(newest, ROLLOUT_GRACE * 3):
+        return
+    role = role_of(row, view)
+    network = _network(row, role)
+    ref = ref_of(row)
+    for container, by_image in sorted(skewed.items()):
+        ranked = sorted(by_image.items(), key=lambda item: (-len(item[1]), item[0]))
+        usual_image, usual = ranked[0]
+        odd = [p for _, pods in ranked[1:] for p in pods]
+        nodes = tuple(sorted({p.spec.node_name for p in odd}))
+        born = [t for t in (p.metadata.creation_timestamp for p in odd) if t is not None]
+        others = [t for t in (p.metadata.creation_timestamp for p in usual) if t is not None]
+        since = min(born, default=None) if born and others and min(born) >= max(others) else min(others, default=None)
+        yield make(
+            "daemonset-image-drift",
+            ref,
+            f"{container} runs {', '.join(f'{i} on {len(p)}' for i, p in ranked[:3])} nodes, and no pod was replaced for 15 min",
+            Severity.WARNING if network else Severity.INFO,
+            "drift of a network agent is a warning, of another DaemonSet a note",
+            since=since,
+            source=SinceSource.CREATION,
+            detail=f"{container}/names",
+            related=[*(Ref("Pod", p.metadata.namespace, p.metadata.name) for p in odd[:10]), *(Ref("Node", "", n) for n in nodes[:10])],
+            evidence=[
+                field_evidence(Ref("Pod", p.metadata.namespace, p.metadata.name), "spec.containers", f"{i} on {p.spec.node_name}")
+                for i, pods in reversed(ranked)
+                for p in pods[:3]
+            ],
+            facts={
+                "container": container,
+                "image": usual_image,
+                "digests": len(by_image),
+                "odd_nodes": nodes,
+                "odd": len(odd),
+                "usual": len(usual),
+                "floating": images.parse(usual_image).floating,
+                "odd_is_newest": bool(born and others and min(born) >= max(others)),
+                "role": role,
+                "network": network,
+                "odd_digest": ranked[1][0],
+                "usual_digest": usual_image,
+                "skew": True,
+            },
+        )
 
 
 def _started(pod: Pod, container: str) -> datetime | None:
@@ -118,10 +194,17 @@ def short(row: DaemonSet, view: View) -> Iterator[Finding]:
     role = role_of(row, view)
     if bad:
         yield make(
-            "daemonset-short", ref, f"{ready} of {desired} pods ready", Severity.WARNING, "short of pods on Ready nodes for over 5 min",
-            since=min(t for t, _ in bad), source=SinceSource.CONDITION, facts={"ready": ready, "desired": desired, "role": role, "nodes": nodes},
-            evidence=[field_evidence(ref, "status.numberReady", f"{ready} of {desired}")], related=[Ref("Node", "", n) for n in nodes[:10]],
-        )  # fmt: skip
+            "daemonset-short",
+            ref,
+            f"{ready} of {desired} pods ready",
+            Severity.WARNING,
+            "short of pods on Ready nodes for over 5 min",
+            since=min(t for t, _ in bad),
+            source=SinceSource.CONDITION,
+            facts={"ready": ready, "desired": desired, "role": role, "nodes": nodes},
+            evidence=[field_evidence(ref, "status.numberReady", f"{ready} of {desired}")],
+            related=[Ref("Node", "", n) for n in nodes[:10]],
+        )
     if failed:
         read = messages.create_failure(failed[-1].message)
         yield make(
@@ -133,4 +216,5 @@ def short(row: DaemonSet, view: View) -> Iterator[Finding]:
 
 def detect(row: DaemonSet, view: View) -> Iterator[Finding]:
     yield from image_drift(row, view)
+    yield from update_stopped(row, view)
     yield from short(row, view)

@@ -11,8 +11,24 @@ from triage.finding import Finding, Severity, SinceSource
 from triage.make import field_evidence, make
 from triage.view import View
 
-_DANGEROUS = ("/", "/etc", "/root", "/home", "/proc", "/var/run/docker.sock", "/run/docker.sock", "/run/containerd", "/run/containerd/containerd.sock",
-              "/var/run/crio/crio.sock", "/var/lib/kubelet", "/var/lib/docker", "/var/run", "/run", "/boot", "/etc/kubernetes")  # fmt: skip
+_DANGEROUS = (
+    "/",
+    "/etc",
+    "/root",
+    "/home",
+    "/proc",
+    "/var/run/docker.sock",
+    "/run/docker.sock",
+    "/run/containerd",
+    "/run/containerd/containerd.sock",
+    "/var/run/crio/crio.sock",
+    "/var/lib/kubelet",
+    "/var/lib/docker",
+    "/var/run",
+    "/run",
+    "/boot",
+    "/etc/kubernetes",
+)
 
 
 def power(spec: PodSpec) -> tuple[bool, bool, tuple[str, ...]]:
@@ -52,19 +68,30 @@ def exposed(row: Service, view: View) -> Iterator[Finding]:
     writes = [m.time for m in row.metadata.managed_fields if m.time is not None and m.subresource != "status"]
     since = max(writes) if writes else row.metadata.creation_timestamp
     yield make(
-        "exposed-privileged-workload", ref, f"open to the world at {address}, in front of {who} are {', '.join(what)}",
-        Severity.INFO if quiet else Severity.WARNING, "a public balancer in front of power over nodes (a note where ranges or an Ingress stand between)",
-        since=since, source=SinceSource.MANAGED_FIELDS if writes else SinceSource.CREATION,
+        "exposed-privileged-workload",
+        ref,
+        f"open to the world at {address}, in front of {who} are {', '.join(what)}",
+        Severity.INFO if quiet else Severity.WARNING,
+        "a public balancer in front of power over nodes (a note where ranges or an Ingress stand between)",
+        since=since,
+        source=SinceSource.MANAGED_FIELDS if writes else SinceSource.CREATION,
         evidence=[
-            field_evidence(ref, "status.loadBalancer", address), field_evidence(ref, "spec.loadBalancerSourceRanges", "set" if ranged else "not set"),
+            field_evidence(ref, "status.loadBalancer", address),
+            field_evidence(ref, "spec.loadBalancerSourceRanges", "set" if ranged else "not set"),
             field_evidence(Ref("Pod", pods[0].metadata.namespace, pods[0].metadata.name), "spec", ", ".join(what)),
         ],
         related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10]],
         facts={
-            "privileged": shown[0], "host_pid": shown[1], "host_network": pods[0].spec.host_network, "host_paths": shown[2], "type": how, "address": address,
-            "source_ranges": ranged, "agents": len(agents),
+            "privileged": shown[0],
+            "host_pid": shown[1],
+            "host_network": pods[0].spec.host_network,
+            "host_paths": shown[2],
+            "type": how,
+            "address": address,
+            "source_ranges": ranged,
+            "agents": len(agents),
         },
-    )  # fmt: skip
+    )
 
 
 _APP = ("app.kubernetes.io/part-of", "app.kubernetes.io/instance", "app", "app.kubernetes.io/name", "k8s-app", "name")

@@ -24,7 +24,13 @@ def vanished(view: View, history: Sequence[tuple[datetime, dict[str, int]]]) -> 
             continue
         for kind, before in counts.items():
             now = view.store.count(kind)
-            if before >= 6 and now * 2 < before and view.freshness.get(kind) is not None and view.readable(kind) and (kind not in fell or before > fell[kind][0]):
+            if (
+                before >= 6
+                and now * 2 < before
+                and view.freshness.get(kind) is not None
+                and view.readable(kind)
+                and (kind not in fell or before > fell[kind][0])
+            ):
                 fell[kind] = (before, now, at)
     if len(fell) < 3:
         return
@@ -41,15 +47,20 @@ def vanished(view: View, history: Sequence[tuple[datetime, dict[str, int]]]) -> 
 
 def owners_missing(view: View, index: Index) -> Iterator[Finding]:
     """Objects whose controllers are gone, three owners or more: the garbage collector would have taken them along with a normal deletion."""
-    missing = {uid: ref for uid, ref in index.population.missing_owners.items() if ref.kind != "Pod" and (view.readable(ref.kind) or _gone(ref, view))}
+    missing = {
+        uid: ref
+        for uid, ref in index.population.missing_owners.items()
+        if ref.kind != "Pod" and (view.readable(ref.kind) or _gone(ref, view))
+    }
     owners = sorted(set(missing.values()))
     if len(owners) < 3:
         return
     children = [c for uid in missing for c in view.store.owned_by(uid).items()]
     young = [
-        row for _, row in children
+        row
+        for _, row in children
         if row.metadata.creation_timestamp is not None and view.now - row.metadata.creation_timestamp < timedelta(minutes=2)
-    ]  # fmt: skip
+    ]
     if len(young) == len(children):
         return
     kinds = tuple(sorted({o.kind for o in owners}))
@@ -57,12 +68,19 @@ def owners_missing(view: View, index: Index) -> Iterator[Finding]:
     total = sum(view.store.count(k) for k in kinds)
     severe = len(owners) >= 5 and len(owners) >= total
     yield make(
-        "owners-missing", CLUSTER, f"{len(children)} objects live on whose {len(owners)} controllers ({', '.join(kinds)}) are gone",
-        Severity.CRITICAL if severe else Severity.WARNING, "three or more missing owners (critical when more are missing than left)",
-        source=SinceSource.FIRST_SEEN, related=[Ref(kind, *key) for (kind, key), _ in children[:20]],
-        evidence=[field_evidence(Ref(kind, *key), "metadata.ownerReferences", "the owner does not exist") for (kind, key), _ in sorted(children, key=lambda c: c[0])[:5]],
+        "owners-missing",
+        CLUSTER,
+        f"{len(children)} objects live on whose {len(owners)} controllers ({', '.join(kinds)}) are gone",
+        Severity.CRITICAL if severe else Severity.WARNING,
+        "three or more missing owners (critical when more are missing than left)",
+        source=SinceSource.FIRST_SEEN,
+        related=[Ref(kind, *key) for (kind, key), _ in children[:20]],
+        evidence=[
+            field_evidence(Ref(kind, *key), "metadata.ownerReferences", "the owner does not exist")
+            for (kind, key), _ in sorted(children, key=lambda c: c[0])[:5]
+        ],
         facts={"objects": len(children), "owners": len(owners), "kinds": kinds, "namespaces": len(namespaces)},
-    )  # fmt: skip
+    )
 
 
 def _gone(ref: Ref, view: View) -> bool:
@@ -78,7 +96,9 @@ def dangling(view: View, index: Index) -> Iterator[Finding]:
         target = hpa.spec.scale_target_ref
         ref = Ref(target.kind, hpa.metadata.namespace, target.name)
         if target.kind in ("Deployment", "StatefulSet") and _known(target.kind, view) and view.store.get(*ref) is None:
-            found.append((target.kind, Ref("HorizontalPodAutoscaler", hpa.metadata.namespace, hpa.metadata.name), f"{target.kind} {target.name}"))
+            found.append(
+                (target.kind, Ref("HorizontalPodAutoscaler", hpa.metadata.namespace, hpa.metadata.name), f"{target.kind} {target.name}")
+            )
     if _known("Service", view):
         for ingress in view.store.all("Ingress", Ingress):
             for name in sorted(roles.backends(ingress)):
@@ -88,13 +108,23 @@ def dangling(view: View, index: Index) -> Iterator[Finding]:
         for row in view.store.all("EndpointSlice", EndpointSlice):
             for endpoint in row.endpoints:
                 target_ref = endpoint.target_ref
-                if target_ref is not None and target_ref.kind == "Pod" and view.store.get("Pod", target_ref.namespace or row.metadata.namespace, target_ref.name) is None:
+                if (
+                    target_ref is not None
+                    and target_ref.kind == "Pod"
+                    and view.store.get("Pod", target_ref.namespace or row.metadata.namespace, target_ref.name) is None
+                ):
                     found.append(("Pod", Ref("EndpointSlice", row.metadata.namespace, row.metadata.name), f"Pod {target_ref.name}"))
     if _known("PersistentVolumeClaim", view):
         for volume in view.store.all("PersistentVolume", PersistentVolume):
             claim = volume.spec.claim_ref
-            if volume.status.phase == "Bound" and claim is not None and view.store.get("PersistentVolumeClaim", claim.namespace, claim.name) is None:
-                found.append(("PersistentVolumeClaim", Ref("PersistentVolume", "", volume.metadata.name), f"PersistentVolumeClaim {claim.name}"))
+            if (
+                volume.status.phase == "Bound"
+                and claim is not None
+                and view.store.get("PersistentVolumeClaim", claim.namespace, claim.name) is None
+            ):
+                found.append(
+                    ("PersistentVolumeClaim", Ref("PersistentVolume", "", volume.metadata.name), f"PersistentVolumeClaim {claim.name}")
+                )
     kinds = tuple(sorted({k for k, _, _ in found}))
     if len(found) < 5 or len(kinds) < 2:
         return
@@ -132,11 +162,16 @@ def made_anew(view: View, index: Index) -> Iterator[Finding]:
                 return  # its contents are older than itself: written there by other means (a restore), nothing was lost
     ref = Ref("Namespace", "", "kube-system")
     yield make(
-        "system-namespaces-recreated", CLUSTER, f"kube-system was created at {created:%Y-%m-%d %H:%M} UTC, {older} objects are older: it was lost and made anew",
-        Severity.CRITICAL if view.now - created <= timedelta(days=1) else Severity.INFO, "a cluster's first namespace cannot be younger than its objects (critical within a day)",
-        since=created, source=SinceSource.CREATION, evidence=[field_evidence(ref, "metadata.creationTimestamp", created.isoformat(), created)],
+        "system-namespaces-recreated",
+        CLUSTER,
+        f"kube-system was created at {created:%Y-%m-%d %H:%M} UTC, {older} objects are older: it was lost and made anew",
+        Severity.CRITICAL if view.now - created <= timedelta(days=1) else Severity.INFO,
+        "a cluster's first namespace cannot be younger than its objects (critical within a day)",
+        since=created,
+        source=SinceSource.CREATION,
+        evidence=[field_evidence(ref, "metadata.creationTimestamp", created.isoformat(), created)],
         facts={"created": created.isoformat(), "older": older},
-    )  # fmt: skip
+    )
 
 
 def system_emptied(view: View, index: Index) -> Iterator[Finding]:
@@ -147,23 +182,40 @@ def system_emptied(view: View, index: Index) -> Iterator[Finding]:
     """
     if not all(view.readable(k) or view.freshness.get(k) is not None for k in ("Pod", "DaemonSet", "Deployment")):
         return
-    nodes = [n for n in view.store.all("Node", Node) if ready_status(n) == "True" and n.metadata.creation_timestamp and view.now - n.metadata.creation_timestamp > _MUCH_OLDER]
+    nodes = [
+        n
+        for n in view.store.all("Node", Node)
+        if ready_status(n) == "True" and n.metadata.creation_timestamp and view.now - n.metadata.creation_timestamp > _MUCH_OLDER
+    ]
     pods = view.store.in_namespace("Pod", "kube-system")
     mirrors = [p for p in pods.values() if any(o.kind == "Node" for o in p.metadata.owner_references)]
     if len(nodes) < 2 or len(pods) > len(mirrors) or any(view.store.in_namespace(k, "kube-system") for k in ("DaemonSet", "Deployment")):
         return
     traces = [s for s in view.store.in_namespace("EndpointSlice", "kube-system").values() if s.endpoints]
-    events = [e for e in view.events.all() if e.about.namespace == "kube-system" and e.about.kind in ("Pod", "DaemonSet", "ReplicaSet", "Deployment")]
-    maps = [name for _, name in view.store.in_namespace("ConfigMap", "kube-system") if name in ("coredns", "kube-proxy", "aws-auth", "cilium-config", "calico-config")]
+    events = [
+        e
+        for e in view.events.all()
+        if e.about.namespace == "kube-system" and e.about.kind in ("Pod", "DaemonSet", "ReplicaSet", "Deployment")
+    ]
+    maps = [
+        name
+        for _, name in view.store.in_namespace("ConfigMap", "kube-system")
+        if name in ("coredns", "kube-proxy", "aws-auth", "cilium-config", "calico-config")
+    ]
     images = any("coredns" in name or "kube-proxy" in name for n in nodes for i in n.status.images for name in i.names)
     operators = view.store.count("CustomResourceDefinition") and not view.store.count("Deployment")
     if not traces and not events and not maps and not images and not operators:
         return
     yield make(
-        "system-workloads-missing", CLUSTER, f"{len(nodes)} nodes run, and kube-system has no DaemonSet and no Deployment left", Severity.CRITICAL,
-        "a running cluster whose system workloads left traces and are gone", source=SinceSource.FIRST_SEEN,
-        evidence=[Evidence("Namespace kube-system", f"{len(pods)} pods, {len(mirrors)} of them static")], facts={"pods": len(pods)},
-    )  # fmt: skip
+        "system-workloads-missing",
+        CLUSTER,
+        f"{len(nodes)} nodes run, and kube-system has no DaemonSet and no Deployment left",
+        Severity.CRITICAL,
+        "a running cluster whose system workloads left traces and are gone",
+        source=SinceSource.FIRST_SEEN,
+        evidence=[Evidence("Namespace kube-system", f"{len(pods)} pods, {len(mirrors)} of them static")],
+        facts={"pods": len(pods)},
+    )
 
 
 CLUSTER_DETECTORS = (owners_missing, dangling, made_anew, system_emptied)

@@ -47,20 +47,31 @@ def throttling(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
             below.setdefault(view.owner(pod), []).append((usage, ratio, share, pod))
         else:
             yield make(
-                "cpu-throttled-at-limit", usage.pod, f"container {usage.container} is throttled in {ratio:.0%} of periods, and uses {share:.0%} of its limit",
-                Severity.INFO, "a limit that does what it says is a note", since=sample.at, detail=usage.container, evidence=[_said(sample, f"{ratio:.0%} throttled")],
+                "cpu-throttled-at-limit",
+                usage.pod,
+                f"container {usage.container} is throttled in {ratio:.0%} of periods, and uses {share:.0%} of its limit",
+                Severity.INFO,
+                "a limit that does what it says is a note",
+                since=sample.at,
+                detail=usage.container,
+                evidence=[_said(sample, f"{ratio:.0%} throttled")],
                 facts={"ratio": round(ratio, 3), "usage_of_limit": round(share, 3)},
-            )  # fmt: skip
+            )
     for owner, group in sorted(below.items()):
         worst = max(group, key=lambda item: item[1])
         node = view.node(worst[3].spec.node_name)
         kernel = node.status.node_info.kernel_version if node else ""
         yield make(
-            "cpu-throttled-below-limit", owner, f"{len(group)} containers throttled, up to {worst[1]:.0%} of periods at {worst[2]:.0%} of their CPU limit (kernel {kernel or '?'})",
-            Severity.WARNING, "over 25 % throttled below 60 % of the limit", since=sample.at, related=[u.pod for u, _, _, _ in group[:10]],
+            "cpu-throttled-below-limit",
+            owner,
+            f"{len(group)} containers throttled, up to {worst[1]:.0%} of periods at {worst[2]:.0%} of their CPU limit (kernel {kernel or '?'})",
+            Severity.WARNING,
+            "over 25 % throttled below 60 % of the limit",
+            since=sample.at,
+            related=[u.pod for u, _, _, _ in group[:10]],
             evidence=[_said(sample, f"{u.pod}: {r:.0%} throttled at {s:.0%} of the limit") for u, r, s, _ in group[:4]],
             facts={"ratio": round(worst[1], 3), "usage_of_limit": round(worst[2], 3), "kernel": kernel, "containers": len(group)},
-        )  # fmt: skip
+        )
 
 
 def memory(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
@@ -75,11 +86,16 @@ def memory(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
         limit = quantity.parse(_limits(usage, pod).get("memory", ""))
         if limit and usage.memory_bytes > 0.9 * limit:
             yield make(
-                "memory-near-limit", usage.pod, f"container {usage.container} uses {usage.memory_bytes / limit:.0%} of its memory limit", Severity.INFO,
-                "over 90 % of a limit is a note", since=sample.at, detail=usage.container,
+                "memory-near-limit",
+                usage.pod,
+                f"container {usage.container} uses {usage.memory_bytes / limit:.0%} of its memory limit",
+                Severity.INFO,
+                "over 90 % of a limit is a note",
+                since=sample.at,
+                detail=usage.container,
                 evidence=[_said(sample, f"{quantity.bytes_text(usage.memory_bytes)} of {quantity.bytes_text(limit)}")],
                 facts={"share": round(usage.memory_bytes / limit, 3), "role": view.role(pod)},
-            )  # fmt: skip
+            )
         if usage.memory_bytes_before and sample.seconds:
             peers[owner] += 1
             rate = (usage.memory_bytes - usage.memory_bytes_before) * 60 / sample.seconds
@@ -90,10 +106,15 @@ def memory(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
         if len(group) >= 2 and len(nodes) >= 2 and len(group) * 4 >= 3 * peers[owner]:
             rate = int(statistics.median(r for r, _ in group))
             yield make(
-                "memory-growing", owner, f"its {len(group)} pods on {len(nodes)} nodes grow by {quantity.bytes_text(rate)} a minute each", Severity.WARNING,
-                "three quarters of an owner's pods grow by over 10 MiB a minute", since=sample.at, evidence=[_said(sample, f"{quantity.bytes_text(rate)} a minute")],
+                "memory-growing",
+                owner,
+                f"its {len(group)} pods on {len(nodes)} nodes grow by {quantity.bytes_text(rate)} a minute each",
+                Severity.WARNING,
+                "three quarters of an owner's pods grow by over 10 MiB a minute",
+                since=sample.at,
+                evidence=[_said(sample, f"{quantity.bytes_text(rate)} a minute")],
                 facts={"owner": str(owner), "bytes_per_minute": rate, "pods": len(group), "nodes": len(nodes)},
-            )  # fmt: skip
+            )
 
 
 def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsage] | None) -> Iterator[Finding]:
@@ -111,39 +132,81 @@ def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsa
         if usage in high and usage.kubelet_memory_bytes:
             peers = int(statistics.median(kubelets))
             yield make(
-                "kubelet-memory-high", ref, f"the kubelet uses {quantity.bytes_text(usage.kubelet_memory_bytes)}, the median is {quantity.bytes_text(peers)}",
-                Severity.WARNING, "over 1 GiB, or over four times the median and 400 MiB", since=sample.at,
+                "kubelet-memory-high",
+                ref,
+                f"the kubelet uses {quantity.bytes_text(usage.kubelet_memory_bytes)}, the median is {quantity.bytes_text(peers)}",
+                Severity.WARNING,
+                "over 1 GiB, or over four times the median and 400 MiB",
+                since=sample.at,
                 evidence=[_said(sample, quantity.bytes_text(usage.kubelet_memory_bytes))],
-                facts={**facts, "bytes": usage.kubelet_memory_bytes, "peers": peers, "kubelet": node.status.node_info.kubelet_version, "victims": len(high)},
-            )  # fmt: skip
+                facts={
+                    **facts,
+                    "bytes": usage.kubelet_memory_bytes,
+                    "peers": peers,
+                    "kubelet": node.status.node_info.kubelet_version,
+                    "victims": len(high),
+                },
+            )
         left, share = _cpu_left(usage, view)
         if share > 0.3:
             yield make(
-                "node-cpu-unaccounted", ref, f"{left:.1f} cores are used by no pod, kubelet or runtime", Severity.WARNING, "over 30 % of the node's CPU unaccounted for",
-                since=sample.at, evidence=[_said(sample, f"{left:.1f} cores")],
+                "node-cpu-unaccounted",
+                ref,
+                f"{left:.1f} cores are used by no pod, kubelet or runtime",
+                Severity.WARNING,
+                "over 30 % of the node's CPU unaccounted for",
+                since=sample.at,
+                evidence=[_said(sample, f"{left:.1f} cores")],
                 facts={**facts, "cores": round(left, 2), "share": round(share, 3), "nodes": len(unaccounted)},
-            )  # fmt: skip
+            )
         if usage.memory_bytes is not None and usage.pods_memory_bytes is not None and room:
             rest = usage.memory_bytes - usage.pods_memory_bytes - (usage.kubelet_memory_bytes or 0) - (usage.runtime_memory_bytes or 0)
             if rest > 0.3 * room and rest > GIB:
                 yield make(
-                    "node-memory-unaccounted", ref, f"{quantity.bytes_text(rest)} are used by no pod, kubelet or runtime", Severity.WARNING,
-                    "over 30 % of the node's memory unaccounted for", since=sample.at, evidence=[_said(sample, quantity.bytes_text(rest))],
+                    "node-memory-unaccounted",
+                    ref,
+                    f"{quantity.bytes_text(rest)} are used by no pod, kubelet or runtime",
+                    Severity.WARNING,
+                    "over 30 % of the node's memory unaccounted for",
+                    since=sample.at,
+                    evidence=[_said(sample, quantity.bytes_text(rest))],
                     facts={**facts, "bytes": rest, "share": round(rest / room, 3)},
-                )  # fmt: skip
+                )
         top = _top(usage.node, view, containers)
         if usage.cpu_cores is not None and cores and usage.cpu_cores > 0.9 * cores:
             yield make(
-                "node-cpu-hot", ref, f"{usage.cpu_cores / cores:.0%} of its CPU is used" + (f", most by {top[0]}" if top[0] else ""), Severity.WARNING,
-                "over 90 % of the node's CPU", since=sample.at, evidence=[_said(sample, f"{usage.cpu_cores:.1f} of {cores:.0f} cores")],
-                facts={**facts, "share": round(usage.cpu_cores / cores, 3), "top": top[0], "top_cores": round(top[1], 2), "top_no_limit": top[4]},
-            )  # fmt: skip
+                "node-cpu-hot",
+                ref,
+                f"{usage.cpu_cores / cores:.0%} of its CPU is used" + (f", most by {top[0]}" if top[0] else ""),
+                Severity.WARNING,
+                "over 90 % of the node's CPU",
+                since=sample.at,
+                evidence=[_said(sample, f"{usage.cpu_cores:.1f} of {cores:.0f} cores")],
+                facts={
+                    **facts,
+                    "share": round(usage.cpu_cores / cores, 3),
+                    "top": top[0],
+                    "top_cores": round(top[1], 2),
+                    "top_no_limit": top[4],
+                },
+            )
         if usage.memory_bytes is not None and room and usage.memory_bytes > 0.9 * room:
             yield make(
-                "node-memory-hot", ref, f"{usage.memory_bytes / room:.0%} of its memory is used" + (f", most by {top[2]}" if top[2] else ""), Severity.WARNING,
-                "over 90 % of the node's memory", since=sample.at, evidence=[_said(sample, quantity.bytes_text(usage.memory_bytes))],
-                facts={**facts, "share": round(usage.memory_bytes / room, 3), "top": top[2], "top_bytes": int(top[3]), "top_no_limit": top[5]},
-            )  # fmt: skip
+                "node-memory-hot",
+                ref,
+                f"{usage.memory_bytes / room:.0%} of its memory is used" + (f", most by {top[2]}" if top[2] else ""),
+                Severity.WARNING,
+                "over 90 % of the node's memory",
+                since=sample.at,
+                evidence=[_said(sample, quantity.bytes_text(usage.memory_bytes))],
+                facts={
+                    **facts,
+                    "share": round(usage.memory_bytes / room, 3),
+                    "top": top[2],
+                    "top_bytes": int(top[3]),
+                    "top_no_limit": top[5],
+                },
+            )
 
 
 def _kubelet_high(value: int, every: list[int]) -> bool:
@@ -191,18 +254,31 @@ def dns(sample: Sample[DnsUsage]) -> Iterator[Finding]:
     for usage in sample.values:
         if (usage.nxdomain_share > 0.5 and usage.queries_per_second > 50) or usage.servfail_share > 0.01:
             yield make(
-                "dns-load-high", usage.pod, f"{usage.queries_per_second:.0f} queries a second, {usage.nxdomain_share:.0%} NXDOMAIN, {usage.servfail_share:.1%} SERVFAIL",
-                Severity.WARNING if usage.servfail_share > 0.01 else Severity.INFO, "SERVFAIL over 1 % is a warning, mostly NXDOMAIN a note",
-                since=sample.at, evidence=[_said(sample, f"{usage.nxdomain_share:.0%} NXDOMAIN")],
-                facts={"qps": round(usage.queries_per_second, 1), "nxdomain": round(usage.nxdomain_share, 3), "servfail": round(usage.servfail_share, 4)},
-            )  # fmt: skip
+                "dns-load-high",
+                usage.pod,
+                f"{usage.queries_per_second:.0f} queries a second, {usage.nxdomain_share:.0%} NXDOMAIN, {usage.servfail_share:.1%} SERVFAIL",
+                Severity.WARNING if usage.servfail_share > 0.01 else Severity.INFO,
+                "SERVFAIL over 1 % is a warning, mostly NXDOMAIN a note",
+                since=sample.at,
+                evidence=[_said(sample, f"{usage.nxdomain_share:.0%} NXDOMAIN")],
+                facts={
+                    "qps": round(usage.queries_per_second, 1),
+                    "nxdomain": round(usage.nxdomain_share, 3),
+                    "servfail": round(usage.servfail_share, 4),
+                },
+            )
         slow = (usage.p99_seconds or 0) > 1
         if slow or (usage.over_4s_share or 0) > 0.001:
             yield make(
-                "dns-slow", usage.pod, f"answers take {usage.p99_seconds or 0:.1f} s at the 99th percentile", Severity.WARNING, "p99 over a second, or answers over 4 s",
-                since=sample.at, evidence=[_said(sample, f"p99 {usage.p99_seconds} s")],
+                "dns-slow",
+                usage.pod,
+                f"answers take {usage.p99_seconds or 0:.1f} s at the 99th percentile",
+                Severity.WARNING,
+                "p99 over a second, or answers over 4 s",
+                since=sample.at,
+                evidence=[_said(sample, f"p99 {usage.p99_seconds} s")],
                 facts={"p99_seconds": float(usage.p99_seconds or 0), "over_4s": float(usage.over_4s_share or 0)},
-            )  # fmt: skip
+            )
 
 
 def log_silence(sample: Sample[LogActivity], view: View, extra: Sources) -> Iterator[Finding]:
@@ -218,7 +294,11 @@ def log_silence(sample: Sample[LogActivity], view: View, extra: Sources) -> Iter
         silent = [a for a in group if a.lines == 0]
         if len(talking) < 3 or not silent or len(silent) * 4 > len(group):
             continue
-        usual = statistics.median(a.cpu_cores for a in talking if a.cpu_cores is not None) if any(a.cpu_cores is not None for a in talking) else None
+        usual = (
+            statistics.median(a.cpu_cores for a in talking if a.cpu_cores is not None)
+            if any(a.cpu_cores is not None for a in talking)
+            else None
+        )
         for activity in sorted(silent, key=lambda a: a.pod):
             idle = usual is not None and activity.cpu_cores is not None and activity.cpu_cores < 0.1 * usual
             busy = usual is not None and activity.cpu_cores is not None and activity.cpu_cores > 0.5 * usual
@@ -226,13 +306,23 @@ def log_silence(sample: Sample[LogActivity], view: View, extra: Sources) -> Iter
                 continue
             row = view.store.get(*activity.pod)
             yield make(
-                "log-silence", activity.pod, f"silent for {quantity.span_text(activity.seconds)} on {activity.node} while {len(talking)} peers of {owner.name} work",
-                Severity.WARNING, "one of at least four peers is silent", since=sample.at, source=SinceSource.FIRST_SEEN,
-                evidence=[_said(sample, f"0 lines, peers {int(statistics.median(a.lines or 0 for a in talking))} lines")], related=[owner],
+                "log-silence",
+                activity.pod,
+                f"silent for {quantity.span_text(activity.seconds)} on {activity.node} while {len(talking)} peers of {owner.name} work",
+                Severity.WARNING,
+                "one of at least four peers is silent",
+                since=sample.at,
+                source=SinceSource.FIRST_SEEN,
+                evidence=[_said(sample, f"0 lines, peers {int(statistics.median(a.lines or 0 for a in talking))} lines")],
+                related=[owner],
                 facts={
-                    "node": activity.node, "role": view.role(row) if isinstance(row, Pod) else "", "peers": len(talking), "log_lines": activity.lines, "idle": idle,
+                    "node": activity.node,
+                    "role": view.role(row) if isinstance(row, Pod) else "",
+                    "peers": len(talking),
+                    "log_lines": activity.lines,
+                    "idle": idle,
                 },
-            )  # fmt: skip
+            )
 
 
 def api_server(extra: Sources) -> Iterator[Finding]:
@@ -244,16 +334,27 @@ def api_server(extra: Sources) -> Iterator[Finding]:
         p99, errors = usage.p99_seconds or 0.0, usage.error_share or 0.0
         if p99 > 1 or errors > 0.05:
             yield make(
-                "api-slow", CLUSTER, f"requests to the API server take {p99:.1f} s at the 99th percentile, {errors:.0%} end in errors", Severity.WARNING,
-                "p99 over a second, or over 5 % errors", since=sample.at, evidence=[_said(sample, f"p99 {p99:.1f} s, etcd {usage.etcd_p99_seconds} s")],
+                "api-slow",
+                CLUSTER,
+                f"requests to the API server take {p99:.1f} s at the 99th percentile, {errors:.0%} end in errors",
+                Severity.WARNING,
+                "p99 over a second, or over 5 % errors",
+                since=sample.at,
+                evidence=[_said(sample, f"p99 {p99:.1f} s, etcd {usage.etcd_p99_seconds} s")],
                 facts={"p99_seconds": round(p99, 2), "errors": round(errors, 3), "etcd_p99_seconds": float(usage.etcd_p99_seconds or 0)},
-            )  # fmt: skip
+            )
         if usage.failed_checks:
             etcd = any("etcd" in c for c in usage.failed_checks)
             yield make(
-                "ready-check-failed", CLUSTER, f"the API server is not ready: {', '.join(usage.failed_checks)}", Severity.CRITICAL, "a check of /readyz fails",
-                since=sample.at, evidence=[_said(sample, ", ".join(usage.failed_checks))], facts={"checks": usage.failed_checks, "etcd": etcd},
-            )  # fmt: skip
+                "ready-check-failed",
+                CLUSTER,
+                f"the API server is not ready: {', '.join(usage.failed_checks)}",
+                Severity.CRITICAL,
+                "a check of /readyz fails",
+                since=sample.at,
+                evidence=[_said(sample, ", ".join(usage.failed_checks))],
+                facts={"checks": usage.failed_checks, "etcd": etcd},
+            )
 
 
 def detect(view: View, extra: Sources | None) -> Iterator[Finding]:

@@ -20,11 +20,32 @@ _BAD_NAME = re.compile(
 )
 _BAD_EVENTS = frozenset(
     {
-        "TaskHung", "KernelOops", "Ext4Error", "IOError", "MemoryReadError", "ReadonlyFilesystem", "FilesystemIsReadOnly", "CorruptDockerOverlay2",
-        "DockerHung", "KernelDeadlock", "XfsHasShutDown", "UnregisterNetDevice", "ConntrackFull", "NTPIsDown", "KubeletUnhealthy", "DockerUnhealthy",
-        "ContainerdUnhealthy", "FrequentKubeletRestart", "FrequentDockerRestart", "FrequentContainerdRestart", "ContainerRuntimeUnhealthy",
+        "TaskHung",
+        "KernelOops",
+        "Ext4Error",
+        "IOError",
+        "MemoryReadError",
+        "ReadonlyFilesystem",
+        "FilesystemIsReadOnly",
+        "CorruptDockerOverlay2",
+        "DockerHung",
+        "KernelDeadlock",
+        "XfsHasShutDown",
+        "UnregisterNetDevice",
+        "ConntrackFull",
+        "NTPIsDown",
+        "KubeletUnhealthy",
+        "DockerUnhealthy",
+        "ContainerdUnhealthy",
+        "FrequentKubeletRestart",
+        "FrequentDockerRestart",
+        "FrequentContainerdRestart",
+        "ContainerRuntimeUnhealthy",
+        "CIDRNotAvailable",
+        "IPSpaceExhausted",
+        "InsufficientFreeIPs",
     }
-)  # fmt: skip
+)
 _CAUSE_TEXT = {
     "runtime-down": "the container runtime is down",
     "pleg": "the kubelet cannot relist containers (PLEG)",
@@ -160,14 +181,25 @@ def out_of_memory(node: Node, view: View) -> Iterator[Finding]:
     severity = Severity.CRITICAL if not is_ready else Severity.WARNING if fresh else Severity.INFO
     killed = f", killed {', '.join(victims)}" if victims else ""
     yield make(
-        "node-system-oom", ref_of(node), f"the node ran out of memory {count} time{'s' if count > 1 else ''}{killed}", severity,
-        "critical while the node is not Ready, a warning within an hour, then a note", since=first, source=SinceSource.EVENT,
-        evidence=[event_evidence(e) for e in seen[-4:]], active=fresh or not is_ready,
+        "node-system-oom",
+        ref_of(node),
+        f"the node ran out of memory {count} time{'s' if count > 1 else ''}{killed}",
+        severity,
+        "critical while the node is not Ready, a warning within an hour, then a note",
+        since=first,
+        source=SinceSource.EVENT,
+        evidence=[event_evidence(e) for e in seen[-4:]],
+        active=fresh or not is_ready,
         facts={
-            **view.node_facts(node, first), "count": count, "victims": victims, "victim_runtime": any(v in messages.RUNTIMES for v in victims),
-            "victim_kubelet": "kubelet" in victims, "no_limit_owners": _no_limit_owners(node, view), "recovered": is_ready,
+            **view.node_facts(node, first),
+            "count": count,
+            "victims": victims,
+            "victim_runtime": any(v in messages.RUNTIMES for v in victims),
+            "victim_kubelet": "kubelet" in victims,
+            "no_limit_owners": _no_limit_owners(node, view),
+            "recovered": is_ready,
         },
-    )  # fmt: skip
+    )
 
 
 def reclaim(node: Node, view: View) -> Iterator[Finding]:
@@ -221,7 +253,11 @@ def rebooted(node: Node, view: View) -> Iterator[Finding]:
     if not seen:
         return
     last = seen[-1]
-    cordons = [e for e in about if e.reason in ("NodeNotSchedulable", "NodeShutdown", "Drain", "Cordon") and timedelta(0) <= last.last - e.last <= RECENT]
+    cordons = [
+        e
+        for e in about
+        if e.reason in ("NodeNotSchedulable", "NodeShutdown", "Drain", "Cordon") and timedelta(0) <= last.last - e.last <= RECENT
+    ]
     planned = node.spec.unschedulable or bool(cordons)
     boot = last.message.rpartition("boot id:")[2].strip() or node.status.node_info.boot_id
     fresh = view.within(last.last, RECENT)
@@ -262,10 +298,17 @@ def flapping(node: Node, view: View) -> Iterator[Finding]:
         back = [t for t in up if t >= max(down)]
         seconds = int((min(back) - max(down)).total_seconds()) if back else None
         yield make(
-            "node-recovered", ref_of(node), f"was not ready {quantity.span_text(view.now - max(down))} ago, and is Ready again", Severity.INFO,
-            "one change of readiness that is over is a note", since=max(down), source=SinceSource.EVENT, active=False,
-            evidence=[event_evidence(e) for e in evidence[-2:]], facts={**view.node_facts(node, max(down)), "down_seconds": seconds},
-        )  # fmt: skip
+            "node-recovered",
+            ref_of(node),
+            f"was not ready {quantity.span_text(view.now - max(down))} ago, and is Ready again",
+            Severity.INFO,
+            "one change of readiness that is over is a note",
+            since=max(down),
+            source=SinceSource.EVENT,
+            active=False,
+            evidence=[event_evidence(e) for e in evidence[-2:]],
+            facts={**view.node_facts(node, max(down)), "down_seconds": seconds},
+        )
 
 
 def cordoned(node: Node, view: View) -> Iterator[Finding]:
@@ -279,10 +322,16 @@ def cordoned(node: Node, view: View) -> Iterator[Finding]:
     since = (taint.time_added if taint else None) or (writer.time if writer else None)
     by = writer.manager if writer else ""
     yield make(
-        "node-cordoned", ref_of(node), f"cordoned{f' by {by}' if by else ''}", Severity.INFO, "a cordon is made by intent",
-        since=since, source=SinceSource.STATUS if taint and taint.time_added else SinceSource.MANAGED_FIELDS if since else SinceSource.FIRST_SEEN,
-        evidence=[field_evidence(ref_of(node), "spec.unschedulable", "true", since)], facts={**view.node_facts(node), "by": by},
-    )  # fmt: skip
+        "node-cordoned",
+        ref_of(node),
+        f"cordoned{f' by {by}' if by else ''}",
+        Severity.INFO,
+        "a cordon is made by intent",
+        since=since,
+        source=SinceSource.STATUS if taint and taint.time_added else SinceSource.MANAGED_FIELDS if since else SinceSource.FIRST_SEEN,
+        evidence=[field_evidence(ref_of(node), "spec.unschedulable", "true", since)],
+        facts={**view.node_facts(node), "by": by},
+    )
 
 
 def full(node: Node, view: View) -> Iterator[Finding]:
@@ -308,11 +357,16 @@ def kernel(node: Node, view: View) -> Iterator[Finding]:
     limited = sum(1 for p in view.store.pods_on(node.metadata.name).values() for c in p.spec.containers if "cpu" in c.resources.limits)
     if limited:
         yield make(
-            "node-kernel-cfs-bug", ref_of(node), f"kernel {version} throttles containers below their CPU limit; {limited} have one", Severity.INFO,
-            "a known kernel defect is a note until throttling is measured", since=node.metadata.creation_timestamp, source=SinceSource.CREATION,
+            "node-kernel-cfs-bug",
+            ref_of(node),
+            f"kernel {version} throttles containers below their CPU limit; {limited} have one",
+            Severity.INFO,
+            "a known kernel defect is a note until throttling is measured",
+            since=node.metadata.creation_timestamp,
+            source=SinceSource.CREATION,
             evidence=[field_evidence(ref_of(node), "status.nodeInfo.kernelVersion", version)],
             facts={**view.node_facts(node), "kernel": version, "containers": limited},
-        )  # fmt: skip
+        )
 
 
 def restarts_together(node: Node, view: View) -> Iterator[Finding]:
@@ -354,18 +408,28 @@ def restarts_together(node: Node, view: View) -> Iterator[Finding]:
     codes = tuple(str(code) for code in sorted({code for _, _, code, _ in best}))
     fresh = view.within(at, RECENT)
     yield make(
-        "restarts-together-on-node", ref_of(node), f"{len(best)} containers of {len(owners)} owners ended within two minutes (exit {', '.join(codes)})",
-        Severity.WARNING if fresh and not planned else Severity.INFO, "three or more owners within two minutes, within an hour",
-        since=at, source=SinceSource.STATUS, related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for _, _, _, p in best[:20]], active=fresh,
+        "restarts-together-on-node",
+        ref_of(node),
+        f"{len(best)} containers of {len(owners)} owners ended within two minutes (exit {', '.join(codes)})",
+        Severity.WARNING if fresh and not planned else Severity.INFO,
+        "three or more owners within two minutes, within an hour",
+        since=at,
+        source=SinceSource.STATUS,
+        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for _, _, _, p in best[:20]],
+        active=fresh,
         evidence=[
             field_evidence(Ref("Pod", p.metadata.namespace, p.metadata.name), "status.containerStatuses", f"ended with exit {code}", t)
             for t, _, code, p in best[:6]
         ],
         facts={
-            **view.node_facts(node, at), "owners": len(owners), "containers": len(best), "exit_codes": codes, "own_limit": own_limit,
+            **view.node_facts(node, at),
+            "owners": len(owners),
+            "containers": len(best),
+            "exit_codes": codes,
+            "own_limit": own_limit,
             "rebooted": bool(reboots),
         },
-    )  # fmt: skip
+    )
 
 
 def detect(node: Node, view: View) -> Iterator[Finding]:
@@ -388,9 +452,15 @@ def lease(row: Lease, view: View) -> Iterator[Finding]:
     seconds = int((view.now - row.spec.renew_time).total_seconds())
     status = ready_status(node)
     yield make(
-        "node-lease-stale", Ref("Node", "", name), f"its Lease was last renewed {quantity.span_text(seconds)} ago",
-        Severity.WARNING if status == "True" else Severity.INFO, "a stale lease of a node that still counts as Ready is a warning",
-        since=row.spec.renew_time, source=SinceSource.STATUS,
-        evidence=[field_evidence(Ref("Lease", "kube-node-lease", name), "spec.renewTime", row.spec.renew_time.isoformat(), row.spec.renew_time)],
+        "node-lease-stale",
+        Ref("Node", "", name),
+        f"its Lease was last renewed {quantity.span_text(seconds)} ago",
+        Severity.WARNING if status == "True" else Severity.INFO,
+        "a stale lease of a node that still counts as Ready is a warning",
+        since=row.spec.renew_time,
+        source=SinceSource.STATUS,
+        evidence=[
+            field_evidence(Ref("Lease", "kube-node-lease", name), "spec.renewTime", row.spec.renew_time.isoformat(), row.spec.renew_time)
+        ],
         facts={**view.node_facts(node), "seconds": seconds, "ready": status},
-    )  # fmt: skip
+    )

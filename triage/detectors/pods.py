@@ -71,7 +71,9 @@ def unschedulable(pod: Pod, view: View) -> Iterator[Finding]:
     read = messages.scheduling(text or scheduled.message)
     causes = tuple(name for name, _ in read.causes)
     cause = causes[0] if causes else "other"
-    counts = ", ".join(f"{messages.SCHEDULING_TEXT[name]} on {count}" if count else messages.SCHEDULING_TEXT[name] for name, count in read.causes)
+    counts = ", ".join(
+        f"{messages.SCHEDULING_TEXT[name]} on {count}" if count else messages.SCHEDULING_TEXT[name] for name, count in read.causes
+    )
     of = f" of {read.nodes} nodes" if read.nodes else ""
     evidence: list[Evidence] = [condition_evidence(ref, scheduled)]
     evidence.extend(event_evidence(e) for e in failed[-1:])
@@ -143,11 +145,22 @@ def terminating(pod: Pod, view: View) -> Iterator[Finding]:
     why = f"finalizers {', '.join(pod.metadata.finalizers)}" if pod.metadata.finalizers else f"node {pod.spec.node_name}"
     related = [Ref("Node", "", pod.spec.node_name)] if pod.spec.node_name else []
     yield make(
-        "pod-stuck-terminating", ref, f"still terminating {quantity.span_text(late)} after its grace period ({why})",
-        Severity.WARNING, "over 2 min beyond the grace period", since=until, source=SinceSource.STATUS, related=related,
+        "pod-stuck-terminating",
+        ref,
+        f"still terminating {quantity.span_text(late)} after its grace period ({why})",
+        Severity.WARNING,
+        "over 2 min beyond the grace period",
+        since=until,
+        source=SinceSource.STATUS,
+        related=related,
         evidence=[field_evidence(ref, "metadata.deletionTimestamp", until.isoformat(), until)],
-        facts={**view.pod_facts(pod), "seconds": int(late.total_seconds()), "node_ready": node_ready, "finalizers": pod.metadata.finalizers},
-    )  # fmt: skip
+        facts={
+            **view.pod_facts(pod),
+            "seconds": int(late.total_seconds()),
+            "node_ready": node_ready,
+            "finalizers": pod.metadata.finalizers,
+        },
+    )
 
 
 def _start_allowance(pod: Pod) -> timedelta:
@@ -189,7 +202,9 @@ def not_ready(pod: Pod, view: View) -> Iterator[Finding]:
     unhealthy = [e for e in view.events_of(pod) if e.reason in ("Unhealthy", "NodeNotReady") and view.now - e.last < RECENT]
     probe = messages.probe_cause(unhealthy[-1].message) if unhealthy and unhealthy[-1].reason == "Unhealthy" else ""
     span = view.now - since
-    why = {"refused": ": its probe is refused", "timeout": ": its probe times out", "status": ": its probe answers with an error"}.get(probe, "")
+    why = {"refused": ": its probe is refused", "timeout": ": its probe times out", "status": ": its probe answers with an error"}.get(
+        probe, ""
+    )
     yield make(
         "pod-not-ready", ref, f"running, not ready for {quantity.span_text(span)}{why}", Severity.WARNING,
         "not ready for longer than a start takes" if not was_ready else "was ready, and is not for over 45 s",

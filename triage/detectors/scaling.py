@@ -22,18 +22,32 @@ def autoscaler(row: HorizontalPodAutoscaler, view: View) -> Iterator[Finding]:
         if condition.type == "ScalingLimited" and condition.status == "True" and condition.reason == "TooManyReplicas":
             if row.spec.max_replicas > row.spec.min_replicas:
                 yield make(
-                    "hpa-maxed", ref, f"wants more than its maximum of {row.spec.max_replicas} replicas", Severity.INFO, "an autoscaler at its maximum is a note",
-                    since=since, source=SinceSource.CONDITION, evidence=evidence,
+                    "hpa-maxed",
+                    ref,
+                    f"wants more than its maximum of {row.spec.max_replicas} replicas",
+                    Severity.INFO,
+                    "an autoscaler at its maximum is a note",
+                    since=since,
+                    source=SinceSource.CONDITION,
+                    evidence=evidence,
                     facts={"current": row.status.current_replicas, "maximum": row.spec.max_replicas},
-                )  # fmt: skip
+                )
         elif condition.type in ("ScalingActive", "AbleToScale") and condition.status == "False" and condition.reason != "ScalingDisabled":
             created = row.metadata.creation_timestamp
             if (created is not None and not view.older(created, READY_GRACE)) or not view.older(since or created, READY_GRACE):
                 continue
             yield make(
-                "hpa-cannot-scale", ref, f"cannot scale: {condition.reason}", Severity.WARNING, "an autoscaler that is blind for over 5 min",
-                since=since, source=SinceSource.CONDITION, evidence=evidence, detail=condition.type, facts={"reason": condition.reason},
-            )  # fmt: skip
+                "hpa-cannot-scale",
+                ref,
+                f"cannot scale: {condition.reason}",
+                Severity.WARNING,
+                "an autoscaler that is blind for over 5 min",
+                since=since,
+                source=SinceSource.CONDITION,
+                evidence=evidence,
+                detail=condition.type,
+                facts={"reason": condition.reason},
+            )
 
 
 def budget(row: PodDisruptionBudget, view: View) -> Iterator[Finding]:

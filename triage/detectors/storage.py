@@ -22,19 +22,27 @@ def claim(row: PersistentVolumeClaim, view: View) -> Iterator[Finding]:
     ref = Ref("PersistentVolumeClaim", row.metadata.namespace, row.metadata.name)
     failed = [e for e in view.events.about(ref) if e.reason in ("ProvisioningFailed", "FailedBinding") and view.now - e.last <= RECENT]
     waiting = [
-        p for p in view.store.in_namespace("Pod", ref.namespace).values()
-        if not is_finished(p) and any(v.persistent_volume_claim and v.persistent_volume_claim.claim_name == ref.name for v in p.spec.volumes)
-    ]  # fmt: skip
+        p
+        for p in view.store.in_namespace("Pod", ref.namespace).values()
+        if not is_finished(p)
+        and any(v.persistent_volume_claim and v.persistent_volume_claim.claim_name == ref.name for v in p.spec.volumes)
+    ]
     if not waiting and not any(e.reason == "ProvisioningFailed" for e in failed) and row.status.phase != "Lost":
         return
     reason = failed[-1].reason if failed else row.status.phase
     storage_class = row.spec.storage_class_name or ""
     yield make(
-        "claim-pending", ref, f"not bound: {failed[-1].message if failed else row.status.phase}"[:200], Severity.WARNING, "a claim that a pod needs is not bound",
-        since=failed[0].first if failed else created, source=SinceSource.EVENT if failed else SinceSource.CREATION,
+        "claim-pending",
+        ref,
+        f"not bound: {failed[-1].message if failed else row.status.phase}"[:200],
+        Severity.WARNING,
+        "a claim that a pod needs is not bound",
+        since=failed[0].first if failed else created,
+        source=SinceSource.EVENT if failed else SinceSource.CREATION,
         evidence=[event_evidence(e) for e in failed[-2:]] or [field_evidence(ref, "status.phase", row.status.phase)],
-        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in waiting[:10]], facts={"storage_class": storage_class, "reason": reason},
-    )  # fmt: skip
+        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in waiting[:10]],
+        facts={"storage_class": storage_class, "reason": reason},
+    )
 
 
 def volume(row: PersistentVolume, view: View) -> Iterator[Finding]:
@@ -65,10 +73,20 @@ def attachment(row: VolumeAttachment, view: View) -> Iterator[Finding]:
         return
     if error is not None and error.time is not None and row.status.attached and operation == "attach":
         return  # an old error of an attachment that works
-    if error is not None and not stuck_attach and not stuck_detach and error.time is not None and view.now - error.time < timedelta(seconds=30):
+    if (
+        error is not None
+        and not stuck_attach
+        and not stuck_detach
+        and error.time is not None
+        and view.now - error.time < timedelta(seconds=30)
+    ):
         view.wake(error.time + timedelta(seconds=30))
         return
-    lost = next((c.last_transition_time for c in node.status.conditions if c.type == "Ready"), None) if node is not None and down_and_wanted else None
+    lost = (
+        next((c.last_transition_time for c in node.status.conditions if c.type == "Ready"), None)
+        if node is not None and down_and_wanted
+        else None
+    )
     since = (error.time if error else None) or deleting or lost or (created if stuck_attach else None)
     others = [
         v.spec.node_name for v in view.store.all("VolumeAttachment", VolumeAttachment)
@@ -83,14 +101,24 @@ def attachment(row: VolumeAttachment, view: View) -> Iterator[Finding]:
     else:
         text = f"{operation} does not end"
     yield make(
-        "volume-attachment-failed", ref, f"volume {name} on {node_name}: {text}"[:240], Severity.WARNING, "a volume that cannot be moved or attached",
-        since=since, source=SinceSource.STATUS if since else SinceSource.FIRST_SEEN, evidence=[field_evidence(ref, "status", text, since)],
+        "volume-attachment-failed",
+        ref,
+        f"volume {name} on {node_name}: {text}"[:240],
+        Severity.WARNING,
+        "a volume that cannot be moved or attached",
+        since=since,
+        source=SinceSource.STATUS if since else SinceSource.FIRST_SEEN,
+        evidence=[field_evidence(ref, "status", text, since)],
         related=[Ref("PersistentVolume", "", name), Ref("Node", "", node_name)],
         facts={
-            "operation": operation, "driver": row.spec.attacher, "node": node_name, "node_exists": node is not None, "node_ready": ready,
+            "operation": operation,
+            "driver": row.spec.attacher,
+            "node": node_name,
+            "node_exists": node is not None,
+            "node_ready": ready,
             "attached_elsewhere": others[0] if others else "",
         },
-    )  # fmt: skip
+    )
 
 
 def _wanted_elsewhere(name: str, node: str, view: View) -> bool:

@@ -13,7 +13,7 @@ from triage.events import Fact as EventFact
 from triage.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.index import Index
 from triage.make import CLUSTER, event_evidence, field_evidence, make
-from triage.view import View, is_finished, is_ready, statuses
+from triage.view import View, burstable, is_finished, is_ready, statuses
 from triage.windows import EDGE, READY_GRACE, RECENT
 
 Owner = Deployment | DaemonSet | StatefulSet
@@ -65,7 +65,12 @@ def health(pods: list[Pod], view: View, grace: timedelta = timedelta(seconds=60)
                 oom.add(name)
                 limit = next((c.resources.limits.get("memory", "") for c in pod.spec.containers if c.name == status.name), "") or limit
             evidence.append(
-                field_evidence(ref, f"status.containerStatuses[{status.name}].lastState", f"{end.reason} exit {end.exit_code}, restarts {status.restart_count}", end.finished_at)
+                field_evidence(
+                    ref,
+                    f"status.containerStatuses[{status.name}].lastState",
+                    f"{end.reason} exit {end.exit_code}, restarts {status.restart_count}",
+                    end.finished_at,
+                )
             )
         if not is_ready(pod) and pod.metadata.deletion_timestamp is None:
             condition = next((c for c in pod.status.conditions if c.type == "Ready"), None)
@@ -137,9 +142,14 @@ def _dns(row: Owner, ref: Ref, pods: list[Pod], state: Health) -> Iterator[Findi
     nodes = {p.spec.node_name for p in pods if is_ready(p)}
     if not isinstance(row, DaemonSet) and state.ready and (row.spec.replicas == 1 or (len(nodes) == 1 and state.ready > 1)):
         yield make(
-            "dns-single", ref, f"DNS runs as {state.ready} replica{'s' if state.ready > 1 else ''} on one node", Severity.INFO, "a single point of failure is a note",
-            evidence=[field_evidence(ref, "spec.replicas", str(row.spec.replicas))], facts={"replicas": state.ready, "nodes": len(nodes)},
-        )  # fmt: skip
+            "dns-single",
+            ref,
+            f"DNS runs as {state.ready} replica{'s' if state.ready > 1 else ''} on one node",
+            Severity.INFO,
+            "a single point of failure is a note",
+            evidence=[field_evidence(ref, "spec.replicas", str(row.spec.replicas))],
+            facts={"replicas": state.ready, "nodes": len(nodes)},
+        )
 
 
 def _ingress(ref: Ref, pods: list[Pod], state: Health, view: View) -> Iterator[Finding]:
@@ -160,16 +170,27 @@ def _ingress(ref: Ref, pods: list[Pod], state: Health, view: View) -> Iterator[F
         parts.append(f"{state.restarted} restarted")
     bad = state.ready == 0 or state.oom >= 2 or state.restarted * 2 > state.total
     yield make(
-        "ingress-degraded", ref, f"the ingress controller: {', '.join(parts)} within the hour; {len(hosts)} hosts behind it",
+        "ingress-degraded",
+        ref,
+        f"the ingress controller: {', '.join(parts)} within the hour; {len(hosts)} hosts behind it",
         Severity.CRITICAL if bad and state.fresh else Severity.WARNING if state.fresh else Severity.INFO,
-        "critical when none is ready, two were killed for memory, or most restarted within 30 min", since=_since(state), source=SinceSource.STATUS,
-        evidence=state.evidence or [field_evidence(ref, "pods", parts[0])], active=state.fresh,
+        "critical when none is ready, two were killed for memory, or most restarted within 30 min",
+        since=_since(state),
+        source=SinceSource.STATUS,
+        evidence=state.evidence or [field_evidence(ref, "pods", parts[0])],
+        active=state.fresh,
         related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:50]],
         facts={
-            "ready": state.ready, "total": state.total, "oom_killed": state.oom, "restarted": state.restarted, "limit": state.limit,
-            "hosts": len(hosts), "within_seconds": within, "backends_ready": backends > 0 and ready * 10 >= backends * 8,
+            "ready": state.ready,
+            "total": state.total,
+            "oom_killed": state.oom,
+            "restarted": state.restarted,
+            "limit": state.limit,
+            "hosts": len(hosts),
+            "within_seconds": within,
+            "backends_ready": backends > 0 and ready * 10 >= backends * 8,
         },
-    )  # fmt: skip
+    )
 
 
 def control_plane(view: View, index: Index) -> Iterator[Finding]:
@@ -182,23 +203,47 @@ def control_plane(view: View, index: Index) -> Iterator[Finding]:
     for component, pods in sorted(groups.items()):
         state = health(pods, view)
         # one restart of one member within the hour is told when it was for memory, or of the API server or etcd
-        if not _sick(state) and not (state.restarted and component in ("kube-apiserver", "etcd") and state.fresh):
+        probes = [
+            e
+            for p in pods
+            for e in view.events_of(p)
+            if e.reason in ("Unhealthy", "ProbeError") and view.now - e.last <= EDGE and not e.message.startswith("Startup")
+        ]
+        unhealthy = sum(e.count for e in probes)
+        if unhealthy < 3 and not _sick(state) and not (state.restarted and component in ("kube-apiserver", "etcd") and state.fresh):
             continue
         parts = [f"{state.ready} of {state.total} ready"]
         if state.oom:
             parts.append(f"{state.oom} killed at the memory limit")
         if state.restarted > state.oom:
             parts.append(f"{state.restarted} restarted")
+        if unhealthy >= 3:
+            parts.append(f"{unhealthy} failed probes")
         core = component in ("kube-apiserver", "etcd")
         bad = state.ready < state.total or state.oom or state.looping
         yield make(
-            "control-plane-degraded", CLUSTER, f"{component}: {', '.join(parts)} within the hour",
-            Severity.CRITICAL if core and bad and state.fresh else Severity.WARNING if state.fresh else Severity.INFO,
-            "critical for the API server and etcd", since=_since(state), source=SinceSource.STATUS, detail=component, active=state.fresh,
-            evidence=state.evidence or [field_evidence(Ref("Pod", pods[0].metadata.namespace, pods[0].metadata.name), "status", parts[0])],
+            "control-plane-degraded",
+            CLUSTER,
+            f"{component}: {', '.join(parts)} within the hour",
+            Severity.CRITICAL if core and bad and state.fresh else Severity.WARNING if state.fresh or unhealthy >= 3 else Severity.INFO,
+            "critical for the API server and etcd",
+            since=min([t for t in (_since(state), *(e.first for e in probes)) if t is not None], default=None),
+            source=SinceSource.STATUS,
+            detail=component,
+            active=state.fresh or unhealthy >= 3,
+            evidence=(*state.evidence, *(event_evidence(e) for e in probes[-2:]))
+            or [field_evidence(Ref("Pod", pods[0].metadata.namespace, pods[0].metadata.name), "status", parts[0])],
             related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10]],
-            facts={"component": component, "ready": state.ready, "total": state.total, "oom_killed": state.oom, "restarted": state.restarted},
-        )  # fmt: skip
+            facts={
+                "component": component,
+                "ready": state.ready,
+                "total": state.total,
+                "oom_killed": state.oom,
+                "restarted": state.restarted,
+                "unhealthy": unhealthy,
+                "burstable": burstable(view),
+            },
+        )
 
 
 def told(view: View, index: Index) -> Iterator[Finding]:
@@ -222,30 +267,49 @@ def told(view: View, index: Index) -> Iterator[Finding]:
         kind = max(sorted({k for k, _ in etcd}), key=lambda k: sum(e.count for kk, e in etcd if kk == k))
         if count >= 2 or kind == "no-space":
             yield make(
-                "etcd-errors-in-messages", CLUSTER, f"etcd errors in {count} messages about {len(objects)} objects: {kind}",
-                Severity.CRITICAL if kind == "no-space" else Severity.WARNING, "errors of etcd within the hour", since=min(e.first for _, e in etcd),
-                source=SinceSource.EVENT, evidence=[event_evidence(e) for _, e in etcd[-4:]], related=sorted(objects)[:10],
+                "etcd-errors-in-messages",
+                CLUSTER,
+                f"etcd errors in {count} messages about {len(objects)} objects: {kind}",
+                Severity.CRITICAL if kind == "no-space" else Severity.WARNING,
+                "errors of etcd within the hour",
+                since=min(e.first for _, e in etcd),
+                source=SinceSource.EVENT,
+                evidence=[event_evidence(e) for _, e in etcd[-4:]],
+                related=sorted(objects)[:10],
                 facts={"count": count, "objects": len(objects), "kind": kind},
-            )  # fmt: skip
+            )
     if len(api) >= 2 or sum(e.count for e in api) >= 3:
         api.sort(key=lambda e: (e.last, e.uid))
         objects = {e.about for e in api}
         yield make(
-            "api-errors-in-messages", CLUSTER, f"{sum(e.count for e in api)} messages about {len(objects)} objects say that the API server did not answer",
-            Severity.WARNING, "components that do not reach the API server within the hour", since=min(e.first for e in api), source=SinceSource.EVENT,
-            evidence=[event_evidence(e) for e in api[-4:]], related=sorted(objects)[:10], facts={"count": sum(e.count for e in api), "objects": len(objects)},
-        )  # fmt: skip
+            "api-errors-in-messages",
+            CLUSTER,
+            f"{sum(e.count for e in api)} messages about {len(objects)} objects say that the API server did not answer",
+            Severity.WARNING,
+            "components that do not reach the API server within the hour",
+            since=min(e.first for e in api),
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in api[-4:]],
+            related=sorted(objects)[:10],
+            facts={"count": sum(e.count for e in api), "objects": len(objects)},
+        )
     owners = {view.owner(p) if isinstance(p := view.store.get(*e.about), Pod) else e.about for _, e in lookups}
     if len(owners) >= 2 or sum(e.count for _, e in lookups) >= 5:
         lookups.sort(key=lambda item: (item[1].last, item[1].uid))
         namespaces = {o.namespace for o in owners}
         kind = "timeout" if any(k == "timeout" for k, _ in lookups) else "not-found"
         yield make(
-            "dns-lookups-failing", CLUSTER, f"messages of {len(owners)} owners in {len(namespaces)} namespaces tell of name look-ups that fail ({kind})",
-            Severity.WARNING, "look-ups that fail for two owners or five times", since=min(e.first for _, e in lookups), source=SinceSource.EVENT,
-            evidence=[event_evidence(e) for _, e in lookups[-4:]], related=sorted(owners)[:10],
+            "dns-lookups-failing",
+            CLUSTER,
+            f"messages of {len(owners)} owners in {len(namespaces)} namespaces tell of name look-ups that fail ({kind})",
+            Severity.WARNING,
+            "look-ups that fail for two owners or five times",
+            since=min(e.first for _, e in lookups),
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for _, e in lookups[-4:]],
+            related=sorted(owners)[:10],
             facts={"owners": len(owners), "namespaces": len(namespaces), "kind": kind},
-        )  # fmt: skip
+        )
 
 
 def _classify(event: EventFact) -> tuple[str, bool, str]:
@@ -265,10 +329,16 @@ def leader_changes(view: View, index: Index) -> Iterator[Finding]:
         return
     every = sorted((e for g in often.values() for e in g), key=lambda e: (e.last, e.uid))
     yield make(
-        "leader-changes", CLUSTER, f"{', '.join(sorted(often))} changed leader {sum(e.count for e in every)} times within the hour", Severity.WARNING,
-        "three or more changes of one component", since=min(e.first for e in every), source=SinceSource.EVENT,
-        evidence=[event_evidence(e) for e in every[-4:]], facts={"count": sum(e.count for e in every), "components": tuple(sorted(often))},
-    )  # fmt: skip
+        "leader-changes",
+        CLUSTER,
+        f"{', '.join(sorted(often))} changed leader {sum(e.count for e in every)} times within the hour",
+        Severity.WARNING,
+        "three or more changes of one component",
+        since=min(e.first for e in every),
+        source=SinceSource.EVENT,
+        evidence=[event_evidence(e) for e in every[-4:]],
+        facts={"count": sum(e.count for e in every), "components": tuple(sorted(often))},
+    )
 
 
 def unreachable(view: View, index: Index) -> Iterator[Finding]:
@@ -281,10 +351,16 @@ def unreachable(view: View, index: Index) -> Iterator[Finding]:
     since = max(heard, default=None)
     facts: dict[str, Fact] = {"kinds": len(stale), "since": since.isoformat() if since else ""}
     yield make(
-        "api-server-unreachable", CLUSTER, "the API server does not answer" + (f"; last heard at {since:%H:%M:%S} UTC" if since else ""),
-        Severity.CRITICAL, "no kind is live", since=since, source=SinceSource.FIRST_SEEN,
-        evidence=[Evidence(f"watch of {f.kind}", f.reason or f.state.value, f.heard) for f in sorted(stale, key=lambda f: f.kind)[:4]], facts=facts,
-    )  # fmt: skip
+        "api-server-unreachable",
+        CLUSTER,
+        "the API server does not answer" + (f"; last heard at {since:%H:%M:%S} UTC" if since else ""),
+        Severity.CRITICAL,
+        "no kind is live",
+        since=since,
+        source=SinceSource.FIRST_SEEN,
+        evidence=[Evidence(f"watch of {f.kind}", f.reason or f.state.value, f.heard) for f in sorted(stale, key=lambda f: f.kind)[:4]],
+        facts=facts,
+    )
 
 
 CLUSTER_DETECTORS = (unreachable, control_plane, told, leader_changes)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.objects import Lease, Node, Pod, Ref
-from triage import quantity
+from triage import messages, quantity
 from triage.events import Fact as EventFact
 from triage.finding import Evidence, Finding, Severity, SinceSource
 from triage.index import Index
 from triage.make import CLUSTER, event_evidence, make
-from triage.view import INSTANCE_TYPE, POOL, View, is_finished, label, ready_status
+from triage.view import INSTANCE_TYPE, POOL, View, burstable, is_finished, label, ready_status
 from triage.windows import INCIDENT, LEASE_STALE, NEW_NODE, RECENT
 
 AT_ONCE = timedelta(seconds=90)
@@ -62,15 +62,26 @@ def unknown_together(view: View, index: Index) -> Iterator[Finding]:
     back = sum(1 for n in nodes if ready_status(n) == "True")
     span = int((best[-1][0] - best[0][0]).total_seconds())
     yield make(
-        "nodes-unknown-together", CLUSTER, f"{len(names)} of {total} nodes stopped reporting within {max(span, 1)} s"
-        + (f", {back} are back" if back else ""),
-        Severity.CRITICAL if unknown_now else Severity.WARNING, "a third of the nodes at once (critical while any is silent)",
-        since=bursts[0][0][0], source=SinceSource.CONDITION, related=[Ref("Node", "", n) for n in sorted({n for b in bursts for _, n in b})[:50]],
+        "nodes-unknown-together",
+        CLUSTER,
+        f"{len(names)} of {total} nodes stopped reporting within {max(span, 1)} s" + (f", {back} are back" if back else ""),
+        Severity.CRITICAL if unknown_now else Severity.WARNING,
+        "a third of the nodes at once (critical while any is silent)",
+        since=bursts[0][0][0],
+        source=SinceSource.CONDITION,
+        related=[Ref("Node", "", n) for n in sorted({n for b in bursts for _, n in b})[:50]],
         evidence=[Evidence(f"Node {n} Ready", "NodeNotReady", t) for t, n in best[:6]],
         facts={
-            "nodes": len(names), "total": total, "within_seconds": span, "pools": len(pools), "recovered": back, "all": len(names) == total, "bursts": len(bursts),
+            "nodes": len(names),
+            "total": total,
+            "within_seconds": span,
+            "pools": len(pools),
+            "recovered": back,
+            "all": len(names) == total,
+            "bursts": len(bursts),
+            "burstable": burstable(view),
         },
-    )  # fmt: skip
+    )
 
 
 def _bursts(points: list[tuple[datetime, str]]) -> list[list[tuple[datetime, str]]]:
@@ -104,11 +115,16 @@ def leases_stale(view: View, index: Index) -> Iterator[Finding]:
             assert renewed is not None
             seconds = int((newest - renewed).total_seconds())
             yield make(
-                "node-lease-stale", Ref("Node", "", row.metadata.name), f"its Lease was renewed {quantity.span_text(seconds)} before the others'",
-                Severity.WARNING if status == "True" else Severity.INFO, "a node that counts as Ready and is silent is a warning",
-                since=renewed, source=SinceSource.STATUS, evidence=[Evidence(f"Lease kube-node-lease/{row.metadata.name} spec.renewTime", renewed.isoformat(), renewed)],
+                "node-lease-stale",
+                Ref("Node", "", row.metadata.name),
+                f"its Lease was renewed {quantity.span_text(seconds)} before the others'",
+                Severity.WARNING if status == "True" else Severity.INFO,
+                "a node that counts as Ready and is silent is a warning",
+                since=renewed,
+                source=SinceSource.STATUS,
+                evidence=[Evidence(f"Lease kube-node-lease/{row.metadata.name} spec.renewTime", renewed.isoformat(), renewed)],
                 facts={**view.node_facts(node), "seconds": seconds, "ready": status},
-            )  # fmt: skip
+            )
         return
     old = [r for r in rows if r.spec.renew_time and view.now - r.spec.renew_time > LEASE_STALE]
     if len(old) * 2 < len(rows) or len(rows) < 2:
@@ -118,11 +134,18 @@ def leases_stale(view: View, index: Index) -> Iterator[Finding]:
         return
     since = max(r.spec.renew_time for r in old if r.spec.renew_time)
     yield make(
-        "leases-stale-together", CLUSTER, f"{len(old)} of {len(rows)} node Leases are not renewed", Severity.WARNING,
-        "half of the Leases are stale and nodes are Unknown", since=since, source=SinceSource.STATUS,
-        evidence=[Evidence(f"Lease kube-node-lease/{r.metadata.name} spec.renewTime", str(r.spec.renew_time), r.spec.renew_time) for r in old[:4]],
+        "leases-stale-together",
+        CLUSTER,
+        f"{len(old)} of {len(rows)} node Leases are not renewed",
+        Severity.WARNING,
+        "half of the Leases are stale and nodes are Unknown",
+        since=since,
+        source=SinceSource.STATUS,
+        evidence=[
+            Evidence(f"Lease kube-node-lease/{r.metadata.name} spec.renewTime", str(r.spec.renew_time), r.spec.renew_time) for r in old[:4]
+        ],
         facts={"nodes": len(old), "total": len(rows)},
-    )  # fmt: skip
+    )
 
 
 _ARRIVAL = timedelta(minutes=60)
@@ -207,21 +230,43 @@ def in_turn(view: View, index: Index) -> Iterator[Finding]:
         weight = k + 0.5 * arrived[owner] + unlimited - 2 * elsewhere / max(len(healthy), 1)
         ranked.append((-weight, k, elsewhere, unlimited, owner))
     ranked.sort(key=lambda r: (r[0], r[4]))
+    # an owner that is everywhere, or that has limits and was always there, explains nothing
+    ranked = [r for r in ranked if r[2] * 2 <= len(healthy) and (r[3] or arrived[r[4]] >= 2 or not r[2])]
     suspect = ranked[0] if ranked else None
+    ooms = [f for n in names for f in downs[n] if f.rule == "node-system-oom"]
+    victims = tuple(sorted({v for f in ooms for v in _texts(f.facts.get("victims"))}))
     who = f"; {suspect[4]} was on {suspect[1]} of them" if suspect else ""
     still = sum(1 for n in names if any(f.rule == "node-not-ready" for f in downs[n]))
     yield make(
-        "nodes-failing-in-turn", CLUSTER, f"{len(names)} of {total} nodes failed within {quantity.span_text(span)}{who}",
-        Severity.CRITICAL if still or len(names) >= 3 else Severity.WARNING, "nodes that fail one after another (critical while one is down, or from three on)",
-        since=moments[0][0], source=SinceSource.CONDITION, related=[*(Ref("Node", "", n) for n in names[:20]), *([suspect[4]] if suspect else [])],
+        "nodes-failing-in-turn",
+        CLUSTER,
+        f"{len(names)} of {total} nodes failed within {quantity.span_text(span)}{who}",
+        Severity.CRITICAL if still or len(names) >= 3 else Severity.WARNING,
+        "nodes that fail one after another (critical while one is down, or from three on)",
+        since=moments[0][0],
+        source=SinceSource.CONDITION,
+        related=[*(Ref("Node", "", n) for n in names[:20]), *([suspect[4]] if suspect else [])],
         evidence=[Evidence(f"Node {n}", downs[n][0].claim, t) for t, n in moments[:6]],
         facts={
-            "nodes": len(names), "span_seconds": span, "suspect": str(suspect[4]) if suspect else "", "suspect_on": suspect[1] if suspect else 0,
-            "suspect_elsewhere": suspect[2] if suspect else 0, "suspect_no_limits": bool(suspect and suspect[3]),
-            "suspect_arrived": arrived[suspect[4]] if suspect else 0, "oom": oom, "reboots": reboots,
+            "nodes": len(names),
+            "span_seconds": span,
+            "suspect": str(suspect[4]) if suspect else "",
+            "suspect_on": suspect[1] if suspect else 0,
+            "suspect_elsewhere": suspect[2] if suspect else 0,
+            "suspect_no_limits": bool(suspect and suspect[3]),
+            "suspect_arrived": arrived[suspect[4]] if suspect else 0,
+            "victims": victims,
+            "victim_runtime": any(v in messages.RUNTIMES for v in victims),
+            "victim_kubelet": "kubelet" in victims,
+            "oom": oom,
+            "reboots": reboots,
             "owners_tried": len(on_failed),
         },
-    )  # fmt: skip
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else ()
 
 
 def _unlimited(owner: Ref, view: View, resource: str) -> bool:
@@ -233,7 +278,15 @@ def _unlimited(owner: Ref, view: View, resource: str) -> bool:
 
 
 _TROUBLE = frozenset(
-    {"pod-sandbox-failed", "pod-not-starting", "pod-not-ready", "pod-crash-looping", "pod-container-create-failed", "pod-volume-failed", "pod-image-pull-failed"}
+    {
+        "pod-sandbox-failed",
+        "pod-not-starting",
+        "pod-not-ready",
+        "pod-crash-looping",
+        "pod-container-create-failed",
+        "pod-volume-failed",
+        "pod-image-pull-failed",
+    }
 )
 
 
@@ -279,13 +332,25 @@ def new_nodes(view: View, index: Index) -> Iterator[Finding]:
     text = f"with kubelet {version}" if by_version else f"that joined since {joined.isoformat(timespec='seconds') if joined else '?'}"
     one = len(failing) == 1
     yield make(
-        "failures-on-new-nodes", CLUSTER, f"{len(failing)} of {cohort} node{'s' if cohort > 1 else ''} {text} fail{'s' if one and cohort == 1 else ''}, "
+        "failures-on-new-nodes",
+        CLUSTER,
+        f"{len(failing)} of {cohort} node{'s' if cohort > 1 else ''} {text} fail{'s' if one and cohort == 1 else ''}, "
         f"{len(others)} older {'are' if len(others) != 1 else 'is'} fine",
-        Severity.WARNING, "trouble on new nodes only", since=first, source=SinceSource.CONDITION,
+        Severity.WARNING,
+        "trouble on new nodes only",
+        since=first,
+        source=SinceSource.CONDITION,
         related=[Ref("Node", "", n.metadata.name) for n in failing[:20]],
-        evidence=[Evidence(f"Node {n.metadata.name}", f"created {n.metadata.creation_timestamp}, kubelet {n.status.node_info.kubelet_version}", n.metadata.creation_timestamp) for n in failing[:4]],
+        evidence=[
+            Evidence(
+                f"Node {n.metadata.name}",
+                f"created {n.metadata.creation_timestamp}, kubelet {n.status.node_info.kubelet_version}",
+                n.metadata.creation_timestamp,
+            )
+            for n in failing[:4]
+        ],
         facts={"nodes": len(failing), "new_total": cohort, "version": version, "version_differs": usual not in own, "by": kind},
-    )  # fmt: skip
+    )
 
 
 def stuck_on_node(view: View, index: Index) -> Iterator[Finding]:
@@ -344,17 +409,30 @@ def sandboxes(view: View, index: Index) -> Iterator[Finding]:
         young = row.metadata.creation_timestamp is not None and view.now - row.metadata.creation_timestamp < NEW_NODE
         since = min(e.first for e, _ in group)
         yield make(
-            "sandboxes-recreated-on-node", Ref("Node", "", name), f"{len(group)} pods of {len(owners)} owners got a new sandbox",
-            Severity.INFO if planned or young else Severity.WARNING, "a runtime restart without a cordon within the hour",
-            since=since, source=SinceSource.EVENT, evidence=[event_evidence(e) for e, _ in group[:3]], active=False,
+            "sandboxes-recreated-on-node",
+            Ref("Node", "", name),
+            f"{len(group)} pods of {len(owners)} owners got a new sandbox",
+            Severity.INFO if planned or young else Severity.WARNING,
+            "a runtime restart without a cordon within the hour",
+            since=since,
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e, _ in group[:3]],
+            active=False,
             related=[e.about for e, _ in group[:20]],
-            facts={**view.node_facts(row, since), "pods": len({e.about for e, _ in group}), "owners": len(owners), "rebooted": name in rebooted},
-        )  # fmt: skip
+            facts={
+                **view.node_facts(row, since),
+                "pods": len({e.about for e, _ in group}),
+                "owners": len(owners),
+                "rebooted": name in rebooted,
+            },
+        )
 
 
 def not_ready_together(view: View, index: Index) -> Iterator[Finding]:
     """Pods of many owners, namespaces and nodes that had been ready became unready within two minutes: something they share is gone."""
-    findings = sorted((f for f in index.rule("pod-not-ready") if f.since and f.facts.get("was_ready")), key=lambda f: (f.since or view.now, f.id))
+    findings = sorted(
+        (f for f in index.rule("pod-not-ready") if f.since and f.facts.get("was_ready")), key=lambda f: (f.since or view.now, f.id)
+    )
     best: list[Finding] = []
     start = 0
     for end in range(len(findings)):
@@ -368,11 +446,42 @@ def not_ready_together(view: View, index: Index) -> Iterator[Finding]:
     if len(owners) < 4 or len(namespaces) < 2 or len(nodes) < 3:
         return
     yield make(
-        "not-ready-together", CLUSTER, f"pods of {len(owners)} owners in {len(namespaces)} namespaces on {len(nodes)} nodes became unready within two minutes",
-        Severity.CRITICAL, "four owners, two namespaces and three nodes at once", since=best[0].since, source=SinceSource.CONDITION,
-        related=[f.object for f in best[:300]], evidence=[e for f in best[:4] for e in f.evidence[:1]],
+        "not-ready-together",
+        CLUSTER,
+        f"pods of {len(owners)} owners in {len(namespaces)} namespaces on {len(nodes)} nodes became unready within two minutes",
+        Severity.CRITICAL,
+        "four owners, two namespaces and three nodes at once",
+        since=best[0].since,
+        source=SinceSource.CONDITION,
+        related=[f.object for f in best[:300]],
+        evidence=[e for f in best[:4] for e in f.evidence[:1]],
         facts={"owners": len(owners), "namespaces": len(namespaces), "nodes": len(nodes)},
-    )  # fmt: skip
+    )
 
 
-DETECTORS = (unknown_together, leases_stale, in_turn, stuck_on_node, sandboxes, new_nodes, not_ready_together)
+def version_outliers(view: View, index: Index) -> Iterator[Finding]:
+    """Nodes whose kubelet version fewer than a quarter of the nodes have (a note), at most ten of them."""
+    nodes = sorted(view.store.all("Node", Node), key=lambda n: n.metadata.name)
+    versions = Counter(n.status.node_info.kubelet_version for n in nodes if n.status.node_info.kubelet_version)
+    if len(versions) < 2:
+        return
+    majority = min(versions, key=lambda v: (-versions[v], v))
+    rare = [n for n in nodes if 0 < versions[n.status.node_info.kubelet_version] * 4 < len(nodes)]
+    for node in rare[:10]:
+        version = node.status.node_info.kubelet_version
+        skew = _minor(version) - _minor(majority)
+        created = node.metadata.creation_timestamp
+        yield make(
+            "node-version-outlier", Ref("Node", "", node.metadata.name), f"kubelet {version}, most nodes have {majority}", Severity.INFO,
+            "another version is a note", since=created, source=SinceSource.CREATION,
+            evidence=[Evidence(f"Node {node.metadata.name} status.nodeInfo.kubeletVersion", version, created)],
+            facts={**view.node_facts(node, created), "majority": majority, "skew_minor": skew, "count": versions[version]},
+        )  # fmt: skip
+
+
+def _minor(version: str) -> int:
+    parts = version.lstrip("v").split(".")
+    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
+
+
+DETECTORS = (unknown_together, leases_stale, in_turn, stuck_on_node, sandboxes, new_nodes, not_ready_together, version_outliers)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from cluster.objects import Deployment, ManagedFields, Node, ObjectMeta, Pod, PodSpec, Ref, ReplicaSet, StatefulSet
+from cluster.objects import Deployment, ManagedFields, Node, ObjectMeta, Pod, Ref, ReplicaSet, StatefulSet
 from triage import messages, quantity, roles
 from triage.finding import Fact, Finding, Severity, SinceSource
 from triage.make import condition_evidence, event_evidence, field_evidence, make
 from triage.owners import controller_of
-from triage.view import ZONE, View, is_finished, is_ready, label, ready_status
+from triage.placement import eligible, fits
+from triage.view import ZONE, View, is_finished, is_ready, label
 from triage.windows import EDGE, INCIDENT, READY_GRACE, ROLLOUT_GRACE
 
 Scalable = Deployment | StatefulSet
@@ -40,9 +41,13 @@ def last_rollout(row: Scalable, view: View) -> datetime | None:
 def last_edit(meta: ObjectMeta, field: str = "") -> ManagedFields | None:
     """The latest write to the spec (to one field of it when named), status writes left out."""
     found = [
-        m for m in meta.managed_fields
-        if m.subresource in ("", "scale") and m.time is not None and "f:spec" in m.fields_v1 and (not field or field in m.fields_v1["f:spec"])
-    ]  # fmt: skip
+        m
+        for m in meta.managed_fields
+        if m.subresource in ("", "scale")
+        and m.time is not None
+        and "f:spec" in m.fields_v1
+        and (not field or field in m.fields_v1["f:spec"])
+    ]
     return max(found, key=lambda m: m.time.timestamp() if m.time else 0.0, default=None)
 
 
@@ -66,6 +71,8 @@ def availability(row: Scalable, view: View) -> Iterator[Finding]:
         return
     pods = [p for p in view.pods_of(ref_of(row)) if not is_finished(p) and p.metadata.deletion_timestamp is None]
     unready = [p for p in pods if not is_ready(p)]
+    if len(pods) - len(unready) >= desired:
+        return  # the pods are there, the status has not been counted yet
     times = [t for t in map(_unready_since, unready) if t is not None]
     available = next((c for c in row.status.conditions if c.type == "Available"), None)
     ref = ref_of(row)
@@ -134,27 +141,18 @@ def create_failed(row: Scalable | ReplicaSet, view: View) -> Iterator[Finding]:
     detail = f" {read.detail}" if read.detail else ""
     evidence = [event_evidence(e) for e in events[-2:]] + ([condition_evidence(own, failure)] if failure else [])
     yield make(
-        "create-failed", target, f"pods cannot be created: {read.cause}{detail}", Severity.WARNING, "the controller is short of pods it may not create",
-        since=since, source=SinceSource.EVENT if events else SinceSource.CONDITION, evidence=evidence, detail=own.name if target != own else "",
-        facts={"cause": read.cause, "detail": read.detail}, related=[own],
-    )  # fmt: skip
-
-
-def fits(spec: PodSpec, node: Node) -> bool:
-    """Whether a pod could be put on a node at all, as far as selector and hard taints say."""
-    if node.spec.unschedulable or ready_status(node) != "True":
-        return False
-    if any(node.metadata.labels.get(k) != v for k, v in spec.node_selector.items()):
-        return False
-    for taint in node.spec.taints:
-        if taint.effect in ("NoSchedule", "NoExecute") and not any(
-            (t.key == taint.key or (not t.key and t.operator == "Exists"))
-            and (t.operator == "Exists" or t.value == taint.value)
-            and t.effect in ("", taint.effect)
-            for t in spec.tolerations
-        ):
-            return False
-    return True
+        "create-failed",
+        target,
+        f"pods cannot be created: {read.cause}{detail}",
+        Severity.WARNING,
+        "the controller is short of pods it may not create",
+        since=since,
+        source=SinceSource.EVENT if events else SinceSource.CONDITION,
+        evidence=evidence,
+        detail=own.name if target != own else "",
+        facts={"cause": read.cause, "detail": read.detail},
+        related=[own],
+    )
 
 
 def spread(row: Scalable, view: View) -> Iterator[Finding]:
@@ -165,7 +163,11 @@ def spread(row: Scalable, view: View) -> Iterator[Finding]:
     if row.spec.replicas < 2:
         return
     template = row.spec.template.spec
-    pods = [p for p in view.pods_of(ref_of(row)) if not is_finished(p) and p.metadata.deletion_timestamp is None and is_ready(p) and p.spec.node_name]
+    pods = [
+        p
+        for p in view.pods_of(ref_of(row))
+        if not is_finished(p) and p.metadata.deletion_timestamp is None and is_ready(p) and p.spec.node_name
+    ]
     if len(pods) < 2:
         return
     names = {p.spec.node_name for p in pods}
@@ -173,29 +175,42 @@ def spread(row: Scalable, view: View) -> Iterator[Finding]:
     anti = affinity.pod_anti_affinity if affinity else None
     preferred = bool(anti and anti.preferred and not anti.required)
     soft = any(c.when_unsatisfiable == "ScheduleAnyway" for c in template.topology_spread_constraints)
-    pinned = affinity is not None and affinity.node_affinity is not None and affinity.node_affinity.required is not None
     ref = ref_of(row)
     since = max((p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp), default=None)
     if not view.older(since, READY_GRACE):
         return  # replicas may still move while nodes come and go
     if len(names) == 1:
         name = next(iter(names))
-        others = sum(1 for n in view.store.all("Node", Node) if n.metadata.name != name and fits(template, n))
-        if not others or pinned:
+        others = [n for n in view.store.all("Node", Node) if n.metadata.name != name and eligible(template, n)]
+        if not others:
             return
+        free = sum(1 for n in others if fits(template, n))
         services = tuple(sorted(s.metadata.name for s in view.services_of(pods[0])))
         wanted = preferred or soft
         rule = "anti-affinity is only preferred" if preferred else "spread is only preferred" if soft else "no rule spreads them"
         yield make(
-            "replicas-on-one-node", ref, f"all {len(pods)} ready replicas are on {name}, {others} other nodes could take them; {rule}",
-            Severity.WARNING if wanted and len(pods) >= row.spec.replicas else Severity.INFO,
+            "replicas-on-one-node",
+            ref,
+            f"all {len(pods)} ready replicas are on {name}, {free} of {len(others)} other nodes would take them; {rule}",
+            Severity.WARNING if wanted and len(pods) * 3 >= row.spec.replicas * 2 else Severity.INFO,
             "a stated preference that was not kept is a warning; no preference, or replicas that are down elsewhere, a note",
-            since=since, source=SinceSource.CREATION, related=[Ref("Node", "", name)],
-            evidence=[field_evidence(Ref("Pod", p.metadata.namespace, p.metadata.name), "spec.nodeName", name, p.metadata.creation_timestamp) for p in pods[:4]],
+            since=since,
+            source=SinceSource.CREATION,
+            related=[Ref("Node", "", name)],
+            evidence=[
+                field_evidence(Ref("Pod", p.metadata.namespace, p.metadata.name), "spec.nodeName", name, p.metadata.creation_timestamp)
+                for p in pods[:4]
+            ],
             facts={
-                "replicas": len(pods), "node": name, "preferred": preferred, "spread": soft, "other_nodes": others, "services": services,
+                "replicas": len(pods),
+                "node": name,
+                "preferred": preferred,
+                "spread": soft,
+                "other_nodes": len(others),
+                "free_nodes": free,
+                "services": services,
             },
-        )  # fmt: skip
+        )
         return
     if not (preferred or soft):
         return
@@ -230,14 +245,24 @@ def not_graceful(row: Scalable, view: View) -> Iterator[Finding]:
     missing = "no preStop" if readiness else "no preStop and no readiness probe"
     grace = template.spec.termination_grace_period_seconds
     yield make(
-        "rollout-not-graceful", ref_of(row), f"rolled out {quantity.span_text(view.now - (rollout or view.now))} ago with {missing}: connections may be cut",
-        Severity.INFO, "a way of rolling out is a note", since=rollout, source=SinceSource.CREATION, active=rolling,
+        "rollout-not-graceful",
+        ref_of(row),
+        f"rolled out {quantity.span_text(view.now - (rollout or view.now))} ago with {missing}: connections may be cut",
+        Severity.INFO,
+        "a way of rolling out is a note",
+        since=rollout,
+        source=SinceSource.CREATION,
+        active=rolling,
         evidence=[field_evidence(ref_of(row), "spec.template.spec.containers", f"{missing}, terminationGracePeriodSeconds {grace}")],
         facts={
-            "pre_stop": pre_stop, "readiness": readiness, "grace_seconds": grace, "at": rollout.isoformat() if rollout else "",
-            "restarting": rolling, "ingress": ingress,
+            "pre_stop": pre_stop,
+            "readiness": readiness,
+            "grace_seconds": grace,
+            "at": rollout.isoformat() if rollout else "",
+            "restarting": rolling,
+            "ingress": ingress,
         },
-    )  # fmt: skip
+    )
 
 
 def data_in_emptydir(row: StatefulSet, view: View) -> Iterator[Finding]:
@@ -256,10 +281,18 @@ def data_in_emptydir(row: StatefulSet, view: View) -> Iterator[Finding]:
     ref = ref_of(row)
     pods = [p for p in view.pods_of(ref) if not is_finished(p)]
     recent = [p for p in pods if p.metadata.creation_timestamp and created and p.metadata.creation_timestamp - created > READY_GRACE]
-    restarted = [p for p in recent if p.metadata.creation_timestamp and (view.within(p.metadata.creation_timestamp, INCIDENT) if at is None else p.metadata.creation_timestamp >= at)]
+    restarted = [
+        p
+        for p in recent
+        if p.metadata.creation_timestamp
+        and (view.within(p.metadata.creation_timestamp, INCIDENT) if at is None else p.metadata.creation_timestamp >= at)
+    ]
+    known = at is not None or rolling
+    if at is None and created is not None and len(restarted) >= 2 and len(restarted) * 2 >= len(pods):
+        at = min((p.metadata.creation_timestamp for p in restarted if p.metadata.creation_timestamp), default=None)
     if not rolling and not (view.within(at, 3 * INCIDENT) and restarted):
         return
-    fresh = rolling or view.within(at, INCIDENT)
+    fresh = known and (rolling or view.within(at, INCIDENT))
     by = edit.manager if edit and at else ""
     what = f"{len(restarted)} of {len(pods)} pods came up anew" if restarted else "its pods are being replaced"
     yield make(
