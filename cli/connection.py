@@ -14,6 +14,9 @@ from incident.options import Options
 from incident.session import LiveInvestigation
 from incident.view import Reach, View
 
+PATIENCE = 4.0
+"""Seconds for which kinds that fail may recover before an answer is given without them."""
+
 
 def options_of(arguments: argparse.Namespace, *, record: bool = True) -> Options:
     """The options of one command; raises `Refusal` for a runbook folder that does not exist."""
@@ -38,14 +41,30 @@ def on_terminal() -> bool:
 
 
 async def read_once(investigation: LiveInvestigation, wait: float) -> View:
-    """Wait until every kind was read, refused or found absent, or the server is known not to answer; at most `wait` seconds."""
-    settled = asyncio.Event()
+    """Wait until every kind was read, refused or found absent, or the server is known not to answer; at most `wait` seconds.
+
+    Kinds that fail and say why are given `PATIENCE` seconds to recover before the answer is given without them.
+    """
+    settled, stuck = asyncio.Event(), asyncio.Event()
 
     def look(view: View) -> None:
         if is_settled(view):
             settled.set()
+        if is_stuck(view):
+            stuck.set()
+        else:
+            stuck.clear()
+
+    async def give_up() -> None:
+        while True:
+            await stuck.wait()
+            await asyncio.sleep(PATIENCE)
+            if stuck.is_set():
+                settled.set()
+                return
 
     unsubscribe = investigation.subscribe(look)
+    patience = asyncio.get_running_loop().create_task(give_up())
     try:
         look(investigation.view)
         async with asyncio.timeout(wait):
@@ -53,8 +72,15 @@ async def read_once(investigation: LiveInvestigation, wait: float) -> View:
     except TimeoutError:
         pass  # the answer says itself what is missing
     finally:
+        patience.cancel()
         unsubscribe()
     return investigation.view
+
+
+def is_stuck(view: View) -> bool:
+    """Whether all that is still to be read has failed so far and says why."""
+    waiting = [kind for kind in view.kinds if kind.state in (State.WAITING, State.LOADING)]
+    return bool(waiting) and all(kind.reason for kind in waiting)
 
 
 def is_settled(view: View) -> bool:

@@ -47,7 +47,8 @@ def incidents(options: Options) -> Sequence[Incident]:
 def find(options: Options, name: str) -> Incident:
     """The incident with this id (or a beginning of it, or the path of its file), or the newest one for ""."""
     if name.endswith(".db") and Path(name).is_file():
-        return index.find_incident(Path(name).parent, Path(name).stem)
+        path = Path(name).resolve()
+        return next(each for each in index.list_incidents(path.parent) if each.path == path)
     if name:
         return index.find_incident(directory(options), name)
     known = incidents(options)

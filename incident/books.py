@@ -8,7 +8,6 @@ from pathlib import Path
 from actions import catalogue as actions
 from incident.options import runbook_folders
 from probes import catalogue as probes
-from runbooks.lint import lint
 from runbooks.loader import OWN, Library
 from runbooks.match import Match
 from runbooks.matcher import Matcher
@@ -29,6 +28,8 @@ def rank_words(library: Library) -> Rank:
 
 def check(files: Sequence[Path], folders: Sequence[Path], drills: frozenset[str]) -> tuple[int, Sequence[Problem]]:
     """(number of runbooks, what is wrong): of the files or folders that are named, else of our own library and the team's."""
+    from runbooks.lint import lint
+
     library = Library(list(files), own=None) if files else Library(runbook_folders(tuple(folders)), own=OWN)
     found = lint(library, probes=frozenset(probes.names()), actions=frozenset(actions.names()), drills=drills)
     return len(library), found

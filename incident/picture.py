@@ -20,10 +20,17 @@ def api_view(live: LiveCluster, since: datetime) -> ApiView:
     """The API server as the status line shows it; `since` is when the investigation began, for a server that was never heard."""
     health: ApiHealth = live.health
     offset = live.api.clock_offset
+    reach, reason = _REACH[health.reach], health.reason
+    if reach is Reach.LIVE:
+        # The server answers its heartbeat, but nothing can be read from it: credentials that fail, or a wall of errors.
+        kinds = live.freshness().values()
+        reasons = [kind.reason for kind in kinds if kind.reason]
+        if reasons and all(kind.heard is None for kind in kinds):
+            reach, reason = Reach.DEGRADED, reasons[0]
     return ApiView(
-        reach=_REACH[health.reach],
+        reach=reach,
         since=health.since or since,
-        reason=health.reason,
+        reason=reason,
         heard=health.heard,
         hops=tuple(hop_view(hop) for hop in health.hops),
         requests_per_minute=live.budget().last_minute,

@@ -1,0 +1,232 @@
+"""The `stanch` command as scripts and people use it: documents, exit codes, and one clear sentence for bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from cli import exits
+from tests.incident.drill import served
+
+Run = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def stanch(home: Path, *arguments: str, text: str = "", environment: Mapping[str, str] | None = None, limit: float = 90.0) -> Run:
+    """Run the command without a terminal in an environment of its own."""
+    clean = {
+        key: value for key, value in os.environ.items() if key not in ("KUBECONFIG", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "STANCH_STATE")
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=limit,
+        check=False,
+        env={**clean, "HOME": str(home), "TERM": "dumb", **(environment or {})},
+    )
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with served("nodes-notready-system-oom", tmp_path_factory.mktemp("drill")) as (_, path):
+        yield path
+
+
+def assert_one_sentence(ran: Run, *words: str) -> None:
+    assert "Traceback" not in ran.stderr + ran.stdout
+    said = ran.stderr + ran.stdout
+    for word in words:
+        assert word in said, said
+
+
+def test_triage_says_what_is_critical_as_one_document(home: Path, kubeconfig: Path) -> None:
+    ran = stanch(home, "triage", "-o", "json", "--kubeconfig", str(kubeconfig))
+    document = json.loads(ran.stdout)
+    assert ran.returncode == exits.CRITICAL
+    assert document["schema"] == "stanch.triage/1"
+    assert document["complete"] is True
+    assert document["runbooks"][0]["id"] == "nodes-notready-system-oom"
+    assert document["symptoms"][0]["objects"][0].keys() == {"kind", "namespace", "name"}
+    assert document["symptoms"][0]["since"].endswith("Z")
+
+
+def test_without_a_command_and_without_a_terminal_the_triage_is_printed(home: Path, kubeconfig: Path) -> None:
+    ran = stanch(home, "--kubeconfig", str(kubeconfig))
+    assert "CRIT" in ran.stdout
+    assert_one_sentence(ran, "no terminal for the screens")
+
+
+def test_a_drill_without_a_terminal_prints_its_triage_and_succeeds(home: Path) -> None:
+    ran = stanch(home, "drill", "secrets-emptied-by-controller")
+    assert ran.returncode == exits.ANSWERED, ran.stderr
+    assert "secrets-emptied-by-controller" in ran.stdout
+
+
+def test_drills_are_listed(home: Path) -> None:
+    ran = stanch(home, "drill", "--list", "-o", "json")
+    ids = [row["id"] for row in json.loads(ran.stdout)["drills"]]
+    assert "network-policy-cni-version-skew" in ids
+    assert_one_sentence(stanch(home, "drill", "network-policy"), "no drill", "network-policy-cni-version-skew")
+
+
+def test_words_are_matched_line_by_line_without_a_cluster(home: Path) -> None:
+    ran = stanch(home, "match", "--offline", "-o", "json", "-", text="secrets are empty after the controller restarted\nmy cat is ill\n")
+    first, second = (json.loads(line) for line in ran.stdout.splitlines())
+    assert first["runbooks"][0]["id"] == "secrets-emptied-by-controller"
+    assert first["confident"] is True
+    assert second["confident"] is False
+    assert ran.returncode == exits.ANSWERED
+
+
+def test_words_are_matched_with_the_live_evidence(home: Path, kubeconfig: Path) -> None:
+    ran = stanch(home, "match", "-o", "json", "--kubeconfig", str(kubeconfig), "nodes go down one after another")
+    document = json.loads(ran.stdout)
+    assert document["runbooks"][0]["id"] == "nodes-notready-system-oom"
+    assert len(document["runbooks"][0]["for"]) > 1
+
+
+def test_a_note_needs_no_cluster_and_comes_out_in_every_export(home: Path) -> None:
+    assert stanch(home, "timeline", "note", "-5m users report 502s").returncode == exits.ANSWERED
+    shown = json.loads(stanch(home, "timeline", "show", "-o", "json").stdout)
+    assert [entry["text"] for entry in shown["entries"] if entry["kind"] == "note"] == ["users report 502s"]
+    for form in ("jsonl", "json", "csv", "html"):
+        assert "users report 502s" in stanch(home, "timeline", "export", "--format", form).stdout
+    draft = Path(stanch(home, "timeline", "export").stdout.strip())
+    assert "users report 502s" in draft.read_text()
+    draft.write_text(draft.read_text().replace("## Impact", "## Impact\n\nAll of Europe."))
+    assert stanch(home, "timeline", "export").returncode == exits.ANSWERED
+    assert "All of Europe." in draft.read_text()
+    assert stanch(home, "timeline", "verify").returncode == exits.ANSWERED
+
+
+def test_an_export_is_imported_with_the_same_chain(home: Path, tmp_path: Path) -> None:
+    stanch(home, "timeline", "note", "seen")
+    exported = tmp_path / "export.jsonl"
+    stanch(home, "timeline", "export", "--format", "jsonl", "--to", str(exported))
+    copy = tmp_path / "copy.db"
+    ran = stanch(home, "timeline", "import", str(exported), "--to", str(copy))
+    assert ran.returncode == exits.ANSWERED, ran.stderr
+    heads = [json.loads(stanch(home, "timeline", "show", name, "-o", "json").stdout)["head"] for name in ("", str(copy))]
+    assert heads[0] == heads[1]
+
+
+def test_a_note_for_a_time_that_cannot_be_is_refused_and_nothing_is_written(home: Path) -> None:
+    ran = stanch(home, "timeline", "note", "@25:99 nonsense")
+    assert ran.returncode == exits.USAGE
+    assert_one_sentence(ran, "25:99")
+    assert not list(home.rglob("*.db"))
+
+
+# ---- bad input
+
+
+def write(path: Path, server: str, user: str = "{token: t}", ca: str = "") -> Path:
+    path.write_text(
+        f"apiVersion: v1\nkind: Config\ncurrent-context: here\n"
+        f"clusters: [{{name: c, cluster: {{server: '{server}'{ca}}}}}]\n"
+        f"users: [{{name: u, user: {user}}}]\n"
+        "contexts: [{name: here, context: {cluster: c, user: u}}]\n"
+    )
+    return path
+
+
+def test_no_kubeconfig(home: Path) -> None:
+    ran = stanch(home, "triage")
+    assert ran.returncode == exits.UNREACHED
+    assert_one_sentence(ran, "kubeconfig")
+
+
+def test_a_broken_kubeconfig(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "broken"
+    path.write_text("clusters: [unclosed")
+    ran = stanch(home, "triage", "--kubeconfig", str(path))
+    assert ran.returncode == exits.UNREACHED
+    assert_one_sentence(ran, str(path))
+
+
+def test_an_unknown_context(home: Path, kubeconfig: Path) -> None:
+    ran = stanch(home, "triage", "--kubeconfig", str(kubeconfig), "--context", "nowhere")
+    assert ran.returncode == exits.UNREACHED
+    assert_one_sentence(ran, "nowhere")
+
+
+def test_a_server_that_is_not_there(home: Path, tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        path = write(tmp_path / "dead", f"http://127.0.0.1:{unused.getsockname()[1]}")
+    ran = stanch(home, "triage", "-o", "json", "--kubeconfig", str(path))
+    document = json.loads(ran.stdout)
+    assert ran.returncode == exits.UNREACHED
+    assert document["complete"] is False
+    assert [hop["name"] for hop in document["api"]["hops"] if hop["ok"] is False][0].lower() == "tcp"
+
+
+def test_a_failing_exec_plugin(home: Path, tmp_path: Path, kubeconfig: Path) -> None:
+    script = tmp_path / "login"
+    script.write_text("#!/bin/sh\necho 'session expired, run: corp login' >&2\nexit 3\n")
+    script.chmod(0o755)
+    user = f"{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{script}', interactiveMode: Never}}}}"
+    server = next(line.split("server:")[1].strip(" '\"}") for line in kubeconfig.read_text().splitlines() if "server:" in line)
+    ran = stanch(home, "triage", "--kubeconfig", str(write(tmp_path / "plugin", server.split("'")[0].split('"')[0].split(",")[0], user)))
+    assert ran.returncode in (exits.UNREACHED, exits.PARTIAL)
+    assert_one_sentence(ran, "login")
+
+
+def test_a_runbook_folder_that_does_not_exist(home: Path) -> None:
+    ran = stanch(home, "match", "--offline", "--runbooks", "/nowhere/at/all", "x")
+    assert_one_sentence(ran, "/nowhere/at/all")
+
+
+def test_an_incident_that_does_not_exist(home: Path) -> None:
+    ran = stanch(home, "timeline", "show", "1999-01-01-z")
+    assert ran.returncode == exits.USAGE
+    assert_one_sentence(ran, "1999-01-01-z")
+
+
+def test_a_probe_that_creates_something_is_not_run_where_nobody_can_be_asked(home: Path, kubeconfig: Path) -> None:
+    ran = stanch(home, "probe", "connectivity", "--from", "nginx", "--to", "marketplace", "--kubeconfig", str(kubeconfig))
+    assert ran.returncode == exits.USAGE
+    assert_one_sentence(ran, "--yes")
+
+
+def test_wrong_use_is_said_by_the_grammar(home: Path) -> None:
+    assert stanch(home, "triage", "--nonsense").returncode == exits.USAGE
+    assert stanch(home, "probe", "no-such-probe").returncode == exits.USAGE
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_name_the_drills(home: Path, shell: str) -> None:
+    assert "coredns-oom" in stanch(home, "completion", shell).stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, cli.main, cli.arguments; cli.arguments.parser(); print(sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30).stdout
+    for name in ("textual", "kubernetes", "httpx", "sqlite_utils", "rapidfuzz", "cel", "yaml", "aiohttp"):
+        assert f"'{name}'" not in loaded
+
+
+def test_the_typed_models_of_the_kubernetes_package_are_never_imported(kubeconfig: Path, home: Path) -> None:
+    code = (
+        "import sys\nfrom cli.main import main\n"
+        f"main(['triage', '--kubeconfig', {str(kubeconfig)!r}])\n"
+        "print([name for name in sys.modules if name.startswith('kubernetes.client.models.')][:3], file=sys.stderr)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=90, check=True, env={**os.environ, "HOME": str(home)}
+    )
+    assert ran.stderr.strip().splitlines()[-1] == "[]"
