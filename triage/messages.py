@@ -94,9 +94,10 @@ SCHEDULING_TEXT = {
 
 _NO_ADDRESS = re.compile(
     r"failed to assign an ip address|no ip addresses available|no available ips?\b|ip(?:am)? (?:pool|range)s?\b.{0,60}exhausted"
-    r"|failed to allocate (?:for range|ip|address)|no more (?:ips|addresses|free)|out of ip|insufficientfreeaddresses|addresses? (?:are )?exhausted"
-    r"|no free ip|ip_space_exhausted|insufficient (?:free )?(?:ip )?addresses|cannot allocate new block|no (?:free|available) (?:ip )?addresses"
-    r"|unable to allocate ip|could not allocate ip|all cidrs? .{0,40}exhausted|range set.{0,40}(?:full|exhausted)",
+    r"|failed to allocate (?:for range|ip|address)|no more (?:ips|addresses|free)|out of ip|insufficientfreeaddresses"
+    r"|addresses? (?:are )?exhausted|no free ip|ip_space_exhausted|insufficient (?:free )?(?:ip )?addresses|cannot allocate new block"
+    r"|no (?:free|available) (?:ip )?addresses|unable to allocate ip|could not allocate ip|all cidrs? .{0,40}exhausted"
+    r"|range set.{0,40}(?:full|exhausted)",
     re.IGNORECASE,
 )
 _CNI_NOT_READY = re.compile(
@@ -303,13 +304,16 @@ def create_failure(message: str) -> CreateFailure:
 
 
 _ETCD = re.compile(
-    r"etcdserver: ([a-z :]+)|etcd cluster is unavailable|raft: stopped|mvcc: database space exceeded|rpc error: code = unavailable desc = .{0,40}etcd",
+    r"etcdserver: ([a-z :]+)|etcd cluster is unavailable|raft: stopped|mvcc: database space exceeded"
+    r"|rpc error: code = unavailable desc = .{0,40}etcd",
     re.IGNORECASE,
 )
+_SILENT = r"(?:connection refused|i/o timeout|tls handshake timeout|eof|no route|reset by peer)"
 _API = re.compile(
     r"the server was unable to return a response in the time allotted|unable to handle the request|context deadline exceeded.{0,80}/api"
-    r"|(?:get|post|put|patch|delete|list) \"?https?://[^\s\"]+(?::6443|:443)?/(?:api|apis)/[^\n]{0,200}(?:connection refused|i/o timeout|tls handshake timeout|eof|no route|reset by peer)"
-    r"|apiserver (?:is )?not (?:ready|reachable)",
+    r"|(?:get|post|put|patch|delete|list) \"?https?://[^\s\"]+(?::6443|:443)?/(?:api|apis)/[^\n]{0,200}"
+    + _SILENT
+    + r"|apiserver (?:is )?not (?:ready|reachable)",
     re.IGNORECASE,
 )
 

@@ -69,10 +69,8 @@ def ingress_addresses(store: Store) -> frozenset[str]:
 
 def is_backend(service: Service, store: Store) -> bool:
     """Whether an Ingress leads to this Service."""
-    for ingress in store.in_namespace("Ingress", service.metadata.namespace).values():
-        if service.metadata.name in backends(ingress):
-            return True
-    return False
+    ingresses = store.in_namespace("Ingress", service.metadata.namespace).values()
+    return any(service.metadata.name in backends(ingress) for ingress in ingresses)
 
 
 def backends(ingress: object) -> set[str]:

@@ -65,7 +65,7 @@ def leading(findings: Sequence[Finding]) -> Finding:
 
 
 def _rank(finding: Finding) -> int:
-    """How much a finding says about the mechanism. DNS or ingress that only misses a pod is an effect of something else, if that is there."""
+    """How much a finding says about the mechanism. DNS or ingress that only misses a pod is an effect."""
     facts = finding.facts
     if (
         finding.rule in ("dns-degraded", "ingress-degraded")

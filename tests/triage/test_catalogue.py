@@ -341,7 +341,8 @@ def test_new_nodes_with_another_version_fail() -> None:
             ago(minutes=44 - number),
             "False",
             "KubeletNotReady",
-            "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized",
+            "container runtime network not ready: "
+            "NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized",
         )
     report = look(cluster)
     finding = one(report, "failures-on-new-nodes")
@@ -367,7 +368,7 @@ def test_runtime_hangs_on_one_node_before_its_conditions_say_so() -> None:
         text = (
             "Failed to create pod sandbox: rpc error: code = DeadlineExceeded desc = context deadline exceeded"
             if number
-            else 'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to reserve sandbox name "late_shop_1": name "late_shop_1" is reserved for "5ab"'
+            else 'rpc error: code = Unknown desc = failed to reserve sandbox name "late_shop_1": name "late_shop_1" is reserved for "5ab"'
         )
         cluster.event(
             "Pod", namespace, pod["metadata"]["name"], "FailedCreatePodSandBox", text, ago(minutes=1), first=ago(minutes=6), count=5
@@ -386,7 +387,7 @@ def test_runtime_hangs_on_one_node_before_its_conditions_say_so() -> None:
         ('plugin type="aws-cni" name="aws-cni" failed (add): add cmd: failed to assign an IP address to container', "ip-exhausted"),
         ("failed to allocate for range 0: no IP addresses available in range set: 10.4.1.1-10.4.1.254", "ip-exhausted"),
         (
-            "network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:cni plugin not initialized",
+            "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:cni plugin not initialized",
             "cni-not-ready",
         ),
     ],
@@ -577,7 +578,8 @@ def test_quota_refuses_pods() -> None:
         "shop",
         raw["set"]["metadata"]["name"],
         "FailedCreate",
-        '(combined from similar events): Error creating: pods "x" is forbidden: exceeded quota: limits, requested: pods=1, used: pods=20, limited: pods=20',
+        '(combined from similar events): Error creating: pods "x" is forbidden: '
+        "exceeded quota: limits, requested: pods=1, used: pods=20, limited: pods=20",
         ago(minutes=2),
         first=ago(minutes=20),
         count=40,
@@ -621,7 +623,8 @@ def test_unschedulable_is_told_by_cause_and_after_a_grace() -> None:
                     "status": "False",
                     "reason": "Unschedulable",
                     "lastTransitionTime": ts(since),
-                    "message": "0/9 nodes are available: 1 node(s) had untolerated taint {x: y}, 8 Insufficient memory. preemption: 0/9 nodes are available: 9 No preemption victims found for incoming pod.",
+                    "message": "0/9 nodes are available: 1 node(s) had untolerated taint {x: y}, 8 Insufficient memory. "
+                    "preemption: 0/9 nodes are available: 9 No preemption victims found for incoming pod.",
                 }
             ],
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -50,7 +51,7 @@ def test_holm_keeps_order_and_never_flatters(values: list[float]) -> None:
     corrected = holm(values)
     assert all(c >= v and c <= 1.0 for v, c in zip(values, corrected, strict=True))
     order = sorted(range(len(values)), key=lambda i: values[i])
-    assert all(corrected[a] <= corrected[b] for a, b in zip(order, order[1:], strict=False))
+    assert all(corrected[a] <= corrected[b] for a, b in itertools.pairwise(order))
     if values:
         assert corrected[order[0]] == pytest.approx(min(1.0, values[order[0]] * len(values)))
 

@@ -15,7 +15,7 @@ from tests.triage.build import NOW, Cluster, ago, meta, row, ts
 from triage import images, messages, quantity, rules
 from triage.engine import Triage, triage_once
 from triage.events import EventMemory, about, last_time
-from triage.finding import Severity
+from triage.finding import Report, Severity
 from triage.make import finding_id
 
 
@@ -101,7 +101,8 @@ def test_image_names_that_float_and_digests_that_compare() -> None:
     ("message", "causes", "nodes"),
     [
         (
-            "0/5 nodes are available: 2 Insufficient memory, 3 node(s) had untolerated taint {node.kubernetes.io/unreachable: }. preemption: 0/5 nodes are available: 5 x",
+            "0/5 nodes are available: 2 Insufficient memory, 3 node(s) had untolerated taint {node.kubernetes.io/unreachable: }. "
+            "preemption: 0/5 nodes are available: 5 x",
             ["node-not-ready", "insufficient-memory"],
             5,
         ),
@@ -262,21 +263,22 @@ def test_a_silent_node_among_renewing_ones_is_told_although_it_counts_as_ready()
     assert [(f.rule, f.object.name, f.severity) for f in report.findings] == [("node-lease-stale", "n4", Severity.WARNING)]
 
 
-def test_findings_use_registered_rules_and_facts() -> None:
+def test_findings_use_registered_rules_and_facts(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.triage import test_catalogue as cases
 
     seen = 0
     for name in sorted(vars(cases)):
         if not name.startswith("test_"):
             continue
-        reports = []
-        original = cases.look
-        cases.look = lambda cluster: reports.append(original(cluster)) or reports[-1]  # type: ignore[assignment, func-returns-value]
-        try:
-            marks = getattr(vars(cases)[name], "pytestmark", [])
-            vars(cases)[name](*(marks[0].args[1][0] if marks else ()))
-        finally:
-            cases.look = original
+        reports: list[Report] = []
+
+        def watched(cluster: Cluster, reports: list[Report] = reports) -> Report:
+            reports.append(triage_once(cluster.store(), NOW, {}))
+            return reports[-1]
+
+        monkeypatch.setattr(cases, "look", watched)
+        marks = getattr(vars(cases)[name], "pytestmark", [])
+        vars(cases)[name](*(marks[0].args[1][0] if marks else ()))
         for report in reports:
             for finding in report.findings:
                 seen += 1

@@ -72,13 +72,14 @@ def cronjob(row: CronJob, view: View) -> Iterator[Finding]:
     parallel = max([row.spec.job_template.spec.parallelism, 1])
     kept = len(jobs) - len(active)
     if len(active) >= FLOOD or kept >= 30 or len(pods) >= max(20, 3 * parallel * max(len(active), 1)):
+        more = f" and {kept} kept" if kept >= 30 else ""
         oldest = int((view.now - started[0]).total_seconds()) if started else 0
         many = len(pods) >= 50 or len(active) >= 20
         template = row.spec.job_template.spec
         yield make(
             "cronjob-flood",
             ref,
-            f"{len(active)} Jobs at once{f' and {kept} kept' if kept >= 30 else ''} with {len(pods)} pods (concurrencyPolicy {policy}), the oldest {quantity.span_text(oldest)}",
+            f"{len(active)} Jobs at once{more} with {len(pods)} pods (concurrencyPolicy {policy}), the oldest {quantity.span_text(oldest)}",
             Severity.CRITICAL if many else Severity.WARNING,
             "five or more active Jobs, or thirty kept ones (critical from 20 Jobs or 50 pods on)",
             since=started[1] if len(started) > 1 else started[0] if started else None,

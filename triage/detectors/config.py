@@ -54,11 +54,12 @@ def missing_across(view: View, index: Index) -> Iterator[Finding]:
     first = min((f.since for f in findings if f.since), default=None)
     only_new, _ = _only_new([p for p in (view.store.get(*r) for r in pods) if isinstance(p, Pod)], index, findings)
     supplier = _supplier(view, common, namespaces)
+    alike = f" ({common})" if common else ""
     by = f", siblings are written by {supplier}" if supplier else ""
     yield make(
         "secret-missing-across-namespaces",
         CLUSTER,
-        f"{len(pods)} pods in {len(namespaces)} namespaces wait for {len(secrets)} Secrets that do not exist{f' ({common})' if common else ''}{by}",
+        f"{len(pods)} pods in {len(namespaces)} namespaces wait for {len(secrets)} Secrets that do not exist{alike}{by}",
         Severity.CRITICAL,
         "the same failure in several namespaces has one supplier",
         since=first,
@@ -124,7 +125,7 @@ def keys_lost(view: View, index: Index) -> Iterator[Finding]:
         yield make(
             "secret-keys-lost",
             CLUSTER,
-            f"{len(refs)} Secrets in {len(namespaces)} namespace{'s' if len(namespaces) > 1 else ''} {what}{who}; {len(pods)} pods cannot start",
+            f"{len(refs)} Secrets in {len(namespaces)} namespaces {what}{who}; {len(pods)} pods cannot start",
             Severity.CRITICAL if len(refs) >= 2 else Severity.WARNING,
             "existing Secrets without the keys that pods need (critical from two on)",
             since=group[0][0],
@@ -183,7 +184,7 @@ def _only_new(pods: list[Pod], index: Index, findings: Iterable[Finding]) -> tup
 
 
 def new_pods_failing(view: View, index: Index) -> Iterator[Finding]:
-    """Three of four pods created after a moment fail to start while all older ones live: something that a start needs is gone (story 000)."""
+    """Three of four pods created after a moment fail to start while all older ones live: what a start needs is gone (story 000)."""
     failing: dict[Ref, list[Finding]] = {}
     for rule in _START_FAILURES:
         for finding in index.rule(rule):

@@ -179,11 +179,12 @@ def ends(pod: Pod, status: ContainerStatus, view: View) -> Iterator[Finding]:
     evidence = _end_evidence(ref, status)
     if end.reason == "OOMKilled":
         limit = _limit(pod, status.name)
+        size = f" of {limit}" if limit else ""
         again = " and runs again" if running else ""
         yield make(
             "pod-oom-killed",
             ref,
-            f"container {status.name} was killed at its memory limit{f' of {limit}' if limit else ''}{again}, {status.restart_count} restarts",
+            f"container {status.name} was killed at its memory limit{size}{again}, {status.restart_count} restarts",
             Severity.WARNING if fresh and not batch else Severity.INFO,
             "an OOM kill within 30 min is a warning, within an hour a note",
             since=finished,

@@ -117,8 +117,8 @@ def update_stopped(row: DaemonSet, view: View) -> Iterator[Finding]:
             continue
         created = pod.metadata.creation_timestamp
         newest = created if newest is None or (created is not None and created > newest) else newest
-        for container in pod.spec.containers:
-            groups.setdefault(container.name, {}).setdefault(container.image, []).append(pod)
+        for spec in pod.spec.containers:
+            groups.setdefault(spec.name, {}).setdefault(spec.image, []).append(pod)
     skewed = {name: by for name, by in groups.items() if len(by) > 1}
     if not skewed or not view.older(newest, ROLLOUT_GRACE * 3):
         return

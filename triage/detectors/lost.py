@@ -46,7 +46,7 @@ def vanished(view: View, history: Sequence[tuple[datetime, dict[str, int]]]) -> 
 
 
 def owners_missing(view: View, index: Index) -> Iterator[Finding]:
-    """Objects whose controllers are gone, three owners or more: the garbage collector would have taken them along with a normal deletion."""
+    """Objects whose controllers are gone, three owners or more: a normal deletion takes the dependants along."""
     missing = {
         uid: ref
         for uid, ref in index.population.missing_owners.items()

@@ -64,7 +64,7 @@ def throttling(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
         yield make(
             "cpu-throttled-below-limit",
             owner,
-            f"{len(group)} containers throttled, up to {worst[1]:.0%} of periods at {worst[2]:.0%} of their CPU limit (kernel {kernel or '?'})",
+            f"{len(group)} containers throttled, up to {worst[1]:.0%} of periods at {worst[2]:.0%} of their limit (kernel {kernel or '?'})",
             Severity.WARNING,
             "over 25 % throttled below 60 % of the limit",
             since=sample.at,
@@ -256,7 +256,7 @@ def dns(sample: Sample[DnsUsage]) -> Iterator[Finding]:
             yield make(
                 "dns-load-high",
                 usage.pod,
-                f"{usage.queries_per_second:.0f} queries a second, {usage.nxdomain_share:.0%} NXDOMAIN, {usage.servfail_share:.1%} SERVFAIL",
+                f"{usage.queries_per_second:.0f} queries/s, {usage.nxdomain_share:.0%} NXDOMAIN, {usage.servfail_share:.1%} SERVFAIL",
                 Severity.WARNING if usage.servfail_share > 0.01 else Severity.INFO,
                 "SERVFAIL over 1 % is a warning, mostly NXDOMAIN a note",
                 since=sample.at,

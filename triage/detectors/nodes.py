@@ -158,7 +158,7 @@ def _container_oom_near(node: Node, view: View, at: datetime) -> bool:
 
 
 def out_of_memory(node: Node, view: View) -> Iterator[Finding]:
-    """SystemOOM: only when the whole node ran out. OOMKilling of node-problem-detector also tells of container limits: those do not count."""
+    """SystemOOM: only when the whole node ran out. OOMKilling of node-problem-detector tells of containers too: those do not count."""
     seen: list[EventFact] = []
     for event in view.events.about(ref_of(node)):
         if not view.within(event.last, INCIDENT):
@@ -209,10 +209,9 @@ def reclaim(node: Node, view: View) -> Iterator[Finding]:
     for event in view.events.about(ref_of(node)):
         if event.reason == "EvictionThresholdMet" and view.within(event.last, EDGE):
             by_resource.setdefault(event.message.rpartition("reclaim ")[2].strip() or "?", []).append(event)
-        elif event.reason in ("ImageGCFailed", "FreeDiskSpaceFailed", "ContainerGCFailed") and view.within(event.last, EDGE):
-            # one failure at the start of a kubelet ("non-existent label docker-images") is usual
-            if event.count > 1 or event.reason == "FreeDiskSpaceFailed":
-                failed.append(event)
+        elif event.reason == "FreeDiskSpaceFailed" or (event.reason in ("ImageGCFailed", "ContainerGCFailed") and event.count > 1):
+            # one failed collection at the start of a kubelet ("non-existent label docker-images") is usual
+            failed.extend([event] if view.within(event.last, EDGE) else [])
     for resource, group in sorted(by_resource.items()):
         count = sum(e.count for e in group)
         yield make(

@@ -291,7 +291,7 @@ _TROUBLE = frozenset(
 
 
 def new_nodes(view: View, index: Index) -> Iterator[Finding]:
-    """Trouble only on nodes that joined within the day, or that run another kubelet version, while the older ones are fine (story 003 #6)."""
+    """Trouble only on nodes that joined within the day, or that run another kubelet version; the older ones are fine (story 003 #6)."""
     bad: dict[str, datetime] = {}
     for finding in (*index.rule("node-not-ready"), *index.rule("node-network-unavailable")):
         if finding.since is not None:
