@@ -96,6 +96,8 @@ class Answers:
             if kind.plural == "customresourcedefinitions" and not query.dry_run:
                 server.add_custom(made.entry.obj)
             return web.Response(status=201, body=reads.one(kind, made.entry, view, now), content_type=_JSON)
+        if verb in {"update", "patch"} and not target.name:
+            raise method_not_allowed()
         if verb == "update":
             done = server.writes.update(target, await self._body(request), query, agent)
             return web.Response(body=reads.one(kind, done.entry, view, now), content_type=_JSON)

@@ -272,7 +272,7 @@ def _inside(host: str) -> bool:
 
 
 def _alive(pod: Obj) -> bool:
-    return dig(pod, "status", "phase") == "Running"
+    return bool(dig(pod, "status", "phase") == "Running")
 
 
 def _ready(pod: Obj) -> bool:

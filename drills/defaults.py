@@ -73,6 +73,11 @@ def apply_defaults(kind: Kind, obj: Obj) -> None:
             port.setdefault("protocol", "TCP")
             port.setdefault("targetPort", port["port"])
         obj.setdefault("status", {"loadBalancer": {}})
+    elif kind.plural == "nodes":
+        obj.setdefault("spec", {})
+        obj.setdefault("status", {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": dict.fromkeys(
+            ("machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion",
+             "kubeProxyVersion", "operatingSystem", "architecture"), "")})
     elif kind.plural == "namespaces":
         obj.setdefault("spec", {"finalizers": ["kubernetes"]})
         obj.setdefault("status", {"phase": "Active"})

@@ -183,10 +183,10 @@ class Kubelets:
     def _schedule(self, pod: Obj) -> str | None:
         spec = pod["spec"]
         names = [n for n in self._store.entries(self.kind("v1", "Node")) if self._tolerated(n.obj, spec)
-                 and _fits_affinity(n.obj, spec)]
+                 and self._node_works(n.obj["metadata"]["name"]) and _fits_affinity(n.obj, spec)]
         if not names:
             return None
-        load = {n.obj["metadata"]["name"]: 0 for n in names}
+        load: dict[str, int] = {n.obj["metadata"]["name"]: 0 for n in names}
         for entry in self._store.entries(self.kind("v1", "Pod")):
             where = dig(entry.obj, "spec", "nodeName")
             if where in load:
@@ -207,7 +207,8 @@ class Kubelets:
     def _node_works(self, node: str) -> bool:
         entry = self._store.find(self.kind("v1", "Node"), "", node)
         ready = condition(entry.obj, "Ready") if entry else None
-        return ready is not None and ready["status"] == "True"
+        # a node without addresses for pods is one that a client wrote: it has no kubelet here
+        return entry is not None and bool(dig(entry.obj, "spec", "podCIDR")) and ready is not None and ready["status"] == "True"
 
     def _has_image(self, node: str, container: Obj) -> bool:
         policy = container.get("imagePullPolicy")

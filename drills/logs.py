@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from drills.expand.world import matches
+from drills.miniature import printed
 from drills.objects import Obj, dig, digest, parse_duration, parse_time, stable_fraction
 from drills.surroundings import Surroundings
 
@@ -40,9 +41,12 @@ def lines(around: Surroundings, pod: Obj, container: str, *, previous: bool, sin
         ruled = ruled or not rule.get("add")
         end = min(stop, _ago(at, rule["until"])) if "until" in rule else stop
         begin = max(start, _ago(at, rule["from"])) if "from" in rule else start
-        for spec in rule.get("lines", []):
-            out.extend(_written(spec, at, begin, end, pod, stop))
-    if not ruled:
+        for line in rule.get("lines", []):
+            out.extend(_written(line, at, begin, end, pod, stop))
+    spec: Obj = next((c for c in pod["spec"]["containers"] if c["name"] == container), {})
+    if not ruled and spec.get("command"):
+        out.extend((parse_time(begun), text) for text in printed([*spec["command"], *(spec.get("args") or [])]))
+    elif not ruled:
         out.extend(_rhythm(pod, container, start, stop))
     out.sort(key=lambda line: line[0])
     return out

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from drills.expand.impose import add_all, finish, finish_adding, go_wrong
 from drills.expand.world import World
 from drills.objects import Obj, parse_duration
+from drills.shuffle import Renamer
 
 if TYPE_CHECKING:
     from drills.server import DrillServer
@@ -25,6 +26,7 @@ async def play(server: DrillServer, script: list[dict[str, Any]]) -> None:
 
 def apply_step(server: DrillServer, step: dict[str, Any]) -> None:
     """One step on the present state. Raises ValueError or KeyError when the step does not fit it."""
+    step = Renamer(server.world.renames).data(step)
     world = present(server)
     before = {key: copy.deepcopy(obj) for key, obj in world.objects.items()}
     add_all(world, step)

@@ -12,6 +12,7 @@ from typing import Any
 
 from drills.connectivity import Network, Outcome
 from drills.expand.world import matches
+from drills.miniature import run
 from drills.objects import Obj, dig
 
 MARKER = "# stanch-probe connectivity v1"
@@ -103,12 +104,30 @@ class Shell:
         yield Exit(0)
 
     def _everyday(self, pod: Obj, container: str, command: list[str]) -> list[Piece | Exit]:
-        words = command
         if len(command) >= 3 and command[0].rsplit("/", 1)[-1] in {"sh", "bash", "ash"} and command[1] == "-c":
-            words = command[2].split()
+            done = run(command[2], lambda words: self._simple(pod, container, words))
+            if done is None:
+                return [Piece(2, b"sh: the drill's shell reads simple commands only\n"), Exit(2)]
+            return [Piece(1, done[0]), Piece(2, done[1]), Exit(done[2])]
+        return self._command(pod, container, command)
+
+    def _simple(self, pod: Obj, container: str, words: list[str]) -> tuple[bytes, bytes, int]:
+        out, err, code = b"", b"", 0
+        for part in self._command(pod, container, words):
+            if isinstance(part, Exit):
+                code = 127 if part.message else part.code
+                err += f"sh: {words[0]}: not found\n".encode() if part.message else b""
+            elif part.stream == 1:
+                out += part.data
+            else:
+                err += part.data
+        return out, err, code
+
+    def _command(self, pod: Obj, container: str, command: list[str]) -> list[Piece | Exit]:
+        words = command
         name = words[0].rsplit("/", 1)[-1] if words else ""
         out = {
-            "echo": " ".join(w.strip("'\"") for w in words[1:]) + "\n", "true": "", "sleep": "", "sh": "", "bash": "", "ash": "",
+            "echo": " ".join(words[1:]) + "\n", "true": "", "sleep": "", "sh": "", "bash": "", "ash": "",
             "hostname": pod["metadata"]["name"] + "\n", "whoami": "nobody\n", "pwd": "/\n", "date": time.strftime(
                 "%a %b %e %H:%M:%S UTC %Y\n", time.gmtime()), "id": "uid=65532 gid=65532 groups=65532\n",
             "env": self._environment(pod, container), "printenv": self._environment(pod, container),
@@ -124,9 +143,7 @@ class Shell:
         if name == "false":
             return [Exit(1)]
         if out is None:
-            if words is command:
-                return [_missing(command)]
-            return [Piece(2, f"sh: {name}: not found\n".encode()), Exit(127)]
+            return [_missing(command)]
         return [Piece(1, out.encode()), Exit(0)]
 
     @staticmethod

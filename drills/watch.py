@@ -176,7 +176,8 @@ async def stream(store: Store, target: Target, query: Query, view: View, subscri
     except ApiProblem as problem:
         yield writer.error(problem)
         return
-    next_bookmark = loop.time() + bookmark_every
+    last_bookmark = deadline - min(2.0, seconds / 2)  # the server sends one shortly before it ends the watch
+    next_bookmark = min(loop.time() + bookmark_every, last_bookmark)
     while True:
         changes = await subscription.take(min(deadline, next_bookmark) - loop.time())
         out = []
@@ -195,4 +196,5 @@ async def stream(store: Store, target: Target, query: Query, view: View, subscri
         if bookmarks and loop.time() >= next_bookmark:
             rv = subscription.position(rv)
             yield writer.bookmark(rv)
-            next_bookmark = loop.time() + bookmark_every
+            again = loop.time() + bookmark_every
+            next_bookmark = min(again, last_bookmark) if loop.time() < last_bookmark else again

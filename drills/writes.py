@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from drills import defaults
+from drills.fields import check_strictly
 from drills.kinds import Kind
 from drills.managed_fields import owned_paths, paths, record_change, value_at
 from drills.objects import Obj, dig, rfc3339
@@ -47,6 +48,8 @@ class Writes:
         obj = copy.deepcopy(body)
         meta: Obj = obj.setdefault("metadata", {})
         self._check_identity(target, obj)
+        if query.get("fieldValidation") == "Strict":
+            check_strictly({"kind": kind.kind, "apiVersion": kind.api_version, **body})
         if kind.namespaced:
             meta["namespace"] = target.namespace
             self._check_namespace(kind, target.namespace, str(meta.get("name", "")))
@@ -176,6 +179,8 @@ class Writes:
             else:
                 new.pop("status", None)
         defaults.check(kind, new)
+        if query.get("fieldValidation") == "Strict":
+            check_strictly(new)
         if kind.plural == "pods" and not sub:
             self._check_pod_update(kind, old, new)
         meta = new["metadata"]
@@ -231,11 +236,12 @@ class Writes:
             meta = entry.obj["metadata"]
             required = options.get("preconditions") or {}
             if required.get("uid") and required["uid"] != meta["uid"]:
-                raise conflict(kind, target.name, f"Precondition failed: UID in precondition: {required['uid']}, UID in "
-                               f"object meta: {meta['uid']}")
+                raise conflict(kind, target.name, f"the UID in the precondition ({required['uid']}) does not match the "
+                               f"UID in record ({meta['uid']}). The object might have been deleted and then recreated")
             if required.get("resourceVersion") and required["resourceVersion"] != meta["resourceVersion"]:
-                raise conflict(kind, target.name, "Precondition failed: ResourceVersion in precondition: "
-                               f"{required['resourceVersion']}, ResourceVersion in object meta: {meta['resourceVersion']}")
+                raise conflict(kind, target.name, "the ResourceVersion in the precondition "
+                               f"({required['resourceVersion']}) does not match the ResourceVersion in record "
+                               f"({meta['resourceVersion']}). The object might have been modified")
             if query.dry_run or "All" in (options.get("dryRun") or []):
                 return entry, True
             grace = self._grace(kind, entry.obj, options, query)

@@ -18,6 +18,7 @@ from drills.objects import Obj, dig, parse_time
 from drills.patch import merge_patch, strategic_merge
 from drills.scenario import Scenario, ScenarioError, load_background, with_decoys
 from drills.settle import settle
+from drills.shuffle import Renamer, mapping
 
 SECTIONS = ("nodes", "namespaces", "workloads", "helm", "secrets", "configmaps", "ingresses", "policies", "claims",
             "objects", "nodeStates", "podStates", "images", "patch", "delete", "events", "logs", "stats", "metrics",
@@ -38,6 +39,8 @@ def expand(scenario: Scenario, now: datetime) -> World:
         finish_adding(world)
         go_wrong(world, data)
         finish(world)
+        if "shuffle" in data:
+            rename(world, int(data["shuffle"]))
     except (KeyError, ValueError, TypeError) as error:
         raise ScenarioError(f"scenario {scenario.id}: {type(error).__name__}: {error}") from error
     return world
@@ -130,6 +133,23 @@ def surround(world: World, data: dict[str, Any]) -> None:
     around.health = merge_patch(around.health, data.get("health", {}))
     around.configz.extend(data.get("configz", []))
     around.faults.extend(data.get("faults", []))
+
+
+def rename(world: World, seed: int) -> None:
+    """Give everything in the world other names; `world.renames` says which."""
+    world.renames = mapping(world.objects.values(), seed)
+    renamer = Renamer(world.renames)
+    old, writers = world.sorted_objects(), world.writers
+    world.objects, world.by_kind, world.writers = {}, {}, {}
+    for obj in old:
+        key = world.key(obj)
+        world.add(renamer.data(obj), *writers.get(key, []))
+    world.next_ip = {renamer.text(k): v for k, v in world.next_ip.items()}
+    around = world.surroundings
+    for section in ("logs", "stats", "metrics"):
+        setattr(around, section, [(at, renamer.data(row)) for at, row in getattr(around, section)])
+    for section in ("connect", "commands", "names", "configz", "faults"):
+        setattr(around, section, renamer.data(getattr(around, section)))
 
 
 _ADDRESS = re.compile(r"\{ip:([^/}]+)/([^/}]+)(?:/([^}]+))?\}")

@@ -46,6 +46,7 @@ class World:
     touched: set[Key] = field(default_factory=set)
     recorded: dict[Key, list[Obj]] = field(default_factory=dict)
     secret_defaults: dict[str, Any] = field(default_factory=dict)
+    renames: dict[str, str] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
     losses: list[Callable[[], None]] = field(default_factory=list)
 
