@@ -13,7 +13,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.objects import Pod, Ref, Service
@@ -21,12 +20,12 @@ from probes import plan as selection
 from probes import script
 from probes.classify import judge_all, mark_rate_limited, read
 from probes.context import ProbeContext, Progress
-from probes.debugpod import CONTAINER, Identity, new_name, owner_manifest, pod_ref, unclonable
+from probes.debugpod import Identity, pod_ref, unclonable
 from probes.infer import infer
-from probes.lifecycle import NotStarted, create, remove_all, wait_running
 from probes.policy import End, end_of, expect, not_evaluated
 from probes.result import Cell, Expectation, Place, PlannedObject, ProbePlan, ProbeResult, Right, Target, Try, Verdict
 from probes.senders import infer_senders
+from probes.stationing import Spot, Stationing
 from probes.stations import CLIENT, NONE, POD, PROVES, Station, build
 from probes.statistics import tries_wanted
 from probes.surroundings import surroundings
@@ -203,109 +202,37 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     try:
         await measurement.run()
     finally:
-        measurement.say("removing what was created")
-        left = await asyncio.shield(remove_all(context, measurement.created))
+        left = await asyncio.shield(measurement.stationing.close())
     cells = measurement.cells()
     around = surroundings(context.store, cells)
     cells = infer_senders(cells, around)
-    problems = (*measurement.problems, *left.values())
+    problems = (*measurement.stationing.problems, *measurement.problems, *left.values())
     return ProbeResult(
         NAME, plan.arguments, started, context.clock(), cells, (), infer(cells, around),
-        created=tuple(measurement.created), left_behind=tuple(left),
+        created=tuple(measurement.stationing.created), left_behind=tuple(left),
         complete=all(cell.counted for cell in cells) and bool(cells), problems=tuple(dict.fromkeys(problems)),
         method=plan.method, requests=measurement.execs,
     )  # fmt: skip
 
 
-@dataclass(slots=True)
-class _Spot:
-    """A station at work: where exec goes, and what was measured by target."""
-
-    station: Station
-    index: int
-    pod: str = ""
-    node: str = ""
-    address: str = ""
-    container: str = CONTAINER
-    python: bool = False
-    failed: str = ""
-    warm: bool = False
-
-
 class _Measurement:
     def __init__(self, context: ProbeContext, detail: Detail, say: Progress) -> None:
         self.context, self.detail, self.say = context, detail, say
-        self.created: dict[Ref, str] = {}
+        self.stationing = Stationing(context, detail.identity, f"probe {NAME}", say)
+        self.spots: list[Spot] = []
         self.problems: list[str] = []
         self.execs = 0
-        self.spots = [_Spot(station, index) for index, station in enumerate(detail.stations)]
         self.tries: dict[tuple[int, Target], list[Try]] = {}
         self.by_argument = {script.target(t.address, t.port): t for t in detail.targets}
 
     async def run(self) -> None:
-        owners = await self._owners()
-        await asyncio.gather(*(self._start(spot, owners) for spot in self.spots))
+        self.spots = await self.stationing.start(self.detail.stations)
         ready = [spot for spot in self.spots if not spot.failed]
         await asyncio.gather(*(self._measure(spot) for spot in ready))
 
-    # -- creating
-
-    async def _owners(self) -> dict[str, tuple[str, str]]:
-        """One ConfigMap for each namespace in which pods will be created: (name, uid)."""
-        owners: dict[str, tuple[str, str]] = {}
-        for namespace in sorted({s.station.source.namespace for s in self.spots if s.station.method == POD}):
-            name = new_name(self.detail.identity.session)
-            manifest = owner_manifest(name, namespace, self.detail.identity)
-            try:
-                ref, uid = await create(self.context, manifest, self.detail.identity, "owner of probe pods")
-            except ClusterError as error:
-                self.problems.append(f"No owner could be created in {namespace}, so no pod is: {error}")
-                continue
-            self.created[ref] = uid
-            owners[namespace] = (name, uid)
-        return owners
-
-    async def _start(self, spot: _Spot, owners: Mapping[str, tuple[str, str]]) -> None:
-        station = spot.station
-        if station.method == NONE:
-            spot.failed = station.reason
-        elif station.method == CLIENT:
-            client = station.source.client
-            assert client is not None
-            spot.pod, spot.node, spot.address = client.metadata.name, client.spec.node_name, client.status.pod_ip
-            spot.container, spot.warm = station.container, True
-        elif station.source.namespace not in owners:
-            spot.failed = f"no owner for a probe pod could be created in {station.source.namespace}"
-        else:
-            await self._start_pod(spot, owners[station.source.namespace])
-
-    async def _start_pod(self, spot: _Spot, owner: tuple[str, str]) -> None:
-        station = spot.station
-        assert station.manifest is not None
-        for attempt, image in enumerate(station.choices[:2]):
-            again = self.detail.identity.session if attempt else ""
-            manifest = _with_image(station.manifest, image.image, image.pull_policy, owner, fresh=again)
-            ref = pod_ref(manifest)
-            self.say(f"starting {ref.name} in {ref.namespace} on {station.source.node} from {image.image}")
-            uid = ""
-            try:
-                # Entered before the request: when its answer is lost, the pod may exist all the same.
-                self.created[ref] = ""
-                _, uid = await create(self.context, manifest, self.detail.identity, f"connectivity from {ref.namespace}")
-                self.created[ref] = uid
-                running = await wait_running(self.context, ref, uid)
-            except (ClusterError, NotStarted) as error:
-                spot.failed = str(error)
-                if isinstance(error, ClusterError) and not uid:
-                    break
-                continue
-            spot.pod, spot.node, spot.address, spot.failed = ref.name, running.node, running.address, ""
-            return
-        self.problems.append(spot.failed)
-
     # -- measuring
 
-    async def _measure(self, spot: _Spot) -> None:
+    async def _measure(self, spot: Spot) -> None:
         """Agreeing rounds for a new pod, then five tries for every target, then more where the answers differ."""
         if not spot.warm:
             await self._warm_up(spot)
@@ -316,7 +243,7 @@ class _Measurement:
                 return
             self._keep(spot, await self._once(spot, wanted, min(5, max(missing.values()))))
 
-    def _missing(self, spot: _Spot, target: Target) -> int:
+    def _missing(self, spot: Spot, target: Target) -> int:
         tries = self.tries.get((spot.index, target), [])
         counted = [t for t in tries if t.verdict not in _SAYS_NOTHING]
         if tries and not counted:
@@ -326,7 +253,7 @@ class _Measurement:
         several = not target.pod and len(self.detail.targets) > 1
         return tries_wanted(failed, len(counted), most=5 if several else self.detail.most_tries)
 
-    async def _warm_up(self, spot: _Spot) -> None:
+    async def _warm_up(self, spot: Spot) -> None:
         """Rounds of one try until two in a row, `WARM_UP_S` apart, say the same; what was measured before them is dropped."""
         before: dict[Target, list[Try]] = {}
         for number in range(MOST_ROUNDS):
@@ -343,27 +270,27 @@ class _Measurement:
             if number < MOST_ROUNDS - 1:
                 elapsed = (self.context.clock() - began).total_seconds()
                 await self.context.sleep(max(0.0, WARM_UP_S - elapsed))
-        self.problems.append(f"{_spot_name(spot)}: no two of {MOST_ROUNDS} rounds agreed; the answers change from round to round")
+        self.problems.append(f"{spot.name}: no two of {MOST_ROUNDS} rounds agreed; the answers change from round to round")
         self._keep(spot, before)
 
-    def _keep(self, spot: _Spot, results: Mapping[Target, list[Try]]) -> None:
+    def _keep(self, spot: Spot, results: Mapping[Target, list[Try]]) -> None:
         for target, tries in results.items():
             self.tries.setdefault((spot.index, target), []).extend(tries)
 
-    async def _once(self, spot: _Spot, targets: tuple[Target, ...], tries: int) -> dict[Target, list[Try]]:
+    async def _once(self, spot: Spot, targets: tuple[Target, ...], tries: int) -> dict[Target, list[Try]]:
         """One exec; on failure every target gets one try of class `EXEC_FAILED`, which is never counted as a network fault."""
         assert self.context.execute is not None
         arguments = [script.target(t.address, t.port) for t in targets]
         command = script.command(arguments, tries=tries, gap_ms=self.detail.gap_ms, timeout_s=TIMEOUT_S, python=spot.python)
         limit = script.longest_run_s(len(targets), tries=tries, gap_ms=self.detail.gap_ms, timeout_s=TIMEOUT_S)
-        self.say(f"{_spot_name(spot)}: {tries} x {len(targets)} connects")
+        self.say(f"{spot.name}: {tries} x {len(targets)} connects")
         self.execs += 1
         answer = await self.context.execute(spot.station.source.namespace, spot.pod, spot.container, command, limit)
         output = read(answer.stdout)
         problem = answer.error or output.error
         if problem:
             said = answer.stderr.strip().splitlines()[-1:] if not answer.error else []
-            spot.failed = f"{_spot_name(spot)}: {problem}{f' ({said[0][:200]})' if said else ''}"
+            spot.failed = f"{spot.name}: {problem}{f' ({said[0][:200]})' if said else ''}"
             self.problems.append(spot.failed)
             # What was measured before stays; this round says nothing about the network.
             verdict = Verdict.TOOL_MISSING if output.tool == "none" else Verdict.EXEC_FAILED
@@ -402,19 +329,3 @@ def _meshed(each: Try) -> Try:
     if each.verdict is Verdict.OK:
         return replace(each, verdict=Verdict.NOT_MEASURED, detail="a sidecar accepts every connect in this pod")
     return each
-
-
-def _spot_name(spot: _Spot) -> str:
-    source = spot.station.source
-    return f"{source.namespace} on {spot.node or source.node}"
-
-
-def _with_image(manifest: Mapping[str, Any], image: str, policy: str, owner: tuple[str, str], *, fresh: str) -> dict[str, Any]:
-    """The planned manifest with its owner, and for a second try with another image also another name."""
-    container = {**manifest["spec"]["containers"][0], "image": image, "imagePullPolicy": policy}
-    metadata = dict(manifest["metadata"])
-    if fresh:
-        metadata["name"] = new_name(fresh)
-    if owner[1]:
-        metadata["ownerReferences"] = [{"apiVersion": "v1", "kind": "ConfigMap", "name": owner[0], "uid": owner[1], "controller": False}]
-    return {**manifest, "metadata": metadata, "spec": {**manifest["spec"], "containers": [container]}}

@@ -64,6 +64,9 @@ def choices(store: Store, node: str, client: Pod | None = None, given: str = "")
         for container in client.spec.containers:
             if container.image in present:
                 found.append(ImageChoice(container.image, True, f"the client's own image, already on {node}"))
+    if client is not None and not found:
+        for container in client.spec.containers[:1]:
+            found.append(ImageChoice(container.image, False, f"the client's own image, not known to be on {node}: a registry must answer"))
     unique: dict[str, ImageChoice] = {}
     for each in found:
         unique.setdefault(each.image, each)

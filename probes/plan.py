@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from cluster.objects import EndpointSlice, Node, Pod, Service, ServicePort
 from cluster.store import Store
+from probes.image import choices
 from probes.labels import MANAGED_BY, OWN, representative
 from probes.result import Target
 
@@ -289,7 +290,10 @@ def find_sources(store: Store, from_: str, targets: Targets, *, control: str = "
         first = usable[0] if usable else first
     found = [Source(namespace, first or usable[0], client, "the client")]
     target_nodes = [t.node for t in targets.targets if t.node in usable]
-    second = next((node for node in [*target_nodes, *usable] if node != found[0].node), "")
+    others = [node for node in dict.fromkeys([*target_nodes, *usable]) if node != found[0].node]
+    # A node that has an image already comes first: there the measurement needs no registry.
+    second = next((node for node in others if any(c.on_node for c in choices(store, node, representative(store, namespace, node)))), "")
+    second = second or (others[0] if others else "")
     if second:
         found.append(Source(namespace, second, representative(store, namespace, second) or client, "same namespace, another node"))
     other = _control(store, namespace, targets, control)

@@ -83,8 +83,8 @@ def build(
             other = _ephemeral(client) if client is not None else ""
             return Station(source, NONE, reason=f"{source.namespace} on {source.node}: {why_not}{other}")
         guarded = NO_LABELS
-    warnings = []
     where = f"{source.namespace} on {source.node}"
+    warnings = [] if images[0].on_node else [f"{where}: {images[0].image} is not known to be on the node, a registry must answer"]
     if why_not:
         warnings.append(f"{where}: without the client's labels, because {why_not}; policies may judge it otherwise")
     if client is None:
