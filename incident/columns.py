@@ -50,10 +50,10 @@ def number(name: str, width: int, value: Callable[[Any], int | None], order: int
 
 
 def share(name: str, value: Callable[[Any], tuple[int, int]], order: int = 2) -> Column:
-    return Column(name, Type.SHARE, 7, lambda o, _: value(o), order)
+    return Column(name, Type.SHARE, 6, lambda o, _: value(o), order)
 
 
-NAMESPACE = text("namespace", 16, lambda o: o.metadata.namespace, 1)
+NAMESPACE = text("namespace", 14, lambda o: o.metadata.namespace, 1)
 NAME = text("name", 0, lambda o: o.metadata.name, 0)
 AGE = Column("age", Type.AGE, 5, lambda o, _: o.metadata.creation_timestamp, 3)
 
@@ -158,7 +158,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         NAMESPACE,
         NAME,
         share("ready", pod_status.ready),
-        text("status", 18, pod_status.status, 1),
+        text("status", 17, pod_status.status, 1),
         number("restarts", 9, pod_status.restarts, 2),
         AGE,
         text("node", 12, lambda o: o.spec.node_name, 2),

@@ -115,7 +115,7 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
             self.refresh(layout=self.styles.auto_dimensions)
         else:
             for y in self._visible():
-                if y >= len(old) or y >= len(new) or old[y] != new[y]:
+                if (old[y] if y < len(old) else None) != (new[y] if y < len(new) else None):
                     self._refresh_line(y)
         if before != self._cursor:
             self._refresh_line(before)

@@ -319,3 +319,18 @@ async def test_the_palette_finds_runbooks_and_objects_and_never_more_than_fifty(
         assert 0 < len(hits) <= LIMIT
         names = [str(hit.text) async for hit in provider.search("connection refused")]
         assert any("network-policy-cni-version-skew" in name for name in names)
+
+
+async def test_an_unchanged_picture_repaints_nothing() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.pause(0.3)
+        screen: Any = app.screen
+        screen._seconds.pause()
+        drawn: list[str] = []
+        for pane in (screen._symptoms, screen._why, screen._status_pane, screen._keys_pane):
+            original = pane.render_line
+            pane.render_line = lambda y, original=original, pane=pane: (drawn.append(f"{pane} {y}"), original(y))[1]
+        fake.publish()
+        await pilot.pause(0.3)
+        assert drawn == []

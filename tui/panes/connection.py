@@ -44,7 +44,7 @@ def connection_lines(view: View, now: datetime, width: int) -> list[Line]:
         lines += [BLANK, rule("the way there, from this machine", width)]
         lines += hop_lines(api.hops, width)
     lines += [BLANK, rule("what is known of each kind", width)]
-    lines += [row for kind in view.kinds for row in _kind(kind, now, width)]
+    lines += [row for kind in view.kinds for row in _kind(kind, now, width, api.reach is not Reach.LOST)]
     if not view.kinds:
         lines.append(line((" nothing was asked yet", "unknown")))
     report = view.report
@@ -69,7 +69,8 @@ def _hop(hop: HopView, width: int) -> list[Line]:
     return wrap(line(" ", (f"{hop.name:<8}", "strong"), (f"{word:<11}", style), f"{took:>8}  ", hop.detail), width, 30)
 
 
-def _kind(kind: Freshness, now: datetime, width: int) -> list[Line]:
+def _kind(kind: Freshness, now: datetime, width: int, reasons: bool) -> list[Line]:
+    """One kind; while the server is lost its reason stands above, not beside each kind."""
     words, style = freshness(kind, now)
     if kind.state is State.LIVE:
         words = f"live, heard {words} ago" if kind.heard else "live"
@@ -77,4 +78,4 @@ def _kind(kind: Freshness, now: datetime, width: int) -> list[Line]:
     head = columns(
         ("", 0), (kinds_name(kind.kind), 24, "plain"), (rows, 9), (words, 24, "good" if kind.state is State.LIVE else style), gap=1
     )
-    return wrap(Line((*head.pieces, (f"  {line(kind.reason).text}", "muted"))), width, 4) if kind.reason else [head]
+    return wrap(Line((*head.pieces, (f"  {line(kind.reason).text}", "muted"))), width, 4) if kind.reason and reasons else [head]

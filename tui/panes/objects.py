@@ -39,7 +39,7 @@ ORDER = (
 )
 """Kinds in the order in which tab goes through them; what else is watched follows."""
 
-NAME_MINIMUM = 24
+NAME_MINIMUM = 26
 
 GOOD_WORDS = frozenset({"Running", "Completed", "Succeeded", "Ready", "Active", "Bound", "Available", "Complete", "Normal"})
 BAD_WORDS = ("CrashLoop", "Error", "OOM", "Fail", "NotReady", "Lost", "Evicted", "Backoff", "BackOff", "Unknown", "Invalid", "ErrImage")

@@ -212,20 +212,20 @@ def runbook_lines(runbook: Runbook, width: int) -> list[Line]:
 
 
 def markdown_lines(text: str, width: int) -> list[Line]:
-    """Markdown as it stands, with headings, lists and code told apart. It is only ever shown, never interpreted."""
+    """Markdown as it stands, with headings, lists and code told apart, without comments. It is only ever shown, never interpreted."""
     lines: list[Line] = []
-    fenced = False
+    fenced = comment = False
     for row in text.strip("\n").split("\n"):
         bare = row.strip()
-        if bare.startswith(("```", "~~~")):
+        if comment or (bare.startswith("<!--") and not fenced):
+            comment = not bare.endswith("-->")
+        elif bare.startswith(("```", "~~~")):
             fenced = not fenced
             lines.append(line(" ", (bare, "muted")))
         elif fenced:
             lines += wrap(line("   ", (row.replace("\t", "    "), "plain")), width, 5)
         elif bare.startswith("#"):
             lines += wrap(line(" ", (bare.lstrip("# "), "heading")), width, 1)
-        elif bare.startswith(("<!--",)):
-            lines += wrap(line(" ", (bare, "muted")), width, 1)
         else:
             indent = len(row) - len(row.lstrip())
             hang = indent + 3 if bare[:2] in ("- ", "* ") or bare[:1].isdigit() else indent + 1

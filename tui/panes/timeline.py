@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from timeline.entry import CLOSED_BY, Entry
-from tui.text import BLANK, Line, line, paragraphs, wrap
+from tui.text import BLANK, Line, fit, line, paragraphs, wrap
 from tui.words import clock
 
 WORDS: Mapping[str, tuple[str, str]] = {
@@ -27,6 +27,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "object-removed": ("removed", "plain"),
     "hypothesis": ("idea", "key"),
     "milestone": ("milestone", "good"),
+    "incident-opened": ("opened", "muted"),
+    "incident-closed": ("closed", "muted"),
+    "incident-reopened": ("reopened", "muted"),
+    "run-started": ("begins", "muted"),
+    "run-finished": ("finished", "muted"),
+    "contributing-factor": ("factor", "key"),
+    "follow-up": ("to do", "key"),
 }
 LATE = timedelta(seconds=60)
 """An entry recorded so much later than it happened shows both times."""
@@ -57,7 +64,7 @@ def _entry(entry: Entry, now: datetime, width: int, open_: bool) -> list[Line]:
     unknown: tuple[str, str] = ("  no result is recorded: look before you repeat it", "unknown") if open_ else ("", "plain")
     shown = line(
         f" {about}{clock(entry.occurred_at)}  ",
-        (f"{word:<11} ", style),
+        (f"{fit(word, 11)} ", style),
         entry.text or entry.reason,
         (late + who, "muted"),
         waits,

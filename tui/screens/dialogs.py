@@ -27,7 +27,14 @@ T = TypeVar("T")
 class Dialog(ModalScreen[T], Generic[T]):
     """A box with a title, lines to read, something to answer with, and the keys."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "no", "no", show=False), Binding("ctrl+c", "no", "no", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "no", "no", show=False),
+        Binding("ctrl+c", "no", "no", show=False),
+        Binding("up", "read(-1)", "read up", show=False),
+        Binding("down", "read(1)", "read on", show=False),
+        Binding("pageup", "read(-8)", "read up", show=False),
+        Binding("pagedown", "read(8)", "read on", show=False),
+    ]
     KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("esc", "back"),)
     AUTO_FOCUS = ".answer"
     ANSWER_FIRST: ClassVar[bool] = False
@@ -68,6 +75,10 @@ class Dialog(ModalScreen[T], Generic[T]):
         self._heading.show(lambda width: [rule(self._title, width)])
         self._body.show(lambda width: list(self.content(width)))
         self._keys_pane.show(lambda width: [line(" ", *(piece for key, label in self.keys for piece in ((key, "key"), f" {label}   ")))])
+
+    def action_read(self, lines: int) -> None:
+        """Scroll what is to be read, also while one types."""
+        self._body.scroll_relative(y=lines, animate=False)
 
     def action_no(self) -> None:
         self.dismiss(None)

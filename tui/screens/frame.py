@@ -26,7 +26,8 @@ class Fixed(LinesView, can_focus=False):
     """Lines that are only read; as high as they need to be."""
 
     def show_lines(self, lines: list[Line]) -> None:
-        self.styles.height = len(lines)
+        if len(lines) != len(self.lines):
+            self.styles.height = len(lines)
         self.show(lambda width: lines)
 
 

@@ -23,7 +23,7 @@ from tui.text import Line, line
 class ProbeDialog(Dialog[bool]):
     """What a probe would do. `y` runs it; Enter and Escape do not."""
 
-    KEYS = (("y", "run the probe"), ("esc enter", "no"))
+    KEYS = (("y", "run the probe"), ("esc enter", "no"), ("↑ ↓", "read on"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", "run", show=False),
         Binding("enter,n", "no", "no", show=False, priority=True),
@@ -51,7 +51,7 @@ class ProbeDialog(Dialog[bool]):
 class GateDialog(Dialog[str]):
     """The exact change, what it touches, how it is undone; done only when the asked word is typed exactly. Default: no."""
 
-    KEYS = (("esc", "no, change nothing"),)
+    KEYS = (("esc", "no, change nothing"), ("↑ ↓", "read on"))
     AUTO_FOCUS = "TypedLine"
 
     def __init__(self, plan: ActionPlan, view: View) -> None:
