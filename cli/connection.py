@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cli.exits import Refusal
 from cluster.freshness import State
-from incident.options import Options
+from incident.config import ConfigError, load_config
+from incident.options import Options, config_directory
 from incident.session import LiveInvestigation
 from incident.view import Reach, View
 
@@ -24,6 +25,10 @@ def options_of(arguments: argparse.Namespace, *, record: bool = True) -> Options
     for folder in folders:
         if not folder.exists():
             raise Refusal(f"runbook folder {folder} does not exist; give an existing one to --runbooks")
+    try:
+        load_config(config_directory())
+    except ConfigError as error:
+        raise Refusal(str(error)) from error
     return Options(
         kubeconfig=arguments.kubeconfig,
         context=arguments.context,

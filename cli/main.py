@@ -41,6 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except exits.Refusal as refusal:
         print(f"stanch: {refusal}", file=sys.stderr)
         return refusal.code
+    except ValueError as error:
+        from incident.config import ConfigError
+
+        if not isinstance(error, ConfigError):
+            raise
+        print(f"stanch: {error}", file=sys.stderr)
+        return exits.USAGE
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except BrokenPipeError:

@@ -28,10 +28,10 @@ def rank_words(library: Library) -> Rank:
 
 def check(files: Sequence[Path], folders: Sequence[Path], drills: frozenset[str]) -> tuple[int, Sequence[Problem]]:
     """(number of runbooks, what is wrong): of the files or folders that are named, else of our own library and the team's."""
-    from runbooks.lint import lint
+    from runbooks.lint import Names, lint
 
     library = Library(list(files), own=None) if files else Library(runbook_folders(tuple(folders)), own=OWN)
-    found = lint(library, probes=frozenset(probes.names()), actions=frozenset(actions.names()), drills=drills)
+    found = lint(library, Names(probes=frozenset(probes.names()), actions=frozenset(actions.names()), drills=drills))
     return len(library), found
 
 

@@ -42,6 +42,13 @@ class Options:
 
 
 def runbook_folders(given: tuple[Path, ...] = (), config: Path | None = None) -> tuple[Path, ...]:
-    """The team's folders in rising precedence: `runbooks` in the configuration directory where it exists, then those given."""
-    own = (config or config_directory()) / "runbooks"
-    return (*((own,) if own.is_dir() else ()), *given)
+    """The team's folders in rising precedence: `runbooks` beside the settings where it exists, those of the settings, those given.
+
+    Raises `incident.config.ConfigError`.
+    """
+    from incident.config import load_config
+
+    directory = config or config_directory()
+    own = directory / "runbooks"
+    named = (Path(folder).expanduser() for folder in load_config(directory).runbooks)
+    return (*((own,) if own.is_dir() else ()), *named, *given)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cluster.objects import Ref
+from incident.config import ConfigError, load_config
 from incident.options import Options
 from incident.view import RecordView
 from timeline.entry import Draft, Entry, Kind, ObjectRef, order
@@ -160,6 +161,7 @@ def begin_record(options: Options, context: str, server: str, clock: Callable[[]
 
     directory = options.state / "incidents"
     try:
+        literals = load_config(options.config).redact
         path: Path | None = None
         if options.incident and options.incident != "new":
             path = index.find_incident(directory, options.incident).path
@@ -167,13 +169,13 @@ def begin_record(options: Options, context: str, server: str, clock: Callable[[]
             found = index.find_resumable(directory, now=clock(), context=context, within=RESUME_WITHIN)
             path = found.path if found is not None else None
         if path is None:
-            journal = Journal.create(directory, f"Incident on {context or 'an unknown cluster'}", clock=clock)
+            journal = Journal.create(directory, f"Incident on {context or 'an unknown cluster'}", literals=literals, clock=clock)
         else:
-            journal = Journal.open(path, clock=clock)
+            journal = Journal.open(path, literals=literals, clock=clock)
         record = Record(journal, clock=clock)
         record.join(context, server, options)
         return record
-    except (JournalError, OSError) as error:
+    except (JournalError, ConfigError, OSError) as error:
         return Record(None, str(error), clock)
 
 

@@ -41,6 +41,8 @@ REPORT_SHARE = 0.25
 """At most this share of the time goes into reports: a report that took 50 ms is made again after 150 ms at the earliest."""
 RECONNECT = 5.0
 """Seconds after which a kubeconfig that could not be read is tried again."""
+RELOAD = 5.0
+"""Seconds between two looks whether a runbook was edited."""
 STOP_LIMIT = 10.0
 """Seconds for sweeping what was created, when the program ends."""
 
@@ -96,6 +98,7 @@ class LiveInvestigation:
         self._parts = await asyncio.to_thread(Parts.load, self.options, self._clock)
         self._spawn(self._connect(), "connect")
         self._spawn(self._keep_picture(), "picture")
+        self._spawn(self._reload_runbooks(), "runbooks")
 
     async def stop(self) -> None:
         if self._stopping:
@@ -262,6 +265,14 @@ class LiveInvestigation:
         self._spawn(parts.sweep_leftovers(), "sweep")
         self._spawn(parts.measure(), "measure")
         self._wake.set()
+
+    async def _reload_runbooks(self) -> None:
+        """A runbook that is edited while it is used is read again; the matcher notices the library's new generation."""
+        library = self._ready().library
+        while True:
+            await asyncio.sleep(RELOAD)
+            if await asyncio.to_thread(library.refresh):
+                self._wake.set()
 
     async def _forward(self, changed: asyncio.Event) -> None:
         """What the live state signals wakes the picture."""
