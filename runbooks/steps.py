@@ -153,11 +153,16 @@ def names(step: Step) -> tuple[str, ...]:
 def resolve(step: Step, symptom: Symptom | None, chosen: Mapping[str, str] | None = None) -> tuple[ParamValue, ...]:
     """What the step's parameters stand for: typed by the human, else from the symptom, else the default, else "" (to be filled in)."""
     values = []
-    for name in names(step):
+    wanted = names(step)
+    subject = next((ref for name in wanted if (ref := _subject(name, symptom)) is not None and ref.namespace), None)
+    for name in wanted:
         if chosen and chosen.get(name):
             values.append(ParamValue(name, chosen[name], "typed"))
             continue
         found = _from_symptom(name, symptom) if symptom else None
+        if name == "namespace" and subject is not None and found is not None:
+            # A command names an object and its namespace: the two must belong together.
+            found = ParamValue(name, subject.namespace, f"that of {subject.kind} {subject.name}", found.others)
         default = PLACE.sub(
             lambda place: (inner.value if (inner := _from_symptom(place[1], symptom)) else "") if symptom else "", step.params.get(name, "")
         )
@@ -206,12 +211,33 @@ def _from_symptom(name: str, symptom: Symptom | None) -> ParamValue | None:
         )
         return _most_common(name, count, "failing objects are in it")
     if name == "workload":
-        found = _named(name, [ref for kind in _WORKLOADS for ref in refs if ref.kind == kind], with_kind=True)
-        return found or _from_facts(name, symptom)
+        return _named(name, _candidates(name, symptom), with_kind=True) or _from_facts(name, symptom)
     if name in _KIND_OF:
-        found = _named(name, [ref for ref in refs if ref.kind == _KIND_OF[name]])
-        return found or _from_facts(name, symptom)
+        return _named(name, _candidates(name, symptom)) or _from_facts(name, symptom)
     return _from_facts(name, symptom)
+
+
+def _candidates(name: str, symptom: Symptom) -> list[Ref]:
+    """Objects that the parameter may stand for, the likeliest first: for a workload the one that the failing objects share."""
+    refs = _refs(symptom)
+    if name != "workload":
+        return [ref for ref in refs if ref.kind == _KIND_OF[name]]
+    shared = [owner for attribute in symptom.shared if attribute.what == "owner" and (owner := _owner(attribute.value)) is not None]
+    return list(dict.fromkeys([*shared, *(ref for kind in _WORKLOADS for ref in refs if ref.kind == kind)]))
+
+
+def _owner(text: str) -> Ref | None:
+    """The object that a shared owner's value names: `Deployment logging/elastalert`."""
+    kind, _, where = text.partition(" ")
+    namespace, slash, name = where.partition("/")
+    return Ref(kind, namespace, name) if slash and kind in _WORKLOADS else None
+
+
+def _subject(name: str, symptom: Symptom | None) -> Ref | None:
+    """The object that the parameter's value names, None when it names none."""
+    if symptom is None or (name != "workload" and name not in _KIND_OF):
+        return None
+    return next(iter(_candidates(name, symptom)), None)
 
 
 def _refs(symptom: Symptom) -> list[Ref]:
