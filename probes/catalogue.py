@@ -15,6 +15,7 @@ from probes import (
     cni_health,
     connectivity,
     cpu_throttling,
+    dns,
     exposure,
     image_drift,
     kubelet,
@@ -74,6 +75,7 @@ _ALL = (
         True, _connectivity, connectivity.run,
     ),
     Probe("image-drift", image_drift.QUESTION, {"namespace": "only DaemonSets there"}, False, _image_drift, image_drift.run),
+    Probe(dns.NAME, dns.QUESTION, dns.PARAMETERS, True, dns.plan, dns.run),
     *(
         Probe(each.NAME, each.QUESTION, each.PARAMETERS, False, each.plan, each.run)
         for each in (

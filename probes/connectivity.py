@@ -66,7 +66,7 @@ async def plan(
     except selection.Unusable as error:
         return ProbePlan(NAME, arguments, QUESTION, refused=str(error))
     identity = Identity(context.session, context.operator, context.incident, context.clock() + timedelta(seconds=DEADLINE_S))
-    rights = await _rights(context, sorted({source.namespace for source in sources}))
+    rights = await ask_rights(context, sorted({source.namespace for source in sources}))
     stations = []
     for source in sources:
         allowed = {(r.verb, r.resource): r.allowed for r in rights if r.namespace == source.namespace}
@@ -75,7 +75,7 @@ async def plan(
         stations.append(
             build(context, source, identity, image=image, deadline_s=DEADLINE_S, may_create=may_create, may_execute=may_execute)
         )
-    stations, creates = await _dry_run(context, stations)
+    stations, creates = await dry_run(context, stations)
     order, distance = selection.interleaved(targets.targets)
     gap_ms = max(300, -(-GAP_MS // distance))
     detail = Detail(tuple(stations), order, gap_ms, identity, _expectations(context, stations, order), max(5, tries))
@@ -101,7 +101,8 @@ async def plan(
     )  # fmt: skip
 
 
-async def _rights(context: ProbeContext, namespaces: list[str]) -> tuple[Right, ...]:
+async def ask_rights(context: ProbeContext, namespaces: list[str]) -> tuple[Right, ...]:
+    """What the server says about each right that a probe pod needs, by namespace."""
     questions = (
         ("create", "pods", ""), ("delete", "pods", ""), ("create", "configmaps", ""), ("get", "pods", "exec"), ("create", "pods", "exec"),
     )  # fmt: skip
@@ -120,7 +121,7 @@ async def _rights(context: ProbeContext, namespaces: list[str]) -> tuple[Right, 
     return tuple(await asyncio.gather(*(ask(*question) for question in asked)))
 
 
-async def _dry_run(context: ProbeContext, stations: list[Station]) -> tuple[list[Station], tuple[PlannedObject, ...]]:
+async def dry_run(context: ProbeContext, stations: list[Station]) -> tuple[list[Station], tuple[PlannedObject, ...]]:
     """Ask the server about each pod; what admission would change becomes a warning, what it refuses a reason."""
 
     async def one(station: Station) -> tuple[Station, PlannedObject | None]:

@@ -235,12 +235,12 @@ say(event='end',count=n)
 """
 
 
-def _compact(text: str) -> str:
+def compact(text: str) -> str:
     """Indentation of the shell text is for readers; the command travels in a URL, which proxies cut at 8 KiB."""
     return "\n".join(line.strip() for line in text.strip().splitlines())
 
 
-SHELL = f"{MARKER}\n{_compact(_SHELL)}\n"
+SHELL = f"{MARKER}\n{compact(_SHELL)}\n"
 PYTHON = f"{MARKER}\n{_PYTHON.strip()}\n"
 
 _HOST = re.compile(r"^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9.])?|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?\])$")
