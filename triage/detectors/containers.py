@@ -255,7 +255,7 @@ def starting(pod: Pod, view: View) -> Iterator[Finding]:
     if since is None or not view.older(since, RETRY_GRACE):
         return
     events = view.events_of(pod)
-    told = list(_start_failures(pod, events, view))
+    told = list(_start_failures(pod, events, view)) or list(_absent(pod, view, since))
     yield from told
     if told:
         return
@@ -273,6 +273,34 @@ def starting(pod: Pod, view: View) -> Iterator[Finding]:
         evidence=[field_evidence(ref, "status.conditions", state)], related=[Ref("Node", "", pod.spec.node_name)],
         facts={**view.pod_facts(pod), "seconds": int(age.total_seconds())},
     )  # fmt: skip
+
+
+def _absent(pod: Pod, view: View, since: datetime) -> Iterator[Finding]:
+    """Secrets and ConfigMaps that its volumes need and that do not exist: known without any event (they are kept for an hour only)."""
+    wanted = [("Secret", v.secret.secret_name) for v in pod.spec.volumes if v.secret is not None and not v.secret.optional]
+    wanted += [("ConfigMap", v.config_map.name) for v in pod.spec.volumes if v.config_map is not None and not v.config_map.optional]
+    ref = ref_of(pod)
+    for kind, name in wanted:
+        if not name:
+            continue
+        if not view.readable(kind):
+            view.wake(view.now + RETRY_GRACE)
+            continue
+        target = Ref(kind, pod.metadata.namespace, name)
+        if view.store.get(*target) is None:
+            yield make(
+                "pod-config-missing",
+                ref,
+                f"cannot start: {kind} {name} is missing",
+                Severity.WARNING,
+                "the pod cannot start",
+                since=since,
+                source=SinceSource.CONDITION,
+                related=[target],
+                detail=f"{kind}/{name}/",
+                evidence=[field_evidence(ref, "spec.volumes", f"needs {kind} {name}, which does not exist")],
+                facts={**view.pod_facts(pod), "kind": kind, "name": name, "key": "", "how": "volume", "exists": False},
+            )
 
 
 def _start_failures(pod: Pod, events: list[EventFact], view: View) -> Iterator[Finding]:

@@ -372,6 +372,9 @@ def stuck_on_node(view: View, index: Index) -> Iterator[Finding]:
         group = [*creating.get(name, []), *ending.get(name, [])]
         owners = {(f.facts.get("owner_kind"), f.object.namespace, f.facts.get("owner") or f.object.name) for f in group}
         node = view.node(name)
+        telling = bool(ending.get(name)) or any(f.rule == "pod-sandbox-failed" for f in creating.get(name, []))
+        if len(busy) > 1 and not telling:
+            continue  # on several nodes, and nothing points at their runtimes
         if len(group) < 2 or len(owners) < 2 or node is None:
             continue
         ready = ready_status(node) == "True"
