@@ -203,9 +203,11 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         ahead = (
             [index for index in targets if index > self._cursor] if by > 0 else [index for index in targets if index < self._cursor][::-1]
         )
-        if ahead:
+        top = self.scroll_offset.y
+        near = range(top - 1, top + self.size.height + 1)
+        if ahead and (ahead[0] in near or self._cursor in near):
             self._move(ahead[min(abs(by), len(ahead)) - 1])
-        else:  # nothing more to choose: show what stands beyond
+        else:  # what stands between, or beyond, is there to be read
             self.scroll_relative(y=by, animate=False)
 
     def action_up(self) -> None:

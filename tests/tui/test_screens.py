@@ -334,3 +334,35 @@ async def test_an_unchanged_picture_repaints_nothing() -> None:
         fake.publish()
         await pilot.pause(0.3)
         assert drawn == []
+
+
+async def test_asking_skipping_and_parameters() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        await pilot.press("e")
+        await until(pilot, lambda: "node, now from: all failing pods are there" in shown(app))
+        await pilot.press(*"node-3", "enter")  # what was there is selected, typing replaces it
+        await until(pilot, lambda: "node = node-3" in shown(app))
+        await pilot.press("s")
+        await until(pilot, lambda: "Why is it skipped?" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Type something" in shown(app))
+        await pilot.press(*"done", "enter")
+        await until(pilot, lambda: app.walk.run is not None and app.walk.run.outcomes["cordon"].state is StepState.SKIPPED)
+        await until(pilot, lambda: app.screen._steps.target == "move")  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await until(pilot, lambda: "what do you see?" in shown(app))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: app.walk.run is not None and app.walk.run.outcomes["move"].seen == "no")
+
+
+async def test_logs_of_a_symptom_and_the_object_of_a_finding() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("l")
+        await until(pilot, lambda: "Pod marketplace/catalog-7c9d5b6f4-0abcd" in shown(app) and "502 upstream connect error" in shown(app))
+        await pilot.press("v")
+        await until(pilot, lambda: "before its last restart: 5 lines" in shown(app))
+        await pilot.press("escape", "tab", "down", "enter")
+        await until(pilot, lambda: "[summary]" in shown(app))

@@ -142,42 +142,6 @@ def event_lines(events: Sequence[k.Event], now: datetime, width: int) -> list[Li
     return lines
 
 
-def related(ref: Ref, item: Any, store: Store) -> list[tuple[str, Ref]]:
-    """(how, object) of what owns it, what it needs, and what hangs on it."""
-    found = [
-        ("owned by", Ref(o.kind, ref.namespace if store.get(o.kind, ref.namespace, o.name) is not None else "", o.name))
-        for o in item.metadata.owner_references
-    ]
-    if isinstance(item, k.Pod):
-        found += _of_pod(ref, item, store)
-    found += [("owns", Ref(kind, *key)) for kind, key in list(store.owned_by(item.metadata.uid))[:200]] if item.metadata.uid else []
-    if isinstance(item, k.Node):
-        found += [("runs", Ref("Pod", *key)) for key in sorted(store.pods_on(ref.name))[:300]]
-    if isinstance(item, k.Service) and item.spec.selector:
-        pods = store.in_namespace("Pod", ref.namespace)
-        found += [("sends to", Ref("Pod", *key)) for key, pod in sorted(pods.items()) if _selects(item.spec.selector, pod)][:200]
-    return list(dict.fromkeys(found))
-
-
-def _of_pod(ref: Ref, pod: k.Pod, store: Store) -> Iterator[tuple[str, Ref]]:
-    if pod.spec.node_name:
-        yield "runs on", Ref("Node", "", pod.spec.node_name)
-    for volume in pod.spec.volumes:
-        if volume.persistent_volume_claim is not None:
-            yield "mounts", Ref("PersistentVolumeClaim", ref.namespace, volume.persistent_volume_claim.claim_name)
-        if volume.secret is not None:
-            yield "reads", Ref("Secret", ref.namespace, volume.secret.secret_name)
-        if volume.config_map is not None:
-            yield "reads", Ref("ConfigMap", ref.namespace, volume.config_map.name)
-    for service in store.in_namespace("Service", ref.namespace).values():
-        if service.spec.selector and _selects(service.spec.selector, pod):
-            yield "serves", Ref("Service", ref.namespace, service.metadata.name)
-
-
-def _selects(selector: dict[str, str], pod: k.Pod) -> bool:
-    return all(pod.metadata.labels.get(name) == value for name, value in selector.items())
-
-
 def related_lines(found: Sequence[tuple[str, Ref]], store: Store, width: int) -> list[Line]:
     """Each can be opened; what is named but was not read is said to be missing or unknown."""
     if not found:

@@ -212,14 +212,15 @@ def change_lines(changes: Sequence[ChangeFact], now: datetime, width: int, limit
 
 
 def finding_lines(symptom: Symptom, now: datetime, width: int, limit: int = 12) -> list[Line]:
-    """Each finding with its first evidence and since when, and how that is known."""
+    """Each finding with its first evidence and since when, and how that is known; its object can be opened."""
     if not symptom.findings:
         return []
     lines = [BLANK, rule(plural(len(symptom.findings), "finding"), width)]
     for finding in symptom.findings[:limit]:
         over = "" if finding.active else "over, "
         since = f"{over}since {clock(finding.since, now)} ({finding.since_source.value})"
-        lines += wrap(line(" ", (str(finding.object), "strong"), f"  {finding.claim}"), width, 3)
+        target = "|".join(finding.object)
+        lines += wrap(line(" ", (str(finding.object), "strong"), f"  {finding.claim}", target=target), width, 3)
         lines += wrap(line(("   " + since, "muted")), width, 3)
         lines += [
             row for evidence in finding.evidence[:1] for row in wrap(line((f"   {evidence.source}: ", "muted"), evidence.text), width, 5)

@@ -14,7 +14,8 @@ from cluster.objects import Pod, Ref
 from tui.keys import bindings
 from tui.lines import LinesView
 from tui.logs import LogLines
-from tui.panes.detail import PARTS, event_lines, events_of, gone_lines, related, related_lines, summary_lines, tabs_line
+from tui.panes.detail import PARTS, event_lines, events_of, gone_lines, related_lines, summary_lines, tabs_line
+from tui.panes.related import related
 from tui.screens.frame import Fixed, Frame
 from tui.text import line, paragraphs, rule
 

@@ -8,10 +8,12 @@ from textual import on
 from textual.containers import Container
 from textual.widget import Widget
 
+from cluster.objects import Ref
 from incident.view import SymptomView
 from tui.keys import bindings
 from tui.lines import LinesView
 from tui.panes.now import headline, one_sentence, symptom_lines, why_lines, why_title
+from tui.panes.related import first_pod
 from tui.screens.frame import Fixed, Frame
 from tui.text import rule
 
@@ -72,7 +74,11 @@ class NowScreen(Frame):
 
     @on(LinesView.Chosen)
     def symptom_opened(self, event: LinesView.Chosen) -> None:
-        self.action_open_runbook()
+        if event.view is self._why:
+            kind, namespace, name = event.target.split("|", 2)
+            self.stanch.open_object(Ref(kind, namespace, name))
+        else:
+            self.action_open_runbook()
 
     def action_other_match(self, by: int) -> None:
         item = self.chosen
@@ -102,8 +108,8 @@ class NowScreen(Frame):
 
     def action_logs(self) -> None:
         item = self.chosen
-        pods = [ref for ref in item.symptom.objects if ref.kind == "Pod"] if item else []
-        if not pods:
+        pod = first_pod(item.symptom, self.investigation.store) if item else None
+        if pod is None:
             self.stanch.tell("No pod belongs to this symptom; find its objects with o.", "warning")
             return
-        self.stanch.open_object(pods[0], "logs")
+        self.stanch.open_object(pod, "logs")
