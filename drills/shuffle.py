@@ -15,8 +15,15 @@ from typing import Any, overload
 from drills.objects import Obj
 from drills.scenario import Scenario
 
-_FIRST = ["amber", "brisk", "calm", "dusky", "early", "fable", "grand", "hazel", "ivory", "jolly", "keen", "lunar", "mossy", "noble", "ochre", "plain", "quiet", "rapid", "sandy", "tidal", "umber", "vivid", "windy", "young", "zesty", "alder", "birch", "cedar", "ember", "flint"]
-_SECOND = ["anchor", "badger", "canyon", "dolphin", "eagle", "falcon", "garnet", "harbor", "island", "jasper", "kestrel", "lagoon", "meadow", "nectar", "otter", "pebble", "quarry", "river", "sparrow", "tundra", "urchin", "valley", "walnut", "yarrow", "zephyr", "acorn", "beacon", "comet", "drift", "estuary"]
+_FIRST = (
+    "amber", "brisk", "calm", "dusky", "early", "fable", "grand", "hazel", "ivory", "jolly", "keen", "lunar", "mossy", "noble",
+    "ochre", "plain", "quiet", "rapid", "sandy", "tidal", "umber", "vivid", "windy", "young", "zesty", "alder", "birch", "cedar",
+)
+_SECOND = (
+    "anchor", "badger", "canyon", "dolphin", "eagle", "falcon", "garnet", "harbor", "island", "jasper", "kestrel", "lagoon",
+    "meadow", "nectar", "otter", "pebble", "quarry", "river", "sparrow", "tundra", "urchin", "valley", "walnut", "yarrow",
+    "zephyr", "acorn", "beacon", "comet",
+)
 _KEPT_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 _KEPT = frozenset({"default", "kubernetes", "kube-dns", "coredns", "nginx", "ingress-nginx", "ingress-nginx-controller", "gp3",
                    "cluster-admin", "data", "pods", "defaults", "helm", "cert-manager", "external-secrets", "kubelet"})

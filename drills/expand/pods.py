@@ -79,8 +79,8 @@ def make_pod(world: World, *, namespace: str, name: str, template: Obj, created:
                                     "controller": True, **({} if static else {"blockOwnerDeletion": True})}]
     pod: Obj = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
     ip = node_address(world, node) if host else next_address(world, node)
-    pod["status"] = running_status(world, pod, ip, started or created + timedelta(
-        seconds=3 + 9 * stable_fraction("start", namespace, name)))
+    begun = started or created + timedelta(seconds=3 + 9 * stable_fraction("start", namespace, name))
+    pod["status"] = running_status(world, pod, ip, min(begun, world.now))
     maker = "kubelet" if static else "kube-controller-manager"
     world.add(pod, Writer(maker, created, ("metadata", "spec")),
               Writer("kubelet", parse_time(pod["status"]["conditions"][2]["lastTransitionTime"]), ("status",), "status"))
@@ -118,7 +118,7 @@ def conditions_of(scheduled: str, initialised: str, sandbox: str, ready: str) ->
 def running_status(world: World, pod: Obj, ip: str, started: datetime) -> Obj:
     created = pod["metadata"]["creationTimestamp"]
     node = pod["spec"]["nodeName"]
-    begun, ready = rfc3339(started), rfc3339(started + timedelta(seconds=6))
+    begun, ready = rfc3339(started), rfc3339(min(started + timedelta(seconds=6), world.now))
     host = node_address(world, node)
     status: Obj = {
         "observedGeneration": 1, "phase": "Running", "conditions": conditions_of(created, created, begun, ready),
