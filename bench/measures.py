@@ -134,6 +134,7 @@ def keys(place: Place) -> list[Row]:
         Row("keys: p99 while nothing changes", _percentile(quiet, 0.99) * 1000, "ms"),
         Row("keys: median under 5,000 changes a second", _percentile(busy, 0.5) * 1000, "ms"),
         Row("keys: p99 under 5,000 changes a second", _percentile(busy, 0.99) * 1000, "ms", 50, note=f"{len(busy)} keys"),
+        Row("keys: longest under 5,000 changes a second", max(busy) * 1000, "ms"),
         Row("keys: p99 under the flood / without", _percentile(busy, 0.99) / _percentile(quiet, 0.99), "ratio"),
     ]
 
@@ -148,7 +149,6 @@ def _latencies(place: Place, kubeconfig: Path) -> list[float]:
         taken = []
         for number in range(KEYS):
             taken.append(terminal.echo(chr(0x4E00 + number)))
-            terminal.press(b"\x7f")
             terminal.settle(0.04)
         return taken
 

@@ -67,7 +67,7 @@ class Terminal:
         os.write(self._descriptor, keys)
 
     def echo(self, sign: str, limit: float = 5.0) -> float:
-        """Type a sign that is nowhere on the screen; seconds until it is drawn. Raises TimeoutError."""
+        """Type a sign that is nowhere on the screen; seconds until it is drawn, or `limit` if it is not within that time."""
         wanted = sign.encode()
         began = time.monotonic()
         self.press(wanted)
@@ -76,7 +76,7 @@ class Terminal:
             seen = (seen + self.read(left))[-(1 << 17) :]
             if wanted in seen:
                 return time.monotonic() - began
-        raise TimeoutError(f"{sign} was not drawn within {limit} s")
+        return limit
 
 
 @contextmanager
