@@ -9,7 +9,8 @@ What others use:
 - `timeline.index`: `list_incidents`, `find_incident`, `find_resumable` over a directory.
 - `timeline.note`: `parse_note` for quick capture.
 - `timeline.redact`: `Redactor`; `timeline.clean`: `clean`, `clean_line`.
-- `timeline.export`: `write_draft` (Markdown, keeps edits), `to_markdown`, `to_jsonl`, `import_jsonl`, `to_json`, `to_csv`, `to_html`.
+- `timeline.export`: `write_draft` (Markdown, keeps edits), `to_markdown`, `to_jsonl`, `import_jsonl`, `to_json`, `to_csv`, `to_html`,
+  `find_anchor` (the head that an export names, for `Journal.verify`).
 - `timeline.handoff`: `handoff`; `timeline.salvage`: `salvage`.
 
 A damaged or full disk never goes unsaid: look at `Journal.health` before anything that changes the cluster.

@@ -21,14 +21,15 @@ import msgspec
 from sqlite_utils import Database
 
 from timeline import storage
-from timeline.entry import CLOSED_BY, NO_HASH, Draft, Entry, order, stamp
+from timeline.entry import NO_HASH, Draft, Entry, order, stamp
 from timeline.evidence import Evidence
+from timeline.intents import unfinished
 from timeline.opening import here, redaction_key, reserve
 from timeline.prepare import Origin, check, prepare
 from timeline.redact import Redactor
 from timeline.rows import SELECT, from_row
 from timeline.sidecar import Sidecar
-from timeline.snapshot import open_snapshot
+from timeline.snapshot import open_following
 from timeline.storage import MOUNTINFO, JournalError
 from timeline.ulid import new_ulid
 from timeline.verify import Verification, verify_database
@@ -69,6 +70,8 @@ class Journal:
         self._release = release
         self._lock = threading.Lock()
         self._read: list[Entry] = []
+        self._sorted: tuple[tuple[int, tuple[str, ...]], Sequence[Entry]] | None = None
+        self._lines: tuple[Sequence[Entry], Sequence[Line]] | None = None
         self._closed = False
         self.meta = storage.read_meta(reader)
 
@@ -161,7 +164,7 @@ class Journal:
         if not path.is_file():
             raise JournalError(f"there is no incident file {path}; `stanch timeline list` shows what there is")
         try:
-            reader, release = open_snapshot(path)
+            reader, release = open_following(path)
         except (OSError, sqlite3.Error) as error:
             raise JournalError(f"{path} cannot be read: {error}; try `stanch timeline salvage`") from error
         try:
@@ -267,34 +270,32 @@ class Journal:
 
         Raises JournalError when the file is damaged.
         """
+        found = self._ordered() if pending else sorted(self._stored(), key=order)
+        if kinds is None and run_id is None and not after_seq:
+            return found
         wanted = frozenset(kinds) if kinds is not None else None
-        found = [*self._stored(), *(self._waiting() if pending else ())]
-        return sorted(
-            (
-                entry
-                for entry in found
-                if (wanted is None or entry.kind in wanted)
-                and (run_id is None or entry.run_id == run_id)
-                and (entry.seq > after_seq or entry.pending)
-            ),
-            key=order,
+        return tuple(
+            entry
+            for entry in found
+            if (wanted is None or entry.kind in wanted)
+            and (run_id is None or entry.run_id == run_id)
+            and (entry.seq > after_seq or entry.pending)
         )
 
     def latest(self) -> Sequence[Line]:
         """Entries with their revisions applied, hidden ones marked, in the same order."""
-        return latest(self.entries())
+        found = self._ordered()
+        if self._lines is None or self._lines[0] is not found:
+            self._lines = (found, latest(found))
+        return self._lines[1]
 
     def unfinished(self, before_seq: int | None = None) -> Sequence[Entry]:
         """Intents without a result, in order of seq: what was interrupted, its outcome unknown, to be verified.
 
         `before_seq` leaves out what this session began: give the seq of its `session` entry.
         """
-        found = self.entries()
-        ended = {(kind, entry.intent_id) for entry in found for kind, enders in CLOSED_BY.items() if entry.kind in enders}
-        intents = [entry for entry in found if entry.kind in CLOSED_BY and (entry.kind, entry.intent_id) not in ended]
-        if before_seq is not None:
-            intents = [entry for entry in intents if entry.seq < before_seq and not entry.pending]
-        return sorted(intents, key=lambda entry: (entry.pending, entry.seq))
+        found = unfinished([*self._stored(), *self._waiting()])
+        return [entry for entry in found if before_seq is None or (entry.seq < before_seq and not entry.pending)]
 
     def search(self, words: str) -> Sequence[Entry]:
         """Entries whose text has all the words, as recorded, by the time they happened. Any input is a valid query."""
@@ -389,8 +390,17 @@ class Journal:
             return list(self._read)
 
     def _waiting(self) -> list[Entry]:
+        """What the sidecar holds, in the order in which it was written."""
         known = {entry.id for entry in self._read}
         try:
             return [entry for entry, _ in Sidecar(self.path).entries() if entry.id not in known]
         except OSError:
             return []
+
+    def _ordered(self) -> Sequence[Entry]:
+        """Everything by (occurred_at, seq); the same object as long as nothing new was recorded."""
+        stored, waiting = self._stored(), self._waiting()
+        key = (len(stored), tuple(entry.id for entry in waiting))
+        if self._sorted is None or self._sorted[0] != key:
+            self._sorted = (key, tuple(sorted([*stored, *waiting], key=order)))
+        return self._sorted[1]

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from timeline.clean import clean, clean_line, clean_value
-from timeline.entry import CLOSED_BY, KINDS, MILESTONES, NEEDS_INTENT, Draft, Entry, ObjectRef, canonical
+from timeline.entry import CLOSED_BY, KINDS, MILESTONES, NEEDS_INTENT, Draft, Entry, ObjectRef, canonical, to_record
 from timeline.evidence import Evidence, store_form
 from timeline.redact import Redactor
 
@@ -85,17 +85,17 @@ def prepare(
         namespace=clean_line(draft.namespace or (draft.object.namespace if draft.object else "")),
         object=_clean_object(draft.object),
         text=safe(draft.text).strip("\n"),
-        evidence=tuple(dict.fromkeys((*draft.evidence, *blobs))),
+        evidence=tuple(dict.fromkeys((*map(clean_line, draft.evidence), *blobs))),
         confidence=draft.confidence,
         run_id=clean_line(draft.run_id),
         step_id=clean_line(draft.step_id),
         audit_id=clean_line(draft.audit_id),
         redactions=dict(redactions),
-        supersedes=draft.supersedes,
+        supersedes=clean_line(draft.supersedes),
         reason=safe(draft.reason),
         data=data,
     )
-    canonical(data)  # raises ValueError for what JSON cannot hold
+    canonical(to_record(entry)).encode()  # raises ValueError here, for the caller, and not in the middle of a transaction
     return entry, tuple(blobs.values())
 
 

@@ -1,4 +1,4 @@
-"""Opening an incident for reading only, also from a directory that cannot be written."""
+"""Opening an incident for reading, also from a directory that cannot be written."""
 
 from __future__ import annotations
 
@@ -12,19 +12,34 @@ from sqlite_utils import Database
 
 from timeline.storage import connect_reader
 
+Opened = tuple[Database, Callable[[], None]]
+"""A reading connection, and what to call after it is closed."""
 
-def open_snapshot(path: Path) -> tuple[Database, Callable[[], None]]:
-    """Return a reading connection and what to call after it is closed. Raises sqlite3.Error, OSError.
 
-    A WAL database in a directory without write permission cannot be opened with mode=ro; `immutable=1` can, but ignores the WAL.
-    When there is a WAL with something in it, a private copy of both files is read instead.
+def open_following(path: Path) -> Opened:
+    """Open to read what others are writing. Raises sqlite3.Error, OSError.
+
+    The connection may write as far as SQLite is concerned (`query_only` forbids it), so that the last one to close tidies up the WAL.
     """
     try:
-        return connect_reader(path, read_only=True), lambda: None
+        return connect_reader(path), _nothing
     except sqlite3.OperationalError:
-        wal = path.with_name(path.name + "-wal")
-        if not wal.exists() or not wal.stat().st_size:
-            return connect_reader(path, immutable=True), lambda: None
+        return open_snapshot(path)
+
+
+def open_snapshot(path: Path) -> Opened:
+    """Open to look once, leaving no trace beside the file. Raises sqlite3.Error, OSError.
+
+    `immutable=1` needs no permission and makes no files, but ignores the WAL: it serves a file without one. A WAL with something in
+    it is read through mode=ro, and where that is refused (no permission in the directory) from a private copy.
+    """
+    wal = path.with_name(path.name + "-wal")
+    if not wal.exists() or not wal.stat().st_size:
+        return connect_reader(path, immutable=True), _nothing
+    try:
+        return connect_reader(path, read_only=True), _nothing
+    except sqlite3.OperationalError:
+        pass  # the copy below can be read
     scratch = tempfile.TemporaryDirectory(prefix="stanch-read-")
     copied = Path(scratch.name) / path.name
     shutil.copyfile(path, copied)
@@ -34,3 +49,7 @@ def open_snapshot(path: Path) -> tuple[Database, Callable[[], None]]:
     except BaseException:
         scratch.cleanup()
         raise
+
+
+def _nothing() -> None:
+    """There is nothing to tidy up."""

@@ -7,6 +7,7 @@ merge is tried until the database takes it. Sources: rows T13 to T15 of the time
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import sqlite3
@@ -33,6 +34,8 @@ _CHECKPOINT_EVERY: Final = 400
 """Entries between checkpoints: the WAL then stays at a few megabytes."""
 _RETRY_SECONDS: Final = 1.0
 _REFUSALS: Final = (sqlite3.Error, OSError)
+
+_LOG: Final = logging.getLogger(__name__)
 
 Prepared = tuple[Entry, Sequence[Evidence]]
 State = Literal["ok", "sidecar", "failing", "read-only", "closed"]
@@ -161,6 +164,8 @@ class Writer:
     def _append(self, appends: Sequence[_Append]) -> None:
         prepared: list[tuple[Future[Entry], Prepared]] = []
         for job in appends:
+            if not job.future.set_running_or_notify_cancel():
+                job.future = Future()  # given up by the caller, who had already said what happened: it is recorded all the same
             try:
                 prepared.append((job.future, job.prepare()))
             except Exception as error:  # the caller's mistake, told to the caller
@@ -303,7 +308,10 @@ class Writer:
         self.health = msgspec.structs.replace(before, state=state, reason=reason, pending=pending)
         changed = (before.state, before.reason, before.pending) != (state, reason, pending)
         if changed and self._on_health is not None:
-            self._on_health(self.health)
+            try:
+                self._on_health(self.health)
+            except Exception:  # a listener that fails must not end the record
+                _LOG.exception("a listener to the health of %s failed", self._path.name)
 
     def _read_head(self) -> tuple[int, str]:
         row = self._database.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()

@@ -15,10 +15,11 @@ from tests.timeline.conftest import START
 from tests.timeline.story import tell
 from tests.timeline.test_markdown import HOSTILE
 from timeline.entry import KINDS, Draft
-from timeline.export import FORMATS, export, import_jsonl, to_csv, to_html, to_json, to_jsonl, to_markdown
+from timeline.export import FORMATS, export, find_anchor, import_jsonl, to_csv, to_html, to_json, to_jsonl, to_markdown
 from timeline.export.csv_table import safe_cell
 from timeline.export.files import write_atomic
 from timeline.journal import Journal, JournalError
+from timeline.redact import Redactor
 
 
 def test_an_import_is_the_same_record(journal: Journal, tmp_path: Path) -> None:
@@ -119,3 +120,23 @@ def test_an_atomic_write_leaves_the_old_file_when_it_fails(tmp_path: Path) -> No
     assert [found.name for found in tmp_path.iterdir()] == ["draft.md"]
     write_atomic(path, "new")
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("form", ["markdown", "html", "json", "jsonl"])
+def test_the_head_in_an_export_anchors_the_record(journal: Journal, form: str) -> None:
+    journal.append(Draft(kind="note", text=f"Head of the chain: seq 1, sha256 {'a' * 64}"))
+    anchor = find_anchor(export(journal, form))
+    assert anchor == journal.head
+    journal.append(Draft(kind="note", text="later"))
+    assert journal.verify(anchor).ok
+    with pytest.raises(ValueError, match="names no head"):
+        find_anchor("nothing")
+
+
+def test_an_export_redacts_once_more(journal: Journal) -> None:
+    """What was not known to be a secret when it was recorded may be known now."""
+    journal.append(Draft(kind="note", text="customer Zebra-Holdings called"))
+    journal.redactor = Redactor(b"k" * 32, ["Zebra-Holdings"])
+    for form in ("markdown", "html", "csv"):
+        assert "Zebra" not in export(journal, form)
+    assert "Zebra" in export(journal, "jsonl")

@@ -15,6 +15,8 @@ import pytest
 
 from tests.timeline.conftest import START, Clock
 from timeline.entry import Capture, Draft, ObjectRef
+from timeline.export import to_markdown
+from timeline.index import list_incidents
 from timeline.journal import Health, Journal, JournalError
 from timeline.storage import TRIGGERS, connect_writer, file_system, missing_triggers
 
@@ -116,6 +118,30 @@ def test_intents_without_a_result_are_unfinished(journal: Journal) -> None:
     assert [entry.id for entry in journal.unfinished(before_seq=session.seq)] == [pod.id]
     journal.append(Draft(kind="object-removed", text="Pod stanch-probe-1", data={"intent_id": "pod-1"}))
     assert journal.unfinished(before_seq=session.seq) == []
+
+
+def test_a_result_ends_what_came_before_it_only(journal: Journal) -> None:
+    """The same object, made again under the same name, is open again."""
+    data = {"intent_id": "object/ConfigMap/shop/stanch-owner"}
+    for _ in range(2):
+        journal.append(Draft(kind="object-intent", text="ConfigMap shop/stanch-owner", data=data))
+        assert len(journal.unfinished()) == 1
+        journal.append(Draft(kind="object-removed", text="ConfigMap shop/stanch-owner", data=data))
+        assert journal.unfinished() == []
+    last = journal.append(Draft(kind="object-intent", text="ConfigMap shop/stanch-owner", data=data))
+    assert [entry.id for entry in journal.unfinished()] == [last.id]
+    draft = to_markdown(journal)
+    assert draft.count("| removed |") == 2
+    assert draft.count("not known to be removed") == 1
+
+
+def test_reading_again_costs_nothing_when_nothing_is_new(journal: Journal) -> None:
+    before = (journal.entries(), journal.latest())
+    assert journal.entries() is before[0]
+    assert journal.latest() is before[1]
+    journal.append(Draft(kind="note", text="new"))
+    assert journal.entries()[-1].text == "new"
+    assert journal.latest()[-1].entry.text == "new"
 
 
 def test_secrets_and_escapes_never_reach_the_disk(journal: Journal, new_journal: Callable[..., Journal]) -> None:
@@ -305,3 +331,30 @@ def test_health_is_told(new_journal: Callable[..., Journal]) -> None:
     assert [health.state for health in told] == ["closed"]
     assert not [path for path in journal.path.parent.iterdir() if path.suffix == ".reserve"]
     assert os.path.getsize(journal.path) > 0
+
+
+def test_the_record_goes_on_whatever_a_caller_does(new_journal: Callable[..., Journal]) -> None:
+    def failing(_: Health) -> None:
+        raise RuntimeError("a listener that fails")
+
+    journal = new_journal(on_health=failing)
+    futures = [journal.submit(Draft(kind="note", text=str(number))) for number in range(100)]
+    for future in futures:
+        future.cancel()
+    deep: list[object] = []
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises((ValueError, RecursionError)):
+        journal.append(Draft(kind="note", data={"deep": deep}))
+    entry = journal.append(Draft(kind="revision", supersedes="\ud800", evidence=("\ud800",), run_id="\udfff", actor="\ud83d"))
+    assert entry.supersedes == "\\ud800"
+    assert len(journal.entries(kinds=["note"])) == 100
+
+
+def test_looking_at_incidents_leaves_nothing_behind(journal: Journal) -> None:
+    journal.close()
+    before = sorted(path.name for path in journal.path.parent.iterdir())
+    with Journal.open_read_only(journal.path) as reader:
+        assert reader.entries()
+    assert list_incidents(journal.path.parent)[0].entries == 1
+    assert sorted(path.name for path in journal.path.parent.iterdir()) == before

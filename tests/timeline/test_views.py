@@ -40,7 +40,7 @@ def test_a_long_session_gives_a_short_draft(journal: Journal) -> None:
     texts = [line.entry.text for line in draft_lines(journal.latest())]
     assert "pod 100" in texts
     assert chosen[0].entry.text not in texts
-    assert [entry for entry in journal.entries() if entry.kind != "revision"] == before
+    assert tuple(entry for entry in journal.entries() if entry.kind != "revision") == before
 
 
 def test_fifty_nine_minutes_are_fifty_nine_minutes(journal: Journal) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from timeline.export import csv_table, html_page, json_document, jsonl, markdown
+from timeline.export.anchor import find_anchor
 from timeline.export.files import write_atomic
 from timeline.export.jsonl import import_jsonl
 from timeline.export.people import Names
@@ -18,8 +19,8 @@ from timeline.export.templates import TEMPLATES, build
 from timeline.journal import Journal
 
 __all__ = [
-    "FORMATS", "TEMPLATES", "Names", "Written", "export", "import_jsonl", "to_csv", "to_html", "to_json", "to_jsonl", "to_markdown",
-    "write_atomic", "write_draft",
+    "FORMATS", "TEMPLATES", "Names", "Written", "export", "find_anchor", "import_jsonl", "to_csv", "to_html", "to_json", "to_jsonl",
+    "to_markdown", "write_atomic", "write_draft",
 ]  # fmt: skip
 
 FORMATS: Final = ("markdown", "jsonl", "json", "csv", "html")
@@ -40,7 +41,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
 def to_markdown(journal: Journal, *, template: str = "stanch", names: Names = "role") -> str:
     """The post-mortem draft. Raises ValueError for an unknown template, JournalError for a damaged record."""
-    return markdown.render(build(read_source(journal), template, names))
+    return markdown.render(build(read_source(journal), template, names, journal.redactor))
 
 
 def to_jsonl(journal: Journal) -> str:
@@ -53,11 +54,11 @@ def to_json(journal: Journal) -> str:
 
 
 def to_csv(journal: Journal, *, names: Names = "role") -> str:
-    return csv_table.render(read_source(journal), names)
+    return csv_table.render(read_source(journal), names, journal.redactor)
 
 
 def to_html(journal: Journal, *, template: str = "stanch", names: Names = "role") -> str:
-    return html_page.render(build(read_source(journal), template, names))
+    return html_page.render(build(read_source(journal), template, names, journal.redactor))
 
 
 def export(journal: Journal, form: str, *, template: str = "stanch", names: Names = "role") -> str:
@@ -81,7 +82,7 @@ def write_draft(journal: Journal, path: Path, *, template: str = "stanch", names
     Generated parts that nobody touched are replaced. Where a person changed one, it stays and the whole new draft is written to
     ``<name>.new`` beside it; the same for a file that is no draft of ours.
     """
-    document = build(read_source(journal), template, names)
+    document = build(read_source(journal), template, names, journal.redactor)
     fresh = markdown.render(document)
     if not path.exists():
         write_atomic(path, fresh)

@@ -15,6 +15,7 @@ from timeline.clean import clean
 from timeline.entry import stamp
 from timeline.export.people import Names, People
 from timeline.export.source import Source
+from timeline.redact import Redactor
 
 _TRIGGERS: Final = "=+-@\t\r\n|%＝＋－＠"
 HEADER: Final = (
@@ -23,9 +24,9 @@ HEADER: Final = (
 )  # fmt: skip
 
 
-def render(source: Source, names: Names = "role") -> str:
+def render(source: Source, names: Names, redactor: Redactor) -> str:
     """All lines that are not revisions, in the order of every export. Rows end with CR LF (RFC 4180)."""
-    people = People(source.entries, names)
+    people = People(source.entries, names, redactor)
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL)
     writer.writerow(HEADER)

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from timeline.entry import Entry
 from timeline.export.document import Outside
+from timeline.redact import Redactor
 
 Names = Literal["role", "initials", "name"]
 _SYSTEM: Final = frozenset(
@@ -19,7 +20,8 @@ _TOOL_KINDS: Final = frozenset({"observation", "connectivity", "match", "session
 class People:
     """Turns actors into what an export may show, and finds them in text. System accounts in text are left as they are."""
 
-    def __init__(self, entries: Sequence[Entry], names: Names) -> None:
+    def __init__(self, entries: Sequence[Entry], names: Names, redactor: Redactor) -> None:
+        self._redactor = redactor
         actors = list(dict.fromkeys(entry.actor for entry in sorted(entries, key=lambda entry: entry.seq) if entry.actor))
         if names == "name":
             self._shown = {actor: actor for actor in actors}
@@ -41,7 +43,8 @@ class People:
         return Outside(self._shown[entry.actor])
 
     def text(self, text: str) -> Outside:
-        """Text from outside with names replaced."""
+        """Text from outside, redacted once more by the rules of today, with names replaced."""
+        text, _ = self._redactor.text(text)
         if self._pattern is not None:
             text = self._pattern.sub(lambda match: self._replaced[match.group()], text)
         return Outside(text)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from timeline.entry import CLOSED_BY, Entry
+from timeline.entry import Entry
 from timeline.export.document import Block, Cell, Outside, Para, Table
 from timeline.export.wording import Wording, happened, moment, seqs
+from timeline.intents import pair
 
 
 def steps(w: Wording) -> list[Block]:
@@ -29,17 +30,16 @@ def actions(w: Wording) -> list[Block]:
 
 def _pairs(w: Wording, intent_kind: str, alone: tuple[str, ...] = ()) -> Block:
     """Each intent beside its result, and what happened without an intent (skipped, declined)."""
+    results = _results(w)
     entries = [line.entry for line in w.lines]
-    results = {entry.intent_id: entry for entry in entries if entry.kind in CLOSED_BY[intent_kind] and entry.intent_id}
-    intents = [entry for entry in entries if entry.kind == intent_kind]
-    paired = {entry.intent_id for entry in intents}
+    paired = {result.id for result in results.values() if result is not None}
     rows: list[tuple[Cell, ...]] = []
     for entry in entries:
         if entry.kind == intent_kind:
-            result = results.get(entry.intent_id)
+            result = results.get(entry.id)
             outcome: Cell = _outcome(w, result) if result else ("**unknown — verify**: no result was recorded",)
             rows.append(((happened(entry),), (w.text(entry),), outcome, (w.people.who(entry),), w.refs(entry, result)))
-        elif entry.kind in alone and entry.intent_id not in paired:
+        elif entry.kind in alone and entry.id not in paired:
             rows.append(((happened(entry),), (w.text(entry),), _outcome(w, entry), (w.people.who(entry),), w.refs(entry)))
     if not rows:
         return Para(("Nothing recorded.",))
@@ -62,20 +62,17 @@ def _outcome(w: Wording, entry: Entry) -> Cell:
 
 
 def _created(w: Wording) -> Block:
-    entries = [line.entry for line in w.lines]
-    removed = {entry.intent_id for entry in entries if entry.kind == "object-removed"}
+    results = _results(w)
     rows = tuple(
-        (
-            (happened(entry),),
-            (w.text(entry),),
-            ("removed",) if entry.intent_id in removed else ("**not known to be removed — verify**",),
-            (f"seq {entry.seq}",),
-        )
-        for entry in entries
-        if entry.kind == "object-intent"
+        ((happened(entry),), (w.text(entry),), ("removed",) if result else ("**not known to be removed — verify**",), w.refs(entry, result))
+        for entry, result in ((line.entry, results.get(line.entry.id)) for line in w.lines if line.entry.kind == "object-intent")
     )
-    return (
-        Table(("Happened (UTC)", "Created in the cluster", "Now", "Entries"), rows)
-        if rows
-        else Para(("No object was created in the cluster.",))
-    )
+    if not rows:
+        return Para(("No object was created in the cluster.",))
+    return Table(("Happened (UTC)", "Created in the cluster", "Now", "Entries"), rows)
+
+
+def _results(w: Wording) -> dict[str, Entry | None]:
+    """What ended each intent, by the intent's id."""
+    in_record_order = sorted((line.entry for line in w.lines), key=lambda entry: entry.seq)
+    return {intent.id: result for intent, result in pair(in_record_order)}

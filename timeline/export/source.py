@@ -9,6 +9,7 @@ import msgspec
 
 from timeline.entry import Entry
 from timeline.evidence import Evidence
+from timeline.intents import unfinished
 from timeline.journal import Journal
 from timeline.view import Line, latest
 
@@ -44,7 +45,7 @@ def read_source(journal: Journal) -> Source:
         created_at=datetime.fromisoformat(journal.meta["created_at"]),
         entries=entries,
         lines=latest(entries),
-        unfinished=journal.unfinished(before_seq=(last.seq + 1) if last else 1),
+        unfinished=unfinished(sorted(entries, key=lambda entry: entry.seq)),
         evidence=blobs,
         head=(last.seq, last.hash) if last else (0, ""),
         mode=journal.health.mode,

@@ -9,6 +9,7 @@ from timeline.export.people import Names, People
 from timeline.export.sections import blocks
 from timeline.export.source import Source
 from timeline.export.wording import Wording
+from timeline.redact import Redactor
 
 _Part = tuple[str, str, str]
 
@@ -75,11 +76,11 @@ TEMPLATES: Final[dict[str, tuple[_Part, ...]]] = {
 }  # fmt: skip
 
 
-def build(source: Source, template: str = "stanch", names: Names = "role") -> Document:
+def build(source: Source, template: str, names: Names, redactor: Redactor) -> Document:
     """The report as a document. Raises ValueError for a template that does not exist."""
     if template not in TEMPLATES:
         raise ValueError(f"there is no template {template!r}; use one of {', '.join(TEMPLATES)}")
-    people = People(source.entries, names)
+    people = People(source.entries, names, redactor)
     wording = Wording(source, people)
     return Document(
         title=("Post-mortem: ", people.text(source.title or source.incident_id)),

@@ -1,0 +1,32 @@
+"""Intents and what came of them. Row T9: an intent without a result is unknown, to be verified, never simply repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from timeline.entry import CLOSED_BY, Entry
+
+_CLOSES = {closing: intent for intent, enders in CLOSED_BY.items() for closing in enders}
+
+
+def pair(entries: Iterable[Entry]) -> Sequence[tuple[Entry, Entry | None]]:
+    """Each intent with the entry that ended it, None when nothing did. `entries` are in the order of the record.
+
+    A result ends the intents before it and none after it: the same object may be made again under the same key.
+    """
+    results: dict[str, Entry | None] = {}
+    intents: dict[str, Entry] = {}
+    waiting: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        if entry.kind in CLOSED_BY:
+            intents[entry.id], results[entry.id] = entry, None
+            waiting.setdefault((entry.kind, entry.intent_id), []).append(entry.id)
+        elif entry.kind in _CLOSES and entry.intent_id:
+            for identifier in waiting.pop((_CLOSES[entry.kind], entry.intent_id), ()):
+                results[identifier] = entry
+    return [(intents[identifier], result) for identifier, result in results.items()]
+
+
+def unfinished(entries: Iterable[Entry]) -> Sequence[Entry]:
+    """Intents that nothing ended, in the order of the record."""
+    return [intent for intent, result in pair(entries) if result is None]
