@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from cluster.objects import Node, Pod, Ref
 from triage.finding import SharedAttribute
-from triage.population import Attribute, Population, attributes, outside
+from triage.population import Attribute, Outside, Population, attributes
 from triage.view import INSTANCE_TYPE, POOL, ZONE, View, is_finished, label
 
 ALPHA = 0.05
@@ -154,7 +154,8 @@ def of_pods(
     if len(pods) < 2:
         return ()
     all_failing = {(p.metadata.namespace, p.metadata.name): p for p in (*failing, *pods)}
-    counts, n_out = outside(population, all_failing.values())
+    healthy = Outside(population, all_failing.values())
+    n_out = healthy.total
     inside: Counter[Attribute] = Counter()
     out: dict[Attribute, int] = {}
     for pod in pods:
@@ -163,7 +164,7 @@ def of_pods(
                 attribute[0] == "service account" and attribute[1].endswith("/default")
             ):
                 inside[attribute] += 1
-                out[attribute] = counts.get(attribute, 0)
+                out[attribute] = healthy.count(attribute)
         owner = view.owner(pod)
         if owner.kind != "Pod":
             inside["owner", str(owner)] += 1
@@ -173,9 +174,9 @@ def of_pods(
         if node is not None:
             for attribute in node_attributes(node).items():
                 inside[attribute] += 1
-    _count_owners(inside, out, counts, view)
-    _count_nodes(inside, out, counts, view)
-    _count_storage(inside, out, counts, view)
+    _count_owners(inside, out, healthy, view)
+    _count_nodes(inside, out, healthy, view)
+    _count_storage(inside, out, healthy, view)
     tables = _tables(inside, len(pods), out, n_out)
     # an old pod among the failing ones must not hide that all others are young: several moments are tried, and paid for by the correction
     young = [
@@ -210,7 +211,7 @@ def _at_or_after(pod: Pod, moment: datetime) -> bool:
     return created is not None and int(created.timestamp()) >= int(moment.timestamp())
 
 
-def _count_owners(inside: Counter[Attribute], out: dict[Attribute, int], counts: Counter[Attribute], view: View) -> None:
+def _count_owners(inside: Counter[Attribute], out: dict[Attribute, int], healthy: Outside, view: View) -> None:
     for what, value in list(inside):
         if what != "owner":
             continue
@@ -219,7 +220,7 @@ def _count_owners(inside: Counter[Attribute], out: dict[Attribute, int], counts:
         row = view.store.get(*ref)
         if row is not None:
             controllers += [Ref(kind, *key) for (kind, key) in view.store.owned_by(row.metadata.uid) if kind in ("ReplicaSet", "Job")]
-        out[what, value] = sum(max(0, counts.get(("controller", f"{c.kind}/{c.namespace}/{c.name}"), 0)) for c in controllers)
+        out[what, value] = sum(healthy.count(("controller", f"{c.kind}/{c.namespace}/{c.name}")) for c in controllers)
 
 
 def _parse(text: str) -> Ref:
@@ -228,7 +229,7 @@ def _parse(text: str) -> Ref:
     return Ref(kind, namespace, name) if slash else Ref(kind, "", namespace)
 
 
-def _count_nodes(inside: Counter[Attribute], out: dict[Attribute, int], counts: Counter[Attribute], view: View) -> None:
+def _count_nodes(inside: Counter[Attribute], out: dict[Attribute, int], healthy: Outside, view: View) -> None:
     wanted = {
         a
         for a in inside
@@ -238,7 +239,7 @@ def _count_nodes(inside: Counter[Attribute], out: dict[Attribute, int], counts: 
     for attribute in wanted:
         out[attribute] = 0
     for node in view.store.all("Node", Node):
-        pods = max(0, counts.get(("node", node.metadata.name), 0))
+        pods = healthy.count(("node", node.metadata.name))
         for attribute in node_attributes(node).items():
             if attribute in wanted:
                 out[attribute] += pods
@@ -267,17 +268,16 @@ def _claim(name: str, view: View) -> list[Attribute]:
     return found
 
 
-def _count_storage(inside: Counter[Attribute], out: dict[Attribute, int], counts: Counter[Attribute], view: View) -> None:
+def _count_storage(inside: Counter[Attribute], out: dict[Attribute, int], healthy: Outside, view: View) -> None:
     wanted = {a for a in inside if a[0] in ("storage class", "volume driver")}
     if not wanted:
         return
     for attribute in wanted:
         out[attribute] = 0
-    for (what, value), count in counts.items():
-        if what == "claim" and count > 0:
-            for attribute in _claim(value, view):
-                if attribute in wanted:
-                    out[attribute] += count
+    for value, count in healthy.claims():
+        for attribute in _claim(value, view):
+            if attribute in wanted:
+                out[attribute] += count
 
 
 def of_nodes(names: Iterable[str], view: View) -> tuple[SharedAttribute, ...]:

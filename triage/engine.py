@@ -26,7 +26,7 @@ from triage.index import Index
 from triage.owners import controller_of
 from triage.population import Population
 from triage.sources import Sources
-from triage.view import View, statuses
+from triage.view import View, is_ready, statuses
 from triage.windows import CHANGES
 
 Clock = Callable[[], datetime]
@@ -144,6 +144,9 @@ class Triage:
             self._unwatch(ref, old)
             self._due_at.pop(ref, None)
             return
+        if not old and isinstance(row, Pod) and _plain(row) and not self.events.known(ref):
+            self._due_at.pop(ref, None)
+            return
         view.begin()
         found = tuple(f for detect in OBJECT_DETECTORS.get(ref.kind, ()) for f in detect(row, view))
         if found or old:
@@ -232,6 +235,16 @@ class Triage:
             return
         counts = {kind: view.store.count(kind) for kind in _TRACKED if view.readable(kind)}
         self._counts.append((view.now, counts))
+
+
+def _plain(pod: Pod) -> bool:
+    """Running, ready, never restarted, not leaving: nothing to look for. Most pods of most clusters, and so worth a short way."""
+    status = pod.status
+    if status.phase != "Running" or pod.metadata.deletion_timestamp is not None or not is_ready(pod):
+        return False
+    return (
+        all(s.restart_count == 0 and s.state.running is not None for s in status.container_statuses) and not status.init_container_statuses
+    )
 
 
 def _signature(pod: Pod) -> tuple[object, ...]:

@@ -121,6 +121,10 @@ class EventMemory:
         for uid in [uid for uid, fact in self._facts.items() if fact.last < horizon]:
             self._drop(uid)
 
+    def known(self, ref: Ref) -> bool:
+        """Whether anything is remembered about an object."""
+        return ref in self._about
+
     def about(self, ref: Ref) -> list[Fact]:
         """All remembered events about an object, oldest first."""
         facts = self._about.get(ref)

@@ -48,6 +48,8 @@ class Population:
 
     def __init__(self) -> None:
         self.counts: Counter[Attribute] = Counter()
+        self.claims: set[Attribute] = set()
+        """The attributes that name volume claims."""
         self.total = 0
         self.created: Counter[int] = Counter()
         """Pods by creation, in seconds since the epoch."""
@@ -79,6 +81,9 @@ class Population:
             self.counts[attribute] += sign
             if not self.counts[attribute]:
                 del self.counts[attribute]
+                self.claims.discard(attribute)
+            elif attribute[0] == "claim":
+                self.claims.add(attribute)
         self.total += sign
         if pod.metadata.creation_timestamp is not None:
             second = int(pod.metadata.creation_timestamp.timestamp())
@@ -127,16 +132,28 @@ class Population:
                 self._owners.pop(uid, None)
 
 
-def outside(population: Population, failing: Iterable[Pod]) -> tuple[Counter[Attribute], int]:
-    """Counts over all pods that are not failing, and how many they are."""
-    counts = Counter(population.counts)
-    total = population.total
-    for pod in failing:
-        if not is_finished(pod):
-            total -= 1
-            for attribute in attributes(pod):
-                counts[attribute] -= 1
-    return counts, max(total, 0)
+class Outside:
+    """Counts over all pods that are not failing. Asking costs nothing per pod of the population."""
+
+    def __init__(self, population: Population, failing: Iterable[Pod]) -> None:
+        self._population = population
+        self._failing: Counter[Attribute] = Counter()
+        self.total = population.total
+        for pod in failing:
+            if not is_finished(pod):
+                self.total -= 1
+                self._failing.update(attributes(pod))
+        self.total = max(self.total, 0)
+
+    def count(self, attribute: Attribute) -> int:
+        return max(0, self._population.counts.get(attribute, 0) - self._failing.get(attribute, 0))
+
+    def claims(self) -> Iterator[tuple[str, int]]:
+        """Volume claims in use, as namespace/name, with the number of pods."""
+        for what, value in self._population.claims:
+            count = self.count((what, value))
+            if count:
+                yield value, count
 
 
 def load(store: Store) -> Population:

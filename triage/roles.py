@@ -31,21 +31,21 @@ def host_paths(spec: PodSpec) -> tuple[str, ...]:
 
 
 def component(pod: Pod) -> str:
-    """Which control plane component a pod is (`kube-apiserver`, `etcd`, …), or ""."""
+    """Which control plane component a pod is (`kube-apiserver`, `etcd`, …), or "".
+
+    Static pods and those of system namespaces only: control planes of other clusters and etcds of applications do not count.
+    """
+    meta = pod.metadata
+    static = any(o.kind == "Node" for o in meta.owner_references) or "kubernetes.io/config.mirror" in meta.annotations
+    if not static and not system_namespace(meta.namespace):
+        return ""
     images = {parse(c.image).short for c in pod.spec.containers}
     for name in CONTROL_PLANE:
-        if any(image == name or image.startswith(f"{name}-") for image in images):
-            # etcd runs for applications as well: only the one beside the API server counts
-            static = (
-                any(o.kind == "Node" for o in pod.metadata.owner_references) or "kubernetes.io/config.mirror" in pod.metadata.annotations
-            )
-            if name != "etcd" or static or (system_namespace(pod.metadata.namespace) and pod.spec.host_network):
-                return name
-    if any(o.kind == "Node" for o in pod.metadata.owner_references) and system_namespace(pod.metadata.namespace):
-        label = pod.metadata.labels.get("component", "")
-        if label in CONTROL_PLANE:
-            return label
-    return ""
+        found = any(image == name or image.startswith(f"{name}-") for image in images)
+        if found and (name != "etcd" or static or pod.spec.host_network):
+            return name
+    label = meta.labels.get("component", "")
+    return label if static and label in CONTROL_PLANE else ""
 
 
 def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:
