@@ -28,13 +28,19 @@ def headline(view: View, now: datetime) -> str:
         return f"Not known yet: {count(read)} objects read so far." if read else "Not known yet: asking the API server."
     read = sum(kind.count for kind in view.kinds)
     if not view.symptoms:
-        partly = "" if report.complete else ", not everything could be read"
+        partly = ", still reading" if loading_kinds(view) else "" if report.complete else ", not everything could be read"
         return f"No findings in {plural(read, 'object')} read{partly}, as of {clock(report.as_of)} UTC."
     touched = len({ref for item in view.symptoms for ref in item.symptom.objects})
     worst = min(item.symptom.severity.rank for item in view.symptoms)
     begun = [item.symptom.since for item in view.symptoms if item.symptom.since is not None and item.symptom.severity.rank == worst]
     first = f", first {clock(min(begun), now)} UTC ({ago(min(begun), now)} ago)" if begun else ""
-    return f"{plural(len(view.symptoms), 'symptom')}, {plural(touched, 'object')}{first}"
+    begins = "still reading, may change: " if loading_kinds(view) and view.api.reach is not Reach.LOST else ""
+    return f"{begins}{plural(len(view.symptoms), 'symptom')}, {plural(touched, 'object')}{first}"
+
+
+def loading_kinds(view: View) -> list[str]:
+    """Kinds whose first list is not complete: what is missing there is not known, not absent."""
+    return [kind.kind for kind in view.kinds if kind.state in (State.LOADING, State.WAITING)]
 
 
 def symptom_lines(view: View, now: datetime, width: int) -> list[Line]:
@@ -63,6 +69,9 @@ def _symptom(item: SymptomView, now: datetime, width: int) -> list[Line]:
     shared = shared_text(symptom)
     if len(shared) > space:
         shared = shared.replace(" of ", "/")
+    if len(shared) > space:  # what they share is the heart of the line: it gets one of its own
+        lines.append(columns(("", 4), (shared, max(0, width - 7)), target=symptom.id))
+        shared = ""
     return [*lines, columns(("", 4), (shared, space), (runbook, len(runbook), look), target=symptom.id)]
 
 
@@ -133,6 +142,10 @@ def _nothing(view: View, now: datetime, width: int) -> list[Line]:
 
 
 def _gaps(view: View, width: int) -> list[Line]:
+    loading = loading_kinds(view)
+    if loading and view.api.reach is not Reach.LOST:
+        names = ", ".join(kinds_name(kind) for kind in loading[:6]) + (f" and {len(loading) - 6} more" if len(loading) > 6 else "")
+        return [BLANK, *wrap(line((" still reading: ", "unknown"), names), width, 2)]
     gaps = view.report.unavailable if view.report is not None else ()
     if not gaps:
         return []

@@ -87,6 +87,8 @@ def _style(column: Column, text: str) -> str:
     if column.type is Type.SHARE:
         have, _, of = text.partition("/")
         return "warning" if have != of else "plain"
+    if column.name == "keys" and text == "0":
+        return "warning"
     if column.name in ("restarts", "failed") and text not in ("", "0"):
         return "warning"
     return "strong" if column.name == "name" else "plain"
