@@ -16,6 +16,7 @@ from probes import (
     connectivity,
     cpu_throttling,
     dns,
+    egress,
     exposure,
     image_drift,
     kubelet,
@@ -76,6 +77,7 @@ _ALL = (
     ),
     Probe("image-drift", image_drift.QUESTION, {"namespace": "only DaemonSets there"}, False, _image_drift, image_drift.run),
     Probe(dns.NAME, dns.QUESTION, dns.PARAMETERS, True, dns.plan, dns.run),
+    Probe(egress.NAME, egress.QUESTION, egress.PARAMETERS, True, egress.plan, connectivity.run),
     *(
         Probe(each.NAME, each.QUESTION, each.PARAMETERS, False, each.plan, each.run)
         for each in (

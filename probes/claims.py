@@ -73,7 +73,8 @@ def _claim(part: Suspect, cells: Sequence[Cell], how: str, around: Surroundings)
         case "source-pod":
             return f"Only pod {name} fails: {how}", Component("pod", name), "measure from a sibling pod on the same node"
         case "address":
-            return f"{name}: {how}", Component("address", name), "measure from another namespace and from outside of the cluster"
+            claim = f"{name} is {how} from every node and namespace that was measured: the target, or the cluster's way out (SNAT, gateway)"
+            return claim, Component("address", name), "try the same address from elsewhere: if it answers there, it is the way out"
         case _:
             return f"{kind} {name}: {how}", Component(kind, name), ""
 

@@ -10,7 +10,7 @@ agreeing rounds, and removes everything again, also when it is cancelled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -65,6 +65,14 @@ async def plan(
         sources = selection.find_all_sources(context.store, from_, targets, control=control)
     except selection.Unusable as error:
         return ProbePlan(NAME, arguments, QUESTION, refused=str(error))
+    return await plan_for(context, NAME, QUESTION, arguments, targets, sources, image=image, tries=tries)
+
+
+async def plan_for(
+    context: ProbeContext, name: str, question: str, arguments: Mapping[str, str], targets: selection.Targets,
+    sources: Sequence[selection.Source], *, image: str = "", tries: int = MOST_TRIES,
+) -> ProbePlan:  # fmt: skip
+    """The plan for chosen sources and targets, for this probe and those that measure in the same way."""
     identity = Identity(context.session, context.operator, context.incident, context.clock() + timedelta(seconds=DEADLINE_S))
     rights = await ask_rights(context, sorted({source.namespace for source in sources}))
     stations = []
@@ -88,7 +96,7 @@ async def plan(
         warnings.append("NetworkPolicies could not be read: nothing is known about what is expected")
     methods = sorted({s.method for s in usable})
     return ProbePlan(
-        NAME, arguments, QUESTION,
+        name, arguments, question,
         creates=creates,
         executes=tuple(_exec_words(s) for s in usable if s.method == CLIENT),
         reads=("the created pods, their events, and the same pods until they are gone",),
@@ -197,7 +205,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     started = context.clock()
     if plan.refused or not isinstance(plan.detail, Detail):
         why = plan.refused or "the plan was not made by this probe"
-        return ProbeResult(NAME, plan.arguments, started, context.clock(), complete=False, problems=(why,), conclusions=infer(()))
+        return ProbeResult(plan.probe, plan.arguments, started, context.clock(), complete=False, problems=(why,), conclusions=infer(()))
     measurement = _Measurement(context, plan.detail, progress or (lambda _: None))
     left: dict[Ref, str] = {}
     try:
@@ -209,7 +217,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     cells = infer_senders(cells, around)
     problems = (*measurement.stationing.problems, *measurement.problems, *left.values())
     return ProbeResult(
-        NAME, plan.arguments, started, context.clock(), cells, (), infer(cells, around),
+        plan.probe, plan.arguments, started, context.clock(), cells, (), infer(cells, around),
         created=tuple(measurement.stationing.created), left_behind=tuple(left),
         complete=all(cell.counted for cell in cells) and bool(cells), problems=tuple(dict.fromkeys(problems)),
         method=plan.method, requests=measurement.execs,

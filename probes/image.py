@@ -21,6 +21,9 @@ _WITH_SHELL = (
 )
 """Images known to have a shell and a way to connect, best first."""
 
+_LIKELY = re.compile(r"(^|/)(nginx|redis|postgres|mysql|mariadb|httpd|haproxy|memcached|rabbitmq|node|php|ruby|openjdk|tomcat)\b|ingress")
+"""Images that usually have a shell; tried after the client's own."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageChoice:
@@ -64,6 +67,7 @@ def choices(store: Store, node: str, client: Pod | None = None, given: str = "")
         for container in client.spec.containers:
             if container.image in present:
                 found.append(ImageChoice(container.image, True, f"the client's own image, already on {node}"))
+    found += [ImageChoice(name, True, f"already on {node}, usually has a shell") for name in present if _LIKELY.search(name.lower())][:1]
     if client is not None and not found:
         for container in client.spec.containers[:1]:
             found.append(ImageChoice(container.image, False, f"the client's own image, not known to be on {node}: a registry must answer"))

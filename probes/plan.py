@@ -61,6 +61,14 @@ def ready(store: Store, node: str) -> bool:
     return row is not None and any(c.type == "Ready" and c.status == "True" for c in row.status.conditions)
 
 
+def open_to_pods(store: Store, node: str) -> bool:
+    """Ready, and no taint keeps an ordinary pod away; a cordon does not, probe pods tolerate it."""
+    row: Node | None = store.get("Node", "", node)
+    if row is None or not ready(store, node):
+        return False
+    return not any(t.effect in ("NoSchedule", "NoExecute") and t.key != "node.kubernetes.io/unschedulable" for t in row.spec.taints)
+
+
 # ---- targets
 
 
@@ -282,12 +290,13 @@ def find_sources(store: Store, from_: str, targets: Targets, *, control: str = "
     else:
         _check_namespace(store, namespace)
         client = representative(store, namespace)
-    usable = [node for node in sorted(n for _, n in store.rows("Node")) if ready(store, node)]
+    usable = [node for node in sorted(n for _, n in store.rows("Node")) if open_to_pods(store, node)]
     if not usable and client is None:
         raise Unusable("No node is Ready and there is no running pod in the source namespace; nothing can measure from there.")
     first = client.spec.node_name if client is not None else ""
     if not name and first not in usable:
-        first = usable[0] if usable else first
+        with_image = [node for node in usable if any(c.on_node for c in choices(store, node, client))]
+        first = (with_image or usable or [first])[0]
     found = [Source(namespace, first or usable[0], client, "the client")]
     target_nodes = [t.node for t in targets.targets if t.node in usable]
     others = [node for node in dict.fromkeys([*target_nodes, *usable]) if node != found[0].node]

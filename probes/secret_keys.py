@@ -28,6 +28,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     started = context.clock()
     wanted = plan.arguments.get("namespace", "")
     rows, conclusions = [], []
+    writers: dict[str, list[str]] = {}
     for (namespace, name), (keys, users) in sorted(references(context.store, wanted).items()):
         ref = Ref("Secret", namespace, name)
         row: PartialObject | None = context.store.get("Secret", namespace, name)
@@ -49,6 +50,8 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
             who = f", last written by {last.manager} at {last.time:%Y-%m-%d %H:%M} UTC" if last is not None and last.time else ""
             seen = f"lacks {', '.join(missing)}" if missing else "has no keys at all"
             writer = last.manager if last is not None else "its writer"
+            if last is not None:
+                writers.setdefault(last.manager, []).append(f"{namespace}/{name}")
             rows.append(Row(ref, f"{seen}{who}", False, f"keys used by {by}"))
             conclusions.append(
                 Conclusion(
@@ -59,6 +62,12 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
             )  # fmt: skip
         else:
             rows.append(Row(ref, f"{len(there)} keys", True, "all keys that are used"))
+    for writer, names in sorted(writers.items()):
+        if len(names) > 1:
+            shown = ", ".join(names[:4]) + (" …" if len(names) > 4 else "")
+            claim = f"{writer} was the last to write to {len(names)} Secrets that lack keys now: {shown}"
+            following = f"stop {writer} before it empties more, then restore the keys; restart nothing until then"
+            conclusions.append(Conclusion(claim, Component("controller", writer), 0.95, following))
     return answer(plan, context, started, rows, conclusions, kinds=("Secret", "Pod"))
 
 

@@ -89,7 +89,7 @@ class Stationing:
     async def _start_pod(self, spot: Spot, owner: tuple[str, str]) -> None:
         station = spot.station
         assert station.manifest is not None
-        for attempt, image in enumerate(station.choices[:2]):
+        for attempt, image in enumerate(station.choices[:3]):
             again = self.identity.session if attempt else ""
             manifest = _with_image(station.manifest, image.image, image.pull_policy, owner, fresh=again)
             ref = pod_ref(manifest)

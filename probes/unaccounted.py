@@ -50,6 +50,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
             return str(error)
 
     rows, conclusions, problems = [], [], []
+    strange: dict[str, str] = {}
     for name, stats in zip(names, await each(names, look), strict=True):
         ref = Ref("Node", "", name)
         if isinstance(stats, str):
@@ -66,12 +67,14 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
         facts: dict[str, str | int | float | bool] = {"cores": round(cpu or 0.0, 3), "bytes": int(memory or 0)}
         rows.append(Row(ref, f"{told} beside pods, kubelet and runtime", normal, f"at most {CPU_LIMIT:g} core", facts))
         if normal is False:
-            conclusions.append(
-                Conclusion(
-                    f"{told} on {name} belong to no pod: something runs on the host itself", Component("node", name), 0.7,
-                    f"on {name}: ps -eo pid,ppid,user,%cpu,%mem,args --sort=-%cpu | head; look for what is not in a pod's cgroup",
-                )
-            )  # fmt: skip
+            strange[name] = told
+    if strange:
+        shown = "; ".join(f"{told} on {name}" for name, told in list(strange.items())[:4])
+        more = f" and {len(strange) - 4} more nodes" if len(strange) > 4 else ""
+        names_shown = ", ".join(list(strange)[:6])
+        following = "on such a node: ps -eo pid,ppid,user,%cpu,%mem,args --sort=-%cpu | head; look for what is not in a pod's cgroup"
+        claim = f"{shown}{more} belong to no pod: something runs on the host itself"
+        conclusions.append(Conclusion(claim, Component("node", names_shown), 0.75, following))
     return answer(plan, context, started, rows, conclusions, problems=problems, requests=len(names))
 
 
