@@ -1,4 +1,4 @@
-"""What one keystroke of a search costs at 300 runbooks, in CPU time: p50, p99 and worst, as ratios to the budget of 16 ms and to RapidFuzz alone.
+"""What one keystroke of a search costs at 300 runbooks, in CPU time, as ratios to the budget of 16 ms and to RapidFuzz alone.
 
 python -m bench.match [RUNBOOKS]
 """
@@ -23,7 +23,7 @@ TEXTS = Path(__file__).parents[1] / "tests" / "runbooks" / "symptoms.jsonl"
 
 
 def documents(count: int) -> list[Document]:
-    """Our own runbooks, repeated under other ids with shuffled phrases and some words of their own, so that the vocabulary grows as well."""
+    """Our own runbooks, repeated under other ids with shuffled phrases and words of their own, so that the vocabulary grows."""
     own = [document(runbook) for runbook in Library().runbooks]
     noise = random.Random(7)
     made = list(own)
@@ -31,7 +31,7 @@ def documents(count: int) -> list[Document]:
         base = own[len(made) % len(own)]
         words = [f"team{len(made)}word{number}" for number in range(5)]
         phrases = tuple(
-            (field, " ".join(noise.sample(text.split(), len(text.split())) + [noise.choice(words)])) for field, text in base.phrases
+            (field, " ".join([*noise.sample(text.split(), len(text.split())), noise.choice(words)])) for field, text in base.phrases
         )
         made.append(replace(base, id=f"{base.id}-{len(made)}", phrases=phrases))
     return [*made[:count], *outside()]

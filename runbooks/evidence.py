@@ -81,7 +81,7 @@ def holds(condition: Condition, symptom: Symptom, report: Report | None = None) 
         best = max(found, key=lambda one: one.share)
         return Held(condition, best.text, best.findings, best.share)
     if condition.all_of:
-        every = [holds(part, symptom, report) or holds(replace(part, weight=Weight.SUPPORT), symptom, report) for part in condition.all_of]
+        every = [holds(part, symptom, report) or holds(_anywhere(part), symptom, report) for part in condition.all_of]
         if not all(every) or not any(one and one.share == 1.0 for one in every):
             return None
         text = "; ".join(one.text for one in every if one)
@@ -91,6 +91,11 @@ def holds(condition: Condition, symptom: Symptom, report: Report | None = None) 
     if condition.on == "change":
         return _change(condition, symptom, report)
     return _finding(condition, symptom, report)
+
+
+def _anywhere(condition: Condition) -> Condition:
+    """The same condition, satisfied by findings outside the symptom too."""
+    return replace(condition, weight=Weight.SUPPORT, any_of=tuple(map(_anywhere, condition.any_of)))
 
 
 def _finding(condition: Condition, symptom: Symptom, report: Report | None) -> Held | None:

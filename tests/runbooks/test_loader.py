@@ -86,7 +86,8 @@ def test_a_broken_file_does_not_stop_the_rest(tmp_path: Path) -> None:
 
 def test_plain_markdown_loads_by_title_and_headings(tmp_path: Path) -> None:
     (tmp_path / "KubeNodeNotReady.md").write_text(
-        "---\ntitle: Kube Node Not Ready\nweight: 20\n---\n\n# KubeNodeNotReady\n\n## Meaning\n\nA node is not ready.\n\n```shell\nkubectl get node\n```\n"
+        "---\ntitle: Kube Node Not Ready\nweight: 20\n---\n\n# KubeNodeNotReady\n\n"
+        "## Meaning\n\nA node is not ready.\n\n```shell\nkubectl get node\n```\n"
     )
     library = Library([tmp_path], own=None)
     (runbook,) = library.runbooks

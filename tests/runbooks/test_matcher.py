@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cluster.objects import Ref
+from runbooks.evidence import fits, judge
+from runbooks.loader import Library
+from runbooks.matcher import Matcher
+from runbooks.needed import needed_words
+from runbooks.parse import parse
+from runbooks.terms import fold, terms
+from runbooks.words import outside
+from triage.finding import ChangeFact, Finding, Report, Severity, SharedAttribute, SinceSource, Symptom
+
+TEXTS = [json.loads(line) for line in (Path(__file__).parent / "symptoms.jsonl").read_text("utf-8").splitlines()]
+LIBRARY = Library()
+MATCHER, AGAIN = Matcher(LIBRARY), Matcher(Library())
+AT = datetime(2026, 11, 21, 3, 2, tzinfo=UTC)
+
+
+# ---- words
+
+
+def test_figures_on_real_symptom_texts() -> None:
+    fitting = [case for case in TEXTS if case["expected"]]
+    others = [case for case in TEXTS if not case["expected"]]
+    ranked = {case["text"]: MATCHER.match_words(case["text"]) for case in TEXTS}
+    first = sum(bool(found := ranked[case["text"]]) and found[0].id in case["expected"] for case in fitting) / len(fitting)
+    three = sum(any(match.id in case["expected"] for match in ranked[case["text"]][:3]) for case in fitting) / len(fitting)
+    false = sum(any(match.confident for match in ranked[case["text"]]) for case in others) / len(others)
+    assert len(TEXTS) >= 150
+    assert first >= 0.9, first
+    assert three >= 0.97, three
+    assert false <= 0.05, false
+
+
+@pytest.mark.parametrize("case", [case for case in TEXTS if case["source"].startswith("http")][::7], ids=lambda case: case["text"][:40])
+def test_the_score_is_explained_and_between_0_and_1(case: dict[str, Any]) -> None:
+    for match in MATCHER.match_words(case["text"]):
+        assert 0 <= match.score <= 1
+        assert match.for_
+    assert MATCHER.match_words(case["text"]) == AGAIN.match_words(case["text"]), "the same text gives the same answer"
+
+
+def test_what_fits_nothing_says_what_it_reads_like() -> None:
+    matches = MATCHER.match_words("x509: certificate has expired or is not yet valid on every kubelet")
+    assert not any(match.confident for match in matches)
+    assert any("certificate" in reason.text for match in matches for reason in match.against)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n", "???", "0", "a", "\u202e\x1b[31m", "挖", "x" * 100_000, "pod " * 20_000])
+def test_odd_input_gives_an_answer(text: str) -> None:
+    assert not any(match.confident for match in MATCHER.match_words(text))
+
+
+def test_typos_and_other_words() -> None:
+    assert MATCHER.match_words("PLEG is not helthy")[0].id == "container-runtime-hung"
+    assert MATCHER.match_words("kubelt memmory leak")[0].id == "kubelet-memory-leak"
+    assert MATCHER.match_words("KubeletPlegDurationHigh")[0].id == "container-runtime-hung"
+    assert MATCHER.match_words("服务器被挖矿")[0].id == "cryptomining-exposed-dashboard"
+
+
+@given(st.text(max_size=300))
+@settings(max_examples=60, deadline=None)
+def test_any_text_is_split_and_folded(text: str) -> None:
+    assert all(term.stem for term in terms(text))
+    assert fold(fold(text)) == fold(text)
+
+
+def test_needed_words_never_lose_a_match() -> None:
+    import re
+
+    patterns = {pattern for runbook in LIBRARY.runbooks for pattern in runbook.patterns} | {p for item in outside() for p in item.patterns}
+    samples = [fold(case["text"]) for case in TEXTS] + [fold(text) for runbook in LIBRARY.runbooks for text in runbook.symptoms]
+    hits = 0
+    for pattern in patterns:
+        words, compiled = needed_words(pattern), re.compile(pattern, re.IGNORECASE)
+        for text in samples:
+            if compiled.search(text):
+                hits += 1
+                assert not words or any(word in text for word in words), (pattern, text)
+    assert hits > 300
+    assert needed_words("(docker|containerd).{0,80}hang") == ("containerd", "docker")
+    assert needed_words("a|bcd") == ()
+    assert needed_words("(") == ()
+
+
+def test_a_changed_library_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "team.md").write_text("---\nid: team\ntitle: The frobnicator is jammed\n---\n# x\n")
+    library = Library([tmp_path])
+    matcher = Matcher(library)
+    assert matcher.match_words("frobnicator jammed")[0].id == "team"
+    (tmp_path / "team.md").write_text("---\nid: team\ntitle: The gizmo is bent\n---\n# x\n")
+    library.refresh()
+    assert matcher.match_words("gizmo bent")[0].id == "team"
+
+
+# ---- evidence
+
+
+def finding(rule: str, name: str = "n1", kind: str = "Node", **facts: Any) -> Finding:
+    return Finding(
+        f"{rule}:{kind}//{name}", rule, Ref(kind, "", name), f"{rule} on {name}", Severity.CRITICAL, "r", AT, SinceSource.EVENT, (), facts
+    )
+
+
+def symptom(*findings: Finding, changes: tuple[ChangeFact, ...] = (), shared: tuple[SharedAttribute, ...] = ()) -> Symptom:
+    return Symptom("s1", "t", Severity.CRITICAL, AT, tuple(one.object for one in findings), findings, shared, changes)
+
+
+def report(*symptoms: Symptom) -> Report:
+    found = tuple(one for item in symptoms for one in item.findings)
+    return Report(AT, True, (), symptoms, found, tuple(change for item in symptoms for change in item.changes))
+
+
+BOOK, _ = parse(
+    """---
+id: b
+title: B
+match:
+  strong:
+    - {finding: oom, where: {count: ">=2"}, step: look, text: Memory ran out}
+    - text: Both
+      all:
+        - {finding: left}
+        - any: [{finding: right}, {finding: other}]
+  support:
+    - {finding: hot, text: Hot, step: look}
+    - {change: rollout, within: 1h, text: Rolled out}
+    - {shared: node, text: One node}
+    - {finding: restart, count: 2, same: node, text: Restarts together}
+  refute:
+    - {finding: reboot, text: Rebooted}
+---
+# B
+""",
+    Path("b.md"),
+)
+
+
+def test_a_strong_condition_makes_it_confident_and_support_raises_it() -> None:
+    assert BOOK is not None
+    strong = judge(BOOK, symptom(finding("oom", count=4)))
+    assert (strong.score, strong.confident) == (0.7, True)
+    assert strong.for_[0].text == "Memory ran out: oom on n1"
+    assert strong.for_[0].findings == ("oom:Node//n1",)
+    assert ("Hot", "look") in [(reason.text, reason.step) for reason in strong.missing]
+    shared = (SharedAttribute("node", "n1", (7, 7), (0, 41), 0.001),)
+    change = ChangeFact(AT - timedelta(minutes=10), "rollout of x", Ref("Deployment", "a", "x"), "rollout")
+    more = judge(BOOK, symptom(finding("oom", count=4), finding("hot"), changes=(change,), shared=shared))
+    assert more.score > strong.score
+    assert [reason.text.split(":")[0] for reason in more.for_] == ["Memory ran out", "Hot", "Rolled out", "One node"]
+
+
+def test_without_a_strong_condition_it_is_only_worth_ruling_out() -> None:
+    assert BOOK is not None
+    weak = judge(BOOK, symptom(finding("hot"), finding("oom", count=1)))
+    assert not weak.confident
+    assert 0 < weak.score <= 0.4
+
+
+def test_refutation_is_shown_and_lowers() -> None:
+    assert BOOK is not None
+    refuted = judge(BOOK, symptom(finding("oom", count=4), finding("reboot")))
+    assert not refuted.confident
+    assert [reason.text for reason in refuted.against] == ["Rebooted: reboot on n1"]
+
+
+def test_old_changes_do_not_count() -> None:
+    assert BOOK is not None
+    old = ChangeFact(AT - timedelta(hours=3), "rollout of x", Ref("Deployment", "a", "x"), "rollout")
+    assert len(judge(BOOK, symptom(finding("oom", count=4), changes=(old,))).for_) == 1
+
+
+def test_all_needs_all_and_one_of_them_here() -> None:
+    assert BOOK is not None
+    assert not judge(BOOK, symptom(finding("left"))).confident
+    assert judge(BOOK, symptom(finding("left"), finding("other"))).confident
+    here, there = symptom(finding("left")), symptom(finding("right", "n2"))
+    assert judge(BOOK, here, report(here, there)).confident, "the second part may be elsewhere in the cluster"
+    away = symptom(finding("hot"))
+    assert not judge(BOOK, away, report(away, here, there)).confident
+
+
+def test_same_counts_the_largest_group() -> None:
+    assert BOOK is not None
+    apart = judge(BOOK, symptom(finding("restart", "p1", node="a"), finding("restart", "p2", node="b")))
+    assert apart.for_ == ()
+    together = judge(
+        BOOK, symptom(finding("restart", "p1", node="a"), finding("restart", "p2", node="a"), finding("restart", "p3", node="b"))
+    )
+    assert len(together.for_[0].findings) == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fact", "good"),
+    [
+        ("x", "x", True), ("x", "y", False), (["x", "y"], "y", True), (">=3", 3, True), (">=3", 2, False), ("<3", 2.5, True),
+        (">=1", True, False),
+        ("~^do", "Docker", True), ("!x", "y", True), ("!x", None, False), (True, True, True), (True, 1, False), (False, False, True),
+        ("present", "", False), ("present", ("a",), True), ("a", ("b", "a"), True), (3, 3, True), ("present", None, False),
+    ],
+)  # fmt: skip
+def test_facts(wanted: Any, fact: Any, good: bool) -> None:
+    assert fits(wanted, fact) is good
+
+
+def test_words_and_evidence_together() -> None:
+    seen = report(
+        symptom(
+            finding(
+                "node-system-oom", count=4, victim_runtime=False, victim_kubelet=False, no_limit_owners=("Deployment logging/elastalert",)
+            )
+        )
+    )
+    alone = MATCHER.match("", seen)
+    assert alone[0].id == "nodes-notready-system-oom"
+    assert alone[0].confident
+    words = MATCHER.match("nodes go NotReady one after another", seen)
+    without = MATCHER.match("nodes go NotReady one after another", None)
+    assert words[0].id == without[0].id == "nodes-notready-system-oom"
+    assert words[0].score > without[0].score
+    assert MATCHER.match("", None) == []
+    other = MATCHER.match("kubelet memory leak", seen)
+    assert other[0].id == "kubelet-memory-leak", "what the human says comes first"
+
+
+def test_a_healthy_cluster_matches_nothing() -> None:
+    assert MATCHER.match("", report()) == []

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cluster.objects import Ref
+from runbooks import steps
+from runbooks.loader import Library
+from runbooks.model import StepKind
+from runbooks.parse import parse
+from runbooks.steps import Lead
+from triage.finding import Evidence, Finding, Severity, SharedAttribute, SinceSource, Symptom
+
+TEXT = """---
+id: walk
+title: Walk
+---
+## Stop the bleeding
+
+```ask
+id: first
+question: First?
+expected: yes
+kubectl: kubectl -n {namespace} delete pod {pod} --request-timeout=5s
+answers:
+  yes: Good. -> section:verify
+  no: Look. -> look
+  other-book: Elsewhere. -> runbook:other
+```
+
+## Find out
+
+```check
+id: look
+question: Look?
+kind: Pod
+namespace: "{namespace}"
+params: {namespace: kube-system, limit: "5"}
+each: "true"
+expected: yes
+answers:
+  pass: Fine.
+  fail: Bad. -> escalate
+```
+
+## Verify
+
+```wait
+id: calm
+question: Calm?
+kind: Node
+until: "true"
+deadline: 5m
+expected: calm
+answers:
+  reached: Done. -> done
+```
+"""
+RUNBOOK, PROBLEMS = parse(TEXT, Path("walk.md"))
+AT = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def symptom(*objects: Ref, shared: tuple[SharedAttribute, ...] = (), **facts: str) -> Symptom:
+    finding = Finding(
+        "f:1", "f", objects[0], "claim", Severity.WARNING, "rule", AT, SinceSource.STATUS, (Evidence("x", "y"),), facts, related=objects[1:]
+    )
+    return Symptom("s", "title", Severity.WARNING, AT, objects[:1], (finding,), shared)
+
+
+def test_answers_lead_on() -> None:
+    assert RUNBOOK is not None
+    assert PROBLEMS == ()
+    first = steps.first(RUNBOOK)
+    assert first is not None
+    assert steps.next_step(RUNBOOK, first, "YES").target == "calm", "a section leads to its first step, in any case of letters"
+    assert steps.next_step(RUNBOOK, first, "no").target == "look"
+    other = steps.next_step(RUNBOOK, first, "other-book")
+    assert (other.lead, other.target) == (Lead.RUNBOOK, "other")
+    look = RUNBOOK.step("look")
+    assert look is not None
+    assert steps.next_step(RUNBOOK, look, "pass").target == "calm", "without an arrow it goes on"
+    assert steps.next_step(RUNBOOK, look, "fail").lead is Lead.ESCALATE
+    assert steps.next_step(RUNBOOK, look, "unknown").target == "calm", "an answer that is not declared goes on"
+    calm = RUNBOOK.step("calm")
+    assert calm is not None
+    assert (calm.kind, calm.deadline) == (StepKind.WAIT, 300.0)
+    assert steps.next_step(RUNBOOK, calm, "reached").lead is Lead.DONE
+    assert steps.next_step(RUNBOOK, calm, "deadline").lead is Lead.DONE, "the last step without a declared answer ends"
+
+
+def test_progress_is_read_from_results_alone() -> None:
+    assert RUNBOOK is not None
+    begun = steps.progress(RUNBOOK, {})
+    assert (begun.next, begun.open) == ("first", ("first", "look", "calm"))
+    after = steps.progress(RUNBOOK, {"first": "no", "look": "unknown", "gone": "yes"})
+    assert (after.answered, after.unknown, after.next) == (("first",), ("look",), "calm")
+
+
+def test_parameters_say_where_they_come_from() -> None:
+    assert RUNBOOK is not None
+    first, look = RUNBOOK.step("first"), RUNBOOK.step("look")
+    assert first is not None
+    assert look is not None
+    seen = symptom(Ref("Pod", "shop", "cart-1"), Ref("Pod", "shop", "cart-2"), Ref("Node", "", "n1"))
+    values = {value.name: value for value in steps.resolve(first, seen)}
+    assert (values["namespace"].value, values["pod"].value, values["pod"].others) == ("shop", "cart-1", ("cart-2",))
+    assert values["pod"].origin == "first of 2 in the symptom"
+    nothing = {value.name: value for value in steps.resolve(look, None)}
+    assert (nothing["namespace"].value, nothing["namespace"].origin) == ("kube-system", "default of the runbook")
+    typed = {value.name: value for value in steps.resolve(look, seen, {"namespace": "mine"})}
+    assert (typed["namespace"].value, typed["namespace"].origin) == ("mine", "typed")
+
+
+def test_shared_attributes_come_before_objects() -> None:
+    assert RUNBOOK is not None
+    look = RUNBOOK.step("look")
+    assert look is not None
+    shared = (SharedAttribute("namespace", "shared-ns", (7, 7), (0, 41), 0.001),)
+    values = {value.name: value for value in steps.resolve(look, symptom(Ref("Pod", "shop", "cart-1"), shared=shared))}
+    assert (values["namespace"].value, values["namespace"].origin) == ("shared-ns", "7 of 7 failing objects share it")
+
+
+@pytest.mark.parametrize("hostile", ["x; rm -rf /", "$(id)", "`id`", "a b", "'"])
+def test_commands_are_quoted_and_unknown_places_stay_visible(hostile: str) -> None:
+    assert RUNBOOK is not None
+    first = RUNBOOK.step("first")
+    assert first is not None
+    shown = steps.command(first, {"namespace": hostile})
+    assert "delete pod POD " in shown
+    import shlex
+
+    assert shlex.split(shown)[2] == hostile
+
+
+def test_every_step_of_our_library_is_walkable() -> None:
+    for runbook in Library().runbooks:
+        first = steps.first(runbook)
+        assert first is not None, runbook.id
+        for step in runbook.steps():
+            for answer in step.answers:
+                lead = steps.next_step(runbook, step, answer.when)
+                if lead.lead is Lead.STEP:
+                    assert runbook.step(lead.target), (runbook.id, step.id, answer.when)
+
+
+def test_no_walk_of_our_library_runs_in_a_circle_only() -> None:
+    """From every step some answers lead to an end: done, escalate or another runbook."""
+    for runbook in Library().runbooks:
+        for start in runbook.steps():
+            seen, todo, ends = {start.id}, [start], False
+            while todo and not ends:
+                step = todo.pop()
+                for answer in step.answers:
+                    lead = steps.next_step(runbook, step, answer.when)
+                    ends = ends or lead.lead is not Lead.STEP
+                    if lead.target not in seen and (found := runbook.step(lead.target)):
+                        seen.add(found.id)
+                        todo.append(found)
+            assert ends, (runbook.id, start.id)
