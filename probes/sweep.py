@@ -1,7 +1,7 @@
 """Finding and removing what is ours: at exit, on signals, at the next start and on demand.
 
-Ours is what carries the label; of that, removed is what belongs to this session, what an open intent row of our record names, and what has
-outlived its deadline. What another living session made is only reported. An object without the label is never touched, whatever a row says.
+Ours is what carries the label; of that, removed is what belongs to this session (at its end), what an open intent row of our record names,
+and what has outlived its deadline. What another living session made is only reported. An object without the label is never touched, whatever a row says.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Scope(enum.StrEnum):
     SESSION = "session"
     """What this run made: at exit and on signals."""
     RECORD = "record"
-    """That, what open rows of our record name, and what has expired: at the next start."""
+    """What open rows of earlier runs name, and what has expired: at the next start. What this run is at work with is left alone."""
     ALL = "all"
     """Everything with our label, other operators' included: on demand only."""
 
@@ -70,10 +70,12 @@ async def sweep(context: ProbeContext, scope: Scope = Scope.RECORD, *, limit_s: 
     if context.api is None:
         return SweepReport(problems=("There is no connection to the API server: nothing was swept, it is done at the next start.",))
     intents = {intent.ref: intent for intent in context.ledger.open_intents()}
-    if scope is Scope.SESSION:
-        intents = {ref: intent for ref, intent in intents.items() if intent.session == context.session}
-        if not intents:
-            return SweepReport()
+    if scope is not Scope.ALL:
+        # At the start a probe may begin while the sweep still runs: its objects are not leftovers.
+        own = scope is Scope.SESSION
+        intents = {ref: intent for ref, intent in intents.items() if (intent.session == context.session) is own}
+    if scope is Scope.SESSION and not intents:
+        return SweepReport()
     owned: dict[Ref, Owned] = {}
     problems: list[str] = []
     seen_everywhere = True
@@ -94,9 +96,10 @@ async def sweep(context: ProbeContext, scope: Scope = Scope.RECORD, *, limit_s: 
     for ref, each in owned.items():
         named = ref in intents and intents[ref].session == each.session
         expired = each.expires is None or each.expires <= now
-        if each.session == context.session or named or scope is Scope.ALL or (scope is Scope.RECORD and expired):
+        own = each.session == context.session
+        if scope is Scope.ALL or (own if scope is Scope.SESSION else (named or expired) and not own):
             mine[ref] = each.uid
-        else:
+        elif not own:
             others.append(each)
     left = await remove_all(context, mine, limit_s=limit_s)
     if seen_everywhere and not problems:

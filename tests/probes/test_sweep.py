@@ -105,3 +105,19 @@ async def test_at_exit_only_the_own_session_is_swept_and_no_request_is_made_with
 async def test_on_demand_everything_goes() -> None:
     cluster = cluster_with(owned(NOW, FOREIGN, minutes=5))
     assert len((await sweep(cluster.context(), Scope.ALL)).removed) == 1
+
+
+async def test_the_sweep_at_the_start_leaves_alone_what_a_probe_has_just_begun() -> None:
+    cluster = cluster_with()
+    context = cluster.context()
+    begun = owned(NOW, context.session, minutes=9)
+    cluster.objects |= cluster_with(begun).objects
+    here, planned = Ref("ConfigMap", "nginx", begun["metadata"]["name"]), Ref("Pod", "nginx", "stanch-probe-not-yet")
+    for ref in (here, planned):
+        context.ledger.intend(Intent(context.session, ref, "probe", NOW + timedelta(minutes=9)))
+    report = await sweep(context, Scope.RECORD)
+    assert (report.removed, report.others) == ((), ())
+    assert len(cluster.objects) == 1
+    assert len(context.ledger.open_intents()) == 2, "an object that is about to be created is not missing"
+    assert (await sweep(context, Scope.SESSION)).removed == (here,)
+    assert context.ledger.open_intents() == ()
