@@ -41,8 +41,8 @@ def options_of(arguments: argparse.Namespace, *, record: bool = True) -> Options
 
 
 def on_terminal() -> bool:
-    """Whether screens can be drawn: a terminal at both ends that is not dumb."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    """Whether screens can be drawn: a terminal at both ends (they are drawn on standard error) that is not dumb."""
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and os.environ.get("TERM", "dumb") != "dumb"
 
 
 async def read_once(investigation: LiveInvestigation, wait: float) -> View:

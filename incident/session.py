@@ -311,8 +311,10 @@ class LiveInvestigation:
         if any(kind.heard is not None for kind in freshness.values()):
             self._report = parts.engine.report(now, live.store, freshness, parts.measured())
             self._symptoms = parts.ranking.rank(self._report, parts.library.generation)
-            for draft in parts.observer.observe(self._report, self._symptoms, now):
-                parts.record.append(draft)
+            if live.loaded():
+                # Before that, what is missing may only not have been read yet: nothing of it belongs into the record.
+                for draft in parts.observer.observe(self._report, self._symptoms, now):
+                    parts.record.append(draft)
         for draft in parts.observer.reach(self._api_view()):
             parts.record.append(draft)
 

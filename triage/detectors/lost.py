@@ -180,8 +180,9 @@ def system_emptied(view: View, index: Index) -> Iterator[Finding]:
     A cluster that never had any (a test cluster) has no trace of one either: a trace is asked for (Leases of components, Secrets,
     ConfigMaps or Services of add-ons, events about pods there).
     """
-    if not all(view.readable(k) or view.freshness.get(k) is not None for k in ("Pod", "DaemonSet", "Deployment")):
-        return
+    known = [view.freshness.get(kind) for kind in ("Pod", "DaemonSet", "Deployment", "Node")]
+    if not all(state is not None and state.complete() for state in known):
+        return  # what is still being read is not gone
     nodes = [
         n
         for n in view.store.all("Node", Node)
