@@ -1,7 +1,8 @@
 """Finding and removing what is ours: at exit, on signals, at the next start and on demand.
 
-Ours is what carries the label; of that, removed is what belongs to this session (at its end), what an open intent row of our record names,
-and what has outlived its deadline. What another living session made is only reported. An object without the label is never touched, whatever a row says.
+Ours is what carries the label. Of that, removed is what this session made (at its end), what an open intent row of our record names, and
+what has outlived its deadline. What another living session made is only reported. An object without the label is never touched, whatever
+a row says.
 """
 
 from __future__ import annotations
