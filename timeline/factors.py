@@ -12,9 +12,14 @@ from typing import Final
 
 import msgspec
 
+from timeline.entry import Entry
 from timeline.view import Line
 
 KINDS: Final = ("trigger", "latent", "detection", "observability", "process", "knowledge")
+
+
+_MOST_CHANGES: Final = 6
+"""Changes offered as triggers; the rest is in the observations."""
 
 
 class Factor(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,16 +121,39 @@ def factors(lines: Sequence[Line]) -> Sequence[Factor]:
     recorded = [_recorded(line) for line in lines if line.entry.kind == "contributing-factor" and not line.hidden]
     taken = {factor.title.casefold() for factor in recorded}
     candidates: dict[str, Factor] = {}
+    changes: dict[str, Factor] = {}
     for line in lines:
         entry = line.entry
         if entry.kind != "observation" or line.hidden or entry.pending:
             continue
+        said = _said(entry)
         for kind, title, pattern in _HINTS:
-            if title.casefold() not in taken and pattern.search(entry.text):
+            if title.casefold() not in taken and pattern.search(said):
                 before = candidates.get(title)
                 seqs = (*before.seqs, entry.seq) if before else (entry.seq,)
                 candidates[title] = Factor(title=title, kind=kind, seqs=seqs, candidate=True)
-    return [*recorded, *candidates.values()]
+        for title in _changes(entry):
+            if len(changes) < _MOST_CHANGES or title in changes:
+                before = changes.get(title)
+                seqs = (*before.seqs, entry.seq) if before else (entry.seq,)
+                changes[title] = Factor(title=title, kind="trigger", seqs=seqs, candidate=True)
+    return [*recorded, *changes.values(), *candidates.values()]
+
+
+def _said(entry: Entry) -> str:
+    """The text of an observation and the claims of its findings, a line each."""
+    findings = entry.data.get("findings", ())
+    claims = [str(finding.get("claim", "")) for finding in findings if isinstance(finding, dict)] if isinstance(findings, list) else []
+    return "\n".join([entry.text, *claims])
+
+
+def _changes(entry: Entry) -> list[str]:
+    """What changed shortly before, as the observation knows it."""
+    changes = entry.data.get("changes", ())
+    if not isinstance(changes, list):
+        return []
+    found = [change for change in changes if isinstance(change, dict)]
+    return [f"Changed shortly before: {change.get('object', '')} {change.get('what', '')} ({change.get('at', '')})" for change in found]
 
 
 def _recorded(line: Line) -> Factor:

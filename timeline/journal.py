@@ -27,7 +27,7 @@ from timeline.intents import unfinished
 from timeline.opening import here, redaction_key, reserve
 from timeline.prepare import Origin, check, prepare
 from timeline.redact import Redactor
-from timeline.rows import SELECT, from_row
+from timeline.rows import SELECT, from_foreign_row
 from timeline.sidecar import Sidecar
 from timeline.snapshot import open_following
 from timeline.storage import MOUNTINFO, JournalError
@@ -384,7 +384,7 @@ class Journal:
             last = self._read[-1].seq if self._read else 0
             try:
                 rows = self._reader.execute(SELECT + " WHERE seq > ? ORDER BY seq", [last]).fetchall()
-                self._read.extend(from_row(row) for row in rows)
+                self._read.extend(from_foreign_row(row) for row in rows)
             except (sqlite3.Error, ValueError) as error:
                 raise JournalError(f"{self.path.name} is damaged ({error}); run `stanch timeline salvage`") from error
             return list(self._read)

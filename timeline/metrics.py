@@ -57,7 +57,8 @@ def duration(seconds: float) -> str:
 def milestones(lines: Sequence[Line]) -> Milestones:
     """The newest entry that states each milestone; hidden ones do not count.
 
-    Without a stated start the impact began with the first thing observed, and `started` is that entry.
+    Without a stated start the impact began with the first critical thing observed (or the first at all), and `started` is that
+    entry.
     """
     found: dict[str, Entry] = {}
     for line in sorted(lines, key=lambda line: (line.entry.pending, line.entry.seq)):
@@ -66,7 +67,8 @@ def milestones(lines: Sequence[Line]) -> Milestones:
     if "started" not in found:
         observed = [line.entry for line in lines if line.entry.kind == "observation" and not line.hidden]
         if observed:
-            found["started"] = observed[0]
+            critical = [entry for entry in observed if entry.data.get("severity") == "critical"]
+            found["started"] = (critical or observed)[0]
     stated = [(name, found[name]) for name in MILESTONES if name in found]
     warnings = [
         f"{later} ({_at(after)}, seq {after.seq}) lies before {earlier} ({_at(before)}, seq {before.seq})"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from timeline.clean import clean, clean_value
 from timeline.entry import Entry, ObjectRef, canonical, parse_stamp, stamp
 from timeline.storage import ENTRY_COLUMNS, Row
 
@@ -18,6 +19,7 @@ _PLAIN: Final = (
     "occurred_precision", "time_source", "kind", "phase", "actor", "host", "context", "cluster_uid", "namespace", "text", "confidence",
     "run_id", "step_id", "audit_id", "supersedes", "reason", "prev_hash", "hash",
 )  # fmt: skip
+_DATA: Final = list(ENTRY_COLUMNS).index("data")
 _OBJECT: Final = ("kind", "namespace", "name", "uid", "resource_version")
 
 
@@ -37,6 +39,18 @@ def to_row(entry: Entry) -> Row:
     }
     row |= {f"object_{name}": getattr(entry.object, name) if entry.object else "" for name in _OBJECT}
     return row
+
+
+def from_foreign_row(values: Sequence[Any]) -> Entry:
+    """As `from_row`, for showing: a file that others wrote may hold what this program would never have stored.
+
+    An entry that had to be cleaned no longer has its hash; `verify` reads what is stored. Raises ValueError.
+    """
+    cleaned = [clean(value) if isinstance(value, str) else value for value in values]
+    entry = from_row(cleaned)
+    if "\\u" in cleaned[_DATA]:  # JSON hides control characters behind escapes
+        entry = msgspec.structs.replace(entry, data=clean_value(entry.data))
+    return entry
 
 
 def from_row(values: Sequence[Any]) -> Entry:

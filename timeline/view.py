@@ -102,13 +102,20 @@ def _edited(entry: Entry, revision: Entry) -> Entry:
 def _suggested(entries: Sequence[Entry]) -> set[str]:
     """Ids that the tool proposes for the draft: first sight, transitions, everything done, said and decided."""
     chosen: set[str] = set()
+    followed: set[object] = set()
     observations = 0
     top_match = ""
     for entry in entries:
         if entry.kind == "observation":
-            severity = entry.data.get("severity")
             observations += 1
-            if observations == 1 or severity == "critical":
+            symptom = entry.data.get("symptom")
+            critical = entry.data.get("severity") == "critical"
+            ended = entry.data.get("event") == "cleared" and symptom in followed
+            if observations == 1 or critical or ended:
+                chosen.add(entry.id)
+                followed.add(symptom)
+        elif entry.kind == "note":
+            if not entry.data.get("event"):  # the tool's own notes (a step gone to, something noticed) say which event they are
                 chosen.add(entry.id)
         elif entry.kind == "match":
             best = str(entry.data.get("runbook", entry.data.get("id", entry.text)))
@@ -122,5 +129,5 @@ def _suggested(entries: Sequence[Entry]) -> set[str]:
 
 _SUGGESTED: Final = frozenset(
     {"incident-opened", "incident-closed", "incident-reopened", "connectivity", "probe-result", "action-intent", "action-result",
-     "action-declined", "note", "hypothesis", "milestone"}
+     "action-declined", "hypothesis", "milestone"}
 )  # fmt: skip

@@ -8,6 +8,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,10 +16,11 @@ from markdown_it import MarkdownIt
 
 from tests.timeline.conftest import START
 from tests.timeline.story import tell
-from timeline.entry import Capture, Draft, ObjectRef
-from timeline.export import TEMPLATES, to_html, to_markdown, write_draft
+from timeline.entry import NO_HASH, Capture, Draft, ObjectRef, canonical, seal, stamp, to_record
+from timeline.export import TEMPLATES, import_jsonl, to_html, to_markdown, write_draft
 from timeline.export.markdown import inert
 from timeline.export.regions import Region, merge, wrap
+from timeline.handoff import handoff
 from timeline.journal import Journal
 
 HOSTILE = [
@@ -98,6 +100,17 @@ def _fill_with(journal: Journal, texts: list[str]) -> None:
             Draft(kind="question", text=text, data={"owner": text}),
             Draft(kind="follow-up", text=text, data={"owner": text}),
             Draft(kind="step-intent", text=text),
+            Draft(
+                kind="observation",
+                text=text,
+                data={
+                    "title": text,
+                    "severity": "critical",
+                    "shared": [text],
+                    "findings": [{"claim": text + " no memory limit"}],
+                    "changes": [{"at": text, "what": text, "object": text}],
+                },
+            ),
         ):
             journal.append(draft)
 
@@ -112,6 +125,31 @@ def test_nothing_in_a_draft_is_active(new_journal: Callable[..., Journal], templ
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
         outside_code = re.sub(r"(`+)[\s\S]*?\1", "", text)
         assert not re.search(r"@team|#12|\bGH-4|https?://", outside_code)
+
+
+def test_a_record_that_others_wrote_is_no_way_in(journal: Journal, tmp_path: Path) -> None:
+    """Hand-made entries with a valid chain: words where ours would be, control characters where ours are cleaned."""
+    first, entries = journal.entries()[0], []
+    for number, hostile in enumerate(HOSTILE):
+        text = hostile + "\x1b]52;c;eA==\x07\u202e"
+        for kind in (text, "observation", "probe-intent", "hypothesis", "contributing-factor", "step-result", "note"):
+            forged = dict.fromkeys(("text", "phase", "confidence", "occurred_precision", "audit_id", "actor", "context", "reason"), text)
+            data = {"title": text, "intent_id": text, "status": "open", "factor_kind": text, "state": text}
+            reference = ObjectRef(kind=text, name=text)
+            entry = msgspec.structs.replace(first, id=f"id{number}{kind}", kind=kind, object=reference, data=data, **forged)
+            entries.append(seal(entry, len(entries) + 1, entries[-1].hash if entries else NO_HASH))
+    header = {"schema": "stanch.timeline/1", "type": "incident", "incident": HOSTILE[3], "title": "", "created_at": stamp(START)}
+    end = {"type": "end", "entries": len(entries), "head": entries[-1].hash, "evidence": 0}
+    records = [header, *({"type": "entry", "entry": to_record(entry)} for entry in entries), end]
+    with import_jsonl([canonical(record) for record in records], tmp_path / "hostile.db") as copy:
+        assert copy.verify().ok
+        assert not any(re.search(r"[\x00-\x08\x0b-\x1f\u202e]", repr(entry).encode().decode("unicode_escape")) for entry in copy.entries())
+        assert _active(to_markdown(copy)) == []
+        elements = _Elements()
+        elements.feed(to_html(copy))
+        assert elements.active == []
+        brief = handoff(copy, START)
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", to_markdown(copy) + to_html(copy) + brief)
 
 
 @given(st.text(st.characters() | st.sampled_from("`|<>[]()!\\*_~#@/-\n\r\x1b&"), max_size=60))

@@ -103,6 +103,21 @@ def test_story_four_gives_candidates_each_with_an_entry(journal: Journal) -> Non
     assert "root cause" not in str(found).lower()
 
 
+def test_what_changed_before_is_a_candidate_for_a_trigger(journal: Journal) -> None:
+    change = {"at": "2026-11-21T02:58:00Z", "what": "created, image tag latest pulled", "object": "Pod kube-system/kube-router-x7"}
+    data = {"findings": [{"claim": "container kube-router has no memory limit"}], "changes": [change]}
+    entry = journal.append(Draft(kind="observation", text="connections refused", data=data))
+    found = factors(journal.latest())
+    assert [(factor.kind, factor.seqs) for factor in found] == [("trigger", (entry.seq,)), ("latent", (entry.seq,))]
+    assert "kube-router-x7 created" in found[0].title
+
+
+def test_the_impact_begins_with_the_first_critical_thing(journal: Journal) -> None:
+    journal.append(Draft(kind="observation", text="an old warning", occurred_at=START - timedelta(hours=5), data={"severity": "warning"}))
+    journal.append(Draft(kind="observation", text="refused", occurred_at=START - timedelta(minutes=5), data={"severity": "critical"}))
+    assert milestones(journal.latest()).entries["started"].text == "refused"
+
+
 def test_no_observation_no_candidate(journal: Journal) -> None:
     journal.append(Draft(kind="note", text="no memory limit, single replica, SystemOOM"))
     journal.append(Draft(kind="observation", text="12 pods are healthy with limits"))

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import Final
 
 from timeline.entry import Entry
-from timeline.export.document import Block, Cell, Fence, Items, Para, Table
-from timeline.export.wording import Wording, excerpt, moment, seqs
+from timeline.export.document import Block, Cell, Fence, Items, Outside, Para, Table
+from timeline.export.wording import Wording, excerpt, moment, seqs, word
 from timeline.metrics import duration, milestones, phases
 from timeline.metrics import metrics as find_metrics
 from timeline.view import draft_lines
@@ -24,7 +24,7 @@ def metrics(w: Wording) -> list[Block]:
     blocks: list[Block] = [Table(("Metric", "Meaning", "Value (HH:MM:SS)", "From"), rows)]
     spent = phases(w.source.lines)
     if spent:
-        blocks.append(Items(tuple((f"{phase}: {duration(seconds)}",) for phase, seconds in spent.items())))
+        blocks.append(Items(tuple((word(phase), f": {duration(seconds)}") for phase, seconds in spent.items())))
     blocks += [Para((f"Check the order: {warning}.",)) for warning in milestones(w.source.lines).warnings]
     return blocks
 
@@ -33,21 +33,24 @@ def unknown(w: Wording) -> list[Block]:
     """Intents without a result."""
     if not w.source.unfinished:
         return [Para(("None: every intent has a result.",))]
-    return [
-        Items(
-            tuple((f"{moment(entry)} UTC, {entry.kind} without a result: ", w.text(entry), seqs(entry)) for entry in w.source.unfinished),
-            tasks=True,
-        )
-    ]
+    return [Items(tuple(_line(w, entry, " without a result: ") for entry in w.source.unfinished), tasks=True)]
 
 
 def unsupported(w: Wording) -> list[Block]:
     """Key entries without evidence."""
-    bare = [line.entry for line in draft_lines(w.source.lines) if line.entry.kind in _CLAIMS and not line.entry.evidence]
+    bare = [line.entry for line in draft_lines(w.source.lines) if line.entry.kind in _CLAIMS and not _supported(line.entry)]
     if not bare:
         return [Para(("None: every key entry has evidence.",))]
-    items: list[Cell] = [(f"{moment(entry)} UTC, {entry.kind} ({entry.confidence}): ", w.text(entry), seqs(entry)) for entry in bare]
-    return [Items(tuple(items))]
+    return [Items(tuple(_line(w, entry, " (", word(entry.confidence), "): ") for entry in bare))]
+
+
+def _line(w: Wording, entry: Entry, *between: str | Outside) -> Cell:
+    return (f"{moment(entry)} UTC, ", word(entry.kind), *between, w.text(entry), seqs(entry))
+
+
+def _supported(entry: Entry) -> bool:
+    """Bytes that were seen, or findings that the tool took from objects."""
+    return bool(entry.evidence or entry.data.get("findings") or entry.data.get("event") == "cleared")
 
 
 def evidence(w: Wording) -> list[Block]:

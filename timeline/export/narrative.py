@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from timeline.entry import Entry
 from timeline.export.document import Block, Cell, Items, Outside, Para, Table
-from timeline.export.wording import Wording, happened, moment, numbers, recorded, seqs, window
+from timeline.export.wording import Wording, happened, moment, numbers, recorded, seqs, window, word
 from timeline.factors import factors as find_factors
+from timeline.intents import pair
 from timeline.metrics import milestones
 from timeline.view import Line, draft_lines
 
@@ -24,6 +23,12 @@ def summary(w: Wording) -> list[Block]:
     if observed:
         first = observed[0]
         items.append((f"First seen at {moment(first)} UTC: ", w.text(first), seqs(first)))
+        worst = next((entry for entry in observed if entry.data.get("severity") == "critical"), None)
+        if worst is not None and worst is not first:
+            items.append((f"First critical at {moment(worst)} UTC: ", w.text(worst), seqs(worst)))
+        shared = (worst or first).data.get("shared")
+        if isinstance(shared, list) and shared:
+            items.append(("What the failing things share: ", w.out(str(shared[0])), seqs(worst or first)))
     matches = [line.entry for line in lines if line.entry.kind == "match"]
     if matches:
         last = matches[-1]
@@ -48,14 +53,18 @@ def impact(w: Wording) -> list[Block]:
         window("Impact", start, mitigated, "mitigated"),
         window("Response", marks.get("detected") or start, resolved, "resolved"),
     ]
-    seen: dict[tuple[str, str, str], Entry] = {}
+    most: dict[str, tuple[int, Entry]] = {}
     for line in w.lines:
-        reference = line.entry.object
-        if line.entry.kind == "observation" and reference is not None:
-            seen.setdefault((reference.kind, reference.namespace, reference.name), line.entry)
-    for kind, count in sorted(Counter(kind for kind, _, _ in seen).items()):
-        cited = [entry for (seen_kind, _, _), entry in seen.items() if seen_kind == kind]
-        items.append((w.out(kind), f": {count} seen failing", seqs(*cited)))
+        entry = line.entry
+        if entry.kind != "observation" or entry.data.get("event") == "cleared":
+            continue
+        count = entry.data.get("count", 1)
+        count = count if isinstance(count, int) else 1
+        title = str(entry.data.get("title") or entry.object or entry.text)
+        if title not in most or most[title][0] < count:
+            most[title] = (count, entry)
+    for title, (count, entry) in most.items():
+        items.append((w.out(title), f": {count} object{'s' if count != 1 else ''} at most", seqs(entry)))
     return [Items(tuple(items))]
 
 
@@ -70,7 +79,7 @@ def timeline(w: Wording) -> list[Block]:
 
 def _row(w: Wording, line: Line) -> tuple[Cell, ...]:
     entry = line.entry
-    what: list[str | Outside] = [f"{entry.kind}: "]
+    what: list[str | Outside] = [word(entry.kind), ": "]
     if entry.object is not None and str(entry.object) not in entry.text:
         what += [w.out(str(entry.object)), " "]
     what.append(w.text(entry))
@@ -79,13 +88,13 @@ def _row(w: Wording, line: Line) -> tuple[Cell, ...]:
     if line.edited:
         what.append(f" (edited; as recorded: seq {entry.seq})")
     if entry.confidence != "observed":
-        what.append(f" ({entry.confidence})")
+        what += [" (", word(entry.confidence), ")"]
     return (
         (happened(entry),),
         (recorded(entry),),
         tuple(what),
         (w.people.who(entry),),
-        (entry.phase,),
+        (word(entry.phase),),
         (w.cited(entry),),
         (str(entry.seq),),
         (w.out(entry.audit_id) if entry.audit_id else "",),
@@ -116,13 +125,16 @@ def detection(w: Wording) -> list[Block]:
 def ruled_out(w: Wording) -> list[Block]:
     """Negative knowledge: refuted, found nothing, skipped, declined; then what is still believed."""
     items: list[Cell] = []
+    asked = {result.id: intent for intent, result in pair(sorted((line.entry for line in w.lines), key=lambda e: e.seq)) if result}
     for line in w.lines:
         entry = line.entry
         status = str(entry.data.get("status", ""))
         if entry.kind == "hypothesis" and status in ("ruled-out", "refuted", "rejected"):
             items.append((w.text(entry), *_because(w, entry), seqs(entry)))
-        elif entry.kind == "probe-result" and entry.data.get("found") is False:
-            items.append(("Probe found nothing: ", w.text(entry), seqs(entry)))
+        elif entry.kind == "probe-result" and entry.data.get("answer") == "clear":
+            items.append(("Probed, nothing abnormal: ", w.text(entry), seqs(entry)))
+        elif entry.kind == "step-result" and entry.data.get("state") == "passed" and entry.id in asked:
+            items.append(("Checked, nothing abnormal: ", w.text(asked[entry.id]), " — ", w.text(entry), seqs(entry)))
         elif entry.kind == "step-skipped":
             items.append(("Skipped, so not ruled out: ", w.text(entry), *_because(w, entry), seqs(entry)))
         elif entry.kind == "action-declined":
@@ -160,7 +172,7 @@ def factors(w: Wording) -> list[Block]:
         blocks.append(Para(("None recorded yet. There is rarely one cause: list what had to come together.",)))
     if candidates:
         blocks.append(Para(("Candidates that the observations suggest; nothing is asserted. Confirm or delete each:",)))
-        blocks.append(Items(tuple((f.title, f" ({f.kind}; seq {numbers(f.seqs)})") for f in candidates), tasks=True))
+        blocks.append(Items(tuple((w.out(f.title), f" ({f.kind}; seq {numbers(f.seqs)})") for f in candidates), tasks=True))
     return blocks
 
 

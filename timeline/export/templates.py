@@ -84,7 +84,7 @@ def build(source: Source, template: str, names: Names, redactor: Redactor) -> Do
     wording = Wording(source, people)
     return Document(
         title=("Post-mortem: ", people.text(source.title or source.incident_id)),
-        intro=(Para((f"Preliminary draft of incident {source.incident_id}. What the record says is generated; the rest is yours.",)),),
+        intro=(Para(("Preliminary draft of incident ", Outside(source.incident_id), ". What it says is generated; the rest is yours.")),),
         sections=tuple(
             Section(id=identifier, heading=heading, prompt=prompt, blocks=blocks(wording, identifier))
             for identifier, heading, prompt in TEMPLATES[template]

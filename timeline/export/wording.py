@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -36,6 +37,11 @@ class Wording:
         present = [entry for entry in entries if entry is not None]
         cited = ", ".join(filter(None, (self.cited(entry) for entry in present)))
         return (f"seq {numbers(tuple(entry.seq for entry in present))}" + (f"; {cited}" if cited else ""),)
+
+
+def word(text: str) -> str | Outside:
+    """A kind, phase or the like: ours when it is a plain word, else (a record that others wrote) text from outside."""
+    return text if re.fullmatch(r"[a-z-]{0,40}", text) else Outside(text)
 
 
 def excerpt(text: str) -> str:
