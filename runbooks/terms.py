@@ -25,6 +25,7 @@ _NOISE = re.compile(
     r"|\bsha256:[0-9a-f]{6,}|\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{12,64}\b"  # digests, container ids
     r"|\b\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:z|[+-]\d\d:?\d\d)?"  # timestamps
     r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+|/\d+)?\b"  # IPv4
+    r"|\bip(?:-\d{1,3}){4}[\w.-]*"  # node names of AWS
     r"|\b[ewif]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+\b",  # klog
     re.IGNORECASE,
 )
