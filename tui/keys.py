@@ -48,6 +48,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("other_match(-1)", "left", "", "Show the runbook before.", "now"),
     # runbook
     Action("run_step", "enter", "run", "Run the chosen step. Probes show their plan first, actions ask.", "runbook"),
+    Action("run_checks", "i", "all checks", "Run the read-only checks of this part of the runbook, one after the other.", "runbook"),
     Action("next_step", "right", "next step", "Look at the step to do now.", "runbook"),
     Action("skip_step", "s", "skip", "Skip the step, with a reason for the record.", "runbook"),
     Action("go_to_step", "b", "from here", "Go on from the chosen step: back, again, or ahead. Nothing is undone.", "runbook"),

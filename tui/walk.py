@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textual.worker import Worker
 
 from actions.plan import ActionResult
-from incident.runs import RunView
+from incident.runs import RunView, StepState
 from probes.result import ProbeResult
 from runbooks.model import Step, StepKind
-from runbooks.steps import arguments
+from runbooks.steps import Lead, arguments, next_step, stage
 
 if TYPE_CHECKING:
     from tui.app import StanchApp
@@ -78,6 +78,18 @@ class Walk:
             case StepKind.ASK:
                 self._begin(step, self._ask(step))
 
+    def do_checks(self, step: Step) -> None:
+        """Run the read-only checks of the step's section one after the other; then stand where the first abnormal answer leads."""
+        if self.running:
+            self._app.tell(f"{self.running} is still running; x stops it.", "warning")
+            return
+        run = self._required()
+        checks = stage(run.runbook, step)
+        if not checks:
+            self._app.tell("There are no checks in this part of the runbook.")
+            return
+        self._begin(checks[0], self._checks(checks))
+
     def probe_first(self, wanted: tuple[str, ...]) -> None:
         """The first wanted step that is a probe, else the runbook's first probe."""
         if self.run is None:
@@ -143,6 +155,19 @@ class Walk:
         run = self._required()
         self._runs(step)
         self._shown(await self._app.investigation.do_step(run.id, step.id, self._progress))
+
+    async def _checks(self, checks: Sequence[Step]) -> None:
+        run = self._required()
+        for check in checks:
+            self.progress_step = self.at = check.id
+            self._runs(check)
+            self._shown(await self._app.investigation.do_step(run.id, check.id, self._progress))
+        outcomes = self._required().outcomes
+        abnormal = next((check for check in checks if outcomes[check.id].state is StepState.FAILED), None)
+        if abnormal is not None:
+            lead = next_step(run.runbook, abnormal, "fail")
+            if lead.lead is Lead.STEP:
+                self._moved(self._app.investigation.go_to_step(run.id, lead.target))
 
     async def _ask(self, step: Step) -> None:
         from tui.screens.dialogs import Answers

@@ -116,6 +116,15 @@ class RunbookScreen(Frame):
         elif self.stanch.walk.run is None:
             self.stanch.action_choose_runbook()
 
+    def action_run_checks(self) -> None:
+        step = self.chosen
+        run = self.stanch.walk.run
+        if step is None and run is not None:
+            section = run.runbook.section(self._steps.target.removeprefix("section:"))
+            step = section.steps[0] if section and section.steps else None
+        if step is not None:
+            self.stanch.walk.do_checks(step)
+
     def action_next_step(self) -> None:
         self.stanch.walk.next()
         run = self.stanch.walk.run
