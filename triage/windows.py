@@ -33,4 +33,6 @@ INCIDENT = timedelta(hours=2)
 """How far back several nodes or pods that fail one after another still make one incident."""
 CHANGES = timedelta(days=14)
 """How far back changes are listed."""
+JOINING = timedelta(minutes=3)
+"""A node that joins may take this long to become Ready."""
 NEW_NODE = timedelta(hours=1)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from cluster.objects import PartialObject, Pod, Ref
 from triage import quantity
-from triage.changes import keys_of
+from triage.carried import keys_of
 from triage.finding import Evidence, Finding, Severity, SinceSource
 from triage.index import Index
 from triage.make import CLUSTER, field_evidence, make

@@ -5,21 +5,17 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from cluster.objects import Pod, Ref
 from triage import quantity
-from triage.finding import Evidence, Finding, Severity, SinceSource
-from triage.make import CLUSTER, make
-from triage.sources import ContainerUsage, DnsUsage, LogActivity, NodeUsage, Sample, Sources
+from triage.detectors.measured_services import api_server, dns, log_silence
+from triage.detectors.sampled import said
+from triage.finding import Finding, Severity
+from triage.make import make
+from triage.sources import ContainerUsage, NodeUsage, Sample, Sources
 from triage.view import View
 
 GIB = 2**30
-
-
-def _said(sample: Sample[Any], text: str) -> Evidence:
-    over = f" over {sample.seconds:.0f} s" if sample.seconds else ""
-    return Evidence(f"measured{over}", text, sample.at)
 
 
 def _pod(usage: ContainerUsage, view: View) -> Pod | None:
@@ -54,7 +50,7 @@ def throttling(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
                 "a limit that does what it says is a note",
                 since=sample.at,
                 detail=usage.container,
-                evidence=[_said(sample, f"{ratio:.0%} throttled")],
+                evidence=[said(sample, f"{ratio:.0%} throttled")],
                 facts={"ratio": round(ratio, 3), "usage_of_limit": round(share, 3)},
             )
     for owner, group in sorted(below.items()):
@@ -69,7 +65,7 @@ def throttling(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
             "over 25 % throttled below 60 % of the limit",
             since=sample.at,
             related=[u.pod for u, _, _, _ in group[:10]],
-            evidence=[_said(sample, f"{u.pod}: {r:.0%} throttled at {s:.0%} of the limit") for u, r, s, _ in group[:4]],
+            evidence=[said(sample, f"{u.pod}: {r:.0%} throttled at {s:.0%} of the limit") for u, r, s, _ in group[:4]],
             facts={"ratio": round(worst[1], 3), "usage_of_limit": round(worst[2], 3), "kernel": kernel, "containers": len(group)},
         )
 
@@ -93,7 +89,7 @@ def memory(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
                 "over 90 % of a limit is a note",
                 since=sample.at,
                 detail=usage.container,
-                evidence=[_said(sample, f"{quantity.bytes_text(usage.memory_bytes)} of {quantity.bytes_text(limit)}")],
+                evidence=[said(sample, f"{quantity.bytes_text(usage.memory_bytes)} of {quantity.bytes_text(limit)}")],
                 facts={"share": round(usage.memory_bytes / limit, 3), "role": view.role(pod)},
             )
         if usage.memory_bytes_before and sample.seconds:
@@ -112,7 +108,7 @@ def memory(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
                 Severity.WARNING,
                 "three quarters of an owner's pods grow by over 10 MiB a minute",
                 since=sample.at,
-                evidence=[_said(sample, f"{quantity.bytes_text(rate)} a minute")],
+                evidence=[said(sample, f"{quantity.bytes_text(rate)} a minute")],
                 facts={"owner": str(owner), "bytes_per_minute": rate, "pods": len(group), "nodes": len(nodes)},
             )
 
@@ -138,7 +134,7 @@ def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsa
                 Severity.WARNING,
                 "over 1 GiB, or over four times the median and 400 MiB",
                 since=sample.at,
-                evidence=[_said(sample, quantity.bytes_text(usage.kubelet_memory_bytes))],
+                evidence=[said(sample, quantity.bytes_text(usage.kubelet_memory_bytes))],
                 facts={
                     **facts,
                     "bytes": usage.kubelet_memory_bytes,
@@ -156,7 +152,7 @@ def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsa
                 Severity.WARNING,
                 "over 30 % of the node's CPU unaccounted for",
                 since=sample.at,
-                evidence=[_said(sample, f"{left:.1f} cores")],
+                evidence=[said(sample, f"{left:.1f} cores")],
                 facts={**facts, "cores": round(left, 2), "share": round(share, 3), "nodes": len(unaccounted)},
             )
         if usage.memory_bytes is not None and usage.pods_memory_bytes is not None and room:
@@ -169,7 +165,7 @@ def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsa
                     Severity.WARNING,
                     "over 30 % of the node's memory unaccounted for",
                     since=sample.at,
-                    evidence=[_said(sample, quantity.bytes_text(rest))],
+                    evidence=[said(sample, quantity.bytes_text(rest))],
                     facts={**facts, "bytes": rest, "share": round(rest / room, 3)},
                 )
         top = _top(usage.node, view, containers)
@@ -181,7 +177,7 @@ def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsa
                 Severity.WARNING,
                 "over 90 % of the node's CPU",
                 since=sample.at,
-                evidence=[_said(sample, f"{usage.cpu_cores:.1f} of {cores:.0f} cores")],
+                evidence=[said(sample, f"{usage.cpu_cores:.1f} of {cores:.0f} cores")],
                 facts={
                     **facts,
                     "share": round(usage.cpu_cores / cores, 3),
@@ -198,7 +194,7 @@ def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsa
                 Severity.WARNING,
                 "over 90 % of the node's memory",
                 since=sample.at,
-                evidence=[_said(sample, quantity.bytes_text(usage.memory_bytes))],
+                evidence=[said(sample, quantity.bytes_text(usage.memory_bytes))],
                 facts={
                     **facts,
                     "share": round(usage.memory_bytes / room, 3),
@@ -247,114 +243,6 @@ def _top(node: str, view: View, sample: Sample[ContainerUsage] | None) -> tuple[
     by_cpu = min(cpu, key=lambda o: (-cpu[o], o))
     by_mem = min(mem, key=lambda o: (-mem[o], o))
     return str(by_cpu), float(cpu[by_cpu]), str(by_mem), float(mem[by_mem]), by_cpu in free_cpu, by_mem in free_mem
-
-
-def dns(sample: Sample[DnsUsage]) -> Iterator[Finding]:
-    """Mostly NXDOMAIN (search path, ndots:5), SERVFAIL over 1 % (openshift CoreDNSErrorsHigh), or slow answers."""
-    for usage in sample.values:
-        if (usage.nxdomain_share > 0.5 and usage.queries_per_second > 50) or usage.servfail_share > 0.01:
-            yield make(
-                "dns-load-high",
-                usage.pod,
-                f"{usage.queries_per_second:.0f} queries/s, {usage.nxdomain_share:.0%} NXDOMAIN, {usage.servfail_share:.1%} SERVFAIL",
-                Severity.WARNING if usage.servfail_share > 0.01 else Severity.INFO,
-                "SERVFAIL over 1 % is a warning, mostly NXDOMAIN a note",
-                since=sample.at,
-                evidence=[_said(sample, f"{usage.nxdomain_share:.0%} NXDOMAIN")],
-                facts={
-                    "qps": round(usage.queries_per_second, 1),
-                    "nxdomain": round(usage.nxdomain_share, 3),
-                    "servfail": round(usage.servfail_share, 4),
-                },
-            )
-        slow = (usage.p99_seconds or 0) > 1
-        if slow or (usage.over_4s_share or 0) > 0.001:
-            yield make(
-                "dns-slow",
-                usage.pod,
-                f"answers take {usage.p99_seconds or 0:.1f} s at the 99th percentile",
-                Severity.WARNING,
-                "p99 over a second, or answers over 4 s",
-                since=sample.at,
-                evidence=[_said(sample, f"p99 {usage.p99_seconds} s")],
-                facts={"p99_seconds": float(usage.p99_seconds or 0), "over_4s": float(usage.over_4s_share or 0)},
-            )
-
-
-def log_silence(sample: Sample[LogActivity], view: View, extra: Sources) -> Iterator[Finding]:
-    """One pod of a DaemonSet is silent while three or more peers work (story 002 PrometheusKube)."""
-    groups: dict[Ref, list[LogActivity]] = {}
-    for activity in sample.values:
-        row = view.store.get(*activity.pod)
-        owner = view.owner(row) if isinstance(row, Pod) else extra.log_owners.get(activity.pod)
-        if owner is not None:
-            groups.setdefault(owner, []).append(activity)
-    for owner, group in sorted(groups.items()):
-        talking = [a for a in group if (a.lines or 0) > 0]
-        silent = [a for a in group if a.lines == 0]
-        if len(talking) < 3 or not silent or len(silent) * 4 > len(group):
-            continue
-        usual = (
-            statistics.median(a.cpu_cores for a in talking if a.cpu_cores is not None)
-            if any(a.cpu_cores is not None for a in talking)
-            else None
-        )
-        for activity in sorted(silent, key=lambda a: a.pod):
-            idle = usual is not None and activity.cpu_cores is not None and activity.cpu_cores < 0.1 * usual
-            busy = usual is not None and activity.cpu_cores is not None and activity.cpu_cores > 0.5 * usual
-            if busy and (activity.network_tx_bytes or 0) > 0:
-                continue
-            row = view.store.get(*activity.pod)
-            yield make(
-                "log-silence",
-                activity.pod,
-                f"silent for {quantity.span_text(activity.seconds)} on {activity.node} while {len(talking)} peers of {owner.name} work",
-                Severity.WARNING,
-                "one of at least four peers is silent",
-                since=sample.at,
-                source=SinceSource.FIRST_SEEN,
-                evidence=[_said(sample, f"0 lines, peers {int(statistics.median(a.lines or 0 for a in talking))} lines")],
-                related=[owner],
-                facts={
-                    "node": activity.node,
-                    "role": view.role(row) if isinstance(row, Pod) else "",
-                    "peers": len(talking),
-                    "log_lines": activity.lines,
-                    "idle": idle,
-                },
-            )
-
-
-def api_server(extra: Sources) -> Iterator[Finding]:
-    """Slow or failing requests, and checks of /readyz that fail."""
-    sample = extra.api_server
-    if sample is None:
-        return
-    for usage in sample.values:
-        p99, errors = usage.p99_seconds or 0.0, usage.error_share or 0.0
-        if p99 > 1 or errors > 0.05:
-            yield make(
-                "api-slow",
-                CLUSTER,
-                f"requests to the API server take {p99:.1f} s at the 99th percentile, {errors:.0%} end in errors",
-                Severity.WARNING,
-                "p99 over a second, or over 5 % errors",
-                since=sample.at,
-                evidence=[_said(sample, f"p99 {p99:.1f} s, etcd {usage.etcd_p99_seconds} s")],
-                facts={"p99_seconds": round(p99, 2), "errors": round(errors, 3), "etcd_p99_seconds": float(usage.etcd_p99_seconds or 0)},
-            )
-        if usage.failed_checks:
-            etcd = any("etcd" in c for c in usage.failed_checks)
-            yield make(
-                "ready-check-failed",
-                CLUSTER,
-                f"the API server is not ready: {', '.join(usage.failed_checks)}",
-                Severity.CRITICAL,
-                "a check of /readyz fails",
-                since=sample.at,
-                evidence=[_said(sample, ", ".join(usage.failed_checks))],
-                facts={"checks": usage.failed_checks, "etcd": etcd},
-            )
 
 
 def detect(view: View, extra: Sources | None) -> Iterator[Finding]:

@@ -1,0 +1,265 @@
+"""The changes that an object as it stands tells of: creation times, field managers, ReplicaSets, release Secrets. Names only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from cluster.objects import (
+    CronJob,
+    DaemonSet,
+    Deployment,
+    ManagedFields,
+    Node,
+    ObjectMeta,
+    PartialObject,
+    Ref,
+    ReplicaSet,
+    Service,
+    StatefulSet,
+    WebhookConfiguration,
+)
+from cluster.store import Store
+from triage import roles
+from triage.finding import ChangeFact, Fact
+from triage.owners import controller_of
+from triage.view import POOL, ZONE, label
+
+_AT_BIRTH = timedelta(seconds=30)
+
+
+HELM = "helm.sh/release.v1"
+
+
+def changed(at: datetime, what: str, ref: Ref, rule: str, manager: str = "", **facts: Fact) -> ChangeFact:
+    return ChangeFact(at, what, ref, rule, manager, MappingProxyType(facts))
+
+
+def writes_to(meta: ObjectMeta) -> list[ManagedFields]:
+    """Writes to an object other than to its status, newest first."""
+    found = [m for m in meta.managed_fields if m.time is not None and m.subresource != "status"]
+    return sorted(found, key=lambda m: (m.time.timestamp() if m.time else 0.0, m.manager), reverse=True)
+
+
+def _creator(writes: list[ManagedFields], created: datetime) -> str:
+    """Who wrote an object as it was created; "" when a later write has taken the place of that one."""
+    return next((w.manager for w in writes if w.time is not None and abs(w.time - created) <= _AT_BIRTH), "")
+
+
+def _sub(tree: dict[str, Any], *path: str) -> dict[str, Any]:
+    for step in path:
+        value = tree.get(step)
+        if not isinstance(value, dict):
+            return {}
+        tree = value
+    return tree
+
+
+def keys_of(meta: ObjectMeta) -> frozenset[str] | None:
+    """Names of the data keys of a Secret or ConfigMap, told by its field managers; None when no manager is known."""
+    if not meta.managed_fields:
+        return None
+    keys: set[str] = set()
+    for managed in meta.managed_fields:
+        for part in ("f:data", "f:stringData", "f:binaryData"):
+            keys.update(k[2:] for k in _sub(managed.fields_v1, part) if k.startswith("f:"))
+    return frozenset(keys)
+
+
+def _env_written(fields: dict[str, Any]) -> tuple[str, ...]:
+    """Names of the variables that a write to a workload touched."""
+    names: set[str] = set()
+    for key, container in _sub(fields, "f:spec", "f:template", "f:spec", "f:containers").items():
+        if key.startswith("k:") and isinstance(container, dict):
+            for env in _sub(container, "f:env"):
+                name = env.partition('"name":"')[2].partition('"')[0]
+                if name:
+                    names.add(name)
+    return tuple(sorted(names))
+
+
+def _resources_written(fields: dict[str, Any]) -> bool:
+    containers = _sub(fields, "f:spec", "f:template", "f:spec", "f:containers")
+    return any(isinstance(c, dict) and bool(_sub(c, "f:resources")) for c in containers.values())
+
+
+def _workload(kind: str, row: Deployment | DaemonSet | StatefulSet, store: Store) -> Iterator[ChangeFact]:
+    meta = row.metadata
+    ref = Ref(kind, meta.namespace, meta.name)
+    created = meta.creation_timestamp
+    role = roles.role(meta.namespace, row.spec.template.metadata.labels, row.spec.template.spec, kind, store)
+    writes = writes_to(meta)
+    if created is not None:
+        by = _creator(writes, created)
+        yield changed(created, f"{kind} {meta.name} created", ref, "workload-created", by, owner_kind=kind, role=role)
+    for write in writes:
+        if write.time is None or (created is not None and write.time - created <= _AT_BIRTH):
+            continue
+        spec = _sub(write.fields_v1, "f:spec")
+        if write.subresource == "scale" or set(spec) == {"f:replicas"}:
+            if "f:replicas" in spec:
+                to = getattr(row.spec, "replicas", None)
+                yield changed(
+                    write.time, f"{kind} {meta.name} scaled" + (f" to {to}" if to is not None else ""), ref, "scaled", write.manager,
+                    replicas_from=None, replicas_to=to, down=False, owner_kind=kind,
+                )  # fmt: skip
+            continue
+        if not spec or write.manager in ("kube-controller-manager", "deployment-controller"):
+            continue
+        env, resources = _env_written(write.fields_v1), _resources_written(write.fields_v1)
+        template = "f:template" in spec
+        if kind != "Deployment" and template:
+            images = ", ".join(c.image for c in row.spec.template.spec.containers)
+            yield changed(
+                write.time, f"{kind} {meta.name}: template written ({images})", ref, "rollout", write.manager,
+                image_from="", image_to=images, images=False, owner_kind=kind, role=role, revision="", env=env,
+            )  # fmt: skip
+        what = "template" if template else ", ".join(sorted(k[2:] for k in spec if k.startswith("f:")))
+        yield changed(
+            write.time, f"{kind} {meta.name}: {what} written", ref, "workload-edited", write.manager,
+            owner_kind=kind, env=env, resources=resources, role=role,
+        )  # fmt: skip
+
+
+def _images(row: ReplicaSet) -> dict[str, str]:
+    return {c.name: c.image for c in row.spec.template.spec.containers}
+
+
+def _replica_set(row: ReplicaSet, store: Store) -> Iterator[ChangeFact]:
+    """A new ReplicaSet of a Deployment is a rollout; the one before it says what changed."""
+    owner = controller_of(row.metadata)
+    created = row.metadata.creation_timestamp
+    if owner is None or owner.kind != "Deployment" or created is None:
+        return
+    deployment = store.get(*owner)
+    siblings = []
+    if deployment is not None:
+        rows = store.owned_by(deployment.metadata.uid).values()
+        siblings = [
+            r for r in rows if isinstance(r, ReplicaSet) and r.metadata.creation_timestamp and r.metadata.creation_timestamp < created
+        ]
+    previous = max(siblings, key=lambda r: r.metadata.creation_timestamp or created, default=None)
+    if previous is None:
+        if (
+            deployment is not None
+            and deployment.metadata.creation_timestamp
+            and created - deployment.metadata.creation_timestamp <= _AT_BIRTH
+        ):
+            return  # the Deployment's own creation says it
+        before: dict[str, str] = {}
+    else:
+        before = _images(previous)
+    after = _images(row)
+    differing = {name: (before.get(name, ""), image) for name, image in after.items() if before.get(name) != image} if before else {}
+    role, manager = "", ""
+    env: tuple[str, ...] = ()
+    if deployment is not None:
+        template = deployment.spec.template
+        role = roles.role(row.metadata.namespace, template.metadata.labels, template.spec, "Deployment", store)
+        near = [
+            w
+            for w in writes_to(deployment.metadata)
+            if w.time and "f:template" in _sub(w.fields_v1, "f:spec") and abs(w.time - created) <= _AT_BIRTH
+        ]
+        manager = near[0].manager if near else ""
+        env = _env_written(near[0].fields_v1) if near else ()
+    text = "; ".join(f"{old or '-'} -> {new}" for old, new in differing.values()) or (
+        "template changed" if before else ", ".join(after.values())
+    )
+    yield changed(
+        created, f"rollout of {owner.name}: {text}", owner, "rollout", manager,
+        image_from=", ".join(o for o, _ in differing.values()), image_to=", ".join(n for _, n in differing.values()),
+        images=bool(differing),
+        owner_kind="Deployment", role=role, revision=row.metadata.annotations.get("deployment.kubernetes.io/revision", ""), env=env,
+    )  # fmt: skip
+
+
+def _node(row: Node) -> Iterator[ChangeFact]:
+    meta, info = row.metadata, row.status.node_info
+    ref = Ref("Node", "", meta.name)
+    if meta.creation_timestamp is not None:
+        yield changed(
+            meta.creation_timestamp, f"node {meta.name} joined (kubelet {info.kubelet_version or '?'})", ref, "node-joined", "",
+            kubelet=info.kubelet_version, zone=label(meta, ZONE), pool=label(meta, POOL), version_differs=False,
+        )  # fmt: skip
+    if row.spec.unschedulable:
+        taint = next((t for t in row.spec.taints if t.key == "node.kubernetes.io/unschedulable" and t.time_added), None)
+        write = next((w for w in writes_to(meta) if "f:unschedulable" in _sub(w.fields_v1, "f:spec")), None)
+        at = (taint.time_added if taint else None) or (write.time if write else None)
+        if at is not None:
+            yield changed(at, f"node {meta.name} cordoned", ref, "node-cordoned", write.manager if write else "", unschedulable=True)
+
+
+def _data(kind: str, row: PartialObject) -> Iterator[ChangeFact]:
+    meta = row.metadata
+    ref = Ref(kind, meta.namespace, meta.name)
+    if kind == "Secret" and (meta.labels.get("owner") == "helm" and "status" in meta.labels):
+        if meta.creation_timestamp is not None:
+            release, version, status = meta.labels.get("name", ""), meta.labels.get("version", ""), meta.labels.get("status", "")
+            yield changed(
+                meta.creation_timestamp, f"Helm release {release} revision {version} ({status})", ref, "helm-release", "helm",
+                release=release, version=version, status=status,
+            )  # fmt: skip
+        return
+    keys = keys_of(meta)
+    for write in writes_to(meta)[:2]:
+        if write.time is None:
+            continue
+        fields = set(write.fields_v1)
+        born = meta.creation_timestamp is not None and write.time - meta.creation_timestamp <= _AT_BIRTH
+        if not born and fields and not fields & {"f:data", "f:stringData", "f:binaryData", "f:type"}:
+            continue  # labels or annotations only
+        emptied = keys is not None and not keys and not born
+        verb = "created" if born else "emptied" if emptied else "written"
+        facts: dict[str, Fact] = {"keys": len(keys or ()), "lost": ()}
+        if kind == "Secret":
+            facts["emptied"] = emptied
+        rule = "secret-written" if kind == "Secret" else "configmap-written"
+        yield changed(write.time, f"{kind} {meta.name} {verb}", ref, rule, write.manager, **facts)
+
+
+def _edited(kind: str, rule: str, row: Any, **facts: Fact) -> Iterator[ChangeFact]:
+    meta: ObjectMeta = row.metadata
+    ref = Ref(kind, meta.namespace, meta.name)
+    created = meta.creation_timestamp
+    writes = writes_to(meta)
+    if created is not None:
+        yield changed(created, f"{kind} {meta.name} created", ref, rule, _creator(writes, created), **facts)
+    for write in writes:
+        if write.time is None or (created is not None and write.time - created <= _AT_BIRTH):
+            continue
+        if "f:spec" not in write.fields_v1 and kind in ("NetworkPolicy", "Ingress", "Service", "CronJob", "HorizontalPodAutoscaler"):
+            continue
+        yield changed(write.time, f"{kind} {meta.name} edited", ref, rule, write.manager, **facts)
+
+
+_EDITED = {
+    "NetworkPolicy": "policy-edited",
+    "CustomResourceDefinition": "crd-edited",
+    "ClusterRole": "rbac-edited",
+    "ClusterRoleBinding": "rbac-edited",
+    "Ingress": "ingress-edited",
+    "HorizontalPodAutoscaler": "autoscaler-edited",
+}
+
+
+def carried(kind: str, row: Any, store: Store) -> Iterator[ChangeFact]:
+    """The changes that an object as it stands tells of."""
+    if isinstance(row, (Deployment, DaemonSet, StatefulSet)):
+        yield from _workload(kind, row, store)
+    elif isinstance(row, ReplicaSet):
+        yield from _replica_set(row, store)
+    elif isinstance(row, Node):
+        yield from _node(row)
+    elif kind in ("Secret", "ConfigMap"):
+        yield from _data(kind, row)
+    elif isinstance(row, Service):
+        yield from _edited(kind, "service-edited", row, type=row.spec.type)
+    elif isinstance(row, CronJob):
+        yield from _edited(kind, "cronjob-edited", row)
+    elif isinstance(row, WebhookConfiguration):
+        yield from _edited(kind, "webhook-edited", row, mutating=kind.startswith("Mutating"))
+    elif kind in _EDITED:
+        yield from _edited(kind, _EDITED[kind], row)

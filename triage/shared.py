@@ -1,0 +1,80 @@
+"""What the objects of a symptom share: the cohort test where pods or nodes can be compared, the finding itself where it has compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cluster.objects import Pod, Ref
+from triage import cohort
+from triage.causes import SYSTEM
+from triage.finding import Finding, SharedAttribute
+from triage.index import Index
+from triage.titles import leading
+from triage.view import View, is_finished
+
+
+def shared_by(
+    findings: list[Finding], objects: tuple[Ref, ...], view: View, index: Index, failing: list[Pod]
+) -> tuple[SharedAttribute, ...]:
+    refs = [r for r in objects if r.kind == "Pod"]
+    pods = [p for p in (view.store.get(*r) for r in refs) if isinstance(p, Pod) and not is_finished(p)]
+    nodes = [r.name for r in objects if r.kind == "Node"]
+    found: list[SharedAttribute] = []
+    lead = leading(findings)
+    if lead.rule == "cronjob-flood" and lead.since is not None:
+        found.append(_flood(lead, view, index))
+    elif lead.rule in SYSTEM:
+        # what began it, before what followed from it
+        origin = [p for p in (view.store.get(*r) for r in lead.related) if isinstance(p, Pod) and not is_finished(p)]
+        found.extend(cohort.of_pods(origin, failing, index.population, view, limit=3))
+    if len(nodes) == 1:
+        # one node: what happened to its pods says whether it is the node, notes included
+        more = {r for f in findings for r in (f.object, *f.related) if r.kind == "Pod"}
+        pods = [p for p in (view.store.get(*r) for r in sorted(more)) if isinstance(p, Pod) and not is_finished(p)]
+        found.extend(s for s in cohort.of_pods(pods, failing, index.population, view) if s.what == "node")
+    for finding in findings:
+        if finding.rule == "daemonset-image-drift":
+            found.extend(_drift(finding))
+        elif finding.rule == "nodes-failing-in-turn":
+            found.extend(_suspect(finding, view))
+    if len(nodes) >= 2:
+        found.extend(cohort.of_nodes(nodes, view))
+    if len(pods) >= 2 and not nodes:
+        found.extend(cohort.of_pods(pods, failing, index.population, view))
+    first: dict[tuple[str, str], SharedAttribute] = {}
+    for shared in found:
+        first.setdefault((shared.what, shared.value), shared)
+    return tuple(first.values())
+
+
+def _flood(finding: Finding, view: View, index: Index) -> SharedAttribute:
+    """How many of the pods created since a flood began are of its CronJob, against the pods before."""
+    assert finding.since is not None
+    mine = sum(1 for p in view.pods_of(finding.object) if not is_finished(p))
+    since = max(index.population.created_since(finding.since), mine)
+    before = max(index.population.total - since, 0)
+    return SharedAttribute("owner", str(finding.object), (mine, since), (0, before), cohort.fisher(mine, since, 0, before))
+
+
+def _suspect(finding: Finding, view: View) -> Iterator[SharedAttribute]:
+    """The owner that was on the failed nodes, with the p of the best of all owners tried (Bonferroni)."""
+    on, nodes, elsewhere, tried = (_count(finding, name) for name in ("suspect_on", "nodes", "suspect_elsewhere", "owners_tried"))
+    others = max(0, view.store.count("Node") - nodes)
+    if finding.facts["suspect"] and on >= 2:
+        p = cohort.fisher(on, nodes, min(elsewhere, others), others) * max(tried, 1)
+        yield SharedAttribute("owner", str(finding.facts["suspect"]), (on, nodes), (min(elsewhere, others), others), min(1.0, p))
+
+
+def _count(finding: Finding, name: str) -> int:
+    value = finding.facts.get(name)
+    return value if isinstance(value, int) else 0
+
+
+def _drift(finding: Finding) -> Iterator[SharedAttribute]:
+    odd, usual = _count(finding, "odd"), _count(finding, "usual")
+    nodes = finding.facts["odd_nodes"]
+    if isinstance(nodes, tuple) and len(nodes) == 1:
+        digest = str(finding.facts.get("odd_digest") or "")
+        p = cohort.fisher(odd, odd, 0, usual)
+        yield SharedAttribute("node", nodes[0], (odd, odd), (0, usual), p, (f"image digest {digest}",))
+        yield SharedAttribute("image digest", digest, (odd, odd), (0, usual), p, (f"node {nodes[0]}",))
