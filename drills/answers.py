@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from drills import execs, logs, reads, reviews, statistics
+from drills import execs, logs, protobuf, reads, reviews, statistics
 from drills import watch as watching
 from drills.connectivity import Network
 from drills.eviction import evict
@@ -71,9 +71,8 @@ class Answers:
         raw = await request.read()
         if not raw:
             return {}
-        if raw.startswith(b"k8s\x00"):
-            raise ApiProblem(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted "
-                             "media types include: application/json")
+        if raw.startswith(protobuf.MAGIC):
+            return protobuf.decode(raw)
         try:
             body = json.loads(raw)
         except ValueError as error:

@@ -78,6 +78,17 @@ class Network:
         share = float(rule.get("share", 1.0))
         return share >= 1.0 or stable_fraction("name", source["metadata"]["name"], name, attempt) < share
 
+    def look_up(self, source: Obj, server: str, name: str, attempt: int, limit: int) -> tuple[str, int]:
+        """(what a look-up at one server says, milliseconds); server "-" is the one that the pod is configured for."""
+        if server != "-":
+            reached = self.connect(source, server, 53, attempt)
+            if reached.said != "open":
+                return "timeout" if reached.said == "timeout" else "closed", limit * 1000
+        found = self.resolve(source, name, attempt)
+        if isinstance(found, Outcome):
+            return found.said, found.ms
+        return "found", 1 + self._name_delay(source, name, attempt)
+
     def resolve(self, source: Obj, name: str, attempt: int = 0) -> str | Outcome:
         """The address of a name as the pod's resolver gives it, or how the look-up fails."""
         for rule in self._names:

@@ -30,7 +30,7 @@ def apply_step(server: DrillServer, step: dict[str, Any]) -> None:
     world = present(server)
     before = {key: copy.deepcopy(obj) for key, obj in world.objects.items()}
     add_all(world, step)
-    finish_adding(world)
+    finish_adding(world, before.keys())
     go_wrong(world, step)
     finish(world)
     kinds = {k.kind: k for k in server.kinds if k.group != "events.k8s.io"}

@@ -16,6 +16,7 @@ from drills.miniature import run
 from drills.objects import Obj, dig
 
 MARKER = "# stanch-probe connectivity v1"
+DNS_MARKER = "# stanch-probe dns v1"
 _EXIT = {"open": 0, "timeout": 143, "noname": 1}
 
 
@@ -67,6 +68,10 @@ class Shell:
             async for piece in self._measure(pod, command[3 if python else 4:], python=python):
                 yield piece
             return
+        if script.startswith(DNS_MARKER):
+            async for piece in self._ask(pod, command[4:]):
+                yield piece
+            return
         for result in self._everyday(pod, container, command):
             yield result
 
@@ -100,6 +105,25 @@ class Shell:
                 outcome = self._network.connect(pod, host.strip("[]"), int(port), attempt)
                 yield _line(_try(number, target, outcome, options["timeout"], python=python),
                             (_duration(outcome, options["timeout"], python) + options["gap"]) / 1000 / self._speed)
+        yield _line({"event": "end", "count": number})
+        yield Exit(0)
+
+    async def _ask(self, pod: Obj, arguments: list[str]) -> AsyncIterator[Piece | Exit]:
+        """The measuring script of the dns probe: each server for each name."""
+        pairs = [argument.partition("=")[::2] for argument in arguments]
+        options = {"tries": 1, "gap": 100, "timeout": 6} | {key: int(value) for key, value in pairs if value.isdigit()}
+        servers, names = ([value for key, value in pairs if key == what] for what in ("server", "name"))
+        yield _line({"event": "begin", "v": 1, "tool": "nslookup", "has": "nslookup timeout"})
+        yield _line({"event": "conf", "nameservers": "10.96.0.10", "options": "ndots:5",
+                     "search": f"{pod['metadata']['namespace']}.svc.cluster.local svc.cluster.local cluster.local"})
+        number = 0
+        for attempt in range(options["tries"]):
+            for server in servers:
+                for name in names:
+                    number += 1
+                    said, ms = self._network.look_up(pod, server, name.rstrip("."), attempt, options["timeout"])
+                    yield _line({"event": "try", "n": number, "server": server, "name": name, "at": int(time.time()), "ms": ms,
+                                 "said": said, "rc": 0 if said == "found" else 1}, (ms + options["gap"]) / 1000 / self._speed)
         yield _line({"event": "end", "count": number})
         yield Exit(0)
 

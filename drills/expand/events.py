@@ -101,9 +101,9 @@ def _gone(world: World, what: dict[str, Any]) -> Obj:
                          "uid": stable_uid(world.seed, "gone", meta["namespace"], name)}}
 
 
-def add_lives(world: World) -> None:
-    """The ordinary events of pods that are younger than an hour, and of what made them."""
-    for pod in world.of("Pod"):
+def add_lives(pods: list[Obj], world: World) -> None:
+    """The ordinary events of those pods that are younger than an hour, and of what made them."""
+    for pod in pods:
         created = parse_time(pod["metadata"]["creationTimestamp"])
         if created < world.now - TTL or "kubernetes.io/config.mirror" in pod["metadata"].get("annotations", {}):
             continue
@@ -136,9 +136,9 @@ def add_life(world: World, pod: Obj) -> None:
         add_event(world, pod, "Started", f"Started container {status['name']}", first=at, container=status["name"])
 
 
-def add_job_events(world: World) -> None:
+def add_job_events(jobs: list[Obj], world: World) -> None:
     """SuccessfulCreate, SawCompletedJob and Completed of the runs of the last hour."""
-    for job in world.of("Job"):
+    for job in jobs:
         created = parse_time(job["metadata"]["creationTimestamp"])
         owner = controller_of(job)
         cron = world.get("CronJob", job["metadata"]["namespace"], owner["name"]) if owner else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from drills.expand.nodes import add_node, list_images
 from drills.expand.pods import image_id, make_pod
 from drills.expand.states import set_pod_state
 from drills.expand.workloads import add_workload
-from drills.expand.world import World
+from drills.expand.world import Key, World
 from drills.objects import Obj, dig, parse_time
 from drills.patch import merge_patch, strategic_merge
 from drills.scenario import Scenario, ScenarioError, load_background, with_decoys
@@ -85,14 +86,15 @@ def add_all(world: World, data: dict[str, Any]) -> None:
         config.add_object(world, row)
 
 
-def finish_adding(world: World) -> None:
-    """What the cluster makes of what was added: Secrets that are named, slices, the events of young pods."""
+def finish_adding(world: World, present: Collection[Key] = ()) -> None:
+    """What the cluster makes of what was added: Secrets that are named, slices, the events of young pods and Jobs.
+    `present` are the objects that were there before and have their events."""
     config.ensure_references(world)
     for service in world.of("Service"):
         network.add_slice(world, service)
     list_images(world)
-    events.add_lives(world)
-    events.add_job_events(world)
+    events.add_lives([p for p in world.of("Pod") if world.key(p) not in present], world)
+    events.add_job_events([j for j in world.of("Job") if world.key(j) not in present], world)
 
 
 def go_wrong(world: World, data: dict[str, Any]) -> None:

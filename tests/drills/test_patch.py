@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +47,7 @@ def test_a_merge_is_idempotent(doc: dict[str, object], change: dict[str, object]
 
 
 def test_strategic_merge_by_key() -> None:
-    pod = {"spec": {"containers": [{"name": "a", "image": "1", "args": ["x"]}, {"name": "b", "image": "1"}]}}
+    pod: dict[str, Any] = {"spec": {"containers": [{"name": "a", "image": "1", "args": ["x"]}, {"name": "b", "image": "1"}]}}
     done = strategic_merge(pod, {"spec": {"containers": [{"name": "b", "image": "2"}, {"name": "c", "image": "1"}]}})
     assert [c["image"] for c in done["spec"]["containers"]] == ["1", "2", "1"]
     assert pod["spec"]["containers"][1]["image"] == "1"

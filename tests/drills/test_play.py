@@ -1,0 +1,81 @@
+"""The script of a drill changes the cluster while it is served; other names hold everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from drills.catalogue import load
+from drills.expand import expand, objects
+from drills.objects import condition, dig
+from drills.play import apply_step
+from drills.server import DrillServer
+from drills.shuffle import answer_of, shuffle
+from tests.drills.conftest import NOW
+from tests.drills.shapes import faults_of
+from tests.drills.test_server import until
+
+Serve = Callable[..., tuple[DrillServer, httpx.Client]]
+
+
+def test_steps_come_in_time_and_faults_go(serve: Serve) -> None:
+    data = {"faults": [{"action": "forbidden", "resource": "secrets"}], "script": [
+        {"after": "10s", "nodeStates": [{"select": {"name": "node-a1"}, "state": "unknown", "since": "1s"}]},
+        {"after": "20s", "clearFaults": True},
+        {"after": "30s", "workloads": [{"namespace": "tools", "name": "late", "image": "i:1", "age": "1s"}]}]}
+    _, http = serve(data, speed=20.0)
+    assert http.get("/api/v1/secrets").status_code == 403
+    node = until(lambda: (n := http.get("/api/v1/nodes/node-a1").json()) and any(
+        c["type"] == "Ready" and c["status"] == "Unknown" for c in n["status"]["conditions"]) and n)
+    assert [t["key"] for t in node["spec"]["taints"]] == ["node.kubernetes.io/unreachable"] * 2
+    assert next(e["time"] for e in node["metadata"]["managedFields"] if e.get("subresource") == "status")
+    lost = http.get("/api/v1/pods", params={"fieldSelector": "spec.nodeName=node-a1"}).json()["items"]
+    assert {dig(condition(p, "Ready"), "status") for p in lost if p["status"]["phase"] == "Running"} == {"False"}
+    assert until(lambda: http.get("/api/v1/secrets").status_code == 200)
+    assert until(lambda: http.get("/apis/apps/v1/namespaces/tools/deployments/late").status_code == 200)
+
+
+def test_a_step_writes_only_what_it_changes(serve: Serve) -> None:
+    server, http = serve({})
+    version = int(http.get("/api/v1/nodes").json()["metadata"]["resourceVersion"])
+    server.kubelets.keep_leases = False
+    apply_step(server, {"nodeStates": [{"select": {"name": "node-a1"}, "state": "cordoned", "since": "1s"}]})
+    changed = [e.obj["metadata"]["name"] for kind in server.kinds if kind.plural != "leases" for e in server.store.entries(kind)
+               if e.rv > version and kind.group != "events.k8s.io"]
+    assert sorted({n.split(".")[0] for n in changed}) == ["node-a1"]
+
+
+@pytest.mark.parametrize("name", ["network-policy-cni-version-skew", "secrets-emptied-by-controller", "volume-attach-stuck"])
+def test_other_names_hang_together(name: str) -> None:
+    drill = load(name)
+    plain, renamed = objects(drill, NOW), objects(shuffle(drill, 7), NOW)
+    assert list(faults_of(renamed, NOW)) == []
+    assert len(plain) == len(renamed)
+    assert {o["metadata"]["uid"] for o in plain} == {o["metadata"]["uid"] for o in renamed}
+    assert objects(shuffle(drill, 7), NOW) == renamed
+    nodes = {o["metadata"]["name"] for o in renamed if o["kind"] == "Node"}
+    assert not any(n.startswith(("node-", "cp-")) for n in nodes)
+    assert {"kube-system", "default"} <= {o["metadata"]["name"] for o in renamed if o["kind"] == "Namespace"}
+    assert "marketplace" not in {o["metadata"].get("namespace") for o in renamed}
+
+
+def test_objects_can_be_renamed_on_their_own() -> None:
+    plain = objects(load("coredns-oom"), NOW)
+    assert list(faults_of(shuffle(plain, 3), NOW)) == []
+
+
+def test_the_answer_can_be_told_in_the_names_that_were_seen() -> None:
+    drill = load("network-policy-cni-version-skew")
+    world = expand(shuffle(drill, 7), NOW)
+    answer = answer_of(drill, world.renames)
+    assert answer["shared"][0]["value"] == world.renames["node-b2"]
+    assert world.renames["node-b2"] in answer["first_symptom"]
+
+
+def test_scripts_follow_the_other_names(serve: Serve) -> None:
+    server, http = serve({"shuffle": 5, "script": [
+        {"after": "1s", "nodeStates": [{"select": {"name": "node-a1"}, "state": "cordoned", "since": "1s"}]}]})
+    name = server.world.renames["node-a1"]
+    assert until(lambda: http.get(f"/api/v1/nodes/{name}").json()["spec"].get("unschedulable"))
