@@ -2,17 +2,22 @@
 
 ``text`` · ``-5m text`` · ``-1h30m text`` · ``@14:30 text`` · ``@14:30-14:45 text`` · ``@~14:30 text`` · ``@2026-11-21T14:30Z text``.
 Clock times without a date or zone are UTC, and mean the last time that the clock showed them.
+
+The text may say what it is: ``!started``, ``!detected``, ``!acknowledged``, ``!mitigated``, ``!resolved`` (with or without words
+after it) state a milestone; ``? ...`` is an open question; ``todo: ...``, ``factor: ...``, ``hypothesis: ...`` and ``ruled out: ...``
+are what they say.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import msgspec
 
-from timeline.entry import Draft, Precision
+from timeline.entry import MILESTONES, Draft, Kind, Precision
 
 _AGO: Final = re.compile(r"^-(?=\d)((?:\d+(?:d|h|m|s))+)(?:\s+(.*))?$", re.S)
 _UNITS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -20,6 +25,14 @@ _AT: Final = re.compile(r"^@(~?)((?:\d|\d{4}-\d\d-\d\d[ T]\d)[^\s]*(?:(?<=\d\d-\
 _CLOCK: Final = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?"
 _MOMENT: Final = re.compile(rf"^(?:(\d{{4}}-\d\d-\d\d)[T ])?{_CLOCK}(Z|[+-]\d\d:?\d\d)?$")
 _AHEAD: Final = timedelta(minutes=2)
+_MILESTONE: Final = re.compile(rf"^!({'|'.join(MILESTONES)})\b:?(.*)$", re.S | re.I)
+_PREFIXES: Final[tuple[tuple[str, Kind, Mapping[str, str]], ...]] = (
+    ("? ", "question", {}),
+    ("todo:", "follow-up", {}),
+    ("factor:", "contributing-factor", {}),
+    ("hypothesis:", "hypothesis", {"status": "open"}),
+    ("ruled out:", "hypothesis", {"status": "ruled-out"}),
+)
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,10 +44,12 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     precision: Precision = "exact"
 
     def draft(self, actor: str = "") -> Draft:
-        """The draft of a `note` entry."""
+        """The draft of a `note` entry, or of what the text says it is."""
+        kind, text, data = _told(self.text)
         return Draft(
-            kind="note",
-            text=self.text,
+            kind=kind,
+            text=text,
+            data=data,
             actor=actor,
             occurred_at=self.occurred_at,
             occurred_end=self.occurred_end,
@@ -42,6 +57,16 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
             time_source="human",
             confidence="reported",
         )
+
+
+def _told(text: str) -> tuple[Kind, str, dict[str, str]]:
+    """Kind, words and data of a text that may say what it is."""
+    if match := _MILESTONE.match(text):
+        return "milestone", (match[2] or "").strip() or match[1].lower(), {"name": match[1].lower()}
+    for prefix, kind, data in _PREFIXES:
+        if text[: len(prefix)].lower() == prefix and text[len(prefix) :].strip():
+            return kind, text[len(prefix) :].strip(), dict(data)
+    return "note", text, {}
 
 
 def parse_note(line: str, now: datetime) -> Note:

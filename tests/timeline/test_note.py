@@ -56,3 +56,25 @@ def test_what_cannot_be_taken_down_says_why(line: str) -> None:
 def test_the_draft_is_a_human_report() -> None:
     draft = parse_note("-5m paged", NOW).draft("jo")
     assert (draft.kind, draft.time_source, draft.confidence, draft.actor) == ("note", "human", "reported", "jo")
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "text", "data"),
+    [
+        ("-5m !mitigated cordoned node-2", "milestone", "cordoned node-2", {"name": "mitigated"}),
+        ("!resolved", "milestone", "resolved", {"name": "resolved"}),
+        ("!Detected: pager", "milestone", "pager", {"name": "detected"}),
+        ("? who pushed the image", "question", "who pushed the image", {}),
+        ("todo: pin digests", "follow-up", "pin digests", {}),
+        ("factor: no alert on drift", "contributing-factor", "no alert on drift", {}),
+        ("Ruled out: DNS", "hypothesis", "DNS", {"status": "ruled-out"}),
+        ("hypothesis: policy on node-2", "hypothesis", "policy on node-2", {"status": "open"}),
+        ("!important look here", "note", "!important look here", {}),
+        ("!mitigatedly", "note", "!mitigatedly", {}),
+        ("?", "note", "?", {}),
+        ("todo:", "note", "todo:", {}),
+    ],
+)
+def test_a_note_may_say_what_it_is(line: str, kind: str, text: str, data: dict[str, str]) -> None:
+    draft = parse_note(line, NOW).draft()
+    assert (draft.kind, draft.text, draft.data) == (kind, text, data)

@@ -13,7 +13,7 @@ def steps(w: Wording) -> list[Block]:
     blocks: list[Block] = []
     for line in w.lines:
         if line.entry.kind == "run-started":
-            blocks.append(Para((f"{moment(line.entry)} UTC, runbook ", w.text(line.entry), seqs(line.entry))))
+            blocks.append(Para((f"{moment(line.entry)} UTC: ", w.text(line.entry), seqs(line.entry))))
     blocks.append(_pairs(w, "step-intent", ("step-skipped",)))
     return blocks
 
