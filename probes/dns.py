@@ -240,7 +240,8 @@ def conclude(cells: Sequence[Cell], options: Sequence[str]) -> list[Conclusion]:
         found.append(Conclusion(claim, Component("dns", "upstream"), 0.85, "the upstream servers of CoreDNS, and egress to them", evidence))
     five = [t for c in measured for t in c.counted if t.verdict is Verdict.OK and 4800 <= t.ms <= 5600]
     if five:
-        claim = f"{len(five)} answers came after five seconds: a first packet was lost, the servers are not slow"
+        count = sum(len(c.counted) for c in measured)
+        claim = f"{len(five)} of {count} answers came after five seconds: a first packet was lost, the servers are not slow"
         found.append(Conclusion(claim, Component("network", "lost packets"), 0.75, "conntrack on the nodes, parallel A and AAAA look-ups"))
     if not found:
         count = sum(len(c.counted) for c in measured)
@@ -277,5 +278,5 @@ def _how(cells: Iterable[Cell]) -> str:
 
 
 def _line(cell: Cell) -> str:
-    server = cell.target.pod or cell.target.service
+    server = cell.target.pod or cell.target.service.partition(" for ")[0]
     return f"{cell.source.namespace}@{cell.source.node} asks {server} ({cell.target.address}) for {_name(cell)}: {_how([cell])}"
