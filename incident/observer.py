@@ -36,6 +36,7 @@ class Observer:
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._known: dict[str, _Known] = {}
         self._reach: Reach | None = None
+        self._detected = False
         for entry in entries:
             self._remember(entry)
 
@@ -52,6 +53,8 @@ class Observer:
         elif entry.kind == "match" and str(data.get("symptom", "")) in self._known:
             symptom = str(data["symptom"])
             self._known[symptom] = replace(self._known[symptom], runbook=str(data.get("runbook", "")))
+        elif entry.kind == "milestone":
+            self._detected = self._detected or data.get("name") == "detected"
         elif entry.kind == "connectivity":
             self._reach = Reach(str(data["reach"])) if data.get("reach") in set(Reach) else None
 
@@ -68,6 +71,7 @@ class Observer:
                     drafts.append(_noticed(symptom, now))
             elif known is None or known.severity == Severity.INFO.value:
                 drafts.append(_appeared(symptom))
+                drafts.extend(self._detect(symptom, now))
             elif _differs(known, symptom):
                 drafts.append(_changed(symptom, known, now))
             leader = next((match for match in view.matches if match.confident), None)
@@ -90,6 +94,14 @@ class Observer:
                 if known.severity != Severity.INFO.value:
                     drafts.append(_cleared(symptom_id, known))
         return drafts
+
+    def _detect(self, symptom: Symptom, now: datetime) -> list[Draft]:
+        """The first failure that the tool shows is when the incident was detected, unless a human has said otherwise."""
+        if self._detected:
+            return []
+        self._detected = True
+        text = f"detected: {symptom.title}"
+        return [Draft(kind="milestone", text=text, occurred_at=now, phase="detect", confidence="inferred", data={"name": "detected"})]
 
     def reach(self, api: ApiView) -> list[Draft]:
         """Drafts for the API server being lost or coming back."""

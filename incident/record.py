@@ -20,6 +20,7 @@ from cluster.objects import Ref
 from incident.config import ConfigError, load_config
 from incident.options import Options
 from incident.view import RecordView
+from timeline.clean import clean
 from timeline.entry import Draft, Entry, Kind, ObjectRef, order
 from timeline.ulid import new_ulid
 
@@ -83,7 +84,7 @@ class Record:
                 kind=draft.kind,
                 time_source=draft.time_source,
                 phase=draft.phase or "",
-                text=draft.text,
+                text=self.redact(clean(draft.text)),
                 run_id=draft.run_id,
                 step_id=draft.step_id,
                 data=draft.data,

@@ -15,7 +15,7 @@ from triage.finding import Severity
 def test_a_new_symptom_is_written_once_with_the_time_it_began() -> None:
     observer, seen = Observer(), symptom()
     first = observer.observe(report(seen), view(seen), NOW)
-    assert [draft.kind for draft in first] == ["observation"]
+    assert [draft.kind for draft in first] == ["observation", "milestone"]
     assert first[0].occurred_at == seen.since
     assert first[0].time_source == "cluster"
     assert observer.observe(report(seen), view(seen), NOW + timedelta(seconds=1)) == []
@@ -50,7 +50,7 @@ def test_not_seen_is_not_gone_while_something_could_not_be_read() -> None:
 def test_the_leading_runbook_is_written_when_it_changes_and_only_if_it_fits() -> None:
     observer, seen = Observer(), symptom()
     first = observer.observe(report(seen), view(seen, matches=(match(confident=False),)), NOW)
-    assert [draft.kind for draft in first] == ["observation"]
+    assert [draft.kind for draft in first] == ["observation", "milestone"]
     second = observer.observe(report(seen), view(seen, matches=(match(),)), NOW)
     assert [(draft.kind, draft.data["runbook"]) for draft in second] == [("match", "nodes-notready-system-oom")]
     assert observer.observe(report(seen), view(seen, matches=(match(),)), NOW) == []
@@ -62,7 +62,7 @@ def test_what_is_only_worth_knowing_does_not_begin_the_incident() -> None:
     assert [draft.kind for draft in drafts] == ["note"]
     assert drafts[0].occurred_at == NOW
     worse = symptom()
-    assert [draft.kind for draft in observer.observe(report(worse), view(worse), NOW)] == ["observation"]
+    assert [draft.kind for draft in observer.observe(report(worse), view(worse), NOW)] == ["observation", "milestone"]
 
 
 def test_a_restart_does_not_write_again_what_the_record_holds(tmp_path: Path) -> None:
