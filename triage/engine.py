@@ -25,6 +25,7 @@ from triage.finding import Finding, Gap, Report
 from triage.index import Index
 from triage.owners import controller_of
 from triage.population import Population
+from triage.rounds import Rounds
 from triage.sources import Sources
 from triage.view import View, is_ready, statuses
 from triage.windows import CHANGES
@@ -52,6 +53,7 @@ class Triage:
         """EndpointSlices by (namespace, Service)."""
         self._counts: deque[tuple[datetime, dict[str, int]]] = deque(maxlen=240)
         self._rollouts: set[Ref] = set()
+        self._rounds = Rounds(OBJECT_DETECTORS)
         self._freshness: Mapping[str, Freshness] = {}
 
     # -- taking changes
@@ -186,6 +188,12 @@ class Triage:
             if self._due_at.get(ref) == at:
                 del self._due_at[ref]
                 self._dirty.add(ref)
+        again = list(self._rounds.everything(view.freshness, view.store))
+        if again:
+            self._dirty.update(again)
+            self._dirty.update(ref for ref in self._found if ref.kind == "Pod")
+            self._dirty.update(Ref("Pod", *key) for key, pod in view.store.rows("Pod").items() if not _plain(pod))
+        self._dirty.update(self._rounds.some(view.store))
         for ref in sorted(self._dirty):
             self._look(ref, view)
         self._dirty.clear()
