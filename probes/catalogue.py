@@ -22,6 +22,7 @@ from probes import (
     kubelet,
     ladder,
     log_silence,
+    mtu,
     secret_keys,
     unaccounted,
     volume_attach,
@@ -77,6 +78,7 @@ _ALL = (
     ),
     Probe("image-drift", image_drift.QUESTION, {"namespace": "only DaemonSets there"}, False, _image_drift, image_drift.run),
     Probe(dns.NAME, dns.QUESTION, dns.PARAMETERS, True, dns.plan, dns.run),
+    Probe(mtu.NAME, mtu.QUESTION, mtu.PARAMETERS, True, mtu.plan, mtu.run),
     Probe(egress.NAME, egress.QUESTION, egress.PARAMETERS, True, egress.plan, connectivity.run),
     *(
         Probe(each.NAME, each.QUESTION, each.PARAMETERS, False, each.plan, each.run)
