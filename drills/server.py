@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from aiohttp import web
 
 from drills import discovery, health
 from drills.answers import Answers
+from drills.backstage import Backstage
+from drills.controllers import Controllers
 from drills.expand.impose import expand
 from drills.expand.world import World
 from drills.faults import Faults, Rule
@@ -25,6 +28,7 @@ from drills.kubelet import Kubelets
 from drills.objects import Obj
 from drills.play import play
 from drills.problems import ApiProblem, bad_request, forbidden, no_such_path, server_error, too_many_requests, unauthorized
+from drills.pulse import Pulse
 from drills.requests import Query, parse_target, verb_of
 from drills.reviews import USER
 from drills.scenario import Scenario
@@ -32,6 +36,7 @@ from drills.store import Store
 from drills.writes import Writes
 
 _JSON = "application/json"
+_LOG = logging.getLogger("drills")
 encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
 
 
@@ -61,7 +66,9 @@ class DrillServer:
         self._port = port
         self._runner: web.AppRunner | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.kubelets = Kubelets(self.store, self.kinds, self.world, clock, self.random, speed)
+        self.stage = Backstage(self.store, self.kinds, self.world, clock, self.random, speed)
+        self.controllers = Controllers(self.stage, Kubelets(self.stage))
+        self.pulse = Pulse(self.stage)
         self.answers = Answers(self)
 
     @property
@@ -74,8 +81,8 @@ class DrillServer:
         self.started_at = self.clock()
         if self.scenario is not None:
             self.load_world(expand(self.scenario, self.started_at))
-        self.writes.on_write = self.kubelets.wrote
-        self.writes.on_delete = self.kubelets.deleted
+        self.writes.on_write = self.controllers.wrote
+        self.writes.on_delete = self.controllers.deleted
         app = web.Application(client_max_size=32 * 2**20)
         app.router.add_route("*", "/{tail:.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
@@ -85,16 +92,22 @@ class DrillServer:
         listener.bind(("127.0.0.1", self._port))
         self._port = listener.getsockname()[1]
         await web.SockSite(self._runner, listener, backlog=512).start()
-        self.kubelets.start()
+        self.stage.start()
+        self.pulse.start()
         if self.scenario is not None and self.scenario.data.get("script"):
             task = asyncio.get_running_loop().create_task(play(self, self.scenario.data["script"]))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.error("the script of the drill stopped: %s", error)
 
     def load_world(self, world: World) -> None:
         """Serve what was expanded; used at the start, and by tests that build a world of their own."""
         self.world = world
-        self.kubelets.use(world)
+        self.stage.world = world
         for definition in world.of("CustomResourceDefinition"):
             self.add_custom(definition)
         self.store.load(world.sorted_objects())
@@ -116,7 +129,7 @@ class DrillServer:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.kubelets.stop()
+        await self.stage.stop()
         self.answers.close_streams()
         if self._runner is not None:
             await self._runner.cleanup()

@@ -57,6 +57,30 @@ def add_account(world: World, data: dict[str, Any]) -> Obj:
         Writer(str(data.get("by", "argocd-controller")), created))
 
 
+def add_definition(world: World, data: dict[str, Any]) -> Obj:
+    """A CustomResourceDefinition, established. data: group, kind, plural, short, scope, versions (v1), age, by."""
+    created = world.ago(data.get("age", "52d"))
+    kind, plural = str(data["kind"]), str(data["plural"])
+    names: Obj = {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()}
+    if "short" in data:
+        names["shortNames"] = list(data["short"])
+    versions = list(data.get("versions", ["v1"]))
+    stamp = rfc3339(created)
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return world.add({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{data['group']}", "creationTimestamp": stamp, "generation": 1},
+        "spec": {"group": data["group"], "scope": data.get("scope", "Namespaced"), "conversion": {"strategy": "None"}, "names": names,
+                 "versions": [{"name": v, "served": True, "storage": v == versions[-1], "schema": copy.deepcopy(schema)}
+                              for v in versions]},
+        "status": {"acceptedNames": dict(names), "storedVersions": [versions[-1]], "conditions": [
+            {"type": "NamesAccepted", "status": "True", "lastTransitionTime": stamp, "reason": "NoConflicts",
+             "message": "no conflicts found"},
+            {"type": "Established", "status": "True", "lastTransitionTime": stamp, "reason": "InitialNamesAccepted",
+             "message": "the initial names have been accepted"}]}},
+        Writer(str(data.get("by", "helm")), created, ("spec", "metadata")), Writer("kube-apiserver", created, ("status",), "status"))
+
+
 def add_helm_release(world: World, data: dict[str, Any]) -> Obj:
     """The Secret that `helm upgrade` leaves. data: namespace, name, revision, age, status."""
     created = world.ago(data["age"])

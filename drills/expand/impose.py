@@ -21,7 +21,7 @@ from drills.scenario import Scenario, ScenarioError, load_background, with_decoy
 from drills.settle import settle
 from drills.shuffle import Renamer, mapping
 
-SECTIONS = ("nodes", "namespaces", "workloads", "helm", "secrets", "configmaps", "ingresses", "policies", "claims",
+SECTIONS = ("nodes", "namespaces", "workloads", "definitions", "helm", "secrets", "configmaps", "ingresses", "policies", "claims",
             "objects", "nodeStates", "podStates", "images", "patch", "delete", "events", "logs", "stats", "metrics",
             "exec", "health", "faults", "configz")
 
@@ -47,7 +47,7 @@ def expand(scenario: Scenario, now: datetime) -> World:
     return world
 
 
-_ADDS = ("nodes", "namespaces", "workloads", "helm", "secrets", "configmaps", "ingresses", "policies", "claims", "objects",
+_ADDS = ("nodes", "namespaces", "workloads", "definitions", "helm", "secrets", "configmaps", "ingresses", "policies", "claims", "objects",
          "pods")
 
 
@@ -62,6 +62,8 @@ def add_all(world: World, data: dict[str, Any]) -> None:
             add_workload(world, {**data.get("defaults", {}), **row})
         except KeyError as error:
             raise ValueError(f"workload {row.get('namespace')}/{row.get('name')}: no {error}") from error
+    for row in data.get("definitions", []):
+        config.add_definition(world, row)
     for row in data.get("helm", []):
         config.add_helm_release(world, row)
     for row in data.get("secrets", []):

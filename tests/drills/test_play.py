@@ -40,7 +40,7 @@ def test_steps_come_in_time_and_faults_go(serve: Serve) -> None:
 def test_a_step_writes_only_what_it_changes(serve: Serve) -> None:
     server, http = serve({})
     version = int(http.get("/api/v1/nodes").json()["metadata"]["resourceVersion"])
-    server.kubelets.keep_leases = False
+    server.pulse.keep_leases = False
     apply_step(server, {"nodeStates": [{"select": {"name": "node-a1"}, "state": "cordoned", "since": "1s"}]})
     changed = [e.obj["metadata"]["name"] for kind in server.kinds if kind.plural != "leases" for e in server.store.entries(kind)
                if e.rv > version and kind.group != "events.k8s.io"]
