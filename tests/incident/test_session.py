@@ -54,7 +54,7 @@ async def test_from_the_first_look_to_the_draft(tmp_path: Path) -> None:
             investigation.note("-5m users report 502s")
             draft = investigation.draft()
             path = Path(investigation.export())
-    assert "users report 502s" in path.read_text()
+    assert "users report 502s" in path.read_text()  # noqa: ASYNC240 - the loop has nothing else to do by now
     assert "same image" in draft
     with Journal.open_read_only(next((tmp_path / "state" / "incidents").glob("*.db"))) as journal:
         assert journal.verify().ok
