@@ -23,6 +23,7 @@ from triage.finding import Symptom
 POLL = 3.0
 """Seconds between two looks of a `wait` step."""
 _STATE = {Result.PASS: StepState.PASSED, Result.FAIL: StepState.FAILED, Result.UNKNOWN: StepState.UNKNOWN}
+_WAITED = {Result.PASS: "reached", Result.FAIL: "deadline", Result.UNKNOWN: "unknown"}
 Progress = Callable[[str], None]
 Suggest = Callable[[Symptom | None], dict[str, str]]
 
@@ -122,7 +123,8 @@ class Walking:
                 outcome = await self._checks().run(steps.query_for(step.query, values), values)
         finally:
             seen = outcome.seen if not outcome.why else f"{outcome.seen}: {outcome.why}" if outcome.seen else outcome.why
-            self.finish(walk, step, outcome.result.value, _STATE[outcome.result], seen, intent, time.monotonic() - began)
+            answer = _WAITED[outcome.result] if step.kind is StepKind.WAIT else outcome.result.value
+            self.finish(walk, step, answer, _STATE[outcome.result], seen, intent, time.monotonic() - began)
         return walk.view()
 
     async def _wait(self, step: Step, values: Mapping[str, str], progress: Progress | None) -> CheckOutcome:
