@@ -21,6 +21,7 @@ from cluster.objects import Node, Ref
 from cluster.prometheus import Sample as Series
 from cluster.prometheus import increases, quantile, samples
 from triage.finding import Gap
+from triage.quantity import parse
 from triage.sources import ApiServerUsage, ContainerUsage, DnsUsage, NodeUsage, Sample, Sources
 
 ROUND = 60.0
@@ -31,6 +32,8 @@ NODES = 12
 """Nodes asked in one round; with more they take turns, failing ones first."""
 CONCURRENT = 4
 TIMEOUT = 6.0
+PODS_ASKED = 5_000
+"""With more pods metrics.k8s.io is asked for nodes only: its answer for all pods would be a burden."""
 DENIED_FOR = timedelta(minutes=10)
 _CFS = ("container_cpu_cfs_throttled_periods_total", "container_cpu_cfs_periods_total", "container_cpu_usage_seconds_total")
 _DNS = ("coredns_dns_requests_total", "coredns_dns_responses_total", "coredns_dns_request_duration_seconds_bucket")
@@ -78,6 +81,8 @@ class Measuring:
         await asyncio.gather(*(self._node(node, gate) for node in nodes))
         dns, server = await asyncio.gather(self._dns(), self._api_server())
         now = self.clock()
+        if not self._nodes:
+            await self._metrics_server()
         fresh = now - timedelta(seconds=ROUND * 5)
         containers = [(at, span, rows) for at, span, rows in self._containers.values() if at >= fresh]
         usages = [(at, usage) for at, usage in self._nodes.values() if at >= fresh]
@@ -134,6 +139,20 @@ class Measuring:
                 rows = container_usage(before.series, series, seconds, memory, self._memory)
                 self._containers[node] = (now, seconds, rows)
         self._memory.update(memory)
+
+    async def _metrics_server(self) -> None:
+        """metrics.k8s.io, where the kubelets themselves may not be asked: usage without limits, throttling or system daemons."""
+        api, now = self.live.api, self.clock()
+        path = "/apis/metrics.k8s.io/v1beta1"
+        nodes = await self._ask("metrics.k8s.io", partial(api.get_json, f"{path}/nodes", timeout=TIMEOUT, what="metrics of nodes"))
+        for item in _parts(nodes or {}, "items"):
+            usage = metrics_usage(item)
+            self._nodes[usage.node] = (now, usage)
+        if nodes is not None and self.live.store.count("Pod") <= PODS_ASKED:
+            pods = await self._ask("metrics.k8s.io", partial(api.get_json, f"{path}/pods", timeout=TIMEOUT, what="metrics of pods"))
+            rows = [row for item in _parts(pods or {}, "items") for row in metrics_containers(item)]
+            if rows:
+                self._containers["metrics.k8s.io"] = (now, 0.0, rows)
 
     # -- DNS and the API server
 
@@ -193,6 +212,27 @@ def node_usage(node: str, stats: Mapping[str, Any]) -> NodeUsage:
         pods_memory_bytes=sum(_memory(pod) or 0 for pod in pods) if pods else None,
         fs_used_share=used / capacity if used is not None and capacity else None,
     )
+
+
+def metrics_usage(item: Mapping[str, Any]) -> NodeUsage:
+    """One item of metrics.k8s.io/NodeMetrics."""
+    usage = _part(item, "usage")
+    memory = parse(str(usage.get("memory", "")))
+    name = str(_part(item, "metadata").get("name", ""))
+    return NodeUsage(node=name, cpu_cores=parse(str(usage.get("cpu", ""))), memory_bytes=int(memory) if memory is not None else None)
+
+
+def metrics_containers(item: Mapping[str, Any]) -> list[ContainerUsage]:
+    """The containers of one item of metrics.k8s.io/PodMetrics."""
+    meta = _part(item, "metadata")
+    ref = Ref("Pod", str(meta.get("namespace", "")), str(meta.get("name", "")))
+    found = []
+    for container in _parts(item, "containers"):
+        usage = _part(container, "usage")
+        memory = parse(str(usage.get("memory", "")))
+        cores = parse(str(usage.get("cpu", "")))
+        found.append(ContainerUsage(ref, str(container.get("name", "")), cores, int(memory) if memory is not None else None))
+    return found
 
 
 def container_memory(stats: Mapping[str, Any]) -> dict[tuple[Ref, str], int]:

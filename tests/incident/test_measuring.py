@@ -8,7 +8,15 @@ from cli.connection import is_settled
 from cluster.live import LiveCluster
 from cluster.objects import Ref
 from cluster.prometheus import increases, quantile, samples
-from incident.measuring import Measuring, api_server_usage, container_usage, dns_usage, node_usage
+from incident.measuring import (
+    Measuring,
+    api_server_usage,
+    container_usage,
+    dns_usage,
+    metrics_containers,
+    metrics_usage,
+    node_usage,
+)
 from tests.incident.drill import investigating, served, until
 
 POD = Ref("Pod", "shop", "cart-1")
@@ -77,6 +85,14 @@ def test_a_summary_without_file_system_or_containers_is_survived() -> None:
     assert usage.cpu_cores == 0.5
     assert usage.kubelet_memory_bytes is None
     assert usage.fs_used_share is None
+
+
+def test_metrics_server_stands_in_for_kubelets() -> None:
+    node = metrics_usage({"metadata": {"name": "n"}, "usage": {"cpu": "250m", "memory": "1Gi"}})
+    assert (node.cpu_cores, node.memory_bytes) == (0.25, 1 << 30)
+    item = {"metadata": {"name": "cart-1", "namespace": "shop"}, "containers": [{"name": "cart", "usage": {"cpu": "1", "memory": "x"}}]}
+    (usage,) = metrics_containers(item)
+    assert (usage.pod, usage.cpu_cores, usage.memory_bytes) == (POD, 1.0, None)
 
 
 async def test_throttling_that_no_object_shows_is_found_by_measuring(tmp_path: Path) -> None:
