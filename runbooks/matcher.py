@@ -15,6 +15,8 @@ from triage.finding import Report, Symptom
 SHOWN = 10
 """Matches in an answer."""
 LOWEST = 0.03
+RIVAL = 0.8
+"""A known failure outside the catalogue with this part of the best score is reason enough not to be confident."""
 
 
 class Matcher:
@@ -41,7 +43,7 @@ class Matcher:
         other = next((one for one in ranked if one.outside), None)
         ours = [one for one in ranked if not one.outside][:SHOWN]
         best = ours[0].score if ours else 0.0
-        rival = other if other and other.score >= best and other.score > 0.1 else None
+        rival = other if other and other.score >= best * RIVAL and other.score > 0.1 else None
         return [_from_words(one, best, rival) for one in ours if one.score >= LOWEST]
 
     def match_symptom(self, symptom: Symptom, report: Report | None = None) -> list[Match]:
@@ -71,6 +73,7 @@ def _ordered(matches: Iterable[Match]) -> list[Match]:
 
 def _from_words(found: WordMatch, best: float, rival: WordMatch | None) -> Match:
     score = calibrated(found.score) * (1.0 if rival is None else 0.5)
+    says_enough = bool(found.patterns) or len(found.words) > 1  # one word such as "disk" names a subject, not a failure
     reasons = [Reason(f"the text has the form {pattern}") for pattern in found.patterns[:2]]
     if found.words:
         reasons.append(Reason(f"words in common: {', '.join(found.words[:8])}"))
@@ -80,7 +83,7 @@ def _from_words(found: WordMatch, best: float, rival: WordMatch | None) -> Match
         id=found.id,
         title=found.title,
         score=round(score, 4),
-        confident=rival is None and score >= CONFIDENT and found.score >= best * 0.75,
+        confident=rival is None and says_enough and score >= CONFIDENT and found.score >= best * 0.75,
         for_=tuple(reasons),
         against=(Reason(f"it reads more like: {rival.title} (no runbook)"),) if rival else (),
     )

@@ -33,11 +33,15 @@ PATTERN = 0.62
 """Weight of one exact pattern; two close most of the rest."""
 MASS = 3.0
 """Rarity that a phrase must share with the query to count for a half."""
+WHOLE = 0.25
+"""How much of what is left to 1 the query's words close that stand anywhere in a document's own phrases."""
+UNKNOWN = 3.0
+"""Rarity of a word that stands nowhere."""
 CLOSE, PHRASES = 400, 60
 """Phrases that are kept at all, and those that are looked at closely with RapidFuzz."""
-CONFIDENT = 0.5
-CENTRE, STEEPNESS = 0.32, 9.0
-"""Calibration, measured on tests/runbooks/symptoms.jsonl: at CENTRE half of the first places are right."""
+CONFIDENT = 0.6
+CENTRE, STEEPNESS = 0.38, 9.0
+"""Calibration, measured on tests/runbooks/*.jsonl: below CENTRE what fits nothing outweighs what fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ class WordIndex:
                     self._patterns.append((number, pattern, re.compile(pattern, re.IGNORECASE), needed_words(pattern)))
                 except re.error:
                     continue  # lint names it with its line; here it only must not stop the rest
+        self._known = self._owners(self._stems)
+        self._near = self._owners(self._concepts)
         self._vocabulary = sorted(self._stems)
         self._typo = lru_cache(maxsize=4096)(self._closest)
 
@@ -107,6 +113,14 @@ class WordIndex:
             self._stems[term.stem].append((number, weight))
             if term.concept:
                 self._concepts[term.concept].append((number, weight))
+
+    def _owners(self, where: Mapping[str, Sequence[tuple[int, float]]]) -> dict[str, frozenset[int]]:
+        """The documents that have a stem or concept in their symptoms, title or id."""
+        well = FIELD_WEIGHTS["id"]
+        return {
+            word: frozenset(self._phrases[number].document for number, _ in found if self._phrases[number].weight >= well)
+            for word, found in where.items()
+        }
 
     def _closest(self, word: str) -> str:
         """The stem of the vocabulary that a misspelt word means, "" when none is near."""
@@ -124,7 +138,10 @@ class WordIndex:
             if (not needs or any(word in folded for word in needs)) and compiled.search(folded):
                 hits[number].append(pattern)
         found = self._best_phrases(folded, self._cover(query))
-        scores = [(self._score(found.get(number, ()), len(hits.get(number, ()))), number) for number in {*found, *hits}]
+        shares = self._shares(query)
+        scores = [
+            (self._score(found.get(number, ()), len(hits.get(number, ())), shares.get(number, 0.0)), number) for number in {*found, *hits}
+        ]
         best = sorted(scores, key=lambda item: (-item[0], self.documents[item[1]].id))[:limit]
         return [self._match(number, score, found.get(number, ()), hits.get(number, ()), query) for score, number in best if score > 0.02]
 
@@ -148,9 +165,23 @@ class WordIndex:
             found[phrase.document].append((min(score, 1.0), number))
         return {document: sorted(items, key=lambda item: (-item[0], item[1]))[:5] for document, items in found.items()}
 
-    def _score(self, found: Sequence[tuple[float, int]], patterns: int) -> float:
-        """Each of the best phrases and each pattern closes a part of what is left to 1."""
-        rest = 1.0
+    def _shares(self, query: Iterable[Term]) -> dict[int, float]:
+        """By document: the part of the query's rarity that stands anywhere in its symptoms, title and id, 0 to 1."""
+        shares: dict[int, float] = defaultdict(float)
+        total = 0.0
+        for term in query:
+            weight = self._rarity.get(term.stem, UNKNOWN)
+            total += weight
+            exact = self._known.get(term.stem, frozenset())
+            for number in exact:
+                shares[number] += weight
+            for number in self._near.get(term.concept, frozenset()) - exact:
+                shares[number] += weight * CONCEPT
+        return {number: share / total for number, share in shares.items()}
+
+    def _score(self, found: Sequence[tuple[float, int]], patterns: int, share: float) -> float:
+        """Each of the best phrases, each pattern and the share of all words close a part of what is left to 1."""
+        rest = 1.0 - WHOLE * share
         for (score, _), part in zip(found, (0.9, 0.35, 0.25, 0.15, 0.1), strict=False):
             rest *= 1 - score * part
         for index in range(min(patterns, 3)):
