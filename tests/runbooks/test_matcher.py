@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from runbooks.words import outside
 from triage.finding import ChangeFact, Finding, Report, Severity, SharedAttribute, SinceSource, Symptom
 
 TEXTS = [json.loads(line) for line in (Path(__file__).parent / "symptoms.jsonl").read_text("utf-8").splitlines()]
+HELD_OUT = [json.loads(line) for line in (Path(__file__).parent / "heldout.jsonl").read_text("utf-8").splitlines()]
 LIBRARY = Library()
 MATCHER, AGAIN = Matcher(LIBRARY), Matcher(Library())
 AT = datetime(2026, 11, 21, 3, 2, tzinfo=UTC)
@@ -41,6 +43,20 @@ def test_figures_on_real_symptom_texts() -> None:
     assert false <= 0.05, false
 
 
+def test_figures_on_texts_collected_without_the_vocabulary() -> None:
+    """Texts of public issues, logs and alerts that were gathered before anybody who gathered them had read the vocabulary."""
+    fitting = [case for case in HELD_OUT if case["expected"]]
+    others = [case for case in HELD_OUT if not case["expected"]]
+    ranked = {case["text"]: MATCHER.match_words(case["text"]) for case in HELD_OUT}
+    first = sum(bool(found := ranked[case["text"]]) and found[0].id in case["expected"] for case in fitting) / len(fitting)
+    three = sum(any(match.id in case["expected"] for match in ranked[case["text"]][:3]) for case in fitting) / len(fitting)
+    false = sum(any(match.confident for match in ranked[case["text"]]) for case in others) / len(others)
+    assert {runbook.id for runbook in LIBRARY.runbooks} == {case["expected"][0] for case in fitting}, "every runbook has a text"
+    assert first >= 0.95, first
+    assert three >= 0.98, three
+    assert false <= 0.03, false
+
+
 @pytest.mark.parametrize("case", [case for case in TEXTS if case["source"].startswith("http")][::7], ids=lambda case: case["text"][:40])
 def test_the_score_is_explained_and_between_0_and_1(case: dict[str, Any]) -> None:
     for match in MATCHER.match_words(case["text"]):
@@ -53,6 +69,32 @@ def test_what_fits_nothing_says_what_it_reads_like() -> None:
     matches = MATCHER.match_words("x509: certificate has expired or is not yet valid on every kubelet")
     assert not any(match.confident for match in matches)
     assert any("certificate" in reason.text for match in matches for reason in match.against)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pods",
+        "error",
+        "disk",
+        "upgrade",
+        "not working",
+        "asdf qwer zxcv lkjh",
+        "Der Drucker im dritten Stock druckt nicht",
+        "今天天气很好我们去公园",
+        "Всё сломалось, помогите",
+        "npm ERR! code ELIFECYCLE",
+    ],
+)
+def test_what_says_too_little_or_something_else_is_not_taken_for_a_failure(text: str) -> None:
+    assert not any(match.confident for match in MATCHER.match_words(text))
+
+
+@pytest.mark.parametrize("text", ["memory leak node pod etcd " * 900, "x" * 20_000, "a." * 10_000, "upgrade x " * 2_000, "(" * 20_000])
+def test_a_large_paste_is_ranked_in_little_time(text: str) -> None:
+    begin = time.process_time()
+    MATCHER.match_words(text)
+    assert time.process_time() - begin < 1.0, "CPU seconds; typing goes on meanwhile"
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n", "???", "0", "a", "\u202e\x1b[31m", "挖", "x" * 100_000, "pod " * 20_000])
