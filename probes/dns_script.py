@@ -9,7 +9,8 @@ is configured) and ``name=NAME`` (several). Prints JSON, one object a line::
     {"event":"try","n":1,"server":"10.96.0.10","name":"kubernetes.default","at":1795254131,"ms":10,"said":"found","rc":0}
     {"event":"end","count":1}
 
-``said`` is one of ``found noname timeout refused servfail missing other``.
+``said`` is one of ``found noname timeout refused closed servfail missing other``. A server that never answered twice, and a name that a
+server never answered twice, is not asked again: five rounds of silence would last minutes and say no more. ``end`` counts what was asked.
 """
 
 from __future__ import annotations
@@ -53,13 +54,15 @@ if [ -r /etc/resolv.conf ]; then
 fi
 echo "{\"event\":\"conf\",\"nameservers\":\"${ns# }\",\"search\":\"$se\",\"options\":\"${op# }\"}"
 now() { read -r i r </proc/uptime; f=${i#*.}; now=$(( ${i%.*}*1000 + (1$f-100)*10 )); }
-rest() { s=$1; [ $s -ge 100 ] || return 0; sleep ${s%???}.${s#${s%???}} 2>/dev/null || sleep $(( (s+999)/1000 )); }
+rest() { w=$1; [ $w -ge 100 ] || return 0; sleep ${w%???}.${w#${w%???}} 2>/dev/null || sleep $(( (w+999)/1000 )); }
 guard() { case "$has" in *timeout*) timeout $limit "$@" ;; *) "$@" ;; esac; }
 j=0
+once=' '; dead=' '; alive=' '
 while [ $j -lt $tries ] && [ $tool != none ]; do
   j=$((j+1))
   for s in $servers; do
     for q in $names; do
+      case "$dead" in *" $s "*|*" $s/$q "*) continue ;; esac
       now; t0=$now
       if [ "$s" = - ]; then o=$(guard nslookup "$q" 2>&1); rc=$?
       else o=$(guard nslookup "$q" "$s" 2>&1); rc=$?; fi
@@ -75,6 +78,12 @@ while [ $j -lt $tries ] && [ $tool != none ]; do
           if [ $rc = 0 ]; then said=found
           elif [ $rc = 124 ] || [ $rc = 143 ] || [ $rc = 137 ]; then said=timeout; fi ;;
       esac
+      if [ $said = timeout ]; then
+        for k in "$s" "$s/$q"; do
+          case "$alive" in *" $k "*) continue ;; esac
+          case "$once" in *" $k "*) dead="$dead$k " ;; *) once="$once$k " ;; esac
+        done
+      else alive="$alive$s $s/$q "; fi
       a="\"server\":\"$s\",\"name\":\"$q\",\"at\":$(date +%s),\"ms\":$((now-t0))"
       echo "{\"event\":\"try\",\"n\":$n,$a,\"said\":\"$said\",\"rc\":$rc}"
       rest $gap

@@ -1,7 +1,8 @@
 """Large packets that vanish: the MTU of the pods' interfaces, and a large request beside a small one to each target.
 
 A tunnel takes bytes from every packet. Where a path has a smaller MTU and the ICMP message that says so is filtered, small requests work
-and large ones hang; same node well and other node not is the mark of it. The large request is an HTTP POST of 64 KiB to the target's port.
+and large ones hang; same node well and other node not is the mark of it. The large request is an HTTP GET with
+9 KiB of headers to the target's port.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ PARAMETERS = {
     "to": "(required) NAMESPACE, NAMESPACE/SERVICE or NAMESPACE/POD with HTTP",
     "port": "port of the Service or pod", "image": "image for the probe pods",
 }  # fmt: skip
-SMALL, LARGE = 100, 65_536
+SMALL, LARGE = 100, 9_200
+"""Bytes of a request; the large one fills a jumbo frame and is below what servers take as header."""
 TIMEOUT_S = 5
 
 
@@ -137,7 +139,7 @@ def read(text: str) -> tuple[list[Line], str]:
     if begin is None:
         return [], "the container printed no result; it may have no shell"
     if begin.tool == "none" or not begin.counters:
-        return [], "the container lacks nc, timeout or head, or its counters cannot be read; use another image"
+        return [], "the container lacks nc, timeout or dd, or its counters cannot be read; use another image"
     if end is None or end.count != tries:
         return lines, f"the output was cut after {tries} tries"
     return lines, ""

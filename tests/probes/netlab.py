@@ -79,7 +79,7 @@ def netlab(folder: Path, *, slow: int, ports: Sequence[int]) -> Iterator[NetLab]
     tools = folder / "busybox"
     tools.mkdir()
     busybox = shutil.which("busybox") or ""
-    for applet in ("sh", "nc", "timeout", "sleep", "date", "true", "nslookup", "head"):
+    for applet in ("sh", "nc", "timeout", "sleep", "date", "true", "nslookup", "dd", "cat"):
         (tools / applet).symlink_to(busybox)
     process: subprocess.Popen[str] | None = None
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -83,6 +85,17 @@ def test_classes(lab: NetLab, server: str, name: str, verdict: Verdict, least_ms
     found = judge(next(line for line in lines if line.event == "try"))
     assert found.verdict is verdict, found
     assert least_ms <= found.ms <= most_ms, found
+
+
+def test_who_is_silent_is_not_asked_for_ever(lab: NetLab) -> None:
+    """Two look-ups without any answer are enough; a server that answers other names is asked for those on."""
+    began = time.monotonic()
+    lines, error = read(lab.measure(command([SILENT, GOOD], [INSIDE, "example.org"], tries=5, gap_ms=100, timeout_s=3)))
+    took = time.monotonic() - began
+    assert error == ""
+    asked = Counter((line.server, line.name) for line in lines if line.event == "try")
+    assert asked == {(SILENT, INSIDE): 1, (SILENT, "example.org"): 1, (GOOD, INSIDE): 5, (GOOD, "example.org"): 5}
+    assert took < 10
 
 
 def test_the_command_takes_only_addresses_and_names() -> None:

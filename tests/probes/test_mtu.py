@@ -19,8 +19,7 @@ import socket, threading
 s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("0.0.0.0", 8050)); s.listen(16)
 print("ready", flush=True)
 def drain(c):
-    while c.recv(65536): pass
-    c.close()
+    c.recv(65536); c.sendall(b"HTTP/1.0 501 Not Implemented\\r\\n\\r\\n"); c.close()
 while True:
     c, _ = s.accept(); threading.Thread(target=drain, args=(c,), daemon=True).start()
 """
