@@ -92,7 +92,7 @@ def is_settled(view: View) -> bool:
     """Whether waiting longer would not make the answer more complete."""
     if view.problem or view.api.reach in (Reach.LOST, Reach.OFFLINE):
         return True
-    if view.report is None or not view.kinds or any(kind.state in (State.WAITING, State.LOADING) for kind in view.kinds):
+    if view.report is None or not view.ranked or not view.kinds or any(kind.state in (State.WAITING, State.LOADING) for kind in view.kinds):
         return False
     # The report may be older than the kinds: one that still misses what is live by now will be made again in a moment.
     live = {kind.kind for kind in view.kinds if kind.state is State.LIVE}

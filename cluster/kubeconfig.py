@@ -1,6 +1,6 @@
 """Reads kubeconfig files as client-go does: several files, first wins, relative paths relative to their file.
 
-The `kubernetes` package merges the files. It is imported when it is needed (it takes a few hundred milliseconds), so call
+The `kubernetes` package merges several files. It is imported when it is needed (it takes a few hundred milliseconds), so call
 `load_access` through `asyncio.to_thread`. One rule it gets differently from client-go is repaired here: of several
 `current-context` values the first that is not empty wins (client-go tools/clientcmd/loader.go), not the last.
 """
@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import yaml
@@ -31,6 +31,7 @@ IN_CLUSTER = "in-cluster"
 """Name of the context that stands for the pod's own ServiceAccount."""
 _EXEC_EXTENSION = "client.authentication.k8s.io/exec"
 _SOON = timedelta(days=3)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,35 +108,63 @@ def list_contexts(explicit: str = "", environ: Mapping[str, str] = os.environ) -
 
 
 def _merge(paths: Sequence[Path]) -> _Merged:
-    from kubernetes.config.config_exception import ConfigException
-    from kubernetes.config.kube_config import KubeConfigMerger
+    """One file is read as it stands; several are merged by the `kubernetes` package, whose import takes longer than all the rest."""
+    files = [path for path in paths if not _guarded(path, lambda path=path: path.stat().st_size == 0)]  # type: ignore[misc]  # bound now
+    nodes: dict[str, list[tuple[dict[str, Any], Path]]] = {"clusters": [], "contexts": [], "users": []}
+    if len(files) == 1:
+        documents = [_guarded(files[0], lambda: _read(files[0]))]
+        for plural, found in nodes.items():
+            found += [(node, files[0]) for node in _guarded(files[0], lambda plural=plural: _named(documents[0], plural))]  # type: ignore[misc]
+    else:
+        from kubernetes.config.kube_config import KubeConfigMerger
 
-    merger: Any = cast("Any", KubeConfigMerger)("")  # the package has no types
-    for path in paths:
-        try:
-            if path.stat().st_size == 0:
-                continue  # client-go reads an empty file as an empty configuration
-            merger.load_config(str(path))
-        except OSError as error:
-            raise KubeconfigError(f"Kubeconfig {path} cannot be read: {error.strerror}; check its owner and mode.") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-            raise KubeconfigError(f"Kubeconfig {path} is not valid YAML{where}; repair it or take it out of KUBECONFIG.") from error
-        except (ConfigException, AttributeError, TypeError, KeyError, ValueError) as error:
-            raise KubeconfigError(
-                f"Kubeconfig {path} does not have the shape of a kubeconfig (clusters, contexts, users);"
-                " repair it or take it out of KUBECONFIG."
-            ) from error
-    if merger.config is None:
+        merger: Any = cast("Any", KubeConfigMerger)("")  # the package has no types
+        for path in files:
+            _guarded(path, lambda path=path: merger.load_config(str(path)))  # type: ignore[misc]  # bound now
+        documents = list(merger.config_files.values())
+        for plural, found in nodes.items():
+            found += [(node.value, Path(node.path)) for node in (merger.config.value[plural] if merger.config is not None else ())]
+    if not documents:
         raise KubeconfigError(f"Kubeconfig {', '.join(map(str, paths))} is empty; set KUBECONFIG or --kubeconfig.")
-    current = next((value for file in merger.config_files.values() if (value := file.get("current-context"))), "")
+    current = next((value for document in documents if (value := document.get("current-context"))), "")
     parts: dict[str, dict[str, _Entry]] = {"clusters": {}, "contexts": {}, "users": {}}
     for plural, entries in parts.items():
-        for node in merger.config.value[plural]:
-            value = node.value.get(plural[:-1])
-            entries[str(node.value["name"])] = _Entry(value if isinstance(value, dict) else {}, Path(node.path).absolute().parent)
+        for node, path in nodes[plural]:
+            value = node.get(plural[:-1])
+            # Of several entries with one name the first wins (client-go tools/clientcmd/loader.go).
+            entries.setdefault(str(node["name"]), _Entry(value if isinstance(value, dict) else {}, path.absolute().parent))
     return _Merged(parts["clusters"], parts["contexts"], parts["users"], str(current), tuple(map(str, paths)))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    document = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both loaders are the safe one
+    if not isinstance(document, dict):
+        raise TypeError("not a mapping")
+    return document
+
+
+def _named(document: Mapping[str, Any], plural: str) -> list[dict[str, Any]]:
+    """The entries of one of the lists; raises for what is none."""
+    found = document.get(plural) or []
+    if not isinstance(found, list) or not all(isinstance(node, dict) and "name" in node for node in found):
+        raise TypeError(f"{plural} is not a list of named entries")
+    return found
+
+
+def _guarded(path: Path, read: Callable[[], T]) -> T:
+    """The result of `read`; whatever is wrong with the file becomes one sentence."""
+    try:
+        return read()
+    except OSError as error:
+        raise KubeconfigError(f"Kubeconfig {path} cannot be read: {error.strerror}; check its owner and mode.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        raise KubeconfigError(f"Kubeconfig {path} is not valid YAML{where}; repair it or take it out of KUBECONFIG.") from error
+    except Exception as error:  # the package has errors of its own and stumbles over files of another shape
+        raise KubeconfigError(
+            f"Kubeconfig {path} does not have the shape of a kubeconfig (clusters, contexts, users); repair it or take it out of KUBECONFIG."
+        ) from error
 
 
 def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: datetime) -> Access:

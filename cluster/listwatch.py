@@ -141,7 +141,7 @@ class KindWatch:
     # -- list
 
     async def _list(self) -> None:
-        if self._offer.streaming is not False and self._restarts < 3:
+        if self._offer.streaming is not False and not self._kind.bulky and self._restarts < 3:
             try:
                 await self._stream()
                 return

@@ -1,63 +1,101 @@
-"""The parts that an investigation joins. This module imports what is heavy, so it is loaded after the first paint."""
+"""The parts that an investigation joins, each made when it is first needed.
+
+The order is that of the first minute: the way to the cluster and triage come first, because they find what is wrong; runbooks, record and
+probes are imported while the first lists are on their way.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cluster.access import Access
-from cluster.freshness import Freshness
-from cluster.kubeconfig import load_access
-from cluster.live import LiveCluster
-from cluster.store import Store
-from cluster.transport import Api
-from incident.acting import Acting
-from incident.checks import Checks
-from incident.details import Details
-from incident.measuring import Measuring
 from incident.observer import Observer
 from incident.options import Options, runbook_folders
-from incident.picture import Ranking
-from incident.probing import Probing
 from incident.record import JournalLedger, Record, begin_record
-from incident.suggest import suggest_path
-from incident.walking import Walking
-from runbooks.loader import Library
-from runbooks.matcher import Matcher
-from timeline.entry import Draft, Entry
-from timeline.note import parse_note
 from triage.engine import Triage
-from triage.finding import Symptom
+from triage.finding import Report, Symptom
 from triage.sources import Sources
+
+if TYPE_CHECKING:
+    from cluster.access import Access
+    from cluster.live import LiveCluster
+    from cluster.transport import Api
+    from incident.acting import Acting
+    from incident.checks import Checks
+    from incident.details import Details
+    from incident.measuring import Measuring
+    from incident.picture import Ranking
+    from incident.probing import Probing
+    from incident.view import SymptomView
+    from incident.walking import Walking
+    from runbooks.loader import Library
+    from runbooks.matcher import Matcher
+    from timeline.entry import Entry
 
 NO_CLUSTER = "there is no connection to a cluster"
 
 
 class Parts:
-    """Everything below an investigation, made once; the cluster's parts come when the kubeconfig has been read."""
+    """Everything below an investigation. The cluster's parts come when the kubeconfig has been read."""
 
     def __init__(self, options: Options, clock: Callable[[], datetime]) -> None:
         self.options = options
         self.clock = clock
-        self.library = Library(runbook_folders(options.runbook_folders, options.config))
-        self.matcher = Matcher(self.library)
         self.engine = Triage(clock)
-        self.ranking = Ranking(self.matcher.match_symptom)
         self.record = Record(None, "opening", clock)
         self.observer = Observer()
         self.live: LiveCluster | None = None
         self.measuring: Measuring | None = None
-        self.probing: Probing | None = None
-        self.acting: Acting | None = None
-        self.walking = Walking(self.record, self.library, self.checks, self.suggest, clock)
-        self.details = Details(lambda: self.api, lambda: self.record)
+        self.ranking: Ranking | None = None
+        """None until the runbooks have been read."""
 
-    @classmethod
-    def load(cls, options: Options, clock: Callable[[], datetime]) -> Parts:
-        parts = cls(options, clock)
-        parts.matcher.match_words("warm up")  # builds the word index here, in a thread, and not at the first keystroke
-        return parts
+    # -- runbooks
+
+    @cached_property
+    def library(self) -> Library:
+        from runbooks.loader import Library
+
+        return Library(runbook_folders(self.options.runbook_folders, self.options.config))
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        from runbooks.matcher import Matcher
+
+        return Matcher(self.library)
+
+    def load_runbooks(self) -> None:
+        """Blocking (files, parsing): symptoms are ranked from now on."""
+        from incident.picture import Ranking
+
+        self.ranking = Ranking(self.matcher.match_symptom)
+
+    def warm_up(self) -> None:
+        """Blocking: what the first keystroke and the first step would otherwise wait for."""
+        self.matcher.match_words("warm up")
+        _ = self.walking, self.details
+
+    def rank(self, report: Report) -> tuple[SymptomView, ...]:
+        """Symptoms with their runbooks; without any as long as the runbooks are still being read."""
+        if self.ranking is None:
+            from incident.view import SymptomView
+
+            return tuple(SymptomView(symptom, ()) for symptom in report.symptoms)
+        return self.ranking.rank(report, self.library.generation)
+
+    @cached_property
+    def walking(self) -> Walking:
+        from incident.walking import Walking
+
+        return Walking(self.record, self.library, self.checks, self.suggest, self.clock)
+
+    @cached_property
+    def details(self) -> Details:
+        from incident.details import Details
+
+        return Details(lambda: self.api, lambda: self.record)
 
     # -- record
 
@@ -71,6 +109,8 @@ class Parts:
 
     def note(self, text: str, now: datetime) -> Entry:
         """Raises ValueError with a sentence for a time that cannot be read."""
+        from timeline.note import parse_note
+
         return self.record.append(parse_note(text, now).draft())
 
     def draft(self) -> str:
@@ -96,19 +136,52 @@ class Parts:
 
     def load_access(self) -> Access:
         """Blocking; raises `KubeconfigError`."""
+        from cluster.kubeconfig import load_access
+
         return load_access(self.options.context, explicit=self.options.kubeconfig)
 
     def watch(self, access: Access, *, on_loaded: Callable[[], None]) -> LiveCluster:
-        """The live state of the cluster, and the probes and actions that work on it."""
+        """The live state of the cluster."""
+        from cluster.live import LiveCluster
+
         self.live = LiveCluster(access, namespaces=self.options.namespaces, clock=self.clock, on_loaded=on_loaded)
-        self.measuring = Measuring(self.live, self.clock)
-        ledger = JournalLedger(self.record, self._earlier())
-        self.probing = Probing(self.live, self.record, ledger, self.walking, self.clock)
-        self.acting = Acting(self.live, self.record, self.walking, self.clock, write=self.options.write)
         return self.live
+
+    @cached_property
+    def _probing(self) -> Probing:
+        from incident.probing import Probing
+
+        assert self.live is not None
+        return Probing(self.live, self.record, JournalLedger(self.record, self._earlier()), self.walking, self.clock)
+
+    @cached_property
+    def _acting(self) -> Acting:
+        from incident.acting import Acting
+
+        assert self.live is not None
+        return Acting(self.live, self.record, self.walking, self.clock, write=self.options.write)
+
+    def probes(self) -> Probing:
+        """Raises RuntimeError while there is no cluster."""
+        if self.live is None:
+            raise RuntimeError(NO_CLUSTER)
+        return self._probing
+
+    def actions(self) -> Acting:
+        """Raises RuntimeError while there is no cluster."""
+        if self.live is None:
+            raise RuntimeError(NO_CLUSTER)
+        return self._acting
+
+    async def close(self) -> None:
+        """What this run created in the cluster is removed."""
+        if "_probing" in self.__dict__:
+            await self._probing.close()
 
     def suggest(self, symptom: Symptom | None) -> dict[str, str]:
         """Values for parameters that a symptom alone cannot give: between which namespaces a connection should be measured."""
+        from incident.suggest import suggest_path
+
         path = suggest_path(self.live.store, symptom) if self.live is not None else None
         return {"source_namespace": path.source, "target_namespace": path.target} if path is not None else {}
 
@@ -116,32 +189,32 @@ class Parts:
         return self.measuring.sources if self.measuring is not None else None
 
     async def measure(self) -> None:
-        if self.measuring is not None:
-            await self.measuring.run()
+        """Keep what the objects do not say up to date, until cancelled."""
+        if self.live is None:
+            return
+        from incident.measuring import Measuring
+
+        self.measuring = Measuring(self.live, self.clock)
+        await self.measuring.run()
 
     def checks(self) -> Checks:
+        from cluster.store import Store
+        from incident.checks import Checks
+
         store = self.live.store if self.live is not None else Store()
         return Checks(self.api, store, self.clock, self._heard)
 
-    def probes(self) -> Probing:
-        if self.probing is None:
-            raise RuntimeError(NO_CLUSTER)
-        return self.probing
-
-    def actions(self) -> Acting:
-        if self.acting is None:
-            raise RuntimeError(NO_CLUSTER)
-        return self.acting
-
     async def sweep_leftovers(self) -> None:
         """What an earlier run left in the cluster is removed as soon as the server answers, and the record says so."""
-        if self.probing is None:
+        if self.live is None:
             return
-        for sentence in await self.probing.sweep_at_start():
+        from timeline.entry import Draft
+
+        for sentence in await self.probes().sweep_at_start():
             self.record.append(Draft(kind="session", text=sentence, data={"event": "sweep"}))
 
     def _heard(self, kind: str) -> datetime | None:
-        freshness: Freshness | None = self.live.freshness().get(kind) if self.live is not None else None
+        freshness = self.live.freshness().get(kind) if self.live is not None else None
         return freshness.heard if freshness is not None else None
 
     def _earlier(self) -> tuple[Path, ...]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cluster.errors import ClusterError
+from cluster.freshness import State
 from cluster.objects import Ref
 from cluster.store import Change, Store
 from incident.options import Options
@@ -39,6 +40,10 @@ TICK = 1.0
 """Seconds after which a picture is made although nothing changed: ages grow, and verdicts that depend on time fall due."""
 REPORT_SHARE = 0.25
 """At most this share of the time goes into reports: a report that took 50 ms is made again after 150 ms at the earliest."""
+REPORT_EVERY = 0.3
+"""Seconds between two reports at the least."""
+RUNBOOKS_AFTER = 0.6
+"""Seconds after which the runbooks are read although nothing was found yet."""
 RECONNECT = 5.0
 """Seconds after which a kubeconfig that could not be read is tried again."""
 RELOAD = 5.0
@@ -61,6 +66,11 @@ class LiveInvestigation:
         self._live: LiveCluster | None = None
         self._empty_store = Store()
         self._wake = asyncio.Event()
+        self._found = asyncio.Event()
+        self._report_due = 0.0
+        self._stale = False
+        self._ranked = False
+        self._complete = False
         self._retry = asyncio.Event()
         self._stopping = False
         self._version = 0
@@ -95,10 +105,10 @@ class LiveInvestigation:
         """Open the record and begin to connect; returns as soon as notes can be taken."""
         from incident.parts import Parts
 
-        self._parts = await asyncio.to_thread(Parts.load, self.options, self._clock)
+        self._parts = Parts(self.options, self._clock)
         self._spawn(self._connect(), "connect")
         self._spawn(self._keep_picture(), "picture")
-        self._spawn(self._reload_runbooks(), "runbooks")
+        self._spawn(self._keep_runbooks(), "runbooks")
 
     async def stop(self) -> None:
         if self._stopping:
@@ -106,10 +116,10 @@ class LiveInvestigation:
         self._stopping = True
         parts = self._parts
         try:
-            if parts is not None and parts.probing is not None:
+            if parts is not None:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(STOP_LIMIT):
-                        await parts.probing.close()
+                        await parts.close()
         finally:
             if self._live is not None:
                 self._live.stop()
@@ -131,7 +141,7 @@ class LiveInvestigation:
 
     def match_words(self, text: str) -> Sequence[Match]:
         parts = self._parts
-        return parts.matcher.match(text, self._report) if parts is not None else ()
+        return parts.matcher.match(text, self._report) if parts is not None and parts.ranking is not None else ()
 
     def runbooks(self) -> Sequence[Runbook]:
         return self._parts.library.runbooks if self._parts is not None else ()
@@ -257,21 +267,38 @@ class LiveInvestigation:
             self._retry.clear()
         self._problem = ""
         access = self._access
-        await asyncio.to_thread(parts.open_record, access.context, access.server)
         self._live = parts.watch(access, on_loaded=_freeze)
         self._live.changed.set()
         self._spawn(self._live.run(), "live")
         self._spawn(self._forward(self._live.changed), "forward")
-        self._spawn(parts.sweep_leftovers(), "sweep")
-        self._spawn(parts.measure(), "measure")
+        self._spawn(self._settle_in(access), "settle")
         self._wake.set()
 
-    async def _reload_runbooks(self) -> None:
-        """A runbook that is edited while it is used is read again; the matcher notices the library's new generation."""
-        library = self._ready().library
+    async def _settle_in(self, access: Access) -> None:
+        """Open the record, and when everything has been read look after what an earlier run left behind."""
+        parts = self._ready()
+        await asyncio.to_thread(parts.open_record, access.context, access.server)
+        self._wake.set()
+        self._spawn(parts.measure(), "measure")
+        if self.options.record and self._live is not None:
+            await self._live.wait_loaded(30.0)
+            await parts.sweep_leftovers()
+
+    async def _keep_runbooks(self) -> None:
+        """Read the runbooks once the first lists are on their way; then again whenever one is edited."""
+        parts = self._ready()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RUNBOOKS_AFTER):
+                await self._found.wait()
+        await asyncio.to_thread(parts.load_runbooks)
+        self._report_due = 0.0
+        self._wake.set()
+        if self._live is not None:
+            await self._live.wait_loaded(30.0)
+        await asyncio.to_thread(parts.warm_up)
         while True:
             await asyncio.sleep(RELOAD)
-            if await asyncio.to_thread(library.refresh):
+            if await asyncio.to_thread(parts.library.refresh):
                 self._wake.set()
 
     async def _forward(self, changed: asyncio.Event) -> None:
@@ -283,7 +310,8 @@ class LiveInvestigation:
             await asyncio.sleep(FRAME / 2)
 
     async def _keep_picture(self) -> None:
-        report_due = 0.0
+        """The loop of the picture: take changes, report, show. Only Leases renewed: nothing to see before the next tick."""
+        shown = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK):
@@ -291,27 +319,59 @@ class LiveInvestigation:
             self._wake.clear()
             began = time.monotonic()
             changes = self._live.drain() if self._live is not None else []
+            news = any(change.kind != "Lease" for change in changes)
             if changes:
                 self._ready().engine.update(changes, self.store)
                 for listener in list(self._row_listeners):
                     listener(changes)
-            if self._live is not None and began >= report_due:
+            if self._live is not None and self._live.loaded() and not self._complete:
+                self._complete, self._report_due, self._stale = True, 0.0, True
+            due = began >= self._report_due
+            if self._live is not None and due and (news or self._stale or began - shown >= TICK):
                 self._make_report(self._live)
                 took = time.monotonic() - began
-                report_due = began + min(took / REPORT_SHARE, 2.0)
-            self._view = self._compose()
-            for view_listener in list(self._listeners):
-                view_listener(self._view)
+                self._report_due = began + max(took / REPORT_SHARE, self._pause(self._live))
+                self._stale = False
+            else:
+                self._stale = self._stale or news
+            view = self._compose()
+            if began - shown >= TICK or self._differs(view):
+                shown = began
+                self._view = view
+                for view_listener in list(self._listeners):
+                    view_listener(view)
             await asyncio.sleep(max(0.0, FRAME - (time.monotonic() - began)))
+
+    def _pause(self, live: LiveCluster) -> float:
+        """Seconds between two reports: while all is still being read, whatever was found first stands for a second."""
+        if live.loaded() or not self._found.is_set():
+            return REPORT_EVERY
+        return 1.0
+
+    def _differs(self, view: View) -> bool:
+        """Whether something besides times and counts of what is read is other than in the picture that is shown."""
+        shown = self._view
+        return (
+            any(new is not old for new, old in zip(view.symptoms, shown.symptoms, strict=False))
+            or len(view.symptoms) != len(shown.symptoms)
+            or (view.report is None) != (shown.report is None)
+            or (view.api.reach, view.api.reason, view.api.hops) != (shown.api.reach, shown.api.reason, shown.api.hops)
+            or [kind.state for kind in view.kinds] != [kind.state for kind in shown.kinds]
+            or any(kind.state is State.LOADING for kind in view.kinds)
+            or (view.record, view.activities, view.problem, view.ranked) != (shown.record, shown.activities, shown.problem, shown.ranked)
+        )
 
     def _make_report(self, live: LiveCluster) -> None:
         parts = self._ready()
         freshness = live.freshness()
         now = self._clock()
-        if any(kind.heard is not None for kind in freshness.values()):
+        if any(kind.heard is not None or kind.count for kind in freshness.values()):
             self._report = parts.engine.report(now, live.store, freshness, parts.measured())
-            self._symptoms = parts.ranking.rank(self._report, parts.library.generation)
-            if live.loaded():
+            self._symptoms = parts.rank(self._report)
+            self._ranked = parts.ranking is not None
+            if self._symptoms or live.loaded():
+                self._found.set()
+            if live.loaded() and self._ranked:
                 # Before that, what is missing may only not have been read yet: nothing of it belongs into the record.
                 for draft in parts.observer.observe(self._report, self._symptoms, now):
                     parts.record.append(draft)
@@ -343,6 +403,7 @@ class LiveInvestigation:
             record=parts.record.view() if parts is not None else RecordView("", 0, "none", "not opened yet"),
             activities=tuple(self._activities.values()),
             problem=self._problem,
+            ranked=self._ranked,
         )
 
 

@@ -162,6 +162,13 @@ def join_causes(findings: Iterable[Finding], first_key: dict[str, str], groups: 
                     for cause in ("cni-not-ready", "cni"):
                         if any(f.facts.get("node") == ref.name and f.facts.get("cause") == cause for f in index.rule("pod-sandbox-failed")):
                             groups.join(key, f"sandbox:{cause}")
+        elif finding.rule == "daemonset-update-failing" and finding.facts.get("role") in ("cni", "proxy"):
+            for ref in finding.related:  # a node without its network agent is not ready, and its pods do not start
+                if any(f.facts.get("cause") in _NETWORK for f in index.about(ref)):
+                    groups.join(key, f"node:{ref.name}")
+            if any(f.facts.get("node") in _names(finding) for f in index.rule("pod-sandbox-failed") if f.facts.get("cause") in _NETWORK):
+                for cause in _NETWORK:
+                    groups.join(key, f"sandbox:{cause}")
         elif finding.rule in _JOINS_PODS:
             for ref in finding.related:
                 for other in index.about(ref):
@@ -191,6 +198,16 @@ def join_causes(findings: Iterable[Finding], first_key: dict[str, str], groups: 
                 for other in index.about(Ref("Pod", pod.metadata.namespace, pod.metadata.name)):
                     if other.severity is not Severity.INFO:
                         groups.join(first_key[other.id], key)
+
+
+_NETWORK = ("cni-not-ready", "cni", "network-plugin")
+
+
+_AGENT = ("pod-not-ready", "pod-crash-looping", "pod-not-starting", "pod-image-pull-failed", "pod-container-create-failed", "pod-config-missing")
+
+
+def _names(finding: Finding) -> set[str]:
+    return {ref.name for ref in finding.related if ref.kind == "Node"}
 
 
 SYSTEM = frozenset({"control-plane-degraded", "dns-degraded", "ingress-degraded"})
@@ -229,6 +246,10 @@ def join_chains(findings: list[Finding], first_key: dict[str, str], groups: Grou
         groups.join(first_key[one.id], first_key[other.id])
     for finding in [f for f in plane if f.facts.get("component") in ("kube-apiserver", "etcd")]:
         join(finding, [f for f in by_rule.get("ingress-degraded", []) if not f.facts.get("oom_killed")])
+    agents = [f for rule in _AGENT for f in by_rule.get(rule, []) if f.facts.get("role") == "cni"]
+    waiting = [f for f in by_rule.get("pod-sandbox-failed", []) if f.facts.get("cause") in _NETWORK]
+    for agent in agents:  # no sandbox on a node whose network agent is not there
+        join(agent, [f for f in waiting if f.facts.get("node") == agent.facts.get("node")])
     for flood in by_rule.get("cronjob-flood", []):
         mine = (flood.object.namespace, flood.object.name)
         for cause in {str(f.facts.get("cause")) for f in by_rule.get("pod-unschedulable", [])}:

@@ -101,7 +101,9 @@ def judge(tables: Iterable[Table], limit: int = _LIMIT) -> tuple[SharedAttribute
         share_out = table.outside[0] / table.outside[1] if table.outside[1] else 0.0
         if p < ALPHA and share_in >= _SHARE_INSIDE and share_out <= share_in / 2:
             found.append((share_in - share_out, p, table))
-    found.sort(key=lambda item: (-item[0], item[1]))  # stable: ORDER decides among equals
+    # What has not started is young: its age separates by itself, so it comes after what all of the failing share besides
+    whole = any(t.inside[0] == t.inside[1] and not t.what.endswith("created after") for _, _, t in found)
+    found.sort(key=lambda item: (whole and item[2].what == "created after", -item[0], item[1]))  # stable: ORDER decides among equals
     result: list[SharedAttribute] = []
     used: set[int] = set()
     dated: set[str] = set()
@@ -178,6 +180,7 @@ def of_pods(
     _count_nodes(inside, out, healthy, view)
     _count_storage(inside, out, healthy, view)
     tables = _tables(inside, len(pods), out, n_out)
+    tables += _young_nodes(pods, healthy, view)
     # an old pod among the failing ones must not hide that all others are young: several moments are tried, and paid for by the correction
     young = [
         p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp and view.now - p.metadata.creation_timestamp <= _NEW
@@ -188,6 +191,22 @@ def of_pods(
         k = sum(1 for p in pods if _at_or_after(p, moment))
         tables.append(Table("created after", moment.isoformat(), (k, len(pods)), (min(later, n_out), n_out)))
     return judge(tables, limit)
+
+
+def _young_nodes(pods: Sequence[Pod], healthy: Outside, view: View) -> list[Table]:
+    """Whether the pods are on nodes that joined lately, against the healthy pods on nodes at least as young."""
+    nodes = {n.metadata.name: n for n in view.store.all("Node", Node)}
+    born = {name: t for name, n in nodes.items() if (t := n.metadata.creation_timestamp) is not None}
+    mine = [born[p.spec.node_name] for p in pods if p.spec.node_name in born]
+    found: list[Table] = []
+    for moment in _moments([t for t in mine if view.now - t <= _NEW], len(pods), most=2):
+        young = {name for name, t in born.items() if t >= moment}
+        if len(young) == len(born):
+            continue
+        outside = sum(healthy.count(("node", name)) for name in young)
+        inside = sum(1 for p in pods if p.spec.node_name in young)
+        found.append(Table("node created after", moment.isoformat(), (inside, len(pods)), (min(outside, healthy.total), healthy.total)))
+    return found
 
 
 def _moments(created: list[datetime], failing: int, most: int = 6) -> list[datetime]:
@@ -298,12 +317,14 @@ def of_nodes(names: Iterable[str], view: View) -> tuple[SharedAttribute, ...]:
     if wanted:
         for node in others:
             out.update({("owner", o) for o in _owners_on(node.metadata.name, view) if o in wanted})
-    tables = _tables(inside, len(inside_nodes), out, len(others))
+    # what nodes are and what runs on them are two questions: a hundred owners must not drown eight attributes of nodes
+    every = _tables(inside, len(inside_nodes), out, len(others))
+    tables = [t for t in every if t.what != "owner"]
     first = min((n.metadata.creation_timestamp for n in inside_nodes if n.metadata.creation_timestamp), default=None)
     if first is not None:
         later = sum(1 for n in others if n.metadata.creation_timestamp and n.metadata.creation_timestamp >= first)
         tables.append(Table("node created after", first.isoformat(), (len(inside_nodes), len(inside_nodes)), (later, len(others))))
-    return judge(tables)
+    return (*judge(tables), *judge(t for t in every if t.what == "owner"))[:_LIMIT]
 
 
 def _owners_on(node: str, view: View) -> set[str]:

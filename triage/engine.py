@@ -193,7 +193,7 @@ class Triage:
             self._dirty.update(again)
             self._dirty.update(ref for ref in self._found if ref.kind == "Pod")
             self._dirty.update(Ref("Pod", *key) for key, pod in view.store.rows("Pod").items() if not _plain(pod))
-        self._dirty.update(self._rounds.some(view.store))
+        self._dirty.update(self._rounds.some(view.store, view.now))
         for ref in sorted(self._dirty):
             self._look(ref, view)
         self._dirty.clear()

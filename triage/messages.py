@@ -97,7 +97,7 @@ _NO_ADDRESS = re.compile(
     r"|failed to allocate (?:for range|ip|address)|no more (?:ips|addresses|free)|out of ip|insufficientfreeaddresses"
     r"|addresses? (?:are )?exhausted|no free ip|ip_space_exhausted|insufficient (?:free )?(?:ip )?addresses|cannot allocate new block"
     r"|no (?:free|available) (?:ip )?addresses|unable to allocate ip|could not allocate ip|all cidrs? .{0,40}exhausted"
-    r"|range set.{0,40}(?:full|exhausted)",
+    r"|range set.{0,40}(?:full|exhausted)|not enough ips|waiting on azure cns to allocate|range is full",
     re.IGNORECASE,
 )
 _CNI_NOT_READY = re.compile(
@@ -105,6 +105,13 @@ _CNI_NOT_READY = re.compile(
     r"|networkready=false|no such file or directory.{0,40}cni|cni.{0,60}no such file or directory|failed to find plugin",
     re.IGNORECASE,
 )
+_AGENT_AWAY = re.compile(
+    r"dial (?:unix|tcp (?:127\.0\.0\.1|localhost|\[::1\]))[^\n]{0,160}(?:connection refused|no such file or directory)"
+    r"|(?:plugin type=|setup network for sandbox)[^\n]{0,400}no such file or directory|/var/lib/calico/nodename|/run/flannel/subnet\.env"
+    r"|unable to connect to cilium",
+    re.IGNORECASE,
+)
+"""A plugin that finds neither the socket nor the files of its own agent on the node: calico, flannel, cilium, aws-node, weave, OVN."""
 
 
 def no_address(message: str) -> bool:
@@ -115,6 +122,8 @@ def no_address(message: str) -> bool:
 def sandbox_cause(message: str) -> str:
     """Cause of FailedCreatePodSandBox: ip-exhausted, cni-not-ready, name-reserved, timeout, no-space, cni or other."""
     lowered = message.lower()
+    if _AGENT_AWAY.search(message):
+        return "cni-not-ready"  # before addresses: weave says "unable to allocate IP address" when its agent is not there
     if no_address(message):
         return "ip-exhausted"
     if "is reserved for" in lowered or "reserve sandbox name" in lowered:

@@ -16,9 +16,9 @@ _SYSTEM = re.compile(r"^(kube-system|openshift-.*|.*-system|kube-.*)$")
 _CNI_PATHS = ("/etc/cni", "/opt/cni", "/etc/kubernetes/cni", "/home/kubernetes/bin", "/var/run/multus")
 _STORAGE_PATHS = ("/var/lib/kubelet/plugins", "/var/lib/kubelet/plugins_registry")
 _LOG_PATHS = ("/var/log", "/var/log/pods", "/var/log/containers", "/var/lib/docker/containers", "/var/lib/containerd/containers")
-_INGRESS_IMAGE = re.compile(
-    r"ingress|skipper|traefik|^haproxy|contour|^envoy|^kong|ambassador|emissary|gloo|^proxyv2$|^router$|haproxy-router|nginx-plus"
-)
+_INGRESS_IMAGE = re.compile(r"ingress|skipper|traefik|contour|^kong|ambassador|emissary|gloo|^router$|haproxy-router")
+_PROXY_IMAGE = re.compile(r"^envoy|^proxyv2$|^haproxy|nginx-plus")
+"""Proxies that also stand beside an application, as a sidecar: they make a pod an ingress only where they are all that it runs."""
 _DNS_IMAGE = re.compile(r"^coredns$|kube-?dns|k8s-dns|dnsmasq|node-cache")
 
 
@@ -96,8 +96,9 @@ def role(namespace: str, labels: dict[str, str], spec: PodSpec, owner_kind: str,
     if any(_DNS_IMAGE.search(image) for image in images):
         return "dns"
     services = services_of(namespace, labels, store)
-    if system_namespace(namespace) and any(port.port == 53 for s in services for port in s.spec.ports):
-        return "dns"
+    system = system_namespace(namespace) or spec.priority_class_name.startswith("system-")
+    if system and any(port.port == 53 for s in services for port in s.spec.ports):
+        return "dns"  # a DNS server of an application has neither
     if _is_ingress(images, spec, services, store):
         return "ingress"
     if owner_kind == "DaemonSet" and any(p in _LOG_PATHS for p in paths):
@@ -107,7 +108,9 @@ def role(namespace: str, labels: dict[str, str], spec: PodSpec, owner_kind: str,
 
 def _is_ingress(images: list[str], spec: PodSpec, services: list[Service], store: Store) -> bool:
     web = {80, 443}
+    own = [parse(c.image).short for c in spec.containers]
     hinted = any(_INGRESS_IMAGE.search(image) for image in images)
+    hinted = hinted or all(_PROXY_IMAGE.search(image) for image in own)
     host_ports = {p.host_port for c in spec.containers for p in c.ports} & web
     if hinted and (host_ports or spec.host_network):
         return True

@@ -1,4 +1,4 @@
-"""Looking again without a cause: once when everything has been read, and then a few objects with every report.
+"""Looking again without a cause: once when everything has been read, and then a few objects each second.
 
 A finding about one object may rest on others (a Service on its pods, an attachment on its node). What changes is followed along the
 relations that matter most; the rest is caught here, so that the order in which kinds arrive never decides what is found, and an answer
@@ -8,13 +8,14 @@ that went stale by a relation nobody follows is right again after one round.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 
 from cluster.freshness import Freshness, State
 from cluster.objects import Ref
 from cluster.store import Store
 
 SHARE = 60
-"""Objects looked at again with each report."""
+"""Objects looked at again each second."""
 
 
 class Rounds:
@@ -24,6 +25,7 @@ class Rounds:
         self._kinds = tuple(kind for kind in sorted(kinds) if kind != "Pod")
         self._complete: frozenset[str] = frozenset()
         self._turn: Iterator[Ref] = iter(())
+        self._last: datetime | None = None
 
     def everything(self, freshness: Mapping[str, Freshness], store: Store) -> Iterator[Ref]:
         """All objects, when other kinds than before can be read completely and none is still being read."""
@@ -35,8 +37,11 @@ class Rounds:
         self._complete = complete
         yield from self._all(store)
 
-    def some(self, store: Store) -> Iterator[Ref]:
-        """The next few objects of the present round."""
+    def some(self, store: Store, now: datetime) -> Iterator[Ref]:
+        """The next few objects of the present round, at most once a second."""
+        if self._last is not None and timedelta() <= now - self._last < timedelta(seconds=1):
+            return
+        self._last = now
         for _ in range(SHARE):
             ref = next(self._turn, None)
             if ref is None:

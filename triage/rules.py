@@ -242,6 +242,10 @@ _FINDINGS: tuple[Rule, ...] = (
         container="str", image="str", digests="int", odd_nodes="tuple: nodes with the rarer digest", odd="int", usual="int", floating="bool: no tag, latest or pull policy Always",
         odd_is_newest="bool: the odd nodes are the youngest, or rebooted last", role="str: cni, proxy, …", network="bool: role is cni or proxy, or a privileged system agent on the host network", odd_digest="str: digest (or image, when the names differ)", usual_digest="str", skew="bool: the image names differ, an update has stopped half-way",
     ),
+    _rule(
+        "daemonset-update-failing", "workload", "Pods of the newest revision of a DaemonSet fail while those of the revision before work", "story 003 #6: a change that is rolled out takes node after node",
+        revision="str", image="str: what the new revision runs", failing="int: failing pods of it", updated="int: pods of it", old="int: pods of other revisions", old_failing="int", role="str: cni, proxy, …", nodes="tuple: nodes on which it fails",
+    ),
     _rule("daemonset-short", "workload", "Fewer pods of a DaemonSet are ready than nodes want it", "status.numberReady", ready="int", desired="int", role="str", nodes="tuple: nodes without a ready one"),
     _rule("job-failed", "workload", "A Job gave up and no later run succeeded", "Job condition Failed", reason="str: BackoffLimitExceeded or DeadlineExceeded", cronjob="str"),
     _rule(

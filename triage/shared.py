@@ -32,13 +32,20 @@ def shared_by(
         more = {r for f in findings for r in (f.object, *f.related) if r.kind == "Pod"}
         pods = [p for p in (view.store.get(*r) for r in sorted(more)) if isinstance(p, Pod) and not is_finished(p)]
         found.extend(s for s in cohort.of_pods(pods, failing, index.population, view) if s.what == "node")
+    compared = list(cohort.of_nodes(nodes, view)) if len(nodes) >= 2 else []
     for finding in findings:
         if finding.rule == "daemonset-image-drift":
             found.extend(_drift(finding))
+        elif finding.rule == "daemonset-update-failing":
+            found.extend(_update(finding))
+        elif finding.rule == "replicas-on-one-node" and lead is finding:
+            found.append(_packed(finding, view, index))
         elif finding.rule == "nodes-failing-in-turn":
-            found.extend(_suspect(finding, view))
-    if len(nodes) >= 2:
-        found.extend(cohort.of_nodes(nodes, view))
+            # a suspect that chance may have put there stands behind what is certain
+            suspects = list(_suspect(finding, view))
+            certain = [s for s in suspects if s.p_value < cohort.ALPHA]
+            compared = [*certain, *compared, *(s for s in suspects if s.p_value >= cohort.ALPHA)]
+    found.extend(compared)
     if len(pods) >= 2 and not nodes:
         found.extend(cohort.of_pods(pods, failing, index.population, view))
     first: dict[tuple[str, str], SharedAttribute] = {}
@@ -68,6 +75,26 @@ def _suspect(finding: Finding, view: View) -> Iterator[SharedAttribute]:
 def _count(finding: Finding, name: str) -> int:
     value = finding.facts.get(name)
     return value if isinstance(value, int) else 0
+
+
+def _update(finding: Finding) -> Iterator[SharedAttribute]:
+    """The image and the revision that came with an update whose pods fail."""
+    failing, updated, old_failing, old = (_count(finding, name) for name in ("failing", "updated", "old_failing", "old"))
+    total_failing, total = failing + old_failing, updated + old
+    inside, outside = (failing, total_failing), (updated - failing, total - total_failing)
+    p = cohort.fisher(*inside, *outside)
+    texts = (("image", str(finding.facts.get("image") or "")), ("owner", str(finding.object)))
+    for what, value in texts:
+        yield SharedAttribute(what, value, inside, outside, p, tuple(f"{w} {v}" for w, v in texts if w != what))
+
+
+def _packed(finding: Finding, view: View, index: Index) -> SharedAttribute:
+    """The node on which all replicas are, against all other pods of the cluster."""
+    node, replicas = str(finding.facts.get("node") or ""), _count(finding, "replicas")
+    there = sum(1 for p in view.store.pods_on(node).values() if not is_finished(p))
+    others = max(index.population.total - replicas, 0)
+    outside = (min(max(there - replicas, 0), others), others)
+    return SharedAttribute("node", node, (replicas, replicas), outside, cohort.fisher(replicas, replicas, *outside))
 
 
 def _drift(finding: Finding) -> Iterator[SharedAttribute]:

@@ -18,6 +18,7 @@ _TELLING = (
     "secret-keys-lost",
     "secret-missing-across-namespaces",
     "nodes-failing-in-turn",
+    "daemonset-update-failing",
     "failures-on-new-nodes",
     "cronjob-flood",
     "control-plane-degraded",

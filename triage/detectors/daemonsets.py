@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cluster.objects import DaemonSet, Pod, Ref
 from triage import images, messages, roles
@@ -214,7 +214,62 @@ def short(row: DaemonSet, view: View) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+_CHANCE = timedelta(minutes=2)
+"""A pod of a new revision may take this long to start."""
+
+
+def _fails(pod: Pod, view: View) -> bool:
+    """Whether its containers are not ready by their own report, and have had the time to be."""
+    if not pod.status.container_statuses or all(s.ready for s in pod.status.container_statuses):
+        return False
+    return view.older(pod.metadata.creation_timestamp, _CHANCE)
+
+
+def update_failing(row: DaemonSet, view: View) -> Iterator[Finding]:
+    """Most pods of the newest revision fail, those of the one before do not: the update is at fault, on whatever node (story 003 #6)."""
+    groups: dict[str, list[Pod]] = {}
+    for pod in view.pods_of(ref_of(row)):
+        born = pod.metadata.creation_timestamp
+        if not is_finished(pod) and pod.spec.node_name and pod.metadata.deletion_timestamp is None and born is not None:
+            groups.setdefault(pod.metadata.labels.get("controller-revision-hash", ""), []).append(pod)
+    groups.pop("", None)
+    if len(groups) < 2:
+        return
+    first = {name: min(p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp) for name, pods in groups.items()}
+    revision = max(sorted(first), key=lambda name: first[name])
+    updated, old = groups[revision], [p for name, pods in groups.items() if name != revision for p in pods]
+    failing, old_failing = [p for p in updated if _fails(p, view)], [p for p in old if _fails(p, view)]
+    if len(failing) < 2 or len(failing) * 5 < len(updated) * 3 or len(old_failing) * 5 > len(old):
+        return
+    images_ = ", ".join(c.image for c in updated[0].spec.containers)
+    nodes = tuple(sorted({p.spec.node_name for p in failing}))
+    ref = ref_of(row)
+    yield make(
+        "daemonset-update-failing",
+        ref,
+        f"{len(failing)} of {len(updated)} updated pods fail, {len(old_failing)} of {len(old)} of the revision before",
+        Severity.CRITICAL if _network(row, role_of(row, view)) else Severity.WARNING,
+        "an update whose pods fail (critical for the network of the nodes)",
+        since=min(p.metadata.creation_timestamp for p in failing if p.metadata.creation_timestamp),
+        source=SinceSource.CREATION,
+        detail=revision,
+        related=[*(Ref("Node", "", n) for n in nodes[:50]), *(Ref("Pod", p.metadata.namespace, p.metadata.name) for p in failing[:20])],
+        evidence=[
+            field_evidence(
+                Ref("Pod", p.metadata.namespace, p.metadata.name), "status.containerStatuses", f"not ready on {p.spec.node_name}",
+                p.metadata.creation_timestamp,
+            )
+            for p in failing[:6]
+        ],
+        facts={
+            "revision": revision, "image": images_, "failing": len(failing), "updated": len(updated), "old": len(old),
+            "old_failing": len(old_failing), "role": role_of(row, view), "nodes": nodes,
+        },
+    )  # fmt: skip
+
+
 def detect(row: DaemonSet, view: View) -> Iterator[Finding]:
     yield from image_drift(row, view)
+    yield from update_failing(row, view)
     yield from update_stopped(row, view)
     yield from short(row, view)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from cluster.objects import EndpointSlice, HorizontalPodAutoscaler, Ingress, Node, PersistentVolume, Ref
+from cluster.objects import EndpointSlice, HorizontalPodAutoscaler, Ingress, Node, Object, PersistentVolume, Pod, Ref
 from triage import roles
 from triage.finding import Evidence, Finding, Severity, SinceSource
 from triage.index import Index
@@ -73,6 +73,7 @@ def owners_missing(view: View, index: Index) -> Iterator[Finding]:
         f"{len(children)} objects live on whose {len(owners)} controllers ({', '.join(kinds)}) are gone",
         Severity.CRITICAL if severe else Severity.WARNING,
         "three or more missing owners (critical when more are missing than left)",
+        since=_collected(row for _, row in children),
         source=SinceSource.FIRST_SEEN,
         related=[Ref(kind, *key) for (kind, key), _ in children[:20]],
         evidence=[
@@ -81,6 +82,16 @@ def owners_missing(view: View, index: Index) -> Iterator[Finding]:
         ],
         facts={"objects": len(children), "owners": len(owners), "kinds": kinds, "namespaces": len(namespaces)},
     )
+
+
+def _collected(children: Iterable[Object]) -> datetime | None:
+    """When the garbage collector began with what has no owner any more: the owners went shortly before."""
+    times: list[datetime] = []
+    for row in children:
+        if row.metadata.deletion_timestamp is not None:
+            grace = row.spec.termination_grace_period_seconds if isinstance(row, Pod) else 0
+            times.append(row.metadata.deletion_timestamp - timedelta(seconds=grace))
+    return min(times, default=None)
 
 
 def _gone(ref: Ref, view: View) -> bool:

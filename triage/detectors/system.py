@@ -33,6 +33,8 @@ class Health:
     evidence: tuple[Evidence, ...]
     fresh: bool
     """The newest end is within half an hour, or something is not ready now."""
+    backed_off: datetime | None = None
+    """When the kubelet first held a restart back, within the hour."""
 
 
 def health(pods: list[Pod], view: View, grace: timedelta = timedelta(seconds=60)) -> Health:
@@ -44,6 +46,7 @@ def health(pods: list[Pod], view: View, grace: timedelta = timedelta(seconds=60)
     times: list[datetime] = []
     evidence: list[Evidence] = []
     unready: list[datetime] = []
+    first: list[datetime] = []
     limit = ""
     for pod in pods:
         name = pod.metadata.name
@@ -58,6 +61,9 @@ def health(pods: list[Pod], view: View, grace: timedelta = timedelta(seconds=60)
                 continue
             restarted.add(name)
             times.append(end.finished_at)
+            # only the last end is kept in the status; the back-off before it tells when it began
+            held_back = [e.first for e in view.events_of(pod) if e.reason == "BackOff" and "restarting" in e.message]
+            first += [moment for moment in held_back if view.now - moment <= RECENT]
             if end.reason == "OOMKilled":
                 oom.add(name)
                 limit = next((c.resources.limits.get("memory", "") for c in pod.spec.containers if c.name == status.name), "") or limit
@@ -80,7 +86,7 @@ def health(pods: list[Pod], view: View, grace: timedelta = timedelta(seconds=60)
     newest = times[-1] if times else None
     return Health(
         ready, len(pods), len(oom), len(restarted), looping, tuple(times), min(unready, default=None), limit, tuple(evidence[:6]),
-        bool(unready) or looping > 0 or view.within(newest, EDGE),
+        bool(unready) or looping > 0 or view.within(newest, EDGE), min(first, default=None),
     )  # fmt: skip
 
 
@@ -94,7 +100,7 @@ def sick(state: Health) -> bool:
 
 
 def began(state: Health) -> datetime | None:
-    moments = [t for t in (state.unready_since, state.times[0] if state.times else None) if t is not None]
+    moments = [t for t in (state.unready_since, state.times[0] if state.times else None, state.backed_off) if t is not None]
     return min(moments, default=None)
 
 
