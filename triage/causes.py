@@ -203,7 +203,7 @@ def join_causes(findings: Iterable[Finding], first_key: dict[str, str], groups: 
 _NETWORK = ("cni-not-ready", "cni", "network-plugin")
 
 
-_AGENT = ("pod-not-ready", "pod-crash-looping", "pod-not-starting", "pod-image-pull-failed", "pod-container-create-failed", "pod-config-missing")
+_AGENT = ("pod-not-ready", "pod-crash-looping", "pod-not-starting", "pod-image-pull-failed", "pod-container-create-failed")
 
 
 def _names(finding: Finding) -> set[str]:
