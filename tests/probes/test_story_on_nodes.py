@@ -12,11 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from probes import catalogue
-from probes.labels import MANAGED_BY, OWN
 from probes.result import Component, ProbeResult, Verdict
 from probes.sweep import sweep
 from tests.probes.fileledger import FileLedger
+from tests.probes.onnodes import Story, endpoints, measure, ours, rule, service, told
 from tests.probes.real import real_context
 from tests.rungs.nodes import Lab
 from tests.rungs.story import play
@@ -30,30 +29,8 @@ def story(nodes_lab: Lab) -> Iterator[tuple[Lab, httpx.Client, list[dict[str, An
         yield nodes_lab, http, pods
 
 
-Story = tuple[Lab, httpx.Client, list[dict[str, Any]]]
-
-
-def ours(http: httpx.Client) -> list[str]:
-    """What is in the cluster with our label, being deleted or not."""
-    found = []
-    for plural in ("pods", "configmaps"):
-        answer = http.get(f"/api/v1/{plural}", params={"labelSelector": f"{MANAGED_BY}={OWN}"}).raise_for_status().json()
-        found += [f"{plural}/{item['metadata']['name']}" for item in answer["items"]]
-    return found
-
-
 async def probe(lab: Lab, **arguments: str) -> ProbeResult:
-    async with real_context(lab.cluster.kubeconfig) as context:
-        plan = await catalogue.plan("connectivity", context, arguments)
-        assert plan.refused == "", plan.refused
-        assert all(planned.accepted for planned in plan.creates), plan.creates
-        return await asyncio.wait_for(catalogue.run(plan, context), 150)
-
-
-def told(result: ProbeResult) -> str:
-    return "\n".join(
-        [*(f"{c.source} -> {c.target}: {dict(c.results)}" for c in result.cells), *map(str, result.conclusions), *result.problems]
-    )
+    return await measure(lab, "connectivity", **arguments)
 
 
 async def test_the_probe_names_policy_enforcement_on_node_2(story: Story) -> None:
@@ -83,50 +60,54 @@ async def test_without_the_fault_it_accuses_nobody(story: Story) -> None:
 
 async def test_a_wrong_target_port_is_the_services_fault(story: Story) -> None:
     lab, http, _ = story
-    body = {
-        "apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "marketplace", "name": "wrong"},
-        "spec": {"selector": {"app": "identity"}, "ports": [{"port": 80, "targetPort": 9999}]},
-    }  # fmt: skip
-    http.post("/api/v1/namespaces/marketplace/services", json=body).raise_for_status()
-    try:
-        await _endpoints(http, "wrong", 2)
+    with service(http, "marketplace", "wrong", selector={"app": "identity"}, ports=[{"port": 80, "targetPort": 9999}]):
+        await endpoints(http, "marketplace", "wrong", 2)
         result = await probe(lab, **{"from": "nginx", "to": "marketplace/wrong"})
-    finally:
-        http.delete("/api/v1/namespaces/marketplace/services/wrong")
     best = result.conclusions[0]
-    assert best.component.kind == "service", told(result)
+    assert best.component == Component("service", "marketplace/wrong"), told(result)
     assert "9999" in best.next
     assert {c.main for c in result.cells if c.target.pod} == {Verdict.REFUSED}, told(result)
 
 
 async def test_a_service_without_endpoints_is_the_services_fault(story: Story) -> None:
     lab, http, _ = story
-    body = {
-        "apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "marketplace", "name": "empty"},
-        "spec": {"selector": {"app": "nobody"}, "ports": [{"port": 80}]},
-    }  # fmt: skip
-    http.post("/api/v1/namespaces/marketplace/services", json=body).raise_for_status()
-    try:
+    with service(http, "marketplace", "empty", selector={"app": "nobody"}, ports=[{"port": 80}]):
         result = await probe(lab, **{"from": "nginx", "to": "marketplace/empty"})
-    finally:
-        http.delete("/api/v1/namespaces/marketplace/services/empty")
     assert result.conclusions[0].component == Component("service", "marketplace/empty"), told(result)
 
 
-async def test_a_node_whose_route_to_pods_is_missing(story: Story) -> None:
-    lab, http, _ = story
-    member = lab.members["node-2"]
-    rule = ("FORWARD", "-d", member.pod_range, "!", "-s", member.pod_range, "-p", "tcp", "-j", "DROP")
-    member.namespace.run("iptables", "-I", *rule)
-    try:
-        result = await probe(lab, **{"from": "nginx", "to": "marketplace"})
-    finally:
-        member.namespace.run("iptables", "-D", *rule)
+def assert_the_way_to_node_2(result: ProbeResult) -> None:
+    """The network between the nodes is accused, and no policy, Service or pod."""
     best = result.conclusions[0].component
     assert best.kind in ("path", "node-network", "network"), told(result)
     assert "node-2" in best.name or best.name == "between nodes", told(result)
-    wrong = [c for c in result.conclusions if c.component.kind in ("policy-enforcement", "service", "pod") and c.confidence > 0.5]
-    assert wrong == [], told(result)
+    wrong = ("policy-enforcement", "network-policy", "service", "kube-proxy", "pod", "dns")
+    assert [c for c in result.conclusions if c.component.kind in wrong and c.confidence > 0.5] == [], told(result)
+
+
+async def test_packets_between_nodes_are_dropped(story: Story) -> None:
+    lab, http, _ = story
+    member = lab.members["node-2"]
+    dropped = ("FORWARD", "-d", member.pod_range, "!", "-s", member.pod_range, "-p", "tcp", "-j", "DROP")
+    with rule(member.namespace, *dropped):
+        result = await probe(lab, **{"from": "nginx", "to": "marketplace"})
+    assert_the_way_to_node_2(result)
+    assert ours(http) == []
+
+
+async def test_a_node_whose_route_to_pods_is_missing(story: Story) -> None:
+    """node-1 knows no way to node-2's pods and asks its gateway, which knows none either and says so."""
+    lab, http, _ = story
+    near, far = lab.members["node-1"], lab.members["node-2"]
+    away = [(near.namespace, far.pod_range, far.address), (lab.network.control_plane, far.pod_range, far.address)]
+    for namespace, pods, _ in away:
+        namespace.run("ip", "route", "delete", pods)
+    try:
+        result = await probe(lab, **{"from": "nginx", "to": "marketplace"})
+    finally:
+        for namespace, pods, way in away:
+            namespace.run("ip", "route", "add", pods, "via", way)
+    assert_the_way_to_node_2(result)
     assert ours(http) == []
 
 
@@ -145,14 +126,3 @@ async def test_after_kill_9_the_next_start_leaves_nothing(story: Story, tmp_path
     assert report.clean, report.sentence
     assert ours(http) == []
     assert FileLedger(ledger).open_intents() == ()
-
-
-async def _endpoints(http: httpx.Client, service: str, count: int) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            selector = {"labelSelector": f"kubernetes.io/service-name={service}"}
-            path = "/apis/discovery.k8s.io/v1/namespaces/marketplace/endpointslices"
-            slices = (await asyncio.to_thread(http.get, path, params=selector)).json()["items"]
-            if sum(len(s.get("endpoints") or ()) for s in slices) >= count:
-                return
-            await asyncio.sleep(0.2)
