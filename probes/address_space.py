@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Mapping
 
 from cluster.objects import Node, Pod, Ref
+from cluster.quantity import parse
 from probes.context import ProbeContext, Progress
-from probes.quantity import quantity
 from probes.reading import answer, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
@@ -35,7 +35,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
         pods = [p for p in context.store.pods_on(name).values() if p.status.phase not in ("Succeeded", "Failed")]
         with_address = [p for p in pods if isinstance(p, Pod) and not p.spec.host_network]
         addresses = _addresses(node.spec.pod_cidr)
-        slots = int(quantity(node.status.allocatable.get("pods", "")) or 0)
+        slots = int(parse(node.status.allocatable.get("pods", "")) or 0)
         parts, shares = [], []
         for used, most, what in ((len(with_address), addresses, "addresses"), (len(pods), slots, "pod slots")):
             if most:

@@ -50,8 +50,9 @@ def _claim(part: Suspect, cells: Sequence[Cell], how: str, around: Surroundings)
             return f"Pod {name} itself: {how}", Component("pod", name.rpartition(":")[0]), _listening(cells, around)
         case "workload":
             namespace, _, port = name.rpartition(":")
-            service = next((c.target.service for c in cells if c.target.service), "")
-            component = Component("service", f"{namespace}/{service}" if service else namespace)
+            # The Service's own cells add nothing once its pods fail, so its name comes from what was dialled at all.
+            services = [each for each in around.ready_endpoints if each.startswith(f"{namespace}/")]
+            component = Component("service", services[0] if len(services) == 1 else namespace)
             return f"All pods behind port {port} in {namespace}: {how}", component, _listening(cells, around)
         case "service":
             empty = around.ready_endpoints.get(name) == 0

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from cluster.errors import ClusterError
 from cluster.objects import Node, Ref
+from cluster.prometheus import samples
 from probes.context import ProbeContext, Progress
-from probes.quantity import samples
 from probes.reading import answer, each, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
@@ -51,7 +51,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
         if cut:
             problems.append(f"counters of {node}: the page is larger than {PAGE:,} bytes, the rest was not read")
         found: Reading = {}
-        for sample in samples(text, frozenset({PERIODS, THROTTLED, USAGE})):
+        for sample in samples(text, (PERIODS, THROTTLED, USAGE)):
             key = (sample.labels.get("namespace", ""), sample.labels.get("pod", ""), sample.labels.get("container", ""))
             if all(key):
                 found.setdefault(key, {})[sample.name] = sample.value

@@ -13,8 +13,8 @@ from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.objects import Node, Ref
+from cluster.quantity import size_text
 from probes.context import ProbeContext, Progress
-from probes.quantity import size
 from probes.reading import answer, each, not_asked, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
@@ -55,10 +55,10 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
         if problem:
             problems.append(problem)
         if heavy:
-            against = f", its peers {size(usual)}" if usual else ""
+            against = f", its peers {size_text(usual)}" if usual else ""
             conclusions.append(
                 Conclusion(
-                    f"The kubelet on {name} holds {size(memory)}{against}: it may be leaking",
+                    f"The kubelet on {name} holds {size_text(memory)}{against}: it may be leaking",
                     Component("kubelet", name), 0.8, "cordon the node and restart its kubelet before the kernel ends something else",
                 )
             )  # fmt: skip
@@ -115,7 +115,7 @@ def _kubelet_memory(stats: Any, said: list[str]) -> float:
     for part in (stats.get("node") or {}).get("systemContainers") or ():
         used = (part.get("memory") or {}).get("rssBytes") or (part.get("memory") or {}).get("workingSetBytes") or 0
         if part.get("name") in ("kubelet", "runtime") and used:
-            said.append(f"{part['name']} {size(float(used))}")
+            said.append(f"{part['name']} {size_text(float(used))}")
             if part["name"] == "kubelet":
                 found = float(used)
     return found

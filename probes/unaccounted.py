@@ -10,8 +10,8 @@ from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.objects import Ref
+from cluster.quantity import parse, size_text
 from probes.context import ProbeContext, Progress
-from probes.quantity import quantity, size
 from probes.reading import answer, each, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
@@ -59,11 +59,11 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
             continue
         cpu, memory = difference(stats)
         node = context.store.get("Node", "", name)
-        total = quantity(node.status.capacity.get("memory", "")) if node is not None else None
+        total = parse(node.status.capacity.get("memory", "")) if node is not None else None
         much_memory = total is not None and memory is not None and memory > total * MEMORY_SHARE
         normal = None if cpu is None else not (cpu > CPU_LIMIT or much_memory)
         told = f"{cpu:.2f} cores" if cpu is not None else "CPU not told"
-        told += f", {size(memory)}" if memory is not None else ", memory not told"
+        told += f", {size_text(memory)}" if memory is not None else ", memory not told"
         facts: dict[str, str | int | float | bool] = {"cores": round(cpu or 0.0, 3), "bytes": int(memory or 0)}
         rows.append(Row(ref, f"{told} beside pods, kubelet and runtime", normal, f"at most {CPU_LIMIT:g} core", facts))
         if normal is False:

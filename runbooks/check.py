@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from cluster.quantity import parse
 from runbooks.model import Query, Source, Step
 
 EXPRESSION_LIMIT = 2_000
@@ -186,20 +187,12 @@ def _functions(now: datetime) -> dict[str, Callable[..., Any]]:
     }
 
 
-_UNITS = {
-    "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
-    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50, "Ei": 2.0**60,
-}  # fmt: skip
-
-
 def quantity(text: Any) -> float:
     """A Kubernetes quantity (`250m`, `512Mi`, `1e3`) in base units. Raises ValueError."""
-    word = str(text).strip()
-    try:
-        return float(word)
-    except ValueError:
-        number = word.rstrip("numkKMGTPEi")
-        return float(number) * _UNITS[word[len(number) :]]
+    value = parse(str(text))
+    if value is None:
+        raise ValueError(f"{str(text)[:40]!r} is not a quantity")
+    return value
 
 
 def _by(item: Mapping[str, Any], name: str) -> str:

@@ -9,7 +9,6 @@ import pytest
 
 from cluster.errors import Forbidden, ServerError
 from probes import catalogue
-from probes.quantity import quantity, samples, size
 from probes.result import Component, ProbeResult
 from tests.probes.cells import meta, namespace, node, pod, service, store, story
 from tests.probes.fake import FakeCluster
@@ -162,7 +161,7 @@ async def test_log_silence_needs_peers() -> None:
 
 
 def secret(name: str, *keys: str, manager: str = "sync") -> dict[str, Any]:
-    fields = {"f:data": {f"f:{key}": {} for key in keys}} if keys else {"f:type": {}}
+    fields: dict[str, Any] = {"f:data": {f"f:{key}": {} for key in keys}} if keys else {"f:type": {}}
     return {
         "kind": "Secret",
         "metadata": meta(name, "shop", managedFields=[{"manager": manager, "time": "2026-11-21T02:58:00Z", "fieldsV1": fields}]),
@@ -254,16 +253,3 @@ async def test_kinds_that_could_not_be_read_make_the_answer_incomplete() -> None
     result = await catalogue.run(await catalogue.plan("secret-keys", context, {}), context)
     assert not result.complete
     assert any("Secret could not be read: forbidden" in p for p in result.problems)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("250m", 0.25), ("16Gi", 16 * 2**30), ("4", 4.0), ("1e3", 1000.0), ("x", None), ("", None), ("1Zi", None)]
-)
-def test_quantities(text: str, value: float | None) -> None:
-    assert quantity(text) == value
-
-
-def test_sizes_and_samples() -> None:
-    assert size(1536) == "1.5 KiB"
-    found = list(samples('a{x="1",y="a,b}"} 3 17\na 4\nb 5\na{x="2"} nonsense\n', frozenset({"a"})))
-    assert [(s.labels, s.value) for s in found] == [({"x": "1", "y": "a,b}"}, 3.0), ({}, 4.0)]
