@@ -19,6 +19,7 @@ from cluster.objects import Ref
 from cluster.store import Change, Store
 from incident.options import Options
 from incident.view import Activity, ApiView, Reach, RecordView, SymptomView, View
+from triage.significance import significant
 
 if TYPE_CHECKING:
     from actions.plan import ActionPlan, ActionResult
@@ -38,8 +39,10 @@ FRAME = 0.1
 """Seconds between two pictures at the least."""
 TICK = 1.0
 """Seconds after which a picture is made although nothing changed: ages grow, and verdicts that depend on time fall due."""
-REPORT_SHARE = 0.25
-"""At most this share of the time goes into reports: a report that took 50 ms is made again after 150 ms at the earliest."""
+REPORT_SHARE = 0.05
+"""At most this share of the time goes into reports: one that took 50 ms is made again after a second at the earliest."""
+QUIET = 2.0
+"""Seconds between two reports while nothing changes: verdicts that depend on time fall due."""
 REPORT_EVERY = 0.3
 """Seconds between two reports at the least."""
 RUNBOOKS_AFTER = 0.6
@@ -310,8 +313,8 @@ class LiveInvestigation:
             await asyncio.sleep(FRAME / 2)
 
     async def _keep_picture(self) -> None:
-        """The loop of the picture: take changes, report, show. Only Leases renewed: nothing to see before the next tick."""
-        shown = 0.0
+        """The loop of the picture: take changes, report, show. Mere signs of life change nothing before the next tick."""
+        shown = reported = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK):
@@ -319,7 +322,7 @@ class LiveInvestigation:
             self._wake.clear()
             began = time.monotonic()
             changes = self._live.drain() if self._live is not None else []
-            news = any(change.kind != "Lease" for change in changes)
+            news = any(map(significant, changes))
             if changes:
                 self._ready().engine.update(changes, self.store)
                 for listener in list(self._row_listeners):
@@ -327,9 +330,10 @@ class LiveInvestigation:
             if self._live is not None and self._live.loaded() and not self._complete:
                 self._complete, self._report_due, self._stale = True, 0.0, True
             due = began >= self._report_due
-            if self._live is not None and due and (news or self._stale or began - shown >= TICK):
+            if self._live is not None and due and (news or self._stale or began - reported >= QUIET):
                 self._make_report(self._live)
                 took = time.monotonic() - began
+                reported = began
                 self._report_due = began + max(took / REPORT_SHARE, self._pause(self._live))
                 self._stale = False
             else:

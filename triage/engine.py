@@ -26,6 +26,7 @@ from triage.index import Index
 from triage.owners import controller_of
 from triage.population import Population
 from triage.rounds import Rounds
+from triage.significance import significant
 from triage.sources import Sources
 from triage.view import View, is_ready, statuses
 from triage.windows import CHANGES
@@ -76,7 +77,7 @@ class Triage:
                 if about is not None:
                     self._touch_about(about, store)
             return
-        if kind == "Lease":
+        if not significant(change):
             return
         self.population.apply(change)
         if kind != "Pod":

@@ -16,7 +16,9 @@ from triage.view import View
 
 def join(changes: Iterable[ChangeFact], view: View, index: Index, horizon: datetime) -> list[ChangeFact]:
     """All changes with those that other signals tell of, newest first."""
-    found = [_joined(c, view) if c.rule == "node-joined" else c for c in changes]
+    given = list(changes)
+    usual = _usual_version(view) if any(c.rule == "node-joined" for c in given) else ""
+    found = [_joined(c, usual) if c.rule == "node-joined" else c for c in given]
     for finding in index.rule("daemonset-image-drift"):
         for ref in finding.related:
             pod = view.store.get(*ref) if ref.kind == "Pod" else None
@@ -32,9 +34,13 @@ def join(changes: Iterable[ChangeFact], view: View, index: Index, horizon: datet
     return sorted(found, key=lambda f: (-f.at.timestamp(), f.rule, f.object))
 
 
-def _joined(change: ChangeFact, view: View) -> ChangeFact:
-    """Whether a node that joined runs another kubelet than most."""
+def _usual_version(view: View) -> str:
+    """The kubelet version that most nodes run."""
     versions = Counter(n.status.node_info.kubelet_version for n in view.store.all("Node", Node))
-    usual = versions.most_common(1)[0][0] if versions else ""
+    return versions.most_common(1)[0][0] if versions else ""
+
+
+def _joined(change: ChangeFact, usual: str) -> ChangeFact:
+    """Whether a node that joined runs another kubelet than most."""
     differs = bool(change.facts.get("kubelet")) and change.facts.get("kubelet") != usual
     return replace(change, facts=MappingProxyType({**change.facts, "version_differs": differs})) if differs else change

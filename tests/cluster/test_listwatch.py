@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -20,7 +21,8 @@ from tests.cluster.fake import FakeCluster, answering, bookmark, until
 
 FAST = Pace(page=3, silence=2.0, initial_silence=0.2, answer=1.0, denied=0.2, backoff=0.02, backoff_cap=0.1)
 BEAT = Beat(interval=0.2, lost_interval=0.1, limit=0.3, ladder_interval=0.3)
-PODS = (BY_NAME["Pod"],)
+PODS = (replace(BY_NAME["Pod"], bulky=False),)
+"""Pods as a kind that is streamed, so that one kind can show both ways."""
 
 
 @asynccontextmanager
@@ -92,6 +94,21 @@ async def test_a_server_that_ignores_streaming_is_asked_for_pages_from_then_on(f
         await until(same(live, fake))
     streamed = [request for request in fake.requests if "sendInitialEvents" in request.query]
     assert len(streamed) == 1
+
+
+async def test_what_comes_in_thousands_is_asked_for_in_pages_although_streams_are_offered(fake: FakeCluster, api: Api) -> None:
+    await fake.put("a")
+    live = LiveCluster(api, kinds=(BY_NAME["Pod"],), pace=FAST, beat=BEAT)
+    task = asyncio.create_task(live.run())
+    try:
+        await until(lambda: pods(live) is State.LIVE)
+        await fake.put("b")
+        await until(lambda: live.store.count("Pod") == 2)
+    finally:
+        live.stop()
+        await task
+    assert not [request for request in fake.requests if "sendInitialEvents" in request.query]
+    assert [request for request in fake.requests if "limit" in request.query]
 
 
 async def test_pages_are_prefetched_in_order(fake: FakeCluster) -> None:
