@@ -1,4 +1,4 @@
-"""What follows from the pods: counts of their controllers, EndpointSlices, leases and namespaces. Then: as a Store, or under other names."""
+"""What follows from the pods: counts of controllers, EndpointSlices, Leases, Namespaces. Then: as a Store, or under other names."""
 
 from __future__ import annotations
 
@@ -48,8 +48,16 @@ def finish(w: World) -> list[Json]:
     known = {o["metadata"]["name"] for o in w.objects if o["kind"] == "Namespace"}
     for namespace in sorted({o["metadata"].get("namespace", "") for o in w.objects} | set(SYSTEM)):
         if namespace and namespace not in known:
-            w.add("Namespace", "", namespace, w.ago(days=410), labels={"kubernetes.io/metadata.name": namespace}, by="kubectl-create",
-                  spec={"finalizers": ["kubernetes"]}, status={"phase": "Active"})  # fmt: skip
+            w.add(
+                "Namespace",
+                "",
+                namespace,
+                w.ago(days=410),
+                labels={"kubernetes.io/metadata.name": namespace},
+                by="kubectl-create",
+                spec={"finalizers": ["kubernetes"]},
+                status={"phase": "Active"},
+            )
             w.add("ConfigMap", namespace, "kube-root-ca.crt", w.ago(days=410), by="kube-controller-manager", data={"ca.crt": ""})
     return w.objects
 
@@ -59,8 +67,13 @@ def _count(one: Json, pods: list[Json]) -> None:
     ready = sum(map(is_ready, live))
     revision = {} if one["kind"] == "ReplicaSet" else {"currentRevision": "r1", "updateRevision": "r1", "currentReplicas": len(live)}
     one["status"] = {
-        **revision, **one["status"], "replicas": len(live), "readyReplicas": ready, "availableReplicas": ready, "observedGeneration": 1,
-    }  # fmt: skip
+        **revision,
+        **one["status"],
+        "replicas": len(live),
+        "readyReplicas": ready,
+        "availableReplicas": ready,
+        "observedGeneration": 1,
+    }
     if one["kind"] == "StatefulSet":
         one["status"].setdefault("updatedReplicas", len(live))
     else:
@@ -72,55 +85,102 @@ def _deployment(w: World, one: Json, sets: list[Json], pods: dict[str, list[Json
     ready = sum(s["status"]["readyReplicas"] for s in sets)
     newest = max(sets, key=lambda s: s["metadata"]["creationTimestamp"], default=None)
     born = datetime.fromisoformat(one["metadata"]["creationTimestamp"])
-    changed = max((c["lastTransitionTime"] for s in sets for p in pods.get(s["metadata"]["uid"], [])
-                   for c in p["status"].get("conditions", []) if c["type"] == "Ready"), default=text(born))  # fmt: skip
+    changed = max(
+        (
+            c["lastTransitionTime"]
+            for s in sets
+            for p in pods.get(s["metadata"]["uid"], [])
+            for c in p["status"].get("conditions", [])
+            if c["type"] == "Ready"
+        ),
+        default=text(born),
+    )
     short = ready < wanted - int(wanted * 0.25)
-    at = datetime.fromisoformat(changed) if short else born
+    at = datetime.fromisoformat(str(changed)) if short else born
     one["status"] = {
-        "observedGeneration": 1, "replicas": sum(s["status"]["replicas"] for s in sets), "readyReplicas": ready, "availableReplicas": ready,
-        "updatedReplicas": newest["status"]["replicas"] if newest else 0, "unavailableReplicas": max(0, wanted - ready),
+        "observedGeneration": 1,
+        "replicas": sum(s["status"]["replicas"] for s in sets),
+        "readyReplicas": ready,
+        "availableReplicas": ready,
+        "updatedReplicas": newest["status"]["replicas"] if newest else 0,
+        "unavailableReplicas": max(0, wanted - ready),
         "conditions": [
-            condition("Available", "False" if short else "True", "MinimumReplicasUnavailable" if short else "MinimumReplicasAvailable",
-                      "Deployment does not have minimum availability." if short else "Deployment has minimum availability.", at),
+            condition(
+                "Available",
+                "False" if short else "True",
+                "MinimumReplicasUnavailable" if short else "MinimumReplicasAvailable",
+                "Deployment does not have minimum availability." if short else "Deployment has minimum availability.",
+                at,
+            ),
             condition("Progressing", "True", "NewReplicaSetAvailable", "ReplicaSet has successfully progressed.", born),
         ],
-    }  # fmt: skip
+    }
     one["metadata"]["managedFields"].append(managed("kube-controller-manager", at, {"f:status": {}}, sub="status", version="apps/v1"))
 
 
 def _daemon_set(one: Json, pods: list[Json]) -> None:
     ready = sum(map(is_ready, pods))
     one["status"] = {
-        "currentNumberScheduled": len(pods), "desiredNumberScheduled": len(pods), "numberReady": ready, "numberAvailable": ready,
-        "numberMisscheduled": 0, "updatedNumberScheduled": len(pods), "observedGeneration": 1, "numberUnavailable": len(pods) - ready,
+        "currentNumberScheduled": len(pods),
+        "desiredNumberScheduled": len(pods),
+        "numberReady": ready,
+        "numberAvailable": ready,
+        "numberMisscheduled": 0,
+        "updatedNumberScheduled": len(pods),
+        "observedGeneration": 1,
+        "numberUnavailable": len(pods) - ready,
         **one["status"],
-    }  # fmt: skip
+    }
 
 
 def _slice(w: World, service: Json, selector: Json) -> None:
     meta = service["metadata"]
     found = [
-        p for p in w.objects
-        if p["kind"] == "Pod" and p["metadata"]["namespace"] == meta["namespace"] and p["status"].get("podIP")
-        and p["status"]["phase"] == "Running" and selector.items() <= p["metadata"].get("labels", {}).items()
-    ]  # fmt: skip
-    w.add("EndpointSlice", meta["namespace"], f"{meta['name']}-z4x7k", datetime.fromisoformat(meta["creationTimestamp"]), owner=service,
-          labels={"kubernetes.io/service-name": meta["name"], "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"},
-          addressType="IPv4", ports=[{"name": "http", "port": 8080, "protocol": "TCP"}], endpoints=[
-              {
-                  "addresses": [p["status"]["podIP"]], "nodeName": p["spec"]["nodeName"],
-                  "conditions": {"ready": is_ready(p) and "deletionTimestamp" not in p["metadata"], "serving": is_ready(p),
-                                 "terminating": "deletionTimestamp" in p["metadata"]},
-                  "targetRef": {"kind": "Pod", "namespace": meta["namespace"], "name": p["metadata"]["name"], "uid": p["metadata"]["uid"]},
-              } for p in found
-          ])  # fmt: skip
+        p
+        for p in w.objects
+        if p["kind"] == "Pod"
+        and p["metadata"]["namespace"] == meta["namespace"]
+        and p["status"].get("podIP")
+        and p["status"]["phase"] == "Running"
+        and selector.items() <= p["metadata"].get("labels", {}).items()
+    ]
+    w.add(
+        "EndpointSlice",
+        meta["namespace"],
+        f"{meta['name']}-z4x7k",
+        datetime.fromisoformat(meta["creationTimestamp"]),
+        owner=service,
+        labels={"kubernetes.io/service-name": meta["name"], "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"},
+        addressType="IPv4",
+        ports=[{"name": "http", "port": 8080, "protocol": "TCP"}],
+        endpoints=[
+            {
+                "addresses": [p["status"]["podIP"]],
+                "nodeName": p["spec"]["nodeName"],
+                "conditions": {
+                    "ready": is_ready(p) and "deletionTimestamp" not in p["metadata"],
+                    "serving": is_ready(p),
+                    "terminating": "deletionTimestamp" in p["metadata"],
+                },
+                "targetRef": {"kind": "Pod", "namespace": meta["namespace"], "name": p["metadata"]["name"], "uid": p["metadata"]["uid"]},
+            }
+            for p in found
+        ],
+    )
 
 
 def _lease(w: World, node: Json) -> None:
     name = node["metadata"]["name"]
     renewed = w.silent.get(name) or w.ago(seconds=w.rng.uniform(0, 9))
-    w.add("Lease", "kube-node-lease", name, datetime.fromisoformat(node["metadata"]["creationTimestamp"]), owner=node, by="kubelet", spec={
-        "holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": text(renewed, micro=True)})  # fmt: skip
+    w.add(
+        "Lease",
+        "kube-node-lease",
+        name,
+        datetime.fromisoformat(node["metadata"]["creationTimestamp"]),
+        owner=node,
+        by="kubelet",
+        spec={"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": text(renewed, micro=True)},
+    )
 
 
 def store(objects: Iterable[Json]) -> Store:
@@ -141,8 +201,14 @@ def store(objects: Iterable[Json]) -> Store:
 
 KEPT = {*SYSTEM, "kubernetes", "kube-root-ca.crt"}
 LABELS = {"labels", "matchLabels", "selector", "nodeSelector", "annotations", "managedFields"}
-NAMING = {"kubernetes.io/service-name", "kubernetes.io/hostname", "kubernetes.io/metadata.name", "job-name",
-          "batch.kubernetes.io/job-name", "statefulset.kubernetes.io/pod-name"}  # fmt: skip
+NAMING = {
+    "kubernetes.io/service-name",
+    "kubernetes.io/hostname",
+    "kubernetes.io/metadata.name",
+    "job-name",
+    "batch.kubernetes.io/job-name",
+    "statefulset.kubernetes.io/pod-name",
+}
 
 
 def renamed(objects: list[Json], seed: int) -> tuple[list[Json], dict[str, str]]:
@@ -166,5 +232,3 @@ def renamed(objects: list[Json], seed: int) -> tuple[list[Json], dict[str, str]]
         return value
 
     return [swap(one, "") for one in objects], other
-
-

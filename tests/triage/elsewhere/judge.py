@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
+from cluster.freshness import Freshness, State
+from cluster.kinds import KINDS
 from runbooks.loader import Library
 from runbooks.match import Match
 from runbooks.matcher import Matcher
@@ -38,7 +41,8 @@ class Answer:
 
 
 def answer(objects: Iterable[Json], now: datetime) -> Answer:
-    report = triage_once(store(objects), now, {})
+    live = {kind.name: Freshness(kind.name, State.LIVE, heard=now) for kind in KINDS}
+    report = triage_once(store(objects), now, live)
     best: dict[str, tuple[tuple[bool, float, int], Match, Symptom]] = {}
     for symptom in report.symptoms:
         for match in MATCHER.match_symptom(symptom, report):
@@ -50,15 +54,19 @@ def answer(objects: Iterable[Json], now: datetime) -> Answer:
 
 
 def shares(symptom: Symptom, wanted: tuple[str, str], other: dict[str, str]) -> bool:
-    """Whether the first shared attribute, or one tied with it, is `wanted`; a value "" stands for any."""
+    """Whether the first shared attribute or one tied with it is `wanted` (value "": any), or the symptom is that very object."""
     what, value = wanted
-    value = " ".join("/".join(other.get(part, part) for part in word.split("/")) for word in value.split(" "))
+    if what in ("node", "owner", "namespace"):
+        value = " ".join("/".join(other.get(part, part) for part in word.split("/")) for word in value.split(" "))
 
     def fits(one: SharedAttribute) -> bool:
         texts = (f"{one.what} {one.value}", *one.tied_with)
         return any(text.startswith(what) and (not value or text.endswith(value) or value in text) for text in texts)
 
-    return bool(symptom.shared) and fits(symptom.shared[0])
+    if symptom.shared:
+        return fits(symptom.shared[0])
+    named = {f"node {r.name}" if r.kind == "Node" else f"owner {r}" for r in symptom.objects}
+    return f"{what} {value}" in named
 
 
 def wrong(case: Case, truth: Truth, found: Answer, other: dict[str, str] | None = None) -> list[str]:
@@ -83,12 +91,20 @@ def wrong(case: Case, truth: Truth, found: Answer, other: dict[str, str] | None 
     return faults
 
 
+@cache
+def made(case: Case, now: datetime, fault: bool) -> tuple[list[Json], Truth]:
+    """The objects of a case, made once."""
+    world, truth = case.make(now, fault)
+    return finish(world), truth
+
+
 def look(case: Case, now: datetime, *, fault: bool = True, seed: int = 0) -> tuple[Answer, list[str]]:
     """The answer for a case, and what is wrong with it; `seed` gives all objects other names."""
-    world, truth = case.make(now, fault)
-    objects = finish(world)
+    objects, truth = made(case, now, fault)
     other: dict[str, str] = {}
     if seed:
         objects, other = renamed(objects, seed)
     found = answer(objects, now)
-    return found, wrong(case, truth, found, other) if fault else ([f"{case.id} is confident without its signals"] if case.id in found.confident else [])
+    if fault:
+        return found, wrong(case, truth, found, other)
+    return found, [f"{case.id} is confident without its signals"] if case.id in found.confident else []

@@ -52,8 +52,13 @@ def suffix(of: str, length: int = 5) -> str:
 
 def managed(manager: str, at: datetime, fields: Json, *, sub: str = "", operation: str = "Update", version: str = "v1") -> Json:
     found: Json = {
-        "manager": manager, "operation": operation, "apiVersion": version, "time": text(at), "fieldsType": "FieldsV1", "fieldsV1": fields,
-    }  # fmt: skip
+        "manager": manager,
+        "operation": operation,
+        "apiVersion": version,
+        "time": text(at),
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
     return found | ({"subresource": sub} if sub else {})
 
 
@@ -82,10 +87,14 @@ def obj(
     if owner is not None:
         meta["ownerReferences"] = [
             {
-                "apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"],
-                "uid": owner["metadata"]["uid"], "controller": True, "blockOwnerDeletion": True,
+                "apiVersion": owner["apiVersion"],
+                "kind": owner["kind"],
+                "name": owner["metadata"]["name"],
+                "uid": owner["metadata"]["uid"],
+                "controller": True,
+                "blockOwnerDeletion": True,
             }
-        ]  # fmt: skip
+        ]
     if fields is None:
         known: Json = {"f:metadata": {"f:labels": {".": {}, **{f"f:{k}": {} for k in labels or {}}}}}
         if "spec" in rest:
@@ -113,11 +122,21 @@ def env_secret(variable: str, secret: str, key: str) -> Json:
 
 
 PROBES: Json = {
-    "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"}, "periodSeconds": 10, "timeoutSeconds": 1,
-                       "successThreshold": 1, "failureThreshold": 3},
-    "livenessProbe": {"httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"}, "periodSeconds": 10, "timeoutSeconds": 1,
-                      "successThreshold": 1, "failureThreshold": 3},
-}  # fmt: skip
+    "readinessProbe": {
+        "httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"},
+        "periodSeconds": 10,
+        "timeoutSeconds": 1,
+        "successThreshold": 1,
+        "failureThreshold": 3,
+    },
+    "livenessProbe": {
+        "httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"},
+        "periodSeconds": 10,
+        "timeoutSeconds": 1,
+        "successThreshold": 1,
+        "failureThreshold": 3,
+    },
+}
 
 
 def container(name: str, image: str, *, cpu: str = "100m", memory: str = "128Mi", limit: str = "256Mi", **more: Any) -> Json:
@@ -128,19 +147,30 @@ def container(name: str, image: str, *, cpu: str = "100m", memory: str = "128Mi"
     if limit:
         resources["limits"] = {"memory": limit}
     return {
-        "name": name, "image": image, "imagePullPolicy": "Always" if image.endswith(":latest") else "IfNotPresent",
-        "resources": resources, "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File", **more,
-    }  # fmt: skip
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "Always" if image.endswith(":latest") else "IfNotPresent",
+        "resources": resources,
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        **more,
+    }
 
 
 def pod_spec(*containers: Json, volumes: list[Json] | None = None, **more: Any) -> Json:
     return {
-        "containers": list(containers), "restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
-        "serviceAccountName": "default", "securityContext": {}, "schedulerName": "default-scheduler", "enableServiceLinks": True,
+        "containers": list(containers),
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": 30,
+        "dnsPolicy": "ClusterFirst",
+        "serviceAccountName": "default",
+        "securityContext": {},
+        "schedulerName": "default-scheduler",
+        "enableServiceLinks": True,
         "tolerations": [
             {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
             for key in ("not-ready", "unreachable")
         ],
         "volumes": [*(volumes or []), {"name": "kube-api-access-x2lqp", "projected": {"defaultMode": 420, "sources": []}}],
         **more,
-    }  # fmt: skip
+    }
