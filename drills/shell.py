@@ -17,6 +17,7 @@ from drills.objects import Obj, dig
 
 MARKER = "# stanch-probe connectivity v1"
 DNS_MARKER = "# stanch-probe dns v1"
+MTU_MARKER = "# stanch-probe mtu v1"
 _EXIT = {"open": 0, "timeout": 143, "noname": 1}
 
 
@@ -72,6 +73,10 @@ class Shell:
             async for piece in self._ask(pod, command[4:]):
                 yield piece
             return
+        if script.startswith(MTU_MARKER):
+            async for piece in self._send(pod, command[4:]):
+                yield piece
+            return
         for result in self._everyday(pod, container, command):
             yield result
 
@@ -116,14 +121,39 @@ class Shell:
         yield _line({"event": "begin", "v": 1, "tool": "nslookup", "has": "nslookup timeout"})
         yield _line({"event": "conf", "nameservers": "10.96.0.10", "options": "ndots:5",
                      "search": f"{pod['metadata']['namespace']}.svc.cluster.local svc.cluster.local cluster.local"})
-        number = 0
+        number, once, silent, alive = 0, set[str](), set[str](), set[str]()
         for attempt in range(options["tries"]):
             for server in servers:
                 for name in names:
+                    keys = {server, f"{server}/{name}"}
+                    if keys & silent:
+                        continue  # the script gives up on whoever stayed silent twice
                     number += 1
                     said, ms = self._network.look_up(pod, server, name.rstrip("."), attempt, options["timeout"])
                     yield _line({"event": "try", "n": number, "server": server, "name": name, "at": int(time.time()), "ms": ms,
                                  "said": said, "rc": 0 if said == "found" else 1}, (ms + options["gap"]) / 1000 / self._speed)
+                    if said == "timeout":
+                        silent |= keys & once - alive
+                        once |= keys
+                    else:
+                        alive |= keys
+        yield _line({"event": "end", "count": number})
+        yield Exit(0)
+
+    async def _send(self, pod: Obj, arguments: list[str]) -> AsyncIterator[Piece | Exit]:
+        """The measuring script of the mtu probe: packets of every size pass here, only connects fail."""
+        sizes = [int(a.removeprefix("size=")) for a in arguments if a.startswith("size=")]
+        yield _line({"event": "begin", "v": 1, "tool": "nc", "mtu": 1450, "interface": "eth0", "counters": 1})
+        number = 0
+        for target in (a for a in arguments if "=" not in a):
+            host, _, port = target.rpartition(":")
+            for size in sizes:
+                number += 1
+                outcome = self._network.connect(pod, host.strip("[]"), int(port), 0)
+                ms, opened = (20, True) if outcome.said == "open" else (_duration(outcome, 5, False), False)
+                yield _line({"event": "try", "n": number, "target": target, "size": size, "ms": ms, "rc": int(not opened), "opens": 1,
+                             "fails": int(outcome.said == "refused"), "retrans": outcome.retrans,
+                             "segs": 6 * opened}, ms / 1000 / self._speed)
         yield _line({"event": "end", "count": number})
         yield Exit(0)
 
