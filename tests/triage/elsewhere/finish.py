@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-import json
 import random
 import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from cluster.decode import KindDecoder
 from cluster.kinds import BY_NAME, KINDS
@@ -41,8 +42,11 @@ def finish(w: World) -> list[Json]:
             _count(one, pods.get(one["metadata"]["uid"], []))
         elif one["kind"] == "DaemonSet":
             _daemon_set(one, [p for p in pods.get(one["metadata"]["uid"], []) if p["status"].get("phase") in ("Running", "Pending")])
+    serving: dict[str, list[Json]] = {}
+    for pod in (o for o in w.objects if o["kind"] == "Pod" and o["status"].get("podIP") and o["status"]["phase"] == "Running"):
+        serving.setdefault(pod["metadata"]["namespace"], []).append(pod)
     for service, selector in w.services:
-        _slice(w, service, selector)
+        _slice(w, service, selector, serving.get(service["metadata"]["namespace"], []))
     for node in w.nodes:
         _lease(w, node)
     known = {o["metadata"]["name"] for o in w.objects if o["kind"] == "Namespace"}
@@ -133,17 +137,9 @@ def _daemon_set(one: Json, pods: list[Json]) -> None:
     }
 
 
-def _slice(w: World, service: Json, selector: Json) -> None:
+def _slice(w: World, service: Json, selector: Json, pods: list[Json]) -> None:
     meta = service["metadata"]
-    found = [
-        p
-        for p in w.objects
-        if p["kind"] == "Pod"
-        and p["metadata"]["namespace"] == meta["namespace"]
-        and p["status"].get("podIP")
-        and p["status"]["phase"] == "Running"
-        and selector.items() <= p["metadata"].get("labels", {}).items()
-    ]
+    found = [p for p in pods if selector.items() <= p["metadata"].get("labels", {}).items()]
     w.add(
         "EndpointSlice",
         meta["namespace"],
@@ -193,7 +189,7 @@ def store(objects: Iterable[Json]) -> Store:
         by_kind.setdefault(one["kind"], []).append(row)
     for kind in KINDS:
         decoder = KindDecoder(BY_NAME[kind.name])
-        page = decoder.page(json.dumps({"metadata": {}, "items": by_kind.get(kind.name, [])}).encode())
+        page = decoder.page(msgspec.json.encode({"metadata": {}, "items": by_kind.get(kind.name, [])}))
         assert not page.faulty, kind.name
         found.replace(kind.name, decoder.finish(page.objects))
     return found
@@ -211,18 +207,24 @@ NAMING = {
 }
 
 
+WORD = re.compile(r"[\w.-]+")
+
+
 def renamed(objects: list[Json], seed: int) -> tuple[list[Json], dict[str, str]]:
     """Every object under a random name, also where others point to it or events speak of it; labels and images stay."""
     rng = random.Random(seed)
     names = sorted({o["metadata"]["name"] for o in objects if o["kind"] not in ("Event", "CustomResourceDefinition")} - KEPT)
     other = {name: f"{rng.choice('bcdfgh')}{rng.randrange(16**7):07x}" for name in names if not name.startswith("system:")}
-    any_name = re.compile(r"(?<![\w.-])(" + "|".join(re.escape(n) for n in sorted(other, key=len, reverse=True)) + r")(?![\w-]|\.\w)")
+
+    def in_text(found: re.Match[str]) -> str:
+        word = found[0]
+        return other.get(word) or other.get(word.rstrip("."), word.rstrip(".")) + word[len(word.rstrip(".")) :]
 
     def swap(value: Any, key: str = "") -> Any:
         if isinstance(value, str):
             if key in ("image", "imageID", "reason", "type", "kind", "manager", "component", "reportingComponent", "uid"):
                 return value
-            return other.get(value) or (any_name.sub(lambda m: other[m[0]], value) if key in ("message", "name") else value)
+            return other.get(value) or (WORD.sub(in_text, value) if key in ("message", "name") else value)
         if isinstance(value, list):
             return [swap(item, key) for item in value]
         if isinstance(value, dict):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from datetime import datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from tests.triage.elsewhere.ground import Ground, Workload
 from tests.triage.elsewhere.objects import Json, condition, container, digest, managed, pod_spec, suffix, text
@@ -116,7 +117,7 @@ class Work(Ground):
         """A Running pod of `of` on `node`; None for one that is not scheduled yet."""
         number = next(self._count)
         name = f"{of.name}-{index}" if of.kind == "StatefulSet" else f"{of.parent['metadata']['name']}-{suffix_ or suffix(f'{number}')}"
-        spec = copy.deepcopy(of.template)
+        spec = msgspec.json.decode(msgspec.json.encode(of.template))
         if of.object["spec"].get("volumeClaimTemplates"):
             spec["volumes"].insert(0, {"name": "data", "persistentVolumeClaim": {"claimName": f"data-{name}"}})
             if not any(o["kind"] == "PersistentVolumeClaim" and o["metadata"]["name"] == f"data-{name}" for o in self.objects):
