@@ -2,7 +2,8 @@
 
 Read-only unless the program was started with --write. In read-only mode three things pass: dry runs, access reviews, and a probe's own
 objects, which must be named and labelled as ours, carry their expiry, and may not reach into the node. Whatever the door cannot judge is
-refused: an unknown mode, purpose, path or body sends nothing.
+refused: an unknown mode, purpose, path or body sends nothing. One change to a pod of somebody else passes for a probe: a single restricted
+ephemeral container, added because a human asked for it; it cannot be removed again.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ TIME_LIMIT = 30.0
 """Seconds for one write; admission webhooks may take up to 30 each, the server's own limit is 34."""
 
 _OWN = re.compile(r"/api/v1/namespaces/[a-z0-9]([-a-z0-9]*[a-z0-9])?/(?P<plural>pods|configmaps)(?:/(?P<name>[a-z0-9][-a-z0-9.]*))?")
+_EPHEMERAL = re.compile(r"/api/v1/namespaces/[a-z0-9]([-a-z0-9]*[a-z0-9])?/pods/[a-z0-9][-a-z0-9.]*/ephemeralcontainers")
 _PATH = re.compile(r"(/api/v1|/apis/[a-z0-9.-]+/[a-z0-9]+)(/[A-Za-z0-9][A-Za-z0-9._:~-]*)+")
 _REVIEWS = ("selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews")
 
@@ -74,7 +76,7 @@ class Writer:
         timeout: float = TIME_LIMIT,
     ) -> dict[str, Any]:
         """PATCH one object or subresource."""
-        if self._admit("patch", path, body, dry_run, purpose):
+        if self._admit("patch", path, body, dry_run, purpose, content_type):
             await self._own_object(path, timeout)
         return await self._send("PATCH", path, self._settings(dry_run), body, content_type, timeout)
 
@@ -139,7 +141,9 @@ class Writer:
 
     # -- the judgement
 
-    def _admit(self, verb: str, path: str, body: Mapping[str, Any] | list[Any], dry_run: bool, purpose: Purpose | None) -> bool:
+    def _admit(
+        self, verb: str, path: str, body: Mapping[str, Any] | list[Any], dry_run: bool, purpose: Purpose | None, content_type: str = ""
+    ) -> bool:
         """Raise `Refused` unless this may be sent. True when the object itself must still prove that it is ours."""
         purpose = purpose if purpose is not None else self._purpose
         if self._mode not in (Mode.READ_ONLY, Mode.WRITE):
@@ -157,6 +161,11 @@ class Writer:
                 return False
             raise Refused(f"{verb} {path} was not sent: it was announced as a question but would change something.")
         if purpose == Purpose.DEBUG_POD:
+            if verb == "patch" and _EPHEMERAL.fullmatch(path) is not None:
+                problem = _more_than_one_container(body, content_type)
+                if problem:
+                    raise Refused(f"patch {path} was not sent: {problem}.")
+                return False
             return _admit_own(verb, path, body)
         raise Refused(f"{verb} {path} was not sent: its purpose is not known.")
 
@@ -236,3 +245,38 @@ def _foreign(plural: str, body: Mapping[str, Any]) -> str:
     if any((container.get("securityContext") or {}).get("privileged") for container in containers):
         return "probe pods are not privileged"
     return ""
+
+
+_CONTAINER_FIELDS = frozenset({"name", "image", "imagePullPolicy", "command", "securityContext"})
+_CONFINED: Mapping[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "runAsNonRoot": True,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""The restricted Pod Security Standard, as kubectl's profile of that name has it."""
+
+
+def _more_than_one_container(body: Mapping[str, Any] | list[Any], content_type: str) -> str:
+    """Why this patch does more than add one restricted probe container to a pod, or ""."""
+    if content_type != STRATEGIC_PATCH:
+        return "only a strategic merge patch adds a container and leaves the others as they are"
+    spec = body.get("spec") if isinstance(body, Mapping) and set(body) == {"spec"} else None
+    containers = spec.get("ephemeralContainers") if isinstance(spec, Mapping) and set(spec) == {"ephemeralContainers"} else None
+    if not isinstance(containers, list) or len(containers) != 1 or not isinstance(containers[0], Mapping):
+        return "a probe adds one ephemeral container and changes nothing else"
+    container = containers[0]
+    if set(container) - _CONTAINER_FIELDS:
+        return f"a probe's ephemeral container has no {', '.join(sorted(set(container) - _CONTAINER_FIELDS))}"
+    if not str(container.get("name") or "").startswith(PREFIX):
+        return f"a probe's ephemeral container is named {PREFIX}..."
+    command = container.get("command")
+    if not isinstance(command, list) or len(command) != 2 or command[0] != "sleep" or not str(command[1]).isdigit():
+        return "a probe's ephemeral container only sleeps"
+    if not 0 < int(command[1]) <= 3600:
+        return "a probe's ephemeral container sleeps for an hour at most"
+    given = container.get("securityContext")
+    if not isinstance(given, Mapping) or {k: v for k, v in given.items() if k not in ("runAsUser", "runAsGroup")} != _CONFINED:
+        return "a probe's ephemeral container has the restricted security context"
+    return "" if given.get("runAsUser") != 0 else "a probe's ephemeral container does not run as root"

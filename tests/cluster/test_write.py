@@ -13,7 +13,7 @@ from aiohttp import web
 from cluster.access import Access
 from cluster.errors import Conflict, OutcomeUnknown, Refused, Unreachable
 from cluster.transport import Api, Limits
-from cluster.write import EXPIRES_AT, MANAGED_BY, Mode, Purpose, Writer
+from cluster.write import EXPIRES_AT, JSON_PATCH, MANAGED_BY, MERGE_PATCH, STRATEGIC_PATCH, Mode, Purpose, Writer
 from tests.cluster.fake import FakeCluster, answering
 
 NODE = "/api/v1/nodes/node-1"
@@ -113,6 +113,89 @@ async def test_dry_runs_and_reviews_pass_in_read_only_mode(fake: FakeCluster, ap
 async def test_a_review_that_is_none_is_refused(api: Api, sent: list[web.Request]) -> None:
     with pytest.raises(Refused, match="would change something"):
         await Writer(api, Mode.WRITE).create(PODS, probe(), purpose=Purpose.REVIEW)
+    assert len(sent) == 0
+
+
+EPHEMERAL = f"{PODS}/web-1/ephemeralcontainers"
+
+
+def ephemeral(**changes: Any) -> dict[str, Any]:
+    container = {
+        "name": "stanch-probe-abc",
+        "image": "i",
+        "imagePullPolicy": "Never",
+        "command": ["sleep", "300"],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    return {"spec": {"ephemeralContainers": [container | changes]}}
+
+
+def confined(**changes: Any) -> dict[str, Any]:
+    context = ephemeral()["spec"]["ephemeralContainers"][0]["securityContext"]
+    return ephemeral(securityContext=context | changes)
+
+
+async def test_one_restricted_ephemeral_container_passes_for_a_probe(fake: FakeCluster, api: Api) -> None:
+    seen: list[Any] = []
+    fake.answers.append(accepting(seen))
+    writer = Writer(api, Mode.READ_ONLY, Purpose.DEBUG_POD)
+    await writer.patch(EPHEMERAL, ephemeral(), content_type=STRATEGIC_PATCH)
+    assert [(method, path, body, kind) for method, path, _, body, kind in seen] == [("PATCH", EPHEMERAL, ephemeral(), STRATEGIC_PATCH)]
+    assert [request.method for request in fake.requests] == ["PATCH"], "the pod is somebody else's: it need not show our label"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (ephemeral(name="debugger"), "named stanch-probe-"),
+        (ephemeral(name=None), "named stanch-probe-"),
+        (ephemeral(command=["sh", "-c", "reboot"]), "only sleeps"),
+        (ephemeral(command=["sleep", "86400"]), "an hour at most"),
+        (ephemeral(command=None), "only sleeps"),
+        (ephemeral(securityContext=None), "restricted security context"),
+        (confined(privileged=True), "restricted security context"),
+        (confined(allowPrivilegeEscalation=True), "restricted security context"),
+        (confined(capabilities={"drop": ["ALL"], "add": ["NET_ADMIN"]}), "restricted security context"),
+        (confined(runAsUser=0), "does not run as root"),
+        (ephemeral(volumeMounts=[{"name": "token", "mountPath": "/t"}]), "has no volumeMounts"),
+        (ephemeral(env=[{"name": "A", "value": "b"}]), "has no env"),
+        (ephemeral(targetContainerName="app"), "has no targetContainerName"),
+        ({"spec": {"ephemeralContainers": []}}, "one ephemeral container"),
+        ({"spec": {"ephemeralContainers": ephemeral()["spec"]["ephemeralContainers"] * 2}}, "one ephemeral container"),
+        ({"spec": {**ephemeral()["spec"], "activeDeadlineSeconds": 1}}, "changes nothing else"),
+        ({**ephemeral(), "metadata": {"labels": {"app": "x"}}}, "changes nothing else"),
+        ({"spec": {"ephemeralContainers": ["x"]}}, "one ephemeral container"),
+        ([{"op": "add"}], "one ephemeral container"),
+    ],
+)
+async def test_no_other_change_passes_with_it(api: Api, sent: list[web.Request], body: Any, why: str) -> None:
+    for mode in (Mode.READ_ONLY, Mode.WRITE):
+        with pytest.raises(Refused, match=why):
+            await Writer(api, mode, Purpose.DEBUG_POD).patch(EPHEMERAL, body, content_type=STRATEGIC_PATCH)
+    assert len(sent) == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        (EPHEMERAL, MERGE_PATCH),
+        (EPHEMERAL, JSON_PATCH),
+        (f"{PODS}/web-1", STRATEGIC_PATCH),
+        (f"{PODS}/web-1/resize", STRATEGIC_PATCH),
+        (f"{PODS}/web-1/ephemeralcontainers/x", STRATEGIC_PATCH),
+        ("/api/v1/namespaces/shop/services/web-1/ephemeralcontainers", STRATEGIC_PATCH),
+    ],
+)
+async def test_the_container_passes_on_its_own_path_alone(api: Api, sent: list[web.Request], path: str, content_type: str) -> None:
+    with pytest.raises(Refused):
+        await Writer(api, Mode.WRITE, Purpose.DEBUG_POD).patch(path, ephemeral(), content_type=content_type)
     assert len(sent) == 0
 
 
