@@ -151,8 +151,12 @@ def result_lines(result: ProbeResult) -> Iterator[str]:
         yield f"not measured: {problem}"
     took = (result.finished - result.started).total_seconds()
     yield f"{result.method}  {took:.0f} s, {result.requests} requests, {len(result.created)} objects created"
-    if result.left_behind:
-        yield f"LEFT BEHIND: {', '.join(map(str, result.left_behind))}; remove them with `stanch probe sweep`"
+    kept = [ref for ref in result.left_behind if ref.kind == "EphemeralContainer"]
+    if kept:
+        yield f"STAYS: {', '.join(map(str, kept))}; it cannot be removed, its process ends by itself"
+    left = [ref for ref in result.left_behind if ref not in kept]
+    if left:
+        yield f"LEFT BEHIND: {', '.join(map(str, left))}; remove them with `stanch probe sweep`"
 
 
 def print_result(result: ProbeResult, output: str) -> None:

@@ -57,7 +57,7 @@ async def _connectivity(context: ProbeContext, arguments: Mapping[str, str]) -> 
         return ProbePlan("connectivity", dict(arguments), connectivity.QUESTION, refused=told)
     return await connectivity.plan(
         context, from_=given["from"], to=given["to"], port=int(port), image=given.get("image", ""), control=given.get("control", ""),
-        tries=min(300, int(tries)),
+        tries=min(300, int(tries)), how=given.get("how", ""),
     )  # fmt: skip
 
 
@@ -73,6 +73,7 @@ _ALL = (
             "to": "(required) NAMESPACE, NAMESPACE/SERVICE, NAMESPACE/POD or IP:PORT, several with commas",
             "port": "port of the Service or pod; default: its first", "image": "image for the probe pods; default: one that the nodes have",
             "control": "namespace to compare with, or none", "tries": "most tries for a path that answers now and then (30)",
+            "how": "pod (default), exec (in the client itself) or ephemeral (added to the client, cannot be removed again)",
         },
         True, _connectivity, connectivity.run,
     ),

@@ -14,19 +14,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from cluster.errors import ClusterError
 from cluster.objects import Pod, Ref, Service
 from probes import plan as selection
 from probes import script
 from probes.classify import judge_all, mark_rate_limited, read
 from probes.context import ProbeContext, Progress
-from probes.debugpod import Identity, pod_ref, unclonable
+from probes.debugpod import Identity
 from probes.infer import infer
 from probes.policy import End, end_of, expect, not_evaluated
-from probes.result import Cell, Expectation, Place, PlannedObject, ProbePlan, ProbeResult, Right, Target, Try, Verdict
+from probes.preflight import ask_rights, dry_run
+from probes.result import Cell, Expectation, Place, ProbePlan, ProbeResult, Target, Try, Verdict
 from probes.senders import infer_senders
 from probes.stationing import Spot, Stationing
-from probes.stations import CLIENT, NONE, POD, PROVES, Station, build
+from probes.stations import CLIENT, EPHEMERAL, HOW, NONE, POD, PROVES, Station, build
 from probes.statistics import tries_wanted
 from probes.surroundings import surroundings
 
@@ -55,34 +55,41 @@ class Detail:
 
 
 async def plan(
-    context: ProbeContext, *, from_: str, to: str, port: int = 0, image: str = "", control: str = "", tries: int = MOST_TRIES
-) -> ProbePlan:
+    context: ProbeContext, *, from_: str, to: str, port: int = 0, image: str = "", control: str = "", tries: int = MOST_TRIES,
+    how: str = "",
+) -> ProbePlan:  # fmt: skip
     """What would be measured and created. Never raises for a bad request or a sick cluster: the plan's `refused` says why it cannot be."""
-    given = {"from": from_, "to": to, "port": str(port or ""), "image": image, "control": control}
+    given = {"from": from_, "to": to, "port": str(port or ""), "image": image, "control": control, "how": how}
     arguments = {key: value for key, value in given.items() if value}
     try:
         targets = selection.find_all_targets(context.store, to, port)
         sources = selection.find_all_sources(context.store, from_, targets, control=control)
     except selection.Unusable as error:
         return ProbePlan(NAME, arguments, QUESTION, refused=str(error))
-    return await plan_for(context, NAME, QUESTION, arguments, targets, sources, image=image, tries=tries)
+    return await plan_for(context, NAME, QUESTION, arguments, targets, sources, image=image, tries=tries, how=how)
 
 
 async def plan_for(
     context: ProbeContext, name: str, question: str, arguments: Mapping[str, str], targets: selection.Targets,
-    sources: Sequence[selection.Source], *, image: str = "", tries: int = MOST_TRIES,
+    sources: Sequence[selection.Source], *, image: str = "", tries: int = MOST_TRIES, how: str = "",
 ) -> ProbePlan:  # fmt: skip
-    """The plan for chosen sources and targets, for this probe and those that measure in the same way."""
+    """The plan for chosen sources and targets, for this probe and those that measure in the same way. `how` asks for one rung."""
+    if how not in HOW:
+        told = f"There is no way {how!r} to measure; there are {', '.join(filter(None, HOW))}."
+        return ProbePlan(name, arguments, question, refused=told)
     identity = Identity(context.session, context.operator, context.incident, context.clock() + timedelta(seconds=DEADLINE_S))
-    rights = await ask_rights(context, sorted({source.namespace for source in sources}))
+    rights = await ask_rights(context, sorted({source.namespace for source in sources}), container=how == "ephemeral")
     stations = []
     for source in sources:
         allowed = {(r.verb, r.resource): r.allowed for r in rights if r.namespace == source.namespace}
         may_create = all(allowed.get(k) is not False for k in (("create", "pods"), ("delete", "pods"), ("create", "configmaps")))
         may_execute = all(allowed.get(k) is not False for k in (("get", "pods/exec"), ("create", "pods/exec")))
         stations.append(
-            build(context, source, identity, image=image, deadline_s=DEADLINE_S, may_create=may_create, may_execute=may_execute)
-        )
+            build(
+                context, source, identity, image=image, deadline_s=DEADLINE_S, may_create=may_create, may_execute=may_execute,
+                may_patch=allowed.get(("patch", "pods/ephemeralcontainers")) is not False, how=how,
+            )
+        )  # fmt: skip
     stations, creates = await dry_run(context, stations)
     order, distance = selection.interleaved(targets.targets)
     gap_ms = max(300, -(-GAP_MS // distance))
@@ -107,49 +114,6 @@ async def plan_for(
         refused="" if usable else "Nothing can measure this: " + "; ".join(dict.fromkeys(s.reason for s in stations if s.reason)),
         seconds=_estimate(detail, bool(creates)), deadline_s=DEADLINE_S, detail=detail,
     )  # fmt: skip
-
-
-async def ask_rights(context: ProbeContext, namespaces: list[str]) -> tuple[Right, ...]:
-    """What the server says about each right that a probe pod needs, by namespace."""
-    questions = (
-        ("create", "pods", ""), ("delete", "pods", ""), ("create", "configmaps", ""), ("get", "pods", "exec"), ("create", "pods", "exec"),
-    )  # fmt: skip
-    asked = [(namespace, *question) for namespace in namespaces for question in questions]
-
-    async def ask(namespace: str, verb: str, resource: str, sub: str) -> Right:
-        shown = f"{resource}/{sub}" if sub else resource
-        if context.writer is None:
-            return Right(verb, shown, namespace, None, "not asked: there is no connection")
-        try:
-            allowed, reason = await context.writer.review(verb, resource, subresource=sub, namespace=namespace)
-        except ClusterError as error:
-            return Right(verb, shown, namespace, None, str(error))
-        return Right(verb, shown, namespace, allowed, reason)
-
-    return tuple(await asyncio.gather(*(ask(*question) for question in asked)))
-
-
-async def dry_run(context: ProbeContext, stations: list[Station]) -> tuple[list[Station], tuple[PlannedObject, ...]]:
-    """Ask the server about each pod; what admission would change becomes a warning, what it refuses a reason."""
-
-    async def one(station: Station) -> tuple[Station, PlannedObject | None]:
-        if station.method != POD or station.manifest is None or context.writer is None:
-            return station, None
-        ref = pod_ref(station.manifest)
-        planned = PlannedObject(ref, station.source.node, station.choices[0].image, station.manifest)
-        try:
-            answer = await context.writer.create(f"/api/v1/namespaces/{ref.namespace}/pods", station.manifest, dry_run=True)
-        except ClusterError as error:
-            status = getattr(error, "status", 0)
-            if status in (400, 403, 404, 422):
-                return replace(station, method=NONE, reason=f"the server refuses the probe pod: {error}"), None
-            return station, replace(planned, dry_run=f"no answer to the dry run: {error}", accepted=None)
-        told = unclonable(station.manifest, answer)
-        planned = replace(planned, dry_run="; ".join(told) or "accepted as sent", accepted=True)
-        return replace(station, warnings=(*station.warnings, *told)), planned
-
-    pairs = await asyncio.gather(*(one(station) for station in stations))
-    return [station for station, _ in pairs], tuple(planned for _, planned in pairs if planned is not None)
 
 
 def _expectations(
@@ -215,7 +179,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     cells = measurement.cells()
     around = surroundings(context.store, cells)
     cells = infer_senders(cells, around)
-    problems = (*measurement.stationing.problems, *measurement.problems, *left.values())
+    problems = (*measurement.stationing.problems, *measurement.problems, *filter(None, left.values()))
     return ProbeResult(
         plan.probe, plan.arguments, started, context.clock(), cells, (), infer(cells, around),
         created=tuple(measurement.stationing.created), left_behind=tuple(left),
@@ -304,10 +268,10 @@ class _Measurement:
             # What was measured before stays; this round says nothing about the network.
             verdict = Verdict.TOOL_MISSING if output.tool == "none" else Verdict.EXEC_FAILED
             return {t: [Try(verdict, 0, None, detail=problem)] for t in targets}
-        spot.python = spot.python or (output.has_python and spot.station.method == POD)
+        spot.python = spot.python or (output.has_python and spot.station.method != CLIENT)
         judged = judge_all(output, TIMEOUT_S)
         found = {t: judged.get(argument, []) for t, argument in zip(targets, arguments, strict=True)}
-        if spot.station.meshed and spot.station.method == CLIENT:
+        if spot.station.meshed and spot.station.method in (CLIENT, EPHEMERAL):
             found = {t: [_meshed(each) for each in tries_] for t, tries_ in found.items()}
         return found
 

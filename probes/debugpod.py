@@ -120,6 +120,20 @@ def pod_manifest(
     }  # fmt: skip
 
 
+def ephemeral_container(name: str, image: ImageChoice, seconds: int) -> dict[str, Any]:
+    """The container that is added to somebody's pod: kubectl's restricted profile, nothing but a process that ends by itself."""
+    return {
+        "name": name,
+        "image": image.image,
+        "imagePullPolicy": image.pull_policy,
+        "command": ["sleep", str(seconds)],
+        "securityContext": {
+            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER,
+            "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }  # fmt: skip
+
+
 def unclonable(manifest: Mapping[str, Any], server: Mapping[str, Any]) -> tuple[str, ...]:
     """What admission added or changed, in words: injected containers, another image, another pull policy."""
     told: list[str] = []

@@ -17,9 +17,9 @@ import msgspec
 from cluster.objects import Service
 from probes import dns_script
 from probes import plan as selection
-from probes.connectivity import ask_rights, dry_run
 from probes.context import ProbeContext, Progress
 from probes.debugpod import Identity
+from probes.preflight import ask_rights, dry_run
 from probes.reading import each
 from probes.result import Cell, Component, Conclusion, Expectation, Place, ProbePlan, ProbeResult, Target, Try, Verdict
 from probes.stationing import Spot, Stationing
@@ -135,7 +135,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
             cells += found
     finally:
         left = await asyncio.shield(stationing.close())
-    told = (*stationing.problems, *problems, *left.values())
+    told = (*stationing.problems, *problems, *filter(None, left.values()))
     return ProbeResult(
         NAME, plan.arguments, started, context.clock(), tuple(cells), (), tuple(conclude(cells, sorted(options))),
         created=tuple(stationing.created), left_behind=tuple(left), complete=all(c.counted for c in cells) and bool(cells),

@@ -20,7 +20,7 @@ NAME = "egress"
 QUESTION = "Can pods reach this address outside, from every node and namespace alike?"
 PARAMETERS = {
     "namespace": "(required) NAMESPACE or NAMESPACE/POD to measure from", "target": "(required) HOST:PORT outside of the cluster",
-    "image": "image for the probe pods", "control": "namespace to compare with, or none",
+    "image": "image for the probe pods", "control": "namespace to compare with, or none", "how": "pod, exec or ephemeral",
 }  # fmt: skip
 _HOST = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
 
@@ -32,7 +32,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
         sources = selection.find_sources(context.store, given.get("namespace", ""), targets, control=given.get("control", ""))
     except selection.Unusable as error:
         return ProbePlan(NAME, given, QUESTION, refused=str(error))
-    return await plan_for(context, NAME, QUESTION, given, targets, sources, image=given.get("image", ""))
+    return await plan_for(context, NAME, QUESTION, given, targets, sources, image=given.get("image", ""), how=given.get("how", ""))
 
 
 def _target(text: str) -> Target:

@@ -94,7 +94,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
         for place in {cell.source for cell in one.cells} if one.mtu else set():
             ref = Ref("Pod", place.namespace, place.pod)
             rows.append(Row(ref, f"{one.interface} on {place.node} has MTU {one.mtu}", None, "", {"mtu": one.mtu}))
-    told = (*stationing.problems, *problems, *left.values())
+    told = (*stationing.problems, *problems, *filter(None, left.values()))
     return ProbeResult(
         NAME, plan.arguments, started, context.clock(), cells, tuple(rows), tuple(conclude(seen)), created=tuple(stationing.created),
         left_behind=tuple(left), complete=bool(cells) and all(c.counted for c in cells), problems=tuple(dict.fromkeys(told)),

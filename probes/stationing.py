@@ -11,8 +11,10 @@ from cluster.errors import ClusterError
 from cluster.objects import Ref
 from probes.context import ProbeContext, Progress
 from probes.debugpod import CONTAINER, Identity, new_name, owner_manifest, pod_ref
+from probes.ephemeral import KIND, add
+from probes.ephemeral import close as close_row
 from probes.lifecycle import NotStarted, create, remove_all, wait_running
-from probes.stations import CLIENT, NONE, POD, Station
+from probes.stations import CLIENT, EPHEMERAL, NONE, POD, Station
 
 
 @dataclass(slots=True)
@@ -52,10 +54,15 @@ class Stationing:
         return spots
 
     async def close(self) -> dict[Ref, str]:
-        """Remove everything; what remains, with the reason."""
+        """Remove everything; what remains, with the reason: "" for an ephemeral container, which remains as the plan said."""
         if self.created:
             self.say("removing what was created")
-        return await remove_all(self.context, self.created)
+        left = await remove_all(self.context, self.created)
+        for ref in self.created:
+            if ref.kind == KIND:
+                close_row(self.context, ref)
+                left[ref] = ""
+        return left
 
     async def _owners(self, stations: Sequence[Station]) -> dict[str, tuple[str, str]]:
         """One ConfigMap for each namespace in which pods will be created: (name, uid)."""
@@ -81,10 +88,27 @@ class Stationing:
             assert client is not None
             spot.pod, spot.node, spot.address = client.metadata.name, client.spec.node_name, client.status.pod_ip
             spot.container, spot.warm = station.container, True
+        elif station.method == EPHEMERAL:
+            await self._add_container(spot)
         elif station.source.namespace not in owners:
             spot.failed = f"no owner for a probe pod could be created in {station.source.namespace}"
         else:
             await self._start_pod(spot, owners[station.source.namespace])
+
+    async def _add_container(self, spot: Spot) -> None:
+        """In the client's own network: known to the policy agents as long as the client is, so there is no warm-up."""
+        station, client = spot.station, spot.station.source.client
+        assert client is not None
+        assert station.manifest is not None
+        self.say(f"adding {station.container} to {client.metadata.namespace}/{client.metadata.name}")
+        try:
+            await add(self.context, client, station.manifest, self.identity, self.purpose, self.created)
+        except (ClusterError, NotStarted) as error:
+            spot.failed = str(error)
+            self.problems.append(spot.failed)
+            return
+        spot.pod, spot.node, spot.address = client.metadata.name, client.spec.node_name, client.status.pod_ip
+        spot.container, spot.warm = station.container, True
 
     async def _start_pod(self, spot: Spot, owner: tuple[str, str]) -> None:
         station = spot.station

@@ -1,7 +1,8 @@
 """How each source of a plan is measured from: the fall-back ladder, from a pod of our own down to reading only.
 
 In this order: a probe pod with the client's identity from an image that the node has (or that was asked for); the real client itself by
-exec; nothing, and then the plan says what remains. Each rung says what it proves.
+exec; nothing, and then the plan says what remains. A human may ask for one rung by `how`: the client itself, or an ephemeral container in
+it, which is never chosen otherwise because it cannot be removed again. Each rung says what it proves.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from cluster.objects import Node, Pod
 from probes.context import ProbeContext
-from probes.debugpod import Identity, new_name, pod_manifest
+from probes.debugpod import Identity, ephemeral_container, new_name, pod_manifest
 from probes.image import ImageChoice, choices
 from probes.labels import Guard, cloned, guard
 from probes.plan import Source
@@ -22,20 +23,30 @@ SIDECARS = frozenset({"istio-proxy", "linkerd-proxy", "envoy", "envoy-sidecar", 
 
 POD = "probe pod"
 CLIENT = "exec in the client"
+EPHEMERAL = "ephemeral container in the client"
 NONE = "not measured"
+
+HOW = ("", "pod", "exec", "ephemeral")
+"""Rungs that a human may ask for; "" and "pod" begin at the top."""
+
+EPHEMERAL_S = 300
+THE_CLIENT = "the client"
+MIRROR = "kubernetes.io/config.mirror"
 
 NO_LABELS = Guard({})
 
 PROVES = {
     POD: "a probe pod with the client's labels on that node: proves what a new connection of such a pod meets; not the client's own state",
     CLIENT: "exec in the client itself: exact identity, node and DNS settings; other traffic in it can blur refused against rejected",
+    EPHEMERAL: "an ephemeral container in the client: its own address, network and policies; it cannot be removed again",
     NONE: "read-only evidence: configuration and agents, not the data path",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """One source with the way it is measured. `choices` are images to try in turn; `manifest` is for the first of them."""
+    """One source with the way it is measured. `choices` are images to try in turn; `manifest` (of a pod, or of the ephemeral container) is
+    for the first of them."""
 
     source: Source
     method: str
@@ -50,20 +61,22 @@ class Station:
     @property
     def end(self) -> End:
         """This source as NetworkPolicy sees it."""
-        if self.method == CLIENT and self.source.client is not None:
+        if self.method in (CLIENT, EPHEMERAL) and self.source.client is not None:
             return end_of(self.source.client)
         return End(self.source.namespace, dict(self.guard.labels))
 
 
 def build(
     context: ProbeContext, source: Source, identity: Identity, *, image: str = "", deadline_s: int = 600, may_create: bool = True,
-    may_execute: bool = True,
+    may_execute: bool = True, may_patch: bool = True, how: str = "",
 ) -> Station:  # fmt: skip
-    """Choose the rung for one source. Pure over the store; `may_*` are the server's answers to the access reviews."""
+    """Choose the rung for one source. Pure over the store; `may_*`: the server's answers to the access reviews; `how`: one of `HOW`."""
     client = source.client
     meshed = client is not None and any(c.name in SIDECARS for c in (*client.spec.containers, *client.spec.init_containers))
     if context.execute is None or not may_execute:
         return Station(source, NONE, reason=f"exec is not allowed in namespace {source.namespace} (pods/exec needs get and create)")
+    if how == "ephemeral" and source.role == THE_CLIENT:
+        return _in_client(context, source, identity, image, meshed=meshed, may_patch=may_patch)
     labels = cloned(client.metadata.labels) if client is not None else {}
     guarded = guard(context.store, source.namespace, labels)
     images = choices(context.store, source.node, client, image)
@@ -74,12 +87,14 @@ def build(
         why_not = f"no image with a shell is known on {source.node} (give one with image=)"
     elif guarded.refused:
         why_not = guarded.refused
+    elif how == "exec":
+        why_not = "that was asked for"
     if why_not:
         if client is not None and client.spec.node_name == source.node and client.status.phase == "Running" and client.spec.containers:
             warning = f"{source.namespace} on {source.node}: measured inside {client.metadata.name}, because {why_not}"
             container = next((c.name for c in client.spec.containers if c.name not in SIDECARS), client.spec.containers[0].name)
             return Station(source, CLIENT, guard=Guard(labels), container=container, meshed=meshed, warnings=(warning,))
-        if not guarded.refused or context.writer is None or not may_create or not images:
+        if how == "exec" or not guarded.refused or context.writer is None or not may_create or not images:
             other = _ephemeral(client) if client is not None else ""
             return Station(source, NONE, reason=f"{source.namespace} on {source.node}: {why_not}{other}")
         guarded = NO_LABELS
@@ -97,6 +112,28 @@ def build(
         labels=guarded.labels, tolerations=client.spec.tolerations if client is not None else (), deadline_s=deadline_s,
     )  # fmt: skip
     return Station(source, POD, images, guarded, manifest, warnings=tuple(warnings))
+
+
+def _in_client(context: ProbeContext, source: Source, identity: Identity, image: str, *, meshed: bool, may_patch: bool) -> Station:
+    """An ephemeral container in the client: refused rather than left waiting for ever, because a failed one stays as well."""
+    client = source.client
+    if client is None or client.spec.node_name != source.node or client.status.phase != "Running":
+        return Station(source, NONE, reason=f"no running client of {source.namespace} on {source.node} to add an ephemeral container to")
+    name = f"{client.metadata.namespace}/{client.metadata.name}"
+    if MIRROR in client.metadata.annotations:
+        return Station(source, NONE, reason=f"{name} is a static pod of its kubelet, which takes no ephemeral container")
+    if context.writer is None or not may_patch:
+        return Station(source, NONE, reason=f"ephemeral containers may not be added in namespace {source.namespace}")
+    images = tuple(choice for choice in choices(context.store, source.node, client, image) if choice.on_node)
+    if not images:
+        why = f"no image with a shell is on {source.node}, and one that cannot be pulled would wait in {name} for ever"
+        return Station(source, NONE, reason=why)
+    container = ephemeral_container(new_name(identity.session), images[0], EPHEMERAL_S)
+    warning = (
+        f"the ephemeral container {container['name']} CANNOT BE REMOVED from {name}: its process ends after {EPHEMERAL_S} s, "
+        "its entry stays until the pod is deleted; it uses the pod's own memory limit"
+    )
+    return Station(source, EPHEMERAL, images[:1], Guard({}), container, container["name"], meshed, warnings=(warning,))
 
 
 def _ephemeral(client: Pod) -> str:

@@ -42,6 +42,8 @@ class FakeCluster:
     undeletable: bool = False
     on_create: Callable[[str], None] = lambda _: None
     texts: dict[str, Any] = field(default_factory=dict)
+    pods: dict[str, Any] = field(default_factory=dict)
+    """Pods of others, as far as something was added to them."""
     on_exec: Callable[[], None] = lambda: None
 
     def context(self, ledger: Ledger | None = None, **more: Any) -> ProbeContext:
@@ -67,7 +69,7 @@ class FakeCluster:
             within = path if "namespaces" in path else ""
             found = [o for p, o in self.objects.items() if f"/{plural}/" in p and p.startswith(within)]
             return {"items": [o for o in found if o["metadata"]["labels"].get("app.kubernetes.io/managed-by") == "stanch"], "metadata": {}}
-        found = self.objects.get(path)
+        found = self.objects.get(path) or self.pods.get(path)
         if isinstance(found, ClusterError):
             raise found
         if found is None:
@@ -108,7 +110,18 @@ class FakeCluster:
         return made
 
     async def patch(self, path: str, body: Mapping[str, Any], *, content_type: str, dry_run: bool = False) -> Mapping[str, Any]:
-        raise AssertionError("probes patch nothing")
+        pod_path, _, subresource = path.rpartition("/")
+        assert subresource == "ephemeralcontainers", "probes patch nothing else"
+        assert content_type == "application/strategic-merge-patch+json"
+        if self.refuse_dry_run is not None and dry_run:
+            raise self.refuse_dry_run
+        self.log.append("dry-run" if dry_run else "patch ephemeralcontainers")
+        if not dry_run:
+            name = body["spec"]["ephemeralContainers"][0]["name"]
+            self.on_create(name)
+            state = {"waiting": {"reason": self.stuck, "message": "no such image"}} if self.stuck else {"running": {}}
+            self.pods[pod_path] = {"status": {"ephemeralContainerStatuses": [{"name": name, "state": state}]}}
+        return body
 
     async def delete(self, path: str, *, uid: str = "", grace_seconds: int | None = None) -> Mapping[str, Any]:
         self.log.append(f"delete{' by force' if grace_seconds == 0 else ''}")

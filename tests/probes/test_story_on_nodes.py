@@ -126,3 +126,22 @@ async def test_after_kill_9_the_next_start_leaves_nothing(story: Story, tmp_path
     assert report.clean, report.sentence
     assert ours(http) == []
     assert FileLedger(ledger).open_intents() == ()
+
+
+async def test_an_ephemeral_container_measures_as_the_client_itself(story: Story) -> None:
+    lab, http, pods = story
+    client = next(p for p in pods if p["metadata"]["namespace"] == "nginx" and p["spec"]["nodeName"] == "node-1")
+    name = client["metadata"]["name"]
+    with lab.reject("node-2", source="nginx", target="marketplace"):
+        result = await probe(lab, **{"from": f"nginx/{name}", "to": "marketplace", "how": "ephemeral"})
+    assert result.conclusions[0].component == Component("policy-enforcement", "node-2"), told(result)
+    mine = [c for c in result.cells if c.source.how == "ephemeral container in the client"]
+    assert {(c.source.pod, c.source.address) for c in mine} == {(name, client["status"]["podIP"])}
+    assert all(c.counted for c in mine), told(result)
+    assert [ref.kind for ref in result.left_behind] == ["EphemeralContainer"]
+    assert ours(http) == []
+    found = http.get(f"/api/v1/namespaces/nginx/pods/{name}").json()
+    added = found["spec"]["ephemeralContainers"]
+    assert len(added) == 1
+    assert found["metadata"]["labels"] == client["metadata"]["labels"]
+    assert found["status"]["ephemeralContainerStatuses"][0]["state"].get("running") is not None

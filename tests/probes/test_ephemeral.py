@@ -1,0 +1,110 @@
+"""The rung that cannot be taken back: only when asked for, said before, recorded, and never left waiting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cluster.errors import Forbidden, OutcomeUnknown
+from probes import catalogue
+from probes.result import Component, ProbePlan, Verdict
+from tests.probes.cells import node, pod, story
+from tests.probes.fake import FakeCluster
+from tests.probes.test_connectivity import story_network
+
+
+async def planned(cluster: FakeCluster, **arguments: str) -> tuple[Any, ProbePlan]:
+    context = cluster.context()
+    given = {"from": "nginx/nginx-1", "to": "marketplace", "control": "none", "how": "ephemeral", **arguments}
+    return context, await catalogue.plan("connectivity", context, given)
+
+
+async def test_the_plan_says_that_it_stays() -> None:
+    _, plan = await planned(FakeCluster(story(), story_network))
+    assert plan.needs_agreement
+    added = [p for p in plan.creates if p.ref.kind == "EphemeralContainer"]
+    assert len(added) == 1
+    assert added[0].ref.namespace == "nginx"
+    assert added[0].ref.name.startswith("nginx-1/stanch-probe-")
+    assert added[0].accepted
+    assert any("CANNOT BE REMOVED" in warning for warning in plan.warnings)
+    assert "ephemeral container" in plan.method
+    assert ("patch", "pods/ephemeralcontainers") in {(right.verb, right.resource) for right in plan.rights}
+
+
+async def test_never_without_being_asked() -> None:
+    for denied in (frozenset[str](), frozenset({"create pods"})):
+        cluster = FakeCluster(story(), story_network, denied=denied)
+        context, plan = await planned(cluster, how="")
+        await catalogue.run(plan, context)
+        assert "patch ephemeralcontainers" not in cluster.log
+
+
+async def test_it_measures_from_the_clients_own_network_and_is_told_to_stay() -> None:
+    cluster = FakeCluster(story(), story_network, denied=frozenset({"create pods"}))
+    context, plan = await planned(cluster)
+    result = await catalogue.run(plan, context)
+    assert result.conclusions[0].component == Component("policy-enforcement", "node-3")
+    mine = [cell for cell in result.cells if cell.source.how == "ephemeral container in the client"]
+    assert {cell.source.pod for cell in mine} == {"nginx-1"}
+    assert cluster.log.count("patch ephemeralcontainers") == 1
+    assert [ref.kind for ref in result.left_behind] == ["EphemeralContainer"]
+    assert result.complete
+    assert not any("not measured" in problem or problem == "" for problem in result.problems)
+    assert cluster.ledger.open_intents() == ()
+    assert not any(line.startswith("delete") for line in cluster.log), "somebody else's pod is never deleted"
+
+
+async def test_it_is_in_the_record_before_it_is_sent() -> None:
+    cluster = FakeCluster(story(), story_network)
+    seen: list[bool] = []
+    cluster.on_create = lambda name: seen.append(any(name in intent.ref.name for intent in cluster.ledger.open_intents()))
+    context, plan = await planned(cluster)
+    await catalogue.run(plan, context)
+    assert seen
+    assert all(seen)
+
+
+async def test_one_that_does_not_start_is_not_a_blocked_connection() -> None:
+    cluster = FakeCluster(story(), story_network, stuck="ErrImageNeverPull", denied=frozenset({"create pods"}))
+    context, plan = await planned(cluster, **{"from": "nginx/nginx-1", "to": "marketplace/identity-1"})
+    result = await catalogue.run(plan, context)
+    mine = [cell for cell in result.cells if cell.source.how == "ephemeral container in the client"]
+    assert {cell.main for cell in mine} == {Verdict.NOT_MEASURED}
+    assert any("ErrImageNeverPull" in problem for problem in result.problems)
+    assert not result.complete
+
+
+async def test_a_lost_answer_counts_as_added() -> None:
+    cluster = FakeCluster(story(), story_network, denied=frozenset({"create pods"}))
+
+    def lose(name: str) -> None:
+        raise OutcomeUnknown("patch: no answer")
+
+    cluster.on_create = lose
+    context, plan = await planned(cluster)
+    result = await catalogue.run(plan, context)
+    assert [ref.kind for ref in result.left_behind] == ["EphemeralContainer"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "word"),
+    [
+        ({}, {"denied": frozenset({"patch pods/ephemeralcontainers"})}, "may not be added"),
+        ({}, {"refuse_dry_run": Forbidden("violates PodSecurity", status=403)}, "violates PodSecurity"),
+        ({"how": "magic"}, {}, "no way 'magic'"),
+        ({"from": "empty", "to": "marketplace"}, {}, "no running client"),
+        ({"from": "bare/bare-1"}, {}, "cannot be pulled would wait"),
+        ({"from": "nginx/static-1"}, {}, "static pod"),
+    ],
+)
+async def test_what_it_cannot_do_is_said_in_one_sentence(arguments: dict[str, str], settings: dict[str, Any], word: str) -> None:
+    static = pod("static-1", "nginx", "node-1", ip="10.244.1.77")
+    static["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
+    bare = pod("bare-1", "bare", "node-9", ip="10.244.9.7", image="scratch:1")
+    bare["status"]["containerStatuses"] = []
+    rows = story(more=(static, bare, node("node-9"), {"kind": "Namespace", "metadata": {"name": "empty"}}))
+    _, plan = await planned(FakeCluster(rows, story_network, **settings), **arguments)
+    assert word in " ".join([plan.refused, *plan.warnings])
+    assert not [p for p in plan.creates if p.ref.kind == "EphemeralContainer"]
