@@ -163,7 +163,8 @@ def _guarded(path: Path, read: Callable[[], T]) -> T:
         raise KubeconfigError(f"Kubeconfig {path} is not valid YAML{where}; repair it or take it out of KUBECONFIG.") from error
     except Exception as error:  # the package has errors of its own and stumbles over files of another shape
         raise KubeconfigError(
-            f"Kubeconfig {path} does not have the shape of a kubeconfig (clusters, contexts, users); repair it or take it out of KUBECONFIG."
+            f"Kubeconfig {path} does not have the shape of a kubeconfig (clusters, contexts, users);"
+            " repair it or take it out of KUBECONFIG."
         ) from error
 
 
