@@ -321,7 +321,7 @@ def of_nodes(names: Iterable[str], view: View) -> tuple[SharedAttribute, ...]:
     every = _tables(inside, len(inside_nodes), out, len(others))
     tables = [t for t in every if t.what != "owner"]
     first = min((n.metadata.creation_timestamp for n in inside_nodes if n.metadata.creation_timestamp), default=None)
-    if first is not None:
+    if first is not None and view.now - first <= _NEW:
         later = sum(1 for n in others if n.metadata.creation_timestamp and n.metadata.creation_timestamp >= first)
         tables.append(Table("node created after", first.isoformat(), (len(inside_nodes), len(inside_nodes)), (later, len(others))))
     return (*judge(tables), *judge(t for t in every if t.what == "owner"))[:_LIMIT]

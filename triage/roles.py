@@ -108,9 +108,9 @@ def role(namespace: str, labels: dict[str, str], spec: PodSpec, owner_kind: str,
 
 def _is_ingress(images: list[str], spec: PodSpec, services: list[Service], store: Store) -> bool:
     web = {80, 443}
-    own = [parse(c.image).short for c in spec.containers]
+    beside = [parse(c.image).short for c in spec.containers]
     hinted = any(_INGRESS_IMAGE.search(image) for image in images)
-    hinted = hinted or all(_PROXY_IMAGE.search(image) for image in own)
+    hinted = hinted or all(_PROXY_IMAGE.search(image) for image in beside)
     host_ports = {p.host_port for c in spec.containers for p in c.ports} & web
     if hinted and (host_ports or spec.host_network):
         return True

@@ -232,6 +232,7 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "rollout-not-graceful", "workload", "A workload behind a Service was rolled out lately without anything that lets connections drain (info)", "story 003: 502s while pods shut down",
         pre_stop="bool", readiness="bool", grace_seconds="int", at="str: RFC 3339", restarting="bool: still rolling", ingress="bool: an Ingress leads to it",
+        cut="int: pods on their way out whose probes were refused",
     ),
     _rule(
         "stateful-on-emptydir", "workload", "A stateful workload that keeps its data in emptyDir was edited or restarted: what it held is gone", "story 002 Flant",
@@ -290,7 +291,7 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule("webhook-backend-down", "cluster", "An admission webhook with failurePolicy Fail has no ready backend: it blocks writes", "Jetstack story", webhook="str", service="str", timeout="int: seconds", mutating="bool"),
     _rule(
         "exposed-privileged-workload", "service", "A public Service leads to pods with power over their node", "story 002 JW Player",
-        privileged="bool", host_pid="bool", host_network="bool", host_paths="tuple", type="str: LoadBalancer, NodePort or Ingress", address="str", source_ranges="bool", agents="int: sibling pods with power over nodes",
+        privileged="bool", host_pid="bool", host_network="bool", host_paths="tuple", type="str: LoadBalancer, NodePort or Ingress", address="str", source_ranges="bool", public="bool: a balancer that is neither internal nor limited to ranges", agents="int: sibling pods with power over nodes",
     ),
     # ---- storage and quota
     _rule("claim-pending", "storage", "A volume claim is not bound although a pod waits for it", "ProvisioningFailed", storage_class="str", reason="str"),
@@ -304,7 +305,7 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule("objects-vanished", "cluster", "The number of objects of several kinds fell by more than half within minutes", "story 003 #4", kinds="tuple", before="int", after="int"),
     _rule("owners-missing", "cluster", "Objects live on whose controllers are gone", "garbage collector has not acted", objects="int", owners="int", kinds="tuple: kinds of the missing owners", namespaces="int"),
     _rule("references-dangling", "cluster", "Many references lead to objects that no longer exist", "HPA, Ingress, EndpointSlice, claims", count="int", kinds="tuple", namespaces="int"),
-    _rule("system-namespaces-recreated", "cluster", "kube-system is younger than other objects: the API server made it anew", "story 003 #4", created="str: RFC 3339", older="int: objects older than it"),
+    _rule("system-namespaces-recreated", "cluster", "kube-system is younger than other objects: the API server made it anew", "story 003 #4", created="str: RFC 3339", recent="bool: within a day", older="int: objects older than it"),
     _rule("system-workloads-missing", "cluster", "Nodes run, but kube-system holds no workload any more", "story 003 #4", pods="int"),
     # ---- measured, only where a source is there (triage.sources)
     _rule("cpu-throttled-below-limit", "measured", "Containers are throttled in over 25 % of periods while they use much less than their limit", "kubernetes-mixin CPUThrottlingHigh; story 002 Buffer", ratio="float", usage_of_limit="float", kernel="str", containers="int"),

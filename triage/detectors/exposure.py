@@ -63,7 +63,7 @@ def exposed(row: Service, view: View) -> Iterator[Finding]:
     ranged = bool(row.spec.load_balancer_source_ranges)
     quiet = ranged or internal(row) or how != "LoadBalancer"
     what = [t for t, yes in (("privileged", shown[0]), ("hostPID", shown[1])) if yes] + [f"hostPath {p}" for p in shown[2]]
-    who = "pods" if any(own) else f"an application whose {len(agents)} agents"
+    who = "pods that" if any(own) else f"an application whose {len(agents)} agents"
     ref = ref_of(row)
     writes = [m.time for m in row.metadata.managed_fields if m.time is not None and m.subresource != "status"]
     since = max(writes) if writes else row.metadata.creation_timestamp
@@ -89,6 +89,7 @@ def exposed(row: Service, view: View) -> Iterator[Finding]:
             "type": how,
             "address": address,
             "source_ranges": ranged,
+            "public": not quiet,
             "agents": len(agents),
         },
     )

@@ -181,7 +181,7 @@ def made_anew(view: View, index: Index) -> Iterator[Finding]:
         since=created,
         source=SinceSource.CREATION,
         evidence=[field_evidence(ref, "metadata.creationTimestamp", created.isoformat(), created)],
-        facts={"created": created.isoformat(), "older": older},
+        facts={"created": created.isoformat(), "older": older, "recent": view.now - created <= timedelta(days=1)},
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from cluster.objects import Deployment, ManagedFields, Node, ObjectMeta, Pod, Ref, ReplicaSet, StatefulSet
 from triage import messages, quantity, roles
+from triage.events import Fact as EventFact
 from triage.finding import Fact, Finding, Severity, SinceSource
 from triage.make import condition_evidence, event_evidence, field_evidence, make
 from triage.owners import controller_of
@@ -244,16 +245,21 @@ def not_graceful(row: Scalable, view: View) -> Iterator[Finding]:
     rolling = row.status.updated_replicas < row.spec.replicas or row.status.replicas > row.spec.replicas
     missing = "no preStop" if readiness else "no preStop and no readiness probe"
     grace = template.spec.termination_grace_period_seconds
+    cut = _stopped_listening(sets, rollout, view)
     yield make(
         "rollout-not-graceful",
         ref_of(row),
-        f"rolled out {quantity.span_text(view.now - (rollout or view.now))} ago with {missing}: connections may be cut",
+        f"rolled out {quantity.span_text(view.now - (rollout or view.now))} ago with {missing}: connections may be cut"
+        + (f"; {len(cut)} pods refused connections while they ended" if cut else ""),
         Severity.INFO,
         "a way of rolling out is a note",
         since=rollout,
         source=SinceSource.CREATION,
         active=rolling,
-        evidence=[field_evidence(ref_of(row), "spec.template.spec.containers", f"{missing}, terminationGracePeriodSeconds {grace}")],
+        evidence=[
+            field_evidence(ref_of(row), "spec.template.spec.containers", f"{missing}, terminationGracePeriodSeconds {grace}"),
+            *map(event_evidence, cut[-2:]),
+        ],
         facts={
             "pre_stop": pre_stop,
             "readiness": readiness,
@@ -261,8 +267,34 @@ def not_graceful(row: Scalable, view: View) -> Iterator[Finding]:
             "at": rollout.isoformat() if rollout else "",
             "restarting": rolling,
             "ingress": ingress,
+            "cut": len(cut),
         },
     )
+
+
+def _stopped_listening(sets: list[ReplicaSet], rollout: datetime | None, view: View) -> list[EventFact]:
+    """Probes that were refused by pods on their way out (of the revision before, leaving or gone): what clients met as well. One a pod.
+
+    A pod that starts refuses too, before it listens: those of the newest revision do not count.
+    """
+    before = {s.metadata.name for s in sets[1:]}
+    found: dict[Ref, EventFact] = {}
+    for event in view.events.reasons("Unhealthy"):
+        ref = event.about
+        if ref.namespace != sets[0].metadata.namespace or rollout is None or event.last < rollout:
+            continue
+        if messages.probe_cause(event.message) != "refused":
+            continue
+        pod = view.store.get(*ref)
+        if isinstance(pod, Pod):
+            owner = controller_of(pod.metadata)
+            mine = owner is not None and owner.name in {s.metadata.name for s in sets}
+            leaving = mine and (pod.metadata.deletion_timestamp is not None or (owner is not None and owner.name in before))
+        else:
+            leaving = ref.name.rpartition("-")[0] in before
+        if leaving:
+            found[ref] = event
+    return list(found.values())
 
 
 def data_in_emptydir(row: StatefulSet, view: View) -> Iterator[Finding]:
