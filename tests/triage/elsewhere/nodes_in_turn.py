@@ -69,7 +69,7 @@ def the_third_node_is_down_now(now: datetime, fault: bool) -> tuple[World, Truth
     w = flavours.eks(now, n=11, pods=130)
     spec = pod_spec(container("simulate", "registry.corp.example/data/montecarlo:2.2", cpu="", limit=""))
     hot = w.workload("StatefulSet", "quant", "montecarlo", 2, template=spec, nodes=[w.workers()[8], w.workers()[9]], rolled=w.ago(days=1))
-    hit = (w.workers()[2], w.workers()[5], w.workers()[8])
+    hit = (w.workers()[2], w.workers()[4], w.workers()[8])
     if fault:
         for number, node in enumerate(hit[:2]):
             at = 49 - 21 * number

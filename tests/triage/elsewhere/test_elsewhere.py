@@ -23,6 +23,7 @@ from tests.triage.elsewhere import (
     silent,
     workloads,
 )
+from tests.triage.elsewhere.busy import BUSY
 from tests.triage.elsewhere.case import CASES, Case
 from tests.triage.elsewhere.finish import finish, renamed
 from tests.triage.elsewhere.healthy import HEALTHY
@@ -59,7 +60,7 @@ def test_without_its_signals_it_is_not_claimed(case: Case) -> None:
     assert found.confident == []
 
 
-@pytest.mark.parametrize("healthy", HEALTHY, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("healthy", [*HEALTHY, *BUSY], ids=lambda make: make.__name__)
 @pytest.mark.parametrize("seed", [0, 5])
 def test_a_healthy_cluster_is_quiet(healthy: Callable[[datetime], World], seed: int) -> None:
     world = healthy(NOW)
