@@ -13,6 +13,7 @@ import msgspec
 from cluster.exec import Executor
 from cluster.freshness import State
 from cluster.live import LiveCluster
+from cluster.portforward import Forwarder
 from incident.record import JournalLedger, Record
 from incident.runs import StepState
 from incident.walking import Walking
@@ -52,6 +53,7 @@ class Probing:
             api=live.api,
             writer=probe_writer(live.api),
             execute=Executor(live.api),
+            forward=Forwarder(live.api),
             ledger=self._ledger,
             session=self._session,
             operator=operator_name(),

@@ -18,6 +18,7 @@ from cluster.freshness import State
 from cluster.objects import Ref
 from cluster.store import Change, Store
 from incident.options import Options
+from incident.pacing import Pacing
 from incident.view import Activity, ApiView, Reach, RecordView, SymptomView, View
 from triage.significance import significant
 
@@ -39,12 +40,6 @@ FRAME = 0.1
 """Seconds between two pictures at the least."""
 TICK = 1.0
 """Seconds after which a picture is made although nothing changed: ages grow, and verdicts that depend on time fall due."""
-REPORT_SHARE = 0.05
-"""At most this share of the time goes into reports: one that took 50 ms is made again after a second at the earliest."""
-QUIET = 2.0
-"""Seconds between two reports while nothing changes: verdicts that depend on time fall due."""
-REPORT_EVERY = 0.3
-"""Seconds between two reports at the least."""
 RUNBOOKS_AFTER = 0.6
 """Seconds after which the runbooks are read although nothing was found yet."""
 RECONNECT = 5.0
@@ -70,10 +65,8 @@ class LiveInvestigation:
         self._empty_store = Store()
         self._wake = asyncio.Event()
         self._found = asyncio.Event()
-        self._report_due = 0.0
-        self._stale = False
+        self._pacing = Pacing()
         self._ranked = False
-        self._complete = False
         self._retry = asyncio.Event()
         self._stopping = False
         self._version = 0
@@ -294,7 +287,7 @@ class LiveInvestigation:
             async with asyncio.timeout(RUNBOOKS_AFTER):
                 await self._found.wait()
         await asyncio.to_thread(parts.load_runbooks)
-        self._report_due = 0.0
+        self._pacing.hurry()
         self._wake.set()
         if self._live is not None:
             await self._live.wait_loaded(30.0)
@@ -314,7 +307,7 @@ class LiveInvestigation:
 
     async def _keep_picture(self) -> None:
         """The loop of the picture: take changes, report, show. Mere signs of life change nothing before the next tick."""
-        shown = reported = 0.0
+        shown = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK):
@@ -327,17 +320,9 @@ class LiveInvestigation:
                 self._ready().engine.update(changes, self.store)
                 for listener in list(self._row_listeners):
                     listener(changes)
-            if self._live is not None and self._live.loaded() and not self._complete:
-                self._complete, self._report_due, self._stale = True, 0.0, True
-            due = began >= self._report_due
-            if self._live is not None and due and (news or self._stale or began - reported >= QUIET):
+            if self._live is not None and self._pacing.is_due(began, news=news, loaded=self._live.loaded()):
                 self._make_report(self._live)
-                took = time.monotonic() - began
-                reported = began
-                self._report_due = began + max(took / REPORT_SHARE, self._pause(self._live))
-                self._stale = False
-            else:
-                self._stale = self._stale or news
+                self._pacing.made(began, time.monotonic() - began, found=self._found.is_set())
             view = self._compose()
             if began - shown >= TICK or self._differs(view):
                 shown = began
@@ -345,12 +330,6 @@ class LiveInvestigation:
                 for view_listener in list(self._listeners):
                     view_listener(view)
             await asyncio.sleep(max(0.0, FRAME - (time.monotonic() - began)))
-
-    def _pause(self, live: LiveCluster) -> float:
-        """Seconds between two reports: while all is still being read, whatever was found first stands for a second."""
-        if live.loaded() or not self._found.is_set():
-            return REPORT_EVERY
-        return 1.0
 
     def _differs(self, view: View) -> bool:
         """Whether something besides times and counts of what is read is other than in the picture that is shown."""
