@@ -1,0 +1,77 @@
+"""Some of the clusters on a real API server (rung 1): written into etcd with their past, read by the product as it reads any cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.connection import read_once
+from cli.documents import overall
+from incident.options import Options
+from incident.session import LiveInvestigation
+from incident.view import View
+from tests.rungs.controlplane import control_plane
+from tests.rungs.fixtures import or_missing
+from tests.triage.elsewhere.busy import agents_are_updated
+from tests.triage.elsewhere.control_planes import all_behind_a_key_gone
+from tests.triage.elsewhere.credentials import sync_operator_drops_keys
+from tests.triage.elsewhere.entrances import dns_daemon_set_out_of_memory
+from tests.triage.elsewhere.finish import finish
+from tests.triage.elsewhere.healthy import control_plane_restarted_last_week
+from tests.triage.elsewhere.nodes_in_turn import limitless_job_fells_nodes_in_turn
+from tests.triage.elsewhere.silent import balancer_outside
+from tests.triage.elsewhere.world import World
+from triage.finding import Severity
+
+PATIENCE = 30.0
+"""Seconds for one reading of the whole cluster; measured 1 to 3."""
+
+
+def triage(objects: Iterable[dict[str, Any]], folder: Path) -> View:
+    """What `stanch triage` concludes of a real API server that holds these objects."""
+
+    async def once(kubeconfig: Path) -> View:
+        options = Options(kubeconfig=str(kubeconfig), state=folder / "state", config=folder / "config", write=False, record=False)
+        investigation = LiveInvestigation(options)
+        await investigation.start()
+        try:
+            return await read_once(investigation, PATIENCE)
+        finally:
+            await investigation.stop()
+
+    with or_missing("control plane", control_plane(objects=objects)) as cluster:
+        return asyncio.run(once(cluster.kubeconfig))
+
+
+@pytest.mark.parametrize(
+    ("make", "id_"),
+    [
+        (all_behind_a_key_gone, "etcd-data-deleted"),
+        (sync_operator_drops_keys, "secrets-emptied-by-controller"),
+        (dns_daemon_set_out_of_memory, "coredns-oom"),
+        (limitless_job_fells_nodes_in_turn, "nodes-notready-system-oom"),
+    ],
+)
+def test_a_situation_is_recognised(make: Callable[[datetime, bool], tuple[World, Any]], id_: str, tmp_path: Path) -> None:
+    world, _ = make(datetime.now(UTC), True)
+    view = triage(finish(world), tmp_path)
+    assert overall(view.symptoms)[0]["id"] == id_
+    assert view.report is not None
+    assert view.report.complete
+
+
+def test_what_leaves_no_trace_is_not_claimed(tmp_path: Path) -> None:
+    world, _ = balancer_outside(datetime.now(UTC), True)
+    view = triage(finish(world), tmp_path)
+    assert not any(match.confident for symptom in view.symptoms for match in symptom.matches)
+
+
+@pytest.mark.parametrize("make", [control_plane_restarted_last_week, agents_are_updated])
+def test_a_healthy_cluster_is_quiet(make: Callable[[datetime], World], tmp_path: Path) -> None:
+    view = triage(finish(make(datetime.now(UTC))), tmp_path)
+    assert [s.symptom.title for s in view.symptoms if s.symptom.severity is not Severity.INFO] == []
