@@ -324,6 +324,9 @@ class LiveInvestigation:
                 self._make_report(self._live)
                 self._pacing.made(began, time.monotonic() - began, found=self._found.is_set())
             view = self._compose()
+            if self._live is not None:
+                for draft in self._ready().observer.reach(view.api):
+                    self._ready().record.append(draft)
             if began - shown >= TICK or self._differs(view):
                 shown = began
                 self._view = view
@@ -358,8 +361,6 @@ class LiveInvestigation:
                 # Before that, what is missing may only not have been read yet: nothing of it belongs into the record.
                 for draft in parts.observer.observe(self._report, self._symptoms, now):
                     parts.record.append(draft)
-        for draft in parts.observer.reach(self._api_view()):
-            parts.record.append(draft)
 
     def _api_view(self) -> ApiView:
         if self._live is None:
