@@ -82,7 +82,7 @@ class Parts:
         if self.ranking is None:
             from incident.view import SymptomView
 
-            return tuple(SymptomView(symptom, ()) for symptom in report.symptoms)
+            return tuple(SymptomView(symptom, (), ranked=False) for symptom in report.symptoms)
         return self.ranking.rank(report, self.library.generation)
 
     @cached_property

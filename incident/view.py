@@ -67,6 +67,8 @@ class SymptomView:
     symptom: Symptom
     matches: tuple[Match, ...]
     """Best first; may be empty: nothing fits is an answer."""
+    ranked: bool = True
+    """False while the runbooks are still being read: that nothing fits is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def _symptom(item: SymptomView, now: datetime, width: int) -> list[Line]:
 def _runbook(item: SymptomView, room: int) -> tuple[str, str]:
     """The runbook that fits best, with its score; the score is never what is cut."""
     if not item.matches:
-        return "no runbook fits", "muted"
+        return ("no runbook fits" if item.ranked else "reading runbooks …"), "muted"
     best = item.matches[0]
     perhaps = "" if best.confident else "perhaps "
     return f"{shorten(perhaps + best.id, room - 5)} {best.score:.2f}", "key" if best.confident else "muted"
@@ -172,6 +172,8 @@ def why_lines(item: SymptomView | None, index: int, now: datetime, width: int) -
         sure = "fits" if match.confident else "not sure"
         lines += wrap(line(" ", (match.title, "strong"), (f"  {match.score:.2f} {sure}", "muted")), width, MARGIN)
         lines += reason_lines(match, width)
+    elif not item.ranked:
+        lines += paragraphs("The runbooks are being read.", width, "unknown", MARGIN)
     else:
         lines += paragraphs("No runbook fits what is seen. Describe it in words with /, or read on below.", width, "unknown", MARGIN)
     lines += _labelled("shared", [_shared_sentence(shared) for shared in symptom.shared[:3]], width)
