@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,38 +88,11 @@ class Executor:
         raise AssertionError("unreachable")
 
     async def _attempt(self, credential: Credential, url: str, query: list[tuple[str, str]], what: str, output: _Output) -> ExecResult:
-        access = self._api.access
-
-        async def judge(response: aiohttp.ClientResponse) -> None:
-            if response.status != 101:
-                body = await response.content.read(65_536)
-                raise from_response(max(response.status, 400), {k.lower(): v for k, v in response.headers.items()}, body, what)
-
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._api.limits.connect)
-        async with aiohttp.ClientSession(timeout=timeout, raise_for_status=judge, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            try:
-                async with asyncio.timeout(HANDSHAKE_LIMIT):
-                    socket = await session.ws_connect(
-                        url, params=query, protocols=PROTOCOLS, heartbeat=PING, max_msg_size=16 << 20,
-                        headers=[*credential.headers, ("User-Agent", f"stanch/{version()}")], **_way(access, credential),
-                    )  # fmt: skip
-            except TimeoutError:
-                raise ServerError(f"{what}: no answer to the upgrade within {HANDSHAKE_LIMIT:g} s; the way to the node may hang.") from None
-            except aiohttp.WSServerHandshakeError as error:
-                raise ServerError(
-                    f"{what}: the answer is no WebSocket ({clean_line(error.message, 200)}); a proxy may stand between."
-                ) from error
-            except (aiohttp.ClientError, OSError) as error:
-                raise ServerError(f"{what}: {describe_failure(error, access.server)}") from error
+        async with upgraded(self._api, credential, url, query, PROTOCOLS, what) as socket:
             try:
                 return await self._talk(socket, what, output)
             except (aiohttp.ClientError, OSError) as error:
-                return output.result(error=f"{what}: {describe_failure(error, access.server)}")
-            finally:
-                # Its goodbye is not waited for long: it may be frozen. The session closes the transport.
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(1):
-                        await socket.close()
+                return output.result(error=f"{what}: {describe_failure(error, self._api.access.server)}")
 
     async def _talk(self, socket: aiohttp.ClientWebSocketResponse[Any], what: str, output: _Output) -> ExecResult:
         if socket.protocol not in PROTOCOLS:
@@ -143,6 +116,43 @@ class Executor:
         if not status:
             return output.result(error=f"{what}: the connection ended before the command's exit status came; how it ended is not known.")
         return _judge_status(bytes(status), what, output)
+
+
+@contextlib.asynccontextmanager
+async def upgraded(
+    api: Api, credential: Credential, url: str, query: list[tuple[str, str]], protocols: Sequence[str], what: str
+) -> AsyncIterator[aiohttp.ClientWebSocketResponse[Any]]:
+    """A WebSocket to a subresource of a pod, closed at the end. Raises `ClusterError`: the server's own answer, or why there was none."""
+    access = api.access
+
+    async def judge(response: aiohttp.ClientResponse) -> None:
+        if response.status != 101:
+            body = await response.content.read(65_536)
+            raise from_response(max(response.status, 400), {k.lower(): v for k, v in response.headers.items()}, body, what)
+
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=api.limits.connect)
+    async with aiohttp.ClientSession(timeout=timeout, raise_for_status=judge, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        try:
+            async with asyncio.timeout(HANDSHAKE_LIMIT):
+                socket = await session.ws_connect(
+                    url, params=query, protocols=protocols, heartbeat=PING, max_msg_size=16 << 20,
+                    headers=[*credential.headers, ("User-Agent", f"stanch/{version()}")], **_way(access, credential),
+                )  # fmt: skip
+        except TimeoutError:
+            raise ServerError(f"{what}: no answer to the upgrade within {HANDSHAKE_LIMIT:g} s; the way to the node may hang.") from None
+        except aiohttp.WSServerHandshakeError as error:
+            raise ServerError(
+                f"{what}: the answer is no WebSocket ({clean_line(error.message, 200)}); a proxy may stand between."
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise ServerError(f"{what}: {describe_failure(error, access.server)}") from error
+        try:
+            yield socket
+        finally:
+            # Its goodbye is not waited for long: it may be frozen. The session closes the transport.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await socket.close()
 
 
 class _Output:

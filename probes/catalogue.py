@@ -24,6 +24,7 @@ from probes import (
     log_silence,
     mtu,
     secret_keys,
+    through_api,
     unaccounted,
     volume_attach,
 )
@@ -52,6 +53,8 @@ async def _connectivity(context: ProbeContext, arguments: Mapping[str, str]) -> 
     if not port.isdigit() or int(port) > 65535 or not tries.isdigit():
         wrong = f"port {port!r}" if not port.isdigit() or int(port) > 65535 else f"tries {tries!r}"
         return ProbePlan("connectivity", dict(arguments), connectivity.QUESTION, refused=f"{wrong} is not a number that can be used.")
+    if given.get("how", "") in through_api.HOW:
+        return await through_api.plan(context, "connectivity", connectivity.QUESTION, given, given["how"])
     if not given.get("from") or not given.get("to"):
         told = "From where to where? Give from=NAMESPACE[/POD] and to=NAMESPACE[/SERVICE or /POD]."
         return ProbePlan("connectivity", dict(arguments), connectivity.QUESTION, refused=told)
@@ -59,6 +62,12 @@ async def _connectivity(context: ProbeContext, arguments: Mapping[str, str]) -> 
         context, from_=given["from"], to=given["to"], port=int(port), image=given.get("image", ""), control=given.get("control", ""),
         tries=min(300, int(tries)), how=given.get("how", ""),
     )  # fmt: skip
+
+
+async def _measure(plan_: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
+    """The connectivity probe on whichever rung its plan has chosen."""
+    chosen = through_api.run if isinstance(plan_.detail, through_api.Detail) else connectivity.run
+    return await chosen(plan_, context, progress)
 
 
 async def _image_drift(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
@@ -73,9 +82,9 @@ _ALL = (
             "to": "(required) NAMESPACE, NAMESPACE/SERVICE, NAMESPACE/POD or IP:PORT, several with commas",
             "port": "port of the Service or pod; default: its first", "image": "image for the probe pods; default: one that the nodes have",
             "control": "namespace to compare with, or none", "tries": "most tries for a path that answers now and then (30)",
-            "how": "pod (default), exec (in the client itself) or ephemeral (added to the client, cannot be removed again)",
+            "how": "pod (default), exec (in the client), ephemeral (added to it, cannot be removed again), proxy or port-forward (no pod)",
         },
-        True, _connectivity, connectivity.run,
+        True, _connectivity, _measure,
     ),
     Probe("image-drift", image_drift.QUESTION, {"namespace": "only DaemonSets there"}, False, _image_drift, image_drift.run),
     Probe(dns.NAME, dns.QUESTION, dns.PARAMETERS, True, dns.plan, dns.run),

@@ -75,7 +75,7 @@ async def plan_for(
 ) -> ProbePlan:  # fmt: skip
     """The plan for chosen sources and targets, for this probe and those that measure in the same way. `how` asks for one rung."""
     if how not in HOW:
-        told = f"There is no way {how!r} to measure; there are {', '.join(filter(None, HOW))}."
+        told = f"There is no way {how!r} to measure; there are {', '.join((*filter(None, HOW), 'proxy', 'port-forward'))}."
         return ProbePlan(name, arguments, question, refused=told)
     identity = Identity(context.session, context.operator, context.incident, context.clock() + timedelta(seconds=DEADLINE_S))
     rights = await ask_rights(context, sorted({source.namespace for source in sources}), container=how == "ephemeral")

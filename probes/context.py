@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from cluster.exec import ExecResult
+from cluster.portforward import ForwardResult
 from cluster.store import Store
 from probes.ledger import Ledger, MemoryLedger
 
@@ -57,9 +58,15 @@ class Execute(Protocol):
     async def __call__(self, namespace: str, pod: str, container: str, command: Sequence[str], deadline_s: float) -> ExecResult: ...
 
 
+class Forward(Protocol):
+    """Tries a port inside a pod by port-forward; never raises for what happens in the cluster."""
+
+    async def __call__(self, namespace: str, pod: str, port: int, deadline_s: float) -> ForwardResult: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeContext:
-    """Everything a probe may use. `writer` or `execute` None: that way is shut, and the plan says which fall-back remains.
+    """Everything a probe may use. `writer`, `execute` or `forward` None: that way is shut, and the plan says which fall-back remains.
 
     `session` is the uuid that marks what this run creates; `operator` is user@host; `incident` may be "".
     """
@@ -68,6 +75,7 @@ class ProbeContext:
     api: Reader | None = None
     writer: Writer | None = None
     execute: Execute | None = None
+    forward: Forward | None = None
     ledger: Ledger = field(default_factory=MemoryLedger)
     session: str = field(default_factory=lambda: str(uuid.uuid4()))
     operator: str = ""

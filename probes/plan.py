@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cluster.objects import EndpointSlice, Node, Pod, Service, ServicePort
@@ -106,7 +106,9 @@ def _check_namespace(store: Store, namespace: str) -> None:
 
 
 def _address(text: str, port: int) -> Targets | None:
-    host, _, tail = text.strip().rpartition(":") if text.count(":") == 1 else (text.strip(), "", "")
+    text = text.strip()
+    # ADDRESS, ADDRESS:PORT, IPv6 alone, [IPv6]:PORT.
+    host, _, tail = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "")
     try:
         ip = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
@@ -138,6 +140,9 @@ def _of_service(store: Store, service: Service, port: int) -> Targets:
     elif not ready_count:
         notes.append(f"Service {meta.namespace}/{meta.name} has no ready endpoint ({len(backends)} are not ready).")
     targets = _one_for_each_node(store, list(pods.values()), meta.name, notes)
+    notes += _other_family(f"Service {meta.namespace}/{meta.name}", spec.cluster_ip, spec.cluster_ips)
+    if any(pod.spec.host_network for pod, _ in pods.values()):
+        notes.append(f"Pods of Service {meta.namespace}/{meta.name} use the node's network: NetworkPolicy is not defined for them.")
     if spec.cluster_ip and spec.cluster_ip != "None" and chosen.port:
         targets.append(Target(meta.namespace, "", "", spec.cluster_ip, chosen.port, meta.name))
     if not targets:
@@ -203,8 +208,17 @@ def _of_pod(store: Store, pod: Pod, port: int) -> Targets:
     if not number:
         raise Unusable(f"Pod {meta.namespace}/{meta.name} declares no port; which one? Add --port.")
     host = f"Pod {meta.namespace}/{meta.name} uses the node's network: NetworkPolicy is not defined for it."
-    notes = (host,) if pod.spec.host_network else ()
-    return Targets((Target(meta.namespace, pod.spec.node_name, meta.name, pod.status.pod_ip, number),), None, notes)
+    notes = [host] if pod.spec.host_network else []
+    notes += _other_family(f"Pod {meta.namespace}/{meta.name}", pod.status.pod_ip, [each.ip for each in pod.status.pod_ips])
+    return Targets((Target(meta.namespace, pod.spec.node_name, meta.name, pod.status.pod_ip, number),), None, tuple(notes))
+
+
+def _other_family(name: str, dialled: str, addresses: Sequence[str]) -> list[str]:
+    """What a dual-stack target has beside the address that is dialled, as a note."""
+    others = [address for address in addresses if address not in ("", "None", dialled)]
+    if not others or dialled in ("", "None"):
+        return []
+    return [f"{name} has two address families: {dialled} is measured, {', '.join(others)} is not; give that address to measure it."]
 
 
 def _of_namespace(store: Store, namespace: str, port: int) -> Targets:

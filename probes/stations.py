@@ -102,6 +102,8 @@ def build(
     warnings = [] if images[0].on_node else [f"{where}: {images[0].image} is not known to be on the node, a registry must answer"]
     if why_not:
         warnings.append(f"{where}: without the client's labels, because {why_not}; policies may judge it otherwise")
+    if client is not None and client.spec.host_network:
+        warnings.append(f"{where}: {client.metadata.name} uses the node's network, the probe pod does not; how=exec measures from it")
     if client is None:
         warnings.append(f"{where}: no running client there whose labels could be taken")
     if meshed:

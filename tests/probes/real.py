@@ -11,6 +11,7 @@ from cluster.exec import Executor
 from cluster.kubeconfig import load_access
 from cluster.live import LiveCluster
 from cluster.mode import Mode, Purpose
+from cluster.portforward import Forwarder
 from cluster.transport import Api
 from cluster.write import Writer
 from probes.context import ProbeContext
@@ -26,7 +27,7 @@ async def real_context(kubeconfig: Path | str, ledger: Ledger | None = None) -> 
     try:
         assert await live.wait_loaded(30), "the live state did not load"
         yield ProbeContext(
-            store=live.store, api=api, writer=Writer(api, Mode.READ_ONLY, Purpose.DEBUG_POD), execute=Executor(api),
+            store=live.store, api=api, writer=Writer(api, Mode.READ_ONLY, Purpose.DEBUG_POD), execute=Executor(api), forward=Forwarder(api),
             ledger=ledger or MemoryLedger(), operator="tester@lab", incident="INC-test",
         )  # fmt: skip
     finally:

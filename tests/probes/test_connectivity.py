@@ -120,6 +120,56 @@ async def test_bad_input_gets_one_sentence(arguments: dict[str, str], word: str)
     assert cluster.log == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"to": "marketplace/host"}, "NetworkPolicy is not defined"),
+        ({"to": "marketplace/dual"}, "10.244.1.50 is measured, fd00::50 is not"),
+        ({"to": "marketplace/both"}, "10.96.0.9 is measured, fd00::9 is not"),
+        ({"from": "nginx/agent"}, "uses the node's network, the probe pod does not"),
+    ],
+)
+async def test_unusual_targets_are_measured_with_one_clear_sentence(arguments: dict[str, str], word: str) -> None:
+    dual = pod("dual", "marketplace", "node-1", ip="10.244.1.50")
+    dual["status"]["podIPs"] = [{"ip": "10.244.1.50"}, {"ip": "fd00::50"}]
+    rows = story(more=(
+        dual, pod("host", "marketplace", "node-1", ip="192.168.0.1", host_network=True), pod("agent", "nginx", "node-1", host_network=True),
+        service("both", "marketplace", selector={"app": "identity"}, clusterIPs=["10.96.0.9", "fd00::9"]),
+    ))  # fmt: skip
+    given = {"from": "nginx", "to": "marketplace", **arguments}
+    plan = await catalogue.plan("connectivity", FakeCluster(rows, story_network).context(), given)
+    assert plan.refused == ""
+    found = [warning for warning in plan.warnings if word in warning]
+    assert found
+    assert "\n" not in found[0]
+
+
+@pytest.mark.parametrize("arguments", [{"to": "fd00::17", "port": "80"}, {"to": "[fd00::17]:80"}])
+async def test_ipv6(arguments: dict[str, str]) -> None:
+    cluster = FakeCluster(story(), lambda *_: "ok")
+    result = await run(cluster, **arguments)
+    assert {(c.target.address, c.target.port, c.main) for c in result.cells} == {("fd00::17", 80, Verdict.OK)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"to": "[fd00::17]"}, "Add --port"),
+        ({"to": "::"}, "not an address that can be dialled"),
+        ({"to": "[::]:80"}, "not an address that can be dialled"),
+        ({"to": "ff02::1", "port": "80"}, "not an address that can be dialled"),
+        ({"to": "fd00::zz"}, "not a Kubernetes name"),
+        ({"to": "10.0.0.1:99999"}, "Add --port"),
+        ({"from": "a name with spaces"}, "not a Kubernetes name"),
+    ],
+)
+async def test_unusual_addresses_that_cannot_be(arguments: dict[str, str], word: str) -> None:
+    given = {"from": "nginx", "to": "marketplace", **arguments}
+    plan = await catalogue.plan("connectivity", FakeCluster(story(), story_network).context(), given)
+    assert word in plan.refused
+    assert "\n" not in plan.refused
+
+
 async def test_a_failing_exec_is_not_a_blocked_connection() -> None:
     cluster = FakeCluster(story(), story_network, broken_exec="exec: error dialing backend")
     result = await run(cluster)

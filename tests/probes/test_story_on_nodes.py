@@ -145,3 +145,23 @@ async def test_an_ephemeral_container_measures_as_the_client_itself(story: Story
     assert len(added) == 1
     assert found["metadata"]["labels"] == client["metadata"]["labels"]
     assert found["status"]["ephemeralContainerStatuses"][0]["state"].get("running") is not None
+
+
+async def test_without_any_pod_through_the_api_server(story: Story) -> None:
+    """The proxy and port-forward on a real API server and kubelet: an answer, a refused port, a Service without endpoints."""
+    lab, http, _ = story
+    good = await measure(lab, "connectivity", to="marketplace/identity", how="proxy")
+    assert {c.main for c in good.cells} == {Verdict.OK}, told(good)
+    assert [bool(c.target.pod) for c in good.cells] == [True, True, False]
+    with service(http, "marketplace", "wrong", selector={"app": "identity"}, ports=[{"port": 80, "targetPort": 9999}]):
+        await endpoints(http, "marketplace", "wrong", 2)
+        for how in ("proxy", "port-forward"):
+            bad = await measure(lab, "connectivity", to="marketplace/wrong", how=how)
+            assert {c.main for c in bad.cells if c.target.pod} == {Verdict.REFUSED}, told(bad)
+    with service(http, "marketplace", "empty", selector={"app": "nobody"}, ports=[{"port": 80}]):
+        empty = await measure(lab, "connectivity", to="marketplace/empty", how="proxy")
+    assert empty.conclusions[0].component == Component("service", "marketplace/empty"), told(empty)
+    heard = await measure(lab, "connectivity", to="marketplace/identity", how="port-forward")
+    assert {c.main for c in heard.cells} == {Verdict.OK}, told(heard)
+    assert all("200" in each.detail for c in heard.cells for each in c.tries), told(heard)
+    assert ours(http) == []
