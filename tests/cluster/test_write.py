@@ -331,4 +331,4 @@ def test_no_other_module_opens_http_connections_of_its_own() -> None:
                 )
                 if any(name.split(".")[0] in ("httpx", "aiohttp", "requests", "urllib3", "websocket") for name in names):
                     users.add(str(path.relative_to(root)))
-    assert users == {"cluster/transport.py", "cluster/exec.py", "cluster/write.py", "cluster/failures.py"}
+    assert users == {"cluster/transport.py", "cluster/exec.py", "cluster/portforward.py", "cluster/write.py", "cluster/failures.py"}
