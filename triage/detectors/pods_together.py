@@ -11,20 +11,42 @@ from triage.events import Fact as EventFact
 from triage.finding import Evidence, Finding, Severity, SinceSource
 from triage.index import Index
 from triage.make import CLUSTER, event_evidence, make
-from triage.view import View, ready_status
+from triage.owners import controller_of
+from triage.view import View, is_ready, ready_status
 from triage.windows import NEW_NODE, RECENT
 
-_TROUBLE = frozenset(
-    {
-        "pod-sandbox-failed",
-        "pod-not-starting",
-        "pod-not-ready",
-        "pod-crash-looping",
-        "pod-container-create-failed",
-        "pod-volume-failed",
-        "pod-image-pull-failed",
-    }
+_TROUBLE = (
+    "pod-sandbox-failed",
+    "pod-not-starting",
+    "pod-not-ready",
+    "pod-crash-looping",
+    "pod-container-create-failed",
+    "pod-volume-failed",
+    "pod-image-pull-failed",
 )
+
+_OWN = frozenset({"pod-not-ready", "pod-crash-looping", "pod-image-pull-failed"})
+"""Trouble that most pods bring along themselves: it tells of a node only where the twins of the pod are well on other nodes."""
+
+
+def _troubled(view: View, index: Index) -> Iterator[tuple[str, Finding]]:
+    """(node, finding) of every pod whose trouble may come from its node."""
+    well: dict[Ref, set[str]] = {}
+    for rule in _TROUBLE:
+        for finding in index.rule(rule):
+            name = str(finding.facts.get("node") or "")
+            if not name:
+                continue
+            if rule in _OWN:
+                pod = view.store.get(*finding.object)
+                owner = controller_of(pod.metadata) if isinstance(pod, Pod) else None
+                if owner is None:
+                    continue
+                if owner not in well:
+                    well[owner] = {p.spec.node_name for p in view.pods_of(owner) if is_ready(p)}
+                if not well[owner] - {name}:
+                    continue
+            yield name, finding
 
 
 def new_nodes(view: View, index: Index) -> Iterator[Finding]:
@@ -33,14 +55,13 @@ def new_nodes(view: View, index: Index) -> Iterator[Finding]:
     for finding in (*index.rule("node-not-ready"), *index.rule("node-network-unavailable")):
         if finding.since is not None:
             bad[finding.object.name] = finding.since
-    pods: Counter[str] = Counter()
-    for rule in _TROUBLE:
-        for finding in index.rule(rule):
-            name = str(finding.facts.get("node") or "")
-            if name:
-                pods[name] += 1
-                if finding.since is not None and pods[name] >= 2:
-                    bad[name] = min(bad.get(name, finding.since), finding.since)
+    pods: dict[str, list[datetime]] = {}
+    for name, finding in _troubled(view, index):
+        if finding.since is not None:
+            pods.setdefault(name, []).append(finding.since)
+    for name, times in pods.items():
+        if len(times) >= 2:
+            bad[name] = min(bad.get(name, times[0]), *times)
     nodes = {n.metadata.name: n for n in view.store.all("Node", Node)}
     failing = [nodes[n] for n in bad if n in nodes]
     if not failing or len(failing) == len(nodes):
