@@ -7,12 +7,12 @@ Secret that is missing, the owner that crashes, the reason why nothing is schedu
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cluster.objects import Pod, Ref
 from triage import blast
 from triage import changes as change_rules
-from triage.causes import NODE_TROUBLE, WORKLOADS, Groups, failing_pods, join_causes, join_chains, join_shared, keys, sick_nodes
+from triage.causes import EFFECTS, NODE_TROUBLE, WORKLOADS, Groups, failing_pods, join_causes, join_chains, join_shared, keys, sick_nodes
 from triage.finding import ChangeFact, Finding, Severity, Symptom
 from triage.index import Index
 from triage.shared import shared_by
@@ -59,8 +59,7 @@ def group(view: View, index: Index, changes: tuple[ChangeFact, ...]) -> tuple[Sy
 def _symptom(key: str, findings: list[Finding], view: View, index: Index, changes: tuple[ChangeFact, ...], failing: list[Pod]) -> Symptom:
     findings = sorted(findings, key=lambda f: (f.severity.rank, f.since or view.now, f.id))
     severity = findings[0].severity
-    times = [f.since for f in findings if f.since is not None and (f.severity is not Severity.INFO or severity is Severity.INFO)]
-    since = min(times, default=None)
+    since = began([f for f in findings if f.severity is not Severity.INFO or severity is Severity.INFO])
     objects = _objects(findings)
     return Symptom(
         id=key,
@@ -74,6 +73,20 @@ def _symptom(key: str, findings: list[Finding], view: View, index: Index, change
         blast=blast.dependants(objects, view) if severity is not Severity.INFO else (),
         mechanism=leading(findings).rule,
     )
+
+
+_BEFORE = timedelta(minutes=5)
+
+
+def began(findings: Iterable[Finding]) -> datetime | None:
+    """When a symptom began: the earliest of its findings, except effects that are older than every cause in it.
+
+    A pod that has crashed for an hour on a node that fails now has a trouble of its own; it does not make the node's an hour old.
+    """
+    timed = [(f.since, f.rule) for f in findings if f.since is not None]
+    causes = [since for since, rule in timed if rule not in EFFECTS]
+    first = min(causes, default=None)
+    return min((since for since, rule in timed if first is None or rule not in EFFECTS or since >= first - _BEFORE), default=None)
 
 
 def _objects(findings: list[Finding]) -> tuple[Ref, ...]:
