@@ -120,7 +120,7 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "restarts-together-on-node", "node", "Containers of at least three owners ended on one node within two minutes, not at their own limit",
         "story 000: the runtime crashed", owners="int", containers="int", exit_codes="tuple: as strings", own_limit="int: ended OOMKilled at their own limit",
-        rebooted="bool",
+        rebooted="bool; None: no event of that time is left to tell",
     ),
     _rule(
         "sandboxes-recreated-on-node", "node", "SandboxChanged for pods of at least three owners on one node: runtime restart or reboot",

@@ -256,6 +256,9 @@ def restarts_together(node: Node, view: View) -> Iterator[Finding]:
     at = best[0][0]
     reboots = [e for e in view.events.about(ref_of(node)) if e.reason == "Rebooted" and abs(e.last - at) <= timedelta(minutes=10)]
     planned = bool(reboots) and node.spec.unschedulable
+    # a reboot looks the same in the pods; only where events of that time are there does the lack of one tell it apart
+    witnesses = {ref_of(node), *(Ref("Pod", p.metadata.namespace, p.metadata.name) for _, _, _, p in best)}
+    told = any(abs(e.last - at) <= timedelta(minutes=10) for ref in sorted(witnesses) for e in view.events.about(ref))
     codes = tuple(str(code) for code in sorted({code for _, _, code, _ in best}))
     fresh = view.within(at, RECENT)
     yield make(
@@ -278,6 +281,6 @@ def restarts_together(node: Node, view: View) -> Iterator[Finding]:
             "containers": len(best),
             "exit_codes": codes,
             "own_limit": own_limit,
-            "rebooted": bool(reboots),
+            "rebooted": bool(reboots) if reboots or told else None,
         },
     )
