@@ -1,0 +1,114 @@
+"""The drills as triage and matcher see them: expanded once a session, judged without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from cli.documents import overall
+from cluster.freshness import Freshness, State
+from cluster.kinds import BY_NAME, KINDS
+from cluster.objects import Object
+from cluster.store import Store
+from drills.catalogue import load
+from drills.expand import objects
+from drills.scenario import Answer, parse
+from incident.view import SymptomView
+from runbooks.loader import Library
+from runbooks.matcher import Matcher
+from triage.engine import triage_once
+from triage.finding import Report, Severity
+
+NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
+Raw = dict[str, Any]
+Change = Callable[[Raw], Raw | None]
+"""An object as it is served -> as it is served without something; None when it is not served at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What `stanch triage` says of a cluster. `ranked` is every runbook as (id, score, confident), best first."""
+
+    report: Report
+    symptoms: tuple[SymptomView, ...]
+    ranked: tuple[tuple[str, float, bool], ...]
+
+    @property
+    def confident(self) -> list[str]:
+        return [runbook for runbook, _, sure in self.ranked if sure]
+
+    @property
+    def first_three(self) -> list[str]:
+        return [runbook for runbook, _, _ in self.ranked[:3]]
+
+    @property
+    def warnings(self) -> list[SymptomView]:
+        return [view for view in self.symptoms if view.symptom.severity is not Severity.INFO]
+
+
+@cache
+def rows(name: str) -> tuple[Raw, ...]:
+    """The objects of a drill. Shared between tests: a test that changes one copies it first."""
+    return _kept(objects(load(name), NOW))
+
+
+@cache
+def calm() -> tuple[Raw, ...]:
+    """A healthy cluster with all that a hurried reader would blame."""
+    decoys = ["rollout", "cordon", "settled", "policy", "configmap", "scaled"]
+    raw = {"id": "calm", "title": "-", "story": {"file": "-"}, "description": "-", "decoys": decoys, "answer": {"runbook": ""}}
+    return _kept(objects(parse(raw, "calm"), NOW))
+
+
+@cache
+def answer(name: str) -> Answer:
+    return load(name).answer
+
+
+@cache
+def matcher() -> Matcher:
+    return Matcher(Library())
+
+
+@cache
+def _decoded() -> dict[int, Object]:
+    """Decoded objects by the identity of their source, for sources that live as long as the session: most gates change a few only."""
+    return {}
+
+
+def _kept(found: list[Raw]) -> tuple[Raw, ...]:
+    _decoded().update((id(raw), _decode(raw)) for raw in found if raw["kind"] in BY_NAME)
+    return tuple(found)
+
+
+def _decode(raw: Raw) -> Object:
+    return msgspec.convert(raw, BY_NAME[raw["kind"]].type, strict=False)
+
+
+def judge(served: Iterable[Raw], change: Change = lambda raw: raw, forbidden: Collection[str] = ()) -> Seen:
+    """Triage and ranking of objects as one look sees them; `forbidden` kinds are known not to be readable."""
+    store, kinds = Store(), dict[str, list[Object]]()
+    for raw in served:
+        changed = change(raw) if raw["kind"] in BY_NAME and raw["kind"] not in forbidden else None
+        if changed is not None:
+            kinds.setdefault(changed["kind"], []).append(_decoded().get(id(changed)) or _decode(changed))
+    for kind, decoded in kinds.items():
+        store.apply(kind, decoded)
+    read = {
+        kind.name: Freshness(kind.name, State.FORBIDDEN if kind.name in forbidden else State.LIVE, store.count(kind.name), heard=NOW)
+        for kind in KINDS
+    }
+    report = triage_once(store, NOW, read)
+    symptoms = tuple(SymptomView(symptom, tuple(matcher().match_symptom(symptom, report))) for symptom in report.symptoms)
+    return Seen(report, symptoms, tuple((row["id"], row["score"], row["confident"]) for row in overall(symptoms)))
+
+
+@cache
+def seen(name: str) -> Seen:
+    """The drill as it is served."""
+    return judge(rows(name))

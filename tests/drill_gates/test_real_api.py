@@ -1,0 +1,50 @@
+"""The same data on a real API server gives the same answers: another server, another encoding, defaults and lists of its own.
+
+Ten drills run always, one for each way in which a story shows itself; STANCH_ALL_DRILLS=1 runs all 28 (about four minutes).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.documents import triage_document
+from tests.drill_gates.expected import DRILLS, SILENT, TOLD
+from tests.drill_gates.ground import seen
+from tests.drill_gates.real import loaded, triage
+
+SOME = (
+    "cluster-upgrade-breaks-cluster",  # versions and ages of nodes
+    "coredns-oom",  # lastState
+    "cronjob-pod-flood",  # owners, quotas
+    "cryptomining-exposed-dashboard",  # Services and what is privileged
+    "etcd-data-deleted",  # creation times
+    "etcd-connectivity-api-latency",  # leases and conditions
+    "log-shipper-stalled-on-node",  # nothing
+    "network-policy-cni-version-skew",  # image digests
+    "secrets-emptied-by-controller",  # managedFields
+    "volume-attach-stuck",  # attachments
+)
+
+
+@pytest.mark.control_plane
+@pytest.mark.parametrize("name", DRILLS if os.environ.get("STANCH_ALL_DRILLS") == "1" else SOME)
+def test_a_real_api_server_is_told_the_same(name: str, tmp_path: Path) -> None:
+    with loaded(name) as cluster:
+        document = json.loads(json.dumps(triage_document(triage(cluster.kubeconfig, tmp_path))))
+    assert document["complete"], document["unavailable"]
+    found = document["runbooks"]
+    confident = [row["id"] for row in found if row["confident"]]
+    assert confident == seen(name).confident
+    warnings = [one["severity"] != "info" for one in document["symptoms"]].count(True)
+    assert warnings == len(seen(name).warnings)
+    if name in SILENT:
+        return
+    assert found[0]["id"] == name
+    told = TOLD[name]
+    if told.shared is not None and told.shared[0] != "created after":  # a moment, and the drill began just now
+        shared = [(one["what"], one["value"]) for symptom in document["symptoms"] for one in symptom["shared"]]
+        assert told.shared in shared
