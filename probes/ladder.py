@@ -1,4 +1,5 @@
-"""The way from this workstation to the API server, hop by hop: DNS, TCP, TLS, HTTP and who wrote the answer, readiness."""
+"""The way from this workstation, hop by hop: to the API server (DNS, TCP, TLS, HTTP and who wrote the answer, readiness), and with `to`
+from the name over the load balancer and the node ports to the pods (`probes.front`)."""
 
 from __future__ import annotations
 
@@ -8,16 +9,27 @@ from cluster.access import Access
 from cluster.ladder import first_failure, ladder
 from cluster.objects import Ref
 from cluster.transport import Api
+from probes import front
+from probes import plan as selection
 from probes.context import ProbeContext, Progress
 from probes.reading import answer, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "ladder"
-QUESTION = "Which hop on the way from here to the API server fails?"
-PARAMETERS: dict[str, str] = {}
+QUESTION = "Which hop on the way from here to the API server (or to what users reach) fails?"
+PARAMETERS = {"to": "NAMESPACE/NAME of an Ingress, or of a Service of type LoadBalancer or NodePort; default: the API server"}
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    if arguments.get("to"):
+        try:
+            found = front.find(context, arguments["to"])
+        except selection.Unusable as error:
+            return reading_plan(NAME, arguments, QUESTION, refused=str(error))
+        outside = ", ".join([*found.hosts, *found.addresses]) or "no outside address"
+        word = f"one GET at each: {outside}, node ports, pods (by the API server's proxy)"
+        method = "from this workstation: a firewall may keep node ports from it that users' traffic passes"
+        return reading_plan(NAME, arguments, QUESTION, seconds=10.0, method=method, reads=(word,))
     known = isinstance(getattr(context.api, "access", None), Access)
     refused = "" if known else "There is no kubeconfig, so there is no way to climb; give one with --kubeconfig."
     method = "from this workstation: says nothing about how the nodes reach the API server"
@@ -26,6 +38,12 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
 
 async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
     started = context.clock()
+    if plan.arguments.get("to"):
+        found = front.find(context, plan.arguments["to"])
+        climbed = await front.climb(context, found)
+        unknown = [f"{hop.stage} {hop.where} not measured: {hop.words}" for hop in climbed if hop.well is None and hop.stage == "pod"]
+        concluded = front.conclude(found, climbed)
+        return answer(plan, context, started, front.rows(climbed), concluded, problems=unknown, requests=len(climbed))
     api = context.api
     assert isinstance(api, Api)
     hops = await ladder(api.access, clock=context.clock, api=api)

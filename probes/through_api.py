@@ -80,7 +80,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     assert isinstance(detail, Detail)
     if progress:
         progress(f"{len(detail.targets)} targets through the API server ({detail.how})")
-    ask = _proxied if detail.how == PROXY else _forwarded
+    ask = proxied if detail.how == PROXY else _forwarded
     tries = await each(detail.targets, lambda target: ask(context, target))
     place = Place("", "API server", how=f"API server {detail.how}")
     why = "NetworkPolicy does not speak of the API server"
@@ -96,7 +96,8 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     )  # fmt: skip
 
 
-async def _proxied(context: ProbeContext, target: Target) -> Try:
+async def proxied(context: ProbeContext, target: Target) -> Try:
+    """GET / of one pod or Service through the API server's proxy. Never raises for the cluster."""
     if context.api is None:
         return Try(Verdict.NOT_MEASURED, 0, detail="there is no connection to the API server")
     path = _proxy_path(target)
