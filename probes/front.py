@@ -28,7 +28,10 @@ MOST = 6
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What is open to the outside. `hosts` are an Ingress's names (wildcards cannot be asked for), `addresses` the balancer's, `service` what stands right behind."""
+    """What is open to the outside. `hosts` are an Ingress's names (wildcards cannot be asked for), `addresses` the balancer's.
+
+    `service` is what stands right behind.
+    """
 
     ref: Ref
     service: Service
