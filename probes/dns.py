@@ -23,14 +23,14 @@ from probes.preflight import ask_rights, dry_run
 from probes.reading import each
 from probes.result import Cell, Component, Conclusion, Expectation, Place, ProbePlan, ProbeResult, Target, Try, Verdict
 from probes.stationing import Spot, Stationing
-from probes.stations import NONE, POD, PROVES, Station, build
+from probes.stations import CLIENT, HOW, NONE, POD, PROVES, Station, build
 from probes.statistics import bound
 
 NAME = "dns"
 QUESTION = "Do names resolve from this namespace, how fast, and at each DNS server by itself?"
 PARAMETERS = {
     "namespace": "(required) NAMESPACE or NAMESPACE/POD to ask from", "name": "a name outside of the cluster to ask for as well",
-    "image": "image for the probe pods", "tries": "tries for each server and name (5)",
+    "image": "image for the probe pods", "tries": "tries for each server and name (5)", "how": "pod, exec or ephemeral",
 }  # fmt: skip
 DEADLINE_S = 600
 SLOW_MS = 1000
@@ -70,6 +70,9 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     try:
         if not tries.isdigit() or not 1 <= int(tries) <= 100:
             raise selection.Unusable(f"tries {tries!r} is not a number from 1 to 100.")
+        how = given.get("how", "")
+        if how not in HOW:
+            raise selection.Unusable(f"There is no way {how!r} to ask; there are {', '.join(filter(None, HOW))}.")
         outside = given.get("name", "")
         dns_script.command([], [outside] if outside else [])
         servers = find_servers(context)
@@ -78,14 +81,17 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     except ValueError as error:
         return ProbePlan(NAME, given, QUESTION, refused=str(error))
     identity = Identity(context.session, context.operator, context.incident, context.clock() + timedelta(seconds=DEADLINE_S))
-    rights = await ask_rights(context, sorted({source.namespace for source in sources}))
+    rights = await ask_rights(context, sorted({source.namespace for source in sources}), container=how == "ephemeral")
     allowed = {(right.verb, right.resource): right.allowed for right in rights}
     may_create = all(allowed.get(key) is not False for key in (("create", "pods"), ("delete", "pods"), ("create", "configmaps")))
     may_execute = all(allowed.get(key) is not False for key in (("get", "pods/exec"), ("create", "pods/exec")))
     stations = [
-        build(context, s, identity, image=given.get("image", ""), deadline_s=DEADLINE_S, may_create=may_create, may_execute=may_execute)
+        build(
+            context, s, identity, image=given.get("image", ""), deadline_s=DEADLINE_S, may_create=may_create, may_execute=may_execute,
+            may_patch=allowed.get(("patch", "pods/ephemeralcontainers")) is not False, how=how,
+        )
         for s in sources
-    ]
+    ]  # fmt: skip
     stations, creates = await dry_run(context, stations)
     usable = [station for station in stations if station.method != NONE]
     names = (INSIDE + ".", *((outside.rstrip(".") + ".",) if outside else ()))
@@ -95,7 +101,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
         warnings.append("no DNS pods are known behind a Service kube-system/kube-dns or coredns: only the pod's own settings are asked")
     return ProbePlan(
         NAME, given, QUESTION, creates=creates,
-        executes=tuple(f"nslookup in {s.source.namespace} on {s.source.node}" for s in usable if s.method != POD),
+        executes=tuple(f"nslookup in {s.source.namespace} on {s.source.node}" for s in usable if s.method == CLIENT),
         rights=rights, selected_by=tuple(sorted({line for s in usable if s.method == POD for line in s.guard.selected_by})),
         method="; ".join(sorted({PROVES[s.method] for s in usable})), warnings=tuple(dict.fromkeys(warnings)),
         refused="" if usable else "Nothing can ask from there: " + "; ".join(dict.fromkeys(s.reason for s in stations if s.reason)),

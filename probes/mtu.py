@@ -27,7 +27,7 @@ QUESTION = "Do large packets pass where small ones do?"
 PARAMETERS = {
     "from": "(required) NAMESPACE or NAMESPACE/POD to measure from",
     "to": "(required) NAMESPACE, NAMESPACE/SERVICE or NAMESPACE/POD with HTTP",
-    "port": "port of the Service or pod", "image": "image for the probe pods",
+    "port": "port of the Service or pod", "image": "image for the probe pods", "how": "pod, exec or ephemeral",
 }  # fmt: skip
 SMALL, LARGE = 100, 9_200
 """Bytes of a request; the large one fills a jumbo frame and is below what servers take as header."""
@@ -73,7 +73,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
         sources = selection.find_sources(context.store, given.get("from", ""), targets, control="none")
     except selection.Unusable as error:
         return ProbePlan(NAME, given, QUESTION, refused=str(error))
-    return await plan_for(context, NAME, QUESTION, given, targets, sources, image=given.get("image", ""))
+    return await plan_for(context, NAME, QUESTION, given, targets, sources, image=given.get("image", ""), how=given.get("how", ""))
 
 
 async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:

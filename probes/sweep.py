@@ -15,6 +15,7 @@ from typing import Any
 
 from cluster.errors import ClusterError, Forbidden
 from cluster.objects import Ref
+from probes import ephemeral
 from probes.context import ProbeContext
 from probes.labels import EXPIRES, MANAGED_BY, OPERATOR, OWN, SESSION
 from probes.lifecycle import remove_all
@@ -75,6 +76,9 @@ async def sweep(context: ProbeContext, scope: Scope = Scope.RECORD, *, limit_s: 
         # At the start a probe may begin while the sweep still runs: its objects are not leftovers.
         own = scope is Scope.SESSION
         intents = {ref: intent for ref, intent in intents.items() if (intent.session == context.session) is own}
+    for ref in [ref for ref in intents if ref.kind == ephemeral.KIND]:
+        ephemeral.close(context, ref)
+        del intents[ref]
     if scope is Scope.SESSION and not intents:
         return SweepReport()
     owned: dict[Ref, Owned] = {}

@@ -108,3 +108,21 @@ async def test_what_it_cannot_do_is_said_in_one_sentence(arguments: dict[str, st
     _, plan = await planned(FakeCluster(rows, story_network, **settings), **arguments)
     assert word in " ".join([plan.refused, *plan.warnings])
     assert not [p for p in plan.creates if p.ref.kind == "EphemeralContainer"]
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("dns", {"namespace": "nginx/nginx-1"}),
+        ("mtu", {"from": "nginx/nginx-1", "to": "marketplace"}),
+        ("egress", {"namespace": "nginx/nginx-1", "target": "203.0.113.9:443"}),
+    ],
+)
+async def test_the_other_probes_take_the_same_rungs(name: str, given: dict[str, str]) -> None:
+    context = FakeCluster(story(), story_network).context()
+    plan = await catalogue.plan(name, context, {**given, "how": "ephemeral"})
+    assert [p.ref.name.partition("/")[0] for p in plan.creates if p.ref.kind == "EphemeralContainer"] == ["nginx-1"]
+    inside = await catalogue.plan(name, context, {**given, "how": "exec"})
+    assert inside.creates == ()
+    assert inside.executes
+    assert "no way" in (await catalogue.plan(name, context, {**given, "how": "magic"})).refused

@@ -121,3 +121,16 @@ async def test_the_sweep_at_the_start_leaves_alone_what_a_probe_has_just_begun()
     assert len(context.ledger.open_intents()) == 2, "an object that is about to be created is not missing"
     assert (await sweep(context, Scope.SESSION)).removed == (here,)
     assert context.ledger.open_intents() == ()
+
+
+async def test_an_ephemeral_container_of_a_crash_is_not_said_to_be_gone() -> None:
+    """The pod is somebody else's and keeps it; the row ends with the truth, and nothing is deleted."""
+    ref = Ref("EphemeralContainer", "nginx", "nginx-1/stanch-probe-x")
+    ledger = MemoryLedger()
+    ledger.intend(Intent("crashed-session", ref, "probe", NOW + timedelta(minutes=9)))
+    cluster = cluster_with()
+    report = await sweep(cluster.context(ledger))
+    assert report.clean
+    assert ledger.open_intents() == ()
+    assert "cannot be removed" in ledger.lines[-1]
+    assert cluster.log == []
