@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from cluster.objects import DaemonSet, Deployment, Ingress, Pod, Ref, StatefulSet
 from triage import blast, roles
+from triage.detectors.workloads import last_edit
 from triage.finding import Evidence, Finding, Severity, SinceSource
 from triage.make import field_evidence, make
 from triage.view import View, is_finished, is_ready, statuses
@@ -114,6 +115,8 @@ def serving(row: Owner, view: View) -> Iterator[Finding]:
     ref = Ref(kind, row.metadata.namespace, row.metadata.name)
     pods = _pods(ref, view)
     if not pods:
+        if role == "dns":
+            yield from _dns_scaled_away(row, ref, view)
         return
     state = health(pods, view)
     if role == "dns":
@@ -153,6 +156,28 @@ def _dns(row: Owner, ref: Ref, pods: list[Pod], state: Health) -> Iterator[Findi
             evidence=[field_evidence(ref, "spec.replicas", str(row.spec.replicas))],
             facts={"replicas": state.ready, "nodes": len(nodes)},
         )
+
+
+def _dns_scaled_away(row: Owner, ref: Ref, view: View) -> Iterator[Finding]:
+    """DNS scaled to zero while its Service has nobody else behind it. A workload that another one has replaced is left at zero in peace."""
+    if isinstance(row, DaemonSet) or row.spec.replicas != 0 or not view.readable("EndpointSlice"):
+        return
+    services = roles.services_of(ref.namespace, row.spec.template.metadata.labels, view.store)
+    slices = [s for service in services for s in view.slices_of(ref.namespace, service.metadata.name)]
+    if not services or any(e.conditions.ready is not False for s in slices for e in s.endpoints):
+        return
+    edit = last_edit(row.metadata, "f:replicas")
+    if edit is not None and not view.older(edit.time, timedelta(seconds=60)):
+        return
+    name = services[0].metadata.name
+    yield make(
+        "dns-degraded", ref, f"the cluster's DNS: scaled to 0, and Service {name} has no endpoint", Severity.CRITICAL,
+        "critical when none is ready, or two were killed within 30 min", since=edit.time if edit else None,
+        source=SinceSource.MANAGED_FIELDS if edit else SinceSource.FIRST_SEEN,
+        evidence=[field_evidence(ref, "spec.replicas", f"0, by {edit.manager}" if edit else "0", edit.time if edit else None)],
+        related=[Ref("Service", ref.namespace, name)],
+        facts={"ready": 0, "total": 0, "oom_killed": 0, "restarted": 0, "limit": "", "crash_looping": 0},
+    )  # fmt: skip
 
 
 def _ingress(ref: Ref, pods: list[Pod], state: Health, view: View) -> Iterator[Finding]:
