@@ -86,4 +86,4 @@ async def _running(context: ProbeContext, pod: Pod, name: str) -> None:
 
 def close(context: ProbeContext, ref: Ref) -> None:
     """Close its row, also after a crash: there is nothing more that anybody could do."""
-    context.ledger.removed(ref, "if it was added, it cannot be removed: its process ends by itself, its entry stays until the pod is deleted")
+    context.ledger.removed(ref, "if it was added, it cannot be removed: its process ends by itself, its entry stays with the pod")
