@@ -172,7 +172,7 @@ def test_a_server_that_is_not_there(home: Path, tmp_path: Path) -> None:
     document = json.loads(ran.stdout)
     assert ran.returncode == exits.UNREACHED
     assert document["complete"] is False
-    assert [hop["name"] for hop in document["api"]["hops"] if hop["ok"] is False][0].lower() == "tcp"
+    assert next(hop["name"] for hop in document["api"]["hops"] if hop["ok"] is False).lower() == "tcp"
 
 
 def test_a_failing_exec_plugin(home: Path, tmp_path: Path, kubeconfig: Path) -> None:
