@@ -48,7 +48,7 @@ def _workload(namespace: str, name: str, number: int, size: int, failing: int, n
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": namespace}
     template_hash = f"{number:04x}c7d9f8"
     template: Json = {"metadata": {"labels": labels}, "spec": _pod_spec(name)}
-    deployment = _meta(namespace, name, born, "kubectl-client-side-apply", labels=labels)
+    deployment = _meta(namespace, name, born, "kubectl-client-side-apply", labels=labels, version="apps/v1")
     deployment["annotations"] = {"deployment.kubernetes.io/revision": "1"}
     counts = {"replicas": size, "readyReplicas": size - failing, "availableReplicas": size - failing}
     yield {
@@ -60,7 +60,8 @@ def _workload(namespace: str, name: str, number: int, size: int, failing: int, n
     }
     own = {**labels, "pod-template-hash": template_hash}
     set_name = f"{name}-{template_hash}"
-    replica_set = _meta(namespace, set_name, born, "kube-controller-manager", labels=own, owner=("apps/v1", "Deployment", deployment))
+    above = ("apps/v1", "Deployment", deployment)
+    replica_set = _meta(namespace, set_name, born, "kube-controller-manager", labels=own, owner=above, version="apps/v1")
     replica_set["annotations"] = {"deployment.kubernetes.io/revision": "1", "deployment.kubernetes.io/desired-replicas": str(size)}
     yield {
         "apiVersion": "apps/v1",
@@ -233,13 +234,23 @@ def _node(number: int, born: datetime, now: datetime) -> Json:
     }
 
 
-def _meta(namespace: str, name: str, born: datetime, manager: str, *, labels: Json, owner: tuple[str, str, Json] | None = None) -> Json:
+def _meta(
+    namespace: str,
+    name: str,
+    born: datetime,
+    manager: str,
+    *,
+    labels: Json,
+    owner: tuple[str, str, Json] | None = None,
+    version: str = "v1",
+) -> Json:
+    """`version`: apiVersion of the object. At the next write the API server forgets all managers when one names another group's version."""
     meta: Json = {
         "name": name,
         "uid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{namespace}/{name}/{manager}")),
         "creationTimestamp": _time(born),
         "labels": labels,
-        "managedFields": [_managed(manager, born, labels)],
+        "managedFields": [_managed(manager, born, labels, version)],
     }
     if namespace:
         meta["namespace"] = namespace
@@ -250,12 +261,12 @@ def _meta(namespace: str, name: str, born: datetime, manager: str, *, labels: Js
     return meta
 
 
-def _managed(manager: str, at: datetime, labels: Json) -> Json:
+def _managed(manager: str, at: datetime, labels: Json, version: str) -> Json:
     fields: Json = {"f:metadata": {"f:labels": {".": {}, **{f"f:{key}": {} for key in labels}}}}
     return {
         "manager": manager,
         "operation": "Update",
-        "apiVersion": "v1",
+        "apiVersion": version,
         "time": _time(at),
         "fieldsType": "FieldsV1",
         "fieldsV1": fields,
