@@ -67,11 +67,16 @@ class Renamer:
         self._names = dict(names)
         ordered = "|".join(re.escape(n) for n in sorted(names, key=len, reverse=True))
         self._pattern = re.compile(rf"{_OUTSIDE}|(?<![A-Za-z0-9])({ordered})(?![A-Za-z0-9])") if names else None
+        self._known: dict[str, str] = {}
+        """Texts that were renamed before: most strings of a cluster come again and again."""
 
     def text(self, text: str) -> str:
         if self._pattern is None:
             return text
-        return self._pattern.sub(lambda m: self._names[m.group(1)] if m.group(1) else m.group(0), text)
+        known = self._known.get(text)
+        if known is None:
+            known = self._known[text] = self._pattern.sub(lambda m: self._names[m.group(1)] if m.group(1) else m.group(0), text)
+        return known
 
     def data(self, value: Any) -> Any:
         """The same structure with every string renamed; numbers, dates and None as they are."""
