@@ -44,6 +44,8 @@ RUNBOOKS_AFTER = 0.6
 """Seconds after which the runbooks are read although nothing was found yet."""
 RECONNECT = 5.0
 """Seconds after which a kubeconfig that could not be read is tried again."""
+SLICE = 0.008
+"""Seconds for which triage may hold the loop at once."""
 RELOAD = 5.0
 """Seconds between two looks whether a runbook was edited."""
 STOP_LIMIT = 10.0
@@ -321,8 +323,10 @@ class LiveInvestigation:
                 for listener in list(self._row_listeners):
                     listener(changes)
             if self._live is not None and self._pacing.is_due(began, news=news, loaded=self._live.loaded()):
+                took = await self._settle(self._live)
+                asked = time.monotonic()
                 self._make_report(self._live)
-                self._pacing.made(began, time.monotonic() - began, found=self._found.is_set())
+                self._pacing.made(began, took + time.monotonic() - asked, found=self._found.is_set())
             view = self._compose()
             if self._live is not None:
                 for draft in self._ready().observer.reach(view.api):
@@ -333,6 +337,17 @@ class LiveInvestigation:
                 for view_listener in list(self._listeners):
                     view_listener(view)
             await asyncio.sleep(max(0.0, FRAME - (time.monotonic() - began)))
+
+    async def _settle(self, live: LiveCluster) -> float:
+        """Look at what changed in slices, so that a key never waits for a flood of changes; returns the seconds of work."""
+        engine, worked = self._ready().engine, 0.0
+        while True:
+            began = time.monotonic()
+            done = engine.settle(self._clock(), live.store, live.freshness(), SLICE)
+            worked += time.monotonic() - began
+            if done:
+                return worked
+            await asyncio.sleep(0)
 
     def _differs(self, view: View) -> bool:
         """Whether something besides times and counts of what is read is other than in the picture that is shown."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -206,6 +207,17 @@ class Triage:
         for (kind, key), child in list(view.store.owned_by(row.metadata.uid).items()):
             if kind == "ReplicaSet":
                 self.changes.apply(Change(kind, key, None, child), view.store, view.now)
+
+    def settle(self, now: datetime, store: Store, freshness: Mapping[str, Freshness], seconds: float) -> bool:
+        """Do a part of the next report's work, for about `seconds`: whoever shares the thread with others calls this until it is True."""
+        self._freshness = freshness
+        view = View(store, self.events, now, freshness, self._slices)
+        stop = time.monotonic() + seconds
+        for count, ref in enumerate(sorted(self._dirty)):
+            if count % 8 == 7 and time.monotonic() >= stop:
+                return False
+            self._look(ref, view)
+        return True
 
     # -- reporting
 
