@@ -73,9 +73,7 @@ def decline(plan: ActionPlan, context: ActionContext, journal: Journal, reason: 
     return _close(journal, _result(plan, context, Outcome.DECLINED, f"Declined, nothing was changed{said}."))
 
 
-async def _refusal(
-    plan: ActionPlan, typed: str, context: ActionContext, replan: Callable[[], Awaitable[ActionPlan]]
-) -> str:
+async def _refusal(plan: ActionPlan, typed: str, context: ActionContext, replan: Callable[[], Awaitable[ActionPlan]]) -> str:
     """Why the gate stays shut, or ""."""
     if plan.refused:
         return plan.refused.rstrip(".")

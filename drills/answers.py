@@ -45,8 +45,7 @@ class Answers:
             if request.transport is not None:
                 request.transport.abort()
 
-    async def resource(self, request: web.Request, target: Target, query: Query, verb: str,
-                       cut: int | None) -> web.StreamResponse:
+    async def resource(self, request: web.Request, target: Target, query: Query, verb: str, cut: int | None) -> web.StreamResponse:
         """Raises ApiProblem."""
         view = negotiate(request.headers.get("Accept", ""), query)
         server = self._server
@@ -87,8 +86,7 @@ class Answers:
         if verb == "create":
             body = await self._body(request)
             if kind.plural in REVIEWS:
-                return web.Response(status=201, body=reads.encode(reviews.answer(kind.plural, body, server.faults)),
-                                    content_type=_JSON)
+                return web.Response(status=201, body=reads.encode(reviews.answer(kind.plural, body, server.faults)), content_type=_JSON)
             if target.name:
                 raise method_not_allowed()
             made = server.writes.create(target, body, query, agent)
@@ -102,8 +100,7 @@ class Answers:
             return web.Response(body=reads.one(kind, done.entry, view, now), content_type=_JSON)
         if verb == "patch":
             done = server.writes.patch(target, await request.read(), request.headers.get("Content-Type", ""), query, agent)
-            return web.Response(status=201 if done.created else 200, body=reads.one(kind, done.entry, view, now),
-                                content_type=_JSON)
+            return web.Response(status=201 if done.created else 200, body=reads.one(kind, done.entry, view, now), content_type=_JSON)
         if verb == "delete":
             options = await self._body(request)
             last, gone = server.writes.delete(target, options, query)
@@ -112,8 +109,10 @@ class Answers:
             details: Obj = {"name": target.name, "kind": kind.plural, "uid": last.obj["metadata"]["uid"]}
             if kind.group:
                 details["group"] = kind.group
-            return web.Response(body=reads.encode({"kind": "Status", "apiVersion": "v1", "metadata": {},
-                                                   "status": "Success", "details": details}), content_type=_JSON)
+            return web.Response(
+                body=reads.encode({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}),
+                content_type=_JSON,
+            )
         if verb == "deletecollection":
             return await self._delete_all(request, target, query)
         raise method_not_allowed()
@@ -126,14 +125,19 @@ class Answers:
             meta = entry.obj["metadata"]
             one = Target(target.kind, meta.get("namespace", ""), meta["name"], "", "")
             server.writes.delete(one, options, query)
-        body = reads.encode({"kind": f"{target.kind.kind}List", "apiVersion": target.kind.api_version,
-                             "metadata": {"resourceVersion": str(server.store.version)}, "items": [e.obj for e in chosen]})
+        body = reads.encode(
+            {
+                "kind": f"{target.kind.kind}List",
+                "apiVersion": target.kind.api_version,
+                "metadata": {"resourceVersion": str(server.store.version)},
+                "items": [e.obj for e in chosen],
+            }
+        )
         return web.Response(body=body, content_type=_JSON)
 
     # --- subresources --------------------------------------------------------------------------------------------
 
-    async def _subresource(self, request: web.Request, target: Target, query: Query, view: View,
-                           cut: int | None) -> web.StreamResponse:
+    async def _subresource(self, request: web.Request, target: Target, query: Query, view: View, cut: int | None) -> web.StreamResponse:
         kind, sub, server = target.kind, target.subresource, self._server
         if sub not in kind.subresources:
             raise no_such_path()
@@ -180,8 +184,7 @@ class Answers:
             default = pod["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/default-container")
             if default in names:
                 return str(default)
-            raise bad_request(f"a container name must be specified for pod {pod['metadata']['name']}, choose one of: "
-                              f"[{' '.join(names)}]")
+            raise bad_request(f"a container name must be specified for pod {pod['metadata']['name']}, choose one of: [{' '.join(names)}]")
         return str(names[0])
 
     def _reachable(self, pod: Obj) -> None:
@@ -190,11 +193,10 @@ class Answers:
         if not node:
             raise bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
         entry = self._server.store.find(self._kind("Node"), "", node)
-        ready = next((c for c in dig(entry.obj, "status", "conditions", default=[]) if c["type"] == "Ready"), None) \
-            if entry else None
+        ready = next((c for c in dig(entry.obj, "status", "conditions", default=[]) if c["type"] == "Ready"), None) if entry else None
         if ready is None or ready["status"] == "Unknown":
             address = dig(pod, "status", "hostIP", default=node)
-            raise server_error(500, f"Get \"https://{address}:10250/\": dial tcp {address}:10250: i/o timeout")
+            raise server_error(500, f'Get "https://{address}:10250/": dial tcp {address}:10250: i/o timeout')
 
     def _kind(self, name: str) -> Kind:
         return next(k for k in self._server.kinds if k.kind == name and k.group != "events.k8s.io")
@@ -210,8 +212,15 @@ class Answers:
         server, pod = self._server, self._pod(target)
         container, previous = self._container(pod, query.get("container")), query.flag("previous")
         self._reachable(pod)
-        status: Obj = next((s for f in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
-                       for s in dig(pod, "status", f, default=[]) if s["name"] == container), {})
+        status: Obj = next(
+            (
+                s
+                for f in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+                for s in dig(pod, "status", f, default=[])
+                if s["name"] == container
+            ),
+            {},
+        )
         waiting = dig(status, "state", "waiting", "reason")
         if previous and not dig(status, "lastState", "terminated"):
             raise bad_request(f'previous terminated container "{container}" in pod "{target.name}" not found')
@@ -228,13 +237,12 @@ class Answers:
             return "".join(f"{rfc3339_micro(at)} {line}\n" if stamps else f"{line}\n" for at, line in found).encode()
 
         def between(start: datetime, end: datetime) -> list[logs.Line]:
-            return logs.lines(server.world.surroundings, pod, container, previous=previous, since=start, until=end,
-                              zone=self._zone)
+            return logs.lines(server.world.surroundings, pod, container, previous=previous, since=start, until=end, zone=self._zone)
 
         first = between(since, now)
         tail = query.number("tailLines")
         if tail is not None:
-            first = first[len(first) - tail:] if tail < len(first) else first
+            first = first[len(first) - tail :] if tail < len(first) else first
         body = text(first)
         limit = query.number("limitBytes")
         if limit is not None:
@@ -243,8 +251,9 @@ class Answers:
             return await self._send(request, body, cut, content_type="text/plain")
         return await self._follow(request, body, now, lambda a, b: text(between(a, b)))
 
-    async def _follow(self, request: web.Request, first: bytes, at: datetime,
-                      more: Callable[[datetime, datetime], bytes]) -> web.StreamResponse:
+    async def _follow(
+        self, request: web.Request, first: bytes, at: datetime, more: Callable[[datetime, datetime], bytes]
+    ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
         self._streams[id(request)] = request
@@ -265,10 +274,16 @@ class Answers:
         server, pod = self._server, self._pod(target)
         container = self._container(pod, query.get("container"))
         if request.headers.get("Upgrade", "").lower() != "websocket":
-            raise bad_request("unable to upgrade: the embedded cluster speaks WebSocket only "
-                              "(v5.channel.k8s.io, v4.channel.k8s.io)")
-        status: Obj = next((s for f in ("containerStatuses", "ephemeralContainerStatuses")
-                       for s in dig(pod, "status", f, default=[]) if s["name"] == container), {})
+            raise bad_request("unable to upgrade: the embedded cluster speaks WebSocket only (v5.channel.k8s.io, v4.channel.k8s.io)")
+        status: Obj = next(
+            (
+                s
+                for f in ("containerStatuses", "ephemeralContainerStatuses")
+                for s in dig(pod, "status", f, default=[])
+                if s["name"] == container
+            ),
+            {},
+        )
         if "running" not in status.get("state", {}):
             raise server_error(500, f'container not found ("{container}")')
         self._reachable(pod)
@@ -285,8 +300,7 @@ class Answers:
         around = server.world.surroundings
         if target.kind.kind == "Node":
             node = server.store.get(target.kind, "", target.name).obj
-            pods = [p for p in self._of("Pod") if dig(p, "spec", "nodeName") == target.name
-                    and dig(p, "status", "phase") == "Running"]
+            pods = [p for p in self._of("Pod") if dig(p, "spec", "nodeName") == target.name and dig(p, "status", "phase") == "Running"]
             if pods:
                 self._reachable(pods[0])
             measured = statistics.Measurements(around, now, self._zone)
@@ -298,8 +312,14 @@ class Answers:
             if path == "healthz":
                 return web.Response(text="ok")
             if path == "configz":
-                config: Obj = {"containerLogMaxSize": "10Mi", "containerLogMaxFiles": 5, "maxPods": 110, "kubeAPIQPS": 50,
-                               "cpuCFSQuota": True, "evictionHard": {"memory.available": "100Mi", "nodefs.available": "10%"}}
+                config: Obj = {
+                    "containerLogMaxSize": "10Mi",
+                    "containerLogMaxFiles": 5,
+                    "maxPods": 110,
+                    "kubeAPIQPS": 50,
+                    "cpuCFSQuota": True,
+                    "evictionHard": {"memory.available": "100Mi", "nodefs.available": "10%"},
+                }
                 for rule in around.configz:
                     if rule.get("node", target.name) == target.name:
                         config.update(rule["config"])
@@ -321,8 +341,7 @@ class Answers:
 
     # --- streams -------------------------------------------------------------------------------------------------
 
-    async def _watch(self, request: web.Request, target: Target, query: Query, view: View,
-                     cut: int | None) -> web.StreamResponse:
+    async def _watch(self, request: web.Request, target: Target, query: Query, view: View, cut: int | None) -> web.StreamResponse:
         server = self._server
         watching.check(server.store, target, query)
         reads.selection(target, query)
@@ -334,8 +353,9 @@ class Answers:
         self._streams[id(request)] = request
         sent = 0
         try:
-            async for data in watching.stream(server.store, target, query, view, subscription, now=server.clock,
-                                              seconds=seconds, bookmark_every=server.bookmark_seconds):
+            async for data in watching.stream(
+                server.store, target, query, view, subscription, now=server.clock, seconds=seconds, bookmark_every=server.bookmark_seconds
+            ):
                 await server.faults.thawed()
                 if cut is not None and sent + len(data) > cut:
                     await response.write(data[: max(0, cut - sent)])
@@ -372,5 +392,3 @@ def _node_text(rules: list[tuple[datetime, Obj]], node: str, path: str) -> str:
             out += str(rule.get("body", ""))
             out += "".join(f"{k} {v}\n" for k, v in rule.get("series", {}).items())
     return out
-
-

@@ -21,8 +21,7 @@ _LOG = logging.getLogger("drills")
 class Backstage:
     """`world` gives addresses and whether images can be pulled; `speed` shortens delays; `now` returns an aware datetime."""
 
-    def __init__(self, store: Store, kinds: KindTable, world: World, now: Callable[[], datetime], random: Random,
-                 speed: float) -> None:
+    def __init__(self, store: Store, kinds: KindTable, world: World, now: Callable[[], datetime], random: Random, speed: float) -> None:
         self.store, self.kinds, self.world, self.now, self.random = store, kinds, world, now, random
         self._speed = max(speed, 0.001)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -68,12 +67,22 @@ class Backstage:
         ready = condition(entry.obj, "Ready") if entry else None
         return entry is not None and bool(dig(entry.obj, "spec", "podCIDR")) and ready is not None and ready["status"] == "True"
 
-    def record(self, obj: Obj, reason: str, message: str, *, warning: bool = False, component: str = "",
-                container: str = "", count: int = 1) -> None:
+    def record(
+        self, obj: Obj, reason: str, message: str, *, warning: bool = False, component: str = "", container: str = "", count: int = 1
+    ) -> None:
         """An event about an object, stamped now."""
         scratch = World(now=self.now(), seed=self.random.getrandbits(30))
-        event = add_event(scratch, obj, reason, message, kind="Warning" if warning else "Normal", first=self.now(),
-                          component=component, container=container, count=count)
+        event = add_event(
+            scratch,
+            obj,
+            reason,
+            message,
+            kind="Warning" if warning else "Normal",
+            first=self.now(),
+            component=component,
+            container=container,
+            count=count,
+        )
         if event is not None:
             scratch.seal(event)
             self.store.put(self.kind("v1", "Event"), event)

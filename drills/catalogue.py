@@ -28,6 +28,12 @@ def describe() -> list[dict[str, str]]:
     rows = []
     for name in ids():
         scenario = load(name)
-        rows.append({"id": scenario.id, "title": scenario.title, "story": str(scenario.story.get("file", "")),
-                     "description": " ".join(scenario.description.split())})
+        rows.append(
+            {
+                "id": scenario.id,
+                "title": scenario.title,
+                "story": str(scenario.story.get("file", "")),
+                "description": " ".join(scenario.description.split()),
+            }
+        )
     return rows

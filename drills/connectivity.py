@@ -32,10 +32,15 @@ class Outcome:
 
 
 RESULTS = {
-    "ok": Outcome("open"), "refused": Outcome("refused", 1), "rejected": Outcome("refused", 1010, "3/3", retrans=1),
-    "noroute": Outcome("noroute", 1010, "3/1", retrans=1), "prohibited": Outcome("noroute", 1010, "3/10", retrans=1),
-    "netunreach": Outcome("netunreach", 1010, "3/0", retrans=1), "timeout": Outcome("timeout", 4000, retrans=2),
-    "noname": Outcome("noname", 5), "slow": Outcome("open", 1020, retrans=1),
+    "ok": Outcome("open"),
+    "refused": Outcome("refused", 1),
+    "rejected": Outcome("refused", 1010, "3/3", retrans=1),
+    "noroute": Outcome("noroute", 1010, "3/1", retrans=1),
+    "prohibited": Outcome("noroute", 1010, "3/10", retrans=1),
+    "netunreach": Outcome("netunreach", 1010, "3/0", retrans=1),
+    "timeout": Outcome("timeout", 4000, retrans=2),
+    "noname": Outcome("noname", 5),
+    "slow": Outcome("open", 1020, retrans=1),
 }
 
 
@@ -57,8 +62,9 @@ class Network:
         service = next((s for s in self._of("Service") if s["spec"].get("clusterIP") == host), None)
         if service is not None:
             return self._to_service(source, service, host, port, attempt)
-        target = next((p for p in self._of("Pod") if dig(p, "status", "podIP") == host
-                       and not p["spec"].get("hostNetwork") and _alive(p)), None)
+        target = next(
+            (p for p in self._of("Pod") if dig(p, "status", "podIP") == host and not p["spec"].get("hostNetwork") and _alive(p)), None
+        )
         ruled = self._ruled(source, target, host, port, attempt)
         if ruled is not None:
             return ruled
@@ -122,8 +128,13 @@ class Network:
 
     def _backends(self, service: Obj) -> list[Obj]:
         selector = {"matchLabels": service["spec"].get("selector") or {"-": "-"}}
-        return [p for p in self._of("Pod") if p["metadata"]["namespace"] == service["metadata"]["namespace"]
-                and matches_selector(selector, p["metadata"].get("labels", {})) and _ready(p)]
+        return [
+            p
+            for p in self._of("Pod")
+            if p["metadata"]["namespace"] == service["metadata"]["namespace"]
+            and matches_selector(selector, p["metadata"].get("labels", {}))
+            and _ready(p)
+        ]
 
     def _to_service(self, source: Obj, service: Obj, host: str, port: int, attempt: int) -> Outcome:
         ruled = self._ruled(source, None, host, port, attempt, service)
@@ -138,13 +149,13 @@ class Network:
         choice = backends[int(stable_fraction("lb", source["metadata"]["name"], host, attempt) * len(backends))]
         target = wanted.get("targetPort", port)
         if isinstance(target, str):
-            target = next((p["containerPort"] for c in choice["spec"]["containers"] for p in c.get("ports") or []
-                           if p.get("name") == target), port)
+            target = next(
+                (p["containerPort"] for c in choice["spec"]["containers"] for p in c.get("ports") or [] if p.get("name") == target), port
+            )
         ruled = self._ruled(source, choice, str(choice["status"]["podIP"]), int(target), attempt)
         return ruled or self._to_pod(source, choice, int(target))
 
-    def _ruled(self, source: Obj, target: Obj | None, host: str, port: int, attempt: int,
-               service: Obj | None = None) -> Outcome | None:
+    def _ruled(self, source: Obj, target: Obj | None, host: str, port: int, attempt: int, service: Obj | None = None) -> Outcome | None:
         for rule in self._rules:
             to = rule.get("to", {})
             if not _selected(rule.get("from"), source, self.zone):
@@ -162,8 +173,7 @@ class Network:
                     continue
             elif target is None or not _selected({k: v for k, v in to.items() if k != "port"}, target, self.zone):
                 continue
-            if rule.get("acrossNamespaces") and target is not None and (
-                    target["metadata"]["namespace"] == source["metadata"]["namespace"]):
+            if rule.get("acrossNamespaces") and target is not None and (target["metadata"]["namespace"] == source["metadata"]["namespace"]):
                 continue
             share = float(rule.get("share", 1.0))
             if share < 1.0 and stable_fraction("share", source["metadata"]["name"], host, port, attempt) >= share:
@@ -174,8 +184,14 @@ class Network:
                 sender = self._node_ip(dig(target, "spec", "nodeName", default="")) if target else ""
             elif sender == "source":
                 sender = self._node_ip(source["spec"].get("nodeName", ""))
-            return Outcome(base.said, int(rule.get("ms", base.ms)), str(rule.get("icmp", base.icmp)), sender,
-                           int(rule.get("retrans", base.retrans)), target)
+            return Outcome(
+                base.said,
+                int(rule.get("ms", base.ms)),
+                str(rule.get("icmp", base.icmp)),
+                sender,
+                int(rule.get("retrans", base.retrans)),
+                target,
+            )
         return None
 
     def _node_ip(self, node: str) -> str:
@@ -202,27 +218,31 @@ class Network:
 
     def allowed(self, source: Obj, target: Obj, port: int) -> bool:
         """networking.k8s.io/v1 NetworkPolicy, ingress of the target and egress of the source."""
-        return self._side(target, source, port, "Ingress") and self._side(source, target, port, "Egress",
-                                                                          named_on=target)
+        return self._side(target, source, port, "Ingress") and self._side(source, target, port, "Egress", named_on=target)
 
     def _side(self, subject: Obj, peer: Obj, port: int, kind: str, named_on: Obj | None = None) -> bool:
         if subject["spec"].get("hostNetwork"):
             return True
-        if kind == "Ingress" and peer["spec"].get("hostNetwork") and peer["spec"].get("nodeName") == subject["spec"].get(
-                "nodeName"):
+        if kind == "Ingress" and peer["spec"].get("hostNetwork") and peer["spec"].get("nodeName") == subject["spec"].get("nodeName"):
             return True
         rules_word, peers_word = ("ingress", "from") if kind == "Ingress" else ("egress", "to")
         selecting = []
         for policy in self._of("NetworkPolicy"):
             spec = policy["spec"]
             types = spec.get("policyTypes") or ["Ingress", *(["Egress"] if spec.get("egress") else [])]
-            if kind in types and policy["metadata"]["namespace"] == subject["metadata"]["namespace"] \
-                    and matches_selector(spec.get("podSelector") or {}, subject["metadata"].get("labels", {})):
+            if (
+                kind in types
+                and policy["metadata"]["namespace"] == subject["metadata"]["namespace"]
+                and matches_selector(spec.get("podSelector") or {}, subject["metadata"].get("labels", {}))
+            ):
                 selecting.append(policy)
         if not selecting:
             return True
-        return any(self._rule_allows(rule, peers_word, policy, peer, port, named_on or subject)
-                   for policy in selecting for rule in policy["spec"].get(rules_word) or [])
+        return any(
+            self._rule_allows(rule, peers_word, policy, peer, port, named_on or subject)
+            for policy in selecting
+            for rule in policy["spec"].get(rules_word) or []
+        )
 
     def _rule_allows(self, rule: Obj, word: str, policy: Obj, peer: Obj, port: int, owner: Obj) -> bool:
         ports = rule.get("ports") or []
@@ -251,8 +271,9 @@ def _port_fits(want: Obj, port: int, owner: Obj) -> bool:
     if number is None:
         return True
     if isinstance(number, str):
-        return any(p.get("name") == number and int(p["containerPort"]) == port
-                   for c in owner["spec"]["containers"] for p in c.get("ports") or [])
+        return any(
+            p.get("name") == number and int(p["containerPort"]) == port for c in owner["spec"]["containers"] for p in c.get("ports") or []
+        )
     return int(number) <= port <= int(want.get("endPort") or number)
 
 

@@ -63,8 +63,7 @@ class Controllers:
         node = copy.deepcopy(entry.obj)
         taints = [t for t in node["spec"].get("taints", []) if t["key"] != "node.kubernetes.io/unschedulable"]
         if is_now:
-            taints.append({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule",
-                           "timeAdded": rfc3339(self._stage.now())})
+            taints.append({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": rfc3339(self._stage.now())})
         node["spec"].pop("taints", None)
         if taints:
             node["spec"]["taints"] = taints
@@ -129,15 +128,36 @@ class Controllers:
         spec.pop("ephemeralContainers", None)
         if node:
             spec["nodeName"] = node
-        uid = f"{self._stage.random.getrandbits(32):08x}-{self._stage.random.getrandbits(16):04x}-4000-a000-" \
-              f"{self._stage.random.getrandbits(48):012x}"
+        uid = (
+            f"{self._stage.random.getrandbits(32):08x}-{self._stage.random.getrandbits(16):04x}-4000-a000-"
+            f"{self._stage.random.getrandbits(48):012x}"
+        )
         now = self._stage.now()
-        pod: Obj = {"apiVersion": "v1", "kind": "Pod", "metadata": {
-            "name": name, "namespace": meta["namespace"], "generateName": f"{meta['name']}-", "labels": labels, "uid": uid,
-            "creationTimestamp": rfc3339(now), "generation": 1,
-            "ownerReferences": [{"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": meta["name"],
-                                 "uid": meta["uid"], "controller": True, "blockOwnerDeletion": True}]},
-            "spec": spec, "status": {"phase": "Pending", "qosClass": qos_class(spec)}}
+        pod: Obj = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": name,
+                "namespace": meta["namespace"],
+                "generateName": f"{meta['name']}-",
+                "labels": labels,
+                "uid": uid,
+                "creationTimestamp": rfc3339(now),
+                "generation": 1,
+                "ownerReferences": [
+                    {
+                        "apiVersion": owner["apiVersion"],
+                        "kind": owner["kind"],
+                        "name": meta["name"],
+                        "uid": meta["uid"],
+                        "controller": True,
+                        "blockOwnerDeletion": True,
+                    }
+                ],
+            },
+            "spec": spec,
+            "status": {"phase": "Pending", "qosClass": qos_class(spec)},
+        }
         scratch = World(now=now)
         scratch.add(pod)
         scratch.seal(pod)
@@ -152,8 +172,9 @@ class Controllers:
         await self._stage.wait(0.05)
         kind = self._stage.kind("apps/v1", "ReplicaSet")
         meta = deployment["metadata"]
-        mine = [e.obj for e in self._stage.store.entries(kind, meta["namespace"])
-                if (r := controller_of(e.obj)) and r["uid"] == meta["uid"]]
+        mine = [
+            e.obj for e in self._stage.store.entries(kind, meta["namespace"]) if (r := controller_of(e.obj)) and r["uid"] == meta["uid"]
+        ]
         mine.sort(key=lambda r: int(r["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", 0)))
         want = int(dig(deployment, "spec", "replicas", default=1))
         newest = next((r for r in reversed(mine) if _same_template(r, deployment)), None)
@@ -173,8 +194,11 @@ class Controllers:
             new = copy.deepcopy(entry.obj)
             new["spec"]["replicas"] = count
             self._stage.store.put(kind, new)
-            self._stage.record(deployment, "ScalingReplicaSet", f"Scaled {'up' if count > had else 'down'} replica set "
-                         f"{rs['metadata']['name']} from {had} to {count}")
+            self._stage.record(
+                deployment,
+                "ScalingReplicaSet",
+                f"Scaled {'up' if count > had else 'down'} replica set {rs['metadata']['name']} from {had} to {count}",
+            )
         await self._keep_count(kind, rs)
 
     def _new_replica_set(self, deployment: Obj, number: int) -> Obj:
@@ -184,13 +208,36 @@ class Controllers:
         template.setdefault("metadata", {})["labels"] = labels
         revision = int(meta.get("annotations", {}).get("deployment.kubernetes.io/revision", number)) + (number > 1)
         scratch = World(now=self._stage.now())
-        rs = scratch.add({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {
-            "name": f"{meta['name']}-{code}", "namespace": meta["namespace"], "labels": labels, "generation": 1,
-            "creationTimestamp": rfc3339(self._stage.now()), "annotations": {"deployment.kubernetes.io/revision": str(revision)},
-            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": meta["name"], "uid": meta["uid"],
-                                 "controller": True, "blockOwnerDeletion": True}]},
-            "spec": {"replicas": 0, "template": template, "selector": {"matchLabels": {
-                **deployment["spec"]["selector"].get("matchLabels", {}), "pod-template-hash": code}}}, "status": {}})
+        rs = scratch.add(
+            {
+                "apiVersion": "apps/v1",
+                "kind": "ReplicaSet",
+                "metadata": {
+                    "name": f"{meta['name']}-{code}",
+                    "namespace": meta["namespace"],
+                    "labels": labels,
+                    "generation": 1,
+                    "creationTimestamp": rfc3339(self._stage.now()),
+                    "annotations": {"deployment.kubernetes.io/revision": str(revision)},
+                    "ownerReferences": [
+                        {
+                            "apiVersion": "apps/v1",
+                            "kind": "Deployment",
+                            "name": meta["name"],
+                            "uid": meta["uid"],
+                            "controller": True,
+                            "blockOwnerDeletion": True,
+                        }
+                    ],
+                },
+                "spec": {
+                    "replicas": 0,
+                    "template": template,
+                    "selector": {"matchLabels": {**deployment["spec"]["selector"].get("matchLabels", {}), "pod-template-hash": code}},
+                },
+                "status": {},
+            }
+        )
         scratch.seal(rs)
         return self._stage.store.put(self._stage.kind("apps/v1", "ReplicaSet"), rs).obj
 
@@ -233,4 +280,5 @@ def _same_template(rs: Obj, deployment: Obj) -> bool:
         labels = {k: v for k, v in (template.get("metadata", {}).get("labels") or {}).items() if k != "pod-template-hash"}
         annotations = template.get("metadata", {}).get("annotations") or {}
         return {"labels": labels, "annotations": annotations, "spec": template["spec"]}
+
     return bare(rs["spec"]["template"]) == bare(deployment["spec"]["template"])

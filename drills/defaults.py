@@ -26,17 +26,27 @@ def check(kind: Kind, obj: Obj) -> None:
     if not name:
         causes.append(("metadata.name", "FieldValueRequired", "Required value: name or generateName is required"))
     elif kind.plural not in _PATH_NAME_KINDS and (len(name) > 253 or not _SUBDOMAIN.match(name)):
-        causes.append(("metadata.name", "FieldValueInvalid", f'Invalid value: "{name}": a lowercase RFC 1123 subdomain '
-                       "must consist of lower case alphanumeric characters, '-' or '.', and must start and end with "
-                       "an alphanumeric character"))
+        causes.append(
+            (
+                "metadata.name",
+                "FieldValueInvalid",
+                f'Invalid value: "{name}": a lowercase RFC 1123 subdomain '
+                "must consist of lower case alphanumeric characters, '-' or '.', and must start and end with "
+                "an alphanumeric character",
+            )
+        )
     if kind.plural == "pods":
         causes += _pod_causes(obj.get("spec") or {}, "spec")
     elif kind.plural in {"deployments", "replicasets", "daemonsets", "statefulsets"}:
         if not dig(obj, "spec", "selector"):
             causes.append(("spec.selector", "FieldValueRequired", "Required value"))
         causes += _pod_causes(dig(obj, "spec", "template", "spec", default={}), "spec.template.spec")
-    elif kind.plural == "services" and dig(obj, "spec", "type") != "ExternalName" \
-            and not dig(obj, "spec", "ports") and dig(obj, "spec", "clusterIP") != "None":
+    elif (
+        kind.plural == "services"
+        and dig(obj, "spec", "type") != "ExternalName"
+        and not dig(obj, "spec", "ports")
+        and dig(obj, "spec", "clusterIP") != "None"
+    ):
         causes.append(("spec.ports", "FieldValueRequired", "Required value"))
     if causes:
         raise invalid(kind, name, causes)
@@ -75,9 +85,27 @@ def apply_defaults(kind: Kind, obj: Obj) -> None:
         obj.setdefault("status", {"loadBalancer": {}})
     elif kind.plural == "nodes":
         obj.setdefault("spec", {})
-        obj.setdefault("status", {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": dict.fromkeys(
-            ("machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion",
-             "kubeProxyVersion", "operatingSystem", "architecture"), "")})
+        obj.setdefault(
+            "status",
+            {
+                "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
+                "nodeInfo": dict.fromkeys(
+                    (
+                        "machineID",
+                        "systemUUID",
+                        "bootID",
+                        "kernelVersion",
+                        "osImage",
+                        "containerRuntimeVersion",
+                        "kubeletVersion",
+                        "kubeProxyVersion",
+                        "operatingSystem",
+                        "architecture",
+                    ),
+                    "",
+                ),
+            },
+        )
     elif kind.plural == "namespaces":
         obj.setdefault("spec", {"finalizers": ["kubernetes"]})
         obj.setdefault("status", {"phase": "Active"})

@@ -32,8 +32,7 @@ def _ask_budgets(server: DrillServer, target: Target, pod: Obj, options: Obj, qu
     labels = pod["metadata"].get("labels", {})
     found = [e for e in server.store.entries(kind, target.namespace) if matches_selector(e.obj["spec"].get("selector"), labels)]
     if len(found) > 1:
-        raise server_error(500, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not "
-                                "support.")
+        raise server_error(500, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
     if not found:
         return
     pdb = found[0].obj
@@ -44,12 +43,21 @@ def _ask_budgets(server: DrillServer, target: Target, pod: Obj, options: Obj, qu
     if not healthy and int(status.get("currentHealthy", 0)) >= int(status.get("desiredHealthy", 0)) > 0:
         return  # an unhealthy pod of a healthy enough workload may go: IfHealthyBudget
     if allowed < 1:
-        message = (f"The disruption budget {pdb['metadata']['name']} needs {status.get('desiredHealthy', 0)} healthy pods "
-                   f"and has {status.get('currentHealthy', 0)} currently")
-        raise too_many_requests(10, "Cannot evict pod as it would violate the pod's disruption budget.",
-                                [{"reason": "DisruptionBudget", "message": message}])
+        message = (
+            f"The disruption budget {pdb['metadata']['name']} needs {status.get('desiredHealthy', 0)} healthy pods "
+            f"and has {status.get('currentHealthy', 0)} currently"
+        )
+        raise too_many_requests(
+            10, "Cannot evict pod as it would violate the pod's disruption budget.", [{"reason": "DisruptionBudget", "message": message}]
+        )
     if query.dry_run or "All" in (options.get("dryRun") or []):
         return
     if healthy:
-        server.store.put(kind, {**pdb, "metadata": dict(pdb["metadata"]), "status": {
-            **status, "disruptionsAllowed": allowed - 1, "currentHealthy": int(status.get("currentHealthy", 1)) - 1}})
+        server.store.put(
+            kind,
+            {
+                **pdb,
+                "metadata": dict(pdb["metadata"]),
+                "status": {**status, "disruptionsAllowed": allowed - 1, "currentHealthy": int(status.get("currentHealthy", 1)) - 1},
+            },
+        )

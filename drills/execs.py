@@ -16,19 +16,30 @@ _ERROR = 3
 
 def _status(exit_: Exit) -> bytes:
     if exit_.message:
-        body: Obj = {"metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500, "message": exit_.message,
-                     "details": {"causes": [{"message": exit_.message}]}}
+        body: Obj = {
+            "metadata": {},
+            "status": "Failure",
+            "reason": "InternalError",
+            "code": 500,
+            "message": exit_.message,
+            "details": {"causes": [{"message": exit_.message}]},
+        }
     elif exit_.code == 0:
         body = {"metadata": {}, "status": "Success"}
     else:
-        body = {"metadata": {}, "status": "Failure", "reason": "NonZeroExitCode",
-                "message": f"command terminated with non-zero exit code: exit status {exit_.code}",
-                "details": {"causes": [{"reason": "ExitCode", "message": str(exit_.code)}]}}
+        body = {
+            "metadata": {},
+            "status": "Failure",
+            "reason": "NonZeroExitCode",
+            "message": f"command terminated with non-zero exit code: exit status {exit_.code}",
+            "details": {"causes": [{"reason": "ExitCode", "message": str(exit_.code)}]},
+        }
     return bytes([_ERROR]) + json.dumps(body).encode()
 
 
-async def serve(request: web.Request, shell: Shell, pod: Obj, container: str, command: list[str], *,
-                cut_after: int | None = None) -> web.WebSocketResponse:
+async def serve(
+    request: web.Request, shell: Shell, pod: Obj, container: str, command: list[str], *, cut_after: int | None = None
+) -> web.WebSocketResponse:
     """Runs one command. `cut_after` closes the line without a status after that many bytes (a fault)."""
     socket = web.WebSocketResponse(protocols=PROTOCOLS, heartbeat=None, autoping=True)
     await socket.prepare(request)

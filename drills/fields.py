@@ -13,36 +13,50 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_META = _names("name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp "
-               "deletionGracePeriodSeconds labels annotations ownerReferences finalizers managedFields")
-_CONTAINER = _names("name image command args workingDir ports envFrom env resources resizePolicy restartPolicy "
-                    "restartPolicyRules volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle "
-                    "terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty "
-                    "targetContainerName")
-_POD = _names("volumes initContainers containers ephemeralContainers restartPolicy terminationGracePeriodSeconds "
-              "activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount automountServiceAccountToken "
-              "nodeName hostNetwork hostPID hostIPC shareProcessNamespace securityContext imagePullSecrets hostname "
-              "subdomain affinity schedulerName tolerations hostAliases priorityClassName priority dnsConfig readinessGates "
-              "runtimeClassName enableServiceLinks preemptionPolicy overhead topologySpreadConstraints setHostnameAsFQDN os "
-              "hostUsers schedulingGates resourceClaims resources hostnameOverride")
-_JOB = _names("parallelism completions activeDeadlineSeconds podFailurePolicy successPolicy backoffLimit "
-              "backoffLimitPerIndex maxFailedIndexes selector manualSelector template ttlSecondsAfterFinished "
-              "completionMode suspend podReplacementPolicy managedBy")
-_CRON = _names("schedule timeZone startingDeadlineSeconds concurrencyPolicy suspend jobTemplate "
-               "successfulJobsHistoryLimit failedJobsHistoryLimit")
+_META = _names(
+    "name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp "
+    "deletionGracePeriodSeconds labels annotations ownerReferences finalizers managedFields"
+)
+_CONTAINER = _names(
+    "name image command args workingDir ports envFrom env resources resizePolicy restartPolicy "
+    "restartPolicyRules volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle "
+    "terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty "
+    "targetContainerName"
+)
+_POD = _names(
+    "volumes initContainers containers ephemeralContainers restartPolicy terminationGracePeriodSeconds "
+    "activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount automountServiceAccountToken "
+    "nodeName hostNetwork hostPID hostIPC shareProcessNamespace securityContext imagePullSecrets hostname "
+    "subdomain affinity schedulerName tolerations hostAliases priorityClassName priority dnsConfig readinessGates "
+    "runtimeClassName enableServiceLinks preemptionPolicy overhead topologySpreadConstraints setHostnameAsFQDN os "
+    "hostUsers schedulingGates resourceClaims resources hostnameOverride"
+)
+_JOB = _names(
+    "parallelism completions activeDeadlineSeconds podFailurePolicy successPolicy backoffLimit "
+    "backoffLimitPerIndex maxFailedIndexes selector manualSelector template ttlSecondsAfterFinished "
+    "completionMode suspend podReplacementPolicy managedBy"
+)
+_CRON = _names(
+    "schedule timeZone startingDeadlineSeconds concurrencyPolicy suspend jobTemplate successfulJobsHistoryLimit failedJobsHistoryLimit"
+)
 _SPECS: dict[str, frozenset[str]] = {
-    "Pod": _POD, "Job": _JOB, "CronJob": _CRON,
-    "Deployment": _names("replicas selector template strategy minReadySeconds revisionHistoryLimit paused "
-                         "progressDeadlineSeconds"),
+    "Pod": _POD,
+    "Job": _JOB,
+    "CronJob": _CRON,
+    "Deployment": _names("replicas selector template strategy minReadySeconds revisionHistoryLimit paused progressDeadlineSeconds"),
     "ReplicaSet": _names("replicas minReadySeconds selector template"),
     "DaemonSet": _names("selector template updateStrategy minReadySeconds revisionHistoryLimit"),
-    "StatefulSet": _names("replicas selector template volumeClaimTemplates serviceName podManagementPolicy updateStrategy "
-                          "revisionHistoryLimit minReadySeconds persistentVolumeClaimRetentionPolicy ordinals"),
+    "StatefulSet": _names(
+        "replicas selector template volumeClaimTemplates serviceName podManagementPolicy updateStrategy "
+        "revisionHistoryLimit minReadySeconds persistentVolumeClaimRetentionPolicy ordinals"
+    ),
     "NetworkPolicy": _names("podSelector ingress egress policyTypes"),
     "Node": _names("podCIDR podCIDRs providerID unschedulable taints configSource externalID"),
 }
-_TOP = {"ConfigMap": _names("apiVersion kind metadata data binaryData immutable"),
-        "Secret": _names("apiVersion kind metadata data stringData type immutable")}
+_TOP = {
+    "ConfigMap": _names("apiVersion kind metadata data binaryData immutable"),
+    "Secret": _names("apiVersion kind metadata data stringData type immutable"),
+}
 
 
 def check_strictly(obj: Obj) -> None:

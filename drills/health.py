@@ -8,10 +8,22 @@ from typing import Any
 
 from drills.objects import parse_duration
 
-CHECKS = ("ping", "log", "etcd", "etcd-readiness", "informer-sync", "poststarthook/start-apiserver-admission-initializer",
-          "poststarthook/generic-apiserver-start-informers", "poststarthook/priority-and-fairness-config-consumer",
-          "poststarthook/rbac/bootstrap-roles", "poststarthook/bootstrap-controller", "poststarthook/aggregator-reload-proxy-client-cert",
-          "poststarthook/apiservice-status-available-controller", "autoregister-completion", "shutdown")
+CHECKS = (
+    "ping",
+    "log",
+    "etcd",
+    "etcd-readiness",
+    "informer-sync",
+    "poststarthook/start-apiserver-admission-initializer",
+    "poststarthook/generic-apiserver-start-informers",
+    "poststarthook/priority-and-fairness-config-consumer",
+    "poststarthook/rbac/bootstrap-roles",
+    "poststarthook/bootstrap-controller",
+    "poststarthook/aggregator-reload-proxy-client-cert",
+    "poststarthook/apiservice-status-available-controller",
+    "autoregister-completion",
+    "shutdown",
+)
 _LIVE = tuple(c for c in CHECKS if c not in {"etcd-readiness", "informer-sync", "shutdown"})
 
 
@@ -33,8 +45,9 @@ def check(endpoint: str, health: dict[str, Any], *, verbose: bool, only: str = "
     return (500 if bad else 200), "\n".join(lines) + "\n"
 
 
-def metrics(health: dict[str, Any], counts: dict[str, int], requests: dict[tuple[str, str, int], int], started: datetime,
-            now: datetime) -> str:
+def metrics(
+    health: dict[str, Any], counts: dict[str, int], requests: dict[tuple[str, str, int], int], started: datetime, now: datetime
+) -> str:
     """Prometheus text. `counts`: objects by resource; `requests`: (verb, resource, code) seen by this server;
     `health.metrics`: series -> value or {start, perSecond} counted from the start."""
     out = ["# TYPE apiserver_resource_objects gauge"]
@@ -42,14 +55,18 @@ def metrics(health: dict[str, Any], counts: dict[str, int], requests: dict[tuple
     out.append("# TYPE apiserver_storage_objects gauge")
     out += [f'apiserver_storage_objects{{resource="{name}"}} {n}' for name, n in sorted(counts.items())]
     out.append("# TYPE apiserver_request_total counter")
-    out += [f'apiserver_request_total{{code="{code}",resource="{resource}",verb="{verb}"}} {n}'
-            for (verb, resource, code), n in sorted(requests.items())]
+    out += [
+        f'apiserver_request_total{{code="{code}",resource="{resource}",verb="{verb}"}} {n}'
+        for (verb, resource, code), n in sorted(requests.items())
+    ]
     seconds = (now - started).total_seconds()
     series: dict[str, Any] = {
         'apiserver_current_inflight_requests{request_kind="mutating"}': 3,
         'apiserver_current_inflight_requests{request_kind="readOnly"}': 8,
         'apiserver_storage_size_bytes{storage_cluster_id="etcd-0"}': 48_123_904,
-        "apiserver_request_terminations_total": 0, **health.get("metrics", {})}
+        "apiserver_request_terminations_total": 0,
+        **health.get("metrics", {}),
+    }
     for name, value in series.items():
         if isinstance(value, dict):
             since = abs(parse_duration(value["since"]).total_seconds()) if "since" in value else 0.0

@@ -28,19 +28,32 @@ class Kubelets:
         node = dig(pod, "spec", "nodeName") or schedule(self._stage, pod)
         if node is None:
             total = self._stage.store.count(self._stage.kind("v1", "Node"))
-            text = f"0/{total} nodes are available: {total} node(s) didn't match Pod's node affinity/selector. " \
-                   f"preemption: 0/{total} nodes are available: {total} Preemption is not helpful for scheduling."
-            self._change_pod(*here, lambda p: p["status"].update(conditions=[
-                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": text,
-                 "lastProbeTime": None, "lastTransitionTime": rfc3339(self._stage.now())}]))
+            text = (
+                f"0/{total} nodes are available: {total} node(s) didn't match Pod's node affinity/selector. "
+                f"preemption: 0/{total} nodes are available: {total} Preemption is not helpful for scheduling."
+            )
+            self._change_pod(
+                *here,
+                lambda p: p["status"].update(
+                    conditions=[
+                        {
+                            "type": "PodScheduled",
+                            "status": "False",
+                            "reason": "Unschedulable",
+                            "message": text,
+                            "lastProbeTime": None,
+                            "lastTransitionTime": rfc3339(self._stage.now()),
+                        }
+                    ]
+                ),
+            )
             self._stage.record(pod, "FailedScheduling", text, warning=True, component="default-scheduler")
             return
         await self._stage.wait(_START_SECONDS / 2)
         bound = self._change_pod(*here, lambda p: self._bind(p, node))
         if bound is None:
             return
-        self._stage.record(bound, "Scheduled", f"Successfully assigned {here[0]}/{here[1]} to {node}",
-                     component="default-scheduler")
+        self._stage.record(bound, "Scheduled", f"Successfully assigned {here[0]}/{here[1]} to {node}", component="default-scheduler")
         if not self._stage.node_works(node):
             return
         await self._stage.wait(_START_SECONDS / 2)
@@ -53,8 +66,7 @@ class Kubelets:
             return
         for container in started["spec"]["containers"]:
             name = container["name"]
-            self._stage.record(started, "Pulled", f'Container image "{container["image"]}" already present on machine',
-                         container=name)
+            self._stage.record(started, "Pulled", f'Container image "{container["image"]}" already present on machine', container=name)
             self._stage.record(started, "Created", f"Created container: {name}", container=name)
             self._stage.record(started, "Started", f"Started container {name}", container=name)
         if limit := dig(started, "spec", "activeDeadlineSeconds"):
@@ -64,8 +76,14 @@ class Kubelets:
     def _bind(self, pod: Obj, node: str) -> None:
         pod["spec"]["nodeName"] = node
         pod["status"].setdefault("conditions", []).append(
-            {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "observedGeneration": 1,
-             "lastTransitionTime": rfc3339(self._stage.now())})
+            {
+                "type": "PodScheduled",
+                "status": "True",
+                "lastProbeTime": None,
+                "observedGeneration": 1,
+                "lastTransitionTime": rfc3339(self._stage.now()),
+            }
+        )
 
     def _has_image(self, node: str, container: Obj) -> bool:
         policy = container.get("imagePullPolicy")
@@ -80,8 +98,10 @@ class Kubelets:
         meta, image = pod["metadata"], container["image"]
         here = (meta["namespace"], meta["name"], meta["uid"])
         host = image.split("/", 1)[0]
-        why = f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": failed to do request: ' \
-              f'Head "https://{host}/v2/": dial tcp: lookup {host}: i/o timeout'
+        why = (
+            f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": failed to do request: '
+            f'Head "https://{host}/v2/": dial tcp: lookup {host}: i/o timeout'
+        )
         never = container.get("imagePullPolicy") == "Never"
         reason = "ErrImageNeverPull" if never else "ErrImagePull"
         text = f'Container image "{image}" is not present with pull policy of Never' if never else why
@@ -95,6 +115,7 @@ class Kubelets:
             for c in p["status"]["conditions"]:
                 if c["type"] in {"Ready", "ContainersReady"}:
                     c.update(status="False", reason="ContainersNotReady")
+
         self._change_pod(*here, wait_for_image)
         if never:
             self._stage.record(pod, "ErrImageNeverPull", text, warning=True)
@@ -107,6 +128,7 @@ class Kubelets:
         def back_off(p: Obj) -> None:
             for s in p["status"]["containerStatuses"]:
                 s["state"] = {"waiting": {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}}
+
         if self._change_pod(*here, back_off) is not None:
             self._stage.record(pod, "BackOff", f'Back-off pulling image "{image}"')
             self._stage.record(pod, "Failed", "Error: ImagePullBackOff", warning=True)
@@ -124,31 +146,54 @@ class Kubelets:
         status = pod["status"]
         kept = [c for c in status.get("conditions", []) if c["type"] == "PodScheduled"]
         stamp = {"lastProbeTime": None, "lastTransitionTime": now, "observedGeneration": 1}
-        blocked = {"reason": "ReadinessGatesNotReady",
-                   "message": f'corresponding condition of pod readiness gate "{gates[0]}" does not exist.'} if gates else {}
+        blocked = (
+            {"reason": "ReadinessGatesNotReady", "message": f'corresponding condition of pod readiness gate "{gates[0]}" does not exist.'}
+            if gates
+            else {}
+        )
         status.update(
-            phase="Running", hostIP=host, hostIPs=[{"ip": host}], podIP=ip, podIPs=[{"ip": ip}], startTime=now,
-            qosClass=qos_class(pod["spec"]), observedGeneration=1,
+            phase="Running",
+            hostIP=host,
+            hostIPs=[{"ip": host}],
+            podIP=ip,
+            podIPs=[{"ip": ip}],
+            startTime=now,
+            qosClass=qos_class(pod["spec"]),
+            observedGeneration=1,
             containerStatuses=[running_container(pod, c, now) for c in pod["spec"]["containers"]],
-            conditions=[{"type": "PodReadyToStartContainers", "status": "True", **stamp},
-                        {"type": "Initialized", "status": "True", **stamp},
-                        {"type": "Ready", "status": "True" if ready else "False", **stamp, **blocked},
-                        {"type": "ContainersReady", "status": "True", **stamp}, *kept])
+            conditions=[
+                {"type": "PodReadyToStartContainers", "status": "True", **stamp},
+                {"type": "Initialized", "status": "True", **stamp},
+                {"type": "Ready", "status": "True" if ready else "False", **stamp, **blocked},
+                {"type": "ContainersReady", "status": "True", **stamp},
+                *kept,
+            ],
+        )
         if pod["spec"]["containers"] and self._short_lived(pod):
             self._finish(pod)
 
     @staticmethod
     def _short_lived(pod: Obj) -> bool:
-        words = " ".join([*(pod["spec"]["containers"][0].get("command") or []),
-                          *(pod["spec"]["containers"][0].get("args") or [])])
+        words = " ".join([*(pod["spec"]["containers"][0].get("command") or []), *(pod["spec"]["containers"][0].get("args") or [])])
         return words in {"true", "/bin/true"} or words.startswith("echo ")
 
     def _finish(self, pod: Obj) -> None:
         now = rfc3339(self._stage.now())
         pod["status"]["phase"] = "Succeeded"
         for s in pod["status"]["containerStatuses"]:
-            s.update(ready=False, started=False, state={"terminated": {
-                "exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now, "containerID": s["containerID"]}})
+            s.update(
+                ready=False,
+                started=False,
+                state={
+                    "terminated": {
+                        "exitCode": 0,
+                        "reason": "Completed",
+                        "startedAt": now,
+                        "finishedAt": now,
+                        "containerID": s["containerID"],
+                    }
+                },
+            )
         for c in pod["status"]["conditions"]:
             if c["type"] in {"Ready", "ContainersReady"}:
                 c.update(status="False", reason="PodCompleted")
@@ -156,8 +201,9 @@ class Kubelets:
     def _exceed_deadline(self, pod: Obj) -> None:
         if dig(pod, "status", "phase") not in {"Succeeded", "Failed"}:
             self._finish(pod)
-            pod["status"].update(phase="Failed", reason="DeadlineExceeded",
-                                 message="Pod was active on the node longer than the specified deadline")
+            pod["status"].update(
+                phase="Failed", reason="DeadlineExceeded", message="Pod was active on the node longer than the specified deadline"
+            )
 
     async def start_ephemeral(self, pod: Obj) -> None:
         """Start ephemeral containers that have no status yet."""
@@ -172,10 +218,13 @@ class Kubelets:
                 shown = running_container(p, container, rfc3339(self._stage.now()))
                 shown.update(ready=False)
                 if not self._has_image(p["spec"].get("nodeName", ""), container):
-                    shown.update(state={"waiting": {"reason": "ImagePullBackOff", "message":
-                                                    f'Back-off pulling image "{container["image"]}"'}}, imageID="")
+                    shown.update(
+                        state={"waiting": {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{container["image"]}"'}},
+                        imageID="",
+                    )
                     shown.pop("containerID", None)
                 p["status"].setdefault("ephemeralContainerStatuses", []).append(shown)
+
         self._change_pod(meta["namespace"], meta["name"], meta["uid"], start)
 
     async def stop(self, pod: Obj) -> bool:

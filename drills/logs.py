@@ -11,21 +11,25 @@ from drills.miniature import printed
 from drills.objects import Obj, dig, digest, parse_duration, parse_time, stable_fraction
 from drills.surroundings import Surroundings
 
-_ORDINARY = ("level=info msg=\"request served\" status=200 path=/healthz", "level=info msg=\"request served\" status=200",
-             "level=info msg=\"cache refreshed\"", "level=info msg=\"connection pool idle=4 active=2\"")
+_ORDINARY = (
+    'level=info msg="request served" status=200 path=/healthz',
+    'level=info msg="request served" status=200',
+    'level=info msg="cache refreshed"',
+    'level=info msg="connection pool idle=4 active=2"',
+)
 Line = tuple[datetime, str]
 
 
-def lines(around: Surroundings, pod: Obj, container: str, *, previous: bool, since: datetime, until: datetime,
-          zone: Any) -> list[Line]:
+def lines(around: Surroundings, pod: Obj, container: str, *, previous: bool, since: datetime, until: datetime, zone: Any) -> list[Line]:
     """Lines of one container between two moments, in order. `previous` gives those of the run before."""
     status: Obj = next((s for s in dig(pod, "status", "containerStatuses", default=[]) if s["name"] == container), {})
     if previous:
         gone = dig(status, "lastState", "terminated", default={})
         begun, ended = gone.get("startedAt"), gone.get("finishedAt")
     else:
-        running = dig(status, "state", "running") or dig(status, "state", "terminated") or dig(
-            status, "lastState", "terminated", default={})
+        running = (
+            dig(status, "state", "running") or dig(status, "state", "terminated") or dig(status, "lastState", "terminated", default={})
+        )
         begun, ended = running.get("startedAt"), running.get("finishedAt")
     if not begun:
         return []
@@ -89,5 +93,4 @@ _EPOCH = parse_time("2026-01-01T00:00:00Z")
 
 def _rhythm(pod: Obj, container: str, start: datetime, stop: datetime) -> Iterator[Line]:
     for number, text in enumerate(_ORDINARY):
-        yield from _written({"every": f"{23 + 17 * number}s", "text": f"{text} component={container}"}, stop, start, stop, pod,
-                            stop)
+        yield from _written({"every": f"{23 + 17 * number}s", "text": f"{text} component={container}"}, stop, start, stop, pod, stop)

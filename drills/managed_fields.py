@@ -13,16 +13,66 @@ from drills.patch import MERGE_KEYS
 
 Path = tuple[str, ...]
 
-_MAPS = frozenset({"labels", "annotations", "data", "stringData", "binaryData", "matchLabels", "nodeSelector", "limits",
-                   "requests", "capacity", "allocatable", "selector", "hard", "used"})
+_MAPS = frozenset(
+    {
+        "labels",
+        "annotations",
+        "data",
+        "stringData",
+        "binaryData",
+        "matchLabels",
+        "nodeSelector",
+        "limits",
+        "requests",
+        "capacity",
+        "allocatable",
+        "selector",
+        "hard",
+        "used",
+    }
+)
 _NOT_TRACKED = frozenset({"apiVersion", "kind"})
-_META_NOT_TRACKED = frozenset({"name", "namespace", "uid", "resourceVersion", "creationTimestamp", "generation",
-                               "managedFields", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"})
-_ATOMIC = frozenset({"selector", "fieldRef", "resourceFieldRef", "command", "args", "images", "affinity", "loadBalancer",
-                     "resourceRef", "scaleTargetRef", "involvedObject", "source", "state", "lastState", "nodeInfo"})
+_META_NOT_TRACKED = frozenset(
+    {
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "generation",
+        "managedFields",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    }
+)
+_ATOMIC = frozenset(
+    {
+        "selector",
+        "fieldRef",
+        "resourceFieldRef",
+        "command",
+        "args",
+        "images",
+        "affinity",
+        "loadBalancer",
+        "resourceRef",
+        "scaleTargetRef",
+        "involvedObject",
+        "source",
+        "state",
+        "lastState",
+        "nodeInfo",
+    }
+)
 _LIST_KEYS: dict[str, tuple[str, ...]] = {
-    "ports": ("containerPort", "protocol"), "conditions": ("type",), "ownerReferences": ("uid",),
-    "addresses": ("type",), "hostIPs": ("ip",), "podIPs": ("ip",), "topologySpreadConstraints": ("topologyKey",),
+    "ports": ("containerPort", "protocol"),
+    "conditions": ("type",),
+    "ownerReferences": ("uid",),
+    "addresses": ("type",),
+    "hostIPs": ("ip",),
+    "podIPs": ("ip",),
+    "topologySpreadConstraints": ("topologyKey",),
 }
 _NOT_ATOMIC_MAPS = frozenset({"state", "lastState", "nodeInfo", "loadBalancer", "selector"})
 
@@ -60,7 +110,7 @@ def _walk(value: Any, at: Path, field: str, out: set[Path]) -> None:
 def _walk_list(items: list[Any], at: Path, field: str, out: set[Path]) -> None:
     if field == "finalizers":
         out.add((*at, "."))
-        out.update((*at, f'v:{json.dumps(i)}') for i in items)
+        out.update((*at, f"v:{json.dumps(i)}") for i in items)
         return
     keys = _list_keys(items, field)
     if not keys:
@@ -128,15 +178,22 @@ def value_at(obj: Obj, path: Path) -> Any:
 
 
 def entry(manager: str, operation: str, at: str, api_version: str, owned: Iterable[Path], subresource: str = "") -> Obj:
-    out: Obj = {"manager": manager, "operation": operation, "apiVersion": api_version, "time": at,
-                "fieldsType": "FieldsV1", "fieldsV1": fields_v1(owned)}
+    out: Obj = {
+        "manager": manager,
+        "operation": operation,
+        "apiVersion": api_version,
+        "time": at,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields_v1(owned),
+    }
     if subresource:
         out["subresource"] = subresource
     return out
 
 
-def record_change(before: Obj | None, after: Obj, *, manager: str, operation: str, at: str, subresource: str = "",
-                  applied: Obj | None = None) -> list[Obj]:
+def record_change(
+    before: Obj | None, after: Obj, *, manager: str, operation: str, at: str, subresource: str = "", applied: Obj | None = None
+) -> list[Obj]:
     """The managedFields of `after`. An Update takes over the paths whose value it changed; paths that are gone leave
     every manager. With `applied` (server-side apply) the manager owns exactly what its intent names. `at` is RFC 3339."""
     api_version = str(after.get("apiVersion", ""))

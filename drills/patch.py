@@ -9,11 +9,24 @@ from drills.objects import Obj
 from drills.problems import ApiProblem, bad_request
 
 MERGE_KEYS: dict[str, str] = {
-    "containers": "name", "initContainers": "name", "ephemeralContainers": "name", "volumes": "name",
-    "env": "name", "volumeMounts": "mountPath", "volumeDevices": "devicePath", "conditions": "type",
-    "ownerReferences": "uid", "imagePullSecrets": "name", "hostAliases": "ip", "addresses": "type",
-    "topologySpreadConstraints": "topologyKey", "webhooks": "name", "secrets": "name", "resourceClaims": "name",
-    "podIPs": "ip", "schedulingGates": "name",
+    "containers": "name",
+    "initContainers": "name",
+    "ephemeralContainers": "name",
+    "volumes": "name",
+    "env": "name",
+    "volumeMounts": "mountPath",
+    "volumeDevices": "devicePath",
+    "conditions": "type",
+    "ownerReferences": "uid",
+    "imagePullSecrets": "name",
+    "hostAliases": "ip",
+    "addresses": "type",
+    "topologySpreadConstraints": "topologyKey",
+    "webhooks": "name",
+    "secrets": "name",
+    "resourceClaims": "name",
+    "podIPs": "ip",
+    "schedulingGates": "name",
 }
 """List field -> merge key, from the patchMergeKey tags of k8s.io/api (patchStrategy=merge)."""
 
@@ -38,8 +51,12 @@ def json_patch(doc: Obj, operations: list[Obj]) -> Obj:
         try:
             out = _operate(out, op)
         except (KeyError, IndexError, ValueError, TypeError) as error:
-            raise ApiProblem(422, "Invalid", "the server rejected our request due to an error in our request: "
-                             f"operation {number} ({op.get('op')} {op.get('path')}): {error}") from error
+            raise ApiProblem(
+                422,
+                "Invalid",
+                "the server rejected our request due to an error in our request: "
+                f"operation {number} ({op.get('op')} {op.get('path')}): {error}",
+            ) from error
     return out
 
 
@@ -181,8 +198,7 @@ def _reorder(out: Obj, field: str, order: list[Any]) -> None:
     if not isinstance(items, list):
         return
     key = merge_key(field, [*items, *order])
-    rank = {(o.get(key) if isinstance(o, dict) and key else o): n for n, o in enumerate(order)
-            if not isinstance(o, (list,))}
+    rank = {(o.get(key) if isinstance(o, dict) and key else o): n for n, o in enumerate(order) if not isinstance(o, (list,))}
     items.sort(key=lambda i: rank.get(i.get(key) if isinstance(i, dict) and key else i, len(rank)))
 
 

@@ -56,8 +56,7 @@ def apply_step(server: DrillServer, step: dict[str, Any]) -> None:
 def present(server: DrillServer) -> World:
     """The stored objects as a world of their own, with the served world's surroundings and addresses."""
     old = server.world
-    world = World(now=server.clock(), seed=old.seed, surroundings=old.surroundings, pullable=old.pullable,
-                  next_ip=old.next_ip)
+    world = World(now=server.clock(), seed=old.seed, surroundings=old.surroundings, pullable=old.pullable, next_ip=old.next_ip)
     for kind in server.kinds:
         if kind.group == "events.k8s.io":
             continue

@@ -14,14 +14,26 @@ from drills.objects import Obj
 class ApiProblem(Exception):
     """An answer other than success. `status` is the metav1.Status to send, `headers` go with it."""
 
-    def __init__(self, code: int, reason: str, message: str, details: Obj | None = None,
-                 headers: dict[str, str] | None = None, metadata: Obj | None = None) -> None:
+    def __init__(
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        details: Obj | None = None,
+        headers: dict[str, str] | None = None,
+        metadata: Obj | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.headers = headers or {}
         self.status: Obj = {
-            "kind": "Status", "apiVersion": "v1", "metadata": metadata or {}, "status": "Failure",
-            "message": message, "reason": reason, "code": code,
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": metadata or {},
+            "status": "Failure",
+            "message": message,
+            "reason": reason,
+            "code": code,
         }
         if details:
             self.status["details"] = details
@@ -49,16 +61,14 @@ def already_exists(kind: Kind, name: str) -> ApiProblem:
 
 def conflict(kind: Kind, name: str, why: str | None = None) -> ApiProblem:
     why = why or "the object has been modified; please apply your changes to the latest version and try again"
-    return ApiProblem(409, "Conflict", f'Operation cannot be fulfilled on {kind.qualified} "{name}": {why}',
-                      _details(kind, name))
+    return ApiProblem(409, "Conflict", f'Operation cannot be fulfilled on {kind.qualified} "{name}": {why}', _details(kind, name))
 
 
 def forbidden(kind: Kind, name: str, user: str, verb: str, namespace: str, subresource: str = "") -> ApiProblem:
     where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
     resource = f"{kind.plural}/{subresource}" if subresource else kind.plural
     target = f'{kind.qualified} "{name}"' if name else kind.qualified
-    message = (f'{target} is forbidden: User "{user}" cannot {verb} resource "{resource}" '
-               f'in API group "{kind.group}"{where}')
+    message = f'{target} is forbidden: User "{user}" cannot {verb} resource "{resource}" in API group "{kind.group}"{where}'
     return ApiProblem(403, "Forbidden", message, _details(kind, name))
 
 
@@ -81,12 +91,14 @@ def method_not_allowed(message: str = "the server does not allow this method on 
 def invalid(kind: Kind, name: str, causes: list[tuple[str, str, str]]) -> ApiProblem:
     """422. `causes` are (field, reason such as FieldValueRequired, message)."""
     text = ", ".join(f"{field}: {message}" for field, _, message in causes)
-    details = {"name": name, "kind": kind.kind,
-               "causes": [{"reason": reason, "message": message, "field": field} for field, reason, message in causes]}
+    details = {
+        "name": name,
+        "kind": kind.kind,
+        "causes": [{"reason": reason, "message": message, "field": field} for field, reason, message in causes],
+    }
     if kind.group:
         details["group"] = kind.group
-    return ApiProblem(422, "Invalid", f'{kind.kind}{"." + kind.group if kind.group else ""} "{name}" is invalid: {text}',
-                      details)
+    return ApiProblem(422, "Invalid", f'{kind.kind}{"." + kind.group if kind.group else ""} "{name}" is invalid: {text}', details)
 
 
 def expired(message: str, metadata: Obj | None = None) -> ApiProblem:
@@ -98,9 +110,12 @@ def too_old(requested: int, current: int) -> ApiProblem:
 
 
 def too_large(requested: int, current: int) -> ApiProblem:
-    return ApiProblem(504, "Timeout", f"Too large resource version: {requested}, current: {current}",
-                      {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
-                       "retryAfterSeconds": 1})
+    return ApiProblem(
+        504,
+        "Timeout",
+        f"Too large resource version: {requested}, current: {current}",
+        {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1},
+    )
 
 
 def too_many_requests(seconds: int, message: str | None = None, causes: list[Obj] | None = None) -> ApiProblem:

@@ -21,22 +21,49 @@ class Message:
     fields: dict[int, tuple[str, Any]] = field(default_factory=dict)
 
 
-_META = Message({1: ("name", "string"), 2: ("generateName", "string"), 3: ("namespace", "string"), 11: ("labels", "map"),
-                 12: ("annotations", "map")})
-_RESOURCE = Message({1: ("namespace", "string"), 2: ("verb", "string"), 3: ("group", "string"), 4: ("version", "string"),
-                     5: ("resource", "string"), 6: ("subresource", "string"), 7: ("name", "string")})
+_META = Message(
+    {1: ("name", "string"), 2: ("generateName", "string"), 3: ("namespace", "string"), 11: ("labels", "map"), 12: ("annotations", "map")}
+)
+_RESOURCE = Message(
+    {
+        1: ("namespace", "string"),
+        2: ("verb", "string"),
+        3: ("group", "string"),
+        4: ("version", "string"),
+        5: ("resource", "string"),
+        6: ("subresource", "string"),
+        7: ("name", "string"),
+    }
+)
 _KINDS: dict[str, Message] = {
     "Namespace": Message({1: ("metadata", _META)}),
     "ServiceAccount": Message({1: ("metadata", _META)}),
     "ConfigMap": Message({1: ("metadata", _META), 2: ("data", "map"), 3: ("binaryData", "bytesmap"), 4: ("immutable", "bool")}),
     "Secret": Message({1: ("metadata", _META), 2: ("data", "bytesmap"), 3: ("type", "string"), 4: ("stringData", "map")}),
-    "SelfSubjectAccessReview": Message({1: ("metadata", _META), 2: ("spec", Message({
-        1: ("resourceAttributes", _RESOURCE),
-        2: ("nonResourceAttributes", Message({1: ("path", "string"), 2: ("verb", "string")}))}))}),
+    "SelfSubjectAccessReview": Message(
+        {
+            1: ("metadata", _META),
+            2: (
+                "spec",
+                Message(
+                    {
+                        1: ("resourceAttributes", _RESOURCE),
+                        2: ("nonResourceAttributes", Message({1: ("path", "string"), 2: ("verb", "string")})),
+                    }
+                ),
+            ),
+        }
+    ),
     "SelfSubjectRulesReview": Message({1: ("metadata", _META), 2: ("spec", Message({1: ("namespace", "string")}))}),
     "SelfSubjectReview": Message({1: ("metadata", _META)}),
-    "DeleteOptions": Message({1: ("gracePeriodSeconds", "int"), 2: ("preconditions", Message({
-        1: ("uid", "string"), 2: ("resourceVersion", "string")})), 4: ("propagationPolicy", "string"), 5: ("dryRun", "strings")}),
+    "DeleteOptions": Message(
+        {
+            1: ("gracePeriodSeconds", "int"),
+            2: ("preconditions", Message({1: ("uid", "string"), 2: ("resourceVersion", "string")})),
+            4: ("propagationPolicy", "string"),
+            5: ("dryRun", "strings"),
+        }
+    ),
 }
 _UNKNOWN = Message({1: ("typeMeta", Message({1: ("apiVersion", "string"), 2: ("kind", "string")})), 2: ("raw", "bytes")})
 
@@ -44,12 +71,13 @@ _UNKNOWN = Message({1: ("typeMeta", Message({1: ("apiVersion", "string"), 2: ("k
 def decode(body: bytes) -> Obj:
     """The object in a protobuf body. Raises ApiProblem (415) for a kind that is not in the table or a broken body."""
     try:
-        envelope = _read(body[len(MAGIC):], _UNKNOWN)
+        envelope = _read(body[len(MAGIC) :], _UNKNOWN)
         named = envelope.get("typeMeta", {})
         message = _KINDS.get(named.get("kind", ""))
         if message is None:
-            raise unsupported_media("the body of the request was in an unknown format - accepted media types include: "
-                                    "application/json, application/yaml")
+            raise unsupported_media(
+                "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml"
+            )
         return {**named, **_read(envelope.get("raw", b""), message)}
     except (IndexError, ValueError) as error:
         raise unsupported_media(f"the body is not valid protobuf: {error}") from error
@@ -78,7 +106,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
             size, at = _varint(data, at)
             if at + size > len(data):
                 raise ValueError("it ends too early")
-            yield number, data[at:at + size]
+            yield number, data[at : at + size]
             at += size
         elif wire in {1, 5}:
             at += 8 if wire == 1 else 4

@@ -56,8 +56,9 @@ class Pulse:
                 continue
             renewed = dig(lease, "spec", "renewTime")
             if renewed and (now - parse_time(renewed)).total_seconds() >= _LEASE_SECONDS:
-                self._stage.store.put(kind, {**lease, "metadata": dict(lease["metadata"]),
-                                             "spec": {**lease["spec"], "renewTime": rfc3339_micro(now)}})
+                self._stage.store.put(
+                    kind, {**lease, "metadata": dict(lease["metadata"]), "spec": {**lease["spec"], "renewTime": rfc3339_micro(now)}}
+                )
 
     def _reports(self, node: str) -> bool:
         entry = self._stage.store.find(self._stage.kind("v1", "Node"), "", node)
@@ -89,13 +90,17 @@ class Pulse:
             if age > _EVENT_LIFE:
                 self._stage.store.remove(kind, event["metadata"]["namespace"], event["metadata"]["name"])
             elif self._goes_on(event, age):
-                self._stage.store.put(kind, {**event, "metadata": dict(event["metadata"]), "count": int(event["count"]) + 1,
-                                             "lastTimestamp": rfc3339(now)})
+                self._stage.store.put(
+                    kind, {**event, "metadata": dict(event["metadata"]), "count": int(event["count"]) + 1, "lastTimestamp": rfc3339(now)}
+                )
 
     def _goes_on(self, event: Obj, age: timedelta) -> bool:
         """A warning that has come again and again, about a pod that is not ready yet, comes once more a minute later."""
-        if event.get("type") != "Warning" or int(event.get("count") or 0) < 2 or not (
-                _REPEAT_SECONDS <= age.total_seconds() < 3 * _REPEAT_SECONDS):
+        if (
+            event.get("type") != "Warning"
+            or int(event.get("count") or 0) < 2
+            or not (_REPEAT_SECONDS <= age.total_seconds() < 3 * _REPEAT_SECONDS)
+        ):
             return False
         about = event["involvedObject"]
         if about["kind"] != "Pod":

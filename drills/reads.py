@@ -34,16 +34,18 @@ def selection(target: Target, query: Query) -> tuple[Match, bool]:
 def as_events_v1(obj: Obj) -> Obj:
     """A core/v1 Event seen as events.k8s.io/v1."""
     source = obj.get("source") or {}
-    out = {k: v for k, v in obj.items()
-           if k not in {"involvedObject", "message", "source", "firstTimestamp", "lastTimestamp", "count"}}
+    out = {k: v for k, v in obj.items() if k not in {"involvedObject", "message", "source", "firstTimestamp", "lastTimestamp", "count"}}
     out["apiVersion"] = "events.k8s.io/v1"
     out["regarding"] = obj.get("involvedObject", {})
     out["note"] = obj.get("message", "")
     out.setdefault("reportingController", obj.get("reportingComponent", ""))
     out.pop("reportingComponent", None)
     out["deprecatedSource"] = source
-    for new, old in (("deprecatedFirstTimestamp", "firstTimestamp"), ("deprecatedLastTimestamp", "lastTimestamp"),
-                     ("deprecatedCount", "count")):
+    for new, old in (
+        ("deprecatedFirstTimestamp", "firstTimestamp"),
+        ("deprecatedLastTimestamp", "lastTimestamp"),
+        ("deprecatedCount", "count"),
+    ):
         if obj.get(old) is not None:
             out[new] = obj[old]
     return out
@@ -83,14 +85,19 @@ def list_body(store: Store, target: Target, query: Query, view: View, now: datet
         store.keep_snapshot(kind, rv, items)
         meta["continue"] = _token(rv, page[-1][0])
         if not filtered:
-            meta["remainingItemCount"] = sum(1 for k, _ in items[rest:]
-                                             if not target.namespace or k[0] == target.namespace)
+            meta["remainingItemCount"] = sum(1 for k, _ in items[rest:] if not target.namespace or k[0] == target.namespace)
     entries = [seen_as(kind, e) for _, e in page]
     if view.form == "table":
         return encode(render(kind, entries, now, meta, include=view.include))
     if view.form == "metadata":
-        return encode({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta,
-                       "items": [partial(e.obj) for e in entries]})
+        return encode(
+            {
+                "kind": "PartialObjectMetadataList",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": meta,
+                "items": [partial(e.obj) for e in entries],
+            }
+        )
     custom = store.is_custom(kind)
     head = encode({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta})
     return head[:-1] + b',"items":[' + b",".join(e.raw if custom else e.item for e in entries) + b"]}"
@@ -111,8 +118,17 @@ def _snapshot(store: Store, kind: Kind, query: Query) -> tuple[int, list[tuple[K
         except ApiProblem as problem:
             raise expired(str(problem), {"continue": _token(-1, start)}) from None
     if match and not wanted:
-        raise invalid(kind, "", [("resourceVersionMatch", "FieldValueForbidden", "Forbidden: resourceVersionMatch is "
-                                  "forbidden unless resourceVersion is provided")])
+        raise invalid(
+            kind,
+            "",
+            [
+                (
+                    "resourceVersionMatch",
+                    "FieldValueForbidden",
+                    "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
+                )
+            ],
+        )
     now_rv, items = store.frozen(kind)
     if wanted and wanted != "0":
         if not wanted.isdigit():
@@ -125,8 +141,9 @@ def _snapshot(store: Store, kind: Kind, query: Query) -> tuple[int, list[tuple[K
     return now_rv, items, None
 
 
-def _take(items: list[tuple[Key, Entry]], start: Key | None, namespace: str, match: Match,
-          limit: int) -> tuple[list[tuple[Key, Entry]], int | None]:
+def _take(
+    items: list[tuple[Key, Entry]], start: Key | None, namespace: str, match: Match, limit: int
+) -> tuple[list[tuple[Key, Entry]], int | None]:
     page: list[tuple[Key, Entry]] = []
     for at, (key, entry) in enumerate(items):
         if (start is not None and key <= start) or (namespace and key[0] != namespace) or not match(entry.obj):

@@ -16,14 +16,19 @@ def answer(plural: str, body: Obj, faults: Faults) -> Obj:
         return {**body, "status": {"userInfo": {"username": USER, "groups": GROUPS}}}
     if plural == "selfsubjectrulesreviews":
         rules = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
-        return {**body, "spec": body.get("spec", {}), "status": {
-            "resourceRules": rules, "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}], "incomplete": False}}
+        return {
+            **body,
+            "spec": body.get("spec", {}),
+            "status": {"resourceRules": rules, "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}], "incomplete": False},
+        }
     wanted = dig(body, "spec", "resourceAttributes", default={})
     resource = wanted.get("resource", "")
     if wanted.get("subresource"):
         resource += f"/{wanted['subresource']}"
-    denied = any(rule["action"] == "forbidden" and faults_match(rule, resource, str(wanted.get("namespace", "")),
-                                                                str(wanted.get("verb", ""))) for rule in faults.rows())
+    denied = any(
+        rule["action"] == "forbidden" and faults_match(rule, resource, str(wanted.get("namespace", "")), str(wanted.get("verb", "")))
+        for rule in faults.rows()
+    )
     return {**body, "status": {"allowed": not denied, **({"reason": "RBAC: no rule allows it"} if denied else {})}}
 
 

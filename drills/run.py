@@ -53,8 +53,10 @@ class ThreadedServer:
 
     def call(self, function: Callable[[], T], timeout: float = 10.0) -> T:
         """Run `function` on the server's thread. Raises what it raises, or TimeoutError."""
+
         async def on_loop() -> T:
             return function()
+
         return asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(timeout)
 
 

@@ -14,11 +14,22 @@ def read_scale(entry: Entry) -> Obj:
     obj = entry.obj
     meta = obj["metadata"]
     selector = dig(obj, "spec", "selector", "matchLabels", default={})
-    return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": {
-        "name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"], "resourceVersion": meta["resourceVersion"],
-        "creationTimestamp": meta["creationTimestamp"]}, "spec": {"replicas": dig(obj, "spec", "replicas", default=0)},
-        "status": {"replicas": dig(obj, "status", "replicas", default=0),
-                   "selector": ",".join(f"{k}={v}" for k, v in sorted(selector.items()))}}
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {
+            "name": meta["name"],
+            "namespace": meta["namespace"],
+            "uid": meta["uid"],
+            "resourceVersion": meta["resourceVersion"],
+            "creationTimestamp": meta["creationTimestamp"],
+        },
+        "spec": {"replicas": dig(obj, "spec", "replicas", default=0)},
+        "status": {
+            "replicas": dig(obj, "status", "replicas", default=0),
+            "selector": ",".join(f"{k}={v}" for k, v in sorted(selector.items())),
+        },
+    }
 
 
 def write_scale(writes: Writes, store: Store, target: Target, body: Obj, query: Query, agent: str) -> Entry:

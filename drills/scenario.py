@@ -53,9 +53,15 @@ def parse(raw: dict[str, Any], where: str) -> Scenario:
         answer = dict(raw["answer"])
         for word in ("shared", "decoys", "words"):
             answer[word] = tuple(answer.get(word, ()))
-        return Scenario(id=str(raw["id"]), title=str(raw["title"]), story=dict(raw["story"]),
-                        description=str(raw["description"]).strip(), answer=Answer(**answer), data=raw,
-                        seed=int(raw.get("seed", 0)))
+        return Scenario(
+            id=str(raw["id"]),
+            title=str(raw["title"]),
+            story=dict(raw["story"]),
+            description=str(raw["description"]).strip(),
+            answer=Answer(**answer),
+            data=raw,
+            seed=int(raw.get("seed", 0)),
+        )
     except KeyError as error:
         raise ScenarioError(f"{where}: field {error} is missing") from error
     except TypeError as error:

@@ -9,8 +9,11 @@ from drills.objects import Obj, dig
 def schedule(stage: Backstage, pod: Obj) -> str | None:
     """The name of a node whose kubelet works and that may take the pod; None when there is none."""
     spec = pod["spec"]
-    fitting = [e.obj["metadata"]["name"] for e in stage.store.entries(stage.kind("v1", "Node"))
-               if _tolerated(e.obj, spec) and stage.node_works(e.obj["metadata"]["name"]) and _fits_affinity(e.obj, spec)]
+    fitting = [
+        e.obj["metadata"]["name"]
+        for e in stage.store.entries(stage.kind("v1", "Node"))
+        if _tolerated(e.obj, spec) and stage.node_works(e.obj["metadata"]["name"]) and _fits_affinity(e.obj, spec)
+    ]
     if not fitting:
         return None
     load: dict[str, int] = dict.fromkeys(fitting, 0)
@@ -25,9 +28,12 @@ def _tolerated(node: Obj, spec: Obj) -> bool:
     for taint in dig(node, "spec", "taints", default=[]):
         if taint["effect"] == "PreferNoSchedule":
             continue
-        if not any((t.get("key") in {None, "", taint["key"]}) and t.get("effect") in {None, "", taint["effect"]}
-                   and (t.get("operator") == "Exists" or t.get("value", "") == taint.get("value", ""))
-                   for t in spec.get("tolerations", [])):
+        if not any(
+            (t.get("key") in {None, "", taint["key"]})
+            and t.get("effect") in {None, "", taint["effect"]}
+            and (t.get("operator") == "Exists" or t.get("value", "") == taint.get("value", ""))
+            for t in spec.get("tolerations", [])
+        ):
             return False
     return True
 
@@ -39,8 +45,11 @@ def _fits_affinity(node: Obj, spec: Obj) -> bool:
     terms = dig(spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
     if not terms:
         return True
-    return any(all(_expression(e, labels.get(e["key"])) for e in t.get("matchExpressions") or [])
-               and all(_expression(e, node["metadata"]["name"]) for e in t.get("matchFields") or []) for t in terms)
+    return any(
+        all(_expression(e, labels.get(e["key"])) for e in t.get("matchExpressions") or [])
+        and all(_expression(e, node["metadata"]["name"]) for e in t.get("matchFields") or [])
+        for t in terms
+    )
 
 
 def _expression(e: Obj, value: str | None) -> bool:

@@ -88,12 +88,37 @@ def matches_selector(selector: Obj | None, labels: dict[str, str]) -> bool:
 
 _META = {"metadata.name", "metadata.namespace"}
 _FIELDS: dict[str, frozenset[str]] = {
-    "pods": frozenset({"spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
-                       "spec.hostNetwork", "status.phase", "status.podIP", "status.nominatedNodeName"}),
-    "events": frozenset({"involvedObject.kind", "involvedObject.namespace", "involvedObject.name",
-                         "involvedObject.uid", "involvedObject.apiVersion", "involvedObject.resourceVersion",
-                         "involvedObject.fieldPath", "reason", "reportingComponent", "source", "type",
-                         "regarding.kind", "regarding.namespace", "regarding.name", "regarding.uid"}),
+    "pods": frozenset(
+        {
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
+        }
+    ),
+    "events": frozenset(
+        {
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+        }
+    ),
     "nodes": frozenset({"spec.unschedulable"}),
     "namespaces": frozenset({"status.phase"}),
     "secrets": frozenset({"type"}),
@@ -126,6 +151,6 @@ def parse_fields(text: str, plural: str) -> Match:
             raise bad_request(f"invalid field selector: {term!r}; can't understand")
         field, operator, value = match.groups()
         if field not in allowed:
-            raise ApiProblem(400, "BadRequest", f'field label not supported: {field}')
+            raise ApiProblem(400, "BadRequest", f"field label not supported: {field}")
         tests.append((field, value.replace("\\", ""), operator != "!="))
     return lambda obj: all((_field_value(obj, f) == v) == want for f, v, want in tests)

@@ -51,8 +51,17 @@ class DrillServer:
     probe pauses (2.0: twice as fast); time stamps always come from `clock`, which returns an aware datetime.
     `bookmark_seconds`: how often a quiet watch gets a bookmark."""
 
-    def __init__(self, scenario: Scenario | None, *, port: int = 0, token: str | None = None, speed: float = 1.0,
-                 seed: int = 0, clock: Callable[[], datetime] = utc_now, bookmark_seconds: float = 20.0) -> None:
+    def __init__(
+        self,
+        scenario: Scenario | None,
+        *,
+        port: int = 0,
+        token: str | None = None,
+        speed: float = 1.0,
+        seed: int = 0,
+        clock: Callable[[], datetime] = utc_now,
+        bookmark_seconds: float = 20.0,
+    ) -> None:
         self.scenario, self.token, self.speed, self.clock = scenario, token, speed, clock
         self.bookmark_seconds = bookmark_seconds
         self.kinds = KindTable()
@@ -120,9 +129,19 @@ class DrillServer:
         spec = definition["spec"]
         names = spec["names"]
         for version in spec["versions"]:
-            self.kinds.add(Kind(spec["group"], version["name"], names["kind"], names["plural"],
-                                spec.get("scope", "Namespaced") == "Namespaced", tuple(names.get("shortNames", ())), (),
-                                ("status",), singular=names.get("singular", "")))
+            self.kinds.add(
+                Kind(
+                    spec["group"],
+                    version["name"],
+                    names["kind"],
+                    names["plural"],
+                    spec.get("scope", "Namespaced") == "Namespaced",
+                    tuple(names.get("shortNames", ())),
+                    (),
+                    ("status",),
+                    singular=names.get("singular", ""),
+                )
+            )
 
     async def stop(self) -> None:
         """Close every connection and end the background work."""
@@ -138,11 +157,15 @@ class DrillServer:
     def write_kubeconfig(self, path: str | Path) -> None:
         """A kubeconfig with one context, `drill`, readable by its owner alone."""
         user: Obj = {"token": self.token} if self.token else {}
-        config = {"apiVersion": "v1", "kind": "Config", "current-context": "drill",
-                  "clusters": [{"name": "drill", "cluster": {"server": self.url}}],
-                  "users": [{"name": "on-call", "user": user}],
-                  "contexts": [{"name": "drill", "context": {"cluster": "drill", "user": "on-call", "namespace": "default"}}],
-                  "preferences": {}}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "drill",
+            "clusters": [{"name": "drill", "cluster": {"server": self.url}}],
+            "users": [{"name": "on-call", "user": user}],
+            "contexts": [{"name": "drill", "context": {"cluster": "drill", "user": "on-call", "namespace": "default"}}],
+            "preferences": {},
+        }
         target = Path(path)
         target.touch(mode=0o600)
         target.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
@@ -166,21 +189,20 @@ class DrillServer:
             return await self._dispatch(request, path)
         except ApiProblem as problem:
             self.requests[(request.method, "", problem.code)] += 1
-            return web.Response(status=problem.code, body=encode(problem.status), content_type=_JSON,
-                                headers=problem.headers)
+            return web.Response(status=problem.code, body=encode(problem.status), content_type=_JSON, headers=problem.headers)
 
     async def _dispatch(self, request: web.Request, path: str) -> web.StreamResponse:
         query = Query.parse(request.rel_url.raw_query_string)
         target = parse_target(self.kinds, request.raw_path)
         verb = verb_of(request.method, target, query) if target else request.method.lower()
         await self.faults.thawed()
-        rule = self.faults.pick(resource=target.resource if target else "", namespace=target.namespace if target else "",
-                                verb=verb, path=path)
+        rule = self.faults.pick(
+            resource=target.resource if target else "", namespace=target.namespace if target else "", verb=verb, path=path
+        )
         if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
             raise unauthorized()
         if rule is not None:
-            await self._act(rule, target.kind if target else None, target.name if target else "",
-                            target.namespace if target else "", verb)
+            await self._act(rule, target.kind if target else None, target.name if target else "", target.namespace if target else "", verb)
         cut = rule.after_bytes if rule is not None and rule.action == "cut" else None
         if target is None:
             return await self._about_itself(request, path, query)
@@ -208,11 +230,11 @@ class DrillServer:
             body = discovery.VERSION
         elif parts == ["api"] or parts == ["apis"]:
             if wants_aggregated:
-                return web.Response(body=encode(discovery.aggregated(self.kinds, core=parts == ["api"])),
-                                    headers={"Content-Type": "application/json;g=apidiscovery.k8s.io;v=v2;"
-                                                             "as=APIGroupDiscoveryList"})
-            body = discovery.api_versions(self.url.removeprefix("http://")) if parts == ["api"] else (
-                discovery.group_list(self.kinds))
+                return web.Response(
+                    body=encode(discovery.aggregated(self.kinds, core=parts == ["api"])),
+                    headers={"Content-Type": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"},
+                )
+            body = discovery.api_versions(self.url.removeprefix("http://")) if parts == ["api"] else (discovery.group_list(self.kinds))
         elif len(parts) == 2 and parts[0] == "api":
             body = discovery.resource_list(self.kinds, "", parts[1])
         elif len(parts) == 2 and parts[0] == "apis" and parts[1] in self.kinds.groups():
@@ -224,13 +246,19 @@ class DrillServer:
         elif parts[:2] == ["openapi", "v2"]:
             return web.Response(body=b"", content_type="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
         elif parts and parts[0] in {"readyz", "livez", "healthz"}:
-            status, text = health.check(parts[0], self.world.surroundings.health, verbose="verbose" in query.values,
-                                        only="/".join(parts[1:]), excluded=query.every("exclude"))
+            status, text = health.check(
+                parts[0],
+                self.world.surroundings.health,
+                verbose="verbose" in query.values,
+                only="/".join(parts[1:]),
+                excluded=query.every("exclude"),
+            )
             return web.Response(status=status, text=text)
         elif parts == ["metrics"]:
             counts = {k.qualified: self.store.count(k) for k in self.kinds if k.group != "events.k8s.io"}
-            return web.Response(text=health.metrics(self.world.surroundings.health, counts, dict(self.requests),
-                                                    self.started_at, self.clock()))
+            return web.Response(
+                text=health.metrics(self.world.surroundings.health, counts, dict(self.requests), self.started_at, self.clock())
+            )
         if body is None:
             raise no_such_path()
         return web.Response(body=encode(body), content_type=_JSON)
@@ -247,8 +275,12 @@ class DrillServer:
     async def _control(self, request: web.Request, path: str) -> web.StreamResponse:
         """`/_drill/faults` (GET, POST a rule, DELETE), `/_drill/{freeze,thaw,compact,expire,cut}` (POST)."""
         actions: dict[str, Callable[[], object]] = {
-            "freeze": self.faults.freeze, "thaw": self.faults.thaw, "compact": self.store.compact,
-            "expire": self.expire_watches, "cut": self.cut_streams}
+            "freeze": self.faults.freeze,
+            "thaw": self.faults.thaw,
+            "compact": self.store.compact,
+            "expire": self.expire_watches,
+            "cut": self.cut_streams,
+        }
         word = path.removeprefix("/_drill/")
         if word == "faults":
             if request.method == "POST":
@@ -262,5 +294,4 @@ class DrillServer:
             actions[word]()
         else:
             return web.json_response(no_such_path().status, status=404)
-        return web.json_response({"faults": self.faults.rows(), "frozen": self.faults.frozen,
-                                  "version": self.store.version})
+        return web.json_response({"faults": self.faults.rows(), "frozen": self.faults.frozen, "version": self.store.version})

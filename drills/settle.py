@@ -37,8 +37,7 @@ def settle(of: Of, now: datetime) -> Changes:
             sets[ref["uid"]].append({**rs, "status": status})
     for deployment in of("Deployment"):
         mine = sets[deployment["metadata"]["uid"]]
-        _note(out, deployment, {"status": _deployment(deployment, mine, [p for rs in mine for p in
-                                                                         owned[rs["metadata"]["uid"]]], now)})
+        _note(out, deployment, {"status": _deployment(deployment, mine, [p for rs in mine for p in owned[rs["metadata"]["uid"]]], now)})
     for stateful in of("StatefulSet"):
         _note(out, stateful, {"status": _stateful_set(stateful, owned[stateful["metadata"]["uid"]])})
     nodes = list(of("Node"))
@@ -97,24 +96,31 @@ def _share(value: Any, of: int, *, up: bool) -> int:
 
 def _last_change(pods: list[Obj], fallback: str, *, ready: bool) -> str:
     """When the readiness of these pods last went to `ready`."""
-    stamps = [c["lastTransitionTime"] for p in pods if (c := condition(p, "Ready")) and (c["status"] == "True") == ready
-              and c.get("lastTransitionTime")]
+    stamps = [
+        c["lastTransitionTime"]
+        for p in pods
+        if (c := condition(p, "Ready")) and (c["status"] == "True") == ready and c.get("lastTransitionTime")
+    ]
     return max(stamps, default=fallback)
 
 
 def _deployment(deployment: Obj, sets: list[Obj], pods: list[Obj], now: datetime) -> Obj:
     spec, meta = deployment["spec"], deployment["metadata"]
     want = int(spec.get("replicas", 1))
-    newest = max(sets, key=lambda s: int(s["metadata"].get("annotations", {}).get(
-        "deployment.kubernetes.io/revision", 0)), default=None)
+    newest = max(sets, key=lambda s: int(s["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", 0)), default=None)
     total = sum(int(s["status"].get("replicas", 0)) for s in sets)
     ready = sum(int(s["status"].get("readyReplicas", 0)) for s in sets)
     updated = int(newest["status"].get("replicas", 0)) if newest else 0
     rolling = dig(spec, "strategy", "rollingUpdate", default={}) if dig(spec, "strategy", "type") != "Recreate" else {}
     floor = want - _share(rolling.get("maxUnavailable", "25%"), want, up=False)
     available = ready >= floor
-    out: Obj = {"observedGeneration": meta.get("generation", 1), "replicas": total, "updatedReplicas": updated,
-                "readyReplicas": ready, "availableReplicas": ready}
+    out: Obj = {
+        "observedGeneration": meta.get("generation", 1),
+        "replicas": total,
+        "updatedReplicas": updated,
+        "readyReplicas": ready,
+        "availableReplicas": ready,
+    }
     if total > ready:
         out["unavailableReplicas"] = max(want, total) - ready
     elif want > ready:
@@ -125,11 +131,24 @@ def _deployment(deployment: Obj, sets: list[Obj], pods: list[Obj], now: datetime
     before = {c["type"]: c for c in dig(deployment, "status", "conditions", default=[])}
     flipped = _last_change(pods, begun, ready=False) if not available else begun
     out["conditions"] = [
-        _condition(before, "Available", available,
-                   "MinimumReplicasAvailable" if available else "MinimumReplicasUnavailable",
-                   f"Deployment {'has' if available else 'does not have'} minimum availability.", flipped, now),
-        _progressing(before, deployment, newest, updated >= want and total == updated and ready >= want,
-                     [p for p in pods if newest and (controller_of(p) or {}).get("uid") == newest["metadata"]["uid"]], now)]
+        _condition(
+            before,
+            "Available",
+            available,
+            "MinimumReplicasAvailable" if available else "MinimumReplicasUnavailable",
+            f"Deployment {'has' if available else 'does not have'} minimum availability.",
+            flipped,
+            now,
+        ),
+        _progressing(
+            before,
+            deployment,
+            newest,
+            updated >= want and total == updated and ready >= want,
+            [p for p in pods if newest and (controller_of(p) or {}).get("uid") == newest["metadata"]["uid"]],
+            now,
+        ),
+    ]
     return out
 
 
@@ -142,8 +161,7 @@ def _was_ready(pod: Obj) -> bool:
     return found["status"] == "True" or age > timedelta(seconds=60)
 
 
-def _progressing(before: dict[str, Obj], deployment: Obj, newest: Obj | None, complete: bool, pods: list[Obj],
-                 now: datetime) -> Obj:
+def _progressing(before: dict[str, Obj], deployment: Obj, newest: Obj | None, complete: bool, pods: list[Obj], now: datetime) -> Obj:
     name = newest["metadata"]["name"] if newest else deployment["metadata"]["name"]
     rolled = newest["metadata"]["creationTimestamp"] if newest else deployment["metadata"]["creationTimestamp"]
     done = rfc3339(parse_time(rolled) + timedelta(seconds=30))
@@ -156,9 +174,15 @@ def _progressing(before: dict[str, Obj], deployment: Obj, newest: Obj | None, co
     if age > timedelta(hours=1) or sum(1 for p in pods if _was_ready(p)) >= wanted:  # it had finished before pods failed
         return _condition(before, "Progressing", True, "NewReplicaSetAvailable", succeeded, done, now)
     if age > timedelta(seconds=int(deployment["spec"].get("progressDeadlineSeconds", 600))):
-        return _condition(before, "Progressing", False, "ProgressDeadlineExceeded",
-                          f'ReplicaSet "{name}" has timed out progressing.',
-                          rfc3339(parse_time(rolled) + timedelta(seconds=600)), now)
+        return _condition(
+            before,
+            "Progressing",
+            False,
+            "ProgressDeadlineExceeded",
+            f'ReplicaSet "{name}" has timed out progressing.',
+            rfc3339(parse_time(rolled) + timedelta(seconds=600)),
+            now,
+        )
     return _condition(before, "Progressing", True, "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.', rolled, now)
 
 
@@ -171,8 +195,7 @@ def _condition(before: dict[str, Obj], kind: str, value: bool, reason: str, mess
         since = old["lastTransitionTime"]
     elif old:
         since = max(since, old["lastTransitionTime"])
-    return {"type": kind, "status": status, "lastUpdateTime": since, "lastTransitionTime": since, "reason": reason,
-            "message": message}
+    return {"type": kind, "status": status, "lastUpdateTime": since, "lastTransitionTime": since, "reason": reason, "message": message}
 
 
 def _stateful_set(stateful: Obj, pods: list[Obj]) -> Obj:
@@ -183,9 +206,17 @@ def _stateful_set(stateful: Obj, pods: list[Obj]) -> Obj:
     update = before.get("updateRevision") or (codes[-1] if codes else f"{name}-0")
     current = before.get("currentRevision") or update
     updated = sum(1 for p in pods if is_active(p) and p["metadata"]["labels"].get("controller-revision-hash") == update)
-    out: Obj = {"observedGeneration": stateful["metadata"].get("generation", 1), "replicas": total, "readyReplicas": ready,
-                "currentReplicas": total if current == update else total - updated, "availableReplicas": ready,
-                "updatedReplicas": updated, "currentRevision": current, "updateRevision": update, "collisionCount": 0}
+    out: Obj = {
+        "observedGeneration": stateful["metadata"].get("generation", 1),
+        "replicas": total,
+        "readyReplicas": ready,
+        "currentReplicas": total if current == update else total - updated,
+        "availableReplicas": ready,
+        "updatedReplicas": updated,
+        "currentRevision": current,
+        "updateRevision": update,
+        "collisionCount": 0,
+    }
     for key in [k for k in ("readyReplicas", "currentReplicas", "updatedReplicas") if out[k] == 0]:
         out.pop(key)
     return out
@@ -198,9 +229,15 @@ def _daemon_set(daemon: Obj, pods: list[Obj]) -> Obj:
     generation = str(daemon["metadata"].get("annotations", {}).get("deprecated.daemonset.template.generation", ""))
     updated = sum(1 for p in active if p["metadata"]["labels"].get("pod-template-generation") == generation)
     desired = max(len(active), int(before.get("desiredNumberScheduled", 0)))
-    out: Obj = {"currentNumberScheduled": len(active), "desiredNumberScheduled": desired, "numberMisscheduled": 0,
-                "numberReady": ready, "observedGeneration": daemon["metadata"].get("generation", 1),
-                "updatedNumberScheduled": updated, "numberAvailable": ready}
+    out: Obj = {
+        "currentNumberScheduled": len(active),
+        "desiredNumberScheduled": desired,
+        "numberMisscheduled": 0,
+        "numberReady": ready,
+        "observedGeneration": daemon["metadata"].get("generation", 1),
+        "updatedNumberScheduled": updated,
+        "numberAvailable": ready,
+    }
     if desired > ready:
         out["numberUnavailable"] = desired - ready
     for key in [k for k in ("updatedNumberScheduled", "numberAvailable") if out[k] == 0]:
@@ -221,12 +258,15 @@ def _slice(part: Obj, service: Obj, pods: list[Obj], zones: dict[str, Any]) -> O
         terminating = bool(meta.get("deletionTimestamp"))
         serving = is_ready(pod)
         node = pod["spec"].get("nodeName", "")
-        endpoints.append({"addresses": [ip], "nodeName": node,
-                          "conditions": {"ready": serving and not terminating, "serving": serving,
-                                         "terminating": terminating},
-                          "targetRef": {"kind": "Pod", "namespace": meta["namespace"], "name": meta["name"],
-                                        "uid": meta["uid"]},
-                          **({"zone": zones[node]} if zones.get(node) else {})})
+        endpoints.append(
+            {
+                "addresses": [ip],
+                "nodeName": node,
+                "conditions": {"ready": serving and not terminating, "serving": serving, "terminating": terminating},
+                "targetRef": {"kind": "Pod", "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]},
+                **({"zone": zones[node]} if zones.get(node) else {}),
+            }
+        )
         ports = ports or [_slice_port(p, pod) for p in service["spec"].get("ports") or []]
     return {"endpoints": endpoints, "ports": ports or part.get("ports") or []}
 
@@ -234,8 +274,9 @@ def _slice(part: Obj, service: Obj, pods: list[Obj], zones: dict[str, Any]) -> O
 def _slice_port(port: Obj, pod: Obj) -> Obj:
     target = port.get("targetPort", port["port"])
     if isinstance(target, str):
-        target = next((p["containerPort"] for c in pod["spec"]["containers"] for p in c.get("ports") or []
-                       if p.get("name") == target), port["port"])
+        target = next(
+            (p["containerPort"] for c in pod["spec"]["containers"] for p in c.get("ports") or [] if p.get("name") == target), port["port"]
+        )
     return {"name": port.get("name", ""), "protocol": port.get("protocol", "TCP"), "port": target}
 
 
@@ -250,9 +291,22 @@ def _budget(pdb: Obj, pods: list[Obj], now: datetime) -> Obj:
     allowed = max(0, healthy - desired)
     before = {c["type"]: c for c in dig(pdb, "status", "conditions", default=[])}
     enough = allowed > 0
-    shown = _condition(before, "DisruptionAllowed", enough, "SufficientPods" if enough else "InsufficientPods", "",
-                       pdb["metadata"]["creationTimestamp"] if not before else rfc3339(now), now)
+    shown = _condition(
+        before,
+        "DisruptionAllowed",
+        enough,
+        "SufficientPods" if enough else "InsufficientPods",
+        "",
+        pdb["metadata"]["creationTimestamp"] if not before else rfc3339(now),
+        now,
+    )
     shown.pop("lastUpdateTime", None)
     shown = {**shown, "observedGeneration": pdb["metadata"].get("generation", 1)}
-    return {"observedGeneration": pdb["metadata"].get("generation", 1), "currentHealthy": healthy,
-            "desiredHealthy": desired, "expectedPods": len(mine), "disruptionsAllowed": allowed, "conditions": [shown]}
+    return {
+        "observedGeneration": pdb["metadata"].get("generation", 1),
+        "currentHealthy": healthy,
+        "desiredHealthy": desired,
+        "expectedPods": len(mine),
+        "disruptionsAllowed": allowed,
+        "conditions": [shown],
+    }

@@ -50,7 +50,8 @@ class Shell:
         text = " ".join(command)
         for rule in self._commands:
             if (not rule.get("pods") or matches(pod, rule["pods"], self._network.zone)) and re.search(
-                    str(rule.get("match", ".*")), text, re.DOTALL):
+                str(rule.get("match", ".*")), text, re.DOTALL
+            ):
                 if rule.get("missing"):
                     yield _missing(command)
                     return
@@ -66,7 +67,7 @@ class Shell:
             if python and "python3" not in self.tools(pod):
                 yield _missing(command)
                 return
-            async for piece in self._measure(pod, command[3 if python else 4:], python=python):
+            async for piece in self._measure(pod, command[3 if python else 4 :], python=python):
                 yield piece
             return
         if script.startswith(DNS_MARKER):
@@ -98,8 +99,15 @@ class Shell:
             elif ":" in argument:
                 targets.append(argument)
         tools = self.tools(pod)
-        yield _line({"event": "begin", "v": 1, "tool": "python3" if python else "nc" if "nc" in tools else "none",
-                     "has": "python3" if python else " ".join(tools), "counters": 1})
+        yield _line(
+            {
+                "event": "begin",
+                "v": 1,
+                "tool": "python3" if python else "nc" if "nc" in tools else "none",
+                "has": "python3" if python else " ".join(tools),
+                "counters": 1,
+            }
+        )
         idle = dict.fromkeys(("opens", "fails", "resets", "retrans", "segs", "unreach"), 0)
         yield _line({"event": "idle", "ms": 500, **idle}, 0.5 / self._speed)
         number = 0
@@ -108,8 +116,10 @@ class Shell:
                 host, _, port = target.rpartition(":")
                 number += 1
                 outcome = self._network.connect(pod, host.strip("[]"), int(port), attempt)
-                yield _line(_try(number, target, outcome, options["timeout"], python=python),
-                            (_duration(outcome, options["timeout"], python) + options["gap"]) / 1000 / self._speed)
+                yield _line(
+                    _try(number, target, outcome, options["timeout"], python=python),
+                    (_duration(outcome, options["timeout"], python) + options["gap"]) / 1000 / self._speed,
+                )
         yield _line({"event": "end", "count": number})
         yield Exit(0)
 
@@ -119,8 +129,14 @@ class Shell:
         options = {"tries": 1, "gap": 100, "timeout": 6} | {key: int(value) for key, value in pairs if value.isdigit()}
         servers, names = ([value for key, value in pairs if key == what] for what in ("server", "name"))
         yield _line({"event": "begin", "v": 1, "tool": "nslookup", "has": "nslookup timeout"})
-        yield _line({"event": "conf", "nameservers": "10.96.0.10", "options": "ndots:5",
-                     "search": f"{pod['metadata']['namespace']}.svc.cluster.local svc.cluster.local cluster.local"})
+        yield _line(
+            {
+                "event": "conf",
+                "nameservers": "10.96.0.10",
+                "options": "ndots:5",
+                "search": f"{pod['metadata']['namespace']}.svc.cluster.local svc.cluster.local cluster.local",
+            }
+        )
         number, once, silent, alive = 0, set[str](), set[str](), set[str]()
         for attempt in range(options["tries"]):
             for server in servers:
@@ -130,8 +146,19 @@ class Shell:
                         continue  # the script gives up on whoever stayed silent twice
                     number += 1
                     said, ms = self._network.look_up(pod, server, name.rstrip("."), attempt, options["timeout"])
-                    yield _line({"event": "try", "n": number, "server": server, "name": name, "at": int(time.time()), "ms": ms,
-                                 "said": said, "rc": 0 if said == "found" else 1}, (ms + options["gap"]) / 1000 / self._speed)
+                    yield _line(
+                        {
+                            "event": "try",
+                            "n": number,
+                            "server": server,
+                            "name": name,
+                            "at": int(time.time()),
+                            "ms": ms,
+                            "said": said,
+                            "rc": 0 if said == "found" else 1,
+                        },
+                        (ms + options["gap"]) / 1000 / self._speed,
+                    )
                     if said == "timeout":
                         silent |= keys & once - alive
                         once |= keys
@@ -151,9 +178,21 @@ class Shell:
                 number += 1
                 outcome = self._network.connect(pod, host.strip("[]"), int(port), 0)
                 ms, opened = (20, True) if outcome.said == "open" else (_duration(outcome, 5, False), False)
-                yield _line({"event": "try", "n": number, "target": target, "size": size, "ms": ms, "rc": int(not opened), "opens": 1,
-                             "fails": int(outcome.said == "refused"), "retrans": outcome.retrans,
-                             "segs": 6 * opened}, ms / 1000 / self._speed)
+                yield _line(
+                    {
+                        "event": "try",
+                        "n": number,
+                        "target": target,
+                        "size": size,
+                        "ms": ms,
+                        "rc": int(not opened),
+                        "opens": 1,
+                        "fails": int(outcome.said == "refused"),
+                        "retrans": outcome.retrans,
+                        "segs": 6 * opened,
+                    },
+                    ms / 1000 / self._speed,
+                )
         yield _line({"event": "end", "count": number})
         yield Exit(0)
 
@@ -181,12 +220,21 @@ class Shell:
         words = command
         name = words[0].rsplit("/", 1)[-1] if words else ""
         out = {
-            "echo": " ".join(words[1:]) + "\n", "true": "", "sleep": "", "sh": "", "bash": "", "ash": "",
-            "hostname": pod["metadata"]["name"] + "\n", "whoami": "nobody\n", "pwd": "/\n", "date": time.strftime(
-                "%a %b %e %H:%M:%S UTC %Y\n", time.gmtime()), "id": "uid=65532 gid=65532 groups=65532\n",
-            "env": self._environment(pod, container), "printenv": self._environment(pod, container),
-            "ls": "bin\ndev\netc\nhome\nproc\nroot\nsys\ntmp\nusr\nvar\n", "ps": "PID   USER     TIME  COMMAND\n    1 nobody    0:07 "
-            + container + "\n",
+            "echo": " ".join(words[1:]) + "\n",
+            "true": "",
+            "sleep": "",
+            "sh": "",
+            "bash": "",
+            "ash": "",
+            "hostname": pod["metadata"]["name"] + "\n",
+            "whoami": "nobody\n",
+            "pwd": "/\n",
+            "date": time.strftime("%a %b %e %H:%M:%S UTC %Y\n", time.gmtime()),
+            "id": "uid=65532 gid=65532 groups=65532\n",
+            "env": self._environment(pod, container),
+            "printenv": self._environment(pod, container),
+            "ls": "bin\ndev\netc\nhome\nproc\nroot\nsys\ntmp\nusr\nvar\n",
+            "ps": "PID   USER     TIME  COMMAND\n    1 nobody    0:07 " + container + "\n",
         }.get(name)
         if name == "cat" and len(words) > 1:
             return self._cat(pod, words[1])
@@ -204,16 +252,22 @@ class Shell:
     def _environment(pod: Obj, container: str) -> str:
         spec = next((c for c in pod["spec"]["containers"] if c["name"] == container), pod["spec"]["containers"][0])
         plain = [f"{e['name']}={e['value']}" for e in spec.get("env") or [] if "value" in e]
-        return "\n".join([f"HOSTNAME={pod['metadata']['name']}", "PATH=/usr/local/bin:/usr/bin:/bin",
-                          "KUBERNETES_SERVICE_HOST=10.96.0.1", *plain]) + "\n"
+        return (
+            "\n".join(
+                [f"HOSTNAME={pod['metadata']['name']}", "PATH=/usr/local/bin:/usr/bin:/bin", "KUBERNETES_SERVICE_HOST=10.96.0.1", *plain]
+            )
+            + "\n"
+        )
 
     def _cat(self, pod: Obj, path: str) -> list[Piece | Exit]:
         namespace = pod["metadata"]["namespace"]
-        files = {"/etc/resolv.conf": f"search {namespace}.svc.cluster.local svc.cluster.local cluster.local\n"
-                                     "nameserver 10.96.0.10\noptions ndots:5\n",
-                 "/etc/hostname": pod["metadata"]["name"] + "\n",
-                 "/etc/hosts": f"127.0.0.1\tlocalhost\n{dig(pod, 'status', 'podIP', default='')}\t{pod['metadata']['name']}\n",
-                 "/var/run/secrets/kubernetes.io/serviceaccount/namespace": namespace}
+        files = {
+            "/etc/resolv.conf": f"search {namespace}.svc.cluster.local svc.cluster.local cluster.local\n"
+            "nameserver 10.96.0.10\noptions ndots:5\n",
+            "/etc/hostname": pod["metadata"]["name"] + "\n",
+            "/etc/hosts": f"127.0.0.1\tlocalhost\n{dig(pod, 'status', 'podIP', default='')}\t{pod['metadata']['name']}\n",
+            "/var/run/secrets/kubernetes.io/serviceaccount/namespace": namespace,
+        }
         if path in files:
             return [Piece(1, files[path].encode()), Exit(0)]
         return [Piece(2, f"cat: can't open '{path}': No such file or directory\n".encode()), Exit(1)]
@@ -238,8 +292,13 @@ class Shell:
             host, port = next((w for w in plain if not w.isdigit()), ""), int(numbers[-1]) if numbers else 80
         outcome = self._network.connect(pod, host, port)
         pause = outcome.ms / 1000 / self._speed
-        said = {"refused": "Connection refused", "noroute": "No route to host", "netunreach": "Network is unreachable",
-                "timeout": "Connection timed out", "noname": f"bad address '{host}'"}.get(outcome.said)
+        said = {
+            "refused": "Connection refused",
+            "noroute": "No route to host",
+            "netunreach": "Network is unreachable",
+            "timeout": "Connection timed out",
+            "noname": f"bad address '{host}'",
+        }.get(outcome.said)
         if said is None:
             return [Piece(1, b"<html><body>ok</body></html>\n" if url else b"", pause), Exit(0)]
         code = {"curl": {"timeout": 28, "noname": 6}.get(outcome.said, 7)}.get(words[0], 1)
@@ -248,9 +307,12 @@ class Shell:
 
 def _missing(command: list[str]) -> Exit:
     name = command[0] if command else ""
-    return Exit(126, "error executing command in container: failed to exec in container: failed to start exec: OCI runtime "
-                     f'exec failed: exec failed: unable to start container process: exec: "{name}": executable file not '
-                     "found in $PATH: unknown")
+    return Exit(
+        126,
+        "error executing command in container: failed to exec in container: failed to start exec: OCI runtime "
+        f'exec failed: exec failed: unable to start container process: exec: "{name}": executable file not '
+        "found in $PATH: unknown",
+    )
 
 
 def _line(data: dict[str, Any], pause: float = 0.0) -> Piece:
@@ -270,13 +332,27 @@ def _try(number: int, target: str, outcome: Outcome, limit: int, *, python: bool
     named = outcome.said != "noname" and not (outcome.said == "timeout" and outcome.retrans == 0)
     rejected, reset = bool(outcome.icmp), outcome.said == "refused" and not outcome.icmp
     early = python and rejected
-    counters = {"opens": int(named), "fails": int(rejected or reset), "resets": 0,
-                "retrans": 0 if early else outcome.retrans, "segs": int(outcome.said == "open") * 2 + int(reset),
-                "unreach": (1 if early else 2) if rejected else 0}
-    code = {"refused": 111, "noroute": 113, "netunreach": 101, "timeout": 110}.get(outcome.said, 1) if python else (
-        _EXIT.get(outcome.said, 1))
-    out = {"event": "try", "n": number, "target": target, "at": int(time.time()), "ms": _duration(outcome, limit, python),
-           "said": outcome.said, "rc": 0 if outcome.said == "open" else code, **counters}
+    counters = {
+        "opens": int(named),
+        "fails": int(rejected or reset),
+        "resets": 0,
+        "retrans": 0 if early else outcome.retrans,
+        "segs": int(outcome.said == "open") * 2 + int(reset),
+        "unreach": (1 if early else 2) if rejected else 0,
+    }
+    code = (
+        {"refused": 111, "noroute": 113, "netunreach": 101, "timeout": 110}.get(outcome.said, 1) if python else (_EXIT.get(outcome.said, 1))
+    )
+    out = {
+        "event": "try",
+        "n": number,
+        "target": target,
+        "at": int(time.time()),
+        "ms": _duration(outcome, limit, python),
+        "said": outcome.said,
+        "rc": 0 if outcome.said == "open" else code,
+        **counters,
+    }
     if python:
         out.update({"icmp": outcome.icmp, "from": outcome.sender})
     return out

@@ -16,20 +16,103 @@ from drills.objects import Obj
 from drills.scenario import Scenario
 
 _FIRST = (
-    "amber", "brisk", "calm", "dusky", "early", "fable", "grand", "hazel", "ivory", "jolly", "keen", "lunar", "mossy", "noble",
-    "ochre", "plain", "quiet", "rapid", "sandy", "tidal", "umber", "vivid", "windy", "young", "zesty", "alder", "birch", "cedar",
+    "amber",
+    "brisk",
+    "calm",
+    "dusky",
+    "early",
+    "fable",
+    "grand",
+    "hazel",
+    "ivory",
+    "jolly",
+    "keen",
+    "lunar",
+    "mossy",
+    "noble",
+    "ochre",
+    "plain",
+    "quiet",
+    "rapid",
+    "sandy",
+    "tidal",
+    "umber",
+    "vivid",
+    "windy",
+    "young",
+    "zesty",
+    "alder",
+    "birch",
+    "cedar",
 )
 _SECOND = (
-    "anchor", "badger", "canyon", "dolphin", "eagle", "falcon", "garnet", "harbor", "island", "jasper", "kestrel", "lagoon",
-    "meadow", "nectar", "otter", "pebble", "quarry", "river", "sparrow", "tundra", "urchin", "valley", "walnut", "yarrow",
-    "zephyr", "acorn", "beacon", "comet",
+    "anchor",
+    "badger",
+    "canyon",
+    "dolphin",
+    "eagle",
+    "falcon",
+    "garnet",
+    "harbor",
+    "island",
+    "jasper",
+    "kestrel",
+    "lagoon",
+    "meadow",
+    "nectar",
+    "otter",
+    "pebble",
+    "quarry",
+    "river",
+    "sparrow",
+    "tundra",
+    "urchin",
+    "valley",
+    "walnut",
+    "yarrow",
+    "zephyr",
+    "acorn",
+    "beacon",
+    "comet",
 )
 _KEPT_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
-_KEPT = frozenset({"default", "kubernetes", "kube-dns", "coredns", "nginx", "ingress-nginx", "ingress-nginx-controller", "gp3",
-                   "cluster-admin", "data", "pods", "defaults", "helm", "cert-manager", "external-secrets", "kubelet"})
-_NAMED = ("Deployment", "DaemonSet", "StatefulSet", "CronJob", "Service", "Ingress", "Secret", "ConfigMap", "ServiceAccount",
-          "ClusterRole", "ClusterRoleBinding", "NetworkPolicy", "PersistentVolumeClaim", "HorizontalPodAutoscaler",
-          "PodDisruptionBudget")
+_KEPT = frozenset(
+    {
+        "default",
+        "kubernetes",
+        "kube-dns",
+        "coredns",
+        "nginx",
+        "ingress-nginx",
+        "ingress-nginx-controller",
+        "gp3",
+        "cluster-admin",
+        "data",
+        "pods",
+        "defaults",
+        "helm",
+        "cert-manager",
+        "external-secrets",
+        "kubelet",
+    }
+)
+_NAMED = (
+    "Deployment",
+    "DaemonSet",
+    "StatefulSet",
+    "CronJob",
+    "Service",
+    "Ingress",
+    "Secret",
+    "ConfigMap",
+    "ServiceAccount",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "NetworkPolicy",
+    "PersistentVolumeClaim",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+)
 _OUTSIDE = r"(?:registry\.k8s\.io|docker\.io|quay\.io|ghcr\.io|cr\.fluentbit\.io|public\.ecr\.aws|[\w.]+\.amazonaws\.com)/[\w./:@-]+"
 
 
@@ -106,6 +189,12 @@ def answer_of(scenario: Scenario, names: Mapping[str, str]) -> dict[str, Any]:
     """The shared attributes, first symptom and decoys of a scenario in the names that a player saw."""
     renamer = Renamer(names)
     answer = scenario.answer
-    return {"runbook": answer.runbook, "since": answer.since, "first_symptom": renamer.text(answer.first_symptom),
-            "shared": renamer.data(list(answer.shared)), "decoys": renamer.data(list(answer.decoys)),
-            "debrief": answer.debrief, "silent": answer.silent}
+    return {
+        "runbook": answer.runbook,
+        "since": answer.since,
+        "first_symptom": renamer.text(answer.first_symptom),
+        "shared": renamer.data(list(answer.shared)),
+        "decoys": renamer.data(list(answer.decoys)),
+        "debrief": answer.debrief,
+        "silent": answer.silent,
+    }

@@ -41,12 +41,11 @@ class Entry:
     def item(self) -> bytes:
         """JSON without apiVersion and kind, the form of an item in a list of a built-in kind."""
         head = b'{"apiVersion":"%s","kind":"%s",' % (self.obj["apiVersion"].encode(), self.obj["kind"].encode())
-        return b"{" + self.raw[len(head):] if self.raw.startswith(head) else self.raw
+        return b"{" + self.raw[len(head) :] if self.raw.startswith(head) else self.raw
 
 
 def _type_first(obj: Obj) -> Obj:
-    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"],
-            **{k: v for k, v in obj.items() if k not in {"apiVersion", "kind"}}}
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **{k: v for k, v in obj.items() if k not in {"apiVersion", "kind"}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +153,7 @@ class Store:
             objects[key] = entry
             if before is None:
                 bisect.insort(self._sorted.setdefault(table, []), key)
-            self._record(Change(self._rv, "ADDED" if before is None else "MODIFIED", table[1], table[0], key, before,
-                                entry))
+            self._record(Change(self._rv, "ADDED" if before is None else "MODIFIED", table[1], table[0], key, before, entry))
             return entry
 
     def load(self, objects: Iterable[Obj]) -> None:
@@ -171,8 +169,9 @@ class Store:
                 meta = obj["metadata"]
                 self._rv += 1
                 meta["resourceVersion"] = str(self._rv)
-                self._objects.setdefault(table, {})[(meta.get("namespace", "") if kind.namespaced else "",
-                                                     meta["name"])] = Entry(obj, self._rv)
+                self._objects.setdefault(table, {})[(meta.get("namespace", "") if kind.namespaced else "", meta["name"])] = Entry(
+                    obj, self._rv
+                )
                 touched.add(table)
             for table in touched:
                 self._sorted[table] = sorted(self._objects[table])
@@ -188,8 +187,7 @@ class Store:
             keys = self._sorted[table]
             keys.pop(bisect.bisect_left(keys, (namespace, name)))
             self._rv += 1
-            last = Entry({**entry.obj, "metadata": {**entry.obj["metadata"], "resourceVersion": str(self._rv)}},
-                         self._rv)
+            last = Entry({**entry.obj, "metadata": {**entry.obj["metadata"], "resourceVersion": str(self._rv)}}, self._rv)
             self._record(Change(self._rv, "DELETED", table[1], table[0], (namespace, name), entry, last))
             return last
 
@@ -231,11 +229,13 @@ class Store:
         """The entries that a continue token of version `rv` walks through. Raises ApiProblem (410)."""
         items = self.snapshot(kind, rv)
         if items is None:
-            raise expired("The provided continue parameter is too old to display a consistent list result. You can "
-                          "start a new list without the continue parameter, or use the continue token in this "
-                          "response to retrieve the remainder of the results. Continuing with the provided token "
-                          "results in an inconsistent list - objects that were created, modified, or deleted between "
-                          "the time the first chunk was returned and now may show up in the list.")
+            raise expired(
+                "The provided continue parameter is too old to display a consistent list result. You can "
+                "start a new list without the continue parameter, or use the continue token in this "
+                "response to retrieve the remainder of the results. Continuing with the provided token "
+                "results in an inconsistent list - objects that were created, modified, or deleted between "
+                "the time the first chunk was returned and now may show up in the list."
+            )
         return items
 
     def transaction(self) -> threading.RLock:

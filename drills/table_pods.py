@@ -15,7 +15,10 @@ Cell = Callable[[Obj, datetime], Any]
 def pod_columns(created: Cell) -> list[tuple[str, Cell, int]]:
     """(name, cell, priority) after the Name column."""
     return [
-        ("Ready", ready, 0), ("Status", status, 0), ("Restarts", restarts, 0), ("Age", created, 0),
+        ("Ready", ready, 0),
+        ("Status", status, 0),
+        ("Restarts", restarts, 0),
+        ("Age", created, 0),
         ("IP", lambda o, now: dig(o, "status", "podIP", default="<none>"), 1),
         ("Node", lambda o, now: dig(o, "spec", "nodeName", default="<none>"), 1),
         ("Nominated Node", lambda o, now: dig(o, "status", "nominatedNodeName", default="<none>"), 1),

@@ -81,8 +81,11 @@ class Writer:
     def event(self, kind: str, entry: Entry) -> bytes:
         entry = seen_as(self._kind, entry)
         if self._view.form == "table":
-            body = encode(render(self._kind, [entry], self._now(), {"resourceVersion": str(entry.rv)},
-                                 include=self._view.include, headers=self._first))
+            body = encode(
+                render(
+                    self._kind, [entry], self._now(), {"resourceVersion": str(entry.rv)}, include=self._view.include, headers=self._first
+                )
+            )
             self._first = False
         elif self._view.form == "metadata":
             body = encode(partial(entry.obj))
@@ -97,8 +100,7 @@ class Writer:
         if self._view.form == "metadata":
             obj: Obj = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
         elif self._view.form == "table":
-            obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": [],
-                   "rows": []}
+            obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": [], "rows": []}
         else:
             obj = {"kind": self._kind.kind, "apiVersion": self._kind.api_version, "metadata": meta}
         return b'{"type":"BOOKMARK","object":%s}\n' % encode(obj)
@@ -128,11 +130,29 @@ def check(store: Store, target: Target, query: Query) -> None:
     match = query.get("resourceVersionMatch")
     if "sendInitialEvents" in query.values:
         if match != "NotOlderThan":
-            raise invalid(target.kind, "", [("resourceVersionMatch", "FieldValueForbidden", "Forbidden: "
-                          "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")])
+            raise invalid(
+                target.kind,
+                "",
+                [
+                    (
+                        "resourceVersionMatch",
+                        "FieldValueForbidden",
+                        "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                    )
+                ],
+            )
     elif match:
-        raise invalid(target.kind, "", [("resourceVersionMatch", "FieldValueForbidden", "Forbidden: "
-                      "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")])
+        raise invalid(
+            target.kind,
+            "",
+            [
+                (
+                    "resourceVersionMatch",
+                    "FieldValueForbidden",
+                    "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+                )
+            ],
+        )
     wanted = query.get("resourceVersion")
     if wanted and not wanted.isdigit():
         raise invalid(target.kind, "", [("resourceVersion", "FieldValueInvalid", f'Invalid value: "{wanted}"')])
@@ -140,8 +160,17 @@ def check(store: Store, target: Target, query: Query) -> None:
         raise too_large(int(wanted), store.version)
 
 
-async def stream(store: Store, target: Target, query: Query, view: View, subscription: Subscription, *,
-                 now: Callable[[], datetime], seconds: float, bookmark_every: float) -> AsyncIterator[bytes]:
+async def stream(
+    store: Store,
+    target: Target,
+    query: Query,
+    view: View,
+    subscription: Subscription,
+    *,
+    now: Callable[[], datetime],
+    seconds: float,
+    bookmark_every: float,
+) -> AsyncIterator[bytes]:
     """The body of a watch, in pieces. Ends after `seconds`, or after an ERROR event."""
     kind = target.kind
     match, _ = selection(target, query)

@@ -75,8 +75,9 @@ class Writes:
             if kind.plural == "services":
                 self._give_address(obj)
             meta.pop("managedFields", None)
-            meta["managedFields"] = record_change(None, obj, manager=manager_of(query, user_agent), operation="Update",
-                                                  at=rfc3339(self._now()))
+            meta["managedFields"] = record_change(
+                None, obj, manager=manager_of(query, user_agent), operation="Update", at=rfc3339(self._now())
+            )
             return self._commit(kind, None, obj, query, created=True)
 
     def update(self, target: Target, body: Obj, query: Query, user_agent: str) -> Write:
@@ -105,29 +106,37 @@ class Writes:
                 new = merge_patch(before.obj, change)
             elif form == "application/strategic-merge-patch+json":
                 if self._store.is_custom(kind):
-                    raise unsupported_media("the body of the request was in an unknown format - accepted media types "
-                                            "include: application/json-patch+json, application/merge-patch+json, "
-                                            "application/apply-patch+yaml")
+                    raise unsupported_media(
+                        "the body of the request was in an unknown format - accepted media types "
+                        "include: application/json-patch+json, application/merge-patch+json, "
+                        "application/apply-patch+yaml"
+                    )
                 new = strategic_merge(before.obj, change)
             else:
                 raise unsupported_media(f"the body of the request was in an unknown format ({form})")
             new = copy.deepcopy(new)
-            return self._replace(target, before, new, query, user_agent,
-                                 stated=dig(change, "metadata", "resourceVersion") if isinstance(change, dict) else None)
+            return self._replace(
+                target,
+                before,
+                new,
+                query,
+                user_agent,
+                stated=dig(change, "metadata", "resourceVersion") if isinstance(change, dict) else None,
+            )
 
     def _apply(self, target: Target, intent: Obj, query: Query) -> Write:
         kind, manager = target.kind, query.get("fieldManager")
         if not manager:
-            raise bad_request("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required "
-                              "for apply patch")
+            raise bad_request('PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch')
         with self._store.transaction():
             before = self._store.find(kind, target.namespace, target.name)
             if before is None:
                 intent.setdefault("metadata", {})["name"] = target.name
                 made = self.create(Target(kind, target.namespace, "", "", ""), intent, query, manager)
                 obj = copy.deepcopy(made.entry.obj)
-                obj["metadata"]["managedFields"] = record_change(None, obj, manager=manager, operation="Apply",
-                                                                 at=rfc3339(self._now()), applied=intent)
+                obj["metadata"]["managedFields"] = record_change(
+                    None, obj, manager=manager, operation="Apply", at=rfc3339(self._now()), applied=intent
+                )
                 return made if query.dry_run else Write(self._store.put(kind, obj), True)
             self._check_conflicts(kind, before.obj, intent, manager, query)
             new = copy.deepcopy(apply_merge(before.obj, intent))
@@ -144,15 +153,18 @@ class Writes:
             if both:
                 fields = ", ".join(sorted("." + ".".join(s[2:] for s in p) for p in both))
                 problem = conflict(kind, before["metadata"]["name"])
-                message = f'Apply failed with {len(both)} conflict{"s" if len(both) > 1 else ""}: conflict with ' \
-                          f'"{entry["manager"]}": {fields}'
+                message = (
+                    f'Apply failed with {len(both)} conflict{"s" if len(both) > 1 else ""}: conflict with "{entry["manager"]}": {fields}'
+                )
                 problem.status["message"] = message
-                problem.status["details"] = {"causes": [{"reason": "FieldManagerConflict", "message":
-                                             f'conflict with "{entry["manager"]}"', "field": fields}]}
+                problem.status["details"] = {
+                    "causes": [{"reason": "FieldManagerConflict", "message": f'conflict with "{entry["manager"]}"', "field": fields}]
+                }
                 raise problem
 
-    def _replace(self, target: Target, before: Entry, new: Obj, query: Query, user_agent: str, *,
-                 stated: Any = None, applied: Obj | None = None) -> Write:
+    def _replace(
+        self, target: Target, before: Entry, new: Obj, query: Query, user_agent: str, *, stated: Any = None, applied: Obj | None = None
+    ) -> Write:
         kind, old, sub = target.kind, before.obj, target.subresource
         meta, old_meta = new.setdefault("metadata", {}), old["metadata"]
         if stated is None and applied is None:
@@ -160,10 +172,20 @@ class Writes:
         if stated and str(stated) != old_meta["resourceVersion"]:
             raise conflict(kind, target.name)
         if meta.get("uid") and meta["uid"] != old_meta["uid"]:
-            raise conflict(kind, target.name, f"Precondition failed: UID in precondition: {meta['uid']}, UID in object "
-                           f"meta: {old_meta['uid']}")
-        for field in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
-                      "resourceVersion", "managedFields", "namespace", "name"):
+            raise conflict(
+                kind, target.name, f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old_meta['uid']}"
+            )
+        for field in (
+            "uid",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+            "resourceVersion",
+            "managedFields",
+            "namespace",
+            "name",
+        ):
             if field in old_meta:
                 meta[field] = copy.deepcopy(old_meta[field])
             else:
@@ -186,9 +208,15 @@ class Writes:
         meta = new["metadata"]
         if new.get("spec") != old.get("spec") and "generation" in meta:
             meta["generation"] = int(meta["generation"]) + 1
-        meta["managedFields"] = record_change(old, new, manager=manager_of(query, user_agent), at=rfc3339(self._now()),
-                                              operation="Apply" if applied is not None else "Update",
-                                              subresource=sub if sub in {"status", "scale"} else "", applied=applied)
+        meta["managedFields"] = record_change(
+            old,
+            new,
+            manager=manager_of(query, user_agent),
+            at=rfc3339(self._now()),
+            operation="Apply" if applied is not None else "Update",
+            subresource=sub if sub in {"status", "scale"} else "",
+            applied=applied,
+        )
         if _same(old, new):
             return Write(before)
         if meta.get("deletionTimestamp") and not meta.get("finalizers") and kind.plural != "pods":
@@ -204,8 +232,17 @@ class Writes:
         kept = {c["name"]: c for c in want}
         for container in have:
             if container["name"] not in kept:
-                raise invalid(kind, old["metadata"]["name"], [("spec.ephemeralContainers", "FieldValueForbidden",
-                              f"Forbidden: existing ephemeral containers \"{container['name']}\" may not be removed")])
+                raise invalid(
+                    kind,
+                    old["metadata"]["name"],
+                    [
+                        (
+                            "spec.ephemeralContainers",
+                            "FieldValueForbidden",
+                            f'Forbidden: existing ephemeral containers "{container["name"]}" may not be removed',
+                        )
+                    ],
+                )
         for container in want:
             defaults.container_defaults(container)
         out = copy.deepcopy(old)
@@ -221,12 +258,23 @@ class Writes:
             for container in [*spec.get("containers", []), *spec.get("initContainers", [])]:
                 container.pop("image", None)
             return spec
+
         if fixed(old) != fixed(new):
-            raise invalid(kind, old["metadata"]["name"], [("spec", "FieldValueForbidden", "Forbidden: pod updates may "
-                          "not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-                          "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
-                          "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously "
-                          "negative)")])
+            raise invalid(
+                kind,
+                old["metadata"]["name"],
+                [
+                    (
+                        "spec",
+                        "FieldValueForbidden",
+                        "Forbidden: pod updates may "
+                        "not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+                        "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+                        "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously "
+                        "negative)",
+                    )
+                ],
+            )
 
     def delete(self, target: Target, options: Obj, query: Query) -> tuple[Entry, bool]:
         """(last state, whether it is gone at once). Raises ApiProblem: 404, 409."""
@@ -236,12 +284,20 @@ class Writes:
             meta = entry.obj["metadata"]
             required = options.get("preconditions") or {}
             if required.get("uid") and required["uid"] != meta["uid"]:
-                raise conflict(kind, target.name, f"the UID in the precondition ({required['uid']}) does not match the "
-                               f"UID in record ({meta['uid']}). The object might have been deleted and then recreated")
+                raise conflict(
+                    kind,
+                    target.name,
+                    f"the UID in the precondition ({required['uid']}) does not match the "
+                    f"UID in record ({meta['uid']}). The object might have been deleted and then recreated",
+                )
             if required.get("resourceVersion") and required["resourceVersion"] != meta["resourceVersion"]:
-                raise conflict(kind, target.name, "the ResourceVersion in the precondition "
-                               f"({required['resourceVersion']}) does not match the ResourceVersion in record "
-                               f"({meta['resourceVersion']}). The object might have been modified")
+                raise conflict(
+                    kind,
+                    target.name,
+                    "the ResourceVersion in the precondition "
+                    f"({required['resourceVersion']}) does not match the ResourceVersion in record "
+                    f"({meta['resourceVersion']}). The object might have been modified",
+                )
             if query.dry_run or "All" in (options.get("dryRun") or []):
                 return entry, True
             grace = self._grace(kind, entry.obj, options, query)
@@ -255,9 +311,15 @@ class Writes:
             else:
                 last, gone = self._store.remove(kind, target.namespace, target.name), True
         if self.on_delete is not None:
-            self.on_delete(kind, last, {**options, "gone": gone,
-                                        "propagationPolicy": options.get("propagationPolicy")
-                                        or query.get("propagationPolicy") or "Background"})
+            self.on_delete(
+                kind,
+                last,
+                {
+                    **options,
+                    "gone": gone,
+                    "propagationPolicy": options.get("propagationPolicy") or query.get("propagationPolicy") or "Background",
+                },
+            )
         return last, gone
 
     @staticmethod
@@ -276,8 +338,7 @@ class Writes:
     def _commit(self, kind: Kind, old: Obj | None, obj: Obj, query: Query, *, created: bool = False) -> Write:
         if query.dry_run:
             obj["metadata"].setdefault("resourceVersion", "")
-            return Write(Entry({"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj}, self._store.version),
-                         created)
+            return Write(Entry({"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj}, self._store.version), created)
         entry = self._store.put(kind, obj)
         if self.on_write is not None:
             self.on_write(kind, old, entry)
@@ -286,13 +347,14 @@ class Writes:
     def _check_identity(self, target: Target, obj: Obj) -> None:
         kind, meta = target.kind, obj.setdefault("metadata", {})
         if obj.get("kind") not in {None, "", kind.kind}:
-            raise bad_request(f'{obj.get("kind")} in version "{obj.get("apiVersion")}" cannot be handled as a '
-                              f"{kind.kind}: no kind {obj.get('kind')!r} is registered for this resource")
+            raise bad_request(
+                f'{obj.get("kind")} in version "{obj.get("apiVersion")}" cannot be handled as a '
+                f"{kind.kind}: no kind {obj.get('kind')!r} is registered for this resource"
+            )
         if kind.namespaced and meta.get("namespace") not in {None, "", target.namespace}:
             raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
         if target.name and meta.get("name") not in {None, "", target.name}:
-            raise bad_request(f"the name of the object ({meta.get('name')}) does not match the name on the URL "
-                              f"({target.name})")
+            raise bad_request(f"the name of the object ({meta.get('name')}) does not match the name on the URL ({target.name})")
 
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
         spaces = self._store.kinds.by_url("", "v1", "namespaces")
@@ -302,8 +364,10 @@ class Writes:
             raise not_found(spaces, namespace)
         if found.obj["metadata"].get("deletionTimestamp"):
             problem = forbidden(kind, name, "", "create", namespace)
-            problem.status["message"] = (f'{kind.qualified} "{name}" is forbidden: unable to create new content in '
-                                         f"namespace {namespace} because it is being terminated")
+            problem.status["message"] = (
+                f'{kind.qualified} "{name}" is forbidden: unable to create new content in '
+                f"namespace {namespace} because it is being terminated"
+            )
             raise problem
 
     def _give_address(self, obj: Obj) -> None:
@@ -317,8 +381,13 @@ class Writes:
             for fourth in range(1, 255):
                 address = f"10.96.{third}.{fourth}"
                 if address not in used:
-                    spec.update(clusterIP=address, clusterIPs=[address], ipFamilies=["IPv4"],
-                                ipFamilyPolicy="SingleStack", internalTrafficPolicy="Cluster")
+                    spec.update(
+                        clusterIP=address,
+                        clusterIPs=[address],
+                        ipFamilies=["IPv4"],
+                        ipFamilyPolicy="SingleStack",
+                        internalTrafficPolicy="Cluster",
+                    )
                     return
 
 
@@ -326,13 +395,31 @@ def _same(old: Obj, new: Obj) -> bool:
     def bare(obj: Obj) -> Obj:
         meta = {k: v for k, v in obj["metadata"].items() if k != "managedFields"}
         return {**obj, "metadata": meta}
+
     return bare(old) == bare(new)
 
 
 def _as_core_event(obj: Obj) -> Obj:
-    out = {k: v for k, v in obj.items() if k not in {"regarding", "note", "reportingController", "deprecatedSource",
-                                                    "deprecatedCount", "deprecatedFirstTimestamp",
-                                                    "deprecatedLastTimestamp"}}
-    out.update(apiVersion="v1", kind="Event", involvedObject=obj.get("regarding", {}), message=obj.get("note", ""),
-               reportingComponent=obj.get("reportingController", ""), source=obj.get("deprecatedSource", {}))
+    out = {
+        k: v
+        for k, v in obj.items()
+        if k
+        not in {
+            "regarding",
+            "note",
+            "reportingController",
+            "deprecatedSource",
+            "deprecatedCount",
+            "deprecatedFirstTimestamp",
+            "deprecatedLastTimestamp",
+        }
+    }
+    out.update(
+        apiVersion="v1",
+        kind="Event",
+        involvedObject=obj.get("regarding", {}),
+        message=obj.get("note", ""),
+        reportingComponent=obj.get("reportingController", ""),
+        source=obj.get("deprecatedSource", {}),
+    )
     return out

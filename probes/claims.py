@@ -17,9 +17,7 @@ _WORDS: dict[Verdict, str] = {
 }
 
 
-def conclude(
-    part: Suspect, cells: Sequence[Cell], good: Sequence[Cell], confidence: float, split: str, around: Surroundings
-) -> Conclusion:
+def conclude(part: Suspect, cells: Sequence[Cell], good: Sequence[Cell], confidence: float, split: str, around: Surroundings) -> Conclusion:
     """The conclusion that accuses `part` on these bad cells; `split`: what would tell it from its rivals."""
     claim, component, following = _claim(part, cells, how_it_fails(cells, around), around)
     drift = [around.drifted[node] for node in sorted({c.target.node for c in cells}) if node in around.drifted]

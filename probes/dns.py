@@ -149,9 +149,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     )  # fmt: skip
 
 
-async def _ask(
-    spot: Spot, context: ProbeContext, detail: Detail, problems: list[str], options: set[str], say: Progress
-) -> list[Cell]:
+async def _ask(spot: Spot, context: ProbeContext, detail: Detail, problems: list[str], options: set[str], say: Progress) -> list[Cell]:
     source = spot.station.source
     place = Place(source.namespace, spot.node or source.node, spot.pod, spot.address, spot.station.method)
     reason, lines = spot.failed, list[Line]()

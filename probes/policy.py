@@ -131,9 +131,7 @@ def _name(policy: NetworkPolicy) -> str:
 
 def _allows(store: Store, policy: NetworkPolicy, direction: str, peer: End, target: End, port: int, protocol: str) -> bool:
     if direction == "Ingress":
-        return any(
-            _ports(rule.ports, target, port, protocol) and _peers(store, rule.from_, policy, peer) for rule in policy.spec.ingress
-        )
+        return any(_ports(rule.ports, target, port, protocol) and _peers(store, rule.from_, policy, peer) for rule in policy.spec.ingress)
     return any(_ports(rule.ports, target, port, protocol) and _peers(store, rule.to, policy, peer) for rule in policy.spec.egress)
 
 

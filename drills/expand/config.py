@@ -17,44 +17,83 @@ def add_namespace(world: World, data: dict[str, Any] | str) -> Obj:
     data = {"name": data} if isinstance(data, str) else data
     name, created = str(data["name"]), world.ago(data.get("age", "61d"))
     by = str(data.get("by", "kube-apiserver" if name.startswith("kube-") or name == "default" else "argocd-controller"))
-    add_config_map(world, {"namespace": name, "name": "kube-root-ca.crt", "keys": ["ca.crt"], "by":
-                           "kube-controller-manager", "age": data.get("age", "61d")})
+    add_config_map(
+        world,
+        {"namespace": name, "name": "kube-root-ca.crt", "keys": ["ca.crt"], "by": "kube-controller-manager", "age": data.get("age", "61d")},
+    )
     add_account(world, {"namespace": name, "name": "default", "by": "kube-controller-manager", "age": data.get("age", "61d")})
-    return world.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {
-        "name": name, "creationTimestamp": rfc3339(created),
-        "labels": {"kubernetes.io/metadata.name": name, **data.get("labels", {})}},
-        "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}, Writer(by, created))
+    return world.add(
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {
+                "name": name,
+                "creationTimestamp": rfc3339(created),
+                "labels": {"kubernetes.io/metadata.name": name, **data.get("labels", {})},
+            },
+            "spec": {"finalizers": ["kubernetes"]},
+            "status": {"phase": "Active"},
+        },
+        Writer(by, created),
+    )
 
 
 def add_secret(world: World, data: dict[str, Any]) -> Obj:
     """data: namespace, name, keys, type (Opaque), by, age, labels. Values are placeholders."""
     created = world.ago(data.get("age", "52d"))
     by = str(data.get("by", "external-secrets"))
-    return world.add({"apiVersion": "v1", "kind": "Secret", "metadata": {
-        "name": data["name"], "namespace": data["namespace"], "creationTimestamp": rfc3339(created),
-        **({"labels": dict(data["labels"])} if data.get("labels") else {}),
-        **({"annotations": dict(data["annotations"])} if data.get("annotations") else {}),
-        **({"ownerReferences": copy.deepcopy(data["ownerReferences"])} if data.get("ownerReferences") else {})},
-        "type": data.get("type", "Opaque"),
-        "data": {k: base64.b64encode(digest("secret", data["namespace"], data["name"], k, size=24).encode()).decode()
-                 for k in data.get("keys", ["value"])}}, Writer(by, created))
+    return world.add(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": data["name"],
+                "namespace": data["namespace"],
+                "creationTimestamp": rfc3339(created),
+                **({"labels": dict(data["labels"])} if data.get("labels") else {}),
+                **({"annotations": dict(data["annotations"])} if data.get("annotations") else {}),
+                **({"ownerReferences": copy.deepcopy(data["ownerReferences"])} if data.get("ownerReferences") else {}),
+            },
+            "type": data.get("type", "Opaque"),
+            "data": {
+                k: base64.b64encode(digest("secret", data["namespace"], data["name"], k, size=24).encode()).decode()
+                for k in data.get("keys", ["value"])
+            },
+        },
+        Writer(by, created),
+    )
 
 
 def add_config_map(world: World, data: dict[str, Any]) -> Obj:
     """data: namespace, name, keys or data, by, age."""
     created = world.ago(data.get("age", "52d"))
     content = data.get("data") or {k: f"# {k}\n" for k in data.get("keys", ["config.yaml"])}
-    return world.add({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {
-        "name": data["name"], "namespace": data["namespace"], "creationTimestamp": rfc3339(created)},
-        "data": dict(content)}, Writer(str(data.get("by", "argocd-controller")), created))
+    return world.add(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": data["name"], "namespace": data["namespace"], "creationTimestamp": rfc3339(created)},
+            "data": dict(content),
+        },
+        Writer(str(data.get("by", "argocd-controller")), created),
+    )
 
 
 def add_account(world: World, data: dict[str, Any]) -> Obj:
     created = world.ago(data.get("age", "52d"))
-    return world.add({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {
-        "name": data["name"], "namespace": data["namespace"], "creationTimestamp": rfc3339(created),
-        **({"annotations": dict(data["annotations"])} if data.get("annotations") else {})}},
-        Writer(str(data.get("by", "argocd-controller")), created))
+    return world.add(
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {
+                "name": data["name"],
+                "namespace": data["namespace"],
+                "creationTimestamp": rfc3339(created),
+                **({"annotations": dict(data["annotations"])} if data.get("annotations") else {}),
+            },
+        },
+        Writer(str(data.get("by", "argocd-controller")), created),
+    )
 
 
 def add_definition(world: World, data: dict[str, Any]) -> Obj:
@@ -67,29 +106,66 @@ def add_definition(world: World, data: dict[str, Any]) -> Obj:
     versions = list(data.get("versions", ["v1"]))
     stamp = rfc3339(created)
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    return world.add({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{data['group']}", "creationTimestamp": stamp, "generation": 1},
-        "spec": {"group": data["group"], "scope": data.get("scope", "Namespaced"), "conversion": {"strategy": "None"}, "names": names,
-                 "versions": [{"name": v, "served": True, "storage": v == versions[-1], "schema": copy.deepcopy(schema)}
-                              for v in versions]},
-        "status": {"acceptedNames": dict(names), "storedVersions": [versions[-1]], "conditions": [
-            {"type": "NamesAccepted", "status": "True", "lastTransitionTime": stamp, "reason": "NoConflicts",
-             "message": "no conflicts found"},
-            {"type": "Established", "status": "True", "lastTransitionTime": stamp, "reason": "InitialNamesAccepted",
-             "message": "the initial names have been accepted"}]}},
-        Writer(str(data.get("by", "helm")), created, ("spec", "metadata")), Writer("kube-apiserver", created, ("status",), "status"))
+    return world.add(
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{plural}.{data['group']}", "creationTimestamp": stamp, "generation": 1},
+            "spec": {
+                "group": data["group"],
+                "scope": data.get("scope", "Namespaced"),
+                "conversion": {"strategy": "None"},
+                "names": names,
+                "versions": [{"name": v, "served": True, "storage": v == versions[-1], "schema": copy.deepcopy(schema)} for v in versions],
+            },
+            "status": {
+                "acceptedNames": dict(names),
+                "storedVersions": [versions[-1]],
+                "conditions": [
+                    {
+                        "type": "NamesAccepted",
+                        "status": "True",
+                        "lastTransitionTime": stamp,
+                        "reason": "NoConflicts",
+                        "message": "no conflicts found",
+                    },
+                    {
+                        "type": "Established",
+                        "status": "True",
+                        "lastTransitionTime": stamp,
+                        "reason": "InitialNamesAccepted",
+                        "message": "the initial names have been accepted",
+                    },
+                ],
+            },
+        },
+        Writer(str(data.get("by", "helm")), created, ("spec", "metadata")),
+        Writer("kube-apiserver", created, ("status",), "status"),
+    )
 
 
 def add_helm_release(world: World, data: dict[str, Any]) -> Obj:
     """The Secret that `helm upgrade` leaves. data: namespace, name, revision, age, status."""
     created = world.ago(data["age"])
     revision = int(data.get("revision", 1))
-    return add_secret(world, {
-        "namespace": data["namespace"], "name": f"sh.helm.release.v1.{data['name']}.v{revision}", "keys": ["release"],
-        "type": "helm.sh/release.v1", "by": "helm", "age": data["age"],
-        "labels": {"name": data["name"], "owner": "helm", "status": data.get("status", "deployed"),
-                   "version": str(revision), "modifiedAt": str(int(created.timestamp()))}})
+    return add_secret(
+        world,
+        {
+            "namespace": data["namespace"],
+            "name": f"sh.helm.release.v1.{data['name']}.v{revision}",
+            "keys": ["release"],
+            "type": "helm.sh/release.v1",
+            "by": "helm",
+            "age": data["age"],
+            "labels": {
+                "name": data["name"],
+                "owner": "helm",
+                "status": data.get("status", "deployed"),
+                "version": str(revision),
+                "modifiedAt": str(int(created.timestamp())),
+            },
+        },
+    )
 
 
 def add_object(world: World, data: dict[str, Any]) -> Obj:
@@ -104,8 +180,9 @@ def add_object(world: World, data: dict[str, Any]) -> Obj:
     obj["metadata"].setdefault("creationTimestamp", rfc3339(created))
     if "spec" in obj and str(obj["kind"]) not in {"Namespace", "Node", "ServiceAccount"}:
         obj["metadata"].setdefault("generation", 1)
-    return world.add({"apiVersion": obj.pop("apiVersion"), "kind": obj.pop("kind"), **obj},
-                     Writer(str(data.get("by", "argocd-controller")), created))
+    return world.add(
+        {"apiVersion": obj.pop("apiVersion"), "kind": obj.pop("kind"), **obj}, Writer(str(data.get("by", "argocd-controller")), created)
+    )
 
 
 def ensure_references(world: World) -> None:
@@ -129,8 +206,17 @@ def ensure_references(world: World) -> None:
         for tls in ingress["spec"].get("tls") or []:
             key = ("Secret", ingress["metadata"]["namespace"], tls["secretName"])
             if key not in world.objects:
-                add_secret(world, {"namespace": key[1], "name": key[2], "keys": ["tls.crt", "tls.key"],
-                                   "type": "kubernetes.io/tls", "by": "cert-manager-certificates-issuing", "age": "21d"})
+                add_secret(
+                    world,
+                    {
+                        "namespace": key[1],
+                        "name": key[2],
+                        "keys": ["tls.crt", "tls.key"],
+                        "type": "kubernetes.io/tls",
+                        "by": "cert-manager-certificates-issuing",
+                        "age": "21d",
+                    },
+                )
     for key, names in wanted.items():
         if key in world.objects:
             continue

@@ -10,15 +10,35 @@ from drills.objects import Obj, controller_of, dig, digest, parse_time, rfc3339,
 
 TTL = timedelta(hours=1)
 
-_COMPONENT = {"Node": "kubelet", "Pod": "kubelet", "Deployment": "deployment-controller",
-              "ReplicaSet": "replicaset-controller", "DaemonSet": "daemonset-controller",
-              "StatefulSet": "statefulset-controller", "Job": "job-controller", "CronJob": "cronjob-controller",
-              "Service": "service-controller", "Ingress": "nginx-ingress-controller",
-              "HorizontalPodAutoscaler": "horizontal-pod-autoscaler"}
+_COMPONENT = {
+    "Node": "kubelet",
+    "Pod": "kubelet",
+    "Deployment": "deployment-controller",
+    "ReplicaSet": "replicaset-controller",
+    "DaemonSet": "daemonset-controller",
+    "StatefulSet": "statefulset-controller",
+    "Job": "job-controller",
+    "CronJob": "cronjob-controller",
+    "Service": "service-controller",
+    "Ingress": "nginx-ingress-controller",
+    "HorizontalPodAutoscaler": "horizontal-pod-autoscaler",
+}
 
 
-def add_event(world: World, about: Obj, reason: str, message: str, *, kind: str = "Normal", component: str = "",
-              first: datetime, last: datetime | None = None, count: int = 1, host: str = "", container: str = "") -> Obj | None:
+def add_event(
+    world: World,
+    about: Obj,
+    reason: str,
+    message: str,
+    *,
+    kind: str = "Normal",
+    component: str = "",
+    first: datetime,
+    last: datetime | None = None,
+    count: int = 1,
+    host: str = "",
+    container: str = "",
+) -> Obj | None:
     """None when the event is past its time to live. Scheduler events carry eventTime instead of first and last."""
     last = last or first
     if last < world.now - TTL:
@@ -30,23 +50,46 @@ def add_event(world: World, about: Obj, reason: str, message: str, *, kind: str 
         host = meta["name"] if about["kind"] == "Node" else str(dig(about, "spec", "nodeName", default=""))
     name = f"{meta['name']}.{digest('event', meta['name'], reason, message, rfc3339(first), size=16)}"
     namespace = meta.get("namespace") or "default"
-    involved: Obj = {"kind": about["kind"], "name": meta["name"], "apiVersion": about["apiVersion"],
-                     "uid": meta["name"] if about["kind"] == "Node" else meta["uid"]}
+    involved: Obj = {
+        "kind": about["kind"],
+        "name": meta["name"],
+        "apiVersion": about["apiVersion"],
+        "uid": meta["name"] if about["kind"] == "Node" else meta["uid"],
+    }
     if meta.get("namespace"):
         involved["namespace"] = meta["namespace"]
     if container:
         involved["fieldPath"] = f"spec.containers{{{container}}}"
     event: Obj = {
-        "apiVersion": "v1", "kind": "Event",
-        "metadata": {"name": name, "namespace": namespace, "creationTimestamp": rfc3339(first),
-                     "uid": stable_uid(world.seed, "Event", namespace, name)},
-        "involvedObject": involved, "reason": reason, "message": message, "type": kind, "eventTime": None,
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "creationTimestamp": rfc3339(first),
+            "uid": stable_uid(world.seed, "Event", namespace, name),
+        },
+        "involvedObject": involved,
+        "reason": reason,
+        "message": message,
+        "type": kind,
+        "eventTime": None,
         "source": {"component": component, **({"host": host} if host else {})},
-        "firstTimestamp": rfc3339(first), "lastTimestamp": rfc3339(last), "count": count,
-        "reportingComponent": component, "reportingInstance": host}
+        "firstTimestamp": rfc3339(first),
+        "lastTimestamp": rfc3339(last),
+        "count": count,
+        "reportingComponent": component,
+        "reportingInstance": host,
+    }
     if component == "default-scheduler":
-        event.update(source={}, firstTimestamp=None, lastTimestamp=None, eventTime=rfc3339_micro(first), action="Scheduling",
-                     reportingInstance="default-scheduler-cp-a")
+        event.update(
+            source={},
+            firstTimestamp=None,
+            lastTimestamp=None,
+            eventTime=rfc3339_micro(first),
+            action="Scheduling",
+            reportingInstance="default-scheduler-cp-a",
+        )
         event.pop("count")
         if count > 1:
             event["series"] = {"count": count, "lastObservedTime": rfc3339_micro(last)}
@@ -55,7 +98,8 @@ def add_event(world: World, about: Obj, reason: str, message: str, *, kind: str 
 
 def _manager(component: str) -> str:
     return {"kubelet": "kubelet", "default-scheduler": "kube-scheduler"}.get(
-        component, "kube-controller-manager" if component.endswith("-controller") else component)
+        component, "kube-controller-manager" if component.endswith("-controller") else component
+    )
 
 
 def from_data(world: World, data: dict[str, Any]) -> None:
@@ -70,11 +114,25 @@ def from_data(world: World, data: dict[str, Any]) -> None:
     for obj in found:
         meta = obj["metadata"]
         text = str(data["message"])
-        for word, value in (("name", meta["name"]), ("namespace", meta.get("namespace", "")), ("uid", meta["uid"]),
-                            ("node", dig(obj, "spec", "nodeName", default=meta["name"]))):
+        for word, value in (
+            ("name", meta["name"]),
+            ("namespace", meta.get("namespace", "")),
+            ("uid", meta["uid"]),
+            ("node", dig(obj, "spec", "nodeName", default=meta["name"])),
+        ):
             text = text.replace("{" + word + "}", str(value))
-        add_event(world, obj, str(data["reason"]), text, kind=str(data.get("type", "Normal")), first=first, last=last,
-                  component=str(data.get("from", "")), count=int(data.get("count", 1)), host=str(data.get("host", "")))
+        add_event(
+            world,
+            obj,
+            str(data["reason"]),
+            text,
+            kind=str(data.get("type", "Normal")),
+            first=first,
+            last=last,
+            component=str(data.get("from", "")),
+            count=int(data.get("count", 1)),
+            host=str(data.get("host", "")),
+        )
 
 
 def subjects(world: World, what: Any) -> list[Obj]:
@@ -96,9 +154,12 @@ def _gone(world: World, what: dict[str, Any]) -> Obj:
         raise ValueError(f"nothing matches {what['owner']}")
     meta = owners[0]["metadata"]
     name = f"{meta['name']}-{what['suffix']}"
-    return {"apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": what.get("node", "")},
-            "metadata": {"name": name, "namespace": meta["namespace"],
-                         "uid": stable_uid(world.seed, "gone", meta["namespace"], name)}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "spec": {"nodeName": what.get("node", "")},
+        "metadata": {"name": name, "namespace": meta["namespace"], "uid": stable_uid(world.seed, "gone", meta["namespace"], name)},
+    }
 
 
 def add_lives(pods: list[Obj], world: World) -> None:
@@ -117,21 +178,31 @@ def add_life(world: World, pod: Obj) -> None:
     if owner and owner["kind"] in {"ReplicaSet", "DaemonSet", "Job", "StatefulSet"}:
         made_by = world.get(owner["kind"], pod["metadata"]["namespace"], owner["name"])
         if made_by is not None:
-            text = f"Created pod: {pod['metadata']['name']}" if owner["kind"] != "StatefulSet" else (
-                f"create Pod {pod['metadata']['name']} in StatefulSet {owner['name']} successful")
+            text = (
+                f"Created pod: {pod['metadata']['name']}"
+                if owner["kind"] != "StatefulSet"
+                else (f"create Pod {pod['metadata']['name']} in StatefulSet {owner['name']} successful")
+            )
             add_event(world, made_by, "SuccessfulCreate", text, first=created)
     node = pod["spec"].get("nodeName")
     if not node:
         return
-    add_event(world, pod, "Scheduled", f"Successfully assigned {pod['metadata']['namespace']}/"
-              f"{pod['metadata']['name']} to {node}", component="default-scheduler", first=created)
+    add_event(
+        world,
+        pod,
+        "Scheduled",
+        f"Successfully assigned {pod['metadata']['namespace']}/{pod['metadata']['name']} to {node}",
+        component="default-scheduler",
+        first=created,
+    )
     for status in dig(pod, "status", "containerStatuses", default=[]):
         begun = dig(status, "state", "running", "startedAt") or dig(status, "state", "terminated", "startedAt")
         if not begun or status.get("restartCount"):
             continue
         at = parse_time(begun)
-        add_event(world, pod, "Pulled", f'Container image "{status["image"]}" already present on machine', first=at,
-                  container=status["name"])
+        add_event(
+            world, pod, "Pulled", f'Container image "{status["image"]}" already present on machine', first=at, container=status["name"]
+        )
         add_event(world, pod, "Created", f"Created container: {status['name']}", first=at, container=status["name"])
         add_event(world, pod, "Started", f"Started container {status['name']}", first=at, container=status["name"])
 
@@ -148,5 +219,4 @@ def add_job_events(jobs: list[Obj], world: World) -> None:
         if done := dig(job, "status", "completionTime"):
             add_event(world, job, "Completed", "Job completed", first=parse_time(done))
             if cron is not None:
-                add_event(world, cron, "SawCompletedJob", f"Saw completed job: {name}, condition: Complete",
-                          first=parse_time(done))
+                add_event(world, cron, "SawCompletedJob", f"Saw completed job: {name}, condition: Complete", first=parse_time(done))

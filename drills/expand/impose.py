@@ -21,9 +21,32 @@ from drills.scenario import Scenario, ScenarioError, load_background, with_decoy
 from drills.settle import settle
 from drills.shuffle import Renamer, mapping
 
-SECTIONS = ("nodes", "namespaces", "workloads", "definitions", "helm", "secrets", "configmaps", "ingresses", "policies", "claims",
-            "objects", "nodeStates", "podStates", "images", "patch", "delete", "events", "logs", "stats", "metrics",
-            "exec", "health", "faults", "configz")
+SECTIONS = (
+    "nodes",
+    "namespaces",
+    "workloads",
+    "definitions",
+    "helm",
+    "secrets",
+    "configmaps",
+    "ingresses",
+    "policies",
+    "claims",
+    "objects",
+    "nodeStates",
+    "podStates",
+    "images",
+    "patch",
+    "delete",
+    "events",
+    "logs",
+    "stats",
+    "metrics",
+    "exec",
+    "health",
+    "faults",
+    "configz",
+)
 
 
 def expand(scenario: Scenario, now: datetime) -> World:
@@ -47,8 +70,20 @@ def expand(scenario: Scenario, now: datetime) -> World:
     return world
 
 
-_ADDS = ("nodes", "namespaces", "workloads", "definitions", "helm", "secrets", "configmaps", "ingresses", "policies", "claims", "objects",
-         "pods")
+_ADDS = (
+    "nodes",
+    "namespaces",
+    "workloads",
+    "definitions",
+    "helm",
+    "secrets",
+    "configmaps",
+    "ingresses",
+    "policies",
+    "claims",
+    "objects",
+    "pods",
+)
 
 
 def add_all(world: World, data: dict[str, Any]) -> None:
@@ -77,13 +112,26 @@ def add_all(world: World, data: dict[str, Any]) -> None:
         for namespace in row["namespaces"] if "namespaces" in row else [row["namespace"]]:
             network.add_policy(world, {**row, "namespace": namespace})
     for row in data.get("claims", []):
-        storage.add_claim(world, namespace=row["namespace"], name=row["name"], size=str(row.get("size", "20Gi")),
-                          labels=row.get("labels", {}), node=row.get("node"), created=world.ago(row.get("age", "52d")),
-                          attached_to=row.get("attachedTo"))
+        storage.add_claim(
+            world,
+            namespace=row["namespace"],
+            name=row["name"],
+            size=str(row.get("size", "20Gi")),
+            labels=row.get("labels", {}),
+            node=row.get("node"),
+            created=world.ago(row.get("age", "52d")),
+            attached_to=row.get("attachedTo"),
+        )
     for row in data.get("pods", []):
         template = {"metadata": {"labels": row.get("labels", {})}, "spec": copy.deepcopy(row["spec"])}
-        make_pod(world, namespace=row["namespace"], name=row["name"], template=template, node=row["node"],
-                 created=world.ago(row.get("age", "1d")))
+        make_pod(
+            world,
+            namespace=row["namespace"],
+            name=row["name"],
+            template=template,
+            node=row["node"],
+            created=world.ago(row.get("age", "1d")),
+        )
     for row in data.get("objects", []):
         config.add_object(world, row)
 
@@ -126,8 +174,7 @@ def go_wrong(world: World, data: dict[str, Any]) -> None:
 
 def surround(world: World, data: dict[str, Any]) -> None:
     around = world.surroundings
-    data = fill_addresses(world, {k: data[k] for k in ("logs", "stats", "metrics", "exec", "health", "configz", "faults")
-                                  if k in data})
+    data = fill_addresses(world, {k: data[k] for k in ("logs", "stats", "metrics", "exec", "health", "configz", "faults") if k in data})
     for section in ("logs", "stats", "metrics"):
         getattr(around, section).extend((world.now, row) for row in data.get(section, []))
     answers = data.get("exec", {})
@@ -220,8 +267,13 @@ def patch(world: World, row: dict[str, Any]) -> None:
             del new["data"]
         if "by" in row:
             at = world.ago(row.get("at", "10m"))
-            world.change(obj, new, manager=str(row["by"]), at=max(at, parse_time(obj["metadata"]["creationTimestamp"])),
-                         subresource=str(row.get("subresource", "")))
+            world.change(
+                obj,
+                new,
+                manager=str(row["by"]),
+                at=max(at, parse_time(obj["metadata"]["creationTimestamp"])),
+                subresource=str(row.get("subresource", "")),
+            )
         else:
             obj.clear()
             obj.update(new)
@@ -233,5 +285,3 @@ def _settle(world: World) -> None:
     for obj, fields in settle(world.of, world.now):
         obj.update(fields)
         world.touch(obj)
-
-

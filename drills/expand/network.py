@@ -29,16 +29,24 @@ def add_service(world: World, data: dict[str, Any]) -> Obj:
     created = world.ago(data.get("age", "41d"))
     headless = bool(data.get("headless"))
     ip = "None" if headless else str(data.get("clusterIP") or cluster_ip(world, ns, name))
-    port: Obj = {"name": "http", "protocol": "TCP", "port": int(data.get("servicePort", 80)),
-                 "targetPort": data.get("targetPort", "http")}
+    port: Obj = {"name": "http", "protocol": "TCP", "port": int(data.get("servicePort", 80)), "targetPort": data.get("targetPort", "http")}
     kind = str(data.get("serviceType", "ClusterIP"))
     ports = [port, *data.get("servicePorts", [])]
     if kind in {"NodePort", "LoadBalancer"}:
         for number, p in enumerate(ports):
             p["nodePort"] = int(data.get("nodePort", 30000 + int(digest("np", ns, name, size=4), 16) % 2700)) + number
-    spec: Obj = {"type": kind, "selector": labels_of(data), "ports": ports, "clusterIP": ip, "clusterIPs": [ip],
-                 "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
-                 "sessionAffinity": "None", **data.get("serviceSpec", {})}
+    spec: Obj = {
+        "type": kind,
+        "selector": labels_of(data),
+        "ports": ports,
+        "clusterIP": ip,
+        "clusterIPs": [ip],
+        "ipFamilies": ["IPv4"],
+        "ipFamilyPolicy": "SingleStack",
+        "internalTrafficPolicy": "Cluster",
+        "sessionAffinity": "None",
+        **data.get("serviceSpec", {}),
+    }
     if kind in {"NodePort", "LoadBalancer"}:
         spec.setdefault("externalTrafficPolicy", "Cluster")
     if kind == "LoadBalancer":
@@ -46,13 +54,24 @@ def add_service(world: World, data: dict[str, Any]) -> Obj:
     balancer: Obj = {}
     if kind == "LoadBalancer":
         balancer = {"ingress": [{"ip": str(data.get("externalIP", "192.0.2.10")), "ipMode": "VIP"}]}
-    return world.add({"apiVersion": "v1", "kind": "Service", "metadata": {
-        "name": name, "namespace": ns, "labels": labels_of(data), "creationTimestamp": rfc3339(created),
-        **({"annotations": dict(data["serviceAnnotations"])} if data.get("serviceAnnotations") else {}),
-        **({"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]} if kind == "LoadBalancer" else {})},
-        "spec": spec, "status": {"loadBalancer": balancer}},
+    return world.add(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "name": name,
+                "namespace": ns,
+                "labels": labels_of(data),
+                "creationTimestamp": rfc3339(created),
+                **({"annotations": dict(data["serviceAnnotations"])} if data.get("serviceAnnotations") else {}),
+                **({"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]} if kind == "LoadBalancer" else {}),
+            },
+            "spec": spec,
+            "status": {"loadBalancer": balancer},
+        },
         Writer(str(data.get("by", "argocd-controller")), created, ("spec", "metadata.labels", "metadata.annotations")),
-        Writer("cloud-controller-manager", created, ("status", "metadata.finalizers"), "status"))
+        Writer("cloud-controller-manager", created, ("status", "metadata.finalizers"), "status"),
+    )
 
 
 def add_slice(world: World, service: Obj) -> Obj | None:
@@ -64,18 +83,42 @@ def add_slice(world: World, service: Obj) -> Obj | None:
     found = world.get("EndpointSlice", meta["namespace"], name)
     if found is not None:
         return found
-    labels = {**meta.get("labels", {}), "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
-              "kubernetes.io/service-name": meta["name"]}
+    labels = {
+        **meta.get("labels", {}),
+        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+        "kubernetes.io/service-name": meta["name"],
+    }
     if service["spec"].get("clusterIP") == "None":
         labels["service.kubernetes.io/headless"] = ""
-    return world.add({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {
-        "name": name, "namespace": meta["namespace"], "generateName": f"{meta['name']}-", "generation": 3,
-        "creationTimestamp": meta["creationTimestamp"], "labels": labels,
-        "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": meta["creationTimestamp"]},
-        "ownerReferences": [{"apiVersion": "v1", "kind": "Service", "name": meta["name"], "uid": meta["uid"],
-                             "controller": True, "blockOwnerDeletion": True}]},
-        "addressType": "IPv4", "endpoints": [], "ports": []},
-        Writer("kube-controller-manager", world.ago("1d")))
+    return world.add(
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "name": name,
+                "namespace": meta["namespace"],
+                "generateName": f"{meta['name']}-",
+                "generation": 3,
+                "creationTimestamp": meta["creationTimestamp"],
+                "labels": labels,
+                "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": meta["creationTimestamp"]},
+                "ownerReferences": [
+                    {
+                        "apiVersion": "v1",
+                        "kind": "Service",
+                        "name": meta["name"],
+                        "uid": meta["uid"],
+                        "controller": True,
+                        "blockOwnerDeletion": True,
+                    }
+                ],
+            },
+            "addressType": "IPv4",
+            "endpoints": [],
+            "ports": [],
+        },
+        Writer("kube-controller-manager", world.ago("1d")),
+    )
 
 
 def add_ingress(world: World, data: dict[str, Any]) -> Obj:
@@ -83,35 +126,71 @@ def add_ingress(world: World, data: dict[str, Any]) -> Obj:
     created = world.ago(data.get("age", "41d"))
     host = str(data["host"])
     paths = data.get("paths") or [{"path": "/", "service": data.get("service", data["name"])}]
-    spec: Obj = {"ingressClassName": data.get("class", "nginx"), "rules": [{"host": host, "http": {"paths": [
-        {"path": p["path"], "pathType": "Prefix", "backend": {"service": {
-            "name": p["service"], "port": {"number": int(p.get("port", data.get("port", 80)))}}}} for p in paths]}}]}
+    spec: Obj = {
+        "ingressClassName": data.get("class", "nginx"),
+        "rules": [
+            {
+                "host": host,
+                "http": {
+                    "paths": [
+                        {
+                            "path": p["path"],
+                            "pathType": "Prefix",
+                            "backend": {"service": {"name": p["service"], "port": {"number": int(p.get("port", data.get("port", 80)))}}},
+                        }
+                        for p in paths
+                    ]
+                },
+            }
+        ],
+    }
     if data.get("tls", True):
-        spec["tls"] = [{"hosts": [host], "secretName": data["tls"] if isinstance(data.get("tls"), str)
-                        else f"{data['name']}-tls"}]
-    return world.add({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {
-        "name": data["name"], "namespace": data["namespace"], "creationTimestamp": rfc3339(created), "generation": 1,
-        "annotations": dict(data.get("annotations", {"cert-manager.io/cluster-issuer": "letsencrypt"})),
-        "labels": {"app.kubernetes.io/name": data["name"]}}, "spec": spec,
-        "status": {"loadBalancer": {"ingress": [{"ip": str(data.get("address", "192.0.2.10"))}]}}},
+        spec["tls"] = [{"hosts": [host], "secretName": data["tls"] if isinstance(data.get("tls"), str) else f"{data['name']}-tls"}]
+    return world.add(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": {
+                "name": data["name"],
+                "namespace": data["namespace"],
+                "creationTimestamp": rfc3339(created),
+                "generation": 1,
+                "annotations": dict(data.get("annotations", {"cert-manager.io/cluster-issuer": "letsencrypt"})),
+                "labels": {"app.kubernetes.io/name": data["name"]},
+            },
+            "spec": spec,
+            "status": {"loadBalancer": {"ingress": [{"ip": str(data.get("address", "192.0.2.10"))}]}},
+        },
         Writer(str(data.get("by", "argocd-controller")), created, ("spec", "metadata")),
-        Writer("nginx-ingress-controller", created, ("status",), "status"))
+        Writer("nginx-ingress-controller", created, ("status",), "status"),
+    )
 
 
 def add_policy(world: World, data: dict[str, Any]) -> Obj:
     """data: namespace, name, age, by, and the spec's own fields under `spec`."""
     created = world.ago(data.get("age", "58d"))
-    return world.add({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {
-        "name": data["name"], "namespace": data["namespace"], "creationTimestamp": rfc3339(created), "generation": 1},
-        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], **data.get("spec", {})}},
-        Writer(str(data.get("by", "argocd-controller")), created))
+    return world.add(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": data["name"], "namespace": data["namespace"], "creationTimestamp": rfc3339(created), "generation": 1},
+            "spec": {"podSelector": {}, "policyTypes": ["Ingress"], **data.get("spec", {})},
+        },
+        Writer(str(data.get("by", "argocd-controller")), created),
+    )
 
 
 def add_pdb(world: World, data: dict[str, Any]) -> Obj:
     """data: pdb {minAvailable | maxUnavailable}."""
     created = world.ago(data.get("age", "41d"))
-    return world.add({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {
-        "name": data["name"], "namespace": data["namespace"], "creationTimestamp": rfc3339(created), "generation": 1},
-        "spec": {"selector": {"matchLabels": labels_of(data)}, **data["pdb"]}, "status": {}},
+    return world.add(
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": {"name": data["name"], "namespace": data["namespace"], "creationTimestamp": rfc3339(created), "generation": 1},
+            "spec": {"selector": {"matchLabels": labels_of(data)}, **data["pdb"]},
+            "status": {},
+        },
         Writer(str(data.get("by", "argocd-controller")), created, ("spec",)),
-        Writer("kube-controller-manager", world.ago("2d"), ("status",), "status"))
+        Writer("kube-controller-manager", world.ago("2d"), ("status",), "status"),
+    )

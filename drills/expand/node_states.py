@@ -12,12 +12,21 @@ from drills.expand.world import World, Writer
 from drills.objects import Obj, controller_of, dig, parse_time, rfc3339, rfc3339_micro, stable_fraction, stable_uid
 
 _PRESSURE = {
-    "MemoryPressure": ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available",
-                       "NodeHasInsufficientMemory", "memory-pressure", "memory"),
-    "DiskPressure": ("KubeletHasDiskPressure", "kubelet has disk pressure", "NodeHasDiskPressure", "disk-pressure",
-                     "ephemeral-storage"),
-    "PIDPressure": ("KubeletHasInsufficientPID", "kubelet has insufficient PID available", "NodeHasInsufficientPID",
-                    "pid-pressure", "pids"),
+    "MemoryPressure": (
+        "KubeletHasInsufficientMemory",
+        "kubelet has insufficient memory available",
+        "NodeHasInsufficientMemory",
+        "memory-pressure",
+        "memory",
+    ),
+    "DiskPressure": ("KubeletHasDiskPressure", "kubelet has disk pressure", "NodeHasDiskPressure", "disk-pressure", "ephemeral-storage"),
+    "PIDPressure": (
+        "KubeletHasInsufficientPID",
+        "kubelet has insufficient PID available",
+        "NodeHasInsufficientPID",
+        "pid-pressure",
+        "pids",
+    ),
 }
 
 
@@ -44,8 +53,7 @@ def _condition(node: Obj, kind: str, status: str, reason: str, message: str, at:
     if found is None:
         found = {"type": kind}
         node["status"]["conditions"].append(found)
-    found.update(status=status, reason=reason, message=message, lastTransitionTime=rfc3339(at),
-                 lastHeartbeatTime=rfc3339(beat))
+    found.update(status=status, reason=reason, message=message, lastTransitionTime=rfc3339(at), lastHeartbeatTime=rfc3339(beat))
 
 
 def _taint(node: Obj, key: str, effect: str, at: datetime | None) -> None:
@@ -61,18 +69,20 @@ def _wrote(world: World, node: Obj, manager: str, at: datetime) -> None:
 
 
 def _pods_on(world: World, node: Obj) -> list[Obj]:
-    return [p for p in world.of("Pod") if p["spec"].get("nodeName") == node["metadata"]["name"]
-            and dig(p, "status", "phase") == "Running"]
+    return [p for p in world.of("Pod") if p["spec"].get("nodeName") == node["metadata"]["name"] and dig(p, "status", "phase") == "Running"]
 
 
 def _lose_pods(world: World, node: Obj, since: datetime, data: dict[str, Any]) -> None:
     for pod in _pods_on(world, node):
-        tolerates = any(t.get("operator") == "Exists" and t.get("effect") in {None, "NoExecute"}
-                        and not t.get("tolerationSeconds") and t.get("key") in {None, "node.kubernetes.io/unreachable"}
-                        for t in pod["spec"].get("tolerations", []))
+        tolerates = any(
+            t.get("operator") == "Exists"
+            and t.get("effect") in {None, "NoExecute"}
+            and not t.get("tolerationSeconds")
+            and t.get("key") in {None, "node.kubernetes.io/unreachable"}
+            for t in pod["spec"].get("tolerations", [])
+        )
         leaves = data.get("evict", True) and not tolerates
-        set_pod_state(world, pod, {"state": "lost", "since": world.now - since - timedelta(seconds=1),
-                                   "terminating": leaves})
+        set_pod_state(world, pod, {"state": "lost", "since": world.now - since - timedelta(seconds=1), "terminating": leaves})
         gone = since + timedelta(seconds=302)
         ref = controller_of(pod)
         if leaves and gone < world.now and ref and ref["kind"] == "ReplicaSet" and data.get("replace", True):
@@ -87,8 +97,7 @@ def not_ready(world: World, node: Obj, data: dict[str, Any]) -> None:
     _condition(node, "Ready", "False", str(data.get("reason", "KubeletNotReady")), str(data["message"]), since, beat)
     for effect in ("NoSchedule", "NoExecute"):
         _taint(node, "node.kubernetes.io/not-ready", effect, since)
-    add_event(world, node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", first=since,
-              count=int(data.get("count", 1)))
+    add_event(world, node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", first=since, count=int(data.get("count", 1)))
     _wrote(world, node, "kubelet", beat)
     if data.get("lose", True):
         world.losses.append(lambda: _lose_pods(world, node, since, data))
@@ -100,8 +109,13 @@ def unknown(world: World, node: Obj, data: dict[str, Any]) -> None:
     name = node["metadata"]["name"]
     silent = since - timedelta(seconds=44)
     for c in node["status"]["conditions"]:
-        c.update(status="Unknown", reason="NodeStatusUnknown", message="Kubelet stopped posting node status.",
-                 lastTransitionTime=rfc3339(since), lastHeartbeatTime=rfc3339(silent - timedelta(seconds=70)))
+        c.update(
+            status="Unknown",
+            reason="NodeStatusUnknown",
+            message="Kubelet stopped posting node status.",
+            lastTransitionTime=rfc3339(since),
+            lastHeartbeatTime=rfc3339(silent - timedelta(seconds=70)),
+        )
     for effect in ("NoSchedule", "NoExecute"):
         _taint(node, "node.kubernetes.io/unreachable", effect, since)
     lease = world.get("Lease", "kube-node-lease", name)
@@ -110,8 +124,15 @@ def unknown(world: World, node: Obj, data: dict[str, Any]) -> None:
         world.writers[world.key(lease)] = [Writer("kubelet", silent)]
         lease["metadata"].pop("managedFields", None)
         world.touch(lease)
-    add_event(world, node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", first=since,
-              component="node-controller", count=int(data.get("count", 1)))
+    add_event(
+        world,
+        node,
+        "NodeNotReady",
+        f"Node {name} status is now: NodeNotReady",
+        first=since,
+        component="node-controller",
+        count=int(data.get("count", 1)),
+    )
     _wrote(world, node, "kube-controller-manager", since)
     if data.get("lose", True):
         world.losses.append(lambda: _lose_pods(world, node, since, data))
@@ -123,19 +144,37 @@ def ready_again(world: World, node: Obj, data: dict[str, Any]) -> None:
     name, times = node["metadata"]["name"], int(data.get("times", 1))
     for c in node["status"]["conditions"]:
         if c["type"] == "Ready":
-            c.update(status="True", reason="KubeletReady", message="kubelet is posting ready status",
-                     lastTransitionTime=rfc3339(since), lastHeartbeatTime=rfc3339(world.now - timedelta(seconds=11)))
+            c.update(
+                status="True",
+                reason="KubeletReady",
+                message="kubelet is posting ready status",
+                lastTransitionTime=rfc3339(since),
+                lastHeartbeatTime=rfc3339(world.now - timedelta(seconds=11)),
+            )
     if taints := node["spec"].get("taints"):
-        node["spec"]["taints"] = [t for t in taints if t["key"] not in {"node.kubernetes.io/not-ready",
-                                                                         "node.kubernetes.io/unreachable"}]
+        node["spec"]["taints"] = [t for t in taints if t["key"] not in {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}]
         if not node["spec"]["taints"]:
             del node["spec"]["taints"]
     down = _moment(world, node, data, "down", "9m")
-    add_event(world, node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", first=down, count=times,
-              last=world.ago(data["lastDown"]) if "lastDown" in data else down,
-              component=str(data.get("from", "node-controller")))
-    add_event(world, node, "NodeReady", f"Node {name} status is now: NodeReady", first=down + (since - down) / 2
-              if times > 1 else since, last=since, count=times)
+    add_event(
+        world,
+        node,
+        "NodeNotReady",
+        f"Node {name} status is now: NodeNotReady",
+        first=down,
+        count=times,
+        last=world.ago(data["lastDown"]) if "lastDown" in data else down,
+        component=str(data.get("from", "node-controller")),
+    )
+    add_event(
+        world,
+        node,
+        "NodeReady",
+        f"Node {name} status is now: NodeReady",
+        first=down + (since - down) / 2 if times > 1 else since,
+        last=since,
+        count=times,
+    )
     _wrote(world, node, "kubelet", since)
 
 
@@ -148,8 +187,16 @@ def pressure(world: World, node: Obj, data: dict[str, Any]) -> None:
     _taint(node, f"node.kubernetes.io/{taint}", "NoSchedule", since)
     add_event(world, node, event, f"Node {name} status is now: {event}", first=since, count=int(data.get("count", 1)))
     if data.get("evicting", True):
-        add_event(world, node, "EvictionThresholdMet", f"Attempting to reclaim {resource}", kind="Warning", first=since,
-                  last=world.now - timedelta(seconds=40), count=int(data.get("evictions", 3)))
+        add_event(
+            world,
+            node,
+            "EvictionThresholdMet",
+            f"Attempting to reclaim {resource}",
+            kind="Warning",
+            first=since,
+            last=world.now - timedelta(seconds=40),
+            count=int(data.get("evictions", 3)),
+        )
     _wrote(world, node, "kubelet", world.now - timedelta(seconds=7))
 
 
@@ -159,10 +206,8 @@ def cordoned(world: World, node: Obj, data: dict[str, Any]) -> None:
     node["spec"]["unschedulable"] = True
     _taint(node, "node.kubernetes.io/unschedulable", "NoSchedule", since)
     key = world.key(node)
-    world.writers[key] = [Writer(str(data.get("by", "kubectl-cordon")), since, ("spec.unschedulable",)),
-                          *world.writers.get(key, [])]
-    add_event(world, node, "NodeNotSchedulable", f"Node {node['metadata']['name']} status is now: NodeNotSchedulable",
-              first=since)
+    world.writers[key] = [Writer(str(data.get("by", "kubectl-cordon")), since, ("spec.unschedulable",)), *world.writers.get(key, [])]
+    add_event(world, node, "NodeNotSchedulable", f"Node {node['metadata']['name']} status is now: NodeNotSchedulable", first=since)
 
 
 def rebooted(world: World, node: Obj, data: dict[str, Any]) -> None:
@@ -181,8 +226,18 @@ def rebooted(world: World, node: Obj, data: dict[str, Any]) -> None:
         ready_again(world, node, {"since": world.now - since - timedelta(seconds=12), "down": world.now - down})
     for pod in _pods_on(world, node):
         if parse_time(pod["metadata"]["creationTimestamp"]) < since:
-            set_pod_state(world, pod, {"state": "restarted", "since": world.now - since + timedelta(seconds=95),
-                                       "exitCode": 255, "reason": "Unknown", "back": 112, "sandbox": True})
+            set_pod_state(
+                world,
+                pod,
+                {
+                    "state": "restarted",
+                    "since": world.now - since + timedelta(seconds=95),
+                    "exitCode": 255,
+                    "reason": "Unknown",
+                    "back": 112,
+                    "sandbox": True,
+                },
+            )
 
 
 def system_oom(world: World, node: Obj, data: dict[str, Any]) -> None:
@@ -193,8 +248,16 @@ def system_oom(world: World, node: Obj, data: dict[str, Any]) -> None:
         text = "System OOM encountered"
         if victim:
             text += f", victim process: {victim['process']}, pid: {victim['pid']}"
-        add_event(world, node, "SystemOOM", text, kind="Warning", first=since, count=int(data.get("count", 1)),
-                  last=world.ago(data["last"]) if "last" in data else None)
+        add_event(
+            world,
+            node,
+            "SystemOOM",
+            text,
+            kind="Warning",
+            first=since,
+            count=int(data.get("count", 1)),
+            last=world.ago(data["last"]) if "last" in data else None,
+        )
 
 
 def runtime_restarted(world: World, node: Obj, data: dict[str, Any]) -> None:
@@ -202,13 +265,32 @@ def runtime_restarted(world: World, node: Obj, data: dict[str, Any]) -> None:
     since = world.ago(data.get("since", "10m"))
     code, reason = int(data.get("exitCode", 255)), str(data.get("reason", "Unknown"))
     for pod in _pods_on(world, node):
-        if parse_time(pod["metadata"]["creationTimestamp"]) < since and pod["metadata"].get("annotations", {}).get(
-                "kubernetes.io/config.mirror") is None:
-            set_pod_state(world, pod, {"state": "restarted", "since": world.now - since, "exitCode": code, "reason": reason,
-                                       "spread": data.get("within", "90s"), "back": 20, "sandbox": True})
+        if (
+            parse_time(pod["metadata"]["creationTimestamp"]) < since
+            and pod["metadata"].get("annotations", {}).get("kubernetes.io/config.mirror") is None
+        ):
+            set_pod_state(
+                world,
+                pod,
+                {
+                    "state": "restarted",
+                    "since": world.now - since,
+                    "exitCode": code,
+                    "reason": reason,
+                    "spread": data.get("within", "90s"),
+                    "back": 20,
+                    "sandbox": True,
+                },
+            )
 
 
 STATES: dict[str, Callable[[World, Obj, dict[str, Any]], None]] = {
-    "notReady": not_ready, "unknown": unknown, "readyAgain": ready_again, "pressure": pressure, "cordoned": cordoned,
-    "rebooted": rebooted, "systemOOM": system_oom, "runtimeRestarted": runtime_restarted,
+    "notReady": not_ready,
+    "unknown": unknown,
+    "readyAgain": ready_again,
+    "pressure": pressure,
+    "cordoned": cordoned,
+    "rebooted": rebooted,
+    "systemOOM": system_oom,
+    "runtimeRestarted": runtime_restarted,
 }

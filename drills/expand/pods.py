@@ -10,9 +10,15 @@ from drills.expand.world import World, Writer
 from drills.objects import Obj, dig, digest, parse_time, rfc3339, stable_fraction, stable_suffix
 
 DAEMON_TOLERATIONS: list[Obj] = [
-    {"key": f"node.kubernetes.io/{k}", "operator": "Exists", "effect": e} for k, e in (
-        ("not-ready", "NoExecute"), ("unreachable", "NoExecute"), ("disk-pressure", "NoSchedule"),
-        ("memory-pressure", "NoSchedule"), ("pid-pressure", "NoSchedule"), ("unschedulable", "NoSchedule"))
+    {"key": f"node.kubernetes.io/{k}", "operator": "Exists", "effect": e}
+    for k, e in (
+        ("not-ready", "NoExecute"),
+        ("unreachable", "NoExecute"),
+        ("disk-pressure", "NoSchedule"),
+        ("memory-pressure", "NoSchedule"),
+        ("pid-pressure", "NoSchedule"),
+        ("unschedulable", "NoSchedule"),
+    )
 ]
 
 
@@ -40,9 +46,20 @@ def node_address(world: World, node: str) -> str:
     return next((str(a["address"]) for a in addresses if a["type"] == "InternalIP"), "10.99.1.1")
 
 
-def make_pod(world: World, *, namespace: str, name: str, template: Obj, created: datetime, node: str,
-             owner: Obj | None = None, generate_name: str = "", daemon: bool = False, static: bool = False,
-             started: datetime | None = None) -> Obj:
+def make_pod(
+    world: World,
+    *,
+    namespace: str,
+    name: str,
+    template: Obj,
+    created: datetime,
+    node: str,
+    owner: Obj | None = None,
+    generate_name: str = "",
+    daemon: bool = False,
+    static: bool = False,
+    started: datetime | None = None,
+) -> Obj:
     """A Running, Ready pod on `node`. `template` is a pod template (metadata, spec). Adds it to the world."""
     born = parse_time(world.objects[("Node", "", node)]["metadata"]["creationTimestamp"])
     if created < born + timedelta(seconds=40) and not static:  # rescheduled when the node came
@@ -52,8 +69,13 @@ def make_pod(world: World, *, namespace: str, name: str, template: Obj, created:
     pod_spec(spec)
     host = bool(spec.get("hostNetwork"))
     account = spec.setdefault("serviceAccountName", "default")
-    spec.update(serviceAccount=account, nodeName=node, priority=spec.get("priority", 0), enableServiceLinks=True,
-                preemptionPolicy="PreemptLowerPriority")
+    spec.update(
+        serviceAccount=account,
+        nodeName=node,
+        priority=spec.get("priority", 0),
+        enableServiceLinks=True,
+        preemptionPolicy="PreemptLowerPriority",
+    )
     if not static:
         _mount_token(spec, namespace, name)
         tolerations = spec.setdefault("tolerations", [])
@@ -61,57 +83,96 @@ def make_pod(world: World, *, namespace: str, name: str, template: Obj, created:
     else:
         spec["tolerations"] = [{"operator": "Exists", "effect": "NoExecute"}]
     if daemon:
-        spec["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
-            {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}]}}}
-    meta: Obj = {"name": name, "namespace": namespace, "labels": dict(template.get("metadata", {}).get("labels", {})),
-                 "creationTimestamp": rfc3339(created), "generation": 1}
+        spec["affinity"] = {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}]
+                }
+            }
+        }
+    meta: Obj = {
+        "name": name,
+        "namespace": namespace,
+        "labels": dict(template.get("metadata", {}).get("labels", {})),
+        "creationTimestamp": rfc3339(created),
+        "generation": 1,
+    }
     if generate_name:
         meta["generateName"] = generate_name
     if annotations := template.get("metadata", {}).get("annotations"):
         meta["annotations"] = dict(annotations)
     if static:
-        meta.setdefault("annotations", {}).update({
-            "kubernetes.io/config.hash": digest("static", name), "kubernetes.io/config.mirror": digest("static", name),
-            "kubernetes.io/config.seen": rfc3339(created), "kubernetes.io/config.source": "file"})
+        meta.setdefault("annotations", {}).update(
+            {
+                "kubernetes.io/config.hash": digest("static", name),
+                "kubernetes.io/config.mirror": digest("static", name),
+                "kubernetes.io/config.seen": rfc3339(created),
+                "kubernetes.io/config.source": "file",
+            }
+        )
     if owner is not None:
-        meta["ownerReferences"] = [{"apiVersion": owner["apiVersion"], "kind": owner["kind"],
-                                    "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"],
-                                    "controller": True, **({} if static else {"blockOwnerDeletion": True})}]
+        meta["ownerReferences"] = [
+            {
+                "apiVersion": owner["apiVersion"],
+                "kind": owner["kind"],
+                "name": owner["metadata"]["name"],
+                "uid": owner["metadata"]["uid"],
+                "controller": True,
+                **({} if static else {"blockOwnerDeletion": True}),
+            }
+        ]
     pod: Obj = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
     ip = node_address(world, node) if host else next_address(world, node)
     begun = started or created + timedelta(seconds=3 + 9 * stable_fraction("start", namespace, name))
     pod["status"] = running_status(world, pod, ip, min(begun, world.now))
     maker = "kubelet" if static else "kube-controller-manager"
-    world.add(pod, Writer(maker, created, ("metadata", "spec")),
-              Writer("kubelet", parse_time(pod["status"]["conditions"][2]["lastTransitionTime"]), ("status",), "status"))
+    world.add(
+        pod,
+        Writer(maker, created, ("metadata", "spec")),
+        Writer("kubelet", parse_time(pod["status"]["conditions"][2]["lastTransitionTime"]), ("status",), "status"),
+    )
     return pod
 
 
 def _mount_token(spec: Obj, namespace: str, name: str) -> None:
     volume = f"kube-api-access-{stable_suffix('token', namespace, name)}"
-    spec.setdefault("volumes", []).append({"name": volume, "projected": {"defaultMode": 420, "sources": [
-        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1",
-                                                                      "fieldPath": "metadata.namespace"}}]}}]}})
+    spec.setdefault("volumes", []).append(
+        {
+            "name": volume,
+            "projected": {
+                "defaultMode": 420,
+                "sources": [
+                    {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+                    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                    {
+                        "downwardAPI": {
+                            "items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]
+                        }
+                    },
+                ],
+            },
+        }
+    )
     for container in [*spec["containers"], *spec.get("initContainers", [])]:
         container.setdefault("volumeMounts", []).append(
-            {"name": volume, "readOnly": True, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"})
+            {"name": volume, "readOnly": True, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
+        )
 
 
 def conditions_of(scheduled: str, initialised: str, sandbox: str, ready: str) -> list[Obj]:
     """The five conditions of a ready pod at their times (RFC 3339)."""
     return [
-        {"type": "PodReadyToStartContainers", "status": "True", "lastProbeTime": None, "lastTransitionTime": sandbox,
-         "observedGeneration": 1},
-        {"type": "Initialized", "status": "True", "lastProbeTime": None, "lastTransitionTime": initialised,
-         "observedGeneration": 1},
-        {"type": "Ready", "status": "True", "lastProbeTime": None, "lastTransitionTime": ready,
-         "observedGeneration": 1},
-        {"type": "ContainersReady", "status": "True", "lastProbeTime": None, "lastTransitionTime": ready,
-         "observedGeneration": 1},
-        {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": scheduled,
-         "observedGeneration": 1},
+        {
+            "type": "PodReadyToStartContainers",
+            "status": "True",
+            "lastProbeTime": None,
+            "lastTransitionTime": sandbox,
+            "observedGeneration": 1,
+        },
+        {"type": "Initialized", "status": "True", "lastProbeTime": None, "lastTransitionTime": initialised, "observedGeneration": 1},
+        {"type": "Ready", "status": "True", "lastProbeTime": None, "lastTransitionTime": ready, "observedGeneration": 1},
+        {"type": "ContainersReady", "status": "True", "lastProbeTime": None, "lastTransitionTime": ready, "observedGeneration": 1},
+        {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": scheduled, "observedGeneration": 1},
     ]
 
 
@@ -121,8 +182,14 @@ def running_status(world: World, pod: Obj, ip: str, started: datetime) -> Obj:
     begun, ready = rfc3339(started), rfc3339(min(started + timedelta(seconds=6), world.now))
     host = node_address(world, node)
     status: Obj = {
-        "observedGeneration": 1, "phase": "Running", "conditions": conditions_of(created, created, begun, ready),
-        "hostIP": host, "hostIPs": [{"ip": host}], "podIP": ip, "podIPs": [{"ip": ip}], "startTime": created,
+        "observedGeneration": 1,
+        "phase": "Running",
+        "conditions": conditions_of(created, created, begun, ready),
+        "hostIP": host,
+        "hostIPs": [{"ip": host}],
+        "podIP": ip,
+        "podIPs": [{"ip": ip}],
+        "startTime": created,
         "containerStatuses": [running_container(pod, c, begun) for c in pod["spec"]["containers"]],
         "qosClass": qos_class(pod["spec"]),
     }
@@ -136,9 +203,17 @@ def container_id(pod: Obj, name: str, start: int) -> str:
 
 
 def running_container(pod: Obj, container: Obj, begun: str, restarts: int = 0) -> Obj:
-    out: Obj = {"name": container["name"], "state": {"running": {"startedAt": begun}}, "lastState": {}, "ready": True,
-                "restartCount": restarts, "image": container["image"], "imageID": image_id(container["image"]),
-                "containerID": container_id(pod, container["name"], restarts), "started": True}
+    out: Obj = {
+        "name": container["name"],
+        "state": {"running": {"startedAt": begun}},
+        "lastState": {},
+        "ready": True,
+        "restartCount": restarts,
+        "image": container["image"],
+        "imageID": image_id(container["image"]),
+        "containerID": container_id(pod, container["name"], restarts),
+        "started": True,
+    }
     resources = container.get("resources") or {}
     if resources.get("requests"):
         out["allocatedResources"] = dict(resources["requests"])
@@ -150,6 +225,16 @@ def running_container(pod: Obj, container: Obj, begun: str, restarts: int = 0) -
 def _finished_init(pod: Obj, container: Obj, created: str, begun: str) -> Obj:
     container_defaults(container)
     out = running_container(pod, container, created)
-    out.update(started=False, state={"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": created,
-                                                    "finishedAt": begun, "containerID": out["containerID"]}})
+    out.update(
+        started=False,
+        state={
+            "terminated": {
+                "exitCode": 0,
+                "reason": "Completed",
+                "startedAt": created,
+                "finishedAt": begun,
+                "containerID": out["containerID"],
+            }
+        },
+    )
     return out

@@ -63,11 +63,15 @@ def _chosen(pod: Obj, data: dict[str, Any]) -> list[Obj]:
     return [s for s in pod["status"]["containerStatuses"] if wanted in {None, s["name"]}][:1]
 
 
-def _terminated(pod: Obj, status: Obj, *, code: int, reason: str, begun: datetime, ended: datetime,
-                message: str = "") -> Obj:
-    return {"exitCode": code, "reason": reason, "startedAt": rfc3339(begun), "finishedAt": rfc3339(ended),
-            **({"message": message} if message else {}),
-            "containerID": container_id(pod, status["name"], max(0, int(status["restartCount"]) - 1))}
+def _terminated(pod: Obj, status: Obj, *, code: int, reason: str, begun: datetime, ended: datetime, message: str = "") -> Obj:
+    return {
+        "exitCode": code,
+        "reason": reason,
+        "startedAt": rfc3339(begun),
+        "finishedAt": rfc3339(ended),
+        **({"message": message} if message else {}),
+        "containerID": container_id(pod, status["name"], max(0, int(status["restartCount"]) - 1)),
+    }
 
 
 def crash_loop(world: World, pod: Obj, data: dict[str, Any]) -> None:
@@ -76,8 +80,11 @@ def crash_loop(world: World, pod: Obj, data: dict[str, Any]) -> None:
     since = _since(world, pod, data)
     restarts = int(data.get("restarts", 5))
     code, reason = int(data.get("exitCode", 1)), str(data.get("reason", "Error"))
-    last = world.ago(data["last"]) if "last" in data else world.now - timedelta(
-        seconds=15 + 60 * stable_fraction("crash", pod["metadata"]["name"]))
+    last = (
+        world.ago(data["last"])
+        if "last" in data
+        else world.now - timedelta(seconds=15 + 60 * stable_fraction("crash", pod["metadata"]["name"]))
+    )
     last = max(last, since)
     wait = "5m0s" if restarts >= 6 else f"{10 * 2 ** max(0, restarts - 1)}s"
     wait = {"20s": "20s", "40s": "40s", "80s": "1m20s", "160s": "2m40s"}.get(wait, wait)
@@ -85,20 +92,59 @@ def crash_loop(world: World, pod: Obj, data: dict[str, Any]) -> None:
     for status in _chosen(pod, data):
         status["restartCount"] = restarts
         status["containerID"] = container_id(pod, status["name"], restarts)
-        gone = _terminated(pod, status, code=code, reason=reason, ended=last, message=str(data.get("message", "")),
-                           begun=last - timedelta(seconds=float(data.get("runs", 2))))
+        gone = _terminated(
+            pod,
+            status,
+            code=code,
+            reason=reason,
+            ended=last,
+            message=str(data.get("message", "")),
+            begun=last - timedelta(seconds=float(data.get("runs", 2))),
+        )
         gone["containerID"] = status["containerID"]
-        status.update(ready=False, started=False, lastState={"terminated": gone}, state={"waiting": {
-            "reason": "CrashLoopBackOff",
-            "message": f"back-off {wait} restarting failed container={status['name']} pod={pod_id}"}})
+        status.update(
+            ready=False,
+            started=False,
+            lastState={"terminated": gone},
+            state={
+                "waiting": {
+                    "reason": "CrashLoopBackOff",
+                    "message": f"back-off {wait} restarting failed container={status['name']} pod={pod_id}",
+                }
+            },
+        )
         _not_ready(pod, since, [status["name"]])
-        add_event(world, pod, "BackOff", f"Back-off restarting failed container {status['name']} in pod {pod_id}",
-                  kind="Warning", first=since + timedelta(seconds=4), last=world.now - timedelta(seconds=9),
-                  count=restarts * 4, container=status["name"])
-        add_event(world, pod, "Pulled", f'Container image "{status["image"]}" already present on machine', first=since,
-                  last=last, count=restarts + 1, container=status["name"])
-        add_event(world, pod, "Started", f"Started container {status['name']}", first=since, last=last,
-                  count=restarts + 1, container=status["name"])
+        add_event(
+            world,
+            pod,
+            "BackOff",
+            f"Back-off restarting failed container {status['name']} in pod {pod_id}",
+            kind="Warning",
+            first=since + timedelta(seconds=4),
+            last=world.now - timedelta(seconds=9),
+            count=restarts * 4,
+            container=status["name"],
+        )
+        add_event(
+            world,
+            pod,
+            "Pulled",
+            f'Container image "{status["image"]}" already present on machine',
+            first=since,
+            last=last,
+            count=restarts + 1,
+            container=status["name"],
+        )
+        add_event(
+            world,
+            pod,
+            "Started",
+            f"Started container {status['name']}",
+            first=since,
+            last=last,
+            count=restarts + 1,
+            container=status["name"],
+        )
     pod["status"]["phase"] = "Running"
     _kubelet_wrote(world, pod, last)
 
@@ -116,14 +162,16 @@ def restarted(world: World, pod: Obj, data: dict[str, Any]) -> None:
             begun = max(begun, ended - abs(world.ago(data["lived"]) - world.now))
         begun = min(begun, ended)
         status["restartCount"] = int(status["restartCount"]) + int(data.get("restarts", 1))
-        status["lastState"] = {"terminated": _terminated(pod, status, code=code, reason=reason, begun=begun, ended=ended,
-                                                         message=str(data.get("message", "")))}
+        status["lastState"] = {
+            "terminated": _terminated(pod, status, code=code, reason=reason, begun=begun, ended=ended, message=str(data.get("message", "")))
+        }
         status["containerID"] = container_id(pod, status["name"], status["restartCount"])
         status.update(state={"running": {"startedAt": rfc3339(back)}}, ready=True, started=True)
         if data.get("events", True):
             count = int(data.get("restarts", 1)) + (1 if data.get("counted") else 0)
-            add_event(world, pod, "Started", f"Started container {status['name']}", first=back, count=max(1, count),
-                      container=status["name"])
+            add_event(
+                world, pod, "Started", f"Started container {status['name']}", first=back, count=max(1, count), container=status["name"]
+            )
     if data.get("sandbox"):
         add_event(world, pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", first=ended)
         _set_condition(pod, "PodReadyToStartContainers", True, back)
@@ -138,13 +186,20 @@ def oom_killed(world: World, pod: Obj, data: dict[str, Any]) -> None:
     (crash_loop if data.get("looping") else restarted)(world, pod, data)
 
 
-def _never_started(world: World, pod: Obj, since: datetime, reason: str, message: str = "", *, sandbox: bool,
-                   names: list[str] | None = None) -> None:
+def _never_started(
+    world: World, pod: Obj, since: datetime, reason: str, message: str = "", *, sandbox: bool, names: list[str] | None = None
+) -> None:
     status = pod["status"]
     statuses = status["containerStatuses"]
     for s in statuses:
-        s.update(state={"waiting": {"reason": reason, **({"message": message} if message else {})}}, lastState={},
-                 ready=False, started=False, restartCount=0, imageID="")
+        s.update(
+            state={"waiting": {"reason": reason, **({"message": message} if message else {})}},
+            lastState={},
+            ready=False,
+            started=False,
+            restartCount=0,
+            imageID="",
+        )
         for field in ("containerID", "allocatedResources", "resources"):
             s.pop(field, None)
     status["phase"] = "Pending"
@@ -179,10 +234,19 @@ def config_error(world: World, pod: Obj, data: dict[str, Any]) -> None:
     _never_started(world, pod, since, "CreateContainerConfigError", message, sandbox=True)
     first, last, count = _retries(world, since, data)
     for status in pod["status"]["containerStatuses"][:1]:
-        add_event(world, pod, "Failed", f"Error: {message}", kind="Warning", first=first, last=last, count=count * 5,
-                  container=status["name"])
-        add_event(world, pod, "Pulled", f'Container image "{status["image"]}" already present on machine', first=first,
-                  last=last, count=count * 5, container=status["name"])
+        add_event(
+            world, pod, "Failed", f"Error: {message}", kind="Warning", first=first, last=last, count=count * 5, container=status["name"]
+        )
+        add_event(
+            world,
+            pod,
+            "Pulled",
+            f'Container image "{status["image"]}" already present on machine',
+            first=first,
+            last=last,
+            count=count * 5,
+            container=status["name"],
+        )
 
 
 def _missing_key(pod: Obj) -> str:
@@ -200,17 +264,43 @@ def image_pull(world: World, pod: Obj, data: dict[str, Any]) -> None:
     since = _since(world, pod, data)
     for status in pod["status"]["containerStatuses"][:1]:
         image = status["image"]
-        why = str(data.get("message", f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": '
-                                      f"{image}: not found"))
-        _never_started(world, pod, since, "ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: rpc error: '
-                       f"code = NotFound desc = {why}", sandbox=True)
+        why = str(
+            data.get("message", f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": {image}: not found')
+        )
+        _never_started(
+            world,
+            pod,
+            since,
+            "ImagePullBackOff",
+            f'Back-off pulling image "{image}": ErrImagePull: rpc error: code = NotFound desc = {why}',
+            sandbox=True,
+        )
         first, last, count = _retries(world, since, data)
-        add_event(world, pod, "Failed", f'Failed to pull image "{image}": rpc error: code = NotFound desc = {why}',
-                  kind="Warning", first=first, last=last, count=min(count, 6), container=status["name"])
-        add_event(world, pod, "Failed", "Error: ErrImagePull", kind="Warning", first=first, last=last,
-                  count=min(count, 6), container=status["name"])
-        add_event(world, pod, "BackOff", f'Back-off pulling image "{image}"', first=first, last=last, count=count * 2,
-                  container=status["name"])
+        add_event(
+            world,
+            pod,
+            "Failed",
+            f'Failed to pull image "{image}": rpc error: code = NotFound desc = {why}',
+            kind="Warning",
+            first=first,
+            last=last,
+            count=min(count, 6),
+            container=status["name"],
+        )
+        add_event(
+            world,
+            pod,
+            "Failed",
+            "Error: ErrImagePull",
+            kind="Warning",
+            first=first,
+            last=last,
+            count=min(count, 6),
+            container=status["name"],
+        )
+        add_event(
+            world, pod, "BackOff", f'Back-off pulling image "{image}"', first=first, last=last, count=count * 2, container=status["name"]
+        )
 
 
 def creating(world: World, pod: Obj, data: dict[str, Any]) -> None:
@@ -220,12 +310,25 @@ def creating(world: World, pod: Obj, data: dict[str, Any]) -> None:
     first, last, count = _retries(world, since, data)
     for problem in data.get("problems") or ([data] if "reason" in data else []):
         text = str(problem["message"])
-        for word, value in (("{namespace}", pod["metadata"]["namespace"]), ("{name}", pod["metadata"]["name"]),
-                            ("{uid}", pod["metadata"]["uid"]), ("{node}", pod["spec"].get("nodeName", "")),
-                            ("{volume}", _volume_of(world, pod))):
+        for word, value in (
+            ("{namespace}", pod["metadata"]["namespace"]),
+            ("{name}", pod["metadata"]["name"]),
+            ("{uid}", pod["metadata"]["uid"]),
+            ("{node}", pod["spec"].get("nodeName", "")),
+            ("{volume}", _volume_of(world, pod)),
+        ):
             text = text.replace(word, str(value))
-        add_event(world, pod, str(problem["reason"]), text, kind=str(problem.get("type", "Warning")), first=first,
-                  last=last, count=int(problem.get("count", count)), component=str(problem.get("component", "kubelet")))
+        add_event(
+            world,
+            pod,
+            str(problem["reason"]),
+            text,
+            kind=str(problem.get("type", "Warning")),
+            first=first,
+            last=last,
+            count=int(problem.get("count", count)),
+            component=str(problem.get("component", "kubelet")),
+        )
 
 
 def _volume_of(world: World, pod: Obj) -> str:
@@ -243,15 +346,37 @@ def pending(world: World, pod: Obj, data: dict[str, Any]) -> None:
     since, message = _since(world, pod, data), str(data["message"])
     pod["spec"].pop("nodeName", None)
     qos = pod["status"]["qosClass"]
-    pod["status"] = {"observedGeneration": 1, "phase": "Pending", "qosClass": qos, "conditions": [
-        {"type": "PodScheduled", "status": "False", "lastProbeTime": None, "lastTransitionTime": rfc3339(since),
-         "reason": str(data.get("reason", "Unschedulable")), "message": message, "observedGeneration": 1}]}
+    pod["status"] = {
+        "observedGeneration": 1,
+        "phase": "Pending",
+        "qosClass": qos,
+        "conditions": [
+            {
+                "type": "PodScheduled",
+                "status": "False",
+                "lastProbeTime": None,
+                "lastTransitionTime": rfc3339(since),
+                "reason": str(data.get("reason", "Unschedulable")),
+                "message": message,
+                "observedGeneration": 1,
+            }
+        ],
+    }
     for event in world.of("Event"):
         if event["involvedObject"].get("uid") == pod["metadata"]["uid"]:
             world.remove(event)
     first, last, count = _retries(world, since, data)
-    add_event(world, pod, "FailedScheduling", message, kind="Warning", first=first, last=last,
-              count=max(1, count // 5), component="default-scheduler")
+    add_event(
+        world,
+        pod,
+        "FailedScheduling",
+        message,
+        kind="Warning",
+        first=first,
+        last=last,
+        count=max(1, count // 5),
+        component="default-scheduler",
+    )
     _kubelet_wrote(world, pod, since, "kube-scheduler")
 
 
@@ -265,8 +390,7 @@ def unready(world: World, pod: Obj, data: dict[str, Any]) -> None:
     if data.get("message"):
         first, last, count = _retries(world, since, data)
         text = str(data["message"]).replace("{pod}", str(dig(pod, "status", "podIP", default="")))
-        add_event(world, pod, "Unhealthy", text, kind="Warning", first=first, last=last,
-                  count=count * 6, container=statuses[0]["name"])
+        add_event(world, pod, "Unhealthy", text, kind="Warning", first=first, last=last, count=count * 6, container=statuses[0]["name"])
     _kubelet_wrote(world, pod, since)
 
 
@@ -274,8 +398,17 @@ def probe_blips(world: World, pod: Obj, data: dict[str, Any]) -> None:
     """A pod that is Ready but had failing probes: message, count, last."""
     since = _since(world, pod, data)
     last = world.ago(data.get("last", "2m"))
-    add_event(world, pod, "Unhealthy", str(data["message"]), kind="Warning", first=since, last=last,
-              count=int(data.get("count", 3)), container=pod["spec"]["containers"][0]["name"])
+    add_event(
+        world,
+        pod,
+        "Unhealthy",
+        str(data["message"]),
+        kind="Warning",
+        first=since,
+        last=last,
+        count=int(data.get("count", 3)),
+        container=pod["spec"]["containers"][0]["name"],
+    )
 
 
 def terminating(world: World, pod: Obj, data: dict[str, Any]) -> None:
@@ -300,10 +433,15 @@ def lost(world: World, pod: Obj, data: dict[str, Any]) -> None:
         gone = since + timedelta(seconds=300)
         if gone < world.now:
             terminating(world, pod, {"since": world.now - gone, "events": False})
-            _set_condition(pod, "DisruptionTarget", True, gone, "DeletionByTaintManager",
-                           "Taint manager: deleting due to NoExecute taint")
-            add_event(world, pod, "TaintManagerEviction", f"Marking for deletion Pod {pod['metadata']['namespace']}/"
-                      f"{pod['metadata']['name']}", first=gone, component="taint-eviction-controller")
+            _set_condition(pod, "DisruptionTarget", True, gone, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
+            add_event(
+                world,
+                pod,
+                "TaintManagerEviction",
+                f"Marking for deletion Pod {pod['metadata']['namespace']}/{pod['metadata']['name']}",
+                first=gone,
+                component="taint-eviction-controller",
+            )
 
 
 def failed(world: World, pod: Obj, data: dict[str, Any]) -> None:
@@ -317,9 +455,18 @@ def failed(world: World, pod: Obj, data: dict[str, Any]) -> None:
     status.update(phase="Failed", reason=reason, message=message)
     for s in status.get("containerStatuses", []):
         begun = dig(s, "state", "running", "startedAt", default=rfc3339(since))
-        s.update(ready=False, started=False, state={"terminated": {
-            "exitCode": int(data.get("exitCode", 137)), "reason": "ContainerStatusUnknown" if started else "Error",
-            "startedAt": begun, "finishedAt": rfc3339(since)}})
+        s.update(
+            ready=False,
+            started=False,
+            state={
+                "terminated": {
+                    "exitCode": int(data.get("exitCode", 137)),
+                    "reason": "ContainerStatusUnknown" if started else "Error",
+                    "startedAt": begun,
+                    "finishedAt": rfc3339(since),
+                }
+            },
+        )
     if not started:
         status.pop("containerStatuses", None)
         for field in ("podIP", "podIPs"):
@@ -341,13 +488,25 @@ def replace_pod(world: World, pod: Obj, at: datetime, node: str | None = None) -
     assert ref is not None
     owner = world.get(ref["kind"], pod["metadata"]["namespace"], ref["name"])
     assert owner is not None
-    app = {"namespace": pod["metadata"]["namespace"], "name": ref["name"],
-           "notNodes": [pod["spec"].get("nodeName", "")], "tolerations": pod["spec"].get("tolerations", [])}
+    app = {
+        "namespace": pod["metadata"]["namespace"],
+        "name": ref["name"],
+        "notNodes": [pod["spec"].get("nodeName", "")],
+        "tolerations": pod["spec"].get("tolerations", []),
+    }
     app["tolerations"] = [t for t in app["tolerations"] if not t.get("tolerationSeconds")]
     where = node or place(world, app, 1, salt=pod["metadata"]["name"])[0]
     name = f"{ref['name']}-{stable_suffix('again', world.seed, pod['metadata']['name'], rfc3339(at))}"
-    new = make_pod(world, namespace=pod["metadata"]["namespace"], name=name, node=where, owner=owner, created=at,
-                   template=owner["spec"]["template"], generate_name=f"{ref['name']}-")
+    new = make_pod(
+        world,
+        namespace=pod["metadata"]["namespace"],
+        name=name,
+        node=where,
+        owner=owner,
+        created=at,
+        template=owner["spec"]["template"],
+        generate_name=f"{ref['name']}-",
+    )
     add_life(world, new)
     return new
 
@@ -374,14 +533,29 @@ def reborn(world: World, pod: Obj, data: dict[str, Any]) -> None:
     for event in world.of("Event"):
         if event["involvedObject"].get("uid") == pod["metadata"]["uid"]:
             world.remove(event)
-    template = {"metadata": {"labels": pod["metadata"]["labels"]}, "spec": {
-        **pod["spec"], "volumes": [v for v in pod["spec"].get("volumes") or [] if not v["name"].startswith("kube-api-access")],
-        "containers": [{**c, "volumeMounts": [m for m in c.get("volumeMounts") or [] if not m["name"].startswith(
-            "kube-api-access")]} for c in pod["spec"]["containers"]],
-        "tolerations": [t for t in pod["spec"].get("tolerations") or [] if not t.get("tolerationSeconds")]}}
+    template = {
+        "metadata": {"labels": pod["metadata"]["labels"]},
+        "spec": {
+            **pod["spec"],
+            "volumes": [v for v in pod["spec"].get("volumes") or [] if not v["name"].startswith("kube-api-access")],
+            "containers": [
+                {**c, "volumeMounts": [m for m in c.get("volumeMounts") or [] if not m["name"].startswith("kube-api-access")]}
+                for c in pod["spec"]["containers"]
+            ],
+            "tolerations": [t for t in pod["spec"].get("tolerations") or [] if not t.get("tolerationSeconds")],
+        },
+    }
     world.remove(pod)
-    new = make_pod(world, namespace=pod["metadata"]["namespace"], name=pod["metadata"]["name"], template=template,
-                   created=since, node=str(data["node"]), owner=owner, generate_name=pod["metadata"]["generateName"])
+    new = make_pod(
+        world,
+        namespace=pod["metadata"]["namespace"],
+        name=pod["metadata"]["name"],
+        template=template,
+        created=since,
+        node=str(data["node"]),
+        owner=owner,
+        generate_name=pod["metadata"]["generateName"],
+    )
     add_life(world, new)
 
 
@@ -400,7 +574,19 @@ def healthy(world: World, pod: Obj, data: dict[str, Any]) -> None:
 
 
 STATES: dict[str, Maker] = {
-    "crashLoop": crash_loop, "restarted": restarted, "oomKilled": oom_killed, "configError": config_error,
-    "imagePull": image_pull, "creating": creating, "pending": pending, "unready": unready, "probeBlips": probe_blips,
-    "terminating": terminating, "lost": lost, "failed": failed, "replaced": replaced, "reborn": reborn, "healthy": healthy,
+    "crashLoop": crash_loop,
+    "restarted": restarted,
+    "oomKilled": oom_killed,
+    "configError": config_error,
+    "imagePull": image_pull,
+    "creating": creating,
+    "pending": pending,
+    "unready": unready,
+    "probeBlips": probe_blips,
+    "terminating": terminating,
+    "lost": lost,
+    "failed": failed,
+    "replaced": replaced,
+    "reborn": reborn,
+    "healthy": healthy,
 }

@@ -24,18 +24,30 @@ def pod_template(data: dict[str, Any], revision_image: str | None = None) -> Obj
     volumes = _volumes(data, container)
     if volumes:
         spec["volumes"] = volumes
-    for word, field in (("serviceAccount", "serviceAccountName"), ("hostNetwork", "hostNetwork"), ("hostPID", "hostPID"),
-                        ("priorityClass", "priorityClassName"), ("grace", "terminationGracePeriodSeconds"),
-                        ("nodeSelector", "nodeSelector"), ("tolerations", "tolerations"), ("dnsConfig", "dnsConfig"),
-                        ("dnsPolicy", "dnsPolicy")):
+    for word, field in (
+        ("serviceAccount", "serviceAccountName"),
+        ("hostNetwork", "hostNetwork"),
+        ("hostPID", "hostPID"),
+        ("priorityClass", "priorityClassName"),
+        ("grace", "terminationGracePeriodSeconds"),
+        ("nodeSelector", "nodeSelector"),
+        ("tolerations", "tolerations"),
+        ("dnsConfig", "dnsConfig"),
+        ("dnsPolicy", "dnsPolicy"),
+    ):
         if word in data:
             spec[field] = copy.deepcopy(data[word])
     if data.get("priorityClass", "").startswith("system-"):
         spec["priority"] = 2000001000 if data["priorityClass"] == "system-node-critical" else 2000000000
     if data.get("spread", True) and data.get("kind", "Deployment") == "Deployment" and int(data.get("replicas", 1)) > 1:
-        spec["topologySpreadConstraints"] = [{"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone",
-                                              "whenUnsatisfiable": "ScheduleAnyway",
-                                              "labelSelector": {"matchLabels": labels_of(data)}}]
+        spec["topologySpreadConstraints"] = [
+            {
+                "maxSkew": 1,
+                "topologyKey": "topology.kubernetes.io/zone",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": labels_of(data)},
+            }
+        ]
     spec = strategic_merge(spec, copy.deepcopy(data.get("spec", {})))
     meta: Obj = {"labels": {**labels_of(data), **data.get("podLabels", {})}}
     annotations = dict(data.get("podAnnotations", {}))
@@ -56,21 +68,30 @@ def _container(data: dict[str, Any], revision_image: str | None) -> Obj:
     if data.get("metricsPort") and data.get("metricsPort") != data.get("port"):
         ports.append({"name": "metrics", "containerPort": int(data["metricsPort"]), "protocol": "TCP"})
     for number, extra in enumerate(data.get("ports", [])):
-        ports.append({"name": str(extra.get("name", f"port-{number}")), "containerPort": int(extra["port"]),
-                      "protocol": extra.get("protocol", "TCP")})
+        ports.append(
+            {
+                "name": str(extra.get("name", f"port-{number}")),
+                "containerPort": int(extra["port"]),
+                "protocol": extra.get("protocol", "TCP"),
+            }
+        )
     if ports:
         out["ports"] = ports
     env: list[Obj] = [{"name": k, "value": str(v)} for k, v in data.get("env", {}).items()]
     for reference in data.get("secretEnv", []):
         secret, key = str(reference).split("/", 1)
-        env.append({"name": key.upper().replace("-", "_").replace(".", "_"),
-                    "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
+        env.append({"name": key.upper().replace("-", "_").replace(".", "_"), "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
     if env:
         out["env"] = env
     out["resources"] = _resources(data)
     if data.get("port") and data.get("probes", True):
-        probe = {"httpGet": {"path": "/healthz", "port": "http", "scheme": "HTTP"}, "timeoutSeconds": 1,
-                 "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+        probe = {
+            "httpGet": {"path": "/healthz", "port": "http", "scheme": "HTTP"},
+            "timeoutSeconds": 1,
+            "periodSeconds": 10,
+            "successThreshold": 1,
+            "failureThreshold": 3,
+        }
         if data.get("tcpProbe"):
             probe.pop("httpGet")
             probe["tcpSocket"] = {"port": "http"}

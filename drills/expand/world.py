@@ -105,12 +105,18 @@ class World:
         zone, phase, createdWithin, olderThan, notReady; `count` keeps the first few in a stable order, `skip` leaves
         some out."""
         found = [o for o in self.of(kind) if self._fits(o, want)]
-        found.sort(key=lambda o: (stable_fraction("pick", o["metadata"].get("namespace"), o["metadata"]["name"])
-                                  if want.get("count") and not want.get("ordered") else 0.0,
-                                  o["metadata"].get("namespace", ""), o["metadata"]["name"]))
+        found.sort(
+            key=lambda o: (
+                stable_fraction("pick", o["metadata"].get("namespace"), o["metadata"]["name"])
+                if want.get("count") and not want.get("ordered")
+                else 0.0,
+                o["metadata"].get("namespace", ""),
+                o["metadata"]["name"],
+            )
+        )
         if want.get("newest"):
             found.sort(key=lambda o: str(o["metadata"]["creationTimestamp"]), reverse=True)
-        found = found[int(want.get("skip", 0)):]
+        found = found[int(want.get("skip", 0)) :]
         return found[: int(want["count"])] if want.get("count") else found
 
     def _fits(self, o: Obj, want: dict[str, Any]) -> bool:
@@ -142,8 +148,7 @@ class World:
             mine = {p for p in left if writer.owns(p)}
             left -= mine
             if mine:
-                out.append(entry(writer.manager, writer.operation, rfc3339(writer.at), obj["apiVersion"], mine,
-                                 writer.subresource))
+                out.append(entry(writer.manager, writer.operation, rfc3339(writer.at), obj["apiVersion"], mine, writer.subresource))
         if left and out:
             first = self.writers[key][0] if self.writers.get(key) else None
             if first is not None:
@@ -155,8 +160,7 @@ class World:
         out = [dict(e) for e in self.recorded[key]]
         for writer in self.writers.get(key, []):
             for have in out:
-                if have.get("subresource", "") == writer.subresource and (
-                        have["manager"] == writer.manager or writer.subresource):
+                if have.get("subresource", "") == writer.subresource and (have["manager"] == writer.manager or writer.subresource):
                     have.update(time=rfc3339(writer.at), manager=writer.manager)
         return out
 
@@ -166,8 +170,7 @@ class World:
         meta = new["metadata"]
         if new.get("spec") != obj.get("spec") and "generation" in meta:
             meta["generation"] = int(meta["generation"]) + 1
-        meta["managedFields"] = record_change(obj, new, manager=manager, operation="Update", at=rfc3339(at),
-                                              subresource=subresource)
+        meta["managedFields"] = record_change(obj, new, manager=manager, operation="Update", at=rfc3339(at), subresource=subresource)
         key = self.key(new)
         self.objects[key] = new
         self.by_kind[key[0]][key] = new
@@ -180,19 +183,29 @@ def matches(o: Obj, want: dict[str, Any], zone_of: Callable[[str], str]) -> bool
     notApp, owner, zone, labels."""
     meta = o["metadata"]
     labels = meta.get("labels") or {}
-    for word, value in (("namespace", meta.get("namespace", "")), ("name", meta["name"]),
-                        ("node", dig(o, "spec", "nodeName", default="")), ("app", _app(labels)),
-                        ("phase", dig(o, "status", "phase", default="")), ("type", o.get("type", ""))):
+    for word, value in (
+        ("namespace", meta.get("namespace", "")),
+        ("name", meta["name"]),
+        ("node", dig(o, "spec", "nodeName", default="")),
+        ("app", _app(labels)),
+        ("phase", dig(o, "status", "phase", default="")),
+        ("type", o.get("type", "")),
+    ):
         if word in want and not _glob(value, want[word]):
             return False
-    for word, value in (("notNamespace", meta.get("namespace", "")), ("notApp", _app(labels)), ("notName", meta["name"]),
-                        ("notNode", dig(o, "spec", "nodeName", default=""))):
+    for word, value in (
+        ("notNamespace", meta.get("namespace", "")),
+        ("notApp", _app(labels)),
+        ("notName", meta["name"]),
+        ("notNode", dig(o, "spec", "nodeName", default="")),
+    ):
         if word in want and _glob(value, want[word]):
             return False
     if "hostNetwork" in want and bool(dig(o, "spec", "hostNetwork")) != want["hostNetwork"]:
         return False
-    if want.get("usesSecret") and not any("secretKeyRef" in (e.get("valueFrom") or {})
-                                          for c in dig(o, "spec", "containers", default=[]) for e in c.get("env") or []):
+    if want.get("usesSecret") and not any(
+        "secretKeyRef" in (e.get("valueFrom") or {}) for c in dig(o, "spec", "containers", default=[]) for e in c.get("env") or []
+    ):
         return False
     if "owner" in want:
         ref = controller_of(o) or {}

@@ -49,7 +49,8 @@ def faults_of(objects: list[Obj], now: datetime) -> Iterator[str]:
         if o["kind"] == "Pod":
             yield from _pod(o, label, known, addresses)
         if o["kind"] in {"Deployment", "ReplicaSet", "DaemonSet", "StatefulSet"} and not matches_selector(
-                o["spec"]["selector"], o["spec"]["template"]["metadata"]["labels"]):
+            o["spec"]["selector"], o["spec"]["template"]["metadata"]["labels"]
+        ):
             yield f"{label}: the selector does not match the template"
         if o["kind"] == "Service" and o["spec"].get("clusterIP") not in {None, "None"}:
             address = o["spec"]["clusterIP"]

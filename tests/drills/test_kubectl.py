@@ -26,8 +26,15 @@ def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
         environment = {"HOME": str(home), "KUBECONFIG": str(home / "config"), "PATH": os.environ["PATH"]}
 
         def call(*words: str, stdin: str | None = None, ok: bool = True) -> subprocess.CompletedProcess[str]:
-            done = subprocess.run([program, "--request-timeout=20s", *words], env=environment, input=stdin, text=True,
-                                  capture_output=True, timeout=60, check=False)
+            done = subprocess.run(
+                [program, "--request-timeout=20s", *words],
+                env=environment,
+                input=stdin,
+                text=True,
+                capture_output=True,
+                timeout=60,
+                check=False,
+            )
             assert not ok or done.returncode == 0, done.stderr
             return done
 
@@ -50,8 +57,20 @@ spec:
 def test_get(kubectl: Kubectl) -> None:
     assert "node-a1" in kubectl("get", "nodes").stdout
     wide = kubectl("get", "pods", "-A", "-o", "wide").stdout.splitlines()
-    assert wide[0].split() == ["NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE", "NOMINATED", "NODE",
-                               "READINESS", "GATES"]
+    assert wide[0].split() == [
+        "NAMESPACE",
+        "NAME",
+        "READY",
+        "STATUS",
+        "RESTARTS",
+        "AGE",
+        "IP",
+        "NODE",
+        "NOMINATED",
+        "NODE",
+        "READINESS",
+        "GATES",
+    ]
     assert len(wide) > 150
     kinds = kubectl("api-resources", "--verbs=list", "-o", "name").stdout.split()
     assert len(kinds) > 35
@@ -93,7 +112,13 @@ def test_cordon_and_drain(kubectl: Kubectl) -> None:
     kubectl("cordon", "node-c4")
     assert "Ready,SchedulingDisabled" in kubectl("get", "node", "node-c4").stdout
     kubectl("drain", "node-c4", "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=40s")
-    left = kubectl("get", "pods", "-A", "--field-selector=spec.nodeName=node-c4,status.phase=Running", "-o",
-                   "jsonpath={.items[*].metadata.ownerReferences[0].kind}").stdout.split()
+    left = kubectl(
+        "get",
+        "pods",
+        "-A",
+        "--field-selector=spec.nodeName=node-c4,status.phase=Running",
+        "-o",
+        "jsonpath={.items[*].metadata.ownerReferences[0].kind}",
+    ).stdout.split()
     assert set(left) == {"DaemonSet"}
     kubectl("uncordon", "node-c4")

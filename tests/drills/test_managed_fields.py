@@ -32,7 +32,8 @@ def test_a_removed_key_leaves_every_manager() -> None:
     entries = record_change(before, after, manager="controller", operation="Update", at=LATER)
     assert {e["manager"]: e["fieldsV1"] for e in entries} == {
         "helm": {"f:data": {".": {}, "f:user": {}}},
-        "controller": {"f:metadata": {"f:annotations": {".": {}, "f:touched": {}}}}}
+        "controller": {"f:metadata": {"f:annotations": {".": {}, "f:touched": {}}}},
+    }
     assert {e["manager"]: e["time"] for e in entries} == {"helm": AT, "controller": LATER}
 
 
@@ -51,7 +52,11 @@ def test_no_change_leaves_the_record_alone() -> None:
 
 
 def test_paths_and_fields_are_inverse() -> None:
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {"a": "b"}, "finalizers": ["x/y"]},
-           "spec": {"containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 80, "protocol": "TCP"}]}]},
-           "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"labels": {"a": "b"}, "finalizers": ["x/y"]},
+        "spec": {"containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 80, "protocol": "TCP"}]}]},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    }
     assert owned_paths(fields_v1(paths(pod))) == paths(pod)

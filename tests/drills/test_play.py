@@ -21,14 +21,23 @@ Serve = Callable[..., tuple[DrillServer, httpx.Client]]
 
 
 def test_steps_come_in_time_and_faults_go(serve: Serve) -> None:
-    data = {"faults": [{"action": "forbidden", "resource": "secrets"}], "script": [
-        {"after": "10s", "nodeStates": [{"select": {"name": "node-a1"}, "state": "unknown", "since": "1s"}]},
-        {"after": "20s", "clearFaults": True},
-        {"after": "30s", "workloads": [{"namespace": "tools", "name": "late", "image": "i:1", "age": "1s"}]}]}
+    data = {
+        "faults": [{"action": "forbidden", "resource": "secrets"}],
+        "script": [
+            {"after": "10s", "nodeStates": [{"select": {"name": "node-a1"}, "state": "unknown", "since": "1s"}]},
+            {"after": "20s", "clearFaults": True},
+            {"after": "30s", "workloads": [{"namespace": "tools", "name": "late", "image": "i:1", "age": "1s"}]},
+        ],
+    }
     _, http = serve(data, speed=20.0)
     assert http.get("/api/v1/secrets").status_code == 403
-    node = until(lambda: (n := http.get("/api/v1/nodes/node-a1").json()) and any(
-        c["type"] == "Ready" and c["status"] == "Unknown" for c in n["status"]["conditions"]) and n)
+    node = until(
+        lambda: (
+            (n := http.get("/api/v1/nodes/node-a1").json())
+            and any(c["type"] == "Ready" and c["status"] == "Unknown" for c in n["status"]["conditions"])
+            and n
+        )
+    )
     assert [t["key"] for t in node["spec"]["taints"]] == ["node.kubernetes.io/unreachable"] * 2
     assert next(e["time"] for e in node["metadata"]["managedFields"] if e.get("subresource") == "status")
     lost = http.get("/api/v1/pods", params={"fieldSelector": "spec.nodeName=node-a1"}).json()["items"]
@@ -42,8 +51,13 @@ def test_a_step_writes_only_what_it_changes(serve: Serve) -> None:
     version = int(http.get("/api/v1/nodes").json()["metadata"]["resourceVersion"])
     server.pulse.keep_leases = False
     apply_step(server, {"nodeStates": [{"select": {"name": "node-a1"}, "state": "cordoned", "since": "1s"}]})
-    changed = [e.obj["metadata"]["name"] for kind in server.kinds if kind.plural != "leases" for e in server.store.entries(kind)
-               if e.rv > version and kind.group != "events.k8s.io"]
+    changed = [
+        e.obj["metadata"]["name"]
+        for kind in server.kinds
+        if kind.plural != "leases"
+        for e in server.store.entries(kind)
+        if e.rv > version and kind.group != "events.k8s.io"
+    ]
     assert sorted({n.split(".")[0] for n in changed}) == ["node-a1"]
 
 
@@ -75,7 +89,8 @@ def test_the_answer_can_be_told_in_the_names_that_were_seen() -> None:
 
 
 def test_scripts_follow_the_other_names(serve: Serve) -> None:
-    server, http = serve({"shuffle": 5, "script": [
-        {"after": "1s", "nodeStates": [{"select": {"name": "node-a1"}, "state": "cordoned", "since": "1s"}]}]})
+    server, http = serve(
+        {"shuffle": 5, "script": [{"after": "1s", "nodeStates": [{"select": {"name": "node-a1"}, "state": "cordoned", "since": "1s"}]}]}
+    )
     name = server.world.renames["node-a1"]
     assert until(lambda: http.get(f"/api/v1/nodes/{name}").json()["spec"].get("unschedulable"))

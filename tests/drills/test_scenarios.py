@@ -45,8 +45,13 @@ CATALOGUE = [
     "nodes-notready-system-oom",
 ]
 
-SILENT = {"load-balancer-backends-flapping", "egress-snat-misconfigured", "cpu-throttling-below-limit", "log-shipper-stalled-on-node",
-          "dns-latency-ndots"}
+SILENT = {
+    "load-balancer-backends-flapping",
+    "egress-snat-misconfigured",
+    "cpu-throttling-below-limit",
+    "log-shipper-stalled-on-node",
+    "dns-latency-ndots",
+}
 
 
 def test_the_catalogue_is_complete() -> None:
@@ -109,7 +114,11 @@ def test_the_background_is_healthy() -> None:
     assert [e for e in world.of("Event") if e["type"] != "Normal"] == []
     for node in world.of("Node"):
         assert {c["type"]: c["status"] for c in node["status"]["conditions"]} == {
-            "Ready": "True", "MemoryPressure": "False", "DiskPressure": "False", "PIDPressure": "False"}
+            "Ready": "True",
+            "MemoryPressure": "False",
+            "DiskPressure": "False",
+            "PIDPressure": "False",
+        }
         assert not node["spec"].get("unschedulable")
     for pod in world.of("Pod"):
         if pod["status"]["phase"] == "Running":
@@ -129,9 +138,12 @@ def test_the_background_is_healthy() -> None:
 def test_no_service_of_the_background_stands_on_one_node() -> None:
     world = expand(scenario(), NOW)
     for deployment in world.of("Deployment"):
-        nodes = [p["spec"]["nodeName"] for p in world.of("Pod")
-                 if (controller_of(p) or {}).get("name", "").startswith(deployment["metadata"]["name"] + "-")
-                 and p["metadata"]["namespace"] == deployment["metadata"]["namespace"]]
+        nodes = [
+            p["spec"]["nodeName"]
+            for p in world.of("Pod")
+            if (controller_of(p) or {}).get("name", "").startswith(deployment["metadata"]["name"] + "-")
+            and p["metadata"]["namespace"] == deployment["metadata"]["namespace"]
+        ]
         assert len(set(nodes)) == len(nodes), deployment["metadata"]["name"]
 
 

@@ -67,13 +67,16 @@ def test_events_look_the_same_in_both_groups(http: httpx.Client) -> None:
     assert all(new[e["metadata"]["uid"]]["regarding"]["name"] == "for-events" for e in old)
 
 
-@pytest.mark.parametrize(("rule", "status", "reason"), [
-    ({"action": "forbidden", "resource": "secrets"}, 403, "Forbidden"),
-    ({"action": "too-many", "resource": "secrets", "seconds": 2}, 429, "TooManyRequests"),
-    ({"action": "error", "resource": "secrets", "code": 503}, 503, "ServiceUnavailable"),
-    ({"action": "error", "resource": "secrets", "code": 500, "message": "etcdserver: request timed out"}, 500, "InternalError"),
-    ({"action": "unauthorized", "resource": "secrets"}, 401, "Unauthorized"),
-])
+@pytest.mark.parametrize(
+    ("rule", "status", "reason"),
+    [
+        ({"action": "forbidden", "resource": "secrets"}, 403, "Forbidden"),
+        ({"action": "too-many", "resource": "secrets", "seconds": 2}, 429, "TooManyRequests"),
+        ({"action": "error", "resource": "secrets", "code": 503}, 503, "ServiceUnavailable"),
+        ({"action": "error", "resource": "secrets", "code": 500, "message": "etcdserver: request timed out"}, 500, "InternalError"),
+        ({"action": "unauthorized", "resource": "secrets"}, 401, "Unauthorized"),
+    ],
+)
 def test_faults_over_http(http: httpx.Client, rule: dict[str, Any], status: int, reason: str) -> None:
     http.post("/_drill/faults", json=rule).raise_for_status()
     answer = http.get("/api/v1/secrets")
@@ -200,8 +203,9 @@ def test_a_scaled_deployment_gets_its_pods(http: httpx.Client) -> None:
     answer = http.patch(f"{path}/scale", json={"spec": {"replicas": 4}}, headers={"Content-Type": "application/merge-patch+json"})
     assert answer.json()["spec"]["replicas"] == 4
     assert until(lambda: http.get(path).json()["status"].get("readyReplicas") == 4)
-    slices = http.get("/apis/discovery.k8s.io/v1/namespaces/media/endpointslices",
-                      params={"labelSelector": "kubernetes.io/service-name=uploads"}).json()["items"]
+    slices = http.get(
+        "/apis/discovery.k8s.io/v1/namespaces/media/endpointslices", params={"labelSelector": "kubernetes.io/service-name=uploads"}
+    ).json()["items"]
     assert len(slices[0]["endpoints"]) == 4
 
 
@@ -247,17 +251,31 @@ def test_misplaced_fields_of_a_cronjob(http: httpx.Client) -> None:
 def test_ten_thousand_pods() -> None:
     """Not a benchmark: the size that the product is measured with must load and answer at all."""
 
-    with serve_in_thread(scenario(background=None, namespaces=["default"], nodes=[{"name": "n1", "index": 1}])) as server, \
-            httpx.Client(base_url=server.url, timeout=20) as http:
+    with (
+        serve_in_thread(scenario(background=None, namespaces=["default"], nodes=[{"name": "n1", "index": 1}])) as server,
+        httpx.Client(base_url=server.url, timeout=20) as http,
+    ):
         kind = server.kinds.by_object("v1", "Pod")
         assert kind is not None
-        server.store.load({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"p-{i}", "namespace": "default", "uid": str(i)},
-                           "spec": {"nodeName": "n1", "containers": [{"name": "c", "image": "i"}]}, "status": {"phase": "Running"}}
-                          for i in range(10_000))
+        server.store.load(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": f"p-{i}", "namespace": "default", "uid": str(i)},
+                "spec": {"nodeName": "n1", "containers": [{"name": "c", "image": "i"}]},
+                "status": {"phase": "Running"},
+            }
+            for i in range(10_000)
+        )
         found = http.get("/api/v1/pods").json()["items"]
         assert len(found) == 10_000
-        query = {"watch": "1", "sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true",
-                 "timeoutSeconds": "1"}
+        query = {
+            "watch": "1",
+            "sendInitialEvents": "true",
+            "resourceVersionMatch": "NotOlderThan",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": "1",
+        }
         with http.stream("GET", "/api/v1/pods", params=query) as stream:
             seen = list(events(stream))
         assert sum(1 for e in seen if e["type"] == "ADDED") == 10_000

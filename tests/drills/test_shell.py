@@ -75,16 +75,23 @@ async def test_services_and_names(healthy: tuple[World, Shell]) -> None:
     service = world.get("Service", "marketplace", "catalog-api")
     assert service is not None
     source = one(world, namespace="marketplace", app="cart")
-    found = await tries(shell, source, "tries=2", f"{service['spec']['clusterIP']}:80", "catalog-api:80", "catalog-api.marketplace:80",
-                        "catalog-api.marketplace.svc.cluster.local:80", "nobody.marketplace:80")
+    found = await tries(
+        shell,
+        source,
+        "tries=2",
+        f"{service['spec']['clusterIP']}:80",
+        "catalog-api:80",
+        "catalog-api.marketplace:80",
+        "catalog-api.marketplace.svc.cluster.local:80",
+        "nobody.marketplace:80",
+    )
     assert [t["said"] for t in found] == ["open", "open", "open", "open", "noname"] * 2
 
 
 async def test_the_story_of_the_policy_agent() -> None:
 
     world, shell = world_of(load("network-policy-cni-version-skew"))
-    bad, good = (one(world, namespace="marketplace", app="catalog-api", **where) for where in
-                 ({"node": "node-b2"}, {"notNode": "node-b2"}))
+    bad, good = (one(world, namespace="marketplace", app="catalog-api", **where) for where in ({"node": "node-b2"}, {"notNode": "node-b2"}))
     ingress, inside = one(world, namespace="nginx"), one(world, namespace="marketplace", app="cart")
     addresses = [f"{p['status']['podIP']}:8080" for p in (bad, good)]
     assert [t["said"] for t in await tries(shell, ingress, *addresses)] == ["refused", "open"]
@@ -93,9 +100,16 @@ async def test_the_story_of_the_policy_agent() -> None:
     assert (rejected["unreach"], rejected["segs"], rejected["ms"]) == (2, 0, 1010)
 
 
-@pytest.mark.parametrize(("rule", "said", "retrans", "unreach", "opens"), [
-    ({"result": "timeout"}, "timeout", 2, 0, 1), ({"result": "noroute"}, "noroute", 1, 2, 1),
-    ({"result": "netunreach"}, "netunreach", 1, 2, 1), ({"result": "slow"}, "open", 1, 0, 1), ({"result": "ok"}, "open", 0, 0, 1)])
+@pytest.mark.parametrize(
+    ("rule", "said", "retrans", "unreach", "opens"),
+    [
+        ({"result": "timeout"}, "timeout", 2, 0, 1),
+        ({"result": "noroute"}, "noroute", 1, 2, 1),
+        ({"result": "netunreach"}, "netunreach", 1, 2, 1),
+        ({"result": "slow"}, "open", 1, 0, 1),
+        ({"result": "ok"}, "open", 0, 0, 1),
+    ],
+)
 async def test_outcomes_look_like_the_kernel(rule: dict[str, Any], said: str, retrans: int, unreach: int, opens: int) -> None:
     world, shell = world_of(scenario(exec={"connect": [{"to": {"app": "catalog-api"}, **rule}]}))
     address = f"{one(world, namespace='marketplace', app='catalog-api')['status']['podIP']}:8080"
@@ -104,8 +118,14 @@ async def test_outcomes_look_like_the_kernel(rule: dict[str, Any], said: str, re
 
 
 async def test_python_names_the_sender() -> None:
-    world, shell = world_of(scenario(exec={"connect": [{"to": {"node": "node-a1"}, "result": "rejected"}],
-                                           "commands": [{"tools": ["python3", "nc", "timeout"], "match": "^$"}]}))
+    world, shell = world_of(
+        scenario(
+            exec={
+                "connect": [{"to": {"node": "node-a1"}, "result": "rejected"}],
+                "commands": [{"tools": ["python3", "nc", "timeout"], "match": "^$"}],
+            }
+        )
+    )
     target = world.select("Pod", {"node": "node-a1", "owner": "ReplicaSet/*"})[0]
     out, _, end = await output(shell, one(world, namespace="nginx"), "python3", "-c", f"{MARKER}\nx", f"{target['status']['podIP']}:80")
     seen = json.loads(out.splitlines()[2])

@@ -129,5 +129,3 @@ def story(*, drifted: bool = True, more: tuple[dict[str, Any], ...] = ()) -> Sto
     documents.append(service("identity", "marketplace", selector={"app": "identity"}))
     documents.append(slice_of("identity", "marketplace", backends))
     return store(*documents, *more)
-
-

@@ -142,9 +142,9 @@ def test_a_service_that_fails_in_part_is_explained_by_its_pods() -> None:
 
 
 def test_denied_as_written_accuses_the_policy_and_nothing_else() -> None:
-    cells = [
-        cell(("nginx", "node-1"), ("marketplace", where), Verdict.TIMEOUT_CONNECT, expected=Expectation.DENY) for where in NODES
-    ] + [cell(("marketplace", "node-1"), ("marketplace", where)) for where in NODES]
+    cells = [cell(("nginx", "node-1"), ("marketplace", where), Verdict.TIMEOUT_CONNECT, expected=Expectation.DENY) for where in NODES] + [
+        cell(("marketplace", "node-1"), ("marketplace", where)) for where in NODES
+    ]
     found = infer(cells)
     assert [c.component.kind for c in found] == ["network-policy"]
 
