@@ -291,9 +291,12 @@ class LiveInvestigation:
         await asyncio.to_thread(parts.load_runbooks)
         self._pacing.hurry()
         self._wake.set()
-        if self._live is not None:
-            await self._live.wait_loaded(30.0)
-        await asyncio.to_thread(parts.warm_up)
+        if self.options.record:
+            # A session in which somebody will type and walk; a single answer is given before this would be of use.
+            if self._live is not None:
+                await self._live.wait_loaded(30.0)
+            await asyncio.sleep(1.0)
+            await asyncio.to_thread(parts.warm_up)
         while True:
             await asyncio.sleep(RELOAD)
             if await asyncio.to_thread(parts.library.refresh):
