@@ -97,7 +97,7 @@ class View:
     symptoms: tuple[SymptomView, ...]
     record: RecordView
     activities: tuple[Activity, ...] = ()
-    ranked: bool = True
-    """False while the runbooks are still being read: symptoms then have no matches yet, which is not "none fits"."""
     problem: str = ""
     """Why there is no cluster, in one sentence with what to try; "" otherwise."""
+    ranked: bool = True
+    """False while the runbooks are still being read: symptoms then have no matches yet, which is not "none fits"."""
