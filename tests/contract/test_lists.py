@@ -114,7 +114,9 @@ def test_a_table_has_columns_and_cells(http: httpx.Client, namespace: str) -> No
     columns = [column["name"] for column in table["columnDefinitions"]]
     assert columns == ["Name", "Ready", "Status", "Restarts", "Age", "IP", "Node", "Nominated Node", "Readiness Gates"]
     row = table["rows"][0]
-    assert row["cells"][:4] == ["one", "0/1", "Pending", "0"]
+    name, ready, status, restarts = row["cells"][:4]
+    assert (name, ready, restarts) == ("one", "0/1", "0")
+    assert status in ("Pending", "ContainerCreating"), "a kubelet may have taken the pod already"
     assert row["object"]["kind"] == "PartialObjectMetadata"
     assert row["object"]["metadata"]["name"] == "one"
 
