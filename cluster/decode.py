@@ -105,7 +105,7 @@ class KindDecoder:
         self._sharing = sharing or Sharing()
         self._type = kind.type
         self._page = msgspec.json.Decoder(_Page[kind.type])  # type: ignore[name-defined]  # the type is a value here
-        self._line = msgspec.json.Decoder(_Line[kind.type])  # type: ignore[name-defined]
+        self._line = msgspec.json.Decoder(_Line[kind.type])  # type: ignore[name-defined]  # as above
         self._one = msgspec.json.Decoder(kind.type)
 
     def page(self, data: bytes) -> Page:

@@ -114,7 +114,7 @@ def _merge(paths: Sequence[Path]) -> _Merged:
     if len(files) == 1:
         documents = [_guarded(files[0], lambda: _read(files[0]))]
         for plural, found in nodes.items():
-            found += [(node, files[0]) for node in _guarded(files[0], lambda plural=plural: _named(documents[0], plural))]  # type: ignore[misc]
+            found += [(node, files[0]) for node in _guarded(files[0], lambda plural=plural: _named(documents[0], plural))]  # type: ignore[misc]  # bound
     else:
         from kubernetes.config.kube_config import KubeConfigMerger
 

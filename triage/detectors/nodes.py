@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from cluster.objects import Condition, Lease, Node, Ref
 from triage import messages, quantity
 from triage.detectors.node_events import flapping, out_of_memory, problems, rebooted, reclaim, ref_of, restarts_together
-from triage.finding import Finding, Severity, SinceSource
+from triage.finding import Evidence, Finding, Severity, SinceSource
 from triage.make import condition_evidence, event_evidence, field_evidence, make
 from triage.view import View, is_finished, ready_status
 from triage.windows import INCIDENT, JOINING, LEASE_STALE
@@ -66,7 +66,7 @@ def ready(node: Node, view: View) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def _recent(node: Node, view: View, *reasons: str) -> list:  # type: ignore[type-arg]
+def _recent(node: Node, view: View, *reasons: str) -> list[Evidence]:
     facts = [e for e in view.events.about(ref_of(node)) if e.reason in reasons and view.now - e.last <= INCIDENT]
     return [event_evidence(e) for e in facts[-2:]]
 
