@@ -3,7 +3,7 @@
 Read-only unless the program was started with --write. In read-only mode three things pass: dry runs, access reviews, and a probe's own
 objects, which must be named and labelled as ours, carry their expiry, and may not reach into the node. Whatever the door cannot judge is
 refused: an unknown mode, purpose, path or body sends nothing. One change to a pod of somebody else passes for a probe: a single restricted
-ephemeral container, added because a human asked for it; it cannot be removed again.
+ephemeral container, added because a human asked for it. It cannot be removed again, so it needs --write like an action.
 """
 
 from __future__ import annotations
@@ -165,6 +165,9 @@ class Writer:
                 problem = _more_than_one_container(body, content_type)
                 if problem:
                     raise Refused(f"patch {path} was not sent: {problem}.")
+                if self._mode is not Mode.WRITE:
+                    told = "an ephemeral container stays in somebody else's pod for good; start with --write to allow it"
+                    raise Refused(f"patch {path} was not sent: read-only mode, and {told}.")
                 return False
             return _admit_own(verb, path, body)
         raise Refused(f"{verb} {path} was not sent: its purpose is not known.")

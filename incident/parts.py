@@ -152,7 +152,8 @@ class Parts:
         from incident.probing import Probing
 
         assert self.live is not None
-        return Probing(self.live, self.record, JournalLedger(self.record, self._earlier()), self.walking, self.clock)
+        ledger = JournalLedger(self.record, self._earlier())
+        return Probing(self.live, self.record, ledger, self.walking, self.clock, write=self.options.write)
 
     @cached_property
     def _acting(self) -> Acting:

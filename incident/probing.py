@@ -13,6 +13,7 @@ import msgspec
 from cluster.exec import Executor
 from cluster.freshness import State
 from cluster.live import LiveCluster
+from cluster.mode import Mode
 from cluster.portforward import Forwarder
 from incident.record import JournalLedger, Record
 from incident.runs import StepState
@@ -30,8 +31,18 @@ SWEEP_WAIT = 30.0
 
 
 class Probing:
-    def __init__(self, live: LiveCluster, record: Record, ledger: JournalLedger, walking: Walking, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        live: LiveCluster,
+        record: Record,
+        ledger: JournalLedger,
+        walking: Walking,
+        clock: Callable[[], datetime],
+        *,
+        write: bool,
+    ) -> None:
         self._live = live
+        self._mode = Mode.WRITE if write else Mode.READ_ONLY
         self._record = record
         self._ledger = ledger
         self._walking = walking
@@ -51,7 +62,7 @@ class Probing:
         return ProbeContext(
             store=live.store,
             api=live.api,
-            writer=probe_writer(live.api),
+            writer=probe_writer(live.api, self._mode),
             execute=Executor(live.api),
             forward=Forwarder(live.api),
             ledger=self._ledger,

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from cluster.objects import Pod, Ref, Service
 from probes import plan as selection
@@ -22,21 +21,22 @@ from probes.context import ProbeContext, Progress
 from probes.debugpod import Identity
 from probes.infer import infer
 from probes.policy import End, end_of, expect, not_evaluated
-from probes.preflight import ask_rights, dry_run
+from probes.prepare import DEADLINE_S, check_way, prepare
 from probes.result import Cell, Expectation, Place, ProbePlan, ProbeResult, Target, Try, Verdict
 from probes.senders import infer_senders
 from probes.stationing import Spot, Stationing
-from probes.stations import CLIENT, EPHEMERAL, HOW, NONE, POD, PROVES, Station, build
+from probes.stations import CLIENT, EPHEMERAL, Station
 from probes.statistics import tries_wanted
 from probes.surroundings import surroundings
 
 NAME = "connectivity"
 QUESTION = "Which connections work, which are refused by the target, which are rejected on the way, and by whom?"
-DEADLINE_S = 600
 WARM_UP_S = 5.0
 """Two rounds at least this far apart must agree before anything counts: a new pod may be unknown to the policy agents for seconds."""
 MOST_ROUNDS = 4
 GAP_MS = 1100
+OTHER_WAYS = ("proxy", "port-forward")
+"""Rungs without any pod of ours, which `probes.through_api` measures."""
 TIMEOUT_S = 4
 MOST_TRIES = 30
 _SAYS_NOTHING = frozenset({Verdict.EXEC_FAILED, Verdict.TOOL_MISSING, Verdict.NOT_MEASURED})
@@ -62,6 +62,7 @@ async def plan(
     given = {"from": from_, "to": to, "port": str(port or ""), "image": image, "control": control, "how": how}
     arguments = {key: value for key, value in given.items() if value}
     try:
+        check_way(context, how, OTHER_WAYS)
         targets = selection.find_all_targets(context.store, to, port)
         sources = selection.find_all_sources(context.store, from_, targets, control=control)
     except selection.Unusable as error:
@@ -74,50 +75,29 @@ async def plan_for(
     sources: Sequence[selection.Source], *, image: str = "", tries: int = MOST_TRIES, how: str = "",
 ) -> ProbePlan:  # fmt: skip
     """The plan for chosen sources and targets, for this probe and those that measure in the same way. `how` asks for one rung."""
-    if how not in HOW:
-        told = f"There is no way {how!r} to measure; there are {', '.join((*filter(None, HOW), 'proxy', 'port-forward'))}."
-        return ProbePlan(name, arguments, question, refused=told)
-    identity = Identity(context.session, context.operator, context.incident, context.clock() + timedelta(seconds=DEADLINE_S))
-    rights = await ask_rights(context, sorted({source.namespace for source in sources}), container=how == "ephemeral")
-    stations = []
-    for source in sources:
-        allowed = {(r.verb, r.resource): r.allowed for r in rights if r.namespace == source.namespace}
-        may_create = all(allowed.get(k) is not False for k in (("create", "pods"), ("delete", "pods"), ("create", "configmaps")))
-        may_execute = all(allowed.get(k) is not False for k in (("get", "pods/exec"), ("create", "pods/exec")))
-        stations.append(
-            build(
-                context, source, identity, image=image, deadline_s=DEADLINE_S, may_create=may_create, may_execute=may_execute,
-                may_patch=allowed.get(("patch", "pods/ephemeralcontainers")) is not False, how=how,
-            )
-        )  # fmt: skip
-    stations, creates = await dry_run(context, stations)
+    prepared = await prepare(context, sources, image=image, how=how)
     order, distance = selection.interleaved(targets.targets)
     gap_ms = max(300, -(-GAP_MS // distance))
-    detail = Detail(tuple(stations), order, gap_ms, identity, _expectations(context, stations, order), max(5, tries))
-    usable = [s for s in stations if s.method != NONE]
-    warnings = [*targets.notes, *(w for s in stations for w in s.warnings), *(s.reason for s in stations if s.reason)]
+    expected = _expectations(context, prepared.stations, order)
+    detail = Detail(prepared.stations, order, gap_ms, prepared.identity, expected, max(5, tries))
+    warnings = [*targets.notes, *prepared.warnings]
     others = not_evaluated(context.store)
     if others:
         warnings.append(f"{', '.join(others)}: installed and not evaluated, so what is expected may be wrong")
     if any("NetworkPolicy" in kind for kind in context.unavailable):
         warnings.append("NetworkPolicies could not be read: nothing is known about what is expected")
-    methods = sorted({s.method for s in usable})
     return ProbePlan(
         name, arguments, question,
-        creates=creates,
-        executes=tuple(_exec_words(s) for s in usable if s.method == CLIENT),
+        creates=prepared.creates,
+        executes=tuple(_exec_words(s) for s in prepared.usable if s.method == CLIENT),
         reads=("the created pods, their events, and the same pods until they are gone",),
-        rights=rights,
-        selected_by=tuple(sorted({line for s in usable if s.method == POD for line in s.guard.selected_by})),
-        method="; ".join(PROVES[m] for m in methods),
-        warnings=tuple(dict.fromkeys(warnings)),
-        refused="" if usable else "Nothing can measure this: " + "; ".join(dict.fromkeys(s.reason for s in stations if s.reason)),
-        seconds=_estimate(detail, bool(creates)), deadline_s=DEADLINE_S, detail=detail,
+        rights=prepared.rights, selected_by=prepared.selected_by, method=prepared.method, warnings=tuple(dict.fromkeys(warnings)),
+        refused=prepared.refused, seconds=_estimate(detail, bool(prepared.creates)), deadline_s=DEADLINE_S, detail=detail,
     )  # fmt: skip
 
 
 def _expectations(
-    context: ProbeContext, stations: list[Station], targets: tuple[Target, ...]
+    context: ProbeContext, stations: Sequence[Station], targets: tuple[Target, ...]
 ) -> dict[tuple[int, Target], tuple[Expectation, str]]:
     complete = "NetworkPolicy" not in context.unavailable
     found = {}

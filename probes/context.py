@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from cluster.exec import ExecResult
+from cluster.mode import Mode
 from cluster.portforward import ForwardResult
 from cluster.store import Store
 from probes.ledger import Ledger, MemoryLedger
@@ -40,6 +41,9 @@ class Writer(Protocol):
 
     Raises `cluster.errors.ClusterError` (`Refused`: not sent; `OutcomeUnknown`: it may have taken effect).
     """
+
+    @property
+    def mode(self) -> Mode | None: ...
 
     async def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Mapping[str, Any]: ...
 
@@ -86,6 +90,11 @@ class ProbeContext:
     """Kinds that could not be read and why; an answer that needs one of them says so."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether the program was started with --write, so that a probe may do what cannot be undone."""
+        return self.writer is not None and self.writer.mode is Mode.WRITE
 
 
 def operator_name() -> str:

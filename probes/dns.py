@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -19,11 +19,12 @@ from probes import dns_script
 from probes import plan as selection
 from probes.context import ProbeContext, Progress
 from probes.debugpod import Identity
-from probes.preflight import ask_rights, dry_run
+from probes.lines import read_lines
+from probes.prepare import DEADLINE_S, check_way, prepare
 from probes.reading import each
 from probes.result import Cell, Component, Conclusion, Expectation, Place, ProbePlan, ProbeResult, Target, Try, Verdict
 from probes.stationing import Spot, Stationing
-from probes.stations import CLIENT, HOW, NONE, POD, PROVES, Station, build
+from probes.stations import CLIENT, Station
 from probes.statistics import bound
 
 NAME = "dns"
@@ -32,7 +33,6 @@ PARAMETERS = {
     "namespace": "(required) NAMESPACE or NAMESPACE/POD to ask from", "name": "a name outside of the cluster to ask for as well",
     "image": "image for the probe pods", "tries": "tries for each server and name (5)", "how": "pod, exec or ephemeral",
 }  # fmt: skip
-DEADLINE_S = 600
 SLOW_MS = 1000
 INSIDE = "kubernetes.default.svc.cluster.local"
 CONFIGURED = "-"
@@ -70,9 +70,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     try:
         if not tries.isdigit() or not 1 <= int(tries) <= 100:
             raise selection.Unusable(f"tries {tries!r} is not a number from 1 to 100.")
-        how = given.get("how", "")
-        if how not in HOW:
-            raise selection.Unusable(f"There is no way {how!r} to ask; there are {', '.join(filter(None, HOW))}.")
+        check_way(context, given.get("how", ""))
         outside = given.get("name", "")
         dns_script.command([], [outside] if outside else [])
         servers = find_servers(context)
@@ -80,31 +78,17 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
         sources = selection.find_sources(context.store, given.get("namespace", ""), selection.Targets(pods), control="none")
     except ValueError as error:
         return ProbePlan(NAME, given, QUESTION, refused=str(error))
-    identity = Identity(context.session, context.operator, context.incident, context.clock() + timedelta(seconds=DEADLINE_S))
-    rights = await ask_rights(context, sorted({source.namespace for source in sources}), container=how == "ephemeral")
-    allowed = {(right.verb, right.resource): right.allowed for right in rights}
-    may_create = all(allowed.get(key) is not False for key in (("create", "pods"), ("delete", "pods"), ("create", "configmaps")))
-    may_execute = all(allowed.get(key) is not False for key in (("get", "pods/exec"), ("create", "pods/exec")))
-    stations = [
-        build(
-            context, s, identity, image=given.get("image", ""), deadline_s=DEADLINE_S, may_create=may_create, may_execute=may_execute,
-            may_patch=allowed.get(("patch", "pods/ephemeralcontainers")) is not False, how=how,
-        )
-        for s in sources
-    ]  # fmt: skip
-    stations, creates = await dry_run(context, stations)
-    usable = [station for station in stations if station.method != NONE]
+    prepared = await prepare(context, sources, image=given.get("image", ""), how=given.get("how", ""))
     names = (INSIDE + ".", *((outside.rstrip(".") + ".",) if outside else ()))
-    detail = Detail(tuple(stations), servers, names, identity, int(tries))
-    warnings = [*(w for s in stations for w in s.warnings), *(s.reason for s in stations if s.reason)]
+    detail = Detail(prepared.stations, servers, names, prepared.identity, int(tries))
+    warnings = prepared.warnings
     if not pods:
         warnings.append("no DNS pods are known behind a Service kube-system/kube-dns or coredns: only the pod's own settings are asked")
     return ProbePlan(
-        NAME, given, QUESTION, creates=creates,
-        executes=tuple(f"nslookup in {s.source.namespace} on {s.source.node}" for s in usable if s.method == CLIENT),
-        rights=rights, selected_by=tuple(sorted({line for s in usable if s.method == POD for line in s.guard.selected_by})),
-        method="; ".join(sorted({PROVES[s.method] for s in usable})), warnings=tuple(dict.fromkeys(warnings)),
-        refused="" if usable else "Nothing can ask from there: " + "; ".join(dict.fromkeys(s.reason for s in stations if s.reason)),
+        NAME, given, QUESTION, creates=prepared.creates,
+        executes=tuple(f"nslookup in {s.source.namespace} on {s.source.node}" for s in prepared.usable if s.method == CLIENT),
+        rights=prepared.rights, selected_by=prepared.selected_by, method=prepared.method, warnings=tuple(dict.fromkeys(warnings)),
+        refused=prepared.refused,
         seconds=10.0 + len(servers) * len(names) * int(tries) * 0.2, deadline_s=DEADLINE_S, detail=detail,
     )  # fmt: skip
 
@@ -179,22 +163,10 @@ async def _ask(spot: Spot, context: ProbeContext, detail: Detail, problems: list
 
 def read(text: str) -> tuple[list[Line], str]:
     """(lines, why nothing may be concluded, "" when complete)."""
-    lines: list[Line] = []
-    for raw in text.splitlines():
-        try:
-            lines.append(msgspec.json.decode(raw.encode("utf-8", "replace"), type=Line))
-        except msgspec.MsgspecError:
-            continue
-    begin = next((line for line in lines if line.event == "begin"), None)
-    end = next((line for line in lines if line.event == "end"), None)
-    tries = sum(1 for line in lines if line.event == "try")
-    if begin is None:
-        return [], "the container printed no result; it may have no shell"
-    if begin.tool == "none":
+    lines, problem = read_lines(text, Line, "look-ups")
+    if any(line.event == "begin" and line.tool == "none" for line in lines):
         return [], "the container has no nslookup; use another image"
-    if end is None or end.count != tries:
-        return lines, f"the output was cut after {tries} look-ups"
-    return lines, ""
+    return lines, problem
 
 
 def judge(line: Line) -> Try:

@@ -1,4 +1,7 @@
-"""Opens the write door for probes: it lets pass dry runs, access reviews and objects that are marked as ours, and nothing else."""
+"""Opens the write door for probes: it lets pass dry runs, access reviews and objects that are marked as ours.
+
+With --write also one thing that cannot be removed again: an ephemeral container in a client, when a human asked for that.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,6 @@ from cluster.transport import Api
 from cluster.write import Writer
 
 
-def probe_writer(api: Api) -> Writer:
-    """A writer that creates and removes a probe's own objects, whatever the mode of the program."""
-    return Writer(api, Mode.READ_ONLY, Purpose.DEBUG_POD)
+def probe_writer(api: Api, mode: Mode = Mode.READ_ONLY) -> Writer:
+    """A writer that creates and removes a probe's own objects, in both modes of the program."""
+    return Writer(api, mode, Purpose.DEBUG_POD)

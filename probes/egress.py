@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from probes import plan as selection
 from probes.connectivity import plan_for
 from probes.context import ProbeContext
+from probes.prepare import check_way
 from probes.result import ProbePlan, Target
 
 NAME = "egress"
@@ -28,6 +29,7 @@ _HOST = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     given = {key: value for key, value in arguments.items() if value}
     try:
+        check_way(context, given.get("how", ""))
         targets = selection.Targets((_target(given.get("target", "")),))
         sources = selection.find_sources(context.store, given.get("namespace", ""), targets, control=given.get("control", ""))
     except selection.Unusable as error:

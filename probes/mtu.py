@@ -18,6 +18,8 @@ from probes import mtu_script, script
 from probes import plan as selection
 from probes.connectivity import Detail, plan_for
 from probes.context import ProbeContext, Progress
+from probes.lines import read_lines
+from probes.prepare import check_way
 from probes.reading import each
 from probes.result import Cell, Component, Conclusion, Place, ProbePlan, ProbeResult, Row, Try, Verdict
 from probes.stationing import Spot, Stationing
@@ -63,6 +65,7 @@ class Seen:
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     given = {key: value for key, value in arguments.items() if value}
     try:
+        check_way(context, given.get("how", ""))
         if not given.get("port", "0").isdigit():
             raise selection.Unusable(f"port {given['port']!r} is not a number.")
         targets = selection.find_targets(context.store, given.get("to", ""), int(given.get("port", "0")))
@@ -127,22 +130,10 @@ async def _measure(spot: Spot, context: ProbeContext, detail: Detail, problems: 
 
 def read(text: str) -> tuple[list[Line], str]:
     """(lines, why nothing may be concluded, "" when complete)."""
-    lines: list[Line] = []
-    for raw in text.splitlines():
-        try:
-            lines.append(msgspec.json.decode(raw.encode("utf-8", "replace"), type=Line))
-        except msgspec.MsgspecError:
-            continue
-    begin = next((line for line in lines if line.event == "begin"), None)
-    end = next((line for line in lines if line.event == "end"), None)
-    tries = sum(1 for line in lines if line.event == "try")
-    if begin is None:
-        return [], "the container printed no result; it may have no shell"
-    if begin.tool == "none" or not begin.counters:
+    lines, problem = read_lines(text, Line, "tries")
+    if any(line.event == "begin" and (line.tool == "none" or not line.counters) for line in lines):
         return [], "the container lacks nc, timeout or dd, or its counters cannot be read; use another image"
-    if end is None or end.count != tries:
-        return lines, f"the output was cut after {tries} tries"
-    return lines, ""
+    return lines, problem
 
 
 def judge(line: Line) -> Try:

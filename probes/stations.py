@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.objects import Node, Pod
+from cluster.objects import Node
 from probes.context import ProbeContext
 from probes.debugpod import Identity, ephemeral_container, new_name, pod_manifest
 from probes.image import ImageChoice, choices
@@ -32,6 +32,11 @@ HOW = ("", "pod", "exec", "ephemeral")
 EPHEMERAL_S = 300
 THE_CLIENT = "the client"
 MIRROR = "kubernetes.io/config.mirror"
+
+WITHOUT_WRITE = (
+    "An ephemeral container stays in the client's pod for good, so it needs --write: start again with --write, "
+    "or measure with how=exec (inside the client itself) or how=pod (a probe pod beside it)."
+)
 
 NO_LABELS = Guard({})
 
@@ -91,12 +96,12 @@ def build(
         why_not = "that was asked for"
     if why_not:
         if client is not None and client.spec.node_name == source.node and client.status.phase == "Running" and client.spec.containers:
-            warning = f"{source.namespace} on {source.node}: measured inside {client.metadata.name}, because {why_not}"
+            inside = f"{source.namespace} on {source.node}: measured inside {client.metadata.name}, because {why_not}"
+            warning = f"{inside}; {_left_out(context)}" if source.role == THE_CLIENT else inside
             container = next((c.name for c in client.spec.containers if c.name not in SIDECARS), client.spec.containers[0].name)
             return Station(source, CLIENT, guard=Guard(labels), container=container, meshed=meshed, warnings=(warning,))
         if how == "exec" or not guarded.refused or context.writer is None or not may_create or not images:
-            other = _ephemeral(client) if client is not None else ""
-            return Station(source, NONE, reason=f"{source.namespace} on {source.node}: {why_not}{other}")
+            return Station(source, NONE, reason=f"{source.namespace} on {source.node}: {why_not}")
         guarded = NO_LABELS
     where = f"{source.namespace} on {source.node}"
     warnings = [] if images[0].on_node else [f"{where}: {images[0].image} is not known to be on the node, a registry must answer"]
@@ -138,9 +143,6 @@ def _in_client(context: ProbeContext, source: Source, identity: Identity, image:
     return Station(source, EPHEMERAL, images[:1], Guard({}), container, container["name"], meshed, warnings=(warning,))
 
 
-def _ephemeral(client: Pod) -> str:
-    meta = client.metadata
-    return (
-        f"; by hand: kubectl debug -n {meta.namespace} {meta.name} --profile=restricted --image=IMAGE -it -- sh "
-        "(an ephemeral container cannot be removed again)"
-    )
+def _left_out(context: ProbeContext) -> str:
+    """The rung that is never chosen without being asked for, and what it takes."""
+    return f"if it has no shell: how=ephemeral{'' if context.may_stay else ' with --write'}, whose container stays in it for good"

@@ -145,10 +145,23 @@ def confined(**changes: Any) -> dict[str, Any]:
 async def test_one_restricted_ephemeral_container_passes_for_a_probe(fake: FakeCluster, api: Api) -> None:
     seen: list[Any] = []
     fake.answers.append(accepting(seen))
-    writer = Writer(api, Mode.READ_ONLY, Purpose.DEBUG_POD)
+    writer = Writer(api, Mode.WRITE, Purpose.DEBUG_POD)
     await writer.patch(EPHEMERAL, ephemeral(), content_type=STRATEGIC_PATCH)
     assert [(method, path, body, kind) for method, path, _, body, kind in seen] == [("PATCH", EPHEMERAL, ephemeral(), STRATEGIC_PATCH)]
     assert [request.method for request in fake.requests] == ["PATCH"], "the pod is somebody else's: it need not show our label"
+
+
+async def test_what_cannot_be_removed_again_needs_write(fake: FakeCluster, api: Api, sent: list[web.Request]) -> None:
+    writer = Writer(api, Mode.READ_ONLY, Purpose.DEBUG_POD)
+    with pytest.raises(
+        Refused, match="read-only mode, and an ephemeral container stays in somebody else's pod for good; start with --write"
+    ):
+        await writer.patch(EPHEMERAL, ephemeral(), content_type=STRATEGIC_PATCH)
+    assert len(sent) == 0
+    seen: list[Any] = []
+    fake.answers.append(accepting(seen))
+    await writer.patch(EPHEMERAL, ephemeral(), content_type=STRATEGIC_PATCH, dry_run=True)
+    assert [query["dryRun"] for _, _, query, _, _ in seen] == ["All"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 
 from cluster.errors import ClusterError, Forbidden, NotFound
 from cluster.exec import ExecResult
+from cluster.mode import Mode
 from cluster.store import Store
 from probes.context import JSON, Params, ProbeContext
 from probes.ledger import Ledger, MemoryLedger
@@ -45,6 +46,7 @@ class FakeCluster:
     pods: dict[str, Any] = field(default_factory=dict)
     """Pods of others, as far as something was added to them."""
     on_exec: Callable[[], None] = lambda: None
+    mode: Mode = Mode.READ_ONLY
 
     def context(self, ledger: Ledger | None = None, **more: Any) -> ProbeContext:
         self.ledger = ledger or MemoryLedger()

@@ -34,8 +34,8 @@ def ours(http: httpx.Client) -> list[str]:
 
 
 async def measure(lab: Lab, name: str, **arguments: str) -> ProbeResult:
-    """Plan and run one probe on the lab, in read-only mode, as a human who agrees."""
-    async with real_context(lab.cluster.kubeconfig) as context:
+    """Plan and run one probe on the lab as a human who agrees; in read-only mode wherever that is enough."""
+    async with real_context(lab.cluster.kubeconfig, write=arguments.get("how") == "ephemeral") as context:
         plan = await catalogue.plan(name, context, arguments)
         assert plan.refused == "", plan.refused
         assert all(planned.accepted for planned in plan.creates), plan.creates

@@ -7,14 +7,23 @@ from typing import Any
 import pytest
 
 from cluster.errors import Forbidden, OutcomeUnknown
+from cluster.mode import Mode
 from probes import catalogue
 from probes.result import Component, ProbePlan, Verdict
 from tests.probes.cells import node, pod, story
 from tests.probes.fake import FakeCluster
 from tests.probes.test_connectivity import story_network
 
+OTHERS: list[tuple[str, dict[str, str]]] = [
+    ("connectivity", {"from": "nginx/nginx-1", "to": "marketplace"}),
+    ("dns", {"namespace": "nginx/nginx-1"}),
+    ("mtu", {"from": "nginx/nginx-1", "to": "marketplace"}),
+    ("egress", {"namespace": "nginx/nginx-1", "target": "203.0.113.9:443"}),
+]
 
-async def planned(cluster: FakeCluster, **arguments: str) -> tuple[Any, ProbePlan]:
+
+async def planned(cluster: FakeCluster, mode: Mode = Mode.WRITE, **arguments: str) -> tuple[Any, ProbePlan]:
+    cluster.mode = mode
     context = cluster.context()
     given = {"from": "nginx/nginx-1", "to": "marketplace", "control": "none", "how": "ephemeral", **arguments}
     return context, await catalogue.plan("connectivity", context, given)
@@ -34,11 +43,30 @@ async def test_the_plan_says_that_it_stays() -> None:
 
 
 async def test_never_without_being_asked() -> None:
-    for denied in (frozenset[str](), frozenset({"create pods"})):
-        cluster = FakeCluster(story(), story_network, denied=denied)
-        context, plan = await planned(cluster, how="")
-        await catalogue.run(plan, context)
-        assert "patch ephemeralcontainers" not in cluster.log
+    for mode in Mode:
+        for denied in (frozenset[str](), frozenset({"create pods"})):
+            cluster = FakeCluster(story(), story_network, denied=denied)
+            context, plan = await planned(cluster, mode, how="")
+            await catalogue.run(plan, context)
+            assert "patch ephemeralcontainers" not in cluster.log
+
+
+async def test_read_only_refuses_it_in_one_sentence_and_asks_the_server_nothing() -> None:
+    for name, given in OTHERS:
+        cluster = FakeCluster(story(), story_network)
+        plan = await catalogue.plan(name, cluster.context(), {**given, "how": "ephemeral"})
+        assert plan.refused.startswith("An ephemeral container stays in the client's pod for good, so it needs --write: ")
+        assert "how=exec" in plan.refused
+        assert plan.refused.count(". ") == 0
+        assert cluster.log == []
+
+
+async def test_where_the_ladder_stops_before_it_the_plan_says_so() -> None:
+    """No pod may be created: the client itself is measured in, and what is left after that is named with what it takes."""
+    for mode, word in ((Mode.READ_ONLY, "how=ephemeral with --write"), (Mode.WRITE, "how=ephemeral, whose container stays")):
+        _, plan = await planned(FakeCluster(story(), story_network, denied=frozenset({"create pods"})), mode, how="")
+        assert plan.executes
+        assert [warning for warning in plan.warnings if word in warning], plan.warnings
 
 
 async def test_it_measures_from_the_clients_own_network_and_is_told_to_stay() -> None:
@@ -110,16 +138,9 @@ async def test_what_it_cannot_do_is_said_in_one_sentence(arguments: dict[str, st
     assert not [p for p in plan.creates if p.ref.kind == "EphemeralContainer"]
 
 
-@pytest.mark.parametrize(
-    ("name", "given"),
-    [
-        ("dns", {"namespace": "nginx/nginx-1"}),
-        ("mtu", {"from": "nginx/nginx-1", "to": "marketplace"}),
-        ("egress", {"namespace": "nginx/nginx-1", "target": "203.0.113.9:443"}),
-    ],
-)
+@pytest.mark.parametrize(("name", "given"), OTHERS[1:])
 async def test_the_other_probes_take_the_same_rungs(name: str, given: dict[str, str]) -> None:
-    context = FakeCluster(story(), story_network).context()
+    context = FakeCluster(story(), story_network, mode=Mode.WRITE).context()
     plan = await catalogue.plan(name, context, {**given, "how": "ephemeral"})
     assert [p.ref.name.partition("/")[0] for p in plan.creates if p.ref.kind == "EphemeralContainer"] == ["nginx-1"]
     inside = await catalogue.plan(name, context, {**given, "how": "exec"})
