@@ -36,11 +36,12 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     probe = commands.add_parser("probe", parents=[after], help="measure: connectivity and the other probes; `sweep` removes leftovers")
     _output(probe)
     probe.add_argument("name", help="connectivity, sweep, or another probe; `list` names them all")
+    probe.add_argument("words", nargs="*", default=[], metavar="KEY=VALUE", help="arguments of the probe, right behind its name")
     probe.add_argument("--from", dest="source", action="append", default=[], metavar="NS[/POD]", help="where from (repeatable)")
     probe.add_argument("--to", dest="target", action="append", default=[], metavar="NS[/SERVICE|/POD]", help="where to (repeatable)")
     probe.add_argument("--port", type=int, help="destination port; found from the Service or the containers when not given")
     probe.add_argument("--image", default="", help="image of the debug pod; chosen from what the node already has when not given")
-    probe.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="other arguments of the probe")
+    probe.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="the same, anywhere (repeatable)")
     probe.add_argument("--yes", action="store_true", help="agree to the plan where nobody can be asked (probes only)")
     probe.add_argument("--plan", action="store_true", help="print what would be done, and stop")
 

@@ -66,10 +66,10 @@ def probe_arguments(arguments: argparse.Namespace) -> dict[str, str]:
         given["port"] = str(arguments.port)
     if arguments.image:
         given["image"] = arguments.image
-    for setting in arguments.settings:
+    for setting in (*arguments.words, *arguments.settings):
         name, found, value = setting.partition("=")
         if not found or not name:
-            raise Refusal(f"--set {setting!r} has no value; write --set NAME=VALUE")
+            raise Refusal(f"the argument {setting!r} has no value; write NAME=VALUE behind the name of the probe, or --set NAME=VALUE")
         given[name] = value
     return given
 
