@@ -94,6 +94,9 @@ def netlab(folder: Path, *, slow: int, ports: Sequence[int]) -> Iterator[NetLab]
             _run("ip", "-n", router, "link", "set", link, "up")
             _run("ip", "-n", peer, "route", "add", "default", "via", gateway)
         _run("ip", "netns", "exec", router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        # No kind of ICMP message is held back: after six to one address the kernel sends one a second, and who is not told tries again.
+        for name in names:
+            _run("ip", "netns", "exec", name, "sh", "-c", "echo 0 > /proc/sys/net/ipv4/icmp_ratemask")
         process = subprocess.Popen(
             ["ip", "netns", "exec", server, sys.executable, "-c", _SERVE, str(slow), *map(str, ports)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

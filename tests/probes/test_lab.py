@@ -24,6 +24,8 @@ REJECTS = {
     8024: ("icmp-host-prohibited", "3/10"),
     8025: ("icmp-admin-prohibited", "3/13"),
 }
+AT_ONCE = 900
+"""Milliseconds: before the kernel repeats a SYN, after one second. What took less was heard the first time."""
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +58,12 @@ def one(lab: NetLab, port: int, *, python: bool = False, host: str = SERVER) -> 
 @pytest.mark.parametrize(
     ("port", "verdict", "least_ms", "most_ms"),
     [
-        (OPEN, Verdict.OK, 0, 300),
-        (ONE_LOST, Verdict.OK, 900, 1500),
-        (TWO_LOST, Verdict.OK, 1900, 3600),
-        (CLOSED, Verdict.REFUSED, 0, 300),
-        (TCP_RESET, Verdict.REFUSED, 0, 300),
-        (DROPPED, Verdict.TIMEOUT_CONNECT, 3900, 5500),
+        (OPEN, Verdict.OK, 0, AT_ONCE),
+        (ONE_LOST, Verdict.OK, 900, 1800),
+        (TWO_LOST, Verdict.OK, 1900, 3800),
+        (CLOSED, Verdict.REFUSED, 0, AT_ONCE),
+        (TCP_RESET, Verdict.REFUSED, 0, AT_ONCE),
+        (DROPPED, Verdict.TIMEOUT_CONNECT, 3900, 8000),
     ],
 )
 def test_class_and_time_of_what_answers_or_stays_silent(
@@ -78,7 +80,7 @@ def test_class_and_time_of_what_answers_or_stays_silent(
 def test_busybox_tells_icmp_from_rst_by_the_counters(lab: NetLab, port: int) -> None:
     found = one(lab, port)
     assert found.verdict is Verdict.REJECTED, found
-    assert 900 <= found.ms <= 2500, found
+    assert 900 <= found.ms <= 3800, found
     assert found.sender == "", "only the error queue knows the sender"
 
 
@@ -86,7 +88,7 @@ def test_busybox_tells_icmp_from_rst_by_the_counters(lab: NetLab, port: int) -> 
 def test_python_names_the_icmp_code_and_its_sender(lab: NetLab, port: int) -> None:
     found = one(lab, port, python=True)
     assert (found.verdict, found.icmp, found.sender) == (Verdict.REJECTED, REJECTS[port][1], ROUTER)
-    assert found.ms < 500
+    assert found.ms < AT_ONCE
 
 
 def test_a_full_accept_queue_is_slow_and_not_closed(lab: NetLab) -> None:
@@ -98,7 +100,6 @@ def test_a_full_accept_queue_is_slow_and_not_closed(lab: NetLab) -> None:
 
 def test_no_route_in_the_source_is_not_blamed_on_the_network(lab: NetLab) -> None:
     lab_route = ("ip", "-n", lab.client, "route", "add", "unreachable", "10.99.99.0/24")
-
     subprocess.run(lab_route, check=True, timeout=10)
     found = one(lab, 80, host="10.99.99.9")
     assert found.verdict is Verdict.UNREACHABLE, found
