@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.rungs.processes import Process, children, only_child, start, wait_until
+from tests.rungs.processes import Process, StartFailed, children, only_child, start, wait_until
 
 API_PORT = 6443
 CONTROL_PLANE_ADDRESS = "10.99.0.254"
@@ -71,14 +71,14 @@ class Network:
     members: tuple[Member, ...]
 
 
-def build_network(stack: ExitStack, directory: Path, lab: str, names: Sequence[str]) -> Network:
-    """Make the namespaces and join them; `stack` takes them down. `lab` (six letters at most) keeps device names apart."""
+def build_network(stack: ExitStack, directory: Path, names: Sequence[str]) -> Network:
+    """Make the namespaces and join them; `stack` takes them down."""
     middle = _hold(stack, directory, "lab-network", whole=False)
     middle.run("ip", "link", "add", "lab0", "type", "bridge")
     middle.run("ip", "address", "add", f"{CONTROL_PLANE_ADDRESS}/24", "dev", "lab0")
     middle.run("ip", "link", "set", "lab0", "up")
     middle.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-    host_address = _join_host(stack, lab, middle)
+    host_address = _join_host(stack, middle)
     members = tuple(Member(name, number, _hold(stack, directory, name, whole=True)) for number, name in enumerate(names, 1))
     for member in members:
         _join_member(member, middle)
@@ -113,13 +113,22 @@ def _end_all(holder: Process) -> None:
         holder.popen.wait(20)
 
 
-def _join_host(stack: ExitStack, lab: str, middle: Namespace) -> str:
-    here = f"stanch{lab}"
+def _join_host(stack: ExitStack, middle: Namespace) -> str:
+    """Lead from the host into the lab, through the first free block of addresses; of two labs, the kernel lets one have its device."""
     taken = subprocess.run(["ip", "-o", "-4", "address"], capture_output=True, text=True, check=True, timeout=10).stdout
-    block = next(number for number in range(0, 256, 4) if f"10.99.255.{number + 1}/" not in taken)
+    for block in range(0, 256, 4):
+        if f"10.99.255.{block + 1}/" in taken:
+            continue
+        here = f"stanch-lab-{block}"
+        made = _try_ip("link", "add", here, "type", "veth", "peer", "name", "host0", "netns", str(middle.pid))
+        if made.returncode == 0:
+            break
+        if "File exists" not in made.stderr:
+            raise StartFailed(f"the device {here} cannot be made: {made.stderr.strip()}")
+    else:
+        raise StartFailed("64 labs run on this machine already; end one of them")
+    stack.callback(_try_ip, "link", "delete", here)
     near, far = f"10.99.255.{block + 1}", f"10.99.255.{block + 2}"
-    _ip("link", "add", here, "type", "veth", "peer", "name", "host0", "netns", str(middle.pid))
-    stack.callback(subprocess.run, ["ip", "link", "delete", here], capture_output=True, check=False, timeout=10)
     _ip("address", "add", f"{near}/30", "dev", here)
     _ip("link", "set", here, "up")
     middle.run("ip", "address", "add", f"{far}/30", "dev", "host0")
@@ -142,3 +151,7 @@ def _join_member(member: Member, middle: Namespace) -> None:
 
 def _ip(*argv: str) -> None:
     subprocess.run(["ip", *argv], check=True, capture_output=True, timeout=10)
+
+
+def _try_ip(*argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["ip", *argv], check=False, capture_output=True, text=True, timeout=10)

@@ -86,7 +86,7 @@ def nodes(names: Sequence[str] = ("node-1", "node-2"), *, directory: Path | None
         for group in groups.values():  # before the namespaces, so that they are removed when the last process has ended
             stack.callback(cgroups.remove, group)
             cgroups.create(group)
-        network = build_network(stack, home, lab, names)
+        network = build_network(stack, home, names)
         enter = network.control_plane.enter
         store, client = etcd.start_etcd(stack, binaries["etcd"], home, address=network.host_address, enter=enter)
         api = start_apiserver(
