@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.contract.wire import STRATEGIC_PATCH, Json, assert_status, create, patch, pod
+from tests.contract.wire import STRATEGIC_PATCH, Json, assert_status, create, nowhere, patch, pod
 
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -20,7 +20,7 @@ RESTRICTED = {
 def placed(http: httpx.Client, namespace: str) -> str:
     """The path of a pod on a node that no kubelet answers for, said to be Running."""
     path = f"/api/v1/namespaces/{namespace}/pods"
-    create(http, path, pod("placed", node="nowhere", labels={"app": "placed"}))
+    create(http, path, pod("placed", node=nowhere(), labels={"app": "placed"}))
     ready = {"type": "Ready", "status": "True"}  # a pod that is not ready may be evicted whatever its budget says
     patch(http, f"{path}/placed/status", {"status": {"phase": "Running", "conditions": [ready]}}).raise_for_status()
     return f"{path}/placed"

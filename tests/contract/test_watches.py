@@ -100,7 +100,7 @@ def test_a_watch_ends_after_its_time_without_an_error(http: httpx.Client, namesp
     version = http.get(path).json()["metadata"]["resourceVersion"]
     began = time.monotonic()
     assert list(events(http, path, {"resourceVersion": version}, seconds=2)) == []
-    assert 1.5 < time.monotonic() - began < 6
+    assert 1.5 < time.monotonic() - began < 15
 
 
 def test_leaving_a_selection_looks_like_a_deletion(http: httpx.Client, namespace: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,16 @@ METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+
+_NUMBERS = itertools.count(1)
+
+
+def nowhere() -> str:
+    """The name of a node that never was, and another one each time.
+
+    A real controller removes the pods of a node that it misses, at once when it has missed that name for 40 s already.
+    """
+    return f"nowhere-{next(_NUMBERS)}"
 
 
 def config_map(name: str, *, labels: dict[str, str] | None = None, data: dict[str, str] | None = None) -> Json:
