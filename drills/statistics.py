@@ -219,9 +219,9 @@ def cadvisor(measured: Measurements, pods: list[Obj], now: datetime) -> str:
 def counters(around: Surroundings, pod: Obj, port: int, path: str, now: datetime, zone: Any) -> str | None:
     """Metrics text of a pod's port from the scenario's `metrics` rules and the known programs; None when nothing listens.
 
-    A rule: pods, port, path (metrics), series {`name{labels}`: value or {start, perSecond, since}}, body (other text)."""
+    A rule: pods, port, path (metrics), series {`name{labels}`: value or {start, perSecond, since}}, body (a text, {now} in it)."""
     found: dict[str, float] = {}
-    known = False
+    known, body = False, ""
     for at, rule in [*((now, r) for r in _KNOWN), *around.metrics]:
         if int(rule["port"]) != port or not matches(pod, rule["pods"], zone):
             continue
@@ -229,7 +229,7 @@ def counters(around: Surroundings, pod: Obj, port: int, path: str, now: datetime
             continue
         known = True
         if "body" in rule:
-            return str(rule["body"])
+            body = str(rule["body"]).replace("{now}", rfc3339(now))
         begun = parse_time(dig(pod, "status", "containerStatuses", 0, "state", "running", "startedAt", default=rfc3339(now)))
         for name, value in rule.get("series", {}).items():
             if isinstance(value, dict):
@@ -237,7 +237,7 @@ def counters(around: Surroundings, pod: Obj, port: int, path: str, now: datetime
                 found[name] = float(value.get("start", 0)) + float(value.get("perSecond", 0)) * max(0.0, (now - since).total_seconds())
             else:
                 found[name] = float(value)
-    return "".join(f"{name} {value:.10g}\n" for name, value in found.items()) if known else None
+    return body or "".join(f"{name} {value:.10g}\n" for name, value in found.items()) if known else None
 
 
 _KNOWN: list[dict[str, Any]] = [
@@ -276,6 +276,14 @@ _KNOWN: list[dict[str, Any]] = [
             "kube_router_controller_policy_ipsets": 122,
             "kube_router_controller_iptables_sync_time_count": {"perSecond": 0.003},
         },
+    },
+    # kube-proxy keeps its metrics (10249) to the node itself, as everywhere by default; its health page is open
+    {
+        "pods": {"namespace": "kube-system", "app": "kube-proxy"},
+        "port": 10256,
+        "path": "healthz",
+        "body": '{"lastUpdated":"{now}","currentTime":"{now}","nodeEligible":true,"healthy":true,'
+        '"status":{"IPv4":{"lastUpdated":"{now}","healthy":true},"IPv6":{"lastUpdated":"{now}","healthy":true}}}',
     },
     {"pods": {"namespace": "kube-system", "app": "kube-router"}, "port": 20244, "path": "healthz", "body": "OK\n"},
     {

@@ -1,4 +1,5 @@
-"""Measurements beside the objects, where the cluster offers them: kubelet summaries, cadvisor, CoreDNS and API server metrics.
+"""Measurements beside the objects, where the cluster offers them: kubelet summaries, cadvisor, CoreDNS, kube-proxy and API server
+metrics.
 
 All of it is optional and bounded: a few nodes at a time in turn, one round a minute, nothing while the API server is away, degraded or says
 429, and a source that is forbidden is not asked again for ten minutes. What was measured carries its age; what was not stands as a gap.
@@ -20,6 +21,7 @@ from cluster.live import LiveCluster
 from cluster.objects import Node, Ref
 from cluster.prometheus import Sample as Series
 from cluster.prometheus import increases, quantile, samples
+from incident.proxies import Proxies
 from triage.finding import Gap
 from triage.quantity import parse
 from triage.sources import ApiServerUsage, ContainerUsage, DnsUsage, NodeUsage, Sample, Sources
@@ -63,6 +65,7 @@ class Measuring:
     _containers: dict[str, tuple[datetime, float, list[ContainerUsage]]] = field(default_factory=dict)
     _nodes: dict[str, tuple[datetime, NodeUsage]] = field(default_factory=dict)
     _denied: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    _proxies: Proxies | None = None
     _turn: int = 0
 
     async def run(self) -> None:
@@ -79,7 +82,8 @@ class Measuring:
         gate = asyncio.Semaphore(CONCURRENT)
         nodes = self._choose()
         await asyncio.gather(*(self._node(node, gate) for node in nodes))
-        dns, server = await asyncio.gather(self._dns(), self._api_server())
+        self._proxies = self._proxies or Proxies(self.live, self.clock)
+        dns, server, proxies = await asyncio.gather(self._dns(), self._api_server(), self._proxies.measure(nodes))
         now = self.clock()
         if not self._nodes:
             await self._metrics_server()
@@ -93,7 +97,8 @@ class Measuring:
             nodes=Sample(min(at for at, _ in usages), 0.0, tuple(usage for _, usage in usages)) if usages else None,
             dns=dns,
             api_server=server,
-            gaps=tuple(Gap(what, why) for what, (_, why) in sorted(self._denied.items())),
+            proxies=proxies,
+            gaps=(*(Gap(what, why) for what, (_, why) in sorted(self._denied.items())), *self._proxies.gaps()),
         )
 
     def _choose(self) -> list[str]:

@@ -51,6 +51,7 @@ NODE_TROUBLE = frozenset(
         "node-cpu-hot",
         "node-memory-unaccounted",
         "node-cpu-unaccounted",
+        "proxy-rules-behind",
     }
 )
 

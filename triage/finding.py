@@ -129,6 +129,8 @@ class Gap:
 
     what: str
     why: str
+    quiet: bool = False
+    """How clusters usually come, and no reason to look elsewhere: listed with the rest, never in the foreground."""
 
 
 @dataclass(frozen=True, slots=True)

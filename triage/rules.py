@@ -319,6 +319,7 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule("memory-near-limit", "measured", "A container uses over 90 % of its memory limit", "metrics", share="float", role="str"),
     _rule("dns-load-high", "measured", "DNS answers mostly NXDOMAIN, or many times more than usual (search path, ndots)", "story 003 #3", qps="float", nxdomain="float", servfail="float"),
     _rule("dns-slow", "measured", "DNS answers are slow", "coredns_dns_request_duration_seconds", p99_seconds="float", over_4s="float: share over four seconds"),
+    _rule("proxy-rules-behind", "measured", "kube-proxy of a node does not keep its rules up to date, although its pod runs", "kube-proxy metrics and health page (pkg/proxy)", cause="str: stale, failing, slow or silent", seconds="int: how long a change waits", failures="int or None: writes that failed", pending="int or None: endpoint changes", peers="int: kube-proxies that are up to date", nodes="int: nodes like this"),
     _rule("log-silence", "measured", "One pod of a DaemonSet is silent (no lines, no CPU, no traffic) while its peers work", "story 002 PrometheusKube", node="str", role="str", peers="int", log_lines="int or None", idle="bool"),
     _rule("api-slow", "measured", "Requests to the API server take over a second, or end in errors", "apiserver_request_duration_seconds", p99_seconds="float", errors="float", etcd_p99_seconds="float"),
     _rule("ready-check-failed", "measured", "A check of /readyz fails", "kube-apiserver healthz", checks="tuple", etcd="bool"),

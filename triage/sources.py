@@ -1,4 +1,5 @@
-"""Measurements from outside the objects: metrics.k8s.io, kubelet summary, cadvisor, the API server's and CoreDNS' /metrics, logs.
+"""Measurements from outside the objects: metrics.k8s.io, kubelet summary, cadvisor, the API server's,
+CoreDNS' and kube-proxy's /metrics, logs.
 
 Each is optional and carries the time of its sample; None means that it is not there (not installed, forbidden, not asked). Rates come
 from two scrapes, so they carry the seconds between them. Others fetch; triage only judges.
@@ -64,6 +65,25 @@ class DnsUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class ProxyUsage:
+    """One kube-proxy: its health page, and what its metrics grew by between two scrapes where they can be reached."""
+
+    pod: Ref
+    node: str
+    answers: bool = True
+    """Whether its health or its metrics port answered at all."""
+    overdue_seconds: float | None = None
+    """How long a change of Services or endpoints has waited to be written; 0 when none is late, None when it is not known."""
+    failures: int | None = None
+    """Writes of iptables or nftables rules that failed between the scrapes."""
+    pending: int | None = None
+    """Changes of endpoints not yet written."""
+    sync_p99_seconds: float | None = None
+    programming_p99_seconds: float | None = None
+    """From the change of a Service or an endpoint to its rules."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogActivity:
     """What one DaemonSet pod wrote and did in the last `seconds`."""
 
@@ -105,6 +125,7 @@ class Sources:
     dns: Sample[DnsUsage] | None = None
     logs: Sample[LogActivity] | None = None
     api_server: Sample[ApiServerUsage] | None = None
+    proxies: Sample[ProxyUsage] | None = None
     gaps: tuple[Gap, ...] = ()
     log_owners: Mapping[Ref, Ref] = field(default_factory=lambda: MappingProxyType({}))
     """DaemonSet by pod, where it is not told by the store."""

@@ -6,7 +6,7 @@ from cluster.objects import Ref
 from tests.triage.build import NOW, Cluster, ago
 from triage.engine import triage_once
 from triage.finding import Finding, Gap, Severity
-from triage.sources import ApiServerUsage, ContainerUsage, DnsUsage, LogActivity, NodeUsage, Sample, Sources
+from triage.sources import ApiServerUsage, ContainerUsage, DnsUsage, LogActivity, NodeUsage, ProxyUsage, Sample, Sources
 
 AT = ago(seconds=5)
 GIB = 2**30
@@ -109,3 +109,32 @@ def test_a_source_that_failed_is_a_gap_and_not_a_finding() -> None:
         [("metrics.k8s.io", "not installed")],
         True,
     )
+
+
+def proxies(*odd: ProxyUsage) -> Sources:
+    taken = {usage.node for usage in odd}
+    well = [ProxyUsage(Ref("Pod", "kube-system", f"p{n}"), f"n{n}", overdue_seconds=0.0) for n in range(1, 7) if f"n{n}" not in taken]
+    return Sources(proxies=Sample(AT, 60, (*well, *odd)))
+
+
+def test_a_kube_proxy_that_falls_behind_its_peers() -> None:
+    made, pod = cluster(), Ref("Pod", "kube-system", "odd")
+    assert findings(made, proxies()) == []
+    (stale,) = findings(made, proxies(ProxyUsage(pod, "n3", overdue_seconds=190.0)))
+    assert (stale.rule, stale.object, stale.severity) == ("proxy-rules-behind", Ref("Node", "", "n3"), Severity.WARNING)
+    assert stale.claim == "kube-proxy has not written a change of Services for 3 min; 5 of 5 others are up to date"
+    assert (stale.facts["cause"], stale.facts["seconds"], stale.facts["peers"], stale.facts["nodes"]) == ("stale", 190, 5, 1)
+    (failing,) = findings(made, proxies(ProxyUsage(pod, "n3", overdue_seconds=0.0, failures=4)))
+    assert failing.facts["cause"] == "failing"
+    (slow,) = findings(made, proxies(ProxyUsage(pod, "n3", programming_p99_seconds=45.0)))
+    assert slow.facts["cause"] == "slow"
+    (silent,) = findings(made, proxies(ProxyUsage(pod, "n3", answers=False)))
+    assert silent.facts["cause"] == "silent"
+
+
+def test_silence_among_kube_proxies_that_are_all_silent_says_nothing() -> None:
+    made = cluster()
+    closed = [ProxyUsage(Ref("Pod", "kube-system", f"p{n}"), f"n{n}", answers=False) for n in range(1, 7)]
+    assert findings(made, Sources(proxies=Sample(AT, 0, tuple(closed)))) == [], "a closed port everywhere is a setting, not a fault"
+    once = ProxyUsage(Ref("Pod", "kube-system", "odd"), "n3", overdue_seconds=20.0, failures=1)
+    assert findings(made, proxies(once)) == [], "one failed write is repeated at once"

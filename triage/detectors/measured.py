@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from cluster.objects import Pod, Ref
 from triage import quantity
+from triage.detectors.measured_proxies import proxies
 from triage.detectors.measured_services import api_server, dns, log_silence
 from triage.detectors.sampled import said
 from triage.finding import Finding, Severity
@@ -256,6 +257,8 @@ def detect(view: View, extra: Sources | None) -> Iterator[Finding]:
         yield from nodes(extra.nodes, view, extra.containers)
     if extra.dns is not None:
         yield from dns(extra.dns)
+    if extra.proxies is not None:
+        yield from proxies(extra.proxies, view)
     if extra.logs is not None:
         yield from log_silence(extra.logs, view, extra)
     yield from api_server(extra)

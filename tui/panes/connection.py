@@ -50,7 +50,11 @@ def connection_lines(view: View, now: datetime, width: int) -> list[Line]:
     report = view.report
     if report is not None and report.unavailable:
         lines += [BLANK, rule("not looked at", width)]
-        lines += [row for gap in report.unavailable for row in wrap(line(" ", (gap.what, "warning"), f"  {gap.why}"), width, 3)]
+        lines += [
+            row
+            for gap in report.unavailable
+            for row in wrap(line(" ", (gap.what, "muted" if gap.quiet else "warning"), f"  {gap.why}"), width, 3)
+        ]
     if view.record.state != "ok":
         lines += [BLANK, rule("record", width), *paragraphs(view.record.reason or "Nothing is recorded.", width - 2, "warning", 1)]
     elif view.record.head:

@@ -146,7 +146,7 @@ def _gaps(view: View, width: int) -> list[Line]:
     if loading and view.api.reach is not Reach.LOST:
         names = ", ".join(kinds_name(kind) for kind in loading[:6]) + (f" and {len(loading) - 6} more" if len(loading) > 6 else "")
         return [BLANK, *wrap(line((" still reading: ", "unknown"), names), width, 2)]
-    gaps = view.report.unavailable if view.report is not None else ()
+    gaps = [gap for gap in view.report.unavailable if not gap.quiet] if view.report is not None else []
     if not gaps:
         return []
     lines = [BLANK, *wrap(line((" not looked at: ", "warning"), ", ".join(gap.what for gap in gaps)), width, 2)]
