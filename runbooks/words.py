@@ -13,7 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from rapidfuzz import fuzz, process
@@ -87,17 +87,13 @@ class WordIndex:
         self._phrases: list[_Phrase] = []
         self._stems: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self._concepts: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        self._patterns: list[tuple[int, str, re.Pattern[str], tuple[str, ...]]] = []
+        self._patterns: list[tuple[int, str, tuple[str, ...]]] = []
         split = _split(documents)
         self._rarity = _rarity(split)
         for number, phrases in enumerate(split):
             for field, text, found in phrases:
                 self._add(number, field, text, found)
-            for pattern in documents[number].patterns:
-                try:
-                    self._patterns.append((number, pattern, re.compile(pattern, re.IGNORECASE), needed_words(pattern)))
-                except re.error:
-                    continue  # lint names it with its line; here it only must not stop the rest
+            self._patterns += [(number, pattern, needed_words(pattern)) for pattern in documents[number].patterns]
         self._known = self._owners(self._stems)
         self._near = self._owners(self._concepts)
         self._vocabulary = sorted(self._stems)
@@ -134,9 +130,11 @@ class WordIndex:
         query = terms(text)
         folded = fold(text)
         hits: dict[int, list[str]] = defaultdict(list)
-        for number, pattern, compiled, needs in self._patterns:
-            if (not needs or any(word in folded for word in needs)) and compiled.search(folded):
-                hits[number].append(pattern)
+        for number, pattern, needs in self._patterns:
+            if not needs or any(word in folded for word in needs):
+                compiled = _compiled(pattern)
+                if compiled is not None and compiled.search(folded):
+                    hits[number].append(pattern)
         found = self._best_phrases(folded, self._cover(query))
         shares = self._shares(query)
         scores = [
@@ -228,6 +226,15 @@ class WordIndex:
             words=tuple(dict.fromkeys(term.shown for term in words)),
             patterns=tuple(patterns),
         )
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    """Compiled when a text first holds a word that it needs: most patterns never are, and compiling all costs as much as the index."""
+    try:
+        return re.compile(pattern, re.IGNORECASE)
+    except re.error:
+        return None  # lint names it with its line; here it only must not stop the rest
 
 
 def _split(documents: Sequence[Document]) -> list[list[tuple[str, str, tuple[Term, ...]]]]:
