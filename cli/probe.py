@@ -140,7 +140,7 @@ def result_lines(result: ProbeResult) -> Iterator[str]:
         word = {True: "ok", False: "NOT NORMAL", None: "cannot tell"}[row.normal]
         yield f"{word:<11} {row.subject}: {row.seen}" + (f" (expected {row.expected})" if row.expected and row.normal is False else "")
     if not result.conclusions:
-        yield "no conclusion: what was measured accuses nothing"
+        yield f"no conclusion: {result.silence}"
     for conclusion in result.conclusions:
         yield f"{conclusion.confidence:.2f}  {conclusion.claim}  [{conclusion.component}]"
         for line in conclusion.evidence:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cluster.text import clean
 
-_SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)")
+_SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+(\d+)\s*$)?")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
@@ -21,6 +21,8 @@ class Sample:
     labels: Mapping[str, str]
     value: float
     key: str
+    at: float = 0.0
+    """Seconds since the epoch when it was taken, where the page says so (cAdvisor does); else 0."""
 
 
 def samples(text: str, names: Sequence[str] = ()) -> Iterator[Sample]:
@@ -38,7 +40,7 @@ def samples(text: str, names: Sequence[str] = ()) -> Iterator[Sample]:
         except ValueError:
             continue
         labels = {name: clean(label.replace('\\"', '"').replace("\\\\", "\\"), 500) for name, label in _LABEL.findall(match[2] or "")}
-        yield Sample(match[1], labels, value, match[2] or "")
+        yield Sample(match[1], labels, value, match[2] or "", int(match[4] or 0) / 1000)
 
 
 def increases(before: Iterable[Sample], after: Iterable[Sample]) -> Iterator[Sample]:

@@ -181,13 +181,17 @@ class Api:
             ) from error
 
     async def get_text(
-        self, path: str, params: Params | None = None, *, timeout: float | None = None, cap: int = 1 << 20, what: str = ""
-    ) -> tuple[str, bool]:
-        """(cleaned text of at most `cap` bytes, whether it was cut)."""
+        self, path: str, params: Params | None = None, *, timeout: float | None = None, cap: int = 1 << 20, what: str = "",
+        last: bool = False,
+    ) -> tuple[str, bool]:  # fmt: skip
+        """(cleaned text of at most `cap` bytes, whether it was cut).
+
+        `last`: the connection is closed after it, so that a balancer chooses anew.
+        """
         what = what or f"GET {path}"
         limit = timeout or self.limits.connect + self.limits.read * 4
         try:
-            async with asyncio.timeout(limit), self.open(path, params, accept="*/*", what=what, read=timeout) as response:
+            async with asyncio.timeout(limit), self.open(path, params, accept="*/*", what=what, read=timeout, last=last) as response:
                 body, more = await response.read(cap)
         except TimeoutError as error:
             raise Unreachable(f"{what}: no complete answer from {self.access.server} within {limit:g} s; it is slow or frozen.") from error
@@ -214,9 +218,12 @@ class Api:
         read: float | None = None,
         what: str = "",
         compress: bool = False,
+        last: bool = False,
     ) -> AsyncIterator[Response]:
-        """A GET whose body is read by the caller. Raises `ApiError` for 400 and above."""
+        """A GET whose body is read by the caller; `last`: the connection is closed after it. Raises `ApiError` for 400 and above."""
         headers = {"Accept": accept, "Accept-Encoding": "gzip" if compress else "identity"}
+        if last:
+            headers["Connection"] = "close"
         async with self._exchange("GET", path, params, headers, None, read, what or f"GET {path}") as response:
             yield Response(self, response, what or f"GET {path}")
 

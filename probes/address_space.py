@@ -42,7 +42,9 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
                 parts.append(f"{used} of {most} {what} in use")
                 shares.append((used / most, what))
         full = [what for share, what in shares if share >= NEARLY]
-        seen = "; ".join(parts) or "no pod range on the node"
+        if not addresses:
+            parts.append("no pod range on the node, so its addresses are not known")
+        seen = "; ".join(parts)
         rows.append(Row(Ref("Node", "", name), seen, not full if shares else None, f"below {NEARLY:.0%}"))
         if full:
             claim = f"Node {name} is nearly out of {' and '.join(full)}: {'; '.join(parts)}"

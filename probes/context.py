@@ -32,7 +32,7 @@ class Reader(Protocol):
     async def get_json(self, path: str, params: Params | None = None, *, timeout: float | None = None, accept: str = JSON) -> Any: ...
 
     async def get_text(
-        self, path: str, params: Params | None = None, *, timeout: float | None = None, cap: int = 1 << 20
+        self, path: str, params: Params | None = None, *, timeout: float | None = None, cap: int = 1 << 20, last: bool = False
     ) -> tuple[str, bool]: ...
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cluster.access import Access
-from cluster.ladder import first_failure, ladder
+from cluster.ladder import Hop, first_failure, ladder
 from cluster.objects import Ref
 from cluster.transport import Api
 from probes import front
@@ -36,6 +36,11 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     return reading_plan(NAME, arguments, QUESTION, refused=refused, seconds=3.0, method=method, reads=("DNS, TCP, TLS, GET /readyz",))
 
 
+def _timed(hop: Hop) -> str:
+    took = f" ({hop.seconds * 1000:.0f} ms)"
+    return hop.sentence.removesuffix(".").removesuffix(took) + took
+
+
 async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
     started = context.clock()
     if plan.arguments.get("to"):
@@ -47,7 +52,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     api = context.api
     assert isinstance(api, Api)
     hops = await ladder(api.access, clock=context.clock, api=api)
-    rows = [Row(Ref("Hop", "", hop.name), f"{hop.sentence} ({hop.seconds * 1000:.0f} ms)", hop.ok, hop.target) for hop in hops]
+    rows = [Row(Ref("Hop", "", hop.name), _timed(hop), hop.ok, hop.target) for hop in hops]
     broken = first_failure(hops)
     conclusions = []
     if broken is not None:

@@ -19,6 +19,8 @@ NAME = "log-silence"
 QUESTION = "Has a pod stopped writing logs while the other pods of its owner go on?"
 PARAMETERS = {"namespace": "(required) whose pods are compared", "owner": "only pods of this DaemonSet, Deployment or StatefulSet"}
 MOST_PODS = 60
+LEAST_PEERS = 3
+"""With two, nobody can say which of them is the odd one."""
 LEAST_SILENCE_S = 300.0
 PEER_FACTOR = 10.0
 
@@ -53,10 +55,11 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
                 problems.append(f"log of {ref.namespace}/{ref.name} not read: {age}")
                 rows.append(Row(ref, "not read", None))
                 continue
-            silent = len(known) >= 3 and age > LEAST_SILENCE_S and age > PEER_FACTOR * max(usual, 1.0)
+            silent = len(known) >= LEAST_PEERS and age > LEAST_SILENCE_S and age > PEER_FACTOR * max(usual, 1.0)
             seen = "never wrote a line" if age == float("inf") else f"last line {age:.0f} s ago"
-            normal = not silent if len(known) >= 3 else None
-            rows.append(Row(ref, f"{seen} on {pod.spec.node_name}", normal, f"as its peers: {usual:.0f} s"))
+            normal = not silent if len(known) >= LEAST_PEERS else None
+            few = "" if len(known) >= LEAST_PEERS else f"; {len(known)} pods are too few to compare"
+            rows.append(Row(ref, f"{seen} on {pod.spec.node_name}{few}", normal, f"as its peers: {usual:.0f} s"))
             if silent:
                 conclusions.append(
                     Conclusion(

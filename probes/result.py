@@ -261,6 +261,15 @@ class ProbeResult:
     requests: int = 0
 
     @property
+    def silence(self) -> str:
+        """Why there is no conclusion, where there is none: half a sentence."""
+        if not self.cells and not self.rows:
+            return "there is nothing of that kind to look at" if self.complete else "nothing could be looked at"
+        if not any(cell.counted for cell in self.cells) and all(row.normal is None for row in self.rows):
+            return "nothing of what was seen can be judged by itself"
+        return "what was measured accuses nothing"
+
+    @property
     def document(self) -> dict[str, Any]:
         """The JSON document of the text interface, ready to be encoded."""
         return {

@@ -12,6 +12,7 @@ from cluster.errors import ClusterError
 from cluster.objects import Ref
 from cluster.quantity import parse, size_text
 from probes.context import ProbeContext, Progress
+from probes.kubelet import SHORT
 from probes.reading import answer, each, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
@@ -45,7 +46,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
         if context.api is None:
             return "there is no connection to the API server"
         try:
-            return await context.api.get_json(f"/api/v1/nodes/{name}/proxy/stats/summary", timeout=8)
+            return await context.api.get_json(f"/api/v1/nodes/{name}/proxy/stats/summary", SHORT, timeout=8)
         except ClusterError as error:
             return str(error)
 

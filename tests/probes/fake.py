@@ -79,7 +79,7 @@ class FakeCluster:
         return found
 
     async def get_text(
-        self, path: str, params: Params | None = None, *, timeout: float | None = None, cap: int = 1 << 20
+        self, path: str, params: Params | None = None, *, timeout: float | None = None, cap: int = 1 << 20, last: bool = False
     ) -> tuple[str, bool]:
         found = self.texts.get(path)
         if isinstance(found, list):

@@ -38,6 +38,8 @@ def start_kubelet(
         "cert-dir": "/var/lib/kubelet/pki",
         "hostname-override": member.name,
         "node-ip": member.address,
+        # cAdvisor looks at containers every ten seconds and more unless told so: a test of throttling would wait for it.
+        "housekeeping-interval": "1s",
         "node-labels": f"topology.kubernetes.io/zone=zone-{member.number}",
     }
     argv: list[str | Path] = [binaries["kubelet"], *flags(settings)]
