@@ -83,7 +83,7 @@ async def test_throttled_and_failing_kinds_are_listed_in_the_end(drill: DrillSer
     drill.faults.throttle(0.2, "nodes", times=2)
     drill.faults.error(500, "pods", times=3, message="etcdserver: request timed out")
     async with live_on(kubeconfig) as live:
-        await until(lambda: set(states(live).values()) == {State.LIVE}, 10)
+        await until(lambda: set(states(live).values()) == {State.LIVE})
         assert live.store.count("Node") >= 12
         assert live.store.count("Pod") >= 150
 
@@ -96,7 +96,7 @@ async def test_frozen_and_back(drill: DrillServer, kubeconfig: Path) -> None:
         assert set(states(live).values()) == {State.STALE}
         assert live.store.count("Pod") >= 150
         drill.faults.thaw()
-        await until(lambda: set(states(live).values()) == {State.LIVE}, 10)
+        await until(lambda: set(states(live).values()) == {State.LIVE})
 
 
 async def test_cut_streams_and_expired_versions_are_mended(drill: DrillServer, kubeconfig: Path) -> None:
@@ -105,7 +105,7 @@ async def test_cut_streams_and_expired_versions_are_mended(drill: DrillServer, k
         before = live.store.version
         drill.expire_watches()
         drill.cut_streams()
-        await until(lambda: set(states(live).values()) == {State.LIVE}, 10)
+        await until(lambda: set(states(live).values()) == {State.LIVE})
         assert live.store.count("Pod") >= 150
         assert live.store.version >= before
 

@@ -62,7 +62,7 @@ async def test_refused_at_the_start_then_it_comes() -> None:
     api = Api(Access(server=f"http://127.0.0.1:{port}"), limits=Limits(1, 1, 1, 1))
     live = LiveCluster(api, kinds=(BY_NAME["Pod"],), pace=FAST, beat=BEAT)
     task = asyncio.create_task(live.run())
-    await until(lambda: live.health.reach is Reach.UNREACHABLE, 1.0)
+    await until(lambda: live.health.reach is Reach.UNREACHABLE, 5.0)
     await until(lambda: bool(live.health.hops))
     assert "refuses" in live.health.reason
     assert live.freshness()["Pod"].state is State.WAITING
@@ -134,7 +134,7 @@ async def test_black_holed_at_the_start() -> None:
             live = LiveCluster(api, kinds=(BY_NAME["Pod"],), pace=FAST, beat=BEAT)
             task = asyncio.create_task(live.run())
             await until(lambda: live.health.reach is Reach.UNREACHABLE, DETECTION)
-            await until(lambda: bool(live.health.hops), 3)
+            await until(lambda: bool(live.health.hops))
             hops = {hop.name: hop for hop in live.health.hops}
             assert hops["tcp"].ok is False
             assert "packets vanish" in hops["tcp"].sentence

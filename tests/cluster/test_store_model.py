@@ -84,12 +84,12 @@ async def play(steps: list[tuple[str, str]], streaming: str, history: int) -> No
                     case "error":
                         fake.answers.append(ERRORS[argument])
                     case "wait":
-                        await until(same(live, fake), 10)
+                        await until(same(live, fake))
                         follow(live.drain())
                     case _:
                         await asyncio.sleep(0)
             fake.answers.clear()
-            await until(lambda: same(live, fake)() and live.freshness()["Pod"].state is State.LIVE, 10)
+            await until(lambda: same(live, fake)() and live.freshness()["Pod"].state is State.LIVE)
             follow(live.drain())
             assert model == {key: row.metadata.resource_version for key, row in live.store.rows("Pod").items()}
             for node in ("node-0", "node-1", "node-2"):

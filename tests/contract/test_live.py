@@ -34,7 +34,7 @@ async def live_on(kubeconfig: Path) -> AsyncIterator[LiveCluster]:
         await asyncio.wait_for(task, 10)
 
 
-async def until(holds: Callable[[], bool], limit: float = 10.0) -> float:
+async def until(holds: Callable[[], bool], limit: float = 30.0) -> float:
     """Seconds until `holds`; TimeoutError after `limit`."""
     began = time.monotonic()
     while not holds():

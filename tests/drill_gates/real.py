@@ -18,7 +18,7 @@ from tests.rungs.cluster import Cluster
 from tests.rungs.controlplane import control_plane
 from tests.rungs.fixtures import or_missing
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds for one reading of the whole cluster; measured 1 to 2."""
 
 

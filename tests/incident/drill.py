@@ -35,7 +35,7 @@ async def investigating(kubeconfig: Path, folder: Path, *, write: bool = False, 
         await investigation.stop()
 
 
-async def until(investigation: LiveInvestigation, holds: Callable[[View], bool], limit: float = 20.0) -> View:
+async def until(investigation: LiveInvestigation, holds: Callable[[View], bool], limit: float = 60.0) -> View:
     """The first view for which `holds` is true; fails with the last one after `limit` seconds."""
     reached = asyncio.Event()
 

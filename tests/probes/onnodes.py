@@ -72,12 +72,12 @@ def pod_on_each(lab: Lab, http: httpx.Client, namespace: str, app: str) -> Itera
                     found[pod["spec"]["nodeName"]] = pod
             return len(found) == len(names)
 
-        wait_until(ready, f"the pods {app} ready", limit=40)
+        wait_until(ready, f"the pods {app} ready", limit=120)
         yield found
     finally:
         for name in names.values():
             http.delete(f"{path}/{name}", params={"propagationPolicy": "Background"})
-        wait_until(lambda: not http.get(pods).json()["items"], f"the pods {app} gone", limit=40)
+        wait_until(lambda: not http.get(pods).json()["items"], f"the pods {app} gone", limit=120)
 
 
 @contextmanager
@@ -100,7 +100,7 @@ async def endpoints(http: httpx.Client, namespace: str, name: str, count: int) -
         slices = http.get(path, params=selector).raise_for_status().json()["items"]
         return sum(len(each.get("endpoints") or ()) for each in slices) >= count
 
-    await asyncio.to_thread(wait_until, there, f"{count} endpoints of {namespace}/{name}", limit=20)
+    await asyncio.to_thread(wait_until, there, f"{count} endpoints of {namespace}/{name}", limit=60)
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def start_containerd(stack: ExitStack, directory: Path, member: Member, archive:
             return False
         return True
 
-    wait_until(imported, f"containerd on {member.name} with its images", process=process, limit=30)
+    wait_until(imported, f"containerd on {member.name} with its images", process=process, limit=90)
     return process
 
 

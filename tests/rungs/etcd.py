@@ -51,7 +51,7 @@ def start_etcd(
         except httpx.TransportError:
             return False
 
-    wait_until(healthy, "etcd /health", process=process, limit=30)
+    wait_until(healthy, "etcd /health", process=process, limit=60)
     return process, client
 
 

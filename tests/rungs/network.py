@@ -99,7 +99,7 @@ def _hold(stack: ExitStack, directory: Path, name: str, *, whole: bool) -> Names
     script = f"set -e; {mounts}ip link set lo up; : > {marker}; {stay}"
     flags = ["--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"] if whole else []
     holder = start(stack, f"{name}-holder", ["unshare", "--net", *flags, "sh", "-c", script], directory, grace=1)
-    wait_until(marker.exists, f"the namespaces of {name}", process=holder, limit=15)
+    wait_until(marker.exists, f"the namespaces of {name}", process=holder, limit=30)
     if not whole:
         return Namespace(name, holder.pid, whole)
     stack.callback(_end_all, holder)

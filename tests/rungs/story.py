@@ -48,7 +48,7 @@ def deployment(namespace: str, name: str, node: str, command: Sequence[str], *, 
 
 
 @contextmanager
-def play(http: httpx.Client, nodes: Sequence[str], *, limit: float = 60.0) -> Iterator[list[dict[str, Any]]]:
+def play(http: httpx.Client, nodes: Sequence[str], *, limit: float = 120.0) -> Iterator[list[dict[str, Any]]]:
     """Create both namespaces with a pod on each node and the Service `marketplace/identity`; yields the ready pods.
 
     The namespaces are deleted, and awaited, when the block ends.

@@ -33,7 +33,7 @@ def _python(program: str, *arguments: object, **options: object) -> subprocess.P
     )  # fmt: skip
 
 
-def _until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true in time"
