@@ -68,7 +68,7 @@ def symptom_lines(view: SymptomView, now: datetime, objects: int) -> Iterator[st
         ties = f" (as well as {', '.join(shared.tied_with)})" if shared.tied_with else ""
         inside, outside = shared.inside, shared.outside
         yield (
-            f"  shared   {shared.what} {shared.value}: {inside[0]} of {inside[1]} failing, "
+            f"  shared   {shared.what} {shared.spoken}: {inside[0]} of {inside[1]} failing, "
             f"{outside[0]} of {outside[1]} healthy{ties}  p={shared.p_value:.2g}"
         )
     for finding in symptom.findings[:objects]:

@@ -168,7 +168,7 @@ def _appeared(symptom: Symptom) -> Draft:
 
 def _shared(shared: SharedAttribute) -> str:
     inside, outside = shared.inside, shared.outside
-    return f"{shared.what} {shared.value}: {inside[0]}/{inside[1]} failing, {outside[0]}/{outside[1]} healthy"
+    return f"{shared.what} {shared.spoken}: {inside[0]}/{inside[1]} failing, {outside[0]}/{outside[1]} healthy"
 
 
 def _changed(symptom: Symptom, known: _Known, now: datetime) -> Draft:

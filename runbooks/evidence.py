@@ -153,7 +153,7 @@ def _shared(condition: Condition, symptom: Symptom) -> Held | None:
     if attribute is None:
         return None
     numbers = f"{attribute.inside[0]} of {attribute.inside[1]} failing, {attribute.outside[0]} of {attribute.outside[1]} healthy"
-    return Held(condition, f"{condition.text}: {attribute.what} {attribute.value} ({numbers})", (), 1.0)
+    return Held(condition, f"{condition.text}: {attribute.what} {attribute.spoken} ({numbers})", (), 1.0)
 
 
 def _shared_facts(attribute: SharedAttribute) -> dict[str, Fact]:

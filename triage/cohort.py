@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cluster.objects import Node, Pod, Ref
-from triage.finding import SharedAttribute
+from triage.finding import SharedAttribute, spoken
 from triage.population import Attribute, Outside, Population, attributes
 from triage.view import INSTANCE_TYPE, POOL, ZONE, View, is_finished, label
 
@@ -120,7 +120,7 @@ def judge(tables: Iterable[Table], limit: int = _LIMIT) -> tuple[SharedAttribute
         used.update(ties)
         group = [table, *(found[i][2] for i in ties)]
         for one in group:
-            names = tuple(f"{t.what} {t.value}" for t in group if t is not one)
+            names = tuple(f"{t.what} {spoken(t.what, t.value)}" for t in group if t is not one)
             result.append(SharedAttribute(one.what, one.value, one.inside, one.outside, p, names))
     return tuple(result[:limit])
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from cluster.objects import Ref
@@ -83,6 +84,19 @@ class SharedAttribute:
     """Fisher's exact test, one-sided, Holm-corrected for all attributes tried."""
     tied_with: tuple[str, ...] = ()
     """Other attributes that separate exactly as well ("zone zone-b"): the data cannot tell them apart."""
+
+    @property
+    def spoken(self) -> str:
+        """The value for people: a moment is told as a moment."""
+        return spoken(self.what, self.value)
+
+
+def spoken(what: str, value: str) -> str:
+    """The value of an attribute for people; a moment (`created after`) with its date, in UTC."""
+    if what.endswith("created after"):
+        with contextlib.suppress(ValueError):
+            return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cluster.quantity import parse
 from cluster.quantity import size_text as bytes_text
 
-__all__ = ["bytes_text", "parse", "span_text"]
+__all__ = ["bytes_text", "moment_text", "parse", "span_text"]
 
 
 def span_text(span: timedelta | float) -> str:
@@ -20,3 +20,9 @@ def span_text(span: timedelta | float) -> str:
     if seconds < 172_800:
         return f"{seconds / 3600:.0f} h"
     return f"{seconds / 86_400:.0f} d"
+
+
+def moment_text(at: datetime, now: datetime, *, seconds: bool = False) -> str:
+    """A time of day in UTC, with its date when that is not today's: "03:03 UTC", "2026-11-20 03:03 UTC"."""
+    clock = f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
+    return f"{clock} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d} {clock} UTC"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -78,8 +79,16 @@ def _rank(finding: Finding) -> int:
     return _RANK.get(finding.rule, len(_RANK) + 1)
 
 
+_AGE = re.compile(r"(?:(?: for| after|, the oldest) \d+ (?:s|min|h|d)| \d+ (?:s|min|h|d) ago)(?=[ :;,.]|$)")
+"""`for 21 min`, `18 min ago`: true for a minute. A title stays; what shows it says the age beside it."""
+
+
 def title(findings: Sequence[Finding]) -> str:
-    """One short line: what, where, how many."""
+    """One short line: what, where, how many. It does not change while time passes."""
+    return _AGE.sub("", _title(findings))
+
+
+def _title(findings: Sequence[Finding]) -> str:
     lead = leading(findings)
     facts, same = lead.facts, [f for f in findings if f.rule == lead.rule]
     count = len({f.object for f in same})

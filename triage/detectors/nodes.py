@@ -183,13 +183,18 @@ def lease(row: Lease, view: View) -> Iterator[Finding]:
     yield make(
         "node-lease-stale",
         Ref("Node", "", name),
-        f"its Lease was last renewed {quantity.span_text(seconds)} ago",
+        f"its Lease has not been renewed for {quantity.span_text(seconds)}",
         Severity.WARNING if status == "True" else Severity.INFO,
         "a stale lease of a node that still counts as Ready is a warning",
         since=row.spec.renew_time,
         source=SinceSource.STATUS,
         evidence=[
-            field_evidence(Ref("Lease", "kube-node-lease", name), "spec.renewTime", row.spec.renew_time.isoformat(), row.spec.renew_time)
+            field_evidence(
+                Ref("Lease", "kube-node-lease", name),
+                "spec.renewTime",
+                quantity.moment_text(row.spec.renew_time, view.now, seconds=True),
+                row.spec.renew_time,
+            )
         ],
         facts={**view.node_facts(node), "seconds": seconds, "ready": status},
     )

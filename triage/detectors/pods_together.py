@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.objects import Node, Pod, Ref
+from triage import quantity
 from triage.events import Fact as EventFact
 from triage.finding import Evidence, Finding, Severity, SinceSource
 from triage.index import Index
@@ -87,7 +88,8 @@ def new_nodes(view: View, index: Index) -> Iterator[Finding]:
     kind = "kubelet version" if by_version else "creation"
     cohort = len(failing) + (len(with_version) if by_version else len(later))
     version = ", ".join(sorted(own))
-    text = f"with kubelet {version}" if by_version else f"that joined since {joined.isoformat(timespec='seconds') if joined else '?'}"
+    since_text = f"that joined since {quantity.moment_text(joined, view.now)}" if joined else ""
+    text = f"with kubelet {version}" if by_version else since_text
     one = len(failing) == 1
     yield make(
         "failures-on-new-nodes",
@@ -102,7 +104,8 @@ def new_nodes(view: View, index: Index) -> Iterator[Finding]:
         evidence=[
             Evidence(
                 f"Node {n.metadata.name}",
-                f"created {n.metadata.creation_timestamp}, kubelet {n.status.node_info.kubelet_version}",
+                f"kubelet {n.status.node_info.kubelet_version}"
+                + (f", created {quantity.moment_text(born, view.now)}" if (born := n.metadata.creation_timestamp) else ""),
                 n.metadata.creation_timestamp,
             )
             for n in failing[:4]

@@ -116,12 +116,18 @@ def leases_stale(view: View, index: Index) -> Iterator[Finding]:
             yield make(
                 "node-lease-stale",
                 Ref("Node", "", row.metadata.name),
-                f"its Lease was renewed {quantity.span_text(seconds)} before the others'",
+                f"its Lease has not been renewed for {quantity.span_text(seconds)} while the others were",
                 Severity.WARNING if status == "True" and seconds >= 90 else Severity.INFO,
                 "a node that counts as Ready and is silent for 90 s is a warning",
                 since=renewed,
                 source=SinceSource.STATUS,
-                evidence=[Evidence(f"Lease kube-node-lease/{row.metadata.name} spec.renewTime", renewed.isoformat(), renewed)],
+                evidence=[
+                    Evidence(
+                        f"Lease kube-node-lease/{row.metadata.name} spec.renewTime",
+                        quantity.moment_text(renewed, view.now, seconds=True),
+                        renewed,
+                    )
+                ],
                 facts={**view.node_facts(node), "seconds": seconds, "ready": status},
             )
         return

@@ -249,7 +249,7 @@ def not_graceful(row: Scalable, view: View) -> Iterator[Finding]:
     yield make(
         "rollout-not-graceful",
         ref_of(row),
-        f"rolled out {quantity.span_text(view.now - (rollout or view.now))} ago with {missing}: connections may be cut"
+        f"rolled out at {quantity.moment_text(rollout or view.now, view.now)} with {missing}: connections may be cut"
         + (f"; {len(cut)} pods refused connections while they ended" if cut else ""),
         Severity.INFO,
         "a way of rolling out is a note",

@@ -100,7 +100,7 @@ def attribute_text(shared: SharedAttribute) -> str:
 def _where(shared: SharedAttribute) -> str:
     """`on node-2`, `in marketplace`, `with image app:1.4`."""
     word = {"node": "on", "namespace": "in namespace", "zone": "in zone", "owner": "of"}.get(shared.what, f"with {shared.what}")
-    return f"{word} {shared.value}"
+    return f"{word} {shared.spoken}"
 
 
 def _nothing(view: View, now: datetime, width: int) -> list[Line]:
