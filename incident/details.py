@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from cluster.errors import ClusterError
 from cluster.kinds import READABLE
+from cluster.logs import CAP, LogLine, follow_logs, read_logs
 from cluster.objects import Ref
-from cluster.text import clean
 from incident.checks import cleaned
 from incident.record import Record
 
@@ -59,29 +61,36 @@ class Details:
             text += f"# keys (names only, values are never read): {', '.join(keys) or 'none known'}\n"
         return self._record().redact(text)
 
-    async def logs(self, namespace: str, pod: str, container: str = "", *, previous: bool = False, tail: int = 500) -> AsyncIterator[str]:
-        """Lines of a container's log, oldest first; the last line is a sentence when they could not be read."""
+    async def logs(
+        self, namespace: str, pod: str, container: str = "", *, previous: bool = False, tail: int = 500
+    ) -> AsyncGenerator[str, None]:
+        """Lines of a container's log, oldest first, and then those that are written while one reads; of the run before, what there is.
+
+        The last line is a sentence when they could not be read.
+        """
         api = self._api()
         if api is None:
             yield "logs cannot be read: there is no connection to a cluster"
             return
-        params: dict[str, str | int | list[str]] = {"tailLines": tail, "timestamps": "true", "limitBytes": 1 << 20}
-        if container:
-            params["container"] = container
-        if previous:
-            params["previous"] = "true"
+        redact = self._record().redact
         try:
-            text, more = await api.get_text(
-                f"/api/v1/namespaces/{namespace}/pods/{pod}/log", params, timeout=TIMEOUT, what=f"logs of {namespace}/{pod}"
-            )
+            if previous:
+                kept = await read_logs(api, namespace, pod, container, tail=tail, previous=True, timeout=TIMEOUT)
+                for each in kept.lines:
+                    yield redact(_log_line(each))
+                if kept.truncated:
+                    yield f"(cut: only the first {CAP >> 20} MiB were read)"
+                return
+            async with contextlib.aclosing(follow_logs(api, namespace, pod, container, tail=tail)) as groups:
+                async for group in groups:
+                    for each in group:
+                        yield redact(_log_line(each))
         except ClusterError as error:
             yield f"logs cannot be read: {error}"
-            return
-        record = self._record()
-        for line in clean(text, 4 << 20).splitlines():
-            yield record.redact(line)
-        if more:
-            yield "(cut: only the first 1 MiB was read)"
+
+
+def _log_line(line: LogLine) -> str:
+    return f"{line.time.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{line.time.microsecond // 1000:03d}Z {line.text}" if line.time else line.text
 
 
 def _dumper() -> type[yaml.SafeDumper]:
