@@ -56,11 +56,12 @@ def list_incidents(options: Options, arguments: argparse.Namespace) -> int:
         ]
         _print_json({"schema": "stanch.incidents/1", "incidents": rows})
         return exits.ANSWERED
+    width = max((len(each.id) for each in found), default=0)
     for each in found:
         last = f"{each.last_at:%Y-%m-%d %H:%M} UTC" if each.last_at else "?"
-        print(f"{each.id:<16} {each.state:<9} {each.entries:>5} entries  last {last}  {each.title}  {each.problem}".rstrip())
+        print(f"{each.id:<{width}} {each.state:<9} {each.entries:>5} entries  last {last}  {each.title}  {each.problem}".rstrip())
     if not found:
-        print(f"no incidents in {archive.directory(options)}")
+        print(f"no incidents in {archive.directory(options)}, and none of drills")
     return exits.ANSWERED
 
 

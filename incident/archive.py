@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from incident.options import Options
 from incident.record import begin_record
 from timeline import export as exports
@@ -35,20 +37,35 @@ class Reading:
     entries: Sequence[Entry]
 
 
+REHEARSED = "drills/"
+"""Before the id of a drill's incident: it may be the same as that of a real one."""
+
+
 def directory(options: Options) -> Path:
     return options.state / "incidents"
 
 
+def drill_options(options: Options) -> Options:
+    """The same for drills, whose records are kept apart: nobody shall go on with a rehearsal in earnest."""
+    return replace(options, state=options.state / "drills")
+
+
 def incidents(options: Options) -> Sequence[Incident]:
-    """Newest first; damaged ones are listed with what is wrong."""
-    return index.list_incidents(directory(options))
+    """Newest first, then those of drills with `drills/` before their id; damaged ones are listed with what is wrong."""
+    rehearsed = index.list_incidents(directory(drill_options(options)))
+    return [*index.list_incidents(directory(options)), *(msgspec.structs.replace(each, id=REHEARSED + each.id) for each in rehearsed)]
 
 
 def find(options: Options, name: str) -> Incident:
-    """The incident with this id (or a beginning of it, or the path of its file), or the newest one for ""."""
+    """The incident with this id (or a beginning of it, or the path of its file), or the newest one for "".
+
+    `drills/ID` names the incident of a drill; without a real one the newest drill is meant.
+    """
     if name.endswith(".db") and Path(name).is_file():
         path = Path(name).resolve()
         return next(each for each in index.list_incidents(path.parent) if each.path == path)
+    if name.startswith(REHEARSED):
+        return index.find_incident(directory(drill_options(options)), name.removeprefix(REHEARSED))
     if name:
         return index.find_incident(directory(options), name)
     known = incidents(options)
