@@ -34,6 +34,7 @@ class Line(msgspec.Struct, frozen=True):
     retrans: int = 0
     segs: int = 0
     unreach: int = 0
+    six: int = 0
     icmp: str = ""
     from_: str = msgspec.field(default="", name="from")
     tool: str = ""
@@ -112,6 +113,17 @@ def judge(line: Line, *, counters: bool, quiet: bool, timeout_s: int = 4) -> Try
     return Try(verdict, max(0, line.ms), at, icmp, clean_line(line.from_, 64), detail)
 
 
+_CODES = {"refused": "3/3", "noroute": "3/1", "netunreach": "3/0", "denied": "3/13"}
+_CODES6 = {"refused": "1/4", "noroute": "1/3", "netunreach": "1/0", "denied": "1/1"}
+"""ICMP type and code behind the tool's words, which are those of errno (Linux net/ipv4/icmp.c and net/ipv6/icmp.c, the tables of codes)."""
+
+
+def _literal(target: str) -> bool:
+    """Whether HOST:PORT names an address, so that there is nothing to resolve."""
+    host = target.rpartition(":")[0]
+    return host.startswith("[") or (host.replace(".", "").isdigit() and host.count(".") == 3)
+
+
 def _judge(line: Line, counters: bool, quiet: bool, timeout_s: int) -> tuple[Verdict, str, str]:
     if line.said == "missing":
         return Verdict.TOOL_MISSING, "", "the tool vanished from the container"
@@ -120,6 +132,8 @@ def _judge(line: Line, counters: bool, quiet: bool, timeout_s: int) -> tuple[Ver
         return Verdict.OK, "", f"accepted{slow}"
     if line.icmp:
         return Verdict.REJECTED, line.icmp, "ICMP error, read from the socket's error queue"
+    if line.said == "noname" and _literal(line.target):
+        return Verdict.TOOL_MISSING, "", "the tool in that image does not take such an address; use another image"
     if line.said == "noname":
         if line.ms >= timeout_s * 1000:
             return Verdict.DNS_TIMEOUT, "", "the name server did not answer in time"
@@ -137,11 +151,14 @@ def _by_counters(line: Line, timeout_s: int) -> tuple[Verdict, str, str] | None:
     if line.opens == 0:
         if line.said == "timeout" or line.ms >= timeout_s * 1000:
             return Verdict.DNS_TIMEOUT, "", "no packet was sent before the time limit: the name server did not answer"
-        if line.said in ("netunreach", "noroute"):
+        if line.said in ("netunreach", "noroute", "denied"):
             return Verdict.UNREACHABLE, "", "no route in the pod itself: no packet was sent"
         return None
     if line.unreach:
-        code = {"refused": "3/3", "noroute": "3/1", "netunreach": "3/0"}.get(line.said, "3/?")
+        if line.six:
+            code = _CODES6.get(line.said, "1/?")
+            return Verdict.REJECTED, code, f"ICMPv6 {code}, from the namespace's counters"
+        code = _CODES.get(line.said, "3/?")
         more = "" if line.said == "refused" else " or its administrative variants"
         return Verdict.REJECTED, code, f"ICMP {code}{more}, from the namespace's counters"
     if line.fails and line.segs:
@@ -157,15 +174,16 @@ def _by_counters(line: Line, timeout_s: int) -> tuple[Verdict, str, str] | None:
 
 def _by_words(line: Line, busy: bool) -> tuple[Verdict, str, str]:
     told = "busy namespace, judged by the time" if busy else "no counters, judged by the time"
+    codes = _CODES6 if line.target.startswith("[") else _CODES
     match line.said:
         case "refused" if line.ms >= 900:
-            return Verdict.REJECTED, "3/3", f"refused after {line.ms} ms: an ICMP error on a repeated SYN ({told})"
+            return Verdict.REJECTED, codes["refused"], f"refused after {line.ms} ms: an ICMP error on a repeated SYN ({told})"
         case "refused":
             return Verdict.REFUSED, "", f"refused at once; a RST, unless the tool gives up on the first ICMP error ({told})"
-        case "noroute" | "netunreach":
+        case "noroute" | "netunreach" | "denied":
             if line.ms < 50:
                 return Verdict.UNREACHABLE, "", f"no route ({told})"
-            return Verdict.REJECTED, "3/1" if line.said == "noroute" else "3/0", f"ICMP error ({told})"
+            return Verdict.REJECTED, codes[line.said], f"ICMP error ({told})"
         case "timeout":
             return Verdict.TIMEOUT_CONNECT, "", "no answer"
         case _:

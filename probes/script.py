@@ -26,9 +26,10 @@ What it prints: JSON, one object a line, nothing else on standard output. Facts,
 ``begin``: the tool that is used, the tools that are there, and whether ``/proc/net/snmp`` can be read (0: no counters, then all are 0).
 ``idle``: counter differences over a pause without any connect: other traffic in the pod's network namespace (a busy client).
 ``try``: `n` counts from 1 over the whole run; `target` as it was given; `at` seconds since the epoch; `ms` duration (10 ms steps from the
-shell); `said` is one of ``open refused noroute netunreach timeout noname missing other`` (the tool's own words, folded); `rc` its exit
-code; the rest are differences of the namespace's counters: Tcp ActiveOpens, AttemptFails, EstabResets, RetransSegs, InSegs, and Icmp
-(and Icmp6) InDestUnreachs. From python also ``"icmp":"3/3","from":"10.99.0.2"``: type/code and sender of the ICMP error ("" without one).
+shell); `said` is one of ``open refused noroute netunreach denied timeout noname missing other`` (the tool's words, folded); `rc` its exit
+code; the rest are differences of the namespace's counters: Tcp ActiveOpens, AttemptFails, EstabResets, RetransSegs, InSegs, Icmp and
+Icmp6 InDestUnreachs, and `six`, the share of Icmp6. From python also ``"icmp":"3/3","from":"10.99.0.2"``: type/code and sender of the ICMP
+error ("" without one).
 With python an ICMP error ends the connect at once: ms ~0, retrans 0, unreach 1.
 ``end``: how many ``try`` lines were printed. A missing end, or another count, means that the output was cut: the round is not measured.
 
@@ -44,6 +45,10 @@ closed port (RST)            refused     0-20     1      1      0        1     0
 ICMP 3/3 on the way          refused     ~1010    1      1      1        0     2
 ICMP 3/1, 3/10, 3/13         noroute     ~1010    1      1      1        0     2
 ICMP 3/0, 3/9                netunreach  ~1010    1      1      1        0     2
+ICMPv6 1/4                   refused     ~1030    1      1      1        0     2
+ICMPv6 1/3                   noroute     ~1030    1      1      1        0     2
+ICMPv6 1/0                   netunreach  ~1030    1      1      1        0     2
+ICMPv6 1/1                   denied      ~1030    1      1      1        0     2
 silent drop                  timeout     4000     1      0      >=2      0     0
 no route in the pod itself   netunreach  0        0      0      0        0     0
 name not found               noname      any      0      0      0        0     0
@@ -111,17 +116,18 @@ count() {
   done </proc/net/snmp
   [ -r /proc/net/snmp6 ] || return 0
   while read -r p r; do
-    [ $p = Icmp6InDestUnreachs ] && c6=$((c6+r))
+    [ $p = Icmp6InDestUnreachs ] && c7=$r
   done </proc/net/snmp6
   return 0
 }
-c1=0; c2=0; c3=0; c4=0; c5=0; c6=0
+c1=0; c2=0; c3=0; c4=0; c5=0; c6=0; c7=0
 seen=0
 if [ -r /proc/net/snmp ]; then seen=1; else count() { :; }; fi
-mark() { count; b1=$c1; b2=$c2; b3=$c3; b4=$c4; b5=$c5; b6=$c6; }
+mark() { count; b1=$c1; b2=$c2; b3=$c3; b4=$c4; b5=$c5; b6=$c6; b7=$c7; }
 delta() {
   count
-  d="\"opens\":$((c1-b1)),\"fails\":$((c2-b2)),\"resets\":$((c3-b3)),\"retrans\":$((c4-b4)),\"segs\":$((c5-b5)),\"unreach\":$((c6-b6))"
+  d="\"opens\":$((c1-b1)),\"fails\":$((c2-b2)),\"resets\":$((c3-b3)),\"retrans\":$((c4-b4)),\"segs\":$((c5-b5))"
+  d="$d,\"unreach\":$((c6-b6+c7-b7)),\"six\":$((c7-b7))"
 }
 now() { read -r i r </proc/uptime; f=${i#*.}; now=$(( ${i%.*}*1000 + (1$f-100)*10 )); }
 rest() { s=$1; [ $s -ge 100 ] || return 0; sleep ${s%???}.${s#${s%???}} 2>/dev/null || sleep $(( (s+999)/1000 )); }
@@ -136,8 +142,9 @@ go() {
       esac ;;
     bash) timeout $limit bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" $2 ;;
     perl)
-      perl -MIO::Socket::INET -e 'my($h,$p,$t)=@ARGV;
-        exit 0 if IO::Socket::INET->new(PeerAddr=>$h,PeerPort=>$p,Timeout=>$t);
+      perl -e 'my($h,$p,$t)=@ARGV;my$m="IO::Socket::IP";
+        eval "require $m" or $m="IO::Socket::INET" and eval "require $m";
+        exit 0 if $m->new(PeerAddr=>$h,PeerPort=>$p,Timeout=>$t);
         print STDERR "$@ $!";exit 1' "$1" $2 $limit ;;
     wget) timeout $limit wget -q -T $limit -O /dev/null "http://$3/" ;;
     *) return 127 ;;
@@ -161,7 +168,8 @@ while [ $j -lt $tries ]; do
     case $o in
       *refused*) said=refused ;;
       *"No route"*|*"Host is unreachable"*) said=noroute ;;
-      *"etwork is unreachable"*) said=netunreach ;;
+      *"etwork is unreachable"*|*"assign requested"*) said=netunreach ;;
+      *"ermission denied"*) said=denied ;;
       *"imed out"*|*imeout*|*"in progress"*) said=timeout ;;
       *"bad address"*|*"not known"*|*resolve*|*"Name does not"*|*"Bad hostname"*|*"Temporary failure"*) said=noname ;;
       *"not found"*) said=missing ;;
@@ -200,7 +208,7 @@ def count():
  return [c.get(k,0) for k in W]
 def say(**k):print(json.dumps(k,separators=(',',':')),flush=True)
 def diff(b):return dict(zip(N,[x-y for x,y in zip(count(),b)]))
-S={errno.ECONNREFUSED:'refused',errno.EHOSTUNREACH:'noroute',errno.ENETUNREACH:'netunreach',errno.ETIMEDOUT:'timeout'}
+S={errno.ECONNREFUSED:'refused',errno.EHOSTUNREACH:'noroute',errno.ENETUNREACH:'netunreach',errno.ETIMEDOUT:'timeout',errno.EACCES:'denied',errno.EADDRNOTAVAIL:'netunreach'}
 def go(t):
  h,_,p=t.rpartition(':');h=h.strip('[]')
  try:f,y,r,_,a=socket.getaddrinfo(h,int(p),0,socket.SOCK_STREAM)[0]

@@ -40,7 +40,9 @@ def printed(*tries: dict[str, Any], end: int | None = None, quiet: bool = True, 
         (facts("noroute", 1010, fails=1, retrans=1, unreach=2), Verdict.REJECTED),
         (facts("timeout", 4000, retrans=3), Verdict.TIMEOUT_CONNECT),
         (facts("netunreach", opens=0), Verdict.UNREACHABLE),
-        (facts("noname", opens=0), Verdict.DNS_NXDOMAIN),
+        (facts("noname", opens=0, target="web.shop:80"), Verdict.DNS_NXDOMAIN),
+        (facts("noname", opens=0), Verdict.TOOL_MISSING),  # an address needs no name server: the tool does not take it
+        (facts("noname", opens=0, target="[fd00::1]:80"), Verdict.TOOL_MISSING),
         (facts("timeout", 4010, opens=0, unreach=2), Verdict.DNS_TIMEOUT),
         (facts("missing", opens=0), Verdict.TOOL_MISSING),
         (facts("timeout", 20, unreach=1), Verdict.REJECTED),  # a tool that hides the error behind its own time limit

@@ -21,17 +21,19 @@ from tests.probes.netlab import Missing, NetLab, netlab
 from tests.rungs.fixtures import all_required
 
 GOOD, SILENT, SLOW, FAILING, REFUSING, CLOSED = (f"10.77.2.{n}" for n in (10, 11, 12, 13, 14, 15))
+SIX = "fd00:77:2::2"
 _SERVER = """
 import socket, struct, sys, threading, time
 def answer(q, code):
     body = q[12:]; end = body.index(0) + 5; question = body[:end]; kind = struct.unpack(">H", question[-4:-2])[0]
-    known = body.startswith(b"\\x0akubernetes")
-    rc = code or (0 if known else 3)
-    give = rc == 0 and kind == 1
-    record = b"\\xc0\\x0c" + struct.pack(">HHIH", 1, 1, 5, 4) + bytes([10, 96, 0, 1]) if give else b""
+    known, only_six = body.startswith(b"\\x0akubernetes"), body.startswith(b"\\x03six")
+    rc = code or (0 if known or only_six else 3)
+    give = rc == 0 and kind == (28 if only_six else 1)
+    data = bytes([253] + [0] * 14 + [1]) if only_six else bytes([10, 96, 0, 1])
+    record = b"\\xc0\\x0c" + struct.pack(">HHIH", kind, 1, 5, len(data)) + data if give else b""
     return q[:2] + struct.pack(">HHHHH", 0x8180 | rc, 1, int(give), 0, 0) + question + record
 def serve(address, code, delay, silent):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((address, 53))
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM); s.bind((address, 53))
     def loop():
         while True:
             q, peer = s.recvfrom(512)
@@ -52,7 +54,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetLab]:
         with netlab(tmp_path_factory.mktemp("dnslab"), slow=8003, ports=(8000,)) as built:
             for address in (GOOD, SILENT, SLOW, FAILING, REFUSING, CLOSED):
                 subprocess.run(["ip", "-n", built.server, "addr", "add", f"{address}/24", "dev", "eth0"], check=True, timeout=10)
-            given = (f"{GOOD},0,0,0", f"{SILENT},0,0,1", f"{SLOW},0,1.2,0", f"{FAILING},2,0,0", f"{REFUSING},5,0,0")
+            given = (f"{GOOD},0,0,0", f"{SILENT},0,0,1", f"{SLOW},0,1.2,0", f"{FAILING},2,0,0", f"{REFUSING},5,0,0", f"{SIX},0,0,0")
             argv = ["ip", "netns", "exec", built.server, sys.executable, "-c", _SERVER, *given]
             with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
                 assert server.stdout is not None
@@ -72,6 +74,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetLab]:
     [
         (GOOD, INSIDE, Verdict.OK, 0, 300),
         (GOOD, "nosuch.example", Verdict.DNS_NXDOMAIN, 0, 300),
+        (GOOD, "six.example", Verdict.OK, 0, 300),  # AAAA alone: a name all the same
+        (SIX, INSIDE, Verdict.OK, 0, 1500),  # a name server of an IPv6 cluster
+        (SIX, "nosuch.example", Verdict.DNS_NXDOMAIN, 0, 300),
         (SLOW, INSIDE, Verdict.OK, 1000, 4500),
         (SILENT, INSIDE, Verdict.DNS_TIMEOUT, 2500, 8000),
         (FAILING, INSIDE, Verdict.DNS_SERVFAIL, 0, 8000),
