@@ -1,10 +1,14 @@
 # make drill   open stanch on an embedded cluster that is failing (nothing but Python >= 3.11 is needed)
-# make test    install what the tests need and run them all
+# make test    install what the tests need and run them all, several beside each other (tests/schedule.py);
+#              one place alone: make test PYTEST_ARGS="-n 0 tests/drills"
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DRILL ?= network-policy-cni-version-skew
+
+# Tests start the program hundreds of times; without compiled modules each start takes a second longer.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: drill test check lint bench clean
 
@@ -12,7 +16,7 @@ drill: $(VENV)/.installed
 	@$(BIN)/stanch drill $(DRILL)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -1,7 +1,30 @@
-"""What every test may ask for: the rungs."""
+"""What every test may ask for, the rungs, and how tests share the machine."""
 
 from __future__ import annotations
 
+import os
+
+import pytest
+from xdist.remote import Producer
+
+from tests import schedule
 from tests.rungs.fixtures import control_plane, drill_cluster, nodes_lab, rung, workloads
 
 __all__ = ["control_plane", "drill_cluster", "nodes_lab", "rung", "workloads"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return (os.cpu_count() or 1) + schedule.BESIDE
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> schedule.Schedule:
+    return schedule.Schedule(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where tests are shared out, begin with the longest units."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: -schedule.seconds(item.nodeid))

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,9 @@ COMMANDS = {
     "unshare": "util-linux",
     "sysctl": "procps",
 }
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INSTANCES = 1024
+"""One lab opens 24 inotify instances, and a kubelet that gets none ends; Linux gives all programs of a user 128 together."""
 PROGRAMS = (*CONTROL_PLANE, "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 
 
@@ -73,10 +76,18 @@ def check_machine() -> None:
         raise RungMissing("missing: " + "; ".join(lacks))
 
 
+def make_room() -> None:
+    """Let several labs run beside each other. It stays so until the machine starts again, like what a kubelet sets in the kernel."""
+    with suppress(OSError):  # not allowed in some containers; then a kubelet may say that it has too many open files
+        if int(INOTIFY.read_text()) < INSTANCES:
+            INOTIFY.write_text(str(INSTANCES))
+
+
 @contextmanager
 def nodes(names: Sequence[str] = ("node-1", "node-2"), *, directory: Path | None = None) -> Iterator[Lab]:
     """Start the lab and wait until every node is Ready. Raises RungMissing, StartFailed."""
     check_machine()
+    make_room()
     binaries = programs(*PROGRAMS)
     with ExitStack() as stack:
         home = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stanch-lab-")))
