@@ -15,8 +15,10 @@ from triage.finding import Report, Symptom
 SHOWN = 10
 """Matches in an answer."""
 LOWEST = 0.03
-RIVAL = 0.8
+RIVAL = 0.7
 """A known failure outside the catalogue with this part of the best score is reason enough not to be confident."""
+SAID = 5.5
+"""Rarity of the words in common without which no text is sure: "pods keep restarting" or "disk" name a subject, not a failure."""
 
 
 class Matcher:
@@ -73,7 +75,7 @@ def _ordered(matches: Iterable[Match]) -> list[Match]:
 
 def _from_words(found: WordMatch, best: float, rival: WordMatch | None) -> Match:
     score = calibrated(found.score) * (1.0 if rival is None else 0.5)
-    says_enough = bool(found.patterns) or len(found.words) > 1  # one word such as "disk" names a subject, not a failure
+    says_enough = bool(found.patterns) or (len(found.words) > 1 and found.common >= SAID)
     reasons = [Reason(f"the text has the form {pattern}") for pattern in found.patterns[:2]]
     if found.words:
         reasons.append(Reason(f"words in common: {', '.join(found.words[:8])}"))

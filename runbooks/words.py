@@ -29,12 +29,16 @@ FIELD_WEIGHTS: Mapping[str, float] = {"symptom": 1.0, "title": 0.9, "id": 0.8, "
 CONCEPT = 0.7
 """How much of a term a word with the same concept covers."""
 TYPO = 0.85
-PATTERN = 0.62
-"""Weight of one exact pattern; two close most of the rest."""
-MASS = 3.0
+PATTERN = 0.5
+"""Weight of one exact pattern; three close most of the rest."""
+MASS = 5.0
 """Rarity that a phrase must share with the query to count for a half."""
-WHOLE = 0.25
+PARTS = (0.7, 0.45, 0.35, 0.25, 0.2)
+"""How much of what is left to 1 each of a document's best phrases closes: several that half fit are worth more than one by chance."""
+WHOLE = 0.5
 """How much of what is left to 1 the query's words close that stand anywhere in a document's own phrases."""
+ENOUGH = 2.0
+"""Rarity that a document must share with the query for that part to count for a half: a text of one or two plain words says little."""
 UNKNOWN = 3.0
 """Rarity of a word that stands nowhere."""
 CLOSE, PHRASES = 400, 60
@@ -67,6 +71,8 @@ class WordMatch:
     words: tuple[str, ...]
     """The words of the query that counted, rarest first."""
     patterns: tuple[str, ...]
+    common: float = 0.0
+    """Rarity of what the query and the document share: one plain word has 1 to 2, a word that one runbook alone has 3.5 to 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,13 @@ class WordIndex:
         found = process.extractOne(word, self._vocabulary, scorer=fuzz.ratio, score_cutoff=84)
         return str(found[0]) if found and found[0][:1] == word[:1] else ""
 
+    def _meant(self, stem: str) -> tuple[str, float]:
+        """The stem of the vocabulary that is meant, and how much it counts: 1, TYPO when misspelt, 0 when nobody knows it."""
+        if stem in self._stems:
+            return stem, 1.0
+        near = self._typo(stem)
+        return (near, TYPO) if near else (stem, 0.0)
+
     def rank(self, text: str, limit: int = 24) -> list[WordMatch]:
         """The documents with most in common, best first (ties by id)."""
         query = terms(text)
@@ -136,15 +149,20 @@ class WordIndex:
                 if compiled is not None and compiled.search(folded):
                     hits[number].append(pattern)
         found = self._best_phrases(folded, self._cover(query))
-        shares = self._shares(query)
+        total, common = self._in_common(query)
         scores = [
-            (self._score(found.get(number, ()), len(hits.get(number, ())), shares.get(number, 0.0)), number) for number in {*found, *hits}
+            (self._score(found.get(number, ()), len(hits.get(number, ())), _share(common.get(number, 0.0), total)), number)
+            for number in {*found, *hits}
         ]
         best = sorted(scores, key=lambda item: (-item[0], self.documents[item[1]].id))[:limit]
-        return [self._match(number, score, found.get(number, ()), hits.get(number, ()), query) for score, number in best if score > 0.02]
+        return [
+            self._match(number, score, found.get(number, ()), hits.get(number, ()), query, common.get(number, 0.0))
+            for score, number in best
+            if score > 0.02
+        ]
 
     def _best_phrases(self, folded: str, covered: Mapping[int, float]) -> dict[int, list[tuple[float, int]]]:
-        """At most five (score, phrase) of each document, best first. RapidFuzz looks closely at the best PHRASES of all."""
+        """At most len(PARTS) (score, phrase) of each document, best first. RapidFuzz looks closely at the best PHRASES of all."""
         scored = []
         for number, mass in covered.items():
             phrase = self._phrases[number]
@@ -161,26 +179,27 @@ class WordIndex:
                 ratio = fuzz.token_set_ratio(start, phrase.folded) / 100 if len(phrase.terms) > 1 else 0.0
                 score *= 0.8 + 0.35 * ratio * ratio
             found[phrase.document].append((min(score, 1.0), number))
-        return {document: sorted(items, key=lambda item: (-item[0], item[1]))[:5] for document, items in found.items()}
+        return {document: sorted(items, key=lambda item: (-item[0], item[1]))[: len(PARTS)] for document, items in found.items()}
 
-    def _shares(self, query: Iterable[Term]) -> dict[int, float]:
-        """By document: the part of the query's rarity that stands anywhere in its symptoms, title and id, 0 to 1."""
-        shares: dict[int, float] = defaultdict(float)
+    def _in_common(self, query: Iterable[Term]) -> tuple[float, dict[int, float]]:
+        """The query's rarity, and by document what of it stands anywhere in its symptoms, title and id."""
+        common: dict[int, float] = defaultdict(float)
         total = 0.0
         for term in query:
-            weight = self._rarity.get(term.stem, UNKNOWN)
+            stem, part = self._meant(term.stem)
+            weight = self._rarity.get(stem, UNKNOWN)
             total += weight
-            exact = self._known.get(term.stem, frozenset())
+            exact = self._known.get(stem, frozenset())
             for number in exact:
-                shares[number] += weight
+                common[number] += weight * part
             for number in self._near.get(term.concept, frozenset()) - exact:
-                shares[number] += weight * CONCEPT
-        return {number: share / total for number, share in shares.items()}
+                common[number] += weight * CONCEPT
+        return total, common
 
     def _score(self, found: Sequence[tuple[float, int]], patterns: int, share: float) -> float:
         """Each of the best phrases, each pattern and the share of all words close a part of what is left to 1."""
         rest = 1.0 - WHOLE * share
-        for (score, _), part in zip(found, (0.9, 0.35, 0.25, 0.15, 0.1), strict=False):
+        for (score, _), part in zip(found, PARTS, strict=False):
             rest *= 1 - score * part
         for index in range(min(patterns, 3)):
             rest *= 1 - PATTERN / (1 + 0.5 * index)
@@ -191,10 +210,7 @@ class WordIndex:
         covered: dict[int, float] = defaultdict(float)
         concepts: set[str] = set()
         for term in query:
-            share, stem = 1.0, term.stem
-            if stem not in self._stems:
-                near = self._typo(stem)
-                share, stem = (TYPO, near) if near else (0.0, stem)
+            stem, share = self._meant(term.stem)
             if share:
                 for number, weight in self._stems[stem]:
                     covered[number] += weight * share
@@ -207,7 +223,13 @@ class WordIndex:
         return covered
 
     def _match(
-        self, number: int, score: float, found: Sequence[tuple[float, int]], patterns: Sequence[str], query: Sequence[Term]
+        self,
+        number: int,
+        score: float,
+        found: Sequence[tuple[float, int]],
+        patterns: Sequence[str],
+        query: Sequence[Term],
+        common: float,
     ) -> WordMatch:
         document = self.documents[number]
         shown = [self._phrases[phrase] for _, phrase in found[:3]]
@@ -225,7 +247,13 @@ class WordIndex:
             phrases=tuple(phrase.text for phrase in shown if phrase.weight >= FIELD_WEIGHTS["heading"]),
             words=tuple(dict.fromkeys(term.shown for term in words)),
             patterns=tuple(patterns),
+            common=common,
         )
+
+
+def _share(common: float, total: float) -> float:
+    """The part of the query that a document has, 0 to 1; less when that is little."""
+    return common / total * common / (common + ENOUGH) if common else 0.0
 
 
 @cache
