@@ -13,6 +13,7 @@ from cluster.access import Access
 from cluster.errors import CredentialError
 from cluster.exec_plugin import TIME_LIMIT, run_plugin
 from cluster.kubeconfig import certificate_sentence
+from cluster.text import clean_line
 
 FILE_PERIOD = timedelta(seconds=60)
 """How often tokens and certificates in files are read again (client-go: one minute for tokens)."""
@@ -50,13 +51,14 @@ class Credentials:
         self._expires: datetime | None = None
         self._asked: datetime | None = None
         self._failure: tuple[datetime, CredentialError] | None = None
+        self._login_began: datetime | None = None
 
     async def current(self) -> Credential:
         """A credential that is valid as far as can be known. Raises `CredentialError`."""
-        if self._current is not None and (self._due is None or self._clock() < self._due):
+        if self._current is not None and self._holds():
             return self._current
         async with self._lock:
-            if self._current is not None and (self._due is None or self._clock() < self._due):
+            if self._current is not None and self._holds():
                 return self._current
             if self._failure is not None and self._clock() < self._failure[0]:
                 raise self._failure[1]  # thirty watches that wait for one login must not start it thirty times
@@ -65,11 +67,31 @@ class Credentials:
                 return await self._load()
             except CredentialError as error:
                 again = self._clock() + RETRY_PERIOD
+                self._due, self._expires = again, expires
                 if self._current is None or (expires is not None and self._clock() >= expires):
                     self._failure = (again, error)
                     raise
-                self._due, self._expires = again, expires  # the old one still holds: keep working, try again soon
-                return self._current
+                return self._current  # it still holds: keep working, try again soon
+
+    def _holds(self) -> bool:
+        return self._failure is None and not self.due()
+
+    def due(self) -> bool:
+        """Whether what is loaded should be read or asked for again; `current` does that."""
+        return self._current is not None and self._due is not None and self._clock() >= self._due
+
+    def waiting(self, patience: float) -> str:
+        """A sentence when a plug-in has been running for more than `patience` seconds and there is nothing to go on with, else ""."""
+        plugin, began = self._access.user.exec, self._login_began
+        if plugin is None or began is None or self._current is not None:
+            return ""
+        seconds = (self._clock() - began).total_seconds()
+        if seconds <= patience:
+            return ""
+        return (
+            f"Exec plug-in {clean_line(plugin.command, 200)} has not given a credential since {began:%H:%M:%S} UTC;"
+            " run it by hand, it may wait for a login."
+        )
 
     def loaded(self) -> Credential:
         """The credential that is there already; an empty one when none is. Never waits."""
@@ -100,7 +122,11 @@ class Credentials:
         self._due = self._expires = None
         self._failure = None
         if user.exec is not None and not token and certificate is None and user.certificate_file is None:
-            given = await run_plugin(self._access, user.exec, self._plugin_limit)
+            self._login_began = now
+            try:
+                given = await run_plugin(self._access, user.exec, self._plugin_limit)
+            finally:
+                self._login_began = None
             token, certificate, key = given.token, given.certificate_pem, given.key_pem
             self._expires = given.expires
             if given.expires is not None:

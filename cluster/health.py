@@ -20,6 +20,9 @@ from cluster.ladder import Hop, first_failure, ladder
 from cluster.text import clean_line
 from cluster.transport import Api, Limits
 
+LOGIN_PATIENCE = 5.0
+"""Seconds that a plug-in may take before it is said that one waits for it."""
+
 
 class Reach(enum.StrEnum):
     UNKNOWN = "unknown"
@@ -77,7 +80,7 @@ class HealthMonitor:
         self._on_back = on_back
         self._back = asyncio.Event()
         self._lost = asyncio.Event()
-        self._refused = asyncio.Event()
+        self._renew = asyncio.Event()
         self.health = ApiHealth()
         limit = self._beat.limit
         self._own = Api(
@@ -117,15 +120,21 @@ class HealthMonitor:
     async def _once(self) -> str:
         """One heartbeat: "" or why it failed."""
         began = time.monotonic()
+        credentials = self._api.credentials
+        if credentials.due():
+            self._renew.set()
         try:
             status, _, body = await self._own.ping(self._beat.path, {}, self._beat.limit)
         except ClusterError as error:
             return str(error)
         took = time.monotonic() - began
         self.health = replace(self.health, heard=self._clock(), latency=took)
-        if status == 401:
-            self._refused.set()
-            self._move(Reach.DEGRADED, "The API server refuses the credentials (HTTP 401); log in again.")
+        if status == 401 and not credentials.waiting(0):
+            self._renew.set()
+            why = credentials.explanation() or "Log in again."
+            self._move(Reach.DEGRADED, f"The API server refuses the credentials (HTTP 401). {why}")
+        elif waiting := credentials.waiting(LOGIN_PATIENCE):
+            self._move(Reach.DEGRADED, waiting)
         elif status == 429 or status >= 500:
             said = clean_line(body[:300].decode("utf-8", "replace").replace("\n", "; "), 200)
             self._move(Reach.DEGRADED, f"The API server answers, but says HTTP {status} ({said}).")
@@ -168,12 +177,16 @@ class HealthMonitor:
         waiting.set()
 
     async def _renewals(self) -> None:
-        """Get another credential after a 401, beside the heartbeat: a plug-in may take half a minute."""
+        """Get another credential when it is time to, or after a 401; beside the heartbeat, since a plug-in may take half a minute."""
+        credentials = self._api.credentials
         while True:
-            await self._refused.wait()
-            self._refused.clear()
+            await self._renew.wait()
+            self._renew.clear()
             with contextlib.suppress(CredentialError):  # said by whoever needs the credential
-                await self._api.credentials.renew(self._api.credentials.loaded())
+                if credentials.due():
+                    await credentials.current()
+                else:
+                    await credentials.renew(credentials.loaded())
 
     async def _ladders(self) -> None:
         while True:

@@ -14,8 +14,11 @@ from cluster.access import Access, ExecPlugin, Trust, User
 from cluster.credentials import Credentials
 from cluster.errors import CredentialError, Unauthorized
 from cluster.exec_plugin import run_plugin
+from cluster.health import HealthMonitor, Reach
 from cluster.transport import Api
+from tests.cluster.certificates import make_pair
 from tests.cluster.fake import FakeCluster, until
+from tests.cluster.test_listwatch import BEAT
 
 V1 = "client.authentication.k8s.io/v1"
 
@@ -174,8 +177,14 @@ async def test_while_the_old_token_holds_a_failed_refresh_is_no_failure(tmp_path
     clock.now += timedelta(minutes=57)
     assert (await credentials.current()).headers == (("Authorization", "Bearer abc"),)
     clock.now += timedelta(minutes=4)
-    with pytest.raises(CredentialError, match="exit code 1"):
-        await credentials.current()
+    for _ in range(2):
+        with pytest.raises(CredentialError, match="exit code 1"):
+            await credentials.current()
+    (tmp_path / "broken").unlink()
+    clock.now += timedelta(seconds=21)
+    ends = (clock.now + timedelta(hours=1)).isoformat()
+    path.write_text(f"#!/bin/sh\n{granting('def', expirationTimestamp=ends)}\n")
+    assert (await credentials.current()).headers == (("Authorization", "Bearer def"),)
 
 
 async def test_a_failed_login_is_not_started_again_for_every_watch(tmp_path: Path) -> None:
@@ -252,3 +261,55 @@ async def test_basic_and_impersonation(fake: FakeCluster) -> None:
 async def test_a_token_that_breaks_the_header_is_refused() -> None:
     with pytest.raises(CredentialError, match="no header can carry"):
         await Credentials(Access("https://x", user=User("me", token="a\r\nb: c"))).current()
+
+
+# ---- what the heartbeat says of logins
+
+
+async def test_a_refused_certificate_is_told_with_the_day_it_ended(tmp_path: Path, fake: FakeCluster) -> None:
+    fake.token = "another"
+    pair = make_pair(tmp_path, "me", days=30)
+    user = User("me", certificate_file=pair.certificate, key_file=pair.key)
+    api = Api(Access(fake.url, user=user), clock=lambda: datetime.now(UTC) + timedelta(days=60))
+    monitor = HealthMonitor(api, beat=BEAT)
+    task = asyncio.create_task(monitor.run())
+    await until(lambda: monitor.health.reach is Reach.DEGRADED)
+    assert "HTTP 401" in monitor.health.reason
+    assert "certificate of user 'me' ended on" in monitor.health.reason
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await api.aclose()
+
+
+async def test_a_login_that_hangs_is_named_while_the_server_answers(tmp_path: Path, fake: FakeCluster) -> None:
+    clock = Clock()
+    api = Api(Access(fake.url, user=User("me", exec=plugin(script(tmp_path, "sleep 60")))), clock=clock)
+    monitor = HealthMonitor(api, beat=BEAT)
+    task = asyncio.create_task(monitor.run())
+    login = asyncio.create_task(api.credentials.current())
+    await until(lambda: monitor.health.reach is Reach.REACHABLE)
+    clock.now += timedelta(seconds=6)
+    await until(lambda: monitor.health.reach is Reach.DEGRADED)
+    assert "has not given a credential since 03:00:00 UTC" in monitor.health.reason
+    for each in (login, task):
+        each.cancel()
+    await asyncio.gather(login, task, return_exceptions=True)
+    await api.aclose()
+
+
+async def test_a_token_is_renewed_before_it_ends_though_nothing_is_asked(tmp_path: Path, fake: FakeCluster) -> None:
+    clock = Clock()
+    ends = (clock.now + timedelta(hours=1)).isoformat()
+    path = script(tmp_path, f"echo x >> {tmp_path}/runs\n" + granting("abc", expirationTimestamp=ends))
+    fake.token = "abc"
+    api = Api(Access(fake.url, user=User("me", exec=plugin(path))), clock=clock)
+    await api.credentials.current()
+    monitor = HealthMonitor(api, beat=BEAT)
+    task = asyncio.create_task(monitor.run())
+    await until(lambda: monitor.health.reach is Reach.REACHABLE)
+    clock.now += timedelta(minutes=56)
+    await until(lambda: runs(tmp_path) == 2)
+    assert monitor.health.reach is Reach.REACHABLE
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await api.aclose()
