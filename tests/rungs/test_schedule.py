@@ -1,0 +1,32 @@
+"""Tests that must not meet are in one unit; tests on real nodes are in few."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.schedule import ALL_LABS, SECONDS, USUAL, seconds, unit
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "expected"),
+    [
+        ("tests/probes/test_story_on_nodes.py::test_it", "lab 1"),
+        ("tests/probes/test_paths_on_nodes.py::test_it[a-b]", "lab 2"),
+        ("tests/probes/test_killed.py::test_random_moments_on_real_nodes", "lab 3"),
+        ("tests/probes/test_killed.py::test_twenty_random_moments", "tests/probes/test_killed.py"),
+        ("tests/rungs/test_nodes.py::test_it", "lab 3"),
+        ("tests/contract/test_lists.py::test_it[nodes-a in (b)]", "lab 3"),
+        ("tests/contract/test_lists.py::test_it[control plane-a]", "tests/contract[control plane]"),
+        ("tests/contract/test_live.py::test_it[control plane]", "tests/contract[control plane]"),
+        ("tests/contract/test_live.py::test_it[drill]", "tests/contract/test_live.py"),
+        ("tests/drill_gates/test_table.py::test_it[nodes-notready-system-oom]", "tests/drill_gates/test_table.py"),
+        ("tests/tui/test_screens.py::test_it[size0-story]", "tests/tui/test_screens.py::test_it[size0-story]"),
+    ],
+)
+def test_units(nodeid: str, expected: str) -> None:
+    assert unit(nodeid) == expected
+
+
+def test_the_labs_begin_before_all_others() -> None:
+    assert min(SECONDS[lab] for lab in ALL_LABS) >= max(length for name, length in SECONDS.items() if name not in ALL_LABS)
+    assert seconds("tests/actions/test_gate.py::test_it") == USUAL
