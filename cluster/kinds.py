@@ -44,7 +44,7 @@ class Kind:
 KINDS: tuple[Kind, ...] = (
     Kind("Node", "nodes", "", "v1", k.Node, 0, namespaced=False),
     Kind("Event", "events", "", "v1", k.Event, 0, bulky=True),
-    Kind("Pod", "pods", "", "v1", k.Pod, 1, bulky=True),
+    Kind("Pod", "pods", "", "v1", k.Pod, 0, bulky=True),
     Kind("Namespace", "namespaces", "", "v1", k.Namespace, 1, namespaced=False),
     Kind("Deployment", "deployments", "apps", "v1", k.Deployment, 2),
     Kind("DaemonSet", "daemonsets", "apps", "v1", k.DaemonSet, 2),
@@ -64,6 +64,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("VolumeAttachment", "volumeattachments", "storage.k8s.io", "v1", k.VolumeAttachment, 4, namespaced=False),
     Kind("HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", "v2", k.HorizontalPodAutoscaler, 4),
     Kind("PodDisruptionBudget", "poddisruptionbudgets", "policy", "v1", k.PodDisruptionBudget, 4),
+    Kind("ControllerRevision", "controllerrevisions", "apps", "v1", k.ControllerRevision, 5, optional=True, bulky=True),
     Kind("ResourceQuota", "resourcequotas", "", "v1", k.ResourceQuota, 5, optional=True),
     Kind(
         "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", "admissionregistration.k8s.io", "v1",
@@ -97,7 +98,6 @@ def _other(name: str, plural: str, group: str, version: str, *, namespaced: bool
 READABLE: dict[str, Kind] = BY_NAME | {
     kind.name: kind
     for kind in (
-        _other("ControllerRevision", "controllerrevisions", "apps", "v1"),
         _other("Endpoints", "endpoints", "", "v1"),
         _other("LimitRange", "limitranges", "", "v1"),
         _other("ServiceAccount", "serviceaccounts", "", "v1"),

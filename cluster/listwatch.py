@@ -1,8 +1,10 @@
 """Keeps one kind up to date: list once, then watch, for ever.
 
-The list comes as a stream where the server offers it (KEP-3157: `sendInitialEvents`, ended by a bookmark), else in pages. After that a
-watch continues from the last resource version; 410 means listing again while the old rows stay in place. Everything goes to a `Sink`,
-whose methods do not wait, so that a cut can come at any moment without losing half an update.
+The list comes as a stream where the server offers it (KEP-3157: `sendInitialEvents`, ended by a bookmark), else in pages. Of kinds that
+come in thousands a first page is read, for a first look and for their number, and then all of them in one answer from the server's watch
+cache; what is too many for that goes on in pages. After that a watch continues from the last resource version; 410 means listing again
+while the old rows stay in place. Everything goes to a `Sink`, whose methods do not wait, so that a cut can come at any moment without
+losing half an update.
 """
 
 from __future__ import annotations
@@ -14,7 +16,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from cluster.decode import KindDecoder, Known, Page, WatchEvent
-from cluster.errors import ClusterError, Expired, Forbidden, Invalid, NotAcceptable, NotFound, TooManyRequests, Unreachable, from_status
+from cluster.errors import (
+    ClusterError,
+    Expired,
+    Forbidden,
+    Invalid,
+    NotAcceptable,
+    NotFound,
+    ServerError,
+    TooManyRequests,
+    Unreachable,
+    from_status,
+)
 from cluster.freshness import State
 from cluster.kinds import Kind
 from cluster.objects import Object
@@ -22,9 +35,12 @@ from cluster.pace import Pace
 from cluster.pages import PageTask
 from cluster.sharing import Sharing
 from cluster.sink import Sink
+from cluster.split import ListSplitter
 from cluster.store import Key
 from cluster.transport import JSON, PARTIAL, PARTIAL_LIST, Api
 
+WHOLE = 50_000
+"""Objects that are asked for in one answer at most: an old server holds all of it in memory at once."""
 SLICE = 150
 """Objects of a page that are cleaned and applied before others get a turn."""
 
@@ -34,6 +50,8 @@ class Offer:
     """What this server offers, learnt once and shared by all kinds: streaming lists (None: not tried yet)."""
 
     streaming: bool | None = None
+    whole: bool = True
+    """All objects of a kind in one answer that is not older than a given version."""
     doubts: int = 0
 
     def doubt(self) -> None:
@@ -48,7 +66,10 @@ Pause = Callable[[float], Awaitable[None]]
 
 
 class KindWatch:
-    """The list and watch of one kind in one namespace ("" for all)."""
+    """The list and watch of one kind in one namespace ("" for all).
+
+    With `turns` it is listed once and not watched, when its turn comes: few connections are opened then, and each costs a TLS handshake.
+    """
 
     def __init__(
         self,
@@ -63,6 +84,7 @@ class KindWatch:
         escalate: bool = False,
         sharing: Sharing | None = None,
         known: Known | None = None,
+        turns: asyncio.Semaphore | None = None,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._api = api
@@ -74,10 +96,12 @@ class KindWatch:
         self._pause = pause
         self._pace = pace or Pace()
         self._escalate = escalate
+        self._turns = turns
         self._chance = chance
         self._decoder = KindDecoder(kind, sharing, known)
         self._version = ""
         self._restarts = 0
+        self._store_fails = False
         self._scope: asyncio.Timeout | None = None
         self._cut = False
 
@@ -108,6 +132,8 @@ class KindWatch:
                 await asyncio.sleep(wait + self._chance(0, min(1.0, wait)))
             except ClusterError as error:
                 failures += 1
+                # Behind a 5xx there may be an etcd that does not answer; the cache of the server can be read without it.
+                self._store_fails = isinstance(error, ServerError) and not self._store_fails
                 self._sink.trouble(State.STALE, str(error))
                 await self._wait(failures)
 
@@ -128,7 +154,11 @@ class KindWatch:
         try:
             async with asyncio.timeout(None) as scope:
                 self._scope = scope
-                if self._version:
+                if self._turns is not None:
+                    async with self._turns:
+                        await self._pages()
+                    await asyncio.Event().wait()
+                elif self._version:
                     await self._watch()
                 else:
                     await self._list()
@@ -149,6 +179,9 @@ class KindWatch:
                 self._offer.streaming = False  # the feature is off, or the server is older than it
             except _NotStreaming:
                 self._offer.doubt()
+        if self._store_fails or self._restarts >= 3:  # pages that expire faster than they can be read: all at once does not expire
+            await self._whole({"resourceVersion": "0"}, None)
+            return
         await self._pages()
 
     async def _stream(self) -> None:
@@ -186,11 +219,12 @@ class KindWatch:
         """Pages in order; the next is asked for as soon as this one's continue token has come in."""
         self._sink.listing()
         token, version = "", ""
+        first = self._kind.bulky and self._offer.whole
         task = self._page_task("")
         try:
             while True:
                 token = await task.token
-                following = self._page_task(token) if token else None
+                following = self._page_task(token) if token and not first else None
                 try:
                     body = await task.body
                 except BaseException:
@@ -198,11 +232,14 @@ class KindWatch:
                         following.cancel()
                     raise
                 page = self._decode_page(body)
-                if page.meta.continue_ and following is None:
-                    following = self._page_task(page.meta.continue_)
                 version = page.meta.resource_version or version
                 self._sink.faulty(page.faulty)
-                await self._hand_on(page)
+                await self._hand_on(page, page.meta.remaining_item_count if page.meta.continue_ else 0)
+                if first and page.meta.continue_ and await self._rest(page):
+                    return
+                first = False
+                if page.meta.continue_ and following is None:
+                    following = self._page_task(page.meta.continue_)
                 if following is None:
                     break
                 task = following
@@ -210,12 +247,59 @@ class KindWatch:
             task.cancel()
         self._finish_list(version)
 
-    async def _hand_on(self, page: Page) -> None:
-        """A page into the sink, in slices that do not hold the loop for more than a few milliseconds."""
+    async def _rest(self, first: Page) -> bool:
+        """After a first page: all of it in one answer, at least as new as that page. False when it is too many for that."""
+        behind = first.meta.remaining_item_count
+        if behind is None or behind > WHOLE or not first.meta.resource_version:
+            return False
+        if self._turns is None:
+            await asyncio.sleep(self._pace.breath)
+        try:
+            await self._whole(
+                {"resourceVersion": first.meta.resource_version, "resourceVersionMatch": "NotOlderThan"}, len(first.objects) + behind
+            )
+        except (Invalid, ServerError):
+            self._offer.whole = False  # older than the parameter, or its cache lags behind
+            await self._pages()
+        return True
+
+    async def _whole(self, parameters: dict[str, str], expected: int | None) -> None:
+        """All objects in one answer, decoded while it comes in. `expected` is about how many they will be."""
+        loop, limit, what = asyncio.get_running_loop(), self._pace.answer, f"list {self._what}"
+        splitter, count = ListSplitter(self._decoder), 0
+        accept = PARTIAL_LIST if self._kind.metadata_only else JSON
+        if self._kind.field_selector:
+            parameters["fieldSelector"] = self._kind.field_selector
+
+        async def take(page: Page) -> None:
+            nonlocal count
+            count += len(page.objects)
+            self._sink.faulty(page.faulty)
+            await self._hand_on(page, None if expected is None else max(0, expected - count))
+
+        self._sink.listing()
+        try:
+            async with (
+                asyncio.timeout(limit) as guard,
+                self._api.open(self._path, parameters, accept=accept, what=what, read=limit, compress=True) as response,
+                contextlib.aclosing(response.chunks()) as chunks,
+            ):
+                async for chunk in chunks:
+                    guard.reschedule(loop.time() + limit)
+                    for page in splitter.feed(chunk):
+                        await take(page)
+            await take(splitter.finish())
+        except TimeoutError as error:
+            raise Unreachable(f"{what}: no answer within {limit:g} s; the server is slow or frozen.") from error
+        except ValueError as error:
+            raise Unreachable(f"{what}: the answer is not a list; something in front of the API server answers.") from error
+        self._finish_list(splitter.meta.resource_version)
+
+    async def _hand_on(self, page: Page, after: int | None) -> None:
+        """A page into the sink, in slices that do not hold the loop for more than a few milliseconds; `after` objects come behind it."""
         for start in range(0, max(1, len(page.objects)), SLICE):
             part = self._decoder.finish(page.objects[start : start + SLICE])
             behind = max(0, len(page.objects) - start - SLICE)
-            after = page.meta.remaining_item_count if page.meta.continue_ else 0
             self._sink.objects(part, None if after is None else after + behind)
             await asyncio.sleep(0)
 
@@ -226,9 +310,8 @@ class KindWatch:
             raise Unreachable(f"list {self._what}: the answer is not a list; something in front of the API server answers.") from error
 
     def _page_task(self, token: str) -> PageTask:
-        parameters: dict[str, str] = {"limit": str(self._pace.page)}
-        if self._restarts >= 3:
-            parameters = {"resourceVersion": "0"}  # pages expire faster than they can be read: the watch cache gives all at once
+        first = self._kind.bulky and self._offer.whole and not token
+        parameters: dict[str, str] = {"limit": str(self._pace.first_page if first else self._pace.page)}
         if token:
             parameters["continue"] = token
         if self._kind.field_selector:
@@ -239,6 +322,7 @@ class KindWatch:
     def _finish_list(self, version: str) -> None:
         self._version = version
         self._restarts = 0
+        self._store_fails = False
         self._sink.listed()
 
     # -- watch

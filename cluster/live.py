@@ -24,8 +24,11 @@ from cluster.sharing import Sharing
 from cluster.store import Change, Key, Store
 from cluster.transport import Api, Budget
 
+TURNS = 5
+"""Kinds that are listed at the same time when they are listed only once."""
+FIRST_START = 0.5
 HEAD_START = 0.25
-"""Seconds for which kinds of a lower order are awaited before the next order starts."""
+"""Seconds for which kinds of the first order, and of later ones, are awaited before the next order starts."""
 
 
 class LiveCluster:
@@ -33,6 +36,7 @@ class LiveCluster:
 
     `namespaces` are used for a kind when listing it cluster-wide is forbidden; without any, the context's own namespace is.
     `changed` is set whenever there is something to drain or the health or freshness changed; the reader clears it.
+    `once`: every kind is listed once and not watched, for a single answer.
     `on_loaded` is called once, when every kind has been listed or has failed (a good moment for `gc.freeze()`).
     """
 
@@ -45,6 +49,7 @@ class LiveCluster:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         pace: Pace | None = None,
         beat: Beat | None = None,
+        once: bool = False,
         on_loaded: Callable[[], None] = lambda: None,
     ) -> None:
         self.api = target if isinstance(target, Api) else Api(target, clock=clock)
@@ -57,6 +62,7 @@ class LiveCluster:
         self._clock = clock
         self._pace = pace or Pace()
         self._on_loaded = on_loaded
+        self._turns = asyncio.Semaphore(TURNS) if once else None
         self._offer = Offer()
         self._sharing = Sharing()
         self._parts: dict[str, list[Part]] = {kind.name: [] for kind in self._kinds}
@@ -134,8 +140,10 @@ class LiveCluster:
         for _, kinds in groupby(self._kinds, key=lambda kind: kind.order):
             batch = list(kinds)
             self._tasks += tuple(group.create_task(self._run_kind(kind), name=kind.name) for kind in batch)
+            if self._turns is not None:
+                continue  # taken in this order
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(HEAD_START):
+                async with asyncio.timeout(FIRST_START if batch[0].order == 0 else HEAD_START):
                     for kind in batch:
                         await self._settled[kind.name].wait()
         for event in self._settled.values():
@@ -167,6 +175,7 @@ class LiveCluster:
             escalate=escalate,
             sharing=self._sharing,
             known=partial(self.store.get, kind.name),
+            turns=self._turns,
         )
         self._watches.add(watch)
         try:

@@ -11,6 +11,10 @@ class Pace:
 
     page: int = 500
     """Objects a page."""
+    first_page: int = 100
+    """Objects of the first page of a kind that comes in thousands: small, because somebody is looking at an empty screen."""
+    breath: float = 0.15
+    """Seconds between that page and the rest, in which what it shows can be found and drawn."""
     silence: float = 100.0
     """Longest silence of a watch before it is opened again: bookmarks come about once a minute."""
     initial_silence: float = 5.0

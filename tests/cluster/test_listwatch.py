@@ -111,6 +111,81 @@ async def test_what_comes_in_thousands_is_asked_for_in_pages_although_streams_ar
     assert [request for request in fake.requests if "limit" in request.query]
 
 
+@asynccontextmanager
+async def bulky(api: Api, *, once: bool = False) -> AsyncIterator[LiveCluster]:
+    """Pods as they are: a kind that comes in thousands, with a first page of two."""
+    live = LiveCluster(api, kinds=(BY_NAME["Pod"],), pace=replace(FAST, first_page=2, breath=0.01), beat=BEAT, once=once)
+    task = asyncio.create_task(live.run())
+    try:
+        yield live
+    finally:
+        live.stop()
+        await task
+
+
+def asked(fake: FakeCluster) -> list[dict[str, str]]:
+    """The parameters of what was asked of the pods, without those of watches."""
+    return [dict(each.query) for each in fake.requests if each.path.endswith("/pods") and "watch" not in each.query]
+
+
+async def test_after_a_first_page_all_of_a_bulky_kind_comes_in_one_answer_that_is_not_older(fake: FakeCluster, api: Api) -> None:
+    for number in range(9):
+        await fake.put(f"pod-{number}")
+
+    async def page(_: web.Request) -> None:
+        return None
+
+    async def meanwhile(_: web.Request) -> None:
+        """Of the first page's pods one goes before the rest is read: nothing will ever say so again."""
+        await fake.remove("pod-0")
+
+    fake.answers.extend([page, meanwhile])
+    async with bulky(api) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        assert same(live, fake)()
+        await fake.put("later")
+        await until(same(live, fake))
+    first, whole = asked(fake)
+    assert first == {"limit": "2"}
+    assert whole == {"resourceVersion": "109", "resourceVersionMatch": "NotOlderThan"}
+
+
+@pytest.mark.parametrize(("code", "reason"), [(422, "Invalid"), (504, "Timeout")])
+async def test_a_server_that_cannot_answer_so_is_read_in_pages(fake: FakeCluster, api: Api, code: int, reason: str) -> None:
+    for number in range(9):
+        await fake.put(f"pod-{number}")
+
+    async def page(_: web.Request) -> None:
+        return None
+
+    fake.answers.extend([page, answering(code, reason, "Too large resource version")])
+    async with bulky(api) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        assert same(live, fake)()
+    assert [each.get("limit") for each in asked(fake)][:3] == ["2", None, "3"]
+
+
+async def test_when_the_store_behind_the_server_fails_its_cache_is_read(fake: FakeCluster, api: Api) -> None:
+    """etcd without a quorum: the API server answers consistent lists with 5xx after a while, but still has what it saw last."""
+    for number in range(9):
+        await fake.put(f"pod-{number}")
+    fake.answers.append(answering(500, "InternalError", "etcdserver: request timed out"))
+    async with bulky(api) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        assert same(live, fake)()
+    assert asked(fake) == [{"limit": "2"}, {"resourceVersion": "0"}]
+
+
+async def test_for_a_single_answer_nothing_is_watched(fake: FakeCluster, api: Api) -> None:
+    for number in range(9):
+        await fake.put(f"pod-{number}")
+    async with bulky(api, once=True) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        assert live.loaded()
+        assert same(live, fake)()
+    assert not [each for each in fake.requests if "watch" in each.query]
+
+
 async def test_pages_are_prefetched_in_order(fake: FakeCluster) -> None:
     fake.streaming = "no"
     for number in range(10):
