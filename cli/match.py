@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from cli import exits
 from cli.connection import options_of, read_once
@@ -35,7 +36,7 @@ def offline_rank(arguments: argparse.Namespace) -> Rank:
 async def _with_cluster(arguments: argparse.Namespace) -> int:
     from incident.session import LiveInvestigation
 
-    investigation = LiveInvestigation(options_of(arguments, record=False))
+    investigation = LiveInvestigation(replace(options_of(arguments, record=False), once=True))
     await investigation.start()
     try:
         view = await read_once(investigation, 20.0)

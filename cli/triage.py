@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
+from dataclasses import replace
 
 from cli import exits
 from cli.connection import options_of, read_once
@@ -25,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def triage(options: Options, wait: float) -> View:
     """One reading of the cluster and its triage; the connection is closed before it returns."""
-    investigation = LiveInvestigation(options)
+    investigation = LiveInvestigation(replace(options, once=True))
     await investigation.start()
     try:
         return await read_once(investigation, wait)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from actions.plan import ActionPlan, ActionResult
-from cluster.objects import Ref
-from cluster.store import Change, Store
-from incident.runs import RunView
-from incident.view import View
-from probes.result import ProbePlan, ProbeResult
-from runbooks.match import Match
-from runbooks.model import Runbook
-from timeline.entry import Entry
+if TYPE_CHECKING:  # the first paint needs none of them
+    from actions.plan import ActionPlan, ActionResult
+    from cluster.objects import Ref
+    from cluster.store import Change, Store
+    from incident.runs import RunView
+    from incident.view import View
+    from probes.result import ProbePlan, ProbeResult
+    from runbooks.match import Match
+    from runbooks.model import Runbook
+    from timeline.entry import Entry
 
 Progress = Callable[[str], None]
 """Called with one line of progress ("5 of 12 tries, node-2")."""

@@ -37,6 +37,8 @@ class Options:
     config: Path = field(default_factory=config_directory)
     record: bool = True
     """False: answer only, keep no record (one-shot triage)."""
+    once: bool = False
+    """One answer when everything has been read is wanted, not a picture that grows and stays live."""
     drill: str = ""
     """Id of the drill that is played, "" on a real cluster."""
 

@@ -10,12 +10,18 @@ WHILE_LOADING = 1.0
 """The same while everything is still being read and something was found already: what was found first stands so long."""
 REPORT_SHARE = 0.05
 """At most this share of the time goes into reports: one that took 50 ms is made again after a second at the earliest."""
+SEARCH_EVERY, SEARCH_SHARE = 0.05, 0.25
+"""Both while everything is still being read and nothing was found yet."""
+WHOLE_PATIENCE = 2.0
+"""Seconds for which a single answer waits for everything to be read before a report is made of what is there."""
 
 
 class Pacing:
-    """Decides for one investigation. Times are seconds of a monotonic clock."""
+    """Decides for one investigation. Times are seconds of a monotonic clock. `whole`: nobody looks before everything has been read."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = False) -> None:
+        self._whole = whole
+        self._asked: float | None = None
         self._due = 0.0
         self._made = 0.0
         self._waiting = False
@@ -31,9 +37,16 @@ class Pacing:
             self._loaded = True
             self.hurry()
         self._waiting = self._waiting or news
+        if self._whole and not self._loaded:
+            self._asked = now if self._asked is None else self._asked
+            if now - self._asked < WHOLE_PATIENCE:
+                return False
         return now >= self._due and (self._waiting or now - self._made >= QUIET)
 
     def made(self, now: float, took: float, *, found: bool) -> None:
         """A report was made at `now` and took so many seconds; `found`: there is something to show."""
-        pause = WHILE_LOADING if found and not self._loaded else REPORT_EVERY
-        self._made, self._due, self._waiting = now, now + max(took / REPORT_SHARE, pause), False
+        if not found and not self._loaded:
+            pause = max(took / SEARCH_SHARE, SEARCH_EVERY)
+        else:
+            pause = max(took / REPORT_SHARE, REPORT_EVERY if self._loaded else WHILE_LOADING)
+        self._made, self._due, self._waiting = now, now + pause, False

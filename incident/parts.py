@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING
 from incident.observer import Observer
 from incident.options import Options, runbook_folders
 from incident.record import JournalLedger, Record, begin_record
-from triage.engine import Triage
 from triage.finding import Report, Symptom
-from triage.sources import Sources
 
 if TYPE_CHECKING:
     from cluster.access import Access
@@ -34,6 +32,8 @@ if TYPE_CHECKING:
     from runbooks.loader import Library
     from runbooks.matcher import Matcher
     from timeline.entry import Entry
+    from triage.engine import Triage
+    from triage.sources import Sources
 
 NO_CLUSTER = "there is no connection to a cluster"
 
@@ -44,13 +44,18 @@ class Parts:
     def __init__(self, options: Options, clock: Callable[[], datetime]) -> None:
         self.options = options
         self.clock = clock
-        self.engine = Triage(clock)
         self.record = Record(None, "opening", clock)
         self.observer = Observer()
         self.live: LiveCluster | None = None
         self.measuring: Measuring | None = None
         self.ranking: Ranking | None = None
         """None until the runbooks have been read."""
+
+    @cached_property
+    def engine(self) -> Triage:
+        from triage.engine import Triage
+
+        return Triage(self.clock)
 
     # -- runbooks
 
@@ -144,7 +149,7 @@ class Parts:
         """The live state of the cluster."""
         from cluster.live import LiveCluster
 
-        self.live = LiveCluster(access, namespaces=self.options.namespaces, clock=self.clock, on_loaded=on_loaded)
+        self.live = LiveCluster(access, namespaces=self.options.namespaces, clock=self.clock, once=self.options.once, on_loaded=on_loaded)
         return self.live
 
     @cached_property

@@ -6,8 +6,10 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from runbooks.model import Runbook
+if TYPE_CHECKING:
+    from runbooks.model import Runbook
 
 
 class StepState(enum.StrEnum):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from importlib import resources
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual.app import App
@@ -13,16 +14,17 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
+import assets
 from cluster.objects import Ref
 from incident.view import View
 from tui.keys import bindings
 from tui.screens.frame import Frame
 from tui.screens.now import NowScreen
 from tui.text import plain
-from tui.walk import Walk
 
 if TYPE_CHECKING:
     from incident.api import Investigation
+    from tui.walk import Walk
 
 STYLESHEETS = ("base.tcss", "screens.tcss", "dialogs.tcss")
 REFRESH = 0.1
@@ -64,19 +66,32 @@ class StanchApp(App[int]):
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide")]  # noqa: RUF012  # Textual declares it as an instance attribute
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (36, "-high")]  # noqa: RUF012  # the same
     BINDINGS = bindings("")
-    CSS = "\n".join(resources.files("assets").joinpath(name).read_text("utf-8") for name in STYLESHEETS)
+    CSS = "\n".join(Path(assets.__file__).with_name(name).read_text("utf-8") for name in STYLESHEETS)
 
-    def __init__(self, investigation: Investigation, clock: Callable[[], datetime], environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        investigation: Investigation,
+        clock: Callable[[], datetime],
+        environment: Mapping[str, str] = os.environ,
+        starting: Awaitable[None] | None = None,
+    ) -> None:
+        """`starting`: the start of the investigation, when it is under way already."""
         super().__init__()
         self.investigation = investigation
         self.clock = clock
         self.view: View = investigation.view
-        self.walk = Walk(self)
+        self._starting = starting
         self._unsubscribe: Callable[[], None] = lambda: None
         self._next_paint: Timer | None = None
         self._pending = False
         if environment.get("NO_COLOR"):
             self.theme = "ansi-dark"
+
+    @cached_property
+    def walk(self) -> Walk:
+        from tui.walk import Walk
+
+        return Walk(self)
 
     # -- the picture
 
@@ -86,7 +101,7 @@ class StanchApp(App[int]):
 
     async def _start(self) -> None:
         try:
-            await self.investigation.start()
+            await (self._starting or self.investigation.start())
         except Exception as error:  # whatever it is, the screens stay: they work without a cluster
             self.tell(f"The investigation could not be started: {error}. Notes and runbooks work; r tries again.", "error")
 
@@ -99,9 +114,13 @@ class StanchApp(App[int]):
         self._unsubscribe()
 
     def _arrived(self, view: View) -> None:
-        """At once when nothing was painted lately, otherwise with the next paint: never more than ten a second."""
+        """At once when nothing was painted lately or when it is the first find, else with the next paint: never more than ten a second."""
+        found = bool(view.symptoms) and not self.view.symptoms
         self.view = view
         if self._next_paint is not None:
+            if found:
+                self._paint()
+                return
             self._pending = True
             return
         self._next_paint = self.set_timer(REFRESH, self._flushed)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from incident.api import Investigation
+    from tui.app import StanchApp
 
 PATIENCE = 12.0
 """Seconds that the end of an investigation may take: its own limit is 10."""
@@ -37,9 +38,8 @@ def run(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) 
 
 async def show(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) -> int:
     """As `run`, on the running event loop. 0 when left by a key, 128 + n when ended by signal n."""
-    from tui.app import StanchApp  # imports Textual: nothing else of ours needs it
-
-    app = StanchApp(investigation, clock)
+    starting = asyncio.ensure_future(investigation.start())
+    app = (await asyncio.to_thread(_application))(investigation, clock, starting=starting)
     loop = asyncio.get_running_loop()
     ended_by = 0
 
@@ -60,6 +60,13 @@ async def show(investigation: Investigation, clock: Clock = lambda: datetime.now
     if ended_by:
         return 128 + ended_by
     return code if isinstance(code, int) else app.return_code or 0
+
+
+def _application() -> type[StanchApp]:
+    """Textual takes 0.2 s to import; in a thread of its own, the first answers of the cluster come in meanwhile."""
+    from tui.app import StanchApp
+
+    return StanchApp
 
 
 async def _stopped(investigation: Investigation) -> None:
