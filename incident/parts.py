@@ -63,7 +63,7 @@ class Parts:
     def library(self) -> Library:
         from runbooks.loader import Library
 
-        return Library(runbook_folders(self.options.runbook_folders, self.options.config))
+        return Library(runbook_folders(self.options.runbook_folders, self.options.config), later=True)
 
     @cached_property
     def matcher(self) -> Matcher:

@@ -27,12 +27,14 @@ class _Loaded:
 class Library:
     """The runbooks of several folders. A later folder's runbook replaces an earlier one with the same id, so that a team can overrule ours.
 
+    `later`: the bodies of `own`, which were linted before they were shipped, are parsed when they are first looked at.
     `generation` grows whenever `refresh` found a change; matchers and screens compare it.
     """
 
-    def __init__(self, folders: Sequence[Path] = (), *, own: Path | None = OWN) -> None:
+    def __init__(self, folders: Sequence[Path] = (), *, own: Path | None = OWN, later: bool = False) -> None:
         self.folders: tuple[Path, ...] = tuple(([own] if own else []) + [Path(folder).expanduser() for folder in folders])
         self._own = own
+        self._later = later
         self._files: dict[Path, _Loaded] = {}
         self._by_id: dict[str, Runbook] = {}
         self._problems: tuple[Problem, ...] = ()
@@ -90,7 +92,7 @@ class Library:
             digest = hashlib.sha256(data).hexdigest()
             if known and known.digest == digest:
                 return _Loaded(stamp, digest, known.runbook, known.problems)
-            runbook, found = parse(data.decode("utf-8"), path, origin)
+            runbook, found = parse(data.decode("utf-8"), path, origin, later=self._later and origin == "stanch")
             return _Loaded(stamp, digest, runbook, found)
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1

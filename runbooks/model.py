@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -178,7 +178,7 @@ class Runbook:
     title: str
     path: Path
     digest: str
-    sections: tuple[Section, ...]
+    sections: Sequence[Section]
     story: str = ""
     severity: str = ""
     impact: str = ""

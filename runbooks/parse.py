@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, overload
 
 from runbooks import fields
 from runbooks.model import Problem, Runbook, Section, Step, StepKind
@@ -21,8 +23,34 @@ def slug(title: str) -> str:
     return re.sub(r"[^\w]+", "-", title.lower(), flags=re.UNICODE).strip("-")
 
 
-def parse(text: str, path: Path, origin: str = "") -> tuple[Runbook | None, tuple[Problem, ...]]:
-    """Return the runbook (None when nothing of it can be used) and what is wrong with it. A broken step is left out, the rest stays."""
+class Later(Sequence[Section]):
+    """The sections of a body that is parsed when somebody opens it: what ranks runbooks is all in the front matter."""
+
+    def __init__(self, read: Callable[[], tuple[Section, ...]]) -> None:
+        self._read = read
+
+    @cached_property
+    def _sections(self) -> tuple[Section, ...]:
+        return self._read()
+
+    @overload
+    def __getitem__(self, index: int) -> Section: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Section]: ...
+
+    def __getitem__(self, index: int | slice) -> Section | Sequence[Section]:
+        return self._sections[index]
+
+    def __len__(self) -> int:
+        return len(self._sections)
+
+
+def parse(text: str, path: Path, origin: str = "", *, later: bool = False) -> tuple[Runbook | None, tuple[Problem, ...]]:
+    """Return the runbook (None when nothing of it can be used) and what is wrong with it. A broken step is left out, the rest stays.
+
+    `later`: the body of a runbook of ours is parsed when it is first looked at, and nothing is said of what is wrong in it.
+    """
     front, body, body_line = _split(text)
     problems: list[Problem] = []
     data: Any = None
@@ -33,7 +61,12 @@ def parse(text: str, path: Path, origin: str = "") -> tuple[Runbook | None, tupl
         except YamlError as error:
             return None, (Problem(path, error.line, f"front matter {error}"),)
     ours = isinstance(data, dict) and "id" in data
-    sections, title = _sections(body, body_line, path, problems, executable=ours)
+    sections: Sequence[Section]
+    if later and ours and data.get("title"):
+        title = ""
+        sections = Later(lambda: _sections(body, body_line, path, [], executable=True)[0])
+    else:
+        sections, title = _sections(body, body_line, path, problems, executable=ours)
     common: dict[str, Any] = {
         "path": path,
         "digest": hashlib.sha256(text.encode()).hexdigest(),

@@ -137,3 +137,10 @@ def test_folders_in_rising_precedence(tmp_path: Path) -> None:
     assert folders(["/given"], ["/config"], home=tmp_path) == (Path("/config"), Path("/given"))
     (tmp_path / ".config/stanch/runbooks").mkdir(parents=True)
     assert folders([], [], home=tmp_path) == (tmp_path / ".config/stanch/runbooks",)
+
+
+def test_a_body_that_is_parsed_later_is_the_same_body() -> None:
+    for now, later in zip(Library().runbooks, Library(later=True).runbooks, strict=True):
+        assert (now.id, now.title, now.match, now.digest) == (later.id, later.title, later.match, later.digest)
+        assert tuple(now.sections) == tuple(later.sections)
+        assert [step.id for step in now.steps()] == [step.id for step in later.steps()]
