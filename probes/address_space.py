@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cluster.objects import Node, Pod, Ref
 from cluster.quantity import parse
 from probes.context import ProbeContext, Progress
-from probes.reading import answer, reading_plan
+from probes.reading import answer, no_such_place, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.surroundings import pod_ranges
 
 NAME = "address-space"
 QUESTION = "Does every node have addresses and slots left for new pods?"
 PARAMETERS = {"node": "only this node"}
 NEARLY = 0.9
+ENDLESS = 1 << 20
+"""Addresses from which on a range is no limit for one node."""
 RESERVED = 3
 """Addresses of a range that no pod gets: network, broadcast, bridge."""
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     method = "ranges of the nodes against the pods there: plug-ins with pools of their own (cloud interfaces, Calico) are not seen"
-    return reading_plan(NAME, arguments, QUESTION, method=method)
+    return reading_plan(NAME, arguments, QUESTION, method=method, refused=no_such_place(context, arguments))
 
 
 async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
@@ -34,7 +37,8 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
             continue
         pods = [p for p in context.store.pods_on(name).values() if p.status.phase not in ("Succeeded", "Failed")]
         with_address = [p for p in pods if isinstance(p, Pod) and not p.spec.host_network]
-        addresses = _addresses(node.spec.pod_cidr)
+        ranges = pod_ranges(node)
+        addresses = _addresses(ranges)
         slots = int(parse(node.status.allocatable.get("pods", "")) or 0)
         parts, shares = [], []
         for used, most, what in ((len(with_address), addresses, "addresses"), (len(pods), slots, "pod slots")):
@@ -43,7 +47,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
                 shares.append((used / most, what))
         full = [what for share, what in shares if share >= NEARLY]
         if not addresses:
-            parts.append("no pod range on the node, so its addresses are not known")
+            parts.append("its IPv6 range does not run out" if ranges else "no pod range on the node, so its addresses are not known")
         seen = "; ".join(parts)
         rows.append(Row(Ref("Node", "", name), seen, not full if shares else None, f"below {NEARLY:.0%}"))
         if full:
@@ -61,8 +65,7 @@ _WORDS = (
 )  # fmt: skip
 
 
-def _addresses(cidr: str) -> int:
-    try:
-        return max(0, ipaddress.ip_network(cidr, strict=False).num_addresses - RESERVED) if cidr else 0
-    except ValueError:
-        return 0
+def _addresses(ranges: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> int:
+    """Addresses for pods in the smallest range, because a pod needs one of each family; 0 when there is none that could run out."""
+    sizes = [network.num_addresses for network in ranges if network.num_addresses <= ENDLESS]
+    return max(0, min(sizes) - RESERVED) if sizes else 0

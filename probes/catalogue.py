@@ -70,10 +70,6 @@ async def _measure(plan_: ProbePlan, context: ProbeContext, progress: Progress |
     return await chosen(plan_, context, progress)
 
 
-async def _image_drift(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    return await image_drift.plan(context, namespace=arguments.get("namespace", ""))
-
-
 _ALL = (
     Probe(
         "connectivity", connectivity.QUESTION,
@@ -86,7 +82,9 @@ _ALL = (
         },
         True, _connectivity, _measure,
     ),
-    Probe("image-drift", image_drift.QUESTION, {"namespace": "only DaemonSets there"}, False, _image_drift, image_drift.run),
+    Probe(
+        image_drift.NAME, image_drift.QUESTION, image_drift.PARAMETERS, False, image_drift.plan, image_drift.run
+    ),
     Probe(dns.NAME, dns.QUESTION, dns.PARAMETERS, True, dns.plan, dns.run),
     Probe(mtu.NAME, mtu.QUESTION, mtu.PARAMETERS, True, mtu.plan, mtu.run),
     Probe(egress.NAME, egress.QUESTION, egress.PARAMETERS, True, egress.plan, connectivity.run),

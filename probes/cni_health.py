@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from cluster.objects import DaemonSet, Node, Pod, Ref
 from probes.context import ProbeContext, Progress
 from probes.image_drift import drifts
-from probes.reading import answer, reading_plan
+from probes.reading import answer, no_such_place, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "cni-health"
@@ -24,7 +24,10 @@ AGENT = re.compile(
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    return reading_plan(NAME, arguments, QUESTION, method="state of the agents' pods: proves that they run, not that they program the node")
+    refused = no_such_place(context, arguments)
+    return reading_plan(
+        NAME, arguments, QUESTION, refused=refused, method="state of the agents' pods: proves that they run, not that they program the node"
+    )
 
 
 async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:

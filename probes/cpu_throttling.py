@@ -15,7 +15,7 @@ from cluster.prometheus import samples
 from cluster.quantity import parse
 from cluster.store import Store
 from probes.context import ProbeContext, Progress
-from probes.reading import answer, each, reading_plan
+from probes.reading import answer, each, no_such_place, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "cpu-throttling"
@@ -58,7 +58,9 @@ Reading = dict[Key, Counters]
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     nodes = _nodes(context, arguments)
     interval = arguments.get("seconds", str(INTERVAL_S))
-    refused = "" if nodes else "There is no such node, or no pod of that namespace runs; look at `kubectl get pods -o wide`."
+    refused = no_such_place(context, arguments)
+    if not refused and not nodes:
+        refused = "No pod runs there; look at `kubectl get pods -A -o wide`."
     if not interval.isdigit() or not 2 <= int(interval) <= 120:
         refused, interval = f"seconds {interval!r} is not a number from 2 to 120.", "0"
     return reading_plan(

@@ -104,7 +104,7 @@ def command(servers: Sequence[str], names: Sequence[str], *, tries: int = 1, gap
             ipaddress.ip_address(server)
     for name in names:
         if not _NAME.match(name):
-            raise ValueError(f"{name!r} is not a host name")
+            raise ValueError(f"{name!r} is not a host name; write it as example.org.")
     options = (f"tries={tries}", f"gap={gap_ms}", f"timeout={timeout_s}")
     return ("sh", "-c", SHELL, "sh", *options, *(f"server={s}" for s in servers), *(f"name={n}" for n in names))
 

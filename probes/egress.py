@@ -39,15 +39,15 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
 
 def _target(text: str) -> Target:
     host, _, port = text.strip().rpartition(":")
+    if not host or (":" in host) is not (host.startswith("[") and host.endswith("]")):
+        outside = "203.0.113.9:443 or [2001:db8::1]:443"
+        raise selection.Unusable(f"Target {text!r} is not HOST:PORT; give an address outside that should answer, such as {outside}.")
     host = host.strip("[]").lower()
-    if not port.isdigit() or not 1 <= int(port) <= 65535:
-        raise selection.Unusable(f"Target {text!r} is not HOST:PORT; give an address outside that should answer, such as 203.0.113.9:443.")
     try:
-        if ipaddress.ip_address(host).is_unspecified:
-            raise selection.Unusable(f"{host} is not an address that can be dialled.")
-    except selection.Unusable:
-        raise
+        ip = ipaddress.ip_address(host)
     except ValueError:
         if not _HOST.match(host):
-            raise selection.Unusable(f"{host!r} is neither an address nor a host name.") from None
-    return Target("", "", "", host, int(port))
+            raise selection.Unusable(f"{host!r} is neither an address nor a host name; give one without spaces and signs.") from None
+    else:
+        selection.check_dialled(ip)
+    return Target("", "", "", host, selection.port_number(port, host))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from cluster.objects import Ingress, Pod, Ref, Service
 from cluster.store import Store
 from probes.context import ProbeContext, Progress
-from probes.reading import answer, reading_plan
+from probes.reading import answer, no_such_place, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "exposure"
@@ -25,7 +25,7 @@ _ADMIN = re.compile(
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     method = "configuration from the live state: firewalls outside of the cluster are not seen"
-    return reading_plan(NAME, arguments, QUESTION, method=method)
+    return reading_plan(NAME, arguments, QUESTION, method=method, refused=no_such_place(context, arguments))
 
 
 async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:

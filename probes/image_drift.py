@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from cluster.objects import DaemonSet, Node, Pod, Ref
 from cluster.store import Store
 from probes.context import ProbeContext, Progress
+from probes.reading import answer, no_such_place, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
+NAME = "image-drift"
+PARAMETERS = {"namespace": "only DaemonSets there"}
 QUESTION = "Does every DaemonSet run the same image content on all nodes?"
 
 
@@ -76,9 +79,8 @@ def _of_daemonset(store: Store, daemonset: DaemonSet) -> list[Drift]:
     return found
 
 
-async def plan(context: ProbeContext, *, namespace: str = "") -> ProbePlan:
-    arguments = {"namespace": namespace} if namespace else {}
-    return ProbePlan("image-drift", arguments, QUESTION, method="Read from the live state: no request, nothing is created.")
+async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    return reading_plan(NAME, arguments, QUESTION, refused=no_such_place(context, arguments))
 
 
 async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
@@ -105,12 +107,4 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
         )
         for drift in found
     )
-    problems = _problems(context, "DaemonSet", "Pod")
-    return ProbeResult(
-        "image-drift", plan.arguments, started, context.clock(), (), tuple(rows), conclusions,
-        complete=not problems, problems=problems, method=plan.method,
-    )  # fmt: skip
-
-
-def _problems(context: ProbeContext, *kinds: str) -> tuple[str, ...]:
-    return tuple(f"{kind} could not be read: {context.unavailable[kind]}" for kind in kinds if kind in context.unavailable)
+    return answer(plan, context, started, rows, conclusions, kinds=("DaemonSet", "Pod"))

@@ -18,7 +18,7 @@ from cluster.objects import Node, Ref
 from cluster.prometheus import samples
 from cluster.quantity import size_text
 from probes.context import ProbeContext, Progress
-from probes.reading import answer, each, not_asked, reading_plan
+from probes.reading import answer, each, no_such_place, not_asked, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "kubelet"
@@ -35,11 +35,8 @@ RESIDENT = "process_resident_memory_bytes"
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    name = arguments.get("node", "")
-    known = not name or context.store.get("Node", "", name) is not None
-    refused = "" if known else f"There is no node {name}; look at `kubectl get nodes`."
     return reading_plan(
-        NAME, arguments, QUESTION, refused=refused, seconds=5.0,
+        NAME, arguments, QUESTION, refused=no_such_place(context, arguments), seconds=5.0,
         reads=(
             "GET nodes/NODE/proxy/healthz, stats/summary and metrics (needs get on nodes/proxy)",
             "leases and conditions from the live state",

@@ -12,7 +12,7 @@ from statistics import median
 from cluster.errors import ClusterError
 from cluster.objects import Pod, Ref
 from probes.context import ProbeContext, Progress
-from probes.reading import answer, each, reading_plan
+from probes.reading import answer, each, no_such_place, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "log-silence"
@@ -30,6 +30,8 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     refused = ""
     if not namespace:
         refused = "Which namespace? Give namespace=NAME."
+    elif no_such_place(context, arguments):
+        refused = no_such_place(context, arguments)
     elif not _groups(context, namespace, arguments.get("owner", "")):
         refused = f"Namespace {namespace} has no owner with two or more running pods to compare; give another one."
     return reading_plan(

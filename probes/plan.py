@@ -106,19 +106,36 @@ def _check_namespace(store: Store, namespace: str) -> None:
 
 
 def _address(text: str, port: int) -> Targets | None:
+    """ADDRESS, ADDRESS:PORT, IPv6 alone or [IPv6] or [IPv6]:PORT; None for anything that is no address."""
     text = text.strip()
-    # ADDRESS, ADDRESS:PORT, IPv6 alone, [IPv6]:PORT.
     host, _, tail = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
-        ip = ipaddress.ip_address(host.strip("[]"))
+        ip = ipaddress.ip_address(bare)
     except ValueError:
+        if "[" in text or "]" in text:
+            raise Unusable(f"{text!r} is not an address; write IPv6 with its port as [fd00::1]:80.") from None
         return None
-    number = int(tail) if tail.isdigit() else port
-    if ip.is_unspecified or ip.is_multicast:
-        raise Unusable(f"{ip} is not an address that can be dialled; give a pod, a Service or one machine's address.")
-    if not 1 <= number <= 65535:
+    check_dialled(ip)
+    number = port_number(tail, f"{ip}") if tail else port
+    if not number:
         raise Unusable(f"Which port on {ip}? Add --port.")
     return Targets((Target("", "", "", str(ip), number),))
+
+
+def check_dialled(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    """Raise `Unusable` for an address that no pod can dial, or that each pod would dial in itself."""
+    if ip.is_loopback:
+        raise Unusable(f"{ip} is each pod itself; how=port-forward with to=NAMESPACE/POD asks on the inside of a pod.")
+    if ip.is_unspecified or ip.is_multicast or (ip.version == 6 and ip.is_link_local):
+        raise Unusable(f"{ip} is not an address that can be dialled from a pod; give a pod, a Service or one machine's address.")
+
+
+def port_number(text: str, where: str) -> int:
+    """A TCP port. Raises `Unusable`."""
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise Unusable(f"{text!r} is not a port on {where}; give a number from 1 to 65535.")
+    return int(text)
 
 
 def _of_service(store: Store, service: Service, port: int) -> Targets:

@@ -47,6 +47,18 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: i
     return list(await asyncio.gather(*(one(item) for item in items)))
 
 
+def no_such_place(context: ProbeContext, arguments: Mapping[str, str]) -> str:
+    """One sentence when `node` or `namespace` names nothing that is there, "" when it does or cannot be told."""
+    node, namespace = arguments.get("node", ""), arguments.get("namespace", "")
+    if node and "Node" not in context.unavailable and context.store.get("Node", "", node) is None:
+        return f"There is no node {node}; look at `kubectl get nodes`."
+    # Pods of it may be known where Namespaces themselves are not shown.
+    known = "Namespace" in context.unavailable or context.store.get("Namespace", "", namespace) is not None
+    if namespace and not known and not context.store.in_namespace("Pod", namespace):
+        return f"There is no namespace {namespace}; look at `kubectl get namespaces`."
+    return ""
+
+
 def not_asked(error: ClusterError) -> bool:
     """Whether an error says that we may not ask (then nothing is known), not that something is wrong."""
     return isinstance(error, Forbidden) or (isinstance(error, ApiError) and error.status in (401, 404, 405))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from cluster.objects import Container, PartialObject, Pod, Ref
 from cluster.store import Store
 from probes.context import ProbeContext, Progress
-from probes.reading import answer, reading_plan
+from probes.reading import answer, no_such_place, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "secret-keys"
@@ -21,7 +21,7 @@ PARAMETERS = {"namespace": "only this namespace"}
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     method = "key names from managedFields (metadata only, values are never read): a key written without a field manager is not seen"
-    return reading_plan(NAME, arguments, QUESTION, method=method)
+    return reading_plan(NAME, arguments, QUESTION, method=method, refused=no_such_place(context, arguments))
 
 
 async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:

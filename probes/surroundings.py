@@ -48,12 +48,27 @@ def node_of(store: Store, address: str) -> str:
         return ""
     rows = [row for row in store.rows("Node").values() if isinstance(row, Node)]
     for row in rows:
-        if any(a.address == address for a in row.status.addresses):
+        if any(_address(each.address) == ip for each in row.status.addresses):
             return row.metadata.name
     for row in rows:
+        if any(ip in network for network in pod_ranges(row)):
+            return row.metadata.name
+    return ""
+
+
+def pod_ranges(node: Node) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """A node's ranges of pod addresses, of both families where it has both; what cannot be read is left out."""
+    found = []
+    for text in node.spec.pod_cidrs or (node.spec.pod_cidr,):
         try:
-            if row.spec.pod_cidr and ip in ipaddress.ip_network(row.spec.pod_cidr, strict=False):
-                return row.metadata.name
+            found.append(ipaddress.ip_network(text, strict=False))
         except ValueError:
             continue
-    return ""
+    return found
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None  # a host name

@@ -13,7 +13,7 @@ from cluster.objects import Ref
 from cluster.quantity import parse, size_text
 from probes.context import ProbeContext, Progress
 from probes.kubelet import SHORT
-from probes.reading import answer, each, reading_plan
+from probes.reading import answer, each, no_such_place, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "unaccounted"
@@ -26,11 +26,9 @@ MEMORY_SHARE = 0.25
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    name = arguments.get("node", "")
-    known = not name or context.store.get("Node", "", name) is not None
-    refused = "" if known else f"There is no node {name}; look at `kubectl get nodes`."
     return reading_plan(
-        NAME, arguments, QUESTION, refused=refused, seconds=4.0, reads=("GET nodes/NODE/proxy/stats/summary (needs get on nodes/proxy)",),
+        NAME, arguments, QUESTION, refused=no_such_place(context, arguments), seconds=4.0,
+        reads=("GET nodes/NODE/proxy/stats/summary (needs get on nodes/proxy)",),
         method="the kubelet's own accounting, of one moment: shows that something runs outside of pods, not what",
     )  # fmt: skip
 

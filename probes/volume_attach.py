@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from cluster.objects import Node, PersistentVolume, PersistentVolumeClaim, Pod, Ref, VolumeAttachment
 from probes.context import ProbeContext, Progress
 from probes.plan import ready
-from probes.reading import answer, reading_plan
+from probes.reading import answer, no_such_place, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "volume-attach"
@@ -17,7 +17,7 @@ SINGLE = frozenset({"ReadWriteOnce", "ReadWriteOncePod"})
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    return reading_plan(NAME, arguments, QUESTION)
+    return reading_plan(NAME, arguments, QUESTION, refused=no_such_place(context, arguments))
 
 
 async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:

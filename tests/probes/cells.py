@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import msgspec
@@ -106,8 +108,19 @@ def policy(name: str, namespace_: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"kind": "NetworkPolicy", "metadata": meta(name, namespace_), "spec": spec}
 
 
-def story(*, drifted: bool = True, more: tuple[dict[str, Any], ...] = ()) -> Store:
-    """Three nodes, clients in nginx and shop, servers in marketplace on each node; the network agent differs on node-3."""
+_FOUR_TO_SIX = (
+    (r"10\.244\.(\d+)\.0/24", r"fd00:244:\1::/64"),
+    (r"10\.244\.(\d+)\.(\d+)", r"fd00:244:\1::\2"),
+    (r"192\.168\.0\.(\d+)", r"fd00:192:168::\1"),
+    (r"10\.96\.0\.(\d+)", r"fd00:96::\1"),
+)
+
+
+def story(*, drifted: bool = True, more: tuple[dict[str, Any], ...] = (), six: bool = False) -> Store:
+    """Three nodes, clients in nginx and shop, servers in marketplace on each node; the network agent differs on node-3.
+
+    `six`: with IPv6 addresses.
+    """
     documents: list[dict[str, Any]] = [namespace("nginx"), namespace("marketplace"), namespace("shop"), namespace("kube-system")]
     backends = []
     for number in (1, 2, 3):
@@ -128,4 +141,9 @@ def story(*, drifted: bool = True, more: tuple[dict[str, Any], ...] = ()) -> Sto
     documents.append({"kind": "DaemonSet", "metadata": meta("kube-router", "kube-system"), "spec": {"selector": selector}})
     documents.append(service("identity", "marketplace", selector={"app": "identity"}))
     documents.append(slice_of("identity", "marketplace", backends))
+    if six:
+        text = json.dumps(documents)
+        for four, other in _FOUR_TO_SIX:
+            text = re.sub(four, other, text)
+        documents = json.loads(text)
     return store(*documents, *more)

@@ -27,6 +27,13 @@ _FACTS: dict[str, dict[str, Any]] = {
 }
 
 
+def _facts(answer: str) -> dict[str, Any]:
+    """What the script prints of one connect; "icmp6 from ADDRESS": from python, with the sender by the kernel."""
+    if answer.startswith("icmp6 from "):
+        return {"ms": 0, "said": "refused", "rc": 111, "opens": 1, "unreach": 1, "icmp": "1/4", "from": answer.split()[-1]}
+    return _FACTS[answer]
+
+
 @dataclass
 class FakeCluster:
     """`objects` by path. `on_create` may raise; `broken_exec` is given back as the error of every exec; `stuck`: pods never start."""
@@ -159,7 +166,7 @@ class FakeCluster:
         for _ in range(int(options["tries"])):
             for target in targets:
                 count += 1
-                facts = _FACTS[self.network(namespace, node, target)]
+                facts = _facts(self.network(namespace, node, target))
                 self.now += timedelta(milliseconds=facts["ms"] + int(options["gap"]))
                 lines.append({"event": "try", "n": count, "target": target, "at": int(self.now.timestamp()), **zero, **facts})
         lines.append({"event": "end", "count": count})

@@ -13,6 +13,7 @@ from cluster.objects import Ref
 from probes import catalogue, connectivity
 from probes.ledger import Intent, MemoryLedger
 from probes.result import Component, Verdict
+from probes.surroundings import node_of
 from tests.probes.cells import meta, namespace, node, pod, policy, service, slice_of, store, story
 from tests.probes.fake import FakeCluster
 
@@ -47,6 +48,22 @@ async def test_the_story_is_solved_and_nothing_is_left_behind() -> None:
     bad = next(c for c in document["cells"] if c["to"]["address"] == "10.244.3.12" and c["from"]["namespace"] == "nginx")
     assert bad["results"] == {"rejected": 5}
     assert (bad["expected"], bad["sender"], bad["sender_source"]) == ("allow", "node-3", "inferred")
+
+
+async def test_the_story_is_solved_in_a_cluster_of_ipv6_too() -> None:
+    """The same, with the sender named by the kernel: an address of the node, or of its range of pod addresses."""
+    for sender in ("fd00:244:3::1", "fd00:192:168::3"):
+
+        def network(namespace: str, node: str, target: str, sender: str = sender) -> str:
+            bad = namespace == "nginx" and target.startswith("[fd00:244:3::")
+            return f"icmp6 from {sender}" if bad else "ok"
+
+        result = await run(FakeCluster(story(six=True), network))
+        assert result.conclusions[0].component == Component("policy-enforcement", "node-3")
+        bad = [cell for cell in result.cells if cell.failed]
+        assert {(cell.sender, cell.sender_source, cell.tries[0].icmp) for cell in bad} == {(sender, "kernel", "1/4")}
+        assert node_of(story(six=True), sender) == "node-3"
+        assert all(cell.target.address.startswith("fd00:244:3::") for cell in bad)
 
 
 async def test_every_object_has_an_intent_before_it_exists() -> None:
@@ -159,7 +176,12 @@ async def test_ipv6(arguments: dict[str, str]) -> None:
         ({"to": "[::]:80"}, "not an address that can be dialled"),
         ({"to": "ff02::1", "port": "80"}, "not an address that can be dialled"),
         ({"to": "fd00::zz"}, "not a Kubernetes name"),
-        ({"to": "10.0.0.1:99999"}, "Add --port"),
+        ({"to": "10.0.0.1:99999"}, "'99999' is not a port on 10.0.0.1"),
+        ({"to": "10.0.0.1:http"}, "'http' is not a port on 10.0.0.1"),
+        ({"to": "[fd00::17", "port": "80"}, "write IPv6 with its port as [fd00::1]:80"),
+        ({"to": "fe80::1", "port": "80"}, "not an address that can be dialled"),
+        ({"to": "127.0.0.1:80"}, "is each pod itself"),
+        ({"to": "[::1]:80"}, "is each pod itself"),
         ({"from": "a name with spaces"}, "not a Kubernetes name"),
     ],
 )

@@ -96,7 +96,7 @@ async def test_it_is_in_the_record_before_it_is_sent() -> None:
 
 async def test_one_that_does_not_start_is_not_a_blocked_connection() -> None:
     cluster = FakeCluster(story(), story_network, stuck="ErrImageNeverPull", denied=frozenset({"create pods"}))
-    context, plan = await planned(cluster, **{"from": "nginx/nginx-1", "to": "marketplace/identity-1"})
+    context, plan = await planned(cluster, Mode.WRITE, **{"from": "nginx/nginx-1", "to": "marketplace/identity-1"})
     result = await catalogue.run(plan, context)
     mine = [cell for cell in result.cells if cell.source.how == "ephemeral container in the client"]
     assert {cell.main for cell in mine} == {Verdict.NOT_MEASURED}

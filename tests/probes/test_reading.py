@@ -253,3 +253,24 @@ async def test_kinds_that_could_not_be_read_make_the_answer_incomplete() -> None
     result = await catalogue.run(await catalogue.plan("secret-keys", context, {}), context)
     assert not result.complete
     assert any("Secret could not be read: forbidden" in p for p in result.problems)
+
+
+@pytest.mark.parametrize("name", [n for n in catalogue.names() if not catalogue.PROBES[n].creates])
+async def test_a_place_that_is_not_there_is_said_in_one_sentence(name: str) -> None:
+    fake = FakeCluster(story(), lambda *_: "ok")
+    for parameter, kind in (("node", "Node"), ("namespace", "Namespace")):
+        if parameter in catalogue.PROBES[name].parameters:
+            told = (await catalogue.plan(name, fake.context(), {parameter: "nosuch"})).refused
+            assert told.startswith(f"There is no {parameter} nosuch; look at `kubectl get ")
+            unknown = await catalogue.plan(name, fake.context(unavailable={kind: "forbidden"}), {parameter: "nosuch"})
+            assert "There is no" not in unknown.refused, "what may not be listed may be there"
+
+
+async def test_an_ipv6_range_does_not_run_out_and_of_two_the_smaller_counts() -> None:
+    six, both = node("node-1"), node("node-2")
+    six["spec"] |= {"podCIDR": "fd00:244:1::/64", "podCIDRs": ["fd00:244:1::/64"]}
+    both["spec"] |= {"podCIDR": "fd00:244:2::/64", "podCIDRs": ["fd00:244:2::/64", "10.244.2.0/28"]}
+    result = await run(cluster(six, both, *(pod(f"p-{n}", "shop", "node-2") for n in range(13))), "address-space")
+    assert components(result) == [Component("node", "node-2")]
+    assert "does not run out" in result.rows[0].seen
+    assert "13 of 13 addresses" in result.rows[1].seen
