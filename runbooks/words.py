@@ -93,13 +93,22 @@ class WordIndex:
         self._phrases: list[_Phrase] = []
         self._stems: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self._concepts: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        self._patterns: list[tuple[int, str, tuple[str, ...]]] = []
+        self._patterns: dict[str, list[int]] = defaultdict(list)
+        """The documents of each pattern."""
         split = _split(documents)
         self._rarity = _rarity(split)
         for number, phrases in enumerate(split):
             for field, text, found in phrases:
                 self._add(number, field, text, found)
-            self._patterns += [(number, pattern, needed_words(pattern)) for pattern in documents[number].patterns]
+            for pattern in documents[number].patterns:
+                self._patterns[pattern].append(number)
+        self._needed: dict[str, list[str]] = defaultdict(list)
+        """The patterns that may match where a word stands; those under "" may match anywhere."""
+        for pattern in self._patterns:
+            for word in needed_words(pattern) or ("",):
+                self._needed[word].append(pattern)
+        self._masses = [phrase.mass for phrase in self._phrases]
+        self._weights = [phrase.weight for phrase in self._phrases]
         self._known = self._owners(self._stems)
         self._near = self._owners(self._concepts)
         self._vocabulary = sorted(self._stems)
@@ -142,12 +151,7 @@ class WordIndex:
         """The documents with most in common, best first (ties by id)."""
         query = terms(text)
         folded = fold(text)
-        hits: dict[int, list[str]] = defaultdict(list)
-        for number, pattern, needs in self._patterns:
-            if not needs or any(word in folded for word in needs):
-                compiled = _compiled(pattern)
-                if compiled is not None and compiled.search(folded):
-                    hits[number].append(pattern)
+        hits = self._hits(folded)
         found = self._best_phrases(folded, self._cover(query))
         total, common = self._in_common(query)
         scores = [
@@ -161,20 +165,32 @@ class WordIndex:
             if score > 0.02
         ]
 
+    def _hits(self, folded: str) -> dict[int, list[str]]:
+        """The patterns that a text has, by document, in the order of the runbooks."""
+        candidates = {pattern for word, patterns in self._needed.items() if word in folded for pattern in patterns}
+        hits: dict[int, list[str]] = defaultdict(list)
+        for pattern in (pattern for pattern in self._patterns if pattern in candidates):
+            compiled = _compiled(pattern)
+            if compiled is not None and compiled.search(folded):
+                for number in self._patterns[pattern]:
+                    hits[number].append(pattern)
+        return hits
+
     def _best_phrases(self, folded: str, covered: Mapping[int, float]) -> dict[int, list[tuple[float, int]]]:
         """At most len(PARTS) (score, phrase) of each document, best first. RapidFuzz looks closely at the best PHRASES of all."""
         scored = []
+        masses, weights = self._masses, self._weights
         for number, mass in covered.items():
-            phrase = self._phrases[number]
-            mass = mass if mass < phrase.mass else phrase.mass
+            whole = masses[number]
+            mass = mass if mass < whole else whole
             if mass > 0.8:
-                share = mass / phrase.mass
-                scored.append((phrase.weight * share * math.sqrt(share) * mass / (mass + MASS), number))
-        scored.sort(key=lambda item: (-item[0], item[1]))
+                share = mass / whole
+                scored.append((-weights[number] * share * math.sqrt(share) * mass / (mass + MASS), number))
+        scored.sort()
         start = folded[:400]
         found: dict[int, list[tuple[float, int]]] = defaultdict(list)
-        for index, (score, number) in enumerate(scored[:CLOSE]):
-            phrase = self._phrases[number]
+        for index, (negative, number) in enumerate(scored[:CLOSE]):
+            phrase, score = self._phrases[number], -negative
             if index < PHRASES:
                 ratio = fuzz.token_set_ratio(start, phrase.folded) / 100 if len(phrase.terms) > 1 else 0.0
                 score *= 0.8 + 0.35 * ratio * ratio
