@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from runbooks import evidence
 from runbooks.loader import Library
 from runbooks.match import Match, Reason
 from runbooks.model import Runbook
-from runbooks.words import CONFIDENT, Document, WordIndex, WordMatch, calibrated, document, outside
 from triage.finding import Report, Symptom
+
+if TYPE_CHECKING:  # evidence is ranked without words: RapidFuzz and the vocabulary take 0.1 s, and the first answer does not wait for them
+    from runbooks.words import Document, WordIndex, WordMatch
 
 SHOWN = 10
 """Matches in an answer."""
@@ -26,13 +29,17 @@ class Matcher:
 
     def __init__(self, library: Library, *, known_outside: Sequence[Document] | None = None) -> None:
         self.library = library
-        self._outside = outside() if known_outside is None else tuple(known_outside)
+        self._outside = None if known_outside is None else tuple(known_outside)
         self._index: WordIndex | None = None
         self._generation = -1
 
     @property
     def index(self) -> WordIndex:
         if self._index is None or self._generation != self.library.generation:
+            from runbooks.words import WordIndex, document, outside
+
+            if self._outside is None:
+                self._outside = outside()
             self._index = WordIndex([*map(document, self.library.runbooks), *self._outside])
             self._generation = self.library.generation
         return self._index
@@ -74,6 +81,8 @@ def _ordered(matches: Iterable[Match]) -> list[Match]:
 
 
 def _from_words(found: WordMatch, best: float, rival: WordMatch | None) -> Match:
+    from runbooks.words import CONFIDENT, calibrated
+
     score = calibrated(found.score) * (1.0 if rival is None else 0.5)
     says_enough = bool(found.patterns) or (len(found.words) > 1 and found.common >= SAID)
     reasons = [Reason(f"the text has the form {pattern}") for pattern in found.patterns[:2]]
