@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cluster.freshness import State
-from incident.view import SymptomView, View
+from incident.view import NOTHING_READABLE, SymptomView, View, nothing_readable
 
 _WORD = {"critical": "CRIT", "warning": "WARN", "info": "INFO"}
 
@@ -42,10 +42,12 @@ def triage_lines(view: View, *, objects: int = 5) -> Iterator[str]:
     if view.report is None:
         yield "not known yet: nothing has been read from the cluster"
         return
-    for gap in view.report.unavailable:
+    for gap in (gap for gap in view.report.unavailable if not gap.quiet):
         yield f"not looked at: {gap.what}: {gap.why}"
     read = sum(kind.count for kind in view.kinds)
-    if not view.symptoms:
+    if not view.symptoms and nothing_readable(view.kinds):
+        yield NOTHING_READABLE
+    elif not view.symptoms:
         whole = "" if view.report.complete else ", and not everything could be read"
         yield f"no findings in {read:,} objects{whole}"
     for symptom in view.symptoms:

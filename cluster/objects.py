@@ -441,6 +441,39 @@ class ReplicaSet(Wire, frozen=True):
     status: WorkloadStatus = WorkloadStatus()
 
 
+class RevisionContainer(Wire, frozen=True):
+    name: str = ""
+    image: str = ""
+
+
+class RevisionPodSpec(Wire, frozen=True):
+    containers: tuple[RevisionContainer, ...] = ()
+    init_containers: tuple[RevisionContainer, ...] = ()
+
+
+class RevisionTemplate(Wire, frozen=True):
+    spec: RevisionPodSpec = RevisionPodSpec()
+
+
+class RevisionSpec(Wire, frozen=True):
+    template: RevisionTemplate = RevisionTemplate()
+
+
+class RevisionData(Wire, frozen=True):
+    spec: RevisionSpec = RevisionSpec()
+
+
+class ControllerRevision(Wire, frozen=True):
+    """A revision of a DaemonSet or StatefulSet; of the template that it holds only the images are kept.
+
+    `revision` grows with every rollout; a rollback gives an older revision the highest number again.
+    """
+
+    metadata: ObjectMeta = ObjectMeta()
+    data: RevisionData = RevisionData()
+    revision: int = 0
+
+
 class DeploymentSpec(Wire, frozen=True):
     replicas: int = 1
     paused: bool = False
@@ -880,6 +913,7 @@ Object = (
     | ReplicaSet
     | DaemonSet
     | StatefulSet
+    | ControllerRevision
     | Job
     | CronJob
     | Service

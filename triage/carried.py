@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cluster.objects import (
+    ControllerRevision,
     CronJob,
     DaemonSet,
     Deployment,
@@ -176,6 +177,49 @@ def _replica_set(row: ReplicaSet, store: Store) -> Iterator[ChangeFact]:
     )  # fmt: skip
 
 
+_WRITTEN = timedelta(minutes=2)
+"""A controller notes a new revision within moments of the write that made it."""
+
+
+def _revision(row: ControllerRevision, store: Store) -> Iterator[ChangeFact]:
+    """A revision of a DaemonSet or StatefulSet is a rollout, also an old one that a rollback took out again."""
+    meta, owner = row.metadata, controller_of(row.metadata)
+    if owner is None or owner.kind not in ("DaemonSet", "StatefulSet") or meta.creation_timestamp is None:
+        return
+    numbered = [w.time for w in meta.managed_fields if w.time is not None and "f:revision" in w.fields_v1]
+    at = max([meta.creation_timestamp, *numbered])
+    workload = store.get(*owner)
+    if workload is None:
+        return
+    siblings = (r for r in store.owned_by(workload.metadata.uid).values() if isinstance(r, ControllerRevision))
+    previous = max((r for r in siblings if r.revision < row.revision), key=lambda r: r.revision, default=None)
+    born = workload.metadata.creation_timestamp
+    if previous is None and (row.revision <= 1 or (born is not None and at - born <= _WRITTEN)):
+        return  # the creation of the workload says it
+    before, after = (_revision_images(previous) if previous is not None else {}), _revision_images(row)
+    differing = {name: (before.get(name, ""), image) for name, image in after.items() if before.get(name) != image} if before else {}
+    template = workload.spec.template
+    near = [
+        w for w in writes_to(workload.metadata) if w.time and "f:template" in _sub(w.fields_v1, "f:spec") and abs(w.time - at) <= _WRITTEN
+    ]
+    back = at - meta.creation_timestamp > _WRITTEN
+    text = "; ".join(f"{old or '-'} -> {new}" for old, new in differing.values()) or (
+        "template changed" if before else ", ".join(after.values())
+    )
+    yield changed(
+        at, f"{'rollback' if back else 'rollout'} of {owner.kind} {owner.name}: {text or 'template changed'}", owner, "rollout",
+        near[0].manager if near else "",
+        image_from=", ".join(o for o, _ in differing.values()), image_to=", ".join(n for _, n in differing.values()),
+        images=bool(differing), owner_kind=owner.kind, revision=str(row.revision), env=_env_written(near[0].fields_v1) if near else (),
+        role=roles.role(meta.namespace, template.metadata.labels, template.spec, owner.kind, store),
+    )  # fmt: skip
+
+
+def _revision_images(row: ControllerRevision) -> dict[str, str]:
+    spec = row.data.spec.template.spec
+    return {c.name: c.image for c in (*spec.containers, *spec.init_containers)}
+
+
 def _node(row: Node) -> Iterator[ChangeFact]:
     meta, info = row.metadata, row.status.node_info
     ref = Ref("Node", "", meta.name)
@@ -251,6 +295,8 @@ def carried(kind: str, row: Any, store: Store) -> Iterator[ChangeFact]:
         yield from _workload(kind, row, store)
     elif isinstance(row, ReplicaSet):
         yield from _replica_set(row, store)
+    elif isinstance(row, ControllerRevision):
+        yield from _revision(row, store)
     elif isinstance(row, Node):
         yield from _node(row)
     elif kind in ("Secret", "ConfigMap"):

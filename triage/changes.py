@@ -112,8 +112,11 @@ class ChangeIndex:
         horizon, end = now - window, now + timedelta(minutes=1)
         found: dict[tuple[str, Ref, datetime], ChangeFact] = {}
         for fact in (*(f for group in self._carried.values() for f in group), *self._edges, *_scalings(events)):
-            if horizon <= fact.at <= end:
-                found[fact.rule, fact.object, fact.at] = fact
+            key = (fact.rule, fact.object, fact.at)
+            if horizon <= fact.at <= end and not (key in found and found[key].facts.get("revision")):
+                found[key] = fact
+        for beside in list(_written_beside_a_revision(found)):
+            del found[beside]
         rollouts = {(f.object, f.at) for f in found.values() if f.rule == "rollout"}
         facts = [
             f
@@ -126,6 +129,21 @@ class ChangeIndex:
         ]
         facts.extend(written_together(facts))
         return sorted(facts, key=lambda f: (-f.at.timestamp(), f.rule, f.object))
+
+
+_Found = dict[tuple[str, Ref, datetime], ChangeFact]
+
+
+def _written_beside_a_revision(found: _Found) -> Iterator[tuple[str, Ref, datetime]]:
+    """Templates of DaemonSets and StatefulSets that were written when a revision came: the revision tells the same, and the images."""
+    noted: dict[Ref, list[datetime]] = {}
+    for fact in found.values():
+        if fact.rule == "rollout" and fact.facts.get("revision"):
+            noted.setdefault(fact.object, []).append(fact.at)
+    for key, fact in found.items():
+        beside = any(abs(at - fact.at) <= TOGETHER for at in noted.get(fact.object, ()))
+        if fact.rule == "rollout" and not fact.facts.get("revision") and beside:
+            yield key
 
 
 def _scalings(events: EventMemory) -> Iterator[ChangeFact]:

@@ -83,7 +83,7 @@ class Triage:
         self.population.apply(change)
         if kind != "Pod":
             self.changes.apply(change, store, now)
-        if kind == "ReplicaSet" and change.old is None:
+        if kind in ("ReplicaSet", "ControllerRevision") and change.old is None:
             owner = controller_of(change.new.metadata) if change.new is not None else None
             if owner is not None:
                 self._rollouts.add(owner)
@@ -205,7 +205,7 @@ class Triage:
         if row is None:
             return
         for (kind, key), child in list(view.store.owned_by(row.metadata.uid).items()):
-            if kind == "ReplicaSet":
+            if kind in ("ReplicaSet", "ControllerRevision"):
                 self.changes.apply(Change(kind, key, None, child), view.store, view.now)
 
     def settle(self, now: datetime, store: Store, freshness: Mapping[str, Freshness], seconds: float) -> bool:
@@ -282,6 +282,10 @@ def _signature(pod: Pod) -> tuple[object, ...]:
 _REQUIRED = frozenset(kind.name for kind in KINDS if not kind.optional)
 
 
+_SPARE = frozenset({"ControllerRevision"})
+"""What many roles leave out, and what other kinds tell in part: its absence is listed, and no more."""
+
+
 def _gaps(freshness: Mapping[str, Freshness], extra: Sources | None) -> tuple[Gap, ...]:
     """What could not be looked at, or only in part or late."""
     gaps: list[Gap] = []
@@ -297,7 +301,7 @@ def _gaps(freshness: Mapping[str, Freshness], extra: Sources | None) -> tuple[Ga
         }[state.state]
         if state.reason:
             why = f"{why}: {state.reason}"
-        gaps.append(Gap(kind, why))
+        gaps.append(Gap(kind, why, quiet=kind in _SPARE and state.state is State.FORBIDDEN))
     if extra is not None:
         gaps.extend(extra.gaps)
     return tuple(gaps)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
+import pytest
+
+from cluster.freshness import Freshness, State
 from cluster.objects import Ref
 from cluster.store import Change, Store
 from tests.triage.build import NOW, Cluster, ago, managed, meta, row, ts
@@ -155,3 +159,61 @@ def test_counts_that_fall_are_noticed_only_for_kinds_that_are_heard() -> None:
         engine.update(store.apply(kind, (), list(store.rows(kind))), store)
     (found,) = (f for f in engine.report(moment[0], store, live).findings if f.rule == "objects-vanished")
     assert (found.facts["kinds"], found.facts["before"], found.facts["after"]) == (("Deployment", "Pod", "ReplicaSet"), 32, 0)
+
+
+def _revision(
+    cluster: Cluster, owner: dict[str, Any], number: int, created: datetime, images: dict[str, str], **more: Any
+) -> dict[str, Any]:
+    kind = "DaemonSet" if "DaemonSet" in {k for k, r in cluster.raw if r is owner} else "StatefulSet"
+    spec = {"containers": [{"name": name, "image": image} for name, image in images.items()]}
+    return cluster.add(
+        "ControllerRevision",
+        {
+            "metadata": meta(f"{owner['metadata']['name']}-{number}", owner["metadata"]["namespace"], created, owner=(kind, owner), **more),
+            "data": {"spec": {"template": {"spec": spec, "$patch": "replace"}}},
+            "revision": number,
+        },
+    )
+
+
+@pytest.mark.parametrize("kind", ["DaemonSet", "StatefulSet"])
+def test_a_revision_tells_what_a_rollout_changed_who_and_when(kind: str) -> None:
+    cluster = Cluster(3)
+    agent = cluster.deployment("agent", "kube-system", kind=kind, image="registry.example/agent:2")
+    wrote = managed("ci-deployer", ago(minutes=12), {"f:spec": {"f:template": {"f:spec": {"f:containers": {}}}}})
+    agent["metadata"]["managedFields"] = [wrote]
+    _revision(cluster, agent, 1, ago(days=30), {"agent": "registry.example/agent:1", "side": "registry.example/side:7"})
+    _revision(cluster, agent, 2, ago(minutes=12), {"agent": "registry.example/agent:2", "side": "registry.example/side:7"})
+    (rollout,) = [c for c in triage_once(cluster.store(), NOW, {}).changes if c.rule == "rollout" and c.object.name == "agent"]
+    assert rollout.what == f"rollout of {kind} agent: registry.example/agent:1 -> registry.example/agent:2"
+    assert (rollout.manager, rollout.at, rollout.facts["images"], rollout.facts["revision"]) == ("ci-deployer", ago(minutes=12), True, "2")
+
+
+def test_a_rollback_takes_an_old_revision_out_again() -> None:
+    cluster = Cluster(3)
+    agent = cluster.deployment("agent", "kube-system", kind="DaemonSet", image="registry.example/agent:1")
+    renumbered = managed("kube-controller-manager", ago(minutes=5), {"f:revision": {}, "f:data": {}})
+    _revision(cluster, agent, 2, ago(days=10), {"agent": "registry.example/agent:2"})
+    _revision(cluster, agent, 3, ago(days=30), {"agent": "registry.example/agent:1"}, managedFields=[renumbered])
+    told = [c for c in triage_once(cluster.store(), NOW, {}).changes if c.rule == "rollout"]
+    assert [(c.what, c.at) for c in told if c.at > ago(days=1)] == [
+        ("rollback of DaemonSet agent: registry.example/agent:2 -> registry.example/agent:1", ago(minutes=5))
+    ]
+
+
+def test_revisions_of_others_and_of_other_shapes_are_survived() -> None:
+    cluster = Cluster(3)
+    agent = cluster.deployment("agent", "kube-system", kind="DaemonSet")
+    bare = _revision(cluster, agent, 2, ago(minutes=5), {})
+    bare["data"] = {}
+    lost = _revision(cluster, agent, 3, ago(minutes=4), {"a": "b"})
+    lost["metadata"]["ownerReferences"] = []
+    told = [c.what for c in triage_once(cluster.store(), NOW, {}).changes if c.rule == "rollout"]
+    assert told == ["rollout of DaemonSet agent: template changed"]
+
+
+def test_revisions_that_may_not_be_read_are_a_quiet_gap() -> None:
+    read = {"ControllerRevision": Freshness("ControllerRevision", State.FORBIDDEN, 0, heard=NOW)}
+    report = triage_once(Cluster(3).store(), NOW, read)
+    assert [(gap.what, gap.quiet) for gap in report.unavailable] == [("ControllerRevision", True)]
+    assert report.complete
