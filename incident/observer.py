@@ -141,7 +141,7 @@ def _noticed(symptom: Symptom, now: datetime) -> Draft:
         "severity": symptom.severity.value,
         "count": len(symptom.objects),
     }
-    return Draft(kind="note", text=f"{symptom.title}: {_objects(symptom)}{since}", occurred_at=now, time_source="tool", data=data)
+    return Draft(kind="note", text=f"{_titled(symptom)}{since}", occurred_at=now, time_source="tool", data=data)
 
 
 def _appeared(symptom: Symptom) -> Draft:
@@ -156,7 +156,7 @@ def _appeared(symptom: Symptom) -> Draft:
     return _observation(
         symptom,
         "appeared",
-        f"{symptom.title}: {_objects(symptom)}",
+        _titled(symptom),
         occurred_at=symptom.since,
         findings=findings,
         findings_left_out=max(0, len(symptom.findings) - FINDINGS_KEPT),
@@ -173,7 +173,9 @@ def _shared(shared: SharedAttribute) -> str:
 
 def _changed(symptom: Symptom, known: _Known, now: datetime) -> Draft:
     was = f"was {known.severity}, {known.count} objects"
-    return _observation(symptom, "changed", f"{symptom.title}: now {symptom.severity.value}, {_objects(symptom)} ({was})", occurred_at=now)
+    return _observation(
+        symptom, "changed", f"{symptom.title}: now {symptom.severity.value}, {_objects(symptom) or 'no object'} ({was})", occurred_at=now
+    )
 
 
 def _cleared(symptom_id: str, known: _Known) -> Draft:
@@ -229,6 +231,11 @@ def _observation(symptom: Symptom, event: str, text: str, occurred_at: datetime 
             **more,
         },
     )
+
+
+def _titled(symptom: Symptom) -> str:
+    objects = _objects(symptom)
+    return f"{symptom.title}: {objects}" if objects else symptom.title
 
 
 def _objects(symptom: Symptom) -> str:

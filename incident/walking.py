@@ -143,15 +143,17 @@ class Walking:
         """A human's answer to an `ask` step (or to a step that they did by hand)."""
         walk, step = self.walk(run_id), self.step(run_id, step_id)
         intent = self._intend(walk, step, walk.values(step))
-        self.finish(walk, step, answer, StepState.DONE, f"{step.question} {answer}", intent, None, by_human=True)
+        question = steps.fill(step.question, walk.values(step))
+        self.finish(walk, step, answer, StepState.DONE, f"{question} {answer}", intent, None, by_human=True)
         return walk.view()
 
     def skip(self, run_id: str, step_id: str, reason: str) -> RunView:
         walk, step = self.walk(run_id), self.step(run_id, step_id)
+        question = steps.fill(step.question, walk.values(step))
         entry = self._record.append(
             Draft(
-                kind="step-skipped", text=f"skipped: {step.question}", run_id=run_id, step_id=step_id, reason=reason, time_source="human",
-                data={"state": StepState.SKIPPED.value, "answer": "skipped", "question": step.question},
+                kind="step-skipped", text=f"skipped: {question}", run_id=run_id, step_id=step_id, reason=reason, time_source="human",
+                data={"state": StepState.SKIPPED.value, "answer": "skipped", "question": question},
             )
         )  # fmt: skip
         walk.take(entry)
@@ -181,11 +183,12 @@ class Walking:
 
     def _intend(self, walk: Walk, step: Step, values: Mapping[str, str]) -> str:
         intent = f"{walk.id}/{step.id}/{secrets.token_hex(3)}"
-        data: dict[str, Any] = {"intent_id": intent, "kind": step.kind.value, "question": step.question, "parameters": dict(values)}
+        question = steps.fill(step.question, values)
+        data: dict[str, Any] = {"intent_id": intent, "kind": step.kind.value, "question": question, "parameters": dict(values)}
         if step.kubectl:
             data["command"] = steps.command(step, values)
         walk.take(
-            self._record.append(Draft(kind="step-intent", text=step.question, run_id=walk.id, step_id=step.id, phase="diagnose", data=data))
+            self._record.append(Draft(kind="step-intent", text=question, run_id=walk.id, step_id=step.id, phase="diagnose", data=data))
         )
         return intent
 

@@ -21,6 +21,11 @@ def test_a_new_symptom_is_written_once_with_the_time_it_began() -> None:
     assert observer.observe(report(seen), view(seen), NOW + timedelta(seconds=1)) == []
 
 
+def test_a_symptom_of_no_object_ends_with_its_title() -> None:
+    seen = symptom(count=0)
+    assert Observer().observe(report(seen), view(seen), NOW)[0].text == seen.title
+
+
 def test_one_more_pod_is_no_news_but_a_doubling_is() -> None:
     observer = Observer()
     observer.observe(report(symptom(count=5)), view(symptom(count=5)), NOW)

@@ -71,7 +71,11 @@ async def test_a_walk_goes_on_after_a_restart(tmp_path: Path) -> None:
             symptom = view.symptoms[0].symptom.id
             run = investigation.open_run(story, symptom)
             investigation.set_parameter(run.id, "target_namespace", "billing")
+            investigation.set_parameter(run.id, "node", "node-b2")
+            investigation.skip_step(run.id, "cordon-node", "a rehearsal")
             first = await investigation.do_step(run.id, "same-image")
+            skipped = [entry.text for entry in investigation.entries() if entry.kind == "step-skipped"]
+            assert skipped == ["skipped: Shall no new pods go to node-b2?"]
         async with investigating(kubeconfig, tmp_path) as again:
             await until(again, is_settled)
             resumed = again.open_run(story, symptom)
