@@ -7,10 +7,11 @@ when something changed; it shares unchanged parts with the one before, so compar
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from cluster.freshness import Freshness
+from cluster.freshness import Freshness, State
 from runbooks.match import Match
 from triage.finding import Report, Symptom
 
@@ -80,6 +81,16 @@ class Activity:
     started: datetime
     detail: str = ""
     can_stop: bool = True
+
+
+def nothing_readable(kinds: Collection[Freshness]) -> bool:
+    """Whether everything that was asked for is forbidden or not offered: then there is nothing to wait for."""
+    return bool(kinds) and all(kind.state in (State.FORBIDDEN, State.ABSENT) for kind in kinds)
+
+
+NOTHING_READABLE = (
+    "Not known: these credentials may read nothing here. Name a namespace that they may read with -n, or ask for the right to view."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from tests.tui import story
 from timeline.entry import Entry
 from triage.finding import Gap, Report
 
-SCENES = ("story", "healthy", "loading", "lost", "lost-at-start", "forbidden", "offline", "hostile")
+SCENES = ("story", "healthy", "loading", "lost", "lost-at-start", "forbidden", "nothing-readable", "refused", "offline", "hostile")
 HOSTILE = "[/x] [@click=app.leave]click[/] \x1b]52;c;ZXZpbA==\x07 \x1b[2J \x9b31m \u202egnp.exe 漢字かな e\u0301\u0301 [bold"
 
 
@@ -73,7 +73,7 @@ class FakeInvestigation:
     # -- the picture
 
     def _seed(self) -> None:
-        if self.scene not in ("lost-at-start", "offline"):
+        if self.scene not in ("lost-at-start", "offline", "nothing-readable", "refused"):
             story.fill(self.store)
         for minutes, kind, text in (
             (8.2, "session", "stanch opened on prod-eu1, read-only"),
@@ -108,8 +108,10 @@ class FakeInvestigation:
             state, reason, expected, count, said = State.LIVE, "", None, self.store.count(kind.name), heard
             if self.scene == "lost":
                 state, reason, said = State.STALE, "the server does not answer", story.at(1.5)
-            elif self.scene in ("lost-at-start", "offline"):
+            elif self.scene in ("lost-at-start", "offline", "refused"):
                 state, count = State.WAITING, 0
+            elif self.scene == "nothing-readable":
+                state, count, reason = State.FORBIDDEN, 0, "HTTP 403"
             elif self.scene == "loading":
                 state, expected, count = (State.LOADING, 10_000, 3_500) if kind.name == "Pod" else (State.WAITING, None, 0)
             elif self.scene == "forbidden" and kind.name in ("Secret", "NetworkPolicy"):
@@ -147,7 +149,9 @@ class FakeInvestigation:
                 complete=False,
                 unavailable=(Gap("secrets", 'User "sam" cannot list resource "secrets"'), Gap("network policies", "forbidden")),
             )
-        elif scene in ("loading", "lost-at-start", "offline"):
+        elif scene == "nothing-readable":
+            report, symptoms = Report(story.NOW, False, (Gap("nodes", "HTTP 403"),), (), (), ()), ()
+        elif scene in ("loading", "lost-at-start", "offline", "refused"):
             report, symptoms = None, ()
         if scene == "loading":
             api = ApiView(Reach.CONNECTING, self.clock() - timedelta(seconds=3))
@@ -165,6 +169,8 @@ class FakeInvestigation:
                     HopView("readyz", None, None, ""),
                 ),
             )
+        if scene in ("refused", "nothing-readable"):
+            api = ApiView(Reach.DEGRADED, story.at(1), "The API server refuses the credentials (HTTP 401). Log in again. " * 4)
         if scene == "offline":
             api = ApiView(Reach.OFFLINE, story.at(1))
             problem = "No kubeconfig was found: neither KUBECONFIG nor ~/.kube/config. Set KUBECONFIG, or try `stanch drill`."

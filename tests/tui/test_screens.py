@@ -77,12 +77,22 @@ async def test_now_says_what_since_when_what_is_shared_and_which_runbook(size: t
         ("lost-at-start", "TCP     FAILS", "No findings"),
         ("offline", "No kubeconfig was found", "No findings"),
         ("forbidden", "not looked at: secrets", "No findings"),
+        ("nothing-readable", "these credentials may read nothing here", "No findings"),
+        ("refused", "Not known: nothing could be read yet", "asking the API server"),
     ],
 )
 async def test_each_state_of_knowing_reads_differently(scene: str, said: str, never: str) -> None:
     async with screens(scene) as (app, _, pilot):
         await until(pilot, lambda: said in shown(app))
         assert never not in shown(app)
+
+
+async def test_a_reason_that_is_cut_is_seen_to_be_cut_and_the_age_is_not() -> None:
+    async with screens("refused") as (app, _, pilot):
+        await until(pilot, lambda: "answers slowly or in part" in shown(app))
+        assert [row for row in shown(app).split("\n") if row.endswith(" …") and len(row) <= 80]
+    async with screens("lost") as (app, _, pilot):
+        await until(pilot, lambda: "Shown is what was at" in " ".join(shown(app).split()))
 
 
 @pytest.mark.parametrize("size", [TINY, (20, 5)])

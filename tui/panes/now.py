@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cluster.freshness import State
-from incident.view import Reach, SymptomView, View
+from incident.view import NOTHING_READABLE, Reach, SymptomView, View, nothing_readable
 from runbooks.match import Match, Reason
 from triage.finding import ChangeFact, SharedAttribute, Symptom
 from tui.panes.connection import hop_lines
@@ -25,8 +25,12 @@ def headline(view: View, now: datetime) -> str:
         if view.api.reach is Reach.LOST:
             return "Not known: the API server does not answer, and nothing was read before."
         read = sum(kind.count for kind in view.kinds)
-        return f"Not known yet: {count(read)} objects read so far." if read else "Not known yet: asking the API server."
+        if read:
+            return f"Not known yet: {count(read)} objects read so far."
+        return "Not known: nothing could be read yet." if view.api.reach is Reach.DEGRADED else "Not known yet: asking the API server."
     read = sum(kind.count for kind in view.kinds)
+    if not view.symptoms and nothing_readable(view.kinds):
+        return NOTHING_READABLE
     if not view.symptoms:
         partly = ", still reading" if loading_kinds(view) else "" if report.complete else ", not everything could be read"
         return f"No findings in {plural(read, 'object')} read{partly}, as of {clock(report.as_of)} UTC."

@@ -116,7 +116,7 @@ def banner_lines(view: View, now: datetime, width: int) -> list[Line]:
     api = view.api
     if api.reach in (Reach.LOST, Reach.DEGRADED):
         what = "does NOT answer" if api.reach is Reach.LOST else "answers slowly or in part"
-        shown = f" What is shown is as of {clock(api.heard, now)}." if api.heard and api.reach is Reach.LOST else ""
+        shown = f" Shown is what was at {clock(api.heard, now)}." if api.heard and api.reach is Reach.LOST else ""
         said = line(
             " ",
             (f"The API server {what}", "critical"),
@@ -124,14 +124,24 @@ def banner_lines(view: View, now: datetime, width: int) -> list[Line]:
             ("a", "key"),
             " why, ",
             ("r", "key"),
-            f" retry). {api.reason}{shown}",
+            f" retry).{shown} {api.reason}",
         )
-        lines += wrap(said, width, 1)[:2]
+        lines += _two(said, width)
     if view.record.state == "sidecar":
-        lines += wrap(line(" ", ("The record's file refuses", "critical"), f": {view.record.reason} Entries wait beside it."), width, 1)[:2]
+        lines += _two(line(" ", ("The record's file refuses", "critical"), f": entries wait beside it. {view.record.reason}"), width)
     elif view.record.state == "none" and view.record.reason:
-        lines += wrap(line(" ", ("Nothing is recorded", "warning"), f": {view.record.reason}"), width, 1)[:2]
+        lines += _two(line(" ", ("Nothing is recorded", "warning"), f": {view.record.reason}"), width)
     return lines
+
+
+def _two(said: Line, width: int) -> list[Line]:
+    """At most two lines of `width` cells; what does not fit is seen to be missing."""
+    rows = wrap(said, width, 1)
+    if len(rows) <= 2:
+        return rows
+    *before, (text, style) = rows[1].pieces
+    room = width - line(*before).width - 2
+    return [rows[0], line(*before, (shorten(text.rstrip(), room).removesuffix("…") + " …", style))]
 
 
 def activity_line(activities: Sequence[Activity], now: datetime, width: int) -> Line | None:
