@@ -19,15 +19,15 @@ from cluster.pace import Pace
 from cluster.transport import Api, Limits
 from tests.cluster.fake import FakeCluster, answering, bookmark, until
 
-FAST = Pace(page=3, silence=2.0, initial_silence=0.2, answer=1.0, denied=0.2, backoff=0.02, backoff_cap=0.1)
-BEAT = Beat(interval=0.2, lost_interval=0.1, limit=0.3, ladder_interval=0.3)
+FAST = Pace(page=3, silence=2.0, initial_silence=0.5, answer=2.0, denied=0.2, backoff=0.02, backoff_cap=0.1)
+BEAT = Beat(interval=0.2, lost_interval=0.1, limit=1.0, ladder_interval=0.3)
 PODS = (replace(BY_NAME["Pod"], bulky=False),)
 """Pods as a kind that is streamed, so that one kind can show both ways."""
 
 
 @asynccontextmanager
 async def running(fake: FakeCluster, namespaces: tuple[str, ...] = (), pace: Pace = FAST) -> AsyncIterator[LiveCluster]:
-    api = Api(Access(server=fake.url), limits=Limits(connect=1, read=1, write=1, pool=1))
+    api = Api(Access(server=fake.url), limits=Limits(connect=3, read=2, write=3, pool=3))
     live = LiveCluster(api, namespaces=namespaces, kinds=PODS, pace=pace, beat=BEAT)
     task = asyncio.create_task(live.run())
     try:
@@ -323,13 +323,15 @@ async def test_metadata_only_kinds_never_accept_values(fake: FakeCluster) -> Non
     live = LiveCluster(api, kinds=(BY_NAME["Secret"], BY_NAME["ConfigMap"]), pace=FAST, beat=BEAT)
     fake.streaming = "no"
     task = asyncio.create_task(live.run())
-    await until(live.loaded)
+
+    def asked() -> list[web.Request]:
+        return [request for request in fake.requests if request.path.endswith(("/secrets", "/configmaps"))]
+
+    await until(lambda: {request.path.rpartition("/")[2] for request in asked()} == {"secrets", "configmaps"})
     live.stop()
     await task
     await api.aclose()
-    asked = [request for request in fake.requests if request.path.endswith(("/secrets", "/configmaps"))]
-    assert asked
-    for request in asked:
+    for request in asked():
         assert "as=PartialObjectMetadata" in request.headers["Accept"]
         assert all("as=PartialObjectMetadata" in part for part in request.headers["Accept"].split(","))
 
@@ -350,3 +352,24 @@ async def test_changes_are_coalesced_between_drains(fake: FakeCluster) -> None:
         assert change.old is first[0].new
         assert change.new is live.store.get("Pod", "default", "a")
         assert live.drain() == []
+
+
+async def test_a_kind_that_only_says_that_it_is_still_here_is_listed_from_time_to_time(fake: FakeCluster, api: Api) -> None:
+    await fake.put("a")
+    live = LiveCluster(api, kinds=(replace(BY_NAME["Pod"], poll=0.05),), pace=FAST, beat=BEAT)
+    task = asyncio.create_task(live.run())
+    try:
+        await until(lambda: pods(live) is State.LIVE)
+        heard = live.freshness()["Pod"].heard
+        await fake.put("b")
+        await fake.remove("a")
+        await until(same(live, fake))
+        assert heard is not None
+        assert (live.freshness()["Pod"].heard or heard) > heard
+        fake.answers.extend([answering(500, "InternalError", "later")] * 2)
+        await until(lambda: pods(live) is State.STALE)
+        await until(lambda: pods(live) is State.LIVE)
+    finally:
+        live.stop()
+        await task
+    assert not [request for request in fake.requests if "watch" in request.query]

@@ -93,7 +93,7 @@ async def test_ladder_names_what_answers_instead_of_an_api_server() -> None:
 
     server = await asyncio.start_server(page, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    hops = {hop.name: hop for hop in await ladder(Access(server=f"http://127.0.0.1:{port}"), limit=1)}
+    hops = {hop.name: hop for hop in await ladder(Access(server=f"http://127.0.0.1:{port}"), limit=5)}
     server.close()
     await server.wait_closed()
     assert hops["http"].ok is False
@@ -105,7 +105,7 @@ async def test_ladder_says_where_it_ends_when_nothing_listens() -> None:
     with socket.socket() as placeholder:
         placeholder.bind(("127.0.0.1", 0))
         port = placeholder.getsockname()[1]
-    hops = {hop.name: hop for hop in await ladder(Access(server=f"https://127.0.0.1:{port}"), limit=1)}
+    hops = {hop.name: hop for hop in await ladder(Access(server=f"https://127.0.0.1:{port}"), limit=5)}
     assert hops["dns"].ok is True
     assert hops["tcp"].ok is False
     assert hops["tls"].ok is None

@@ -109,16 +109,16 @@ async def test_broken_certificates_are_sentences(tmp_path: Path) -> None:
 async def test_the_ladder_shows_the_certificate_that_is_not_accepted(tmp_path: Path) -> None:
     server, other = make_pair(tmp_path), make_pair(tmp_path, "other")
     async with tls_server(server) as url:
-        good = {hop.name: hop for hop in await ladder(Access(url, trust=Trust(server.certificate.read_bytes())), limit=2)}
+        good = {hop.name: hop for hop in await ladder(Access(url, trust=Trust(server.certificate.read_bytes())), limit=5)}
         assert [good[name].ok for name in ("dns", "tcp", "tls", "http")] == [True] * 4
         assert "issuer O=stanch test, CN=localhost" in good["tls"].sentence
         assert "valid until" in good["tls"].sentence
-        bad = {hop.name: hop for hop in await ladder(Access(url, trust=Trust(other.certificate.read_bytes())), limit=2)}
+        bad = {hop.name: hop for hop in await ladder(Access(url, trust=Trust(other.certificate.read_bytes())), limit=5)}
         assert bad["tls"].ok is False
         assert "CN=localhost" in bad["tls"].sentence
         assert bad["http"].ok is None
         later = datetime.now(UTC) + timedelta(days=60)
-        insecure = {hop.name: hop for hop in await ladder(Access(url, trust=Trust(insecure=True)), limit=2, clock=lambda: later)}
+        insecure = {hop.name: hop for hop in await ladder(Access(url, trust=Trust(insecure=True)), limit=5, clock=lambda: later)}
         assert "ended on" in insecure["tls"].sentence
         assert "not checked" in insecure["tls"].sentence
 

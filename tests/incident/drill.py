@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from cli.connection import is_settled
 from drills.run import serve_in_thread
 from drills.server import DrillServer
 from incident.options import Options
 from incident.session import LiveInvestigation
-from incident.view import View
+from incident.view import Reach, View
 
 
 @contextmanager
@@ -37,20 +38,24 @@ async def investigating(kubeconfig: Path, folder: Path, *, write: bool = False, 
 
 async def until(investigation: LiveInvestigation, holds: Callable[[View], bool], limit: float = 60.0) -> View:
     """The first view for which `holds` is true; fails with the last one after `limit` seconds."""
-    reached = asyncio.Event()
+    reached: asyncio.Future[View] = asyncio.get_running_loop().create_future()
 
     def look(view: View) -> None:
-        if holds(view):
-            reached.set()
+        if not reached.done() and holds(view):
+            reached.set_result(view)
 
     unsubscribe = investigation.subscribe(look)
     try:
         look(investigation.view)
         async with asyncio.timeout(limit):
-            await reached.wait()
+            return await reached
     except TimeoutError:
         view = investigation.view
         raise AssertionError(f"not reached within {limit} s: {view.api} {view.problem} {[kind.state for kind in view.kinds]}") from None
     finally:
         unsubscribe()
-    return investigation.view
+
+
+def is_read(view: View) -> bool:
+    """The whole drill was read. A heartbeat that a busy machine answers late is no reason to take less."""
+    return view.api.reach is not Reach.LOST and is_settled(view)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cli.connection import is_settled
 from cluster.live import LiveCluster
 from cluster.objects import Ref
 from cluster.prometheus import increases, quantile, samples
@@ -17,7 +16,7 @@ from incident.measuring import (
     metrics_usage,
     node_usage,
 )
-from tests.incident.drill import investigating, served, until
+from tests.incident.drill import investigating, is_read, served, until
 
 POD = Ref("Pod", "shop", "cart-1")
 
@@ -98,7 +97,7 @@ def test_metrics_server_stands_in_for_kubelets() -> None:
 async def test_throttling_that_no_object_shows_is_found_by_measuring(tmp_path: Path) -> None:
     with served("cpu-throttling-below-limit", tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path, record=False) as investigation:
-            view = await until(investigation, is_settled)
+            view = await until(investigation, is_read)
             assert not [match for symptom in view.symptoms for match in symptom.matches if match.confident]
             live = investigation._live
             assert isinstance(live, LiveCluster)

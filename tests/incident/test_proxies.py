@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.connection import is_settled
 from cluster.live import LiveCluster
 from cluster.objects import Node, Pod, Ref
 from cluster.prometheus import samples
 from drills.server import DrillServer
 from incident.proxies import Proxies, overdue, proxy_usage
-from tests.incident.drill import investigating, served, until
+from tests.incident.drill import investigating, is_read, served, until
 
 POD = Ref("Pod", "kube-system", "kube-proxy-x")
 WELL = (
@@ -77,7 +76,7 @@ def late_on(server: DrillServer, live: LiveCluster, node: str) -> Pod:
 async def test_closed_metrics_are_one_quiet_gap_and_health_is_asked_instead(tmp_path: Path) -> None:
     with served("network-policy-cni-version-skew", tmp_path) as (server, kubeconfig):
         async with investigating(kubeconfig, tmp_path, record=False) as investigation:
-            await until(investigation, is_settled)
+            await until(investigation, is_read)
             live = live_of(investigation._live)
             nodes = [node.metadata.name for node in live.store.all("Node", Node)]
             proxies = Proxies(live, live._clock)

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from actions.plan import Outcome
-from cli.connection import is_settled
 from cluster.freshness import State
 from cluster.objects import Ref
 from incident.runs import StepState
 from incident.session import LiveInvestigation
 from incident.view import Reach, View
 from runbooks.model import StepKind
-from tests.incident.drill import investigating, served, until
+from tests.incident.drill import investigating, is_read, served, until
 from timeline.journal import Journal
 
 STORIES = {
@@ -29,7 +28,7 @@ STORIES = {
 async def test_the_story_is_seen_and_its_runbook_ranks_first(story: str, tmp_path: Path) -> None:
     with served(story, tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path, record=False) as investigation:
-            view = await until(investigation, is_settled)
+            view = await until(investigation, is_read)
     ranked = [match.id for symptom in view.symptoms for match in symptom.matches if match.confident]
     assert ranked[:1] == [story]
     expected = STORIES[story]
@@ -42,7 +41,7 @@ async def test_from_the_first_look_to_the_draft(tmp_path: Path) -> None:
     story = "network-policy-cni-version-skew"
     with served(story, tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as investigation:
-            view = await until(investigation, is_settled)
+            view = await until(investigation, is_read)
             symptom = view.symptoms[0].symptom
             run = investigation.open_run(story, symptom.id)
             checks = [step for step in run.runbook.steps() if step.kind is StepKind.CHECK]
@@ -67,7 +66,7 @@ async def test_a_walk_goes_on_after_a_restart(tmp_path: Path) -> None:
     story = "network-policy-cni-version-skew"
     with served(story, tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as investigation:
-            view = await until(investigation, is_settled)
+            view = await until(investigation, is_read)
             symptom = view.symptoms[0].symptom.id
             run = investigation.open_run(story, symptom)
             investigation.set_parameter(run.id, "target_namespace", "billing")
@@ -77,7 +76,7 @@ async def test_a_walk_goes_on_after_a_restart(tmp_path: Path) -> None:
             skipped = [entry.text for entry in investigation.entries() if entry.kind == "step-skipped"]
             assert skipped == ["skipped: Shall no new pods go to node-b2?"]
         async with investigating(kubeconfig, tmp_path) as again:
-            await until(again, is_settled)
+            await until(again, is_read)
             resumed = again.open_run(story, symptom)
     assert resumed.id == first.id
     assert resumed.current == first.current
@@ -88,12 +87,12 @@ async def test_a_walk_goes_on_after_a_restart(tmp_path: Path) -> None:
 async def test_an_action_needs_write_and_the_typed_name_and_can_be_undone(tmp_path: Path) -> None:
     with served("network-policy-cni-version-skew", tmp_path) as (server, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as reader:
-            await until(reader, is_settled)
+            await until(reader, is_read)
             plan = await reader.plan_action("cordon", {"node": "node-b2"})
             refused = await reader.run_action(plan, plan.confirmation)
             assert refused.outcome is Outcome.REFUSED
         async with investigating(kubeconfig, tmp_path, write=True) as writer:
-            await until(writer, is_settled)
+            await until(writer, is_read)
             plan = await writer.plan_action("cordon", {"node": "node-b2"})
             assert (await writer.run_action(plan, "node-b3")).outcome is Outcome.REFUSED
             assert (await writer.run_action(plan, plan.confirmation)).outcome is Outcome.DONE
@@ -111,7 +110,7 @@ async def test_an_action_needs_write_and_the_typed_name_and_can_be_undone(tmp_pa
 async def test_a_frozen_api_server_is_said_to_be_lost_and_comes_back_by_itself(tmp_path: Path) -> None:
     with served("network-policy-cni-version-skew", tmp_path) as (server, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as investigation:
-            before = await until(investigation, is_settled)
+            before = await until(investigation, is_read)
             server.faults.freeze()
             lost = await until(investigation, lambda view: view.api.reach is Reach.LOST, 10.0)
             assert all(kind.state in (State.STALE, State.ABSENT) for kind in lost.kinds)
@@ -138,7 +137,7 @@ async def test_what_is_forbidden_is_named_and_the_rest_works(tmp_path: Path) -> 
     with served("network-policy-cni-version-skew", tmp_path) as (server, kubeconfig):
         server.faults.forbid("secrets")
         async with investigating(kubeconfig, tmp_path, record=False) as investigation:
-            view = await until(investigation, is_settled)
+            view = await until(investigation, is_read)
     assert view.report is not None
     assert not view.report.complete
     assert [gap.what for gap in view.report.unavailable] == ["Secret"]
@@ -158,7 +157,7 @@ async def test_notes_are_kept_without_any_kubeconfig(tmp_path: Path) -> None:
 async def test_secret_values_never_reach_the_screen_or_the_record(tmp_path: Path) -> None:
     with served("secrets-emptied-by-controller", tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as investigation:
-            await until(investigation, is_settled)
+            await until(investigation, is_read)
             secret = next(iter(investigation.store.rows("Secret")))
             text = await investigation.object_yaml(Ref("Secret", *secret))
     assert "never read" in text
@@ -170,7 +169,7 @@ async def test_all_of_it_as_one_json_document(tmp_path: Path) -> None:
 
     with served("nodes-notready-system-oom", tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path, record=False) as investigation:
-            view = await until(investigation, is_settled)
+            view = await until(investigation, is_read)
     document = json.loads(json.dumps(triage_document(view)))
     assert document["schema"] == "stanch.triage/1"
     assert document["complete"] is True
