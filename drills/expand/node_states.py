@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from drills.expand.events import add_event
-from drills.expand.states import replace_pod, set_pod_state
+from drills.expand.states import set_pod_state
+from drills.expand.states_leaving import replace_pod
 from drills.expand.world import World, Writer
 from drills.objects import Obj, controller_of, dig, parse_time, rfc3339, rfc3339_micro, stable_fraction, stable_uid
 
