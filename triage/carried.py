@@ -44,7 +44,7 @@ def writes_to(meta: ObjectMeta) -> list[ManagedFields]:
     return sorted(found, key=lambda m: (m.time.timestamp() if m.time else 0.0, m.manager), reverse=True)
 
 
-def _creator(writes: list[ManagedFields], created: datetime) -> str:
+def creator(writes: list[ManagedFields], created: datetime) -> str:
     """Who wrote an object as it was created; "" when a later write has taken the place of that one."""
     return next((w.manager for w in writes if w.time is not None and abs(w.time - created) <= _AT_BIRTH), "")
 
@@ -93,7 +93,7 @@ def _workload(kind: str, row: Deployment | DaemonSet | StatefulSet, store: Store
     role = roles.role(meta.namespace, row.spec.template.metadata.labels, row.spec.template.spec, kind, store)
     writes = writes_to(meta)
     if created is not None:
-        by = _creator(writes, created)
+        by = creator(writes, created)
         yield changed(created, f"{kind} {meta.name} created", ref, "workload-created", by, owner_kind=kind, role=role)
     for write in writes:
         if write.time is None or (created is not None and write.time - created <= _AT_BIRTH):
@@ -270,7 +270,7 @@ def _edited(kind: str, rule: str, row: Any, **facts: Fact) -> Iterator[ChangeFac
     created = meta.creation_timestamp
     writes = writes_to(meta)
     if created is not None:
-        yield changed(created, f"{kind} {meta.name} created", ref, rule, _creator(writes, created), **facts)
+        yield changed(created, f"{kind} {meta.name} created", ref, rule, creator(writes, created), **facts)
     for write in writes:
         if write.time is None or (created is not None and write.time - created <= _AT_BIRTH):
             continue

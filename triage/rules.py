@@ -267,6 +267,7 @@ _FINDINGS: tuple[Rule, ...] = (
         "ingress-degraded", "workload", "Pods of the ingress controller are down, restarting or killed for memory", "story 003 #1",
         ready="int", total="int", oom_killed="int", restarted="int", limit="str", hosts="int: Ingress hosts served", within_seconds="int: between the restarts",
         backends_ready="bool: Services behind the Ingresses have ready endpoints",
+        by_itself="bool: containers ended, or pods are not ready whose node is",
     ),
     _rule(
         "control-plane-degraded", "cluster", "A control plane component is down, restarting or killed for memory", "story 003 #2, #5",
@@ -292,6 +293,7 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "exposed-privileged-workload", "service", "A public Service leads to pods with power over their node", "story 002 JW Player",
         privileged="bool", host_pid="bool", host_network="bool", host_paths="tuple", type="str: LoadBalancer, NodePort or Ingress", address="str", source_ranges="bool", public="bool: a balancer that is neither internal nor limited to ranges", agents="int: sibling pods with power over nodes",
+        stranger="str: first object made afterwards by a hand that had written nothing before", stranger_by="str: its field manager",
     ),
     # ---- storage and quota
     _rule("claim-pending", "storage", "A volume claim is not bound although a pod waits for it", "ProvisioningFailed", storage_class="str", reason="str"),

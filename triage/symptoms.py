@@ -122,7 +122,11 @@ def related_changes(
     has_nodes = any(r.kind == "Node" for r in objects)
     managers = {str(f.facts.get(name)) for f in findings for name in ("manager", "supplier", "edited_by") if f.facts.get(name)}
 
+    doors = {f.object for f in findings if f.rule == "exposed-privileged-workload"}
+
     def relation(change: ChangeFact) -> int:
+        if change.object in doors:
+            return 0  # however long it has stood open
         if change.rule == "secrets-written-together":
             return 0 if change.manager in managers else 1
         if change.object.name in managers and change.object.kind in WORKLOADS:

@@ -133,7 +133,7 @@ def _title(findings: Sequence[Finding]) -> str:
         return f"{text}{where}"
     if count > 1:
         return f"{count} objects: {lead.claim}"
-    return f"{lead.object.name}: {lead.claim}"
+    return f"{lead.object.name}: {lead.claim.split('; ')[0]}"
 
 
 def _where(findings: Sequence[Finding]) -> str:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from cluster.objects import Pod, PodSpec, Ref, Service
 from triage import blast, images, roles
 from triage.detectors.services import internal, ref_of, selected
+from triage.detectors.strangers import first_stranger
 from triage.finding import Finding, Severity, SinceSource
 from triage.make import field_evidence, make
+from triage.quantity import moment_text
 from triage.view import View
 
 _DANGEROUS = (
@@ -41,7 +43,8 @@ def exposed(row: Service, view: View) -> Iterator[Finding]:
     """A Service that can be reached from outside, in front of pods that are privileged, share the host's processes or mount its sockets.
 
     Also in front of a dashboard whose own agents (pods of the same application in the same namespace) have that power: through it
-    they can be commanded. Balancers marked internal, and those with source ranges, are left to notes.
+    they can be commanded. Balancers marked internal, and those with source ranges, are left to notes. It began with the first stranger
+    who came in, as far as one is seen; until then with the opening of the door, which stays in the evidence.
     """
     hosts = blast.hosts_of(row.metadata.namespace, row.metadata.name, view)
     if row.spec.type == "LoadBalancer" and row.status.load_balancer.ingress:
@@ -66,21 +69,29 @@ def exposed(row: Service, view: View) -> Iterator[Finding]:
     who = "pods that" if any(own) else f"an application whose {len(agents)} agents"
     ref = ref_of(row)
     writes = [m.time for m in row.metadata.managed_fields if m.time is not None and m.subresource != "status"]
-    since = max(writes) if writes else row.metadata.creation_timestamp
+    opened = max(writes) if writes else row.metadata.creation_timestamp
+    stranger = first_stranger(opened, view) if opened is not None and not quiet else None
+    later = f"; {stranger.ref} came later, by {stranger.manager}, who had written nothing before" if stranger else ""
+    evidence = [field_evidence(ref, "open since", moment_text(opened, view.now), opened)] if opened is not None else []
+    if stranger is not None:
+        text = f"created by {stranger.manager} at {moment_text(stranger.at, view.now)}"
+        evidence.append(field_evidence(stranger.ref, "metadata.managedFields", text, stranger.at))
+    source = SinceSource.MANAGED_FIELDS if writes else SinceSource.CREATION
     yield make(
         "exposed-privileged-workload",
         ref,
-        f"open to the world at {address}, in front of {who} are {', '.join(what)}",
+        f"open to the world at {address}, in front of {who} are {', '.join(what)}{later}",
         Severity.INFO if quiet else Severity.WARNING,
         "a public balancer in front of power over nodes (a note where ranges or an Ingress stand between)",
-        since=since,
-        source=SinceSource.MANAGED_FIELDS if writes else SinceSource.CREATION,
+        since=stranger.at if stranger else opened,
+        source=SinceSource.CREATION if stranger else source,
         evidence=[
+            *evidence,
             field_evidence(ref, "status.loadBalancer", address),
             field_evidence(ref, "spec.loadBalancerSourceRanges", "set" if ranged else "not set"),
             field_evidence(Ref("Pod", pods[0].metadata.namespace, pods[0].metadata.name), "spec", ", ".join(what)),
         ],
-        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10]],
+        related=[*([stranger.ref] if stranger else []), *(Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10])],
         facts={
             "privileged": shown[0],
             "host_pid": shown[1],
@@ -91,6 +102,8 @@ def exposed(row: Service, view: View) -> Iterator[Finding]:
             "source_ranges": ranged,
             "public": not quiet,
             "agents": len(agents),
+            "stranger": str(stranger.ref) if stranger else "",
+            "stranger_by": stranger.manager if stranger else "",
         },
     )
 

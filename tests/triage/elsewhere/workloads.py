@@ -103,7 +103,7 @@ def failing_runs_pile_up_until_the_quota(now: datetime, fault: bool) -> tuple[Wo
     return w, Truth(w.ago(235), (("owner", "CronJob lab/fetch-samples"), ("namespace", "lab")))
 
 
-@case("cryptomining-exposed-dashboard", slack=400)
+@case("cryptomining-exposed-dashboard")
 def open_terminal_and_a_stranger_on_every_node(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.kops(now, n=12, pods=150)
     ui = w.workload(
@@ -115,7 +115,7 @@ def open_terminal_and_a_stranger_on_every_node(now: datetime, fault: bool) -> tu
         labels={"name": "topology-ui", "app": "topology"},
         by="kubectl-client-side-apply",
     )
-    made = w.service(ui, type_="LoadBalancer" if fault else "ClusterIP", address="198.51.100.91" if fault else "")
+    w.service(ui, type_="LoadBalancer" if fault else "ClusterIP", address="198.51.100.91" if fault else "")
     agent = pod_spec(
         container("agent", "docker.io/weaveworks/scope:1.13.2", limit="", securityContext={"privileged": True}),
         hostPID=True,
@@ -158,10 +158,10 @@ def open_terminal_and_a_stranger_on_every_node(now: datetime, fault: bool) -> tu
             roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
             subjects=[{"kind": "ServiceAccount", "name": "default", "namespace": "default"}],
         )
-    return w, Truth(datetime.fromisoformat(made["metadata"]["creationTimestamp"]))
+    return w, Truth(w.ago(191))
 
 
-@case("cryptomining-exposed-dashboard", slack=400)
+@case("cryptomining-exposed-dashboard")
 def one_pod_with_the_host_in_its_hands(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.eks(now, n=10, pods=120)
     spec = pod_spec(
@@ -177,7 +177,7 @@ def one_pod_with_the_host_in_its_hands(now: datetime, fault: bool) -> tuple[Worl
         w.workload(
             "Deployment", "kube-system", "node-metrics-agent", 10, template=miner, by="Go-http-client", born=w.ago(150), rolled=w.ago(150)
         )
-    return w, Truth(w.ago(260))
+    return w, Truth(w.ago(150))
 
 
 @case("replicas-packed-on-one-node", slack=8)
