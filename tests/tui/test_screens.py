@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from cluster.objects import Ref
@@ -15,6 +16,7 @@ from incident.runs import StepState
 from tests.tui import story
 from tests.tui.fake import SCENES, FakeInvestigation
 from tui.app import StanchApp
+from tui.entry import TypedLine
 
 WIDE, NARROW, TINY = (140, 45), (80, 24), (40, 10)
 
@@ -203,6 +205,19 @@ async def test_a_note_is_taken_from_anywhere_also_without_a_cluster(scene: str) 
         await pilot.press(*["backspace"] * 5, *"restarted", "enter")
         await until(pilot, lambda: any(entry.text == "restarted" for entry in fake.entries()))
         await until(pilot, lambda: "note        restarted" in shown(app))
+
+
+async def test_keys_that_come_in_one_burst_edit_in_their_order() -> None:
+    """As over a slow line: all are there before the first is worked on."""
+    async with screens() as (app, _, pilot):
+        await pilot.press("slash")
+        await until(pilot, lambda: isinstance(app.focused, TypedLine))
+        typed = app.focused
+        assert isinstance(typed, TypedLine)
+        for key in ("a", "b", "backspace", "c", "left", "x", "end", "d", "ctrl+w", "e", "backspace", "f", "g"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: typed.value.endswith("g"))
+        assert typed.value == "fg"
 
 
 async def test_words_are_ranked_with_each_key_and_enter_opens_the_first() -> None:
