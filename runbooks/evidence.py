@@ -16,6 +16,7 @@ from typing import Any
 from runbooks.match import Match, Reason
 from runbooks.model import Condition, Runbook, Weight
 from triage.finding import ChangeFact, Fact, Finding, Report, SharedAttribute, Symptom
+from triage.quantity import moment_text
 from triage.rules import FINDINGS
 
 STRONG, SECOND, SUPPORT, REFUTE = 0.7, 0.4, 0.15, 0.65
@@ -144,7 +145,8 @@ def _change(condition: Condition, symptom: Symptom, report: Report | None) -> He
         if len(found) >= condition.count:
             first = min(found, key=lambda change: (change.at, change.object))
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            return Held(condition, f"{condition.text}: {first.at:%H:%M:%S} {first.what}{more}", (), share)
+            at = moment_text(first.at, report.as_of if report is not None else first.at)
+            return Held(condition, f"{condition.text}: {at} {first.what}{more}", (), share)
     return None
 
 
