@@ -11,7 +11,7 @@ from triage import blast, roles
 from triage.detectors.workloads import last_edit
 from triage.finding import Evidence, Finding, Severity, SinceSource
 from triage.make import field_evidence, make
-from triage.view import View, is_finished, is_ready, statuses
+from triage.view import View, is_finished, is_ready, ready_status, statuses
 from triage.windows import EDGE, READY_GRACE, RECENT
 
 Owner = Deployment | DaemonSet | StatefulSet
@@ -180,6 +180,12 @@ def _dns_scaled_away(row: Owner, ref: Ref, view: View) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+def _node_works(pod: Pod, view: View) -> bool:
+    """Whether the pod's node is Ready (or is not known): else the pod is down with its node."""
+    node = view.node(pod.spec.node_name)
+    return node is None or ready_status(node) == "True"
+
+
 def _ingress(ref: Ref, pods: list[Pod], state: Health, view: View) -> Iterator[Finding]:
     if not sick(state):
         return
@@ -217,5 +223,6 @@ def _ingress(ref: Ref, pods: list[Pod], state: Health, view: View) -> Iterator[F
             "hosts": len(hosts),
             "within_seconds": within,
             "backends_ready": backends > 0 and ready * 10 >= backends * 8,
+            "by_itself": state.restarted > 0 or any(not is_ready(p) and _node_works(p, view) for p in pods),
         },
     )
