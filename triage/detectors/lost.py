@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from cluster.objects import EndpointSlice, HorizontalPodAutoscaler, Ingress, Node, Object, PersistentVolume, Pod, Ref
-from triage import roles
+from triage import quantity, roles
 from triage.finding import Evidence, Finding, Severity, SinceSource
 from triage.index import Index
 from triage.make import CLUSTER, field_evidence, make
@@ -50,7 +50,7 @@ def owners_missing(view: View, index: Index) -> Iterator[Finding]:
     missing = {
         uid: ref
         for uid, ref in index.population.missing_owners.items()
-        if ref.kind != "Pod" and (view.readable(ref.kind) or _gone(ref, view))
+        if ref.kind != "Pod" and (view.readable(ref.kind) or _gone(ref, view)) and not _unread(ref, view)
     }
     owners = sorted(set(missing.values()))
     if len(owners) < 3:
@@ -82,6 +82,16 @@ def owners_missing(view: View, index: Index) -> Iterator[Finding]:
         ],
         facts={"objects": len(children), "owners": len(owners), "kinds": kinds, "namespaces": len(namespaces)},
     )
+
+
+def _unread(ref: Ref, view: View) -> bool:
+    """A ReplicaSet that nobody shows although its Deployment is there: the controller makes such a one anew at once, under the same name.
+
+    So it was not lost: what we look at is a part of a cluster (a copy without them).
+    """
+    if ref.kind != "ReplicaSet" or view.store.get(*ref) is not None:
+        return False
+    return view.store.get("Deployment", ref.namespace, ref.name.rpartition("-")[0]) is not None
 
 
 def _collected(children: Iterable[Object]) -> datetime | None:
@@ -154,35 +164,50 @@ def _known(kind: str, view: View) -> bool:
 
 
 def made_anew(view: View, index: Index) -> Iterator[Finding]:
-    """kube-system is younger than nodes or other namespaces by more than an hour: it was lost, and the API server made it anew."""
+    """kube-system is younger than other objects by more than an hour: it was lost, and the API server made it anew.
+
+    Not where namespaces of applications or workloads are older too: what was deleted in etcd is a range of keys, and a range that takes
+    one namespace takes them all. Such a server started empty and was then filled with objects of another one (a restore, a copy).
+    """
     system = view.store.get("Namespace", "", "kube-system")
     created = system.metadata.creation_timestamp if system is not None else None
-    if created is None:
+    if created is None or _intact(created, view, ("Namespace", "Deployment", "DaemonSet", "StatefulSet", "ReplicaSet")):
         return
     older = 0
-    for kind in ("Node", "Namespace", "PersistentVolume", "CustomResourceDefinition", "ClusterRole"):
+    for kind in ("Node", "PersistentVolume", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "ConfigMap", "CronJob"):
         for row in view.store.rows(kind).values():
             birth = row.metadata.creation_timestamp
             older += birth is not None and created - birth > _MUCH_OLDER
     if not older:
         return
-    for kind in ("DaemonSet", "Deployment", "ConfigMap", "Secret", "Pod"):
-        for row in view.store.in_namespace(kind, "kube-system").values():
-            birth = row.metadata.creation_timestamp
-            if birth is not None and created - birth > _MUCH_OLDER:
-                return  # its contents are older than itself: written there by other means (a restore), nothing was lost
     ref = Ref("Namespace", "", "kube-system")
     yield make(
         "system-namespaces-recreated",
         CLUSTER,
-        f"kube-system was created at {created:%Y-%m-%d %H:%M} UTC, {older} objects are older: it was lost and made anew",
+        f"kube-system was created at {quantity.moment_text(created, view.now)}, {older} objects are older: it was lost and made anew",
         Severity.CRITICAL if view.now - created <= timedelta(days=1) else Severity.INFO,
         "a cluster's first namespace cannot be younger than its objects (critical within a day)",
         since=created,
         source=SinceSource.CREATION,
-        evidence=[field_evidence(ref, "metadata.creationTimestamp", created.isoformat(), created)],
+        evidence=[field_evidence(ref, "metadata.creationTimestamp", quantity.moment_text(created, view.now), created)],
         facts={"created": created.isoformat(), "older": older, "recent": view.now - created <= timedelta(days=1)},
     )
+
+
+def _intact(moment: datetime, view: View, kinds: Iterable[str]) -> bool:
+    """Whether objects of these kinds are there that are older than `moment` by more than an hour, other than the server's own."""
+    for kind in kinds:
+        for (_, name), row in view.store.rows(kind).items():
+            if kind == "Namespace" and name in _BY_SERVER:
+                continue
+            birth = row.metadata.creation_timestamp
+            if birth is not None and moment - birth > _MUCH_OLDER:
+                return True
+    return False
+
+
+_BY_SERVER = ("default", "kube-system", "kube-public", "kube-node-lease")
+"""Namespaces that an API server makes when they are missing."""
 
 
 def system_emptied(view: View, index: Index) -> Iterator[Finding]:
@@ -216,8 +241,8 @@ def system_emptied(view: View, index: Index) -> Iterator[Finding]:
     ]
     images = any("coredns" in name or "kube-proxy" in name for n in nodes for i in n.status.images for name in i.names)
     operators = view.store.count("CustomResourceDefinition") and not view.store.count("Deployment")
-    if not traces and not events and not maps and not images and not operators:
-        return
+    if not traces and not events and (_intact(view.now, view, ("Deployment", "DaemonSet")) or not (maps or images or operators)):
+        return  # the other namespaces have theirs: this distribution keeps its system workloads elsewhere, or nowhere
     yield make(
         "system-workloads-missing",
         CLUSTER,
