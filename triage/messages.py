@@ -345,6 +345,16 @@ def api_error(message: str) -> bool:
     return _API.search(message) is not None
 
 
+_RUNTIME_AWAY = re.compile(
+    r"code = (?:Unavailable|DeadlineExceeded)|connection refused|\.sock: |deadline exceeded|runtime is down", re.IGNORECASE
+)
+
+
+def runtime_away(message: str) -> bool:
+    """Whether a collection failed because the runtime did not answer, and not for want of anything to free."""
+    return bool(_RUNTIME_AWAY.search(message))
+
+
 _VICTIM = re.compile(r"victim process: ([^,\s]+)|Killed process \d+[,]? \(?([^\s),]+)", re.IGNORECASE)
 RUNTIMES = frozenset(
     {"dockerd", "docker", "containerd", "containerd-shim", "containerd-shim-runc-v2", "crio", "cri-o", "conmon", "docker-containerd"}

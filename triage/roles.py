@@ -14,6 +14,10 @@ from triage.images import parse
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "cloud-controller-manager")
 _SYSTEM = re.compile(r"^(kube-system|openshift-.*|.*-system|kube-.*)$")
 _CNI_PATHS = ("/etc/cni", "/opt/cni", "/etc/kubernetes/cni", "/home/kubernetes/bin", "/var/run/multus")
+_CNI_IMAGE = re.compile(
+    r"(^|/)(calico/node|cilium|flannel|kube-router|canal|weave-(kube|npc)|antrea-agent\S*|ovn-kube\S*|ovn-kubernetes|kindnetd|amazon-k8s-cni"
+    r"|azure-(cni|cns|npm)|netd|multus-cni)$"
+)
 _STORAGE_PATHS = ("/var/lib/kubelet/plugins", "/var/lib/kubelet/plugins_registry")
 _LOG_PATHS = ("/var/log", "/var/log/pods", "/var/log/containers", "/var/lib/docker/containers", "/var/lib/containerd/containers")
 _INGRESS_IMAGE = re.compile(r"ingress|skipper|traefik|contour|^kong|ambassador|emissary|gloo|^router$|haproxy-router")
@@ -88,6 +92,8 @@ def role(namespace: str, labels: dict[str, str], spec: PodSpec, owner_kind: str,
     paths = host_paths(spec)
     if owner_kind == "DaemonSet":
         if any(p.startswith(prefix) for p in paths for prefix in _CNI_PATHS):
+            return "cni"
+        if any(_CNI_IMAGE.search(parse(c.image).repository) for c in spec.containers):
             return "cni"
         if any("kube-proxy" in image for image in images) or ("/run/xtables.lock" in paths and spec.host_network):
             return "proxy"

@@ -119,7 +119,9 @@ def reclaim(node: Node, view: View) -> Iterator[Finding]:
     for event in view.events.about(ref_of(node)):
         if event.reason == "EvictionThresholdMet" and view.within(event.last, EDGE):
             by_resource.setdefault(event.message.rpartition("reclaim ")[2].strip() or "?", []).append(event)
-        elif event.reason == "FreeDiskSpaceFailed" or (event.reason in ("ImageGCFailed", "ContainerGCFailed") and event.count > 1):
+        elif event.reason == "FreeDiskSpaceFailed" or (
+            event.reason in ("ImageGCFailed", "ContainerGCFailed") and event.count > 1 and not messages.runtime_away(event.message)
+        ):
             # one failed collection at the start of a kubelet ("non-existent label docker-images") is usual
             failed.extend([event] if view.within(event.last, EDGE) else [])
     for resource, group in sorted(by_resource.items()):

@@ -10,7 +10,7 @@ from triage import messages, quantity
 from triage.finding import Evidence, Finding, Severity, SinceSource
 from triage.make import condition_evidence, event_evidence, field_evidence, make
 from triage.view import View, is_ready, statuses
-from triage.windows import EDGE, READY_GRACE, RECENT, SCHEDULE_GRACE, TERMINATION_GRACE, UNREADY_GRACE
+from triage.windows import EDGE, READY_GRACE, RECENT, SCALE_UP_GRACE, SCHEDULE_GRACE, TERMINATION_GRACE, UNREADY_GRACE
 
 _REJECTED = ("OutOf", "UnexpectedAdmissionError", "NodeAffinity", "InsufficientResource", "PodOSNotSupported", "TopologyAffinityError")
 _PLANNED = ("NodeShutdown", "Terminated", "Shutdown", "Preempting")
@@ -77,11 +77,19 @@ def unschedulable(pod: Pod, view: View) -> Iterator[Finding]:
     of = f" of {read.nodes} nodes" if read.nodes else ""
     evidence: list[Evidence] = [condition_evidence(ref, scheduled)]
     evidence.extend(event_evidence(e) for e in failed[-1:])
+    asked = [e for e in view.events_of(pod) if e.reason in _NODE_ASKED]
+    evidence.extend(event_evidence(e) for e in asked[-1:])
+    coming = bool(asked) and not view.older(max(since or asked[0].first, asked[0].first), SCALE_UP_GRACE)
     yield make(
-        "pod-unschedulable", ref, f"not scheduled: {counts}{of}", Severity.WARNING, "unschedulable for over 60 s",
+        "pod-unschedulable", ref, f"not scheduled: {counts}{of}" + (", a node for it was asked for" if coming else ""),
+        Severity.INFO if coming else Severity.WARNING, "unschedulable for over 60 s (10 min once an autoscaler adds a node for it)",
         since=since, source=SinceSource.CONDITION, evidence=evidence,
         facts={**view.pod_facts(pod), "cause": cause, "causes": causes, "nodes": read.nodes},
     )  # fmt: skip
+
+
+_NODE_ASKED = ("TriggeredScaleUp", "Nominated")
+"""Events of the cluster autoscaler and of Karpenter: they add a node for this pod."""
 
 
 def ended(pod: Pod, view: View) -> Iterator[Finding]:
@@ -153,7 +161,7 @@ def terminating(pod: Pod, view: View) -> Iterator[Finding]:
         since=until,
         source=SinceSource.STATUS,
         related=related,
-        evidence=[field_evidence(ref, "metadata.deletionTimestamp", until.isoformat(), until)],
+        evidence=[field_evidence(ref, "metadata.deletionTimestamp", quantity.moment_text(until, view.now, seconds=True), until)],
         facts={
             **view.pod_facts(pod),
             "seconds": int(late.total_seconds()),
