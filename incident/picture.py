@@ -11,7 +11,7 @@ from cluster.ladder import Hop
 from cluster.live import LiveCluster
 from incident.view import ApiView, HopView, Reach, SymptomView
 from runbooks.match import Match
-from triage.finding import Report, Symptom
+from triage.finding import Report, Severity, Symptom
 
 _REACH = {Health.UNKNOWN: Reach.CONNECTING, Health.REACHABLE: Reach.LIVE, Health.DEGRADED: Reach.DEGRADED, Health.UNREACHABLE: Reach.LOST}
 
@@ -62,4 +62,11 @@ class Ranking:
             views.append(known[1])
         present = {symptom.id for symptom in report.symptoms}
         self._known = {key: value for key, value in self._known.items() if key in present}
-        return tuple(views)
+        return tuple(sorted(views, key=_place))
+
+
+def _place(view: SymptomView) -> int:
+    """The order of the report stands; of what is only worth knowing, what fits a runbook comes before what fits none."""
+    if view.symptom.severity is not Severity.INFO:
+        return 0
+    return 1 if any(match.confident for match in view.matches) else 2

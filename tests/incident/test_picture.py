@@ -1,0 +1,27 @@
+"""In which order symptoms are shown."""
+
+from __future__ import annotations
+
+from incident.picture import Ranking
+from runbooks.match import Match
+from tests.incident.build import match, report, symptom
+from triage.finding import Report, Severity, Symptom
+
+
+def order(fitting: str, *given: Symptom) -> list[str]:
+    def matches(found: Symptom, _: Report) -> list[Match]:
+        return [match(confident=found.id == fitting)]
+
+    return [view.symptom.id for view in Ranking(matches).rank(report(*given), 1)]
+
+
+def test_of_what_is_only_worth_knowing_the_one_that_fits_a_runbook_leads() -> None:
+    cordoned, rollout = symptom("cordoned", Severity.INFO), symptom("rollout", Severity.INFO)
+    assert order("rollout", cordoned, rollout) == ["rollout", "cordoned"]
+    assert order("", cordoned, rollout) == ["cordoned", "rollout"]
+
+
+def test_what_is_worse_stays_first_and_in_the_order_of_the_report() -> None:
+    worst, next_, info = symptom("worst"), symptom("next", Severity.WARNING), symptom("info", Severity.INFO)
+    assert order("info", worst, next_, info) == ["worst", "next", "info"]
+    assert order("next", worst, next_, info) == ["worst", "next", "info"]
