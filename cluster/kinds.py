@@ -29,6 +29,10 @@ class Kind:
     """Comes in thousands: listed in pages also where the server streams lists. A stream sends each object by itself, and 10,000 of them
     cost the reader half as much again as 20 pages (measured over TLS: 1.25 s against 0.8 s of CPU, at 9 MB more memory)."""
 
+    poll: float = 0.0
+    """Seconds between two lists instead of a watch; 0 watches. For what only ever says "still here": 200 nodes renew 20 Leases a second, and
+    to hear of each costs as much as all else that a quiet cluster does to its watcher."""
+
     @property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
@@ -52,7 +56,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("ReplicaSet", "replicasets", "apps", "v1", k.ReplicaSet, 2, bulky=True),
     Kind("Service", "services", "", "v1", k.Service, 3),
     Kind("EndpointSlice", "endpointslices", "discovery.k8s.io", "v1", k.EndpointSlice, 3, bulky=True),
-    Kind("Lease", "leases", "coordination.k8s.io", "v1", k.Lease, 3),
+    Kind("Lease", "leases", "coordination.k8s.io", "v1", k.Lease, 3, poll=8.0),
     Kind("Job", "jobs", "batch", "v1", k.Job, 3, bulky=True),
     Kind("CronJob", "cronjobs", "batch", "v1", k.CronJob, 3),
     Kind("Secret", "secrets", "", "v1", k.PartialObject, 4, metadata_only=True, bulky=True),

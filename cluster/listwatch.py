@@ -158,6 +158,10 @@ class KindWatch:
                     async with self._turns:
                         await self._pages()
                     await asyncio.Event().wait()
+                elif self._kind.poll:
+                    while True:
+                        await self._whole({"resourceVersion": "0"}, None)
+                        await asyncio.sleep(self._kind.poll)
                 elif self._version:
                     await self._watch()
                 else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
@@ -70,7 +70,9 @@ class LiveCluster:
         self._pending: dict[tuple[str, Key], Change] = {}
         self._settled: dict[str, asyncio.Event] = {kind.name: asyncio.Event() for kind in self._kinds}
         self._stopping = asyncio.Event()
-        self._monitor = HealthMonitor(self.api, beat=beat, clock=clock, on_change=lambda _: self.changed.set(), on_back=self._reconnect)
+        self.stirred = True
+        """Whether health or freshness changed since the last `drain`."""
+        self._monitor = HealthMonitor(self.api, beat=beat, clock=clock, on_change=lambda _: self._note(()), on_back=self._reconnect)
 
     # -- reading
 
@@ -89,7 +91,12 @@ class LiveCluster:
     def drain(self) -> list[Change]:
         """What changed since the last call: one change an object, from its state then to its state now."""
         pending, self._pending = self._pending, {}
+        self.stirred = False
         return [change for change in pending.values() if change.old is not change.new]
+
+    def waiting(self) -> Iterable[Change]:
+        """What `drain` would give, left where it is."""
+        return self._pending.values()
 
     def loaded(self) -> bool:
         """Whether every kind has been listed, or has failed and said why."""
@@ -190,6 +197,7 @@ class LiveCluster:
 
     def _note(self, changes: Sequence[Change]) -> None:
         pending = self._pending
+        self.stirred = self.stirred or not changes
         for change in changes:
             key = (change.kind, change.key)
             before = pending.get(key)
@@ -217,7 +225,7 @@ class LiveCluster:
             state, reason = State.STALE, health.reason
         elif away and state in (State.LOADING, State.WAITING):
             reason = health.reason
-        elif state is State.LIVE:
+        elif state is State.LIVE and not kind.poll:
             # A watch pushes: while it is open and the heartbeat is answered, what is shown is what the server has.
             heard = max(heard, health.heard) if heard is not None and health.heard is not None else heard
             if not reason and parts[0].namespace:

@@ -317,11 +317,13 @@ class LiveInvestigation:
                 self._wake.set()
 
     async def _forward(self, changed: asyncio.Event) -> None:
-        """What the live state signals wakes the picture."""
+        """What the live state signals wakes the picture; mere signs of life wait for the next tick."""
         while True:
             await changed.wait()
             changed.clear()
-            self._wake.set()
+            live = self._live
+            if live is None or live.stirred or not live.loaded() or any(map(significant, live.waiting())):
+                self._wake.set()
             await asyncio.sleep(FRAME / 2)
 
     async def _keep_picture(self) -> None:

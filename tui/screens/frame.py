@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from tui.app import StanchApp
 
 
+FRESH = 0.8
+"""Seconds after which what was drawn has aged."""
+
+
 class Fixed(LinesView, can_focus=False):
     """Lines that are only read; as high as they need to be."""
 
@@ -40,6 +45,7 @@ class Frame(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._seconds: Timer | None = None
+        self._drawn = 0.0
         self._status_pane = Fixed(classes="status")
         self._banner_pane = Fixed(classes="banner")
         self._activity_pane = Fixed(classes="running")
@@ -76,13 +82,15 @@ class Frame(Screen[None]):
         """Show the picture in the panes; called for each new picture, each second, and when the screen is seen again."""
 
     def tick(self) -> None:
-        """A second has gone by: ages are drawn again."""
-        self.picture()
+        """A second has gone by: ages are drawn again, unless a new picture has just done that."""
+        if time.monotonic() - self._drawn >= FRESH:
+            self.picture()
 
     def picture(self) -> None:
         """A new picture, or a second has gone by."""
         if not self.is_attached or not self.size.width:
             return
+        self._drawn = time.monotonic()
         width, height = self.size
         self._status_pane.show_lines(status_lines(self.view, self.now, width, height))
         banner = banner_lines(self.view, self.now, width) if height >= 16 else []
