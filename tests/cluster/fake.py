@@ -114,7 +114,7 @@ class FakeCluster:
         await self.runner.setup()
         site = web.TCPSite(self.runner, "127.0.0.1", 0)
         await site.start()
-        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]  # it is there, or the test fails
         self.url = f"http://127.0.0.1:{self.port}"
         return self.url
 

@@ -39,7 +39,7 @@ def script(folder: Path, body: str, name: str = "login") -> Path:
 
 
 def plugin(path: Path | str, **fields: object) -> ExecPlugin:
-    return ExecPlugin(**{"command": str(path), "api_version": V1, **fields})  # type: ignore[arg-type]
+    return ExecPlugin(**{"command": str(path), "api_version": V1, **fields})  # type: ignore[arg-type]  # test data
 
 
 def granting(token: str, **status: str) -> str:

@@ -119,9 +119,9 @@ async def test_the_door_on_the_drill(drill: DrillServer, kubeconfig: Path) -> No
         door = Writer(live.api, Mode.WRITE, Purpose.ACTION)
         planned = await door.patch(path, {"spec": {"unschedulable": True}}, dry_run=True)
         assert planned["spec"]["unschedulable"] is True
-        assert not live.store.get("Node", "", node).spec.unschedulable  # type: ignore[union-attr]
+        assert not live.store.get("Node", "", node).spec.unschedulable  # type: ignore[union-attr]  # it is there, or the test fails
         await door.patch(path, {"spec": {"unschedulable": True}})
-        await until(lambda: live.store.get("Node", "", node).spec.unschedulable)  # type: ignore[union-attr]
+        await until(lambda: live.store.get("Node", "", node).spec.unschedulable)  # type: ignore[union-attr]  # it is there, or the test fails
         assert (await door.review("patch", "nodes"))[0] is True
         await door.patch(path, {"spec": {"unschedulable": None}})
 
@@ -134,6 +134,6 @@ async def test_readings(drill: DrillServer, kubeconfig: Path) -> None:
         assert found["metadata"]["name"] == name
         assert "managedFields" not in found["metadata"]
         assert (await server_version(live.api)).startswith("v1.")
-        await read_logs(live.api, namespace, name, live.store.get("Pod", namespace, name).spec.containers[0].name)  # type: ignore[union-attr]
+        await read_logs(live.api, namespace, name, live.store.get("Pod", namespace, name).spec.containers[0].name)  # type: ignore[union-attr]  # it is there, or the test fails
         answer = await Executor(live.api)(namespace, name, "", ["true"], 5)
         assert answer.ran or answer.error

@@ -68,14 +68,14 @@ async def kubelet() -> AsyncIterator[Kubelet]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    found.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[attr-defined, union-attr]
+    found.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[attr-defined, union-attr]  # aiohttp does not show its port
     yield found
     await runner.cleanup()
 
 
 @pytest.fixture
 async def execute(kubelet: Kubelet) -> AsyncIterator[Executor]:
-    api = Api(Access(kubelet.url, user=User("me", token="t")), limits=Limits(1, 1, 1, 1))  # type: ignore[attr-defined]
+    api = Api(Access(kubelet.url, user=User("me", token="t")), limits=Limits(1, 1, 1, 1))  # type: ignore[attr-defined]  # a private part, looked at on purpose
     yield Executor(api, cap=1_000)
     await api.aclose()
 

@@ -23,7 +23,7 @@ def text(body: bytes) -> object:
 
 
 async def test_logs(fake: FakeCluster, api: Api) -> None:
-    fake.answers.append(text(b"2026-11-21T03:00:00.123456789Z boom \x1b[31mred\nplain \x9d0;x\x07line\n2026-11-21T03:00:01Z \n"))  # type: ignore[arg-type]
+    fake.answers.append(text(b"2026-11-21T03:00:00.123456789Z boom \x1b[31mred\nplain \x9d0;x\x07line\n2026-11-21T03:00:01Z \n"))  # type: ignore[arg-type]  # test data
     logs = await read_logs(api, "shop", "web-1", "app", tail=3, previous=True, since_seconds=60)
     assert logs.lines == (
         LogLine(datetime(2026, 11, 21, 3, 0, 0, 123456, tzinfo=UTC), "boom red"),
@@ -38,7 +38,7 @@ async def test_logs(fake: FakeCluster, api: Api) -> None:
 
 
 async def test_logs_are_capped(fake: FakeCluster, api: Api) -> None:
-    fake.answers.append(text(b"x\n" * 100))  # type: ignore[arg-type]
+    fake.answers.append(text(b"x\n" * 100))  # type: ignore[arg-type]  # test data
     assert (await read_logs(api, "shop", "web-1", cap=50)).truncated
     assert fake.requests[-1].query["limitBytes"] == "50"
 
@@ -85,7 +85,7 @@ async def test_paths() -> None:
 
 
 async def test_pages_through_the_proxy(fake: FakeCluster, api: Api) -> None:
-    fake.answers.extend([text(b"a 1\n"), text(b"b 2\n")])  # type: ignore[list-item]
+    fake.answers.extend([text(b"a 1\n"), text(b"b 2\n")])  # type: ignore[list-item]  # test data
     assert await node_text(api, "node-1", "metrics/cadvisor") == ("a 1\n", False)
     assert await pod_text(api, "kube-system", "coredns-1", 9153, "metrics") == ("b 2\n", False)
     assert [request.path for request in fake.requests] == [

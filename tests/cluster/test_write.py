@@ -80,7 +80,7 @@ async def test_no_purpose_no_change(api: Api, sent: list[web.Request]) -> None:
     with pytest.raises(Refused, match="purpose is not known"):
         await Writer(api, Mode.WRITE).patch(NODE, {})
     with pytest.raises(Refused, match="purpose is not known"):
-        await Writer(api, Mode.WRITE, "action?").patch(NODE, {})  # type: ignore[arg-type]
+        await Writer(api, Mode.WRITE, "action?").patch(NODE, {})  # type: ignore[arg-type]  # test data
     assert len(sent) == 0
 
 

@@ -39,7 +39,7 @@ def test_a_removed_key_leaves_every_manager() -> None:
 
 def test_a_change_takes_the_field_over() -> None:
     before = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {"replicas": 2, "paused": False}}
-    before["metadata"]["managedFields"] = record_change(None, before, manager="argocd", operation="Update", at=AT)  # type: ignore[index]
+    before["metadata"]["managedFields"] = record_change(None, before, manager="argocd", operation="Update", at=AT)  # type: ignore[index]  # it is there, or the test fails
     after = {**before, "spec": {"replicas": 0, "paused": False}}
     entries = {e["manager"]: e["fieldsV1"] for e in record_change(before, after, manager="kubectl-scale", operation="Update", at=LATER)}
     assert entries == {"argocd": {"f:spec": {"f:paused": {}}}, "kubectl-scale": {"f:spec": {"f:replicas": {}}}}

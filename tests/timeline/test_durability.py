@@ -29,7 +29,7 @@ _KILLS = 12
 def _python(program: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program), *map(str, arguments)],
-        cwd=_ROOT, stdout=subprocess.PIPE, text=True, **options,  # type: ignore[call-overload]
+        cwd=_ROOT, stdout=subprocess.PIPE, text=True, **options,  # type: ignore[call-overload]  # options of a plain call
     )  # fmt: skip
 
 

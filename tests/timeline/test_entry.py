@@ -81,7 +81,7 @@ def test_times_are_utc_and_never_naive() -> None:
         (Draft(kind="probe-result"), "intent_id"),
         (Draft(kind="milestone", data={"name": "fixed"}), "one of started"),
         (Draft(kind="revision"), "supersedes"),
-        (Draft(kind="gossip"), "no kind"),  # type: ignore[arg-type]
+        (Draft(kind="gossip"), "no kind"),  # type: ignore[arg-type]  # test data
         (Draft(kind="note", occurred_at=AT, occurred_end=AT - timedelta(1)), "ends before"),
         (Draft(kind="note", occurred_at=datetime(2026, 1, 1)), "no zone"),  # noqa: DTZ001 - the case under test
     ],
@@ -94,7 +94,7 @@ def test_a_bad_draft_is_refused_with_a_sentence(draft: Draft, sentence: str) -> 
 def test_every_kind_can_be_recorded_and_read_back(journal: Journal) -> None:
     for kind in sorted(KINDS):
         data = {"intent_id": "i1", "name": "detected", "nested": {"n": [1, 2.5, None, True]}}
-        journal.append(Draft(kind=kind, text=f"a {kind}", supersedes="x", data=data))  # type: ignore[arg-type]
+        journal.append(Draft(kind=kind, text=f"a {kind}", supersedes="x", data=data))  # type: ignore[arg-type]  # test data
     assert {entry.kind for entry in journal.entries()} == KINDS
     assert journal.verify().ok
 
@@ -112,4 +112,4 @@ def test_what_json_cannot_hold_is_made_plain(journal: Journal) -> None:
     )
     assert entry.data == {"nan": "nan", "at": str(AT), "set": ["a", "b"], "bytes": "b'x'", "7": [1, 2], "lone": "\\ud800"}
     with pytest.raises(sqlite3.Error, match="append-only"):
-        journal._writer.call(lambda db: db.execute("UPDATE entry SET text = 'x'")).result()  # type: ignore[union-attr]
+        journal._writer.call(lambda db: db.execute("UPDATE entry SET text = 'x'")).result()  # type: ignore[union-attr]  # it is there, or the test fails

@@ -25,7 +25,7 @@ from timeline.redact import Redactor
 def test_an_import_is_the_same_record(journal: Journal, tmp_path: Path) -> None:
     tell(journal)
     for kind in sorted(KINDS):
-        journal.append(Draft(kind=kind, text=HOSTILE[0], supersedes="x", data={"intent_id": "z", "name": "mitigated"}))  # type: ignore[arg-type]
+        journal.append(Draft(kind=kind, text=HOSTILE[0], supersedes="x", data={"intent_id": "z", "name": "mitigated"}))  # type: ignore[arg-type]  # test data
     purged = journal.entries(kinds=["observation"])[0].evidence[0]
     journal.purge_evidence(purged, "asked for")
     text = to_jsonl(journal)
@@ -54,7 +54,7 @@ def test_an_import_is_the_same_record(journal: Journal, tmp_path: Path) -> None:
         (lambda lines: [re.sub(r'"content":"[^"]{8}', '"content":"AAAAAAAA', line) for line in lines], "does not have its hash"),
     ],
 )
-def test_a_damaged_export_is_refused_with_the_reason(journal: Journal, tmp_path: Path, change, words: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_export_is_refused_with_the_reason(journal: Journal, tmp_path: Path, change, words: str) -> None:  # type: ignore[no-untyped-def]  # test data of any type
     tell(journal)
     target = tmp_path / "copy.db"
     with pytest.raises(JournalError, match=words):

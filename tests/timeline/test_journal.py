@@ -65,7 +65,7 @@ def test_append_only_whatever_way_is_tried(journal: Journal) -> None:
         "UPDATE meta SET value = 'x'",
     ):
         with pytest.raises(sqlite3.IntegrityError, match=r"append-only|last one plus one|only be purged|written once"):
-            writer.call(lambda db, statement=statement: db.execute(statement)).result()  # type: ignore[misc]
+            writer.call(lambda db, statement=statement: db.execute(statement)).result()  # type: ignore[misc]  # bound now
     assert journal.verify().ok
     assert set(TRIGGERS) <= {row[0] for row in journal._reader.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
 
@@ -97,7 +97,7 @@ def test_revisions_change_the_view_and_nothing_else(journal: Journal) -> None:
     assert journal.verify().ok
 
 
-def _line(journal: Journal, identifier: str):  # type: ignore[no-untyped-def]
+def _line(journal: Journal, identifier: str):  # type: ignore[no-untyped-def]  # test data of any type
     return next(line for line in journal.latest() if line.entry.id == identifier)
 
 
@@ -160,7 +160,7 @@ def test_secrets_and_escapes_never_reach_the_disk(journal: Journal, new_journal:
         content = path.read_bytes()
         assert SECRET.encode() not in content
         assert b"\x1b]52" not in content
-    tokens = {entry.data["password"], journal.evidence(entry.evidence[0]).text.split(": ")[1]}  # type: ignore[union-attr]
+    tokens = {entry.data["password"], journal.evidence(entry.evidence[0]).text.split(": ")[1]}  # type: ignore[union-attr]  # it is there, or the test fails
     assert len(tokens) == 1
     other = new_journal().append(Draft(kind="note", data={"password": SECRET}))
     assert other.data["password"] not in tokens
@@ -195,7 +195,7 @@ def test_evidence_is_capped_deduplicated_and_can_be_purged(journal: Journal) -> 
     assert blob.text.rstrip().endswith("line 99999 of a long log")
     assert f"{len(log)} bytes were seen" in blob.text
     journal.purge_evidence(blob.sha256, "customer data")
-    assert journal.evidence(blob.sha256).content is None  # type: ignore[union-attr]
+    assert journal.evidence(blob.sha256).content is None  # type: ignore[union-attr]  # it is there, or the test fails
     verification = journal.verify()
     assert verification.ok
     assert verification.purged == 1

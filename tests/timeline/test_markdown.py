@@ -270,11 +270,11 @@ def test_merging_edge_cases() -> None:
     head = "<!-- stanch:draft/1 parts=summary -->\n"
     assert merge("no draft", [new], {}) is None
     windows = (head + wrap(old)).replace("\n", "\r\n")
-    assert "- b" in merge(windows, [new], {}).text  # type: ignore[union-attr]
+    assert "- b" in merge(windows, [new], {}).text  # type: ignore[union-attr]  # it is there, or the test fails
     unclosed = head + wrap(old).replace("<!-- /auto:summary -->\n", "")
-    assert merge(unclosed, [new], {}).text == unclosed  # type: ignore[union-attr]
+    assert merge(unclosed, [new], {}).text == unclosed  # type: ignore[union-attr]  # it is there, or the test fails
     twice = head + wrap(old) + wrap(old)
-    assert merge(twice, [new], {}).text == head + wrap(new) + wrap(old)  # type: ignore[union-attr]
+    assert merge(twice, [new], {}).text == head + wrap(new) + wrap(old)  # type: ignore[union-attr]  # it is there, or the test fails
     added = merge(head + wrap(old), [new, Region(id="record", content="x\n")], {"record": "## Record\n"})
     assert added is not None
     assert added.added == ("record",)

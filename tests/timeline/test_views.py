@@ -24,7 +24,7 @@ def _metric(journal: Journal, name: str) -> str:
 
 
 def _milestone(journal: Journal, name: str, at: datetime, **fields: object) -> None:
-    journal.append(Draft(kind="milestone", text=name, occurred_at=at, data={"name": name}, **fields))  # type: ignore[arg-type]
+    journal.append(Draft(kind="milestone", text=name, occurred_at=at, data={"name": name}, **fields))  # type: ignore[arg-type]  # test data
 
 
 def test_a_long_session_gives_a_short_draft(journal: Journal) -> None:
@@ -75,7 +75,7 @@ def test_milestones_out_of_order_are_warned_about(journal: Journal) -> None:
 
 def test_time_in_each_phase(journal: Journal) -> None:
     for minutes, phase in ((0, "detect"), (2, "diagnose"), (3, "diagnose"), (10, "mitigate"), (15, "diagnose"), (16, "verify")):
-        journal.append(Draft(kind="note", text=phase, occurred_at=START + timedelta(minutes=minutes), phase=phase))  # type: ignore[arg-type]
+        journal.append(Draft(kind="note", text=phase, occurred_at=START + timedelta(minutes=minutes), phase=phase))  # type: ignore[arg-type]  # test data
     assert phases(journal.latest()) == {"detect": 120, "diagnose": 540, "mitigate": 300, "verify": 0}
 
 

@@ -50,7 +50,7 @@ def test_status_writes_are_no_changes_and_key_names_are_read_without_values() ->
         managed("someone", ago(minutes=9), {"f:metadata": {"f:labels": {}}}),
     ])})  # fmt: skip
     assert changes(cluster, "workload-edited") == []
-    assert keys_of(row("Secret", secret).metadata) == {"user", "password"}  # type: ignore[arg-type]
+    assert keys_of(row("Secret", secret).metadata) == {"user", "password"}  # type: ignore[arg-type]  # test data
     assert [(c.manager, c.facts["keys"], c.facts["emptied"]) for c in changes(cluster, "secret-written")] == [("vault", 2, False)]
 
 
@@ -95,7 +95,7 @@ def test_what_can_only_be_seen_as_it_happens() -> None:
     engine = Triage(lambda: moment)
 
     def write(kind: str, *raw: object) -> None:
-        engine.update(store.apply(kind, [row(kind, r) for r in raw]), store)  # type: ignore[arg-type]
+        engine.update(store.apply(kind, [row(kind, r) for r in raw]), store)  # type: ignore[arg-type]  # test data
 
     node = {"metadata": {"name": "n1", "uid": "u", "resourceVersion": "1"}, "status": {"nodeInfo": {"bootID": "a", "kernelVersion": "5.1"}}}
     secret = {

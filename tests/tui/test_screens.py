@@ -139,7 +139,7 @@ async def test_enter_opens_the_runbook_and_runs_its_check() -> None:
         await until(pilot, lambda: "Stop the bleeding" in shown(app))
         assert "kubectl cordon node-2" in shown(app)
         app.walk.go_to("drift")
-        await until(pilot, lambda: "Does the network agent run the same image" in shown(app) and app.screen._steps.target == "drift")  # type: ignore[attr-defined]
+        await until(pilot, lambda: "Does the network agent run the same image" in shown(app) and app.screen._steps.target == "drift")  # type: ignore[attr-defined]  # a private part, looked at on purpose
         await pilot.press("enter")
         await until(pilot, lambda: "sha256:9fb2c7d0 on node-2" in shown(app))
         assert ("do", "drift") in fake.calls
@@ -300,7 +300,7 @@ async def test_views_are_painted_at_most_ten_times_a_second() -> None:
     async with screens() as (app, fake, _):
         painted = []
         original = app._paint
-        app._paint = lambda: (painted.append(1), original())[1]  # type: ignore[func-returns-value]
+        app._paint = lambda: (painted.append(1), original())[1]  # type: ignore[func-returns-value]  # counts and calls in one expression
         loop = asyncio.get_running_loop()
         start = loop.time()
         while loop.time() - start < 0.5:
@@ -377,7 +377,7 @@ async def test_asking_skipping_and_parameters() -> None:
         await until(pilot, lambda: "Type something" in shown(app))
         await pilot.press(*"done", "enter")
         await until(pilot, lambda: app.walk.run is not None and app.walk.run.outcomes["cordon"].state is StepState.SKIPPED)
-        await until(pilot, lambda: app.screen._steps.target == "move")  # type: ignore[attr-defined]
+        await until(pilot, lambda: app.screen._steps.target == "move")  # type: ignore[attr-defined]  # a private part, looked at on purpose
         await pilot.press("enter")
         await until(pilot, lambda: "what do you see?" in shown(app))
         await pilot.press("down", "enter")
