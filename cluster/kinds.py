@@ -30,8 +30,8 @@ class Kind:
     cost the reader half as much again as 20 pages (measured over TLS: 1.25 s against 0.8 s of CPU, at 9 MB more memory)."""
 
     poll: float = 0.0
-    """Seconds between two lists instead of a watch; 0 watches. For what only ever says "still here": 200 nodes renew 20 Leases a second, and
-    to hear of each costs as much as all else that a quiet cluster does to its watcher."""
+    """Seconds between two lists instead of a watch; 0 watches. For what only ever says "still here": 200 nodes renew 20 Leases a second,
+    and to hear of each costs as much as all else that a quiet cluster does to its watcher."""
 
     @property
     def api_version(self) -> str:
