@@ -26,9 +26,9 @@ class Kind:
     optional: bool = False
     field_selector: str = ""
     bulky: bool = False
-    """Comes in thousands: a first page, then all in one answer from the watch cache, also where the server streams lists. A stream sends each
-    object by itself: 10,000 pods over TLS cost the reader 1.25 s of CPU, in pages or in one answer 0.8 s. Pages come from etcd and cost the
-    server 1.8 s of CPU, the one answer 0.4 s (Kubernetes 1.34, measured)."""
+    """Comes in thousands: a first page, then all in one answer from the watch cache, also where the server streams lists. A stream sends
+    each object by itself: 10,000 pods over TLS cost the reader 1.25 s of CPU, in pages or in one answer 0.8 s. Pages come from etcd and
+    cost the server 1.8 s of CPU, the one answer 0.4 s (Kubernetes 1.34, measured)."""
 
     poll: float = 0.0
     """Seconds between two lists instead of a watch; 0 watches. For what only ever says "still here": 200 nodes renew 20 Leases a second,
