@@ -76,7 +76,9 @@ class StanchApp(App[int]):
         starting: Awaitable[None] | None = None,
     ) -> None:
         """`starting`: the start of the investigation, when it is under way already."""
-        super().__init__()
+        plain = bool(environment.get("NO_COLOR"))
+        # Said from the beginning: told later, Textual would turn the terminal's own colours into grey ones, which are black on black.
+        super().__init__(ansi_color=True if plain else None)
         self.investigation = investigation
         self.clock = clock
         self.view: View = investigation.view
@@ -84,7 +86,7 @@ class StanchApp(App[int]):
         self._unsubscribe: Callable[[], None] = lambda: None
         self._next_paint: Timer | None = None
         self._pending = False
-        if environment.get("NO_COLOR"):
+        if plain:
             self.theme = "ansi-dark"
 
     @cached_property
