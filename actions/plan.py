@@ -91,6 +91,8 @@ class ActionPlan:
     preconditions: tuple[Precondition, ...] = ()
     blast: Blast = Blast()
     undo: Change | None = None
+    undo_action: str = ""
+    """Name of the action that takes this one back with the same arguments, through the gate like any other; "" where there is none."""
     dry_run: str = ""
     dry_run_ok: bool | None = None
     expected: Expected | None = None

@@ -54,6 +54,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("go_to_step", "b", "from here", "Go on from the chosen step: back, again, or ahead. Nothing is undone.", "runbook"),
     Action("parameters", "e", "parameters", "See and change what the steps are run with (namespace, node, …).", "runbook"),
     Action("read", "v", "read", "Read the whole runbook, with its story.", "runbook"),
+    Action("undo_step", "u", "undo", "Take the change of the chosen step back: shown exactly and asked for like every change.", "runbook"),
     Action("stop", "x", "stop", "Stop what runs; what it created is removed.", "runbook"),
     Action("choose_runbook", "c", "others", "Choose another runbook from the whole catalogue.", "runbook"),
     # objects

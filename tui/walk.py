@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.worker import Worker
 
-from actions.plan import ActionResult
+from actions.plan import ActionPlan, ActionResult
 from incident.runs import RunView, StepState
 from probes.result import ProbeResult
 from runbooks.model import Step, StepKind
@@ -77,6 +77,15 @@ class Walk:
                 self._begin(step, self._action(step))
             case StepKind.ASK:
                 self._begin(step, self._ask(step))
+
+    def undo(self, step: Step) -> None:
+        """Take the change of a step back, through the gate."""
+        if self.running:
+            self._app.tell(f"{self.running} is still running; x stops it.", "warning")
+        elif step.kind is not StepKind.ACTION:
+            self._app.tell("Only a step that changes the cluster can be taken back.")
+        else:
+            self._begin(step, self._undo(step))
 
     def do_checks(self, step: Step) -> None:
         """Run the read-only checks of the step's section one after the other; then stand where the first abnormal answer leads."""
@@ -190,11 +199,24 @@ class Walk:
         self._reload()
 
     async def _action(self, step: Step) -> None:
-        from tui.screens.plans import GateDialog
-
         run = self._required()
         self._runs(step)
-        plan = await self._app.investigation.plan_action(step.uses, arguments(step, self.values()), run.id, step.id)
+        await self._through_gate(
+            run, step, await self._app.investigation.plan_action(step.uses, arguments(step, self.values()), run.id, step.id)
+        )
+
+    async def _undo(self, step: Step) -> None:
+        run = self._required()
+        self._runs(step)
+        done = await self._app.investigation.plan_action(step.uses, arguments(step, self.values()))
+        if not done.undo_action:
+            self._app.tell(f"Nothing here takes {step.uses} back; the step says: {step.undo or 'no undo is known'}", "warning")
+            return
+        await self._through_gate(run, step, await self._app.investigation.plan_action(done.undo_action, done.arguments))
+
+    async def _through_gate(self, run: RunView, step: Step, plan: ActionPlan) -> None:
+        from tui.screens.plans import GateDialog
+
         typed = await self._app.push_screen_wait(GateDialog(plan, self._app.view))
         if not typed:
             self._app.investigation.decline_action(plan, "answered no")

@@ -386,15 +386,15 @@ class FakeInvestigation:
         change = ActionChange(
             "PATCH",
             f"/api/v1/nodes/{node}",
-            {"spec": {"unschedulable": True}},
+            {"spec": {"unschedulable": name == "cordon"}},
             "application/merge-patch+json",
-            f"kubectl cordon {node}",
-            "spec.unschedulable: false -> true",
+            f"kubectl {name} {node}",
+            "spec.unschedulable: false -> true" if name == "cordon" else "spec.unschedulable: true -> false",
         )
         undo = replace(change, kubectl=f"kubectl uncordon {node}", summary="spec.unschedulable: true -> false")
         return ActionPlan(
             name,
-            {"run": run_id, "step": step_id},
+            {"node": node, "run": run_id, "step": step_id},
             Ref("Node", "", node),
             change,
             "prod-eu1",
@@ -406,22 +406,26 @@ class FakeInvestigation:
             preconditions=(Precondition("another node has room?", True, "7 nodes, 41 % memory asked for"),),
             blast=Blast((f"No new pods on {node}; its 8 running pods stay.", "8 of 9 nodes still take pods."), ()),
             undo=undo,
+            undo_action="uncordon" if name == "cordon" else "cordon",
             dry_run="node would be patched",
             dry_run_ok=True,
             production=True,
         )
 
     async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
-        self.calls.append(("action", typed))
-        self._finish(
-            plan.arguments["run"],
-            plan.arguments["step"],
-            StepState.DONE,
-            "spec.unschedulable is true",
-            "no new pods land on node-2",
-            "move",
+        self.calls.append((plan.action, typed))
+        if plan.arguments["run"]:
+            self._finish(
+                plan.arguments["run"],
+                plan.arguments["step"],
+                StepState.DONE,
+                "spec.unschedulable is true",
+                "no new pods land on node-2",
+                "move",
+            )
+        return ActionResult(
+            plan, Outcome.DONE, f"node-2 is {plan.action}ed", self.clock(), 0.2, "seen in the cluster after 0.2 s", plan.undo
         )
-        return ActionResult(plan, Outcome.DONE, "node-2 is cordoned", self.clock(), 0.2, "seen in the cluster after 0.2 s", plan.undo)
 
     def decline_action(self, plan: ActionPlan, reason: str) -> None:
         self.calls.append(("declined", reason))

@@ -173,14 +173,36 @@ async def test_the_gate_wants_the_word_and_says_no_by_default() -> None:
             await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
             await pilot.press(*keys)
             await until(pilot, lambda: not app.walk.running)
-        assert [call for call in fake.calls if call[0] == "action"] == []
+        assert [call for call in fake.calls if call[0] == "cordon"] == []
         assert len([call for call in fake.calls if call[0] == "declined"]) == 2
         await pilot.press("enter")
         await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
         await pilot.press(*"node-3", "enter")
         await until(pilot, lambda: "That is not it" in shown(app))
         await pilot.press(*["backspace"] * 1, "2", "enter")
-        await until(pilot, lambda: ("action", "node-2") in fake.calls)
+        await until(pilot, lambda: ("cordon", "node-2") in fake.calls)
+
+
+async def test_a_change_is_taken_back_through_the_gate() -> None:
+    async with screens(size=WIDE, write=True) as (app, fake, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
+        await pilot.press(*"node-2", "enter")
+        await until(pilot, lambda: ("cordon", "node-2") in fake.calls and not app.walk.running)
+        app.screen._steps.move_to("cordon")  # type: ignore[attr-defined]  # a private part, looked at on purpose
+        await until(pilot, lambda: "kubectl uncordon node-2  u takes it back" in shown(app))
+        await pilot.press("u")
+        await until(pilot, lambda: "spec.unschedulable: true -> false" in shown(app) and "type node-2" in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.walk.running)
+        assert ("uncordon", "node-2") not in fake.calls
+        await pilot.press("u")
+        await until(pilot, lambda: "type node-2" in shown(app))
+        await pilot.press(*"node-2", "enter")
+        await until(pilot, lambda: "node-2 is uncordoned" in shown(app))
+        assert ("uncordon", "node-2") in fake.calls
 
 
 async def test_read_only_shows_the_change_and_refuses_it() -> None:
@@ -191,7 +213,7 @@ async def test_read_only_shows_the_change_and_refuses_it() -> None:
         await until(pilot, lambda: "This session is read-only" in shown(app))
         await pilot.press("enter", "escape")
         await until(pilot, lambda: not app.walk.running)
-        assert not any(name == "action" for name, _ in fake.calls)
+        assert not any(name == "cordon" for name, _ in fake.calls)
 
 
 @pytest.mark.parametrize("scene", ["story", "offline", "lost"])

@@ -181,7 +181,7 @@ def _result(result: ProbeResult | ActionResult, width: int) -> list[Line]:
     if result.observed:
         lines += paragraphs(result.observed, width - 2, "plain", 1)
     if result.undo is not None:
-        lines += wrap(line((" undo  ", "muted"), result.undo.kubectl), width, 7)
+        lines += wrap(line((" undo  ", "muted"), result.undo.kubectl, ("  u", "key"), " takes it back"), width, 7)
     return lines
 
 

@@ -131,6 +131,10 @@ class RunbookScreen(Frame):
         if run is not None:
             self._steps.move_to(run.current)
 
+    def action_undo_step(self) -> None:
+        if self.chosen is not None:
+            self.stanch.walk.undo(self.chosen)
+
     def action_stop(self) -> None:
         self.stanch.walk.stop()
 
