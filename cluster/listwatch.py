@@ -13,9 +13,8 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
-from cluster.decode import KindDecoder, Known, Page, WatchEvent
+from cluster.decode import KindDecoder, Known, WatchEvent
 from cluster.errors import (
     ClusterError,
     Expired,
@@ -30,36 +29,13 @@ from cluster.errors import (
 )
 from cluster.freshness import State
 from cluster.kinds import Kind
+from cluster.listing import Listing, Offer
 from cluster.objects import Object
 from cluster.pace import Pace
-from cluster.pages import PageTask
 from cluster.sharing import Sharing
 from cluster.sink import Sink
-from cluster.split import ListSplitter
 from cluster.store import Key
-from cluster.transport import JSON, PARTIAL, PARTIAL_LIST, Api
-
-WHOLE = 50_000
-"""Objects that are asked for in one answer at most: an old server holds all of it in memory at once."""
-SLICE = 150
-"""Objects of a page that are cleaned and applied before others get a turn."""
-
-
-@dataclass(slots=True)
-class Offer:
-    """What this server offers, learnt once and shared by all kinds: streaming lists (None: not tried yet)."""
-
-    streaming: bool | None = None
-    whole: bool = True
-    """All objects of a kind in one answer that is not older than a given version."""
-    doubts: int = 0
-
-    def doubt(self) -> None:
-        """A streamed list did not come to its end in time; the second time it is taken for a server that ignores the parameter."""
-        self.doubts += 1
-        if self.doubts > 1:
-            self.streaming = False
-
+from cluster.transport import JSON, PARTIAL, Api
 
 Pause = Callable[[float], Awaitable[None]]
 """Waits so many seconds, or less when the server has come back meanwhile."""
@@ -99,6 +75,9 @@ class KindWatch:
         self._turns = turns
         self._chance = chance
         self._decoder = KindDecoder(kind, sharing, known)
+        self._listing = Listing(
+            api, kind, self._path, f"list {self._what}", sink, self._decoder, self._offer, self._pace, hurried=turns is not None
+        )
         self._version = ""
         self._restarts = 0
         self._store_fails = False
@@ -156,11 +135,11 @@ class KindWatch:
                 self._scope = scope
                 if self._turns is not None:
                     async with self._turns:
-                        await self._pages()
+                        self._finish_list(await self._listing.pages())
                     await asyncio.Event().wait()
                 elif self._kind.poll:
                     while True:
-                        await self._whole({"resourceVersion": "0"}, None)
+                        self._finish_list(await self._listing.whole({"resourceVersion": "0"}))
                         await asyncio.sleep(self._kind.poll)
                 elif self._version:
                     await self._watch()
@@ -184,9 +163,9 @@ class KindWatch:
             except _NotStreaming:
                 self._offer.doubt()
         if self._store_fails or self._restarts >= 3:  # pages that expire faster than they can be read: all at once does not expire
-            await self._whole({"resourceVersion": "0"}, None)
-            return
-        await self._pages()
+            self._finish_list(await self._listing.whole({"resourceVersion": "0"}))
+        else:
+            self._finish_list(await self._listing.pages())
 
     async def _stream(self) -> None:
         """A watch that begins with all objects; goes on as the watch."""
@@ -218,110 +197,6 @@ class KindWatch:
 
     def _initial(self, events: list[WatchEvent]) -> None:
         self._sink.objects([event.object for event in events if event.object is not None], None)
-
-    async def _pages(self) -> None:
-        """Pages in order; the next is asked for as soon as this one's continue token has come in."""
-        self._sink.listing()
-        token, version = "", ""
-        first = self._kind.bulky and self._offer.whole
-        task = self._page_task("")
-        try:
-            while True:
-                token = await task.token
-                following = self._page_task(token) if token and not first else None
-                try:
-                    body = await task.body
-                except BaseException:
-                    if following is not None:
-                        following.cancel()
-                    raise
-                page = self._decode_page(body)
-                version = page.meta.resource_version or version
-                self._sink.faulty(page.faulty)
-                await self._hand_on(page, page.meta.remaining_item_count if page.meta.continue_ else 0)
-                if first and page.meta.continue_ and await self._rest(page):
-                    return
-                first = False
-                if page.meta.continue_ and following is None:
-                    following = self._page_task(page.meta.continue_)
-                if following is None:
-                    break
-                task = following
-        finally:
-            task.cancel()
-        self._finish_list(version)
-
-    async def _rest(self, first: Page) -> bool:
-        """After a first page: all of it in one answer, at least as new as that page. False when it is too many for that."""
-        behind = first.meta.remaining_item_count
-        if behind is None or behind > WHOLE or not first.meta.resource_version:
-            return False
-        if self._turns is None:
-            await asyncio.sleep(self._pace.breath)
-        try:
-            await self._whole(
-                {"resourceVersion": first.meta.resource_version, "resourceVersionMatch": "NotOlderThan"}, len(first.objects) + behind
-            )
-        except (Invalid, ServerError):
-            self._offer.whole = False  # older than the parameter, or its cache lags behind
-            await self._pages()
-        return True
-
-    async def _whole(self, parameters: dict[str, str], expected: int | None) -> None:
-        """All objects in one answer, decoded while it comes in. `expected` is about how many they will be."""
-        loop, limit, what = asyncio.get_running_loop(), self._pace.answer, f"list {self._what}"
-        splitter, count = ListSplitter(self._decoder), 0
-        accept = PARTIAL_LIST if self._kind.metadata_only else JSON
-        if self._kind.field_selector:
-            parameters["fieldSelector"] = self._kind.field_selector
-
-        async def take(page: Page) -> None:
-            nonlocal count
-            count += len(page.objects)
-            self._sink.faulty(page.faulty)
-            await self._hand_on(page, None if expected is None else max(0, expected - count))
-
-        self._sink.listing()
-        try:
-            async with (
-                asyncio.timeout(limit) as guard,
-                self._api.open(self._path, parameters, accept=accept, what=what, read=limit, compress=True) as response,
-                contextlib.aclosing(response.chunks()) as chunks,
-            ):
-                async for chunk in chunks:
-                    guard.reschedule(loop.time() + limit)
-                    for page in splitter.feed(chunk):
-                        await take(page)
-            await take(splitter.finish())
-        except TimeoutError as error:
-            raise Unreachable(f"{what}: no answer within {limit:g} s; the server is slow or frozen.") from error
-        except ValueError as error:
-            raise Unreachable(f"{what}: the answer is not a list; something in front of the API server answers.") from error
-        self._finish_list(splitter.meta.resource_version)
-
-    async def _hand_on(self, page: Page, after: int | None) -> None:
-        """A page into the sink, in slices that do not hold the loop for more than a few milliseconds; `after` objects come behind it."""
-        for start in range(0, max(1, len(page.objects)), SLICE):
-            part = self._decoder.finish(page.objects[start : start + SLICE])
-            behind = max(0, len(page.objects) - start - SLICE)
-            self._sink.objects(part, None if after is None else after + behind)
-            await asyncio.sleep(0)
-
-    def _decode_page(self, body: bytes) -> Page:
-        try:
-            return self._decoder.page(body)
-        except ValueError as error:
-            raise Unreachable(f"list {self._what}: the answer is not a list; something in front of the API server answers.") from error
-
-    def _page_task(self, token: str) -> PageTask:
-        first = self._kind.bulky and self._offer.whole and not token
-        parameters: dict[str, str] = {"limit": str(self._pace.first_page if first else self._pace.page)}
-        if token:
-            parameters["continue"] = token
-        if self._kind.field_selector:
-            parameters["fieldSelector"] = self._kind.field_selector
-        accept = PARTIAL_LIST if self._kind.metadata_only else JSON
-        return PageTask(self._api, self._path, parameters, accept, f"list {self._what}", self._pace)
 
     def _finish_list(self, version: str) -> None:
         self._version = version

@@ -17,7 +17,8 @@ from cluster.errors import Forbidden
 from cluster.freshness import Freshness, State
 from cluster.health import ApiHealth, Beat, HealthMonitor, Reach
 from cluster.kinds import KINDS, Kind
-from cluster.listwatch import KindWatch, Offer
+from cluster.listing import Offer
+from cluster.listwatch import KindWatch
 from cluster.pace import Pace
 from cluster.part import Part
 from cluster.sharing import Sharing

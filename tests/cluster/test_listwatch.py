@@ -176,6 +176,19 @@ async def test_when_the_store_behind_the_server_fails_its_cache_is_read(fake: Fa
     assert asked(fake) == [{"limit": "2"}, {"resourceVersion": "0"}]
 
 
+async def test_an_empty_document_is_no_empty_cluster(fake: FakeCluster, api: Api) -> None:
+    await fake.put("a")
+
+    async def empty(_: web.Request) -> web.StreamResponse:
+        return web.json_response({})
+
+    fake.answers.append(empty)
+    async with bulky(api) as live:
+        await until(lambda: "not a list" in live.freshness()["Pod"].reason)
+        assert pods(live) is State.WAITING
+        await until(lambda: pods(live) is State.LIVE)
+
+
 async def test_for_a_single_answer_nothing_is_watched(fake: FakeCluster, api: Api) -> None:
     for number in range(9):
         await fake.put(f"pod-{number}")
