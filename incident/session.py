@@ -14,12 +14,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cluster.errors import ClusterError
-from cluster.freshness import State
 from cluster.objects import Ref
 from cluster.store import Change, Store
+from incident.look import Look, differs
 from incident.options import Options
-from incident.pacing import Pacing
-from incident.view import Activity, ApiView, Reach, RecordView, SymptomView, View, nothing_readable
+from incident.view import Activity, ApiView, Reach, RecordView, View
 from triage.significance import significant
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from runbooks.match import Match
     from runbooks.model import Runbook
     from timeline.entry import Entry
-    from triage.finding import Report
 
 FRAME = 0.1
 """Seconds between two pictures at the least."""
@@ -49,8 +47,6 @@ DRAWN = 0.1
 """Seconds in which what was found first is drawn."""
 RECONNECT = 5.0
 """Seconds after which a kubeconfig that could not be read is tried again."""
-SLICE = 0.008
-"""Seconds for which triage may hold the loop at once."""
 RELOAD = 5.0
 """Seconds between two looks whether a runbook was edited."""
 STOP_LIMIT = 10.0
@@ -71,16 +67,12 @@ class LiveInvestigation:
         self._live: LiveCluster | None = None
         self._empty_store = Store()
         self._wake = asyncio.Event()
-        self._found = asyncio.Event()
-        self._pacing = Pacing(whole=options.once)
-        self._ranked = False
+        self._look = Look(clock, once=options.once)
         self._retry = asyncio.Event()
         self._stopping = False
         self._version = 0
         self._problem = ""
         self._access: Access | None = None
-        self._report: Report | None = None
-        self._symptoms: tuple[SymptomView, ...] = ()
         self._activities: dict[str, Activity] = {}
         self._view = self._compose()
 
@@ -144,13 +136,13 @@ class LiveInvestigation:
 
     def match_words(self, text: str) -> Sequence[Match]:
         parts = self._parts
-        return parts.matcher.match(text, self._report) if parts is not None and parts.ranking is not None else ()
+        return parts.matcher.match(text, self._look.report) if parts is not None and parts.ranking is not None else ()
 
     def runbooks(self) -> Sequence[Runbook]:
         return self._parts.library.runbooks if self._parts is not None else ()
 
     def open_run(self, runbook_id: str, symptom_id: str = "") -> RunView:
-        symptom = next((view.symptom for view in self._symptoms if view.symptom.id == symptom_id), None)
+        symptom = next((view.symptom for view in self._look.symptoms if view.symptom.id == symptom_id), None)
         return self._ready().walking.open(runbook_id, symptom)
 
     def set_parameter(self, run_id: str, name: str, value: str) -> RunView:
@@ -270,7 +262,7 @@ class LiveInvestigation:
             self._retry.clear()
         self._problem = ""
         access = self._access
-        self._live = parts.watch(access, on_loaded=_freeze)
+        self._live = parts.watch(access, on_loaded=_nothing if self.options.once else _freeze)
         self._live.changed.set()
         self._spawn(self._live.run(), "live")
         await asyncio.to_thread(lambda: parts.engine)  # 0.1 s of imports, while the first answers are on their way
@@ -284,7 +276,7 @@ class LiveInvestigation:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_LOOK):
-                await self._found.wait()
+                await self._look.found.wait()
                 await asyncio.sleep(DRAWN)
 
     async def _settle_in(self, access: Access) -> None:
@@ -303,7 +295,7 @@ class LiveInvestigation:
         parts = self._ready()
         await self._first_look()
         await asyncio.to_thread(parts.load_runbooks)
-        self._pacing.hurry()
+        self._look.hurry()
         self._wake.set()
         if self.options.record:
             # A session in which somebody will type and walk; a single answer is given before this would be of use.
@@ -335,78 +327,22 @@ class LiveInvestigation:
                     await self._wake.wait()
             self._wake.clear()
             began = time.monotonic()
-            changes = self._live.drain() if self._live is not None else []
-            news = any(map(significant, changes))
-            if changes:
-                self._ready().engine.update(changes, self.store)
-                for listener in list(self._row_listeners):
+            if self._live is not None:
+                changes = self._live.drain()
+                for listener in list(self._row_listeners) if changes else ():
                     listener(changes)
-            if (
-                self._live is not None
-                and self._heard(self._live)
-                and self._pacing.is_due(began, news=news, loaded=self._is_whole(self._live))
-            ):
-                took = await self._settle(self._live)
-                asked = time.monotonic()
-                self._make_report(self._live)
-                self._pacing.made(began, took + time.monotonic() - asked, found=self._found.is_set())
+                await self._look.take(self._ready(), self._live, changes)
             view = self._compose()
             if self._live is not None:
                 for draft in self._ready().observer.reach(view.api):
                     self._ready().record.append(draft)
-            if began - shown >= TICK or self._differs(view):
+            if began - shown >= TICK or differs(view, self._view):
                 shown = began
                 self._view = view
                 for view_listener in list(self._listeners):
                     view_listener(view)
-            frame = FRAME if self._found.is_set() else FIRST_FRAME
+            frame = FRAME if self._look.found.is_set() else FIRST_FRAME
             await asyncio.sleep(max(0.0, frame - (time.monotonic() - began)))
-
-    def _heard(self, live: LiveCluster) -> bool:
-        """Whether there is anything to report on yet."""
-        kinds = live.freshness().values()
-        return self._report is not None or any(kind.heard is not None or kind.count for kind in kinds) or nothing_readable(kinds)
-
-    def _is_whole(self, live: LiveCluster) -> bool:
-        """Whether everything has been read; for a single answer the runbooks too, since a report without them would only be made again."""
-        return live.loaded() and (not self.options.once or self._ready().ranking is not None)
-
-    async def _settle(self, live: LiveCluster) -> float:
-        """Look at what changed in slices, so that a key never waits for a flood of changes; returns the seconds of work."""
-        engine, worked = self._ready().engine, 0.0
-        while True:
-            began = time.monotonic()
-            done = engine.settle(self._clock(), live.store, live.freshness(), SLICE)
-            worked += time.monotonic() - began
-            if done:
-                return worked
-            await asyncio.sleep(0)
-
-    def _differs(self, view: View) -> bool:
-        """Whether something besides times and counts of what is read is other than in the picture that is shown."""
-        shown = self._view
-        return (
-            any(new is not old for new, old in zip(view.symptoms, shown.symptoms, strict=False))
-            or len(view.symptoms) != len(shown.symptoms)
-            or (view.report is None) != (shown.report is None)
-            or (view.api.reach, view.api.reason, view.api.hops) != (shown.api.reach, shown.api.reason, shown.api.hops)
-            or [kind.state for kind in view.kinds] != [kind.state for kind in shown.kinds]
-            or any(kind.state is State.LOADING for kind in view.kinds)
-            or (view.record, view.activities, view.problem, view.ranked) != (shown.record, shown.activities, shown.problem, shown.ranked)
-        )
-
-    def _make_report(self, live: LiveCluster) -> None:
-        parts = self._ready()
-        now = self._clock()
-        self._report = parts.engine.report(now, live.store, live.freshness(), parts.measured())
-        self._symptoms = parts.rank(self._report)
-        self._ranked = parts.ranking is not None
-        if self._symptoms or live.loaded():
-            self._found.set()
-        if live.loaded() and self._ranked:
-            # Before that, what is missing may only not have been read yet: nothing of it belongs into the record.
-            for draft in parts.observer.observe(self._report, self._symptoms, now):
-                parts.record.append(draft)
 
     def _api_view(self) -> ApiView:
         if self._live is None:
@@ -428,13 +364,16 @@ class LiveInvestigation:
             namespaces=self.options.namespaces,
             api=self._api_view(),
             kinds=tuple(live.freshness().values()) if live is not None else (),
-            report=self._report,
-            symptoms=self._symptoms,
+            report=self._look.report,
+            symptoms=self._look.symptoms,
             record=parts.record.view() if parts is not None else RecordView("", 0, "none", "not opened yet"),
             activities=tuple(self._activities.values()),
             problem=self._problem,
-            ranked=self._ranked,
+            ranked=self._look.ranked,
         )
+
+
+def _nothing() -> None: ...
 
 
 def _freeze() -> None:

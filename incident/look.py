@@ -1,0 +1,96 @@
+"""The look at the cluster behind a picture: changes taken, findings settled, and a report when one is worth making."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cluster.freshness import State
+from incident.pacing import Pacing
+from incident.view import SymptomView, View, nothing_readable
+from triage.significance import significant
+
+if TYPE_CHECKING:
+    from cluster.live import LiveCluster
+    from cluster.store import Change
+    from incident.parts import Parts
+    from triage.finding import Report
+
+SLICE = 0.008
+"""Seconds for which triage may hold the loop at once."""
+
+
+class Look:
+    """What was found so far. `once`: nobody looks before everything has been read."""
+
+    def __init__(self, clock: Callable[[], datetime], *, once: bool = False) -> None:
+        self.report: Report | None = None
+        self.symptoms: tuple[SymptomView, ...] = ()
+        self.ranked = False
+        self.found = asyncio.Event()
+        """Set when there is a symptom to show, or everything has been read and there is none."""
+        self._clock = clock
+        self._once = once
+        self._pacing = Pacing(whole=once)
+
+    def hurry(self) -> None:
+        """Something outside the cluster changed what a report says: make the next one at once."""
+        self._pacing.hurry()
+
+    async def take(self, parts: Parts, live: LiveCluster, changes: Sequence[Change]) -> None:
+        """Take `changes`, and report when that is due."""
+        began = time.monotonic()
+        if changes:
+            parts.engine.update(changes, live.store)
+        # For a single answer the runbooks belong to the whole: a report without them would only be made again.
+        whole = live.loaded() and (not self._once or parts.ranking is not None)
+        if not self._heard(live) or not self._pacing.is_due(began, news=any(map(significant, changes)), loaded=whole):
+            return
+        took = await self._settle(parts, live)
+        asked = time.monotonic()
+        self._make_report(parts, live)
+        self._pacing.made(began, took + time.monotonic() - asked, found=self.found.is_set())
+
+    def _heard(self, live: LiveCluster) -> bool:
+        """Whether there is anything to report on yet."""
+        kinds = live.freshness().values()
+        return self.report is not None or any(kind.heard is not None or kind.count for kind in kinds) or nothing_readable(kinds)
+
+    async def _settle(self, parts: Parts, live: LiveCluster) -> float:
+        """Look at what changed in slices, so that a key never waits for a flood of changes; returns the seconds of work."""
+        worked = 0.0
+        while True:
+            began = time.monotonic()
+            done = parts.engine.settle(self._clock(), live.store, live.freshness(), SLICE)
+            worked += time.monotonic() - began
+            if done:
+                return worked
+            await asyncio.sleep(0)
+
+    def _make_report(self, parts: Parts, live: LiveCluster) -> None:
+        now = self._clock()
+        self.report = parts.engine.report(now, live.store, live.freshness(), parts.measured())
+        self.symptoms = parts.rank(self.report)
+        self.ranked = parts.ranking is not None
+        if self.symptoms or live.loaded():
+            self.found.set()
+        if live.loaded() and self.ranked:
+            # Before that, what is missing may only not have been read yet: nothing of it belongs into the record.
+            for draft in parts.observer.observe(self.report, self.symptoms, now):
+                parts.record.append(draft)
+
+
+def differs(view: View, shown: View) -> bool:
+    """Whether something besides times and counts of what is read is other than in the picture that is shown."""
+    return (
+        any(new is not old for new, old in zip(view.symptoms, shown.symptoms, strict=False))
+        or len(view.symptoms) != len(shown.symptoms)
+        or (view.report is None) != (shown.report is None)
+        or (view.api.reach, view.api.reason, view.api.hops) != (shown.api.reach, shown.api.reason, shown.api.hops)
+        or [kind.state for kind in view.kinds] != [kind.state for kind in shown.kinds]
+        or any(kind.state is State.LOADING for kind in view.kinds)
+        or (view.record, view.activities, view.problem, view.ranked) != (shown.record, shown.activities, shown.problem, shown.ranked)
+    )
