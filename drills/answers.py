@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from drills import execs, logs, protobuf, reads, reviews, statistics
+from drills import execs, logs, protobuf, reads, reviews, statistics, through
 from drills import watch as watching
 from drills.connectivity import Network
 from drills.eviction import evict
@@ -158,6 +158,8 @@ class Answers:
             return await self._exec(request, target, query, cut)
         if sub == "proxy":
             return self._proxy(target)
+        if sub == "portforward":
+            return await self._forward(request, target, query)
         raise ApiProblem(501, "NotImplemented", f"the embedded cluster has no {kind.plural}/{sub}; use a real cluster for it")
 
     async def _scale(self, request: web.Request, target: Target, query: Query) -> web.StreamResponse:
@@ -328,16 +330,26 @@ class Answers:
                 return web.Response(text=_node_text(around.metrics, target.name, path))
             raise no_such_path()
         name, _, port = target.name.removeprefix("https:").removeprefix("http:").partition(":")
+        found = server.store.get(target.kind, target.namespace, name).obj
+        network = Network(self._of, around.connect, around.names)
+        pod, number = found, int(port) if port.isdigit() else 80
         if target.kind.kind == "Service":
-            raise ApiProblem(501, "NotImplemented", "the embedded cluster has no services/proxy; use pods/proxy")
-        pod = server.store.get(target.kind, target.namespace, name).obj
-        self._reachable(pod)
-        number = int(port) if port.isdigit() else 80
+            pod, number = through.service_backend(network, found, port)
         text = statistics.counters(around, pod, number, target.rest or "metrics", now, self._zone)
         if text is None:
-            address = dig(pod, "status", "podIP", default="")
-            raise server_error(503, f"error trying to reach service: dial tcp {address}:{number}: connect: connection refused")
+            through.dial(network, pod, number)
+            return web.Response(text=through.PAGE) if not target.rest else web.Response(status=404, text="404 page not found\n")
+        self._reachable(pod)
         return web.Response(text=text)
+
+    async def _forward(self, request: web.Request, target: Target, query: Query) -> web.StreamResponse:
+        pod = self._pod(target)
+        self._reachable(pod)
+        self._streams[id(request)] = request
+        try:
+            return await through.forward(request, pod, query.every("ports"))
+        finally:
+            self._streams.pop(id(request), None)
 
     # --- streams -------------------------------------------------------------------------------------------------
 

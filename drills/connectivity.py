@@ -118,7 +118,7 @@ class Network:
                 address = str(service["spec"].get("clusterIP", ""))
                 if address != "None":
                     return address
-                pods = self._backends(service)
+                pods = self.backends(service)
                 return str(pods[0]["status"]["podIP"]) if pods else Outcome("noname", 5)
         return "203.0.113.80" if len(labels) >= 2 and labels[-1] in {"com", "org", "net", "io"} else Outcome("noname", 5)
 
@@ -126,7 +126,8 @@ class Network:
         found = next((n for n in self._of("Node") if n["metadata"]["name"] == node), None)
         return str(dig(found, "metadata", "labels", "topology.kubernetes.io/zone", default=""))
 
-    def _backends(self, service: Obj) -> list[Obj]:
+    def backends(self, service: Obj) -> list[Obj]:
+        """The ready pods behind a Service."""
         selector = {"matchLabels": service["spec"].get("selector") or {"-": "-"}}
         return [
             p
@@ -143,17 +144,31 @@ class Network:
         if host == "10.96.0.1":
             return RESULTS["ok"]
         wanted = next((p for p in service["spec"].get("ports") or [] if p["port"] == port), None)
-        backends = self._backends(service)
+        backends = self.backends(service)
         if wanted is None or not backends:
             return Outcome("refused", 1010, "3/3", self._node_ip(source["spec"].get("nodeName", "")), 1)
         choice = backends[int(stable_fraction("lb", source["metadata"]["name"], host, attempt) * len(backends))]
-        target = wanted.get("targetPort", port)
+        target = self.target_port(choice, wanted)
+        ruled = self._ruled(source, choice, str(choice["status"]["podIP"]), target, attempt)
+        return ruled or self._to_pod(source, choice, target)
+
+    @staticmethod
+    def target_port(pod: Obj, port: Obj) -> int:
+        """The number behind a Service's port on one pod."""
+        target = port.get("targetPort") or port["port"]
         if isinstance(target, str):
-            target = next(
-                (p["containerPort"] for c in choice["spec"]["containers"] for p in c.get("ports") or [] if p.get("name") == target), port
-            )
-        ruled = self._ruled(source, choice, str(choice["status"]["podIP"]), int(target), attempt)
-        return ruled or self._to_pod(source, choice, int(target))
+            declared = [p for c in pod["spec"]["containers"] for p in c.get("ports") or []]
+            return next((int(p["containerPort"]) for p in declared if p.get("name") == target), int(port["port"]))
+        return int(target)
+
+    def from_control_plane(self, target: Obj, port: int) -> Outcome:
+        """One TCP connect from where the API server stands: in no namespace, so that policies and rules with a source are not about it."""
+        everybody = [rule for rule in self._rules if not rule.get("from") and not rule.get("acrossNamespaces")]
+        outside = Network(self._of, everybody, [])
+        ruled = outside._ruled(_CONTROL_PLANE, target, str(target["status"]["podIP"]), port, 0)
+        if ruled is not None:
+            return ruled
+        return RESULTS["timeout"] if self._is_lost(target) else RESULTS["ok" if listens(target, port) else "refused"]
 
     def _ruled(self, source: Obj, target: Obj | None, host: str, port: int, attempt: int, service: Obj | None = None) -> Outcome | None:
         for rule in self._rules:
@@ -206,15 +221,17 @@ class Network:
         return Outcome("open", 12)
 
     def _to_pod(self, source: Obj, target: Obj, port: int) -> Outcome:
-        node = next((n for n in self._of("Node") if n["metadata"]["name"] == dig(target, "spec", "nodeName")), None)
-        ready = condition(node, "Ready") if node else None
-        if ready is not None and ready["status"] == "Unknown":
+        if self._is_lost(target):
             return RESULTS["timeout"]
         if not self.allowed(source, target, port):
             return Outcome("refused", 1010, "3/3", self._node_ip(dig(target, "spec", "nodeName", default="")), 1, target)
-        listening = any(int(p["containerPort"]) == port for c in target["spec"]["containers"] for p in c.get("ports") or [])
-        running = any("running" in s.get("state", {}) for s in dig(target, "status", "containerStatuses", default=[]))
-        return Outcome("open" if listening and running else "refused", 1, pod=target)
+        return Outcome("open" if listens(target, port) else "refused", 1, pod=target)
+
+    def _is_lost(self, pod: Obj) -> bool:
+        """Whether the pod's node has stopped reporting."""
+        node = next((n for n in self._of("Node") if n["metadata"]["name"] == dig(pod, "spec", "nodeName")), None)
+        ready = condition(node, "Ready") if node else None
+        return ready is not None and ready["status"] == "Unknown"
 
     def allowed(self, source: Obj, target: Obj, port: int) -> bool:
         """networking.k8s.io/v1 NetworkPolicy, ingress of the target and egress of the source."""
@@ -264,6 +281,15 @@ class Network:
         elif namespace != policy["metadata"]["namespace"]:
             return False
         return "podSelector" not in want or matches_selector(want["podSelector"] or {}, peer["metadata"].get("labels", {}))
+
+
+_CONTROL_PLANE: Obj = {"metadata": {"name": "kube-apiserver", "namespace": "", "labels": {}}, "spec": {"hostNetwork": True}}
+
+
+def listens(pod: Obj, port: int) -> bool:
+    """Whether a running container of the pod declares the port: on the embedded cluster that is what listens."""
+    declared = any(int(p["containerPort"]) == port for c in pod["spec"]["containers"] for p in c.get("ports") or [])
+    return declared and any("running" in s.get("state", {}) for s in dig(pod, "status", "containerStatuses", default=[]))
 
 
 def _port_fits(want: Obj, port: int, owner: Obj) -> bool:
