@@ -38,15 +38,19 @@ def draw(cells: Sequence[Cell]) -> Iterator[str]:
     targets: list[Target] = list(dict.fromkeys(cell.target for cell in cells))
     by_key = {(cell.source, cell.target): cell for cell in cells}
     heads = [f"[{n}] {_column(target)}" for n, target in enumerate(targets, 1)]
-    rows = [[f"{s.namespace} @ {s.node or '?'}", *(mark(by_key[s, t]) if (s, t) in by_key else "-" for t in targets)] for s in sources]
+    rows = [[_row(s), *(mark(by_key[s, t]) if (s, t) in by_key else "-" for t in targets)] for s in sources]
     table = [["from \\ to", *heads], *rows]
     widths = [max(len(row[i]) for row in table) for i in range(len(targets) + 1)]
     for row in table:
         yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
     for n, target in enumerate(targets, 1):
         where = f" on {target.node}" if target.node else ""
-        yield f"  [{n}] {target.label}{where}, {target.address}:{target.port}"
+        yield f"  [{n}] {target.label}{where}, {target.endpoint}"
     yield "  class good/tries; ! differs from what NetworkPolicy as written says"
+
+
+def _row(source: Place) -> str:
+    return f"{source.namespace} @ {source.node or '?'}" if source.namespace else source.node
 
 
 def _column(target: Target) -> str:

@@ -82,10 +82,15 @@ class Target:
     service: str = ""
 
     @property
+    def endpoint(self) -> str:
+        """ADDRESS:PORT as people and programs write it, IPv6 in brackets."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+    @property
     def label(self) -> str:
         if self.pod:
             return f"{self.namespace}/{self.pod}"
-        return f"{self.namespace}/{self.service} {self.address}" if self.service else f"{self.address}:{self.port}"
+        return f"{self.namespace}/{self.service} {self.address}" if self.service else self.endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +164,7 @@ class Component:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
+        return f"{self.kind} {self.name}".strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def components(cell: Cell) -> set[Suspect]:
     elif target.service:
         parts |= {("service", f"{target.namespace}/{target.service}"), ("kube-proxy", source.node)}
     else:
-        parts.add(("address", f"{target.address}:{target.port}"))
+        parts.add(("address", target.endpoint))
     return parts
 
 
