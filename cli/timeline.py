@@ -110,7 +110,7 @@ def export(options: Options, arguments: argparse.Namespace) -> int:
             print(path)
             if conflict is not None:
                 print(f"stanch: parts that were edited by hand stay as they are; the new draft is {conflict}", file=sys.stderr)
-            return exits.ANSWERED
+            return _whole(options, arguments)
         text = archive.export(options, named(options, arguments), form)
         if target is None or printed:
             sys.stdout.write(text)
@@ -119,7 +119,20 @@ def export(options: Options, arguments: argparse.Namespace) -> int:
             print(target)
     except OSError as error:
         raise Refusal(f"{target or 'the draft'} cannot be written: {error.strerror or error}; name another file with --to") from error
-    return exits.ANSWERED
+    return _whole(options, arguments)
+
+
+def _whole(options: Options, arguments: argparse.Namespace) -> int:
+    """An export of a record that was changed is made, and it is said that it was."""
+    incident, outcome = archive.verify(options, named(options, arguments))
+    if outcome.ok:
+        return exits.ANSWERED
+    more = f" and {len(outcome.problems) - 1} more" if len(outcome.problems) > 1 else ""
+    print(
+        f"stanch: the record {incident} is not what was written: {outcome.problems[0].what}{more}; see `stanch timeline verify`",
+        file=sys.stderr,
+    )
+    return exits.PARTIAL
 
 
 def import_file(options: Options, arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -111,6 +112,24 @@ def test_a_note_needs_no_cluster_and_comes_out_in_every_export(home: Path) -> No
     assert stanch(home, "timeline", "export").returncode == exits.ANSWERED
     assert "All of Europe." in draft.read_text()
     assert stanch(home, "timeline", "verify").returncode == exits.ANSWERED
+
+
+def test_a_record_with_a_flipped_bit_is_told_by_verify_and_by_every_export(home: Path) -> None:
+    stanch(home, "timeline", "note", "the users report 502s")
+    record = next(home.rglob("*.db"))
+    with sqlite3.connect(record) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(record.read_bytes())
+    content[content.index(b"the users report 502s")] ^= 1
+    record.write_bytes(content)
+    verified = stanch(home, "timeline", "verify")
+    assert verified.returncode == exits.CRITICAL
+    assert "NOT WHOLE" in verified.stdout
+    for form in ("markdown", "jsonl", "csv"):
+        ran = stanch(home, "timeline", "export", "--format", form)
+        assert ran.returncode == exits.PARTIAL
+        assert "was changed after it was written" in ran.stderr
+        assert ran.stdout
 
 
 def test_an_export_is_imported_with_the_same_chain(home: Path, tmp_path: Path) -> None:
