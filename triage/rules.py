@@ -160,6 +160,7 @@ _FINDINGS: tuple[Rule, ...] = (
         "pod-evicted", "pod", "The kubelet evicted the pod", "eviction/helpers.go",
         resource="str: memory, ephemeral-storage, pids, inodes, … or empty", ended="str: RFC 3339",
     ),
+    _rule("pod-failed", "pod", "A bare pod ended with an error and stays so (info)", "terminated.exitCode of a pod without a controller", exit_code="int", reason="str"),
     _rule("pod-rejected-by-kubelet", "pod", "Refused by the kubelet after scheduling; controllers keep creating more", "kubelet lifecycle/predicate.go", reason="str: OutOfpods, …"),
     _rule("pod-preempted", "pod", "Removed for a pod of higher priority", "scheduler preemption", by="str"),
     _rule(
@@ -219,6 +220,8 @@ _FINDINGS: tuple[Rule, ...] = (
     # ---- workloads
     _rule("workload-unavailable", "workload", "No replica is ready", "status.readyReplicas", ready="int", desired="int", role="str", single="bool: one replica wanted"),
     _rule("workload-degraded", "workload", "Fewer replicas are ready than wanted, and no rollout explains it", "status.readyReplicas", ready="int", desired="int", role="str"),
+    _rule("generation-not-observed", "workload", "A change that the workload's controller has not acted on", "kubernetes-mixin KubeDeploymentGenerationMismatch", generation="int", observed="int", manager="str: who wrote it"),
+    _rule("governing-service-missing", "workload", "A StatefulSet's headless Service does not exist (info)", "spec.serviceName", service="str"),
     _rule("rollout-stuck", "workload", "A rollout made no progress within its deadline", "Progressing=False ProgressDeadlineExceeded", image="str: of the new revision", paused="bool"),
     _rule(
         "create-failed", "workload", "A controller cannot create pods", "FailedCreate, ReplicaFailure",
@@ -283,6 +286,7 @@ _FINDINGS: tuple[Rule, ...] = (
         "service-no-endpoints", "service", "A Service with a selector has no ready endpoint", "EndpointSlice",
         pods="int: matched by the selector", not_ready="int", type="str", selector_matches="bool", role="str", hosts="tuple: Ingress hosts behind it",
     ),
+    _rule("endpoints-not-updated", "service", "The endpoints of a Service cannot be updated", "FailedToUpdateEndpoint, FailedToUpdateEndpointSlices", count="int"),
     _rule("load-balancer-failed", "service", "The cloud load balancer of a Service cannot be synchronised", "service controller: SyncLoadBalancerFailed, …", reason="str", count="int"),
     _rule("load-balancer-churn", "service", "The load balancer's backends are rewritten again and again", "UpdatedLoadBalancer; story 001", count="int", seconds="int: over"),
     _rule("load-balancer-pending", "service", "A Service of type LoadBalancer has no address", "status.loadBalancer", seconds="int"),
@@ -336,7 +340,7 @@ _CHANGES: tuple[Rule, ...] = (
     _rule("node-joined", "change", "A node joined", "", kubelet="str", zone="str", pool="str", version_differs="bool"),
     _rule("node-version", "change", "A node's kubelet, kernel, OS image or runtime version changed", "", field="str", before="str", after="str"),
     _rule("node-rebooted", "change", "A node came up with another boot id", "", boot_id="str"),
-    _rule("node-cordoned", "change", "A node was cordoned or drained", "", unschedulable="bool"),
+    _rule("node-cordoned", "change", "A node was cordoned or drained", "", unschedulable="bool", drained="bool: only DaemonSets and static pods are left"),
     _rule("node-left", "change", "A node was removed", ""),
     _rule("secret-written", "change", "A Secret's keys were written (names only)", "", keys="int: keys now", lost="tuple: keys lost, where seen", emptied="bool: no key is left"),
     _rule("secrets-written-together", "change", "Several Secrets were written by one manager within five minutes", "", secrets="int", namespaces="int", emptied="int: left without keys"),

@@ -55,6 +55,8 @@ _TELLING = (
     "pod-unschedulable",
     "pod-evicted",
     "pod-rejected-by-kubelet",
+    "generation-not-observed",
+    "endpoints-not-updated",
 )
 _RANK = {rule: rank for rank, rule in enumerate(_TELLING)}
 

@@ -22,6 +22,7 @@ from triage.detectors import (
     storage,
     system,
     together,
+    unattended,
     workloads,
 )
 from triage.finding import Finding
@@ -34,15 +35,15 @@ ClusterDetector = Callable[[View, Index], Iterator[Finding]]
 """Looks at the findings and at counters; its cost may grow with the findings, not with the cluster."""
 
 OBJECT_DETECTORS: dict[str, tuple[Detector, ...]] = {
-    "Pod": (pods.detect, containers.detect),
+    "Pod": (pods.detect, containers.detect, unattended.ended_for_good),
     "Node": (nodes.detect,),
-    "Deployment": (workloads.detect, system.serving),
-    "StatefulSet": (workloads.detect, system.serving),
+    "Deployment": (workloads.detect, system.serving, unattended.generation),
+    "StatefulSet": (workloads.detect, system.serving, unattended.generation, unattended.governing_service),
     "ReplicaSet": (workloads.create_failed,),
-    "DaemonSet": (daemonsets.detect, system.serving),
+    "DaemonSet": (daemonsets.detect, system.serving, unattended.generation),
     "Job": (batch.job,),
     "CronJob": (batch.cronjob,),
-    "Service": (services.service, exposure.exposed),
+    "Service": (services.service, exposure.exposed, unattended.endpoints),
     "Ingress": (services.ingress,),
     "HorizontalPodAutoscaler": (scaling.autoscaler,),
     "PodDisruptionBudget": (scaling.budget,),
