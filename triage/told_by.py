@@ -11,14 +11,15 @@ from types import MappingProxyType
 from cluster.objects import Node
 from triage.finding import ChangeFact
 from triage.index import Index
-from triage.view import View
+from triage.owners import controller_of
+from triage.view import View, is_finished
 
 
 def join(changes: Iterable[ChangeFact], view: View, index: Index, horizon: datetime) -> list[ChangeFact]:
     """All changes with those that other signals tell of, newest first."""
     given = list(changes)
     usual = _usual_version(view) if any(c.rule == "node-joined" for c in given) else ""
-    found = [_joined(c, usual) if c.rule == "node-joined" else c for c in given]
+    found = [_joined(c, usual) if c.rule == "node-joined" else _drained(c, view) if c.rule == "node-cordoned" else c for c in given]
     for finding in index.rule("daemonset-image-drift"):
         for ref in finding.related:
             pod = view.store.get(*ref) if ref.kind == "Pod" else None
@@ -38,6 +39,17 @@ def _usual_version(view: View) -> str:
     """The kubelet version that most nodes run."""
     versions = Counter(n.status.node_info.kubelet_version for n in view.store.all("Node", Node))
     return versions.most_common(1)[0][0] if versions else ""
+
+
+def _drained(change: ChangeFact, view: View) -> ChangeFact:
+    """Whether nothing but DaemonSets and static pods is left on a cordoned node."""
+    if not change.facts.get("unschedulable"):
+        return change
+    pods = [p for p in view.store.pods_on(change.object.name).values() if not is_finished(p)]
+    left = any((owner := controller_of(p.metadata)) is None or owner.kind not in ("DaemonSet", "Node") for p in pods)
+    if left or not view.readable("Pod"):
+        return change
+    return replace(change, what=f"{change.what} and drained", facts=MappingProxyType({**change.facts, "drained": True}))
 
 
 def _joined(change: ChangeFact, usual: str) -> ChangeFact:
