@@ -15,6 +15,8 @@ class Told:
     since: float | None = None
     shared: tuple[str, str] | None = None
     says: str = ""
+    fallback: str = ""
+    """The runbook that rightly takes over once the signal is missing that alone tells the two apart."""
     leads: str = ""
     """Mechanism of the first symptom on the screen, where it is another one."""
 
@@ -30,11 +32,11 @@ TOLD = {
     # the miner itself leaves nothing in the API: seen are the door, and the grant that a stranger made a day ago
     "cryptomining-exposed-dashboard": Told("exposed-privileged-workload", says="tools/topology"),
     "errors-during-rollout": Told("rollout-not-graceful", says="marketplace/checkout"),
-    "etcd-connectivity-api-latency": Told("nodes-unknown-together", says="7 of 15 nodes"),
+    "etcd-connectivity-api-latency": Told("nodes-unknown-together", says="7 of 15 nodes", fallback="ingress-routes-lost-api-server-down"),
     "etcd-data-deleted": Told("system-namespaces-recreated", says="kube-system"),
     "ingress-controller-oom": Told("ingress-degraded", shared=("owner", "Deployment nginx/ingress-nginx-controller")),
     "ingress-routes-lost-api-server-down": Told("control-plane-degraded", shared=("image", "registry.k8s.io/kube-apiserver:v1.34.4")),
-    "kubelet-memory-leak": Told("node-system-oom", shared=("node", "node-a2")),
+    "kubelet-memory-leak": Told("node-system-oom", shared=("node", "node-a2"), fallback="container-runtime-crash-memory-leak"),
     "network-policy-cni-version-skew": Told("daemonset-image-drift", shared=("node", "node-b2")),
     "node-disk-full-container-logs": Told("node-pressure", says="node-a4"),
     "nodes-notready-system-oom": Told("nodes-failing-in-turn", shared=("owner", "Deployment logging/elastalert")),

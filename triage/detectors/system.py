@@ -181,9 +181,9 @@ def _dns_scaled_away(row: Owner, ref: Ref, view: View) -> Iterator[Finding]:
 
 
 def _node_works(pod: Pod, view: View) -> bool:
-    """Whether the pod's node is Ready (or is not known): else the pod is down with its node."""
+    """Whether the pod's node is known and Ready: else the pod may be down with its node."""
     node = view.node(pod.spec.node_name)
-    return node is None or ready_status(node) == "True"
+    return node is not None and ready_status(node) == "True"
 
 
 def _ingress(ref: Ref, pods: list[Pod], state: Health, view: View) -> Iterator[Finding]:
