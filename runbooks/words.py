@@ -43,7 +43,7 @@ UNKNOWN = 3.0
 """Rarity of a word that stands nowhere."""
 CLOSE, PHRASES = 400, 60
 """Phrases that are kept at all, and those that are looked at closely with RapidFuzz."""
-CONFIDENT = 0.6
+CONFIDENT = 0.7
 CENTRE, STEEPNESS = 0.38, 9.0
 """Calibration, measured on tests/runbooks/*.jsonl: below CENTRE what fits nothing outweighs what fits."""
 
