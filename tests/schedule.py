@@ -16,7 +16,7 @@ BESIDE = 4
 
 NODES = ("_on_nodes.py", "_on_real_nodes", "tests/rungs/test_nodes.py")
 """Marks of tests on real nodes outside `tests/contract`, where the name of the rung is the first argument."""
-LABS = {"tests/probes/test_story": "lab 1", "tests/probes/test_paths": "lab 2"}
+LABS = {"tests/probes/test_story": "lab 1", "tests/probes/test_paths": "lab 2", "tests/probes/test_reading": "lab 2"}
 OTHER_LAB = "lab 3"
 ALL_LABS = frozenset({*LABS.values(), OTHER_LAB})
 """Tests on real nodes share so many labs: each takes 24 of the 128 inotify instances that Linux gives a user, and a gigabyte of memory."""

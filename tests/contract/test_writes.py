@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -11,14 +12,15 @@ from tests.contract.wire import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Json, 
 
 
 @pytest.fixture
-def node(http: httpx.Client, namespace: str) -> str:
+def node(http: httpx.Client, namespace: str) -> Iterator[str]:
     """The path of a Node that no kubelet answers for.
 
     The label matters: on an object that began without a field of anyone's, no manager is ever recorded.
     """
     name = f"{namespace}-node"
     create(http, "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"made-by": "test"}}})
-    return f"/api/v1/nodes/{name}"
+    yield f"/api/v1/nodes/{name}"
+    http.delete(f"/api/v1/nodes/{name}").raise_for_status()
 
 
 def untouched(http: httpx.Client, node: str) -> Json:

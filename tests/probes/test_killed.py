@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from tests.rungs.story import play
 AT_ONCE = 5
 """Programs that run, and are killed, beside each other: each has its own record, as different operators have."""
 STARTS = 5
+USUAL = 5.0
+"""Seconds in which so many start, sweep and end on two cores that do nothing else."""
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +65,20 @@ async def swept(kubeconfig: Path, state: Path) -> tuple[int | None, str]:
     return process.returncode, out.decode()
 
 
+async def slowness(kubeconfig: Path, folder: Path) -> float:
+    """How many times longer than usual everything takes now, between 1 and 6: the moments of the kills are stretched by it."""
+    began = time.monotonic()
+    said = await asyncio.gather(*(swept(kubeconfig, folder / f"before-{number}") for number in range(AT_ONCE)))
+    assert {code for code, _ in said} == {exits.ANSWERED}, said
+    return min(6.0, max(1.0, (time.monotonic() - began) / USUAL))
+
+
 async def kill_at(moments: list[float], kubeconfig: Path, http: httpx.Client, folder: Path) -> tuple[int, int]:
     """Kill at these moments, `AT_ONCE` at a time, and start again; (how many were killed at work, objects that the kills had left)."""
     at_work = left = 0
+    slower = await slowness(kubeconfig, folder)
     for first in range(0, len(moments), AT_ONCE):
-        batch = moments[first : first + AT_ONCE]
+        batch = [moment * slower for moment in moments[first : first + AT_ONCE]]
         states = [folder / f"state-{first + number}" for number in range(len(batch))]
         at_work += sum(await asyncio.gather(*(killed(kubeconfig, s, m) for s, m in zip(states, batch, strict=True))))
         left += len(ours(http))

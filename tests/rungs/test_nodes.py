@@ -67,8 +67,8 @@ def test_a_killed_lab_leaves_nothing_running(nodes_lab: Lab, tmp_path: Path) -> 
         owner.wait()
         assert owner.stdout is not None
         owner.stdout.close()
-    wait_until(lambda: not any(_runs(pid) for pid in pids), "every process of the killed lab gone", limit=20)
-    wait_until(lambda: not _routed(about["server"]), "the device that led to the killed lab gone", limit=20)
+    wait_until(lambda: not any(_runs(pid) for pid in pids), "every process of the killed lab gone", limit=60)
+    wait_until(lambda: not _routed(about["server"]), "the device that led to the killed lab gone", limit=60)
     assert _routed(nodes_lab.cluster.server), "the other lab is untouched"
     assert "stanch" not in "".join(line for line in Path("/proc/mounts").read_text().splitlines() if "tmpfs" in line)
     cgroups.sweep()
@@ -83,7 +83,7 @@ def test_an_orderly_end(tmp_path: Path, nodes_lab: Lab) -> None:
         about = json.loads(owner.stdout.readline())
         assert set(about["nodes"]) == set(nodes_lab.members)
         owner.send_signal(signal.SIGTERM)
-        assert owner.wait(40) == 0
+        assert owner.wait(90) == 0
     assert not Path(about["logs"]).exists()
     assert not [folder for hierarchy in cgroups.hierarchies() for folder in hierarchy.glob(f"{cgroups.PREFIX}{owner.pid}-*")]
 
