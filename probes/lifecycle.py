@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from cluster.errors import ClusterError, Conflict, NotFound, OutcomeUnknown, ServerError
+from cluster.errors import ClusterError, Conflict, NotFound, OutcomeUnknown, ServerError, TooManyRequests, Unreachable
 from cluster.objects import Ref
 from cluster.text import clean_line
 from probes.context import ProbeContext
@@ -89,32 +90,37 @@ async def wait_running(context: ProbeContext, ref: Ref, uid: str, *, limit_s: fl
 
 
 async def remove(context: ProbeContext, ref: Ref, uid: str = "", *, limit_s: float = 8.0) -> str:
-    """Delete one object and see it gone; "" on success, else one sentence. Force-deletes a pod whose kubelet does not confirm."""
+    """Delete one object and see it gone; "" on success, else one sentence. Force-deletes a pod whose kubelet does not confirm.
+
+    A server that does not answer is asked again until the time is over: a sick one is when things are left behind.
+    """
     if context.writer is None or context.api is None:
         return f"{ref} could not be removed: there is no way to write to the cluster."
-    try:
+    end = context.clock() + timedelta(seconds=limit_s)
+    while True:
         try:
             await context.writer.delete(path_of(ref), uid=uid)
+            break
         except NotFound:
             context.ledger.removed(ref, "it was gone already")
             return ""
         except Conflict:  # the uid does not match
             context.ledger.removed(ref, "another object has that name now")
             return ""
-        if await _gone(context, ref, uid, limit_s):
-            context.ledger.removed(ref, "deleted")
+        except ClusterError as error:
+            if not isinstance(error, Unreachable | ServerError | TooManyRequests) or context.clock() >= end:
+                return f"{ref} could not be removed: {error}"
+            await context.sleep(POLL_S)
+    if not (found := await _gone(context, ref, uid, end)):
+        context.ledger.removed(ref, "deleted")
+        return ""
+    if ref.kind == "Pod":
+        with contextlib.suppress(ClusterError):  # whether it helped is what is looked at next
+            await context.writer.delete(path_of(ref), uid=uid, grace_seconds=0)
+        if not (found := await _gone(context, ref, uid, context.clock() + timedelta(seconds=3))):
+            context.ledger.removed(ref, "deleted by force: the kubelet did not confirm")
             return ""
-        if ref.kind == "Pod":
-            try:
-                await context.writer.delete(path_of(ref), uid=uid, grace_seconds=0)
-            except NotFound:
-                pass
-            if await _gone(context, ref, uid, 3.0):
-                context.ledger.removed(ref, "deleted by force: the kubelet did not confirm")
-                return ""
-        return f"{ref} is still there {limit_s:g} s after it was deleted; it ends by itself at its deadline."
-    except ClusterError as error:
-        return f"{ref} could not be removed: {error}"
+    return f"{ref} was deleted, and {found}; it ends by itself at its deadline."
 
 
 async def remove_all(context: ProbeContext, refs: Mapping[Ref, str], *, limit_s: float = 10.0) -> dict[Ref, str]:
@@ -127,18 +133,23 @@ async def remove_all(context: ProbeContext, refs: Mapping[Ref, str], *, limit_s:
     return left
 
 
-async def _gone(context: ProbeContext, ref: Ref, uid: str, limit_s: float) -> bool:
+async def _gone(context: ProbeContext, ref: Ref, uid: str, end: datetime) -> str:
+    """ "" as soon as it is seen to be gone, else what was seen last, as half a sentence. Looks once at the least."""
     assert context.api is not None
-    end = context.clock() + timedelta(seconds=limit_s)
-    while context.clock() < end:
+    while True:
         try:
             found = await context.api.get_json(path_of(ref), timeout=5)
         except NotFound:
-            return True
-        if uid and (found.get("metadata") or {}).get("uid") != uid:
-            return True
+            return ""
+        except ClusterError as error:
+            last = f"whether it is gone is not known: {str(error).removesuffix('.')}"
+        else:
+            if uid and (found.get("metadata") or {}).get("uid") != uid:
+                return ""
+            last = "is still there"
+        if context.clock() >= end:
+            return last
         await context.sleep(POLL_S)
-    return False
 
 
 def _trouble(status: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[str, str]:

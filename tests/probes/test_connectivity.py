@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from cluster.errors import Forbidden, OutcomeUnknown
+from cluster.errors import Forbidden, OutcomeUnknown, Unreachable
 from cluster.objects import Ref
 from probes import catalogue, connectivity
 from probes.ledger import Intent, MemoryLedger
@@ -328,6 +329,33 @@ async def test_a_new_pod_that_is_not_known_yet_does_not_fake_a_bad_node() -> Non
     cluster.network = network
     result = await run(cluster)
     assert result.conclusions[0].component.kind == "none", result.conclusions
+
+
+async def test_a_server_that_answers_now_and_then_gets_everything_removed() -> None:
+    """Every other request of the removal fails: nothing may be called left behind that is gone, and nothing may stay."""
+
+    class Faltering(FakeCluster):
+        turn = 0
+
+        def falter(self) -> None:
+            self.turn += 1
+            if self.turn % 2:
+                raise Unreachable("no answer within the time limit")
+
+        async def delete(self, path: str, *, uid: str = "", grace_seconds: int | None = None) -> Mapping[str, Any]:
+            self.falter()
+            return await super().delete(path, uid=uid, grace_seconds=grace_seconds)
+
+        async def get_json(self, path: str, *given: Any, **more: Any) -> Any:
+            if any(line.startswith("delete") for line in self.log):
+                self.falter()
+            return await super().get_json(path, *given, **more)
+
+    cluster = Faltering(story(), story_network)
+    result = await run(cluster)
+    assert cluster.objects == {}
+    assert result.left_behind == ()
+    assert cluster.ledger.open_intents() == ()
 
 
 async def test_undeletable_pods_are_forced_and_reported_when_they_remain() -> None:
