@@ -80,6 +80,7 @@ async def test_now_says_what_since_when_what_is_shared_and_which_runbook(size: t
         ("offline", "No kubeconfig was found", "No findings"),
         ("forbidden", "not looked at: secrets", "No findings"),
         ("nothing-readable", "these credentials may read nothing here", "No findings"),
+        ("nothing-readable", "ask for the right to view", "That was then"),
         ("refused", "Not known: nothing could be read yet", "asking the API server"),
     ],
 )

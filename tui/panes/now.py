@@ -111,7 +111,7 @@ def _nothing(view: View, now: datetime, width: int) -> list[Line]:
     text = headline(view, now)
     healthy = view.report is not None and view.report.complete and view.api.reach is Reach.LIVE
     lines = [BLANK, *paragraphs(text, width - 2, "good" if healthy else "unknown", MARGIN)]
-    if view.report is not None and view.api.reach not in (Reach.LIVE, Reach.CONNECTING):
+    if view.report is not None and view.api.reach not in (Reach.LIVE, Reach.CONNECTING) and not nothing_readable(view.kinds):
         lines += paragraphs("That was then; the API server does not answer as it should now.", width - 2, "warning", MARGIN)
     if view.report is None and view.api.reach is Reach.LOST:
         lines += [BLANK, *hop_lines(view.api.hops, width)]
