@@ -236,6 +236,11 @@ def _node(row: Node) -> Iterator[ChangeFact]:
             yield changed(at, f"node {meta.name} cordoned", ref, "node-cordoned", write.manager if write else "", unschedulable=True)
 
 
+_SERVER = ("kube-apiserver", "kube-controller-manager")
+"""They make what every cluster has by itself (the Service `kubernetes`, default roles, the root CA of each namespace): nobody's change."""
+_BOOTSTRAP = "kubernetes.io/bootstrapping"
+
+
 def _data(kind: str, row: PartialObject) -> Iterator[ChangeFact]:
     meta = row.metadata
     ref = Ref(kind, meta.namespace, meta.name)
@@ -258,6 +263,8 @@ def _data(kind: str, row: PartialObject) -> Iterator[ChangeFact]:
         emptied = keys is not None and not keys and not born
         verb = "created" if born else "emptied" if emptied else "written"
         facts: dict[str, Fact] = {"keys": len(keys or ()), "lost": ()}
+        if born and write.manager in _SERVER:
+            continue
         if kind == "Secret":
             facts["emptied"] = emptied
         rule = "secret-written" if kind == "Secret" else "configmap-written"
@@ -269,8 +276,9 @@ def _edited(kind: str, rule: str, row: Any, **facts: Fact) -> Iterator[ChangeFac
     ref = Ref(kind, meta.namespace, meta.name)
     created = meta.creation_timestamp
     writes = writes_to(meta)
-    if created is not None:
-        yield changed(created, f"{kind} {meta.name} created", ref, rule, creator(writes, created), **facts)
+    by = creator(writes, created) if created is not None else ""
+    if created is not None and by not in _SERVER and _BOOTSTRAP not in meta.labels:
+        yield changed(created, f"{kind} {meta.name} created", ref, rule, by, **facts)
     for write in writes:
         if write.time is None or (created is not None and write.time - created <= _AT_BIRTH):
             continue
