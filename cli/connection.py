@@ -90,8 +90,10 @@ def is_stuck(view: View) -> bool:
 
 def is_settled(view: View) -> bool:
     """Whether waiting longer would not make the answer more complete."""
-    if view.problem or view.api.reach in (Reach.LOST, Reach.OFFLINE):
+    if view.problem or view.api.reach is Reach.OFFLINE:
         return True
+    if view.api.reach is Reach.LOST:
+        return bool(view.api.hops)  # which hop fails is known a moment after the loss
     if view.report is None or not view.ranked or not view.kinds or any(kind.state in (State.WAITING, State.LOADING) for kind in view.kinds):
         return False
     # The report may be older than the kinds: one that still misses what is live by now will be made again in a moment.
