@@ -63,7 +63,8 @@ class Acting:
 
     async def run(self, plan: ActionPlan, typed: str) -> ActionResult:
         """Through the gate; never raises. The step that asked for it gets its answer."""
-        result = await catalogue.run(plan, typed, self.context(), GateJournal(self._record))
+        journal = GateJournal(self._record, *self._steps.get(id(plan), ("", "")))
+        result = await catalogue.run(plan, typed, self.context(), journal)
         self._conclude(plan, result)
         return result
 
@@ -80,8 +81,10 @@ class Acting:
 class GateJournal:
     """The record as the gate needs it: an intent that is certainly on disk, and a result for whatever became of it."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, run_id: str = "", step_id: str = "") -> None:
+        """`run_id` and `step_id`: the step that asked for it; without a result, that step is shown as unknown after a restart."""
         self._record = record
+        self._run_id, self._step_id = run_id, step_id
         self._intent = ""
 
     def intend(self, plan: ActionPlan) -> None:
@@ -93,6 +96,8 @@ class GateJournal:
                 text=f"{plan.action} {plan.object}: {plan.change.summary}",
                 phase="mitigate",
                 object=object_ref(plan.object),
+                run_id=self._run_id,
+                step_id=self._step_id,
                 data={"intent_id": self._intent, **plan.document},
             )
         )

@@ -90,6 +90,8 @@ class Probing:
             kind="probe-intent",
             text=f"probe {plan.probe}: {plan.question}",
             phase="diagnose",
+            run_id=run_id,
+            step_id=step_id,
             data={
                 "intent_id": intent,
                 "probe": plan.probe,

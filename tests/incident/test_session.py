@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from actions.plan import Outcome
 from cluster.freshness import State
 from cluster.objects import Ref
+from drills.faults import Rule
 from incident.runs import StepState
 from incident.session import LiveInvestigation
 from incident.view import Reach, View
@@ -105,6 +107,26 @@ async def test_an_action_needs_write_and_the_typed_name_and_can_be_undone(tmp_pa
     assert kinds.count("action-result") == 2
     assert kinds.count("action-declined") == 2
     assert changed
+
+
+async def test_an_action_that_was_cut_short_is_unknown_after_a_restart(tmp_path: Path) -> None:
+    story = "network-policy-cni-version-skew"
+    with served(story, tmp_path) as (server, kubeconfig):
+        async with investigating(kubeconfig, tmp_path, write=True) as writer:
+            view = await until(writer, is_read)
+            run = writer.open_run(story, view.symptoms[0].symptom.id)
+            plan = await writer.plan_action("cordon", {"node": "node-b2"}, run.id, "cordon-node")
+            server.faults.add(Rule("silent", resource="nodes", verbs=("patch",), skip=1))  # the dry run of the gate is let through
+            acting = asyncio.create_task(writer.run_action(plan, plan.confirmation))
+            await until(writer, lambda _: any(entry.kind == "action-intent" for entry in writer.entries()))
+            acting.cancel()
+            await asyncio.gather(acting, return_exceptions=True)
+            assert not any(entry.kind == "action-result" for entry in writer.entries())
+        server.faults.clear()
+        async with investigating(kubeconfig, tmp_path) as again:
+            view = await until(again, is_read)
+            resumed = again.open_run(story, view.symptoms[0].symptom.id)
+    assert resumed.outcomes["cordon-node"].state is StepState.UNKNOWN
 
 
 async def test_a_frozen_api_server_is_said_to_be_lost_and_comes_back_by_itself(tmp_path: Path) -> None:
