@@ -15,8 +15,9 @@ from pathlib import Path
 
 from rapidfuzz import fuzz, process
 
+from runbooks.documents import Document, document, outside
 from runbooks.loader import Library
-from runbooks.words import Document, WordIndex, document, outside
+from runbooks.words import WordIndex
 
 BUDGET = 0.016
 TEXTS = Path(__file__).parents[1] / "tests" / "runbooks" / "symptoms.jsonl"

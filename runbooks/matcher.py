@@ -13,7 +13,8 @@ from runbooks.model import Runbook
 from triage.finding import Report, Symptom
 
 if TYPE_CHECKING:  # evidence is ranked without words: RapidFuzz and the vocabulary take 0.1 s, and the first answer does not wait for them
-    from runbooks.words import Document, WordIndex, WordMatch
+    from runbooks.documents import Document
+    from runbooks.words import WordIndex, WordMatch
 
 SHOWN = 10
 """Matches in an answer."""
@@ -36,7 +37,8 @@ class Matcher:
     @property
     def index(self) -> WordIndex:
         if self._index is None or self._generation != self.library.generation:
-            from runbooks.words import WordIndex, document, outside
+            from runbooks.documents import document, outside
+            from runbooks.words import WordIndex
 
             if self._outside is None:
                 self._outside = outside()

@@ -14,16 +14,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path
 
 from rapidfuzz import fuzz, process
 
-from runbooks.model import Runbook
+from runbooks.documents import Document
 from runbooks.needed import needed_words
-from runbooks.positions import read
 from runbooks.terms import Term, fold, terms, terms_of_lines
-
-OUTSIDE = Path(__file__).with_name("outside.yaml")
 
 FIELD_WEIGHTS: Mapping[str, float] = {"symptom": 1.0, "title": 0.9, "id": 0.8, "heading": 0.55, "body": 0.4}
 CONCEPT = 0.7
@@ -46,18 +42,6 @@ CLOSE, PHRASES = 400, 60
 CONFIDENT = 0.7
 CENTRE, STEEPNESS = 0.38, 9.0
 """Calibration, measured on tests/runbooks/*.jsonl: below CENTRE what fits nothing outweighs what fits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """What words are compared with: a runbook, or (`outside`) a known failure that no runbook covers."""
-
-    id: str
-    title: str
-    phrases: tuple[tuple[str, str], ...]
-    """(field, text)."""
-    patterns: tuple[str, ...]
-    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,39 +291,3 @@ def _rarity(split: Sequence[Sequence[tuple[str, str, Sequence[Term]]]]) -> dict[
     return {
         stem: 0.35 + math.log(1 + (count - number + 0.5) / (number + 0.5)) if number < count else 0.35 for stem, number in spread.items()
     }
-
-
-def document(runbook: Runbook) -> Document:
-    """The phrases of a runbook: symptoms, title, id; headings and sentences of a plain one, the first section of ours."""
-    phrases = [("symptom", text) for text in runbook.symptoms]
-    phrases += [("title", runbook.title), ("id", runbook.id.replace("-", " "))]
-    if runbook.impact:
-        phrases.append(("body", runbook.impact))
-    sections = runbook.sections if runbook.plain else [section for section in runbook.sections if section.slug == "what-it-looks-like"]
-    for section in sections:
-        if runbook.plain:
-            phrases.append(("heading", section.title))
-        phrases += [("body", sentence) for sentence in _sentences(section.text)]
-    return Document(runbook.id, runbook.title, tuple(phrases), runbook.patterns)
-
-
-def _sentences(text: str) -> list[str]:
-    plain = re.sub(r"```.*?```", " ", text, flags=re.DOTALL)
-    return [part.strip(" -*#>|") for part in re.split(r"(?<=[.!?;])\s+|\n\s*\n|\n[-*] ", plain) if len(part.strip()) > 12][:40]
-
-
-def outside(path: Path = OUTSIDE) -> tuple[Document, ...]:
-    """Known failures without a runbook of ours. Each: id, title, symptoms, patterns."""
-    if not path.is_file():
-        return ()
-    data, _ = read(path.read_text("utf-8"))
-    return tuple(
-        Document(
-            id=str(item["id"]),
-            title=str(item["title"]),
-            phrases=(("title", str(item["title"])), *(("symptom", str(text)) for text in item.get("symptoms", ()))),
-            patterns=tuple(map(str, item.get("patterns", ()))),
-            outside=True,
-        )
-        for item in data or ()
-    )

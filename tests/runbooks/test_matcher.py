@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.objects import Ref
+from runbooks.documents import outside
 from runbooks.evidence import fits, judge
 from runbooks.loader import Library
 from runbooks.matcher import Matcher
 from runbooks.needed import needed_words
 from runbooks.parse import parse
 from runbooks.terms import fold, terms
-from runbooks.words import outside
 from triage.finding import ChangeFact, Finding, Report, Severity, SharedAttribute, SinceSource, Symptom
 
 
