@@ -10,6 +10,7 @@ import contextlib
 import gc
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -226,7 +227,20 @@ class LiveInvestigation:
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A part of the work that breaks is said on every screen: silence would look as if it were still connecting."""
+        self._tasks.discard(task)
+        if self._stopping or task.cancelled() or (error := task.exception()) is None:
+            return
+        self._problem = (
+            f"The part {task.get_name()!r} broke ({type(error).__name__}: {error}); start stanch again, what is recorded is kept."
+        )
+        self._view = replace(self._view, version=self._view.version + 1, problem=self._problem)
+        for listener in list(self._listeners):
+            listener(self._view)
+        self._wake.set()
 
     @contextlib.asynccontextmanager
     async def _activity(self, key: str, title: str) -> AsyncIterator[Callable[[str], None]]:

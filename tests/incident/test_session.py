@@ -166,6 +166,17 @@ async def test_what_is_forbidden_is_named_and_the_rest_works(tmp_path: Path) -> 
     assert view.symptoms[0].matches[0].id == "network-policy-cni-version-skew"
 
 
+async def test_a_part_that_breaks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ImportError("no such thing")
+
+    monkeypatch.setattr("incident.parts.Parts.watch", broken)
+    with served("network-policy-cni-version-skew", tmp_path) as (_, kubeconfig):
+        async with investigating(kubeconfig, tmp_path) as investigation:
+            view = await until(investigation, lambda view: bool(view.problem))
+            assert "'connect' broke (ImportError: no such thing)" in view.problem
+
+
 async def test_notes_are_kept_without_any_kubeconfig(tmp_path: Path) -> None:
     async with investigating(tmp_path / "absent", tmp_path) as investigation:
         view = await until(investigation, lambda view: bool(view.problem))

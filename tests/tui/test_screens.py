@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.tui import story
 from tests.tui.fake import SCENES, FakeInvestigation
 from tui.app import StanchApp
 from tui.entry import TypedLine
+from tui.panes.status import banner_lines
 
 WIDE, NARROW, TINY = (140, 45), (80, 24), (40, 10)
 
@@ -96,6 +98,11 @@ async def test_a_reason_that_is_cut_is_seen_to_be_cut_and_the_age_is_not() -> No
         assert [row for row in shown(app).split("\n") if row.endswith(" …") and len(row) <= 80]
     async with screens("lost") as (app, _, pilot):
         await until(pilot, lambda: "Shown is what was at" in " ".join(shown(app).split()))
+
+
+def test_what_broke_is_said_on_every_screen() -> None:
+    view = replace(FakeInvestigation().view, problem="The part 'picture' broke; start stanch again.")
+    assert "Something broke: The part 'picture' broke" in " ".join(row.text for row in banner_lines(view, view.as_of, 80))
 
 
 @pytest.mark.parametrize("size", [TINY, (20, 5)])

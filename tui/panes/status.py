@@ -127,6 +127,8 @@ def banner_lines(view: View, now: datetime, width: int) -> list[Line]:
             f" retry).{shown} {api.reason}",
         )
         lines += _two(said, width)
+    if view.problem and api.reach is not Reach.OFFLINE:
+        lines += _two(line(" ", ("Something broke", "critical"), f": {view.problem}"), width)
     if view.record.state == "sidecar":
         lines += _two(line(" ", ("The record's file refuses", "critical"), f": entries wait beside it. {view.record.reason}"), width)
     elif view.record.state == "none" and view.record.reason:
