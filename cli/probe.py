@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import signal
 import sys
@@ -46,14 +47,20 @@ async def _run(arguments: argparse.Namespace) -> int:
         plan = await investigation.plan_probe(arguments.name, probe_arguments(arguments))
         if not agreed(plan, arguments):
             return exits.USAGE if plan.refused else exits.ANSWERED
-        result = await investigation.run_probe(plan, lambda line: print(line, file=sys.stderr))
+        result = await investigation.run_probe(plan, tell)
     except asyncio.CancelledError:
-        print("stanch: interrupted; what was created is being removed", file=sys.stderr)
+        tell("stanch: interrupted; what was created is being removed")
         return exits.INTERRUPTED
     finally:
         await investigation.stop()
     print_result(result, arguments.output)
     return exits.ANSWERED if result.complete and not result.left_behind else exits.PARTIAL
+
+
+def tell(line: str) -> None:
+    """One line beside the answer; a terminal that was closed meanwhile is no reason to stop cleaning up."""
+    with contextlib.suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def probe_arguments(arguments: argparse.Namespace) -> dict[str, str]:

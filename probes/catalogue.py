@@ -5,6 +5,7 @@ A probe's plan never raises for a bad request (`refused` says why), its run neve
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -129,4 +130,14 @@ async def run(plan_: ProbePlan, context: ProbeContext, progress: Progress | None
         now = context.clock()
         why = plan_.refused or f"There is no probe {plan_.probe!r}."
         return ProbeResult(plan_.probe, plan_.arguments, now, now, complete=False, problems=(why,))
-    return await probe.run(plan_, context, progress)
+    return await probe.run(plan_, context, undisturbed(progress) if progress is not None else None)
+
+
+def undisturbed(progress: Progress) -> Progress:
+    """The same, but whoever listens cannot stop a probe: a closed terminal fails at the words before what was created is removed."""
+
+    def say(words: str) -> None:
+        with contextlib.suppress(Exception):
+            progress(words)
+
+    return say

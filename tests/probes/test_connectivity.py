@@ -358,6 +358,21 @@ async def test_a_server_that_answers_now_and_then_gets_everything_removed() -> N
     assert cluster.ledger.open_intents() == ()
 
 
+async def test_a_closed_terminal_does_not_keep_anything_from_being_removed() -> None:
+    """Seen on real nodes: the words "removing what was created" found a broken pipe, and nothing was removed."""
+
+    def closed(_: str) -> None:
+        raise BrokenPipeError
+
+    cluster = FakeCluster(story(), story_network)
+    context = cluster.context()
+    plan = await catalogue.plan("connectivity", context, {"from": "nginx", "to": "marketplace"})
+    result = await catalogue.run(plan, context, closed)
+    assert result.created
+    assert cluster.objects == {}
+    assert cluster.ledger.open_intents() == ()
+
+
 async def test_undeletable_pods_are_forced_and_reported_when_they_remain() -> None:
     cluster = FakeCluster(story(), story_network, undeletable=True)
     result = await run(cluster)
