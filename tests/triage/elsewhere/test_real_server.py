@@ -24,6 +24,9 @@ from tests.triage.elsewhere.entrances import dns_daemon_set_out_of_memory
 from tests.triage.elsewhere.finish import finish
 from tests.triage.elsewhere.healthy import control_plane_restarted_last_week
 from tests.triage.elsewhere.nodes_in_turn import limitless_job_fells_nodes_in_turn
+from tests.triage.elsewhere.second.objects import BY_SERVER
+from tests.triage.elsewhere.second.on_control import metal_keys_after_d_are_gone
+from tests.triage.elsewhere.second.well import server_started_minutes_ago
 from tests.triage.elsewhere.silent import balancer_outside
 from tests.triage.elsewhere.world import World
 from triage.finding import Severity
@@ -75,3 +78,18 @@ def test_what_leaves_no_trace_is_not_claimed(tmp_path: Path) -> None:
 def test_a_healthy_cluster_is_quiet(make: Callable[[datetime], World], tmp_path: Path) -> None:
     view = triage(finish(make(datetime.now(UTC))), tmp_path)
     assert [s.symptom.title for s in view.symptoms if s.symptom.severity is not Severity.INFO] == []
+
+
+def test_what_is_left_before_a_key_tells_that_all_behind_it_was_lost(tmp_path: Path) -> None:
+    view = triage(metal_keys_after_d_are_gone(datetime.now(UTC), True), tmp_path)
+    assert [row["id"] for row in overall(view.symptoms) if row["confident"]] == ["etcd-data-deleted"]
+
+
+def test_what_a_young_server_makes_by_itself_is_neither_a_loss_nor_a_change(tmp_path: Path) -> None:
+    """Old nodes and applications behind a server that was started just now and made its namespaces, roles and Service itself."""
+    objects = [o for o in server_started_minutes_ago(datetime.now(UTC), True) if (o["kind"], o["metadata"]["name"]) not in BY_SERVER]
+    view = triage([o for o in objects if o["kind"] != "ClusterRole" and o["metadata"].get("namespace") != "kube-system"], tmp_path)
+    assert [s.symptom.title for s in view.symptoms if s.symptom.severity is not Severity.INFO] == []
+    assert not any(match.confident for symptom in view.symptoms for match in symptom.matches)
+    assert view.report is not None
+    assert {change.object.kind for change in view.report.changes} <= {"Deployment"}

@@ -1,0 +1,33 @@
+"""The cases of this batch: an id of the catalogue, or None for a cluster in which nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from tests.triage.elsewhere.second.lab import Obj
+
+Build = Callable[[datetime, bool], list[Obj]]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One cluster. ``build(now, fault)``; ``silent``: its story leaves no trace in the API, so nothing may be claimed."""
+
+    name: str
+    expected: str | None
+    build: Build
+    silent: bool = False
+    twin: bool = False
+
+
+CASES: list[Case] = []
+
+
+def case(expected: str | None, name: str | None = None, *, silent: bool = False, twin: bool = False) -> Callable[[Build], Build]:
+    def keep(build: Build) -> Build:
+        CASES.append(Case(name or build.__name__, expected, build, silent, twin))
+        return build
+
+    return keep
