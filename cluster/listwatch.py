@@ -231,6 +231,7 @@ class KindWatch:
         loop = asyncio.get_running_loop()
         accept = PARTIAL if self._kind.metadata_only else JSON
         opened = settled = False
+        last = loop.time()
         try:
             async with (
                 asyncio.timeout(self._pace.answer) as guard,
@@ -243,6 +244,7 @@ class KindWatch:
                     self._sink.connected()
                 guard.reschedule(None if settled else loop.time() + self._pace.initial_silence)
                 async for lines in groups:
+                    last = loop.time()
                     self._sink.beat()
                     events, faulty = self._decoder.lines(lines)
                     self._sink.faulty(faulty)
@@ -254,6 +256,11 @@ class KindWatch:
             if self._cut or listed() or not opened:
                 raise
             raise _NotStreaming from None
+        except Unreachable:
+            # A kind to which nothing happens gets no bookmarks either (kube-apiserver cacher.go): that is quiet, not lost. The watch is
+            # opened again, and a server that is gone does not answer that.
+            if not settled or loop.time() - last < 0.9 * self._pace.silence:
+                raise
         if not listed():
             raise Unreachable(f"list {self._what}: the stream ended before the list was complete; it is asked for again.")
 

@@ -331,6 +331,21 @@ async def test_a_silent_watch_is_opened_again(fake: FakeCluster) -> None:
         await until(lambda: len([request for request in fake.requests if "watch" in request.query]) >= seen + 2)
 
 
+async def test_a_kind_to_which_nothing_happens_is_not_called_stale(fake: FakeCluster) -> None:
+    await fake.put("a")
+    async with running(fake, pace=Pace(silence=1.1, initial_silence=0.5, answer=2.0, backoff=0.5, backoff_cap=0.5)) as live:
+        await until(lambda: pods(live) is State.LIVE)
+        seen = len([request for request in fake.requests if "watch" in request.query])
+        states = set()
+
+        def twice() -> bool:
+            states.add(pods(live))
+            return len([request for request in fake.requests if "watch" in request.query]) >= seen + 2
+
+        await until(twice)
+        assert states == {State.LIVE}
+
+
 async def test_metadata_only_kinds_never_accept_values(fake: FakeCluster) -> None:
     api = Api(Access(server=fake.url))
     live = LiveCluster(api, kinds=(BY_NAME["Secret"], BY_NAME["ConfigMap"]), pace=FAST, beat=BEAT)
