@@ -151,6 +151,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
         why = plan.refused or "the plan was not made by this probe"
         return ProbeResult(plan.probe, plan.arguments, started, context.clock(), complete=False, problems=(why,), conclusions=infer(()))
     measurement = _Measurement(context, plan.detail, progress or (lambda _: None))
+    sent = context.sent
     left: dict[Ref, str] = {}
     try:
         await measurement.run()
@@ -164,7 +165,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
         plan.probe, plan.arguments, started, context.clock(), cells, (), infer(cells, around),
         created=tuple(measurement.stationing.created), left_behind=tuple(left),
         complete=all(cell.counted for cell in cells) and bool(cells), problems=tuple(dict.fromkeys(problems)),
-        method=plan.method, requests=measurement.execs,
+        method=plan.method, requests=measurement.execs + context.sent - sent,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from cluster.exec import ExecResult
 from cluster.mode import Mode
 from cluster.portforward import ForwardResult
 from cluster.store import Store
+from cluster.transport import Api
 from probes.ledger import Ledger, MemoryLedger
 
 Progress = Callable[[str], None]
@@ -90,6 +91,11 @@ class ProbeContext:
     """Kinds that could not be read and why; an answer that needs one of them says so."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def sent(self) -> int:
+        """HTTP requests sent to this API server so far, those of the live state included; execs go another way."""
+        return self.api.budget().total if isinstance(self.api, Api) else 0
 
     @property
     def may_stay(self) -> bool:

@@ -114,6 +114,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     detail = plan.detail
     assert isinstance(detail, Detail)
     say = progress or (lambda _: None)
+    sent = context.sent
     stationing = Stationing(context, detail.identity, f"probe {NAME}", say)
     problems: list[str] = []
     options: set[str] = set()
@@ -129,7 +130,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     return ProbeResult(
         NAME, plan.arguments, started, context.clock(), tuple(cells), (), tuple(conclude(cells, sorted(options))),
         created=tuple(stationing.created), left_behind=tuple(left), complete=all(c.counted for c in cells) and bool(cells),
-        problems=tuple(dict.fromkeys(told)), method=plan.method, requests=len(detail.stations),
+        problems=tuple(dict.fromkeys(told)), method=plan.method, requests=len(detail.stations) + context.sent - sent,
     )  # fmt: skip
 
 

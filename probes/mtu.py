@@ -84,6 +84,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     detail = plan.detail
     assert isinstance(detail, Detail)
     say = progress or (lambda _: None)
+    sent = context.sent
     stationing = Stationing(context, detail.identity, f"probe {NAME}", say)
     problems: list[str] = []
     try:
@@ -101,7 +102,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     return ProbeResult(
         NAME, plan.arguments, started, context.clock(), cells, tuple(rows), tuple(conclude(seen)), created=tuple(stationing.created),
         left_behind=tuple(left), complete=bool(cells) and all(c.counted for c in cells), problems=tuple(dict.fromkeys(told)),
-        method=plan.method, requests=len(detail.stations),
+        method=plan.method, requests=len(detail.stations) + context.sent - sent,
     )  # fmt: skip
 
 

@@ -264,6 +264,7 @@ class ProbeResult:
     method: str = ""
     """How it was measured and what that proves."""
     requests: int = 0
+    """Sent to the API server: HTTP requests and execs."""
 
     @property
     def silence(self) -> str:

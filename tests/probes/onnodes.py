@@ -47,7 +47,7 @@ def told(result: ProbeResult) -> str:
     seconds = (result.finished - result.started).total_seconds()
     return "\n".join(
         [
-            f"{result.probe}: {seconds:.1f} s, {result.requests} execs, created {len(result.created)}, left {len(result.left_behind)}",
+            f"{result.probe}: {seconds:.1f} s, {result.requests} requests, created {len(result.created)}, left {len(result.left_behind)}",
             *(f"{c.source} -> {c.target}: {dict(c.results)} {[t.ms for t in c.tries]}" for c in result.cells),
             *map(str, result.conclusions),
             *result.problems,
