@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import sys
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Sequence
 
 from cli import exits
 from cli.connection import options_of, read_once
@@ -57,7 +59,7 @@ class Walkthrough:
         print(f"{book.title}\n")
         for section in book.sections:
             if section.slug in ("what-it-looks-like", "do-not"):
-                print(f"{section.title}\n{section.text.strip()}\n")
+                print(f"{section.title}\n{_prose(section.text)}\n")
         if self._walk.changed_text:
             print("The runbook was edited since this walk began:\n" + self._walk.changed_text + "\n")
         while self._walk.current:
@@ -80,26 +82,33 @@ class Walkthrough:
         nature = {StepKind.CHECK: "read-only", StepKind.WAIT: "read-only", StepKind.PROBE: "probe", StepKind.ACTION: "CHANGE"}.get(
             step.kind, "you"
         )
-        print(f"step {number} ({nature}): {steps.fill(step.question, values)}")
+        print(_prose(f"step {number} ({nature}): {steps.fill(step.question, values)}"))
         if step.why:
-            print(f"  why: {steps.fill(step.why, values)}")
-        print(f"  expected: {steps.fill(step.expected, values)}")
+            print(_prose(f"why: {steps.fill(step.why, values)}", "  "))
+        print(_prose(f"expected: {steps.fill(step.expected, values)}", "  "))
         if step.blast:
-            print(f"  touches: {steps.fill(step.blast, values)}")
-            print(f"  undo: {steps.fill(step.undo, values)}")
+            print(_prose(f"touches: {steps.fill(step.blast, values)}", "  "))
+            print(_prose(f"undo: {steps.fill(step.undo, values)}", "  "))
         if step.kubectl:
             print(f"  by hand: {steps.command(step, values)}")
         before = self._walk.outcomes.get(step.id)
         if before is not None and before.state is StepState.UNKNOWN and not before.goto:
             print(f"  NOTE: {before.meaning}")
-        print("  answers: " + "; ".join(f"{answer.when}: {answer.means}" for answer in step.answers))
+        self._parameters(step)
+        print("  answers:")
+        for answer in step.answers:
+            print(_prose(f"{answer.when}: {answer.means}", "    "))
         return await self._choose(step, values)
 
     async def _choose(self, step: Step, values: dict[str, str]) -> bool:
         runs = step.kind in (StepKind.CHECK, StepKind.WAIT, StepKind.PROBE)
-        prompt = "  [enter] run it, or " if runs else "  "
+        acts = step.kind is StepKind.ACTION and self._investigation.view.write
+        prompt = "  [enter] run it, or " if runs else "  [enter] show the change, or " if acts else "  "
+        more = "p change a parameter, " if self._named(step) else ""
+        checks = self._stage(step)
+        more += f"a run all {len(checks)} read-only checks of this part, " if len(checks) > 1 else ""
         while True:
-            reply = self._ask(f"{prompt}an answer, s skip, b back, q stop: ").strip()
+            reply = self._ask(f"{prompt}an answer, s skip, {more}b back, q stop: ").strip()
             if reply == "q":
                 return False
             if reply == "s":
@@ -110,6 +119,20 @@ class Walkthrough:
             if reply == "b":
                 self._back(step)
                 return True
+            if reply == "a" and len(checks) > 1:
+                for check in checks:
+                    print(_prose(steps.fill(check.question, {value.name: value.value for value in self._walk.parameters}), "  "))
+                    self._walk = await self._investigation.do_step(self._walk.id, check.id, lambda line: print(f"  {line}"))
+                    self._tell(check)
+                self._follow(checks)
+                return True
+            if reply == "p" and self._named(step):
+                self._change(step)
+                return True
+            if not reply and acts:
+                if await self._act(step, values):
+                    return True
+                continue
             if not reply and step.kind in (StepKind.CHECK, StepKind.WAIT):
                 self._walk = await self._investigation.do_step(self._walk.id, step.id, lambda line: print(f"  {line}"))
                 self._tell(step)
@@ -138,6 +161,64 @@ class Walkthrough:
         self._tell(step)
         return True
 
+    async def _act(self, step: Step, values: dict[str, str]) -> bool:
+        """One change through the gate, when its confirmation is typed exactly; False when nothing was done."""
+        from cli.gate import action_lines
+
+        plan = await self._investigation.plan_action(step.uses, steps.arguments(step, values), self._walk.id, step.id)
+        for line in action_lines(plan):
+            print(f"  {line}")
+        if plan.refused:
+            return False
+        typed = self._ask(f"  to do it, type exactly  {plan.confirmation}  ({plan.confirmation_reason}); anything else leaves it: ").strip()
+        if typed != plan.confirmation:
+            self._investigation.decline_action(plan, "not confirmed")
+            print("  nothing was changed")
+            return False
+        await self._investigation.run_action(plan, typed)
+        self._walk = self._investigation.open_run(self._walk.runbook.id, self._walk.symptom_id)
+        self._tell(step)
+        return True
+
+    def _stage(self, step: Step) -> tuple[Step, ...]:
+        """The read-only checks of the step's section that are still open."""
+        if step.kind is not StepKind.CHECK:
+            return ()
+        done = {name for name, outcome in self._walk.outcomes.items() if outcome.state not in (StepState.TODO, StepState.NOW)}
+        return tuple(each for each in steps.stage(self._walk.runbook, step) if each.id not in done)
+
+    def _follow(self, checks: Sequence[Step]) -> None:
+        """Stand where the first abnormal answer leads, past the checks that were just answered."""
+        outcomes, book = self._walk.outcomes, self._walk.runbook
+        words = {StepState.PASSED: "pass", StepState.FAILED: "fail"}
+        at = next((each for each in checks if outcomes[each.id].state is StepState.FAILED), None)
+        for _ in checks:
+            lead = steps.next_step(book, at, words.get(outcomes[at.id].state, "unknown")) if at is not None else None
+            if lead is None or lead.lead is not steps.Lead.STEP:
+                return
+            at = next((each for each in checks if each.id == lead.target), None)
+            if at is None:
+                self._walk = self._investigation.go_to_step(self._walk.id, lead.target)
+                return
+
+    def _named(self, step: Step) -> set[str]:
+        return set(steps.names(step))
+
+    def _parameters(self, step: Step) -> None:
+        """The values that fill this step, and where each comes from."""
+        named = self._named(step)
+        shown = [value for value in self._walk.parameters if value.name in named]
+        if shown:
+            print(_prose("with: " + "; ".join(f"{value.name}={value.value or '?'} ({value.origin})" for value in shown), "  "))
+
+    def _change(self, step: Step) -> None:
+        """Another value for a parameter; the step is asked anew."""
+        name, equals, value = self._ask("  NAME=VALUE: ").strip().partition("=")
+        if not equals or name.strip() not in self._named(step):
+            print(f"  not changed: write one of {', '.join(sorted(self._named(step)))}, then = and its value")
+            return
+        self._walk = self._investigation.set_parameter(self._walk.id, name.strip(), value.strip())
+
     def _back(self, step: Step) -> None:
         order = [each.id for each in self._walk.runbook.steps()]
         done = [each for each in order if each in self._walk.outcomes and each != step.id]
@@ -146,7 +227,19 @@ class Walkthrough:
 
     def _tell(self, step: Step) -> None:
         outcome = self._walk.outcomes.get(step.id, StepOutcome(StepState.UNKNOWN))
-        print(f"  {outcome.state.value}: {outcome.seen}")
+        print(_prose(f"{outcome.state.value}: {outcome.seen}", "  "))
         if outcome.meaning:
-            print(f"  this means: {outcome.meaning}")
+            print(_prose(f"this means: {outcome.meaning}", "  "))
         print()
+
+
+def _prose(text: str, indent: str = "") -> str:
+    """Paragraphs and list items wrapped between words, for terminals that break lines anywhere."""
+    width = max(40, min(shutil.get_terminal_size((80, 24)).columns, 120)) - 1
+    found: list[str] = []
+    for line in text.strip().splitlines():
+        hanging = indent + ("  " if indent or line.lstrip().startswith("- ") else "")
+        found += textwrap.wrap(
+            line, width, initial_indent=indent, subsequent_indent=hanging, break_on_hyphens=False, break_long_words=False
+        ) or [""]
+    return "\n".join(found)
