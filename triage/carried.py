@@ -181,13 +181,19 @@ _WRITTEN = timedelta(minutes=2)
 """A controller notes a new revision within moments of the write that made it."""
 
 
+def revised(row: ControllerRevision) -> datetime | None:
+    """When a revision came, or was taken out again: a rollback only renumbers it."""
+    created = row.metadata.creation_timestamp
+    numbered = [w.time for w in row.metadata.managed_fields if w.time is not None and "f:revision" in w.fields_v1]
+    return max([created, *numbered]) if created is not None else None
+
+
 def _revision(row: ControllerRevision, store: Store) -> Iterator[ChangeFact]:
     """A revision of a DaemonSet or StatefulSet is a rollout, also an old one that a rollback took out again."""
     meta, owner = row.metadata, controller_of(row.metadata)
-    if owner is None or owner.kind not in ("DaemonSet", "StatefulSet") or meta.creation_timestamp is None:
+    at = revised(row)
+    if owner is None or owner.kind not in ("DaemonSet", "StatefulSet") or at is None or meta.creation_timestamp is None:
         return
-    numbered = [w.time for w in meta.managed_fields if w.time is not None and "f:revision" in w.fields_v1]
-    at = max([meta.creation_timestamp, *numbered])
     workload = store.get(*owner)
     if workload is None:
         return

@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cluster.objects import (
+    ControllerRevision,
     Deployment,
     Node,
     Ref,
     StatefulSet,
 )
 from cluster.store import Change, Store
-from triage.carried import carried, changed, keys_of, writes_to
+from triage.carried import carried, changed, keys_of, revised, writes_to
 from triage.events import EventMemory
 from triage.finding import ChangeFact, Fact
 
@@ -98,6 +99,8 @@ class ChangeIndex:
             self._carried.pop(change.ref, None)
             return
         horizon = now - self._keep
+        if isinstance(change.new, ControllerRevision) and (at := revised(change.new)) is not None and at < horizon:
+            return  # history: most revisions are, and their siblings need not be searched
         found = tuple(f for f in carried(change.kind, change.new, store) if f.at >= horizon)
         if found:
             self._carried[change.ref] = found
