@@ -73,7 +73,7 @@ async def wait_running(context: ProbeContext, ref: Ref, uid: str, *, limit_s: fl
         except NotFound:
             raise NotStarted(f"{ref} was deleted by somebody else while it started.") from None
         except ClusterError as error:
-            last = str(error)
+            last = str(error).removesuffix(".")
             await context.sleep(POLL_S)
             continue
         status, spec = pod.get("status") or {}, pod.get("spec") or {}
@@ -120,7 +120,8 @@ async def remove(context: ProbeContext, ref: Ref, uid: str = "", *, limit_s: flo
         if not (found := await _gone(context, ref, uid, context.clock() + timedelta(seconds=3))):
             context.ledger.removed(ref, "deleted by force: the kubelet did not confirm")
             return ""
-    return f"{ref} was deleted, and {found}; it ends by itself at its deadline."
+    end_of_it = "it ends by itself at its deadline" if ref.kind == "Pod" else "the next start looks for it again"
+    return f"{ref} was deleted, and {found}; {end_of_it}."
 
 
 async def remove_all(context: ProbeContext, refs: Mapping[Ref, str], *, limit_s: float = 10.0) -> dict[Ref, str]:
