@@ -163,6 +163,9 @@ def _known(kind: str, view: View) -> bool:
     return view.readable(kind)
 
 
+_SURVIVORS = ("Node", "PersistentVolume", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding")
+
+
 def made_anew(view: View, index: Index) -> Iterator[Finding]:
     """kube-system is younger than other objects by more than an hour: it was lost, and the API server made it anew.
 
@@ -171,14 +174,16 @@ def made_anew(view: View, index: Index) -> Iterator[Finding]:
     """
     system = view.store.get("Namespace", "", "kube-system")
     created = system.metadata.creation_timestamp if system is not None else None
-    if created is None or _intact(created, view, ("Namespace", "Deployment", "DaemonSet", "StatefulSet", "ReplicaSet")):
+    if created is None:
         return
-    older = 0
-    for kind in ("Node", "PersistentVolume", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "ConfigMap", "CronJob"):
-        for row in view.store.rows(kind).values():
-            birth = row.metadata.creation_timestamp
-            older += birth is not None and created - birth > _MUCH_OLDER
-    if not older:
+    survivors = [
+        *(row for kind in _SURVIVORS for row in view.store.rows(kind).values()),
+        *(row for kind in ("ConfigMap", "CronJob") for row in view.store.in_namespace(kind, "kube-system").values()),
+    ]
+    older = sum(
+        row.metadata.creation_timestamp is not None and created - row.metadata.creation_timestamp > _MUCH_OLDER for row in survivors
+    )
+    if not older or _intact(created, view, ("Namespace", "Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "Pod")):
         return
     ref = Ref("Namespace", "", "kube-system")
     yield make(
