@@ -83,7 +83,9 @@ async def read_once(investigation: LiveInvestigation, wait: float) -> View:
 
 
 def is_stuck(view: View) -> bool:
-    """Whether all that is still to be read has failed so far and says why."""
+    """Whether the server was lost, or all that is still to be read has failed so far and says why. A busy moment looks the same."""
+    if view.api.reach is Reach.LOST:
+        return True
     waiting = [kind for kind in view.kinds if kind.state in (State.WAITING, State.LOADING)]
     return bool(waiting) and all(kind.reason for kind in waiting)
 
@@ -93,7 +95,8 @@ def is_settled(view: View) -> bool:
     if view.problem or view.api.reach is Reach.OFFLINE:
         return True
     if view.api.reach is Reach.LOST:
-        return bool(view.api.hops)  # which hop fails is known a moment after the loss
+        # Which hop fails is known a moment after the loss. Behind the first two it may be only slow, and is given a few seconds.
+        return any(hop.ok is False and hop.name in ("dns", "tcp") for hop in view.api.hops)
     if view.report is None or not view.ranked or not view.kinds or any(kind.state in (State.WAITING, State.LOADING) for kind in view.kinds):
         return False
     # The report may be older than the kinds: one that still misses what is live by now will be made again in a moment.
