@@ -60,6 +60,8 @@ def test_a_killed_lab_leaves_nothing_running(nodes_lab: Lab, tmp_path: Path) -> 
         assert owner.stdout is not None
         about = json.loads(owner.stdout.readline())
         assert about["server"] != nodes_lab.cluster.server
+        device = _device(about["server"])
+        assert device is not None
         pids = [*about["pids"].values(), *(node["pid"] for node in about["nodes"].values())]
         assert len(pids) == 12
     finally:
@@ -68,8 +70,8 @@ def test_a_killed_lab_leaves_nothing_running(nodes_lab: Lab, tmp_path: Path) -> 
         assert owner.stdout is not None
         owner.stdout.close()
     wait_until(lambda: not any(_runs(pid) for pid in pids), "every process of the killed lab gone", limit=60)
-    wait_until(lambda: not _routed(about["server"]), "the device that led to the killed lab gone", limit=60)
-    assert _routed(nodes_lab.cluster.server), "the other lab is untouched"
+    wait_until(lambda: _device(about["server"]) != device, "the device that led to the killed lab gone", limit=60)
+    assert _device(nodes_lab.cluster.server) is not None, "the other lab is untouched"
     assert "stanch" not in "".join(line for line in Path("/proc/mounts").read_text().splitlines() if "tmpfs" in line)
     cgroups.sweep()
     assert not [folder for hierarchy in cgroups.hierarchies() for folder in hierarchy.glob(f"{cgroups.PREFIX}{owner.pid}-*")]
@@ -88,12 +90,15 @@ def test_an_orderly_end(tmp_path: Path, nodes_lab: Lab) -> None:
     assert not [folder for hierarchy in cgroups.hierarchies() for folder in hierarchy.glob(f"{cgroups.PREFIX}{owner.pid}-*")]
 
 
-def _routed(server: str) -> bool:
-    """Whether a device of this host leads to the server's own network."""
+def _device(server: str) -> int | None:
+    """The number of this host's device that leads to the server's own network. Another lab may get the addresses, never the number."""
     address = ipaddress.ip_address(urlsplit(server).hostname or "")
     shown = subprocess.run(["ip", "-json", "-4", "address"], capture_output=True, text=True, check=True).stdout
-    networks = [f"{entry['local']}/{entry['prefixlen']}" for device in json.loads(shown) for entry in device["addr_info"]]
-    return any(address in ipaddress.ip_network(network, strict=False) for network in networks)
+    for device in json.loads(shown):
+        for entry in device["addr_info"]:
+            if address in ipaddress.ip_network(f"{entry['local']}/{entry['prefixlen']}", strict=False):
+                return int(device["ifindex"])
+    return None
 
 
 def _runs(pid: int) -> bool:
