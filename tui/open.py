@@ -8,7 +8,9 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
+
+from tui.outlet import Outlet
 
 if TYPE_CHECKING:
     from incident.api import Investigation
@@ -39,21 +41,28 @@ def run(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) 
 async def show(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) -> int:
     """As `run`, on the running event loop. 0 when left by a key, 128 + n when ended by signal n."""
     starting = asyncio.ensure_future(investigation.start())
-    app = (await asyncio.to_thread(_application))(investigation, clock, starting=starting)
+    application = await asyncio.to_thread(_application)
     loop = asyncio.get_running_loop()
     ended_by = 0
 
     def end(number: int) -> None:
         nonlocal ended_by
-        ended_by = number
+        ended_by = ended_by or number
         app.exit(128 + number)
 
+    def gone() -> None:
+        loop.call_soon_threadsafe(end, signal.SIGHUP)
+
+    terminal = sys.__stderr__  # where Textual draws
+    sys.__stderr__ = cast("TextIO", Outlet(terminal or sys.stderr, gone))  # type: ignore[misc]  # final for type checkers only
+    app = application(investigation, clock, starting=starting)
     signals = (signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, end, number)
     try:
         code = await app.run_async()
     finally:
+        sys.__stderr__ = terminal  # type: ignore[misc]  # as above
         await _stopped(investigation)
         for number in signals:
             loop.remove_signal_handler(number)

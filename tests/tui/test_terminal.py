@@ -124,6 +124,25 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals, code: int, tmp_path: P
     assert "stop" in log.read_text("utf-8")
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["SIGHUP", "nobody says so"])
+def test_a_terminal_that_has_gone_ends_it_cleanly(told: bool, tmp_path: Path) -> None:
+    """The window is closed while pictures are drawn. `setsid` and the like take the signal away: then the failing write tells."""
+    log = tmp_path / "calls"
+    terminal = Terminal("--log", str(log))
+    try:
+        terminal.until("CRIT")
+    finally:
+        os.close(terminal.main)
+    if told:
+        terminal.process.send_signal(signal.SIGHUP)
+    try:
+        assert terminal.process.wait(DEADLINE) == 129
+    finally:
+        terminal.process.kill()
+        terminal.process.wait()
+    assert "stop" in log.read_text("utf-8")
+
+
 def test_quit_takes_less_than_a_second_also_with_the_server_lost() -> None:
     """The quickest of three: a busy machine may be slow once, a wait for a server is there each time."""
     taken: list[float] = []
