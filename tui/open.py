@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from tui.outlet import Outlet
 
@@ -54,7 +54,7 @@ async def show(investigation: Investigation, clock: Clock = lambda: datetime.now
         loop.call_soon_threadsafe(end, signal.SIGHUP)
 
     terminal = sys.__stderr__  # where Textual draws
-    sys.__stderr__ = cast("TextIO", Outlet(terminal or sys.stderr, gone))  # type: ignore[misc]  # final for type checkers only
+    sys.__stderr__ = cast("Any", Outlet(terminal or sys.stderr, gone))  # type: ignore[misc]  # final for type checkers only
     app = application(investigation, clock, starting=starting)
     signals = (signal.SIGTERM, signal.SIGHUP)
     for number in signals:
