@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import sys
 
 from cli.connection import on_terminal, options_of
@@ -24,7 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def open_screens(options: Options) -> int:
-    """Draw first, import the rest afterwards: the investigation starts once the first frame is out."""
+    """The requests go out while the screens are imported. Until all is read nearly all that is made stays: the collector looks seldom."""
+    gc.set_threshold(200_000, 20, 50)
     from incident.session import LiveInvestigation
     from tui.open import run as run_screens
 

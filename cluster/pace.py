@@ -13,7 +13,7 @@ class Pace:
     """Objects a page."""
     first_page: int = 100
     """Objects of the first page of a kind that comes in thousands: small, because somebody is looking at an empty screen."""
-    breath: float = 0.15
+    breath: float = 0.25
     """Seconds between that page and the rest, in which what it shows can be found and drawn."""
     silence: float = 100.0
     """Longest silence of a watch before it is opened again: bookmarks come about once a minute."""

@@ -46,6 +46,8 @@ FIRST_LOOK = 1.2
 finds it (0.2 s each, measured)."""
 DRAWN = 0.1
 """Seconds in which what was found first is drawn."""
+COLLECTOR = (700, 10, 10)
+"""Thresholds of the garbage collector, Python's own, from when everything has been read."""
 RECONNECT = 5.0
 """Seconds after which a kubeconfig that could not be read is tried again."""
 RELOAD = 5.0
@@ -392,5 +394,6 @@ def _nothing() -> None: ...
 
 def _freeze() -> None:
     """After the first full reading most objects stay: the collector need not look at them again."""
+    gc.set_threshold(*COLLECTOR)
     gc.collect()
     gc.freeze()
