@@ -40,7 +40,7 @@ class ListSplitter:
             return
         if self._between and len(self._buffer) >= self._wanted:
             cut = self._buffer.rfind(self._between)
-            page = self._page(bytes(self._buffer[: cut + 1])) if cut > 0 else None
+            page = self._page(self._buffer, cut + 1) if cut > 0 else None
             if page is None:
                 self._wanted = len(self._buffer) + self._group
                 return
@@ -81,8 +81,10 @@ class ListSplitter:
         self._begun = True
         return True
 
-    def _page(self, objects: bytes) -> Page | None:
+    def _page(self, buffer: bytearray, end: int) -> Page | None:
+        with memoryview(buffer) as whole, whole[:end] as objects:
+            data = b"".join((b'{"items":[', objects, b"]}"))
         try:
-            return self._decoder.page(b'{"items":[' + objects + b"]}")
+            return self._decoder.page(data)
         except ValueError:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-QUIET = 4.0
+QUIET = 6.0
 """Seconds between two reports while nothing changes: verdicts that depend on time fall due."""
 REPORT_EVERY = 0.3
 """Seconds between two reports at the least."""

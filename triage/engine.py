@@ -87,7 +87,10 @@ class Triage:
             owner = controller_of(change.new.metadata) if change.new is not None else None
             if owner is not None:
                 self._rollouts.add(owner)
-        if kind in OBJECT_DETECTORS or ref in self._found:
+        if self._is_plain(change, ref):
+            self._due_at.pop(ref, None)
+            self._dirty.discard(ref)
+        elif kind in OBJECT_DETECTORS or ref in self._found:
             self._dirty.add(ref)
         self._dirty |= self._watching.get(ref, set())
         if kind == "Pod":
@@ -107,6 +110,11 @@ class Triage:
         elif kind == "Service" and (change.old is None or change.new is None):
             self._dirty |= {Ref("Ingress", *key) for key in store.in_namespace("Ingress", ref.namespace)}
 
+    def _is_plain(self, change: Change, ref: Ref) -> bool:
+        """A pod of which there is nothing to look for and nothing was found: it is not put among what is looked at."""
+        new = change.new
+        return isinstance(new, Pod) and ref not in self._found and _plain(new) and not self.events.known(ref)
+
     def _touch_about(self, about: Ref, store: Store) -> None:
         if about.kind in OBJECT_DETECTORS:
             self._dirty.add(about)
@@ -120,8 +128,7 @@ class Triage:
         """Mark what a pod's change may say something about: its owners always, its node only for restarts and ends."""
         old, new = change.old, change.new
         before = _signature(old) if isinstance(old, Pod) else None
-        after = _signature(new) if isinstance(new, Pod) else None
-        if before == after:
+        if before is not None and isinstance(new, Pod) and before == _signature(new):
             return
         for row in (old, new):
             if not isinstance(row, Pod):

@@ -77,19 +77,24 @@ class Population:
         return sum(count for second, count in self.created.items() if second >= edge)
 
     def _count(self, pod: Pod, sign: int) -> None:
+        counts = self.counts
         for attribute in attributes(pod):
-            self.counts[attribute] += sign
-            if not self.counts[attribute]:
-                del self.counts[attribute]
+            count = counts.get(attribute, 0) + sign
+            if count:
+                counts[attribute] = count
+                if attribute[0] == "claim":
+                    self.claims.add(attribute)
+            else:
+                counts.pop(attribute, None)
                 self.claims.discard(attribute)
-            elif attribute[0] == "claim":
-                self.claims.add(attribute)
         self.total += sign
         if pod.metadata.creation_timestamp is not None:
             second = int(pod.metadata.creation_timestamp.timestamp())
-            self.created[second] += sign
-            if not self.created[second]:
-                del self.created[second]
+            count = self.created.get(second, 0) + sign
+            if count:
+                self.created[second] = count
+            else:
+                self.created.pop(second, None)
 
     def _component(self, change: Change) -> None:
         new = change.new

@@ -8,14 +8,15 @@ that went stale by a relation nobody follows is right again after one round.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cluster.freshness import Freshness, State
 from cluster.objects import Ref
 from cluster.store import Store
 
-SHARE = 60
-"""Objects looked at again each second."""
+SHARE = 30
+"""Objects looked at again for each second since the last look, of at most LONGEST."""
+LONGEST = 10
 
 
 class Rounds:
@@ -39,10 +40,11 @@ class Rounds:
 
     def some(self, store: Store, now: datetime) -> Iterator[Ref]:
         """The next few objects of the present round, at most once a second."""
-        if self._last is not None and timedelta() <= now - self._last < timedelta(seconds=1):
+        passed = LONGEST if self._last is None else (now - self._last).total_seconds()
+        if 0 <= passed < 1:
             return
         self._last = now
-        for _ in range(SHARE):
+        for _ in range(int(SHARE * min(max(passed, 1), LONGEST))):
             ref = next(self._turn, None)
             if ref is None:
                 self._turn = iter(tuple(self._all(store)))
