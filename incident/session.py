@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 FRAME = 0.1
 """Seconds between two pictures at the least."""
+CALM = 2.0
+"""Seconds after which a picture that says nothing new is shown all the same, while the server answers and nothing runs."""
 FIRST_FRAME = 0.02
 """The same before anything was found: somebody is looking at an empty screen."""
 TICK = 1.0
@@ -352,7 +354,8 @@ class LiveInvestigation:
             if self._live is not None:
                 for draft in self._ready().observer.reach(view.api):
                     self._ready().record.append(draft)
-            if began - shown >= TICK or differs(view, self._view):
+            calm = view.api.reach is Reach.LIVE and not view.activities
+            if began - shown >= (CALM if calm else TICK) or differs(view, self._view):
                 shown = began
                 self._view = view
                 for view_listener in list(self._listeners):

@@ -13,7 +13,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from incident.api import Investigation
-from incident.view import View
+from incident.view import Reach, View
 from tui.lines import LinesView
 from tui.panes.keys import keys_line
 from tui.panes.status import activity_line, banner_lines, status_lines
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tui.app import StanchApp
 
 
-FRESH = 0.8
-"""Seconds after which what was drawn has aged."""
+FRESH, CALM = 0.8, 1.8
+"""Seconds after which what was drawn has aged; the second while the server answers and nothing runs."""
 
 
 class Fixed(LinesView, can_focus=False):
@@ -83,7 +83,8 @@ class Frame(Screen[None]):
 
     def tick(self) -> None:
         """A second has gone by: ages are drawn again, unless a new picture has just done that."""
-        if time.monotonic() - self._drawn >= FRESH:
+        calm = self.view.api.reach is Reach.LIVE and not self.view.activities
+        if time.monotonic() - self._drawn >= (CALM if calm else FRESH):
             self.picture()
 
     def picture(self) -> None:
