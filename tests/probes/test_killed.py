@@ -86,7 +86,7 @@ async def test_twenty_random_moments(drill: DrillServer, tmp_path: Path) -> None
         assert ours(http) == []
         at_work, left = await kill_at(moments, kubeconfig, http, tmp_path)
     assert at_work >= 15, f"seed {seed}: only {at_work} of 20 were still at work"
-    assert left >= 4, f"seed {seed}: the kills left {left} objects, so there was little to clean up"
+    assert left >= 20, f"seed {seed}: the kills left {left} objects, so there was little to clean up"
 
 
 @pytest.mark.nodes
@@ -98,4 +98,4 @@ async def test_random_moments_on_real_nodes(nodes_lab: Lab, tmp_path: Path) -> N
     with nodes_lab.cluster.client() as http, play(http, list(nodes_lab.members)):
         at_work, left = await kill_at(moments, kubeconfig, http, tmp_path)
     assert at_work >= 2, f"seed {seed}"
-    assert left >= 1, f"seed {seed}"
+    assert left >= 2, f"seed {seed}"

@@ -216,7 +216,7 @@ def eks_cilium_late_on_new_nodes(now: datetime, fault: bool) -> list[Obj]:
 
 def _ingress(lab: Lab, namespace: str, name: str, image: str, replicas: int, hosts: dict[str, str], **more: object) -> Workload:
     lab.namespace(namespace)
-    work = lab.deployment(namespace, name, image, replicas, service=False, **more)  # type: ignore[arg-type]
+    work = lab.deployment(namespace, name, image, replicas, service=False, **more)  # type: ignore[arg-type]  # fields of any type for the generator
     front = lab.service(
         namespace,
         name,
