@@ -8,8 +8,9 @@ import json
 import random
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from cli import exits
 from cli.connection import on_terminal, options_of

@@ -7,7 +7,8 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cli import exits
 from cli.connection import options_of, read_once

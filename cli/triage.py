@@ -7,7 +7,8 @@ import asyncio
 import gc
 import json
 import sys
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cli import exits
 from cli.connection import options_of, read_once

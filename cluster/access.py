@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+
+class Trust(msgspec.Struct, frozen=True):
     """How the server's certificate is judged. `ca_pem` None: the system's authorities."""
 
     ca_pem: bytes | None = None
@@ -55,8 +56,7 @@ class User:
     """Impersonated groups (`as-groups`), one Impersonate-Group header each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(msgspec.Struct, frozen=True):
     """One way to one cluster.
 
     `namespace` is the context's namespace, "" when it names none. `sources` are the files it was read from.
@@ -67,8 +67,8 @@ class Access:
     context: str = ""
     cluster: str = ""
     namespace: str = ""
-    trust: Trust = field(default_factory=Trust)
-    user: User = field(default_factory=User)
+    trust: Trust = msgspec.field(default_factory=Trust)
+    user: User = msgspec.field(default_factory=User)
     proxy: str = ""
     sources: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

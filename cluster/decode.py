@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
@@ -64,8 +63,7 @@ _raw_page = msgspec.json.Decoder(_RawPage)
 _raw_line = msgspec.json.Decoder(_RawLine)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """One page of a list. `faulty` objects could not be kept."""
 
     objects: list[Object]
@@ -73,8 +71,7 @@ class Page:
     faulty: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class WatchEvent:
+class WatchEvent(msgspec.Struct, frozen=True):
     """One line of a watch. `object` is None for ERROR (then `status` is its metav1.Status) and for what could not be kept."""
 
     type: str

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -33,8 +32,7 @@ PING = 5.0
 _STDOUT, _STDERR, _STATUS, _CLOSE = 1, 2, 3, 255
 
 
-@dataclass(frozen=True, slots=True)
-class ExecResult:
+class ExecResult(msgspec.Struct, frozen=True):
     """What became of one command.
 
     `exit_code` None and `error` not empty: it did not run, or how it ended is not known, and nothing may be concluded from the output.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 
 class State(enum.StrEnum):
@@ -20,8 +21,7 @@ class State(enum.StrEnum):
     """The server does not offer this kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Freshness:
+class Freshness(msgspec.Struct, frozen=True):
     """The state of one kind. `heard` is when the server last said something about it (UTC), None if it never did."""
 
     kind: str

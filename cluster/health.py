@@ -12,8 +12,10 @@ import contextlib
 import enum
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from cluster.errors import ClusterError, CredentialError
 from cluster.ladder import Hop, first_failure, ladder
@@ -33,8 +35,7 @@ class Reach(enum.StrEnum):
     UNREACHABLE = "unreachable"
 
 
-@dataclass(frozen=True, slots=True)
-class ApiHealth:
+class ApiHealth(msgspec.Struct, frozen=True):
     """The last word on the API server. Times in UTC, `latency` in seconds (of the last heartbeat that was answered)."""
 
     reach: Reach = Reach.UNKNOWN
@@ -50,8 +51,7 @@ class ApiHealth:
         return self.reach in (Reach.REACHABLE, Reach.DEGRADED)
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(msgspec.Struct, frozen=True):
     """Seconds: between heartbeats, between those while unreachable, for one of them, between climbs of the ladder."""
 
     interval: float = 3.0

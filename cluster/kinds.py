@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from cluster import objects as k
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """One watched kind.
 
     `metadata_only`: requested as PartialObjectMetadata, so that values (of Secrets above all) never leave the server.

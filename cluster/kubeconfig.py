@@ -11,12 +11,12 @@ import base64
 import binascii
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
+import msgspec
 import yaml
 
 from cluster import certificates
@@ -34,8 +34,7 @@ _SOON = timedelta(days=3)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """One context of the merged files."""
 
     name: str
@@ -45,14 +44,12 @@ class Context:
     current: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(msgspec.Struct, frozen=True):
     value: dict[str, Any]
     folder: Path
 
 
-@dataclass(frozen=True, slots=True)
-class _Merged:
+class _Merged(msgspec.Struct, frozen=True):
     clusters: dict[str, _Entry]
     contexts: dict[str, _Entry]
     users: dict[str, _Entry]

@@ -12,7 +12,6 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -26,8 +25,7 @@ from cluster.tls import client_context
 from cluster.transport import Api, Limits
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(msgspec.Struct, frozen=True):
     """One step. `ok` None: not tried, because an earlier one failed. `seconds` is how long it took. `detail` is longer text, cleaned."""
 
     name: str

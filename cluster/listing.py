@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+
+import msgspec
 
 from cluster.decode import KindDecoder, Page
 from cluster.errors import Invalid, ServerError, Unreachable
@@ -21,8 +22,7 @@ SLICE = 150
 """Objects of a page that are cleaned and applied before others get a turn."""
 
 
-@dataclass(slots=True)
-class Offer:
+class Offer(msgspec.Struct):
     """What this server offers, learnt once and shared by all kinds: streaming lists (None: not tried yet)."""
 
     streaming: bool | None = None

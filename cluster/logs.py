@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from cluster.text import clean_line
 from cluster.transport import Api
@@ -18,16 +19,14 @@ SILENCE = 3600.0
 """Seconds without a line after which following ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(msgspec.Struct, frozen=True):
     """One line; `time` is when the runtime wrote it (UTC), None when it does not say."""
 
     time: datetime | None
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Logs:
+class Logs(msgspec.Struct, frozen=True):
     """Lines in order. `truncated`: more was there than the byte cap allowed."""
 
     lines: tuple[LogLine, ...]

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from cluster.errors import ClusterError
 from cluster.exec import upgraded
@@ -29,8 +29,7 @@ HEARD_CAP = 4096
 _DATA, _ERROR = 0, 1
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardResult:
+class ForwardResult(msgspec.Struct, frozen=True):
     """`open`: the runtime reached a listener; None when that is not known, and then `error` says why.
 
     `refused`: the runtime's own words when nothing accepted inside the pod. `heard`: the first bytes that came back, cleaned.

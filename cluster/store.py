@@ -7,9 +7,10 @@ store can be kept up to date at the cost of what changed, not of the cluster.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
+
+import msgspec
 
 from cluster.objects import Object, Pod, Ref
 
@@ -19,8 +20,7 @@ Key = tuple[str, str]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One difference: `old` is None when the object appeared, `new` is None when it went away."""
 
     kind: str

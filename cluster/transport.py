@@ -10,7 +10,6 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from importlib import metadata
@@ -37,8 +36,7 @@ BODY_LIMIT = 64 << 20
 """Bytes of an answer that is read as a whole; lists of unknown size are streamed or paged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """Seconds for the parts of one request: connecting (TCP and TLS), silence while reading, writing, waiting for a free connection."""
 
     connect: float = 4.0
@@ -53,8 +51,7 @@ class Limits:
         return httpx.Timeout(connect=connect, read=self.read if read is None else read, write=self.write, pool=self.pool)
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(msgspec.Struct, frozen=True):
     """What this program has asked of the server: requests in the last minute, requests and bytes since the start."""
 
     last_minute: int

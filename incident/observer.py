@@ -7,9 +7,11 @@ would have written it, and does not grow with the number of failing pods.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from incident.view import ApiView, Reach, SymptomView
 from timeline.entry import Draft, Entry, Kind, ObjectRef
@@ -21,8 +23,7 @@ FINDINGS_KEPT = 40
 """Findings written out with a symptom; the number of the others is kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(msgspec.Struct, frozen=True):
     title: str
     severity: str
     count: int

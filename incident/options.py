@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 
 def state_directory() -> Path:
@@ -22,8 +23,7 @@ def config_directory() -> Path:
     return (Path(base) if base else Path.home() / ".config") / "stanch"
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     kubeconfig: str = ""
     """One path, or several joined by the path separator; "" means $KUBECONFIG, ~/.kube/config or the pod's own account."""
     context: str = ""
@@ -33,8 +33,8 @@ class Options:
     runbook_folders: tuple[Path, ...] = ()
     incident: str = ""
     """Id to go on with; "new" for a new one; "" goes on with today's open incident of this context, or begins one."""
-    state: Path = field(default_factory=state_directory)
-    config: Path = field(default_factory=config_directory)
+    state: Path = msgspec.field(default_factory=state_directory)
+    config: Path = msgspec.field(default_factory=config_directory)
     record: bool = True
     """False: answer only, keep no record (one-shot triage)."""
     once: bool = False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from runbooks.model import Runbook
@@ -25,8 +26,7 @@ class StepState(enum.StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
-class StepOutcome:
+class StepOutcome(msgspec.Struct, frozen=True):
     state: StepState
     seen: str = ""
     """What was found, cleaned and redacted; may have several lines."""
@@ -40,16 +40,14 @@ class StepOutcome:
     """seq of the record's entry."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True):
     name: str
     value: str
     origin: str
     """Where the value came from ("symptom", "default", "typed")."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunView:
+class RunView(msgspec.Struct, frozen=True):
     """One walk through one runbook for one symptom (or none)."""
 
     id: str

@@ -10,9 +10,10 @@ import contextlib
 import gc
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from cluster.errors import ClusterError
 from cluster.objects import Ref

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from cluster.freshness import Freshness, State
 from runbooks.match import Match
@@ -28,8 +29,7 @@ class Reach(enum.StrEnum):
     """There is no cluster to ask: no kubeconfig, or a recorded incident is read."""
 
 
-@dataclass(frozen=True, slots=True)
-class HopView:
+class HopView(msgspec.Struct, frozen=True):
     """One rung of the ladder from the workstation: DNS, TCP, TLS, HTTP, readyz."""
 
     name: str
@@ -39,8 +39,7 @@ class HopView:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class ApiView:
+class ApiView(msgspec.Struct, frozen=True):
     reach: Reach
     since: datetime
     reason: str = ""
@@ -52,8 +51,7 @@ class ApiView:
     """Seconds by which the server's clock is ahead of ours, None when unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordView:
+class RecordView(msgspec.Struct, frozen=True):
     """The incident's file. `state` is "ok", "sidecar" (the disk refuses, entries wait beside it) or "none"."""
 
     incident: str
@@ -63,8 +61,7 @@ class RecordView:
     head: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SymptomView:
+class SymptomView(msgspec.Struct, frozen=True):
     symptom: Symptom
     matches: tuple[Match, ...]
     """Best first; may be empty: nothing fits is an answer."""
@@ -72,8 +69,7 @@ class SymptomView:
     """False while the runbooks are still being read: that nothing fits is not known yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(msgspec.Struct, frozen=True):
     """Something under way that a person waits for or may stop."""
 
     id: str
@@ -93,8 +89,7 @@ NOTHING_READABLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True):
     version: int
     as_of: datetime
     context: str

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from runbooks.match import Match, Reason
 from runbooks.model import Condition, Runbook, Weight
@@ -27,8 +29,7 @@ WITHOUT_STRONG = 0.4
 """Highest score without a strong condition."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """A condition that holds: why, by which findings, and with which share of its weight (1 inside the symptom)."""
 
     condition: Condition

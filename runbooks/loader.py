@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from runbooks.model import Problem, Runbook
 from runbooks.parse import parse
@@ -16,8 +17,7 @@ FILE_LIMIT = 1_000_000
 FILES = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
+class _Loaded(msgspec.Struct, frozen=True):
     stamp: tuple[int, int]
     digest: str
     runbook: Runbook | None

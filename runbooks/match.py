@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """One piece for, missing or against. `step` is the id of the runbook step that would tell (for missing ones)."""
 
     text: str
@@ -15,8 +14,7 @@ class Reason:
     """Ids of the findings it rests on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """One runbook beside a symptom or a human's words."""
 
     id: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 SECTIONS = ("What it looks like", "Do not", "Stop the bleeding", "Find out", "Verify", "Fix for good", "Prevent", "The story")
 """Titles of the sections, in the order in which a tired reader needs them: mitigation stands before diagnosis."""
@@ -48,8 +49,7 @@ class Source(enum.StrEnum):
     COMPARE = "compare"
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """What to fetch for a check or a wait, and the CEL expression that decides. Strings may hold `{param}`.
 
     `kind, namespace, selector, name, field_selector`: which objects (or, for logs, which pods). `where`: CEL over one object `self`; only
@@ -83,8 +83,7 @@ class Query:
     minimum: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """One outcome of a step: `when` (pass, fail, unknown; a result class; a word of the human), what it means and where it leads.
 
     `goto`: id of a step, `section:SLUG`, `runbook:ID`, `escalate`, `done` or `next` (the following step).
@@ -96,8 +95,7 @@ class Answer:
     line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One question. `kubectl` is the equivalent command for another terminal, with `{param}` places; `args` of a probe or action."""
 
     id: str
@@ -109,17 +107,17 @@ class Step:
     line: int
     why: str = ""
     kubectl: str = ""
-    params: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    params: Mapping[str, str] = msgspec.field(default_factory=lambda: EMPTY)
     """Default value for each parameter, used where the symptom says nothing. Names that occur in the step's texts are parameters too."""
     query: Query | None = None
     uses: str = ""
     """Name of the probe or action."""
-    args: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    args: Mapping[str, str] = msgspec.field(default_factory=lambda: EMPTY)
     blast: str = ""
     undo: str = ""
     deadline: float = 0.0
     """Seconds (wait)."""
-    lines: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    lines: Mapping[str, int] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     """Line of each field, for messages."""
 
     @property
@@ -127,8 +125,7 @@ class Step:
         return self.kind is StepKind.ACTION or (self.kind is StepKind.ASK and bool(self.blast))
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """`text` is the Markdown of the section without its step blocks; `slug` is what `section:SLUG` names."""
 
     title: str
@@ -144,8 +141,7 @@ class Weight(enum.StrEnum):
     REFUTE = "refute"
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(msgspec.Struct, frozen=True):
     """One line of `match`. `on` is finding, change or shared; `rule` the id of the triage rule (or the name of the shared attribute).
 
     `where`: facts that must hold, each `value`, `[a, b]` (one of), `">=3"`, `"~regex"` or `"!value"`.
@@ -159,7 +155,7 @@ class Condition:
     rule: str
     text: str
     line: int
-    where: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    where: Mapping[str, Any] = msgspec.field(default_factory=lambda: EMPTY)
     count: int = 1
     same: str = ""
     within: float = 0.0
@@ -170,8 +166,7 @@ class Condition:
     all_of: tuple[Condition, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Runbook:
+class Runbook(msgspec.Struct, frozen=True):
     """One file. `digest` is the SHA-256 of its text at load: the identity that the record keeps. `plain`: no front matter of ours."""
 
     id: str
@@ -192,7 +187,7 @@ class Runbook:
     origin: str = ""
     """Which folder it came from: "stanch" for our own library, otherwise the folder's path."""
     text: str = ""
-    lines: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    lines: Mapping[str, int] = msgspec.field(default_factory=lambda: MappingProxyType({}))
 
     def steps(self) -> Iterator[Step]:
         for section in self.sections:
@@ -208,8 +203,7 @@ class Runbook:
         return tuple(condition for condition in self.match if condition.weight is weight)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """Something wrong in a runbook file: where, what, and what to do. Printed as `path:line: text`."""
 
     path: Path

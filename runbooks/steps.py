@@ -7,7 +7,9 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from cluster.objects import Ref
 from runbooks.model import DONE, ESCALATE, NEXT, RUNBOOK_PREFIX, SECTION_PREFIX, Answer, Query, Runbook, Step, StepKind

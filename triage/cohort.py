@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from cluster.objects import Node, Pod, Ref
 from triage.finding import SharedAttribute, spoken
@@ -81,8 +82,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """One attribute value: `inside` (k, n) of the failing, `outside` (k, n) of the healthy."""
 
     what: str

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from cluster.objects import Event, Ref
 
@@ -18,8 +20,7 @@ _COMBINED = "(combined from similar events): "
 _CLUSTER_SCOPED = frozenset({"Node", "PersistentVolume", "Namespace", "VolumeAttachment", "CertificateSigningRequest"})
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True):
     """One event as remembered. `times` are the moments at which it was observed to have happened, oldest first, at most 24."""
 
     uid: str

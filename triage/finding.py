@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
+
+import msgspec
 
 from cluster.objects import Ref
 
@@ -40,8 +41,7 @@ class SinceSource(enum.StrEnum):
     """Only that it was so when it was first looked at: it may be older."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """One observed fact: where it was read (object and field, or event) and what it said."""
 
     source: str
@@ -49,8 +49,7 @@ class Evidence:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One abnormal fact about one object.
 
     `id` is stable for the same fact on the same object: `rule:Kind/namespace/name[:detail]`.
@@ -67,13 +66,12 @@ class Finding:
     since: datetime | None
     since_source: SinceSource
     evidence: tuple[Evidence, ...] = ()
-    facts: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
+    facts: Mapping[str, Fact] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     related: tuple[Ref, ...] = ()
     active: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class SharedAttribute:
+class SharedAttribute(msgspec.Struct, frozen=True):
     """What failing objects have in common: `inside` of the failing ones, `outside` of the healthy ones, each as (k, n)."""
 
     what: str
@@ -99,8 +97,7 @@ def spoken(what: str, value: str) -> str:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeFact:
+class ChangeFact(msgspec.Struct, frozen=True):
     """Something that was changed in the cluster before or around a symptom, read from the API alone."""
 
     at: datetime
@@ -109,19 +106,17 @@ class ChangeFact:
     rule: str
     """Kind of change: rollout, node-joined, node-version, secret-keys, policy-edited, scaled, cordoned, …"""
     manager: str = ""
-    facts: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
+    facts: Mapping[str, Fact] = msgspec.field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, slots=True)
-class Dependant:
+class Dependant(msgspec.Struct, frozen=True):
     """Part of the blast radius: what depends on the failing thing, and in what state it is."""
 
     object: Ref
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Symptom:
+class Symptom(msgspec.Struct, frozen=True):
     """A group of findings that belong together. `id` is stable while the group lasts."""
 
     id: str
@@ -137,8 +132,7 @@ class Symptom:
     """Id of the rule that names what is going on: the one that the title is made of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True):
     """Something that could not be looked at, and why: an answer with gaps says so."""
 
     what: str
@@ -147,8 +141,7 @@ class Gap:
     """How clusters usually come, and no reason to look elsewhere: listed with the rest, never in the foreground."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """Triage of one moment: deterministic for the same snapshot."""
 
     as_of: datetime

@@ -12,8 +12,9 @@ findings about nodes `NODE_FACTS`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+
+import msgspec
 
 POD_FACTS: Mapping[str, str] = MappingProxyType(
     {
@@ -37,14 +38,13 @@ NODE_FACTS: Mapping[str, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """One signal. `source` says where the rule comes from (table of the reference, story, Kubernetes source)."""
 
     id: str
     area: str
     doc: str
-    facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    facts: Mapping[str, str] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     source: str = ""
 
     @property

@@ -8,10 +8,11 @@ from two scrapes, so they carry the seconds between them. Others fetch; triage o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Generic, TypeVar
+
+import msgspec
 
 from cluster.objects import Ref
 from triage.finding import Gap
@@ -19,8 +20,7 @@ from triage.finding import Gap
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerUsage:
+class ContainerUsage(msgspec.Struct, frozen=True):
     """One container over the time between two scrapes. Cores and bytes; None where the source does not say."""
 
     pod: Ref
@@ -35,8 +35,7 @@ class ContainerUsage:
     """Working set at the first scrape."""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeUsage:
+class NodeUsage(msgspec.Struct, frozen=True):
     """One node, from its kubelet's stats/summary. Cores and bytes."""
 
     node: str
@@ -52,8 +51,7 @@ class NodeUsage:
     pleg_p99_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DnsUsage:
+class DnsUsage(msgspec.Struct, frozen=True):
     """One DNS pod between two scrapes of its /metrics."""
 
     pod: Ref
@@ -64,8 +62,7 @@ class DnsUsage:
     over_4s_share: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyUsage:
+class ProxyUsage(msgspec.Struct, frozen=True):
     """One kube-proxy: its health page, and what its metrics grew by between two scrapes where they can be reached."""
 
     pod: Ref
@@ -83,8 +80,7 @@ class ProxyUsage:
     """From the change of a Service or an endpoint to its rules."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogActivity:
+class LogActivity(msgspec.Struct, frozen=True):
     """What one DaemonSet pod wrote and did in the last `seconds`."""
 
     pod: Ref
@@ -95,8 +91,7 @@ class LogActivity:
     network_tx_bytes: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ApiServerUsage:
+class ApiServerUsage(msgspec.Struct, frozen=True):
     """The API server between two scrapes, and its readiness checks."""
 
     p99_seconds: float | None = None
@@ -107,8 +102,7 @@ class ApiServerUsage:
     """Names of the /readyz checks that fail, such as `etcd`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample(Generic[T]):
+class Sample(msgspec.Struct, Generic[T], frozen=True):
     """Values of one source: when they were taken (UTC) and over how many seconds (0 for a single look)."""
 
     at: datetime
@@ -116,8 +110,7 @@ class Sample(Generic[T]):
     values: tuple[T, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(msgspec.Struct, frozen=True):
     """Everything measured. A source that was asked and failed stands in `gaps`."""
 
     containers: Sample[ContainerUsage] | None = None
@@ -127,5 +120,5 @@ class Sources:
     api_server: Sample[ApiServerUsage] | None = None
     proxies: Sample[ProxyUsage] | None = None
     gaps: tuple[Gap, ...] = ()
-    log_owners: Mapping[Ref, Ref] = field(default_factory=lambda: MappingProxyType({}))
+    log_owners: Mapping[Ref, Ref] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     """DaemonSet by pod, where it is not told by the store."""

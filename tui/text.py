@@ -7,8 +7,8 @@ so a string from a cluster can never choose its own look, carry a link or reach 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
+import msgspec
 from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
@@ -38,8 +38,7 @@ STYLES = (
 Piece = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One line on screen. `target` names what a cursor on it points at, "" for a line that cannot be chosen."""
 
     pieces: tuple[Piece, ...] = ()

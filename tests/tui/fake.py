@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from msgspec.structs import replace
 from msgspec.structs import replace as replace_struct
 
 from actions.plan import ActionPlan, ActionResult, Blast, Outcome, Precondition
@@ -391,7 +392,7 @@ class FakeInvestigation:
             f"kubectl {name} {node}",
             "spec.unschedulable: false -> true" if name == "cordon" else "spec.unschedulable: true -> false",
         )
-        undo = replace(change, kubectl=f"kubectl uncordon {node}", summary="spec.unschedulable: true -> false")
+        undo = dataclasses.replace(change, kubectl=f"kubectl uncordon {node}", summary="spec.unschedulable: true -> false")
         return ActionPlan(
             name,
             {"node": node, "run": run_id, "step": step_id},

@@ -7,8 +7,9 @@ may also be a colleague's, so this dates what followed an open door; it accuses 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from cluster.objects import LeanMeta, ObjectMeta, Ref
 from triage.carried import creator, writes_to
@@ -19,8 +20,7 @@ _BESIDE = timedelta(minutes=30)
 """Whoever opened the door goes on installing for a while."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stranger:
+class Stranger(msgspec.Struct, frozen=True):
     """The object that a new hand created first: what, when (UTC), and the field manager."""
 
     ref: Ref

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from cluster.objects import DaemonSet, Deployment, Ingress, Pod, Ref, StatefulSet
 from triage import blast, roles
@@ -17,8 +18,7 @@ from triage.windows import EDGE, READY_GRACE, RECENT
 Owner = Deployment | DaemonSet | StatefulSet
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """How a set of pods fares: ready of total, ends within the hour (oldest first), and since when any is not ready."""
 
     ready: int
