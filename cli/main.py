@@ -32,9 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     program = "kubectl stanch" if Path(sys.argv[0]).name.startswith("kubectl-") else "stanch"
     parsed = parser(program).parse_args(arguments)
     if parsed.version:
-        from importlib.metadata import version
+        from cluster.version import VERSION
 
-        print(f"stanch {version('stanch')}")
+        print(f"stanch {VERSION}")
         return exits.ANSWERED
     try:
         return _run(parsed)

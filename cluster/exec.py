@@ -21,7 +21,8 @@ from cluster.errors import ClusterError, ServerError, Unauthorized, from_respons
 from cluster.failures import describe_failure
 from cluster.text import clean, clean_line
 from cluster.tls import client_context
-from cluster.transport import Api, version
+from cluster.transport import Api
+from cluster.version import VERSION
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 OUTPUT_CAP = 1 << 20
@@ -134,7 +135,7 @@ async def upgraded(
             async with asyncio.timeout(HANDSHAKE_LIMIT):
                 socket = await session.ws_connect(
                     url, params=query, protocols=protocols, heartbeat=PING, max_msg_size=16 << 20,
-                    headers=[*credential.headers, ("User-Agent", f"stanch/{version()}")], **_way(access, credential),
+                    headers=[*credential.headers, ("User-Agent", f"stanch/{VERSION}")], **_way(access, credential),
                 )  # fmt: skip
         except TimeoutError:
             raise ServerError(f"{what}: no answer to the upgrade within {HANDSHAKE_LIMIT:g} s; the way to the node may hang.") from None

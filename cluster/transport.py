@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from importlib import metadata
 from typing import Any
 
 import httpx
@@ -25,6 +24,7 @@ from cluster.errors import KubeconfigError, ServerError, Unauthorized, Unreachab
 from cluster.failures import describe_failure
 from cluster.text import clean, clean_line
 from cluster.tls import client_context
+from cluster.version import VERSION
 
 JSON = "application/json"
 PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -377,7 +377,7 @@ class Api:
             client = httpx.AsyncClient(
                 verify=context, proxy=proxy, trust_env=False, http1=True, http2=False, follow_redirects=False,
                 limits=httpx.Limits(max_connections=self._connections, max_keepalive_connections=16, keepalive_expiry=30),
-                headers={"User-Agent": f"stanch/{version()}"},
+                headers={"User-Agent": f"stanch/{VERSION}"},
             )  # fmt: skip
             self._clients[credential.identity] = client
         return client
@@ -407,10 +407,3 @@ async def send(
         raise Unreachable(
             f"{what}: no answer within {timeout:g} s; whether it took effect is not known, look before you repeat it."
         ) from error
-
-
-def version() -> str:
-    try:
-        return metadata.version("stanch")
-    except metadata.PackageNotFoundError:
-        return "0"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Iterator
 
@@ -13,6 +12,7 @@ from triage.detectors.measured_services import api_server, dns, log_silence
 from triage.detectors.sampled import said
 from triage.finding import Finding, Severity
 from triage.make import make
+from triage.median import median
 from triage.sources import ContainerUsage, NodeUsage, Sample, Sources
 from triage.view import View
 
@@ -101,7 +101,7 @@ def memory(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
     for owner, group in sorted(growth.items()):
         nodes = {n for _, n in group}
         if len(group) >= 2 and len(nodes) >= 2 and len(group) * 4 >= 3 * peers[owner]:
-            rate = int(statistics.median(r for r, _ in group))
+            rate = int(median(r for r, _ in group))
             yield make(
                 "memory-growing",
                 owner,
@@ -127,7 +127,7 @@ def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsa
         cores = quantity.parse(node.status.allocatable.get("cpu", "")) or 0
         room = quantity.parse(node.status.allocatable.get("memory", "")) or 0
         if usage in high and usage.kubelet_memory_bytes:
-            peers = int(statistics.median(kubelets))
+            peers = int(median(kubelets))
             yield make(
                 "kubelet-memory-high",
                 ref,
@@ -207,7 +207,7 @@ def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsa
 
 
 def _kubelet_high(value: int, every: list[int]) -> bool:
-    peers = statistics.median(every)
+    peers = median(every)
     return value > GIB or (len(every) >= 3 and value > 4 * peers and value > 400 * 2**20)
 
 

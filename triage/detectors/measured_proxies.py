@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 
 from cluster.objects import Ref
@@ -10,6 +9,7 @@ from triage import quantity
 from triage.detectors.sampled import said
 from triage.finding import Finding, Severity
 from triage.make import make
+from triage.median import median
 from triage.sources import ProxyUsage, Sample
 from triage.view import View
 
@@ -69,7 +69,7 @@ def _cause(usage: ProxyUsage, sample: Sample[ProxyUsage]) -> str:
         return "failing"
     usual = [each.programming_p99_seconds for each in others if each.programming_p99_seconds is not None]
     slow = usage.programming_p99_seconds or 0.0
-    if slow >= PROGRAMMING and (not usual or slow > 4 * statistics.median(usual)):
+    if slow >= PROGRAMMING and (not usual or slow > 4 * median(usual)):
         return "slow"
     return ""
 

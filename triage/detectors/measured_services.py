@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 
 from cluster.objects import Pod, Ref
@@ -10,6 +9,7 @@ from triage import quantity
 from triage.detectors.sampled import said
 from triage.finding import Finding, Severity, SinceSource
 from triage.make import CLUSTER, make
+from triage.median import median
 from triage.sources import DnsUsage, LogActivity, Sample, Sources
 from triage.view import View
 
@@ -59,11 +59,7 @@ def log_silence(sample: Sample[LogActivity], view: View, extra: Sources) -> Iter
         silent = [a for a in group if a.lines == 0]
         if len(talking) < 3 or not silent or len(silent) * 4 > len(group):
             continue
-        usual = (
-            statistics.median(a.cpu_cores for a in talking if a.cpu_cores is not None)
-            if any(a.cpu_cores is not None for a in talking)
-            else None
-        )
+        usual = median(a.cpu_cores for a in talking if a.cpu_cores is not None) if any(a.cpu_cores is not None for a in talking) else None
         for activity in sorted(silent, key=lambda a: a.pod):
             idle = usual is not None and activity.cpu_cores is not None and activity.cpu_cores < 0.1 * usual
             busy = usual is not None and activity.cpu_cores is not None and activity.cpu_cores > 0.5 * usual
@@ -78,7 +74,7 @@ def log_silence(sample: Sample[LogActivity], view: View, extra: Sources) -> Iter
                 "one of at least four peers is silent",
                 since=sample.at,
                 source=SinceSource.FIRST_SEEN,
-                evidence=[said(sample, f"0 lines, peers {int(statistics.median(a.lines or 0 for a in talking))} lines")],
+                evidence=[said(sample, f"0 lines, peers {int(median(a.lines or 0 for a in talking))} lines")],
                 related=[owner],
                 facts={
                     "node": activity.node,
