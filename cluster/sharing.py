@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import force_setattr
 
-from cluster.objects import Condition, ContainerState, ContainerStatus, Object, Pod, PodSpec
+from cluster.objects import Condition, ContainerState, ContainerStatus, LeanMeta, Object, Pod, PodSpec
 
 LIMIT = 100_000
 """Parts remembered at most; beyond that the memory of them starts afresh."""
@@ -44,6 +44,9 @@ class Sharing:
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
         self._parts: dict[tuple[str, bytes], Any] = {}
+        self._last: Pod | None = None
+        """The pod before. Lists come in the order of names, so the pods of one controller follow each other, and to compare is cheaper than
+        to look up."""
 
     def share(self, value: Object, old: Object | None = None) -> None:
         """Replace what `value` has in common with earlier ones. Only right after decoding.
@@ -57,13 +60,26 @@ class Sharing:
             self._texts.clear()
         if len(self._parts) > LIMIT:
             self._parts.clear()
-        meta = value.metadata
+        if not isinstance(value, Pod):
+            self._meta(value.metadata)
+            return
+        last, self._last = self._last, value
+        owners = value.metadata.owner_references
+        if last is not None and owners and owners == last.metadata.owner_references:
+            self._as_sibling(value, last)
+        else:
+            self._meta(value.metadata)
+            self._spec(value.spec)
+            self._text(value.status, _STATUS_TEXTS)
+            self._containers(value.status.init_container_statuses)
+        self._conditions(value.status.conditions)
+        self._containers(value.status.container_statuses)
+
+    def _meta(self, meta: LeanMeta) -> None:
         self._text(meta, ("namespace",))
         for part in _META_PARTS:
             if getattr(meta, part):
                 self._part(meta, part)
-        if isinstance(value, Pod):
-            self._pod(value)
 
     def _reuse(self, value: Object, old: Object) -> None:
         _same(value.metadata, old.metadata, _REUSED_META)
@@ -81,13 +97,30 @@ class Sharing:
         if status.container_statuses is not old.status.container_statuses:
             self._containers(status.container_statuses)
 
-    def _pod(self, pod: Pod) -> None:
-        self._spec(pod.spec)
-        status = pod.status
-        self._text(status, _STATUS_TEXTS)
-        self._conditions(status.conditions)
-        self._containers(status.container_statuses)
-        self._containers(status.init_container_statuses)
+    def _as_sibling(self, pod: Pod, other: Pod) -> None:
+        """Another pod of the controller that `other` has."""
+        self._alike(pod.metadata, other.metadata, _META_PARTS, ("namespace",))
+        self._alike(pod.spec, other.spec, _SPEC_PARTS, _SPEC_TEXTS)
+        self._alike(pod.status, other.status, (), _STATUS_TEXTS)
+        self._containers(pod.status.init_container_statuses)
+
+    def _alike(self, owner: msgspec.Struct, other: msgspec.Struct, parts: tuple[str, ...], texts: tuple[str, ...]) -> None:
+        """Take what is equal in `other`, which was shared before, and look the rest up."""
+        for name in parts:
+            value = getattr(owner, name)
+            if value:
+                known = getattr(other, name)
+                if value == known:
+                    force_setattr(owner, name, known)
+                else:
+                    self._part(owner, name)
+        for name in texts:
+            text = getattr(owner, name)
+            if text:
+                known = getattr(other, name)
+                if text != known:
+                    known = self._texts.setdefault(text, text)
+                force_setattr(owner, name, known)
 
     def _spec(self, spec: PodSpec) -> None:
         self._text(spec, _SPEC_TEXTS)

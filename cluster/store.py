@@ -113,23 +113,28 @@ class Store:
             _put(group, key, new)
             if not group:
                 del self._by_namespace[kind, namespace]
-        old_owners = {o.uid for o in old.metadata.owner_references} if old is not None else set()
-        new_owners = {o.uid for o in new.metadata.owner_references} if new is not None else set()
-        for uid in old_owners | new_owners:
-            owned = self._by_owner.setdefault(uid, {})
-            _put(owned, (kind, key), new if uid in new_owners else None)
-            if not owned:
-                del self._by_owner[uid]
+        before = old.metadata.owner_references if old is not None else ()
+        after = new.metadata.owner_references if new is not None else ()
+        if before and before is not after:
+            for owner in before:
+                owned = self._by_owner.get(owner.uid)
+                if owned is not None:
+                    owned.pop((kind, key), None)
+                    if not owned:
+                        del self._by_owner[owner.uid]
+        if new is not None:
+            for owner in after:
+                self._by_owner.setdefault(owner.uid, {})[kind, key] = new
         if isinstance(old, Pod) or isinstance(new, Pod):
-            before = old.spec.node_name if isinstance(old, Pod) else ""
-            after = new.spec.node_name if isinstance(new, Pod) else ""
-            if before and before != after:
-                pods = self._pods_by_node[before]
+            left = old.spec.node_name if isinstance(old, Pod) else ""
+            node = new.spec.node_name if isinstance(new, Pod) else ""
+            if left and left != node:
+                pods = self._pods_by_node[left]
                 pods.pop(key, None)
                 if not pods:
-                    del self._pods_by_node[before]
-            if after and isinstance(new, Pod):
-                self._pods_by_node.setdefault(after, {})[key] = new
+                    del self._pods_by_node[left]
+            if node and isinstance(new, Pod):
+                self._pods_by_node.setdefault(node, {})[key] = new
 
 
 K = TypeVar("K")

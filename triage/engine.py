@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +16,7 @@ from datetime import datetime, timedelta
 
 from cluster.freshness import Freshness, State
 from cluster.kinds import KINDS
-from cluster.objects import Event, Pod, Ref
+from cluster.objects import Event, OwnerReference, Pod, Ref
 from cluster.store import Change, Store
 from triage import symptoms, told_by
 from triage.changes import ChangeIndex
@@ -56,6 +57,12 @@ class Triage:
         self._counts: deque[tuple[datetime, dict[str, int]]] = deque(maxlen=240)
         self._rollouts: set[Ref] = set()
         self._rounds = Rounds(OBJECT_DETECTORS)
+        self._odd: set[Ref] = set()
+        """Pods that are not plain."""
+        self._queue: list[Ref] = []
+        """What `settle` is looking at, the next one last."""
+        self._marked: tuple[str, tuple[OwnerReference, ...]] = ("", ())
+        """The owners that were marked last in this update: the pods of one controller follow each other."""
         self._freshness: Mapping[str, Freshness] = {}
 
     # -- taking changes
@@ -63,6 +70,7 @@ class Triage:
     def update(self, changes: Iterable[Change], store: Store) -> None:
         """Take the changes of the store, in the order in which it made them; the store already holds them."""
         now = self._clock()
+        self._marked = ("", ())
         for change in changes:
             self._take(change, store, now)
         view = View(store, self.events, now, self._freshness, self._slices)
@@ -87,12 +95,15 @@ class Triage:
             owner = controller_of(change.new.metadata) if change.new is not None else None
             if owner is not None:
                 self._rollouts.add(owner)
-        if self._is_plain(change, ref):
+        if kind == "Pod":
+            self._sort_out(change, ref)
+        if kind == "Pod" and self._is_plain(ref):
             self._due_at.pop(ref, None)
             self._dirty.discard(ref)
         elif kind in OBJECT_DETECTORS or ref in self._found:
             self._dirty.add(ref)
-        self._dirty |= self._watching.get(ref, set())
+        if watching := self._watching.get(ref):
+            self._dirty |= watching
         if kind == "Pod":
             self._touch_pod(change, store)
         elif kind in ("ReplicaSet", "Job"):
@@ -110,10 +121,16 @@ class Triage:
         elif kind == "Service" and (change.old is None or change.new is None):
             self._dirty |= {Ref("Ingress", *key) for key in store.in_namespace("Ingress", ref.namespace)}
 
-    def _is_plain(self, change: Change, ref: Ref) -> bool:
-        """A pod of which there is nothing to look for and nothing was found: it is not put among what is looked at."""
+    def _sort_out(self, change: Change, ref: Ref) -> None:
         new = change.new
-        return isinstance(new, Pod) and ref not in self._found and _plain(new) and not self.events.known(ref)
+        if isinstance(new, Pod) and not _plain(new):
+            self._odd.add(ref)
+        else:
+            self._odd.discard(ref)
+
+    def _is_plain(self, ref: Ref) -> bool:
+        """Whether there is nothing to look for in a pod, or it is gone, and nothing was found: it is not put among what is looked at."""
+        return ref not in self._odd and ref not in self._found and not self.events.known(ref)
 
     def _touch_about(self, about: Ref, store: Store) -> None:
         if about.kind in OBJECT_DETECTORS:
@@ -133,14 +150,21 @@ class Triage:
         for row in (old, new):
             if not isinstance(row, Pod):
                 continue
-            owner = controller_of(row.metadata)
-            while owner is not None:
-                if owner.kind in OBJECT_DETECTORS:
-                    self._dirty.add(owner)
-                above = store.get(*owner) if owner.kind in ("ReplicaSet", "Job") else None
-                owner = controller_of(above.metadata) if above is not None else None
-            if row.spec.node_name and (any(s.restart_count or s.state.terminated for s in statuses(row)) or before is None):
+            self._mark_owners(row, store)
+            if row.spec.node_name and (before is None or any(s.restart_count or s.state.terminated for s in statuses(row))):
                 self._dirty.add(Ref("Node", "", row.spec.node_name))
+
+    def _mark_owners(self, pod: Pod, store: Store) -> None:
+        namespace, owners = pod.metadata.namespace, pod.metadata.owner_references
+        if not owners or (owners is self._marked[1] and namespace == self._marked[0]):
+            return
+        self._marked = (namespace, owners)
+        owner = controller_of(pod.metadata)
+        while owner is not None:
+            if owner.kind in OBJECT_DETECTORS:
+                self._dirty.add(owner)
+            above = store.get(*owner) if owner.kind in ("ReplicaSet", "Job") else None
+            owner = controller_of(above.metadata) if above is not None else None
 
     # -- looking
 
@@ -155,7 +179,7 @@ class Triage:
             self._unwatch(ref, old)
             self._due_at.pop(ref, None)
             return
-        if not old and isinstance(row, Pod) and _plain(row) and not self.events.known(ref):
+        if ref.kind == "Pod" and self._is_plain(ref):
             self._due_at.pop(ref, None)
             return
         view.begin()
@@ -185,8 +209,8 @@ class Triage:
                     if not group:
                         del self._watching[related]
 
-    def _settle(self, view: View) -> None:
-        """Look at everything that changed, and at what is due."""
+    def _gather(self, view: View) -> None:
+        """Put among what is to be looked at what is due, and what a rollout or the reading of further kinds may say something about."""
         if self._rollouts:
             # what a rollout changed depends on its siblings, which may have come after it
             for owner in self._rollouts:
@@ -201,11 +225,8 @@ class Triage:
         if again:
             self._dirty.update(again)
             self._dirty.update(ref for ref in self._found if ref.kind == "Pod")
-            self._dirty.update(Ref("Pod", *key) for key, pod in view.store.rows("Pod").items() if not _plain(pod))
+            self._dirty.update(self._odd)
         self._dirty.update(self._rounds.some(view.store, view.now))
-        for ref in sorted(self._dirty):
-            self._look(ref, view)
-        self._dirty.clear()
 
     def _refresh_rollouts(self, owner: Ref, view: View) -> None:
         row = view.store.get(*owner)
@@ -219,11 +240,20 @@ class Triage:
         """Do a part of the next report's work, for about `seconds`: whoever shares the thread with others calls this until it is True."""
         self._freshness = freshness
         view = View(store, self.events, now, freshness, self._slices)
-        stop = time.monotonic() + seconds
-        for count, ref in enumerate(sorted(self._dirty)):
-            if count % 8 == 7 and time.monotonic() >= stop:
-                return False
-            self._look(ref, view)
+        self._gather(view)
+        return self._look_at_all(view, time.monotonic() + seconds)
+
+    def _look_at_all(self, view: View, stop: float = math.inf) -> bool:
+        """Look at what is dirty, in the order of references, until `stop` of the monotonic clock; whether nothing is left."""
+        while self._dirty:
+            if not self._queue:
+                self._queue = sorted(self._dirty, reverse=True)
+            while self._queue:
+                if len(self._queue) % 8 == 0 and time.monotonic() >= stop:
+                    return False
+                ref = self._queue.pop()
+                if ref in self._dirty:
+                    self._look(ref, view)
         return True
 
     # -- reporting
@@ -235,7 +265,8 @@ class Triage:
         """
         self._freshness = freshness
         view = View(store, self.events, now, freshness, self._slices)
-        self._settle(view)
+        self._gather(view)
+        self._look_at_all(view)
         self.events.forget_before(now)
         index = Index((f for group in self._found.values() for f in group), self.population)
         for detect in CLUSTER_DETECTORS:
@@ -268,11 +299,12 @@ class Triage:
 def _plain(pod: Pod) -> bool:
     """Running, ready, never restarted, not leaving: nothing to look for. Most pods of most clusters, and so worth a short way."""
     status = pod.status
-    if status.phase != "Running" or pod.metadata.deletion_timestamp is not None or not is_ready(pod):
+    if status.phase != "Running" or pod.metadata.deletion_timestamp is not None or status.init_container_statuses:
         return False
-    return (
-        all(s.restart_count == 0 and s.state.running is not None for s in status.container_statuses) and not status.init_container_statuses
-    )
+    for container in status.container_statuses:
+        if container.restart_count or container.state.running is None:
+            return False
+    return is_ready(pod)
 
 
 def _signature(pod: Pod) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from cluster.objects import Pod, Ref
+from cluster.objects import OwnerReference, Pod, Ref
 from cluster.store import Change, Key, Store
 from triage import images, roles
 from triage.owners import controller_of
@@ -23,10 +23,15 @@ _OWNER_KINDS = frozenset({"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"
 
 def attributes(pod: Pod) -> Iterator[Attribute]:
     """What a pod says of itself alone. Attributes of its node are derived from `node`, owners from `controller`."""
+    if pod.spec.node_name:
+        yield ("node", pod.spec.node_name)
+    yield from _of_template(pod)
+
+
+def _of_template(pod: Pod) -> Iterator[Attribute]:
+    """What the pods of one controller say alike."""
     meta, spec = pod.metadata, pod.spec
     yield ("namespace", meta.namespace)
-    if spec.node_name:
-        yield ("node", spec.node_name)
     owner = controller_of(meta)
     if owner is not None:
         yield ("controller", f"{owner.kind}/{owner.namespace}/{owner.name}")
@@ -43,6 +48,42 @@ def attributes(pod: Pod) -> Iterator[Attribute]:
             yield ("claim", f"{meta.namespace}/{volume.persistent_volume_claim.claim_name}")
 
 
+class _Siblings:
+    """The attributes of the pod that was asked for last. Lists come in the order of names, so the pods of one controller follow each other
+    and, sharing what is equal (`cluster.sharing`), are told by identity."""
+
+    def __init__(self) -> None:
+        self._pod = Pod()
+        self._known: tuple[Attribute, ...] = ()
+
+    def attributes(self, pod: Pod) -> tuple[Attribute, ...]:
+        """As `_of_template`."""
+        last = self._pod
+        spec, other = pod.spec, last.spec
+        if (
+            pod.metadata.owner_references is not last.metadata.owner_references
+            or spec.containers is not other.containers
+            or spec.volumes is not other.volumes
+            or spec.service_account_name is not other.service_account_name
+            or spec.priority_class_name is not other.priority_class_name
+            or pod.metadata.namespace is not last.metadata.namespace
+            or not _same_images(pod, last)
+        ):
+            self._known = tuple(_of_template(pod))
+        self._pod = pod
+        return self._known
+
+
+def _same_images(pod: Pod, other: Pod) -> bool:
+    mine, theirs = pod.status.container_statuses, other.status.container_statuses
+    if len(mine) != len(theirs):
+        return False
+    for one, another in zip(mine, theirs, strict=True):  # a loop, as `is_ready`
+        if one.image_id is not another.image_id:
+            return False
+    return True
+
+
 class Population:
     """Counts of attributes over the pods that are not finished, their creation times, and references to owners that are gone."""
 
@@ -57,9 +98,10 @@ class Population:
         """Pods of control plane components: key -> component."""
         self.missing_owners: dict[str, Ref] = {}
         """Owners by uid that objects name and that are not in the store."""
-        self._references: Counter[str] = Counter()
+        self._references: dict[str, int] = {}
         self._owners: dict[str, Ref] = {}
         self._live: set[str] = set()
+        self._siblings = _Siblings()
 
     def apply(self, change: Change) -> None:
         """Take one change of the store."""
@@ -77,16 +119,10 @@ class Population:
         return sum(count for second, count in self.created.items() if second >= edge)
 
     def _count(self, pod: Pod, sign: int) -> None:
-        counts = self.counts
-        for attribute in attributes(pod):
-            count = counts.get(attribute, 0) + sign
-            if count:
-                counts[attribute] = count
-                if attribute[0] == "claim":
-                    self.claims.add(attribute)
-            else:
-                counts.pop(attribute, None)
-                self.claims.discard(attribute)
+        if pod.spec.node_name:
+            self._add(("node", pod.spec.node_name), sign)
+        for attribute in self._siblings.attributes(pod):
+            self._add(attribute, sign)
         self.total += sign
         if pod.metadata.creation_timestamp is not None:
             second = int(pod.metadata.creation_timestamp.timestamp())
@@ -95,6 +131,15 @@ class Population:
                 self.created[second] = count
             else:
                 self.created.pop(second, None)
+
+    def _add(self, attribute: Attribute, sign: int) -> None:
+        count = self.counts.get(attribute, 0) + sign
+        if count:
+            self.counts[attribute] = count
+        else:
+            self.counts.pop(attribute, None)
+        if attribute[0] == "claim":
+            self.claims.add(attribute) if count else self.claims.discard(attribute)
 
     def _component(self, change: Change) -> None:
         new = change.new
@@ -109,30 +154,44 @@ class Population:
 
     def _refer(self, change: Change) -> None:
         """Keep which owners are named by live objects and are not there; each step costs the change alone."""
-        for row, sign in ((change.old, -1), (change.new, 1)):
+        old, new = change.old, change.new
+        before = old.metadata.uid if old is not None else ""
+        after = new.metadata.uid if new is not None else ""
+        if before != after:
+            if before:
+                self._live.discard(before)
+                self._weigh(before)
+            if after:
+                self._live.add(after)
+                self._weigh(after)
+        elif old is not None and new is not None and old.metadata.owner_references is new.metadata.owner_references:
+            return
+        for row, sign in ((new, 1), (old, -1)):
             if row is None:
                 continue
-            meta = row.metadata
-            if meta.uid and (change.old is None) != (change.new is None):
-                self._live.add(meta.uid) if sign > 0 else self._live.discard(meta.uid)
-                self._weigh(meta.uid)
-            owner = next((o for o in meta.owner_references if o.controller), None)
-            if owner is not None and owner.uid and owner.kind in _OWNER_KINDS:
-                self._references[owner.uid] += sign
-                self._owners[owner.uid] = Ref(owner.kind, meta.namespace, owner.name)
-                self._weigh(owner.uid)
-        if change.old is not None and change.new is not None and change.old.metadata.uid != change.new.metadata.uid:
-            self._live.discard(change.old.metadata.uid)
-            self._live.add(change.new.metadata.uid)
-            self._weigh(change.old.metadata.uid)
-            self._weigh(change.new.metadata.uid)
+            for owner in row.metadata.owner_references:
+                if owner.controller:
+                    if owner.uid and owner.kind in _OWNER_KINDS:
+                        self._name(owner, row.metadata.namespace, sign)
+                    break
+
+    def _name(self, owner: OwnerReference, namespace: str, sign: int) -> None:
+        """One more or one less object names this owner."""
+        uid = owner.uid
+        count = self._references.get(uid, 0) + sign
+        self._references[uid] = count
+        if uid not in self._owners:
+            self._owners[uid] = Ref(owner.kind, namespace, owner.name)
+        if count <= 1:
+            self._weigh(uid)
 
     def _weigh(self, uid: str) -> None:
-        if self._references.get(uid, 0) > 0 and uid not in self._live:
+        named = self._references.get(uid, 0)
+        if named > 0 and uid not in self._live:
             self.missing_owners[uid] = self._owners[uid]
         else:
             self.missing_owners.pop(uid, None)
-            if not self._references.get(uid):
+            if not named:
                 self._references.pop(uid, None)
                 self._owners.pop(uid, None)
 

