@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from cli import exits
 from cli.arguments import parser
@@ -62,5 +64,22 @@ def _run(parsed: argparse.Namespace) -> int:
     return code
 
 
+def process() -> NoReturn:
+    """As `main`, for a process of its own. It ends at once: to take apart ten thousand pods one by one would take 0.15 s more."""
+    try:
+        code = main()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # closed by whoever started us
+                stream.flush()
+    except BrokenPipeError:
+        code = exits.ANSWERED  # as above; what was left was small enough to be written now
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.write(2, b"stanch: the answer could not be written, there is no space left on the device; write it somewhere else\n")
+        code = exits.PARTIAL
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    process()

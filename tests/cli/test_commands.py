@@ -232,6 +232,29 @@ def test_completion_scripts_name_the_drills(home: Path, shell: str) -> None:
     assert "coredns-oom" in stanch(home, "completion", shell).stdout
 
 
+def test_an_answer_that_finds_no_space_is_said(home: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "cli.main", "drill", "--list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            env={**os.environ, "HOME": str(home)},
+        )
+    assert ran.returncode == exits.PARTIAL
+    assert ran.stderr == "stanch: the answer could not be written, there is no space left on the device; write it somewhere else\n"
+
+
+def test_a_reader_that_goes_away_is_no_error(home: Path) -> None:
+    command = f"{sys.executable} -m cli.main drill --list | head -n 0; exit ${{PIPESTATUS[0]}}"
+    ran = subprocess.run(
+        ["bash", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
+        env={**os.environ, "HOME": str(home)},
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (exits.ANSWERED, "")
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = "import sys, cli.main, cli.arguments; cli.arguments.parser(); print(sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30).stdout
