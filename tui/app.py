@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual.app import App
+from textual.constants import DEFAULT_THEME
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
@@ -94,6 +95,11 @@ class StanchApp(App[int]):
         from tui.walk import Walk
 
         return Walk(self)
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Textual parses all rules again for each new screen. The first one has just been made with them, unless the theme was changed."""
+        if self.theme != DEFAULT_THEME or any(screen.is_mounted for screen in self.screen_stack):
+            super().refresh_css(animate)
 
     # -- the picture
 

@@ -13,6 +13,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from tui.text import BLANK, STYLES, Line, to_strip
 
@@ -20,16 +21,24 @@ Build = Callable[[int], Sequence[Line]]
 """Makes the lines for a width in cells."""
 
 CURSOR = "›"
+LOOKS = {f"text--{name}" for name in STYLES}
+"""The component classes of whatever holds lines."""
+
+
+def looks_around(pane: Widget) -> Widget:
+    """The screen or box around a pane that holds the looks of text.
+
+    Once for all panes: each would make fourteen styles of its own whenever its screen changes, which took a quarter of the first frame.
+    """
+    return next(node for node in pane.ancestors if isinstance(node, Widget) and type(node).COMPONENT_CLASSES >= LOOKS)
 
 
 class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
     """Lines of text from a pure function of the width.
 
-    `show` replaces the content and refreshes only the lines that differ. Lines with a target can be chosen: the cursor stays on its
-    target while the content changes around it.
+    It stands inside of something with `LOOKS`. `show` replaces the content and refreshes only the lines that differ. Lines with a target
+    can be chosen: the cursor stays on its target while the content changes around it.
     """
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"text--{name}" for name in STYLES}
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "up", "up", show=False),
@@ -71,6 +80,7 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         self._follow = follow
         self._cursor = -1
         self._drawn_width = 0
+        self._looks: Widget | None = None
         self._held = False
         """Whether somebody put the cursor where it is; before that it stays on the first line, which is the worst."""
 
@@ -158,12 +168,13 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         marker = CURSOR if here and index == self._cursor else ""
         return to_strip(row, self._piece_style, offset.x, width, under, marker)
 
-    def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"text--{name}", default=Style.null())
+    def _style(self, name: str, *, partial: bool = False) -> Style:
+        if self._looks is None:
+            self._looks = looks_around(self)
+        return self._looks.get_component_rich_style(f"text--{name}", partial=partial, default=Style.null())
 
     def _piece_style(self, name: str) -> Style:
-        style = self.get_component_rich_style(f"text--{name}", partial=True, default=Style.null())
-        return style if name != "plain" else Style.null()
+        return self._style(name, partial=True) if name != "plain" else Style.null()
 
     # -- moving
 

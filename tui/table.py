@@ -14,9 +14,10 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
-from tui.lines import CURSOR
-from tui.text import STYLES, Line, Piece, fit, to_strip
+from tui.lines import CURSOR, looks_around
+from tui.text import Line, Piece, fit, to_strip
 
 
 class Rows(Protocol):
@@ -44,8 +45,6 @@ Cells = Callable[[int], Sequence[Piece]]
 class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows of a `Rows`; the cursor stays on the same object while rows move around it."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"text--{name}" for name in STYLES}
-
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "up", show=False),
         Binding("down,j", "move(1)", "down", show=False),
@@ -72,6 +71,7 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._key: Hashable | None = None
         self._held = False
         """Whether somebody put the cursor where it is; before that it stays on the first row."""
+        self._looks: Widget | None = None
         self._drawn: dict[int, Line] = {}
         """What was drawn last in each row; rows that would look the same are not repainted."""
 
@@ -158,11 +158,13 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _head_line(self, width: int) -> Line:
         return self._line([(heading.title, "heading") for heading in self._headings], width)
 
-    def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"text--{name}", default=Style.null())
+    def _style(self, name: str, *, partial: bool = False) -> Style:
+        if self._looks is None:
+            self._looks = looks_around(self)
+        return self._looks.get_component_rich_style(f"text--{name}", partial=partial, default=Style.null())
 
     def _piece_style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"text--{name}", partial=True, default=Style.null()) if name != "plain" else Style.null()
+        return self._style(name, partial=True) if name != "plain" else Style.null()
 
     # -- moving
 

@@ -33,7 +33,7 @@ STYLES = (
     "added",
     "removed",
 )
-"""Every look that text can have; each is a component class `text--NAME` of the widgets that draw lines."""
+"""Every look that text can have; each is a component class `text--NAME` of what holds panes of lines."""
 
 Piece = tuple[str, str]
 

@@ -17,11 +17,17 @@ from incident.runs import RunView
 from runbooks.model import Step
 from runbooks.steps import fill
 from tui.entry import TypedLine
-from tui.lines import LinesView
+from tui.lines import LOOKS, LinesView
 from tui.screens.frame import Fixed
 from tui.text import BLANK, Line, line, paragraphs, rule, wrap
 
 T = TypeVar("T")
+
+
+class Box(Vertical):
+    """What stands above the dimmed screen; its text has the looks that fit its background."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = LOOKS
 
 
 class Dialog(ModalScreen[T], Generic[T]):
@@ -48,7 +54,7 @@ class Dialog(ModalScreen[T], Generic[T]):
         self._keys_pane = Fixed(classes="dialog-keys")
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
+        with Box(classes="dialog"):
             yield self._heading
             if self.ANSWER_FIRST:
                 yield from self.answers()

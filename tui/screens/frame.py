@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from incident.api import Investigation
 from incident.view import Reach, View
-from tui.lines import LinesView
+from tui.lines import LOOKS, LinesView
 from tui.panes.keys import keys_line
 from tui.panes.status import activity_line, banner_lines, status_lines
 from tui.text import Line
@@ -39,6 +39,7 @@ class Fixed(LinesView, can_focus=False):
 class Frame(Screen[None]):
     """One screen. It is handed each new picture while it is the one that is seen, and a tick every second for ages."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = LOOKS
     SCOPE: ClassVar[str] = ""
     AUTO_FOCUS = ".main"
 
