@@ -30,6 +30,8 @@ class Look:
         self.report: Report | None = None
         self.symptoms: tuple[SymptomView, ...] = ()
         self.ranked = False
+        self.begun = asyncio.Event()
+        """Set when the first objects have come, or none can be read."""
         self.found = asyncio.Event()
         """Set when there is a symptom to show, or everything has been read and there is none."""
         self._clock = clock
@@ -45,6 +47,8 @@ class Look:
         began = time.monotonic()
         if changes:
             parts.engine.update(changes, live.store)
+        if changes or live.loaded():
+            self.begun.set()
         # For a single answer the runbooks belong to the whole: a report without them would only be made again.
         whole = live.loaded() and (not self._once or parts.ranking is not None)
         if not self._heard(live) or not self._pacing.is_due(began, news=any(map(significant, changes)), loaded=whole):

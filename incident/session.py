@@ -284,19 +284,19 @@ class LiveInvestigation:
         self._live = parts.watch(access, on_loaded=_nothing if self.options.once else _freeze)
         self._live.changed.set()
         self._spawn(self._live.run(), "live")
-        await asyncio.to_thread(lambda: parts.engine)  # 0.1 s of imports, while the first answers are on their way
         self._spawn(self._forward(self._live.changed), "forward")
         self._spawn(self._settle_in(access), "settle")
         self._wake.set()
 
     async def _first_look(self) -> None:
-        """Returns when the first finding is on the screen, or when waiting for one would hold up the rest; at once for a single answer."""
-        if self.options.once:
-            return
+        """Returns when the first finding is drawn, or for a single answer when the first objects have come; in any case soon."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_LOOK):
-                await self._look.found.wait()
-                await asyncio.sleep(DRAWN)
+                if self.options.once:
+                    await self._look.begun.wait()
+                else:
+                    await self._look.found.wait()
+                    await asyncio.sleep(DRAWN)
 
     async def _settle_in(self, access: Access) -> None:
         """Open the record, and when everything has been read look after what an earlier run left behind."""
@@ -313,7 +313,10 @@ class LiveInvestigation:
         """Read the runbooks once the first lists are on their way; then again whenever one is edited."""
         parts = self._ready()
         await self._first_look()
-        await asyncio.to_thread(parts.load_runbooks)
+        if self.options.once:
+            parts.load_runbooks()  # in a thread it would fight for the interpreter with what decodes, and nobody waits for a key
+        else:
+            await asyncio.to_thread(parts.load_runbooks)
         self._look.hurry()
         self._wake.set()
         if self.options.record:
