@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"which of {', '.join(MEASURES)}; all by default")
     parser.add_argument("--nodes", type=int, default=200)
     parser.add_argument("--pods", type=int, default=10_000)
-    parser.add_argument("--runs", type=int, default=3, help="of each command; medians are printed")
+    parser.add_argument("--runs", type=int, default=5, help="of each command; medians are printed")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
     options = parser.parse_args(arguments)
     if unknown := set(options.measures) - set(MEASURES):
