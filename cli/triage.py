@@ -22,9 +22,12 @@ from triage.finding import Severity
 
 def run(arguments: argparse.Namespace) -> int:
     gc.disable()  # one answer: nearly all that is made stays until the end, and looking for what does not takes an eighth of the time
-    view = asyncio.run(triage(options_of(arguments, record=bool(arguments.incident)), arguments.wait))
-    print_view(view, arguments.output)
-    return exit_code(view)
+    try:
+        view = asyncio.run(triage(options_of(arguments, record=bool(arguments.incident)), arguments.wait))
+        print_view(view, arguments.output)
+        return exit_code(view)
+    finally:
+        gc.enable()
 
 
 async def triage(options: Options, wait: float) -> View:

@@ -95,18 +95,14 @@ class Triage:
             owner = controller_of(change.new.metadata) if change.new is not None else None
             if owner is not None:
                 self._rollouts.add(owner)
-        if kind == "Pod":
-            self._sort_out(change, ref)
-        if kind == "Pod" and self._is_plain(ref):
-            self._due_at.pop(ref, None)
-            self._dirty.discard(ref)
-        elif kind in OBJECT_DETECTORS or ref in self._found:
-            self._dirty.add(ref)
         if watching := self._watching.get(ref):
             self._dirty |= watching
         if kind == "Pod":
+            self._sort_out(change, ref)
             self._touch_pod(change, store)
-        elif kind in ("ReplicaSet", "Job"):
+        elif kind in OBJECT_DETECTORS or ref in self._found:
+            self._dirty.add(ref)
+        if kind in ("ReplicaSet", "Job"):
             row = change.new or change.old
             owner = controller_of(row.metadata) if row is not None else None
             if owner is not None and owner.kind in OBJECT_DETECTORS:
@@ -122,11 +118,17 @@ class Triage:
             self._dirty |= {Ref("Ingress", *key) for key in store.in_namespace("Ingress", ref.namespace)}
 
     def _sort_out(self, change: Change, ref: Ref) -> None:
+        """Whether a pod that changed is to be looked at."""
         new = change.new
         if isinstance(new, Pod) and not _plain(new):
             self._odd.add(ref)
         else:
             self._odd.discard(ref)
+        if self._is_plain(ref):
+            self._due_at.pop(ref, None)
+            self._dirty.discard(ref)
+        else:
+            self._dirty.add(ref)
 
     def _is_plain(self, ref: Ref) -> bool:
         """Whether there is nothing to look for in a pod, or it is gone, and nothing was found: it is not put among what is looked at."""

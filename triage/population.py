@@ -49,29 +49,35 @@ def _of_template(pod: Pod) -> Iterator[Attribute]:
 
 
 class _Siblings:
-    """The attributes of the pod that was asked for last. Lists come in the order of names, so the pods of one controller follow each other
-    and, sharing what is equal (`cluster.sharing`), are told by identity."""
+    """The attributes of the pod that was asked for last.
+
+    Lists come in the order of names, so the pods of one controller follow each other; as they share what is equal (`cluster.sharing`), they
+    are told by identity.
+    """
 
     def __init__(self) -> None:
-        self._pod = Pod()
+        self._pod: Pod | None = None
         self._known: tuple[Attribute, ...] = ()
 
     def attributes(self, pod: Pod) -> tuple[Attribute, ...]:
         """As `_of_template`."""
-        last = self._pod
-        spec, other = pod.spec, last.spec
-        if (
-            pod.metadata.owner_references is not last.metadata.owner_references
-            or spec.containers is not other.containers
-            or spec.volumes is not other.volumes
-            or spec.service_account_name is not other.service_account_name
-            or spec.priority_class_name is not other.priority_class_name
-            or pod.metadata.namespace is not last.metadata.namespace
-            or not _same_images(pod, last)
-        ):
+        if self._pod is None or not _alike(pod, self._pod):
             self._known = tuple(_of_template(pod))
         self._pod = pod
         return self._known
+
+
+def _alike(pod: Pod, other: Pod) -> bool:
+    """Whether `_of_template` says the same of both, as far as identity tells."""
+    return (
+        pod.metadata.owner_references is other.metadata.owner_references
+        and pod.spec.containers is other.spec.containers
+        and pod.spec.volumes is other.spec.volumes
+        and pod.spec.service_account_name is other.spec.service_account_name
+        and pod.spec.priority_class_name is other.spec.priority_class_name
+        and pod.metadata.namespace is other.metadata.namespace
+        and _same_images(pod, other)
+    )
 
 
 def _same_images(pod: Pod, other: Pod) -> bool:
