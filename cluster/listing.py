@@ -38,14 +38,11 @@ class Offer(msgspec.Struct):
 
 
 class Listing:
-    """The lists of one kind at one path. `hurried`: nobody looks on, so there is no pause in which a first page could be drawn."""
+    """The lists of one kind at one path."""
 
-    def __init__(
-        self, api: Api, kind: Kind, path: str, what: str, sink: Sink, decoder: KindDecoder, offer: Offer, pace: Pace, *, hurried: bool
-    ) -> None:
+    def __init__(self, api: Api, kind: Kind, path: str, what: str, sink: Sink, decoder: KindDecoder, offer: Offer, pace: Pace) -> None:
         self._api, self._kind, self._path, self._what = api, kind, path, what
         self._sink, self._decoder, self._offer, self._pace = sink, decoder, offer, pace
-        self._hurried = hurried
         self._no_list = f"{what}: the answer is not a list; something in front of the API server answers."
 
     async def pages(self) -> str:
@@ -85,8 +82,7 @@ class Listing:
         behind = first.meta.remaining_item_count
         if behind is None or behind > WHOLE or not first.meta.resource_version:
             return ""
-        if not self._hurried:
-            await asyncio.sleep(self._pace.breath)
+        await asyncio.sleep(self._pace.breath)
         try:
             return await self.whole(
                 {"resourceVersion": first.meta.resource_version, "resourceVersionMatch": "NotOlderThan"}, len(first.objects) + behind

@@ -75,9 +75,7 @@ class KindWatch:
         self._turns = turns
         self._chance = chance
         self._decoder = KindDecoder(kind, sharing, known)
-        self._listing = Listing(
-            api, kind, self._path, f"list {self._what}", sink, self._decoder, self._offer, self._pace, hurried=turns is not None
-        )
+        self._listing = Listing(api, kind, self._path, f"list {self._what}", sink, self._decoder, self._offer, self._pace)
         self._version = ""
         self._restarts = 0
         self._store_fails = False

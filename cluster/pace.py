@@ -12,8 +12,8 @@ class Pace(msgspec.Struct, frozen=True):
     """Objects a page."""
     first_page: int = 100
     """Objects of the first page of a kind that comes in thousands: small, because somebody is looking at an empty screen."""
-    breath: float = 0.25
-    """Seconds between that page and the rest, in which what it shows can be found and drawn."""
+    breath: float = 0.0
+    """Seconds between that page and the rest, for whoever draws what it shows."""
     silence: float = 100.0
     """Longest silence of a watch before it is opened again: bookmarks come about once a minute."""
     initial_silence: float = 5.0

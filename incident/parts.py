@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from triage.engine import Triage
     from triage.sources import Sources
 
+BREATH = 0.25
+"""Seconds between the first page of a kind that comes in thousands and the rest: what the page shows is found and drawn meanwhile."""
 NO_CLUSTER = "there is no connection to a cluster"
 
 
@@ -148,8 +150,16 @@ class Parts:
     def watch(self, access: Access, *, on_loaded: Callable[[], None]) -> LiveCluster:
         """The live state of the cluster."""
         from cluster.live import LiveCluster
+        from cluster.pace import Pace
 
-        self.live = LiveCluster(access, namespaces=self.options.namespaces, clock=self.clock, once=self.options.once, on_loaded=on_loaded)
+        self.live = LiveCluster(
+            access,
+            namespaces=self.options.namespaces,
+            clock=self.clock,
+            pace=Pace(breath=0.0 if self.options.once else BREATH),
+            once=self.options.once,
+            on_loaded=on_loaded,
+        )
         return self.live
 
     @cached_property
