@@ -19,6 +19,7 @@ from tests.rungs.population import CRASHING
 FLOOD = 5000.0
 KEYS = 300
 NOTE = b"n"  # the key that opens a line to type in, on every screen
+COUNTED = rb"pods \d+s"  # their age, which stands where their number so far stood while they were loading
 SETTLE = 8.0
 
 
@@ -90,20 +91,24 @@ def triage(place: Place) -> list[Row]:
 
 
 def screens(place: Place) -> list[Row]:
-    """From the start of the process to the first finding on the screen, then memory, and CPU while nothing changes."""
+    """From the start of the process to the first finding on the screen and to all pods, then memory, and CPU while nothing changes."""
     first: list[float] = []
+    counted: list[float] = []
     yard: list[float] = []
     idle = peak = 0.0
     for number in range(place.runs):
         yard.append(kubectl(place).wall)
         with open_terminal(place.stanch(), place.environment()) as terminal:
             first.append(terminal.wait_for(CRASHING.encode(), 60))
+            counted.append(terminal.wait_for(COUNTED, 60))
             terminal.settle(SETTLE)
             idle = _idle(terminal) if number == place.runs - 1 else 0.0
             peak = resident(terminal.pid, peak=True)
     return [
         Row("screens: first finding", middle(first), "s", note=spread(first)),
         Row("screens: first finding / kubectl", middle(first) / middle(yard), "ratio", 0.25, note=f"kubectl {spread(yard)}"),
+        Row("screens: all pods counted", middle(counted), "s", note=spread(counted)),
+        Row("screens: all pods counted / kubectl", middle(counted) / middle(yard), "ratio"),
         Row("screens: memory at its peak", peak / 2**20, "MiB", 150),
         Row("screens: CPU while nothing changes", idle * 100, "% of core", 3),
     ]
