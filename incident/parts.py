@@ -6,6 +6,8 @@ probes are imported while the first lists are on their way.
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
@@ -226,6 +228,7 @@ class Parts:
             return
         from timeline.entry import Draft
 
+        await asyncio.to_thread(importlib.import_module, "incident.probing")  # 0.2 s, for which keys would wait
         for sentence in await self.probes().sweep_at_start():
             self.record.append(Draft(kind="session", text=sentence, data={"event": "sweep"}))
 

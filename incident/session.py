@@ -338,7 +338,7 @@ class LiveInvestigation:
             live = self._live
             if live is None or live.stirred or not live.loaded() or any(map(significant, live.waiting())):
                 self._wake.set()
-            await asyncio.sleep(FRAME / 2)
+            await asyncio.sleep((FRAME if self._look.found.is_set() else FIRST_FRAME) / 2)
 
     async def _keep_picture(self) -> None:
         """The loop of the picture: take changes, report, show. Mere signs of life change nothing before the next tick."""
@@ -400,7 +400,9 @@ def _nothing() -> None: ...
 
 
 def _freeze() -> None:
-    """After the first full reading most objects stay: the collector need not look at them again."""
-    gc.set_threshold(*COLLECTOR)
-    gc.collect()
+    """After the first full reading most objects stay: the collector need not look at them again.
+
+    It does not look at them now either: of a hundred thousand it would find two thousand to free, and keys would wait 0.1 s.
+    """
     gc.freeze()
+    gc.set_threshold(*COLLECTOR)

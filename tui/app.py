@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 STYLESHEETS = ("base.tcss", "screens.tcss", "dialogs.tcss")
 REFRESH = 0.1
 """Seconds between two paints of new pictures, at least."""
+SEARCH = 0.3
+"""The same before anything was found: what finds it needs the time, and the find itself is painted at once."""
 
 Level = Literal["information", "warning", "error"]
 
@@ -104,7 +106,7 @@ class StanchApp(App[int]):
     # -- the picture
 
     def on_ready(self) -> None:
-        self._unsubscribe = self.investigation.subscribe(self._arrived)
+        self._unsubscribe = self.investigation.subscribe(self._made)
         self.run_worker(self._start(), group="start", exit_on_error=False, description="start the investigation")
 
     async def _start(self) -> None:
@@ -121,6 +123,10 @@ class StanchApp(App[int]):
     def on_unmount(self) -> None:
         self._unsubscribe()
 
+    def _made(self, view: View) -> None:
+        """A new picture, on the task that made it: a timer that is set there would never fire, it does not know the application."""
+        self.call_later(self._arrived, view)
+
     def _arrived(self, view: View) -> None:
         """At once when nothing was painted lately or when it is the first find, else with the next paint: never more than ten a second."""
         found = bool(view.symptoms) and not self.view.symptoms
@@ -131,7 +137,7 @@ class StanchApp(App[int]):
                 return
             self._pending = True
             return
-        self._next_paint = self.set_timer(REFRESH, self._flushed)
+        self._next_paint = self.set_timer(REFRESH if view.symptoms else SEARCH, self._flushed)
         self._paint()
 
     def _flushed(self) -> None:

@@ -41,7 +41,9 @@ def run(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) 
 async def show(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) -> int:
     """As `run`, on the running event loop. 0 when left by a key, 128 + n when ended by signal n."""
     starting = asyncio.ensure_future(investigation.start())
-    application = await asyncio.to_thread(_application)
+    for _ in range(2):
+        await asyncio.sleep(0)  # the start begins to read the kubeconfig, in a thread: its file system may hang
+    application = _application()
     loop = asyncio.get_running_loop()
     ended_by = 0
 
@@ -72,7 +74,10 @@ async def show(investigation: Investigation, clock: Clock = lambda: datetime.now
 
 
 def _application() -> type[StanchApp]:
-    """Textual takes 0.2 s to import; in a thread of its own, the first answers of the cluster come in meanwhile."""
+    """Textual takes 0.15 s to import. Not in a thread: it would fight for the interpreter with what reads from the cluster.
+
+    In a thread, the first finding came a quarter later (measured).
+    """
     from tui.app import StanchApp
 
     return StanchApp

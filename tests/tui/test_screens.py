@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from tests.tui.fake import SCENES, FakeInvestigation
 from tui.app import StanchApp
 from tui.entry import TypedLine
 from tui.panes.status import banner_lines
+from tui.screens.frame import Frame
 
 WIDE, NARROW, TINY = (140, 45), (80, 24), (40, 10)
 
@@ -97,6 +99,21 @@ async def test_a_reason_that_is_cut_is_seen_to_be_cut_and_the_age_is_not() -> No
         await until(pilot, lambda: "answers slowly or in part" in shown(app))
         assert [row for row in shown(app).split("\n") if row.endswith(" …") and len(row) <= 80]
     async with screens("lost") as (app, _, pilot):
+        await until(pilot, lambda: "Shown is what was at" in " ".join(shown(app).split()))
+
+
+async def test_pictures_made_in_quick_succession_are_all_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are made on a task that knows nothing of the application; the last of them must not wait for the tick of a second."""
+    monkeypatch.setattr(Frame, "tick", lambda frame: None)
+    async with screens() as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+
+        async def make() -> None:
+            for scene in ("story", "story", "lost"):
+                fake.scene = scene
+                fake.publish()
+
+        await asyncio.get_running_loop().create_task(make(), context=contextvars.Context())
         await until(pilot, lambda: "Shown is what was at" in " ".join(shown(app).split()))
 
 
