@@ -1,7 +1,7 @@
 """A real API server with a flood: every request is passed on, and the watch of pods carries thousands of changes a second.
 
-`python -m bench.firehose KUBECONFIG RATE OUT` listens on loopback without TLS, writes a kubeconfig for itself to OUT and runs until
-SIGTERM.
+`python -m bench.firehose KUBECONFIG RATE OUT` listens on loopback without TLS, writes a kubeconfig for itself to OUT, runs until
+SIGTERM and prints how many changes a second were taken from it.
 Two cores cannot make a real API server produce that many; the client cannot tell.
 """
 
@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
@@ -23,7 +24,7 @@ from tests.rungs.kubeconfig import current, headers, trust
 
 CHANGED = 2000  # pods that the flood moves about
 PAUSE = 0.02  # seconds between two bursts
-_VERSION = re.compile(rb'"resourceVersion":"(\d+)"')
+_VERSION = re.compile(rb'"resourceVersion":"\d+"')
 _END = b"k8s.io/initial-events-end"
 
 
@@ -32,6 +33,7 @@ class Firehose:
 
     def __init__(self, kubeconfig: Path, rate: float) -> None:
         self._rate = rate
+        self.sent, self.seconds = 0, 0.0
         server = current(kubeconfig)[0]["server"]
         self._upstream = httpx.AsyncClient(
             base_url=server,
@@ -51,22 +53,22 @@ class Firehose:
             await reply.prepare(request)
             flooded = request.path == "/api/v1/pods" and request.query.get("watch") in ("1", "true") and upstream.is_success
             try:
-                await (self._flood(upstream.aiter_raw(), reply) if flooded else _pass(upstream.aiter_bytes(), reply))
+                initial = request.query.get("sendInitialEvents") == "true"
+                await (self._flood(upstream.aiter_raw(), reply, initial) if flooded else _pass(upstream.aiter_bytes(), reply))
             except ConnectionError:
                 pass  # the client went away
         return reply
 
-    async def _flood(self, chunks: AsyncIterator[bytes], reply: web.StreamResponse) -> None:
-        pods: list[bytes] = []
-        newest, pending = 0, b""
-        async for chunk in chunks:
+    async def _flood(self, chunks: AsyncIterator[bytes], reply: web.StreamResponse, initial: bool) -> None:
+        """Changes to the pods that are there; behind the initial events, when the watch begins with them."""
+        while initial:
+            chunk = await anext(chunks)
             await reply.write(chunk)
-            *lines, pending = (pending + chunk).split(b"\n")
-            pods += [line for line in lines if _END not in line][: CHANGED - len(pods)]
-            newest = max([newest, *(int(found) for line in lines for found in _VERSION.findall(line))])
-            if any(_END in line for line in lines):
-                break
-        pairs = [_variants(line) for line in pods[:CHANGED]]
+            initial = _END not in chunk
+        answer = await self._upstream.get("/api/v1/pods", params={"limit": str(CHANGED)})
+        listed = answer.raise_for_status().json()
+        newest = int(listed["metadata"]["resourceVersion"])
+        pairs = [_variants(pod) for pod in listed["items"]]
         loop = asyncio.get_running_loop()
         began, sent = loop.time(), 0
         while True:
@@ -76,9 +78,10 @@ class Firehose:
                 newest += 1
                 line = pairs[number % len(pairs)][number // len(pairs) % 2]
                 burst.append(_VERSION.sub(b'"resourceVersion":"%d"' % newest, line, count=1))
-            sent = due
             if burst:
                 await reply.write(b"\n".join(burst) + b"\n")
+            sent = due
+            self.sent, self.seconds = sent, loop.time() - began
             await asyncio.sleep(PAUSE)
 
 
@@ -87,19 +90,19 @@ async def _pass(chunks: AsyncIterator[bytes], reply: web.StreamResponse) -> None
         await reply.write(chunk)
 
 
-def _variants(line: bytes) -> tuple[bytes, bytes]:
+def _variants(pod: dict[str, Any]) -> tuple[bytes, bytes]:
     """The pod as MODIFIED, and once more with another restart count, so that every event changes something that is shown."""
-    event = json.loads(line)
-    event["type"] = "MODIFIED"
+    event = {"type": "MODIFIED", "object": {"kind": "Pod", "apiVersion": "v1", **pod}}
     plain = json.dumps(event, separators=(",", ":")).encode()
-    for status in event["object"]["status"].get("containerStatuses", []):
+    for status in pod["status"].get("containerStatuses", []):
         status["restartCount"] += 1
     return plain, json.dumps(event, separators=(",", ":")).encode()
 
 
 async def serve(kubeconfig: Path, rate: float, out: Path) -> None:
     application = web.Application()
-    application.router.add_route("*", "/{path:.*}", Firehose(kubeconfig, rate).answer)
+    hose = Firehose(kubeconfig, rate)
+    application.router.add_route("*", "/{path:.*}", hose.answer)
     runner = web.AppRunner(application, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -121,6 +124,7 @@ async def serve(kubeconfig: Path, rate: float, out: Path) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     await over.wait()
     await runner.cleanup()
+    print(round(hose.sent / hose.seconds if hose.seconds else 0.0))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from incident.parts import Parts
     from triage.finding import Report
 
-SLICE = 0.008
-"""Seconds for which triage may hold the loop at once."""
+SLICE = 0.001
+"""Seconds for which triage may hold the loop at once: a key goes through half a dozen tasks before it is drawn, and waits for each."""
+PART = 25
+"""Changes that are taken at once, in about that time."""
+PAUSE = 0.001
+"""Seconds between two such parts while somebody looks on: a key gets through several tasks in it."""
 
 
 class Look:
@@ -36,6 +40,7 @@ class Look:
         """Set when there is a symptom to show, or everything has been read and there is none."""
         self._clock = clock
         self._once = once
+        self._pause = 0.0 if once else PAUSE
         self._pacing = Pacing(whole=once)
 
     def hurry(self) -> None:
@@ -45,8 +50,9 @@ class Look:
     async def take(self, parts: Parts, live: LiveCluster, changes: Sequence[Change]) -> None:
         """Take `changes`, and report when that is due."""
         began = time.monotonic()
-        if changes:
-            parts.engine.update(changes, live.store)
+        for start in range(0, len(changes), PART):
+            parts.engine.update(changes[start : start + PART], live.store)
+            await asyncio.sleep(self._pause)
         if changes or live.loaded():
             self.begun.set()
         # For a single answer the runbooks belong to the whole: a report without them would only be made again.
@@ -54,8 +60,13 @@ class Look:
         if not self._heard(live) or not self._pacing.is_due(began, news=any(map(significant, changes)), loaded=whole):
             return
         took = await self._settle(parts, live)
+        await asyncio.sleep(self._pause)
+        asked, now = time.monotonic(), self._clock()
+        report = parts.engine.report(now, live.store, live.freshness(), parts.measured())
+        took += time.monotonic() - asked
+        await asyncio.sleep(self._pause)
         asked = time.monotonic()
-        self._make_report(parts, live)
+        self._show(report, now, parts, live)
         self._pacing.made(began, took + time.monotonic() - asked, found=self.found.is_set())
 
     def _heard(self, live: LiveCluster) -> bool:
@@ -72,18 +83,18 @@ class Look:
             worked += time.monotonic() - began
             if done:
                 return worked
-            await asyncio.sleep(0)
+            await asyncio.sleep(self._pause)
 
-    def _make_report(self, parts: Parts, live: LiveCluster) -> None:
-        now = self._clock()
-        self.report = parts.engine.report(now, live.store, live.freshness(), parts.measured())
-        self.symptoms = parts.rank(self.report)
+    def _show(self, report: Report, now: datetime, parts: Parts, live: LiveCluster) -> None:
+        """Rank the runbooks for a report, and keep what is new in it."""
+        self.report = report
+        self.symptoms = parts.rank(report)
         self.ranked = parts.ranking is not None
         if self.symptoms or live.loaded():
             self.found.set()
         if live.loaded() and self.ranked:
             # Before that, what is missing may only not have been read yet: nothing of it belongs into the record.
-            for draft in parts.observer.observe(self.report, self.symptoms, now):
+            for draft in parts.observer.observe(report, self.symptoms, now):
                 parts.record.append(draft)
 
 

@@ -8,7 +8,7 @@ All of it is optional and bounded: a few nodes at a time in turn, one round a mi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -136,7 +136,7 @@ class Measuring:
             self._nodes[node] = (now, node_usage(node, stats))
         memory = container_memory(stats or {})
         if page is not None:
-            series = [each for each in samples(page[0], _CFS) if each.labels.get("container")]
+            series = [each for each in await _samples(page[0], _CFS) if each.labels.get("container")]
             before = self._scrapes.get(node)
             self._scrapes[node] = _Scrape(now, series)
             if before is not None:
@@ -174,7 +174,7 @@ class Measuring:
             if page is None:
                 continue
             now, key = self.clock(), f"dns/{meta.uid}"
-            scrape = _Scrape(now, list(samples(page[0], _DNS)))
+            scrape = _Scrape(now, await _samples(page[0], _DNS))
             before, self._scrapes[key] = self._scrapes.get(key), scrape
             if before is not None:
                 seconds = (now - before.at).total_seconds()
@@ -186,12 +186,17 @@ class Measuring:
         if page is None:
             return None
         now = self.clock()
-        scrape = _Scrape(now, list(samples(page[0], _API)))
+        scrape = _Scrape(now, await _samples(page[0], _API))
         before, self._scrapes["apiserver"] = self._scrapes.get("apiserver"), scrape
         if before is None:
             return None
         seconds = (now - before.at).total_seconds()
         return Sample(now, seconds, (api_server_usage(list(increases(before.series, scrape.series)), seconds),))
+
+
+async def _samples(page: str, names: Sequence[str]) -> list[Series]:
+    """On a thread: a page has up to forty thousand lines, and a key must not wait for them."""
+    return await asyncio.to_thread(lambda: list(samples(page, names)))
 
 
 def _is_ready(node: Node) -> bool:

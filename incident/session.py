@@ -325,6 +325,7 @@ class LiveInvestigation:
                 await self._live.wait_loaded(30.0)
             await asyncio.sleep(1.0)
             await asyncio.to_thread(parts.warm_up)
+            gc.freeze()
         while True:
             await asyncio.sleep(RELOAD)
             if await asyncio.to_thread(parts.library.refresh):

@@ -1,7 +1,7 @@
 """Triage as the cluster changes: findings per object, made anew only for what changed or what is due, and a report of one moment.
 
-Cost: `update` looks at the changed pods; `report` looks at the other objects that changed (or that belong to what changed), at those
-whose grace period ended, and at the findings. Neither walks over the whole cluster.
+Cost: `update` counts what changed; `settle`, or else `report`, looks at the objects that changed (or that belong to what changed) and at
+those whose grace period ended, `report` at the findings. None of them walks over the whole cluster.
 """
 
 from __future__ import annotations
@@ -63,7 +63,6 @@ class Triage:
         """What `settle` is looking at, the next one last."""
         self._marked: tuple[str, tuple[OwnerReference, ...]] = ("", ())
         """The owners that were marked last in this update: the pods of one controller follow each other."""
-        self._freshness: Mapping[str, Freshness] = {}
 
     # -- taking changes
 
@@ -73,10 +72,6 @@ class Triage:
         self._marked = ("", ())
         for change in changes:
             self._take(change, store, now)
-        view = View(store, self.events, now, self._freshness, self._slices)
-        pods = [ref for ref in self._dirty if ref.kind == "Pod"]
-        for ref in sorted(pods):
-            self._look(ref, view)
 
     def _take(self, change: Change, store: Store, now: datetime) -> None:
         kind, ref = change.kind, change.ref
@@ -240,7 +235,6 @@ class Triage:
 
     def settle(self, now: datetime, store: Store, freshness: Mapping[str, Freshness], seconds: float) -> bool:
         """Do a part of the next report's work, for about `seconds`: whoever shares the thread with others calls this until it is True."""
-        self._freshness = freshness
         view = View(store, self.events, now, freshness, self._slices)
         self._gather(view)
         return self._look_at_all(view, time.monotonic() + seconds)
@@ -265,7 +259,6 @@ class Triage:
 
         Deterministic: the same store, events and time give the same report.
         """
-        self._freshness = freshness
         view = View(store, self.events, now, freshness, self._slices)
         self._gather(view)
         self._look_at_all(view)

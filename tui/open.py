@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PATIENCE = 12.0
 """Seconds that the end of an investigation may take: its own limit is 10."""
 
+SWITCH = 0.001
+"""Seconds after which a busy thread gives way: keys are read on a thread and written on another, and each waits so long at most."""
+
 Clock = Callable[[], datetime]
 
 
@@ -58,6 +61,7 @@ async def show(investigation: Investigation, clock: Clock = lambda: datetime.now
     terminal = sys.__stderr__  # where Textual draws
     sys.__stderr__ = cast("Any", Outlet(terminal or sys.stderr, gone))  # type: ignore[misc]  # final for type checkers only
     app = application(investigation, clock, starting=starting)
+    sys.setswitchinterval(SWITCH)
     signals = (signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, end, number)
