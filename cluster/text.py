@@ -37,6 +37,11 @@ def is_suspect(data: bytes) -> bool:
     return _SUSPECT_JSON.search(data) is not None
 
 
+def is_clean(text: str, start: int, end: int) -> bool:
+    """Whether `clean` would leave this part of a text as it is."""
+    return _UNSAFE.search(text, start, end) is None
+
+
 def clean(text: str, limit: int = LINE_LIMIT) -> str:
     """Return `text` without anything that a terminal or a renderer would act on; at most `limit` characters."""
     if _UNSAFE.search(text):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -40,7 +42,7 @@ class Look:
         """Set when there is a symptom to show, or everything has been read and there is none."""
         self._clock = clock
         self._once = once
-        self._pause = 0.0 if once else PAUSE
+        self._slice, self._part, self._pause = (math.inf, sys.maxsize, 0.0) if once else (SLICE, PART, PAUSE)
         self._pacing = Pacing(whole=once)
 
     def hurry(self) -> None:
@@ -50,8 +52,8 @@ class Look:
     async def take(self, parts: Parts, live: LiveCluster, changes: Sequence[Change]) -> None:
         """Take `changes`, and report when that is due."""
         began = time.monotonic()
-        for start in range(0, len(changes), PART):
-            parts.engine.update(changes[start : start + PART], live.store)
+        for start in range(0, len(changes), self._part):
+            parts.engine.update(changes[start : start + self._part], live.store)
             await asyncio.sleep(self._pause)
         if changes or live.loaded():
             self.begun.set()
@@ -76,10 +78,10 @@ class Look:
 
     async def _settle(self, parts: Parts, live: LiveCluster) -> float:
         """Look at what changed in slices, so that a key never waits for a flood of changes; returns the seconds of work."""
-        worked = 0.0
+        worked, freshness = 0.0, live.freshness()
         while True:
             began = time.monotonic()
-            done = parts.engine.settle(self._clock(), live.store, live.freshness(), SLICE)
+            done = parts.engine.settle(self._clock(), live.store, freshness, self._slice)
             worked += time.monotonic() - began
             if done:
                 return worked
