@@ -49,9 +49,10 @@ class Look:
         """Something outside the cluster changed what a report says: make the next one at once."""
         self._pacing.hurry()
 
-    async def take(self, parts: Parts, live: LiveCluster, changes: Sequence[Change]) -> None:
-        """Take `changes`, and report when that is due."""
+    async def take(self, parts: Parts, live: LiveCluster, drain: Callable[[], Sequence[Change]]) -> None:
+        """Take the changes that `drain` gives, and report when that is due."""
         began = time.monotonic()
+        changes = drain()
         for start in range(0, len(changes), self._part):
             parts.engine.update(changes[start : start + self._part], live.store)
             await asyncio.sleep(self._pause)
@@ -64,6 +65,8 @@ class Look:
         took = await self._settle(parts, live)
         await asyncio.sleep(self._pause)
         asked, now = time.monotonic(), self._clock()
+        # What came meanwhile stands in the store already: a report that knew only the half of it would miss owners that are there.
+        parts.engine.update(drain(), live.store)
         report = parts.engine.report(now, live.store, live.freshness(), parts.measured())
         took += time.monotonic() - asked
         await asyncio.sleep(self._pause)

@@ -11,6 +11,7 @@ import gc
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -351,10 +352,7 @@ class LiveInvestigation:
             self._wake.clear()
             began = time.monotonic()
             if self._live is not None:
-                changes = self._live.drain()
-                for listener in list(self._row_listeners) if changes else ():
-                    listener(changes)
-                await self._look.take(self._ready(), self._live, changes)
+                await self._look.take(self._ready(), self._live, partial(self._drain, self._live))
             view = self._compose()
             if self._live is not None:
                 for draft in self._ready().observer.reach(view.api):
@@ -367,6 +365,13 @@ class LiveInvestigation:
                     view_listener(view)
             frame = FRAME if self._look.found.is_set() else FIRST_FRAME
             await asyncio.sleep(max(0.0, frame - (time.monotonic() - began)))
+
+    def _drain(self, live: LiveCluster) -> Sequence[Change]:
+        """What changed, told to whoever follows rows."""
+        changes = live.drain()
+        for listener in list(self._row_listeners) if changes else ():
+            listener(changes)
+        return changes
 
     def _api_view(self) -> ApiView:
         if self._live is None:
