@@ -8,8 +8,8 @@ REPORT_EVERY = 0.3
 """Seconds between two reports at the least."""
 WHILE_LOADING = 1.0
 """The same while everything is still being read and something was found already: what was found first stands so long."""
-REPORT_SHARE = 0.03
-"""At most this share of the time goes into reports: one that took 30 ms is made again after a second at the earliest."""
+REPORT_SHARE = 0.02
+"""At most this share of the time goes into reports: one that took 20 ms is made again after a second at the earliest."""
 SEARCH_EVERY, SEARCH_SHARE = 0.05, 0.25
 """Both while everything is still being read and nothing was found yet."""
 WHOLE_PATIENCE = 2.0
