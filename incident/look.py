@@ -67,11 +67,12 @@ class Look:
         asked, now = time.monotonic(), self._clock()
         # What came meanwhile stands in the store already: a report that knew only the half of it would miss owners that are there.
         parts.engine.update(drain(), live.store)
+        loaded = live.loaded()
         report = parts.engine.report(now, live.store, live.freshness(), parts.measured())
         took += time.monotonic() - asked
         await asyncio.sleep(self._pause)
         asked = time.monotonic()
-        self._show(report, now, parts, live)
+        self._show(report, now, parts, loaded=loaded)
         self._pacing.made(began, took + time.monotonic() - asked, found=self.found.is_set())
 
     def _heard(self, live: LiveCluster) -> bool:
@@ -90,14 +91,14 @@ class Look:
                 return worked
             await asyncio.sleep(self._pause)
 
-    def _show(self, report: Report, now: datetime, parts: Parts, live: LiveCluster) -> None:
-        """Rank the runbooks for a report, and keep what is new in it."""
+    def _show(self, report: Report, now: datetime, parts: Parts, *, loaded: bool) -> None:
+        """Rank the runbooks for a report, and keep what is new in it. `loaded`: everything had been read when it was made."""
         self.report = report
         self.symptoms = parts.rank(report)
         self.ranked = parts.ranking is not None
-        if self.symptoms or live.loaded():
+        if self.symptoms or loaded:
             self.found.set()
-        if live.loaded() and self.ranked:
+        if loaded and self.ranked:
             # Before that, what is missing may only not have been read yet: nothing of it belongs into the record.
             for draft in parts.observer.observe(report, self.symptoms, now):
                 parts.record.append(draft)
