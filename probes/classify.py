@@ -161,6 +161,9 @@ def _by_counters(line: Line, timeout_s: int) -> tuple[Verdict, str, str] | None:
         code = _CODES.get(line.said, "3/?")
         more = "" if line.said == "refused" else " or its administrative variants"
         return Verdict.REJECTED, code, f"ICMP {code}{more}, from the namespace's counters"
+    if line.said == "timeout" and line.retrans >= _repeats(timeout_s):
+        # A segment that came in meanwhile is of another connection, a late goodbye of the one before for example.
+        return Verdict.TIMEOUT_CONNECT, "", f"silence: {line.retrans} SYNs were repeated"
     if line.fails and line.segs:
         return Verdict.REFUSED, "", "RST, from the namespace's counters"
     if line.resets and line.segs:
@@ -170,6 +173,12 @@ def _by_counters(line: Line, timeout_s: int) -> tuple[Verdict, str, str] | None:
     if line.retrans and not line.segs:
         return Verdict.TIMEOUT_CONNECT, "", f"silence: {line.retrans} SYNs were repeated"
     return None
+
+
+def _repeats(timeout_s: int) -> int:
+    """How often a SYN that nobody answers is sent again within so many seconds, at the least: after 1, 3, 7, 15 s (RFC 6298; newer kernels
+    repeat the first ones sooner, tcp_syn_linear_timeouts)."""
+    return max(1, (timeout_s + 1).bit_length() - 1)
 
 
 def _by_words(line: Line, busy: bool) -> tuple[Verdict, str, str]:

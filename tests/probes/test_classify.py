@@ -39,6 +39,10 @@ def printed(*tries: dict[str, Any], end: int | None = None, quiet: bool = True, 
         (facts("refused", 1010, fails=1, retrans=1, unreach=2), Verdict.REJECTED),
         (facts("noroute", 1010, fails=1, retrans=1, unreach=2), Verdict.REJECTED),
         (facts("timeout", 4000, retrans=3), Verdict.TIMEOUT_CONNECT),
+        (facts("timeout", 4000, retrans=2, segs=1), Verdict.TIMEOUT_CONNECT),  # a late segment of the connection before
+        (facts("timeout", 4000, retrans=2, segs=1, resets=1), Verdict.TIMEOUT_CONNECT),
+        (facts("timeout", 4000, segs=2), Verdict.OK),  # a tool that waits for the other side to hang up
+        (facts("timeout", 4000, retrans=1, segs=2), Verdict.OK),  # the same, after a lost SYN
         (facts("netunreach", opens=0), Verdict.UNREACHABLE),
         (facts("noname", opens=0, target="web.shop:80"), Verdict.DNS_NXDOMAIN),
         (facts("noname", opens=0), Verdict.TOOL_MISSING),  # an address needs no name server: the tool does not take it
