@@ -16,6 +16,7 @@ from cluster.access import Access
 from cluster.errors import Forbidden
 from cluster.freshness import Freshness, State
 from cluster.health import ApiHealth, Beat, HealthMonitor, Reach
+from cluster.hold import HeldSink, Hold
 from cluster.kinds import KINDS, Kind
 from cluster.listing import Offer
 from cluster.listwatch import KindWatch
@@ -71,6 +72,8 @@ class LiveCluster:
         self._pending: dict[tuple[str, Key], Change] = {}
         self._settled: dict[str, asyncio.Event] = {kind.name: asyncio.Event() for kind in self._kinds}
         self._stopping = asyncio.Event()
+        self.hold = Hold()
+        """`async with live.hold:` the store stays as it is, for who reads it in several stages."""
         self.stirred = True
         """Whether health or freshness changed since the last `drain`."""
         self._monitor = HealthMonitor(self.api, beat=beat, clock=clock, on_change=lambda _: self._note(()), on_back=self._reconnect)
@@ -175,7 +178,7 @@ class LiveCluster:
         watch = KindWatch(
             self.api,
             kind,
-            part,
+            HeldSink(part, self.hold),
             namespace=namespace,
             offer=self._offer,
             pause=self._monitor.pause,

@@ -8,18 +8,22 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cluster.freshness import State
 from incident.pacing import Pacing
 from incident.view import SymptomView, View, nothing_readable
 from triage.significance import significant
+from triage.stages import Stages
 
 if TYPE_CHECKING:
     from cluster.live import LiveCluster
-    from cluster.store import Change
+    from cluster.store import Change, Store
     from incident.parts import Parts
+    from triage.engine import Triage
     from triage.finding import Report
+
+T = TypeVar("T")
 
 SLICE = 0.001
 """Seconds for which triage may hold the loop at once: a key goes through half a dozen tasks before it is drawn, and waits for each."""
@@ -44,6 +48,8 @@ class Look:
         self._once = once
         self._slice, self._part, self._pause = (math.inf, sys.maxsize, 0.0) if once else (SLICE, PART, PAUSE)
         self._pacing = Pacing(whole=once)
+        self._worked = 0.0
+        """Seconds of work in the report that is being made."""
 
     def hurry(self) -> None:
         """Something outside the cluster changed what a report says: make the next one at once."""
@@ -53,55 +59,56 @@ class Look:
         """Take the changes that `drain` gives, and report when that is due."""
         began = time.monotonic()
         changes = drain()
-        for start in range(0, len(changes), self._part):
-            parts.engine.update(changes[start : start + self._part], live.store)
-            await asyncio.sleep(self._pause)
+        await self._update(parts.engine, changes, live.store)
         if changes or live.loaded():
             self.begun.set()
         # For a single answer the runbooks belong to the whole: a report without them would only be made again.
         whole = live.loaded() and (not self._once or parts.ranking is not None)
         if not self._heard(live) or not self._pacing.is_due(began, news=any(map(significant, changes)), loaded=whole):
             return
-        took = await self._settle(parts, live)
-        await asyncio.sleep(self._pause)
-        asked, now = time.monotonic(), self._clock()
-        # What came meanwhile stands in the store already: a report that knew only the half of it would miss owners that are there.
-        parts.engine.update(drain(), live.store)
-        loaded = live.loaded()
-        report = parts.engine.report(now, live.store, live.freshness(), parts.measured())
-        took += time.monotonic() - asked
-        await asyncio.sleep(self._pause)
-        asked = time.monotonic()
-        self._show(report, now, parts, loaded=loaded)
-        self._pacing.made(began, took + time.monotonic() - asked, found=self.found.is_set())
+        engine, store = parts.engine, live.store
+        self._worked = 0.0
+        await self._through(engine.settle(self._clock(), store, live.freshness()))
+        async with live.hold:
+            # What came meanwhile stands in the store already: a report that knew only the half of it would miss owners that are there.
+            await self._update(engine, drain(), store)
+            now, loaded = self._clock(), live.loaded()
+            report = await self._through(engine.reporting(now, store, live.freshness(), parts.measured()))
+        ranked = parts.ranking is not None
+        symptoms = await self._through(parts.rank(report))
+        self.report, self.symptoms, self.ranked = report, symptoms, ranked
+        if symptoms or loaded:
+            self.found.set()
+        if loaded and ranked:
+            # Before that, what is missing may only not have been read yet: nothing of it belongs into the record.
+            for draft in parts.observer.observe(report, symptoms, now):
+                parts.record.append(draft)
+        self._pacing.made(began, self._worked, found=self.found.is_set())
 
     def _heard(self, live: LiveCluster) -> bool:
         """Whether there is anything to report on yet."""
         kinds = live.freshness().values()
         return self.report is not None or any(kind.heard is not None or kind.count for kind in kinds) or nothing_readable(kinds)
 
-    async def _settle(self, parts: Parts, live: LiveCluster) -> float:
-        """Look at what changed in slices, so that a key never waits for a flood of changes; returns the seconds of work."""
-        worked, freshness = 0.0, live.freshness()
-        while True:
-            began = time.monotonic()
-            done = parts.engine.settle(self._clock(), live.store, freshness, self._slice)
-            worked += time.monotonic() - began
-            if done:
-                return worked
+    async def _update(self, engine: Triage, changes: Sequence[Change], store: Store) -> None:
+        for start in range(0, len(changes), self._part):
+            engine.update(changes[start : start + self._part], store)
             await asyncio.sleep(self._pause)
 
-    def _show(self, report: Report, now: datetime, parts: Parts, *, loaded: bool) -> None:
-        """Rank the runbooks for a report, and keep what is new in it. `loaded`: everything had been read when it was made."""
-        self.report = report
-        self.symptoms = parts.rank(report)
-        self.ranked = parts.ranking is not None
-        if self.symptoms or loaded:
-            self.found.set()
-        if loaded and self.ranked:
-            # Before that, what is missing may only not have been read yet: nothing of it belongs into the record.
-            for draft in parts.observer.observe(report, self.symptoms, now):
-                parts.record.append(draft)
+    async def _through(self, stages: Stages[T]) -> T:
+        """Go through the stages in slices, so that a key never waits for a flood of changes or for a report; returns what was made."""
+        while True:
+            began = now = time.monotonic()
+            try:
+                while now - began < self._slice:
+                    next(stages)
+                    now = time.monotonic()
+            except StopIteration as end:
+                made: T = end.value
+                return made
+            finally:
+                self._worked += time.monotonic() - began
+            await asyncio.sleep(self._pause)
 
 
 def differs(view: View, shown: View) -> bool:

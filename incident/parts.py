@@ -18,6 +18,7 @@ from incident.observer import Observer
 from incident.options import Options, runbook_folders
 from incident.record import JournalLedger, Record, begin_record
 from triage.finding import Report, Symptom
+from triage.stages import Stages
 
 if TYPE_CHECKING:
     from cluster.access import Access
@@ -86,13 +87,13 @@ class Parts:
         self.matcher.match_words("warm up")
         _ = self.walking, self.details
 
-    def rank(self, report: Report) -> tuple[SymptomView, ...]:
+    def rank(self, report: Report) -> Stages[tuple[SymptomView, ...]]:
         """Symptoms with their runbooks; without any as long as the runbooks are still being read."""
         if self.ranking is None:
             from incident.view import SymptomView
 
             return tuple(SymptomView(symptom, (), ranked=False) for symptom in report.symptoms)
-        return self.ranking.rank(report, self.library.generation)
+        return (yield from self.ranking.rank(report, self.library.generation))
 
     @cached_property
     def walking(self) -> Walking:

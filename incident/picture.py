@@ -12,6 +12,7 @@ from cluster.live import LiveCluster
 from incident.view import ApiView, HopView, Reach, SymptomView
 from runbooks.match import Match
 from triage.finding import Report, Severity, Symptom
+from triage.stages import Stages
 
 _REACH = {Health.UNKNOWN: Reach.CONNECTING, Health.REACHABLE: Reach.LIVE, Health.DEGRADED: Reach.DEGRADED, Health.UNREACHABLE: Reach.LOST}
 
@@ -49,7 +50,7 @@ class Ranking:
         self._match = match
         self._known: dict[str, tuple[object, SymptomView]] = {}
 
-    def rank(self, report: Report, generation: int) -> tuple[SymptomView, ...]:
+    def rank(self, report: Report, generation: int) -> Stages[tuple[SymptomView, ...]]:
         """Symptoms of the report with their runbooks; `generation` is that of the runbook library."""
         surroundings = (generation, tuple(finding.id for finding in report.findings), report.changes)
         views = []
@@ -58,6 +59,7 @@ class Ranking:
             known = self._known.get(symptom.id)
             if known is None or known[0] != basis:
                 known = (basis, SymptomView(symptom, tuple(self._match(symptom, report))))
+                yield
             self._known[symptom.id] = known
             views.append(known[1])
         present = {symptom.id for symptom in report.symptoms}

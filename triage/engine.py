@@ -1,6 +1,6 @@
 """Triage as the cluster changes: findings per object, made anew only for what changed or what is due, and a report of one moment.
 
-Cost: `update` counts what changed; `settle`, or else `report`, looks at the objects that changed (or that belong to what changed) and at
+Cost: `update` counts what changed; `settle`, or else a report, looks at the objects that changed (or that belong to what changed) and at
 those whose grace period ended, `report` at the findings. None of them walks over the whole cluster.
 """
 
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import math
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -30,6 +28,7 @@ from triage.population import Population
 from triage.rounds import Rounds
 from triage.significance import significant
 from triage.sources import Sources
+from triage.stages import Stages, finish
 from triage.view import View, is_ready, statuses
 from triage.windows import CHANGES
 
@@ -233,24 +232,23 @@ class Triage:
             if kind in ("ReplicaSet", "ControllerRevision"):
                 self.changes.apply(Change(kind, key, None, child), view.store, view.now)
 
-    def settle(self, now: datetime, store: Store, freshness: Mapping[str, Freshness], seconds: float) -> bool:
-        """Do a part of the next report's work, for about `seconds`: whoever shares the thread with others calls this until it is True."""
+    def settle(self, now: datetime, store: Store, freshness: Mapping[str, Freshness]) -> Stages[None]:
+        """Do the next report's work on what has changed so far; the store may change between the stages."""
         view = View(store, self.events, now, freshness, self._slices)
         self._gather(view)
-        return self._look_at_all(view, time.monotonic() + seconds)
+        yield from self._look_at_all(view)
 
-    def _look_at_all(self, view: View, stop: float = math.inf) -> bool:
-        """Look at what is dirty, in the order of references, until `stop` of the monotonic clock; whether nothing is left."""
+    def _look_at_all(self, view: View) -> Stages[None]:
+        """Look at what is dirty, in the order of references, until nothing is left."""
         while self._dirty:
             if not self._queue:
                 self._queue = sorted(self._dirty, reverse=True)
             while self._queue:
-                if len(self._queue) % 8 == 0 and time.monotonic() >= stop:
-                    return False
                 ref = self._queue.pop()
                 if ref in self._dirty:
                     self._look(ref, view)
-        return True
+                if len(self._queue) % 8 == 0:
+                    yield
 
     # -- reporting
 
@@ -259,26 +257,36 @@ class Triage:
 
         Deterministic: the same store, events and time give the same report.
         """
+        return finish(self.reporting(now, store, freshness, extra))
+
+    def reporting(self, now: datetime, store: Store, freshness: Mapping[str, Freshness], extra: Sources | None = None) -> Stages[Report]:
+        """The same in stages, between which neither the store may change nor a change be taken: a report is of one moment."""
         view = View(store, self.events, now, freshness, self._slices)
         self._gather(view)
-        self._look_at_all(view)
+        yield from self._look_at_all(view)
         self.events.forget_before(now)
         index = Index((f for group in self._found.values() for f in group), self.population)
+        yield
         for detect in CLUSTER_DETECTORS:
             for finding in list(detect(view, index)):
                 index.add(finding)
+            yield
         for finding in lost.vanished(view, self._counts):
             index.add(finding)
         self._remember_counts(view)
+        yield
         for finding in measured.detect(view, extra):
             index.add(finding)
+        yield
         changes = tuple(told_by.join(self.changes.all(now, CHANGES, self.events), view, index, now - CHANGES))
+        yield
         gaps = _gaps(freshness, extra)
+        grouped = yield from symptoms.group(view, index, changes)
         return Report(
             as_of=now,
             complete=not any(g.what in _REQUIRED for g in gaps),
             unavailable=gaps,
-            symptoms=symptoms.group(view, index, changes),
+            symptoms=grouped,
             findings=tuple(sorted(index.all(), key=lambda f: (f.severity.rank, f.since or now, f.id))),
             changes=changes,
         )

@@ -16,11 +16,12 @@ from triage.causes import EFFECTS, NODE_TROUBLE, WORKLOADS, Groups, failing_pods
 from triage.finding import ChangeFact, Finding, Severity, Symptom
 from triage.index import Index
 from triage.shared import shared_by
+from triage.stages import Stages
 from triage.titles import leading, title
 from triage.view import View
 
 
-def group(view: View, index: Index, changes: tuple[ChangeFact, ...]) -> tuple[Symptom, ...]:
+def group(view: View, index: Index, changes: tuple[ChangeFact, ...]) -> Stages[tuple[Symptom, ...]]:
     """All symptoms, worst and oldest first. Notes (info) that stand alone are gathered by their rule."""
     findings = list(index.all())
     sick = sick_nodes(index)
@@ -35,23 +36,29 @@ def group(view: View, index: Index, changes: tuple[ChangeFact, ...]) -> tuple[Sy
         loud.append(finding)
         for key in own[1:]:
             groups.join(own[0], key)
+    yield
     join_causes(loud, first_key, groups, index, view)
+    yield
     join_chains(loud, first_key, groups)
     join_shared(loud, first_key, groups, index, view)
+    yield
     members: dict[str, list[Finding]] = {}
     for finding in findings:
         members.setdefault(groups.find(first_key[finding.id]), []).append(finding)
     quiet: dict[str, list[Finding]] = {}
     result: list[Symptom] = []
     failing = failing_pods(findings, view)
+    yield
     for key, group_ in sorted(members.items()):
         if all(f.severity is Severity.INFO for f in group_):
             for finding in group_:
                 quiet.setdefault(finding.rule, []).append(finding)
         else:
             result.append(_symptom(key, group_, view, index, changes, failing))
+            yield
     for rule, group_ in sorted(quiet.items()):
         result.append(_symptom(f"note:{rule}", group_, view, index, changes, failing))
+        yield
     result.sort(key=lambda s: (s.severity.rank, s.since or view.now, s.id))
     return tuple(result)
 

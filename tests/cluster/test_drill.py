@@ -67,6 +67,17 @@ async def test_everything_is_live_and_nothing_was_faulty(drill: DrillServer, kub
         assert live.budget().total < 80
 
 
+async def test_while_it_is_held_nothing_is_written_and_afterwards_nothing_is_missing(drill: DrillServer, kubeconfig: Path) -> None:
+    async with live_on(kubeconfig) as live:
+        async with live.hold:
+            await until(lambda: live.budget().total > 25)  # lists have been asked for, and come in
+            assert await live.wait_loaded(1.0) is False
+            assert live.store.version == 0
+        await until(lambda: set(states(live).values()) == {State.LIVE})
+        assert live.store.count("Pod") >= 150
+        assert len(live.drain()) == sum(live.store.count(name) for name in states(live))
+
+
 async def test_one_forbidden_kind_leaves_the_rest_alone_and_comes_back(drill: DrillServer, kubeconfig: Path) -> None:
     drill.faults.forbid("secrets")
     async with live_on(kubeconfig) as live:

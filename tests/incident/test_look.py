@@ -1,34 +1,67 @@
-"""The look at the cluster gives way to others between its parts; a report must all the same be of one moment."""
+"""The look at the cluster gives way to others between its stages; a report must all the same be of one moment."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+from cluster.hold import Hold
 from cluster.objects import Pod
 from cluster.store import Change, Store
 from incident.look import Look
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FIRST, LATER = (Change("Pod", ("shop", name), None, Pod()) for name in ("first", "later"))
 
 
-async def test_what_comes_between_the_parts_is_in_the_report() -> None:
-    first, later = (Change("Pod", ("shop", name), None, Pod()) for name in ("first", "later"))
-    batches, done = [[first], [later]], list[Any]()
+async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_end() -> None:
+    hold, done = Hold(), list[Any]()
+    batches = [[FIRST], [LATER]]
+
+    def stages(name: str) -> Iterator[None]:
+        done.append(f"{name} begins")
+        hold.do(lambda: done.append(f"written during {name}"))
+        for _ in range(3):
+            yield
+        done.append(f"{name} ends")
+
     engine = SimpleNamespace(
-        update=lambda changes, store: done.extend(changes), settle=lambda *_: True, report=lambda *_: done.append("report") or object()
+        update=lambda changes, store: done.extend(changes), settle=lambda *_: stages("settle"), reporting=lambda *_: stages("report")
     )
     observed = list[Any]()
     loads = iter([False, False, False])  # still being read when the report is made
     parts: Any = SimpleNamespace(
-        engine=engine, ranking=object(), measured=lambda: None, rank=lambda report: (), record=None,
+        engine=engine, ranking=object(), measured=lambda: None, rank=lambda report: iter(()), record=None,
         observer=SimpleNamespace(observe=lambda *what: observed.append(what) or ()),
     )  # fmt: skip
     live: Any = SimpleNamespace(
-        store=Store(), loaded=lambda: next(loads, True),
+        store=Store(), loaded=lambda: next(loads, True), hold=hold,
         freshness=lambda: {"Pod": SimpleNamespace(heard=NOW, count=1)},
     )  # fmt: skip
     await Look(lambda: NOW).take(parts, live, lambda: batches.pop(0))
-    assert done == [first, later, "report"]
+    assert done == [
+        FIRST, "settle begins", "written during settle", "settle ends", LATER, "report begins", "report ends", "written during report",
+    ]  # fmt: skip
     assert observed == []  # what is missing in it may only not have been read yet
+
+
+async def test_what_has_waited_is_written_in_its_order_also_when_the_reader_is_cut() -> None:
+    hold, done = Hold(), list[int]()
+    hold.do(lambda: done.append(0))
+
+    async def read() -> None:
+        async with hold:
+            for number in (1, 2, 3):
+                hold.do(lambda number=number: done.append(number))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            assert done == [0]
+            await asyncio.Event().wait()
+
+    reader = asyncio.create_task(read())
+    await asyncio.sleep(0)
+    reader.cancel()
+    await asyncio.wait([reader])
+    hold.do(lambda: done.append(4))
+    assert done == [0, 1, 2, 3, 4]

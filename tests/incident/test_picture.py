@@ -6,13 +6,14 @@ from incident.picture import Ranking
 from runbooks.match import Match
 from tests.incident.build import match, report, symptom
 from triage.finding import Report, Severity, Symptom
+from triage.stages import finish
 
 
 def order(fitting: str, *given: Symptom) -> list[str]:
     def matches(found: Symptom, _: Report) -> list[Match]:
         return [match(confident=found.id == fitting)]
 
-    return [view.symptom.id for view in Ranking(matches).rank(report(*given), 1)]
+    return [view.symptom.id for view in finish(Ranking(matches).rank(report(*given), 1))]
 
 
 def test_of_what_is_only_worth_knowing_the_one_that_fits_a_runbook_leads() -> None:
