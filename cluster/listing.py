@@ -15,6 +15,7 @@ from cluster.pages import PageTask
 from cluster.sink import Sink
 from cluster.split import ListSplitter
 from cluster.transport import JSON, PARTIAL_LIST, Api
+from cluster.way import GiveWay
 
 WHOLE = 50_000
 """Objects that are asked for in one answer at most: an old server holds all of it in memory at once."""
@@ -40,8 +41,10 @@ class Offer(msgspec.Struct):
 class Listing:
     """The lists of one kind at one path."""
 
-    def __init__(self, api: Api, kind: Kind, path: str, what: str, sink: Sink, decoder: KindDecoder, offer: Offer, pace: Pace) -> None:
-        self._api, self._kind, self._path, self._what = api, kind, path, what
+    def __init__(
+        self, api: Api, kind: Kind, path: str, what: str, sink: Sink, decoder: KindDecoder, offer: Offer, pace: Pace, way: GiveWay
+    ) -> None:
+        self._api, self._kind, self._path, self._what, self._way = api, kind, path, what, way
         self._sink, self._decoder, self._offer, self._pace = sink, decoder, offer, pace
         self._no_list = f"{what}: the answer is not a list; something in front of the API server answers."
 
@@ -131,6 +134,7 @@ class Listing:
             behind = max(0, len(page.objects) - start - SLICE)
             self._sink.objects(part, None if after is None else after + behind)
             await asyncio.sleep(0)
+            await self._way()
 
     def _checked(self, version: str) -> str:
         """Every list has a version; `{}` from something in front of the server must not pass for a cluster without objects."""

@@ -36,6 +36,7 @@ from cluster.sharing import Sharing
 from cluster.sink import Sink
 from cluster.store import Key
 from cluster.transport import JSON, PARTIAL, Api
+from cluster.way import GiveWay
 
 Pause = Callable[[float], Awaitable[None]]
 """Waits so many seconds, or less when the server has come back meanwhile."""
@@ -61,6 +62,7 @@ class KindWatch:
         sharing: Sharing | None = None,
         known: Known | None = None,
         turns: asyncio.Semaphore | None = None,
+        way: GiveWay | None = None,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._api = api
@@ -74,8 +76,9 @@ class KindWatch:
         self._escalate = escalate
         self._turns = turns
         self._chance = chance
+        self._way = way or GiveWay()
         self._decoder = KindDecoder(kind, sharing, known)
-        self._listing = Listing(api, kind, self._path, f"list {self._what}", sink, self._decoder, self._offer, self._pace)
+        self._listing = Listing(api, kind, self._path, f"list {self._what}", sink, self._decoder, self._offer, self._pace, self._way)
         self._version = ""
         self._restarts = 0
         self._store_fails = False
@@ -242,6 +245,7 @@ class KindWatch:
                     self._sink.connected()
                 guard.reschedule(None if settled else loop.time() + self._pace.initial_silence)
                 async for lines in groups:
+                    await self._way()
                     last = loop.time()
                     self._sink.beat()
                     events, faulty = self._decoder.lines(lines)

@@ -25,6 +25,7 @@ from cluster.part import Part
 from cluster.sharing import Sharing
 from cluster.store import Change, Key, Store
 from cluster.transport import Api, Budget
+from cluster.way import GiveWay
 
 TURNS = 5
 """Kinds that are listed at the same time when they are listed only once."""
@@ -51,6 +52,7 @@ class LiveCluster:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         pace: Pace | None = None,
         beat: Beat | None = None,
+        way: GiveWay | None = None,
         once: bool = False,
         on_loaded: Callable[[], None] = lambda: None,
     ) -> None:
@@ -63,6 +65,7 @@ class LiveCluster:
         self._kinds = tuple(sorted(kinds, key=lambda kind: kind.order))
         self._clock = clock
         self._pace = pace or Pace()
+        self._way = way or GiveWay()
         self._on_loaded = on_loaded
         self._turns = asyncio.Semaphore(TURNS) if once else None
         self._offer = Offer()
@@ -187,6 +190,7 @@ class LiveCluster:
             sharing=self._sharing,
             known=partial(self.store.get, kind.name),
             turns=self._turns,
+            way=self._way,
         )
         self._watches.add(watch)
         try:

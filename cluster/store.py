@@ -20,7 +20,7 @@ Key = tuple[str, str]
 T = TypeVar("T")
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One difference: `old` is None when the object appeared, `new` is None when it went away."""
 
     kind: str

@@ -53,6 +53,10 @@ class Investigation(Protocol):
         """Do not wait for the back-off."""
         ...
 
+    def give_way(self) -> None:
+        """A key was pressed: leave the thread to what answers it, for a moment."""
+        ...
+
     # -- runbooks
 
     def match_words(self, text: str) -> Sequence[Match]:

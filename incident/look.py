@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from cluster.freshness import State
+from cluster.way import GiveWay
 from incident.pacing import Pacing
 from incident.view import SymptomView, View, nothing_readable
 from triage.significance import significant
@@ -36,7 +37,7 @@ PAUSE = 0.001
 class Look:
     """What was found so far. `once`: nobody looks before everything has been read."""
 
-    def __init__(self, clock: Callable[[], datetime], *, once: bool = False) -> None:
+    def __init__(self, clock: Callable[[], datetime], way: GiveWay, *, once: bool = False) -> None:
         self.report: Report | None = None
         self.symptoms: tuple[SymptomView, ...] = ()
         self.ranked = False
@@ -44,7 +45,7 @@ class Look:
         """Set when the first objects have come, or none can be read."""
         self.found = asyncio.Event()
         """Set when there is a symptom to show, or everything has been read and there is none."""
-        self._clock = clock
+        self._clock, self._way = clock, way
         self._once = once
         self._slice, self._part, self._pause = (math.inf, sys.maxsize, 0.0) if once else (SLICE, PART, PAUSE)
         self._pacing = Pacing(whole=once)
@@ -93,7 +94,7 @@ class Look:
     async def _update(self, engine: Triage, changes: Sequence[Change], store: Store) -> None:
         for start in range(0, len(changes), self._part):
             engine.update(changes[start : start + self._part], store)
-            await asyncio.sleep(self._pause)
+            await self._pass()
 
     async def _through(self, stages: Stages[T]) -> T:
         """Go through the stages in slices, so that a key never waits for a flood of changes or for a report; returns what was made."""
@@ -108,7 +109,12 @@ class Look:
                 return made
             finally:
                 self._worked += time.monotonic() - began
-            await asyncio.sleep(self._pause)
+            await self._pass()
+
+    async def _pass(self) -> None:
+        """Let others have their turn."""
+        await asyncio.sleep(self._pause)
+        await self._way()
 
 
 def differs(view: View, shown: View) -> bool:

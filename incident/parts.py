@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cluster.access import Access
     from cluster.live import LiveCluster
     from cluster.transport import Api
+    from cluster.way import GiveWay
     from incident.acting import Acting
     from incident.checks import Checks
     from incident.details import Details
@@ -150,8 +151,8 @@ class Parts:
 
         return load_access(self.options.context, explicit=self.options.kubeconfig)
 
-    def watch(self, access: Access, *, on_loaded: Callable[[], None]) -> LiveCluster:
-        """The live state of the cluster."""
+    def watch(self, access: Access, way: GiveWay, *, on_loaded: Callable[[], None]) -> LiveCluster:
+        """The live state of the cluster; its reading gives way when it is asked to."""
         from cluster.live import LiveCluster
         from cluster.pace import Pace
 
@@ -160,6 +161,7 @@ class Parts:
             namespaces=self.options.namespaces,
             clock=self.clock,
             pace=Pace(breath=0.0 if self.options.once else BREATH),
+            way=way,
             once=self.options.once,
             on_loaded=on_loaded,
         )

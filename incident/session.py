@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,6 +18,8 @@ from msgspec.structs import replace
 from cluster.errors import ClusterError
 from cluster.objects import Ref
 from cluster.store import Change, Store
+from cluster.way import GiveWay
+from incident.garbage import Garbage
 from incident.look import Look, differs
 from incident.options import Options
 from incident.view import Activity, ApiView, Reach, RecordView, View
@@ -50,8 +51,6 @@ FIRST_LOOK = 1.2
 finds it (0.2 s each, measured)."""
 DRAWN = 0.1
 """Seconds in which what was found first is drawn."""
-COLLECTOR = (700, 10, 10)
-"""Thresholds of the garbage collector, Python's own, from when everything has been read."""
 RECONNECT = 5.0
 """Seconds after which a kubeconfig that could not be read is tried again."""
 RELOAD = 5.0
@@ -74,7 +73,9 @@ class LiveInvestigation:
         self._live: LiveCluster | None = None
         self._empty_store = Store()
         self._wake = asyncio.Event()
-        self._look = Look(clock, once=options.once)
+        self._way = GiveWay()
+        self._garbage = Garbage()
+        self._look = Look(clock, self._way, once=options.once)
         self._retry = asyncio.Event()
         self._stopping = False
         self._version = 0
@@ -138,6 +139,9 @@ class LiveInvestigation:
         if self._live is not None:
             self._live.retry_now()
         self._wake.set()
+
+    def give_way(self) -> None:
+        self._way.ask()
 
     # -- runbooks
 
@@ -282,7 +286,7 @@ class LiveInvestigation:
             self._retry.clear()
         self._problem = ""
         access = self._access
-        self._live = parts.watch(access, on_loaded=_nothing if self.options.once else _freeze)
+        self._live = parts.watch(access, self._way, on_loaded=_nothing if self.options.once else self._garbage.settle)
         self._live.changed.set()
         self._spawn(self._live.run(), "live")
         self._spawn(self._forward(self._live.changed), "forward")
@@ -326,7 +330,7 @@ class LiveInvestigation:
                 await self._live.wait_loaded(30.0)
             await asyncio.sleep(1.0)
             await asyncio.to_thread(parts.warm_up)
-            gc.freeze()
+            self._garbage.settle()
         while True:
             await asyncio.sleep(RELOAD)
             if await asyncio.to_thread(parts.library.refresh):
@@ -363,6 +367,7 @@ class LiveInvestigation:
                 self._view = view
                 for view_listener in list(self._listeners):
                     view_listener(view)
+            self._garbage.collect(self._way.quiet())
             frame = FRAME if self._look.found.is_set() else FIRST_FRAME
             await asyncio.sleep(max(0.0, frame - (time.monotonic() - began)))
 
@@ -403,12 +408,3 @@ class LiveInvestigation:
 
 
 def _nothing() -> None: ...
-
-
-def _freeze() -> None:
-    """After the first full reading most objects stay: the collector need not look at them again.
-
-    It does not look at them now either: of a hundred thousand it would find two thousand to free, and keys would wait 0.1 s.
-    """
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR)

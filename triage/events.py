@@ -20,7 +20,7 @@ _COMBINED = "(combined from similar events): "
 _CLUSTER_SCOPED = frozenset({"Node", "PersistentVolume", "Namespace", "VolumeAttachment", "CertificateSigningRequest"})
 
 
-class Fact(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """One event as remembered. `times` are the moments at which it was observed to have happened, oldest first, at most 24."""
 
     uid: str

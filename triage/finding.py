@@ -41,7 +41,7 @@ class SinceSource(enum.StrEnum):
     """Only that it was so when it was first looked at: it may be older."""
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """One observed fact: where it was read (object and field, or event) and what it said."""
 
     source: str
@@ -49,7 +49,7 @@ class Evidence(msgspec.Struct, frozen=True):
     at: datetime | None = None
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """One abnormal fact about one object.
 
     `id` is stable for the same fact on the same object: `rule:Kind/namespace/name[:detail]`.
@@ -71,7 +71,7 @@ class Finding(msgspec.Struct, frozen=True):
     active: bool = True
 
 
-class SharedAttribute(msgspec.Struct, frozen=True):
+class SharedAttribute(msgspec.Struct, frozen=True, gc=False):
     """What failing objects have in common: `inside` of the failing ones, `outside` of the healthy ones, each as (k, n)."""
 
     what: str
@@ -97,7 +97,7 @@ def spoken(what: str, value: str) -> str:
     return value
 
 
-class ChangeFact(msgspec.Struct, frozen=True):
+class ChangeFact(msgspec.Struct, frozen=True, gc=False):
     """Something that was changed in the cluster before or around a symptom, read from the API alone."""
 
     at: datetime
@@ -109,7 +109,7 @@ class ChangeFact(msgspec.Struct, frozen=True):
     facts: Mapping[str, Fact] = msgspec.field(default_factory=lambda: MappingProxyType({}))
 
 
-class Dependant(msgspec.Struct, frozen=True):
+class Dependant(msgspec.Struct, frozen=True, gc=False):
     """Part of the blast radius: what depends on the failing thing, and in what state it is."""
 
     object: Ref

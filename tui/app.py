@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import cached_property
@@ -11,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual.app import App
 from textual.constants import DEFAULT_THEME
-from textual.screen import Screen
+from textual.events import Event, Key
+from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
@@ -32,6 +35,8 @@ REFRESH = 0.1
 """Seconds between two paints of new pictures, at least."""
 SEARCH = 0.3
 """The same before anything was found: what finds it needs the time, and the find itself is painted at once."""
+TYPING, TYPED_OVER = 0.5, 5.0
+"""Seconds after a key in which the dimmed screen under a dialog is not painted, since a key would wait for all of it; and for how long."""
 
 Level = Literal["information", "warning", "error"]
 
@@ -89,6 +94,8 @@ class StanchApp(App[int]):
         self._unsubscribe: Callable[[], None] = lambda: None
         self._next_paint: Timer | None = None
         self._pending = False
+        self._key = self._painted = -math.inf
+        """When a key was pressed last, and when a picture was painted last; seconds of the monotonic clock."""
         if plain:
             self.theme = "ansi-dark"
 
@@ -128,17 +135,22 @@ class StanchApp(App[int]):
         self.call_later(self._arrived, view)
 
     def _arrived(self, view: View) -> None:
-        """At once when nothing was painted lately or when it is the first find, else with the next paint: never more than ten a second."""
-        found = bool(view.symptoms) and not self.view.symptoms
+        """At once when nothing was painted lately, when it is the first find or the way to the cluster has changed; else with the next
+        paint: never more than ten a second, and not while somebody types above."""
+        urgent = bool(view.symptoms) > bool(self.view.symptoms) or view.api.reach is not self.view.api.reach
         self.view = view
-        if self._next_paint is not None:
-            if found:
-                self._paint()
-                return
+        typing = self._typing()
+        if urgent or (self._next_paint is None and not typing):
+            self._paint()
+        else:
             self._pending = True
-            return
-        self._next_paint = self.set_timer(REFRESH if view.symptoms else SEARCH, self._flushed)
-        self._paint()
+        if self._next_paint is None:
+            self._next_paint = self.set_timer(TYPING if typing else REFRESH if view.symptoms else SEARCH, self._flushed)
+
+    def _typing(self) -> bool:
+        """Whether somebody types into a dialog, and what lies below it was painted not long ago."""
+        now = time.monotonic()
+        return isinstance(self.screen, ModalScreen) and now - self._key < TYPING and now - self._painted < TYPED_OVER
 
     def _flushed(self) -> None:
         self._next_paint = None
@@ -146,7 +158,14 @@ class StanchApp(App[int]):
             self._pending = False
             self._arrived(self.view)
 
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, Key):
+            self._key = time.monotonic()
+            self.investigation.give_way()
+        await super().on_event(event)
+
     def _paint(self) -> None:
+        self._painted = time.monotonic()
         for screen in self.screen_stack:
             if isinstance(screen, Frame):
                 screen.picture()

@@ -11,6 +11,7 @@ from typing import Any
 from cluster.hold import Hold
 from cluster.objects import Pod
 from cluster.store import Change, Store
+from cluster.way import GiveWay
 from incident.look import Look
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,7 +42,7 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
         store=Store(), loaded=lambda: next(loads, True), hold=hold,
         freshness=lambda: {"Pod": SimpleNamespace(heard=NOW, count=1)},
     )  # fmt: skip
-    await Look(lambda: NOW).take(parts, live, lambda: batches.pop(0))
+    await Look(lambda: NOW, GiveWay()).take(parts, live, lambda: batches.pop(0))
     assert done == [
         FIRST, "settle begins", "written during settle", "settle ends", LATER, "report begins", "report ends", "written during report",
     ]  # fmt: skip

@@ -236,6 +236,8 @@ class FakeInvestigation:
     async def stop(self) -> None:
         self.calls.append(("stop", None))
 
+    def give_way(self) -> None: ...
+
     def retry_now(self) -> None:
         self.calls.append(("retry", None))
 
