@@ -149,8 +149,11 @@ class StanchApp(App[int]):
 
     def _typing(self) -> bool:
         """Whether somebody types into a dialog, and what lies below it was painted not long ago."""
-        now = time.monotonic()
-        return isinstance(self.screen, ModalScreen) and now - self._key < TYPING and now - self._painted < TYPED_OVER
+        return isinstance(self.screen, ModalScreen) and self.since_key() < TYPING and time.monotonic() - self._painted < TYPED_OVER
+
+    def since_key(self) -> float:
+        """Seconds since a key was pressed."""
+        return time.monotonic() - self._key
 
     def _flushed(self) -> None:
         self._next_paint = None

@@ -22,6 +22,9 @@ PATIENCE = 12.0
 SWITCH = 0.001
 """Seconds after which a busy thread gives way: keys are read on a thread and written on another, and each waits so long at most."""
 
+FRAMES = "120"
+"""Frames a second at most, twice Textual's own: a key that comes right behind a frame waits for the next one or for the one after it."""
+
 Clock = Callable[[], datetime]
 
 
@@ -82,6 +85,7 @@ def _application() -> type[StanchApp]:
 
     In a thread, the first finding came a quarter later (measured).
     """
+    os.environ.setdefault("TEXTUAL_FPS", FRAMES)  # Textual reads it once, as it is imported
     from tui.app import StanchApp
 
     return StanchApp

@@ -236,7 +236,8 @@ class FakeInvestigation:
     async def stop(self) -> None:
         self.calls.append(("stop", None))
 
-    def give_way(self) -> None: ...
+    def give_way(self) -> None:
+        self.calls.append(("give_way", None))
 
     def retry_now(self) -> None:
         self.calls.append(("retry", None))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -354,6 +355,63 @@ async def test_views_are_painted_at_most_ten_times_a_second() -> None:
             fake.publish()
             await asyncio.sleep(0.002)
         assert len(painted) <= 10 * (loop.time() - start) + 2
+
+
+async def test_while_somebody_types_the_screen_below_waits_but_not_for_a_server_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with screens() as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        painted: list[str] = []
+        original = app._paint
+        monkeypatch.setattr(app, "_paint", lambda: (painted.append(app.view.api.reach.name), original()))
+        await pilot.press("n")
+        await until(pilot, lambda: "For the record" in shown(app))
+
+        async def publish(seconds: float) -> None:
+            loop = asyncio.get_running_loop()
+            until_then = loop.time() + seconds
+            while loop.time() < until_then:
+                app._key = time.monotonic()  # as if a key had just been pressed
+                fake.publish()
+                await asyncio.sleep(0.01)
+
+        await publish(0.3)  # what was on its way before the first key
+        painted.clear()
+        await publish(1.0)
+        assert painted == []
+        fake.scene = "lost"
+        await publish(0.1)
+        assert painted == ["LOST"]
+        await until(pilot, lambda: len(painted) > 1)  # the last picture is painted when the keys have ended
+
+
+async def test_keys_ask_for_the_way() -> None:
+    async with screens() as (_, fake, pilot):
+        for key in ("n", "x"):
+            before = len(fake.calls)
+            await pilot.press(key)
+            assert ("give_way", None) in fake.calls[before:]
+
+
+async def test_rows_that_only_look_different_wait_for_the_keys_that_move_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with screens() as (app, fake, pilot):
+        app.action_go("objects")
+        await until(pilot, lambda: "catalog-7c9d5b6f4-3abcd" in shown(app))
+        screen: Any = app.screen
+        touched: list[int] = []
+        original = screen._table.touched
+        monkeypatch.setattr(screen._table, "touched", lambda keys: (touched.append(len(keys)), original(keys)))
+        monkeypatch.setattr("tui.screens.objects.AT_LAST", 60.0)
+        monkeypatch.setattr(app, "since_key", lambda: 0.0)
+        screen._repainted = time.monotonic()
+        for restarts in range(4, 9):
+            pod = story.pod(
+                "marketplace", "catalog-7c9d5b6f4-3abcd", "node-2", "catalog-7c9d5b6f4", ready=True, restarts=restarts, minutes=10
+            )
+            fake.change("Pod", pod)
+            await pilot.pause(0.12)
+        assert touched == []
+        monkeypatch.setattr(app, "since_key", lambda: 1.0)
+        await until(pilot, lambda: touched == [1])
 
 
 async def test_owners_and_dependants_lead_on() -> None:

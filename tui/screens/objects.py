@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from textual import on
@@ -12,7 +13,7 @@ from textual.widgets import Input
 
 from cluster.freshness import Freshness
 from cluster.objects import Ref
-from cluster.store import Change
+from cluster.store import Change, Key
 from incident.columns import Column, Type
 from incident.filters import FilterError
 from incident.tables import ObjectTable
@@ -27,6 +28,8 @@ from tui.words import kinds_name
 
 FLUSH = 0.1
 """Seconds between two takings-over of changes."""
+MOVING, AT_LAST = 0.2, 0.5
+"""Seconds after a key in which changed rows are not drawn again, since the next key would wait for them; and for how long at the most."""
 
 
 class ObjectsScreen(Frame):
@@ -51,6 +54,8 @@ class ObjectsScreen(Frame):
         self._shift = 0
         """Columns beside the name that are passed over at the left, to see those at the right."""
         self._changes: list[Change] = []
+        self._touched: set[Key] = set()
+        self._repainted = 0.0
         self._flush_timer: Timer | None = None
         self._unfollow: Callable[[], None] = lambda: None
 
@@ -94,21 +99,28 @@ class ObjectsScreen(Frame):
         self._flush_timer = self.set_interval(FLUSH, self._take_over)
         self._unfollow = self.investigation.watch_changes(self._changes.extend)
         self._changes.clear()
+        self._touched.clear()
         if self._kind in self._tables:
             self.table.rebuild(self.now)
         self._show_table()
 
     def _take_over(self) -> None:
-        if not self._changes:
+        if not self._changes and not self._touched:
             return
         changes = self._changes[:]
         self._changes.clear()
         delta = self.table.apply(changes, self.now)
+        self._touched |= delta.touched
+        now = time.monotonic()
         if delta.moved:
             self._table.moved()
             self._draw_around()
-        elif delta.touched:
-            self._table.touched(delta.touched)
+        elif not self._touched or (self.stanch.since_key() < MOVING and now - self._repainted < AT_LAST):
+            return
+        else:
+            self._table.touched(self._touched)
+        self._touched.clear()
+        self._repainted = now
 
     # -- drawing
 
@@ -154,6 +166,7 @@ class ObjectsScreen(Frame):
     def show_kind(self, kind: str) -> None:
         self._kind, self._problem, self._shift = kind, "", 0
         self._changes.clear()
+        self._touched.clear()
         self.table.rebuild(self.now)
         self._open_filter(bool(self.table.filter.text))
         self._filter_line.value = self.table.filter.text

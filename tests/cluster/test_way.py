@@ -1,0 +1,61 @@
+"""Reading gives way to keys: at once, for a moment, and never for more than half of the time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from cluster import way as module
+from cluster.way import MOMENT, GiveWay
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(module.asyncio, "sleep", self.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    return Time(monkeypatch)
+
+
+def waited(time: Time, way: GiveWay) -> float:
+    began = time.now
+    asyncio.run(way())
+    return time.now - began
+
+
+def test_nobody_waits_before_a_key_and_only_a_moment_after_it(time: Time) -> None:
+    way = GiveWay()
+    assert waited(time, way) == 0
+    way.ask()
+    assert waited(time, way) == pytest.approx(MOMENT)
+    assert waited(time, way) == 0
+
+
+def test_however_many_keys_come_half_of_the_time_belongs_to_the_others(time: Time) -> None:
+    way, lost = GiveWay(), 0.0
+    began = time.now
+    while time.now - began < 1.0:
+        way.ask()
+        lost += waited(time, way)
+        time.now += 0.0005  # what a piece of work takes
+    assert 0.4 < lost / (time.now - began) < 0.6
+
+
+def test_how_long_it_has_been_quiet(time: Time) -> None:
+    way = GiveWay()
+    assert way.quiet() > 3600
+    way.ask()
+    time.now += 3
+    way.ask()
+    time.now += 2
+    assert way.quiet() == pytest.approx(2)
