@@ -149,7 +149,8 @@ class StanchApp(App[int]):
 
     def _typing(self) -> bool:
         """Whether somebody types into a dialog, and what lies below it was painted not long ago."""
-        return isinstance(self.screen, ModalScreen) and self.since_key() < TYPING and time.monotonic() - self._painted < TYPED_OVER
+        above = next(reversed(self.screen_stack), None)  # none while the application ends
+        return isinstance(above, ModalScreen) and self.since_key() < TYPING and time.monotonic() - self._painted < TYPED_OVER
 
     def since_key(self) -> float:
         """Seconds since a key was pressed."""
