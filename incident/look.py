@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 SLICE = 0.001
 """Seconds for which triage may hold the loop at once: a key goes through half a dozen tasks before it is drawn, and waits for each."""
+FIRST = 0.01
+"""The same before anything was found: somebody is looking at an empty screen."""
 PART = 25
 """Changes that are taken at once, in about that time."""
 PAUSE = 0.001
@@ -100,8 +102,9 @@ class Look:
         """Go through the stages in slices, so that a key never waits for a flood of changes or for a report; returns what was made."""
         while True:
             began = now = time.monotonic()
+            limit = self._slice if self.found.is_set() else max(self._slice, FIRST)
             try:
-                while now - began < self._slice:
+                while now - began < limit:
                     next(stages)
                     now = time.monotonic()
             except StopIteration as end:
