@@ -18,7 +18,9 @@ from tests.rungs.population import CRASHING
 
 FLOOD = 5000.0
 KEYS = 300
-NOTE = b"n"  # the key that opens a line to type in, on every screen
+NOTE, OBJECTS = b"n", b"3"  # the keys that open a line to type in, on every screen, and the table of pods
+DOWN, UP = b"j", b"k"
+STRETCH = 15  # rows that the cursor goes one way
 COUNTED = rb"pods \d+s"  # their age, which stands where their number so far stood while they were loading
 SETTLE = 8.0
 
@@ -134,6 +136,7 @@ def keys(place: Place) -> list[Row]:
                     raise RuntimeError("the firehose did not start")
                 time.sleep(0.05)
             busy = _latencies(place, flooded)
+            moves = _moves(place, flooded)
         finally:
             hose.terminate()
             told, _ = hose.communicate(timeout=20)
@@ -146,6 +149,7 @@ def keys(place: Place) -> list[Row]:
         Row("keys: median under 5,000 changes a second", _percentile(busy, 0.5) * 1000, "ms"),
         Row("keys: p99 under 5,000 changes a second", _percentile(busy, 0.99) * 1000, "ms", 50, note=f"{len(busy)} keys"),
         Row("keys: longest under 5,000 changes a second", max(busy) * 1000, "ms"),
+        Row("keys: p99 of moving through the pods under 5,000 changes a second", _percentile(moves, 0.99) * 1000, "ms", 50),
         Row("keys: p99 under the flood / without", _percentile(busy, 0.99) / _percentile(quiet, 0.99), "ratio"),
     ]
 
@@ -160,6 +164,20 @@ def _latencies(place: Place, kubeconfig: Path) -> list[float]:
         taken = []
         for number in range(KEYS):
             taken.append(terminal.echo(chr(0x4E00 + number)))
+            terminal.settle(0.04)
+        return taken
+
+
+def _moves(place: Place, kubeconfig: Path) -> list[float]:
+    """Go down and up in the table of pods; how long until the cursor is drawn in another row."""
+    with open_terminal(place.stanch(kubeconfig=kubeconfig), place.environment()) as terminal:
+        terminal.wait_for(CRASHING.encode(), 60)
+        terminal.settle(SETTLE)
+        terminal.press(OBJECTS)
+        terminal.settle(2)
+        taken = []
+        for number in range(KEYS):
+            taken.append(terminal.move(DOWN if number // STRETCH % 2 == 0 else UP))
             terminal.settle(0.04)
         return taken
 

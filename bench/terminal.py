@@ -11,10 +11,11 @@ import signal
 import struct
 import termios
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 _ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_MARKED = re.compile(rb"\x1b\[(\d+);\d+H|(\xe2\x80\xba)")  # to a line, and the mark of the chosen row
 _QUERIES = {  # what a program asks of its terminal, and a plain answer
     b"\x1b[6n": b"\x1b[1;1R",
     b"\x1b[c": b"\x1b[?62;22c",
@@ -29,6 +30,7 @@ class Terminal:
         self.pid = pid
         self._descriptor = descriptor
         self._began = time.monotonic()
+        self._marked = 0
 
     def elapsed(self) -> float:
         return time.monotonic() - self._began
@@ -69,12 +71,30 @@ class Terminal:
     def echo(self, sign: str, limit: float = 5.0) -> float:
         """Type a sign that is nowhere on the screen; seconds until it is drawn, or `limit` if it is not within that time."""
         wanted = sign.encode()
+        return self._answer(wanted, lambda seen: wanted in seen, limit)
+
+    def move(self, key: bytes, limit: float = 5.0) -> float:
+        """Press a key that moves the mark of the chosen row; seconds until it is drawn in another line, or `limit`."""
+        before = self._marked
+
+        def moved(seen: bytes) -> bool:
+            line = 0
+            for found in _MARKED.finditer(seen):
+                line = int(found[1]) if found[1] else line
+                if found[2] and line not in (0, before):
+                    self._marked = line
+                    return True
+            return False
+
+        return self._answer(key, moved, limit)
+
+    def _answer(self, keys: bytes, drawn: Callable[[bytes], bool], limit: float) -> float:
         began = time.monotonic()
-        self.press(wanted)
+        self.press(keys)
         seen = b""
         while (left := began + limit - time.monotonic()) > 0:
             seen = (seen + self.read(left))[-(1 << 17) :]
-            if wanted in seen:
+            if drawn(seen):
                 return time.monotonic() - began
         return limit
 
