@@ -30,6 +30,8 @@ FLUSH = 0.1
 """Seconds between two takings-over of changes."""
 MOVING, AT_LAST = 0.2, 0.5
 """Seconds after a key in which changed rows are not drawn again, since the next key would wait for them; and for how long at the most."""
+FILTER = 0.08
+"""Seconds after a key until the rows are filtered: what was typed is drawn first, and who types on does not wait for rows in between."""
 
 
 class ObjectsScreen(Frame):
@@ -57,6 +59,7 @@ class ObjectsScreen(Frame):
         self._touched: set[Key] = set()
         self._repainted = 0.0
         self._flush_timer: Timer | None = None
+        self._filter_timer: Timer | None = None
         self._unfollow: Callable[[], None] = lambda: None
 
     def body(self) -> Iterable[Widget]:
@@ -164,6 +167,7 @@ class ObjectsScreen(Frame):
         self._bar.display = shown
 
     def show_kind(self, kind: str) -> None:
+        self._forget_typed()
         self._kind, self._problem, self._shift = kind, "", 0
         self._changes.clear()
         self._touched.clear()
@@ -208,12 +212,22 @@ class ObjectsScreen(Frame):
 
     @on(Input.Changed)
     def filter_typed(self, event: Input.Changed) -> None:
-        """Filter with each key; a filter that is not finished yet keeps the rows of the last good one and says what is missing."""
+        """Filter while one types."""
         event.stop()
-        if not self._bar.display or event.value == self.table.filter.text:
-            return
+        self._forget_typed()
+        if self._bar.display and event.value != self.table.filter.text:
+            self._filter_timer = self.set_timer(FILTER, self._filter)
+
+    def _forget_typed(self) -> None:
+        if self._filter_timer is not None:
+            self._filter_timer.stop()
+            self._filter_timer = None
+
+    def _filter(self) -> None:
+        """A filter that is not finished yet keeps the rows of the last good one and says what is missing."""
+        self._forget_typed()
         try:
-            self.table.set_filter(event.value.strip(), self.now)
+            self.table.set_filter(self._filter_line.value.strip(), self.now)
             self._problem = ""
         except FilterError as error:
             self._problem = str(error)
@@ -222,11 +236,14 @@ class ObjectsScreen(Frame):
     @on(Input.Submitted)
     def filter_done(self, event: Input.Submitted) -> None:
         event.stop()
+        if self._filter_timer is not None:
+            self._filter()
         self._open_filter(bool(event.value))
         self._table.focus()
 
     async def action_leave_filter(self) -> None:
         """Escape: first the filter goes, then the screen."""
+        self._forget_typed()
         if self.table.filter.text or self._bar.display:
             self._problem = ""
             self.table.set_filter("", self.now)
