@@ -33,6 +33,9 @@ class Kind(msgspec.Struct, frozen=True):
     """Seconds between two lists instead of a watch; 0 watches. For what only ever says "still here": 200 nodes renew 20 Leases a second,
     and to hear of each costs as much as all else that a quiet cluster does to its watcher."""
 
+    gather: float = 0.1
+    """Seconds after which a watch that has said all for now is listened to again: what comes meanwhile is read together, at less cost."""
+
     @property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
@@ -46,7 +49,7 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("Node", "nodes", "", "v1", k.Node, 0, namespaced=False),
+    Kind("Node", "nodes", "", "v1", k.Node, 0, namespaced=False, gather=0.5),  # most of what they say is that they are still there
     Kind("Event", "events", "", "v1", k.Event, 0, bulky=True),
     Kind("Pod", "pods", "", "v1", k.Pod, 0, bulky=True),
     Kind("Namespace", "namespaces", "", "v1", k.Namespace, 1, namespaced=False),

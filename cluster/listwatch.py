@@ -38,6 +38,9 @@ from cluster.store import Key
 from cluster.transport import JSON, PARTIAL, Api
 from cluster.way import GiveWay
 
+SMALL = 1 << 14
+"""Bytes below which more would have come if there were more."""
+
 Pause = Callable[[float], Awaitable[None]]
 """Waits so many seconds, or less when the server has come back meanwhile."""
 
@@ -254,6 +257,8 @@ class KindWatch:
                     if not settled:
                         settled = listed()
                         guard.reschedule(None if settled else loop.time() + self._pace.initial_silence)
+                    elif sum(map(len, lines)) < SMALL:
+                        await asyncio.sleep(self._kind.gather)
         except TimeoutError:
             if self._cut or listed() or not opened:
                 raise

@@ -9,6 +9,8 @@ THRESHOLDS = (700, 10, 1_000_000)
 """Python's own for what is young; the oldest generation is looked at by `Garbage.collect` alone."""
 EVERY, AT_LAST = 20.0, 90.0
 """Seconds between two looks at everything while nobody types, and in any case."""
+YOUNG = 10
+"""Looks at what is younger that must have been made since, as by Python's own rule: where little is made, there is little to free."""
 QUIET = 1.0
 """Seconds without a key after which nobody types."""
 
@@ -32,6 +34,6 @@ class Garbage:
     def collect(self, quiet: float) -> None:
         """Look at everything if it is time for that; `quiet`: seconds since the last key."""
         since = time.monotonic() - self._last
-        if self._settled and (since >= AT_LAST or (since >= EVERY and quiet >= QUIET)):
+        if self._settled and gc.get_count()[2] >= YOUNG and (since >= AT_LAST or (since >= EVERY and quiet >= QUIET)):
             gc.collect()
             self._last = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from incident import garbage as module
-from incident.garbage import AT_LAST, EVERY, Garbage
+from incident.garbage import AT_LAST, EVERY, YOUNG, Garbage
 
 
 @pytest.fixture
@@ -13,6 +13,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Moments at which everything was looked at; `looks[0]` is the clock."""
     seen = [1000.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: seen[0])
+    monkeypatch.setattr(module.gc, "get_count", lambda: (0, 0, YOUNG))
     monkeypatch.setattr(module.gc, "collect", lambda: seen.append(seen[0]))
     monkeypatch.setattr(module.gc, "freeze", lambda: None)
     monkeypatch.setattr(module.gc, "set_threshold", lambda *numbers: None)
@@ -42,3 +43,12 @@ def test_while_somebody_types_only_at_last(looks: list[float]) -> None:
         looks[0] += 1
         garbage.collect(quiet=0.1)
     assert looks[1:] == [1000 + AT_LAST]
+
+
+def test_not_where_little_was_made(looks: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.gc, "get_count", lambda: (600, 9, YOUNG - 1))
+    garbage = Garbage()
+    garbage.settle()
+    looks[0] += AT_LAST
+    garbage.collect(quiet=5)
+    assert looks[1:] == []
