@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -18,11 +19,15 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     """One sample. `key` is its label text as it stood, equal for the same series in two scrapes of one process."""
 
     name: str
-    labels: Mapping[str, str]
-    value: float
     key: str
+    value: float
     at: float = 0.0
     """Seconds since the epoch when it was taken, where the page says so (cAdvisor does); else 0."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Read when asked for: of seven thousand samples kept from one scrape to the next, mappings took 7 MiB."""
+        return {name: clean(label.replace('\\"', '"').replace("\\\\", "\\"), 500) for name, label in _LABEL.findall(self.key)}
 
 
 def samples(text: str, names: Sequence[str] = ()) -> Iterator[Sample]:
@@ -41,8 +46,7 @@ def samples(text: str, names: Sequence[str] = ()) -> Iterator[Sample]:
             value = float(match[3])
         except ValueError:
             continue
-        labels = {name: clean(label.replace('\\"', '"').replace("\\\\", "\\"), 500) for name, label in _LABEL.findall(match[2] or "")}
-        yield Sample(match[1], labels, value, match[2] or "", int(match[4] or 0) / 1000)
+        yield Sample(sys.intern(match[1]), match[2] or "", value, int(match[4] or 0) / 1000)
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -62,7 +66,7 @@ def increases(before: Iterable[Sample], after: Iterable[Sample]) -> Iterator[Sam
     for sample in after:
         start = earlier.get((sample.name, sample.key))
         if start is not None and sample.value >= start:
-            yield Sample(sample.name, sample.labels, sample.value - start, sample.key)
+            yield Sample(sample.name, sample.key, sample.value - start)
 
 
 def quantile(share: float, buckets: Iterable[Sample]) -> float | None:

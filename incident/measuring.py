@@ -186,12 +186,17 @@ class Measuring:
         if page is None:
             return None
         now = self.clock()
-        scrape = _Scrape(now, await _samples(page[0], _API))
-        before, self._scrapes["apiserver"] = self._scrapes.get("apiserver"), scrape
-        if before is None:
-            return None
-        seconds = (now - before.at).total_seconds()
-        return Sample(now, seconds, (api_server_usage(list(increases(before.series, scrape.series)), seconds),))
+        before = self._scrapes.get("apiserver")
+        seconds = (now - before.at).total_seconds() if before is not None else 0.0
+
+        def read() -> tuple[list[Series], ApiServerUsage | None]:
+            series = list(samples(page[0], _API))
+            return series, api_server_usage(list(increases(before.series, series)), seconds) if before is not None else None
+
+        # On a thread: a page has up to forty thousand lines, and a key must not wait for them.
+        series, usage = await asyncio.to_thread(read)
+        self._scrapes["apiserver"] = _Scrape(now, series)
+        return Sample(now, seconds, (usage,)) if usage is not None else None
 
 
 async def _samples(page: str, names: Sequence[str]) -> list[Series]:
