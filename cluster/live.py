@@ -229,14 +229,14 @@ class LiveCluster:
         reason = next((part.reason for part in parts if part.reason), "")
         known = [part.heard for part in parts if part.heard is not None]
         heard = min(known) if known else None
+        if state is State.LIVE and not kind.poll and heard is not None and health.heard is not None:
+            # A watch pushes: while it is open and the heartbeat is answered, what is shown is what the server has.
+            heard = max(heard, health.heard)
         if away and state in (State.LIVE, State.STALE):
             state, reason = State.STALE, health.reason
         elif away and state in (State.LOADING, State.WAITING):
             reason = health.reason
-        elif state is State.LIVE and not kind.poll:
-            # A watch pushes: while it is open and the heartbeat is answered, what is shown is what the server has.
-            heard = max(heard, health.heard) if heard is not None and health.heard is not None else heard
-            if not reason and parts[0].namespace:
-                reason = f"Only {', '.join(part.namespace for part in parts)}: listing all namespaces is forbidden."
+        elif state is State.LIVE and not kind.poll and not reason and parts[0].namespace:
+            reason = f"Only {', '.join(part.namespace for part in parts)}: listing all namespaces is forbidden."
         expected = sum(part.expected or 0 for part in parts) if state is State.LOADING and any(part.expected for part in parts) else None
         return Freshness(kind.name, state, count, expected, heard, reason)

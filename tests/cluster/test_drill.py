@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -101,9 +102,13 @@ async def test_throttled_and_failing_kinds_are_listed_in_the_end(drill: DrillSer
 async def test_frozen_and_back(drill: DrillServer, kubeconfig: Path) -> None:
     async with live_on(kubeconfig) as live:
         assert await live.wait_loaded(30)
+        listed = datetime.now(UTC)
+        await until(lambda: live.health.heard is not None and live.health.heard > listed + timedelta(seconds=1))
         drill.faults.freeze()
         await until(lambda: live.health.reach is Reach.UNREACHABLE, BEAT.interval + 2 * BEAT.limit + 5)
         assert set(states(live).values()) == {State.STALE}
+        # Up to the last heartbeat the open watches would have told of every change: what is shown is not older than that.
+        assert {seen.heard for name, seen in live.freshness().items() if name != "Lease"} == {live.health.heard}
         assert live.store.count("Pod") >= 150
         drill.faults.thaw()
         await until(lambda: set(states(live).values()) == {State.LIVE})
