@@ -52,6 +52,20 @@ async def killed(kubeconfig: Path, state: Path, seconds: float) -> bool:
     return process.returncode == -signal.SIGKILL
 
 
+async def killed_at_work(kubeconfig: Path, state: Path, http: httpx.Client, seconds: float) -> None:
+    """The same, so many seconds after the first object of the probe is in the cluster, however long the machine takes to that."""
+    process = await stanch(kubeconfig, state, "connectivity", "--from", "nginx", "--to", "marketplace", "--yes")
+    reading = asyncio.create_task(process.communicate())
+    async with asyncio.timeout(120):
+        while not ours(http):
+            done, _ = await asyncio.wait({reading}, timeout=0.1)
+            assert not done, f"ended before it created anything: {reading.result()[0].decode()}"
+    await asyncio.wait({reading}, timeout=seconds)
+    process.send_signal(signal.SIGKILL)
+    await reading
+    assert process.returncode == -signal.SIGKILL
+
+
 async def swept(kubeconfig: Path, state: Path) -> tuple[int | None, str]:
     """The next start, and the one after it where a busy server did not answer in time: how it ended and what it says."""
     for _ in range(STARTS):
@@ -94,8 +108,13 @@ async def test_random_moments_on_real_nodes(nodes_lab: Lab, tmp_path: Path) -> N
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)
     moments = [chance.uniform(2.0, 14.0) for _ in range(4)]
-    kubeconfig = Path(nodes_lab.cluster.kubeconfig)
+    kubeconfig, last = Path(nodes_lab.cluster.kubeconfig), tmp_path / "last"
     with nodes_lab.cluster.client() as http, play(http, list(nodes_lab.members)):
-        at_work, left = await kill_at(moments, kubeconfig, http, tmp_path)
+        at_work, _ = await kill_at(moments, kubeconfig, http, tmp_path)
+        # Whether those left anything depends on how fast the machine is; this one does.
+        await killed_at_work(kubeconfig, last, http, chance.uniform(0.0, 3.0))
+        left = len(ours(http))
+        code, said = await asyncio.wait_for(swept(kubeconfig, last), 300)
+        assert (code, ours(http)) == (exits.ANSWERED, []), f"seed {seed}: {said}"
     assert at_work >= 2, f"seed {seed}"
-    assert left >= 2, f"seed {seed}"
+    assert left >= 1, f"seed {seed}"
