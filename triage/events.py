@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cluster.objects import Event, Ref
+from triage import messages
 
 _COMBINED = "(combined from similar events): "
 _CLUSTER_SCOPED = frozenset({"Node", "PersistentVolume", "Namespace", "VolumeAttachment", "CertificateSigningRequest"})
@@ -100,6 +101,8 @@ class EventMemory:
         self._facts: OrderedDict[str, Fact] = OrderedDict()
         self._about: dict[Ref, dict[str, Fact]] = {}
         self._reason: dict[str, dict[str, Fact]] = {}
+        self._told: dict[str, messages.Told] = {}
+        self._forgot: datetime | None = None
 
     def __len__(self) -> int:
         return len(self._facts)
@@ -117,7 +120,10 @@ class EventMemory:
         return fact.about
 
     def forget_before(self, moment: datetime) -> None:
-        """Drop what last happened before `moment` less the time that events are kept."""
+        """Drop what last happened before `moment` less the time that events are kept; looked after once a minute."""
+        if self._forgot is not None and abs(moment - self._forgot) < timedelta(minutes=1):
+            return
+        self._forgot = moment
         horizon = moment - self._keep
         for uid in [uid for uid, fact in self._facts.items() if fact.last < horizon]:
             self._drop(uid)
@@ -139,6 +145,10 @@ class EventMemory:
     def all(self) -> Iterator[Fact]:
         return iter(self._facts.values())
 
+    def telling(self) -> Iterator[tuple[Fact, messages.Told]]:
+        """Those whose messages tell of etcd, the API server or name look-ups."""
+        return ((self._facts[uid], told) for uid, told in self._told.items())
+
     def move(self, facts: Iterable[Fact]) -> None:
         """Take over facts remembered elsewhere (an earlier session)."""
         for fact in facts:
@@ -146,6 +156,11 @@ class EventMemory:
                 self._put(replace(fact))
 
     def _put(self, fact: Fact) -> None:
+        known = self._facts.get(fact.uid)
+        if known is None or known.message != fact.message:
+            self._told.pop(fact.uid, None)
+            if (told := messages.told(fact.message)) is not None:
+                self._told[fact.uid] = told
         self._facts[fact.uid] = fact
         self._facts.move_to_end(fact.uid)
         self._about.setdefault(fact.about, {})[fact.uid] = fact
@@ -153,6 +168,7 @@ class EventMemory:
 
     def _drop(self, uid: str) -> None:
         fact = self._facts.pop(uid)
+        self._told.pop(uid, None)
         _discard(self._about, fact.about, uid)
         _discard(self._reason, fact.reason, uid)
 

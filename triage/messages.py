@@ -345,6 +345,31 @@ def api_error(message: str) -> bool:
     return _API.search(message) is not None
 
 
+class Told(NamedTuple):
+    """What a message tells of etcd, of the API server and of name look-ups; each as its function above and `lookup_failure` say it."""
+
+    etcd: str
+    api: bool
+    lookup: str
+
+
+_HINTS = (
+    "etcd", "raft: stopped", "mvcc: ", "unable to ", "deadline exceeded", "://", "apiserver", "lookup", "name resolution",
+    "could not resolve", "name or service", "getaddrinfo", "eai_again",
+)  # fmt: skip
+"""One of these is in whatever the expressions find, in small letters; in most messages there is none."""
+
+
+def told(message: str) -> Told | None:
+    """None for a message that tells of none of them."""
+    lowered = message.lower()
+    for hint in _HINTS:
+        if hint in lowered:
+            found = Told(etcd_error(message), api_error(message), lookup_failure(message))
+            return found if any(found) else None
+    return None
+
+
 _RUNTIME_AWAY = re.compile(
     r"code = (?:Unavailable|DeadlineExceeded)|connection refused|\.sock: |deadline exceeded|runtime is down", re.IGNORECASE
 )

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cluster.freshness import Freshness, State
 from cluster.kinds import KINDS
@@ -68,6 +70,50 @@ def test_events_about_nodes_have_no_namespace_and_are_kept_beyond_their_hour() -
     assert len(memory) == 3
     memory.forget_before(NOW + timedelta(days=3))
     assert len(memory) == 0
+
+
+ETCD_GONE, NO_HOST = "rpc error: etcdserver: request timed out", "lookup db.shop on 10.0.0.10:53: no such host"
+
+
+def test_what_messages_tell_follows_the_events() -> None:
+    memory = EventMemory(limit=2)
+
+    def see(name: str, message: str, minutes: int) -> None:
+        memory.see(
+            event(metadata={"name": name, "uid": name, "namespace": "shop"}, message=message, lastTimestamp=ts(ago(minutes=minutes)))
+        )
+
+    def told() -> dict[str, tuple[str, bool, str]]:
+        return {fact.uid: tuple(said) for fact, said in memory.telling()}
+
+    see("a", ETCD_GONE, 9)
+    see("b", "Started container web", 8)
+    assert told() == {"a": ("timeout", False, "")}
+    see("a", NO_HOST, 7)  # the same event, with other words by now
+    assert told() == {"a": ("", False, "not-found")}
+    see("a", "Started container web", 6)
+    assert told() == {}
+    see("b", ETCD_GONE, 5)
+    see("c", "quiet", 4)
+    see("d", "quiet", 3)  # the oldest are forgotten
+    assert told() == {}
+
+
+ASCII = st.characters(max_codepoint=127)
+
+
+@given(
+    st.from_regex(messages._ETCD, alphabet=ASCII)
+    | st.from_regex(messages._API, alphabet=ASCII)
+    | st.from_regex(messages._LOOKUP, alphabet=ASCII)
+)
+def test_the_quick_look_at_a_message_misses_nothing(message: str) -> None:
+    assert messages.told(message) == (messages.etcd_error(message), messages.api_error(message), messages.lookup_failure(message))
+
+
+def test_most_messages_tell_nothing() -> None:
+    assert messages.told("Back-off restarting failed container web in pod web-0_shop(1)") is None
+    assert messages.told("unable to ensure pod container exists: something else") is None  # a hint alone is not enough
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from cluster.freshness import State
 from cluster.objects import Pod, Ref
-from triage import messages
 from triage.detectors.system import began, health, sick
 from triage.events import Fact as EventFact
 from triage.finding import Evidence, Fact, Finding, Severity, SinceSource
@@ -70,20 +69,19 @@ def control_plane(view: View, index: Index) -> Iterator[Finding]:
 
 
 def told(view: View, index: Index) -> Iterator[Finding]:
-    """What messages of events within the hour tell of etcd, of the API server and of name look-ups. Looked at once per event."""
+    """What messages of events within the hour tell of etcd, of the API server and of name look-ups."""
     etcd: list[tuple[str, EventFact]] = []
     api: list[EventFact] = []
     lookups: list[tuple[str, EventFact]] = []
-    for event in view.events.all():
+    for event, said in view.events.telling():
         if view.now - event.last > RECENT:
             continue
-        kinds = _classify(event)
-        if kinds[0]:
-            etcd.append((kinds[0], event))
-        elif kinds[1]:
+        if said.etcd:
+            etcd.append((said.etcd, event))
+        elif said.api:
             api.append(event)
-        elif kinds[2]:
-            lookups.append((kinds[2], event))
+        else:
+            lookups.append((said.lookup, event))
     if etcd:
         etcd.sort(key=lambda item: (item[1].last, item[1].uid))
         count, objects = sum(e.count for _, e in etcd), {e.about for _, e in etcd}
@@ -133,12 +131,6 @@ def told(view: View, index: Index) -> Iterator[Finding]:
             related=sorted(owners)[:10],
             facts={"owners": len(owners), "namespaces": len(namespaces), "kind": kind},
         )
-
-
-def _classify(event: EventFact) -> tuple[str, bool, str]:
-    """(etcd error, API error, look-up failure) of a message; each is judged only where its words are."""
-    text = event.message
-    return messages.etcd_error(text), messages.api_error(text), messages.lookup_failure(text)
 
 
 def leader_changes(view: View, index: Index) -> Iterator[Finding]:
