@@ -1,7 +1,7 @@
-"""A real API server with a flood: every request is passed on, and the watch of pods carries thousands of changes a second.
+"""A real API server with a flood: every request is passed on, and the watch of pods or of events carries thousands of changes a second.
 
-`python -m bench.firehose KUBECONFIG RATE OUT` listens on loopback without TLS, writes a kubeconfig for itself to OUT, runs until
-SIGTERM and prints how many changes a second were taken from it.
+`python -m bench.firehose KUBECONFIG RATE OUT [pods|events]` listens on loopback without TLS, writes a kubeconfig for itself to OUT, runs
+until SIGTERM and prints how many changes a second were taken from it.
 Two cores cannot make a real API server produce that many; the client cannot tell.
 """
 
@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,20 @@ from aiohttp import web
 
 from tests.rungs.kubeconfig import current, headers, trust
 
-CHANGED = 2000  # pods that the flood moves about
+CHANGED = 2000  # objects that the flood moves about
 PAUSE = 0.02  # seconds between two bursts
+_COUNT = re.compile(rb'"count":\d+')
+_LAST = re.compile(rb'"lastTimestamp":(?:null|"[^"]*")')
 _VERSION = re.compile(rb'"resourceVersion":"\d+"')
 _END = b"k8s.io/initial-events-end"
 
 
 class Firehose:
-    """`rate`: changes a second on each cluster-wide watch of pods, once its initial events are through."""
+    """`rate`: changes a second on each cluster-wide watch of `plural`, once its initial events are through."""
 
-    def __init__(self, kubeconfig: Path, rate: float) -> None:
-        self._rate = rate
+    def __init__(self, kubeconfig: Path, rate: float, plural: str) -> None:
+        self._rate, self._path = rate, f"/api/v1/{plural}"
+        self._line = _pod if plural == "pods" else _event
         self.sent, self.seconds = 0, 0.0
         server = current(kubeconfig)[0]["server"]
         self._upstream = httpx.AsyncClient(
@@ -51,7 +55,7 @@ class Firehose:
                 status=upstream.status_code, headers={"Content-Type": upstream.headers.get("content-type", "text/plain")}
             )
             await reply.prepare(request)
-            flooded = request.path == "/api/v1/pods" and request.query.get("watch") in ("1", "true") and upstream.is_success
+            flooded = request.path == self._path and request.query.get("watch") in ("1", "true") and upstream.is_success
             try:
                 initial = request.query.get("sendInitialEvents") == "true"
                 await (self._flood(upstream.aiter_raw(), reply, initial) if flooded else _pass(upstream.aiter_bytes(), reply))
@@ -60,15 +64,15 @@ class Firehose:
         return reply
 
     async def _flood(self, chunks: AsyncIterator[bytes], reply: web.StreamResponse, initial: bool) -> None:
-        """Changes to the pods that are there; behind the initial events, when the watch begins with them."""
+        """Changes to the objects that are there; behind the initial events, when the watch begins with them."""
         while initial:
             chunk = await anext(chunks)
             await reply.write(chunk)
             initial = _END not in chunk
-        answer = await self._upstream.get("/api/v1/pods", params={"limit": str(CHANGED)})
+        answer = await self._upstream.get(self._path, params={"limit": str(CHANGED)})
         listed = answer.raise_for_status().json()
         newest = int(listed["metadata"]["resourceVersion"])
-        pairs = [_variants(pod) for pod in listed["items"]]
+        pairs = [_variants(each) for each in listed["items"]]
         loop = asyncio.get_running_loop()
         began, sent = loop.time(), 0
         while True:
@@ -76,7 +80,7 @@ class Firehose:
             burst = []
             for number in range(sent, due):
                 newest += 1
-                line = pairs[number % len(pairs)][number // len(pairs) % 2]
+                line = self._line(pairs[number % len(pairs)], number // len(pairs))
                 burst.append(_VERSION.sub(b'"resourceVersion":"%d"' % newest, line, count=1))
             if burst:
                 await reply.write(b"\n".join(burst) + b"\n")
@@ -90,18 +94,28 @@ async def _pass(chunks: AsyncIterator[bytes], reply: web.StreamResponse) -> None
         await reply.write(chunk)
 
 
-def _variants(pod: dict[str, Any]) -> tuple[bytes, bytes]:
-    """The pod as MODIFIED, and once more with another restart count, so that every event changes something that is shown."""
-    event = {"type": "MODIFIED", "object": {"kind": "Pod", "apiVersion": "v1", **pod}}
-    plain = json.dumps(event, separators=(",", ":")).encode()
-    for status in pod["status"].get("containerStatuses", []):
+def _variants(row: dict[str, Any]) -> tuple[bytes, bytes]:
+    """The object as MODIFIED, a pod once more with another restart count, so that every change is one of something that is shown."""
+    change = {"type": "MODIFIED", "object": {"kind": "Pod" if "spec" in row else "Event", "apiVersion": "v1", **row}}
+    plain = json.dumps(change, separators=(",", ":")).encode()
+    for status in row.get("status", {}).get("containerStatuses", []):
         status["restartCount"] += 1
-    return plain, json.dumps(event, separators=(",", ":")).encode()
+    return plain, json.dumps(change, separators=(",", ":")).encode()
 
 
-async def serve(kubeconfig: Path, rate: float, out: Path) -> None:
+def _pod(variants: tuple[bytes, bytes], turn: int) -> bytes:
+    return variants[turn % 2]
+
+
+def _event(variants: tuple[bytes, bytes], turn: int) -> bytes:
+    """It happened once more, just now."""
+    last = b'"lastTimestamp":"%s"' % datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    return _LAST.sub(last, _COUNT.sub(b'"count":%d' % (turn + 2), variants[0], count=1), count=1)
+
+
+async def serve(kubeconfig: Path, rate: float, out: Path, plural: str = "pods") -> None:
     application = web.Application()
-    hose = Firehose(kubeconfig, rate)
+    hose = Firehose(kubeconfig, rate, plural)
     application.router.add_route("*", "/{path:.*}", hose.answer)
     runner = web.AppRunner(application, shutdown_timeout=1)
     await runner.setup()
@@ -128,4 +142,4 @@ async def serve(kubeconfig: Path, rate: float, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])))
+    asyncio.run(serve(Path(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:]))
