@@ -36,7 +36,7 @@ class Firehose:
 
     def __init__(self, kubeconfig: Path, rate: float, plural: str) -> None:
         self._rate, self._path = rate, f"/api/v1/{plural}"
-        self._line = _pod if plural == "pods" else _event
+        self._variants, self._line = (_variants, _pod) if plural == "pods" else (_back_off, _event)
         self.sent, self.seconds = 0, 0.0
         server = current(kubeconfig)[0]["server"]
         self._upstream = httpx.AsyncClient(
@@ -64,15 +64,15 @@ class Firehose:
         return reply
 
     async def _flood(self, chunks: AsyncIterator[bytes], reply: web.StreamResponse, initial: bool) -> None:
-        """Changes to the objects that are there; behind the initial events, when the watch begins with them."""
+        """Changes to the pods that are there, or Events about them; behind the initial events, when the watch begins with them."""
         while initial:
             chunk = await anext(chunks)
             await reply.write(chunk)
             initial = _END not in chunk
-        answer = await self._upstream.get(self._path, params={"limit": str(CHANGED)})
+        answer = await self._upstream.get("/api/v1/pods", params={"limit": str(CHANGED)})
         listed = answer.raise_for_status().json()
         newest = int(listed["metadata"]["resourceVersion"])
-        pairs = [_variants(each) for each in listed["items"]]
+        pairs = [self._variants(pod) for pod in listed["items"]]
         loop = asyncio.get_running_loop()
         began, sent = loop.time(), 0
         while True:
@@ -94,13 +94,28 @@ async def _pass(chunks: AsyncIterator[bytes], reply: web.StreamResponse) -> None
         await reply.write(chunk)
 
 
-def _variants(row: dict[str, Any]) -> tuple[bytes, bytes]:
-    """The object as MODIFIED, a pod once more with another restart count, so that every change is one of something that is shown."""
-    change = {"type": "MODIFIED", "object": {"kind": "Pod" if "spec" in row else "Event", "apiVersion": "v1", **row}}
+def _variants(pod: dict[str, Any]) -> tuple[bytes, bytes]:
+    """The pod as MODIFIED, and once more with another restart count, so that every change is one of something that is shown."""
+    change = {"type": "MODIFIED", "object": {"kind": "Pod", "apiVersion": "v1", **pod}}
     plain = json.dumps(change, separators=(",", ":")).encode()
-    for status in row.get("status", {}).get("containerStatuses", []):
+    for status in pod["status"].get("containerStatuses", []):
         status["restartCount"] += 1
     return plain, json.dumps(change, separators=(",", ":")).encode()
+
+
+def _back_off(pod: dict[str, Any]) -> tuple[bytes, bytes]:
+    """A warning about the pod, as its kubelet repeats it."""
+    namespace, name, uid = (pod["metadata"][key] for key in ("namespace", "name", "uid"))
+    event = {
+        "kind": "Event", "apiVersion": "v1",
+        "metadata": {"name": f"{name}.flood", "namespace": namespace, "uid": f"flood-{uid}", "resourceVersion": "0"},
+        "involvedObject": {"kind": "Pod", "apiVersion": "v1", "namespace": namespace, "name": name, "uid": uid},
+        "reason": "BackOff", "message": f"Back-off restarting failed container main in pod {name}_{namespace}({uid})",
+        "source": {"component": "kubelet", "host": pod["spec"].get("nodeName", "")}, "type": "Warning", "count": 1,
+        "firstTimestamp": pod["metadata"]["creationTimestamp"], "lastTimestamp": None,
+    }  # fmt: skip
+    line = json.dumps({"type": "MODIFIED", "object": event}, separators=(",", ":")).encode()
+    return line, line
 
 
 def _pod(variants: tuple[bytes, bytes], turn: int) -> bytes:
