@@ -11,6 +11,7 @@ from types import MappingProxyType
 import msgspec
 
 from cluster.objects import Ref
+from triage.images import short_digest
 
 Fact = str | int | float | bool | None | tuple[str, ...]
 
@@ -90,7 +91,9 @@ class SharedAttribute(msgspec.Struct, frozen=True, gc=False):
 
 
 def spoken(what: str, value: str) -> str:
-    """The value of an attribute for people; a moment (`created after`) with its date, in UTC."""
+    """The value of an attribute for people: a moment (`created after`) with its date, in UTC, of a digest what tells it from others."""
+    if what == "image digest":
+        return short_digest(value)
     if what.endswith("created after"):
         with contextlib.suppress(ValueError):
             return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
