@@ -163,28 +163,24 @@ def _flooded(place: Place, plural: str, *measures: Callable[[Place, Path], list[
 
 def _latencies(place: Place, kubeconfig: Path) -> list[float]:
     """Type signs that occur nowhere else into a line; how long each takes to be drawn."""
-    with open_terminal(place.stanch(kubeconfig=kubeconfig), place.environment()) as terminal:
-        terminal.wait_for(CRASHING.encode(), 60)
-        terminal.settle(SETTLE)
-        terminal.press(NOTE)
-        terminal.settle(1)
-        taken = []
-        for number in range(KEYS):
-            taken.append(terminal.echo(chr(0x4E00 + number)))
-            terminal.settle(0.04)
-        return taken
+    return _pressed(place, kubeconfig, NOTE, lambda terminal, number: terminal.echo(chr(0x4E00 + number)))
 
 
 def _moves(place: Place, kubeconfig: Path) -> list[float]:
     """Go down and up in the table of pods; how long until the cursor is drawn in another row."""
+    return _pressed(place, kubeconfig, OBJECTS, lambda terminal, number: terminal.move(UP if number // STRETCH % 2 else DOWN))
+
+
+def _pressed(place: Place, kubeconfig: Path, opening: bytes, press: Callable[[Terminal, int], float]) -> list[float]:
+    """What `press` measures for each key, when everything has been read and the key `opening` was pressed."""
     with open_terminal(place.stanch(kubeconfig=kubeconfig), place.environment()) as terminal:
         terminal.wait_for(CRASHING.encode(), 60)
         terminal.settle(SETTLE)
-        terminal.press(OBJECTS)
+        terminal.press(opening)
         terminal.settle(2)
         taken = []
         for number in range(KEYS):
-            taken.append(terminal.move(DOWN if number // STRETCH % 2 == 0 else UP))
+            taken.append(press(terminal, number))
             terminal.settle(0.04)
         return taken
 

@@ -45,9 +45,9 @@ class Hold:
                     await asyncio.sleep(0)
                     stop = time.monotonic() + SLICE
         finally:
+            self._held = False  # nothing comes in between any more, and nothing that fails may leave the state held for ever
             while self._waiting:
                 self._waiting.popleft()()
-            self._held = False
 
 
 class HeldSink:

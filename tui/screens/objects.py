@@ -215,7 +215,7 @@ class ObjectsScreen(Frame):
         """Filter while one types."""
         event.stop()
         self._forget_typed()
-        if self._bar.display and event.value != self.table.filter.text:
+        if self._bar.display and (self._problem or event.value != self.table.filter.text):
             self._filter_timer = self.set_timer(FILTER, self._filter)
 
     def _forget_typed(self) -> None:
