@@ -1,4 +1,5 @@
-"""Every action there is, by name. Each is planned here and run through `actions.gate`; there is no other way."""
+"""Every action there is, by name. Each is planned here and run through `actions.gate`; there is no
+other way."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ class UnknownAction(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`parameters`: name -> what it means; all are required. `blast` and `undo` in general words, for lists and for the linter."""
+    """`parameters`: name -> what it means; all are required. `blast` and `undo` in general words,
+    for lists and for the linter."""
 
     name: str
     summary: str
@@ -35,16 +37,24 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
         action.name: action
         for action in (
             Action(
-                "cordon", "Let no new pods onto a node.", {"node": "name of the node"},
-                "No running pod is touched. One node less for new pods.", "uncordon", plan_cordon,
+                "cordon",
+                "Let no new pods onto a node.",
+                {"node": "name of the node"},
+                "No running pod is touched. One node less for new pods.",
+                "uncordon",
+                plan_cordon,
             ),
             Action(
-                "uncordon", "Let new pods onto a node again.", {"node": "name of the node"},
-                "New pods may be placed there at once.", "cordon", plan_uncordon,
+                "uncordon",
+                "Let new pods onto a node again.",
+                {"node": "name of the node"},
+                "New pods may be placed there at once.",
+                "cordon",
+                plan_uncordon,
             ),
         )
     }
-)  # fmt: skip
+)
 
 
 def names() -> tuple[str, ...]:
@@ -57,11 +67,14 @@ def describe(name: str) -> str:
 
 
 async def plan(name: str, context: ActionContext, arguments: Mapping[str, str]) -> ActionPlan:
-    """What the action would do now: read-only, except for a dry run on the server. Raises `UnknownAction`."""
+    """What the action would do now: read-only, except for a dry run on the server. Raises
+    `UnknownAction`."""
     return await _find(name).planner(context, arguments)
 
 
-async def run(plan_: ActionPlan, typed: str, context: ActionContext, journal: Journal) -> ActionResult:
+async def run(
+    plan_: ActionPlan, typed: str, context: ActionContext, journal: Journal
+) -> ActionResult:
     """Through the gate, see `actions.gate.run`. Never raises."""
 
     async def again() -> ActionPlan:
@@ -70,7 +83,9 @@ async def run(plan_: ActionPlan, typed: str, context: ActionContext, journal: Jo
     return await gate.run(plan_, typed, context, journal, again)
 
 
-def decline(plan_: ActionPlan, context: ActionContext, journal: Journal, reason: str = "") -> ActionResult:
+def decline(
+    plan_: ActionPlan, context: ActionContext, journal: Journal, reason: str = ""
+) -> ActionResult:
     """A human said no: recorded, nothing sent."""
     return gate.decline(plan_, context, journal, reason)
 

@@ -1,4 +1,5 @@
-"""What an action is given from outside: the wire, the write door, the live state, the record, the clock."""
+"""What an action is given from outside: the wire, the write door, the live state, the record, the
+clock."""
 
 from __future__ import annotations
 
@@ -17,34 +18,55 @@ class Reader(Protocol):
     """The reading half of `cluster.transport.Api`. Raises `cluster.errors.ClusterError`."""
 
     async def get_json(
-        self, path: str, params: Mapping[str, str | int | list[str]] | None = None, *, timeout: float | None = None
+        self,
+        path: str,
+        params: Mapping[str, str | int | list[str]] | None = None,
+        *,
+        timeout: float | None = None,
     ) -> Any: ...
 
 
 class Writer(Protocol):
-    """The write door. Raises `Refused` (nothing sent), `ApiError` (the server said no), `OutcomeUnknown` (it may have taken effect)."""
+    """The write door. Raises `Refused` (nothing sent), `ApiError` (the server said no),
+    `OutcomeUnknown` (it may have taken effect)."""
 
     @property
     def mode(self) -> Mode | None: ...
 
     async def create(
-        self, path: str, body: Mapping[str, Any], *, dry_run: bool = False, purpose: Purpose | None = None
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        dry_run: bool = False,
+        purpose: Purpose | None = None,
     ) -> Mapping[str, Any]: ...
 
     async def patch(
-        self, path: str, body: Mapping[str, Any], *, content_type: str = "", dry_run: bool = False, purpose: Purpose | None = None
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        content_type: str = "",
+        dry_run: bool = False,
+        purpose: Purpose | None = None,
     ) -> Mapping[str, Any]: ...
 
-    async def delete(self, path: str, *, dry_run: bool = False, purpose: Purpose | None = None) -> Mapping[str, Any]: ...
+    async def delete(
+        self, path: str, *, dry_run: bool = False, purpose: Purpose | None = None
+    ) -> Mapping[str, Any]: ...
 
-    async def review(self, verb: str, resource: str, *, group: str = "", subresource: str = "", name: str = "") -> tuple[bool, str]: ...
+    async def review(
+        self, verb: str, resource: str, *, group: str = "", subresource: str = "", name: str = ""
+    ) -> tuple[bool, str]: ...
 
 
 class Journal(Protocol):
     """The record as the gate needs it."""
 
     def intend(self, plan: ActionPlan) -> None:
-        """On disk when it returns. Raises (anything) when that is not certain: then nothing is sent."""
+        """On disk when it returns. Raises (anything) when that is not certain: then nothing is
+        sent."""
         ...
 
     def conclude(self, result: ActionResult) -> None:
@@ -54,7 +76,8 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ActionContext:
-    """Everything an action may use. `context` and `server` are shown with every plan; `unavailable`: kinds that could not be read."""
+    """Everything an action may use. `context` and `server` are shown with every plan;
+    `unavailable`: kinds that could not be read."""
 
     store: Store
     api: Reader

@@ -1,4 +1,5 @@
-"""Opens the write door for actions. Whether it lets a change pass is the door's own decision: only when started with --write."""
+"""Opens the write door for actions. Whether it lets a change pass is the door's own decision: only
+when started with --write."""
 
 from __future__ import annotations
 

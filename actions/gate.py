@@ -1,8 +1,10 @@
-"""The one gate: every change to the cluster passes these steps in this order, and an error at any of them leaves it shut.
+"""The one gate: every change to the cluster passes these steps in this order, and an error at any
+of them leaves it shut.
 
-plan still valid -> typed confirmation -> write mode -> looked at again -> intent on disk -> sent once -> seen in the cluster -> result on
-disk -> undo offered. There is no flag that answers the confirmation. A change is never repeated by itself: when its fate is not known the
-gate looks, and says what it saw.
+plan still valid -> typed confirmation -> write mode -> looked at again -> intent on disk -> sent
+once -> seen in the cluster -> result on disk -> undo offered. There is no flag that answers the
+confirmation. A change is never repeated by itself: when its fate is not known the gate looks, and
+says what it saw.
 """
 
 from __future__ import annotations
@@ -27,23 +29,34 @@ _PRODUCTION = re.compile(r"(?:^|[^a-z])(?:prod|production|prd|live)(?:[^a-z]|$)"
 
 
 def looks_like_production(context: str) -> bool:
-    """Whether a context's name has one of the usual marks (prod, production, prd, live) as a word of its own."""
+    """Whether a context's name has one of the usual marks (prod, production, prd, live) as a word
+    of its own."""
     return _PRODUCTION.search(context.lower()) is not None
 
 
 def confirmation(object_name: str, context: str) -> tuple[str, str]:
-    """(what must be typed, why): the object's name; on a context that looks like production its name too."""
+    """(what must be typed, why): the object's name; on a context that looks like production its
+    name too."""
     if looks_like_production(context):
-        return f"{object_name} {context}", "the object and the context, because this looks like production"
+        return (
+            f"{object_name} {context}",
+            "the object and the context, because this looks like production",
+        )
     return object_name, "the name of the object"
 
 
 async def run(
-    plan: ActionPlan, typed: str, context: ActionContext, journal: Journal, replan: Callable[[], Awaitable[ActionPlan]]
+    plan: ActionPlan,
+    typed: str,
+    context: ActionContext,
+    journal: Journal,
+    replan: Callable[[], Awaitable[ActionPlan]],
 ) -> ActionResult:
-    """Take a plan through the gate. `typed` is what the human typed; `replan` makes the same plan anew from the state of now.
+    """Take a plan through the gate. `typed` is what the human typed; `replan` makes the same plan
+    anew from the state of now.
 
-    Never raises: whatever goes wrong before the change is sent is `REFUSED`, after it `UNKNOWN` with what was seen.
+    Never raises: whatever goes wrong before the change is sent is `REFUSED`, after it `UNKNOWN`
+    with what was seen.
     """
     try:
         refused = await _refusal(plan, typed, context, replan)
@@ -54,26 +67,40 @@ async def run(
         return _close(journal, _result(plan, context, outcome, f"Nothing was changed: {refused}."))
     try:
         journal.intend(plan)
-    except Exception as error:  # without a record of the intent nothing may be sent, for whatever reason
+    except (
+        Exception
+    ) as error:  # without a record of the intent nothing may be sent, for whatever reason
         sentence = f"Nothing was changed: the intent could not be recorded ({_say(error)})."
         return _result(plan, context, Outcome.REFUSED, sentence)
     started = context.clock()
     try:
         result = await _act(plan, context)
     except Exception as error:  # sent or not: that is not known here
-        sentence = f"Something failed while it was sent ({_say(error)}); look at {plan.object} before you repeat it."
+        sentence = (
+            f"Something failed while it was sent ({_say(error)}); look at {plan.object} before "
+            "you repeat it."
+        )
         result = _result(plan, context, Outcome.UNKNOWN, sentence)
     result = replace(result, seconds=(context.clock() - started).total_seconds())
     return _close(journal, result)
 
 
-def decline(plan: ActionPlan, context: ActionContext, journal: Journal, reason: str) -> ActionResult:
+def decline(
+    plan: ActionPlan, context: ActionContext, journal: Journal, reason: str
+) -> ActionResult:
     """A human said no; recorded as such."""
     said = f": {clean_line(reason, 300)}" if reason else ""
-    return _close(journal, _result(plan, context, Outcome.DECLINED, f"Declined, nothing was changed{said}."))
+    return _close(
+        journal, _result(plan, context, Outcome.DECLINED, f"Declined, nothing was changed{said}.")
+    )
 
 
-async def _refusal(plan: ActionPlan, typed: str, context: ActionContext, replan: Callable[[], Awaitable[ActionPlan]]) -> str:
+async def _refusal(
+    plan: ActionPlan,
+    typed: str,
+    context: ActionContext,
+    replan: Callable[[], Awaitable[ActionPlan]],
+) -> str:
     """Why the gate stays shut, or ""."""
     if plan.refused:
         return plan.refused.rstrip(".")
@@ -81,7 +108,11 @@ async def _refusal(plan: ActionPlan, typed: str, context: ActionContext, replan:
     if failing:
         return f"{failing[0].question} {failing[0].seen}".rstrip(".")
     if not plan.confirmation or typed != plan.confirmation:
-        return "it was not confirmed" if not typed.strip() else f"{clean_line(typed, 80)!r} was typed, not {plan.confirmation!r}"
+        return (
+            "it was not confirmed"
+            if not typed.strip()
+            else f"{clean_line(typed, 80)!r} was typed, not {plan.confirmation!r}"
+        )
     if context.writer.mode is not Mode.WRITE:
         return "this session is read-only; start with --write to allow changes"
     now = context.clock()
@@ -90,8 +121,15 @@ async def _refusal(plan: ActionPlan, typed: str, context: ActionContext, replan:
     again = await replan()
     if again.refused:
         return f"the state has changed: {again.refused.rstrip('.')}"
-    if (again.change, again.object, again.server, again.context) != (plan.change, plan.object, plan.server, plan.context):
-        return "the state has changed, the same action would now be another change; look at it again"
+    if (again.change, again.object, again.server, again.context) != (
+        plan.change,
+        plan.object,
+        plan.server,
+        plan.context,
+    ):
+        return (
+            "the state has changed, the same action would now be another change; look at it again"
+        )
     failing = [p for p in again.preconditions if p.held is not True]
     if failing:
         return f"the state has changed: {failing[0].question} {failing[0].seen}".rstrip(".")
@@ -102,33 +140,55 @@ async def _act(plan: ActionPlan, context: ActionContext) -> ActionResult:
     change = plan.change
     try:
         if change.verb == "PATCH":
-            await context.writer.patch(change.path, change.body, content_type=change.content_type, purpose=Purpose.ACTION)
+            await context.writer.patch(
+                change.path, change.body, content_type=change.content_type, purpose=Purpose.ACTION
+            )
         elif change.verb == "POST":
             await context.writer.create(change.path, change.body, purpose=Purpose.ACTION)
         elif change.verb == "DELETE":
             await context.writer.delete(change.path, purpose=Purpose.ACTION)
         else:
-            return _result(plan, context, Outcome.REFUSED, f"Nothing was changed: the gate does not know the verb {change.verb}.")
+            return _result(
+                plan,
+                context,
+                Outcome.REFUSED,
+                f"Nothing was changed: the gate does not know the verb {change.verb}.",
+            )
     except Refused as error:
         return _result(plan, context, Outcome.REFUSED, f"Nothing was changed: {error}")
     except (OutcomeUnknown, ServerError) as error:
         seen, observed = await _observe(plan, context)
         if seen:
-            return _result(plan, context, Outcome.DONE, f"The answer was lost ({error}), but the change is there.", observed)
+            return _result(
+                plan,
+                context,
+                Outcome.DONE,
+                f"The answer was lost ({error}), but the change is there.",
+                observed,
+            )
         sentence = f"It is not known whether it took effect: {error} Look before you repeat it."
         return _result(plan, context, Outcome.UNKNOWN, sentence, observed)
     except ApiError as error:
-        return _result(plan, context, Outcome.FAILED, f"The server refused, nothing was changed: {error}")
+        return _result(
+            plan, context, Outcome.FAILED, f"The server refused, nothing was changed: {error}"
+        )
     except ClusterError as error:
         return _result(plan, context, Outcome.FAILED, f"It was not sent: {error}")
     seen, observed = await _observe(plan, context)
     if seen:
         return _result(plan, context, Outcome.DONE, f"Done: {change.summary}.", observed)
-    return _result(plan, context, Outcome.SENT_NOT_SEEN, f"The server accepted it, but it was not seen within {VERIFY_S:g} s.", observed)
+    return _result(
+        plan,
+        context,
+        Outcome.SENT_NOT_SEEN,
+        f"The server accepted it, but it was not seen within {VERIFY_S:g} s.",
+        observed,
+    )
 
 
 async def _observe(plan: ActionPlan, context: ActionContext) -> tuple[bool, str]:
-    """Read the object until it shows the change or `VERIFY_S` is over: (seen, what was seen last)."""
+    """Read the object until it shows the change or `VERIFY_S` is over: (seen, what was seen
+    last)."""
     if plan.expected is None:
         return True, "this action has no state to look at"
     end = context.clock() + timedelta(seconds=VERIFY_S)
@@ -154,16 +214,27 @@ def _dig(found: Any, expected: Expected) -> Any:
     return here
 
 
-def _result(plan: ActionPlan, context: ActionContext, outcome: Outcome, sentence: str, observed: str = "") -> ActionResult:
+def _result(
+    plan: ActionPlan, context: ActionContext, outcome: Outcome, sentence: str, observed: str = ""
+) -> ActionResult:
     changed = outcome in (Outcome.DONE, Outcome.SENT_NOT_SEEN, Outcome.UNKNOWN)
-    return ActionResult(plan, outcome, sentence, context.clock(), observed=observed, undo=plan.undo if changed else None)
+    return ActionResult(
+        plan,
+        outcome,
+        sentence,
+        context.clock(),
+        observed=observed,
+        undo=plan.undo if changed else None,
+    )
 
 
 def _close(journal: Journal, result: ActionResult) -> ActionResult:
     try:
         journal.conclude(result)
     except Exception as error:  # the change may have been made: say so, whatever the record does
-        return replace(result, sentence=f"{result.sentence} This could not be recorded ({_say(error)}).")
+        return replace(
+            result, sentence=f"{result.sentence} This could not be recorded ({_say(error)})."
+        )
     return result
 
 

@@ -1,4 +1,5 @@
-"""What an action promises and what became of it. Values only: everything that is shown before and after a change."""
+"""What an action promises and what became of it. Values only: everything that is shown before and
+after a change."""
 
 from __future__ import annotations
 
@@ -72,7 +73,8 @@ class Expected:
 class ActionPlan:
     """One change to one object, as it is shown before it is confirmed.
 
-    `confirmation` is what must be typed, exactly. `expires` (UTC): an older plan is refused, because what it shows may no longer be so.
+    `confirmation` is what must be typed, exactly. `expires` (UTC): an older plan is refused,
+    because what it shows may no longer be so.
     `refused` is a sentence when this must not be done; such a plan cannot be run.
     """
 
@@ -87,12 +89,14 @@ class ActionPlan:
     made: datetime
     expires: datetime
     resource_version: str = ""
-    """Of the object when the plan was made: the gate refuses when it was changed meanwhile in the fields that matter."""
+    """Of the object when the plan was made: the gate refuses when it was changed meanwhile in the
+    fields that matter."""
     preconditions: tuple[Precondition, ...] = ()
     blast: Blast = Blast()
     undo: Change | None = None
     undo_action: str = ""
-    """Name of the action that takes this one back with the same arguments, through the gate like any other; "" where there is none."""
+    """Name of the action that takes this one back with the same arguments, through the gate like
+    any other; "" where there is none."""
     dry_run: str = ""
     dry_run_ok: bool | None = None
     expected: Expected | None = None
@@ -107,13 +111,19 @@ class ActionPlan:
         return {
             "action": self.action,
             "arguments": dict(self.arguments),
-            "object": {"kind": self.object.kind, "namespace": self.object.namespace, "name": self.object.name},
+            "object": {
+                "kind": self.object.kind,
+                "namespace": self.object.namespace,
+                "name": self.object.name,
+            },
             "change": _change(self.change),
             "undo": _change(self.undo) if self.undo else None,
             "context": self.context,
             "server": self.server,
             "blast": list(self.blast.lines),
-            "preconditions": [{"question": p.question, "held": p.held, "seen": p.seen} for p in self.preconditions],
+            "preconditions": [
+                {"question": p.question, "held": p.held, "seen": p.seen} for p in self.preconditions
+            ],
             "dry_run": self.dry_run,
             "warnings": list(self.warnings),
             "refused": self.refused,

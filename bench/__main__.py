@@ -1,4 +1,5 @@
-"""`python -m bench`: start a real control plane with 200 nodes and 10,000 pods, measure stanch on it beside kubectl, print ratios."""
+"""`python -m bench`: start a real control plane with 200 nodes and 10,000 pods, measure stanch on
+it beside kubectl, print ratios."""
 
 from __future__ import annotations
 
@@ -16,28 +17,52 @@ from tests.rungs.controlplane import control_plane
 from tests.rungs.population import population
 from tests.rungs.processes import RungMissing, StartFailed
 
-PACKAGES = ("actions", "assets", "cli", "cluster", "drills", "incident", "probes", "runbooks", "timeline", "triage", "tui")
+PACKAGES = (
+    "actions",
+    "assets",
+    "cli",
+    "cluster",
+    "drills",
+    "incident",
+    "probes",
+    "runbooks",
+    "timeline",
+    "triage",
+    "tui",
+)
 QUIET = 8.0  # seconds that controllers and kwok get to have been through everything
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 every goal reached, 1 a goal missed, 2 wrong use, 3 this machine cannot run the cluster."""
+    """Exit codes: 0 every goal reached, 1 a goal missed, 2 wrong use, 3 this machine cannot run the
+    cluster."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"which of {', '.join(MEASURES)}; all by default")
+    parser.add_argument(
+        "measures",
+        nargs="*",
+        metavar="MEASURE",
+        help=f"which of {', '.join(MEASURES)}; all by default",
+    )
     parser.add_argument("--nodes", type=int, default=200)
     parser.add_argument("--pods", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=5, help="of each command; medians are printed")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
     options = parser.parse_args(arguments)
     if unknown := set(options.measures) - set(MEASURES):
-        parser.error(f"no measure is called {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
+        parser.error(
+            f"no measure is called {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}"
+        )
     rows: list[Row] = []
-    # What is measured is what people install, and pip compiles that; a checkout may be uncompiled, and would be compiled in every run.
+    # What is measured is what people install, and pip compiles that; a checkout may be uncompiled,
+    # and would be compiled in every run.
     for package in PACKAGES:
         compileall.compile_dir(Path(__file__).parents[1] / package, quiet=1)
     try:
         filled = population(nodes=options.nodes, pods=options.pods)
-        with control_plane(objects=filled, workloads=True) as cluster, tempfile.TemporaryDirectory(prefix="stanch-bench-") as scratch:
+        with (
+            control_plane(objects=filled, workloads=True) as cluster,
+            tempfile.TemporaryDirectory(prefix="stanch-bench-") as scratch,
+        ):
             time.sleep(QUIET)
             place = Place(cluster.kubeconfig, Path(scratch), options.pods, options.runs)
             kubectl(place)  # the first one warms the server's caches
@@ -52,11 +77,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measured(name: str, place: Place) -> list[Row]:
-    """The rows of one measure; a measure that fails is a missed goal and does not stop the others."""
+    """The rows of one measure; a measure that fails is a missed goal and does not stop the
+    others."""
     try:
         return MEASURES[name](place)
     except (TimeoutError, EOFError, RuntimeError, ValueError, KeyError, OSError) as problem:
-        return [Row(f"{name}: could not be measured", 1, "failures", 0, note=f"{type(problem).__name__}: {problem}"[:300])]
+        return [
+            Row(
+                f"{name}: could not be measured",
+                1,
+                "failures",
+                0,
+                note=f"{type(problem).__name__}: {problem}"[:300],
+            )
+        ]
 
 
 if __name__ == "__main__":

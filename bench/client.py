@@ -1,4 +1,5 @@
-"""The live state alone, as a process of its own: `python -m bench.client KUBECONFIG` prints seconds and counts as JSON."""
+"""The live state alone, as a process of its own: `python -m bench.client KUBECONFIG` prints seconds
+and counts as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from cluster.live import LiveCluster
 
 
 async def measure(kubeconfig: str) -> dict[str, float]:
-    """Seconds from the first request to the first pod, to all pods, and to all kinds; and how many pods."""
+    """Seconds from the first request to the first pod, to all pods, and to all kinds; and how many
+    pods."""
     access = load_access(explicit=kubeconfig, environ={})
     began = time.monotonic()
     live = LiveCluster(access)

@@ -1,8 +1,9 @@
-"""A real API server with a flood: every request is passed on, and the watch of pods or of events carries thousands of changes a second.
+"""A real API server with a flood: every request is passed on, and the watch of pods or of events
+carries thousands of changes a second.
 
-`python -m bench.firehose KUBECONFIG RATE OUT [pods|events]` listens on loopback without TLS, writes a kubeconfig for itself to OUT, runs
-until SIGTERM and prints how many changes a second were taken from it.
-Two cores cannot make a real API server produce that many; the client cannot tell.
+`python -m bench.firehose KUBECONFIG RATE OUT [pods|events]` listens on loopback without TLS, writes
+a kubeconfig for itself to OUT, runs until SIGTERM and prints how many changes a second were taken
+from it. Two cores cannot make a real API server produce that many; the client cannot tell.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ _END = b"k8s.io/initial-events-end"
 
 
 class Firehose:
-    """`rate`: changes a second on each cluster-wide watch of `plural`, once its initial events are through."""
+    """`rate`: changes a second on each cluster-wide watch of `plural`, once its initial events are
+    through."""
 
     def __init__(self, kubeconfig: Path, rate: float, plural: str) -> None:
         self._rate, self._path = rate, f"/api/v1/{plural}"
@@ -48,23 +50,41 @@ class Firehose:
         )
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        passed = {name: value for name, value in request.headers.items() if name.lower() in ("accept", "content-type", "user-agent")}
+        passed = {
+            name: value
+            for name, value in request.headers.items()
+            if name.lower() in ("accept", "content-type", "user-agent")
+        }
         body = await request.read()
-        async with self._upstream.stream(request.method, request.path_qs, headers=passed, content=body or None) as upstream:
+        async with self._upstream.stream(
+            request.method, request.path_qs, headers=passed, content=body or None
+        ) as upstream:
             reply = web.StreamResponse(
-                status=upstream.status_code, headers={"Content-Type": upstream.headers.get("content-type", "text/plain")}
+                status=upstream.status_code,
+                headers={"Content-Type": upstream.headers.get("content-type", "text/plain")},
             )
             await reply.prepare(request)
-            flooded = request.path == self._path and request.query.get("watch") in ("1", "true") and upstream.is_success
+            flooded = (
+                request.path == self._path
+                and request.query.get("watch") in ("1", "true")
+                and upstream.is_success
+            )
             try:
                 initial = request.query.get("sendInitialEvents") == "true"
-                await (self._flood(upstream.aiter_raw(), reply, initial) if flooded else _pass(upstream.aiter_bytes(), reply))
+                await (
+                    self._flood(upstream.aiter_raw(), reply, initial)
+                    if flooded
+                    else _pass(upstream.aiter_bytes(), reply)
+                )
             except ConnectionError:
                 pass  # the client went away
         return reply
 
-    async def _flood(self, chunks: AsyncIterator[bytes], reply: web.StreamResponse, initial: bool) -> None:
-        """Changes to the pods that are there, or Events about them; behind the initial events, when the watch begins with them."""
+    async def _flood(
+        self, chunks: AsyncIterator[bytes], reply: web.StreamResponse, initial: bool
+    ) -> None:
+        """Changes to the pods that are there, or Events about them; behind the initial events, when
+        the watch begins with them."""
         while initial:
             chunk = await anext(chunks)
             await reply.write(chunk)
@@ -95,7 +115,8 @@ async def _pass(chunks: AsyncIterator[bytes], reply: web.StreamResponse) -> None
 
 
 def _variants(pod: dict[str, Any]) -> tuple[bytes, bytes]:
-    """The pod as MODIFIED, and once more with another restart count, so that every change is one of something that is shown."""
+    """The pod as MODIFIED, and once more with another restart count, so that every change is one of
+    something that is shown."""
     change = {"type": "MODIFIED", "object": {"kind": "Pod", "apiVersion": "v1", **pod}}
     plain = json.dumps(change, separators=(",", ":")).encode()
     for status in pod["status"].get("containerStatuses", []):
@@ -107,13 +128,29 @@ def _back_off(pod: dict[str, Any]) -> tuple[bytes, bytes]:
     """A warning about the pod, as its kubelet repeats it."""
     namespace, name, uid = (pod["metadata"][key] for key in ("namespace", "name", "uid"))
     event = {
-        "kind": "Event", "apiVersion": "v1",
-        "metadata": {"name": f"{name}.flood", "namespace": namespace, "uid": f"flood-{uid}", "resourceVersion": "0"},
-        "involvedObject": {"kind": "Pod", "apiVersion": "v1", "namespace": namespace, "name": name, "uid": uid},
-        "reason": "BackOff", "message": f"Back-off restarting failed container main in pod {name}_{namespace}({uid})",
-        "source": {"component": "kubelet", "host": pod["spec"].get("nodeName", "")}, "type": "Warning", "count": 1,
-        "firstTimestamp": pod["metadata"]["creationTimestamp"], "lastTimestamp": None,
-    }  # fmt: skip
+        "kind": "Event",
+        "apiVersion": "v1",
+        "metadata": {
+            "name": f"{name}.flood",
+            "namespace": namespace,
+            "uid": f"flood-{uid}",
+            "resourceVersion": "0",
+        },
+        "involvedObject": {
+            "kind": "Pod",
+            "apiVersion": "v1",
+            "namespace": namespace,
+            "name": name,
+            "uid": uid,
+        },
+        "reason": "BackOff",
+        "message": f"Back-off restarting failed container main in pod {name}_{namespace}({uid})",
+        "source": {"component": "kubelet", "host": pod["spec"].get("nodeName", "")},
+        "type": "Warning",
+        "count": 1,
+        "firstTimestamp": pod["metadata"]["creationTimestamp"],
+        "lastTimestamp": None,
+    }
     line = json.dumps({"type": "MODIFIED", "object": event}, separators=(",", ":")).encode()
     return line, line
 

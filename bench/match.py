@@ -1,4 +1,5 @@
-"""What one keystroke of a search costs at 300 runbooks, in CPU time, as ratios to the budget of 16 ms and to RapidFuzz alone.
+"""What one keystroke of a search costs at 300 runbooks, in CPU time, as ratios to the budget of 16
+ms and to RapidFuzz alone.
 
 python -m bench.match [RUNBOOKS]
 """
@@ -24,7 +25,8 @@ TEXTS = Path(__file__).parents[1] / "tests" / "runbooks" / "symptoms.jsonl"
 
 
 def documents(count: int) -> list[Document]:
-    """Our own runbooks, repeated under other ids with shuffled phrases and words of their own, so that the vocabulary grows."""
+    """Our own runbooks, repeated under other ids with shuffled phrases and words of their own, so
+    that the vocabulary grows."""
     own = [document(runbook) for runbook in Library().runbooks]
     noise = random.Random(7)
     made = list(own)
@@ -32,7 +34,8 @@ def documents(count: int) -> list[Document]:
         base = own[len(made) % len(own)]
         words = [f"team{len(made)}word{number}" for number in range(5)]
         phrases = tuple(
-            (field, " ".join([*noise.sample(text.split(), len(text.split())), noise.choice(words)])) for field, text in base.phrases
+            (field, " ".join([*noise.sample(text.split(), len(text.split())), noise.choice(words)]))
+            for field, text in base.phrases
         )
         made.append(replace(base, id=f"{base.id}-{len(made)}", phrases=phrases))
     return [*made[:count], *outside()]
@@ -62,7 +65,10 @@ def main() -> None:
     alone = (time.process_time() - begin) / 50
     times.sort()
     p50, p99 = statistics.median(times), times[int(len(times) * 0.99)]
-    print(f"{count} runbooks, {len(phrases):,} phrases, {len(typed):,} keystrokes; index built in {built:.2f} s")
+    print(
+        f"{count} runbooks, {len(phrases):,} phrases, {len(typed):,} keystrokes; index built in "
+        f"{built:.2f} s"
+    )
     print(f"p50 {p50 * 1e3:.1f} ms  p99 {p99 * 1e3:.1f} ms  worst {times[-1] * 1e3:.1f} ms")
     print(f"ratio p99 / 16 ms budget: {p99 / BUDGET:.2f}")
     print(f"ratio p50 / token_set_ratio over all phrases: {p50 / alone:.2f}")

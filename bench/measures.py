@@ -18,16 +18,22 @@ from tests.rungs.population import CRASHING
 
 FLOOD = 5000.0
 KEYS = 300
-NOTE, OBJECTS = b"n", b"3"  # the keys that open a line to type in, on every screen, and the table of pods
+NOTE, OBJECTS = (
+    b"n",
+    b"3",
+)  # the keys that open a line to type in, on every screen, and the table of pods
 DOWN, UP = b"j", b"k"
 STRETCH = 15  # rows that the cursor goes one way
-COUNTED = rb"pods \d+s"  # their age, which stands where their number so far stood while they were loading
+COUNTED = (
+    rb"pods \d+s"  # their age, which stands where their number so far stood while they were loading
+)
 SETTLE = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to measure: a kubeconfig, a scratch folder, how many pods are there and how often to repeat."""
+    """Where to measure: a kubeconfig, a scratch folder, how many pods are there and how often to
+    repeat."""
 
     kubeconfig: Path
     scratch: Path
@@ -35,17 +41,36 @@ class Place:
     runs: int
 
     def environment(self) -> Mapping[str, str]:
-        """The user's own, with a home of its own: no record, no cache and no settings of the person who measures."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "KUBE", "STANCH"))}
-        return {**kept, "HOME": str(self.scratch), "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
+        """The user's own, with a home of its own: no record, no cache and no settings of the person
+        who measures."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("XDG_", "KUBE", "STANCH"))
+        }
+        return {
+            **kept,
+            "HOME": str(self.scratch),
+            "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
+            "LC_ALL": "C.UTF-8",
+        }
 
     def stanch(self, *arguments: str, kubeconfig: Path | None = None) -> list[str]:
-        return [str(Path(sys.executable).with_name("stanch")), "--kubeconfig", str(kubeconfig or self.kubeconfig), *arguments]
+        return [
+            str(Path(sys.executable).with_name("stanch")),
+            "--kubeconfig",
+            str(kubeconfig or self.kubeconfig),
+            *arguments,
+        ]
 
 
 def kubectl(place: Place) -> Cost:
-    """`kubectl get pods -A` once: the yardstick, since what a server costs differs from machine to machine."""
-    return run(["kubectl", "--kubeconfig", str(place.kubeconfig), "get", "pods", "-A"], place.environment())
+    """`kubectl get pods -A` once: the yardstick, since what a server costs differs from machine to
+    machine."""
+    return run(
+        ["kubectl", "--kubeconfig", str(place.kubeconfig), "get", "pods", "-A"], place.environment()
+    )
 
 
 def client(place: Place) -> list[Row]:
@@ -54,7 +79,9 @@ def client(place: Place) -> list[Row]:
     seen: list[tuple[Cost, dict[str, float]]] = []
     for _ in range(place.runs):
         yard.append(kubectl(place))
-        cost = run([sys.executable, "-m", "bench.client", str(place.kubeconfig)], place.environment())
+        cost = run(
+            [sys.executable, "-m", "bench.client", str(place.kubeconfig)], place.environment()
+        )
         seen.append((cost, json.loads(cost.output)))
     wall = middle([cost.wall for cost in yard])
     memory = middle([cost.memory for cost in yard])
@@ -66,9 +93,18 @@ def client(place: Place) -> list[Row]:
         Row("live state: first pod", middle([figures["first"] for _, figures in seen]), "s"),
         Row("live state: all pods", middle(pods), "s", note=spread(pods)),
         Row("live state: all kinds", middle([figures["all"] for _, figures in seen]), "s"),
-        Row("live state: pods counted", min(figures["count"] for _, figures in seen), "pods", note=f"of {place.pods}"),
+        Row(
+            "live state: pods counted",
+            min(figures["count"] for _, figures in seen),
+            "pods",
+            note=f"of {place.pods}",
+        ),
         Row("live state: all pods / kubectl", middle(pods) / wall, "ratio", 0.25),
-        Row("live state: CPU / kubectl", middle([c.cpu for c, _ in seen]) / middle([c.cpu for c in yard]), "ratio"),
+        Row(
+            "live state: CPU / kubectl",
+            middle([c.cpu for c, _ in seen]) / middle([c.cpu for c in yard]),
+            "ratio",
+        ),
         Row("live state: memory / kubectl", own / memory, "ratio", note=f"{own / 2**20:.0f} MiB"),
     ]
 
@@ -82,10 +118,19 @@ def triage(place: Place) -> list[Row]:
         yard.append(kubectl(place))
         own.append(run(place.stanch("triage", "-o", "json"), place.environment()))
         answer = json.loads(own[-1].output)
-        complete = complete and answer["complete"] and any(CRASHING in json.dumps(symptom) for symptom in answer["symptoms"])
+        complete = (
+            complete
+            and answer["complete"]
+            and any(CRASHING in json.dumps(symptom) for symptom in answer["symptoms"])
+        )
     ratio = middle([cost.wall for cost in own]) / middle([cost.wall for cost in yard])
     return [
-        Row("triage: whole", middle([cost.wall for cost in own]), "s", note=spread([cost.wall for cost in own])),
+        Row(
+            "triage: whole",
+            middle([cost.wall for cost in own]),
+            "s",
+            note=spread([cost.wall for cost in own]),
+        ),
         Row("triage: whole / kubectl", ratio, "ratio", 0.6),
         Row("triage: memory", middle([cost.memory for cost in own]) / 2**20, "MiB", 150),
         Row("triage: incomplete or without the crash loop", 0 if complete else 1, "answers", 0),
@@ -93,7 +138,8 @@ def triage(place: Place) -> list[Row]:
 
 
 def screens(place: Place) -> list[Row]:
-    """From the start of the process to the first finding on the screen and to all pods, then memory, and CPU while nothing changes."""
+    """From the start of the process to the first finding on the screen and to all pods, then
+    memory, and CPU while nothing changes."""
     first: list[float] = []
     counted: list[float] = []
     yard: list[float] = []
@@ -108,7 +154,13 @@ def screens(place: Place) -> list[Row]:
             peak = resident(terminal.pid, peak=True)
     return [
         Row("screens: first finding", middle(first), "s", note=spread(first)),
-        Row("screens: first finding / kubectl", middle(first) / middle(yard), "ratio", 0.25, note=f"kubectl {spread(yard)}"),
+        Row(
+            "screens: first finding / kubectl",
+            middle(first) / middle(yard),
+            "ratio",
+            0.25,
+            note=f"kubectl {spread(yard)}",
+        ),
         Row("screens: all pods counted", middle(counted), "s", note=spread(counted)),
         Row("screens: all pods counted / kubectl", middle(counted) / middle(yard), "ratio"),
         Row("screens: memory at its peak", peak / 2**20, "MiB", 150),
@@ -132,18 +184,51 @@ def keys(place: Place) -> list[Row]:
         Row("keys: changes a second that were taken", taken[0], "changes"),
         Row("keys: p99 while nothing changes", _percentile(quiet, 0.99) * 1000, "ms"),
         Row("keys: median under 5,000 changes a second", _percentile(busy, 0.5) * 1000, "ms"),
-        Row("keys: p99 under 5,000 changes a second", _percentile(busy, 0.99) * 1000, "ms", 50, note=f"{len(busy)} keys"),
+        Row(
+            "keys: p99 under 5,000 changes a second",
+            _percentile(busy, 0.99) * 1000,
+            "ms",
+            50,
+            note=f"{len(busy)} keys",
+        ),
         Row("keys: longest under 5,000 changes a second", max(busy) * 1000, "ms"),
-        Row("keys: p99 of moving through the pods meanwhile", _percentile(moves, 0.99) * 1000, "ms", 50, note=f"{len(moves)} keys"),
-        Row("keys: p99 under 5,000 Events a second", _percentile(storm, 0.99) * 1000, "ms", 50, note=f"{len(storm)} keys"),
-        Row("keys: p99 under the flood / without", _percentile(busy, 0.99) / _percentile(quiet, 0.99), "ratio"),
+        Row(
+            "keys: p99 of moving through the pods meanwhile",
+            _percentile(moves, 0.99) * 1000,
+            "ms",
+            50,
+            note=f"{len(moves)} keys",
+        ),
+        Row(
+            "keys: p99 under 5,000 Events a second",
+            _percentile(storm, 0.99) * 1000,
+            "ms",
+            50,
+            note=f"{len(storm)} keys",
+        ),
+        Row(
+            "keys: p99 under the flood / without",
+            _percentile(busy, 0.99) / _percentile(quiet, 0.99),
+            "ratio",
+        ),
     ]
 
 
-def _flooded(place: Place, plural: str, *measures: Callable[[Place, Path], list[float]]) -> list[list[float]]:
-    """[[changes a second that were taken], seconds of each key by the first measure, ...]. Raises RuntimeError when too few were."""
+def _flooded(
+    place: Place, plural: str, *measures: Callable[[Place, Path], list[float]]
+) -> list[list[float]]:
+    """[[changes a second that were taken], seconds of each key by the first measure, ...]. Raises
+    RuntimeError when too few were."""
     flooded = place.scratch / f"{plural}.kubeconfig"
-    command = [sys.executable, "-m", "bench.firehose", str(place.kubeconfig), str(FLOOD), str(flooded), plural]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.firehose",
+        str(place.kubeconfig),
+        str(FLOOD),
+        str(flooded),
+        plural,
+    ]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as hose:
         try:
             deadline = time.monotonic() + 20
@@ -163,16 +248,26 @@ def _flooded(place: Place, plural: str, *measures: Callable[[Place, Path], list[
 
 def _latencies(place: Place, kubeconfig: Path) -> list[float]:
     """Type signs that occur nowhere else into a line; how long each takes to be drawn."""
-    return _pressed(place, kubeconfig, NOTE, lambda terminal, number: terminal.echo(chr(0x4E00 + number)))
+    return _pressed(
+        place, kubeconfig, NOTE, lambda terminal, number: terminal.echo(chr(0x4E00 + number))
+    )
 
 
 def _moves(place: Place, kubeconfig: Path) -> list[float]:
     """Go down and up in the table of pods; how long until the cursor is drawn in another row."""
-    return _pressed(place, kubeconfig, OBJECTS, lambda terminal, number: terminal.move(UP if number // STRETCH % 2 else DOWN))
+    return _pressed(
+        place,
+        kubeconfig,
+        OBJECTS,
+        lambda terminal, number: terminal.move(UP if number // STRETCH % 2 else DOWN),
+    )
 
 
-def _pressed(place: Place, kubeconfig: Path, opening: bytes, press: Callable[[Terminal, int], float]) -> list[float]:
-    """What `press` measures for each key, when everything has been read and the key `opening` was pressed."""
+def _pressed(
+    place: Place, kubeconfig: Path, opening: bytes, press: Callable[[Terminal, int], float]
+) -> list[float]:
+    """What `press` measures for each key, when everything has been read and the key `opening` was
+    pressed."""
     with open_terminal(place.stanch(kubeconfig=kubeconfig), place.environment()) as terminal:
         terminal.wait_for(CRASHING.encode(), 60)
         terminal.settle(SETTLE)

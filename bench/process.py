@@ -1,4 +1,5 @@
-"""Whole processes, measured from outside: wall time, CPU time and peak memory as the kernel accounts them."""
+"""Whole processes, measured from outside: wall time, CPU time and peak memory as the kernel
+accounts them."""
 
 from __future__ import annotations
 
@@ -24,10 +25,15 @@ class Cost:
 
 
 def run(argv: Sequence[str], environment: Mapping[str, str], *, limit: float = 120.0) -> Cost:
-    """Run a command to its end and account for it. Raises subprocess.TimeoutExpired after `limit` seconds."""
+    """Run a command to its end and account for it. Raises subprocess.TimeoutExpired after `limit`
+    seconds."""
     began = time.monotonic()
     with subprocess.Popen(
-        argv, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+        argv,
+        env=dict(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
     ) as child:
         assert child.stdout is not None
         watchdog = began + limit
@@ -40,7 +46,13 @@ def run(argv: Sequence[str], environment: Mapping[str, str], *, limit: float = 1
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     wall = time.monotonic() - began
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, b"".join(pieces), child.returncode)
+    return Cost(
+        wall,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss * 1024,
+        b"".join(pieces),
+        child.returncode,
+    )
 
 
 def cpu_seconds(pid: int) -> float:
@@ -52,5 +64,9 @@ def cpu_seconds(pid: int) -> float:
 def resident(pid: int, *, peak: bool = False) -> int:
     """Resident memory of a running process in bytes, now or at its peak."""
     wanted = "VmHWM:" if peak else "VmRSS:"
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(wanted))
+    line = next(
+        line
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith(wanted)
+    )
     return int(line.split()[1]) * 1024

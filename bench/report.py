@@ -10,7 +10,8 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. `goal` is an upper bound in the same unit, None for a figure that is only shown; `note` says what it is."""
+    """One figure. `goal` is an upper bound in the same unit, None for a figure that is only shown;
+    `note` says what it is."""
 
     name: str
     value: float
@@ -38,9 +39,17 @@ def text(rows: Sequence[Row]) -> str:
     lines = [f"{'figure':44} {'value':>10} {'unit':9} {'goal':>8}  {'':7} note"]
     for row in rows:
         goal = "" if row.goal is None else f"<= {row.goal:g}"
-        lines.append(f"{row.name:44} {row.value:>10.3f} {row.unit:9} {goal:>8}  {row.verdict:7} {row.note}")
+        lines.append(
+            f"{row.name:44} {row.value:>10.3f} {row.unit:9} {goal:>8}  {row.verdict:7} {row.note}"
+        )
     return "\n".join(lines)
 
 
 def document(rows: Sequence[Row]) -> str:
-    return json.dumps({"schema": "stanch.bench/1", "rows": [{**asdict(row), "verdict": row.verdict} for row in rows]}, indent=2)
+    return json.dumps(
+        {
+            "schema": "stanch.bench/1",
+            "rows": [{**asdict(row), "verdict": row.verdict} for row in rows],
+        },
+        indent=2,
+    )

@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 _ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_MARKED = re.compile(rb"\x1b\[(\d+);\d+H|(\xe2\x80\xba)")  # to a line, and the mark of the chosen row
+_MARKED = re.compile(
+    rb"\x1b\[(\d+);\d+H|(\xe2\x80\xba)"
+)  # to a line, and the mark of the chosen row
 _QUERIES = {  # what a program asks of its terminal, and a plain answer
     b"\x1b[6n": b"\x1b[1;1R",
     b"\x1b[c": b"\x1b[?62;22c",
@@ -36,7 +38,8 @@ class Terminal:
         return time.monotonic() - self._began
 
     def read(self, limit: float) -> bytes:
-        """What was drawn, as soon as something is; empty after `limit` seconds. Raises EOFError when the program has ended."""
+        """What was drawn, as soon as something is; empty after `limit` seconds. Raises EOFError
+        when the program has ended."""
         ready, _, _ = select.select([self._descriptor], [], [], max(0.0, limit))
         if not ready:
             return b""
@@ -57,7 +60,9 @@ class Terminal:
             seen = (seen + self.read(deadline - time.monotonic()))[-(1 << 18) :]
             if wanted.search(_ESCAPES.sub(b"", seen)):
                 return self.elapsed()
-        raise TimeoutError(f"{pattern!r} was not drawn within {limit} s; last: {_ESCAPES.sub(b'', seen)[-400:]!r}")
+        raise TimeoutError(
+            f"{pattern!r} was not drawn within {limit} s; last: {_ESCAPES.sub(b'', seen)[-400:]!r}"
+        )
 
     def settle(self, seconds: float) -> None:
         """Go on reading for `seconds`, so that the program never waits for its terminal."""
@@ -69,12 +74,14 @@ class Terminal:
         os.write(self._descriptor, keys)
 
     def echo(self, sign: str, limit: float = 5.0) -> float:
-        """Type a sign that is nowhere on the screen; seconds until it is drawn, or `limit` if it is not within that time."""
+        """Type a sign that is nowhere on the screen; seconds until it is drawn, or `limit` if it is
+        not within that time."""
         wanted = sign.encode()
         return self._answer(wanted, lambda seen: wanted in seen, limit)
 
     def move(self, key: bytes, limit: float = 5.0) -> float:
-        """Press a key that moves the mark of the chosen row; seconds until it is drawn in another line, or `limit`."""
+        """Press a key that moves the mark of the chosen row; seconds until it is drawn in another
+        line, or `limit`."""
         before = self._marked
 
         def moved(seen: bytes) -> bool:
@@ -100,11 +107,14 @@ class Terminal:
 
 
 @contextmanager
-def open_terminal(argv: Sequence[str], environment: Mapping[str, str], *, columns: int = 140, lines: int = 45) -> Iterator[Terminal]:
-    """Start a program on a pseudo-terminal of its own; it is ended by its process id with the block."""
+def open_terminal(
+    argv: Sequence[str], environment: Mapping[str, str], *, columns: int = 140, lines: int = 45
+) -> Iterator[Terminal]:
+    """Start a program on a pseudo-terminal of its own; it is ended by its process id with the
+    block."""
     pid, descriptor = pty.fork()
     if pid == 0:
-        os.execvpe(argv[0], list(argv), dict(environment))  # noqa: S606 - a list, no shell
+        os.execvpe(argv[0], list(argv), dict(environment))
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     terminal = Terminal(pid, descriptor)
     try:

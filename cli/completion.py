@@ -44,5 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     template = {"bash": _BASH, "zsh": _ZSH + _BASH, "fish": _FISH}[arguments.shell]
     names = " ".join(book.id for book in books.load().runbooks)
-    print(template.replace("@COMMANDS@", COMMANDS).replace("@DRILLS@", " ".join(catalogue.ids())).replace("@RUNBOOKS@", names), end="")
+    print(
+        template.replace("@COMMANDS@", COMMANDS)
+        .replace("@DRILLS@", " ".join(catalogue.ids()))
+        .replace("@RUNBOOKS@", names),
+        end="",
+    )
     return exits.ANSWERED

@@ -24,7 +24,9 @@ def options_of(arguments: argparse.Namespace, *, record: bool = True) -> Options
     folders = tuple(Path(folder) for folder in arguments.runbook_folders)
     for folder in folders:
         if not folder.exists():
-            raise Refusal(f"runbook folder {folder} does not exist; give an existing one to --runbooks")
+            raise Refusal(
+                f"runbook folder {folder} does not exist; give an existing one to --runbooks"
+            )
     try:
         load_config(config_directory())
     except ConfigError as error:
@@ -41,14 +43,20 @@ def options_of(arguments: argparse.Namespace, *, record: bool = True) -> Options
 
 
 def on_terminal() -> bool:
-    """Whether screens can be drawn: a terminal at both ends (they are drawn on standard error) that is not dumb."""
-    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and os.environ.get("TERM", "dumb") != "dumb"
+    """Whether screens can be drawn: a terminal at both ends (they are drawn on standard error) that
+    is not dumb."""
+    return (
+        all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+        and os.environ.get("TERM", "dumb") != "dumb"
+    )
 
 
 async def read_once(investigation: LiveInvestigation, wait: float) -> View:
-    """Wait until every kind was read, refused or found absent, or the server is known not to answer; at most `wait` seconds.
+    """Wait until every kind was read, refused or found absent, or the server is known not to
+    answer; at most `wait` seconds.
 
-    Kinds that fail and say why are given `PATIENCE` seconds to recover before the answer is given without them.
+    Kinds that fail and say why are given `PATIENCE` seconds to recover before the answer is given
+    without them.
     """
     settled, stuck = asyncio.Event(), asyncio.Event()
 
@@ -83,7 +91,8 @@ async def read_once(investigation: LiveInvestigation, wait: float) -> View:
 
 
 def is_stuck(view: View) -> bool:
-    """Whether the server was lost, or all that is still to be read has failed so far and says why. A busy moment looks the same."""
+    """Whether the server was lost, or all that is still to be read has failed so far and says why.
+    A busy moment looks the same."""
     if view.api.reach is Reach.LOST:
         return True
     waiting = [kind for kind in view.kinds if kind.state in (State.WAITING, State.LOADING)]
@@ -95,10 +104,17 @@ def is_settled(view: View) -> bool:
     if view.problem or view.api.reach is Reach.OFFLINE:
         return True
     if view.api.reach is Reach.LOST:
-        # Which hop fails is known a moment after the loss. Behind the first two it may be only slow, and is given a few seconds.
+        # Which hop fails is known a moment after the loss. Behind the first two it may be only
+        # slow, and is given a few seconds.
         return any(hop.ok is False and hop.name in ("dns", "tcp") for hop in view.api.hops)
-    if view.report is None or not view.ranked or not view.kinds or any(kind.state in (State.WAITING, State.LOADING) for kind in view.kinds):
+    if (
+        view.report is None
+        or not view.ranked
+        or not view.kinds
+        or any(kind.state in (State.WAITING, State.LOADING) for kind in view.kinds)
+    ):
         return False
-    # The report may be older than the kinds: one that still misses what is live by now will be made again in a moment.
+    # The report may be older than the kinds: one that still misses what is live by now will be made
+    # again in a moment.
     live = {kind.kind for kind in view.kinds if kind.state is State.LIVE}
     return not any(gap.what in live for gap in view.report.unavailable)

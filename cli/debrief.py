@@ -1,4 +1,5 @@
-"""The debrief after a blind drill, from the record: first sight, time to the right runbook, detours, and what the story did."""
+"""The debrief after a blind drill, from the record: first sight, time to the right runbook,
+detours, and what the story did."""
 
 from __future__ import annotations
 
@@ -19,28 +20,44 @@ def print_debrief(drill: str, options: Options) -> None:
     except archive.Error as error:
         print(f"the drill was {drill}; its record cannot be read: {error}")
         return
-    for line in debrief(catalogue.load(drill), sorted(reading.entries, key=lambda entry: entry.seq)):
+    for line in debrief(
+        catalogue.load(drill), sorted(reading.entries, key=lambda entry: entry.seq)
+    ):
         print(line)
 
 
 def debrief(scenario: Scenario, entries: Sequence[Entry]) -> Iterator[str]:
-    """The lines of a debrief. Times are counted from the moment at which the screens were opened."""
+    """The lines of a debrief. Times are counted from the moment at which the screens were
+    opened."""
     answer = scenario.answer
     right = answer.runbook
     yield f"The drill was: {scenario.title} ({scenario.id})"
     opened = next((entry.recorded_at for entry in entries if entry.kind == "session"), None)
 
     def after(entry: Entry | None) -> str:
-        return duration((entry.recorded_at - opened).total_seconds()) if entry is not None and opened is not None else "never"
+        return (
+            duration((entry.recorded_at - opened).total_seconds())
+            if entry is not None and opened is not None
+            else "never"
+        )
 
     seen = next((entry for entry in entries if entry.kind == "observation"), None)
-    matched = next((entry for entry in entries if entry.kind == "match" and entry.data.get("runbook") == right), None)
+    matched = next(
+        (
+            entry
+            for entry in entries
+            if entry.kind == "match" and entry.data.get("runbook") == right
+        ),
+        None,
+    )
     walked = [entry for entry in entries if entry.kind == "run-started"]
     found = next((entry for entry in walked if entry.data.get("runbook") == right), None)
     yield f"first symptom on record   {after(seen)}"
     yield f"right runbook ranked      {after(matched)}"
     yield f"right runbook opened      {after(found)}"
-    wrong = [str(entry.data.get("runbook")) for entry in walked if entry.data.get("runbook") != right]
+    wrong = [
+        str(entry.data.get("runbook")) for entry in walked if entry.data.get("runbook") != right
+    ]
     yield "other runbooks followed   " + (", ".join(dict.fromkeys(wrong)) or "none")
     steps = [entry for entry in entries if entry.kind == "step-result"]
     probes = [entry for entry in entries if entry.kind == "probe-result"]
@@ -49,6 +66,9 @@ def debrief(scenario: Scenario, entries: Sequence[Entry]) -> Iterator[str]:
         yield "decoys that were laid:"
         for decoy in answer.decoys:
             yield f"  - {decoy}"
-    for word, title in (("did", "what the people of the story did"), ("took", "how long it took them")):
+    for word, title in (
+        ("did", "what the people of the story did"),
+        ("took", "how long it took them"),
+    ):
         if answer.debrief.get(word):
             yield f"{title}: {answer.debrief[word]}"

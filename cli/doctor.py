@@ -22,12 +22,16 @@ async def _run(options: Options, output: str) -> int:
 
     code, rows = exits.ANSWERED, []
     async for answer in examine(options):
-        rows.append({"what": answer.what, "ok": answer.ok, "seen": answer.seen, "required": answer.required})
+        rows.append(
+            {"what": answer.what, "ok": answer.ok, "seen": answer.seen, "required": answer.required}
+        )
         if output == "text":
             print(f"{_WORD[answer.ok]:<3} {answer.what:<34} {answer.seen}", flush=True)
         if answer.ok is not True and answer.required:
             unreached = answer.what == "kubeconfig" or answer.what.startswith("way: ")
             code = exits.UNREACHED if unreached or code == exits.UNREACHED else exits.PARTIAL
     if output == "json":
-        print(json.dumps({"schema": "stanch.doctor/1", "answers": rows}, indent=2, ensure_ascii=False))
+        print(
+            json.dumps({"schema": "stanch.doctor/1", "answers": rows}, indent=2, ensure_ascii=False)
+        )
     return code

@@ -1,4 +1,5 @@
-"""The JSON documents of the text interface: what the screens show, with a `schema` field, times in RFC 3339 UTC."""
+"""The JSON documents of the text interface: what the screens show, with a `schema` field, times in
+RFC 3339 UTC."""
 
 from __future__ import annotations
 
@@ -24,13 +25,18 @@ def ref_document(ref: Ref) -> dict[str, str]:
 
 
 def triage_document(view: View) -> dict[str, Any]:
-    """The `stanch.triage/1` document of a view; `complete` is false whenever something could not be read."""
+    """The `stanch.triage/1` document of a view; `complete` is false whenever something could not be
+    read."""
     report = view.report
-    unavailable = [] if report is None else [{"what": gap.what, "why": gap.why} for gap in report.unavailable]
+    unavailable = (
+        [] if report is None else [{"what": gap.what, "why": gap.why} for gap in report.unavailable]
+    )
     if view.problem:
         unavailable.insert(0, {"what": "cluster", "why": view.problem})
     elif report is None:
-        unavailable.insert(0, {"what": "cluster", "why": view.api.reason or "nothing has been read yet"})
+        unavailable.insert(
+            0, {"what": "cluster", "why": view.api.reason or "nothing has been read yet"}
+        )
     return {
         "schema": TRIAGE_SCHEMA,
         "context": view.context,
@@ -42,9 +48,19 @@ def triage_document(view: View) -> dict[str, Any]:
             "reach": view.api.reach.value,
             "since": time_text(view.api.since),
             "reason": view.api.reason,
-            "hops": [{"name": hop.name, "ok": hop.ok, "seconds": hop.seconds, "detail": hop.detail} for hop in view.api.hops],
+            "hops": [
+                {"name": hop.name, "ok": hop.ok, "seconds": hop.seconds, "detail": hop.detail}
+                for hop in view.api.hops
+            ],
         },
-        "read": {kind.kind: {"state": kind.state.value, "count": kind.count, "heard": time_text(kind.heard)} for kind in view.kinds},
+        "read": {
+            kind.kind: {
+                "state": kind.state.value,
+                "count": kind.count,
+                "heard": time_text(kind.heard),
+            }
+            for kind in view.kinds
+        },
         "symptoms": [symptom_document(symptom) for symptom in view.symptoms],
         "runbooks": overall(view.symptoms),
     }
@@ -61,7 +77,10 @@ def symptom_document(view: SymptomView) -> dict[str, Any]:
         "objects": [ref_document(ref) for ref in symptom.objects],
         "shared": [shared_document(shared) for shared in symptom.shared],
         "changes": [change_document(change) for change in symptom.changes],
-        "blast": [{"object": ref_document(dependant.object), "why": dependant.why} for dependant in symptom.blast],
+        "blast": [
+            {"object": ref_document(dependant.object), "why": dependant.why}
+            for dependant in symptom.blast
+        ],
         "findings": [finding_document(finding) for finding in symptom.findings],
         "runbooks": [match_document(match) for match in view.matches],
     }
@@ -79,7 +98,10 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "since_source": finding.since_source.value,
         "active": finding.active,
         "evidence": [evidence_document(evidence) for evidence in finding.evidence],
-        "facts": {name: list(value) if isinstance(value, tuple) else value for name, value in finding.facts.items()},
+        "facts": {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in finding.facts.items()
+        },
     }
 
 
@@ -121,11 +143,14 @@ def match_document(match: Match) -> dict[str, Any]:
 
 
 def reasons(given: Iterable[Reason]) -> list[str]:
-    return [f"{reason.text} (step {reason.step})" if reason.step else reason.text for reason in given]
+    return [
+        f"{reason.text} (step {reason.step})" if reason.step else reason.text for reason in given
+    ]
 
 
 def overall(symptoms: Sequence[SymptomView]) -> list[dict[str, Any]]:
-    """The runbooks of all symptoms in one ranking: each with its best score, the severest symptom first among equals."""
+    """The runbooks of all symptoms in one ranking: each with its best score, the severest symptom
+    first among equals."""
     best: dict[str, tuple[float, int, Match]] = {}
     for view in symptoms:
         for match in view.matches:
@@ -133,7 +158,9 @@ def overall(symptoms: Sequence[SymptomView]) -> list[dict[str, Any]]:
             known = best.get(match.id)
             if known is None or key < known[:2]:
                 best[match.id] = (*key, match)
-    ranked = sorted(best.values(), key=lambda row: (not row[2].confident, row[0], row[1], row[2].id))
+    ranked = sorted(
+        best.values(), key=lambda row: (not row[2].confident, row[0], row[1], row[2].id)
+    )
     return [match_document(match) for _, _, match in ranked]
 
 

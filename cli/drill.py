@@ -38,12 +38,18 @@ def run(arguments: argparse.Namespace) -> int:
             server.write_kubeconfig(kubeconfig)
             options = options_of(arguments, record=False)
             options = replace(
-                options, kubeconfig=str(kubeconfig), context="", drill="blind" if arguments.blind else drill, state=options.state / "drills"
+                options,
+                kubeconfig=str(kubeconfig),
+                context="",
+                drill="blind" if arguments.blind else drill,
+                state=options.state / "drills",
             )
             if on_terminal() and arguments.output == "text":
                 from cli.screens import open_screens
 
-                code = open_screens(replace(options, record=True, incident=options.incident or "new"))
+                code = open_screens(
+                    replace(options, record=True, incident=options.incident or "new")
+                )
                 if arguments.blind:
                     from cli.debrief import print_debrief
 
@@ -63,20 +69,29 @@ def choose(arguments: argparse.Namespace) -> str:
     if arguments.blind:
         if arguments.id:
             raise Refusal("--blind picks the drill itself; leave the id out")
-        return random.SystemRandom().choice(known) if not arguments.seed else random.Random(arguments.seed).choice(known)  # noqa: S311 - a repeatable choice of a rehearsal
+        return (
+            random.SystemRandom().choice(known)
+            if not arguments.seed
+            else random.Random(arguments.seed).choice(known)
+        )
     wanted = arguments.id or known[0]
     if wanted not in known and not Path(wanted).is_file():
         from rapidfuzz import process
 
         near = [name for name, _, _ in process.extract(wanted, known, limit=3)]
-        raise Refusal(f"there is no drill {wanted!r}; nearest: {', '.join(near)}; `stanch drill --list` names them all")
+        raise Refusal(
+            f"there is no drill {wanted!r}; nearest: {', '.join(near)}; `stanch drill --list` "
+            "names them all"
+        )
     return str(wanted)
 
 
 def list_drills(output: str) -> int:
     rows = catalogue.describe()
     if output == "json":
-        json.dump({"schema": "stanch.drills/1", "drills": rows}, sys.stdout, indent=2, ensure_ascii=False)
+        json.dump(
+            {"schema": "stanch.drills/1", "drills": rows}, sys.stdout, indent=2, ensure_ascii=False
+        )
         print()
         return exits.ANSWERED
     width = max((len(row["id"]) for row in rows), default=0)

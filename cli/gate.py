@@ -1,4 +1,5 @@
-"""What an action would change, as plain lines: the same facts as on the screen of the gate, in the order in which they are read out."""
+"""What an action would change, as plain lines: the same facts as on the screen of the gate, in the
+order in which they are read out."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ _ACCEPTED = {True: "accepted", False: "refused", None: "not known"}
 
 
 def action_lines(plan: ActionPlan) -> Iterator[str]:
-    """Object and cluster first, then the change, what it touches, what must hold, the server's own answer, and the way back."""
+    """Object and cluster first, then the change, what it touches, what must hold, the server's own
+    answer, and the way back."""
     yield f"{plan.action} {plan.object}, on {plan.context} {plan.server}"
     yield f"change: {plan.change.summary}"
     yield f"  {plan.change.kubectl}"

@@ -1,4 +1,5 @@
-"""Entry point of `stanch` (and of `kubectl stanch`): parse, run one command, turn its outcome into an exit code."""
+"""Entry point of `stanch` (and of `kubectl stanch`): parse, run one command, turn its outcome into
+an exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from typing import NoReturn
 from cli import exits
 from cli.arguments import parser
 
-# Each command is a module with `run(arguments) -> int`, imported when it is asked for: --help and errors stay fast.
+# Each command is a module with `run(arguments) -> int`, imported when it is asked for: --help and
+# errors stay fast.
 _COMMANDS = {
     None: "cli.screens",
     "triage": "cli.triage",
@@ -30,7 +32,8 @@ _COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; `arguments` without the program's name (default: of this process). Returns the exit code."""
+    """Run one command; `arguments` without the program's name (default: of this process). Returns
+    the exit code."""
     program = "kubectl stanch" if Path(sys.argv[0]).name.startswith("kubectl-") else "stanch"
     parsed = parser(program).parse_args(arguments)
     if parsed.version:
@@ -53,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone (`stanch triage | head`): that is no error, but Python would complain when it flushes at exit.
+        # The reader has gone (`stanch triage | head`): that is no error, but Python would complain
+        # when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.ANSWERED
 
@@ -65,7 +69,8 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def process() -> NoReturn:
-    """As `main`, for a process of its own. It ends at once: to take apart ten thousand pods one by one would take 0.15 s more."""
+    """As `main`, for a process of its own. It ends at once: to take apart ten thousand pods one by
+    one would take 0.15 s more."""
     try:
         code = main()
         for stream in (sys.stdout, sys.stderr):
@@ -76,7 +81,11 @@ def process() -> NoReturn:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        os.write(2, b"stanch: the answer could not be written, there is no space left on the device; write it somewhere else\n")
+        os.write(
+            2,
+            b"stanch: the answer could not be written, there is no space left on the device; "
+            b"write it somewhere else\n",
+        )
         code = exits.PARTIAL
     os._exit(code)
 

@@ -48,9 +48,14 @@ async def _with_cluster(arguments: argparse.Namespace) -> int:
 
 
 def partial(view: View) -> int:
-    """Words are matched without a cluster as well, but then the evidence is missing, and the exit code says so."""
+    """Words are matched without a cluster as well, but then the evidence is missing, and the exit
+    code says so."""
     if view.report is None:
-        print(f"stanch: the words alone were matched: {view.problem or view.api.reason or 'the cluster was not read'}", file=sys.stderr)
+        print(
+            "stanch: the words alone were matched: "
+            f"{view.problem or view.api.reason or 'the cluster was not read'}",
+            file=sys.stderr,
+        )
         return exits.PARTIAL
     return exits.ANSWERED
 

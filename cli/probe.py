@@ -1,4 +1,5 @@
-"""`stanch probe`: measure from the command line. Says its plan first, asks before it creates anything, cleans up in any case."""
+"""`stanch probe`: measure from the command line. Says its plan first, asks before it creates
+anything, cleans up in any case."""
 
 from __future__ import annotations
 
@@ -40,7 +41,10 @@ async def _run(arguments: argparse.Namespace) -> int:
     try:
         view = await read_once(investigation, 20.0)
         if view.problem or view.report is None:
-            print(f"stanch: {view.problem or view.api.reason or 'the cluster was not read'}", file=sys.stderr)
+            print(
+                f"stanch: {view.problem or view.api.reason or 'the cluster was not read'}",
+                file=sys.stderr,
+            )
             return exits.UNREACHED
         if arguments.name == "sweep":
             return await sweep(investigation, arguments.output)
@@ -58,7 +62,8 @@ async def _run(arguments: argparse.Namespace) -> int:
 
 
 def tell(line: str) -> None:
-    """One line beside the answer; a terminal that was closed meanwhile is no reason to stop cleaning up."""
+    """One line beside the answer; a terminal that was closed meanwhile is no reason to stop
+    cleaning up."""
     with contextlib.suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
 
@@ -76,7 +81,10 @@ def probe_arguments(arguments: argparse.Namespace) -> dict[str, str]:
     for setting in (*arguments.words, *arguments.settings):
         name, found, value = setting.partition("=")
         if not found or not name:
-            raise Refusal(f"the argument {setting!r} has no value; write NAME=VALUE behind the name of the probe, or --set NAME=VALUE")
+            raise Refusal(
+                f"the argument {setting!r} has no value; write NAME=VALUE behind the name of the "
+                "probe, or --set NAME=VALUE"
+            )
         given[name] = value
     return given
 
@@ -90,7 +98,10 @@ def agreed(plan: ProbePlan, arguments: argparse.Namespace) -> bool:
     if not plan.needs_agreement or arguments.yes:
         return True
     if not sys.stdin.isatty():
-        raise Refusal("this probe creates something in the cluster and nobody can be asked here; agree to its plan with --yes")
+        raise Refusal(
+            "this probe creates something in the cluster and nobody can be asked here; agree to "
+            "its plan with --yes"
+        )
     print("run this? type yes: ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip() == "yes"
 
@@ -98,7 +109,12 @@ def agreed(plan: ProbePlan, arguments: argparse.Namespace) -> bool:
 async def sweep(investigation: LiveInvestigation, output: str) -> int:
     report = await investigation.sweep()
     if output == "json":
-        print(json.dumps({"schema": "stanch.sweep/1", "clean": report.clean, "sentence": report.sentence}, ensure_ascii=False))
+        print(
+            json.dumps(
+                {"schema": "stanch.sweep/1", "clean": report.clean, "sentence": report.sentence},
+                ensure_ascii=False,
+            )
+        )
     else:
         print(report.sentence)
     return exits.ANSWERED if report.clean else exits.PARTIAL
@@ -114,10 +130,18 @@ def plan_lines(plan: ProbePlan) -> Iterator[str]:
         answer = (
             ""
             if planned.accepted is None
-            else ("; the server would accept it" if planned.accepted else f"; the server says: {planned.dry_run}")
+            else (
+                "; the server would accept it"
+                if planned.accepted
+                else f"; the server says: {planned.dry_run}"
+            )
         )
         where = f" on {planned.node}" if planned.node else ""
-        yield f"creates   {planned.ref}{where}" + (f", image {planned.image}" if planned.image else "") + answer
+        yield (
+            f"creates   {planned.ref}{where}"
+            + (f", image {planned.image}" if planned.image else "")
+            + answer
+        )
     for command in plan.executes:
         yield f"runs      {command}"
     for read in plan.reads:
@@ -133,7 +157,9 @@ def plan_lines(plan: ProbePlan) -> Iterator[str]:
     if plan.method:
         yield f"how       {plan.method}"
     if plan.seconds:
-        ends = f"; everything ends by itself after {plan.deadline_s:.0f} s" if plan.deadline_s else ""
+        ends = (
+            f"; everything ends by itself after {plan.deadline_s:.0f} s" if plan.deadline_s else ""
+        )
         yield f"takes     about {plan.seconds:.0f} s{ends}"
 
 
@@ -145,7 +171,9 @@ def result_lines(result: ProbeResult) -> Iterator[str]:
         yield from draw(result.cells)
     for row in result.rows:
         word = {True: "ok", False: "NOT NORMAL", None: "cannot tell"}[row.normal]
-        yield f"{word:<11} {row.subject}: {row.seen}" + (f" (expected {row.expected})" if row.expected and row.normal is False else "")
+        yield f"{word:<11} {row.subject}: {row.seen}" + (
+            f" (expected {row.expected})" if row.expected and row.normal is False else ""
+        )
     if not result.conclusions:
         yield f"no conclusion: {result.silence}"
     for conclusion in result.conclusions:

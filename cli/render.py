@@ -12,7 +12,8 @@ _WORD = {"critical": "CRIT", "warning": "WARN", "info": "INFO"}
 
 
 def age(since: datetime | None, now: datetime) -> str:
-    """A duration in the largest unit that says enough: "45 s", "8 min", "5 h", "2 d"; "?" when not known."""
+    """A duration in the largest unit that says enough: "45 s", "8 min", "5 h", "2 d"; "?" when not
+    known."""
     if since is None:
         return "?"
     seconds = max(0, int((now - since).total_seconds()))
@@ -61,11 +62,19 @@ def triage_lines(view: View, *, objects: int = 5) -> Iterator[str]:
 
 def symptom_lines(view: SymptomView, now: datetime, objects: int) -> Iterator[str]:
     symptom = view.symptom
-    since = f"since {moment(symptom.since, now)} UTC ({age(symptom.since, now)})" if symptom.since else "since: not known"
+    since = (
+        f"since {moment(symptom.since, now)} UTC ({age(symptom.since, now)})"
+        if symptom.since
+        else "since: not known"
+    )
     yield f"{_WORD[symptom.severity.value]}  {symptom.title}  [{len(symptom.objects)} objects, {since}]"
     shown = symptom.objects[:objects]
     more = len(symptom.objects) - len(shown)
-    yield "  objects  " + ", ".join(str(ref) for ref in shown) + (f" and {more} more" if more > 0 else "")
+    yield (
+        "  objects  "
+        + ", ".join(str(ref) for ref in shown)
+        + (f" and {more} more" if more > 0 else "")
+    )
     for shared in symptom.shared:
         ties = f" (as well as {', '.join(shared.tied_with)})" if shared.tied_with else ""
         inside, outside = shared.inside, shared.outside
@@ -75,7 +84,9 @@ def symptom_lines(view: SymptomView, now: datetime, objects: int) -> Iterator[st
         )
     for finding in symptom.findings[:objects]:
         yield f"  found    {finding.claim}" + (
-            f" (since {moment(finding.since, now)}, {finding.since_source.value})" if finding.since else ""
+            f" (since {moment(finding.since, now)}, {finding.since_source.value})"
+            if finding.since
+            else ""
         )
     if len(symptom.findings) > objects:
         yield f"           and {len(symptom.findings) - objects} more findings"
@@ -89,7 +100,11 @@ def symptom_lines(view: SymptomView, now: datetime, objects: int) -> Iterator[st
     for match in view.matches[:3]:
         yield f"  runbook  {match.score:.2f} {match.id}{'' if match.confident else '  (not confident)'}"
         if match is view.matches[0]:
-            for word, given in (("for", match.for_), ("missing", match.missing), ("against", match.against)):
+            for word, given in (
+                ("for", match.for_),
+                ("missing", match.missing),
+                ("against", match.against),
+            ):
                 for reason in given[:4]:
                     step = f"  -> step {reason.step}" if reason.step else ""
                     yield f"             {word:<8} {reason.text}{step}"

@@ -28,13 +28,22 @@ def run(arguments: argparse.Namespace) -> int:
         book = library.get(arguments.argument[0])
         if book is None:
             raise Refusal(
-                f"there is no runbook {arguments.argument[0]!r}; nearest: {', '.join(books.nearest(library, arguments.argument[0]))}"
+                f"there is no runbook {arguments.argument[0]!r}; nearest: "
+                f"{', '.join(books.nearest(library, arguments.argument[0]))}"
             )
         print(book.text)
         return exits.ANSWERED
-    rows = [{"id": book.id, "title": book.title, "severity": book.severity, "origin": book.origin} for book in library.runbooks]
+    rows = [
+        {"id": book.id, "title": book.title, "severity": book.severity, "origin": book.origin}
+        for book in library.runbooks
+    ]
     if arguments.output == "json":
-        json.dump({"schema": "stanch.runbooks/1", "runbooks": rows}, sys.stdout, indent=2, ensure_ascii=False)
+        json.dump(
+            {"schema": "stanch.runbooks/1", "runbooks": rows},
+            sys.stdout,
+            indent=2,
+            ensure_ascii=False,
+        )
         print()
     else:
         width = max((len(row["id"]) for row in rows), default=0)

@@ -16,7 +16,9 @@ def run(arguments: argparse.Namespace) -> int:
         from cli.triage import exit_code, print_view, triage
 
         print(
-            "stanch: no terminal for the screens here (TERM is dumb, or input or output is redirected); this is the triage", file=sys.stderr
+            "stanch: no terminal for the screens here (TERM is dumb, or input or output is "
+            "redirected); this is the triage",
+            file=sys.stderr,
         )
         view = asyncio.run(triage(options_of(arguments, record=False), 20.0))
         print_view(view, "text")
@@ -25,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def open_screens(options: Options) -> int:
-    """The requests go out while the screens are imported. Until all is read nearly all that is made stays: the collector looks seldom."""
+    """The requests go out while the screens are imported. Until all is read nearly all that is made
+    stays: the collector looks seldom."""
     gc.set_threshold(200_000, 20, 50)
     from incident.session import LiveInvestigation
     from tui.open import run as run_screens

@@ -1,4 +1,5 @@
-"""`stanch timeline`: the record from the command line: list, show, note, export, import, verify, salvage, handoff."""
+"""`stanch timeline`: the record from the command line: list, show, note, export, import, verify,
+salvage, handoff."""
 
 from __future__ import annotations
 
@@ -51,7 +52,11 @@ def list_incidents(options: Options, arguments: argparse.Namespace) -> int:
                 "entries": each.entries,
                 "path": str(each.path),
             }
-            | {"opened": time_text(each.opened_at), "last": time_text(each.last_at), "problem": each.problem}
+            | {
+                "opened": time_text(each.opened_at),
+                "last": time_text(each.last_at),
+                "problem": each.problem,
+            }
             for each in found
         ]
         _print_json({"schema": "stanch.incidents/1", "incidents": rows})
@@ -59,7 +64,9 @@ def list_incidents(options: Options, arguments: argparse.Namespace) -> int:
     width = max((len(each.id) for each in found), default=0)
     for each in found:
         last = f"{each.last_at:%Y-%m-%d %H:%M} UTC" if each.last_at else "?"
-        print(f"{each.id:<{width}} {each.state:<9} {each.entries:>5} entries  last {last}  {each.title}  {each.problem}".rstrip())
+        print(
+            f"{each.id:<{width}} {each.state:<9} {each.entries:>5} entries  last {last}  {each.title}  {each.problem}".rstrip()
+        )
     if not found:
         print(f"no incidents in {archive.directory(options)}, and none of drills")
     return exits.ANSWERED
@@ -69,19 +76,30 @@ def show(options: Options, arguments: argparse.Namespace) -> int:
     reading = archive.read(options, named(options, arguments))
     if arguments.output == "json":
         rows = [to_record(each) for each in reading.entries]
-        _print_json({"schema": "stanch.timeline/1", "incident": reading.incident, "head": reading.head, "entries": rows})
+        _print_json(
+            {
+                "schema": "stanch.timeline/1",
+                "incident": reading.incident,
+                "head": reading.head,
+                "entries": rows,
+            }
+        )
     else:
         print_entries(reading.entries)
     return exits.ANSWERED
 
 
 def print_entries(entries: Sequence[Entry]) -> None:
-    """One line an entry: when it happened, what kind, what; when it was recorded only if that differs by more than a minute."""
+    """One line an entry: when it happened, what kind, what; when it was recorded only if that
+    differs by more than a minute."""
     for entry in entries:
         late = (entry.recorded_at - entry.occurred_at).total_seconds() > 60
         recorded = f"  (recorded {entry.recorded_at:%H:%M:%S})" if late else ""
         first, *rest = entry.text.splitlines() or [""]
-        print(f"{entry.seq:>5}  {entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC  {entry.kind:<16} {first}{recorded}")
+        print(
+            f"{entry.seq:>5}  {entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC  {entry.kind:<16} "
+            f"{first}{recorded}"
+        )
         for line in rest[:10]:
             print(f"{'':>49}{line}")
 
@@ -100,7 +118,8 @@ def note(options: Options, arguments: argparse.Namespace) -> int:
 
 
 def export(options: Options, arguments: argparse.Namespace) -> int:
-    """Markdown goes beside the record (edits in it are kept), every other form to standard output, unless --to names a file."""
+    """Markdown goes beside the record (edits in it are kept), every other form to standard output,
+    unless --to names a file."""
     form = arguments.format or "markdown"
     target: Path | None = arguments.target_path
     printed = str(target) == "-"
@@ -109,7 +128,11 @@ def export(options: Options, arguments: argparse.Namespace) -> int:
             path, conflict = archive.write_draft(options, named(options, arguments), target)
             print(path)
             if conflict is not None:
-                print(f"stanch: parts that were edited by hand stay as they are; the new draft is {conflict}", file=sys.stderr)
+                print(
+                    "stanch: parts that were edited by hand stay as they are; the new draft is "
+                    f"{conflict}",
+                    file=sys.stderr,
+                )
             return _whole(options, arguments)
         text = archive.export(options, named(options, arguments), form)
         if target is None or printed:
@@ -118,7 +141,10 @@ def export(options: Options, arguments: argparse.Namespace) -> int:
             archive.write_file(target, text)
             print(target)
     except OSError as error:
-        raise Refusal(f"{target or 'the draft'} cannot be written: {error.strerror or error}; name another file with --to") from error
+        raise Refusal(
+            f"{target or 'the draft'} cannot be written: {error.strerror or error}; name another "
+            "file with --to"
+        ) from error
     return _whole(options, arguments)
 
 
@@ -129,7 +155,8 @@ def _whole(options: Options, arguments: argparse.Namespace) -> int:
         return exits.ANSWERED
     more = f" and {len(outcome.problems) - 1} more" if len(outcome.problems) > 1 else ""
     print(
-        f"stanch: the record {incident} is not what was written: {outcome.problems[0].what}{more}; see `stanch timeline verify`",
+        f"stanch: the record {incident} is not what was written: "
+        f"{outcome.problems[0].what}{more}; see `stanch timeline verify`",
         file=sys.stderr,
     )
     return exits.PARTIAL
@@ -153,19 +180,33 @@ def verify(options: Options, arguments: argparse.Namespace) -> int:
     if arguments.output == "json":
         problems = [{"seq": each.seq, "what": each.what} for each in outcome.problems]
         _print_json(
-            {"schema": "stanch.verify/1", "ok": outcome.ok, "entries": outcome.entries, "head": outcome.head[1], "problems": problems}
+            {
+                "schema": "stanch.verify/1",
+                "ok": outcome.ok,
+                "entries": outcome.entries,
+                "head": outcome.head[1],
+                "problems": problems,
+            }
         )
     else:
         for problem in outcome.problems:
-            print(f"entry {problem.seq}: {problem.what}" if problem.seq is not None else problem.what)
-        print(f"{incident}: {outcome.entries} entries, {'chain whole' if outcome.ok else 'NOT WHOLE'}, head {outcome.head[1][:16]}")
+            print(
+                f"entry {problem.seq}: {problem.what}" if problem.seq is not None else problem.what
+            )
+        print(
+            f"{incident}: {outcome.entries} entries, "
+            f"{'chain whole' if outcome.ok else 'NOT WHOLE'}, head {outcome.head[1][:16]}"
+        )
     return exits.ANSWERED if outcome.ok else exits.CRITICAL
 
 
 def salvage(options: Options, arguments: argparse.Namespace) -> int:
     saved = archive.save_what_is_left(options, named(options, arguments), arguments.target_path)
     print(f"{saved.entries} entries and {saved.evidence} pieces of evidence saved to {saved.path}")
-    print(f"lost: {len(saved.lost)} entries, {saved.evidence_lost} pieces of evidence; read but changed: {len(saved.changed)} entries")
+    print(
+        f"lost: {len(saved.lost)} entries, {saved.evidence_lost} pieces of evidence; read but "
+        f"changed: {len(saved.changed)} entries"
+    )
     return exits.ANSWERED if not saved.lost and not saved.evidence_lost else exits.PARTIAL
 
 

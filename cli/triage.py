@@ -21,9 +21,13 @@ from triage.finding import Severity
 
 
 def run(arguments: argparse.Namespace) -> int:
-    gc.disable()  # one answer: nearly all that is made stays until the end, and looking for what does not takes an eighth of the time
+    # one answer: nearly all that is made stays until the end, and looking for what does not takes
+    # an eighth of the time
+    gc.disable()
     try:
-        view = asyncio.run(triage(options_of(arguments, record=bool(arguments.incident)), arguments.wait))
+        view = asyncio.run(
+            triage(options_of(arguments, record=bool(arguments.incident)), arguments.wait)
+        )
         print_view(view, arguments.output)
         return exit_code(view)
     finally:

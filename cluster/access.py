@@ -59,8 +59,10 @@ class User:
 class Access(msgspec.Struct, frozen=True):
     """One way to one cluster.
 
-    `namespace` is the context's namespace, "" when it names none. `sources` are the files it was read from.
-    `warnings` are sentences worth showing at the start, such as an insecure connection or a certificate that ends soon.
+    `namespace` is the context's namespace, "" when it names none. `sources` are the files it was
+    read from.
+    `warnings` are sentences worth showing at the start, such as an insecure connection or a
+    certificate that ends soon.
     """
 
     server: str

@@ -1,7 +1,8 @@
-"""Just enough X.509 to say whose certificate it is and when it ends, also of one that is not trusted.
+"""Just enough X.509 to say whose certificate it is and when it ends, also of one that is not
+trusted.
 
-The standard library shows the fields of verified peers only. This reads the DER structure of RFC 5280 down to issuer, validity and
-subject; nothing here decides about trust.
+The standard library shows the fields of verified peers only. This reads the DER structure of RFC
+5280 down to issuer, validity and subject; nothing here decides about trust.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def from_der(data: bytes) -> Certificate | None:
         (_, _serial), (_, _algorithm), (_, issuer), (_, validity), (_, subject), _ = fields
         start_tag, start, position = _element(validity, 0)
         end_tag, end, _ = _element(validity, position)
-        return Certificate(_name(subject), _name(issuer), _time(start_tag, start), _time(end_tag, end))
+        return Certificate(
+            _name(subject), _name(issuer), _time(start_tag, start), _time(end_tag, end)
+        )
     except (ValueError, IndexError):
         return None
 

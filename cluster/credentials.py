@@ -1,4 +1,5 @@
-"""Keeps the credential of one user valid: files are read again, plug-ins run again, one refresh at a time."""
+"""Keeps the credential of one user valid: files are read again, plug-ins run again, one refresh at
+a time."""
 
 from __future__ import annotations
 
@@ -18,13 +19,15 @@ from cluster.text import clean_line
 FILE_PERIOD = timedelta(seconds=60)
 """How often tokens and certificates in files are read again (client-go: one minute for tokens)."""
 RETRY_PERIOD = timedelta(seconds=20)
-"""Least time between two runs of a plug-in that were not due to an expiry: a refused login must not start it again and again."""
+"""Least time between two runs of a plug-in that were not due to an expiry: a refused login must not
+start it again and again."""
 EARLY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What goes with a request. `generation` grows when any part changed, `identity` when the certificate did."""
+    """What goes with a request. `generation` grows when any part changed, `identity` when the
+    certificate did."""
 
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     certificate_pem: bytes | None = field(default=None, repr=False)
@@ -61,7 +64,9 @@ class Credentials:
             if self._current is not None and self._holds():
                 return self._current
             if self._failure is not None and self._clock() < self._failure[0]:
-                raise self._failure[1]  # thirty watches that wait for one login must not start it thirty times
+                raise self._failure[
+                    1
+                ]  # thirty watches that wait for one login must not start it thirty times
             expires = self._expires
             try:
                 return await self._load()
@@ -81,7 +86,8 @@ class Credentials:
         return self._current is not None and self._due is not None and self._clock() >= self._due
 
     def waiting(self, patience: float) -> str:
-        """A sentence when a plug-in has been running for more than `patience` seconds and there is nothing to go on with, else ""."""
+        """A sentence when a plug-in has been running for more than `patience` seconds and there is
+        nothing to go on with, else ""."""
         plugin, began = self._access.user.exec, self._login_began
         if plugin is None or began is None or self._current is not None:
             return ""
@@ -89,7 +95,8 @@ class Credentials:
         if seconds <= patience:
             return ""
         return (
-            f"Exec plug-in {clean_line(plugin.command, 200)} has not given a credential since {began:%H:%M:%S} UTC;"
+            f"Exec plug-in {clean_line(plugin.command, 200)} has not given a credential since "
+            f"{began:%H:%M:%S} UTC;"
             " run it by hand, it may wait for a login."
         )
 
@@ -98,7 +105,8 @@ class Credentials:
         return self._current or Credential()
 
     async def renew(self, used: Credential) -> bool:
-        """After a 401 with `used`: get another one if there is a way. True when a retry is worth it. Raises `CredentialError`."""
+        """After a 401 with `used`: get another one if there is a way. True when a retry is worth
+        it. Raises `CredentialError`."""
         async with self._lock:
             if self._current is not None and self._current.generation != used.generation:
                 return True  # somebody else has renewed it meanwhile
@@ -121,7 +129,12 @@ class Credentials:
         token, certificate, key = user.token, user.certificate_pem, user.key_pem
         self._due = self._expires = None
         self._failure = None
-        if user.exec is not None and not token and certificate is None and user.certificate_file is None:
+        if (
+            user.exec is not None
+            and not token
+            and certificate is None
+            and user.certificate_file is None
+        ):
             self._login_began = now
             try:
                 given = await run_plugin(self._access, user.exec, self._plugin_limit)
@@ -132,8 +145,12 @@ class Credentials:
             if given.expires is not None:
                 self._due = given.expires - min(EARLY, max(timedelta(), (given.expires - now) / 5))
         else:
-            token = token or (await _bytes(user.token_file, "token")).decode("utf-8", "replace").strip()
-            certificate = certificate or (await _bytes(user.certificate_file, "client certificate")) or None
+            token = (
+                token or (await _bytes(user.token_file, "token")).decode("utf-8", "replace").strip()
+            )
+            certificate = (
+                certificate or (await _bytes(user.certificate_file, "client certificate")) or None
+            )
             key = key or (await _bytes(user.key_file, "client key")) or None
             if user.token_file or user.certificate_file or user.key_file:
                 self._due = now + FILE_PERIOD
@@ -147,12 +164,21 @@ class Credentials:
         headers += [("Impersonate-Group", group) for group in user.groups]
         for _, value in headers:
             if "\n" in value or "\r" in value or not value.isascii():
-                raise CredentialError(f"The credential of user {user.name!r} holds characters that no header can carry; log in again.")
+                raise CredentialError(
+                    f"The credential of user {user.name!r} holds characters that no header can "
+                    "carry; log in again."
+                )
         return self._accept(tuple(headers), certificate, key)
 
-    def _accept(self, headers: tuple[tuple[str, str], ...], certificate: bytes | None, key: bytes | None) -> Credential:
+    def _accept(
+        self, headers: tuple[tuple[str, str], ...], certificate: bytes | None, key: bytes | None
+    ) -> Credential:
         old = self._current
-        if old is not None and (old.headers, old.certificate_pem, old.key_pem) == (headers, certificate, key):
+        if old is not None and (old.headers, old.certificate_pem, old.key_pem) == (
+            headers,
+            certificate,
+            key,
+        ):
             return old
         changed = old is None or (old.certificate_pem, old.key_pem) != (certificate, key)
         generation = old.generation + 1 if old is not None else 1
@@ -167,4 +193,7 @@ async def _bytes(path: Path | None, what: str) -> bytes:
     try:
         return await asyncio.to_thread(path.read_bytes)
     except OSError as error:
-        raise CredentialError(f"The {what} file {path} cannot be read: {error.strerror}; check the path in the kubeconfig.") from error
+        raise CredentialError(
+            f"The {what} file {path} cannot be read: {error.strerror}; check the path in the "
+            "kubeconfig."
+        ) from error

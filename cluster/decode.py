@@ -1,11 +1,12 @@
 """Bytes from the server -> typed objects, cleaned; one bad object never fails the rest.
 
-The fast way is one typed msgspec decode of the whole page or line. Whatever it rejects (null where a list is expected, a malformed time,
-a wrong type, broken UTF-8) is decoded object by object without types, its faulty fields are dropped, and what remains is kept. What
-cannot be kept is counted.
+The fast way is one typed msgspec decode of the whole page or line. Whatever it rejects (null where
+a list is expected, a malformed time, a wrong type, broken UTF-8) is decoded object by object
+without types, its faulty fields are dropped, and what remains is kept. What cannot be kept is
+counted.
 
-Whether text must be cleaned is judged on the objects encoded again, not on the bytes that came: they are a fifth as long, because fields
-that nobody reads are gone, and judging is the dearer part.
+Whether text must be cleaned is judged on the objects encoded again, not on the bytes that came:
+they are a fifth as long, because fields that nobody reads are gone, and judging is the dearer part.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from cluster.text import clean, is_suspect
 T = TypeVar("T")
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-"""Holds a copy of the whole object, values of Secrets included: dropped from every object as it enters."""
+"""Holds a copy of the whole object, values of Secrets included: dropped from every object as it
+enters."""
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 _REPAIRS = 200
 _PATH = re.compile(r" - at `(?:key` in `)?(\$[^`]*)`")
@@ -72,7 +74,8 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class WatchEvent(msgspec.Struct, frozen=True):
-    """One line of a watch. `object` is None for ERROR (then `status` is its metav1.Status) and for what could not be kept."""
+    """One line of a watch. `object` is None for ERROR (then `status` is its metav1.Status) and for
+    what could not be kept."""
 
     type: str
     object: Object | None
@@ -83,7 +86,10 @@ class WatchEvent(msgspec.Struct, frozen=True):
         return self.object.metadata.resource_version if self.object is not None else ""
 
     def ends_initial_events(self) -> bool:
-        return self.object is not None and self.object.metadata.annotations.get(INITIAL_EVENTS_END) == "true"
+        return (
+            self.object is not None
+            and self.object.metadata.annotations.get(INITIAL_EVENTS_END) == "true"
+        )
 
 
 Known = Callable[[str, str], Object | None]
@@ -97,7 +103,9 @@ def _unknown(_namespace: str, _name: str) -> None:
 class KindDecoder:
     """Decodes lists and watches of one kind."""
 
-    def __init__(self, kind: Kind, sharing: Sharing | None = None, known: Known | None = None) -> None:
+    def __init__(
+        self, kind: Kind, sharing: Sharing | None = None, known: Known | None = None
+    ) -> None:
         self._known = known or _unknown
         self._sharing = sharing or Sharing()
         self._type = kind.type
@@ -106,7 +114,8 @@ class KindDecoder:
         self._one = msgspec.json.Decoder(kind.type)
 
     def page(self, data: bytes) -> Page:
-        """A page of a list, its objects not yet cleaned: `finish` does that. Raises ValueError when it is not a list at all."""
+        """A page of a list, its objects not yet cleaned: `finish` does that. Raises ValueError when
+        it is not a list at all."""
         faulty = 0
         try:
             page = self._page.decode(data)
@@ -116,7 +125,8 @@ class KindDecoder:
         return Page(objects, meta, faulty)
 
     def finish(self, objects: list[Object]) -> list[Object]:
-        """Clean and share what `page` gave; in slices, since a whole page would hold the loop for long."""
+        """Clean and share what `page` gave; in slices, since a whole page would hold the loop for
+        long."""
         return self._finish(objects)
 
     def lines(self, lines: Sequence[bytes]) -> tuple[list[WatchEvent], int]:
@@ -145,7 +155,10 @@ class KindDecoder:
         finished = self._finish(objects)
         if finished is not objects:
             fresh = iter(finished)
-            events = [WatchEvent(each.type, next(fresh) if each.object is not None else None, each.status) for each in events]
+            events = [
+                WatchEvent(each.type, next(fresh) if each.object is not None else None, each.status)
+                for each in events
+            ]
         return events, faulty
 
     def one(self, data: bytes) -> Object | None:
@@ -172,7 +185,11 @@ class KindDecoder:
         objects: list[Object] = []
         faulty = 0
         for part in parts:
-            found = self._fast_or_repaired(bytes(part)) if isinstance(part, msgspec.Raw) else self._named(part)
+            found = (
+                self._fast_or_repaired(bytes(part))
+                if isinstance(part, msgspec.Raw)
+                else self._named(part)
+            )
             if found is None:
                 faulty += 1
             else:
@@ -214,7 +231,9 @@ class KindDecoder:
         for each in objects:
             each.metadata.annotations.pop(LAST_APPLIED, None)
         if is_suspect(_encode(objects)):
-            objects = [self._cleaned(each) if is_suspect(_encode(each)) else each for each in objects]
+            objects = [
+                self._cleaned(each) if is_suspect(_encode(each)) else each for each in objects
+            ]
         share, known = self._sharing.share, self._known
         for each in objects:
             share(each, known(each.metadata.namespace, each.metadata.name))
@@ -229,7 +248,10 @@ def clean_tree(value: Any) -> Any:
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
-        return {clean(key) if isinstance(key, str) else key: clean_tree(item) for key, item in value.items()}
+        return {
+            clean(key) if isinstance(key, str) else key: clean_tree(item)
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [clean_tree(item) for item in value]
     return value
@@ -271,8 +293,12 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _drop(value: Any, path: str) -> bool:
-    """Remove what `path` ($.a.b[0].c) names; of a dictionary, the values that are no text. False when it is not there."""
-    steps = [match.group(1) if match.group(1) is not None else match.group(2) for match in _STEP.finditer(path)]
+    """Remove what `path` ($.a.b[0].c) names; of a dictionary, the values that are no text. False
+    when it is not there."""
+    steps = [
+        match.group(1) if match.group(1) is not None else match.group(2)
+        for match in _STEP.finditer(path)
+    ]
     parents: list[tuple[Any, Any]] = []
     current: Any = value
     key: Any = None
@@ -283,7 +309,8 @@ def _drop(value: Any, path: str) -> bool:
                 del current[name]
             if wrong:
                 return True
-            break  # the values are text where something else is wanted: the dictionary goes as a whole
+            # the values are text where something else is wanted: the dictionary goes as a whole
+            break
         key = int(step) if isinstance(current, list) and step.isdigit() else step
         try:
             following = current[key]

@@ -1,4 +1,5 @@
-"""What can go wrong between here and an answer, each as one sentence: what happened, with which object, what to try.
+"""What can go wrong between here and an answer, each as one sentence: what happened, with which
+object, what to try.
 
 Text that came from the server is cleaned before it becomes part of a message.
 """
@@ -19,7 +20,8 @@ MESSAGE_LIMIT = 600
 
 
 class ClusterError(Exception):
-    """Base of every error that this package raises on purpose. `str()` is one sentence for the screen."""
+    """Base of every error that this package raises on purpose. `str()` is one sentence for the
+    screen."""
 
 
 class KubeconfigError(ClusterError):
@@ -35,7 +37,8 @@ class Unreachable(ClusterError):
 
 
 class OutcomeUnknown(Unreachable):
-    """A change was sent and no answer came: it may have taken effect. Look before it is repeated."""
+    """A change was sent and no answer came: it may have taken effect. Look before it is
+    repeated."""
 
 
 class Refused(ClusterError):
@@ -43,9 +46,11 @@ class Refused(ClusterError):
 
 
 class ApiError(ClusterError):
-    """The server answered with an error. `status` is the HTTP code, `reason` and `detail` are metav1.Status fields, cleaned.
+    """The server answered with an error. `status` is the HTTP code, `reason` and `detail` are
+    metav1.Status fields, cleaned.
 
-    `audit_id` finds the request in the server's audit log; `retry_after` is in seconds, None when the server did not say.
+    `audit_id` finds the request in the server's audit log; `retry_after` is in seconds, None when
+    the server did not say.
     """
 
     def __init__(
@@ -117,18 +122,27 @@ _BY_STATUS: dict[int, tuple[type[ApiError], str]] = {
 }
 
 
-def from_response(status: int, headers: Mapping[str, str], body: bytes, what: str, now: datetime | None = None) -> ApiError:
-    """The error for an HTTP answer of 400 and above. `what` names the request, such as "list pods". Never raises."""
+def from_response(
+    status: int, headers: Mapping[str, str], body: bytes, what: str, now: datetime | None = None
+) -> ApiError:
+    """The error for an HTTP answer of 400 and above. `what` names the request, such as "list pods".
+    Never raises."""
     document = _status_document(body)
     detail = clean_line(str(document.get("message") or ""), MESSAGE_LIMIT)
     reason = clean_line(str(document.get("reason") or ""), 80)
     if not document:
         detail = clean_line(body[:MESSAGE_LIMIT].decode("utf-8", "replace"), MESSAGE_LIMIT)
-    kind, advice = _BY_STATUS.get(status, (ServerError if status >= 500 else ApiError, "see what is in front of the API server"))
+    kind, advice = _BY_STATUS.get(
+        status,
+        (ServerError if status >= 500 else ApiError, "see what is in front of the API server"),
+    )
     if status >= 500:
         advice = "the server is in trouble or something in front of it is; it is asked again"
     retry_after = _retry_after(headers.get("retry-after", ""), document, now or datetime.now(UTC))
-    message = f"{what}: HTTP {status}{f' {reason}' if reason else ''}{f', {detail}' if detail else ''}; {advice}"
+    message = (
+        f"{what}: HTTP {status}{f' {reason}' if reason else ''}{f', {detail}' if detail else ''}; "
+        f"{advice}"
+    )
     return kind(
         message,
         status=status,
@@ -143,7 +157,9 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, what: st
 def from_status(document: Mapping[str, Any], what: str) -> ApiError:
     """The error for a metav1.Status that came inside a watch (an ERROR event)."""
     code = document.get("code")
-    return from_response(code if isinstance(code, int) else 500, {}, msgspec.json.encode(document), what)
+    return from_response(
+        code if isinstance(code, int) else 500, {}, msgspec.json.encode(document), what
+    )
 
 
 def _status_document(body: bytes) -> dict[str, Any]:

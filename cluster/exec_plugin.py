@@ -1,7 +1,9 @@
-"""Runs exec credential plug-ins (client.authentication.k8s.io/v1 and v1beta1) without giving them the terminal.
+"""Runs exec credential plug-ins (client.authentication.k8s.io/v1 and v1beta1) without giving them
+the terminal.
 
-A plug-in gets no standard input and no controlling terminal, so that it can neither ask questions behind the screens nor write over
-them; its standard error is captured, cleaned and quoted when it fails.
+A plug-in gets no standard input and no controlling terminal, so that it can neither ask questions
+behind the screens nor write over them; its standard error is captured, cleaned and quoted when it
+fails.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1b
 
 @dataclass(frozen=True, slots=True)
 class PluginCredential:
-    """What a plug-in gave: a token, a certificate pair or both. `expires` None: valid until the server refuses it."""
+    """What a plug-in gave: a token, a certificate pair or both. `expires` None: valid until the
+    server refuses it."""
 
     token: str = field(default="", repr=False)
     certificate_pem: bytes | None = field(default=None, repr=False)
@@ -36,42 +39,63 @@ class PluginCredential:
     expires: datetime | None = None
 
 
-async def run_plugin(access: Access, plugin: ExecPlugin, limit: float = TIME_LIMIT) -> PluginCredential:
+async def run_plugin(
+    access: Access, plugin: ExecPlugin, limit: float = TIME_LIMIT
+) -> PluginCredential:
     """Run the plug-in once. Raises `CredentialError` with one sentence that names the command."""
     shown = clean_line(plugin.command, 200)
     if plugin.api_version not in VERSIONS:
         raise CredentialError(
-            f"Exec plug-in {shown} asks for {clean_line(plugin.api_version, 80) or 'no apiVersion'}, which is not supported;"
+            f"Exec plug-in {shown} asks for "
+            f"{clean_line(plugin.api_version, 80) or 'no apiVersion'}, which is not supported;"
             f" set apiVersion {VERSIONS[0]} in the kubeconfig and update the plug-in."
         )
     if plugin.interactive_mode == "Always":
         raise CredentialError(
-            f"Exec plug-in {shown} insists on a terminal (interactiveMode: Always); run `kubectl get nodes` once to log in."
+            f"Exec plug-in {shown} insists on a terminal (interactiveMode: Always); run `kubectl "
+            "get nodes` once to log in."
         )
     stdout, stderr, code = await _run(access, plugin, shown, limit)
-    said = f": {clean_line(stderr.decode('utf-8', 'replace').strip(), 400)}" if stderr.strip() else ""
+    said = (
+        f": {clean_line(stderr.decode('utf-8', 'replace').strip(), 400)}" if stderr.strip() else ""
+    )
     if code != 0:
         how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
         raise CredentialError(f"Exec plug-in {shown} {how}{said}; run it by hand or log in again.")
     return _parse(stdout, plugin, shown, said)
 
 
-async def _run(access: Access, plugin: ExecPlugin, shown: str, limit: float) -> tuple[bytes, bytes, int]:
-    environment = {**os.environ, **dict(plugin.env), "KUBERNETES_EXEC_INFO": json.dumps(_exec_info(access, plugin))}
+async def _run(
+    access: Access, plugin: ExecPlugin, shown: str, limit: float
+) -> tuple[bytes, bytes, int]:
+    environment = {
+        **os.environ,
+        **dict(plugin.env),
+        "KUBERNETES_EXEC_INFO": json.dumps(_exec_info(access, plugin)),
+    }
     command = plugin.command
     if os.sep in command and not os.path.isabs(command) and plugin.folder is not None:
         command = str(plugin.folder / command)
     try:
         process = await asyncio.create_subprocess_exec(
-            command, *plugin.args,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=environment, start_new_session=True, limit=OUTPUT_LIMIT,
-        )  # fmt: skip
+            command,
+            *plugin.args,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+            limit=OUTPUT_LIMIT,
+        )
     except FileNotFoundError as error:
-        hint = f" {plugin.install_hint}" if plugin.install_hint else " Install it or put it on PATH."
+        hint = (
+            f" {plugin.install_hint}" if plugin.install_hint else " Install it or put it on PATH."
+        )
         raise CredentialError(f"Exec plug-in {shown} is not installed.{hint}") from error
     except OSError as error:
-        raise CredentialError(f"Exec plug-in {shown} cannot be started: {error.strerror}; check its mode and path.") from error
+        raise CredentialError(
+            f"Exec plug-in {shown} cannot be started: {error.strerror}; check its mode and path."
+        ) from error
     assert process.stdout is not None
     assert process.stderr is not None
     try:
@@ -80,14 +104,16 @@ async def _run(access: Access, plugin: ExecPlugin, shown: str, limit: float) -> 
             return stdout, stderr, await process.wait()
     except TimeoutError as error:
         raise CredentialError(
-            f"Exec plug-in {shown} gave no credential within {limit:g} s; run it by hand, it may wait for a login."
+            f"Exec plug-in {shown} gave no credential within {limit:g} s; run it by hand, it may "
+            "wait for a login."
         ) from error
     finally:
         await _end(process)
 
 
 async def _read(stream: asyncio.StreamReader) -> bytes:
-    """All of a stream, of which at most OUTPUT_LIMIT bytes are kept: the plug-in never blocks on a full pipe."""
+    """All of a stream, of which at most OUTPUT_LIMIT bytes are kept: the plug-in never blocks on a
+    full pipe."""
     kept = bytearray()
     while chunk := await stream.read(65_536):
         kept += chunk[: max(0, OUTPUT_LIMIT - len(kept))]
@@ -97,7 +123,9 @@ async def _read(stream: asyncio.StreamReader) -> bytes:
 async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         try:
-            os.killpg(process.pid, signal.SIGKILL)  # its own session: helpers that it started go with it
+            os.killpg(
+                process.pid, signal.SIGKILL
+            )  # its own session: helpers that it started go with it
         except ProcessLookupError:
             pass  # ended in between
         await process.wait()
@@ -123,7 +151,9 @@ def _exec_info(access: Access, plugin: ExecPlugin) -> dict[str, Any]:
 
 def _parse(stdout: bytes, plugin: ExecPlugin, shown: str, said: str) -> PluginCredential:
     def fail(why: str) -> CredentialError:
-        return CredentialError(f"Exec plug-in {shown} {why}{said}; run it by hand and look at its output.")
+        return CredentialError(
+            f"Exec plug-in {shown} {why}{said}; run it by hand and look at its output."
+        )
 
     try:
         document = json.loads(stdout)
@@ -132,7 +162,10 @@ def _parse(stdout: bytes, plugin: ExecPlugin, shown: str, said: str) -> PluginCr
     if not isinstance(document, dict) or document.get("kind") != "ExecCredential":
         raise fail("did not print an ExecCredential")
     if document.get("apiVersion") != plugin.api_version:
-        raise fail(f"answered with apiVersion {clean_line(str(document.get('apiVersion')), 80)} instead of {plugin.api_version}")
+        raise fail(
+            f"answered with apiVersion {clean_line(str(document.get('apiVersion')), 80)} instead "
+            f"of {plugin.api_version}"
+        )
     status = document.get("status")
     if not isinstance(status, dict):
         raise fail("printed an ExecCredential without a status")
@@ -149,4 +182,9 @@ def _parse(stdout: bytes, plugin: ExecPlugin, shown: str, said: str) -> PluginCr
         except ValueError as error:
             raise fail("gave an expirationTimestamp that is not a time") from error
         expires = expires.replace(tzinfo=UTC) if expires.tzinfo is None else expires.astimezone(UTC)
-    return PluginCredential(token, str(certificate).encode() if certificate else None, str(key).encode() if key else None, expires)
+    return PluginCredential(
+        token,
+        str(certificate).encode() if certificate else None,
+        str(key).encode() if key else None,
+        expires,
+    )

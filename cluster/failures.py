@@ -20,13 +20,19 @@ def describe_failure(error: BaseException, server: str) -> str:
     if isinstance(error, ClusterError):
         return str(error)
     if isinstance(error, httpx.ConnectTimeout) or "connecttimeout" in lowered:
-        return f"no connection to {server} within the time limit; a firewall, a VPN that is down, or a frozen server"
+        return (
+            f"no connection to {server} within the time limit; a firewall, a VPN that is down, or "
+            "a frozen server"
+        )
     if isinstance(error, (httpx.ReadTimeout, TimeoutError)):
         return f"{server} took the connection but does not answer; it is overloaded or frozen"
     if isinstance(error, httpx.PoolTimeout):
         return "all connections are busy; the server answers too slowly"
     if any(isinstance(each, ConnectionRefusedError) for each in chain) or "refused" in lowered:
-        return f"{server} refuses the connection; the API server is down, or the address or port is wrong"
+        return (
+            f"{server} refuses the connection; the API server is down, or the address or port is "
+            "wrong"
+        )
     if (
         "name or service not known" in lowered
         or "getaddrinfo" in lowered
@@ -35,7 +41,10 @@ def describe_failure(error: BaseException, server: str) -> str:
     ):
         return f"the host name of {server} cannot be resolved; check DNS and the VPN"
     if "certificate" in lowered:
-        return f"the certificate of {server} is not accepted ({_certificate_reason(text)}); check the CA in the kubeconfig and the clock"
+        return (
+            f"the certificate of {server} is not accepted ({_certificate_reason(text)}); check "
+            "the CA in the kubeconfig and the clock"
+        )
     if "ssl" in lowered or "tls" in lowered:
         return f"TLS with {server} fails ({text}); something else may answer on that port"
     if "unreachable" in lowered or "no route" in lowered:

@@ -1,4 +1,5 @@
-"""How far each part of the live state can be trusted: loading, live, stale, forbidden and absent are different things."""
+"""How far each part of the live state can be trusted: loading, live, stale, forbidden and absent
+are different things."""
 
 from __future__ import annotations
 
@@ -15,20 +16,23 @@ class State(enum.StrEnum):
     """The first list is under way: what is there is a part."""
     LIVE = "live"
     STALE = "stale"
-    """Nothing was heard of this kind for longer than its watch allows; the rows are the last known."""
+    """Nothing was heard of this kind for longer than its watch allows; the rows are the last
+    known."""
     FORBIDDEN = "forbidden"
     ABSENT = "absent"
     """The server does not offer this kind."""
 
 
 class Freshness(msgspec.Struct, frozen=True):
-    """The state of one kind. `heard` is when the server last said something about it (UTC), None if it never did."""
+    """The state of one kind. `heard` is when the server last said something about it (UTC), None if
+    it never did."""
 
     kind: str
     state: State
     count: int = 0
     expected: int | None = None
-    """About how many there will be while loading (from remainingItemCount), None when the server does not say."""
+    """About how many there will be while loading (from remainingItemCount), None when the server
+    does not say."""
     heard: datetime | None = None
     reason: str = ""
     """One sentence: why it is not live, cleaned text."""

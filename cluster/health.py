@@ -1,8 +1,9 @@
 """Whether the API server answers at all, watched by a heartbeat of its own.
 
-A watch that hears nothing looks the same whether nothing happens or nothing works. So a cheap request goes out every few seconds, on a
-connection of its own, with a short time limit. Two that fail in a row, the second on a fresh connection, mean: not reachable. While that
-lasts the way is climbed hop by hop (`cluster.ladder`); when an answer comes, all watches are told.
+A watch that hears nothing looks the same whether nothing happens or nothing works. So a cheap
+request goes out every few seconds, on a connection of its own, with a short time limit. Two that
+fail in a row, the second on a fresh connection, mean: not reachable. While that lasts the way is
+climbed hop by hop (`cluster.ladder`); when an answer comes, all watches are told.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Reach(enum.StrEnum):
 
 
 class ApiHealth(msgspec.Struct, frozen=True):
-    """The last word on the API server. Times in UTC, `latency` in seconds (of the last heartbeat that was answered)."""
+    """The last word on the API server. Times in UTC, `latency` in seconds (of the last heartbeat
+    that was answered)."""
 
     reach: Reach = Reach.UNKNOWN
     since: datetime | None = None
@@ -52,7 +54,8 @@ class ApiHealth(msgspec.Struct, frozen=True):
 
 
 class Beat(msgspec.Struct, frozen=True):
-    """Seconds: between heartbeats, between those while unreachable, for one of them, between climbs of the ladder."""
+    """Seconds: between heartbeats, between those while unreachable, for one of them, between climbs
+    of the ladder."""
 
     interval: float = 3.0
     lost_interval: float = 1.5
@@ -62,7 +65,8 @@ class Beat(msgspec.Struct, frozen=True):
 
 
 class HealthMonitor:
-    """Runs the heartbeat of one API server. `on_change` is called with every new state, `on_back` when it answers again."""
+    """Runs the heartbeat of one API server. `on_change` is called with every new state, `on_back`
+    when it answers again."""
 
     def __init__(
         self,
@@ -84,7 +88,12 @@ class HealthMonitor:
         self.health = ApiHealth()
         limit = self._beat.limit
         self._own = Api(
-            api.access, limits=Limits(limit, limit, limit, limit), concurrency=2, connections=2, credentials=api.credentials, clock=clock
+            api.access,
+            limits=Limits(limit, limit, limit, limit),
+            concurrency=2,
+            connections=2,
+            credentials=api.credentials,
+            clock=clock,
         )
 
     async def run(self) -> None:
@@ -98,7 +107,8 @@ class HealthMonitor:
             await self._own.aclose()
 
     async def pause(self, seconds: float) -> None:
-        """Wait so long, or until the server is back if that is sooner; while it is away, until it is back (looking up every 30 s)."""
+        """Wait so long, or until the server is back if that is sooner; while it is away, until it
+        is back (looking up every 30 s)."""
         limit = max(seconds, 30.0) if self.health.reach is Reach.UNREACHABLE else seconds
         try:
             async with asyncio.timeout(limit):
@@ -115,7 +125,11 @@ class HealthMonitor:
                 failed = await self._once()
             if failed:
                 self._move(self._doubted() if self._recent_traffic() else Reach.UNREACHABLE, failed)
-            await asyncio.sleep(self._beat.lost_interval if self.health.reach is Reach.UNREACHABLE else self._beat.interval)
+            await asyncio.sleep(
+                self._beat.lost_interval
+                if self.health.reach is Reach.UNREACHABLE
+                else self._beat.interval
+            )
 
     async def _once(self) -> str:
         """One heartbeat: "" or why it failed."""
@@ -146,14 +160,22 @@ class HealthMonitor:
 
     def _doubted(self) -> Reach:
         """After one failure: not lost yet, unless it never answered or was lost before."""
-        return self.health.reach if self.health.reach in (Reach.UNREACHABLE, Reach.UNKNOWN) else Reach.DEGRADED
+        return (
+            self.health.reach
+            if self.health.reach in (Reach.UNREACHABLE, Reach.UNKNOWN)
+            else Reach.DEGRADED
+        )
 
     def _recent_traffic(self) -> bool:
         return time.monotonic() - self._api.last_received < self._beat.limit
 
     def _move(self, reach: Reach, reason: str) -> None:
         before = self.health
-        if reach is Reach.UNREACHABLE and before.reach is reach and (failing := first_failure(before.hops)) is not None:
+        if (
+            reach is Reach.UNREACHABLE
+            and before.reach is reach
+            and (failing := first_failure(before.hops)) is not None
+        ):
             reason = failing.sentence  # the ladder has looked closer than a heartbeat can
         if (before.reach, before.reason) == (reach, reason):
             self._on_change(self.health)
@@ -161,10 +183,14 @@ class HealthMonitor:
         since = before.since if before.reach is reach else self._clock()
         gone = reach is Reach.UNREACHABLE
         hops, hops_at = (before.hops, before.hops_at) if gone else ((), None)
-        self.health = replace(before, reach=reach, since=since, reason=reason, hops=hops, hops_at=hops_at)
+        self.health = replace(
+            before, reach=reach, since=since, reason=reason, hops=hops, hops_at=hops_at
+        )
         if gone:
             self._lost.set()
-        elif before.reach is Reach.UNREACHABLE or (reach is Reach.REACHABLE and before.reach is Reach.DEGRADED):
+        elif before.reach is Reach.UNREACHABLE or (
+            reach is Reach.REACHABLE and before.reach is Reach.DEGRADED
+        ):
             self._lost.clear()
             self.wake()
             if before.reach is Reach.UNREACHABLE:
@@ -177,7 +203,8 @@ class HealthMonitor:
         waiting.set()
 
     async def _renewals(self) -> None:
-        """Get another credential when it is time to, or after a 401; beside the heartbeat, since a plug-in may take half a minute."""
+        """Get another credential when it is time to, or after a 401; beside the heartbeat, since a
+        plug-in may take half a minute."""
         credentials = self._api.credentials
         while True:
             await self._renew.wait()
@@ -191,11 +218,19 @@ class HealthMonitor:
     async def _ladders(self) -> None:
         while True:
             await self._lost.wait()
-            hops = await ladder(self._api.access, limit=min(3.0, self._beat.limit * 1.5), clock=self._clock, api=self._api)
+            hops = await ladder(
+                self._api.access,
+                limit=min(3.0, self._beat.limit * 1.5),
+                clock=self._clock,
+                api=self._api,
+            )
             if self.health.reach is Reach.UNREACHABLE:
                 failing = first_failure(hops)
                 self.health = replace(
-                    self.health, hops=hops, hops_at=self._clock(), reason=failing.sentence if failing is not None else self.health.reason
+                    self.health,
+                    hops=hops,
+                    hops_at=self._clock(),
+                    reason=failing.sentence if failing is not None else self.health.reason,
                 )
                 self._on_change(self.health)
             await asyncio.sleep(self._beat.ladder_interval)

@@ -1,4 +1,5 @@
-"""Keeps the state of a cluster still while somebody reads it in several stages: what comes in meanwhile waits, in its order."""
+"""Keeps the state of a cluster still while somebody reads it in several stages: what comes in
+meanwhile waits, in its order."""
 
 from __future__ import annotations
 
@@ -35,8 +36,14 @@ class Hold:
     async def __aenter__(self) -> None:
         self._held = True
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """What has waited is done in slices, and what comes in between behind it. A cut does the rest at once: nothing is lost."""
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """What has waited is done in slices, and what comes in between behind it. A cut does the
+        rest at once: nothing is lost."""
         stop = time.monotonic() + SLICE
         try:
             while self._waiting:
@@ -45,7 +52,9 @@ class Hold:
                     await asyncio.sleep(0)
                     stop = time.monotonic() + SLICE
         finally:
-            self._held = False  # nothing comes in between any more, and nothing that fails may leave the state held for ever
+            # nothing comes in between any more, and nothing that fails may leave the state held for
+            # ever
+            self._held = False
             while self._waiting:
                 self._waiting.popleft()()
 

@@ -1,8 +1,12 @@
-"""Reads kubeconfig files as client-go does: several files, first wins, relative paths relative to their file.
+"""Reads kubeconfig files as client-go does: several files, first wins, relative paths relative to
+their file.
 
-The `kubernetes` package merges several files. It is imported when it is needed (it takes a few hundred milliseconds), so call
-`load_access` through `asyncio.to_thread`. One rule it gets differently from client-go is repaired here: of several
-`current-context` values the first that is not empty wins (client-go tools/clientcmd/loader.go), not the last.
+The `kubernetes` package merges several files. It is imported when it is needed (it takes a few
+hundred milliseconds), so call
+`load_access` through `asyncio.to_thread`. One rule it gets differently from client-go is repaired
+here: of several
+`current-context` values the first that is not empty wins (client-go tools/clientcmd/loader.go), not
+the last.
 """
 
 from __future__ import annotations
@@ -58,7 +62,8 @@ class _Merged(msgspec.Struct, frozen=True):
 
 
 def find_paths(environ: Mapping[str, str] = os.environ, explicit: str = "") -> tuple[Path, ...]:
-    """The files to read: the explicit one, else those of KUBECONFIG, else ~/.kube/config. They need not exist."""
+    """The files to read: the explicit one, else those of KUBECONFIG, else ~/.kube/config. They need
+    not exist."""
     text = explicit or environ.get("KUBECONFIG", "")
     if not text:
         return (Path(DEFAULT_PATH).expanduser(),)
@@ -76,9 +81,9 @@ def load_access(
 ) -> Access:
     """Read the way to the cluster. Blocking: files and a slow import.
 
-    `context` "" takes the current one. `explicit` is the value of --kubeconfig. Without any kubeconfig, inside a pod,
-    its ServiceAccount is used.
-    Raises `KubeconfigError` with one sentence.
+    `context` "" takes the current one. `explicit` is the value of --kubeconfig. Without any
+    kubeconfig, inside a pod, its ServiceAccount is used. Raises `KubeconfigError` with one
+    sentence.
     """
     paths = find_paths(environ, explicit)
     existing = [path for path in paths if path.exists()]
@@ -88,30 +93,47 @@ def load_access(
         if environ.get("KUBERNETES_SERVICE_HOST") and context in ("", IN_CLUSTER):
             return _in_cluster(environ, service_account)
         names = ", ".join(str(path) for path in paths)
-        raise KubeconfigError(f"No kubeconfig found ({names}); set KUBECONFIG or --kubeconfig, or try `stanch drill`.")
+        raise KubeconfigError(
+            f"No kubeconfig found ({names}); set KUBECONFIG or --kubeconfig, or try `stanch drill`."
+        )
     return _resolve(_merge(existing), context, environ, now or datetime.now(UTC))
 
 
-def list_contexts(explicit: str = "", environ: Mapping[str, str] = os.environ) -> tuple[Context, ...]:
+def list_contexts(
+    explicit: str = "", environ: Mapping[str, str] = os.environ
+) -> tuple[Context, ...]:
     """All contexts in file order. Blocking. Raises `KubeconfigError`."""
     merged = _merge([path for path in find_paths(environ, explicit) if path.exists()])
     return tuple(
         Context(
-            clean_line(name, 200), _text(entry.value, "cluster"), _text(entry.value, "user"), _text(entry.value, "namespace"),
+            clean_line(name, 200),
+            _text(entry.value, "cluster"),
+            _text(entry.value, "user"),
+            _text(entry.value, "namespace"),
             name == merged.current,
         )
         for name, entry in merged.contexts.items()
-    )  # fmt: skip
+    )
 
 
 def _merge(paths: Sequence[Path]) -> _Merged:
-    """One file is read as it stands; several are merged by the `kubernetes` package, whose import takes longer than all the rest."""
-    files = [path for path in paths if not _guarded(path, lambda path=path: path.stat().st_size == 0)]  # type: ignore[misc]  # bound now
-    nodes: dict[str, list[tuple[dict[str, Any], Path]]] = {"clusters": [], "contexts": [], "users": []}
+    """One file is read as it stands; several are merged by the `kubernetes` package, whose import
+    takes longer than all the rest."""
+    files = [
+        path for path in paths if not _guarded(path, lambda path=path: path.stat().st_size == 0)
+    ]  # type: ignore[misc]  # bound now
+    nodes: dict[str, list[tuple[dict[str, Any], Path]]] = {
+        "clusters": [],
+        "contexts": [],
+        "users": [],
+    }
     if len(files) == 1:
         documents = [_guarded(files[0], lambda: _read(files[0]))]
         for plural, found in nodes.items():
-            found += [(node, files[0]) for node in _guarded(files[0], lambda plural=plural: _named(documents[0], plural))]  # type: ignore[misc]  # bound
+            found += [
+                (node, files[0])
+                for node in _guarded(files[0], lambda plural=plural: _named(documents[0], plural))
+            ]  # type: ignore[misc]  # bound
     else:
         from kubernetes.config.kube_config import KubeConfigMerger
 
@@ -120,21 +142,33 @@ def _merge(paths: Sequence[Path]) -> _Merged:
             _guarded(path, lambda path=path: merger.load_config(str(path)))  # type: ignore[misc]  # bound now
         documents = list(merger.config_files.values())
         for plural, found in nodes.items():
-            found += [(node.value, Path(node.path)) for node in (merger.config.value[plural] if merger.config is not None else ())]
+            found += [
+                (node.value, Path(node.path))
+                for node in (merger.config.value[plural] if merger.config is not None else ())
+            ]
     if not documents:
-        raise KubeconfigError(f"Kubeconfig {', '.join(map(str, paths))} is empty; set KUBECONFIG or --kubeconfig.")
-    current = next((value for document in documents if (value := document.get("current-context"))), "")
+        raise KubeconfigError(
+            f"Kubeconfig {', '.join(map(str, paths))} is empty; set KUBECONFIG or --kubeconfig."
+        )
+    current = next(
+        (value for document in documents if (value := document.get("current-context"))), ""
+    )
     parts: dict[str, dict[str, _Entry]] = {"clusters": {}, "contexts": {}, "users": {}}
     for plural, entries in parts.items():
         for node, path in nodes[plural]:
             value = node.get(plural[:-1])
             # Of several entries with one name the first wins (client-go tools/clientcmd/loader.go).
-            entries.setdefault(str(node["name"]), _Entry(value if isinstance(value, dict) else {}, path.absolute().parent))
-    return _Merged(parts["clusters"], parts["contexts"], parts["users"], str(current), tuple(map(str, paths)))
+            entries.setdefault(
+                str(node["name"]),
+                _Entry(value if isinstance(value, dict) else {}, path.absolute().parent),
+            )
+    return _Merged(
+        parts["clusters"], parts["contexts"], parts["users"], str(current), tuple(map(str, paths))
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
-    document = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both loaders are the safe one
+    document = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     if not isinstance(document, dict):
         raise TypeError("not a mapping")
     return document
@@ -143,7 +177,9 @@ def _read(path: Path) -> dict[str, Any]:
 def _named(document: Mapping[str, Any], plural: str) -> list[dict[str, Any]]:
     """The entries of one of the lists; raises for what is none."""
     found = document.get(plural) or []
-    if not isinstance(found, list) or not all(isinstance(node, dict) and "name" in node for node in found):
+    if not isinstance(found, list) or not all(
+        isinstance(node, dict) and "name" in node for node in found
+    ):
         raise TypeError(f"{plural} is not a list of named entries")
     return found
 
@@ -153,14 +189,21 @@ def _guarded(path: Path, read: Callable[[], T]) -> T:
     try:
         return read()
     except OSError as error:
-        raise KubeconfigError(f"Kubeconfig {path} cannot be read: {error.strerror}; check its owner and mode.") from error
+        raise KubeconfigError(
+            f"Kubeconfig {path} cannot be read: {error.strerror}; check its owner and mode."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-        raise KubeconfigError(f"Kubeconfig {path} is not valid YAML{where}; repair it or take it out of KUBECONFIG.") from error
-    except Exception as error:  # the package has errors of its own and stumbles over files of another shape
         raise KubeconfigError(
-            f"Kubeconfig {path} does not have the shape of a kubeconfig (clusters, contexts, users);"
+            f"Kubeconfig {path} is not valid YAML{where}; repair it or take it out of KUBECONFIG."
+        ) from error
+    except (
+        Exception
+    ) as error:  # the package has errors of its own and stumbles over files of another shape
+        raise KubeconfigError(
+            f"Kubeconfig {path} does not have the shape of a kubeconfig (clusters, contexts, "
+            "users);"
             " repair it or take it out of KUBECONFIG."
         ) from error
 
@@ -169,16 +212,21 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
     name = wanted or merged.current
     known = ", ".join(clean_line(each, 80) for each in list(merged.contexts)[:12]) or "none"
     if not name:
-        raise KubeconfigError(f"The kubeconfig names no current context; choose one with --context (known: {known}).")
+        raise KubeconfigError(
+            f"The kubeconfig names no current context; choose one with --context (known: {known})."
+        )
     shown = clean_line(name, 200)
     if name not in merged.contexts:
-        raise KubeconfigError(f"Context {shown!r} is not in the kubeconfig; known contexts: {known}.")
+        raise KubeconfigError(
+            f"Context {shown!r} is not in the kubeconfig; known contexts: {known}."
+        )
     context = merged.contexts[name].value
     cluster_name, user_name = _text(context, "cluster"), _text(context, "user")
     cluster = merged.clusters.get(str(context.get("cluster") or ""))
     if cluster is None:
         raise KubeconfigError(
-            f"Context {shown!r} names cluster {cluster_name!r}, which the kubeconfig does not define; repair the kubeconfig."
+            f"Context {shown!r} names cluster {cluster_name!r}, which the kubeconfig does not "
+            "define; repair the kubeconfig."
         )
     server = str(cluster.value.get("server") or "").strip().rstrip("/")
     if "://" not in server and server:
@@ -186,11 +234,15 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
     parts = urlsplit(server)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise KubeconfigError(
-            f"Cluster {cluster_name!r} has no usable server address ({clean_line(server, 200)!r}); repair the kubeconfig."
+            f"Cluster {cluster_name!r} has no usable server address "
+            f"({clean_line(server, 200)!r}); repair the kubeconfig."
         )
     user_entry = merged.users.get(str(context.get("user") or ""))
     if user_entry is None and user_name:
-        raise KubeconfigError(f"Context {shown!r} names user {user_name!r}, which the kubeconfig does not define; repair the kubeconfig.")
+        raise KubeconfigError(
+            f"Context {shown!r} names user {user_name!r}, which the kubeconfig does not define; "
+            "repair the kubeconfig."
+        )
     ca = _data(cluster, "certificate-authority")
     insecure = bool(cluster.value.get("insecure-skip-tls-verify"))
     trust = Trust(None if insecure else ca, insecure, _text(cluster.value, "tls-server-name"))
@@ -224,7 +276,8 @@ def _user(name: str, entry: _Entry, cluster_config: Any) -> User:
         token = str(settings.get("id-token") or "") if isinstance(settings, dict) else ""
         if provider.get("name") != "oidc" or not token:
             raise KubeconfigError(
-                f"User {name!r} logs in through auth-provider {clean_line(str(provider.get('name')), 40)!r}, which kubectl dropped in 1.26;"
+                f"User {name!r} logs in through auth-provider "
+                f"{clean_line(str(provider.get('name')), 40)!r}, which kubectl dropped in 1.26;"
                 " use the provider's exec plug-in."
             )
     headers = {}
@@ -252,9 +305,13 @@ def _user(name: str, entry: _Entry, cluster_config: Any) -> User:
 def _plugin(value: dict[str, Any], user: str, folder: Path, cluster_config: Any) -> ExecPlugin:
     command = str(value.get("command") or "")
     if not command:
-        raise KubeconfigError(f"User {user!r} has an exec plug-in without a command; repair the kubeconfig.")
+        raise KubeconfigError(
+            f"User {user!r} has an exec plug-in without a command; repair the kubeconfig."
+        )
     env = tuple(
-        (str(item["name"]), str(item.get("value") or "")) for item in value.get("env") or () if isinstance(item, dict) and item.get("name")
+        (str(item["name"]), str(item.get("value") or ""))
+        for item in value.get("env") or ()
+        if isinstance(item, dict) and item.get("name")
     )
     return ExecPlugin(
         command=command,
@@ -276,7 +333,10 @@ def _in_cluster(environ: Mapping[str, str], folder: Path) -> Access:
     port = environ.get(incluster_config.SERVICE_PORT_ENV_NAME, "443")
     token, ca, namespace = folder / "token", folder / "ca.crt", folder / "namespace"
     if not token.exists():
-        raise KubeconfigError(f"No kubeconfig found and no ServiceAccount token in {folder}; set KUBECONFIG or mount a token.")
+        raise KubeconfigError(
+            f"No kubeconfig found and no ServiceAccount token in {folder}; set KUBECONFIG or "
+            "mount a token."
+        )
     return Access(
         server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
         context=IN_CLUSTER,
@@ -291,14 +351,19 @@ def _in_cluster(environ: Mapping[str, str], folder: Path) -> Access:
 def certificate_sentence(user: User, now: datetime) -> str:
     """A sentence when the client certificate has ended or ends within three days, else ""."""
     try:
-        pem = user.certificate_pem or (user.certificate_file.read_bytes() if user.certificate_file else b"")
+        pem = user.certificate_pem or (
+            user.certificate_file.read_bytes() if user.certificate_file else b""
+        )
     except OSError:
         return ""  # said when the certificate is loaded
     certificate = certificates.from_pem(pem)
     if certificate is None or certificate.not_after - now > _SOON:
         return ""
     verb = "ended" if certificate.expired(now) else "ends"
-    return f"The client certificate of user {user.name!r} {verb} on {certificate.not_after:%Y-%m-%d %H:%M} UTC; renew it."
+    return (
+        f"The client certificate of user {user.name!r} {verb} on "
+        f"{certificate.not_after:%Y-%m-%d %H:%M} UTC; renew it."
+    )
 
 
 def _text(value: Mapping[str, Any], key: str) -> str:
@@ -319,7 +384,9 @@ def _data(entry: _Entry, key: str) -> bytes | None:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise KubeconfigError(f"{key} file {path} cannot be read: {error.strerror}; check the path in the kubeconfig.") from error
+        raise KubeconfigError(
+            f"{key} file {path} cannot be read: {error.strerror}; check the path in the kubeconfig."
+        ) from error
 
 
 def _decode(text: Any, what: str) -> bytes | None:

@@ -1,10 +1,11 @@
 """Keeps one kind up to date: list once, then watch, for ever.
 
-The list comes as a stream where the server offers it (KEP-3157: `sendInitialEvents`, ended by a bookmark), else in pages. Of kinds that
-come in thousands a first page is read, for a first look and for their number, and then all of them in one answer from the server's watch
-cache; what is too many for that goes on in pages. After that a watch continues from the last resource version; 410 means listing again
-while the old rows stay in place. Everything goes to a `Sink`, whose methods do not wait, so that a cut can come at any moment without
-losing half an update.
+The list comes as a stream where the server offers it (KEP-3157: `sendInitialEvents`, ended by a
+bookmark), else in pages. Of kinds that come in thousands a first page is read, for a first look and
+for their number, and then all of them in one answer from the server's watch cache; what is too many
+for that goes on in pages. After that a watch continues from the last resource version; 410 means
+listing again while the old rows stay in place. Everything goes to a `Sink`, whose methods do not
+wait, so that a cut can come at any moment without losing half an update.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ Pause = Callable[[float], Awaitable[None]]
 class KindWatch:
     """The list and watch of one kind in one namespace ("" for all).
 
-    With `turns` it is listed once and not watched, when its turn comes: few connections are opened then, and each costs a TLS handshake.
+    With `turns` it is listed once and not watched, when its turn comes: few connections are opened
+    then, and each costs a TLS handshake.
     """
 
     def __init__(
@@ -81,7 +83,17 @@ class KindWatch:
         self._chance = chance
         self._way = way or GiveWay()
         self._decoder = KindDecoder(kind, sharing, known)
-        self._listing = Listing(api, kind, self._path, f"list {self._what}", sink, self._decoder, self._offer, self._pace, self._way)
+        self._listing = Listing(
+            api,
+            kind,
+            self._path,
+            f"list {self._what}",
+            sink,
+            self._decoder,
+            self._offer,
+            self._pace,
+            self._way,
+        )
         self._version = ""
         self._restarts = 0
         self._store_fails = False
@@ -89,14 +101,16 @@ class KindWatch:
         self._cut = False
 
     async def run(self) -> None:
-        """List and watch until cancelled. Raises nothing of what server or network do, but `Forbidden` if told to escalate it."""
+        """List and watch until cancelled. Raises nothing of what server or network do, but
+        `Forbidden` if told to escalate it."""
         failures = 0
         while True:
             try:
                 await self._attempt()
                 failures = 0
             except Expired:
-                # Rows stay; a second 410 in a row waits, so that a server that always says so is not hammered.
+                # Rows stay; a second 410 in a row waits, so that a server that always says so is
+                # not hammered.
                 self._version = ""
                 self._restarts += 1
                 failures += 1
@@ -106,16 +120,22 @@ class KindWatch:
                 self._version = ""
                 if self._escalate and isinstance(error, Forbidden):
                     raise
-                self._sink.trouble(State.FORBIDDEN if isinstance(error, Forbidden) else State.ABSENT, str(error))
+                self._sink.trouble(
+                    State.FORBIDDEN if isinstance(error, Forbidden) else State.ABSENT, str(error)
+                )
                 await self._pause(self._pace.denied)
             except TooManyRequests as error:
                 failures += 1
                 self._sink.trouble(State.STALE, str(error))
-                wait = min(error.retry_after if error.retry_after is not None else 1.0, self._pace.retry_after_cap)
+                wait = min(
+                    error.retry_after if error.retry_after is not None else 1.0,
+                    self._pace.retry_after_cap,
+                )
                 await asyncio.sleep(wait + self._chance(0, min(1.0, wait)))
             except ClusterError as error:
                 failures += 1
-                # Behind a 5xx there may be an etcd that does not answer; the cache of the server can be read without it.
+                # Behind a 5xx there may be an etcd that does not answer; the cache of the server
+                # can be read without it.
                 self._store_fails = isinstance(error, ServerError) and not self._store_fails
                 self._sink.trouble(State.STALE, str(error))
                 await self._wait(failures)
@@ -128,7 +148,8 @@ class KindWatch:
                 self._scope.reschedule(asyncio.get_running_loop().time())
 
     async def _wait(self, failures: int) -> None:
-        """Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"), never quite zero."""
+        """Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"), never quite
+        zero."""
         limit = min(self._pace.backoff_cap, self._pace.backoff * 2 ** min(failures, 10))
         await self._pause(max(0.05, self._chance(0, limit)))
 
@@ -151,7 +172,10 @@ class KindWatch:
                     await self._list()
         except TimeoutError as error:
             if not self._cut:
-                raise Unreachable(f"watch {self._what}: the server did not answer in time; the connection is opened again.") from error
+                raise Unreachable(
+                    f"watch {self._what}: the server did not answer in time; the connection is "
+                    "opened again."
+                ) from error
         finally:
             self._scope = None
 
@@ -166,14 +190,19 @@ class KindWatch:
                 self._offer.streaming = False  # the feature is off, or the server is older than it
             except _NotStreaming:
                 self._offer.doubt()
-        if self._store_fails or self._restarts >= 3:  # pages that expire faster than they can be read: all at once does not expire
+        if (
+            self._store_fails or self._restarts >= 3
+        ):  # pages that expire faster than they can be read: all at once does not expire
             self._finish_list(await self._listing.whole({"resourceVersion": "0"}))
         else:
             self._finish_list(await self._listing.pages())
 
     async def _stream(self) -> None:
         """A watch that begins with all objects; goes on as the watch."""
-        parameters = self._watch_parameters() | {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+        parameters = self._watch_parameters() | {
+            "sendInitialEvents": "true",
+            "resourceVersionMatch": "NotOlderThan",
+        }
         self._sink.listing()
         listed = False
 
@@ -219,19 +248,33 @@ class KindWatch:
             heard = True
             self._apply(events)
 
-        await self._follow(self._watch_parameters() | {"resourceVersion": self._version}, take, lambda: True)
+        await self._follow(
+            self._watch_parameters() | {"resourceVersion": self._version}, take, lambda: True
+        )
         if not heard and asyncio.get_running_loop().time() - started < 1:
-            raise Unreachable(f"watch {self._what}: the server ends watches at once; it may be shutting down.")
+            raise Unreachable(
+                f"watch {self._what}: the server ends watches at once; it may be shutting down."
+            )
 
     def _watch_parameters(self) -> dict[str, str]:
         low, high = self._pace.watch
-        parameters = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(int(self._chance(low, high)))}
+        parameters = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(int(self._chance(low, high))),
+        }
         if self._kind.field_selector:
             parameters["fieldSelector"] = self._kind.field_selector
         return parameters
 
-    async def _follow(self, parameters: dict[str, str], take: Callable[[list[WatchEvent]], None], listed: Callable[[], bool]) -> None:
-        """Pass the events of one watch to `take`. Raises `_NotStreaming` when a list does not come to its end."""
+    async def _follow(
+        self,
+        parameters: dict[str, str],
+        take: Callable[[list[WatchEvent]], None],
+        listed: Callable[[], bool],
+    ) -> None:
+        """Pass the events of one watch to `take`. Raises `_NotStreaming` when a list does not come
+        to its end."""
         loop = asyncio.get_running_loop()
         accept = PARTIAL if self._kind.metadata_only else JSON
         opened = settled = False
@@ -239,7 +282,13 @@ class KindWatch:
         try:
             async with (
                 asyncio.timeout(self._pace.answer) as guard,
-                self._api.open(self._path, parameters, accept=accept, read=self._pace.silence, what=f"watch {self._what}") as response,
+                self._api.open(
+                    self._path,
+                    parameters,
+                    accept=accept,
+                    read=self._pace.silence,
+                    what=f"watch {self._what}",
+                ) as response,
                 contextlib.aclosing(response.lines()) as groups,
             ):
                 opened = True
@@ -256,7 +305,9 @@ class KindWatch:
                     take(events)
                     if not settled:
                         settled = listed()
-                        guard.reschedule(None if settled else loop.time() + self._pace.initial_silence)
+                        guard.reschedule(
+                            None if settled else loop.time() + self._pace.initial_silence
+                        )
                     elif sum(map(len, lines)) < SMALL:
                         await asyncio.sleep(self._kind.gather)
         except TimeoutError:
@@ -264,12 +315,16 @@ class KindWatch:
                 raise
             raise _NotStreaming from None
         except Unreachable:
-            # A kind to which nothing happens gets no bookmarks either (kube-apiserver cacher.go): that is quiet, not lost. The watch is
-            # opened again, and a server that is gone does not answer that.
+            # A kind to which nothing happens gets no bookmarks either (kube-apiserver cacher.go):
+            # that is quiet, not lost. The watch is opened again, and a server that is gone does not
+            # answer that.
             if not settled or loop.time() - last < 0.9 * self._pace.silence:
                 raise
         if not listed():
-            raise Unreachable(f"list {self._what}: the stream ended before the list was complete; it is asked for again.")
+            raise Unreachable(
+                f"list {self._what}: the stream ended before the list was complete; it is asked "
+                "for again."
+            )
 
     def _apply(self, events: list[WatchEvent]) -> None:
         """Hand on what `events` amount to: of several changes to one object the last counts."""

@@ -1,6 +1,8 @@
-"""The live state of one cluster: all kinds listed and watched into one store, with their freshness and the health of the API server.
+"""The live state of one cluster: all kinds listed and watched into one store, with their freshness
+and the health of the API server.
 
-One event loop, no threads. Readers take `store` and what `drain` gives; nothing here waits for them.
+One event loop, no threads. Readers take `store` and what `drain` gives; nothing here waits for
+them.
 """
 
 from __future__ import annotations
@@ -31,16 +33,20 @@ TURNS = 5
 """Kinds that are listed at the same time when they are listed only once."""
 FIRST_START = 0.5
 HEAD_START = 0.25
-"""Seconds for which kinds of the first order, and of later ones, are awaited before the next order starts."""
+"""Seconds for which kinds of the first order, and of later ones, are awaited before the next order
+starts."""
 
 
 class LiveCluster:
     """Everything that is watched of one cluster.
 
-    `namespaces` are used for a kind when listing it cluster-wide is forbidden; without any, the context's own namespace is.
-    `changed` is set whenever there is something to drain or the health or freshness changed; the reader clears it.
+    `namespaces` are used for a kind when listing it cluster-wide is forbidden; without any, the
+    context's own namespace is.
+    `changed` is set whenever there is something to drain or the health or freshness changed; the
+    reader clears it.
     `once`: every kind is listed once and not watched, for a single answer.
-    `on_loaded` is called once, when every kind has been listed or has failed (a good moment for `gc.freeze()`).
+    `on_loaded` is called once, when every kind has been listed or has failed (a good moment for
+    `gc.freeze()`).
     """
 
     def __init__(
@@ -73,13 +79,21 @@ class LiveCluster:
         self._parts: dict[str, list[Part]] = {kind.name: [] for kind in self._kinds}
         self._watches: set[KindWatch] = set()
         self._pending: dict[tuple[str, Key], Change] = {}
-        self._settled: dict[str, asyncio.Event] = {kind.name: asyncio.Event() for kind in self._kinds}
+        self._settled: dict[str, asyncio.Event] = {
+            kind.name: asyncio.Event() for kind in self._kinds
+        }
         self._stopping = asyncio.Event()
         self.hold = Hold()
         """`async with live.hold:` the store stays as it is, for who reads it in several stages."""
         self.stirred = True
         """Whether health or freshness changed since the last `drain`."""
-        self._monitor = HealthMonitor(self.api, beat=beat, clock=clock, on_change=lambda _: self._note(()), on_back=self._reconnect)
+        self._monitor = HealthMonitor(
+            self.api,
+            beat=beat,
+            clock=clock,
+            on_change=lambda _: self._note(()),
+            on_back=self._reconnect,
+        )
 
     # -- reading
 
@@ -96,7 +110,8 @@ class LiveCluster:
         return {kind.name: self._freshness(kind) for kind in self._kinds}
 
     def drain(self) -> list[Change]:
-        """What changed since the last call: one change an object, from its state then to its state now."""
+        """What changed since the last call: one change an object, from its state then to its state
+        now."""
         pending, self._pending = self._pending, {}
         self.stirred = False
         return [change for change in pending.values() if change.old is not change.new]
@@ -126,10 +141,14 @@ class LiveCluster:
     # -- running
 
     async def run(self) -> None:
-        """Keep the state live until `stop` or cancellation. Never raises for what server or network do."""
+        """Keep the state live until `stop` or cancellation. Never raises for what server or network
+        do."""
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._monitor.run(), name="heartbeat"), group.create_task(self._start(group), name="start")]
+                tasks = [
+                    group.create_task(self._monitor.run(), name="heartbeat"),
+                    group.create_task(self._start(group), name="start"),
+                ]
                 await self._stopping.wait()
                 for task in [*tasks, *self._tasks]:
                     task.cancel()
@@ -150,10 +169,13 @@ class LiveCluster:
     _tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def _start(self, group: asyncio.TaskGroup) -> None:
-        """Start the kinds in their order: the next one when the one before is loaded, but soon in any case."""
+        """Start the kinds in their order: the next one when the one before is loaded, but soon in
+        any case."""
         for _, kinds in groupby(self._kinds, key=lambda kind: kind.order):
             batch = list(kinds)
-            self._tasks += tuple(group.create_task(self._run_kind(kind), name=kind.name) for kind in batch)
+            self._tasks += tuple(
+                group.create_task(self._run_kind(kind), name=kind.name) for kind in batch
+            )
             if self._turns is not None:
                 continue  # taken in this order
             with contextlib.suppress(TimeoutError):
@@ -176,7 +198,9 @@ class LiveCluster:
                     group.create_task(self._run_part(kind, namespace))
 
     async def _run_part(self, kind: Kind, namespace: str, escalate: bool = False) -> None:
-        part = Part(kind, namespace, self.store, self._clock, self._note, self._settled[kind.name].set)
+        part = Part(
+            kind, namespace, self.store, self._clock, self._note, self._settled[kind.name].set
+        )
         self._parts[kind.name].append(part)
         watch = KindWatch(
             self.api,
@@ -209,7 +233,11 @@ class LiveCluster:
         for change in changes:
             key = (change.kind, change.key)
             before = pending.get(key)
-            pending[key] = change if before is None else Change(change.kind, change.key, before.old, change.new)
+            pending[key] = (
+                change
+                if before is None
+                else Change(change.kind, change.key, before.old, change.new)
+            )
         self.changed.set()
 
     def _freshness(self, kind: Kind) -> Freshness:
@@ -224,19 +252,38 @@ class LiveCluster:
             state = State.FORBIDDEN
         else:
             state = next(
-                (each for each in (State.LOADING, State.WAITING, State.STALE, State.ABSENT, State.LIVE) if each in states), State.LIVE
+                (
+                    each
+                    for each in (
+                        State.LOADING,
+                        State.WAITING,
+                        State.STALE,
+                        State.ABSENT,
+                        State.LIVE,
+                    )
+                    if each in states
+                ),
+                State.LIVE,
             )
         reason = next((part.reason for part in parts if part.reason), "")
         known = [part.heard for part in parts if part.heard is not None]
         heard = min(known) if known else None
         if state is State.LIVE and not kind.poll and heard is not None and health.heard is not None:
-            # A watch pushes: while it is open and the heartbeat is answered, what is shown is what the server has.
+            # A watch pushes: while it is open and the heartbeat is answered, what is shown is what
+            # the server has.
             heard = max(heard, health.heard)
         if away and state in (State.LIVE, State.STALE):
             state, reason = State.STALE, health.reason
         elif away and state in (State.LOADING, State.WAITING):
             reason = health.reason
         elif state is State.LIVE and not kind.poll and not reason and parts[0].namespace:
-            reason = f"Only {', '.join(part.namespace for part in parts)}: listing all namespaces is forbidden."
-        expected = sum(part.expected or 0 for part in parts) if state is State.LOADING and any(part.expected for part in parts) else None
+            reason = (
+                f"Only {', '.join(part.namespace for part in parts)}: listing all namespaces is "
+                "forbidden."
+            )
+        expected = (
+            sum(part.expected or 0 for part in parts)
+            if state is State.LOADING and any(part.expected for part in parts)
+            else None
+        )
         return Freshness(kind.name, state, count, expected, heard, reason)

@@ -1,4 +1,5 @@
-"""Logs of containers: the last lines, those of the previous run, or as they are written. Cleaned and capped."""
+"""Logs of containers: the last lines, those of the previous run, or as they are written. Cleaned
+and capped."""
 
 from __future__ import annotations
 
@@ -45,9 +46,16 @@ async def read_logs(
     cap: int = CAP,
     timeout: float = 15.0,
 ) -> Logs:
-    """The last `tail` lines of one container, of its previous run with `previous`. Raises `ApiError`, `Unreachable`."""
+    """The last `tail` lines of one container, of its previous run with `previous`. Raises
+    `ApiError`, `Unreachable`."""
     parameters = _parameters(container, tail, previous, since_seconds) | {"limitBytes": str(cap)}
-    text, cut = await api.get_text(_path(namespace, pod), parameters, timeout=timeout, cap=cap, what=f"logs of {namespace}/{pod}")
+    text, cut = await api.get_text(
+        _path(namespace, pod),
+        parameters,
+        timeout=timeout,
+        cap=cap,
+        what=f"logs of {namespace}/{pod}",
+    )
     lines = text.split("\n")
     if lines and not lines[-1]:
         lines.pop()
@@ -55,11 +63,24 @@ async def read_logs(
 
 
 async def follow_logs(
-    api: Api, namespace: str, pod: str, container: str = "", *, tail: int = 10, since_seconds: int | None = None
+    api: Api,
+    namespace: str,
+    pod: str,
+    container: str = "",
+    *,
+    tail: int = 10,
+    since_seconds: int | None = None,
 ) -> AsyncGenerator[list[LogLine], None]:
-    """Lines as they come, in groups, until the container ends or the connection breaks (`Unreachable`)."""
+    """Lines as they come, in groups, until the container ends or the connection breaks
+    (`Unreachable`)."""
     parameters = _parameters(container, tail, False, since_seconds) | {"follow": "true"}
-    groups = api.stream_lines(_path(namespace, pod), parameters, accept="*/*", read=SILENCE, what=f"logs of {namespace}/{pod}")
+    groups = api.stream_lines(
+        _path(namespace, pod),
+        parameters,
+        accept="*/*",
+        read=SILENCE,
+        what=f"logs of {namespace}/{pod}",
+    )
     async with contextlib.aclosing(groups):
         async for lines in groups:
             yield [_parse(line.decode("utf-8", "replace")) for line in lines]
@@ -69,7 +90,9 @@ def _path(namespace: str, pod: str) -> str:
     return f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
 
 
-def _parameters(container: str, tail: int, previous: bool, since_seconds: int | None) -> dict[str, str]:
+def _parameters(
+    container: str, tail: int, previous: bool, since_seconds: int | None
+) -> dict[str, str]:
     parameters = {"timestamps": "true", "tailLines": str(tail)}
     if container:
         parameters["container"] = container

@@ -15,6 +15,7 @@ class Purpose(enum.StrEnum):
     ACTION = "action"
     """A change to the cluster that a human confirmed at the gate. Needs `Mode.WRITE`."""
     DEBUG_POD = "debug-pod"
-    """A probe's own pod and its owner, marked as ours and mortal: allowed in both modes. An ephemeral container stays: `Mode.WRITE`."""
+    """A probe's own pod and its owner, marked as ours and mortal: allowed in both modes. An
+    ephemeral container stays: `Mode.WRITE`."""
     REVIEW = "review"
     """A question that is asked by POST: access reviews and dry runs. Allowed in both modes."""

@@ -1,9 +1,11 @@
 """Kubernetes objects as the product reads them: typed, frozen, and only the fields that are used.
 
-The decoder decides the speed (typed msgspec Structs decode at over 1 GB/s, dictionaries at a tenth of that), so fields that nobody
-reads are not named here: they are skipped on the wire. Names are the API's own in snake case. A missing field has its zero value.
+The decoder decides the speed (typed msgspec Structs decode at over 1 GB/s, dictionaries at a tenth
+of that), so fields that nobody reads are not named here: they are skipped on the wire. Names are
+the API's own in snake case. A missing field has its zero value.
 `null` where a list or an object is expected is repaired by `cluster.decode`, never an error.
-Objects of kinds with metadata only (Secret, ConfigMap and the kinds watched just for "what changed") are `PartialObject`.
+Objects of kinds with metadata only (Secret, ConfigMap and the kinds watched just for "what
+changed") are `PartialObject`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
-"""An aware time: one without a zone is a fault of the server and is dropped by `cluster.decode`, it could not be compared."""
+"""An aware time: one without a zone is a fault of the server and is dropped by `cluster.decode`, it
+could not be compared."""
 
 
 class Ref(NamedTuple):
@@ -25,11 +28,16 @@ class Ref(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+        return (
+            f"{self.kind} {self.namespace}/{self.name}"
+            if self.namespace
+            else f"{self.kind} {self.name}"
+        )
 
 
 class Wire(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
-    """Common settings: camelCase on the wire, immutable, not tracked by the garbage collector (no cycles)."""
+    """Common settings: camelCase on the wire, immutable, not tracked by the garbage collector (no
+    cycles)."""
 
 
 class OwnerReference(Wire, frozen=True):
@@ -40,7 +48,8 @@ class OwnerReference(Wire, frozen=True):
 
 
 class ManagedFields(Wire, frozen=True):
-    """One field manager: who wrote which fields, when. `fields_v1` is the tree of `f:` keys, names only, never values."""
+    """One field manager: who wrote which fields, when. `fields_v1` is the tree of `f:` keys, names
+    only, never values."""
 
     manager: str = ""
     operation: str = ""
@@ -249,14 +258,20 @@ class Volume(Wire, frozen=True):
 class PodAffinityTerms(Wire, frozen=True):
     """Only whether rules exist is read."""
 
-    required: tuple[dict[str, Any], ...] = msgspec.field(default=(), name="requiredDuringSchedulingIgnoredDuringExecution")
-    preferred: tuple[dict[str, Any], ...] = msgspec.field(default=(), name="preferredDuringSchedulingIgnoredDuringExecution")
+    required: tuple[dict[str, Any], ...] = msgspec.field(
+        default=(), name="requiredDuringSchedulingIgnoredDuringExecution"
+    )
+    preferred: tuple[dict[str, Any], ...] = msgspec.field(
+        default=(), name="preferredDuringSchedulingIgnoredDuringExecution"
+    )
 
 
 class NodeAffinity(Wire, frozen=True):
     """Only whether a rule exists is read."""
 
-    required: dict[str, Any] | None = msgspec.field(default=None, name="requiredDuringSchedulingIgnoredDuringExecution")
+    required: dict[str, Any] | None = msgspec.field(
+        default=None, name="requiredDuringSchedulingIgnoredDuringExecution"
+    )
 
 
 class Affinity(Wire, frozen=True):
@@ -464,9 +479,11 @@ class RevisionData(Wire, frozen=True):
 
 
 class ControllerRevision(Wire, frozen=True):
-    """A revision of a DaemonSet or StatefulSet; of the template that it holds only the images are kept.
+    """A revision of a DaemonSet or StatefulSet; of the template that it holds only the images are
+    kept.
 
-    `revision` grows with every rollout; a rollback gives an older revision the highest number again.
+    `revision` grows with every rollout; a rollback gives an older revision the highest number
+    again.
     """
 
     metadata: ObjectMeta = ObjectMeta()
@@ -899,7 +916,8 @@ class Namespace(Wire, frozen=True):
 
 
 class PartialObject(Wire, frozen=True):
-    """An object of which only the metadata is read: key names are in managed_fields, values never leave the server."""
+    """An object of which only the metadata is read: key names are in managed_fields, values never
+    leave the server."""
 
     metadata: ObjectMeta = ObjectMeta()
 

@@ -11,7 +11,8 @@ class Pace(msgspec.Struct, frozen=True):
     page: int = 500
     """Objects a page."""
     first_page: int = 100
-    """Objects of the first page of a kind that comes in thousands: small, because somebody is looking at an empty screen."""
+    """Objects of the first page of a kind that comes in thousands: small, because somebody is
+    looking at an empty screen."""
     breath: float = 0.0
     """Seconds between that page and the rest, for whoever draws what it shows."""
     silence: float = 100.0

@@ -1,4 +1,5 @@
-"""One page of a list on its way: its continue token is known before the page has come in, so that the next can be asked for."""
+"""One page of a list on its way: its continue token is known before the page has come in, so that
+the next can be asked for."""
 
 from __future__ import annotations
 
@@ -18,14 +19,17 @@ _HEAD = 65_536
 class PageTask:
     """One page on its way: first its continue token, then its body."""
 
-    def __init__(self, api: Api, path: str, parameters: dict[str, str], accept: str, what: str, pace: Pace) -> None:
+    def __init__(
+        self, api: Api, path: str, parameters: dict[str, str], accept: str, what: str, pace: Pace
+    ) -> None:
         self.token: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._arguments = (api, path, parameters, accept, what, pace)
         self.body = asyncio.create_task(self._fetch())
 
     def cancel(self) -> None:
         self.body.cancel()
-        # Whoever gave up does not look at the results any more; asyncio would report them as never retrieved.
+        # Whoever gave up does not look at the results any more; asyncio would report them as never
+        # retrieved.
         self.body.add_done_callback(_swallow)
         if not self.token.done():
             self.token.cancel()
@@ -38,7 +42,9 @@ class PageTask:
         try:
             async with (
                 asyncio.timeout(pace.answer) as guard,
-                api.open(path, parameters, accept=accept, what=what, read=pace.answer, compress=True) as response,
+                api.open(
+                    path, parameters, accept=accept, what=what, read=pace.answer, compress=True
+                ) as response,
                 contextlib.aclosing(response.chunks()) as chunks,
             ):
                 async for chunk in chunks:
@@ -50,7 +56,9 @@ class PageTask:
                 self.token.set_result("")  # the page itself will tell
             return bytes(kept)
         except TimeoutError as error:
-            failure = Unreachable(f"{what}: no answer within {pace.answer:g} s; the server is slow or frozen.")
+            failure = Unreachable(
+                f"{what}: no answer within {pace.answer:g} s; the server is slow or frozen."
+            )
             self._fail(failure)
             raise failure from error
         except ClusterError as error:

@@ -12,7 +12,8 @@ from cluster.store import Change, Key, Store
 
 
 class Part:
-    """One kind in one namespace ("" for all) on its way into the store. The `Sink` of a `KindWatch`."""
+    """One kind in one namespace ("" for all) on its way into the store. The `Sink` of a
+    `KindWatch`."""
 
     def __init__(
         self,
@@ -54,7 +55,11 @@ class Part:
 
     def listed(self) -> None:
         self.heard = self._clock()
-        rows = self._store.in_namespace(self.kind.name, self.namespace) if self.namespace else self._store.rows(self.kind.name)
+        rows = (
+            self._store.in_namespace(self.kind.name, self.namespace)
+            if self.namespace
+            else self._store.rows(self.kind.name)
+        )
         gone = [key for key in rows if key not in self._seen]
         self._seen = set()
         self._complete = True
@@ -79,7 +84,9 @@ class Part:
 
     def trouble(self, state: State, reason: str) -> None:
         if state is State.STALE and not self._complete:
-            state = State.LOADING if self._seen else State.WAITING  # what is there is a part, it must not pass for the whole
+            state = (
+                State.LOADING if self._seen else State.WAITING
+            )  # what is there is a part, it must not pass for the whole
         self._be(state, reason)
         self._settled()
 

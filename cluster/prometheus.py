@@ -1,4 +1,5 @@
-"""The Prometheus text format, as the API server, kubelets, CoreDNS and kube-proxy serve it: samples, deltas and quantiles."""
+"""The Prometheus text format, as the API server, kubelets, CoreDNS and kube-proxy serve it:
+samples, deltas and quantiles."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """One sample. `key` is its label text as it stood, equal for the same series in two scrapes of one process."""
+    """One sample. `key` is its label text as it stood, equal for the same series in two scrapes of
+    one process."""
 
     name: str
     key: str
@@ -26,16 +28,23 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Read when asked for: of seven thousand samples kept from one scrape to the next, mappings took 7 MiB."""
-        return {name: clean(label.replace('\\"', '"').replace("\\\\", "\\"), 500) for name, label in _LABEL.findall(self.key)}
+        """Read when asked for: of seven thousand samples kept from one scrape to the next, mappings
+        took 7 MiB."""
+        return {
+            name: clean(label.replace('\\"', '"').replace("\\\\", "\\"), 500)
+            for name, label in _LABEL.findall(self.key)
+        }
 
 
 def samples(text: str, names: Sequence[str] = ()) -> Iterator[Sample]:
-    """Samples of the text, only of `names` when any are given (a trailing * means a prefix). Lines that are no samples are left out."""
+    """Samples of the text, only of `names` when any are given (a trailing * means a prefix). Lines
+    that are no samples are left out."""
     exact = {name for name in names if not name.endswith("*")}
     prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
     for line in _lines(text):
-        if names:  # of an API server's 40,000 lines a few hundred are wanted: the expression is not tried on the rest
+        # of an API server's 40,000 lines a few hundred are wanted: the expression is not tried on
+        # the rest
+        if names:
             name = line[: end if (end := line.find("{")) >= 0 else line.find(" ")]
             if name not in exact and not (prefixes and name.startswith(prefixes)):
                 continue
@@ -50,7 +59,8 @@ def samples(text: str, names: Sequence[str] = ()) -> Iterator[Sample]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Lines that are neither empty nor comments, one at a time: all at once they would take twice the memory of the text."""
+    """Lines that are neither empty nor comments, one at a time: all at once they would take twice
+    the memory of the text."""
     start = 0
     while start < len(text):
         end = text.find("\n", start)
@@ -61,7 +71,8 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def increases(before: Iterable[Sample], after: Iterable[Sample]) -> Iterator[Sample]:
-    """What counters grew by between two scrapes; a series that is new or went back (a restart) is left out."""
+    """What counters grew by between two scrapes; a series that is new or went back (a restart) is
+    left out."""
     earlier = {(sample.name, sample.key): sample.value for sample in before}
     for sample in after:
         start = earlier.get((sample.name, sample.key))
@@ -70,7 +81,8 @@ def increases(before: Iterable[Sample], after: Iterable[Sample]) -> Iterator[Sam
 
 
 def quantile(share: float, buckets: Iterable[Sample]) -> float | None:
-    """A quantile from histogram buckets (`le` labels, counts summed over series), as histogram_quantile of PromQL; None without data."""
+    """A quantile from histogram buckets (`le` labels, counts summed over series), as
+    histogram_quantile of PromQL; None without data."""
     totals: dict[float, float] = {}
     for bucket in buckets:
         try:

@@ -1,8 +1,9 @@
 """Lets equal parts of many objects be one object in memory.
 
-Pods of one owner repeat their labels, containers, volumes and tolerations word for word; at 10,000 pods that is half of all memory. Right
-after decoding, before anybody else sees an object, such parts are replaced by the first equal one. Objects are immutable, so sharing is
-not visible to readers.
+Pods of one owner repeat their labels, containers, volumes and tolerations word for word; at 10,000
+pods that is half of all memory. Right after decoding, before anybody else sees an object, such
+parts are replaced by the first equal one. Objects are immutable, so sharing is not visible to
+readers.
 """
 
 from __future__ import annotations
@@ -12,13 +13,35 @@ from typing import Any
 import msgspec
 from msgspec.structs import force_setattr
 
-from cluster.objects import Condition, ContainerState, ContainerStatus, LeanMeta, Object, Pod, PodSpec
+from cluster.objects import (
+    Condition,
+    ContainerState,
+    ContainerStatus,
+    LeanMeta,
+    Object,
+    Pod,
+    PodSpec,
+)
 
 LIMIT = 100_000
 """Parts remembered at most; beyond that the memory of them starts afresh."""
 _META_PARTS = ("labels", "annotations", "owner_references", "finalizers")
-_SPEC_PARTS = ("containers", "init_containers", "volumes", "tolerations", "affinity", "topology_spread_constraints", "dns_config")
-_SPEC_TEXTS = ("node_name", "service_account_name", "priority_class_name", "restart_policy", "dns_policy")
+_SPEC_PARTS = (
+    "containers",
+    "init_containers",
+    "volumes",
+    "tolerations",
+    "affinity",
+    "topology_spread_constraints",
+    "dns_config",
+)
+_SPEC_TEXTS = (
+    "node_name",
+    "service_account_name",
+    "priority_class_name",
+    "restart_policy",
+    "dns_policy",
+)
 _STATUS_TEXTS = ("phase", "reason", "message", "host_ip", "qos_class")
 _REUSED_META = (
     "namespace",
@@ -32,7 +55,15 @@ _REUSED_META = (
     "managed_fields",
 )
 _REUSED = ("spec", "status", "involved_object", "source")
-_REUSED_STATUS = (*_STATUS_TEXTS, "pod_ip", "pod_ips", "start_time", "conditions", "container_statuses", "init_container_statuses")
+_REUSED_STATUS = (
+    *_STATUS_TEXTS,
+    "pod_ip",
+    "pod_ips",
+    "start_time",
+    "conditions",
+    "container_statuses",
+    "init_container_statuses",
+)
 _STATUS_NAMES = ("name", "image", "image_id")
 _NOTHING = ContainerState()
 _encode = msgspec.json.Encoder().encode
@@ -45,13 +76,14 @@ class Sharing:
         self._texts: dict[str, str] = {}
         self._parts: dict[tuple[str, bytes], Any] = {}
         self._last: Pod | None = None
-        """The pod before. Lists come in the order of names, so the pods of one controller follow each other, and to compare is cheaper than
-        to look up."""
+        """The pod before. Lists come in the order of names, so the pods of one controller follow
+        each other, and to compare is cheaper than to look up."""
 
     def share(self, value: Object, old: Object | None = None) -> None:
         """Replace what `value` has in common with earlier ones. Only right after decoding.
 
-        `old` is the same object as it was known: an update changes little, and comparing is cheaper than looking every part up.
+        `old` is the same object as it was known: an update changes little, and comparing is cheaper
+        than looking every part up.
         """
         if old is not None:
             self._reuse(value, old)
@@ -104,7 +136,13 @@ class Sharing:
         self._alike(pod.status, other.status, (), _STATUS_TEXTS)
         self._containers(pod.status.init_container_statuses)
 
-    def _alike(self, owner: msgspec.Struct, other: msgspec.Struct, parts: tuple[str, ...], texts: tuple[str, ...]) -> None:
+    def _alike(
+        self,
+        owner: msgspec.Struct,
+        other: msgspec.Struct,
+        parts: tuple[str, ...],
+        texts: tuple[str, ...],
+    ) -> None:
         """Take what is equal in `other`, which was shared before, and look the rest up."""
         for name in parts:
             value = getattr(owner, name)
@@ -129,7 +167,8 @@ class Sharing:
                 self._part(spec, part)
 
     def _conditions(self, conditions: tuple[Condition, ...]) -> None:
-        """Written out: five conditions of 10,000 pods are most of all texts, and a general loop costs twice as much."""
+        """Written out: five conditions of 10,000 pods are most of all texts, and a general loop
+        costs twice as much."""
         share = self._texts.setdefault
         for condition in conditions:
             type_, status, reason = condition.type, condition.status, condition.reason

@@ -16,7 +16,8 @@ class Sink(Protocol):
         """A list begins: what follows is the whole, until `listed`."""
 
     def objects(self, objects: list[Object], remaining: int | None) -> None:
-        """A part of the list; `remaining` objects are still to come, None when that is not known."""
+        """A part of the list; `remaining` objects are still to come, None when that is not
+        known."""
 
     def listed(self) -> None:
         """The list is complete: what it did not name is gone."""

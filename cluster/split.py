@@ -1,8 +1,11 @@
-"""Splits the JSON of a whole list into groups of objects while it comes in, so that a list of any length needs the memory of one group.
+"""Splits the JSON of a whole list into groups of objects while it comes in, so that a list of any
+length needs the memory of one group.
 
-`resourceVersion`-bound lists without a limit come from the watch cache of the API server: 10,000 pods cost it 0.4 s of CPU, the same in 20
-pages from etcd 1.8 s (Kubernetes 1.34, measured). The price is one long answer. Objects meet at `},{"metadata":` or the like, which may
-also stand inside of an object; a group that was cut there is not balanced, hence no JSON, and goes on to the next place.
+`resourceVersion`-bound lists without a limit come from the watch cache of the API server: 10,000
+pods cost it 0.4 s of CPU, the same in 20 pages from etcd 1.8 s (Kubernetes 1.34, measured). The
+price is one long answer. Objects meet at `},{"metadata":` or the like, which may also stand inside
+of an object; a group that was cut there is not balanced, hence no JSON, and goes on to the next
+place.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ _HEAD = 1 << 16
 
 
 class ListSplitter:
-    """Feed it the body in parts. Whatever is not as a Go server writes it is decoded as a whole at the end."""
+    """Feed it the body in parts. Whatever is not as a Go server writes it is decoded as a whole at
+    the end."""
 
     def __init__(self, decoder: KindDecoder, group: int = GROUP) -> None:
         self.meta = ListMeta()
@@ -29,7 +33,8 @@ class ListSplitter:
         self._group = group
         self._buffer = bytearray()
         self._between: bytes | None = None
-        """What stands between two objects; None until the first object has been seen, b"" when there is no telling."""
+        """What stands between two objects; None until the first object has been seen, b"" when
+        there is no telling."""
         self._begun = False
         self._wanted = group
 

@@ -1,7 +1,8 @@
 """Rows of every watched kind, with the indexes that triage and the screens read.
 
-One writer (the event loop); readers on the same loop. Every change is returned as a `Change`, so that everything derived from the
-store can be kept up to date at the cost of what changed, not of the cluster.
+One writer (the event loop); readers on the same loop. Every change is returned as a `Change`, so
+that everything derived from the store can be kept up to date at the cost of what changed, not of
+the cluster.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Store:
     # -- reading
 
     def rows(self, kind: str) -> Mapping[Key, Any]:
-        """All objects of a kind by (namespace, name); a live view, empty when the kind is unknown."""
+        """All objects of a kind by (namespace, name); a live view, empty when the kind is
+        unknown."""
         return MappingProxyType(self._rows.get(kind, {}))
 
     def all(self, kind: str, type_: type[T]) -> Iterator[T]:
@@ -72,8 +74,11 @@ class Store:
 
     # -- writing
 
-    def apply(self, kind: str, upserts: Iterable[Object] = (), deletes: Iterable[Key] = ()) -> list[Change]:
-        """Add or replace `upserts`, drop `deletes`; return what really changed (same resourceVersion: nothing)."""
+    def apply(
+        self, kind: str, upserts: Iterable[Object] = (), deletes: Iterable[Key] = ()
+    ) -> list[Change]:
+        """Add or replace `upserts`, drop `deletes`; return what really changed (same
+        resourceVersion: nothing)."""
         rows = self._rows.setdefault(kind, {})
         changes: list[Change] = []
         for new in upserts:
@@ -100,7 +105,8 @@ class Store:
         return changes
 
     def replace(self, kind: str, objects: Iterable[Object]) -> list[Change]:
-        """Make `objects` the whole of a kind, as after a list; return the differences to what was known before."""
+        """Make `objects` the whole of a kind, as after a list; return the differences to what was
+        known before."""
         fresh = list(objects)
         keys = {(o.metadata.namespace, o.metadata.name) for o in fresh}
         gone = [key for key in self._rows.get(kind, {}) if key not in keys]

@@ -1,4 +1,5 @@
-"""The wire: HTTP/1.1 GET requests to one API server, each with its own time limits, counted, bounded and with errors as sentences.
+"""The wire: HTTP/1.1 GET requests to one API server, each with its own time limits, counted,
+bounded and with errors as sentences.
 
 `Api` can only read. What changes anything is in `cluster.write`, which alone uses `send`.
 """
@@ -29,7 +30,8 @@ from cluster.version import VERSION
 JSON = "application/json"
 PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 PARTIAL_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-"""Metadata only, with nothing else accepted: a server that cannot answers 406 and sends no values."""
+"""Metadata only, with nothing else accepted: a server that cannot answers 406 and sends no
+values."""
 Params = Mapping[str, str | int | list[str]]
 
 BODY_LIMIT = 64 << 20
@@ -39,7 +41,8 @@ PIECE = 1 << 16
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Seconds for the parts of one request: connecting (TCP and TLS), silence while reading, writing, waiting for a free connection."""
+    """Seconds for the parts of one request: connecting (TCP and TLS), silence while reading,
+    writing, waiting for a free connection."""
 
     connect: float = 4.0
     read: float = 15.0
@@ -47,14 +50,21 @@ class Limits(msgspec.Struct, frozen=True):
     pool: float = 10.0
 
     def timeout(self, read: float | None = None) -> httpx.Timeout:
-        # Shorter than the bound around the whole call: httpcore leaves the socket of a TLS handshake open when it is cancelled from
-        # outside, and closes it when its own limit has passed.
+        # Shorter than the bound around the whole call: httpcore leaves the socket of a TLS
+        # handshake open when it is cancelled from outside, and closes it when its own limit has
+        # passed.
         connect = self.connect if read is None else min(self.connect, read * 0.9)
-        return httpx.Timeout(connect=connect, read=self.read if read is None else read, write=self.write, pool=self.pool)
+        return httpx.Timeout(
+            connect=connect,
+            read=self.read if read is None else read,
+            write=self.write,
+            pool=self.pool,
+        )
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """What this program has asked of the server: requests in the last minute, requests and bytes since the start."""
+    """What this program has asked of the server: requests in the last minute, requests and bytes
+    since the start."""
 
     last_minute: int
     total: int
@@ -74,10 +84,13 @@ class Response:
         return clean_line(self._response.headers.get("audit-id", ""), 80)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The body, decoded from its transfer and content encoding. Raises `Unreachable` when it breaks off."""
+        """The body, decoded from its transfer and content encoding. Raises `Unreachable` when it
+        breaks off."""
         try:
             encoded = "content-encoding" in self._response.headers
-            async for chunk in self._response.aiter_bytes() if encoded else self._response.aiter_raw():
+            async for chunk in (
+                self._response.aiter_bytes() if encoded else self._response.aiter_raw()
+            ):
                 self._api.count_bytes(len(chunk))
                 yield chunk
         except (httpx.HTTPError, OSError, httpx.StreamError) as error:
@@ -86,8 +99,8 @@ class Response:
     async def lines(self) -> AsyncGenerator[list[bytes], None]:
         """Complete lines, in the groups in which they arrive.
 
-        Split on `\\n` alone: Go does not escape U+0085 and its like, which `str.splitlines` would split at. A last line without its end
-        is dropped: it is a half one.
+        Split on `\\n` alone: Go does not escape U+0085 and its like, which `str.splitlines` would
+        split at. A last line without its end is dropped: it is a half one.
         """
         parts: list[bytes] = []
         async with contextlib.aclosing(self.chunks()) as chunks:
@@ -114,8 +127,9 @@ class Response:
 class Api:
     """One API server, for reading.
 
-    `concurrency` bounds requests that wait for an answer; open watches do not count. `clock_offset` is the server's clock minus ours
-    (seconds, None until the server said), from the Date header, true to about a second.
+    `concurrency` bounds requests that wait for an answer; open watches do not count. `clock_offset`
+    is the server's clock minus ours (seconds, None until the server said), from the Date header,
+    true to about a second.
     """
 
     def __init__(
@@ -155,20 +169,35 @@ class Api:
         cap: int = BODY_LIMIT,
         what: str = "",
     ) -> bytes:
-        """The body of a GET. `timeout` bounds the whole call in seconds. Raises `ApiError`, `Unreachable`, `CredentialError`."""
+        """The body of a GET. `timeout` bounds the whole call in seconds. Raises `ApiError`,
+        `Unreachable`, `CredentialError`."""
         what = what or f"GET {path}"
         limit = timeout or self.limits.connect + self.limits.read * 4
         try:
-            async with asyncio.timeout(limit), self.open(path, params, accept=accept, what=what, read=timeout) as response:
+            async with (
+                asyncio.timeout(limit),
+                self.open(path, params, accept=accept, what=what, read=timeout) as response,
+            ):
                 body, more = await response.read(cap)
         except TimeoutError as error:
-            raise Unreachable(f"{what}: no complete answer from {self.access.server} within {limit:g} s; it is slow or frozen.") from error
+            raise Unreachable(
+                f"{what}: no complete answer from {self.access.server} within {limit:g} s; it is "
+                "slow or frozen."
+            ) from error
         if more:
-            raise ServerError(f"{what}: the answer is larger than {cap:,} bytes; ask for less.", status=200)
+            raise ServerError(
+                f"{what}: the answer is larger than {cap:,} bytes; ask for less.", status=200
+            )
         return body
 
     async def get_json(
-        self, path: str, params: Params | None = None, *, timeout: float | None = None, accept: str = JSON, what: str = ""
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        timeout: float | None = None,
+        accept: str = JSON,
+        what: str = "",
     ) -> Any:
         """The decoded JSON of a GET, every string in it cleaned."""
         body = await self.get_bytes(path, params, timeout=timeout, accept=accept, what=what)
@@ -176,13 +205,21 @@ class Api:
             return clean_tree(msgspec.json.decode(body))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ServerError(
-                f"{what or path}: the answer is not JSON; something in front of the API server answers.", status=200
+                f"{what or path}: the answer is not JSON; something in front of the API server "
+                "answers.",
+                status=200,
             ) from error
 
     async def get_text(
-        self, path: str, params: Params | None = None, *, timeout: float | None = None, cap: int = 1 << 20, what: str = "",
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        timeout: float | None = None,
+        cap: int = 1 << 20,
+        what: str = "",
         last: bool = False,
-    ) -> tuple[str, bool]:  # fmt: skip
+    ) -> tuple[str, bool]:
         """(cleaned text of at most `cap` bytes, whether it was cut).
 
         `last`: the connection is closed after it, so that a balancer chooses anew.
@@ -190,16 +227,31 @@ class Api:
         what = what or f"GET {path}"
         limit = timeout or self.limits.connect + self.limits.read * 4
         try:
-            async with asyncio.timeout(limit), self.open(path, params, accept="*/*", what=what, read=timeout, last=last) as response:
+            async with (
+                asyncio.timeout(limit),
+                self.open(
+                    path, params, accept="*/*", what=what, read=timeout, last=last
+                ) as response,
+            ):
                 body, more = await response.read(cap)
         except TimeoutError as error:
-            raise Unreachable(f"{what}: no complete answer from {self.access.server} within {limit:g} s; it is slow or frozen.") from error
+            raise Unreachable(
+                f"{what}: no complete answer from {self.access.server} within {limit:g} s; it is "
+                "slow or frozen."
+            ) from error
         return await _cleaned(body.decode("utf-8", "replace"), cap), more
 
     async def stream_lines(
-        self, path: str, params: Params | None = None, *, accept: str = JSON, read: float | None = None, what: str = ""
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        accept: str = JSON,
+        read: float | None = None,
+        what: str = "",
     ) -> AsyncGenerator[list[bytes], None]:
-        """Complete lines, in the groups in which they arrive; `read` is the longest silence in seconds."""
+        """Complete lines, in the groups in which they arrive; `read` is the longest silence in
+        seconds."""
         async with (
             self.open(path, params, accept=accept, read=read, what=what) as response,
             contextlib.aclosing(response.lines()) as groups,
@@ -219,35 +271,51 @@ class Api:
         compress: bool = False,
         last: bool = False,
     ) -> AsyncIterator[Response]:
-        """A GET whose body is read by the caller; `last`: the connection is closed after it. Raises `ApiError` for 400 and above."""
+        """A GET whose body is read by the caller; `last`: the connection is closed after it. Raises
+        `ApiError` for 400 and above."""
         headers = {"Accept": accept, "Accept-Encoding": "gzip" if compress else "identity"}
         if last:
             headers["Connection"] = "close"
-        async with self._exchange("GET", path, params, headers, None, read, what or f"GET {path}") as response:
+        async with self._exchange(
+            "GET", path, params, headers, None, read, what or f"GET {path}"
+        ) as response:
             yield Response(self, response, what or f"GET {path}")
 
-    async def ping(self, path: str, params: Params, limit: float) -> tuple[int, dict[str, str], bytes]:
-        """(status, headers with lower-case names, up to 64 KiB of body) of a GET within `limit` seconds, whatever the status.
+    async def ping(
+        self, path: str, params: Params, limit: float
+    ) -> tuple[int, dict[str, str], bytes]:
+        """(status, headers with lower-case names, up to 64 KiB of body) of a GET within `limit`
+        seconds, whatever the status.
 
-        Uses the credential that is loaded, none when none is: whether a server can be reached does not wait for a login.
-        Raises `Unreachable`.
+        Uses the credential that is loaded, none when none is: whether a server can be reached does
+        not wait for a login. Raises `Unreachable`.
         """
         what = f"GET {path}"
         credential = self.credentials.loaded()
         try:
             async with asyncio.timeout(limit):
-                response = await self._request(credential, "GET", path, params, {"Accept": "*/*"}, None, limit, what)
+                response = await self._request(
+                    credential, "GET", path, params, {"Accept": "*/*"}, None, limit, what
+                )
                 try:
                     body = await self._error_body(response)
                 finally:
                     await response.aclose()
         except TimeoutError as error:
-            raise Unreachable(f"{what}: {self.access.server} does not answer within {limit:g} s; it is overloaded or frozen.") from error
+            raise Unreachable(
+                f"{what}: {self.access.server} does not answer within {limit:g} s; it is "
+                "overloaded or frozen."
+            ) from error
         self._note_date(response)
-        return response.status_code, {name.lower(): value for name, value in response.headers.items()}, body
+        return (
+            response.status_code,
+            {name.lower(): value for name, value in response.headers.items()},
+            body,
+        )
 
     async def drop_connections(self) -> None:
-        """Close all connections: the next request opens a fresh one. Not for an `Api` with open watches."""
+        """Close all connections: the next request opens a fresh one. Not for an `Api` with open
+        watches."""
         await self.aclose()
 
     # -- state
@@ -306,12 +374,20 @@ class Api:
     ) -> httpx.Response:
         for attempt in (1, 2):
             credential = await self.credentials.current()
-            response = await self._request(credential, method, path, params, headers, content, read, what)
+            response = await self._request(
+                credential, method, path, params, headers, content, read, what
+            )
             self._note_date(response)
             if response.status_code < 400:
                 return response
             try:
-                error = from_response(response.status_code, response.headers, await self._error_body(response), what, self._clock())
+                error = from_response(
+                    response.status_code,
+                    response.headers,
+                    await self._error_body(response),
+                    what,
+                    self._clock(),
+                )
             finally:
                 await response.aclose()
             if not isinstance(error, Unauthorized):
@@ -340,9 +416,14 @@ class Api:
         if self.access.trust.server_name:
             extensions["sni_hostname"] = self.access.trust.server_name
         request = client.build_request(
-            method, self.access.server + path, params=dict(params) if params else None, content=content,
-            headers=[*credential.headers, *headers.items()], timeout=self.limits.timeout(read), extensions=extensions or None,
-        )  # fmt: skip
+            method,
+            self.access.server + path,
+            params=dict(params) if params else None,
+            content=content,
+            headers=[*credential.headers, *headers.items()],
+            timeout=self.limits.timeout(read),
+            extensions=extensions or None,
+        )
         async with self._slots:
             self._total += 1
             self._recent.append(time.monotonic())
@@ -367,20 +448,36 @@ class Api:
         return bytes(kept)
 
     def _client(self, credential: Credential) -> httpx.AsyncClient:
-        """One connection pool for each client certificate; with a new one, running streams keep theirs."""
+        """One connection pool for each client certificate; with a new one, running streams keep
+        theirs."""
         client = self._clients.get(credential.identity)
         if client is None:
             proxy = self.access.proxy or None
             if proxy and proxy.startswith("socks"):
                 raise KubeconfigError(
-                    f"Proxy {clean_line(proxy, 200)} is a SOCKS proxy, which is not supported; use an HTTP proxy or a port forward."
+                    f"Proxy {clean_line(proxy, 200)} is a SOCKS proxy, which is not supported; "
+                    "use an HTTP proxy or a port forward."
                 )
-            context = client_context(self.access.trust, credential.certificate_pem, credential.key_pem, self.access.user.name)
+            context = client_context(
+                self.access.trust,
+                credential.certificate_pem,
+                credential.key_pem,
+                self.access.user.name,
+            )
             client = httpx.AsyncClient(
-                verify=context, proxy=proxy, trust_env=False, http1=True, http2=False, follow_redirects=False,
-                limits=httpx.Limits(max_connections=self._connections, max_keepalive_connections=16, keepalive_expiry=30),
+                verify=context,
+                proxy=proxy,
+                trust_env=False,
+                http1=True,
+                http2=False,
+                follow_redirects=False,
+                limits=httpx.Limits(
+                    max_connections=self._connections,
+                    max_keepalive_connections=16,
+                    keepalive_expiry=30,
+                ),
                 headers={"User-Agent": f"stanch/{VERSION}"},
-            )  # fmt: skip
+            )
             self._clients[credential.identity] = client
         return client
 
@@ -392,7 +489,8 @@ class Api:
 
 
 async def _cleaned(text: str, cap: int) -> str:
-    """As `clean`, which is seldom needed; that is found out part by part: a page of metrics has three million characters."""
+    """As `clean`, which is seldom needed; that is found out part by part: a page of metrics has
+    three million characters."""
     for start in range(0, len(text), PIECE):
         if not is_clean(text, start, start + PIECE):
             return clean(text, cap)
@@ -401,9 +499,17 @@ async def _cleaned(text: str, cap: int) -> str:
 
 
 async def send(
-    api: Api, method: str, path: str, params: Params, content: bytes, content_type: str, timeout: float, what: str
+    api: Api,
+    method: str,
+    path: str,
+    params: Params,
+    content: bytes,
+    content_type: str,
+    timeout: float,
+    what: str,
 ) -> tuple[int, bytes]:
-    """Any request, also one that changes something. For `cluster.write` alone, which decides whether it may be sent.
+    """Any request, also one that changes something. For `cluster.write` alone, which decides
+    whether it may be sent.
 
     Never repeated by itself except after a 401, which the server answers before it acts.
     """
@@ -411,10 +517,16 @@ async def send(
     if content:
         headers["Content-Type"] = content_type
     try:
-        async with asyncio.timeout(timeout), api._exchange(method, path, params, headers, content or None, timeout, what) as response:
+        async with (
+            asyncio.timeout(timeout),
+            api._exchange(
+                method, path, params, headers, content or None, timeout, what
+            ) as response,
+        ):
             body, _ = await Response(api, response, what).read()
             return response.status_code, body
     except TimeoutError as error:
         raise Unreachable(
-            f"{what}: no answer within {timeout:g} s; whether it took effect is not known, look before you repeat it."
+            f"{what}: no answer within {timeout:g} s; whether it took effect is not known, look "
+            "before you repeat it."
         ) from error

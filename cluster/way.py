@@ -1,6 +1,7 @@
 """Who reads and counts gives way to who waits for an answer to a key.
 
-A key goes through half a dozen tasks of the loop before it is drawn, and would wait for a part of everybody's work at each of them.
+A key goes through half a dozen tasks of the loop before it is drawn, and would wait for a part of
+everybody's work at each of them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import math
 import time
 
 MOMENT = 0.012
-"""Seconds that a key is given: what it takes to draw it, twice over. In between as long belongs to the others, however many keys come."""
+"""Seconds that a key is given: what it takes to draw it, twice over. In between as long belongs to
+the others, however many keys come."""
 
 
 class GiveWay:

@@ -1,4 +1,5 @@
-"""The ground that the stand-ins for Kubernetes' own programs share: the store, the clock, tasks, and how they record events."""
+"""The ground that the stand-ins for Kubernetes' own programs share: the store, the clock, tasks,
+and how they record events."""
 
 from __future__ import annotations
 
@@ -19,9 +20,18 @@ _LOG = logging.getLogger("drills")
 
 
 class Backstage:
-    """`world` gives addresses and whether images can be pulled; `speed` shortens delays; `now` returns an aware datetime."""
+    """`world` gives addresses and whether images can be pulled; `speed` shortens delays; `now`
+    returns an aware datetime."""
 
-    def __init__(self, store: Store, kinds: KindTable, world: World, now: Callable[[], datetime], random: Random, speed: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        kinds: KindTable,
+        world: World,
+        now: Callable[[], datetime],
+        random: Random,
+        speed: float,
+    ) -> None:
         self.store, self.kinds, self.world, self.now, self.random = store, kinds, world, now, random
         self._speed = max(speed, 0.001)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -46,7 +56,9 @@ class Backstage:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.error("a stand-in of the embedded cluster failed: %s: %s", type(error).__name__, error)
+            _LOG.error(
+                "a stand-in of the embedded cluster failed: %s: %s", type(error).__name__, error
+            )
 
     async def wait(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self._speed)
@@ -62,13 +74,27 @@ class Backstage:
         return found
 
     def node_works(self, name: str) -> bool:
-        """Whether a kubelet runs there: the node is Ready and has addresses for pods (one that a client wrote has none)."""
+        """Whether a kubelet runs there: the node is Ready and has addresses for pods (one that a
+        client wrote has none)."""
         entry = self.store.find(self.kind("v1", "Node"), "", name)
         ready = condition(entry.obj, "Ready") if entry else None
-        return entry is not None and bool(dig(entry.obj, "spec", "podCIDR")) and ready is not None and ready["status"] == "True"
+        return (
+            entry is not None
+            and bool(dig(entry.obj, "spec", "podCIDR"))
+            and ready is not None
+            and ready["status"] == "True"
+        )
 
     def record(
-        self, obj: Obj, reason: str, message: str, *, warning: bool = False, component: str = "", container: str = "", count: int = 1
+        self,
+        obj: Obj,
+        reason: str,
+        message: str,
+        *,
+        warning: bool = False,
+        component: str = "",
+        container: str = "",
+        count: int = 1,
     ) -> None:
         """An event about an object, stamped now."""
         scratch = World(now=self.now(), seed=self.random.getrandbits(30))

@@ -24,7 +24,8 @@ def load(id_or_path: str) -> Scenario:
 
 
 def describe() -> list[dict[str, str]]:
-    """Rows for `stanch drill --list`: id, title, story (file), description. The title tells no answer away."""
+    """Rows for `stanch drill --list`: id, title, story (file), description. The title tells no
+    answer away."""
     rows = []
     for name in ids():
         scenario = load(name)

@@ -1,7 +1,7 @@
 """Whether a connection from one pod to an address works on the embedded cluster, and how it fails.
 
-Order: the scenario's `exec.connect` rules, then NetworkPolicies (a denied connection is rejected by the destination's
-node with ICMP 3/3, as kube-router does), then whether anything listens.
+Order: the scenario's `exec.connect` rules, then NetworkPolicies (a denied connection is rejected by
+the destination's node with ICMP 3/3, as kube-router does), then whether anything listens.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Of = Callable[[str], Iterable[Obj]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """said: open, refused, noroute, netunreach, timeout or noname. icmp is `3/3` with `sender` when an ICMP error came;
-    empty for a RST. ms is the time that the connect took."""
+    """said: open, refused, noroute, netunreach, timeout or noname. icmp is `3/3` with `sender` when
+    an ICMP error came; empty for a RST. ms is the time that the connect took."""
 
     said: str
     ms: int = 1
@@ -63,7 +63,14 @@ class Network:
         if service is not None:
             return self._to_service(source, service, host, port, attempt)
         target = next(
-            (p for p in self._of("Pod") if dig(p, "status", "podIP") == host and not p["spec"].get("hostNetwork") and _alive(p)), None
+            (
+                p
+                for p in self._of("Pod")
+                if dig(p, "status", "podIP") == host
+                and not p["spec"].get("hostNetwork")
+                and _alive(p)
+            ),
+            None,
         )
         ruled = self._ruled(source, target, host, port, attempt)
         if ruled is not None:
@@ -79,13 +86,21 @@ class Network:
         return 0
 
     def _names_fit(self, rule: dict[str, Any], source: Obj, name: str, attempt: int) -> bool:
-        if not _selected(rule.get("from"), source, self.zone) or not _glob_host(name, rule.get("name", "*")):
+        if not _selected(rule.get("from"), source, self.zone) or not _glob_host(
+            name, rule.get("name", "*")
+        ):
             return False
         share = float(rule.get("share", 1.0))
-        return share >= 1.0 or stable_fraction("name", source["metadata"]["name"], name, attempt) < share
+        return (
+            share >= 1.0
+            or stable_fraction("name", source["metadata"]["name"], name, attempt) < share
+        )
 
-    def look_up(self, source: Obj, server: str, name: str, attempt: int, limit: int) -> tuple[str, int]:
-        """(what a look-up at one server says, milliseconds); server "-" is the one that the pod is configured for."""
+    def look_up(
+        self, source: Obj, server: str, name: str, attempt: int, limit: int
+    ) -> tuple[str, int]:
+        """(what a look-up at one server says, milliseconds); server "-" is the one that the pod is
+        configured for."""
         if server != "-":
             reached = self.connect(source, server, 53, attempt)
             if reached.said != "open":
@@ -120,7 +135,11 @@ class Network:
                     return address
                 pods = self.backends(service)
                 return str(pods[0]["status"]["podIP"]) if pods else Outcome("noname", 5)
-        return "203.0.113.80" if len(labels) >= 2 and labels[-1] in {"com", "org", "net", "io"} else Outcome("noname", 5)
+        return (
+            "203.0.113.80"
+            if len(labels) >= 2 and labels[-1] in {"com", "org", "net", "io"}
+            else Outcome("noname", 5)
+        )
 
     def zone(self, node: str) -> str:
         found = next((n for n in self._of("Node") if n["metadata"]["name"] == node), None)
@@ -146,8 +165,12 @@ class Network:
         wanted = next((p for p in service["spec"].get("ports") or [] if p["port"] == port), None)
         backends = self.backends(service)
         if wanted is None or not backends:
-            return Outcome("refused", 1010, "3/3", self._node_ip(source["spec"].get("nodeName", "")), 1)
-        choice = backends[int(stable_fraction("lb", source["metadata"]["name"], host, attempt) * len(backends))]
+            return Outcome(
+                "refused", 1010, "3/3", self._node_ip(source["spec"].get("nodeName", "")), 1
+            )
+        choice = backends[
+            int(stable_fraction("lb", source["metadata"]["name"], host, attempt) * len(backends))
+        ]
         target = self.target_port(choice, wanted)
         ruled = self._ruled(source, choice, str(choice["status"]["podIP"]), target, attempt)
         return ruled or self._to_pod(source, choice, target)
@@ -158,19 +181,39 @@ class Network:
         target = port.get("targetPort") or port["port"]
         if isinstance(target, str):
             declared = [p for c in pod["spec"]["containers"] for p in c.get("ports") or []]
-            return next((int(p["containerPort"]) for p in declared if p.get("name") == target), int(port["port"]))
+            return next(
+                (int(p["containerPort"]) for p in declared if p.get("name") == target),
+                int(port["port"]),
+            )
         return int(target)
 
     def from_control_plane(self, target: Obj, port: int) -> Outcome:
-        """One TCP connect from where the API server stands: in no namespace, so that policies and rules with a source are not about it."""
-        everybody = [rule for rule in self._rules if not rule.get("from") and not rule.get("acrossNamespaces")]
+        """One TCP connect from where the API server stands: in no namespace, so that policies and
+        rules with a source are not about it."""
+        everybody = [
+            rule
+            for rule in self._rules
+            if not rule.get("from") and not rule.get("acrossNamespaces")
+        ]
         outside = Network(self._of, everybody, [])
         ruled = outside._ruled(_CONTROL_PLANE, target, str(target["status"]["podIP"]), port, 0)
         if ruled is not None:
             return ruled
-        return RESULTS["timeout"] if self._is_lost(target) else RESULTS["ok" if listens(target, port) else "refused"]
+        return (
+            RESULTS["timeout"]
+            if self._is_lost(target)
+            else RESULTS["ok" if listens(target, port) else "refused"]
+        )
 
-    def _ruled(self, source: Obj, target: Obj | None, host: str, port: int, attempt: int, service: Obj | None = None) -> Outcome | None:
+    def _ruled(
+        self,
+        source: Obj,
+        target: Obj | None,
+        host: str,
+        port: int,
+        attempt: int,
+        service: Obj | None = None,
+    ) -> Outcome | None:
         for rule in self._rules:
             to = rule.get("to", {})
             if not _selected(rule.get("from"), source, self.zone):
@@ -186,17 +229,29 @@ class Network:
             elif "service" in to:
                 if service is None or service["metadata"]["name"] != to["service"]:
                     continue
-            elif target is None or not _selected({k: v for k, v in to.items() if k != "port"}, target, self.zone):
+            elif target is None or not _selected(
+                {k: v for k, v in to.items() if k != "port"}, target, self.zone
+            ):
                 continue
-            if rule.get("acrossNamespaces") and target is not None and (target["metadata"]["namespace"] == source["metadata"]["namespace"]):
+            if (
+                rule.get("acrossNamespaces")
+                and target is not None
+                and (target["metadata"]["namespace"] == source["metadata"]["namespace"])
+            ):
                 continue
             share = float(rule.get("share", 1.0))
-            if share < 1.0 and stable_fraction("share", source["metadata"]["name"], host, port, attempt) >= share:
+            if (
+                share < 1.0
+                and stable_fraction("share", source["metadata"]["name"], host, port, attempt)
+                >= share
+            ):
                 continue
             base = RESULTS[str(rule["result"])]
             sender = str(rule.get("sender", "node" if base.icmp else ""))
             if sender == "node":
-                sender = self._node_ip(dig(target, "spec", "nodeName", default="")) if target else ""
+                sender = (
+                    self._node_ip(dig(target, "spec", "nodeName", default="")) if target else ""
+                )
             elif sender == "source":
                 sender = self._node_ip(source["spec"].get("nodeName", ""))
             return Outcome(
@@ -211,7 +266,14 @@ class Network:
 
     def _node_ip(self, node: str) -> str:
         found = next((n for n in self._of("Node") if n["metadata"]["name"] == node), None)
-        return next((str(a["address"]) for a in dig(found, "status", "addresses", default=[]) if a["type"] == "InternalIP"), "")
+        return next(
+            (
+                str(a["address"])
+                for a in dig(found, "status", "addresses", default=[])
+                if a["type"] == "InternalIP"
+            ),
+            "",
+        )
 
     def _to_other(self, host: str, port: int) -> Outcome:
         if any(self._node_ip(n["metadata"]["name"]) == host for n in self._of("Node")):
@@ -224,33 +286,56 @@ class Network:
         if self._is_lost(target):
             return RESULTS["timeout"]
         if not self.allowed(source, target, port):
-            return Outcome("refused", 1010, "3/3", self._node_ip(dig(target, "spec", "nodeName", default="")), 1, target)
+            return Outcome(
+                "refused",
+                1010,
+                "3/3",
+                self._node_ip(dig(target, "spec", "nodeName", default="")),
+                1,
+                target,
+            )
         return Outcome("open" if listens(target, port) else "refused", 1, pod=target)
 
     def _is_lost(self, pod: Obj) -> bool:
         """Whether the pod's node has stopped reporting."""
-        node = next((n for n in self._of("Node") if n["metadata"]["name"] == dig(pod, "spec", "nodeName")), None)
+        node = next(
+            (n for n in self._of("Node") if n["metadata"]["name"] == dig(pod, "spec", "nodeName")),
+            None,
+        )
         ready = condition(node, "Ready") if node else None
         return ready is not None and ready["status"] == "Unknown"
 
     def allowed(self, source: Obj, target: Obj, port: int) -> bool:
         """networking.k8s.io/v1 NetworkPolicy, ingress of the target and egress of the source."""
-        return self._side(target, source, port, "Ingress") and self._side(source, target, port, "Egress", named_on=target)
+        return self._side(target, source, port, "Ingress") and self._side(
+            source, target, port, "Egress", named_on=target
+        )
 
-    def _side(self, subject: Obj, peer: Obj, port: int, kind: str, named_on: Obj | None = None) -> bool:
+    def _side(
+        self, subject: Obj, peer: Obj, port: int, kind: str, named_on: Obj | None = None
+    ) -> bool:
         if subject["spec"].get("hostNetwork"):
             return True
-        if kind == "Ingress" and peer["spec"].get("hostNetwork") and peer["spec"].get("nodeName") == subject["spec"].get("nodeName"):
+        if (
+            kind == "Ingress"
+            and peer["spec"].get("hostNetwork")
+            and peer["spec"].get("nodeName") == subject["spec"].get("nodeName")
+        ):
             return True
         rules_word, peers_word = ("ingress", "from") if kind == "Ingress" else ("egress", "to")
         selecting = []
         for policy in self._of("NetworkPolicy"):
             spec = policy["spec"]
-            types = spec.get("policyTypes") or ["Ingress", *(["Egress"] if spec.get("egress") else [])]
+            types = spec.get("policyTypes") or [
+                "Ingress",
+                *(["Egress"] if spec.get("egress") else []),
+            ]
             if (
                 kind in types
                 and policy["metadata"]["namespace"] == subject["metadata"]["namespace"]
-                and matches_selector(spec.get("podSelector") or {}, subject["metadata"].get("labels", {}))
+                and matches_selector(
+                    spec.get("podSelector") or {}, subject["metadata"].get("labels", {})
+                )
             ):
                 selecting.append(policy)
         if not selecting:
@@ -261,7 +346,9 @@ class Network:
             for rule in policy["spec"].get(rules_word) or []
         )
 
-    def _rule_allows(self, rule: Obj, word: str, policy: Obj, peer: Obj, port: int, owner: Obj) -> bool:
+    def _rule_allows(
+        self, rule: Obj, word: str, policy: Obj, peer: Obj, port: int, owner: Obj
+    ) -> bool:
         ports = rule.get("ports") or []
         if ports and not any(_port_fits(p, port, owner) for p in ports):
             return False
@@ -270,26 +357,44 @@ class Network:
 
     def _peer_fits(self, want: Obj, policy: Obj, peer: Obj) -> bool:
         if "ipBlock" in want:
-            address = ipaddress.ip_address(dig(peer, "status", "podIP", default="0.0.0.0"))  # noqa: S104 - matches nothing
+            address = ipaddress.ip_address(dig(peer, "status", "podIP", default="0.0.0.0"))
             inside = address in ipaddress.ip_network(want["ipBlock"]["cidr"])
-            return inside and not any(address in ipaddress.ip_network(e) for e in want["ipBlock"].get("except") or [])
+            return inside and not any(
+                address in ipaddress.ip_network(e) for e in want["ipBlock"].get("except") or []
+            )
         namespace = peer["metadata"]["namespace"]
         if "namespaceSelector" in want:
-            found = next((n for n in self._of("Namespace") if n["metadata"]["name"] == namespace), None)
-            if found is None or not matches_selector(want["namespaceSelector"] or {}, found["metadata"].get("labels", {})):
+            found = next(
+                (n for n in self._of("Namespace") if n["metadata"]["name"] == namespace), None
+            )
+            if found is None or not matches_selector(
+                want["namespaceSelector"] or {}, found["metadata"].get("labels", {})
+            ):
                 return False
         elif namespace != policy["metadata"]["namespace"]:
             return False
-        return "podSelector" not in want or matches_selector(want["podSelector"] or {}, peer["metadata"].get("labels", {}))
+        return "podSelector" not in want or matches_selector(
+            want["podSelector"] or {}, peer["metadata"].get("labels", {})
+        )
 
 
-_CONTROL_PLANE: Obj = {"metadata": {"name": "kube-apiserver", "namespace": "", "labels": {}}, "spec": {"hostNetwork": True}}
+_CONTROL_PLANE: Obj = {
+    "metadata": {"name": "kube-apiserver", "namespace": "", "labels": {}},
+    "spec": {"hostNetwork": True},
+}
 
 
 def listens(pod: Obj, port: int) -> bool:
-    """Whether a running container of the pod declares the port: on the embedded cluster that is what listens."""
-    declared = any(int(p["containerPort"]) == port for c in pod["spec"]["containers"] for p in c.get("ports") or [])
-    return declared and any("running" in s.get("state", {}) for s in dig(pod, "status", "containerStatuses", default=[]))
+    """Whether a running container of the pod declares the port: on the embedded cluster that is
+    what listens."""
+    declared = any(
+        int(p["containerPort"]) == port
+        for c in pod["spec"]["containers"]
+        for p in c.get("ports") or []
+    )
+    return declared and any(
+        "running" in s.get("state", {}) for s in dig(pod, "status", "containerStatuses", default=[])
+    )
 
 
 def _port_fits(want: Obj, port: int, owner: Obj) -> bool:
@@ -298,7 +403,9 @@ def _port_fits(want: Obj, port: int, owner: Obj) -> bool:
         return True
     if isinstance(number, str):
         return any(
-            p.get("name") == number and int(p["containerPort"]) == port for c in owner["spec"]["containers"] for p in c.get("ports") or []
+            p.get("name") == number and int(p["containerPort"]) == port
+            for c in owner["spec"]["containers"]
+            for p in c.get("ports") or []
         )
     return int(number) <= port <= int(want.get("endPort") or number)
 

@@ -1,5 +1,5 @@
-"""The small part of kube-controller-manager that clients of a drill notice: replica counts, roll-outs, replacement of deleted
-pods, garbage collection, the taint of a cordon."""
+"""The small part of kube-controller-manager that clients of a drill notice: replica counts,
+roll-outs, replacement of deleted pods, garbage collection, the taint of a cordon."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class Controllers:
         if kind.plural == "pods":
             if before is None:
                 self._stage.spawn(self._kubelets.run(entry.obj))
-            elif dig(before, "spec", "ephemeralContainers") != dig(entry.obj, "spec", "ephemeralContainers"):
+            elif dig(before, "spec", "ephemeralContainers") != dig(
+                entry.obj, "spec", "ephemeralContainers"
+            ):
                 self._stage.spawn(self._kubelets.start_ephemeral(entry.obj))
         elif kind.plural in {"replicasets", "statefulsets"}:
             self._stage.spawn(self._keep_count(kind, entry.obj))
@@ -43,7 +45,8 @@ class Controllers:
             self._stage.mark()
 
     def deleted(self, kind: Kind, last: Entry, options: Obj) -> None:
-        """Called after a client's delete; `options.gone` tells whether the object is already away."""
+        """Called after a client's delete; `options.gone` tells whether the object is already
+        away."""
         self._stage.mark()
         obj = last.obj
         if kind.plural == "pods":
@@ -57,13 +60,25 @@ class Controllers:
                 self._empty_namespace(obj["metadata"]["name"])
 
     def _follow_cordon(self, kind: Kind, before: Obj, entry: Entry) -> None:
-        was, is_now = (bool(dig(o, "spec", "unschedulable", default=False)) for o in (before, entry.obj))
+        was, is_now = (
+            bool(dig(o, "spec", "unschedulable", default=False)) for o in (before, entry.obj)
+        )
         if was == is_now:
             return
         node = copy.deepcopy(entry.obj)
-        taints = [t for t in node["spec"].get("taints", []) if t["key"] != "node.kubernetes.io/unschedulable"]
+        taints = [
+            t
+            for t in node["spec"].get("taints", [])
+            if t["key"] != "node.kubernetes.io/unschedulable"
+        ]
         if is_now:
-            taints.append({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": rfc3339(self._stage.now())})
+            taints.append(
+                {
+                    "key": "node.kubernetes.io/unschedulable",
+                    "effect": "NoSchedule",
+                    "timeAdded": rfc3339(self._stage.now()),
+                }
+            )
         node["spec"].pop("taints", None)
         if taints:
             node["spec"]["taints"] = taints
@@ -91,14 +106,18 @@ class Controllers:
             self._create_pod(owner.obj, model=pod, node=dig(pod, "spec", "nodeName"))
 
     def _mine(self, owner: Obj) -> Iterator[Obj]:
-        for entry in self._stage.store.entries(self._stage.kind("v1", "Pod"), owner["metadata"]["namespace"]):
+        for entry in self._stage.store.entries(
+            self._stage.kind("v1", "Pod"), owner["metadata"]["namespace"]
+        ):
             ref = controller_of(entry.obj)
             if ref and ref["uid"] == owner["metadata"]["uid"] and is_active(entry.obj):
                 yield entry.obj
 
     async def _keep_count(self, kind: Kind, owner: Obj, model: Obj | None = None) -> None:
         await self._stage.wait(0.1)
-        entry = self._stage.store.find(kind, owner["metadata"]["namespace"], owner["metadata"]["name"])
+        entry = self._stage.store.find(
+            kind, owner["metadata"]["namespace"], owner["metadata"]["name"]
+        )
         if entry is None:
             return
         owner = entry.obj
@@ -106,9 +125,13 @@ class Controllers:
         for _ in range(want - len(mine)):
             self._create_pod(owner, model=model)
         pods = self._stage.kind("v1", "Pod")
-        for pod in sorted(mine, key=lambda p: str(p["metadata"]["name"]), reverse=True)[: max(0, len(mine) - want)]:
+        for pod in sorted(mine, key=lambda p: str(p["metadata"]["name"]), reverse=True)[
+            : max(0, len(mine) - want)
+        ]:
             victim = copy.deepcopy(pod)
-            victim["metadata"]["deletionTimestamp"] = rfc3339(self._stage.now() + timedelta(seconds=30))
+            victim["metadata"]["deletionTimestamp"] = rfc3339(
+                self._stage.now() + timedelta(seconds=30)
+            )
             victim["metadata"]["deletionGracePeriodSeconds"] = 30
             self._stage.store.put(pods, victim)
             self._stage.record(owner, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
@@ -122,7 +145,9 @@ class Controllers:
         name = f"{meta['name']}-" + "".join(self._stage.random.choices(_SUFFIX, k=5))
         if owner["kind"] == "StatefulSet":
             taken = {p["metadata"]["name"] for p in self._mine(owner)}
-            name = next(f"{meta['name']}-{i}" for i in range(10_000) if f"{meta['name']}-{i}" not in taken)
+            name = next(
+                f"{meta['name']}-{i}" for i in range(10_000) if f"{meta['name']}-{i}" not in taken
+            )
         spec = copy.deepcopy(model["spec"] if model else template["spec"])
         spec.pop("nodeName", None)
         spec.pop("ephemeralContainers", None)
@@ -161,27 +186,39 @@ class Controllers:
         scratch = World(now=now)
         scratch.add(pod)
         scratch.seal(pod)
-        if self._stage.store.find(self._stage.kind("v1", "Pod"), meta["namespace"], name) is not None:
+        if (
+            self._stage.store.find(self._stage.kind("v1", "Pod"), meta["namespace"], name)
+            is not None
+        ):
             return
         entry = self._stage.store.put(self._stage.kind("v1", "Pod"), pod)
         self._stage.record(owner, "SuccessfulCreate", f"Created pod: {name}")
         self._stage.spawn(self._kubelets.run(entry.obj))
 
     async def _roll(self, deployment: Obj) -> None:
-        """Hand the replica count down to the newest ReplicaSet; make a new one when the template is new."""
+        """Hand the replica count down to the newest ReplicaSet; make a new one when the template is
+        new."""
         await self._stage.wait(0.05)
         kind = self._stage.kind("apps/v1", "ReplicaSet")
         meta = deployment["metadata"]
         mine = [
-            e.obj for e in self._stage.store.entries(kind, meta["namespace"]) if (r := controller_of(e.obj)) and r["uid"] == meta["uid"]
+            e.obj
+            for e in self._stage.store.entries(kind, meta["namespace"])
+            if (r := controller_of(e.obj)) and r["uid"] == meta["uid"]
         ]
-        mine.sort(key=lambda r: int(r["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", 0)))
+        mine.sort(
+            key=lambda r: int(
+                r["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", 0)
+            )
+        )
         want = int(dig(deployment, "spec", "replicas", default=1))
         newest = next((r for r in reversed(mine) if _same_template(r, deployment)), None)
         if newest is None:
             newest = self._new_replica_set(deployment, len(mine) + 1)
         for rs in mine:
-            if rs["metadata"]["uid"] != newest["metadata"]["uid"] and dig(rs, "spec", "replicas", default=0):
+            if rs["metadata"]["uid"] != newest["metadata"]["uid"] and dig(
+                rs, "spec", "replicas", default=0
+            ):
                 await self._scale_set(kind, rs, 0, deployment)
         await self._scale_set(kind, newest, want, deployment)
 
@@ -197,7 +234,8 @@ class Controllers:
             self._stage.record(
                 deployment,
                 "ScalingReplicaSet",
-                f"Scaled {'up' if count > had else 'down'} replica set {rs['metadata']['name']} from {had} to {count}",
+                f"Scaled {'up' if count > had else 'down'} replica set {rs['metadata']['name']} "
+                f"from {had} to {count}",
             )
         await self._keep_count(kind, rs)
 
@@ -206,7 +244,9 @@ class Controllers:
         template = copy.deepcopy(deployment["spec"]["template"])
         labels = {**(template.get("metadata", {}).get("labels") or {}), "pod-template-hash": code}
         template.setdefault("metadata", {})["labels"] = labels
-        revision = int(meta.get("annotations", {}).get("deployment.kubernetes.io/revision", number)) + (number > 1)
+        revision = int(
+            meta.get("annotations", {}).get("deployment.kubernetes.io/revision", number)
+        ) + (number > 1)
         scratch = World(now=self._stage.now())
         rs = scratch.add(
             {
@@ -233,7 +273,12 @@ class Controllers:
                 "spec": {
                     "replicas": 0,
                     "template": template,
-                    "selector": {"matchLabels": {**deployment["spec"]["selector"].get("matchLabels", {}), "pod-template-hash": code}},
+                    "selector": {
+                        "matchLabels": {
+                            **deployment["spec"]["selector"].get("matchLabels", {}),
+                            "pod-template-hash": code,
+                        }
+                    },
                 },
                 "status": {},
             }
@@ -277,7 +322,11 @@ class Controllers:
 
 def _same_template(rs: Obj, deployment: Obj) -> bool:
     def bare(template: Obj) -> Obj:
-        labels = {k: v for k, v in (template.get("metadata", {}).get("labels") or {}).items() if k != "pod-template-hash"}
+        labels = {
+            k: v
+            for k, v in (template.get("metadata", {}).get("labels") or {}).items()
+            if k != "pod-template-hash"
+        }
         annotations = template.get("metadata", {}).get("annotations") or {}
         return {"labels": labels, "annotations": annotations, "spec": template["spec"]}
 

@@ -1,4 +1,5 @@
-"""Defaults and checks that the API server applies when an object comes in, as far as drills and probes need them."""
+"""Defaults and checks that the API server applies when an object comes in, as far as drills and
+probes need them."""
 
 from __future__ import annotations
 
@@ -14,7 +15,12 @@ _SUBDOMAIN = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a
 _PATH_NAME_KINDS = frozenset({"clusterroles", "clusterrolebindings", "roles", "rolebindings"})
 
 NO_EXECUTE_TOLERATIONS: list[Obj] = [
-    {"key": f"node.kubernetes.io/{k}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+    {
+        "key": f"node.kubernetes.io/{k}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 300,
+    }
     for k in ("not-ready", "unreachable")
 ]
 
@@ -24,14 +30,21 @@ def check(kind: Kind, obj: Obj) -> None:
     name = str(dig(obj, "metadata", "name", default=""))
     causes: list[tuple[str, str, str]] = []
     if not name:
-        causes.append(("metadata.name", "FieldValueRequired", "Required value: name or generateName is required"))
+        causes.append(
+            (
+                "metadata.name",
+                "FieldValueRequired",
+                "Required value: name or generateName is required",
+            )
+        )
     elif kind.plural not in _PATH_NAME_KINDS and (len(name) > 253 or not _SUBDOMAIN.match(name)):
         causes.append(
             (
                 "metadata.name",
                 "FieldValueInvalid",
                 f'Invalid value: "{name}": a lowercase RFC 1123 subdomain '
-                "must consist of lower case alphanumeric characters, '-' or '.', and must start and end with "
+                "must consist of lower case alphanumeric characters, '-' or '.', and must start "
+                "and end with "
                 "an alphanumeric character",
             )
         )
@@ -40,7 +53,9 @@ def check(kind: Kind, obj: Obj) -> None:
     elif kind.plural in {"deployments", "replicasets", "daemonsets", "statefulsets"}:
         if not dig(obj, "spec", "selector"):
             causes.append(("spec.selector", "FieldValueRequired", "Required value"))
-        causes += _pod_causes(dig(obj, "spec", "template", "spec", default={}), "spec.template.spec")
+        causes += _pod_causes(
+            dig(obj, "spec", "template", "spec", default={}), "spec.template.spec"
+        )
     elif (
         kind.plural == "services"
         and dig(obj, "spec", "type") != "ExternalName"
@@ -59,7 +74,9 @@ def _pod_causes(spec: Obj, at: str) -> list[tuple[str, str, str]]:
     for number, container in enumerate(spec.get("containers") or []):
         for field in ("name", "image"):
             if not container.get(field):
-                out.append((f"{at}.containers[{number}].{field}", "FieldValueRequired", "Required value"))
+                out.append(
+                    (f"{at}.containers[{number}].{field}", "FieldValueRequired", "Required value")
+                )
     return out
 
 

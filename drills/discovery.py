@@ -1,5 +1,5 @@
-"""What the server says about itself: versions, groups, resources (legacy and aggregated) and the OpenAPI stubs
-that kubectl asks for before it applies or creates anything."""
+"""What the server says about itself: versions, groups, resources (legacy and aggregated) and the
+OpenAPI stubs that kubectl asks for before it applies or creates anything."""
 
 from __future__ import annotations
 
@@ -51,10 +51,21 @@ def _resources(kinds: Iterable[Kind]) -> list[Obj]:
             row["categories"] = list(kind.categories)
         out.append(row)
         for sub in kind.subresources:
-            group, version, name, verbs = _SUBRESOURCE_KIND.get(sub, ("", "", kind.kind, ["get", "patch", "update"]))
+            group, version, name, verbs = _SUBRESOURCE_KIND.get(
+                sub, ("", "", kind.kind, ["get", "patch", "update"])
+            )
             if sub == "proxy":
-                name, verbs = kind.kind + "ProxyOptions", ["create", "delete", "get", "patch", "update"]
-            row = {"name": f"{kind.plural}/{sub}", "singularName": "", "namespaced": kind.namespaced, "kind": name, "verbs": verbs}
+                name, verbs = (
+                    kind.kind + "ProxyOptions",
+                    ["create", "delete", "get", "patch", "update"],
+                )
+            row = {
+                "name": f"{kind.plural}/{sub}",
+                "singularName": "",
+                "namespaced": kind.namespaced,
+                "kind": name,
+                "verbs": verbs,
+            }
             if version and (group, version) != (kind.group, kind.version):
                 row.update(group=group, version=version)
             out.append(row)
@@ -88,7 +99,11 @@ def group(name: str, versions: list[str]) -> Obj:
 
 
 def group_list(kinds: KindTable) -> Obj:
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group(n, v) for n, v in kinds.groups().items()]}
+    return {
+        "kind": "APIGroupList",
+        "apiVersion": "v1",
+        "groups": [group(n, v) for n, v in kinds.groups().items()],
+    }
 
 
 def aggregated(kinds: KindTable, *, core: bool) -> Obj:
@@ -103,13 +118,22 @@ def aggregated(kinds: KindTable, *, core: bool) -> Obj:
                     {
                         "version": v,
                         "freshness": "Current",
-                        "resources": [_aggregated_resource(k) for k in kinds if (k.group, k.version) == (name, v)],
+                        "resources": [
+                            _aggregated_resource(k)
+                            for k in kinds
+                            if (k.group, k.version) == (name, v)
+                        ],
                     }
                     for v in versions
                 ],
             }
         )
-    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
+        "metadata": {},
+        "items": items,
+    }
 
 
 def _aggregated_resource(kind: Kind) -> Obj:
@@ -130,7 +154,11 @@ def _aggregated_resource(kind: Kind) -> Obj:
             {
                 "subresource": row["name"].split("/", 1)[1],
                 "verbs": row["verbs"],
-                "responseKind": {"group": row.get("group", kind.group), "version": row.get("version", kind.version), "kind": row["kind"]},
+                "responseKind": {
+                    "group": row.get("group", kind.group),
+                    "version": row.get("version", kind.version),
+                    "kind": row["kind"],
+                },
             }
         )
     if subs:
@@ -146,19 +174,31 @@ def openapi_v3_index(kinds: KindTable) -> Obj:
 
 def openapi_v3(kinds: KindTable, group_name: str, version: str) -> Obj | None:
     """Enough of OpenAPI v3 for kubectl: each kind, and that writes take `fieldValidation`."""
-    members = [k for k in kinds if (k.group, k.version) == (group_name, version) and k.plural not in REVIEWS]
+    members = [
+        k
+        for k in kinds
+        if (k.group, k.version) == (group_name, version) and k.plural not in REVIEWS
+    ]
     if not members:
         return None
     paths: Obj = {}
     schemas: Obj = {}
     for kind in members:
         gvk = {"group": kind.group, "version": kind.version, "kind": kind.kind}
-        base = f"{kind.prefix}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{kind.prefix}/{kind.plural}"
+        base = (
+            f"{kind.prefix}/namespaces/{{namespace}}/{kind.plural}"
+            if kind.namespaced
+            else f"{kind.prefix}/{kind.plural}"
+        )
         parameters = [
             {"name": n, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
             for n in ("dryRun", "fieldManager", "fieldValidation")
         ]
-        operation: Obj = {"parameters": parameters, "x-kubernetes-group-version-kind": gvk, "responses": {"200": {"description": "OK"}}}
+        operation: Obj = {
+            "parameters": parameters,
+            "x-kubernetes-group-version-kind": gvk,
+            "responses": {"200": {"description": "OK"}},
+        }
         paths[base] = {"post": {**operation, "x-kubernetes-action": "post"}}
         paths[base + "/{name}"] = {
             "patch": {**operation, "x-kubernetes-action": "patch"},
@@ -168,6 +208,15 @@ def openapi_v3(kinds: KindTable, group_name: str, version: str) -> Obj | None:
             "type": "object",
             "x-kubernetes-group-version-kind": [gvk],
             "x-kubernetes-preserve-unknown-fields": True,
-            "properties": {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}},
+            "properties": {
+                "apiVersion": {"type": "string"},
+                "kind": {"type": "string"},
+                "metadata": {"type": "object"},
+            },
         }
-    return {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.34.4"}, "paths": paths, "components": {"schemas": schemas}}
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": "v1.34.4"},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }

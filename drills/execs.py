@@ -1,4 +1,5 @@
-"""pods/exec over WebSocket: subprotocols v5.channel.k8s.io and v4.channel.k8s.io, exit status on channel 3."""
+"""pods/exec over WebSocket: subprotocols v5.channel.k8s.io and v4.channel.k8s.io, exit status on
+channel 3."""
 
 from __future__ import annotations
 
@@ -38,9 +39,16 @@ def _status(exit_: Exit) -> bytes:
 
 
 async def serve(
-    request: web.Request, shell: Shell, pod: Obj, container: str, command: list[str], *, cut_after: int | None = None
+    request: web.Request,
+    shell: Shell,
+    pod: Obj,
+    container: str,
+    command: list[str],
+    *,
+    cut_after: int | None = None,
 ) -> web.WebSocketResponse:
-    """Runs one command. `cut_after` closes the line without a status after that many bytes (a fault)."""
+    """Runs one command. `cut_after` closes the line without a status after that many bytes (a
+    fault)."""
     socket = web.WebSocketResponse(protocols=PROTOCOLS, heartbeat=None, autoping=True)
     await socket.prepare(request)
     reader = asyncio.create_task(_drain(socket))
@@ -54,7 +62,9 @@ async def serve(
                     break
                 data = piece.data
                 if cut_after is not None and sent + len(data) > cut_after:
-                    await socket.send_bytes(bytes([piece.stream]) + data[: max(0, cut_after - sent)])
+                    await socket.send_bytes(
+                        bytes([piece.stream]) + data[: max(0, cut_after - sent)]
+                    )
                     if request.transport is not None:
                         request.transport.abort()
                     return socket
@@ -78,7 +88,8 @@ async def _pause_or_gone(reader: asyncio.Task[None], seconds: float) -> None:
 
 
 async def _drain(socket: web.WebSocketResponse) -> None:
-    """Read what the client sends (stdin, resize, close of a channel) so that pings are answered; ends with the socket."""
+    """Read what the client sends (stdin, resize, close of a channel) so that pings are answered;
+    ends with the socket."""
     async for message in socket:
         if message.type in {WSMsgType.CLOSE, WSMsgType.ERROR}:
             return

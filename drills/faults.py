@@ -1,6 +1,7 @@
 """Failures on demand: which requests are slow, refused, broken off or never answered.
 
-Set from a scenario, over HTTP (`/_drill/faults`) or in-process. Rules are tried in order; the first that matches acts.
+Set from a scenario, over HTTP (`/_drill/faults`) or in-process. Rules are tried in order; the first
+that matches acts.
 """
 
 from __future__ import annotations
@@ -12,16 +13,25 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Action = Literal["slow", "forbidden", "unauthorized", "too-many", "error", "silent", "cut"]
-ACTIONS: tuple[Action, ...] = ("slow", "forbidden", "unauthorized", "too-many", "error", "silent", "cut")
+ACTIONS: tuple[Action, ...] = (
+    "slow",
+    "forbidden",
+    "unauthorized",
+    "too-many",
+    "error",
+    "silent",
+    "cut",
+)
 
 
 @dataclass(slots=True)
 class Rule:
     """One fault. Empty fields match everything.
 
-    resource: plural (`pods`, `pods/log`); verbs: get, list, watch, create, update, patch, delete; path: prefix of the URL.
-    seconds: delay (slow) or Retry-After (too-many); code: HTTP status (error); after_bytes: how much is sent before
-    the connection closes (cut); times: how often it acts (None: always); skip: how many requests pass first."""
+    resource: plural (`pods`, `pods/log`); verbs: get, list, watch, create, update, patch, delete;
+    path: prefix of the URL. seconds: delay (slow) or Retry-After (too-many); code: HTTP status
+    (error); after_bytes: how much is sent before the connection closes (cut); times: how often it
+    acts (None: always); skip: how many requests pass first."""
 
     action: Action
     resource: str = ""
@@ -37,7 +47,10 @@ class Rule:
     id: int = field(default=0)
 
     def matches(self, *, resource: str, namespace: str, verb: str, path: str) -> bool:
-        if self.resource and self.resource not in {resource, resource.split("/")[0] if "/" not in self.resource else ""}:
+        if self.resource and self.resource not in {
+            resource,
+            resource.split("/")[0] if "/" not in self.resource else "",
+        }:
             return False
         if self.namespace and self.namespace != namespace:
             return False
@@ -64,7 +77,9 @@ class Faults:
     def add_mapping(self, data: Mapping[str, Any]) -> int:
         """From YAML or JSON. Raises ValueError for an unknown action or field."""
         if data.get("action") not in ACTIONS:
-            raise ValueError(f"fault action {data.get('action')!r} is not one of {', '.join(ACTIONS)}")
+            raise ValueError(
+                f"fault action {data.get('action')!r} is not one of {', '.join(ACTIONS)}"
+            )
         try:
             return self.add(Rule(**{**data, "verbs": tuple(data.get("verbs", ()))}))
         except TypeError as error:
@@ -74,7 +89,8 @@ class Faults:
         self._rules = [r for r in self._rules if r.id != rule_id]
 
     def clear(self) -> None:
-        """No faults from here on; requests that wait in silence stay unanswered until their client gives up."""
+        """No faults from here on; requests that wait in silence stay unanswered until their client
+        gives up."""
         self._rules.clear()
         self._frozen = False
 
@@ -90,16 +106,19 @@ class Faults:
     def throttle(self, retry_after: float = 1, resource: str = "", times: int | None = None) -> int:
         return self.add(Rule("too-many", resource=resource, seconds=retry_after, times=times))
 
-    def error(self, code: int = 500, resource: str = "", times: int | None = None, message: str = "") -> int:
+    def error(
+        self, code: int = 500, resource: str = "", times: int | None = None, message: str = ""
+    ) -> int:
         return self.add(Rule("error", resource=resource, code=code, times=times, message=message))
 
     async def thawed(self) -> None:
         """Returns when nothing is frozen; callers do not answer until then."""
-        while self._frozen:  # noqa: ASYNC110 - set from any thread, so no asyncio.Event can be used
+        while self._frozen:
             await asyncio.sleep(0.05)
 
     def freeze(self) -> None:
-        """Accept connections and never answer, as a stopped process does; open watches go quiet too."""
+        """Accept connections and never answer, as a stopped process does; open watches go quiet
+        too."""
         self._frozen = True
 
     def thaw(self) -> None:

@@ -1,5 +1,6 @@
-"""Field names of the kinds that people write by hand, for `fieldValidation=Strict`: a misplaced or misspelt field is refused
-instead of dropped. From k8s.io/api v0.34; what is not listed here is not checked."""
+"""Field names of the kinds that people write by hand, for `fieldValidation=Strict`: a misplaced or
+misspelt field is refused instead of dropped. From k8s.io/api v0.34; what is not listed here is not
+checked."""
 
 from __future__ import annotations
 
@@ -14,40 +15,54 @@ def _names(text: str) -> frozenset[str]:
 
 
 _META = _names(
-    "name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp "
+    "name generateName namespace selfLink uid resourceVersion generation creationTimestamp "
+    "deletionTimestamp "
     "deletionGracePeriodSeconds labels annotations ownerReferences finalizers managedFields"
 )
 _CONTAINER = _names(
     "name image command args workingDir ports envFrom env resources resizePolicy restartPolicy "
-    "restartPolicyRules volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle "
-    "terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty "
+    "restartPolicyRules volumeMounts volumeDevices livenessProbe readinessProbe startupProbe "
+    "lifecycle "
+    "terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext stdin "
+    "stdinOnce tty "
     "targetContainerName"
 )
 _POD = _names(
-    "volumes initContainers containers ephemeralContainers restartPolicy terminationGracePeriodSeconds "
-    "activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount automountServiceAccountToken "
-    "nodeName hostNetwork hostPID hostIPC shareProcessNamespace securityContext imagePullSecrets hostname "
-    "subdomain affinity schedulerName tolerations hostAliases priorityClassName priority dnsConfig readinessGates "
-    "runtimeClassName enableServiceLinks preemptionPolicy overhead topologySpreadConstraints setHostnameAsFQDN os "
+    "volumes initContainers containers ephemeralContainers restartPolicy "
+    "terminationGracePeriodSeconds "
+    "activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount "
+    "automountServiceAccountToken "
+    "nodeName hostNetwork hostPID hostIPC shareProcessNamespace securityContext imagePullSecrets "
+    "hostname "
+    "subdomain affinity schedulerName tolerations hostAliases priorityClassName priority "
+    "dnsConfig readinessGates "
+    "runtimeClassName enableServiceLinks preemptionPolicy overhead topologySpreadConstraints "
+    "setHostnameAsFQDN os "
     "hostUsers schedulingGates resourceClaims resources hostnameOverride"
 )
 _JOB = _names(
     "parallelism completions activeDeadlineSeconds podFailurePolicy successPolicy backoffLimit "
-    "backoffLimitPerIndex maxFailedIndexes selector manualSelector template ttlSecondsAfterFinished "
+    "backoffLimitPerIndex maxFailedIndexes selector manualSelector template "
+    "ttlSecondsAfterFinished "
     "completionMode suspend podReplacementPolicy managedBy"
 )
 _CRON = _names(
-    "schedule timeZone startingDeadlineSeconds concurrencyPolicy suspend jobTemplate successfulJobsHistoryLimit failedJobsHistoryLimit"
+    "schedule timeZone startingDeadlineSeconds concurrencyPolicy suspend jobTemplate "
+    "successfulJobsHistoryLimit failedJobsHistoryLimit"
 )
 _SPECS: dict[str, frozenset[str]] = {
     "Pod": _POD,
     "Job": _JOB,
     "CronJob": _CRON,
-    "Deployment": _names("replicas selector template strategy minReadySeconds revisionHistoryLimit paused progressDeadlineSeconds"),
+    "Deployment": _names(
+        "replicas selector template strategy minReadySeconds revisionHistoryLimit paused "
+        "progressDeadlineSeconds"
+    ),
     "ReplicaSet": _names("replicas minReadySeconds selector template"),
     "DaemonSet": _names("selector template updateStrategy minReadySeconds revisionHistoryLimit"),
     "StatefulSet": _names(
-        "replicas selector template volumeClaimTemplates serviceName podManagementPolicy updateStrategy "
+        "replicas selector template volumeClaimTemplates serviceName podManagementPolicy "
+        "updateStrategy "
         "revisionHistoryLimit minReadySeconds persistentVolumeClaimRetentionPolicy ordinals"
     ),
     "NetworkPolicy": _names("podSelector ingress egress policyTypes"),
@@ -71,7 +86,10 @@ def check_strictly(obj: Obj) -> None:
     if found:
         listed = ", ".join(f'unknown field "{path}"' for path in found)
         version = str(obj.get("apiVersion", "")).rsplit("/", 1)[-1]
-        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {listed}')
+        raise bad_request(
+            f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: '
+            f"{listed}"
+        )
 
 
 def _compare(value: Any, known: frozenset[str], at: str, found: list[str]) -> None:

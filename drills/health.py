@@ -27,8 +27,16 @@ CHECKS = (
 _LIVE = tuple(c for c in CHECKS if c not in {"etcd-readiness", "informer-sync", "shutdown"})
 
 
-def check(endpoint: str, health: dict[str, Any], *, verbose: bool, only: str = "", excluded: Iterable[str] = ()) -> tuple[int, str]:
-    """(HTTP status, body). `health.failing` names failing checks of /readyz; `health.livezFailing` those of /livez."""
+def check(
+    endpoint: str,
+    health: dict[str, Any],
+    *,
+    verbose: bool,
+    only: str = "",
+    excluded: Iterable[str] = (),
+) -> tuple[int, str]:
+    """(HTTP status, body). `health.failing` names failing checks of /readyz; `health.livezFailing`
+    those of /livez."""
     failing = set(health.get("failing" if endpoint == "readyz" else "livezFailing", ()))
     names = [c for c in (CHECKS if endpoint == "readyz" else _LIVE) if c not in set(excluded)]
     if only:
@@ -36,7 +44,11 @@ def check(endpoint: str, health: dict[str, Any], *, verbose: bool, only: str = "
         if not names:
             return 404, "404 page not found\n"
         if not verbose:
-            return (500, "internal server error: reason withheld\n") if only in failing else (200, "ok")
+            return (
+                (500, "internal server error: reason withheld\n")
+                if only in failing
+                else (200, "ok")
+            )
     bad = [n for n in names if n in failing]
     if not bad and not verbose:
         return 200, "ok"
@@ -46,14 +58,24 @@ def check(endpoint: str, health: dict[str, Any], *, verbose: bool, only: str = "
 
 
 def metrics(
-    health: dict[str, Any], counts: dict[str, int], requests: dict[tuple[str, str, int], int], started: datetime, now: datetime
+    health: dict[str, Any],
+    counts: dict[str, int],
+    requests: dict[tuple[str, str, int], int],
+    started: datetime,
+    now: datetime,
 ) -> str:
-    """Prometheus text. `counts`: objects by resource; `requests`: (verb, resource, code) seen by this server;
+    """Prometheus text. `counts`: objects by resource; `requests`: (verb, resource, code) seen by
+    this server;
     `health.metrics`: series -> value or {start, perSecond} counted from the start."""
     out = ["# TYPE apiserver_resource_objects gauge"]
-    out += [f'apiserver_resource_objects{{group="",resource="{name}"}} {n}' for name, n in sorted(counts.items())]
+    out += [
+        f'apiserver_resource_objects{{group="",resource="{name}"}} {n}'
+        for name, n in sorted(counts.items())
+    ]
     out.append("# TYPE apiserver_storage_objects gauge")
-    out += [f'apiserver_storage_objects{{resource="{name}"}} {n}' for name, n in sorted(counts.items())]
+    out += [
+        f'apiserver_storage_objects{{resource="{name}"}} {n}' for name, n in sorted(counts.items())
+    ]
     out.append("# TYPE apiserver_request_total counter")
     out += [
         f'apiserver_request_total{{code="{code}",resource="{resource}",verb="{verb}"}} {n}'
@@ -70,6 +92,8 @@ def metrics(
     for name, value in series.items():
         if isinstance(value, dict):
             since = abs(parse_duration(value["since"]).total_seconds()) if "since" in value else 0.0
-            value = float(value.get("start", 0)) + float(value.get("perSecond", 0)) * (seconds + since)
+            value = float(value.get("start", 0)) + float(value.get("perSecond", 0)) * (
+                seconds + since
+            )
         out.append(f"{name} {value:.10g}" if isinstance(value, float) else f"{name} {value}")
     return "\n".join(out) + "\n"

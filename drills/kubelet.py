@@ -1,4 +1,5 @@
-"""A stand-in for kubelets: pods that are created start after a moment, deleted ones go after their grace."""
+"""A stand-in for kubelets: pods that are created start after a moment, deleted ones go after their
+grace."""
 
 from __future__ import annotations
 
@@ -29,8 +30,10 @@ class Kubelets:
         if node is None:
             total = self._stage.store.count(self._stage.kind("v1", "Node"))
             text = (
-                f"0/{total} nodes are available: {total} node(s) didn't match Pod's node affinity/selector. "
-                f"preemption: 0/{total} nodes are available: {total} Preemption is not helpful for scheduling."
+                f"0/{total} nodes are available: {total} node(s) didn't match Pod's node "
+                "affinity/selector. "
+                f"preemption: 0/{total} nodes are available: {total} Preemption is not helpful "
+                "for scheduling."
             )
             self._change_pod(
                 *here,
@@ -47,13 +50,20 @@ class Kubelets:
                     ]
                 ),
             )
-            self._stage.record(pod, "FailedScheduling", text, warning=True, component="default-scheduler")
+            self._stage.record(
+                pod, "FailedScheduling", text, warning=True, component="default-scheduler"
+            )
             return
         await self._stage.wait(_START_SECONDS / 2)
         bound = self._change_pod(*here, lambda p: self._bind(p, node))
         if bound is None:
             return
-        self._stage.record(bound, "Scheduled", f"Successfully assigned {here[0]}/{here[1]} to {node}", component="default-scheduler")
+        self._stage.record(
+            bound,
+            "Scheduled",
+            f"Successfully assigned {here[0]}/{here[1]} to {node}",
+            component="default-scheduler",
+        )
         if not self._stage.node_works(node):
             return
         await self._stage.wait(_START_SECONDS / 2)
@@ -66,7 +76,12 @@ class Kubelets:
             return
         for container in started["spec"]["containers"]:
             name = container["name"]
-            self._stage.record(started, "Pulled", f'Container image "{container["image"]}" already present on machine', container=name)
+            self._stage.record(
+                started,
+                "Pulled",
+                f'Container image "{container["image"]}" already present on machine',
+                container=name,
+            )
             self._stage.record(started, "Created", f"Created container: {name}", container=name)
             self._stage.record(started, "Started", f"Started container {name}", container=name)
         if limit := dig(started, "spec", "activeDeadlineSeconds"):
@@ -90,7 +105,11 @@ class Kubelets:
         if self._stage.world.pullable and policy != "Never":
             return True
         entry = self._stage.store.find(self._stage.kind("v1", "Node"), "", node)
-        names = {n for i in dig(entry.obj if entry else {}, "status", "images", default=[]) for n in i["names"]}
+        names = {
+            n
+            for i in dig(entry.obj if entry else {}, "status", "images", default=[])
+            for n in i["names"]
+        }
         present = container["image"] in names or f"docker.io/library/{container['image']}" in names
         return present and (policy != "Always" or self._stage.world.pullable)
 
@@ -99,18 +118,26 @@ class Kubelets:
         here = (meta["namespace"], meta["name"], meta["uid"])
         host = image.split("/", 1)[0]
         why = (
-            f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": failed to do request: '
+            f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": '
+            "failed to do request: "
             f'Head "https://{host}/v2/": dial tcp: lookup {host}: i/o timeout'
         )
         never = container.get("imagePullPolicy") == "Never"
         reason = "ErrImageNeverPull" if never else "ErrImagePull"
-        text = f'Container image "{image}" is not present with pull policy of Never' if never else why
+        text = (
+            f'Container image "{image}" is not present with pull policy of Never' if never else why
+        )
 
         def wait_for_image(p: Obj) -> None:
             self._start(p, p["spec"]["nodeName"])
             p["status"]["phase"] = "Pending"
             for s in p["status"]["containerStatuses"]:
-                s.update(state={"waiting": {"reason": reason, "message": text}}, ready=False, started=False, imageID="")
+                s.update(
+                    state={"waiting": {"reason": reason, "message": text}},
+                    ready=False,
+                    started=False,
+                    imageID="",
+                )
                 s.pop("containerID", None)
             for c in p["status"]["conditions"]:
                 if c["type"] in {"Ready", "ContainersReady"}:
@@ -127,7 +154,12 @@ class Kubelets:
 
         def back_off(p: Obj) -> None:
             for s in p["status"]["containerStatuses"]:
-                s["state"] = {"waiting": {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}}
+                s["state"] = {
+                    "waiting": {
+                        "reason": "ImagePullBackOff",
+                        "message": f'Back-off pulling image "{image}"',
+                    }
+                }
 
         if self._change_pod(*here, back_off) is not None:
             self._stage.record(pod, "BackOff", f'Back-off pulling image "{image}"')
@@ -147,7 +179,10 @@ class Kubelets:
         kept = [c for c in status.get("conditions", []) if c["type"] == "PodScheduled"]
         stamp = {"lastProbeTime": None, "lastTransitionTime": now, "observedGeneration": 1}
         blocked = (
-            {"reason": "ReadinessGatesNotReady", "message": f'corresponding condition of pod readiness gate "{gates[0]}" does not exist.'}
+            {
+                "reason": "ReadinessGatesNotReady",
+                "message": f'corresponding condition of pod readiness gate "{gates[0]}" does not exist.',
+            }
             if gates
             else {}
         )
@@ -174,7 +209,12 @@ class Kubelets:
 
     @staticmethod
     def _short_lived(pod: Obj) -> bool:
-        words = " ".join([*(pod["spec"]["containers"][0].get("command") or []), *(pod["spec"]["containers"][0].get("args") or [])])
+        words = " ".join(
+            [
+                *(pod["spec"]["containers"][0].get("command") or []),
+                *(pod["spec"]["containers"][0].get("args") or []),
+            ]
+        )
         return words in {"true", "/bin/true"} or words.startswith("echo ")
 
     def _finish(self, pod: Obj) -> None:
@@ -202,7 +242,9 @@ class Kubelets:
         if dig(pod, "status", "phase") not in {"Succeeded", "Failed"}:
             self._finish(pod)
             pod["status"].update(
-                phase="Failed", reason="DeadlineExceeded", message="Pod was active on the node longer than the specified deadline"
+                phase="Failed",
+                reason="DeadlineExceeded",
+                message="Pod was active on the node longer than the specified deadline",
             )
 
     async def start_ephemeral(self, pod: Obj) -> None:
@@ -219,7 +261,12 @@ class Kubelets:
                 shown.update(ready=False)
                 if not self._has_image(p["spec"].get("nodeName", ""), container):
                     shown.update(
-                        state={"waiting": {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{container["image"]}"'}},
+                        state={
+                            "waiting": {
+                                "reason": "ImagePullBackOff",
+                                "message": f'Back-off pulling image "{container["image"]}"',
+                            }
+                        },
                         imageID="",
                     )
                     shown.pop("containerID", None)
@@ -228,25 +275,34 @@ class Kubelets:
         self._change_pod(meta["namespace"], meta["name"], meta["uid"], start)
 
     async def stop(self, pod: Obj) -> bool:
-        """End a pod that is marked for deletion; True when it is gone, False when nobody is there to stop it."""
+        """End a pod that is marked for deletion; True when it is gone, False when nobody is there
+        to stop it."""
         meta = pod["metadata"]
         node = dig(pod, "spec", "nodeName", default="")
         if node and not self._stage.node_works(node):
             return False  # nobody there to stop it: it stays Terminating, as in life
         for s in dig(pod, "status", "containerStatuses", default=[]):
             if "running" in s.get("state", {}):
-                self._stage.record(pod, "Killing", f"Stopping container {s['name']}", container=s["name"])
+                self._stage.record(
+                    pod, "Killing", f"Stopping container {s['name']}", container=s["name"]
+                )
         await self._stage.wait(_STOP_SECONDS)
         kind = self._stage.kind("v1", "Pod")
         with self._stage.store.transaction():
             entry = self._stage.store.find(kind, meta["namespace"], meta["name"])
-            if entry is None or entry.obj["metadata"]["uid"] != meta["uid"] or entry.obj["metadata"].get("finalizers"):
+            if (
+                entry is None
+                or entry.obj["metadata"]["uid"] != meta["uid"]
+                or entry.obj["metadata"].get("finalizers")
+            ):
                 return False
             self._stage.store.remove(kind, meta["namespace"], meta["name"])
         self._stage.mark()
         return True
 
-    def _change_pod(self, namespace: str, name: str, uid: str, change: Callable[[Obj], None]) -> Obj | None:
+    def _change_pod(
+        self, namespace: str, name: str, uid: str, change: Callable[[Obj], None]
+    ) -> Obj | None:
         kind = self._stage.kind("v1", "Pod")
         with self._stage.store.transaction():
             entry = self._stage.store.find(kind, namespace, name)

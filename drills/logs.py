@@ -20,15 +20,30 @@ _ORDINARY = (
 Line = tuple[datetime, str]
 
 
-def lines(around: Surroundings, pod: Obj, container: str, *, previous: bool, since: datetime, until: datetime, zone: Any) -> list[Line]:
-    """Lines of one container between two moments, in order. `previous` gives those of the run before."""
-    status: Obj = next((s for s in dig(pod, "status", "containerStatuses", default=[]) if s["name"] == container), {})
+def lines(
+    around: Surroundings,
+    pod: Obj,
+    container: str,
+    *,
+    previous: bool,
+    since: datetime,
+    until: datetime,
+    zone: Any,
+) -> list[Line]:
+    """Lines of one container between two moments, in order. `previous` gives those of the run
+    before."""
+    status: Obj = next(
+        (s for s in dig(pod, "status", "containerStatuses", default=[]) if s["name"] == container),
+        {},
+    )
     if previous:
         gone = dig(status, "lastState", "terminated", default={})
         begun, ended = gone.get("startedAt"), gone.get("finishedAt")
     else:
         running = (
-            dig(status, "state", "running") or dig(status, "state", "terminated") or dig(status, "lastState", "terminated", default={})
+            dig(status, "state", "running")
+            or dig(status, "state", "terminated")
+            or dig(status, "lastState", "terminated", default={})
         )
         begun, ended = running.get("startedAt"), running.get("finishedAt")
     if not begun:
@@ -38,7 +53,10 @@ def lines(around: Surroundings, pod: Obj, container: str, *, previous: bool, sin
     out: list[Line] = []
     ruled = False
     for at, rule in around.logs:
-        if not matches(pod, rule.get("pods", {}), zone) or rule.get("container", container) != container:
+        if (
+            not matches(pod, rule.get("pods", {}), zone)
+            or rule.get("container", container) != container
+        ):
             continue
         if bool(rule.get("previous", previous)) != previous:
             continue
@@ -49,7 +67,10 @@ def lines(around: Surroundings, pod: Obj, container: str, *, previous: bool, sin
             out.extend(_written(line, at, begin, end, pod, stop))
     spec: Obj = next((c for c in pod["spec"]["containers"] if c["name"] == container), {})
     if not ruled and spec.get("command"):
-        out.extend((parse_time(begun), text) for text in printed([*spec["command"], *(spec.get("args") or [])]))
+        out.extend(
+            (parse_time(begun), text)
+            for text in printed([*spec["command"], *(spec.get("args") or [])])
+        )
     elif not ruled:
         out.extend(_rhythm(pod, container, start, stop))
     out.sort(key=lambda line: line[0])
@@ -61,12 +82,19 @@ def _ago(at: datetime, text: str) -> datetime:
     return at + span if text.strip().startswith("+") else at - abs(span)
 
 
-def _written(spec: Any, at: datetime, begin: datetime, end: datetime, pod: Obj, stop: datetime) -> Iterator[Line]:
-    """`{at, text}`, `{every, text}`, `{last, text}` (seconds before the end of the run), or `-8m text`."""
+def _written(
+    spec: Any, at: datetime, begin: datetime, end: datetime, pod: Obj, stop: datetime
+) -> Iterator[Line]:
+    """`{at, text}`, `{every, text}`, `{last, text}` (seconds before the end of the run), or `-8m
+    text`."""
     if isinstance(spec, str):
         when, _, text = spec.partition(" ")
         spec = {"at": when, "text": text}
-    text = str(spec["text"]).replace("{name}", pod["metadata"]["name"]).replace("{namespace}", pod["metadata"]["namespace"])
+    text = (
+        str(spec["text"])
+        .replace("{name}", pod["metadata"]["name"])
+        .replace("{namespace}", pod["metadata"]["namespace"])
+    )
     text = text.replace("{node}", str(dig(pod, "spec", "nodeName", default="")))
     if "last" in spec:
         yield stop - abs(parse_duration(spec["last"])), text
@@ -79,7 +107,12 @@ def _written(spec: Any, at: datetime, begin: datetime, end: datetime, pod: Obj, 
         number = ticks
         while moment <= end:
             if moment >= begin:
-                yield moment, text.replace("{n}", str(number)).replace("{hex}", digest("hex", text, number, size=8))
+                yield (
+                    moment,
+                    text.replace("{n}", str(number)).replace(
+                        "{hex}", digest("hex", text, number, size=8)
+                    ),
+                )
             moment += step
             number += 1
     else:
@@ -93,4 +126,11 @@ _EPOCH = parse_time("2026-01-01T00:00:00Z")
 
 def _rhythm(pod: Obj, container: str, start: datetime, stop: datetime) -> Iterator[Line]:
     for number, text in enumerate(_ORDINARY):
-        yield from _written({"every": f"{23 + 17 * number}s", "text": f"{text} component={container}"}, stop, start, stop, pod, stop)
+        yield from _written(
+            {"every": f"{23 + 17 * number}s", "text": f"{text} component={container}"},
+            stop,
+            start,
+            stop,
+            pod,
+            stop,
+        )

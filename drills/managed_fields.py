@@ -1,5 +1,6 @@
-"""managedFields: who changed which fields when. fieldsV1 as sigs.k8s.io/structured-merge-diff writes it, for
-the shapes that occur here: `f:key` for fields, `k:{…}` for items of associative lists, `v:…` for set members.
+"""managedFields: who changed which fields when. fieldsV1 as sigs.k8s.io/structured-merge-diff
+writes it, for the shapes that occur here: `f:key` for fields, `k:{…}` for items of associative
+lists, `v:…` for set members.
 """
 
 from __future__ import annotations
@@ -169,7 +170,9 @@ def value_at(obj: Obj, path: Path) -> Any:
             here = here.get(step[2:]) if isinstance(here, dict) else None
         elif step.startswith("k:"):
             want = json.loads(step[2:])
-            here = next((i for i in here or [] if all(i.get(k) == v for k, v in want.items())), None)
+            here = next(
+                (i for i in here or [] if all(i.get(k) == v for k, v in want.items())), None
+            )
         elif step.startswith("v:"):
             return json.loads(step[2:]) in (here or [])
         if here is None:
@@ -177,7 +180,14 @@ def value_at(obj: Obj, path: Path) -> Any:
     return here
 
 
-def entry(manager: str, operation: str, at: str, api_version: str, owned: Iterable[Path], subresource: str = "") -> Obj:
+def entry(
+    manager: str,
+    operation: str,
+    at: str,
+    api_version: str,
+    owned: Iterable[Path],
+    subresource: str = "",
+) -> Obj:
     out: Obj = {
         "manager": manager,
         "operation": operation,
@@ -192,10 +202,18 @@ def entry(manager: str, operation: str, at: str, api_version: str, owned: Iterab
 
 
 def record_change(
-    before: Obj | None, after: Obj, *, manager: str, operation: str, at: str, subresource: str = "", applied: Obj | None = None
+    before: Obj | None,
+    after: Obj,
+    *,
+    manager: str,
+    operation: str,
+    at: str,
+    subresource: str = "",
+    applied: Obj | None = None,
 ) -> list[Obj]:
-    """The managedFields of `after`. An Update takes over the paths whose value it changed; paths that are gone leave
-    every manager. With `applied` (server-side apply) the manager owns exactly what its intent names. `at` is RFC 3339."""
+    """The managedFields of `after`. An Update takes over the paths whose value it changed; paths
+    that are gone leave every manager. With `applied` (server-side apply) the manager owns exactly
+    what its intent names. `at` is RFC 3339."""
     api_version = str(after.get("apiVersion", ""))
     have = paths(after)
     old_entries: list[Obj] = list((before or {}).get("metadata", {}).get("managedFields") or [])
@@ -212,7 +230,11 @@ def record_change(
     mine: set[Path] = set(changed)
     for old in old_entries:
         owned = owned_paths(old.get("fieldsV1") or {})
-        same = (old.get("manager"), old.get("operation"), old.get("subresource", "")) == (manager, operation, subresource)
+        same = (old.get("manager"), old.get("operation"), old.get("subresource", "")) == (
+            manager,
+            operation,
+            subresource,
+        )
         if same:
             if applied is None:
                 mine |= owned & have
@@ -229,9 +251,11 @@ def record_change(
     return out
 
 
-def share_out(obj: Obj, shares: list[tuple[str, str, str, str, Callable[[Path], bool]]]) -> list[Obj]:
-    """First managedFields of an object that several writers made: each share is (manager, operation, time,
-    subresource, owns). A path goes to the first share that owns it."""
+def share_out(
+    obj: Obj, shares: list[tuple[str, str, str, str, Callable[[Path], bool]]]
+) -> list[Obj]:
+    """First managedFields of an object that several writers made: each share is (manager,
+    operation, time, subresource, owns). A path goes to the first share that owns it."""
     left = paths(obj)
     api_version = str(obj.get("apiVersion", ""))
     out: list[Obj] = []

@@ -1,5 +1,5 @@
-"""A very small shell: enough of `sh -c` for what people and probes type into a drill (echo, redirection to standard
-error, exit, `;`, `&&`, `||`)."""
+"""A very small shell: enough of `sh -c` for what people and probes type into a drill (echo,
+redirection to standard error, exit, `;`, `&&`, `||`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _SPLIT = re.compile(r"\s*(;|&&|\|\||\n)\s*")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One simple command: its words, where its output goes, and when it runs (`;` always, `&&`, `||`)."""
+    """One simple command: its words, where its output goes, and when it runs (`;` always, `&&`,
+    `||`)."""
 
     words: list[str]
     to_stderr: bool
@@ -44,8 +45,11 @@ def parse(script: str) -> list[Step] | None:
     return steps
 
 
-def run(script: str, command: Callable[[list[str]], tuple[bytes, bytes, int]]) -> tuple[bytes, bytes, int] | None:
-    """(stdout, stderr, exit status) of a script whose commands `command` answers; None when it cannot be read."""
+def run(
+    script: str, command: Callable[[list[str]], tuple[bytes, bytes, int]]
+) -> tuple[bytes, bytes, int] | None:
+    """(stdout, stderr, exit status) of a script whose commands `command` answers; None when it
+    cannot be read."""
     steps = parse(script)
     if steps is None:
         return None
@@ -54,7 +58,11 @@ def run(script: str, command: Callable[[list[str]], tuple[bytes, bytes, int]]) -
         if (step.when == "&&" and code != 0) or (step.when == "||" and code == 0):
             continue
         if step.words[0] == "exit":
-            return out, err, int(step.words[1]) if len(step.words) > 1 and step.words[1].isdigit() else code
+            return (
+                out,
+                err,
+                int(step.words[1]) if len(step.words) > 1 and step.words[1].isdigit() else code,
+            )
         made, complained, code = command(step.words)
         if not step.quiet:
             err += complained + (made if step.to_stderr else b"")

@@ -1,6 +1,7 @@
 """Small vocabulary for Kubernetes objects held as plain JSON dictionaries.
 
-Times on the wire are RFC 3339 in UTC; durations in scenario files are written `-8m`, `90s`, `2h30m`, `3d`.
+Times on the wire are RFC 3339 in UTC; durations in scenario files are written `-8m`, `90s`,
+`2h30m`, `3d`.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def dig(obj: Any, *path: str | int, default: Any = None) -> Any:
 
 
 def digest(*parts: object, size: int = 32) -> str:
-    """Hex text that depends on the parts alone, so that a scenario expands the same way every time."""
+    """Hex text that depends on the parts alone, so that a scenario expands the same way every
+    time."""
     text = "\x1f".join(str(p) for p in parts)
     out = hashlib.sha256(text.encode()).hexdigest()
     while len(out) < size:

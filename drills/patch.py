@@ -1,4 +1,5 @@
-"""JSON patch (RFC 6902), JSON merge patch (RFC 7386), strategic merge patch and a simple server-side apply."""
+"""JSON patch (RFC 6902), JSON merge patch (RFC 7386), strategic merge patch and a simple
+server-side apply."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ SET_LISTS = frozenset({"finalizers", "podCIDRs"})
 
 
 def merge_key(field: str, items: list[Any]) -> str | None:
-    """The merge key of a list field, seen from its name and content; None when the list is replaced whole."""
+    """The merge key of a list field, seen from its name and content; None when the list is replaced
+    whole."""
     if field == "ports":
         for candidate in ("containerPort", "port"):
             if any(isinstance(i, dict) and candidate in i for i in items):
@@ -137,8 +139,10 @@ def merge_patch(doc: Any, change: Any) -> Any:
 
 
 def strategic_merge(doc: Any, change: Any, field: str = "") -> Any:
-    """Lists with a merge key merge by it; `$patch: delete|replace`, `$retainKeys`, `$setElementOrder/…` and
-    `$deleteFromPrimitiveList/…` are honoured. Raises ApiProblem (400) for an item without its merge key."""
+    """Lists with a merge key merge by it; `$patch: delete|replace`, `$retainKeys`,
+    `$setElementOrder/…` and
+    `$deleteFromPrimitiveList/…` are honoured. Raises ApiProblem (400) for an item without its merge
+    key."""
     if isinstance(change, dict):
         return _strategic_map(doc, change)
     if isinstance(change, list):
@@ -198,13 +202,18 @@ def _reorder(out: Obj, field: str, order: list[Any]) -> None:
     if not isinstance(items, list):
         return
     key = merge_key(field, [*items, *order])
-    rank = {(o.get(key) if isinstance(o, dict) and key else o): n for n, o in enumerate(order) if not isinstance(o, (list,))}
+    rank = {
+        (o.get(key) if isinstance(o, dict) and key else o): n
+        for n, o in enumerate(order)
+        if not isinstance(o, (list,))
+    }
     items.sort(key=lambda i: rank.get(i.get(key) if isinstance(i, dict) and key else i, len(rank)))
 
 
 def apply_merge(doc: Obj, intent: Obj) -> Obj:
-    """Server-side apply in its simplest useful form: the intent merged into the object by the strategic rules.
-    Fields that an earlier apply owned and this one leaves out are removed by the caller."""
+    """Server-side apply in its simplest useful form: the intent merged into the object by the
+    strategic rules. Fields that an earlier apply owned and this one leaves out are removed by the
+    caller."""
     out = strategic_merge(doc, intent)
     assert isinstance(out, dict)
     return out

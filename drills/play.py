@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 async def play(server: DrillServer, script: list[dict[str, Any]]) -> None:
-    """Each step: `after` (since the start) and the sections to apply; `clearFaults` takes the faults away first."""
+    """Each step: `after` (since the start) and the sections to apply; `clearFaults` takes the
+    faults away first."""
     begun = asyncio.get_running_loop().time()
     for step in sorted(script, key=lambda s: parse_duration(s["after"])):
         due = begun + parse_duration(step["after"]).total_seconds() / max(server.speed, 0.001)
@@ -25,7 +26,8 @@ async def play(server: DrillServer, script: list[dict[str, Any]]) -> None:
 
 
 def apply_step(server: DrillServer, step: dict[str, Any]) -> None:
-    """One step on the present state. Raises ValueError or KeyError when the step does not fit it."""
+    """One step on the present state. Raises ValueError or KeyError when the step does not fit
+    it."""
     step = Renamer(server.world.renames).data(step)
     world = present(server)
     before = {key: copy.deepcopy(obj) for key, obj in world.objects.items()}
@@ -54,9 +56,16 @@ def apply_step(server: DrillServer, step: dict[str, Any]) -> None:
 
 
 def present(server: DrillServer) -> World:
-    """The stored objects as a world of their own, with the served world's surroundings and addresses."""
+    """The stored objects as a world of their own, with the served world's surroundings and
+    addresses."""
     old = server.world
-    world = World(now=server.clock(), seed=old.seed, surroundings=old.surroundings, pullable=old.pullable, next_ip=old.next_ip)
+    world = World(
+        now=server.clock(),
+        seed=old.seed,
+        surroundings=old.surroundings,
+        pullable=old.pullable,
+        next_ip=old.next_ip,
+    )
     for kind in server.kinds:
         if kind.group == "events.k8s.io":
             continue

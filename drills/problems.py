@@ -56,19 +56,34 @@ def no_such_path() -> ApiProblem:
 
 
 def already_exists(kind: Kind, name: str) -> ApiProblem:
-    return ApiProblem(409, "AlreadyExists", f'{kind.qualified} "{name}" already exists', _details(kind, name))
+    return ApiProblem(
+        409, "AlreadyExists", f'{kind.qualified} "{name}" already exists', _details(kind, name)
+    )
 
 
 def conflict(kind: Kind, name: str, why: str | None = None) -> ApiProblem:
-    why = why or "the object has been modified; please apply your changes to the latest version and try again"
-    return ApiProblem(409, "Conflict", f'Operation cannot be fulfilled on {kind.qualified} "{name}": {why}', _details(kind, name))
+    why = (
+        why
+        or "the object has been modified; please apply your changes to the latest version and try again"
+    )
+    return ApiProblem(
+        409,
+        "Conflict",
+        f'Operation cannot be fulfilled on {kind.qualified} "{name}": {why}',
+        _details(kind, name),
+    )
 
 
-def forbidden(kind: Kind, name: str, user: str, verb: str, namespace: str, subresource: str = "") -> ApiProblem:
+def forbidden(
+    kind: Kind, name: str, user: str, verb: str, namespace: str, subresource: str = ""
+) -> ApiProblem:
     where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
     resource = f"{kind.plural}/{subresource}" if subresource else kind.plural
     target = f'{kind.qualified} "{name}"' if name else kind.qualified
-    message = f'{target} is forbidden: User "{user}" cannot {verb} resource "{resource}" in API group "{kind.group}"{where}'
+    message = (
+        f'{target} is forbidden: User "{user}" cannot {verb} resource "{resource}" in API group '
+        f'"{kind.group}"{where}'
+    )
     return ApiProblem(403, "Forbidden", message, _details(kind, name))
 
 
@@ -84,7 +99,9 @@ def unsupported_media(message: str) -> ApiProblem:
     return ApiProblem(415, "UnsupportedMediaType", message)
 
 
-def method_not_allowed(message: str = "the server does not allow this method on the requested resource") -> ApiProblem:
+def method_not_allowed(
+    message: str = "the server does not allow this method on the requested resource",
+) -> ApiProblem:
     return ApiProblem(405, "MethodNotAllowed", message)
 
 
@@ -94,11 +111,19 @@ def invalid(kind: Kind, name: str, causes: list[tuple[str, str, str]]) -> ApiPro
     details = {
         "name": name,
         "kind": kind.kind,
-        "causes": [{"reason": reason, "message": message, "field": field} for field, reason, message in causes],
+        "causes": [
+            {"reason": reason, "message": message, "field": field}
+            for field, reason, message in causes
+        ],
     }
     if kind.group:
         details["group"] = kind.group
-    return ApiProblem(422, "Invalid", f'{kind.kind}{"." + kind.group if kind.group else ""} "{name}" is invalid: {text}', details)
+    return ApiProblem(
+        422,
+        "Invalid",
+        f'{kind.kind}{"." + kind.group if kind.group else ""} "{name}" is invalid: {text}',
+        details,
+    )
 
 
 def expired(message: str, metadata: Obj | None = None) -> ApiProblem:
@@ -114,18 +139,29 @@ def too_large(requested: int, current: int) -> ApiProblem:
         504,
         "Timeout",
         f"Too large resource version: {requested}, current: {current}",
-        {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1},
+        {
+            "causes": [
+                {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+            ],
+            "retryAfterSeconds": 1,
+        },
     )
 
 
-def too_many_requests(seconds: int, message: str | None = None, causes: list[Obj] | None = None) -> ApiProblem:
+def too_many_requests(
+    seconds: int, message: str | None = None, causes: list[Obj] | None = None
+) -> ApiProblem:
     details: dict[str, Any] = {"retryAfterSeconds": seconds} if seconds else {}
     if causes:
         details["causes"] = causes
     text = message or "Too many requests, please try again later."
-    return ApiProblem(429, "TooManyRequests", text, details, {"Retry-After": str(seconds)} if seconds else None)
+    return ApiProblem(
+        429, "TooManyRequests", text, details, {"Retry-After": str(seconds)} if seconds else None
+    )
 
 
 def server_error(code: int, message: str) -> ApiProblem:
-    reason = {500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout"}.get(code, "InternalError")
+    reason = {500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout"}.get(
+        code, "InternalError"
+    )
     return ApiProblem(code, reason, message)

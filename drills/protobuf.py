@@ -1,4 +1,5 @@
-"""Bodies in application/vnd.kubernetes.protobuf, for the few small kinds that kubectl sends so (`kubectl create namespace`,
+"""Bodies in application/vnd.kubernetes.protobuf, for the few small kinds that kubectl sends so
+(`kubectl create namespace`,
 `kubectl auth can-i`). Field numbers from k8s.io/api */generated.proto."""
 
 from __future__ import annotations
@@ -16,13 +17,20 @@ MAGIC = b"k8s\x00"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Field number -> (name, type): `string`, `bytes`, `int`, `bool`, `map`, `bytesmap`, `strings`, or a Message."""
+    """Field number -> (name, type): `string`, `bytes`, `int`, `bool`, `map`, `bytesmap`, `strings`,
+    or a Message."""
 
     fields: dict[int, tuple[str, Any]] = field(default_factory=dict)
 
 
 _META = Message(
-    {1: ("name", "string"), 2: ("generateName", "string"), 3: ("namespace", "string"), 11: ("labels", "map"), 12: ("annotations", "map")}
+    {
+        1: ("name", "string"),
+        2: ("generateName", "string"),
+        3: ("namespace", "string"),
+        11: ("labels", "map"),
+        12: ("annotations", "map"),
+    }
 )
 _RESOURCE = Message(
     {
@@ -38,8 +46,22 @@ _RESOURCE = Message(
 _KINDS: dict[str, Message] = {
     "Namespace": Message({1: ("metadata", _META)}),
     "ServiceAccount": Message({1: ("metadata", _META)}),
-    "ConfigMap": Message({1: ("metadata", _META), 2: ("data", "map"), 3: ("binaryData", "bytesmap"), 4: ("immutable", "bool")}),
-    "Secret": Message({1: ("metadata", _META), 2: ("data", "bytesmap"), 3: ("type", "string"), 4: ("stringData", "map")}),
+    "ConfigMap": Message(
+        {
+            1: ("metadata", _META),
+            2: ("data", "map"),
+            3: ("binaryData", "bytesmap"),
+            4: ("immutable", "bool"),
+        }
+    ),
+    "Secret": Message(
+        {
+            1: ("metadata", _META),
+            2: ("data", "bytesmap"),
+            3: ("type", "string"),
+            4: ("stringData", "map"),
+        }
+    ),
     "SelfSubjectAccessReview": Message(
         {
             1: ("metadata", _META),
@@ -48,13 +70,18 @@ _KINDS: dict[str, Message] = {
                 Message(
                     {
                         1: ("resourceAttributes", _RESOURCE),
-                        2: ("nonResourceAttributes", Message({1: ("path", "string"), 2: ("verb", "string")})),
+                        2: (
+                            "nonResourceAttributes",
+                            Message({1: ("path", "string"), 2: ("verb", "string")}),
+                        ),
                     }
                 ),
             ),
         }
     ),
-    "SelfSubjectRulesReview": Message({1: ("metadata", _META), 2: ("spec", Message({1: ("namespace", "string")}))}),
+    "SelfSubjectRulesReview": Message(
+        {1: ("metadata", _META), 2: ("spec", Message({1: ("namespace", "string")}))}
+    ),
     "SelfSubjectReview": Message({1: ("metadata", _META)}),
     "DeleteOptions": Message(
         {
@@ -65,18 +92,25 @@ _KINDS: dict[str, Message] = {
         }
     ),
 }
-_UNKNOWN = Message({1: ("typeMeta", Message({1: ("apiVersion", "string"), 2: ("kind", "string")})), 2: ("raw", "bytes")})
+_UNKNOWN = Message(
+    {
+        1: ("typeMeta", Message({1: ("apiVersion", "string"), 2: ("kind", "string")})),
+        2: ("raw", "bytes"),
+    }
+)
 
 
 def decode(body: bytes) -> Obj:
-    """The object in a protobuf body. Raises ApiProblem (415) for a kind that is not in the table or a broken body."""
+    """The object in a protobuf body. Raises ApiProblem (415) for a kind that is not in the table or
+    a broken body."""
     try:
         envelope = _read(body[len(MAGIC) :], _UNKNOWN)
         named = envelope.get("typeMeta", {})
         message = _KINDS.get(named.get("kind", ""))
         if message is None:
             raise unsupported_media(
-                "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml"
+                "the body of the request was in an unknown format - accepted media types include: "
+                "application/json, application/yaml"
             )
         return {**named, **_read(envelope.get("raw", b""), message)}
     except (IndexError, ValueError) as error:
@@ -137,5 +171,7 @@ def _read(data: bytes, message: Message) -> dict[str, Any]:
             key, content = pair.get(1, b""), pair.get(2, b"")
             assert isinstance(key, bytes)
             assert isinstance(content, bytes)
-            out.setdefault(name, {})[key.decode()] = (base64.b64encode(content) if kind == "bytesmap" else content).decode()
+            out.setdefault(name, {})[key.decode()] = (
+                base64.b64encode(content) if kind == "bytesmap" else content
+            ).decode()
     return out

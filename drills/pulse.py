@@ -1,5 +1,5 @@
-"""What goes on in a cluster without anybody's doing: leases and heartbeats, counts and endpoints that follow the pods, warnings
-that repeat while their cause lasts, events that expire."""
+"""What goes on in a cluster without anybody's doing: leases and heartbeats, counts and endpoints
+that follow the pods, warnings that repeat while their cause lasts, events that expire."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ class Pulse:
             await asyncio.sleep(0.05)
             self._stage.dirty.clear()
             for obj, fields in settle(self._of, self._stage.now()):
-                self._stage.store.put(self._stage.kind(obj["apiVersion"], obj["kind"]), copy.deepcopy({**obj, **fields}))
+                self._stage.store.put(
+                    self._stage.kind(obj["apiVersion"], obj["kind"]),
+                    copy.deepcopy({**obj, **fields}),
+                )
 
     def _of(self, name: str) -> Iterable[Obj]:
         kind = next(k for k in self._stage.kinds if k.kind == name and k.group != "events.k8s.io")
@@ -52,12 +55,19 @@ class Pulse:
         kind = self._stage.kind("coordination.k8s.io/v1", "Lease")
         for entry in self._stage.store.entries(kind):
             lease = entry.obj
-            if lease["metadata"]["namespace"] == "kube-node-lease" and not self._reports(lease["metadata"]["name"]):
+            if lease["metadata"]["namespace"] == "kube-node-lease" and not self._reports(
+                lease["metadata"]["name"]
+            ):
                 continue
             renewed = dig(lease, "spec", "renewTime")
             if renewed and (now - parse_time(renewed)).total_seconds() >= _LEASE_SECONDS:
                 self._stage.store.put(
-                    kind, {**lease, "metadata": dict(lease["metadata"]), "spec": {**lease["spec"], "renewTime": rfc3339_micro(now)}}
+                    kind,
+                    {
+                        **lease,
+                        "metadata": dict(lease["metadata"]),
+                        "spec": {**lease["spec"], "renewTime": rfc3339_micro(now)},
+                    },
                 )
 
     def _reports(self, node: str) -> bool:
@@ -71,7 +81,12 @@ class Pulse:
         for entry in self._stage.store.entries(kind):
             ready = condition(entry.obj, "Ready")
             beat = ready.get("lastHeartbeatTime") if ready else None
-            if not ready or not beat or ready["status"] == "Unknown" or not dig(entry.obj, "spec", "podCIDR"):
+            if (
+                not ready
+                or not beat
+                or ready["status"] == "Unknown"
+                or not dig(entry.obj, "spec", "podCIDR")
+            ):
                 continue
             if (now - parse_time(beat)).total_seconds() >= _HEARTBEAT_SECONDS:
                 node = copy.deepcopy(entry.obj)
@@ -83,19 +98,32 @@ class Pulse:
         kind = self._stage.kind("v1", "Event")
         for entry in self._stage.store.entries(kind):
             event = entry.obj
-            stamp = dig(event, "series", "lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
+            stamp = (
+                dig(event, "series", "lastObservedTime")
+                or event.get("lastTimestamp")
+                or event.get("eventTime")
+            )
             if not stamp:
                 continue
             age = now - parse_time(stamp)
             if age > _EVENT_LIFE:
-                self._stage.store.remove(kind, event["metadata"]["namespace"], event["metadata"]["name"])
+                self._stage.store.remove(
+                    kind, event["metadata"]["namespace"], event["metadata"]["name"]
+                )
             elif self._goes_on(event, age):
                 self._stage.store.put(
-                    kind, {**event, "metadata": dict(event["metadata"]), "count": int(event["count"]) + 1, "lastTimestamp": rfc3339(now)}
+                    kind,
+                    {
+                        **event,
+                        "metadata": dict(event["metadata"]),
+                        "count": int(event["count"]) + 1,
+                        "lastTimestamp": rfc3339(now),
+                    },
                 )
 
     def _goes_on(self, event: Obj, age: timedelta) -> bool:
-        """A warning that has come again and again, about a pod that is not ready yet, comes once more a minute later."""
+        """A warning that has come again and again, about a pod that is not ready yet, comes once
+        more a minute later."""
         if (
             event.get("type") != "Warning"
             or int(event.get("count") or 0) < 2
@@ -105,6 +133,8 @@ class Pulse:
         about = event["involvedObject"]
         if about["kind"] != "Pod":
             return False
-        pod = self._stage.store.find(self._stage.kind("v1", "Pod"), about.get("namespace", ""), about["name"])
+        pod = self._stage.store.find(
+            self._stage.kind("v1", "Pod"), about.get("namespace", ""), about["name"]
+        )
         ready = condition(pod.obj, "Ready") if pod else None
         return ready is not None and ready["status"] != "True"

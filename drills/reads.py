@@ -1,4 +1,5 @@
-"""get and list: pages from one consistent snapshot, selectors, resourceVersion rules, the three forms of an answer."""
+"""get and list: pages from one consistent snapshot, selectors, resourceVersion rules, the three
+forms of an answer."""
 
 from __future__ import annotations
 
@@ -34,7 +35,12 @@ def selection(target: Target, query: Query) -> tuple[Match, bool]:
 def as_events_v1(obj: Obj) -> Obj:
     """A core/v1 Event seen as events.k8s.io/v1."""
     source = obj.get("source") or {}
-    out = {k: v for k, v in obj.items() if k not in {"involvedObject", "message", "source", "firstTimestamp", "lastTimestamp", "count"}}
+    out = {
+        k: v
+        for k, v in obj.items()
+        if k
+        not in {"involvedObject", "message", "source", "firstTimestamp", "lastTimestamp", "count"}
+    }
     out["apiVersion"] = "events.k8s.io/v1"
     out["regarding"] = obj.get("involvedObject", {})
     out["note"] = obj.get("message", "")
@@ -58,21 +64,28 @@ def seen_as(kind: Kind, entry: Entry) -> Entry:
 
 
 def partial(obj: Obj) -> Obj:
-    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": obj["metadata"],
+    }
 
 
 def one(kind: Kind, entry: Entry, view: View, now: datetime) -> bytes:
     """The body of an answer about one object."""
     entry = seen_as(kind, entry)
     if view.form == "table":
-        return encode(render(kind, [entry], now, {"resourceVersion": str(entry.rv)}, include=view.include))
+        return encode(
+            render(kind, [entry], now, {"resourceVersion": str(entry.rv)}, include=view.include)
+        )
     if view.form == "metadata":
         return encode(partial(entry.obj))
     return entry.raw
 
 
 def list_body(store: Store, target: Target, query: Query, view: View, now: datetime) -> bytes:
-    """The body of a list. Raises ApiProblem for bad parameters, expired tokens and versions of the future."""
+    """The body of a list. Raises ApiProblem for bad parameters, expired tokens and versions of the
+    future."""
     kind = target.kind
     match, filtered = selection(target, query)
     rv, items, start = _snapshot(store, kind, query)
@@ -85,7 +98,9 @@ def list_body(store: Store, target: Target, query: Query, view: View, now: datet
         store.keep_snapshot(kind, rv, items)
         meta["continue"] = _token(rv, page[-1][0])
         if not filtered:
-            meta["remainingItemCount"] = sum(1 for k, _ in items[rest:] if not target.namespace or k[0] == target.namespace)
+            meta["remainingItemCount"] = sum(
+                1 for k, _ in items[rest:] if not target.namespace or k[0] == target.namespace
+            )
     entries = [seen_as(kind, e) for _, e in page]
     if view.form == "table":
         return encode(render(kind, entries, now, meta, include=view.include))
@@ -100,10 +115,14 @@ def list_body(store: Store, target: Target, query: Query, view: View, now: datet
         )
     custom = store.is_custom(kind)
     head = encode({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta})
-    return head[:-1] + b',"items":[' + b",".join(e.raw if custom else e.item for e in entries) + b"]}"
+    return (
+        head[:-1] + b',"items":[' + b",".join(e.raw if custom else e.item for e in entries) + b"]}"
+    )
 
 
-def _snapshot(store: Store, kind: Kind, query: Query) -> tuple[int, list[tuple[Key, Entry]], Key | None]:
+def _snapshot(
+    store: Store, kind: Kind, query: Query
+) -> tuple[int, list[tuple[Key, Entry]], Key | None]:
     token = query.get("continue")
     wanted, match = query.get("resourceVersion"), query.get("resourceVersionMatch")
     if token:
@@ -125,7 +144,8 @@ def _snapshot(store: Store, kind: Kind, query: Query) -> tuple[int, list[tuple[K
                 (
                     "resourceVersionMatch",
                     "FieldValueForbidden",
-                    "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
+                    "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is "
+                    "provided",
                 )
             ],
         )
@@ -146,7 +166,11 @@ def _take(
 ) -> tuple[list[tuple[Key, Entry]], int | None]:
     page: list[tuple[Key, Entry]] = []
     for at, (key, entry) in enumerate(items):
-        if (start is not None and key <= start) or (namespace and key[0] != namespace) or not match(entry.obj):
+        if (
+            (start is not None and key <= start)
+            or (namespace and key[0] != namespace)
+            or not match(entry.obj)
+        ):
             continue
         if limit and len(page) == limit:
             return page, at

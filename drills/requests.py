@@ -37,7 +37,11 @@ def parse_target(kinds: KindTable, raw_path: str) -> Target | None:
     else:
         return None
     namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 2 and not (len(rest) == 3 and rest[2] in _NAMESPACE_SUBRESOURCES):
+    if (
+        rest[0] == "namespaces"
+        and len(rest) > 2
+        and not (len(rest) == 3 and rest[2] in _NAMESPACE_SUBRESOURCES)
+    ):
         namespace, rest = rest[1], rest[2:]
     kind = kinds.by_url(group, version, rest[0])
     if kind is None or (namespace and not kind.namespaced):
@@ -45,7 +49,9 @@ def parse_target(kinds: KindTable, raw_path: str) -> Target | None:
     tail = "/".join(rest[3:])
     if raw_path.split("?", 1)[0].endswith("/") and tail:
         tail += "/"
-    return Target(kind, namespace, rest[1] if len(rest) > 1 else "", rest[2] if len(rest) > 2 else "", tail)
+    return Target(
+        kind, namespace, rest[1] if len(rest) > 1 else "", rest[2] if len(rest) > 2 else "", tail
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,5 +123,6 @@ def negotiate(accept: str, query: Query) -> View:
 
 
 def manager_of(query: Query, user_agent: str) -> str:
-    """The field manager of a write: the parameter, else the part of the User-Agent before the slash."""
+    """The field manager of a write: the parameter, else the part of the User-Agent before the
+    slash."""
     return query.get("fieldManager") or user_agent.split("/", 1)[0][:128] or "unknown"

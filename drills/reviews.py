@@ -1,5 +1,5 @@
-"""SelfSubjectAccessReview, SelfSubjectRulesReview, SelfSubjectReview: the drill's user may do everything that no fault
-forbids."""
+"""SelfSubjectAccessReview, SelfSubjectRulesReview, SelfSubjectReview: the drill's user may do
+everything that no fault forbids."""
 
 from __future__ import annotations
 
@@ -19,17 +19,30 @@ def answer(plural: str, body: Obj, faults: Faults) -> Obj:
         return {
             **body,
             "spec": body.get("spec", {}),
-            "status": {"resourceRules": rules, "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}], "incomplete": False},
+            "status": {
+                "resourceRules": rules,
+                "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+                "incomplete": False,
+            },
         }
     wanted = dig(body, "spec", "resourceAttributes", default={})
     resource = wanted.get("resource", "")
     if wanted.get("subresource"):
         resource += f"/{wanted['subresource']}"
     denied = any(
-        rule["action"] == "forbidden" and faults_match(rule, resource, str(wanted.get("namespace", "")), str(wanted.get("verb", "")))
+        rule["action"] == "forbidden"
+        and faults_match(
+            rule, resource, str(wanted.get("namespace", "")), str(wanted.get("verb", ""))
+        )
         for rule in faults.rows()
     )
-    return {**body, "status": {"allowed": not denied, **({"reason": "RBAC: no rule allows it"} if denied else {})}}
+    return {
+        **body,
+        "status": {
+            "allowed": not denied,
+            **({"reason": "RBAC: no rule allows it"} if denied else {}),
+        },
+    }
 
 
 def faults_match(rule: Obj, resource: str, namespace: str, verb: str) -> bool:

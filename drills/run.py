@@ -1,4 +1,5 @@
-"""Ways to run the embedded cluster: in a thread for tests and the TUI, in the foreground for `stanch drill ID --serve`."""
+"""Ways to run the embedded cluster: in a thread for tests and the TUI, in the foreground for
+`stanch drill ID --serve`."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ T = TypeVar("T")
 
 
 class ThreadedServer:
-    """A DrillServer on an event loop of its own. `call` runs a function there and returns its result."""
+    """A DrillServer on an event loop of its own. `call` runs a function there and returns its
+    result."""
 
     def __init__(self, server: DrillServer) -> None:
         self.server = server
@@ -62,7 +64,8 @@ class ThreadedServer:
 
 @contextmanager
 def serve_in_thread(scenario: Scenario | str | None, **options: Any) -> Iterator[DrillServer]:
-    """A served drill for the length of a `with`; options are those of DrillServer. A string is an id or a path."""
+    """A served drill for the length of a `with`; options are those of DrillServer. A string is an
+    id or a path."""
     chosen = load(scenario) if isinstance(scenario, str) else scenario
     server = DrillServer(chosen, **options)
     threaded = ThreadedServer(server)
@@ -73,9 +76,11 @@ def serve_in_thread(scenario: Scenario | str | None, **options: Any) -> Iterator
         threaded.stop()
 
 
-def serve_forever(scenario: Scenario | str, *, kubeconfig: str | Path | None = None, **options: Any) -> int:
-    """Serve until SIGTERM or SIGINT; returns 0. The first line on standard output is the path of the kubeconfig, which is removed
-    at the end when it was not given."""
+def serve_forever(
+    scenario: Scenario | str, *, kubeconfig: str | Path | None = None, **options: Any
+) -> int:
+    """Serve until SIGTERM or SIGINT; returns 0. The first line on standard output is the path of
+    the kubeconfig, which is removed at the end when it was not given."""
     chosen = load(scenario) if isinstance(scenario, str) else scenario
     with tempfile.TemporaryDirectory(prefix="stanch-drill-") as folder:
         path = Path(kubeconfig) if kubeconfig else Path(folder) / "kubeconfig"

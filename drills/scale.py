@@ -32,7 +32,9 @@ def read_scale(entry: Entry) -> Obj:
     }
 
 
-def write_scale(writes: Writes, store: Store, target: Target, body: Obj, query: Query, agent: str) -> Entry:
+def write_scale(
+    writes: Writes, store: Store, target: Target, body: Obj, query: Query, agent: str
+) -> Entry:
     """PUT or PATCH of a Scale. Raises ApiProblem: 404, 409."""
     before = store.get(target.kind, target.namespace, target.name)
     wanted = dig(body, "spec", "replicas", default=dig(before.obj, "spec", "replicas", default=0))
@@ -40,4 +42,6 @@ def write_scale(writes: Writes, store: Store, target: Target, body: Obj, query: 
     if version := dig(body, "metadata", "resourceVersion"):
         change["metadata"] = {"resourceVersion": version}
     plain = Target(target.kind, target.namespace, target.name, "", "")
-    return writes.patch(plain, json.dumps(change).encode(), "application/merge-patch+json", query, agent).entry
+    return writes.patch(
+        plain, json.dumps(change).encode(), "application/merge-patch+json", query, agent
+    ).entry

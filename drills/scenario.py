@@ -20,9 +20,11 @@ class ScenarioError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Ground truth of a drill. Times are durations before the start (`-22m`); None where the API shows nothing.
+    """Ground truth of a drill. Times are durations before the start (`-22m`); None where the API
+    shows nothing.
 
-    shared: what the failing things share, as {what, value}; silent: True when the API holds no trace of the fault."""
+    shared: what the failing things share, as {what, value}; silent: True when the API holds no
+    trace of the fault."""
 
     runbook: str
     first_symptom: str = ""
@@ -36,7 +38,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One drill. `data` holds the sections that `drills.expand` reads; `seed` varies generated names."""
+    """One drill. `data` holds the sections that `drills.expand` reads; `seed` varies generated
+    names."""
 
     id: str
     title: str
@@ -71,9 +74,11 @@ def parse(raw: dict[str, Any], where: str) -> Scenario:
 def read(path: Path) -> Scenario:
     """Raises ScenarioError when the file is absent, is not YAML or lacks a field."""
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader in C or Python
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except OSError as error:
-        raise ScenarioError(f"{path}: {error.strerror}; run `stanch drill --list` for the ids") from error
+        raise ScenarioError(
+            f"{path}: {error.strerror}; run `stanch drill --list` for the ids"
+        ) from error
     except yaml.YAMLError as error:
         raise ScenarioError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(raw, dict):
@@ -88,7 +93,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def _background(name: str) -> dict[str, Any]:
     path = BACKGROUNDS / f"{name}.yaml"
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - see above
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except OSError as error:
         raise ScenarioError(f"background {name!r}: {error.strerror}") from error
     assert isinstance(data, dict)
@@ -96,7 +101,8 @@ def _background(name: str) -> dict[str, Any]:
 
 
 def with_decoys(data: dict[str, Any]) -> dict[str, Any]:
-    """The sections of a scenario with those of its decoys in front. Raises ScenarioError for an unknown decoy."""
+    """The sections of a scenario with those of its decoys in front. Raises ScenarioError for an
+    unknown decoy."""
     out = dict(data)
     known = _background("decoys")
     for name in data.get("decoys", []):
@@ -108,8 +114,9 @@ def with_decoys(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def load_background(name: str | dict[str, Any] | None) -> dict[str, Any]:
-    """A background by name, with `without` (workload names to leave out), `nodes` and `workloads` (fields to change,
-    by name); empty for None. Raises ScenarioError for a name that the background does not have."""
+    """A background by name, with `without` (workload names to leave out), `nodes` and `workloads`
+    (fields to change, by name); empty for None. Raises ScenarioError for a name that the background
+    does not have."""
     if name is None or name == "none":
         return {}
     if isinstance(name, str):

@@ -12,7 +12,9 @@ def schedule(stage: Backstage, pod: Obj) -> str | None:
     fitting = [
         e.obj["metadata"]["name"]
         for e in stage.store.entries(stage.kind("v1", "Node"))
-        if _tolerated(e.obj, spec) and stage.node_works(e.obj["metadata"]["name"]) and _fits_affinity(e.obj, spec)
+        if _tolerated(e.obj, spec)
+        and stage.node_works(e.obj["metadata"]["name"])
+        and _fits_affinity(e.obj, spec)
     ]
     if not fitting:
         return None
@@ -42,7 +44,13 @@ def _fits_affinity(node: Obj, spec: Obj) -> bool:
     labels = node["metadata"].get("labels", {})
     if any(labels.get(k) != v for k, v in (spec.get("nodeSelector") or {}).items()):
         return False
-    terms = dig(spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
+    terms = dig(
+        spec,
+        "affinity",
+        "nodeAffinity",
+        "requiredDuringSchedulingIgnoredDuringExecution",
+        "nodeSelectorTerms",
+    )
     if not terms:
         return True
     return any(

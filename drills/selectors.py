@@ -67,7 +67,8 @@ def _label_test(m: re.Match[str]) -> Callable[[dict[str, str]], bool]:
 
 
 def matches_selector(selector: Obj | None, labels: dict[str, str]) -> bool:
-    """metav1.LabelSelector against labels; an absent selector matches nothing, an empty one everything."""
+    """metav1.LabelSelector against labels; an absent selector matches nothing, an empty one
+    everything."""
     if selector is None:
         return False
     for key, value in (selector.get("matchLabels") or {}).items():
@@ -140,7 +141,8 @@ def _field_value(obj: Obj, field: str) -> str:
 
 
 def parse_fields(text: str, plural: str) -> Match:
-    """Field selector for one resource. Raises ApiProblem (400) for a field that the resource does not index."""
+    """Field selector for one resource. Raises ApiProblem (400) for a field that the resource does
+    not index."""
     if not text.strip():
         return lambda obj: True
     tests: list[tuple[str, str, bool]] = []

@@ -27,7 +27,15 @@ from drills.kinds import Kind, KindTable
 from drills.kubelet import Kubelets
 from drills.objects import Obj
 from drills.play import play
-from drills.problems import ApiProblem, bad_request, forbidden, no_such_path, server_error, too_many_requests, unauthorized
+from drills.problems import (
+    ApiProblem,
+    bad_request,
+    forbidden,
+    no_such_path,
+    server_error,
+    too_many_requests,
+    unauthorized,
+)
 from drills.pulse import Pulse
 from drills.requests import Query, parse_target, verb_of
 from drills.reviews import USER
@@ -47,8 +55,9 @@ def utc_now() -> datetime:
 class DrillServer:
     """Serves a scenario, or an empty cluster for None.
 
-    port 0 takes a free one. With a token, requests without it get 401. `speed` shortens script steps, pod starts and
-    probe pauses (2.0: twice as fast); time stamps always come from `clock`, which returns an aware datetime.
+    port 0 takes a free one. With a token, requests without it get 401. `speed` shortens script
+    steps, pod starts and probe pauses (2.0: twice as fast); time stamps always come from `clock`,
+    which returns an aware datetime.
     `bookmark_seconds`: how often a quiet watch gets a bookmark."""
 
     def __init__(
@@ -67,7 +76,7 @@ class DrillServer:
         self.kinds = KindTable()
         self.store = Store(self.kinds)
         self.faults = Faults()
-        self.random = Random(seed)  # noqa: S311 - names of pods, not secrets
+        self.random = Random(seed)
         self.world = World(now=clock())
         self.writes = Writes(self.store, clock, self.random)
         self.requests: Counter[tuple[str, str, int]] = Counter()
@@ -94,7 +103,9 @@ class DrillServer:
         self.writes.on_delete = self.controllers.deleted
         app = web.Application(client_max_size=32 * 2**20)
         app.router.add_route("*", "/{tail:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True
+        )
         await self._runner.setup()
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -114,7 +125,8 @@ class DrillServer:
             _LOG.error("the script of the drill stopped: %s", error)
 
     def load_world(self, world: World) -> None:
-        """Serve what was expanded; used at the start, and by tests that build a world of their own."""
+        """Serve what was expanded; used at the start, and by tests that build a world of their
+        own."""
         self.world = world
         self.stage.world = world
         for definition in world.of("CustomResourceDefinition"):
@@ -163,7 +175,12 @@ class DrillServer:
             "current-context": "drill",
             "clusters": [{"name": "drill", "cluster": {"server": self.url}}],
             "users": [{"name": "on-call", "user": user}],
-            "contexts": [{"name": "drill", "context": {"cluster": "drill", "user": "on-call", "namespace": "default"}}],
+            "contexts": [
+                {
+                    "name": "drill",
+                    "context": {"cluster": "drill", "user": "on-call", "namespace": "default"},
+                }
+            ],
             "preferences": {},
         }
         target = Path(path)
@@ -179,7 +196,8 @@ class DrillServer:
         """Every open watch and log stream breaks off."""
         self.answers.close_streams()
 
-    # --- one request ---------------------------------------------------------------------------------------------
+    # --- one request
+    # ---------------------------------------------------------------------------------------------
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         path = urlsplit(request.raw_path).path
@@ -189,7 +207,12 @@ class DrillServer:
             return await self._dispatch(request, path)
         except ApiProblem as problem:
             self.requests[(request.method, "", problem.code)] += 1
-            return web.Response(status=problem.code, body=encode(problem.status), content_type=_JSON, headers=problem.headers)
+            return web.Response(
+                status=problem.code,
+                body=encode(problem.status),
+                content_type=_JSON,
+                headers=problem.headers,
+            )
 
     async def _dispatch(self, request: web.Request, path: str) -> web.StreamResponse:
         query = Query.parse(request.rel_url.raw_query_string)
@@ -197,18 +220,32 @@ class DrillServer:
         verb = verb_of(request.method, target, query) if target else request.method.lower()
         await self.faults.thawed()
         rule = self.faults.pick(
-            resource=target.resource if target else "", namespace=target.namespace if target else "", verb=verb, path=path
+            resource=target.resource if target else "",
+            namespace=target.namespace if target else "",
+            verb=verb,
+            path=path,
         )
-        if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
+        if (
+            self.token is not None
+            and request.headers.get("Authorization") != f"Bearer {self.token}"
+        ):
             raise unauthorized()
         if rule is not None:
-            await self._act(rule, target.kind if target else None, target.name if target else "", target.namespace if target else "", verb)
+            await self._act(
+                rule,
+                target.kind if target else None,
+                target.name if target else "",
+                target.namespace if target else "",
+                verb,
+            )
         cut = rule.after_bytes if rule is not None and rule.action == "cut" else None
         if target is None:
             return await self._about_itself(request, path, query)
         return await self.answers.resource(request, target, query, verb, cut)
 
-    async def _act(self, rule: Rule, kind: Kind | None, name: str, namespace: str, verb: str) -> None:
+    async def _act(
+        self, rule: Rule, kind: Kind | None, name: str, namespace: str, verb: str
+    ) -> None:
         if rule.action == "slow":
             await asyncio.sleep(rule.seconds)
         elif rule.action == "silent":
@@ -222,7 +259,9 @@ class DrillServer:
         elif rule.action == "forbidden" and kind is not None:
             raise forbidden(kind, name, USER, verb, namespace)
 
-    async def _about_itself(self, request: web.Request, path: str, query: Query) -> web.StreamResponse:
+    async def _about_itself(
+        self, request: web.Request, path: str, query: Query
+    ) -> web.StreamResponse:
         parts = [p for p in path.split("/") if p]
         wants_aggregated = "g=apidiscovery.k8s.io" in request.headers.get("Accept", "")
         body: Obj | None = None
@@ -232,19 +271,31 @@ class DrillServer:
             if wants_aggregated:
                 return web.Response(
                     body=encode(discovery.aggregated(self.kinds, core=parts == ["api"])),
-                    headers={"Content-Type": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"},
+                    headers={
+                        "Content-Type": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+                    },
                 )
-            body = discovery.api_versions(self.url.removeprefix("http://")) if parts == ["api"] else (discovery.group_list(self.kinds))
+            body = (
+                discovery.api_versions(self.url.removeprefix("http://"))
+                if parts == ["api"]
+                else (discovery.group_list(self.kinds))
+            )
         elif len(parts) == 2 and parts[0] == "api":
             body = discovery.resource_list(self.kinds, "", parts[1])
         elif len(parts) == 2 and parts[0] == "apis" and parts[1] in self.kinds.groups():
-            body = {"kind": "APIGroup", "apiVersion": "v1", **discovery.group(parts[1], self.kinds.groups()[parts[1]])}
+            body = {
+                "kind": "APIGroup",
+                "apiVersion": "v1",
+                **discovery.group(parts[1], self.kinds.groups()[parts[1]]),
+            }
         elif len(parts) == 3 and parts[0] == "apis":
             body = discovery.resource_list(self.kinds, parts[1], parts[2])
         elif parts[:2] == ["openapi", "v3"]:
             body = self._openapi(parts[2:])
         elif parts[:2] == ["openapi", "v2"]:
-            return web.Response(body=b"", content_type="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+            return web.Response(
+                body=b"", content_type="application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+            )
         elif parts and parts[0] in {"readyz", "livez", "healthz"}:
             status, text = health.check(
                 parts[0],
@@ -255,9 +306,17 @@ class DrillServer:
             )
             return web.Response(status=status, text=text)
         elif parts == ["metrics"]:
-            counts = {k.qualified: self.store.count(k) for k in self.kinds if k.group != "events.k8s.io"}
+            counts = {
+                k.qualified: self.store.count(k) for k in self.kinds if k.group != "events.k8s.io"
+            }
             return web.Response(
-                text=health.metrics(self.world.surroundings.health, counts, dict(self.requests), self.started_at, self.clock())
+                text=health.metrics(
+                    self.world.surroundings.health,
+                    counts,
+                    dict(self.requests),
+                    self.started_at,
+                    self.clock(),
+                )
             )
         if body is None:
             raise no_such_path()
@@ -268,12 +327,18 @@ class DrillServer:
             return discovery.openapi_v3_index(self.kinds)
         if parts[0] == "api" and len(parts) == 2:
             return discovery.openapi_v3(self.kinds, "", parts[1])
-        return discovery.openapi_v3(self.kinds, parts[1], parts[2]) if parts[0] == "apis" and len(parts) == 3 else None
+        return (
+            discovery.openapi_v3(self.kinds, parts[1], parts[2])
+            if parts[0] == "apis" and len(parts) == 3
+            else None
+        )
 
-    # --- control -------------------------------------------------------------------------------------------------
+    # --- control
+    # -------------------------------------------------------------------------------------------------
 
     async def _control(self, request: web.Request, path: str) -> web.StreamResponse:
-        """`/_drill/faults` (GET, POST a rule, DELETE), `/_drill/{freeze,thaw,compact,expire,cut}` (POST)."""
+        """`/_drill/faults` (GET, POST a rule, DELETE), `/_drill/{freeze,thaw,compact,expire,cut}`
+        (POST)."""
         actions: dict[str, Callable[[], object]] = {
             "freeze": self.faults.freeze,
             "thaw": self.faults.thaw,
@@ -294,4 +359,10 @@ class DrillServer:
             actions[word]()
         else:
             return web.json_response(no_such_path().status, status=404)
-        return web.json_response({"faults": self.faults.rows(), "frozen": self.faults.frozen, "version": self.store.version})
+        return web.json_response(
+            {
+                "faults": self.faults.rows(),
+                "frozen": self.faults.frozen,
+                "version": self.store.version,
+            }
+        )

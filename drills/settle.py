@@ -1,7 +1,8 @@
-"""What the controllers would write once they have seen the pods: counts, conditions, endpoints, budgets.
+"""What the controllers would write once they have seen the pods: counts, conditions, endpoints,
+budgets.
 
-Pure: `settle` reads objects and returns the fields that should be replaced. Used when a scenario is expanded and
-while it plays.
+Pure: `settle` reads objects and returns the fields that should be replaced. Used when a scenario is
+expanded and while it plays.
 """
 
 from __future__ import annotations
@@ -37,17 +38,32 @@ def settle(of: Of, now: datetime) -> Changes:
             sets[ref["uid"]].append({**rs, "status": status})
     for deployment in of("Deployment"):
         mine = sets[deployment["metadata"]["uid"]]
-        _note(out, deployment, {"status": _deployment(deployment, mine, [p for rs in mine for p in owned[rs["metadata"]["uid"]]], now)})
+        _note(
+            out,
+            deployment,
+            {
+                "status": _deployment(
+                    deployment, mine, [p for rs in mine for p in owned[rs["metadata"]["uid"]]], now
+                )
+            },
+        )
     for stateful in of("StatefulSet"):
-        _note(out, stateful, {"status": _stateful_set(stateful, owned[stateful["metadata"]["uid"]])})
+        _note(
+            out, stateful, {"status": _stateful_set(stateful, owned[stateful["metadata"]["uid"]])}
+        )
     nodes = list(of("Node"))
     for daemon in of("DaemonSet"):
         _note(out, daemon, {"status": _daemon_set(daemon, owned[daemon["metadata"]["uid"]])})
     services = {(s["metadata"]["namespace"], s["metadata"]["name"]): s for s in of("Service")}
-    zones = {n["metadata"]["name"]: n["metadata"].get("labels", {}).get("topology.kubernetes.io/zone") for n in nodes}
+    zones = {
+        n["metadata"]["name"]: n["metadata"].get("labels", {}).get("topology.kubernetes.io/zone")
+        for n in nodes
+    }
     for part in of("EndpointSlice"):
         meta = part["metadata"]
-        service = services.get((meta["namespace"], meta["labels"].get("kubernetes.io/service-name", "")))
+        service = services.get(
+            (meta["namespace"], meta["labels"].get("kubernetes.io/service-name", ""))
+        )
         if service is not None and service["spec"].get("selector"):
             _note(out, part, _slice(part, service, by_namespace[meta["namespace"]], zones))
     for pdb in of("PodDisruptionBudget"):
@@ -61,7 +77,9 @@ def _note(out: Changes, obj: Obj, fields: Obj) -> None:
 
 
 def is_active(pod: Obj) -> bool:
-    return dig(pod, "status", "phase") not in {"Succeeded", "Failed"} and not pod["metadata"].get("deletionTimestamp")
+    return dig(pod, "status", "phase") not in {"Succeeded", "Failed"} and not pod["metadata"].get(
+        "deletionTimestamp"
+    )
 
 
 def is_ready(pod: Obj) -> bool:
@@ -76,7 +94,11 @@ def _counts(obj: Obj, pods: list[Obj]) -> tuple[int, int]:
 
 def _replica_set(rs: Obj, pods: list[Obj]) -> Obj:
     total, ready = _counts(rs, pods)
-    out: Obj = {"replicas": total, "fullyLabeledReplicas": total, "observedGeneration": rs["metadata"].get("generation", 1)}
+    out: Obj = {
+        "replicas": total,
+        "fullyLabeledReplicas": total,
+        "observedGeneration": rs["metadata"].get("generation", 1),
+    }
     if total == 0:
         out.pop("fullyLabeledReplicas")
     if ready:
@@ -99,7 +121,9 @@ def _last_change(pods: list[Obj], fallback: str, *, ready: bool) -> str:
     stamps = [
         c["lastTransitionTime"]
         for p in pods
-        if (c := condition(p, "Ready")) and (c["status"] == "True") == ready and c.get("lastTransitionTime")
+        if (c := condition(p, "Ready"))
+        and (c["status"] == "True") == ready
+        and c.get("lastTransitionTime")
     ]
     return max(stamps, default=fallback)
 
@@ -107,11 +131,21 @@ def _last_change(pods: list[Obj], fallback: str, *, ready: bool) -> str:
 def _deployment(deployment: Obj, sets: list[Obj], pods: list[Obj], now: datetime) -> Obj:
     spec, meta = deployment["spec"], deployment["metadata"]
     want = int(spec.get("replicas", 1))
-    newest = max(sets, key=lambda s: int(s["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", 0)), default=None)
+    newest = max(
+        sets,
+        key=lambda s: int(
+            s["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", 0)
+        ),
+        default=None,
+    )
     total = sum(int(s["status"].get("replicas", 0)) for s in sets)
     ready = sum(int(s["status"].get("readyReplicas", 0)) for s in sets)
     updated = int(newest["status"].get("replicas", 0)) if newest else 0
-    rolling = dig(spec, "strategy", "rollingUpdate", default={}) if dig(spec, "strategy", "type") != "Recreate" else {}
+    rolling = (
+        dig(spec, "strategy", "rollingUpdate", default={})
+        if dig(spec, "strategy", "type") != "Recreate"
+        else {}
+    )
     floor = want - _share(rolling.get("maxUnavailable", "25%"), want, up=False)
     available = ready >= floor
     out: Obj = {
@@ -145,7 +179,11 @@ def _deployment(deployment: Obj, sets: list[Obj], pods: list[Obj], now: datetime
             deployment,
             newest,
             updated >= want and total == updated and ready >= want,
-            [p for p in pods if newest and (controller_of(p) or {}).get("uid") == newest["metadata"]["uid"]],
+            [
+                p
+                for p in pods
+                if newest and (controller_of(p) or {}).get("uid") == newest["metadata"]["uid"]
+            ],
             now,
         ),
     ]
@@ -161,18 +199,37 @@ def _was_ready(pod: Obj) -> bool:
     return found["status"] == "True" or age > timedelta(seconds=60)
 
 
-def _progressing(before: dict[str, Obj], deployment: Obj, newest: Obj | None, complete: bool, pods: list[Obj], now: datetime) -> Obj:
+def _progressing(
+    before: dict[str, Obj],
+    deployment: Obj,
+    newest: Obj | None,
+    complete: bool,
+    pods: list[Obj],
+    now: datetime,
+) -> Obj:
     name = newest["metadata"]["name"] if newest else deployment["metadata"]["name"]
-    rolled = newest["metadata"]["creationTimestamp"] if newest else deployment["metadata"]["creationTimestamp"]
+    rolled = (
+        newest["metadata"]["creationTimestamp"]
+        if newest
+        else deployment["metadata"]["creationTimestamp"]
+    )
     done = rfc3339(parse_time(rolled) + timedelta(seconds=30))
     succeeded = f'ReplicaSet "{name}" has successfully progressed.'
     old = before.get("Progressing")
-    if complete or (old and old["reason"] == "NewReplicaSetAvailable" and old["message"] == succeeded):
-        return _condition(before, "Progressing", True, "NewReplicaSetAvailable", succeeded, done, now)
+    if complete or (
+        old and old["reason"] == "NewReplicaSetAvailable" and old["message"] == succeeded
+    ):
+        return _condition(
+            before, "Progressing", True, "NewReplicaSetAvailable", succeeded, done, now
+        )
     age = now - parse_time(rolled)
     wanted = int(deployment["spec"].get("replicas", 1))
-    if age > timedelta(hours=1) or sum(1 for p in pods if _was_ready(p)) >= wanted:  # it had finished before pods failed
-        return _condition(before, "Progressing", True, "NewReplicaSetAvailable", succeeded, done, now)
+    if (
+        age > timedelta(hours=1) or sum(1 for p in pods if _was_ready(p)) >= wanted
+    ):  # it had finished before pods failed
+        return _condition(
+            before, "Progressing", True, "NewReplicaSetAvailable", succeeded, done, now
+        )
     if age > timedelta(seconds=int(deployment["spec"].get("progressDeadlineSeconds", 600))):
         return _condition(
             before,
@@ -183,10 +240,26 @@ def _progressing(before: dict[str, Obj], deployment: Obj, newest: Obj | None, co
             rfc3339(parse_time(rolled) + timedelta(seconds=600)),
             now,
         )
-    return _condition(before, "Progressing", True, "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.', rolled, now)
+    return _condition(
+        before,
+        "Progressing",
+        True,
+        "ReplicaSetUpdated",
+        f'ReplicaSet "{name}" is progressing.',
+        rolled,
+        now,
+    )
 
 
-def _condition(before: dict[str, Obj], kind: str, value: bool, reason: str, message: str, since: str, now: datetime) -> Obj:
+def _condition(
+    before: dict[str, Obj],
+    kind: str,
+    value: bool,
+    reason: str,
+    message: str,
+    since: str,
+    now: datetime,
+) -> Obj:
     status = "True" if value else "False"
     old = before.get(kind)
     if old and old["status"] == status and old["reason"] == reason and old["message"] == message:
@@ -195,17 +268,30 @@ def _condition(before: dict[str, Obj], kind: str, value: bool, reason: str, mess
         since = old["lastTransitionTime"]
     elif old:
         since = max(since, old["lastTransitionTime"])
-    return {"type": kind, "status": status, "lastUpdateTime": since, "lastTransitionTime": since, "reason": reason, "message": message}
+    return {
+        "type": kind,
+        "status": status,
+        "lastUpdateTime": since,
+        "lastTransitionTime": since,
+        "reason": reason,
+        "message": message,
+    }
 
 
 def _stateful_set(stateful: Obj, pods: list[Obj]) -> Obj:
     total, ready = _counts(stateful, pods)
     name = stateful["metadata"]["name"]
     before = dig(stateful, "status", default={})
-    codes = sorted({p["metadata"]["labels"].get("controller-revision-hash", "") for p in pods if is_active(p)})
+    codes = sorted(
+        {p["metadata"]["labels"].get("controller-revision-hash", "") for p in pods if is_active(p)}
+    )
     update = before.get("updateRevision") or (codes[-1] if codes else f"{name}-0")
     current = before.get("currentRevision") or update
-    updated = sum(1 for p in pods if is_active(p) and p["metadata"]["labels"].get("controller-revision-hash") == update)
+    updated = sum(
+        1
+        for p in pods
+        if is_active(p) and p["metadata"]["labels"].get("controller-revision-hash") == update
+    )
     out: Obj = {
         "observedGeneration": stateful["metadata"].get("generation", 1),
         "replicas": total,
@@ -226,8 +312,14 @@ def _daemon_set(daemon: Obj, pods: list[Obj]) -> Obj:
     active = [p for p in pods if is_active(p)]
     ready = sum(1 for p in active if is_ready(p))
     before = dig(daemon, "status", default={})
-    generation = str(daemon["metadata"].get("annotations", {}).get("deprecated.daemonset.template.generation", ""))
-    updated = sum(1 for p in active if p["metadata"]["labels"].get("pod-template-generation") == generation)
+    generation = str(
+        daemon["metadata"]
+        .get("annotations", {})
+        .get("deprecated.daemonset.template.generation", "")
+    )
+    updated = sum(
+        1 for p in active if p["metadata"]["labels"].get("pod-template-generation") == generation
+    )
     desired = max(len(active), int(before.get("desiredNumberScheduled", 0)))
     out: Obj = {
         "currentNumberScheduled": len(active),
@@ -262,8 +354,17 @@ def _slice(part: Obj, service: Obj, pods: list[Obj], zones: dict[str, Any]) -> O
             {
                 "addresses": [ip],
                 "nodeName": node,
-                "conditions": {"ready": serving and not terminating, "serving": serving, "terminating": terminating},
-                "targetRef": {"kind": "Pod", "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]},
+                "conditions": {
+                    "ready": serving and not terminating,
+                    "serving": serving,
+                    "terminating": terminating,
+                },
+                "targetRef": {
+                    "kind": "Pod",
+                    "namespace": meta["namespace"],
+                    "name": meta["name"],
+                    "uid": meta["uid"],
+                },
                 **({"zone": zones[node]} if zones.get(node) else {}),
             }
         )
@@ -275,14 +376,24 @@ def _slice_port(port: Obj, pod: Obj) -> Obj:
     target = port.get("targetPort", port["port"])
     if isinstance(target, str):
         target = next(
-            (p["containerPort"] for c in pod["spec"]["containers"] for p in c.get("ports") or [] if p.get("name") == target), port["port"]
+            (
+                p["containerPort"]
+                for c in pod["spec"]["containers"]
+                for p in c.get("ports") or []
+                if p.get("name") == target
+            ),
+            port["port"],
         )
     return {"name": port.get("name", ""), "protocol": port.get("protocol", "TCP"), "port": target}
 
 
 def _budget(pdb: Obj, pods: list[Obj], now: datetime) -> Obj:
     spec = pdb["spec"]
-    mine = [p for p in pods if matches_selector(spec.get("selector"), p["metadata"].get("labels", {})) and is_active(p)]
+    mine = [
+        p
+        for p in pods
+        if matches_selector(spec.get("selector"), p["metadata"].get("labels", {})) and is_active(p)
+    ]
     healthy = sum(1 for p in mine if is_ready(p))
     if "minAvailable" in spec:
         desired = _share(spec["minAvailable"], len(mine), up=True)

@@ -1,5 +1,5 @@
-"""What a command answers inside a container: the scenario's own answers first, then the measuring script of the
-connectivity probe, then a handful of everyday commands."""
+"""What a command answers inside a container: the scenario's own answers first, then the measuring
+script of the connectivity probe, then a handful of everyday commands."""
 
 from __future__ import annotations
 
@@ -39,19 +39,22 @@ class Exit:
 
 
 class Shell:
-    """`network` answers connects; `commands` are the scenario's rules: match (regular expression on the joined command),
-    pods (selection), stdout, stderr, code, seconds, missing (the binary is not there). `speed` shortens pauses."""
+    """`network` answers connects; `commands` are the scenario's rules: match (regular expression on
+    the joined command), pods (selection), stdout, stderr, code, seconds, missing (the binary is not
+    there). `speed` shortens pauses."""
 
     def __init__(self, network: Network, commands: list[dict[str, Any]], speed: float) -> None:
         self._network, self._commands, self._speed = network, commands, max(speed, 0.001)
 
-    async def run(self, pod: Obj, container: str, command: list[str]) -> AsyncIterator[Piece | Exit]:
+    async def run(
+        self, pod: Obj, container: str, command: list[str]
+    ) -> AsyncIterator[Piece | Exit]:
         """Pieces of output, then one Exit."""
         text = " ".join(command)
         for rule in self._commands:
-            if (not rule.get("pods") or matches(pod, rule["pods"], self._network.zone)) and re.search(
-                str(rule.get("match", ".*")), text, re.DOTALL
-            ):
+            if (
+                not rule.get("pods") or matches(pod, rule["pods"], self._network.zone)
+            ) and re.search(str(rule.get("match", ".*")), text, re.DOTALL):
                 if rule.get("missing"):
                     yield _missing(command)
                     return
@@ -84,11 +87,15 @@ class Shell:
     def tools(self, pod: Obj) -> list[str]:
         """What the image has. Python images have python3; the rest is a busybox."""
         for rule in self._commands:
-            if "tools" in rule and (not rule.get("pods") or matches(pod, rule["pods"], self._network.zone)):
+            if "tools" in rule and (
+                not rule.get("pods") or matches(pod, rule["pods"], self._network.zone)
+            ):
                 return list(rule["tools"])
         return ["nc", "wget", "timeout"]
 
-    async def _measure(self, pod: Obj, arguments: list[str], *, python: bool) -> AsyncIterator[Piece | Exit]:
+    async def _measure(
+        self, pod: Obj, arguments: list[str], *, python: bool
+    ) -> AsyncIterator[Piece | Exit]:
         options = {"tries": 1, "gap": 1100, "timeout": 4}
         targets: list[str] = []
         for argument in arguments:
@@ -118,7 +125,9 @@ class Shell:
                 outcome = self._network.connect(pod, host.strip("[]"), int(port), attempt)
                 yield _line(
                     _try(number, target, outcome, options["timeout"], python=python),
-                    (_duration(outcome, options["timeout"], python) + options["gap"]) / 1000 / self._speed,
+                    (_duration(outcome, options["timeout"], python) + options["gap"])
+                    / 1000
+                    / self._speed,
                 )
         yield _line({"event": "end", "count": number})
         yield Exit(0)
@@ -126,8 +135,12 @@ class Shell:
     async def _ask(self, pod: Obj, arguments: list[str]) -> AsyncIterator[Piece | Exit]:
         """The measuring script of the dns probe: each server for each name."""
         pairs = [argument.partition("=")[::2] for argument in arguments]
-        options = {"tries": 1, "gap": 100, "timeout": 6} | {key: int(value) for key, value in pairs if value.isdigit()}
-        servers, names = ([value for key, value in pairs if key == what] for what in ("server", "name"))
+        options = {"tries": 1, "gap": 100, "timeout": 6} | {
+            key: int(value) for key, value in pairs if value.isdigit()
+        }
+        servers, names = (
+            [value for key, value in pairs if key == what] for what in ("server", "name")
+        )
         yield _line({"event": "begin", "v": 1, "tool": "nslookup", "has": "nslookup timeout"})
         yield _line(
             {
@@ -145,7 +158,9 @@ class Shell:
                     if keys & silent:
                         continue  # the script gives up on whoever stayed silent twice
                     number += 1
-                    said, ms = self._network.look_up(pod, server, name.rstrip("."), attempt, options["timeout"])
+                    said, ms = self._network.look_up(
+                        pod, server, name.rstrip("."), attempt, options["timeout"]
+                    )
                     yield _line(
                         {
                             "event": "try",
@@ -168,16 +183,28 @@ class Shell:
         yield Exit(0)
 
     async def _send(self, pod: Obj, arguments: list[str]) -> AsyncIterator[Piece | Exit]:
-        """The measuring script of the mtu probe: packets of every size pass here, only connects fail."""
+        """The measuring script of the mtu probe: packets of every size pass here, only connects
+        fail."""
         sizes = [int(a.removeprefix("size=")) for a in arguments if a.startswith("size=")]
-        yield _line({"event": "begin", "v": 1, "tool": "nc", "mtu": 1450, "interface": "eth0", "counters": 1})
+        yield _line(
+            {
+                "event": "begin",
+                "v": 1,
+                "tool": "nc",
+                "mtu": 1450,
+                "interface": "eth0",
+                "counters": 1,
+            }
+        )
         number = 0
         for target in (a for a in arguments if "=" not in a):
             host, _, port = target.rpartition(":")
             for size in sizes:
                 number += 1
                 outcome = self._network.connect(pod, host.strip("[]"), int(port), 0)
-                ms, opened = (20, True) if outcome.said == "open" else (_duration(outcome, 5, False), False)
+                ms, opened = (
+                    (20, True) if outcome.said == "open" else (_duration(outcome, 5, False), False)
+                )
                 yield _line(
                     {
                         "event": "try",
@@ -197,7 +224,11 @@ class Shell:
         yield Exit(0)
 
     def _everyday(self, pod: Obj, container: str, command: list[str]) -> list[Piece | Exit]:
-        if len(command) >= 3 and command[0].rsplit("/", 1)[-1] in {"sh", "bash", "ash"} and command[1] == "-c":
+        if (
+            len(command) >= 3
+            and command[0].rsplit("/", 1)[-1] in {"sh", "bash", "ash"}
+            and command[1] == "-c"
+        ):
             done = run(command[2], lambda words: self._simple(pod, container, words))
             if done is None:
                 return [Piece(2, b"sh: the drill's shell reads simple commands only\n"), Exit(2)]
@@ -250,11 +281,19 @@ class Shell:
 
     @staticmethod
     def _environment(pod: Obj, container: str) -> str:
-        spec = next((c for c in pod["spec"]["containers"] if c["name"] == container), pod["spec"]["containers"][0])
+        spec = next(
+            (c for c in pod["spec"]["containers"] if c["name"] == container),
+            pod["spec"]["containers"][0],
+        )
         plain = [f"{e['name']}={e['value']}" for e in spec.get("env") or [] if "value" in e]
         return (
             "\n".join(
-                [f"HOSTNAME={pod['metadata']['name']}", "PATH=/usr/local/bin:/usr/bin:/bin", "KUBERNETES_SERVICE_HOST=10.96.0.1", *plain]
+                [
+                    f"HOSTNAME={pod['metadata']['name']}",
+                    "PATH=/usr/local/bin:/usr/bin:/bin",
+                    "KUBERNETES_SERVICE_HOST=10.96.0.1",
+                    *plain,
+                ]
             )
             + "\n"
         )
@@ -270,14 +309,24 @@ class Shell:
         }
         if path in files:
             return [Piece(1, files[path].encode()), Exit(0)]
-        return [Piece(2, f"cat: can't open '{path}': No such file or directory\n".encode()), Exit(1)]
+        return [
+            Piece(2, f"cat: can't open '{path}': No such file or directory\n".encode()),
+            Exit(1),
+        ]
 
     def _lookup(self, pod: Obj, name: str) -> list[Piece | Exit]:
         found = self._network.resolve(pod, name)
         head = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n"
         if isinstance(found, Outcome):
             if found.said == "timeout":
-                return [Piece(1, b";; connection timed out; no servers could be reached\n", 4.0 / self._speed), Exit(1)]
+                return [
+                    Piece(
+                        1,
+                        b";; connection timed out; no servers could be reached\n",
+                        4.0 / self._speed,
+                    ),
+                    Exit(1),
+                ]
             return [Piece(1, f"{head}** server can't find {name}: NXDOMAIN\n".encode()), Exit(1)]
         return [Piece(1, f"{head}Name:\t{name}\nAddress: {found}\n".encode()), Exit(0)]
 
@@ -289,7 +338,10 @@ class Shell:
         else:
             plain = [w for w in words[1:] if not w.startswith("-")]
             numbers = [w for w in plain if w.isdigit()]
-            host, port = next((w for w in plain if not w.isdigit()), ""), int(numbers[-1]) if numbers else 80
+            host, port = (
+                next((w for w in plain if not w.isdigit()), ""),
+                int(numbers[-1]) if numbers else 80,
+            )
         outcome = self._network.connect(pod, host, port)
         pause = outcome.ms / 1000 / self._speed
         said = {
@@ -302,15 +354,20 @@ class Shell:
         if said is None:
             return [Piece(1, b"<html><body>ok</body></html>\n" if url else b"", pause), Exit(0)]
         code = {"curl": {"timeout": 28, "noname": 6}.get(outcome.said, 7)}.get(words[0], 1)
-        return [Piece(2, f"{words[0]}: {host} ({host}:{port}): {said}\n".encode(), pause), Exit(code)]
+        return [
+            Piece(2, f"{words[0]}: {host} ({host}:{port}): {said}\n".encode(), pause),
+            Exit(code),
+        ]
 
 
 def _missing(command: list[str]) -> Exit:
     name = command[0] if command else ""
     return Exit(
         126,
-        "error executing command in container: failed to exec in container: failed to start exec: OCI runtime "
-        f'exec failed: exec failed: unable to start container process: exec: "{name}": executable file not '
+        "error executing command in container: failed to exec in container: failed to start exec: "
+        "OCI runtime "
+        f'exec failed: exec failed: unable to start container process: exec: "{name}": executable '
+        "file not "
         "found in $PATH: unknown",
     )
 
@@ -341,7 +398,9 @@ def _try(number: int, target: str, outcome: Outcome, limit: int, *, python: bool
         "unreach": (1 if early else 2) if rejected else 0,
     }
     code = (
-        {"refused": 111, "noroute": 113, "netunreach": 101, "timeout": 110}.get(outcome.said, 1) if python else (_EXIT.get(outcome.said, 1))
+        {"refused": 111, "noroute": 113, "netunreach": 101, "timeout": 110}.get(outcome.said, 1)
+        if python
+        else (_EXIT.get(outcome.said, 1))
     )
     out = {
         "event": "try",

@@ -1,7 +1,9 @@
-"""Other names for the same cluster: for blind drills, and for the proof that no name gives an answer away.
+"""Other names for the same cluster: for blind drills, and for the proof that no name gives an
+answer away.
 
-Namespaces, workloads, nodes and what belongs to them get new names, the same everywhere; what Kubernetes itself names (kube-system
-and its parts, the ingress controller) and images of the world outside stay.
+Namespaces, workloads, nodes and what belongs to them get new names, the same everywhere; what
+Kubernetes itself names (kube-system and its parts, the ingress controller) and images of the world
+outside stay.
 """
 
 from __future__ import annotations
@@ -127,9 +129,13 @@ def mapping(objects: Iterable[Obj], seed: int) -> dict[str, str]:
             namespaces.add(name)
         elif kind == "Node":
             nodes.add(name)
-        elif kind in _NAMED and obj["metadata"].get("namespace", "") not in _KEPT_NAMESPACES and "." not in name:
+        elif (
+            kind in _NAMED
+            and obj["metadata"].get("namespace", "") not in _KEPT_NAMESPACES
+            and "." not in name
+        ):
             workloads.add(name)
-    random = Random(seed)  # noqa: S311 - names for practice, nothing secret
+    random = Random(seed)
     words = [f"{a}-{b}" for a in _FIRST for b in _SECOND]
     random.shuffle(words)
     out: dict[str, str] = {}
@@ -149,7 +155,9 @@ class Renamer:
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = dict(names)
         ordered = "|".join(re.escape(n) for n in sorted(names, key=len, reverse=True))
-        self._pattern = re.compile(rf"{_OUTSIDE}|(?<![A-Za-z0-9])({ordered})(?![A-Za-z0-9])") if names else None
+        self._pattern = (
+            re.compile(rf"{_OUTSIDE}|(?<![A-Za-z0-9])({ordered})(?![A-Za-z0-9])") if names else None
+        )
         self._known: dict[str, str] = {}
         """Texts that were renamed before: most strings of a cluster come again and again."""
 
@@ -158,7 +166,9 @@ class Renamer:
             return text
         known = self._known.get(text)
         if known is None:
-            known = self._known[text] = self._pattern.sub(lambda m: self._names[m.group(1)] if m.group(1) else m.group(0), text)
+            known = self._known[text] = self._pattern.sub(
+                lambda m: self._names[m.group(1)] if m.group(1) else m.group(0), text
+            )
         return known
 
     def data(self, value: Any) -> Any:
@@ -166,7 +176,9 @@ class Renamer:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {self.text(k) if isinstance(k, str) else k: self.data(v) for k, v in value.items()}
+            return {
+                self.text(k) if isinstance(k, str) else k: self.data(v) for k, v in value.items()
+            }
         if isinstance(value, list):
             return [self.data(v) for v in value]
         return tuple(self.data(v) for v in value) if isinstance(value, tuple) else value
@@ -177,8 +189,9 @@ def shuffle(what: Scenario, seed: int) -> Scenario: ...
 @overload
 def shuffle(what: list[Obj], seed: int) -> list[Obj]: ...
 def shuffle(what: Scenario | list[Obj], seed: int) -> Scenario | list[Obj]:
-    """Objects under other names; or a scenario that expands, plays and serves under other names. The answer of a scenario keeps the
-    names of its file: `answer_of` translates it once the drill is expanded."""
+    """Objects under other names; or a scenario that expands, plays and serves under other names.
+    The answer of a scenario keeps the names of its file: `answer_of` translates it once the drill
+    is expanded."""
     if isinstance(what, Scenario):
         return replace(what, data={**what.data, "shuffle": seed})
     renamer = Renamer(mapping(what, seed))
@@ -186,7 +199,8 @@ def shuffle(what: Scenario | list[Obj], seed: int) -> Scenario | list[Obj]:
 
 
 def answer_of(scenario: Scenario, names: Mapping[str, str]) -> dict[str, Any]:
-    """The shared attributes, first symptom and decoys of a scenario in the names that a player saw."""
+    """The shared attributes, first symptom and decoys of a scenario in the names that a player
+    saw."""
     renamer = Renamer(names)
     answer = scenario.answer
     return {

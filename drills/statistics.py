@@ -1,8 +1,11 @@
-"""What kubelets measure: stats/summary, cadvisor and node logs, from the pods' requests and the scenario's `stats` rules.
+"""What kubelets measure: stats/summary, cadvisor and node logs, from the pods' requests and the
+scenario's `stats` rules.
 
-A rule: `pods` (selection) or `node` (name, glob) with `cpu` (cores) and `memory` (`600Mi`), each a value or
-{start, perMinute, since, max}; `throttled` (share of periods); `system` {kubelet: {memory, cpu}}; `unaccounted` {cpu, memory};
-`txPerSecond`; `fs` {used (share)}; `inodes`; `logs` (bytes). The last rule that speaks about a value wins.
+A rule: `pods` (selection) or `node` (name, glob) with `cpu` (cores) and `memory` (`600Mi`), each a
+value or {start, perMinute, since, max}; `throttled` (share of periods); `system` {kubelet: {memory,
+cpu}}; `unaccounted` {cpu, memory};
+`txPerSecond`; `fs` {used (share)}; `inodes`; `logs` (bytes). The last rule that speaks about a
+value wins.
 """
 
 from __future__ import annotations
@@ -81,7 +84,12 @@ class Measurements:
                 if word in rule:
                     out[word] = self.value(rule[word], at)
         for word in ("cpu", "memory"):
-            out[word] = sum(u[word] for u in used) + out[f"kubelet.{word}"] + out[f"runtime.{word}"] + out[f"extra.{word}"]
+            out[word] = (
+                sum(u[word] for u in used)
+                + out[f"kubelet.{word}"]
+                + out[f"runtime.{word}"]
+                + out[f"extra.{word}"]
+            )
         capacity = quantity(dig(node, "status", "capacity", "memory", default="32Gi"))
         out["memory"] = min(out["memory"], capacity * 0.995)
         return out
@@ -97,7 +105,9 @@ def summary(measured: Measurements, node: Obj, pods: list[Obj], now: datetime) -
     rows = []
     for pod in pods:
         used = measured.of_pod(pod)
-        age = max(1.0, (now - parse_time(dig(pod, "status", "startTime", default=at))).total_seconds())
+        age = max(
+            1.0, (now - parse_time(dig(pod, "status", "startTime", default=at))).total_seconds()
+        )
         containers = [
             {
                 "name": c["name"],
@@ -110,7 +120,11 @@ def summary(measured: Measurements, node: Obj, pods: list[Obj], now: datetime) -
         ]
         rows.append(
             {
-                "podRef": {"name": pod["metadata"]["name"], "namespace": pod["metadata"]["namespace"], "uid": pod["metadata"]["uid"]},
+                "podRef": {
+                    "name": pod["metadata"]["name"],
+                    "namespace": pod["metadata"]["namespace"],
+                    "uid": pod["metadata"]["uid"],
+                },
                 "startTime": dig(pod, "status", "startTime"),
                 "containers": containers,
                 **_usage(at, used, age),
@@ -122,12 +136,20 @@ def summary(measured: Measurements, node: Obj, pods: list[Obj], now: datetime) -
                     "rxErrors": 0,
                     "txErrors": 0,
                 },
-                "ephemeral-storage": {"time": at, "usedBytes": int(used["logs"]), "capacityBytes": disk},
+                "ephemeral-storage": {
+                    "time": at,
+                    "usedBytes": int(used["logs"]),
+                    "capacityBytes": disk,
+                },
             }
         )
     up = max(1.0, (now - parse_time(booted)).total_seconds())
     system = [
-        {"name": name, "startTime": booted, **_usage(at, {"cpu": whole[f"{name}.cpu"], "memory": whole[f"{name}.memory"]}, up)}
+        {
+            "name": name,
+            "startTime": booted,
+            **_usage(at, {"cpu": whole[f"{name}.cpu"], "memory": whole[f"{name}.memory"]}, up),
+        }
         for name in ("kubelet", "runtime")
     ]
     system.append(
@@ -135,7 +157,12 @@ def summary(measured: Measurements, node: Obj, pods: list[Obj], now: datetime) -
             "name": "pods",
             "startTime": booted,
             **_usage(
-                at, {"cpu": sum(measured.of_pod(p)["cpu"] for p in pods), "memory": sum(measured.of_pod(p)["memory"] for p in pods)}, up
+                at,
+                {
+                    "cpu": sum(measured.of_pod(p)["cpu"] for p in pods),
+                    "memory": sum(measured.of_pod(p)["memory"] for p in pods),
+                },
+                up,
             ),
         }
     )
@@ -167,7 +194,11 @@ def summary(measured: Measurements, node: Obj, pods: list[Obj], now: datetime) -
 def _usage(at: str, used: dict[str, float], age: float) -> Obj:
     memory = int(used["memory"])
     return {
-        "cpu": {"time": at, "usageNanoCores": int(used["cpu"] * _NANO), "usageCoreNanoSeconds": int(used["cpu"] * age * _NANO)},
+        "cpu": {
+            "time": at,
+            "usageNanoCores": int(used["cpu"] * _NANO),
+            "usageCoreNanoSeconds": int(used["cpu"] * age * _NANO),
+        },
         "memory": {
             "time": at,
             "usageBytes": int(memory * 1.2),
@@ -180,15 +211,23 @@ def _usage(at: str, used: dict[str, float], age: float) -> Obj:
 
 
 def cadvisor(measured: Measurements, pods: list[Obj], now: datetime) -> str:
-    """metrics/cadvisor in Prometheus text: CPU usage, CFS periods and throttling, quota, memory, OOM events."""
+    """metrics/cadvisor in Prometheus text: CPU usage, CFS periods and throttling, quota, memory,
+    OOM events."""
     series: dict[str, list[str]] = {}
 
     def add(name: str, labels: str, value: float) -> None:
-        series.setdefault(name, []).append(f"{name}{{{labels}}} {value:.6g} {int(now.timestamp() * 1000)}")
+        series.setdefault(name, []).append(
+            f"{name}{{{labels}}} {value:.6g} {int(now.timestamp() * 1000)}"
+        )
 
     for pod in pods:
         used = measured.of_pod(pod)
-        age = max(1.0, (now - parse_time(dig(pod, "status", "startTime", default=rfc3339(now)))).total_seconds())
+        age = max(
+            1.0,
+            (
+                now - parse_time(dig(pod, "status", "startTime", default=rfc3339(now)))
+            ).total_seconds(),
+        )
         for container in pod["spec"]["containers"]:
             labels = (
                 f'container="{container["name"]}",image="{container["image"]}",namespace="'
@@ -199,15 +238,23 @@ def cadvisor(measured: Measurements, pods: list[Obj], now: datetime) -> str:
             if limit:
                 periods = age * 10
                 add("container_cpu_cfs_periods_total", labels, periods)
-                add("container_cpu_cfs_throttled_periods_total", labels, periods * used["throttled"])
-                add("container_cpu_cfs_throttled_seconds_total", labels, periods * used["throttled"] * 0.05)
+                add(
+                    "container_cpu_cfs_throttled_periods_total", labels, periods * used["throttled"]
+                )
+                add(
+                    "container_cpu_cfs_throttled_seconds_total",
+                    labels,
+                    periods * used["throttled"] * 0.05,
+                )
                 add("container_spec_cpu_quota", labels, quantity(limit) * 100_000)
                 add("container_spec_cpu_period", labels, 100_000)
             add("container_memory_working_set_bytes", labels, used["memory"])
             if memory := dig(container, "resources", "limits", "memory"):
                 add("container_spec_memory_limit_bytes", labels, quantity(memory))
             restarts = sum(
-                1 for s in dig(pod, "status", "containerStatuses", default=[]) if dig(s, "lastState", "terminated", "reason") == "OOMKilled"
+                1
+                for s in dig(pod, "status", "containerStatuses", default=[])
+                if dig(s, "lastState", "terminated", "reason") == "OOMKilled"
             )
             add("container_oom_events_total", labels, restarts)
     out = []
@@ -216,10 +263,14 @@ def cadvisor(measured: Measurements, pods: list[Obj], now: datetime) -> str:
     return "\n".join(out) + "\n"
 
 
-def counters(around: Surroundings, pod: Obj, port: int, path: str, now: datetime, zone: Any) -> str | None:
-    """Metrics text of a pod's port from the scenario's `metrics` rules and the known programs; None when nothing listens.
+def counters(
+    around: Surroundings, pod: Obj, port: int, path: str, now: datetime, zone: Any
+) -> str | None:
+    """Metrics text of a pod's port from the scenario's `metrics` rules and the known programs; None
+    when nothing listens.
 
-    A rule: pods, port, path (metrics), series {`name{labels}`: value or {start, perSecond, since}}, body (a text, {now} in it)."""
+    A rule: pods, port, path (metrics), series {`name{labels}`: value or {start, perSecond, since}},
+    body (a text, {now} in it)."""
     found: dict[str, float] = {}
     known, body = False, ""
     for at, rule in [*((now, r) for r in _KNOWN), *around.metrics]:
@@ -230,14 +281,31 @@ def counters(around: Surroundings, pod: Obj, port: int, path: str, now: datetime
         known = True
         if "body" in rule:
             body = str(rule["body"]).replace("{now}", rfc3339(now))
-        begun = parse_time(dig(pod, "status", "containerStatuses", 0, "state", "running", "startedAt", default=rfc3339(now)))
+        begun = parse_time(
+            dig(
+                pod,
+                "status",
+                "containerStatuses",
+                0,
+                "state",
+                "running",
+                "startedAt",
+                default=rfc3339(now),
+            )
+        )
         for name, value in rule.get("series", {}).items():
             if isinstance(value, dict):
                 since = at - abs(parse_duration(value["since"])) if "since" in value else begun
-                found[name] = float(value.get("start", 0)) + float(value.get("perSecond", 0)) * max(0.0, (now - since).total_seconds())
+                found[name] = float(value.get("start", 0)) + float(value.get("perSecond", 0)) * max(
+                    0.0, (now - since).total_seconds()
+                )
             else:
                 found[name] = float(value)
-    return body or "".join(f"{name} {value:.10g}\n" for name, value in found.items()) if known else None
+    return (
+        body or "".join(f"{name} {value:.10g}\n" for name, value in found.items())
+        if known
+        else None
+    )
 
 
 _KNOWN: list[dict[str, Any]] = [
@@ -245,11 +313,21 @@ _KNOWN: list[dict[str, Any]] = [
         "pods": {"namespace": "kube-system", "app": "coredns"},
         "port": 9153,
         "series": {
-            'coredns_dns_requests_total{family="1",proto="udp",server="dns://:53",type="A",zone="."}': {"perSecond": 61},
-            'coredns_dns_requests_total{family="1",proto="udp",server="dns://:53",type="AAAA",zone="."}': {"perSecond": 59},
-            'coredns_dns_responses_total{rcode="NOERROR",server="dns://:53",zone="."}': {"perSecond": 92},
-            'coredns_dns_responses_total{rcode="NXDOMAIN",server="dns://:53",zone="."}': {"perSecond": 28},
-            'coredns_cache_hits_total{server="dns://:53",type="success",zones="."}': {"perSecond": 97},
+            'coredns_dns_requests_total{family="1",proto="udp",server="dns://:53",type="A",zone="."}': {
+                "perSecond": 61
+            },
+            'coredns_dns_requests_total{family="1",proto="udp",server="dns://:53",type="AAAA",zone="."}': {
+                "perSecond": 59
+            },
+            'coredns_dns_responses_total{rcode="NOERROR",server="dns://:53",zone="."}': {
+                "perSecond": 92
+            },
+            'coredns_dns_responses_total{rcode="NXDOMAIN",server="dns://:53",zone="."}': {
+                "perSecond": 28
+            },
+            'coredns_cache_hits_total{server="dns://:53",type="success",zones="."}': {
+                "perSecond": 97
+            },
             'coredns_cache_misses_total{server="dns://:53",zones="."}': {"perSecond": 23},
             "coredns_forward_healthcheck_broken_total": 0,
             "coredns_forward_max_concurrent_rejects_total": 0,
@@ -277,7 +355,8 @@ _KNOWN: list[dict[str, Any]] = [
             "kube_router_controller_iptables_sync_time_count": {"perSecond": 0.003},
         },
     },
-    # kube-proxy keeps its metrics (10249) to the node itself, as everywhere by default; its health page is open
+    # kube-proxy keeps its metrics (10249) to the node itself, as everywhere by default; its health
+    # page is open
     {
         "pods": {"namespace": "kube-system", "app": "kube-proxy"},
         "port": 10256,
@@ -285,7 +364,12 @@ _KNOWN: list[dict[str, Any]] = [
         "body": '{"lastUpdated":"{now}","currentTime":"{now}","nodeEligible":true,"healthy":true,'
         '"status":{"IPv4":{"lastUpdated":"{now}","healthy":true},"IPv6":{"lastUpdated":"{now}","healthy":true}}}',
     },
-    {"pods": {"namespace": "kube-system", "app": "kube-router"}, "port": 20244, "path": "healthz", "body": "OK\n"},
+    {
+        "pods": {"namespace": "kube-system", "app": "kube-router"},
+        "port": 20244,
+        "path": "healthz",
+        "body": "OK\n",
+    },
     {
         "pods": {"namespace": "nginx", "app": "ingress-nginx-controller"},
         "port": 10254,

@@ -1,7 +1,9 @@
-"""The objects of the embedded cluster, with resource versions, history for watches and consistent pages.
+"""The objects of the embedded cluster, with resource versions, history for watches and consistent
+pages.
 
-Objects inside the store are never changed in place: each write puts a new dictionary. Readers may keep what they got.
-Safe to call from any thread; watchers are told through the callback that they registered.
+Objects inside the store are never changed in place: each write puts a new dictionary. Readers may
+keep what they got. Safe to call from any thread; watchers are told through the callback that they
+registered.
 """
 
 from __future__ import annotations
@@ -40,12 +42,19 @@ class Entry:
     @property
     def item(self) -> bytes:
         """JSON without apiVersion and kind, the form of an item in a list of a built-in kind."""
-        head = b'{"apiVersion":"%s","kind":"%s",' % (self.obj["apiVersion"].encode(), self.obj["kind"].encode())
+        head = b'{"apiVersion":"%s","kind":"%s",' % (
+            self.obj["apiVersion"].encode(),
+            self.obj["kind"].encode(),
+        )
         return b"{" + self.raw[len(head) :] if self.raw.startswith(head) else self.raw
 
 
 def _type_first(obj: Obj) -> Obj:
-    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **{k: v for k, v in obj.items() if k not in {"apiVersion", "kind"}}}
+    return {
+        "apiVersion": obj["apiVersion"],
+        "kind": obj["kind"],
+        **{k: v for k, v in obj.items() if k not in {"apiVersion", "kind"}},
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,9 @@ class Store:
         self._sorted: dict[tuple[str, str], list[Key]] = {}
         self._frozen: dict[tuple[str, str], tuple[int, list[tuple[Key, Entry]]]] = {}
         self._changed_at: dict[tuple[str, str], int] = {}
-        self._snapshots: OrderedDict[tuple[tuple[str, str], int], list[tuple[Key, Entry]]] = OrderedDict()
+        self._snapshots: OrderedDict[tuple[tuple[str, str], int], list[tuple[Key, Entry]]] = (
+            OrderedDict()
+        )
         self._history: deque[Change] = deque()
         self._history_limit = history
         self._watchers: dict[int, Callable[[Change], None]] = {}
@@ -139,7 +150,8 @@ class Store:
             return self._snapshots.get((self.table(kind), rv))
 
     def put(self, kind: Kind, obj: Obj) -> Entry:
-        """Create or replace. The store sets resourceVersion on the object, which it owns from here on."""
+        """Create or replace. The store sets resourceVersion on the object, which it owns from here
+        on."""
         obj = _type_first(obj)
         meta = obj["metadata"]
         key = (meta.get("namespace", "") if kind.namespaced else "", meta["name"])
@@ -153,11 +165,22 @@ class Store:
             objects[key] = entry
             if before is None:
                 bisect.insort(self._sorted.setdefault(table, []), key)
-            self._record(Change(self._rv, "ADDED" if before is None else "MODIFIED", table[1], table[0], key, before, entry))
+            self._record(
+                Change(
+                    self._rv,
+                    "ADDED" if before is None else "MODIFIED",
+                    table[1],
+                    table[0],
+                    key,
+                    before,
+                    entry,
+                )
+            )
             return entry
 
     def load(self, objects: Iterable[Obj]) -> None:
-        """Put many objects at the start: no history is kept for them. Raises KeyError for an unknown kind."""
+        """Put many objects at the start: no history is kept for them. Raises KeyError for an
+        unknown kind."""
         with self._lock:
             touched: set[tuple[str, str]] = set()
             for obj in objects:
@@ -169,16 +192,17 @@ class Store:
                 meta = obj["metadata"]
                 self._rv += 1
                 meta["resourceVersion"] = str(self._rv)
-                self._objects.setdefault(table, {})[(meta.get("namespace", "") if kind.namespaced else "", meta["name"])] = Entry(
-                    obj, self._rv
-                )
+                self._objects.setdefault(table, {})[
+                    (meta.get("namespace", "") if kind.namespaced else "", meta["name"])
+                ] = Entry(obj, self._rv)
                 touched.add(table)
             for table in touched:
                 self._sorted[table] = sorted(self._objects[table])
                 self._changed_at[table] = self._rv
 
     def remove(self, kind: Kind, namespace: str, name: str) -> Entry:
-        """Raises ApiProblem (404). The DELETED change carries a new resource version, as etcd gives it."""
+        """Raises ApiProblem (404). The DELETED change carries a new resource version, as etcd gives
+        it."""
         table = self.table(kind)
         with self._lock:
             entry = self._objects.get(table, {}).pop((namespace, name), None)
@@ -187,8 +211,16 @@ class Store:
             keys = self._sorted[table]
             keys.pop(bisect.bisect_left(keys, (namespace, name)))
             self._rv += 1
-            last = Entry({**entry.obj, "metadata": {**entry.obj["metadata"], "resourceVersion": str(self._rv)}}, self._rv)
-            self._record(Change(self._rv, "DELETED", table[1], table[0], (namespace, name), entry, last))
+            last = Entry(
+                {
+                    **entry.obj,
+                    "metadata": {**entry.obj["metadata"], "resourceVersion": str(self._rv)},
+                },
+                self._rv,
+            )
+            self._record(
+                Change(self._rv, "DELETED", table[1], table[0], (namespace, name), entry, last)
+            )
             return last
 
     def _record(self, change: Change) -> None:
@@ -200,7 +232,8 @@ class Store:
             tell(change)
 
     def compact(self, rv: int | None = None) -> int:
-        """Forget changes up to and including `rv` (default: all) and every snapshot; older reads give 410."""
+        """Forget changes up to and including `rv` (default: all) and every snapshot; older reads
+        give 410."""
         with self._lock:
             limit = self._rv if rv is None else rv
             while self._history and self._history[0].rv <= limit:
@@ -209,9 +242,11 @@ class Store:
             self._snapshots.clear()
             return self._compacted
 
-    def subscribe(self, kind: Kind, since: int, tell: Callable[[Change], None]) -> tuple[int, list[Change]]:
-        """(handle, changes after `since`); later changes of every kind go to `tell`, in order, under the lock.
-        Raises ApiProblem (410) when `since` is older than the history."""
+    def subscribe(
+        self, kind: Kind, since: int, tell: Callable[[Change], None]
+    ) -> tuple[int, list[Change]]:
+        """(handle, changes after `since`); later changes of every kind go to `tell`, in order,
+        under the lock. Raises ApiProblem (410) when `since` is older than the history."""
         table = self.table(kind)
         with self._lock:
             if since < self._compacted:
@@ -226,14 +261,19 @@ class Store:
             self._watchers.pop(handle, None)
 
     def page(self, kind: Kind, rv: int) -> list[tuple[Key, Entry]]:
-        """The entries that a continue token of version `rv` walks through. Raises ApiProblem (410)."""
+        """The entries that a continue token of version `rv` walks through. Raises ApiProblem
+        (410)."""
         items = self.snapshot(kind, rv)
         if items is None:
             raise expired(
-                "The provided continue parameter is too old to display a consistent list result. You can "
-                "start a new list without the continue parameter, or use the continue token in this "
-                "response to retrieve the remainder of the results. Continuing with the provided token "
-                "results in an inconsistent list - objects that were created, modified, or deleted between "
+                "The provided continue parameter is too old to display a consistent list result. "
+                "You can "
+                "start a new list without the continue parameter, or use the continue token in "
+                "this "
+                "response to retrieve the remainder of the results. Continuing with the provided "
+                "token "
+                "results in an inconsistent list - objects that were created, modified, or "
+                "deleted between "
                 "the time the first chunk was returned and now may show up in the list."
             )
         return items

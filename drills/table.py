@@ -1,4 +1,5 @@
-"""meta.k8s.io/v1 Table: the columns that `kubectl get` prints, as k8s.io/kubernetes/pkg/printers/internalversion has them."""
+"""meta.k8s.io/v1 Table: the columns that `kubectl get` prints, as
+k8s.io/kubernetes/pkg/printers/internalversion has them."""
 
 from __future__ import annotations
 
@@ -45,11 +46,15 @@ def _labels(*path: str) -> Cell:
 
 
 def _images(o: Obj, now: datetime) -> str:
-    return ",".join(c.get("image", "") for c in dig(o, "spec", "template", "spec", "containers", default=[]))
+    return ",".join(
+        c.get("image", "") for c in dig(o, "spec", "template", "spec", "containers", default=[])
+    )
 
 
 def _containers(o: Obj, now: datetime) -> str:
-    return ",".join(c.get("name", "") for c in dig(o, "spec", "template", "spec", "containers", default=[]))
+    return ",".join(
+        c.get("name", "") for c in dig(o, "spec", "template", "spec", "containers", default=[])
+    )
 
 
 def _fraction(have: tuple[str, ...], want: tuple[str, ...]) -> Cell:
@@ -66,11 +71,23 @@ def _node_status(o: Obj, now: datetime) -> str:
 
 def _node_roles(o: Obj, now: datetime) -> str:
     prefix = "node-role.kubernetes.io/"
-    return ",".join(sorted(k.removeprefix(prefix) for k in dig(o, "metadata", "labels", default={}) if k.startswith(prefix))) or "<none>"
+    return (
+        ",".join(
+            sorted(
+                k.removeprefix(prefix)
+                for k in dig(o, "metadata", "labels", default={})
+                if k.startswith(prefix)
+            )
+        )
+        or "<none>"
+    )
 
 
 def _node_address(kind: str) -> Cell:
-    return lambda o, now: next((a["address"] for a in dig(o, "status", "addresses", default=[]) if a["type"] == kind), "<none>")
+    return lambda o, now: next(
+        (a["address"] for a in dig(o, "status", "addresses", default=[]) if a["type"] == kind),
+        "<none>",
+    )
 
 
 def _service_ports(o: Obj, now: datetime) -> str:
@@ -91,12 +108,19 @@ def _external(o: Obj, now: datetime) -> str:
 
 
 def _addresses(o: Obj, now: datetime) -> str:
-    return ",".join(e.get("ip") or e.get("hostname", "") for e in dig(o, "status", "loadBalancer", "ingress", default=[]))
+    return ",".join(
+        e.get("ip") or e.get("hostname", "")
+        for e in dig(o, "status", "loadBalancer", "ingress", default=[])
+    )
 
 
 def _event_seen(o: Obj, now: datetime) -> str:
     return age(
-        dig(o, "series", "lastObservedTime") or o.get("lastTimestamp") or o.get("eventTime") or dig(o, "metadata", "creationTimestamp"), now
+        dig(o, "series", "lastObservedTime")
+        or o.get("lastTimestamp")
+        or o.get("eventTime")
+        or dig(o, "metadata", "creationTimestamp"),
+        now,
     )
 
 
@@ -118,8 +142,19 @@ def _duration(o: Obj, now: datetime) -> str:
 
 
 def _hpa_targets(o: Obj, now: datetime) -> str:
-    want = dig(o, "spec", "metrics", 0, "resource", "target", "averageUtilization", default="<unknown>")
-    have = dig(o, "status", "currentMetrics", 0, "resource", "current", "averageUtilization", default="<unknown>")
+    want = dig(
+        o, "spec", "metrics", 0, "resource", "target", "averageUtilization", default="<unknown>"
+    )
+    have = dig(
+        o,
+        "status",
+        "currentMetrics",
+        0,
+        "resource",
+        "current",
+        "averageUtilization",
+        default="<unknown>",
+    )
     return f"cpu: {have}%/{want}%"
 
 
@@ -161,7 +196,12 @@ COLUMNS: dict[str, list[Column]] = {
         _AGE,
         *_WIDE_TEMPLATE,
     ],
-    "statefulsets": [_NAME, Column("Ready", _fraction(("status", "readyReplicas"), ("spec", "replicas"))), _AGE, *_WIDE_TEMPLATE[:2]],
+    "statefulsets": [
+        _NAME,
+        Column("Ready", _fraction(("status", "readyReplicas"), ("spec", "replicas"))),
+        _AGE,
+        *_WIDE_TEMPLATE[:2],
+    ],
     "daemonsets": [
         _NAME,
         Column("Desired", _at("status", "desiredNumberScheduled", default=0)),
@@ -202,26 +242,48 @@ COLUMNS: dict[str, list[Column]] = {
     "endpointslices": [
         _NAME,
         Column("AddressType", _at("addressType")),
-        Column("Ports", lambda o, now: ",".join(str(p.get("port")) for p in o.get("ports") or []) or "<unset>"),
-        Column("Endpoints", lambda o, now: ",".join(a for e in (o.get("endpoints") or [])[:3] for a in e["addresses"]) or "<unset>"),
+        Column(
+            "Ports",
+            lambda o, now: ",".join(str(p.get("port")) for p in o.get("ports") or []) or "<unset>",
+        ),
+        Column(
+            "Endpoints",
+            lambda o, now: (
+                ",".join(a for e in (o.get("endpoints") or [])[:3] for a in e["addresses"])
+                or "<unset>"
+            ),
+        ),
         _AGE,
     ],
     "ingresses": [
         _NAME,
         Column("Class", _at("spec", "ingressClassName")),
-        Column("Hosts", lambda o, now: ",".join(r.get("host", "*") for r in dig(o, "spec", "rules", default=[])) or "*"),
+        Column(
+            "Hosts",
+            lambda o, now: (
+                ",".join(r.get("host", "*") for r in dig(o, "spec", "rules", default=[])) or "*"
+            ),
+        ),
         Column("Address", _addresses),
         Column("Ports", lambda o, now: "80, 443" if dig(o, "spec", "tls") else "80"),
         _AGE,
     ],
-    "networkpolicies": [_NAME, Column("Pod-Selector", _labels("spec", "podSelector", "matchLabels")), _AGE],
+    "networkpolicies": [
+        _NAME,
+        Column("Pod-Selector", _labels("spec", "podSelector", "matchLabels")),
+        _AGE,
+    ],
     "persistentvolumeclaims": [
         _NAME,
         Column("Status", _at("status", "phase")),
         Column("Volume", _at("spec", "volumeName", default="")),
         Column("Capacity", _at("status", "capacity", "storage", default="")),
         Column(
-            "Access Modes", lambda o, now: ",".join("".join(c for c in m if c.isupper()) for m in dig(o, "spec", "accessModes", default=[]))
+            "Access Modes",
+            lambda o, now: ",".join(
+                "".join(c for c in m if c.isupper())
+                for m in dig(o, "spec", "accessModes", default=[])
+            ),
         ),
         Column("StorageClass", _at("spec", "storageClassName", default="")),
         _AGE,
@@ -233,7 +295,9 @@ COLUMNS: dict[str, list[Column]] = {
         Column("Status", _at("status", "phase")),
         Column(
             "Claim",
-            lambda o, now: f"{dig(o, 'spec', 'claimRef', 'namespace', default='')}/{dig(o, 'spec', 'claimRef', 'name', default='')}",
+            lambda o, now: (
+                f"{dig(o, 'spec', 'claimRef', 'namespace', default='')}/{dig(o, 'spec', 'claimRef', 'name', default='')}"
+            ),
         ),
         Column("StorageClass", _at("spec", "storageClassName", default="")),
         _AGE,
@@ -257,7 +321,9 @@ COLUMNS: dict[str, list[Column]] = {
         _NAME,
         Column(
             "Reference",
-            lambda o, now: f"{dig(o, 'spec', 'scaleTargetRef', 'kind', default='')}/{dig(o, 'spec', 'scaleTargetRef', 'name', default='')}",
+            lambda o, now: (
+                f"{dig(o, 'spec', 'scaleTargetRef', 'kind', default='')}/{dig(o, 'spec', 'scaleTargetRef', 'name', default='')}"
+            ),
         ),
         Column("Targets", _hpa_targets),
         Column("MinPods", _at("spec", "minReplicas")),
@@ -273,7 +339,12 @@ COLUMNS: dict[str, list[Column]] = {
         _AGE,
     ],
     "leases": [_NAME, Column("Holder", _at("spec", "holderIdentity", default="")), _AGE],
-    "secrets": [_NAME, Column("Type", _at("type", default="Opaque")), Column("Data", _count("data")), _AGE],
+    "secrets": [
+        _NAME,
+        Column("Type", _at("type", default="Opaque")),
+        Column("Data", _count("data")),
+        _AGE,
+    ],
     "configmaps": [_NAME, Column("Data", _count("data")), _AGE],
     "serviceaccounts": [_NAME, Column("Secrets", _count("secrets")), _AGE],
     "events": [
@@ -286,7 +357,11 @@ COLUMNS: dict[str, list[Column]] = {
         Column("Count", _at("count", default=1), 1),
         Column("Name", _at("metadata", "name"), 1),
     ],
-    "clusterrolebindings": [_NAME, Column("Role", lambda o, now: f"{dig(o, 'roleRef', 'kind')}/{dig(o, 'roleRef', 'name')}"), _AGE],
+    "clusterrolebindings": [
+        _NAME,
+        Column("Role", lambda o, now: f"{dig(o, 'roleRef', 'kind')}/{dig(o, 'roleRef', 'name')}"),
+        _AGE,
+    ],
     "priorityclasses": [
         _NAME,
         Column("Value", _at("value", default=0)),
@@ -303,11 +378,26 @@ def _columns(kind: Kind) -> list[Column]:
     return COLUMNS.get(kind.plural, _PLAIN)
 
 
-def render(kind: Kind, entries: Iterable[Entry], now: datetime, metadata: Obj, *, include: str = "Metadata", headers: bool = True) -> Obj:
-    """A Table of the entries. `include` is the includeObject parameter: None, Metadata or Object."""
+def render(
+    kind: Kind,
+    entries: Iterable[Entry],
+    now: datetime,
+    metadata: Obj,
+    *,
+    include: str = "Metadata",
+    headers: bool = True,
+) -> Obj:
+    """A Table of the entries. `include` is the includeObject parameter: None, Metadata or
+    Object."""
     columns = _columns(kind)
     definitions = [
-        {"name": c.name, "type": c.type, "format": "name" if c.name == "Name" else "", "description": "", "priority": c.priority}
+        {
+            "name": c.name,
+            "type": c.type,
+            "format": "name" if c.name == "Name" else "",
+            "description": "",
+            "priority": c.priority,
+        }
         for c in columns
     ]
     rows = []
@@ -316,7 +406,11 @@ def render(kind: Kind, entries: Iterable[Entry], now: datetime, metadata: Obj, *
         if include == "Object":
             row["object"] = e.obj
         elif include != "None":
-            row["object"] = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": e.obj["metadata"]}
+            row["object"] = {
+                "kind": "PartialObjectMetadata",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": e.obj["metadata"],
+            }
         rows.append(row)
     return {
         "kind": "Table",

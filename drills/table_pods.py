@@ -1,4 +1,5 @@
-"""The words of `kubectl get pods`: ready count, status and restarts (printers/internalversion printPod)."""
+"""The words of `kubectl get pods`: ready count, status and restarts (printers/internalversion
+printPod)."""
 
 from __future__ import annotations
 
@@ -21,8 +22,16 @@ def pod_columns(created: Cell) -> list[tuple[str, Cell, int]]:
         ("Age", created, 0),
         ("IP", lambda o, now: dig(o, "status", "podIP", default="<none>"), 1),
         ("Node", lambda o, now: dig(o, "spec", "nodeName", default="<none>"), 1),
-        ("Nominated Node", lambda o, now: dig(o, "status", "nominatedNodeName", default="<none>"), 1),
-        ("Readiness Gates", lambda o, now: str(len(dig(o, "spec", "readinessGates", default=[])) or "<none>"), 1),
+        (
+            "Nominated Node",
+            lambda o, now: dig(o, "status", "nominatedNodeName", default="<none>"),
+            1,
+        ),
+        (
+            "Readiness Gates",
+            lambda o, now: str(len(dig(o, "spec", "readinessGates", default=[])) or "<none>"),
+            1,
+        ),
     ]
 
 
@@ -40,7 +49,9 @@ def status(o: Obj, now: datetime) -> str:
             continue
         total = len(dig(o, "spec", "initContainers", default=[]))
         if terminated:
-            word = f"Init:{terminated.get('reason') or 'ExitCode:' + str(terminated.get('exitCode'))}"
+            word = (
+                f"Init:{terminated.get('reason') or 'ExitCode:' + str(terminated.get('exitCode'))}"
+            )
         elif waiting and waiting.get("reason") not in {None, "", "PodInitializing"}:
             word = f"Init:{waiting['reason']}"
         else:

@@ -1,4 +1,5 @@
-"""watch: initial events, changes, bookmarks, time limits, and the ERROR event when history is gone."""
+"""watch: initial events, changes, bookmarks, time limits, and the ERROR event when history is
+gone."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ _BATCH = 200
 
 
 class Subscription:
-    """Changes of one table, handed from whichever thread writes to the event loop that serves the watch."""
+    """Changes of one table, handed from whichever thread writes to the event loop that serves the
+    watch."""
 
     def __init__(self, store: Store, kind: Kind, loop: asyncio.AbstractEventLoop) -> None:
         self._store, self._kind, self._loop = store, kind, loop
@@ -83,7 +85,12 @@ class Writer:
         if self._view.form == "table":
             body = encode(
                 render(
-                    self._kind, [entry], self._now(), {"resourceVersion": str(entry.rv)}, include=self._view.include, headers=self._first
+                    self._kind,
+                    [entry],
+                    self._now(),
+                    {"resourceVersion": str(entry.rv)},
+                    include=self._view.include,
+                    headers=self._first,
                 )
             )
             self._first = False
@@ -98,9 +105,19 @@ class Writer:
         if initial_end:
             meta["annotations"] = {"k8s.io/initial-events-end": "true"}
         if self._view.form == "metadata":
-            obj: Obj = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
+            obj: Obj = {
+                "kind": "PartialObjectMetadata",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": meta,
+            }
         elif self._view.form == "table":
-            obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": [], "rows": []}
+            obj = {
+                "kind": "Table",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": meta,
+                "columnDefinitions": [],
+                "rows": [],
+            }
         else:
             obj = {"kind": self._kind.kind, "apiVersion": self._kind.api_version, "metadata": meta}
         return b'{"type":"BOOKMARK","object":%s}\n' % encode(obj)
@@ -111,7 +128,8 @@ class Writer:
 
 
 def seen_change(change: Change, namespace: str, match: Match) -> tuple[str, Entry] | None:
-    """How a change looks through a selector: an object that moves in is ADDED, one that moves out DELETED."""
+    """How a change looks through a selector: an object that moves in is ADDED, one that moves out
+    DELETED."""
     if namespace and change.key[0] != namespace:
         return None
     was = change.before is not None and match(change.before.obj)
@@ -137,7 +155,8 @@ def check(store: Store, target: Target, query: Query) -> None:
                     (
                         "resourceVersionMatch",
                         "FieldValueForbidden",
-                        "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                        "Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
+                        "NotOlderThan",
                     )
                 ],
             )
@@ -149,13 +168,18 @@ def check(store: Store, target: Target, query: Query) -> None:
                 (
                     "resourceVersionMatch",
                     "FieldValueForbidden",
-                    "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+                    "Forbidden: resourceVersionMatch is forbidden for watch unless "
+                    "sendInitialEvents is provided",
                 )
             ],
         )
     wanted = query.get("resourceVersion")
     if wanted and not wanted.isdigit():
-        raise invalid(target.kind, "", [("resourceVersion", "FieldValueInvalid", f'Invalid value: "{wanted}"')])
+        raise invalid(
+            target.kind,
+            "",
+            [("resourceVersion", "FieldValueInvalid", f'Invalid value: "{wanted}"')],
+        )
     if wanted and int(wanted) > store.version:
         raise too_large(int(wanted), store.version)
 
@@ -177,7 +201,11 @@ async def stream(
     writer = Writer(kind, view, now)
     wanted = query.get("resourceVersion")
     bookmarks = query.flag("allowWatchBookmarks")
-    initial = query.flag("sendInitialEvents") if "sendInitialEvents" in query.values else wanted in {"", "0"}
+    initial = (
+        query.flag("sendInitialEvents")
+        if "sendInitialEvents" in query.values
+        else wanted in {"", "0"}
+    )
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     try:
@@ -205,7 +233,9 @@ async def stream(
     except ApiProblem as problem:
         yield writer.error(problem)
         return
-    last_bookmark = deadline - min(2.0, seconds / 2)  # the server sends one shortly before it ends the watch
+    last_bookmark = deadline - min(
+        2.0, seconds / 2
+    )  # the server sends one shortly before it ends the watch
     next_bookmark = min(loop.time() + bookmark_every, last_bookmark)
     while True:
         changes = await subscription.take(min(deadline, next_bookmark) - loop.time())

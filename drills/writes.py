@@ -1,4 +1,5 @@
-"""create, update, patch and delete, with preconditions, dry run, optimistic concurrency and managedFields."""
+"""create, update, patch and delete, with preconditions, dry run, optimistic concurrency and
+managedFields."""
 
 from __future__ import annotations
 
@@ -19,7 +20,15 @@ from drills.kinds import Kind
 from drills.managed_fields import owned_paths, paths, record_change, value_at
 from drills.objects import Obj, dig, rfc3339
 from drills.patch import apply_merge, json_patch, merge_patch, strategic_merge
-from drills.problems import already_exists, bad_request, conflict, forbidden, invalid, not_found, unsupported_media
+from drills.problems import (
+    already_exists,
+    bad_request,
+    conflict,
+    forbidden,
+    invalid,
+    not_found,
+    unsupported_media,
+)
 from drills.requests import Query, Target, manager_of
 from drills.store import Entry, Store
 
@@ -35,7 +44,8 @@ class Write:
 
 
 class Writes:
-    """All changes that clients ask for. `now` gives the time for stamps, `random` the generated names."""
+    """All changes that clients ask for. `now` gives the time for stamps, `random` the generated
+    names."""
 
     def __init__(self, store: Store, now: Callable[[], datetime], random: Random) -> None:
         self._store, self._now, self._random = store, now, random
@@ -60,7 +70,10 @@ class Writes:
         obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
         if kind.group == "events.k8s.io":
             obj = _as_core_event(obj)
-        if "status" in kind.subresources and kind.plural not in {"events", "customresourcedefinitions"}:
+        if "status" in kind.subresources and kind.plural not in {
+            "events",
+            "customresourcedefinitions",
+        }:
             obj.pop("status", None)
         defaults.check(kind, obj)
         with self._store.transaction():
@@ -76,7 +89,11 @@ class Writes:
                 self._give_address(obj)
             meta.pop("managedFields", None)
             meta["managedFields"] = record_change(
-                None, obj, manager=manager_of(query, user_agent), operation="Update", at=rfc3339(self._now())
+                None,
+                obj,
+                manager=manager_of(query, user_agent),
+                operation="Update",
+                at=rfc3339(self._now()),
             )
             return self._commit(kind, None, obj, query, created=True)
 
@@ -89,7 +106,9 @@ class Writes:
             self._check_identity(target, new)
             return self._replace(target, before, new, query, user_agent)
 
-    def patch(self, target: Target, raw: bytes, content_type: str, query: Query, user_agent: str) -> Write:
+    def patch(
+        self, target: Target, raw: bytes, content_type: str, query: Query, user_agent: str
+    ) -> Write:
         """Raises ApiProblem: 400, 404, 409, 415, 422. Server-side apply creates what is absent."""
         kind, form = target.kind, content_type.split(";", 1)[0].strip()
         if form == "application/apply-patch+yaml":
@@ -113,7 +132,9 @@ class Writes:
                     )
                 new = strategic_merge(before.obj, change)
             else:
-                raise unsupported_media(f"the body of the request was in an unknown format ({form})")
+                raise unsupported_media(
+                    f"the body of the request was in an unknown format ({form})"
+                )
             new = copy.deepcopy(new)
             return self._replace(
                 target,
@@ -121,31 +142,47 @@ class Writes:
                 new,
                 query,
                 user_agent,
-                stated=dig(change, "metadata", "resourceVersion") if isinstance(change, dict) else None,
+                stated=dig(change, "metadata", "resourceVersion")
+                if isinstance(change, dict)
+                else None,
             )
 
     def _apply(self, target: Target, intent: Obj, query: Query) -> Write:
         kind, manager = target.kind, query.get("fieldManager")
         if not manager:
-            raise bad_request('PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch')
+            raise bad_request(
+                'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is '
+                "required for apply patch"
+            )
         with self._store.transaction():
             before = self._store.find(kind, target.namespace, target.name)
             if before is None:
                 intent.setdefault("metadata", {})["name"] = target.name
-                made = self.create(Target(kind, target.namespace, "", "", ""), intent, query, manager)
+                made = self.create(
+                    Target(kind, target.namespace, "", "", ""), intent, query, manager
+                )
                 obj = copy.deepcopy(made.entry.obj)
                 obj["metadata"]["managedFields"] = record_change(
-                    None, obj, manager=manager, operation="Apply", at=rfc3339(self._now()), applied=intent
+                    None,
+                    obj,
+                    manager=manager,
+                    operation="Apply",
+                    at=rfc3339(self._now()),
+                    applied=intent,
                 )
                 return made if query.dry_run else Write(self._store.put(kind, obj), True)
             self._check_conflicts(kind, before.obj, intent, manager, query)
             new = copy.deepcopy(apply_merge(before.obj, intent))
             return self._replace(target, before, new, query, manager, applied=intent)
 
-    def _check_conflicts(self, kind: Kind, before: Obj, intent: Obj, manager: str, query: Query) -> None:
+    def _check_conflicts(
+        self, kind: Kind, before: Obj, intent: Obj, manager: str, query: Query
+    ) -> None:
         if query.flag("force"):
             return
-        wanted = {p for p in paths(intent) if p[-1] != "." and value_at(before, p) != value_at(intent, p)}
+        wanted = {
+            p for p in paths(intent) if p[-1] != "." and value_at(before, p) != value_at(intent, p)
+        }
         for entry in before["metadata"].get("managedFields") or []:
             if entry["manager"] == manager and entry["operation"] == "Apply":
                 continue
@@ -154,16 +191,31 @@ class Writes:
                 fields = ", ".join(sorted("." + ".".join(s[2:] for s in p) for p in both))
                 problem = conflict(kind, before["metadata"]["name"])
                 message = (
-                    f'Apply failed with {len(both)} conflict{"s" if len(both) > 1 else ""}: conflict with "{entry["manager"]}": {fields}'
+                    f"Apply failed with {len(both)} conflict{'s' if len(both) > 1 else ''}: "
+                    f'conflict with "{entry["manager"]}": {fields}'
                 )
                 problem.status["message"] = message
                 problem.status["details"] = {
-                    "causes": [{"reason": "FieldManagerConflict", "message": f'conflict with "{entry["manager"]}"', "field": fields}]
+                    "causes": [
+                        {
+                            "reason": "FieldManagerConflict",
+                            "message": f'conflict with "{entry["manager"]}"',
+                            "field": fields,
+                        }
+                    ]
                 }
                 raise problem
 
     def _replace(
-        self, target: Target, before: Entry, new: Obj, query: Query, user_agent: str, *, stated: Any = None, applied: Obj | None = None
+        self,
+        target: Target,
+        before: Entry,
+        new: Obj,
+        query: Query,
+        user_agent: str,
+        *,
+        stated: Any = None,
+        applied: Obj | None = None,
     ) -> Write:
         kind, old, sub = target.kind, before.obj, target.subresource
         meta, old_meta = new.setdefault("metadata", {}), old["metadata"]
@@ -173,7 +225,10 @@ class Writes:
             raise conflict(kind, target.name)
         if meta.get("uid") and meta["uid"] != old_meta["uid"]:
             raise conflict(
-                kind, target.name, f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old_meta['uid']}"
+                kind,
+                target.name,
+                f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: "
+                f"{old_meta['uid']}",
             )
         for field in (
             "uid",
@@ -239,7 +294,8 @@ class Writes:
                         (
                             "spec.ephemeralContainers",
                             "FieldValueForbidden",
-                            f'Forbidden: existing ephemeral containers "{container["name"]}" may not be removed',
+                            f'Forbidden: existing ephemeral containers "{container["name"]}" may '
+                            "not be removed",
                         )
                     ],
                 )
@@ -253,7 +309,12 @@ class Writes:
     def _check_pod_update(kind: Kind, old: Obj, new: Obj) -> None:
         def fixed(obj: Obj) -> Obj:
             spec = copy.deepcopy(obj.get("spec") or {})
-            for name in ("activeDeadlineSeconds", "tolerations", "schedulingGates", "terminationGracePeriodSeconds"):
+            for name in (
+                "activeDeadlineSeconds",
+                "tolerations",
+                "schedulingGates",
+                "terminationGracePeriodSeconds",
+            ):
                 spec.pop(name, None)
             for container in [*spec.get("containers", []), *spec.get("initContainers", [])]:
                 container.pop("image", None)
@@ -268,9 +329,12 @@ class Writes:
                         "spec",
                         "FieldValueForbidden",
                         "Forbidden: pod updates may "
-                        "not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-                        "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
-                        "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously "
+                        "not change fields other than "
+                        "`spec.containers[*].image`,`spec.initContainers[*].image`,"
+                        "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to "
+                        "existing tolerations),"
+                        "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
+                        "previously "
                         "negative)",
                     )
                 ],
@@ -288,9 +352,13 @@ class Writes:
                     kind,
                     target.name,
                     f"the UID in the precondition ({required['uid']}) does not match the "
-                    f"UID in record ({meta['uid']}). The object might have been deleted and then recreated",
+                    f"UID in record ({meta['uid']}). The object might have been deleted and then "
+                    "recreated",
                 )
-            if required.get("resourceVersion") and required["resourceVersion"] != meta["resourceVersion"]:
+            if (
+                required.get("resourceVersion")
+                and required["resourceVersion"] != meta["resourceVersion"]
+            ):
                 raise conflict(
                     kind,
                     target.name,
@@ -302,10 +370,14 @@ class Writes:
                 return entry, True
             grace = self._grace(kind, entry.obj, options, query)
             if grace > 0 or meta.get("finalizers"):
-                if meta.get("deletionTimestamp") and grace >= int(meta.get("deletionGracePeriodSeconds") or 0):
+                if meta.get("deletionTimestamp") and grace >= int(
+                    meta.get("deletionGracePeriodSeconds") or 0
+                ):
                     return entry, False
                 obj = copy.deepcopy(entry.obj)
-                obj["metadata"]["deletionTimestamp"] = obj["metadata"].get("deletionTimestamp") or rfc3339(self._now())
+                obj["metadata"]["deletionTimestamp"] = obj["metadata"].get(
+                    "deletionTimestamp"
+                ) or rfc3339(self._now())
                 obj["metadata"]["deletionGracePeriodSeconds"] = grace
                 last, gone = self._store.put(kind, obj), False
             else:
@@ -317,7 +389,9 @@ class Writes:
                 {
                     **options,
                     "gone": gone,
-                    "propagationPolicy": options.get("propagationPolicy") or query.get("propagationPolicy") or "Background",
+                    "propagationPolicy": options.get("propagationPolicy")
+                    or query.get("propagationPolicy")
+                    or "Background",
                 },
             )
         return last, gone
@@ -331,14 +405,25 @@ class Writes:
             asked = query.number("gracePeriodSeconds")
         if asked is not None:
             return int(asked)
-        if not dig(obj, "spec", "nodeName") or dig(obj, "status", "phase") in {"Succeeded", "Failed"}:
+        if not dig(obj, "spec", "nodeName") or dig(obj, "status", "phase") in {
+            "Succeeded",
+            "Failed",
+        }:
             return 0
         return int(dig(obj, "spec", "terminationGracePeriodSeconds", default=30))
 
-    def _commit(self, kind: Kind, old: Obj | None, obj: Obj, query: Query, *, created: bool = False) -> Write:
+    def _commit(
+        self, kind: Kind, old: Obj | None, obj: Obj, query: Query, *, created: bool = False
+    ) -> Write:
         if query.dry_run:
             obj["metadata"].setdefault("resourceVersion", "")
-            return Write(Entry({"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj}, self._store.version), created)
+            return Write(
+                Entry(
+                    {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj},
+                    self._store.version,
+                ),
+                created,
+            )
         entry = self._store.put(kind, obj)
         if self.on_write is not None:
             self.on_write(kind, old, entry)
@@ -352,9 +437,15 @@ class Writes:
                 f"{kind.kind}: no kind {obj.get('kind')!r} is registered for this resource"
             )
         if kind.namespaced and meta.get("namespace") not in {None, "", target.namespace}:
-            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+            raise bad_request(
+                "the namespace of the provided object does not match the namespace sent on the "
+                "request"
+            )
         if target.name and meta.get("name") not in {None, "", target.name}:
-            raise bad_request(f"the name of the object ({meta.get('name')}) does not match the name on the URL ({target.name})")
+            raise bad_request(
+                f"the name of the object ({meta.get('name')}) does not match the name on the URL "
+                f"({target.name})"
+            )
 
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
         spaces = self._store.kinds.by_url("", "v1", "namespaces")

@@ -29,7 +29,15 @@ _ANSWER = {
 
 
 class Acting:
-    def __init__(self, live: LiveCluster, record: Record, walking: Walking, clock: Callable[[], datetime], *, write: bool) -> None:
+    def __init__(
+        self,
+        live: LiveCluster,
+        record: Record,
+        walking: Walking,
+        clock: Callable[[], datetime],
+        *,
+        write: bool,
+    ) -> None:
         self._live = live
         self._record = record
         self._walking = walking
@@ -54,8 +62,11 @@ class Acting:
             clock=self._clock,
         )
 
-    async def plan(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ActionPlan:
-        """The exact change, its blast radius and its undo. Raises ValueError for an action that does not exist."""
+    async def plan(
+        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+    ) -> ActionPlan:
+        """The exact change, its blast radius and its undo. Raises ValueError for an action that
+        does not exist."""
         plan = await catalogue.plan(name, self.context(), arguments)
         if run_id:
             self._steps[id(plan)] = (run_id, step_id)
@@ -69,7 +80,9 @@ class Acting:
         return result
 
     def decline(self, plan: ActionPlan, reason: str) -> None:
-        self._conclude(plan, catalogue.decline(plan, self.context(), GateJournal(self._record), reason))
+        self._conclude(
+            plan, catalogue.decline(plan, self.context(), GateJournal(self._record), reason)
+        )
 
     def _conclude(self, plan: ActionPlan, result: ActionResult) -> None:
         run_id, step_id = self._steps.get(id(plan), ("", ""))
@@ -79,10 +92,12 @@ class Acting:
 
 
 class GateJournal:
-    """The record as the gate needs it: an intent that is certainly on disk, and a result for whatever became of it."""
+    """The record as the gate needs it: an intent that is certainly on disk, and a result for
+    whatever became of it."""
 
     def __init__(self, record: Record, run_id: str = "", step_id: str = "") -> None:
-        """`run_id` and `step_id`: the step that asked for it; without a result, that step is shown as unknown after a restart."""
+        """`run_id` and `step_id`: the step that asked for it; without a result, that step is shown
+        as unknown after a restart."""
         self._record = record
         self._run_id, self._step_id = run_id, step_id
         self._intent = ""

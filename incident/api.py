@@ -21,10 +21,12 @@ Progress = Callable[[str], None]
 
 
 class Investigation(Protocol):
-    """One investigation of one cluster: live state, triage, runbooks, probes, actions and the record.
+    """One investigation of one cluster: live state, triage, runbooks, probes, actions and the
+    record.
 
-    All methods are called on the event loop that runs it. Those that wait are coroutines with time limits of their own; cancelling
-    one stops the work and cleans up. Nothing here raises for a sick cluster: what could not be done is in the answer.
+    All methods are called on the event loop that runs it. Those that wait are coroutines with time
+    limits of their own; cancelling one stops the work and cleans up. Nothing here raises for a sick
+    cluster: what could not be done is in the answer.
     """
 
     @property
@@ -36,17 +38,20 @@ class Investigation(Protocol):
         ...
 
     def subscribe(self, listener: Callable[[View], None]) -> Callable[[], None]:
-        """Call `listener` on the loop with each new picture (at most 10 a second); returns the function that unsubscribes."""
+        """Call `listener` on the loop with each new picture (at most 10 a second); returns the
+        function that unsubscribes."""
         ...
 
     def watch_changes(self, listener: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
-        """Call `listener` with each batch of changed rows (at most 10 a second), before the view that follows from it."""
+        """Call `listener` with each batch of changed rows (at most 10 a second), before the view
+        that follows from it."""
         ...
 
     async def start(self) -> None: ...
 
     async def stop(self) -> None:
-        """Stop watching, sweep what was created in the cluster (bounded: 10 s), close the record."""
+        """Stop watching, sweep what was created in the cluster (bounded: 10 s), close the
+        record."""
         ...
 
     def retry_now(self) -> None:
@@ -60,13 +65,15 @@ class Investigation(Protocol):
     # -- runbooks
 
     def match_words(self, text: str) -> Sequence[Match]:
-        """Rank runbooks for a human's words together with the live evidence; < 16 ms, called for every keystroke."""
+        """Rank runbooks for a human's words together with the live evidence; < 16 ms, called for
+        every keystroke."""
         ...
 
     def runbooks(self) -> Sequence[Runbook]: ...
 
     def open_run(self, runbook_id: str, symptom_id: str = "") -> RunView:
-        """Begin or go on with the walk through a runbook; its progress is read back from the record."""
+        """Begin or go on with the walk through a runbook; its progress is read back from the
+        record."""
         ...
 
     def set_parameter(self, run_id: str, name: str, value: str) -> RunView: ...
@@ -87,14 +94,19 @@ class Investigation(Protocol):
 
     # -- probes and actions
 
-    async def plan_probe(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ProbePlan: ...
+    async def plan_probe(
+        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+    ) -> ProbePlan: ...
 
     async def run_probe(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult: ...
 
-    async def plan_action(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ActionPlan: ...
+    async def plan_action(
+        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+    ) -> ActionPlan: ...
 
     async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
-        """Through the gate: refused unless `typed` is the plan's confirmation text and the session was started with --write."""
+        """Through the gate: refused unless `typed` is the plan's confirmation text and the session
+        was started with --write."""
         ...
 
     def decline_action(self, plan: ActionPlan, reason: str) -> None: ...
@@ -102,15 +114,25 @@ class Investigation(Protocol):
     # -- objects
 
     async def object_yaml(self, ref: Ref) -> str:
-        """The object without managedFields, redacted; Secrets: names and keys only. On failure a sentence that says why."""
+        """The object without managedFields, redacted; Secrets: names and keys only. On failure a
+        sentence that says why."""
         ...
 
-    def logs(self, namespace: str, pod: str, container: str = "", *, previous: bool = False, tail: int = 500) -> AsyncIterator[str]: ...
+    def logs(
+        self,
+        namespace: str,
+        pod: str,
+        container: str = "",
+        *,
+        previous: bool = False,
+        tail: int = 500,
+    ) -> AsyncIterator[str]: ...
 
     # -- record
 
     def note(self, text: str) -> Entry:
-        """`text`, `-5m text` or `@14:30 text`. Works without a cluster. Raises ValueError with a sentence for a bad time."""
+        """`text`, `-5m text` or `@14:30 text`. Works without a cluster. Raises ValueError with a
+        sentence for a bad time."""
         ...
 
     def entries(self) -> Sequence[Entry]:

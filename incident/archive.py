@@ -1,4 +1,5 @@
-"""The incidents on this machine: reading, noting, exporting, importing, verifying and salvaging them, also without any cluster."""
+"""The incidents on this machine: reading, noting, exporting, importing, verifying and salvaging
+them, also without any cluster."""
 
 from __future__ import annotations
 
@@ -25,13 +26,15 @@ from timeline.storage import JournalError
 from timeline.verify import Verification
 
 Error = JournalError
-"""What every function here raises when a record cannot be read or written: one sentence with what to try."""
+"""What every function here raises when a record cannot be read or written: one sentence with what
+to try."""
 FORMATS = exports.FORMATS
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One record as it is on disk: entries by the time they happened, and the hash of the last one."""
+    """One record as it is on disk: entries by the time they happened, and the hash of the last
+    one."""
 
     incident: str
     head: str
@@ -47,18 +50,24 @@ def directory(options: Options) -> Path:
 
 
 def drill_options(options: Options) -> Options:
-    """The same for drills, whose records are kept apart: nobody shall go on with a rehearsal in earnest."""
+    """The same for drills, whose records are kept apart: nobody shall go on with a rehearsal in
+    earnest."""
     return replace(options, state=options.state / "drills")
 
 
 def incidents(options: Options) -> Sequence[Incident]:
-    """Newest first, then those of drills with `drills/` before their id; damaged ones are listed with what is wrong."""
+    """Newest first, then those of drills with `drills/` before their id; damaged ones are listed
+    with what is wrong."""
     rehearsed = index.list_incidents(directory(drill_options(options)))
-    return [*index.list_incidents(directory(options)), *(msgspec.structs.replace(each, id=REHEARSED + each.id) for each in rehearsed)]
+    return [
+        *index.list_incidents(directory(options)),
+        *(msgspec.structs.replace(each, id=REHEARSED + each.id) for each in rehearsed),
+    ]
 
 
 def find(options: Options, name: str) -> Incident:
-    """The incident with this id (or a beginning of it, or the path of its file), or the newest one for "".
+    """The incident with this id (or a beginning of it, or the path of its file), or the newest one
+    for "".
 
     `drills/ID` names the incident of a drill; without a real one the newest drill is meant.
     """
@@ -71,7 +80,9 @@ def find(options: Options, name: str) -> Incident:
         return index.find_incident(directory(options), name)
     known = incidents(options)
     if not known:
-        raise JournalError("there is no incident yet; `stanch` or `stanch timeline note TEXT` begins one")
+        raise JournalError(
+            "there is no incident yet; `stanch` or `stanch timeline note TEXT` begins one"
+        )
     return known[0]
 
 
@@ -81,9 +92,12 @@ def read(options: Options, name: str) -> Reading:
 
 
 def note(options: Options, text: str) -> tuple[str, Entry]:
-    """Write a note into the newest open incident, or into a new one: (incident, entry). Raises ValueError for a time that cannot be."""
+    """Write a note into the newest open incident, or into a new one: (incident, entry). Raises
+    ValueError for a time that cannot be."""
     draft = parse_note(text, datetime.now(UTC)).draft()
-    record = begin_record(replace(options, record=True), options.context, "", lambda: datetime.now(UTC))
+    record = begin_record(
+        replace(options, record=True), options.context, "", lambda: datetime.now(UTC)
+    )
     try:
         if record.journal is None:
             raise JournalError(f"the note was not written: {record.view().reason}")
@@ -93,7 +107,8 @@ def note(options: Options, text: str) -> tuple[str, Entry]:
 
 
 def write_draft(options: Options, name: str, target: Path | None) -> tuple[Path, Path | None]:
-    """Write or update the Markdown draft: (its path, the file with the new text where edits by hand stand in the way). Raises OSError."""
+    """Write or update the Markdown draft: (its path, the file with the new text where edits by hand
+    stand in the way). Raises OSError."""
     with Journal.open_read_only(find(options, name).path) as journal:
         written = exports.write_draft(journal, target or journal.path.with_suffix(".md"))
     return written.path, written.conflict
@@ -110,13 +125,20 @@ def write_file(path: Path, text: str) -> None:
     exports.write_atomic(path, text)
 
 
-def import_file(options: Options, lines: Sequence[str], target: Path | None) -> tuple[str, int, Path]:
+def import_file(
+    options: Options, lines: Sequence[str], target: Path | None
+) -> tuple[str, int, Path]:
     """Make a record of a JSON Lines export: (incident, entries, file)."""
     try:
         name = str(json.loads(lines[0])["incident"])
     except (IndexError, KeyError, ValueError, TypeError) as error:
-        raise JournalError("this is no export of a record: its first line names no incident") from error
-    safe = "".join(character for character in name if character.isalnum() or character in "-_") or "imported"
+        raise JournalError(
+            "this is no export of a record: its first line names no incident"
+        ) from error
+    safe = (
+        "".join(character for character in name if character.isalnum() or character in "-_")
+        or "imported"
+    )
     path = target or directory(options) / f"{safe}.db"
     with exports.import_jsonl(lines, path) as journal:
         return journal.id, len(journal.entries()), path

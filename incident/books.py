@@ -26,12 +26,22 @@ def rank_words(library: Library) -> Rank:
     return Matcher(library).match_words
 
 
-def check(files: Sequence[Path], folders: Sequence[Path], drills: frozenset[str]) -> tuple[int, Sequence[Problem]]:
-    """(number of runbooks, what is wrong): of the files or folders that are named, else of our own library and the team's."""
+def check(
+    files: Sequence[Path], folders: Sequence[Path], drills: frozenset[str]
+) -> tuple[int, Sequence[Problem]]:
+    """(number of runbooks, what is wrong): of the files or folders that are named, else of our own
+    library and the team's."""
     from runbooks.lint import Names, lint
 
-    library = Library(list(files), own=None) if files else Library(runbook_folders(tuple(folders)), own=OWN)
-    found = lint(library, Names(probes=frozenset(probes.names()), actions=frozenset(actions.names()), drills=drills))
+    library = (
+        Library(list(files), own=None)
+        if files
+        else Library(runbook_folders(tuple(folders)), own=OWN)
+    )
+    found = lint(
+        library,
+        Names(probes=frozenset(probes.names()), actions=frozenset(actions.names()), drills=drills),
+    )
     return len(library), found
 
 
@@ -39,4 +49,7 @@ def nearest(library: Library, name: str) -> Sequence[str]:
     """The three ids that look most like `name`."""
     from rapidfuzz import process
 
-    return [found for found, _, _ in process.extract(name, [book.id for book in library.runbooks], limit=3)]
+    return [
+        found
+        for found, _, _ in process.extract(name, [book.id for book in library.runbooks], limit=3)
+    ]

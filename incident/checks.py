@@ -1,7 +1,9 @@
-"""Fetches what a check asks for, and says so when it cannot: what could not be read is unknown, never a pass.
+"""Fetches what a check asks for, and says so when it cannot: what could not be read is unknown,
+never a pass.
 
-The API is asked first (a check wants the state of now); when it does not answer, the last known rows stand in and the answer says how
-old they are. Secrets and ConfigMaps are read as metadata only.
+The API is asked first (a check wants the state of now); when it does not answer, the last known
+rows stand in and the answer says how old they are. Secrets and ConfigMaps are read as metadata
+only.
 """
 
 from __future__ import annotations
@@ -45,21 +47,30 @@ class Fetched:
 class Checks:
     """Runs checks against one cluster."""
 
-    def __init__(self, api: Api | None, store: Store, clock: Callable[[], datetime], heard: Callable[[str], datetime | None]) -> None:
+    def __init__(
+        self,
+        api: Api | None,
+        store: Store,
+        clock: Callable[[], datetime],
+        heard: Callable[[str], datetime | None],
+    ) -> None:
         self._api = api
         self._store = store
         self._clock = clock
         self._heard = heard
 
     async def run(self, query: Query, params: Mapping[str, str]) -> CheckOutcome:
-        """Fetch and evaluate; `query` has its places filled in. Never raises for what the cluster does."""
+        """Fetch and evaluate; `query` has its places filled in. Never raises for what the cluster
+        does."""
         fetched = await self.fetch(query)
         if fetched.objects is None:
             return CheckOutcome(Result.UNKNOWN, "", fetched.remark)
         outcome = evaluate(query, fetched.objects, params, now=self._clock())
         if not fetched.remark:
             return outcome
-        return CheckOutcome(outcome.result, f"{outcome.seen} ({fetched.remark})", outcome.why, outcome.offenders)
+        return CheckOutcome(
+            outcome.result, f"{outcome.seen} ({fetched.remark})", outcome.why, outcome.offenders
+        )
 
     async def fetch(self, query: Query) -> Fetched:
         try:
@@ -99,13 +110,21 @@ class Checks:
         params: dict[str, str | int | list[str]] = {"limit": 500}
         if query.selector:
             params["labelSelector"] = query.selector
-        fields = [part for part in (query.field_selector, f"metadata.name={query.name}" if query.name else "") if part]
+        fields = [
+            part
+            for part in (query.field_selector, f"metadata.name={query.name}" if query.name else "")
+            if part
+        ]
         if fields:
             params["fieldSelector"] = ",".join(fields)
         found: list[dict[str, Any]] = []
         while True:
             page = await self._api.get_json(
-                kind.path(query.namespace), params, timeout=TIMEOUT, accept=accept, what=f"list {kind.plural}{_in(query.namespace)}"
+                kind.path(query.namespace),
+                params,
+                timeout=TIMEOUT,
+                accept=accept,
+                what=f"list {kind.plural}{_in(query.namespace)}",
             )
             found += [{"kind": kind.name, **cleaned(item)} for item in page.get("items") or ()]
             token = (page.get("metadata") or {}).get("continue")
@@ -114,13 +133,21 @@ class Checks:
             params["continue"] = token
 
     def _last_known(self, query: Query, kind: Kind, why: str) -> Fetched:
-        rows = self._store.in_namespace(kind.name, query.namespace) if query.namespace else self._store.rows(kind.name)
+        rows = (
+            self._store.in_namespace(kind.name, query.namespace)
+            if query.namespace
+            else self._store.rows(kind.name)
+        )
         heard = self._heard(kind.name)
         if heard is None:
             return Fetched(None, why)
         wanted = [row for (_, name), row in rows.items() if not query.name or name == query.name]
         objects = [msgspec.to_builtins(row, builtin_types=()) for row in wanted]
-        objects = [item for item in objects if _selected(item, query.selector) and _fields_match(item, query.field_selector)]
+        objects = [
+            item
+            for item in objects
+            if _selected(item, query.selector) and _fields_match(item, query.field_selector)
+        ]
         return Fetched(objects, f"last known state of {heard:%H:%M:%S} UTC: {why}")
 
     # -- logs, metrics, readyz
@@ -138,28 +165,51 @@ class Checks:
         )
         pods = await self._list(READABLE["Pod"], wanted)
         if not pods:
-            return Fetched(None, f"no pod{_in(query.namespace)} matches {query.selector or query.name or 'the check'}")
+            return Fetched(
+                None,
+                f"no pod{_in(query.namespace)} matches "
+                f"{query.selector or query.name or 'the check'}",
+            )
         found = []
         for pod in pods[:LOG_PODS]:
             meta, spec = pod.get("metadata", {}), pod.get("spec", {})
-            containers = [query.container] if query.container else [each["name"] for each in spec.get("containers", [])][:3]
+            containers = (
+                [query.container]
+                if query.container
+                else [each["name"] for each in spec.get("containers", [])][:3]
+            )
             for container in containers:
-                params: dict[str, str | int | list[str]] = {"container": container, "tailLines": LOG_LINES, "limitBytes": 256 * 1024}
+                params: dict[str, str | int | list[str]] = {
+                    "container": container,
+                    "tailLines": LOG_LINES,
+                    "limitBytes": 256 * 1024,
+                }
                 if query.previous:
                     params["previous"] = "true"
                 if query.since:
                     params["sinceSeconds"] = int(query.since)
                 path = f"/api/v1/namespaces/{meta.get('namespace')}/pods/{meta.get('name')}/log"
                 text, _ = await self._api.get_text(
-                    path, params, timeout=TIMEOUT, what=f"logs of {meta.get('namespace')}/{meta.get('name')}"
+                    path,
+                    params,
+                    timeout=TIMEOUT,
+                    what=f"logs of {meta.get('namespace')}/{meta.get('name')}",
                 )
                 found.append(
                     {
-                        "pod": meta.get("name", ""), "namespace": meta.get("namespace", ""), "node": spec.get("nodeName", ""),
-                        "container": container, "lines": clean(text, 1 << 20).splitlines(), "previous": query.previous,
+                        "pod": meta.get("name", ""),
+                        "namespace": meta.get("namespace", ""),
+                        "node": spec.get("nodeName", ""),
+                        "container": container,
+                        "lines": clean(text, 1 << 20).splitlines(),
+                        "previous": query.previous,
                     }
-                )  # fmt: skip
-        left_out = f"only the first {LOG_PODS} of {len(pods)} pods were read" if len(pods) > LOG_PODS else ""
+                )
+        left_out = (
+            f"only the first {LOG_PODS} of {len(pods)} pods were read"
+            if len(pods) > LOG_PODS
+            else ""
+        )
         return Fetched(found, left_out)
 
     async def _metrics(self, query: Query) -> Fetched:
@@ -172,11 +222,15 @@ class Checks:
         await asyncio.sleep(query.interval)
         second = await self._scrape(path, query.names)
         grown = {(sample.name, sample.key): sample.value for sample in increases(first, second)}
-        return Fetched([_metric(sample, grown.get((sample.name, sample.key), 0.0)) for sample in second])
+        return Fetched(
+            [_metric(sample, grown.get((sample.name, sample.key), 0.0)) for sample in second]
+        )
 
     async def _scrape(self, path: str, names: Sequence[str]) -> list[Sample]:
         assert self._api is not None
-        text, _ = await self._api.get_text(path, timeout=TIMEOUT, cap=32 << 20, what=f"metrics {path}")
+        text, _ = await self._api.get_text(
+            path, timeout=TIMEOUT, cap=32 << 20, what=f"metrics {path}"
+        )
         return list(samples(text, names))
 
     async def _readyz(self, query: Query) -> Fetched:
@@ -184,19 +238,36 @@ class Checks:
             return Fetched(None, "there is no connection")
         path = query.path or "/readyz"
         try:
-            text, _ = await self._api.get_text(path, {"verbose": "1"}, timeout=5.0, what=f"{path}?verbose")
+            text, _ = await self._api.get_text(
+                path, {"verbose": "1"}, timeout=5.0, what=f"{path}?verbose"
+            )
         except ClusterError as error:
-            text = getattr(error, "body", "") or str(error)  # a failing readyz says which check fails in its body
+            text = getattr(error, "body", "") or str(
+                error
+            )  # a failing readyz says which check fails in its body
         lines = [READYZ_LINE.match(line) for line in clean(text, 65_536).splitlines()]
-        found = [{"name": line[2], "ok": line[1] == "+", "reason": line[3].strip()} for line in lines if line]
-        return Fetched(found) if found else Fetched(None, f"{path} gave no list of checks: {clean(text, 200)}")
+        found = [
+            {"name": line[2], "ok": line[1] == "+", "reason": line[3].strip()}
+            for line in lines
+            if line
+        ]
+        return (
+            Fetched(found)
+            if found
+            else Fetched(None, f"{path} gave no list of checks: {clean(text, 200)}")
+        )
 
 
 READYZ_LINE = re.compile(r"\[([+-])\](\S+)(.*)")
 
 
 def _metric(sample: Sample, delta: float) -> dict[str, Any]:
-    return {"name": sample.name, "labels": dict(sample.labels), "value": sample.value, "delta": delta}
+    return {
+        "name": sample.name,
+        "labels": dict(sample.labels),
+        "value": sample.value,
+        "delta": delta,
+    }
 
 
 def cleaned(value: Any) -> Any:

@@ -1,4 +1,5 @@
-"""What a table of each kind shows: columns with typed values, so that 9 sorts before 10 and an hour before a day."""
+"""What a table of each kind shows: columns with typed values, so that 9 sorts before 10 and an hour
+before a day."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ class Type(enum.Enum):
     TEXT = "text"
     NUMBER = "number"
     AGE = "age"
-    """A moment; shown as the time since, compared as a duration (`age<1h` is younger than an hour)."""
+    """A moment; shown as the time since, compared as a duration (`age<1h` is younger than an
+    hour)."""
     TIME = "time"
     """A moment; shown in UTC, compared as a duration as well."""
     SHARE = "share"
@@ -29,8 +31,9 @@ class Type(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`value` reads one typed value from an object; `width` is in cells, 0 takes what is left. `order` breaks ties of importance on
-    narrow screens: columns with a lower number are kept longer."""
+    """`value` reads one typed value from an object; `width` is in cells, 0 takes what is left.
+    `order` breaks ties of importance on narrow screens: columns with a lower number are kept
+    longer."""
 
     name: str
     type: Type
@@ -59,9 +62,16 @@ AGE = Column("age", Type.AGE, 5, lambda o, _: o.metadata.creation_timestamp, 3)
 
 
 def event_time(event: k.Event) -> datetime | None:
-    """When it last happened: the series, the newer timestamp, eventTime, and only then the creation. Legacy events have no eventTime."""
+    """When it last happened: the series, the newer timestamp, eventTime, and only then the
+    creation. Legacy events have no eventTime."""
     series = event.series.last_observed_time if event.series else None
-    return series or event.last_timestamp or event.event_time or event.first_timestamp or event.metadata.creation_timestamp
+    return (
+        series
+        or event.last_timestamp
+        or event.event_time
+        or event.first_timestamp
+        or event.metadata.creation_timestamp
+    )
 
 
 def event_count(event: k.Event) -> int:
@@ -90,10 +100,19 @@ def condition(conditions: tuple[k.Condition, ...], type_: str) -> k.Condition | 
 
 
 def node_status(node: k.Node) -> str:
-    """`Ready`, `NotReady`, `Unknown`; with what else is wrong: `Ready,MemoryPressure,SchedulingDisabled`."""
+    """`Ready`, `NotReady`, `Unknown`; with what else is wrong:
+    `Ready,MemoryPressure,SchedulingDisabled`."""
     ready = condition(node.status.conditions, "Ready")
-    words = ["Unknown" if ready is None or ready.status == "Unknown" else "Ready" if ready.status == "True" else "NotReady"]
-    words += [c.type for c in node.status.conditions if c.type.endswith("Pressure") and c.status == "True"]
+    words = [
+        "Unknown"
+        if ready is None or ready.status == "Unknown"
+        else "Ready"
+        if ready.status == "True"
+        else "NotReady"
+    ]
+    words += [
+        c.type for c in node.status.conditions if c.type.endswith("Pressure") and c.status == "True"
+    ]
     if node.spec.unschedulable:
         words.append("SchedulingDisabled")
     return ",".join(words)
@@ -106,7 +125,11 @@ def _node_ready(node: k.Node) -> bool:
 
 def _roles(node: k.Node) -> str:
     prefix = "node-role.kubernetes.io/"
-    return ",".join(sorted(label.removeprefix(prefix) for label in node.metadata.labels if label.startswith(prefix)))
+    return ",".join(
+        sorted(
+            label.removeprefix(prefix) for label in node.metadata.labels if label.startswith(prefix)
+        )
+    )
 
 
 def _address(node: k.Node) -> str:
@@ -114,11 +137,16 @@ def _address(node: k.Node) -> str:
 
 
 def _ports(service: k.Service) -> str:
-    return ",".join(f"{p.port}{f':{p.node_port}' if p.node_port else ''}/{p.protocol}" for p in service.spec.ports)
+    return ",".join(
+        f"{p.port}{f':{p.node_port}' if p.node_port else ''}/{p.protocol}"
+        for p in service.spec.ports
+    )
 
 
 def _external(service: k.Service) -> str:
-    return service.spec.external_name or ",".join(i.ip or i.hostname for i in service.status.load_balancer.ingress)
+    return service.spec.external_name or ",".join(
+        i.ip or i.hostname for i in service.status.load_balancer.ingress
+    )
 
 
 def _job_status(job: k.Job) -> str:
@@ -133,7 +161,9 @@ def _selector(selector: k.LabelSelector | None) -> str:
     if selector is None:
         return ""
     parts = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
-    parts += [f"{e.key} {e.operator} {','.join(e.values)}".strip() for e in selector.match_expressions]
+    parts += [
+        f"{e.key} {e.operator} {','.join(e.values)}".strip() for e in selector.match_expressions
+    ]
     return ",".join(parts) or "everything"
 
 
@@ -172,7 +202,14 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("ready", Type.FLAG, 6, lambda o, _: _node_ready(o), 9),
         text("roles", 14, _roles, 6),
         AGE,
-        Column("pods", Type.NUMBER, 5, lambda o, store: len(store.pods_on(o.metadata.name)), 4, worst_first=True),
+        Column(
+            "pods",
+            Type.NUMBER,
+            5,
+            lambda o, store: len(store.pods_on(o.metadata.name)),
+            4,
+            worst_first=True,
+        ),
         text("version", 12, lambda o: o.status.node_info.kubelet_version, 4),
         text("address", 15, _address, 5),
         text("runtime", 22, lambda o: o.status.node_info.container_runtime_version, 7),
@@ -234,12 +271,20 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         text("external", 24, _external, 4),
         text("ports", 24, _ports, 3),
         AGE,
-        text("selector", 30, lambda o: ",".join(f"{key}={v}" for key, v in sorted(o.spec.selector.items())), 6),
+        text(
+            "selector",
+            30,
+            lambda o: ",".join(f"{key}={v}" for key, v in sorted(o.spec.selector.items())),
+            6,
+        ),
     ),
     "EndpointSlice": (
         NAMESPACE,
         NAME,
-        share("ready", lambda o: (sum(e.conditions.ready is not False for e in o.endpoints), len(o.endpoints))),
+        share(
+            "ready",
+            lambda o: (sum(e.conditions.ready is not False for e in o.endpoints), len(o.endpoints)),
+        ),
         text("service", 30, lambda o: o.metadata.labels.get("kubernetes.io/service-name", ""), 2),
         text("ports", 20, lambda o: ",".join(f"{p.port}/{p.protocol}" for p in o.ports), 4),
         AGE,
@@ -249,7 +294,12 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         NAME,
         text("class", 14, lambda o: o.spec.ingress_class_name, 4),
         text("hosts", 36, lambda o: ",".join(r.host or "*" for r in o.spec.rules), 2),
-        text("address", 18, lambda o: ",".join(i.ip or i.hostname for i in o.status.load_balancer.ingress), 3),
+        text(
+            "address",
+            18,
+            lambda o: ",".join(i.ip or i.hostname for i in o.status.load_balancer.ingress),
+            3,
+        ),
         AGE,
     ),
     "NetworkPolicy": (
@@ -272,7 +322,14 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "PersistentVolume": (
         NAME,
         text("status", 10, lambda o: o.status.phase, 1),
-        text("claim", 36, lambda o: f"{o.spec.claim_ref.namespace}/{o.spec.claim_ref.name}" if o.spec.claim_ref else "", 2),
+        text(
+            "claim",
+            36,
+            lambda o: (
+                f"{o.spec.claim_ref.namespace}/{o.spec.claim_ref.name}" if o.spec.claim_ref else ""
+            ),
+            2,
+        ),
         text("class", 16, lambda o: o.spec.storage_class_name, 4),
         text("driver", 24, lambda o: o.spec.csi.driver if o.spec.csi else "", 5),
         AGE,
@@ -281,14 +338,24 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         text("volume", 0, lambda o: o.spec.source.persistent_volume_name or o.metadata.name, 0),
         text("node", 20, lambda o: o.spec.node_name, 1),
         Column("attached", Type.FLAG, 8, lambda o, _: o.status.attached, 1),
-        text("problem", 44, lambda o: (o.status.attach_error or o.status.detach_error or k.VolumeError()).message, 2),
+        text(
+            "problem",
+            44,
+            lambda o: (o.status.attach_error or o.status.detach_error or k.VolumeError()).message,
+            2,
+        ),
         text("attacher", 24, lambda o: o.spec.attacher, 4),
         AGE,
     ),
     "HorizontalPodAutoscaler": (
         NAMESPACE,
         NAME,
-        text("target", 32, lambda o: f"{o.spec.scale_target_ref.kind}/{o.spec.scale_target_ref.name}", 3),
+        text(
+            "target",
+            32,
+            lambda o: f"{o.spec.scale_target_ref.kind}/{o.spec.scale_target_ref.name}",
+            3,
+        ),
         number("now", 5, lambda o: o.status.current_replicas, 2),
         number("wanted", 7, lambda o: o.status.desired_replicas, 2),
         number("min", 5, lambda o: o.spec.min_replicas, 4),
@@ -300,8 +367,15 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         NAME,
         share("healthy", lambda o: (o.status.current_healthy, o.status.expected_pods)),
         number("allowed", 8, lambda o: o.status.disruptions_allowed, 2),
-        text("min", 6, lambda o: "" if o.spec.min_available is None else str(o.spec.min_available), 4),
-        text("max away", 9, lambda o: "" if o.spec.max_unavailable is None else str(o.spec.max_unavailable), 4),
+        text(
+            "min", 6, lambda o: "" if o.spec.min_available is None else str(o.spec.min_available), 4
+        ),
+        text(
+            "max away",
+            9,
+            lambda o: "" if o.spec.max_unavailable is None else str(o.spec.max_unavailable),
+            4,
+        ),
         AGE,
     ),
     "Lease": (
@@ -316,7 +390,15 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "ResourceQuota": (
         NAMESPACE,
         NAME,
-        text("used", 60, lambda o: ", ".join(f"{key} {o.status.used.get(key, '?')}/{v}" for key, v in sorted(o.status.hard.items())), 1),
+        text(
+            "used",
+            60,
+            lambda o: ", ".join(
+                f"{key} {o.status.used.get(key, '?')}/{v}"
+                for key, v in sorted(o.status.hard.items())
+            ),
+            1,
+        ),
         AGE,
     ),
 }
@@ -330,14 +412,24 @@ KEYS = (
         "changed",
         Type.AGE,
         8,
-        lambda o, _: max((m.time for m in o.metadata.managed_fields if m.time), default=o.metadata.creation_timestamp),
+        lambda o, _: max(
+            (m.time for m in o.metadata.managed_fields if m.time),
+            default=o.metadata.creation_timestamp,
+        ),
         2,
     ),
     text(
         "by",
         22,
         lambda o: next(
-            (m.manager for m in sorted(o.metadata.managed_fields, key=lambda m: m.time or datetime.min.replace(tzinfo=UTC), reverse=True)),
+            (
+                m.manager
+                for m in sorted(
+                    o.metadata.managed_fields,
+                    key=lambda m: m.time or datetime.min.replace(tzinfo=UTC),
+                    reverse=True,
+                )
+            ),
             "",
         ),
         4,

@@ -1,4 +1,5 @@
-"""The user's settings: `config.toml` in the configuration directory. Every setting has a default; a wrong one is named with its place.
+"""The user's settings: `config.toml` in the configuration directory. Every setting has a default; a
+wrong one is named with its place.
 
 runbooks = ["~/team-runbooks"]     # folders of runbooks, beside ~/.config/stanch/runbooks
 redact = ["corp-internal-token"]   # strings that are never stored or shown
@@ -14,7 +15,8 @@ FILE = "config.toml"
 
 
 class ConfigError(ValueError):
-    """The file cannot be used; the message is one sentence with the file, what is wrong and what to try."""
+    """The file cannot be used; the message is one sentence with the file, what is wrong and what to
+    try."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,4 +1,5 @@
-"""Can this machine and this account do what stanch needs? Each question is answered by itself; none stops the others."""
+"""Can this machine and this account do what stanch needs? Each question is answered by itself; none
+stops the others."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ FREE_WANTED = 100 << 20
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One answer. `ok` None: it could not be found out. `required`: without it the main job does not work."""
+    """One answer. `ok` None: it could not be found out. `required`: without it the main job does
+    not work."""
 
     what: str
     ok: bool | None
@@ -43,7 +45,8 @@ class Examined:
 
 
 async def examine(options: Options) -> AsyncIterator[Examined]:
-    """All answers, as they come; bounded to about half a minute by the time limits of the single ones."""
+    """All answers, as they come; bounded to about half a minute by the time limits of the single
+    ones."""
     yield Examined("python", sys.version_info >= (3, 11), sys.version.split()[0])
     yield terminal()
     yield state_folder(options)
@@ -52,7 +55,11 @@ async def examine(options: Options) -> AsyncIterator[Examined]:
     except ClusterError as error:
         yield Examined("kubeconfig", False, str(error))
         return
-    yield Examined("kubeconfig", True, f"context {access.context}, {access.server}, from {', '.join(access.sources) or 'the pod'}")
+    yield Examined(
+        "kubeconfig",
+        True,
+        f"context {access.context}, {access.server}, from {', '.join(access.sources) or 'the pod'}",
+    )
     for warning in access.warnings:
         yield Examined("kubeconfig", None, warning, required=False)
     reached = True
@@ -69,7 +76,12 @@ def terminal() -> Examined:
     term = os.environ.get("TERM", "")
     drawn = sys.stdout.isatty() and term not in ("", "dumb")
     seen = f"{size.columns}x{size.lines}, TERM={term or '(not set)'}"
-    return Examined("terminal", drawn, seen + ("" if drawn else "; no screens here, the text commands work"), required=False)
+    return Examined(
+        "terminal",
+        drawn,
+        seen + ("" if drawn else "; no screens here, the text commands work"),
+        required=False,
+    )
 
 
 def state_folder(options: Options) -> Examined:
@@ -77,7 +89,10 @@ def state_folder(options: Options) -> Examined:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not os.access(existing, os.W_OK):
         return Examined(
-            "record", False, f"{existing} cannot be written: records would live in memory only; set STANCH_STATE to another folder"
+            "record",
+            False,
+            f"{existing} cannot be written: records would live in memory only; set STANCH_STATE "
+            "to another folder",
         )
     free = shutil.disk_usage(existing).free
     seen = f"{folder}, {free >> 20:,} MiB free, SQLite {sqlite3.sqlite_version}"
@@ -94,24 +109,50 @@ async def rights(access: Access, options: Options) -> AsyncIterator[Examined]:
     async def may(verb: str, resource: str, group: str, sub: str, where: str) -> bool | None:
         try:
             async with gate:
-                return (await writer.review(verb, resource, group=group, subresource=sub, namespace=where))[0]
+                return (
+                    await writer.review(
+                        verb, resource, group=group, subresource=sub, namespace=where
+                    )
+                )[0]
         except ClusterError:
             return None
 
     try:
-        reading = await asyncio.gather(*(may(verb, kind.plural, kind.group, "", "") for kind in KINDS for verb in ("list", "watch")))
+        reading = await asyncio.gather(
+            *(
+                may(verb, kind.plural, kind.group, "", "")
+                for kind in KINDS
+                for verb in ("list", "watch")
+            )
+        )
         for index, kind in enumerate(KINDS):
             allowed = reading[2 * index : 2 * index + 2]
             ok = None if None in allowed else all(allowed)
-            seen = "list and watch in all namespaces" if ok else "not in all namespaces: this part will be missing or per namespace"
-            yield Examined(f"read {kind.plural}", ok, "could not be asked" if ok is None else seen, required=not kind.optional)
-        probing = await asyncio.gather(*(may(verb, resource, "", sub, namespace) for verb, resource, sub in _PROBE_RIGHTS))
+            seen = (
+                "list and watch in all namespaces"
+                if ok
+                else "not in all namespaces: this part will be missing or per namespace"
+            )
+            yield Examined(
+                f"read {kind.plural}",
+                ok,
+                "could not be asked" if ok is None else seen,
+                required=not kind.optional,
+            )
+        probing = await asyncio.gather(
+            *(may(verb, resource, "", sub, namespace) for verb, resource, sub in _PROBE_RIGHTS)
+        )
         for (verb, resource, sub), ok in zip(_PROBE_RIGHTS, probing, strict=True):
             name = f"{resource}/{sub}" if sub else resource
             yield Examined(f"probe: {verb} {name}", ok, f"in namespace {namespace}", required=False)
         offset = api.clock_offset
         if offset is not None:
             seconds = offset.total_seconds()
-            yield Examined("clock", abs(seconds) <= 2, f"the server's clock is {seconds:+.1f} s from ours", required=False)
+            yield Examined(
+                "clock",
+                abs(seconds) <= 2,
+                f"the server's clock is {seconds:+.1f} s from ours",
+                required=False,
+            )
     finally:
         await api.aclose()

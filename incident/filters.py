@@ -1,8 +1,9 @@
 """The filter language of the tables: `restarts>3 age<1h node=node-2 !ready crash`.
 
-Terms are separated by spaces and all must hold. A term is `COLUMN OP VALUE` (ops: = != > >= < <= ~ !~), the name of a column that can
-be true or false (`ready`, `!ready`), or a word that must stand somewhere in the row (`!word`: must not). `=` on text takes `*`.
-Values with spaces stand in double quotes.
+Terms are separated by spaces and all must hold. A term is `COLUMN OP VALUE` (ops: = != > >= < <= ~
+!~), the name of a column that can be true or false (`ready`, `!ready`), or a word that must stand
+somewhere in the row (`!word`: must not). `=` on text takes `*`. Values with spaces stand in double
+quotes.
 """
 
 from __future__ import annotations
@@ -119,11 +120,15 @@ def _comparison(column: Column, operator: str, raw: str) -> Test:
         try:
             limit = float(raw)
         except ValueError:
-            raise FilterError(f"“{raw}” is not a number; write for example {_example(column)}.") from None
+            raise FilterError(
+                f"“{raw}” is not a number; write for example {_example(column)}."
+            ) from None
         return lambda o, store, now: _compare(column.value(o, store), operator, limit)
     seconds = duration(raw)
     if seconds is None:
-        raise FilterError(f"“{raw}” is not a duration; write for example {column.name}<30m, 1h30m or 2d.")
+        raise FilterError(
+            f"“{raw}” is not a duration; write for example {column.name}<30m, 1h30m or 2d."
+        )
     return lambda o, store, now: _compare_age(column.value(o, store), operator, seconds, now)
 
 
@@ -132,11 +137,17 @@ def _text(column: Column, operator: str, raw: str) -> Test:
     if operator not in ("=", "!=", "~", "!~"):
         raise FilterError(f"The column {column.name} is text: it takes = != ~ !~, not {operator}.")
     if operator in ("~", "!~"):
-        return lambda o, store, now: (wanted in _shown(column.value(o, store)).lower()) is (operator == "~")
+        return lambda o, store, now: (
+            (wanted in _shown(column.value(o, store)).lower()) is (operator == "~")
+        )
     if any(sign in wanted for sign in "*?"):
         pattern = re.compile(fnmatch.translate(wanted))
-        return lambda o, store, now: (pattern.match(_shown(column.value(o, store)).lower()) is not None) is (operator == "=")
-    return lambda o, store, now: (_shown(column.value(o, store)).lower() == wanted) is (operator == "=")
+        return lambda o, store, now: (
+            (pattern.match(_shown(column.value(o, store)).lower()) is not None) is (operator == "=")
+        )
+    return lambda o, store, now: (
+        (_shown(column.value(o, store)).lower() == wanted) is (operator == "=")
+    )
 
 
 def _flag_or_share(column: Column, operator: str, raw: str) -> Test:
@@ -148,9 +159,14 @@ def _flag_or_share(column: Column, operator: str, raw: str) -> Test:
         try:
             limit = float(raw)
         except ValueError:
-            raise FilterError(f"“{raw}” does not fit {column.name}; write !{column.name}, {column.name}=0/1 or {column.name}<2.") from None
+            raise FilterError(
+                f"“{raw}” does not fit {column.name}; write !{column.name}, {column.name}=0/1 or "
+                f"{column.name}<2."
+            ) from None
         return lambda o, store, now: _compare(_first(column.value(o, store)), operator, limit)
-    raise FilterError(f"The column {column.name} is true or false: write {column.name} or !{column.name}.")
+    raise FilterError(
+        f"The column {column.name} is true or false: write {column.name} or !{column.name}."
+    )
 
 
 def _first(value: Value) -> Value:
@@ -158,7 +174,13 @@ def _first(value: Value) -> Value:
 
 
 def _shown(value: Value) -> str:
-    return f"{value[0]}/{value[1]}" if isinstance(value, tuple) else "" if value is None else str(value)
+    return (
+        f"{value[0]}/{value[1]}"
+        if isinstance(value, tuple)
+        else ""
+        if value is None
+        else str(value)
+    )
 
 
 def _compare(value: Value, operator: str, limit: float) -> bool:

@@ -1,8 +1,9 @@
-"""Measurements beside the objects, where the cluster offers them: kubelet summaries, cadvisor, CoreDNS, kube-proxy and API server
-metrics.
+"""Measurements beside the objects, where the cluster offers them: kubelet summaries, cadvisor,
+CoreDNS, kube-proxy and API server metrics.
 
-All of it is optional and bounded: a few nodes at a time in turn, one round a minute, nothing while the API server is away, degraded or says
-429, and a source that is forbidden is not asked again for ten minutes. What was measured carries its age; what was not stands as a gap.
+All of it is optional and bounded: a few nodes at a time in turn, one round a minute, nothing while
+the API server is away, degraded or says 429, and a source that is forbidden is not asked again for
+ten minutes. What was measured carries its age; what was not stands as a gap.
 """
 
 from __future__ import annotations
@@ -35,10 +36,19 @@ NODES = 12
 CONCURRENT = 4
 TIMEOUT = 6.0
 PODS_ASKED = 5_000
-"""With more pods metrics.k8s.io is asked for nodes only: its answer for all pods would be a burden."""
+"""With more pods metrics.k8s.io is asked for nodes only: its answer for all pods would be a
+burden."""
 DENIED_FOR = timedelta(minutes=10)
-_CFS = ("container_cpu_cfs_throttled_periods_total", "container_cpu_cfs_periods_total", "container_cpu_usage_seconds_total")
-_DNS = ("coredns_dns_requests_total", "coredns_dns_responses_total", "coredns_dns_request_duration_seconds_bucket")
+_CFS = (
+    "container_cpu_cfs_throttled_periods_total",
+    "container_cpu_cfs_periods_total",
+    "container_cpu_usage_seconds_total",
+)
+_DNS = (
+    "coredns_dns_requests_total",
+    "coredns_dns_responses_total",
+    "coredns_dns_request_duration_seconds_bucket",
+)
 _API = (
     "apiserver_request_duration_seconds_bucket",
     "apiserver_request_total",
@@ -55,21 +65,25 @@ class _Scrape:
 
 @dataclass(slots=True)
 class Measuring:
-    """Keeps `sources` up to date while the investigation lives. One instance for each live cluster."""
+    """Keeps `sources` up to date while the investigation lives. One instance for each live
+    cluster."""
 
     live: LiveCluster
     clock: Callable[[], datetime]
     sources: Sources | None = None
     _scrapes: dict[str, _Scrape] = field(default_factory=dict)
     _memory: dict[tuple[Ref, str], int] = field(default_factory=dict)
-    _containers: dict[str, tuple[datetime, float, list[ContainerUsage]]] = field(default_factory=dict)
+    _containers: dict[str, tuple[datetime, float, list[ContainerUsage]]] = field(
+        default_factory=dict
+    )
     _nodes: dict[str, tuple[datetime, NodeUsage]] = field(default_factory=dict)
     _denied: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     _proxies: Proxies | None = None
     _turn: int = 0
 
     async def run(self) -> None:
-        """Measure once a minute until cancelled; a single reading of the cluster is over before the first round."""
+        """Measure once a minute until cancelled; a single reading of the cluster is over before the
+        first round."""
         await self.live.wait_loaded(120.0)
         await asyncio.sleep(FIRST)
         while True:
@@ -83,27 +97,42 @@ class Measuring:
         nodes = self._choose()
         await asyncio.gather(*(self._node(node, gate) for node in nodes))
         self._proxies = self._proxies or Proxies(self.live, self.clock)
-        dns, server, proxies = await asyncio.gather(self._dns(), self._api_server(), self._proxies.measure(nodes))
+        dns, server, proxies = await asyncio.gather(
+            self._dns(), self._api_server(), self._proxies.measure(nodes)
+        )
         now = self.clock()
         if not self._nodes:
             await self._metrics_server()
         fresh = now - timedelta(seconds=ROUND * 5)
-        containers = [(at, span, rows) for at, span, rows in self._containers.values() if at >= fresh]
+        containers = [
+            (at, span, rows) for at, span, rows in self._containers.values() if at >= fresh
+        ]
         usages = [(at, usage) for at, usage in self._nodes.values() if at >= fresh]
         self.sources = Sources(
-            containers=Sample(min(at for at, _, _ in containers), containers[0][1], tuple(row for _, _, rows in containers for row in rows))
+            containers=Sample(
+                min(at for at, _, _ in containers),
+                containers[0][1],
+                tuple(row for _, _, rows in containers for row in rows),
+            )
             if containers
             else None,
-            nodes=Sample(min(at for at, _ in usages), 0.0, tuple(usage for _, usage in usages)) if usages else None,
+            nodes=Sample(min(at for at, _ in usages), 0.0, tuple(usage for _, usage in usages))
+            if usages
+            else None,
             dns=dns,
             api_server=server,
             proxies=proxies,
-            gaps=(*(Gap(what, why) for what, (_, why) in sorted(self._denied.items())), *self._proxies.gaps()),
+            gaps=(
+                *(Gap(what, why) for what, (_, why) in sorted(self._denied.items())),
+                *self._proxies.gaps(),
+            ),
         )
 
     def _choose(self) -> list[str]:
         """Ready nodes in turn. A node whose kubelet is silent would only cost a time limit."""
-        ready = sorted(node.metadata.name for node in self.live.store.all("Node", Node) if _is_ready(node))
+        ready = sorted(
+            node.metadata.name for node in self.live.store.all("Node", Node) if _is_ready(node)
+        )
         if len(ready) <= NODES:
             return ready
         start = self._turn % len(ready)
@@ -111,7 +140,8 @@ class Measuring:
         return (ready + ready)[start : start + NODES]
 
     async def _ask(self, what: str, ask: Callable[[], Any]) -> Any | None:
-        """The answer, or None; remembers a source that is refused so that it is not asked again soon."""
+        """The answer, or None; remembers a source that is refused so that it is not asked again
+        soon."""
         denied = self._denied.get(what)
         if denied is not None and self.clock() - denied[0] < DENIED_FOR:
             return None
@@ -129,14 +159,23 @@ class Measuring:
     async def _node(self, node: str, gate: asyncio.Semaphore) -> None:
         api = self.live.api
         async with gate:
-            stats = await self._ask("kubelet summaries", lambda: reading.node_stats(api, node, timeout=TIMEOUT))
-            page = await self._ask("cadvisor", lambda: reading.node_text(api, node, "metrics/cadvisor", timeout=TIMEOUT, cap=16 << 20))
+            stats = await self._ask(
+                "kubelet summaries", lambda: reading.node_stats(api, node, timeout=TIMEOUT)
+            )
+            page = await self._ask(
+                "cadvisor",
+                lambda: reading.node_text(
+                    api, node, "metrics/cadvisor", timeout=TIMEOUT, cap=16 << 20
+                ),
+            )
         now = self.clock()
         if stats:
             self._nodes[node] = (now, node_usage(node, stats))
         memory = container_memory(stats or {})
         if page is not None:
-            series = [each for each in await _samples(page[0], _CFS) if each.labels.get("container")]
+            series = [
+                each for each in await _samples(page[0], _CFS) if each.labels.get("container")
+            ]
             before = self._scrapes.get(node)
             self._scrapes[node] = _Scrape(now, series)
             if before is not None:
@@ -146,15 +185,22 @@ class Measuring:
         self._memory.update(memory)
 
     async def _metrics_server(self) -> None:
-        """metrics.k8s.io, where the kubelets themselves may not be asked: usage without limits, throttling or system daemons."""
+        """metrics.k8s.io, where the kubelets themselves may not be asked: usage without limits,
+        throttling or system daemons."""
         api, now = self.live.api, self.clock()
         path = "/apis/metrics.k8s.io/v1beta1"
-        nodes = await self._ask("metrics.k8s.io", partial(api.get_json, f"{path}/nodes", timeout=TIMEOUT, what="metrics of nodes"))
+        nodes = await self._ask(
+            "metrics.k8s.io",
+            partial(api.get_json, f"{path}/nodes", timeout=TIMEOUT, what="metrics of nodes"),
+        )
         for item in _parts(nodes or {}, "items"):
             usage = metrics_usage(item)
             self._nodes[usage.node] = (now, usage)
         if nodes is not None and self.live.store.count("Pod") <= PODS_ASKED:
-            pods = await self._ask("metrics.k8s.io", partial(api.get_json, f"{path}/pods", timeout=TIMEOUT, what="metrics of pods"))
+            pods = await self._ask(
+                "metrics.k8s.io",
+                partial(api.get_json, f"{path}/pods", timeout=TIMEOUT, what="metrics of pods"),
+            )
             rows = [row for item in _parts(pods or {}, "items") for row in metrics_containers(item)]
             if rows:
                 self._containers["metrics.k8s.io"] = (now, 0.0, rows)
@@ -163,13 +209,23 @@ class Measuring:
 
     async def _dns(self) -> Sample[DnsUsage] | None:
         pods = [
-            pod for pod in self.live.store.in_namespace("Pod", "kube-system").values() if pod.metadata.labels.get("k8s-app") == "kube-dns"
+            pod
+            for pod in self.live.store.in_namespace("Pod", "kube-system").values()
+            if pod.metadata.labels.get("k8s-app") == "kube-dns"
         ]
         found: list[DnsUsage] = []
         seconds = 0.0
         for pod in pods[:4]:
             meta = pod.metadata
-            ask = partial(reading.pod_text, self.live.api, meta.namespace, meta.name, 9153, "metrics", timeout=TIMEOUT)
+            ask = partial(
+                reading.pod_text,
+                self.live.api,
+                meta.namespace,
+                meta.name,
+                9153,
+                "metrics",
+                timeout=TIMEOUT,
+            )
             page = await self._ask("DNS metrics", ask)
             if page is None:
                 continue
@@ -178,11 +234,20 @@ class Measuring:
             before, self._scrapes[key] = self._scrapes.get(key), scrape
             if before is not None:
                 seconds = (now - before.at).total_seconds()
-                found.append(dns_usage(Ref("Pod", meta.namespace, meta.name), list(increases(before.series, scrape.series)), seconds))
+                found.append(
+                    dns_usage(
+                        Ref("Pod", meta.namespace, meta.name),
+                        list(increases(before.series, scrape.series)),
+                        seconds,
+                    )
+                )
         return Sample(self.clock(), seconds, tuple(found)) if found else None
 
     async def _api_server(self) -> Sample[ApiServerUsage] | None:
-        page = await self._ask("API server metrics", lambda: reading.server_text(self.live.api, "/metrics", timeout=TIMEOUT, cap=32 << 20))
+        page = await self._ask(
+            "API server metrics",
+            lambda: reading.server_text(self.live.api, "/metrics", timeout=TIMEOUT, cap=32 << 20),
+        )
         if page is None:
             return None
         now = self.clock()
@@ -191,7 +256,9 @@ class Measuring:
 
         def read() -> tuple[list[Series], ApiServerUsage | None]:
             series = list(samples(page[0], _API))
-            return series, api_server_usage(list(increases(before.series, series)), seconds) if before is not None else None
+            return series, api_server_usage(
+                list(increases(before.series, series)), seconds
+            ) if before is not None else None
 
         # On a thread: a page has up to forty thousand lines, and a key must not wait for them.
         series, usage = await asyncio.to_thread(read)
@@ -205,7 +272,10 @@ async def _samples(page: str, names: Sequence[str]) -> list[Series]:
 
 
 def _is_ready(node: Node) -> bool:
-    return any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions)
+    return any(
+        condition.type == "Ready" and condition.status == "True"
+        for condition in node.status.conditions
+    )
 
 
 def node_usage(node: str, stats: Mapping[str, Any]) -> NodeUsage:
@@ -234,7 +304,11 @@ def metrics_usage(item: Mapping[str, Any]) -> NodeUsage:
     usage = _part(item, "usage")
     memory = parse(str(usage.get("memory", "")))
     name = str(_part(item, "metadata").get("name", ""))
-    return NodeUsage(node=name, cpu_cores=parse(str(usage.get("cpu", ""))), memory_bytes=int(memory) if memory is not None else None)
+    return NodeUsage(
+        node=name,
+        cpu_cores=parse(str(usage.get("cpu", ""))),
+        memory_bytes=int(memory) if memory is not None else None,
+    )
 
 
 def metrics_containers(item: Mapping[str, Any]) -> list[ContainerUsage]:
@@ -246,7 +320,14 @@ def metrics_containers(item: Mapping[str, Any]) -> list[ContainerUsage]:
         usage = _part(container, "usage")
         memory = parse(str(usage.get("memory", "")))
         cores = parse(str(usage.get("cpu", "")))
-        found.append(ContainerUsage(ref, str(container.get("name", "")), cores, int(memory) if memory is not None else None))
+        found.append(
+            ContainerUsage(
+                ref,
+                str(container.get("name", "")),
+                cores,
+                int(memory) if memory is not None else None,
+            )
+        )
     return found
 
 
@@ -258,12 +339,19 @@ def container_memory(stats: Mapping[str, Any]) -> dict[tuple[Ref, str], int]:
         for container in _parts(pod, "containers"):
             memory = _memory(container)
             if memory is not None:
-                found[Ref("Pod", str(ref.get("namespace", "")), str(ref.get("name", ""))), str(container.get("name", ""))] = memory
+                found[
+                    Ref("Pod", str(ref.get("namespace", "")), str(ref.get("name", ""))),
+                    str(container.get("name", "")),
+                ] = memory
     return found
 
 
 def container_usage(
-    before: list[Series], after: list[Series], seconds: float, memory: Mapping[tuple[Ref, str], int], earlier: Mapping[tuple[Ref, str], int]
+    before: list[Series],
+    after: list[Series],
+    seconds: float,
+    memory: Mapping[tuple[Ref, str], int],
+    earlier: Mapping[tuple[Ref, str], int],
 ) -> list[ContainerUsage]:
     """Rates of the containers between two cadvisor scrapes that lie `seconds` apart."""
     grown: dict[tuple[Ref, str], dict[str, float]] = {}
@@ -295,20 +383,37 @@ def dns_usage(pod: Ref, grown: list[Series], seconds: float) -> DnsUsage:
     within_4s = sum(each.value for each in buckets if each.labels.get("le") in ("4.096", "4"))
     return DnsUsage(
         pod=pod,
-        queries_per_second=sum(each.value for each in grown if each.name == _DNS[0]) / seconds if seconds > 0 else 0.0,
-        nxdomain_share=sum(each.value for each in responses if each.labels.get("rcode") == "NXDOMAIN") / total if total else 0.0,
-        servfail_share=sum(each.value for each in responses if each.labels.get("rcode") == "SERVFAIL") / total if total else 0.0,
+        queries_per_second=sum(each.value for each in grown if each.name == _DNS[0]) / seconds
+        if seconds > 0
+        else 0.0,
+        nxdomain_share=sum(
+            each.value for each in responses if each.labels.get("rcode") == "NXDOMAIN"
+        )
+        / total
+        if total
+        else 0.0,
+        servfail_share=sum(
+            each.value for each in responses if each.labels.get("rcode") == "SERVFAIL"
+        )
+        / total
+        if total
+        else 0.0,
         p99_seconds=quantile(0.99, buckets),
         over_4s_share=1 - within_4s / timed if timed and within_4s else None,
     )
 
 
 def api_server_usage(grown: list[Series], seconds: float) -> ApiServerUsage:
-    """The API server from what its counters grew by in `seconds`; long-running requests are left out of the latency."""
+    """The API server from what its counters grew by in `seconds`; long-running requests are left
+    out of the latency."""
     requests = [each for each in grown if each.name == _API[1]]
     total = sum(each.value for each in requests)
     failed = sum(each.value for each in requests if each.labels.get("code", "").startswith("5"))
-    short = [each for each in grown if each.name == _API[0] and each.labels.get("verb") not in ("WATCH", "CONNECT", "WATCHLIST")]
+    short = [
+        each
+        for each in grown
+        if each.name == _API[0] and each.labels.get("verb") not in ("WATCH", "CONNECT", "WATCHLIST")
+    ]
     rejected = sum(each.value for each in grown if each.name == _API[2])
     return ApiServerUsage(
         p99_seconds=quantile(0.99, short),

@@ -1,7 +1,9 @@
-"""Turns the stream of triage reports into entries worth keeping: what appeared, what changed, what cleared, which runbook led.
+"""Turns the stream of triage reports into entries worth keeping: what appeared, what changed, what
+cleared, which runbook led.
 
-A symptom that flickers is one symptom: it is cleared only after it was gone for `CLEAR_AFTER` seconds. So a record reads as a human
-would have written it, and does not grow with the number of failing pods.
+A symptom that flickers is one symptom: it is cleared only after it was gone for `CLEAR_AFTER`
+seconds. So a record reads as a human would have written it, and does not grow with the number of
+failing pods.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class Observer:
-    """Compares each report with what the record already says. Pure: gives drafts, writes nothing."""
+    """Compares each report with what the record already says. Pure: gives drafts, writes
+    nothing."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._known: dict[str, _Known] = {}
@@ -50,16 +53,25 @@ class Observer:
             else:
                 before = self._known.get(symptom)
                 runbook = before.runbook if before else ""
-                self._known[symptom] = _Known(str(data.get("title", "")), str(data.get("severity", "")), int(data.get("count", 0)), runbook)
+                self._known[symptom] = _Known(
+                    str(data.get("title", "")),
+                    str(data.get("severity", "")),
+                    int(data.get("count", 0)),
+                    runbook,
+                )
         elif entry.kind == "match" and str(data.get("symptom", "")) in self._known:
             symptom = str(data["symptom"])
-            self._known[symptom] = replace(self._known[symptom], runbook=str(data.get("runbook", "")))
+            self._known[symptom] = replace(
+                self._known[symptom], runbook=str(data.get("runbook", ""))
+            )
         elif entry.kind == "milestone":
             self._detected = self._detected or data.get("name") == "detected"
         elif entry.kind == "connectivity":
             self._reach = Reach(str(data["reach"])) if data.get("reach") in set(Reach) else None
 
-    def observe(self, report: Report, symptoms: Sequence[SymptomView], now: datetime) -> list[Draft]:
+    def observe(
+        self, report: Report, symptoms: Sequence[SymptomView], now: datetime
+    ) -> list[Draft]:
         """Drafts for what is new in this report; call it with every report."""
         drafts: list[Draft] = []
         present = set()
@@ -80,7 +92,10 @@ class Observer:
             if leader is not None and leader.id != led:
                 drafts.append(_led(symptom, view, now))
             self._known[symptom.id] = _Known(
-                symptom.title, symptom.severity.value, len(symptom.objects), leader.id if leader is not None else led
+                symptom.title,
+                symptom.severity.value,
+                len(symptom.objects),
+                leader.id if leader is not None else led,
             )
         for symptom_id, known in list(self._known.items()):
             if symptom_id in present:
@@ -97,12 +112,22 @@ class Observer:
         return drafts
 
     def _detect(self, symptom: Symptom, now: datetime) -> list[Draft]:
-        """The first failure that the tool shows is when the incident was detected, unless a human has said otherwise."""
+        """The first failure that the tool shows is when the incident was detected, unless a human
+        has said otherwise."""
         if self._detected:
             return []
         self._detected = True
         text = f"detected: {symptom.title}"
-        return [Draft(kind="milestone", text=text, occurred_at=now, phase="detect", confidence="inferred", data={"name": "detected"})]
+        return [
+            Draft(
+                kind="milestone",
+                text=text,
+                occurred_at=now,
+                phase="detect",
+                confidence="inferred",
+                data={"name": "detected"},
+            )
+        ]
 
     def reach(self, api: ApiView) -> list[Draft]:
         """Drafts for the API server being lost or coming back."""
@@ -111,7 +136,11 @@ class Observer:
         first, self._reach = self._reach is None, api.reach
         if first and api.reach is Reach.LIVE:
             return []
-        text = f"API server does not answer: {api.reason}" if api.reach is Reach.LOST else "API server answers again"
+        text = (
+            f"API server does not answer: {api.reason}"
+            if api.reach is Reach.LOST
+            else "API server answers again"
+        )
         hops = [{"name": hop.name, "ok": hop.ok, "detail": hop.detail} for hop in api.hops]
         return [
             Draft(
@@ -142,7 +171,13 @@ def _noticed(symptom: Symptom, now: datetime) -> Draft:
         "severity": symptom.severity.value,
         "count": len(symptom.objects),
     }
-    return Draft(kind="note", text=f"{_titled(symptom)}{since}", occurred_at=now, time_source="tool", data=data)
+    return Draft(
+        kind="note",
+        text=f"{_titled(symptom)}{since}",
+        occurred_at=now,
+        time_source="tool",
+        data=data,
+    )
 
 
 def _appeared(symptom: Symptom) -> Draft:
@@ -151,7 +186,12 @@ def _appeared(symptom: Symptom) -> Draft:
         for finding in symptom.findings[:FINDINGS_KEPT]
     ]
     changes = [
-        {"at": change.at.isoformat(), "what": change.what, "object": str(change.object), "manager": change.manager}
+        {
+            "at": change.at.isoformat(),
+            "what": change.what,
+            "object": str(change.object),
+            "manager": change.manager,
+        }
         for change in symptom.changes[:10]
     ]
     return _observation(
@@ -163,19 +203,29 @@ def _appeared(symptom: Symptom) -> Draft:
         findings_left_out=max(0, len(symptom.findings) - FINDINGS_KEPT),
         shared=[_shared(shared) for shared in symptom.shared],
         changes=changes,
-        blast=[{"object": str(dependant.object), "why": dependant.why} for dependant in symptom.blast[:10]],
+        blast=[
+            {"object": str(dependant.object), "why": dependant.why}
+            for dependant in symptom.blast[:10]
+        ],
     )
 
 
 def _shared(shared: SharedAttribute) -> str:
     inside, outside = shared.inside, shared.outside
-    return f"{shared.what} {shared.spoken}: {inside[0]}/{inside[1]} failing, {outside[0]}/{outside[1]} healthy"
+    return (
+        f"{shared.what} {shared.spoken}: {inside[0]}/{inside[1]} failing, "
+        f"{outside[0]}/{outside[1]} healthy"
+    )
 
 
 def _changed(symptom: Symptom, known: _Known, now: datetime) -> Draft:
     was = f"was {known.severity}, {known.count} objects"
     return _observation(
-        symptom, "changed", f"{symptom.title}: now {symptom.severity.value}, {_objects(symptom) or 'no object'} ({was})", occurred_at=now
+        symptom,
+        "changed",
+        f"{symptom.title}: now {symptom.severity.value}, {_objects(symptom) or 'no object'} "
+        f"({was})",
+        occurred_at=now,
     )
 
 
@@ -210,7 +260,9 @@ def _led(symptom: Symptom, view: SymptomView, now: datetime) -> Draft:
     )
 
 
-def _observation(symptom: Symptom, event: str, text: str, occurred_at: datetime | None, **more: Any) -> Draft:
+def _observation(
+    symptom: Symptom, event: str, text: str, occurred_at: datetime | None, **more: Any
+) -> Draft:
     first = symptom.objects[0] if symptom.objects else None
     known = event == "appeared" and occurred_at is not None
     return Draft(
@@ -221,7 +273,9 @@ def _observation(symptom: Symptom, event: str, text: str, occurred_at: datetime 
         time_source="cluster" if known else "tool",
         phase="detect",
         namespace=first.namespace if first else "",
-        object=ObjectRef(kind=first.kind, name=first.name, namespace=first.namespace) if first and len(symptom.objects) == 1 else None,
+        object=ObjectRef(kind=first.kind, name=first.name, namespace=first.namespace)
+        if first and len(symptom.objects) == 1
+        else None,
         data={
             "event": event,
             "symptom": symptom.id,

@@ -9,7 +9,8 @@ import msgspec
 
 
 def state_directory() -> Path:
-    """Where incidents are kept: $STANCH_STATE, else $XDG_STATE_HOME/stanch, else ~/.local/state/stanch."""
+    """Where incidents are kept: $STANCH_STATE, else $XDG_STATE_HOME/stanch, else
+    ~/.local/state/stanch."""
     explicit = os.environ.get("STANCH_STATE")
     if explicit:
         return Path(explicit)
@@ -18,33 +19,38 @@ def state_directory() -> Path:
 
 
 def config_directory() -> Path:
-    """Where a team's own runbooks are looked for: $XDG_CONFIG_HOME/stanch, else ~/.config/stanch."""
+    """Where a team's own runbooks are looked for: $XDG_CONFIG_HOME/stanch, else
+    ~/.config/stanch."""
     base = os.environ.get("XDG_CONFIG_HOME")
     return (Path(base) if base else Path.home() / ".config") / "stanch"
 
 
 class Options(msgspec.Struct, frozen=True):
     kubeconfig: str = ""
-    """One path, or several joined by the path separator; "" means $KUBECONFIG, ~/.kube/config or the pod's own account."""
+    """One path, or several joined by the path separator; "" means $KUBECONFIG, ~/.kube/config or
+    the pod's own account."""
     context: str = ""
     namespaces: tuple[str, ...] = ()
     """Empty: all namespaces."""
     write: bool = False
     runbook_folders: tuple[Path, ...] = ()
     incident: str = ""
-    """Id to go on with; "new" for a new one; "" goes on with today's open incident of this context, or begins one."""
+    """Id to go on with; "new" for a new one; "" goes on with today's open incident of this context,
+    or begins one."""
     state: Path = msgspec.field(default_factory=state_directory)
     config: Path = msgspec.field(default_factory=config_directory)
     record: bool = True
     """False: answer only, keep no record (one-shot triage)."""
     once: bool = False
-    """One answer when everything has been read is wanted, not a picture that grows and stays live."""
+    """One answer when everything has been read is wanted, not a picture that grows and stays
+    live."""
     drill: str = ""
     """Id of the drill that is played, "" on a real cluster."""
 
 
 def runbook_folders(given: tuple[Path, ...] = (), config: Path | None = None) -> tuple[Path, ...]:
-    """The team's folders in rising precedence: `runbooks` beside the settings where it exists, those of the settings, those given.
+    """The team's folders in rising precedence: `runbooks` beside the settings where it exists,
+    those of the settings, those given.
 
     Raises `incident.config.ConfigError`.
     """

@@ -1,4 +1,5 @@
-"""A sorted list in blocks: adding, removing and finding by rank all cost about the square root of its length, not its length."""
+"""A sorted list in blocks: adding, removing and finding by rank all cost about the square root of
+its length, not its length."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ class Ordered:
 
     def __init__(self, items: Iterable[Any] = ()) -> None:
         ordered = sorted(items)
-        self._blocks: list[list[Any]] = [ordered[i : i + BLOCK] for i in range(0, len(ordered), BLOCK)]
+        self._blocks: list[list[Any]] = [
+            ordered[i : i + BLOCK] for i in range(0, len(ordered), BLOCK)
+        ]
         self._last: list[Any] = [block[-1] for block in self._blocks]
         self._starts: list[int] | None = None
         """Rank of the first item of each block; None when it must be counted anew."""
@@ -82,5 +85,7 @@ class Ordered:
 
     def _ranks(self) -> list[int]:
         if self._starts is None:
-            self._starts = [0, *accumulate(len(block) for block in self._blocks)][:-1] if self._blocks else []
+            self._starts = (
+                [0, *accumulate(len(block) for block in self._blocks)][:-1] if self._blocks else []
+            )
         return self._starts

@@ -1,4 +1,5 @@
-"""When a report is worth making: at once for the first news, then at a small share of the time, and seldom while nothing changes."""
+"""When a report is worth making: at once for the first news, then at a small share of the time, and
+seldom while nothing changes."""
 
 from __future__ import annotations
 
@@ -7,17 +8,21 @@ QUIET = 6.0
 REPORT_EVERY = 0.3
 """Seconds between two reports at the least."""
 WHILE_LOADING = 1.0
-"""The same while everything is still being read and something was found already: what was found first stands so long."""
+"""The same while everything is still being read and something was found already: what was found
+first stands so long."""
 REPORT_SHARE = 0.02
-"""At most this share of the time goes into reports: one that took 20 ms is made again after a second at the earliest."""
+"""At most this share of the time goes into reports: one that took 20 ms is made again after a
+second at the earliest."""
 SEARCH_EVERY, SEARCH_SHARE = 0.05, 0.25
 """Both while everything is still being read and nothing was found yet."""
 WHOLE_PATIENCE = 2.0
-"""Seconds for which a single answer waits for everything to be read before a report is made of what is there."""
+"""Seconds for which a single answer waits for everything to be read before a report is made of what
+is there."""
 
 
 class Pacing:
-    """Decides for one investigation. Times are seconds of a monotonic clock. `whole`: nobody looks before everything has been read."""
+    """Decides for one investigation. Times are seconds of a monotonic clock. `whole`: nobody looks
+    before everything has been read."""
 
     def __init__(self, *, whole: bool = False) -> None:
         self._whole = whole
@@ -32,7 +37,8 @@ class Pacing:
         self._due, self._waiting = 0.0, True
 
     def is_due(self, now: float, *, news: bool, loaded: bool) -> bool:
-        """Whether to report now. `news`: something changed; `loaded`: everything has been read by now."""
+        """Whether to report now. `news`: something changed; `loaded`: everything has been read by
+        now."""
         if loaded and not self._loaded:
             self._loaded = True
             self.hurry()
@@ -44,7 +50,8 @@ class Pacing:
         return now >= self._due and (self._waiting or now - self._made >= QUIET)
 
     def made(self, now: float, took: float, *, found: bool) -> None:
-        """A report was made at `now` and took so many seconds; `found`: there is something to show."""
+        """A report was made at `now` and took so many seconds; `found`: there is something to
+        show."""
         if not found and not self._loaded:
             pause = max(took / SEARCH_SHARE, SEARCH_EVERY)
         else:

@@ -1,7 +1,7 @@
 """The parts that an investigation joins, each made when it is first needed.
 
-The order is that of the first minute: the way to the cluster and triage come first, because they find what is wrong; runbooks, record and
-probes are imported while the first lists are on their way.
+The order is that of the first minute: the way to the cluster and triage come first, because they
+find what is wrong; runbooks, record and probes are imported while the first lists are on their way.
 """
 
 from __future__ import annotations
@@ -40,12 +40,14 @@ if TYPE_CHECKING:
     from triage.sources import Sources
 
 BREATH = 0.25
-"""Seconds between the first page of a kind that comes in thousands and the rest: what the page shows is found and drawn meanwhile."""
+"""Seconds between the first page of a kind that comes in thousands and the rest: what the page
+shows is found and drawn meanwhile."""
 NO_CLUSTER = "there is no connection to a cluster"
 
 
 class Parts:
-    """Everything below an investigation. The cluster's parts come when the kubeconfig has been read."""
+    """Everything below an investigation. The cluster's parts come when the kubeconfig has been
+    read."""
 
     def __init__(self, options: Options, clock: Callable[[], datetime]) -> None:
         self.options = options
@@ -69,7 +71,9 @@ class Parts:
     def library(self) -> Library:
         from runbooks.loader import Library
 
-        return Library(runbook_folders(self.options.runbook_folders, self.options.config), later=True)
+        return Library(
+            runbook_folders(self.options.runbook_folders, self.options.config), later=True
+        )
 
     @cached_property
     def matcher(self) -> Matcher:
@@ -89,7 +93,8 @@ class Parts:
         _ = self.walking, self.details
 
     def rank(self, report: Report) -> Stages[tuple[SymptomView, ...]]:
-        """Symptoms with their runbooks; without any as long as the runbooks are still being read."""
+        """Symptoms with their runbooks; without any as long as the runbooks are still being
+        read."""
         if self.ranking is None:
             from incident.view import SymptomView
 
@@ -111,7 +116,8 @@ class Parts:
     # -- record
 
     def open_record(self, context: str, server: str) -> None:
-        """Open the incident's file; what was noted before goes into it. Called again with the context once that is known."""
+        """Open the incident's file; what was noted before goes into it. Called again with the
+        context once that is known."""
         if self.record.journal is None:
             self.record.adopt(begin_record(self.options, context, server, self.clock))
         else:
@@ -173,7 +179,9 @@ class Parts:
 
         assert self.live is not None
         ledger = JournalLedger(self.record, self._earlier())
-        return Probing(self.live, self.record, ledger, self.walking, self.clock, write=self.options.write)
+        return Probing(
+            self.live, self.record, ledger, self.walking, self.clock, write=self.options.write
+        )
 
     @cached_property
     def _acting(self) -> Acting:
@@ -200,11 +208,16 @@ class Parts:
             await self._probing.close()
 
     def suggest(self, symptom: Symptom | None) -> dict[str, str]:
-        """Values for parameters that a symptom alone cannot give: between which namespaces a connection should be measured."""
+        """Values for parameters that a symptom alone cannot give: between which namespaces a
+        connection should be measured."""
         from incident.suggest import suggest_path
 
         path = suggest_path(self.live.store, symptom) if self.live is not None else None
-        return {"source_namespace": path.source, "target_namespace": path.target} if path is not None else {}
+        return (
+            {"source_namespace": path.source, "target_namespace": path.target}
+            if path is not None
+            else {}
+        )
 
     def measured(self) -> Sources | None:
         return self.measuring.sources if self.measuring is not None else None
@@ -226,12 +239,15 @@ class Parts:
         return Checks(self.api, store, self.clock, self._heard)
 
     async def sweep_leftovers(self) -> None:
-        """What an earlier run left in the cluster is removed as soon as the server answers, and the record says so."""
+        """What an earlier run left in the cluster is removed as soon as the server answers, and the
+        record says so."""
         if self.live is None:
             return
         from timeline.entry import Draft
 
-        await asyncio.to_thread(importlib.import_module, "incident.probing")  # 0.2 s, for which keys would wait
+        await asyncio.to_thread(
+            importlib.import_module, "incident.probing"
+        )  # 0.2 s, for which keys would wait
         for sentence in await self.probes().sweep_at_start():
             self.record.append(Draft(kind="session", text=sentence, data={"event": "sweep"}))
 
@@ -240,8 +256,13 @@ class Parts:
         return freshness.heard if freshness is not None else None
 
     def _earlier(self) -> tuple[Path, ...]:
-        """Files of the newest other incidents: their open rows name what may still be in a cluster."""
+        """Files of the newest other incidents: their open rows name what may still be in a
+        cluster."""
         directory = self.options.state / "incidents"
         own = self.record.journal.path if self.record.journal is not None else None
-        files = sorted(directory.glob("*.db"), key=lambda path: path.stat().st_mtime, reverse=True) if directory.is_dir() else []
+        files = (
+            sorted(directory.glob("*.db"), key=lambda path: path.stat().st_mtime, reverse=True)
+            if directory.is_dir()
+            else []
+        )
         return tuple(path for path in files if path != own)[:20]

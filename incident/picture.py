@@ -1,4 +1,5 @@
-"""Composes the immutable picture that the faces show from the live state, the last report and the record."""
+"""Composes the immutable picture that the faces show from the live state, the last report and the
+record."""
 
 from __future__ import annotations
 
@@ -14,16 +15,23 @@ from runbooks.match import Match
 from triage.finding import Report, Severity, Symptom
 from triage.stages import Stages
 
-_REACH = {Health.UNKNOWN: Reach.CONNECTING, Health.REACHABLE: Reach.LIVE, Health.DEGRADED: Reach.DEGRADED, Health.UNREACHABLE: Reach.LOST}
+_REACH = {
+    Health.UNKNOWN: Reach.CONNECTING,
+    Health.REACHABLE: Reach.LIVE,
+    Health.DEGRADED: Reach.DEGRADED,
+    Health.UNREACHABLE: Reach.LOST,
+}
 
 
 def api_view(live: LiveCluster, since: datetime) -> ApiView:
-    """The API server as the status line shows it; `since` is when the investigation began, for a server that was never heard."""
+    """The API server as the status line shows it; `since` is when the investigation began, for a
+    server that was never heard."""
     health: ApiHealth = live.health
     offset = live.api.clock_offset
     reach, reason = _REACH[health.reach], health.reason
     if reach is Reach.LIVE:
-        # The server answers its heartbeat, but nothing can be read from it: credentials that fail, or a wall of errors.
+        # The server answers its heartbeat, but nothing can be read from it: credentials that fail,
+        # or a wall of errors.
         kinds = live.freshness().values()
         reasons = [kind.reason for kind in kinds if kind.reason]
         if reasons and all(kind.heard is None for kind in kinds):
@@ -51,8 +59,13 @@ class Ranking:
         self._known: dict[str, tuple[object, SymptomView]] = {}
 
     def rank(self, report: Report, generation: int) -> Stages[tuple[SymptomView, ...]]:
-        """Symptoms of the report with their runbooks; `generation` is that of the runbook library."""
-        surroundings = (generation, tuple(finding.id for finding in report.findings), report.changes)
+        """Symptoms of the report with their runbooks; `generation` is that of the runbook
+        library."""
+        surroundings = (
+            generation,
+            tuple(finding.id for finding in report.findings),
+            report.changes,
+        )
         views = []
         for symptom in report.symptoms:
             basis = (symptom, surroundings)
@@ -68,7 +81,8 @@ class Ranking:
 
 
 def _place(view: SymptomView) -> int:
-    """The order of the report stands; of what is only worth knowing, what fits a runbook comes before what fits none."""
+    """The order of the report stands; of what is only worth knowing, what fits a runbook comes
+    before what fits none."""
     if view.symptom.severity is not Severity.INFO:
         return 0
     return 1 if any(match.confident for match in view.matches) else 2

@@ -1,4 +1,5 @@
-"""The status of a pod in one word, as `kubectl get pods` computes it (kubernetes pkg/printers/internalversion/printers.go, printPod)."""
+"""The status of a pod in one word, as `kubectl get pods` computes it (kubernetes
+pkg/printers/internalversion/printers.go, printPod)."""
 
 from __future__ import annotations
 
@@ -28,10 +29,13 @@ def status(pod: Pod) -> str:
 
 
 def _initializing(statuses: Sequence[ContainerStatus], total: int) -> str:
-    """What the first unfinished init container says, "" when all are done; a sidecar that runs counts as done."""
+    """What the first unfinished init container says, "" when all are done; a sidecar that runs
+    counts as done."""
     for index, each in enumerate(statuses):
         ended, waiting = each.state.terminated, each.state.waiting
-        if (ended is not None and ended.exit_code == 0) or (each.state.running is not None and each.ready):
+        if (ended is not None and ended.exit_code == 0) or (
+            each.state.running is not None and each.ready
+        ):
             continue
         if ended is not None:
             return f"Init:{_ended(ended)}"
@@ -65,7 +69,9 @@ def _ended(ended: ContainerStateTerminated) -> str:
 
 def ready(pod: Pod) -> tuple[int, int]:
     """(containers that are ready, containers)."""
-    return sum(1 for each in pod.status.container_statuses if each.ready), max(len(pod.spec.containers), len(pod.status.container_statuses))
+    return sum(1 for each in pod.status.container_statuses if each.ready), max(
+        len(pod.spec.containers), len(pod.status.container_statuses)
+    )
 
 
 def restarts(pod: Pod) -> int:

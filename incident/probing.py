@@ -1,4 +1,5 @@
-"""Runs probes for an investigation: the plan is shown, intent and result are recorded, nothing is left behind."""
+"""Runs probes for an investigation: the plan is shown, intent and result are recorded, nothing is
+left behind."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ from timeline.entry import Capture, Draft
 
 Progress = Callable[[str], None]
 SWEEP_WAIT = 30.0
-"""Seconds that the sweep at the start waits for the server before it says that it could not look."""
+"""Seconds that the sweep at the start waits for the server before it says that it could not
+look."""
 
 
 class Probing:
@@ -75,7 +77,9 @@ class Probing:
             clock=self._clock,
         )
 
-    async def plan(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ProbePlan:
+    async def plan(
+        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+    ) -> ProbePlan:
         """Never raises for a bad request: `refused` of the plan says why."""
         plan = await catalogue.plan(name, self.context(), arguments)
         if run_id:
@@ -83,7 +87,8 @@ class Probing:
         return plan
 
     async def run(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult:
-        """Record the intent, measure, record the result. Raises `RecordUnavailable` when something would be created without a record."""
+        """Record the intent, measure, record the result. Raises `RecordUnavailable` when something
+        would be created without a record."""
         run_id, step_id = self._steps.pop(id(plan), ("", ""))
         intent = f"probe/{plan.probe}/{secrets.token_hex(4)}"
         draft = Draft(
@@ -119,7 +124,9 @@ class Probing:
         self._conclude(plan, result, intent, run_id, step_id)
         return result
 
-    def _conclude(self, plan: ProbePlan, result: ProbeResult, intent: str, run_id: str, step_id: str) -> None:
+    def _conclude(
+        self, plan: ProbePlan, result: ProbeResult, intent: str, run_id: str, step_id: str
+    ) -> None:
         answer = answer_of(result)
         text = summary(result)
         content = msgspec.json.format(msgspec.json.encode(result.document), indent=1)
@@ -129,13 +136,23 @@ class Probing:
                 text=text,
                 occurred_at=result.finished,
                 phase="diagnose",
-                captures=(Capture(content=content, source=f"stanch probe {plan.probe}", media_type="application/json"),),
+                captures=(
+                    Capture(
+                        content=content,
+                        source=f"stanch probe {plan.probe}",
+                        media_type="application/json",
+                    ),
+                ),
                 data={
                     "intent_id": intent,
                     "probe": plan.probe,
                     "answer": answer,
                     "conclusions": [
-                        {"claim": each.claim, "component": str(each.component), "confidence": round(each.confidence, 3)}
+                        {
+                            "claim": each.claim,
+                            "component": str(each.component),
+                            "confidence": round(each.confidence, 3),
+                        }
                         for each in result.conclusions
                     ],
                     "complete": result.complete,
@@ -145,19 +162,25 @@ class Probing:
             )
         )
         if run_id:
-            state = {"unknown": StepState.UNKNOWN, "clear": StepState.PASSED}.get(answer, StepState.FAILED)
+            state = {"unknown": StepState.UNKNOWN, "clear": StepState.PASSED}.get(
+                answer, StepState.FAILED
+            )
             self._walking.conclude(run_id, step_id, answer, state, text)
 
     # -- sweeping
 
     async def sweep_at_start(self) -> list[str]:
-        """Remove what an earlier run of ours left. Sentences for the record; none when nothing was found."""
+        """Remove what an earlier run of ours left. Sentences for the record; none when nothing was
+        found."""
         for _ in range(int(SWEEP_WAIT * 2)):
             if self._live.health.reachable:
                 break
             await asyncio.sleep(0.5)
         else:
-            return ["it could not be looked whether an earlier run left something in the cluster: the API server does not answer"]
+            return [
+                "it could not be looked whether an earlier run left something in the cluster: the "
+                "API server does not answer"
+            ]
         report = await sweep(self.context(), Scope.RECORD)
         return [report.sentence] if report.removed or report.left else []
 
@@ -170,7 +193,9 @@ class Probing:
         if self._created:
             report = await sweep(self.context(), Scope.SESSION)
             if report.removed or report.left:
-                self._record.append(Draft(kind="session", text=report.sentence, data={"event": "sweep"}))
+                self._record.append(
+                    Draft(kind="session", text=report.sentence, data={"event": "sweep"})
+                )
 
 
 def answer_of(result: ProbeResult) -> str:
@@ -178,7 +203,9 @@ def answer_of(result: ProbeResult) -> str:
     if result.cells:
         counted = [cell for cell in result.cells if cell.counted]
         bad = [cell for cell in counted if cell.failed and cell.expected is not Expectation.DENY]
-        surprising = [cell for cell in counted if not cell.failed and cell.expected is Expectation.DENY]
+        surprising = [
+            cell for cell in counted if not cell.failed and cell.expected is Expectation.DENY
+        ]
         if not counted:
             return "unknown"
         if not bad and not surprising:
@@ -189,7 +216,11 @@ def answer_of(result: ProbeResult) -> str:
         classes = {cell.main for cell in bad}
         if classes <= {Verdict.REFUSED}:
             return "refused"
-        return "timeout" if classes <= {Verdict.TIMEOUT_CONNECT, Verdict.TIMEOUT_FIRST_BYTE} else "found"
+        return (
+            "timeout"
+            if classes <= {Verdict.TIMEOUT_CONNECT, Verdict.TIMEOUT_FIRST_BYTE}
+            else "found"
+        )
     if any(row.normal is False for row in result.rows):
         return "found"
     told = [row for row in result.rows if row.normal is not None]

@@ -1,8 +1,10 @@
-"""kube-proxy of each node, through the pod proxy: whether the rules that it writes keep up with Services and endpoints.
+"""kube-proxy of each node, through the pod proxy: whether the rules that it writes keep up with
+Services and endpoints.
 
-Its metrics listen on 127.0.0.1:10249 unless metricsBindAddress says otherwise, so they are often out of reach: then its health port
-(10256, on all addresses by default) still says whether an update waits for longer than it should (kubernetes pkg/proxy/healthcheck).
-All times that are compared come from kube-proxy's own clock.
+Its metrics listen on 127.0.0.1:10249 unless metricsBindAddress says otherwise, so they are often
+out of reach: then its health port (10256, on all addresses by default) still says whether an update
+waits for longer than it should (kubernetes pkg/proxy/healthcheck). All times that are compared come
+from kube-proxy's own clock.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ _FAILURES = (
 )
 _NAMES = (_SYNCED, _QUEUED, _DURATION, _PROGRAMMING, _PENDING, *_FAILURES)
 _LOOPBACK = (
-    "nothing answers on port 10249 of the nodes: kube-proxy keeps its metrics to the node itself unless metricsBindAddress opens them"
+    "nothing answers on port 10249 of the nodes: kube-proxy keeps its metrics to the node itself "
+    "unless metricsBindAddress opens them"
 )
 
 
@@ -80,7 +83,8 @@ class Proxies:
     _denied: tuple[datetime, str] | None = None
 
     async def measure(self, nodes: Iterable[str]) -> Sample[ProxyUsage] | None:
-        """One round over the kube-proxies of these nodes; None where there is none, or none may be asked. Never raises for the cluster."""
+        """One round over the kube-proxies of these nodes; None where there is none, or none may be
+        asked. Never raises for the cluster."""
         wanted = set(nodes)
         pods = [pod for pod in kube_proxies(self.live) if pod.spec.node_name in wanted]
         if self._denied is not None and self.clock() - self._denied[0] < AGAIN:
@@ -92,20 +96,34 @@ class Proxies:
         gate = asyncio.Semaphore(CONCURRENT)
         await asyncio.gather(*(self._one(pod, gate) for pod in pods))
         now = self.clock()
-        self._found = {ref: kept for ref, kept in self._found.items() if now - kept[0] <= FRESH and self.live.store.get(*ref) is not None}
+        self._found = {
+            ref: kept
+            for ref, kept in self._found.items()
+            if now - kept[0] <= FRESH and self.live.store.get(*ref) is not None
+        }
         kept = list(self._found.values())
         if not kept:
             return None
-        return Sample(min(at for at, _, _ in kept), max(seconds for _, seconds, _ in kept), tuple(usage for _, _, usage in kept))
+        return Sample(
+            min(at for at, _, _ in kept),
+            max(seconds for _, seconds, _ in kept),
+            tuple(usage for _, _, usage in kept),
+        )
 
     def gaps(self) -> tuple[Gap, ...]:
-        """What could not be asked. Closed metrics are how clusters come, so that gap is a quiet one."""
+        """What could not be asked. Closed metrics are how clusters come, so that gap is a quiet
+        one."""
         if self._denied is not None:
             return (Gap("kube-proxy", self._denied[1]),)
-        return (Gap("kube-proxy metrics", f"not measured: {_LOOPBACK}", quiet=True),) if self._closed is not None else ()
+        return (
+            (Gap("kube-proxy metrics", f"not measured: {_LOOPBACK}", quiet=True),)
+            if self._closed is not None
+            else ()
+        )
 
     async def _knock(self, pods: list[Pod]) -> None:
-        """Whether any metrics port is open, by the first of them; those that answered before need no knock."""
+        """Whether any metrics port is open, by the first of them; those that answered before need
+        no knock."""
         if any(_ref(pod) in self._scrapes for pod in pods):
             return
         for pod in pods[:2]:
@@ -128,13 +146,23 @@ class Proxies:
             self._scrapes[ref] = after
             seconds = (now - before.at).total_seconds() if before is not None else 0.0
         earlier = before.series if before is not None and after is not None else ()
-        usage = proxy_usage(ref, pod.spec.node_name, health, earlier, after.series if after is not None else None, seconds)
+        usage = proxy_usage(
+            ref,
+            pod.spec.node_name,
+            health,
+            earlier,
+            after.series if after is not None else None,
+            seconds,
+        )
         self._found[ref] = (now, seconds, usage)
 
     async def _page(self, pod: Pod, port: int, path: str) -> str | None:
-        """The text of a page, also when its answer is 503 in kube-proxy's own words; None when nobody answers."""
+        """The text of a page, also when its answer is 503 in kube-proxy's own words; None when
+        nobody answers."""
         meta = pod.metadata
-        ask = partial(reading.pod_text, self.live.api, meta.namespace, meta.name, port, path, timeout=TIMEOUT)
+        ask = partial(
+            reading.pod_text, self.live.api, meta.namespace, meta.name, port, path, timeout=TIMEOUT
+        )
         try:
             return (await ask())[0]
         except ApiError as error:
@@ -146,9 +174,18 @@ class Proxies:
 
 
 def kube_proxies(live: LiveCluster) -> list[Pod]:
-    """The running kube-proxy pods, DaemonSet or static, told by image or by the labels that kubeadm and the clouds give them."""
-    pods = (pod for _, pod in sorted(live.store.in_namespace("Pod", NAMESPACE).items()) if isinstance(pod, Pod))
-    return [pod for pod in pods if pod.spec.node_name and pod.status.phase == "Running" and _is_kube_proxy(pod)]
+    """The running kube-proxy pods, DaemonSet or static, told by image or by the labels that kubeadm
+    and the clouds give them."""
+    pods = (
+        pod
+        for _, pod in sorted(live.store.in_namespace("Pod", NAMESPACE).items())
+        if isinstance(pod, Pod)
+    )
+    return [
+        pod
+        for pod in pods
+        if pod.spec.node_name and pod.status.phase == "Running" and _is_kube_proxy(pod)
+    ]
 
 
 def _is_kube_proxy(pod: Pod) -> bool:
@@ -159,9 +196,15 @@ def _is_kube_proxy(pod: Pod) -> bool:
 
 
 def proxy_usage(
-    pod: Ref, node: str, health: str | None, before: Iterable[Series], after: Iterable[Series] | None, seconds: float
+    pod: Ref,
+    node: str,
+    health: str | None,
+    before: Iterable[Series],
+    after: Iterable[Series] | None,
+    seconds: float,
 ) -> ProxyUsage:
-    """One kube-proxy from its health page and from two scrapes that lie `seconds` apart; each may be missing."""
+    """One kube-proxy from its health page and from two scrapes that lie `seconds` apart; each may
+    be missing."""
     waits = overdue(health)
     if after is None:
         return ProxyUsage(pod, node, answers=health is not None, overdue_seconds=waits)
@@ -178,14 +221,18 @@ def proxy_usage(
         failures=int(sum(failed)) if failed else None,
         pending=int(sum(pending)) if pending else None,
         sync_p99_seconds=quantile(0.99, (each for each in grown if each.name == _DURATION)),
-        programming_p99_seconds=quantile(0.99, (each for each in grown if each.name == _PROGRAMMING)),
+        programming_p99_seconds=quantile(
+            0.99, (each for each in grown if each.name == _PROGRAMMING)
+        ),
     )
 
 
 def overdue(health: str | None) -> float | None:
-    """Seconds since the last update by a health page that says one is late; 0.0 when all is well, None when it does not tell.
+    """Seconds since the last update by a health page that says one is late; 0.0 when all is well,
+    None when it does not tell.
 
-    Older releases give lastUpdated and currentTime alone. A node that is leaving (not eligible) is no trouble of kube-proxy.
+    Older releases give lastUpdated and currentTime alone. A node that is leaving (not eligible) is
+    no trouble of kube-proxy.
     """
     if health is None:
         return None
@@ -195,7 +242,11 @@ def overdue(health: str | None) -> float | None:
         return None
     if page.currentTime is None:
         return None
-    late = [each.lastUpdated for each in page.status.values() if not each.healthy and each.lastUpdated is not None]
+    late = [
+        each.lastUpdated
+        for each in page.status.values()
+        if not each.healthy and each.lastUpdated is not None
+    ]
     if not page.status and page.lastUpdated is not None and page.nodeEligible is not False:
         behind = (page.currentTime - page.lastUpdated).total_seconds()
         return behind if behind > 1 else 0.0
@@ -203,7 +254,8 @@ def overdue(health: str | None) -> float | None:
 
 
 def _lags(before: list[Series], after: list[Series], seconds: float) -> Iterable[float | None]:
-    """For each address family: how long a change has waited that was queued before the first scrape and is not written at the second."""
+    """For each address family: how long a change has waited that was queued before the first scrape
+    and is not written at the second."""
     synced, queued = _values(before, _SYNCED), _values(before, _QUEUED)
     synced_now, queued_now = _values(after, _SYNCED), _values(after, _QUEUED)
     for family, at in synced_now.items():

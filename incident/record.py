@@ -1,7 +1,9 @@
-"""The investigation's side of the record: opening or going on with an incident, writing, and the ledger of what exists in the cluster.
+"""The investigation's side of the record: opening or going on with an incident, writing, and the
+ledger of what exists in the cluster.
 
-Writing never raises into the screens: when no file can be had, entries live in memory, the status line says so, and everything that
-must not happen without a record (probes that create something, actions) stays shut.
+Writing never raises into the screens: when no file can be had, entries live in memory, the status
+line says so, and everything that must not happen without a record (probes that create something,
+actions) stays shut.
 """
 
 from __future__ import annotations
@@ -39,7 +41,12 @@ class RecordUnavailable(RuntimeError):
 class Record:
     """One incident's file, or a list in memory with the reason why there is no file."""
 
-    def __init__(self, journal: Journal | None, reason: str = "", clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        journal: Journal | None,
+        reason: str = "",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.journal = journal
         self._reason = reason
         self._clock = clock
@@ -50,7 +57,8 @@ class Record:
     # -- writing
 
     def append(self, draft: Draft) -> Entry:
-        """Write one entry; on disk when it returns, unless there is no file (then it is in memory and `view` says so)."""
+        """Write one entry; on disk when it returns, unless there is no file (then it is in memory
+        and `view` says so)."""
         if self.journal is not None:
             from timeline.journal import JournalError
 
@@ -63,13 +71,18 @@ class Record:
     def append_durably(self, draft: Draft) -> Entry:
         """As `append`, for what must not happen without a record. Raises `RecordUnavailable`."""
         if self.journal is None:
-            raise RecordUnavailable(self._reason or "no incident is being recorded; start without `--offline` or give --incident")
+            raise RecordUnavailable(
+                self._reason
+                or "no incident is being recorded; start without `--offline` or give --incident"
+            )
         from timeline.journal import JournalError
 
         try:
             return self.journal.append(draft)
         except (JournalError, OSError) as error:
-            raise RecordUnavailable(f"the record does not take the entry ({error}); free space on its disk") from error
+            raise RecordUnavailable(
+                f"the record does not take the entry ({error}); free space on its disk"
+            ) from error
 
     def _remember(self, draft: Draft) -> Entry:
         now = self._clock()
@@ -101,7 +114,13 @@ class Record:
             self.journal.bind(context=context)
         mode = "write" if options.write else "read-only"
         text = f"stanch opened on {context or 'no context'} ({server or 'no server'}), {mode}"
-        data = {"event": "opened", "context": context, "server": server, "write": options.write, "drill": options.drill}
+        data = {
+            "event": "opened",
+            "context": context,
+            "server": server,
+            "write": options.write,
+            "drill": options.drill,
+        }
         self.append(Draft(kind="session", text=text, data=data))
 
     def adopt(self, opened: Record) -> None:
@@ -138,7 +157,13 @@ class Record:
             return RecordView("", len(self._memory), "none", self._reason)
         health = self.journal.health
         state = "ok" if health.state in ("ok", "read-only") and not self._memory else "sidecar"
-        return RecordView(self.journal.id, health.seq + health.pending, state, health.reason or self._reason, health.head)
+        return RecordView(
+            self.journal.id,
+            health.seq + health.pending,
+            state,
+            health.reason or self._reason,
+            health.head,
+        )
 
     def redact(self, text: str) -> str:
         """`text` without secrets, as the record would store it."""
@@ -153,8 +178,11 @@ class Record:
             self.journal.close()
 
 
-def begin_record(options: Options, context: str, server: str, clock: Callable[[], datetime]) -> Record:
-    """Go on with an incident or begin one, as the options say. Never raises: without a file the record is in memory and says why."""
+def begin_record(
+    options: Options, context: str, server: str, clock: Callable[[], datetime]
+) -> Record:
+    """Go on with an incident or begin one, as the options say. Never raises: without a file the
+    record is in memory and says why."""
     if not options.record:
         return Record(None, "this command keeps no record", clock)
     from timeline import index
@@ -167,10 +195,17 @@ def begin_record(options: Options, context: str, server: str, clock: Callable[[]
         if options.incident and options.incident != "new":
             path = index.find_incident(directory, options.incident).path
         elif not options.incident:
-            found = index.find_resumable(directory, now=clock(), context=context, within=RESUME_WITHIN)
+            found = index.find_resumable(
+                directory, now=clock(), context=context, within=RESUME_WITHIN
+            )
             path = found.path if found is not None else None
         if path is None:
-            journal = Journal.create(directory, f"Incident on {context or 'an unknown cluster'}", literals=literals, clock=clock)
+            journal = Journal.create(
+                directory,
+                f"Incident on {context or 'an unknown cluster'}",
+                literals=literals,
+                clock=clock,
+            )
         else:
             journal = Journal.open(path, literals=literals, clock=clock)
         record = Record(journal, clock=clock)
@@ -209,7 +244,12 @@ class JournalLedger:
         )
 
     def created(self, intent: Intent, uid: str) -> None:
-        self._write("object-created", intent.ref, f"created {intent.ref}", {"uid": uid, "session": intent.session})
+        self._write(
+            "object-created",
+            intent.ref,
+            f"created {intent.ref}",
+            {"uid": uid, "session": intent.session},
+        )
 
     def removed(self, ref: Ref, how: str) -> None:
         self._write("object-removed", ref, f"{ref} is gone: {how}", {"how": how})
@@ -226,7 +266,9 @@ class JournalLedger:
                 with Journal.open_read_only(path) as journal:
                     found += intents_of(journal.unfinished())
             except (JournalError, OSError):
-                continue  # a damaged file of an older incident must not stop today's sweep; the sweep by label still finds its objects
+                # a damaged file of an older incident must not stop today's sweep; the sweep by
+                # label still finds its objects
+                continue
         return found
 
     def _write(self, kind: Kind, ref: Ref, text: str, more: Mapping[str, Any]) -> None:
@@ -247,15 +289,30 @@ def intents_of(entries: Iterable[Entry]) -> list[Intent]:
     found = []
     for entry in entries:
         parts = entry.data.get("object")
-        if entry.kind != "object-intent" or not isinstance(parts, list) or len(parts) != 3 or _at_work(entry.data):
+        if (
+            entry.kind != "object-intent"
+            or not isinstance(parts, list)
+            or len(parts) != 3
+            or _at_work(entry.data)
+        ):
             continue
-        expires = datetime.fromisoformat(str(entry.data.get("expires", entry.occurred_at.isoformat())))
-        found.append(Intent(str(entry.data.get("session", "")), Ref(*map(str, parts)), str(entry.data.get("purpose", "")), expires))
+        expires = datetime.fromisoformat(
+            str(entry.data.get("expires", entry.occurred_at.isoformat()))
+        )
+        found.append(
+            Intent(
+                str(entry.data.get("session", "")),
+                Ref(*map(str, parts)),
+                str(entry.data.get("purpose", "")),
+                expires,
+            )
+        )
     return found
 
 
 def _at_work(data: Mapping[str, Any]) -> bool:
-    """Whether another program of ours on this machine still works with the object: then it is not for us to remove."""
+    """Whether another program of ours on this machine still works with the object: then it is not
+    for us to remove."""
     pid = data.get("pid")
     if not isinstance(pid, int) or pid == os.getpid() or data.get("host") != socket.gethostname():
         return False

@@ -1,6 +1,8 @@
-"""One live investigation: connects, keeps the picture up to date, walks runbooks, probes, acts, and records all of it.
+"""One live investigation: connects, keeps the picture up to date, walks runbooks, probes, acts, and
+records all of it.
 
-The module itself is light: what is heavy (httpx, the kubernetes package, SQLite, RapidFuzz) is imported in `start`, after the first paint.
+The module itself is light: what is heavy (httpx, the kubernetes package, SQLite, RapidFuzz) is
+imported in `start`, after the first paint.
 """
 
 from __future__ import annotations
@@ -41,14 +43,16 @@ if TYPE_CHECKING:
 FRAME = 0.1
 """Seconds between two pictures at the least."""
 CALM = 2.0
-"""Seconds after which a picture that says nothing new is shown all the same, while the server answers and nothing runs."""
+"""Seconds after which a picture that says nothing new is shown all the same, while the server
+answers and nothing runs."""
 FIRST_FRAME = 0.02
 """The same before anything was found: somebody is looking at an empty screen."""
 TICK = 1.0
-"""Seconds after which a picture is made although nothing changed: ages grow, and verdicts that depend on time fall due."""
+"""Seconds after which a picture is made although nothing changed: ages grow, and verdicts that
+depend on time fall due."""
 FIRST_LOOK = 1.2
-"""Seconds after which runbooks are read and the record is opened although nothing was found yet: before that they take the time of what
-finds it (0.2 s each, measured)."""
+"""Seconds after which runbooks are read and the record is opened although nothing was found yet:
+before that they take the time of what finds it (0.2 s each, measured)."""
 DRAWN = 0.1
 """Seconds in which what was found first is drawn."""
 RECONNECT = 5.0
@@ -62,7 +66,9 @@ STOP_LIMIT = 10.0
 class LiveInvestigation:
     """Implements `incident.api.Investigation` on a real (or embedded) cluster."""
 
-    def __init__(self, options: Options, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, options: Options, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self.options = options
         self._clock = clock
         self._began = clock()
@@ -100,7 +106,9 @@ class LiveInvestigation:
 
     def watch_changes(self, listener: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
         self._row_listeners.append(listener)
-        return lambda: self._row_listeners.remove(listener) if listener in self._row_listeners else None
+        return lambda: (
+            self._row_listeners.remove(listener) if listener in self._row_listeners else None
+        )
 
     # -- life
 
@@ -147,13 +155,19 @@ class LiveInvestigation:
 
     def match_words(self, text: str) -> Sequence[Match]:
         parts = self._parts
-        return parts.matcher.match(text, self._look.report) if parts is not None and parts.ranking is not None else ()
+        return (
+            parts.matcher.match(text, self._look.report)
+            if parts is not None and parts.ranking is not None
+            else ()
+        )
 
     def runbooks(self) -> Sequence[Runbook]:
         return self._parts.library.runbooks if self._parts is not None else ()
 
     def open_run(self, runbook_id: str, symptom_id: str = "") -> RunView:
-        symptom = next((view.symptom for view in self._look.symptoms if view.symptom.id == symptom_id), None)
+        symptom = next(
+            (view.symptom for view in self._look.symptoms if view.symptom.id == symptom_id), None
+        )
         return self._ready().walking.open(runbook_id, symptom)
 
     def set_parameter(self, run_id: str, name: str, value: str) -> RunView:
@@ -176,7 +190,9 @@ class LiveInvestigation:
 
     # -- probes and actions
 
-    async def plan_probe(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ProbePlan:
+    async def plan_probe(
+        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+    ) -> ProbePlan:
         return await self._ready().probes().plan(name, arguments, run_id, step_id)
 
     async def run_probe(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult:
@@ -193,7 +209,9 @@ class LiveInvestigation:
         """Remove what runs of ours left in the cluster, on demand."""
         return await self._ready().probes().sweep_all()
 
-    async def plan_action(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ActionPlan:
+    async def plan_action(
+        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+    ) -> ActionPlan:
         return await self._ready().actions().plan(name, arguments, run_id, step_id)
 
     async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
@@ -209,8 +227,18 @@ class LiveInvestigation:
         parts = self._ready()
         return await parts.details.yaml(ref)
 
-    async def logs(self, namespace: str, pod: str, container: str = "", *, previous: bool = False, tail: int = 500) -> AsyncIterator[str]:
-        async for line in self._ready().details.logs(namespace, pod, container, previous=previous, tail=tail):
+    async def logs(
+        self,
+        namespace: str,
+        pod: str,
+        container: str = "",
+        *,
+        previous: bool = False,
+        tail: int = 500,
+    ) -> AsyncIterator[str]:
+        async for line in self._ready().details.logs(
+            namespace, pod, container, previous=previous, tail=tail
+        ):
             yield line
 
     # -- record
@@ -240,12 +268,14 @@ class LiveInvestigation:
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """A part of the work that breaks is said on every screen: silence would look as if it were still connecting."""
+        """A part of the work that breaks is said on every screen: silence would look as if it were
+        still connecting."""
         self._tasks.discard(task)
         if self._stopping or task.cancelled() or (error := task.exception()) is None:
             return
         self._problem = (
-            f"The part {task.get_name()!r} broke ({type(error).__name__}: {error}); start stanch again, what is recorded is kept."
+            f"The part {task.get_name()!r} broke ({type(error).__name__}: {error}); start stanch "
+            "again, what is recorded is kept."
         )
         self._view = replace(self._view, version=self._view.version + 1, problem=self._problem)
         for listener in list(self._listeners):
@@ -286,7 +316,9 @@ class LiveInvestigation:
             self._retry.clear()
         self._problem = ""
         access = self._access
-        self._live = parts.watch(access, self._way, on_loaded=_nothing if self.options.once else self._garbage.settle)
+        self._live = parts.watch(
+            access, self._way, on_loaded=_nothing if self.options.once else self._garbage.settle
+        )
         self._live.changed.set()
         self._spawn(self._live.run(), "live")
         self._spawn(self._forward(self._live.changed), "forward")
@@ -294,7 +326,8 @@ class LiveInvestigation:
         self._wake.set()
 
     async def _first_look(self) -> None:
-        """Returns when the first finding is drawn, or for a single answer when the first objects have come; in any case soon."""
+        """Returns when the first finding is drawn, or for a single answer when the first objects
+        have come; in any case soon."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_LOOK):
                 if self.options.once:
@@ -304,7 +337,8 @@ class LiveInvestigation:
                     await asyncio.sleep(DRAWN)
 
     async def _settle_in(self, access: Access) -> None:
-        """Open the record, and when everything has been read look after what an earlier run left behind."""
+        """Open the record, and when everything has been read look after what an earlier run left
+        behind."""
         parts = self._ready()
         await self._first_look()
         await asyncio.to_thread(parts.open_record, access.context, access.server)
@@ -315,17 +349,21 @@ class LiveInvestigation:
             await parts.sweep_leftovers()
 
     async def _keep_runbooks(self) -> None:
-        """Read the runbooks once the first lists are on their way; then again whenever one is edited."""
+        """Read the runbooks once the first lists are on their way; then again whenever one is
+        edited."""
         parts = self._ready()
         await self._first_look()
         if self.options.once:
-            parts.load_runbooks()  # in a thread it would fight for the interpreter with what decodes, and nobody waits for a key
+            # in a thread it would fight for the interpreter with what decodes, and nobody waits for
+            # a key
+            parts.load_runbooks()
         else:
             await asyncio.to_thread(parts.load_runbooks)
         self._look.hurry()
         self._wake.set()
         if self.options.record:
-            # A session in which somebody will type and walk; a single answer is given before this would be of use.
+            # A session in which somebody will type and walk; a single answer is given before this
+            # would be of use.
             if self._live is not None:
                 await self._live.wait_loaded(30.0)
             await asyncio.sleep(1.0)
@@ -337,17 +375,24 @@ class LiveInvestigation:
                 self._wake.set()
 
     async def _forward(self, changed: asyncio.Event) -> None:
-        """What the live state signals wakes the picture; mere signs of life wait for the next tick."""
+        """What the live state signals wakes the picture; mere signs of life wait for the next
+        tick."""
         while True:
             await changed.wait()
             changed.clear()
             live = self._live
-            if live is None or live.stirred or not live.loaded() or any(map(significant, live.waiting())):
+            if (
+                live is None
+                or live.stirred
+                or not live.loaded()
+                or any(map(significant, live.waiting()))
+            ):
                 self._wake.set()
             await asyncio.sleep((FRAME if self._look.found.is_set() else FIRST_FRAME) / 2)
 
     async def _keep_picture(self) -> None:
-        """The loop of the picture: take changes, report, show. Mere signs of life change nothing before the next tick."""
+        """The loop of the picture: take changes, report, show. Mere signs of life change nothing
+        before the next tick."""
         shown = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
@@ -400,7 +445,9 @@ class LiveInvestigation:
             kinds=tuple(live.freshness().values()) if live is not None else (),
             report=self._look.report,
             symptoms=self._look.symptoms,
-            record=parts.record.view() if parts is not None else RecordView("", 0, "none", "not opened yet"),
+            record=parts.record.view()
+            if parts is not None
+            else RecordView("", 0, "none", "not opened yet"),
             activities=tuple(self._activities.values()),
             problem=self._problem,
             ranked=self._look.ranked,

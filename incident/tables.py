@@ -1,6 +1,8 @@
-"""A table of one kind over the store: filtered, sorted on typed values, kept up to date at the cost of what changed.
+"""A table of one kind over the store: filtered, sorted on typed values, kept up to date at the cost
+of what changed.
 
-Only sort keys are kept; cells are computed when they are drawn. Rows that only changed their looks cost nothing here.
+Only sort keys are kept; cells are computed when they are drawn. Rows that only changed their looks
+cost nothing here.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ SortKey = tuple[bool, Any, Key]
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """`moved`: rows came, went or changed places, everything must be drawn; otherwise only the rows `touched` differ."""
+    """`moved`: rows came, went or changed places, everything must be drawn; otherwise only the rows
+    `touched` differ."""
 
     moved: bool
     touched: frozenset[Key]
@@ -35,7 +38,9 @@ class ObjectTable:
         self.columns: Sequence[Column] = columns(kind)
         self.filter = Filter("")
         self.sort_by: Column = (
-            self.columns[0] if kind == "Event" else next(c for c in self.columns if c.name in ("namespace", "name", "volume"))
+            self.columns[0]
+            if kind == "Event"
+            else next(c for c in self.columns if c.name in ("namespace", "name", "volume"))
         )
         self.reverse = self.sort_by.worst_first
         self._ascending = Ordered()
@@ -69,7 +74,10 @@ class ObjectTable:
     def cells(self, row: int, shown: Sequence[Column], now: datetime) -> list[str]:
         """Texts of the row's cells."""
         item = self.object_at(row)
-        return [show(column, column.value(item, self.store), now) if item is not None else "" for column in shown]
+        return [
+            show(column, column.value(item, self.store), now) if item is not None else ""
+            for column in shown
+        ]
 
     # -- order and filter
 
@@ -84,11 +92,16 @@ class ObjectTable:
         self.rebuild(now)
 
     def rebuild(self, now: datetime) -> None:
-        """Everything anew: at the start, for a new filter or order, and now and then for filters on time."""
+        """Everything anew: at the start, for a new filter or order, and now and then for filters on
+        time."""
         rows = self.store.rows(self.kind)
         self.total = len(rows)
         if self.filter.tests:
-            self._keys = {key: self._sort_key(key, item) for key, item in rows.items() if self.filter.holds(item, self.store, now)}
+            self._keys = {
+                key: self._sort_key(key, item)
+                for key, item in rows.items()
+                if self.filter.holds(item, self.store, now)
+            }
         else:
             self._keys = {key: self._sort_key(key, item) for key, item in rows.items()}
         self._ascending = Ordered(self._keys.values())
@@ -112,7 +125,11 @@ class ObjectTable:
         for key in {change.key for change in changes if change.kind == self.kind}:
             item = self.store.get(self.kind, *key)
             before = self._keys.get(key)
-            after = self._sort_key(key, item) if item is not None and self.filter.holds(item, self.store, now) else None
+            after = (
+                self._sort_key(key, item)
+                if item is not None and self.filter.holds(item, self.store, now)
+                else None
+            )
             if before == after:
                 if before is not None:
                     touched.add(key)
@@ -151,4 +168,8 @@ def _since(moment: datetime, now: datetime) -> str:
 
 def _moment(moment: datetime, now: datetime) -> str:
     moment = moment.astimezone(UTC)
-    return f"{moment:%H:%M:%S}" if moment.date() == now.astimezone(UTC).date() else f"{moment:%Y-%m-%d %H:%M:%S}"
+    return (
+        f"{moment:%H:%M:%S}"
+        if moment.date() == now.astimezone(UTC).date()
+        else f"{moment:%Y-%m-%d %H:%M:%S}"
+    )

@@ -1,7 +1,8 @@
 """What the faces show: one immutable picture of an investigation.
 
-The TUI and the text interface read `Investigation.view` and nothing deeper. A new picture is made at most ten times a second, only
-when something changed; it shares unchanged parts with the one before, so comparing parts by identity is a valid "did it change".
+The TUI and the text interface read `Investigation.view` and nothing deeper. A new picture is made
+at most ten times a second, only when something changed; it shares unchanged parts with the one
+before, so comparing parts by identity is a valid "did it change".
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class ApiView(msgspec.Struct, frozen=True):
 
 
 class RecordView(msgspec.Struct, frozen=True):
-    """The incident's file. `state` is "ok", "sidecar" (the disk refuses, entries wait beside it) or "none"."""
+    """The incident's file. `state` is "ok", "sidecar" (the disk refuses, entries wait beside it) or
+    "none"."""
 
     incident: str
     entries: int
@@ -80,12 +82,14 @@ class Activity(msgspec.Struct, frozen=True):
 
 
 def nothing_readable(kinds: Collection[Freshness]) -> bool:
-    """Whether everything that was asked for is forbidden or not offered: then there is nothing to wait for."""
+    """Whether everything that was asked for is forbidden or not offered: then there is nothing to
+    wait for."""
     return bool(kinds) and all(kind.state in (State.FORBIDDEN, State.ABSENT) for kind in kinds)
 
 
 NOTHING_READABLE = (
-    "Not known: these credentials may read nothing here. Name a namespace that they may read with -n, or ask for the right to view."
+    "Not known: these credentials may read nothing here. Name a namespace that they may read with "
+    "-n, or ask for the right to view."
 )
 
 
@@ -106,4 +110,5 @@ class View(msgspec.Struct, frozen=True):
     problem: str = ""
     """Why there is no cluster, in one sentence with what to try; "" otherwise."""
     ranked: bool = True
-    """False while the runbooks are still being read: symptoms then have no matches yet, which is not "none fits"."""
+    """False while the runbooks are still being read: symptoms then have no matches yet, which is
+    not "none fits"."""

@@ -22,17 +22,27 @@ from triage.finding import Symptom
 
 POLL = 3.0
 """Seconds between two looks of a `wait` step."""
-_STATE = {Result.PASS: StepState.PASSED, Result.FAIL: StepState.FAILED, Result.UNKNOWN: StepState.UNKNOWN}
+_STATE = {
+    Result.PASS: StepState.PASSED,
+    Result.FAIL: StepState.FAILED,
+    Result.UNKNOWN: StepState.UNKNOWN,
+}
 _WAITED = {Result.PASS: "reached", Result.FAIL: "deadline", Result.UNKNOWN: "unknown"}
 Progress = Callable[[str], None]
 Suggest = Callable[[Symptom | None], dict[str, str]]
 
 
 class Walking:
-    """All walks of one investigation. `checks` is asked for each time, because the connection may come later than the walk."""
+    """All walks of one investigation. `checks` is asked for each time, because the connection may
+    come later than the walk."""
 
     def __init__(
-        self, record: Record, library: Library, checks: Callable[[], Checks], suggest: Suggest, clock: Callable[[], datetime]
+        self,
+        record: Record,
+        library: Library,
+        checks: Callable[[], Checks],
+        suggest: Suggest,
+        clock: Callable[[], datetime],
     ) -> None:
         self._record = record
         self._library = library
@@ -45,12 +55,22 @@ class Walking:
     # -- which walk
 
     def open(self, runbook_id: str, symptom: Symptom | None) -> RunView:
-        """Go on with the walk through this runbook for this symptom, or begin one. Raises KeyError for an unknown runbook."""
+        """Go on with the walk through this runbook for this symptom, or begin one. Raises KeyError
+        for an unknown runbook."""
         runbook = self._library.get(runbook_id)
         if runbook is None:
-            raise KeyError(f"there is no runbook {runbook_id!r}; `stanch runbooks list` names them all")
+            raise KeyError(
+                f"there is no runbook {runbook_id!r}; `stanch runbooks list` names them all"
+            )
         symptom_id = symptom.id if symptom else ""
-        known = next((walk for walk in self._restored().values() if walk.runbook.id == runbook_id and walk.symptom_id == symptom_id), None)
+        known = next(
+            (
+                walk
+                for walk in self._restored().values()
+                if walk.runbook.id == runbook_id and walk.symptom_id == symptom_id
+            ),
+            None,
+        )
         if known is not None:
             known.runbook, known.symptom = runbook, symptom or known.symptom
             known.suggested = self._suggest(known.symptom)
@@ -65,7 +85,13 @@ class Walking:
                 text=text,
                 run_id=walk.id,
                 phase="diagnose",
-                captures=(Capture(content=runbook.text.encode(), source=runbook.path.name, media_type="text/markdown"),),
+                captures=(
+                    Capture(
+                        content=runbook.text.encode(),
+                        source=runbook.path.name,
+                        media_type="text/markdown",
+                    ),
+                ),
                 data={
                     "runbook": runbook.id,
                     "digest": runbook.digest,
@@ -78,9 +104,12 @@ class Walking:
         return walk.view()
 
     def _restored(self) -> dict[str, Walk]:
-        """Walks of the record that this program has not begun itself are read back once they are asked for."""
+        """Walks of the record that this program has not begun itself are read back once they are
+        asked for."""
         entries = self._record.by_record()
-        if any(entry.kind == "run-started" and entry.run_id not in self._walks for entry in entries):
+        if any(
+            entry.kind == "run-started" and entry.run_id not in self._walks for entry in entries
+        ):
             runbooks = {runbook.id: runbook for runbook in self._library.runbooks}
             texts: dict[str, str] = {}
             journal = self._record.journal
@@ -108,10 +137,13 @@ class Walking:
     # -- doing
 
     async def do(self, run_id: str, step_id: str, progress: Progress | None = None) -> RunView:
-        """Run a check or a wait; other kinds have ways of their own and are refused here with a ValueError."""
+        """Run a check or a wait; other kinds have ways of their own and are refused here with a
+        ValueError."""
         walk, step = self.walk(run_id), self.step(run_id, step_id)
         if step.kind not in (StepKind.CHECK, StepKind.WAIT) or step.query is None:
-            raise ValueError(f"step {step_id} is a {step.kind.value} step and cannot be run as a check")
+            raise ValueError(
+                f"step {step_id} is a {step.kind.value} step and cannot be run as a check"
+            )
         values = walk.values(step)
         intent = self._intend(walk, step, values)
         began = time.monotonic()
@@ -122,12 +154,22 @@ class Walking:
             else:
                 outcome = await self._checks().run(steps.query_for(step.query, values), values)
         finally:
-            seen = outcome.seen if not outcome.why else f"{outcome.seen}: {outcome.why}" if outcome.seen else outcome.why
+            seen = (
+                outcome.seen
+                if not outcome.why
+                else f"{outcome.seen}: {outcome.why}"
+                if outcome.seen
+                else outcome.why
+            )
             answer = _WAITED[outcome.result] if step.kind is StepKind.WAIT else outcome.result.value
-            self.finish(walk, step, answer, _STATE[outcome.result], seen, intent, time.monotonic() - began)
+            self.finish(
+                walk, step, answer, _STATE[outcome.result], seen, intent, time.monotonic() - began
+            )
         return walk.view()
 
-    async def _wait(self, step: Step, values: Mapping[str, str], progress: Progress | None) -> CheckOutcome:
+    async def _wait(
+        self, step: Step, values: Mapping[str, str], progress: Progress | None
+    ) -> CheckOutcome:
         assert step.query is not None
         until = time.monotonic() + (step.deadline or 300.0)
         while True:
@@ -144,7 +186,9 @@ class Walking:
         walk, step = self.walk(run_id), self.step(run_id, step_id)
         intent = self._intend(walk, step, walk.values(step))
         question = steps.fill(step.question, walk.values(step))
-        self.finish(walk, step, answer, StepState.DONE, f"{question} {answer}", intent, None, by_human=True)
+        self.finish(
+            walk, step, answer, StepState.DONE, f"{question} {answer}", intent, None, by_human=True
+        )
         return walk.view()
 
     def skip(self, run_id: str, step_id: str, reason: str) -> RunView:
@@ -152,10 +196,15 @@ class Walking:
         question = steps.fill(step.question, walk.values(step))
         entry = self._record.append(
             Draft(
-                kind="step-skipped", text=f"skipped: {question}", run_id=run_id, step_id=step_id, reason=reason, time_source="human",
+                kind="step-skipped",
+                text=f"skipped: {question}",
+                run_id=run_id,
+                step_id=step_id,
+                reason=reason,
+                time_source="human",
                 data={"state": StepState.SKIPPED.value, "answer": "skipped", "question": question},
             )
-        )  # fmt: skip
+        )
         walk.take(entry)
         return walk.view()
 
@@ -163,7 +212,14 @@ class Walking:
         walk = self.walk(run_id)
         self.step(run_id, step_id)
         entry = self._record.append(
-            Draft(kind="note", text=f"went to step {step_id}", run_id=run_id, step_id=step_id, time_source="human", data={"event": "go-to"})
+            Draft(
+                kind="note",
+                text=f"went to step {step_id}",
+                run_id=run_id,
+                step_id=step_id,
+                time_source="human",
+                data={"event": "go-to"},
+            )
         )
         walk.take(entry)
         return walk.view()
@@ -172,10 +228,13 @@ class Walking:
         walk = self.walk(run_id)
         entry = self._record.append(
             Draft(
-                kind="note", text=f"{name} = {value}", run_id=run_id, time_source="human",
+                kind="note",
+                text=f"{name} = {value}",
+                run_id=run_id,
+                time_source="human",
                 data={"event": "parameter", "name": name, "value": value},
             )
-        )  # fmt: skip
+        )
         walk.take(entry)
         return walk.view()
 
@@ -184,11 +243,25 @@ class Walking:
     def _intend(self, walk: Walk, step: Step, values: Mapping[str, str]) -> str:
         intent = f"{walk.id}/{step.id}/{secrets.token_hex(3)}"
         question = steps.fill(step.question, values)
-        data: dict[str, Any] = {"intent_id": intent, "kind": step.kind.value, "question": question, "parameters": dict(values)}
+        data: dict[str, Any] = {
+            "intent_id": intent,
+            "kind": step.kind.value,
+            "question": question,
+            "parameters": dict(values),
+        }
         if step.kubectl:
             data["command"] = steps.command(step, values)
         walk.take(
-            self._record.append(Draft(kind="step-intent", text=question, run_id=walk.id, step_id=step.id, phase="diagnose", data=data))
+            self._record.append(
+                Draft(
+                    kind="step-intent",
+                    text=question,
+                    run_id=walk.id,
+                    step_id=step.id,
+                    phase="diagnose",
+                    data=data,
+                )
+            )
         )
         return intent
 

@@ -1,6 +1,7 @@
 """Walks through runbooks, read back from the record: after a restart a walk goes on where it was.
 
-A step with an intent and no result was interrupted: it is shown as unknown and never repeated by itself.
+A step with an intent and no result was interrupted: it is shown as unknown and never repeated by
+itself.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from triage.finding import Symptom
 
 @dataclass(slots=True)
 class Walk:
-    """One walk while the program runs. `began_text` is the runbook's text at its start, for showing what was edited since."""
+    """One walk while the program runs. `began_text` is the runbook's text at its start, for showing
+    what was edited since."""
 
     id: str
     runbook: Runbook
@@ -30,7 +32,8 @@ class Walk:
     began_text: str = ""
     typed: dict[str, str] = field(default_factory=dict)
     suggested: dict[str, str] = field(default_factory=dict)
-    """Values that the live state suggests for parameters of which neither the symptom nor a human says anything."""
+    """Values that the live state suggests for parameters of which neither the symptom nor a human
+    says anything."""
     answers: dict[str, str] = field(default_factory=dict)
     """Step id to answer, in the order in which they were given."""
     outcomes: dict[str, StepOutcome] = field(default_factory=dict)
@@ -52,7 +55,13 @@ class Walk:
                 at=entry.occurred_at,
                 entry=entry.seq,
             )
-        elif entry.kind in ("step-result", "probe-result", "action-result", "step-skipped", "action-declined"):
+        elif entry.kind in (
+            "step-result",
+            "probe-result",
+            "action-result",
+            "step-skipped",
+            "action-declined",
+        ):
             self._finish(entry, step)
 
     def _finish(self, entry: Entry, step_id: str) -> None:
@@ -83,7 +92,9 @@ class Walk:
         for value in steps.resolve(step, self.symptom, self.typed):
             offered = self.suggested.get(value.name, "")
             if not value.value and offered:
-                yield steps.ParamValue(value.name, offered, "suggested by the policies and Ingresses")
+                yield steps.ParamValue(
+                    value.name, offered, "suggested by the policies and Ingresses"
+                )
             else:
                 yield value
 
@@ -94,7 +105,10 @@ class Walk:
                 if value.name not in parameters or not parameters[value.name].value:
                     parameters[value.name] = Parameter(value.name, value.value, value.origin)
         outcomes = dict(self.outcomes)
-        if self.current and outcomes.get(self.current, StepOutcome(StepState.TODO)).state is StepState.TODO:
+        if (
+            self.current
+            and outcomes.get(self.current, StepOutcome(StepState.TODO)).state is StepState.TODO
+        ):
             outcomes[self.current] = StepOutcome(StepState.NOW)
         return RunView(
             id=self.id,
@@ -107,11 +121,16 @@ class Walk:
         )
 
     def drift(self) -> str:
-        """A unified diff from the runbook that the walk began with to the one that is there now, "" when they are the same."""
+        """A unified diff from the runbook that the walk began with to the one that is there now, ""
+        when they are the same."""
         if self.runbook.digest == self.began_digest or not self.began_text:
             return ""
         lines = difflib.unified_diff(
-            self.began_text.splitlines(), self.runbook.text.splitlines(), "when the walk began", "now", lineterm=""
+            self.began_text.splitlines(),
+            self.runbook.text.splitlines(),
+            "when the walk began",
+            "now",
+            lineterm="",
         )
         return "\n".join(lines)
 
@@ -119,13 +138,25 @@ class Walk:
 def begin(walk_id: str, runbook: Runbook, symptom: Symptom | None) -> Walk:
     """A new walk, standing before its first step."""
     first = steps.first(runbook)
-    return Walk(walk_id, runbook, symptom.id if symptom else "", symptom, runbook.digest, runbook.text, current=first.id if first else "")
+    return Walk(
+        walk_id,
+        runbook,
+        symptom.id if symptom else "",
+        symptom,
+        runbook.digest,
+        runbook.text,
+        current=first.id if first else "",
+    )
 
 
 def restore(
-    entries: Sequence[Entry], runbooks: Mapping[str, Runbook], symptoms: Iterable[Symptom], texts: Mapping[str, str]
+    entries: Sequence[Entry],
+    runbooks: Mapping[str, Runbook],
+    symptoms: Iterable[Symptom],
+    texts: Mapping[str, str],
 ) -> dict[str, Walk]:
-    """All walks of the record whose runbook is still known, by id. `texts` holds the runbooks' texts at the start by walk id."""
+    """All walks of the record whose runbook is still known, by id. `texts` holds the runbooks'
+    texts at the start by walk id."""
     by_id = {symptom.id: symptom for symptom in symptoms}
     walks: dict[str, Walk] = {}
     for entry in entries:
@@ -136,10 +167,15 @@ def restore(
             symptom_id = str(entry.data.get("symptom", ""))
             first = steps.first(runbook)
             walks[entry.run_id] = Walk(
-                entry.run_id, runbook, symptom_id, by_id.get(symptom_id), str(entry.data.get("digest", "")), texts.get(entry.run_id, ""),
+                entry.run_id,
+                runbook,
+                symptom_id,
+                by_id.get(symptom_id),
+                str(entry.data.get("digest", "")),
+                texts.get(entry.run_id, ""),
                 typed={str(k): str(v) for k, v in dict(entry.data.get("parameters", {})).items()},
                 current=first.id if first else "",
-            )  # fmt: skip
+            )
         elif entry.run_id in walks:
             walks[entry.run_id].take(entry)
     return walks
@@ -147,4 +183,8 @@ def restore(
 
 def interrupted(walk: Walk) -> list[tuple[str, datetime | None]]:
     """Steps that were started and have no result, with the time of their start."""
-    return [(step, outcome.at) for step, outcome in walk.outcomes.items() if outcome.state is StepState.UNKNOWN and not outcome.goto]
+    return [
+        (step, outcome.at)
+        for step, outcome in walk.outcomes.items()
+        if outcome.state is StepState.UNKNOWN and not outcome.goto
+    ]

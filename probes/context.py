@@ -1,7 +1,8 @@
-"""What a probe is given from outside: the wire, the write door, the live state, the record, the clock. Nothing is global.
+"""What a probe is given from outside: the wire, the write door, the live state, the record, the
+clock. Nothing is global.
 
-The protocols name the little that is used of `cluster.transport.Api`, `cluster.write.Writer` and `cluster.exec`, so that tests can
-stand in for them.
+The protocols name the little that is used of `cluster.transport.Api`, `cluster.write.Writer` and
+`cluster.exec`, so that tests can stand in for them.
 """
 
 from __future__ import annotations
@@ -28,52 +29,88 @@ JSON = "application/json"
 
 
 class Reader(Protocol):
-    """The reading half of `cluster.transport.Api`; paths are below the server's root. Raises `cluster.errors.ClusterError`."""
+    """The reading half of `cluster.transport.Api`; paths are below the server's root. Raises
+    `cluster.errors.ClusterError`."""
 
-    async def get_json(self, path: str, params: Params | None = None, *, timeout: float | None = None, accept: str = JSON) -> Any: ...
+    async def get_json(
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        timeout: float | None = None,
+        accept: str = JSON,
+    ) -> Any: ...
 
     async def get_text(
-        self, path: str, params: Params | None = None, *, timeout: float | None = None, cap: int = 1 << 20, last: bool = False
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        timeout: float | None = None,
+        cap: int = 1 << 20,
+        last: bool = False,
     ) -> tuple[str, bool]: ...
 
 
 class Writer(Protocol):
     """The write door, bound to `cluster.mode.Purpose.DEBUG_POD`. Answers with the decoded object.
 
-    Raises `cluster.errors.ClusterError` (`Refused`: not sent; `OutcomeUnknown`: it may have taken effect).
+    Raises `cluster.errors.ClusterError` (`Refused`: not sent; `OutcomeUnknown`: it may have taken
+    effect).
     """
 
     @property
     def mode(self) -> Mode | None: ...
 
-    async def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Mapping[str, Any]: ...
+    async def create(
+        self, path: str, body: Mapping[str, Any], *, dry_run: bool = False
+    ) -> Mapping[str, Any]: ...
 
-    async def patch(self, path: str, body: Mapping[str, Any], *, content_type: str, dry_run: bool = False) -> Mapping[str, Any]: ...
+    async def patch(
+        self, path: str, body: Mapping[str, Any], *, content_type: str, dry_run: bool = False
+    ) -> Mapping[str, Any]: ...
 
-    async def delete(self, path: str, *, uid: str = "", grace_seconds: int | None = None) -> Mapping[str, Any]: ...
+    async def delete(
+        self, path: str, *, uid: str = "", grace_seconds: int | None = None
+    ) -> Mapping[str, Any]: ...
 
-    async def review(self, verb: str, resource: str, *, group: str = "", subresource: str = "", namespace: str = "") -> tuple[bool, str]:
+    async def review(
+        self,
+        verb: str,
+        resource: str,
+        *,
+        group: str = "",
+        subresource: str = "",
+        namespace: str = "",
+    ) -> tuple[bool, str]:
         """SelfSubjectAccessReview: (allowed, reason)."""
         ...
 
 
 class Execute(Protocol):
-    """Runs a command in a container over WebSocket; never raises for what happens in the cluster. `deadline_s` bounds the whole call."""
+    """Runs a command in a container over WebSocket; never raises for what happens in the cluster.
+    `deadline_s` bounds the whole call."""
 
-    async def __call__(self, namespace: str, pod: str, container: str, command: Sequence[str], deadline_s: float) -> ExecResult: ...
+    async def __call__(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], deadline_s: float
+    ) -> ExecResult: ...
 
 
 class Forward(Protocol):
     """Tries a port inside a pod by port-forward; never raises for what happens in the cluster."""
 
-    async def __call__(self, namespace: str, pod: str, port: int, deadline_s: float) -> ForwardResult: ...
+    async def __call__(
+        self, namespace: str, pod: str, port: int, deadline_s: float
+    ) -> ForwardResult: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeContext:
-    """Everything a probe may use. `writer`, `execute` or `forward` None: that way is shut, and the plan says which fall-back remains.
+    """Everything a probe may use. `writer`, `execute` or `forward` None: that way is shut, and the
+    plan says which fall-back remains.
 
-    `session` is the uuid that marks what this run creates; `operator` is user@host; `incident` may be "".
+    `session` is the uuid that marks what this run creates; `operator` is user@host; `incident` may
+    be "".
     """
 
     store: Store
@@ -94,17 +131,20 @@ class ProbeContext:
 
     @property
     def sent(self) -> int:
-        """HTTP requests sent to this API server so far, those of the live state included; execs go another way."""
+        """HTTP requests sent to this API server so far, those of the live state included; execs go
+        another way."""
         return self.api.budget().total if isinstance(self.api, Api) else 0
 
     @property
     def may_stay(self) -> bool:
-        """Whether the program was started with --write, so that a probe may do what cannot be undone."""
+        """Whether the program was started with --write, so that a probe may do what cannot be
+        undone."""
         return self.writer is not None and self.writer.mode is Mode.WRITE
 
 
 def operator_name() -> str:
-    """user@host of whoever runs this, for annotations and the record; "unknown@host" when the account has no name."""
+    """user@host of whoever runs this, for annotations and the record; "unknown@host" when the
+    account has no name."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

@@ -1,7 +1,9 @@
-"""CPU throttling: how much of the time containers are held back by their limit, from two readings of the kubelets' cAdvisor pages.
+"""CPU throttling: how much of the time containers are held back by their limit, from two readings
+of the kubelets' cAdvisor pages.
 
-cAdvisor looks at a container every ten to thirty seconds and says when: a container whose counters are of the same moment in both readings
-was not measured, however much it is held back, so its node is read a third time.
+cAdvisor looks at a container every ten to thirty seconds and says when: a container whose counters
+are of the same moment in both readings was not measured, however much it is held back, so its node
+is read a third time.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 NAME = "cpu-throttling"
 QUESTION = "Which containers are held back by their CPU limit, and do they use it up?"
 PARAMETERS = {
-    "namespace": "only pods of this namespace", "node": "only this node; default: nodes with pods there, at most 6",
+    "namespace": "only pods of this namespace",
+    "node": "only this node; default: nodes with pods there, at most 6",
     "seconds": "between two readings (15)",
-}  # fmt: skip
+}
 PERIODS, THROTTLED = "container_cpu_cfs_periods_total", "container_cpu_cfs_throttled_periods_total"
 USAGE = "container_cpu_usage_seconds_total"
 INTERVAL_S = 15
@@ -44,7 +47,8 @@ class Key:
 
 @dataclass(slots=True)
 class Counters:
-    """What one page says of one container; `at`: when cAdvisor looked, in seconds since the epoch, 0 when it does not say."""
+    """What one page says of one container; `at`: when cAdvisor looked, in seconds since the epoch,
+    0 when it does not say."""
 
     periods: float | None = None
     throttled: float = 0.0
@@ -64,13 +68,22 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     if not interval.isdigit() or not 2 <= int(interval) <= 120:
         refused, interval = f"seconds {interval!r} is not a number from 2 to 120.", "0"
     return reading_plan(
-        NAME, arguments, QUESTION, refused=refused, seconds=int(interval) + 4.0,
-        reads=(f"GET nodes/NODE/proxy/metrics/cadvisor two or three times on {', '.join(nodes)} (needs get on nodes/proxy)",),
+        NAME,
+        arguments,
+        QUESTION,
+        refused=refused,
+        seconds=int(interval) + 4.0,
+        reads=(
+            f"GET nodes/NODE/proxy/metrics/cadvisor two or three times on {', '.join(nodes)} "
+            "(needs get on nodes/proxy)",
+        ),
         method=f"the kernel's own counters over {interval} s and more: shows now, not what was",
-    )  # fmt: skip
+    )
 
 
-async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
     started = context.clock()
     nodes = _nodes(context, plan.arguments)
     interval = float(plan.arguments.get("seconds", INTERVAL_S))
@@ -90,7 +103,11 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     before = dict(zip(nodes, await each(nodes, read), strict=True))
     await context.sleep(interval)
     after = dict(zip(nodes, await each(nodes, read), strict=True))
-    unmoved = [node for node in nodes if any(_unmoved(before[node].get(key), now) for key, now in after[node].items())]
+    unmoved = [
+        node
+        for node in nodes
+        if any(_unmoved(before[node].get(key), now) for key, now in after[node].items())
+    ]
     if unmoved:
         await context.sleep(interval)
         after |= dict(zip(unmoved, await each(unmoved, read), strict=True))
@@ -98,13 +115,23 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     for node in nodes:
         row: Node | None = context.store.get("Node", "", node)
         kernel = row.status.node_info.kernel_version if row is not None else ""
-        for key, now in sorted(after[node].items(), key=lambda pair: (pair[0].namespace, pair[0].pod, pair[0].container)):
+        for key, now in sorted(
+            after[node].items(),
+            key=lambda pair: (pair[0].namespace, pair[0].pod, pair[0].container),
+        ):
             earlier = before[node].get(key)
             if earlier is None or plan.arguments.get("namespace", key.namespace) != key.namespace:
                 continue
             ref = Ref("Pod", key.namespace, key.pod)
             if _unmoved(earlier, now):
-                rows.append(Row(ref, f"{key.container} on {node}: its counters were not renewed meanwhile; give more seconds", None))
+                rows.append(
+                    Row(
+                        ref,
+                        f"{key.container} on {node}: its counters were not renewed meanwhile; "
+                        "give more seconds",
+                        None,
+                    )
+                )
                 continue
             if now.periods is None or earlier.periods is None or now.periods <= earlier.periods:
                 continue
@@ -113,13 +140,35 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
             cores = (now.usage - earlier.usage) / ((now.at - earlier.at) or interval)
             limit = _limit(context.store, key)
             used = f"{cores:.2f} cores used" + (f" of {limit:g}" if limit else "")
-            seen = f"{key.container} on {node}: held back in {share:.0%} of {periods:.0f} periods, {used}"
-            rows.append(Row(ref, seen, share < MUCH, f"below {MUCH:.0%}", {"share": round(share, 3), "cores": round(cores, 3)}))
+            seen = (
+                f"{key.container} on {node}: held back in {share:.0%} of {periods:.0f} periods, "
+                f"{used}"
+            )
+            rows.append(
+                Row(
+                    ref,
+                    seen,
+                    share < MUCH,
+                    f"below {MUCH:.0%}",
+                    {"share": round(share, 3), "cores": round(cores, 3)},
+                )
+            )
             if share >= MUCH:
-                old = f"; kernel {kernel} there: before 4.19 the kernel held back too early" if kernel and _before(kernel, (4, 19)) else ""
+                old = (
+                    f"; kernel {kernel} there: before 4.19 the kernel held back too early"
+                    if kernel and _before(kernel, (4, 19))
+                    else ""
+                )
                 claim = f"{key.namespace}/{key.pod} {seen}{old}"
                 confidence = 0.85 if old else 0.75
-                conclusions.append(Conclusion(claim, Component("pod", f"{key.namespace}/{key.pod}"), confidence, _following(cores, limit)))
+                conclusions.append(
+                    Conclusion(
+                        claim,
+                        Component("pod", f"{key.namespace}/{key.pod}"),
+                        confidence,
+                        _following(cores, limit),
+                    )
+                )
     return answer(plan, context, started, rows, conclusions, problems=problems, requests=requests)
 
 
@@ -128,7 +177,9 @@ async def _read(context: ProbeContext, node: str) -> tuple[Reading, str]:
     if context.api is None:
         return {}, "there is no connection to the API server"
     try:
-        text, cut = await context.api.get_text(f"/api/v1/nodes/{node}/proxy/metrics/cadvisor", timeout=15, cap=PAGE)
+        text, cut = await context.api.get_text(
+            f"/api/v1/nodes/{node}/proxy/metrics/cadvisor", timeout=15, cap=PAGE
+        )
     except ClusterError as error:
         return {}, f"counters of {node} not read: {error}"
     found: Reading = {}
@@ -144,27 +195,44 @@ async def _read(context: ProbeContext, node: str) -> tuple[Reading, str]:
                 counters.throttled = sample.value
             case _:
                 counters.usage += sample.value
-    return found, f"counters of {node}: the page is larger than {PAGE:,} bytes, the rest was not read" if cut else ""
+    return (
+        found,
+        f"counters of {node}: the page is larger than {PAGE:,} bytes, the rest was not read"
+        if cut
+        else "",
+    )
 
 
 def _unmoved(before: Counters | None, after: Counters) -> bool:
     """Whether both readings are of the same moment, of a container that has a limit."""
-    return before is not None and after.periods is not None and after.at > 0 and before.at == after.at
+    return (
+        before is not None and after.periods is not None and after.at > 0 and before.at == after.at
+    )
 
 
 def _limit(store: Store, key: Key) -> float:
     """The container's CPU limit in cores, 0 when it is not known."""
     pod: Pod | None = store.get("Pod", key.namespace, key.pod)
-    spec = next((c for c in pod.spec.containers if c.name == key.container), None) if pod is not None else None
+    spec = (
+        next((c for c in pod.spec.containers if c.name == key.container), None)
+        if pod is not None
+        else None
+    )
     return parse(spec.resources.limits.get("cpu", "")) or 0.0 if spec is not None else 0.0
 
 
 def _following(cores: float, limit: float) -> str:
     if not limit:
-        return "compare the cores used with the limit: far below: the kernel, or bursts of many threads; near: raise the limit"
+        return (
+            "compare the cores used with the limit: far below: the kernel, or bursts of many "
+            "threads; near: raise the limit"
+        )
     if cores >= USED_UP * limit:
         return "it uses its limit up: raise the limit, or find out what it computes"
-    return "far below its limit and held back all the same: bursts of many threads, or the kernel; compare with a peer on another node"
+    return (
+        "far below its limit and held back all the same: bursts of many threads, or the kernel; "
+        "compare with a peer on another node"
+    )
 
 
 def _nodes(context: ProbeContext, given: Mapping[str, str]) -> list[str]:

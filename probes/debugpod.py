@@ -1,8 +1,10 @@
 """The probe pod: small, restricted, marked, owned and mortal.
 
-Three time limits end it without us: the process (`sleep`), activeDeadlineSeconds, and the expiry annotation that every sweep honours. Its
-owner is a ConfigMap in the same namespace (not a controller), so deleting that removes whatever hangs on it. A readiness gate that nobody
-sets keeps it out of every Service. Sources: Pod Security Standards (restricted), Kubernetes documentation on owners and dependents.
+Three time limits end it without us: the process (`sleep`), activeDeadlineSeconds, and the expiry
+annotation that every sweep honours. Its owner is a ConfigMap in the same namespace (not a
+controller), so deleting that removes whatever hangs on it. A readiness gate that nobody sets keeps
+it out of every Service. Sources: Pod Security Standards (restricted), Kubernetes documentation on
+owners and dependents.
 """
 
 from __future__ import annotations
@@ -53,7 +55,12 @@ def owner_manifest(name: str, namespace: str, identity: Identity) -> dict[str, A
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": namespace, "labels": identity.labels(), "annotations": identity.annotations()},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": identity.labels(),
+            "annotations": identity.annotations(),
+        },
     }
 
 
@@ -69,9 +76,11 @@ def pod_manifest(
     tolerations: tuple[Toleration, ...] = (),
     deadline_s: int = 600,
 ) -> dict[str, Any]:
-    """The pod as it is sent. `node` is the row from the store (its hostname label and resources are used) or just a name.
+    """The pod as it is sent. `node` is the row from the store (its hostname label and resources are
+    used) or just a name.
 
-    `owner` is (name, uid) of the ConfigMap; `labels` are the client's, already guarded; `deadline_s` ends the pod from inside and outside.
+    `owner` is (name, uid) of the ConfigMap; `labels` are the client's, already guarded;
+    `deadline_s` ends the pod from inside and outside.
     """
     requests = {"cpu": "10m", "memory": "32Mi"}
     limits = {"cpu": "200m", "memory": "64Mi"}
@@ -85,7 +94,15 @@ def pod_manifest(
         "annotations": {**identity.annotations(), "linkerd.io/inject": "disabled"},
     }
     if owner[1]:
-        metadata["ownerReferences"] = [{"apiVersion": "v1", "kind": "ConfigMap", "name": owner[0], "uid": owner[1], "controller": False}]
+        metadata["ownerReferences"] = [
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "name": owner[0],
+                "uid": owner[1],
+                "controller": False,
+            }
+        ]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -93,16 +110,29 @@ def pod_manifest(
         "spec": {
             "restartPolicy": "Never",
             "activeDeadlineSeconds": deadline_s,
-            # One second, not none: with none the API forgets the pod before the kubelet has ended it.
+            # One second, not none: with none the API forgets the pod before the kubelet has ended
+            # it.
             "terminationGracePeriodSeconds": 1,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "readinessGates": [{"conditionType": GATE}],
             "nodeSelector": {"kubernetes.io/os": "linux"},
-            "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [_term(node)]}}},
-            "tolerations": [*(_toleration(t) for t in tolerations if t.effect != "NoExecute" and t.key), _CORDONED],
+            "affinity": {
+                "nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {
+                        "nodeSelectorTerms": [_term(node)]
+                    }
+                }
+            },
+            "tolerations": [
+                *(_toleration(t) for t in tolerations if t.effect != "NoExecute" and t.key),
+                _CORDONED,
+            ],
             "securityContext": {
-                "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER, "seccompProfile": {"type": "RuntimeDefault"},
+                "runAsNonRoot": True,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [
                 {
@@ -112,42 +142,61 @@ def pod_manifest(
                     "command": ["sleep", str(deadline_s)],
                     "resources": {"requests": requests, "limits": limits},
                     "securityContext": {
-                        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
                     },
                 }
             ],
         },
-    }  # fmt: skip
+    }
 
 
 def ephemeral_container(name: str, image: ImageChoice, seconds: int) -> dict[str, Any]:
-    """The container that is added to somebody's pod: kubectl's restricted profile, nothing but a process that ends by itself."""
+    """The container that is added to somebody's pod: kubectl's restricted profile, nothing but a
+    process that ends by itself."""
     return {
         "name": name,
         "image": image.image,
         "imagePullPolicy": image.pull_policy,
         "command": ["sleep", str(seconds)],
         "securityContext": {
-            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER,
-            "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"},
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
-    }  # fmt: skip
+    }
 
 
 def unclonable(manifest: Mapping[str, Any], server: Mapping[str, Any]) -> tuple[str, ...]:
-    """What admission added or changed, in words: injected containers, another image, another pull policy."""
+    """What admission added or changed, in words: injected containers, another image, another pull
+    policy."""
     told: list[str] = []
     sent, got = manifest["spec"], server.get("spec") or {}
-    extra = [c.get("name", "?") for c in [*(got.get("containers") or ()), *(got.get("initContainers") or ())] if c.get("name") != CONTAINER]
+    extra = [
+        c.get("name", "?")
+        for c in [*(got.get("containers") or ()), *(got.get("initContainers") or ())]
+        if c.get("name") != CONTAINER
+    ]
     if extra:
-        told.append(f"admission adds containers ({', '.join(extra[:4])}): a connect would end in that sidecar")
+        told.append(
+            f"admission adds containers ({', '.join(extra[:4])}): a connect would end in that "
+            "sidecar"
+        )
     for container in got.get("containers") or ():
         if container.get("name") == CONTAINER:
             mine = sent["containers"][0]
             if container.get("image") != mine["image"]:
                 told.append(f"admission changes the image to {container.get('image')}")
             if container.get("imagePullPolicy") not in (None, mine["imagePullPolicy"]):
-                told.append(f"admission changes the pull policy to {container.get('imagePullPolicy')}: a registry must answer")
+                told.append(
+                    f"admission changes the pull policy to {container.get('imagePullPolicy')}: a "
+                    "registry must answer"
+                )
     return tuple(told)
 
 
@@ -164,17 +213,34 @@ def path_of(ref: Ref) -> str:
     return f"{collection(ref.kind, ref.namespace)}/{ref.name}"
 
 
-_CORDONED = {"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"}
+_CORDONED = {
+    "key": "node.kubernetes.io/unschedulable",
+    "operator": "Exists",
+    "effect": "NoSchedule",
+}
 
 
 def _term(node: Node | str) -> dict[str, Any]:
-    hostname = node.metadata.labels.get("kubernetes.io/hostname", "") if isinstance(node, Node) else node
+    hostname = (
+        node.metadata.labels.get("kubernetes.io/hostname", "") if isinstance(node, Node) else node
+    )
     if hostname:
-        return {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [hostname]}]}
+        return {
+            "matchExpressions": [
+                {"key": "kubernetes.io/hostname", "operator": "In", "values": [hostname]}
+            ]
+        }
     assert isinstance(node, Node)
-    return {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node.metadata.name]}]}
+    return {
+        "matchFields": [{"key": "metadata.name", "operator": "In", "values": [node.metadata.name]}]
+    }
 
 
 def _toleration(toleration: Toleration) -> dict[str, str]:
-    parts = {"key": toleration.key, "operator": toleration.operator, "value": toleration.value, "effect": toleration.effect}
+    parts = {
+        "key": toleration.key,
+        "operator": toleration.operator,
+        "value": toleration.value,
+        "effect": toleration.effect,
+    }
     return {key: value for key, value in parts.items() if value}

@@ -8,8 +8,11 @@ from probes.result import Cell
 from probes.suspects import Surroundings, Suspect, components, is_bad
 
 
-def next_probe(part: Suspect, rivals: Iterable[Suspect], measured: Sequence[Cell], around: Surroundings) -> str:
-    """The one measurement that would tell this component from its strongest rival, in words; "" when none is known."""
+def next_probe(
+    part: Suspect, rivals: Iterable[Suspect], measured: Sequence[Cell], around: Surroundings
+) -> str:
+    """The one measurement that would tell this component from its strongest rival, in words; ""
+    when none is known."""
     for rival in rivals:
         kinds = {part[0], rival[0]}
         bad = [c for c in measured if is_bad(c) and part in components(c)]
@@ -24,19 +27,41 @@ def next_probe(part: Suspect, rivals: Iterable[Suspect], measured: Sequence[Cell
 
 def _split_rule(kinds: set[str]) -> Callable[[Cell, Surroundings], str] | None:
     def control_namespace(cell: Cell, around: Surroundings) -> str:
-        other = next((n for n in around.namespaces if n != cell.source.namespace), "another namespace")
+        other = next(
+            (n for n in around.namespaces if n != cell.source.namespace), "another namespace"
+        )
         goal = f"{cell.target.label} on {cell.target.node}"
-        return f"probe from a control namespace ({other}) to {goal}: if that answers, it is policy, not the node"
+        return (
+            f"probe from a control namespace ({other}) to {goal}: if that answers, it is policy, "
+            "not the node"
+        )
 
     def other_node(cell: Cell, around: Surroundings) -> str:
-        other = next((n for n in around.nodes if n not in (cell.source.node, cell.target.node)), "another node")
-        return f"probe from {cell.source.namespace} on {other} to {cell.target.label}: that separates the source's node from the target's"
+        other = next(
+            (n for n in around.nodes if n not in (cell.source.node, cell.target.node)),
+            "another node",
+        )
+        return (
+            f"probe from {cell.source.namespace} on {other} to {cell.target.label}: that "
+            "separates the source's node from the target's"
+        )
 
     def other_pod(cell: Cell, around: Surroundings) -> str:
         return f"probe a second pod on {cell.target.node}: that separates the pod from its node"
 
-    if "policy-enforcement" in kinds and kinds & {"node-network", "workload", "pod", "source-namespace"}:
-        return control_namespace if not kinds & {"pod", "workload"} else other_pod if "pod" in kinds else control_namespace
+    if "policy-enforcement" in kinds and kinds & {
+        "node-network",
+        "workload",
+        "pod",
+        "source-namespace",
+    }:
+        return (
+            control_namespace
+            if not kinds & {"pod", "workload"}
+            else other_pod
+            if "pod" in kinds
+            else control_namespace
+        )
     if kinds & {"source-node", "path", "source-pod", "cross-node"}:
         return other_node
     if "pod" in kinds:

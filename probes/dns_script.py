@@ -1,16 +1,21 @@
-"""The measuring code of the dns probe: look-ups from inside a pod with the container's own nslookup (busybox or bind), timed.
+"""The measuring code of the dns probe: look-ups from inside a pod with the container's own nslookup
+(busybox or bind), timed.
 
-Called as ``["sh", "-c", SHELL, "sh", ARGUMENT...]``; begins with the marker line ``# stanch-probe dns v1``. Arguments: ``tries=N``,
-``gap=MS``, ``timeout=S`` (whole seconds, default 6: a resolver's first time-out is 5), ``server=ADDRESS`` (several; ``-`` asks as the pod
-is configured) and ``name=NAME`` (several). Prints JSON, one object a line::
+Called as ``["sh", "-c", SHELL, "sh", ARGUMENT...]``; begins with the marker line ``# stanch-probe
+dns v1``. Arguments: ``tries=N``,
+``gap=MS``, ``timeout=S`` (whole seconds, default 6: a resolver's first time-out is 5),
+``server=ADDRESS`` (several; ``-`` asks as the pod is configured) and ``name=NAME`` (several).
+Prints JSON, one object a line::
 
     {"event":"begin","v":1,"tool":"nslookup","has":"nslookup timeout"}
-    {"event":"conf","nameservers":"10.96.0.10","search":"default.svc.cluster.local svc.cluster.local","options":"ndots:5"}
+    {"event":"conf","nameservers":"10.96.0.10","search":"default.svc.cluster.local
+    svc.cluster.local","options":"ndots:5"}
     {"event":"try","n":1,"server":"10.96.0.10","name":"kubernetes.default","at":1795254131,"ms":10,"said":"found","rc":0}
     {"event":"end","count":1}
 
-``said`` is one of ``found noname timeout refused closed servfail missing other``. A server that never answered twice, and a name that a
-server never answered twice, is not asked again: five rounds of silence would last minutes and say no more. ``end`` counts what was asked.
+``said`` is one of ``found noname timeout refused closed servfail missing other``. A server that
+never answered twice, and a name that a server never answered twice, is not asked again: five rounds
+of silence would last minutes and say no more. ``end`` counts what was asked.
 """
 
 from __future__ import annotations
@@ -97,8 +102,16 @@ SHELL = f"{MARKER}\n{compact(_SHELL)}\n"
 _NAME = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9.])?$")
 
 
-def command(servers: Sequence[str], names: Sequence[str], *, tries: int = 1, gap_ms: int = 100, timeout_s: int = 6) -> tuple[str, ...]:
-    """The argument vector for exec. Raises ValueError for a server that is no address (or "-") and a name that is none."""
+def command(
+    servers: Sequence[str],
+    names: Sequence[str],
+    *,
+    tries: int = 1,
+    gap_ms: int = 100,
+    timeout_s: int = 6,
+) -> tuple[str, ...]:
+    """The argument vector for exec. Raises ValueError for a server that is no address (or "-") and
+    a name that is none."""
     for server in servers:
         if server != "-":
             ipaddress.ip_address(server)
@@ -106,9 +119,19 @@ def command(servers: Sequence[str], names: Sequence[str], *, tries: int = 1, gap
         if not _NAME.match(name):
             raise ValueError(f"{name!r} is not a host name; write it as example.org.")
     options = (f"tries={tries}", f"gap={gap_ms}", f"timeout={timeout_s}")
-    return ("sh", "-c", SHELL, "sh", *options, *(f"server={s}" for s in servers), *(f"name={n}" for n in names))
+    return (
+        "sh",
+        "-c",
+        SHELL,
+        "sh",
+        *options,
+        *(f"server={s}" for s in servers),
+        *(f"name={n}" for n in names),
+    )
 
 
-def longest_run_s(servers: int, names: int, *, tries: int, gap_ms: int = 100, timeout_s: int = 6) -> float:
+def longest_run_s(
+    servers: int, names: int, *, tries: int, gap_ms: int = 100, timeout_s: int = 6
+) -> float:
     """Upper bound in seconds."""
     return servers * names * tries * (timeout_s + 1 + gap_ms / 1000) + 5

@@ -1,6 +1,8 @@
-"""Opens the write door for probes: it lets pass dry runs, access reviews and objects that are marked as ours.
+"""Opens the write door for probes: it lets pass dry runs, access reviews and objects that are
+marked as ours.
 
-With --write also one thing that cannot be removed again: an ephemeral container in a client, when a human asked for that.
+With --write also one thing that cannot be removed again: an ephemeral container in a client, when a
+human asked for that.
 """
 
 from __future__ import annotations

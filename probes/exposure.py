@@ -1,4 +1,5 @@
-"""What of the cluster is open to the outside, and what stands behind it: balancers, node ports, Ingresses, host ports, dashboards.
+"""What of the cluster is open to the outside, and what stands behind it: balancers, node ports,
+Ingresses, host ports, dashboards.
 
 Configuration only: whether a firewall in front closes it again is not seen from here.
 """
@@ -25,33 +26,48 @@ _ADMIN = re.compile(
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     method = "configuration from the live state: firewalls outside of the cluster are not seen"
-    return reading_plan(NAME, arguments, QUESTION, method=method, refused=no_such_place(context, arguments))
+    return reading_plan(
+        NAME, arguments, QUESTION, method=method, refused=no_such_place(context, arguments)
+    )
 
 
-async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
     started = context.clock()
     wanted = plan.arguments.get("namespace", "")
     rows: list[Row] = []
     conclusions: list[Conclusion] = []
 
-    def add(ref: Ref, seen: str, open_to_all: bool, services: tuple[str, ...], *, behind_login: bool) -> None:
+    def add(
+        ref: Ref, seen: str, open_to_all: bool, services: tuple[str, ...], *, behind_login: bool
+    ) -> None:
         pods = [p for name in services for p in behind(context.store, ref.namespace, name)]
         told = f"{ref.name} {seen} {' '.join(c.image for p in pods for c in p.spec.containers)}".lower()
         found = _ADMIN.search(told)
-        strong = any(p.spec.host_pid or any(c.security_context and c.security_context.privileged for c in p.spec.containers) for p in pods)
+        strong = any(
+            p.spec.host_pid
+            or any(c.security_context and c.security_context.privileged for c in p.spec.containers)
+            for p in pods
+        )
         bad = open_to_all and (found is not None or strong)
         what = [f"looks like {found.group()}"] if found else []
         what += ["its pods reach into the node (privileged or host processes)"] if strong else []
-        rows.append(Row(ref, "; ".join([seen, *what]), False if bad else None, "no administrative interface"))
+        rows.append(
+            Row(
+                ref, "; ".join([seen, *what]), False if bad else None, "no administrative interface"
+            )
+        )
         if bad:
             conclusions.append(
                 Conclusion(
                     f"{ref} is open to the outside and {' and '.join(what)}: {seen}",
                     Component(ref.kind.lower(), f"{ref.namespace}/{ref.name}"),
                     0.9 if strong else 0.5 if behind_login else 0.75,
-                    "close it (ClusterIP and a port-forward, or source ranges), then look for what came in: new workloads, CPU, RBAC",
+                    "close it (ClusterIP and a port-forward, or source ranges), then look for "
+                    "what came in: new workloads, CPU, RBAC",
                 )
-            )  # fmt: skip
+            )
 
     store = context.store
     for service in store.all("Service", Service):
@@ -59,31 +75,72 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
         if wanted and meta.namespace != wanted:
             continue
         ref = Ref("Service", meta.namespace, meta.name)
-        ports = ", ".join(f"{p.port}" + (f" (node port {p.node_port})" if p.node_port else "") for p in spec.ports)
+        ports = ", ".join(
+            f"{p.port}" + (f" (node port {p.node_port})" if p.node_port else "") for p in spec.ports
+        )
         if spec.type == "LoadBalancer":
-            where = ", ".join(i.ip or i.hostname for i in service.status.load_balancer.ingress) or "address pending"
-            limited = ", only from " + ", ".join(spec.load_balancer_source_ranges) if spec.load_balancer_source_ranges else ""
-            add(ref, f"load balancer {where}, ports {ports}{limited}", not limited, (meta.name,), behind_login=False)
+            where = (
+                ", ".join(i.ip or i.hostname for i in service.status.load_balancer.ingress)
+                or "address pending"
+            )
+            limited = (
+                ", only from " + ", ".join(spec.load_balancer_source_ranges)
+                if spec.load_balancer_source_ranges
+                else ""
+            )
+            add(
+                ref,
+                f"load balancer {where}, ports {ports}{limited}",
+                not limited,
+                (meta.name,),
+                behind_login=False,
+            )
         elif spec.type == "NodePort":
-            add(ref, f"node port on every node, ports {ports}", True, (meta.name,), behind_login=False)
+            add(
+                ref,
+                f"node port on every node, ports {ports}",
+                True,
+                (meta.name,),
+                behind_login=False,
+            )
     for ingress in store.all("Ingress", Ingress):
         meta = ingress.metadata
         if wanted and meta.namespace != wanted:
             continue
         secured = {host for each in ingress.spec.tls for host in each.hosts}
         for rule in ingress.spec.rules:
-            backends = sorted({p.backend.service.name for p in rule.http.paths if p.backend.service} if rule.http else ())
+            backends = sorted(
+                {p.backend.service.name for p in rule.http.paths if p.backend.service}
+                if rule.http
+                else ()
+            )
             tls = "TLS" if rule.host in secured else "without TLS"
             seen = f"{rule.host or 'any host'} {tls} to {', '.join(backends) or 'nothing'}"
-            # Behind an Ingress with TLS a login is usual; whether there is one cannot be seen from here.
-            add(Ref("Ingress", meta.namespace, meta.name), seen, True, tuple(backends), behind_login=rule.host in secured)
+            # Behind an Ingress with TLS a login is usual; whether there is one cannot be seen from
+            # here.
+            add(
+                Ref("Ingress", meta.namespace, meta.name),
+                seen,
+                True,
+                tuple(backends),
+                behind_login=rule.host in secured,
+            )
     for pod in store.all("Pod", Pod):
         namespace, name = pod.metadata.namespace, pod.metadata.name
-        host_ports = sorted({p.host_port for c in pod.spec.containers for p in c.ports if p.host_port})
+        host_ports = sorted(
+            {p.host_port for c in pod.spec.containers for p in c.ports if p.host_port}
+        )
         if host_ports and not pod.spec.host_network and (not wanted or namespace == wanted):
             seen = f"host ports {', '.join(map(str, host_ports))} on {pod.spec.node_name}"
             add(Ref("Pod", namespace, name), seen, True, (), behind_login=False)
-    return answer(plan, context, started, sorted(rows, key=lambda r: r.subject), conclusions, kinds=("Service", "Ingress", "Pod"))
+    return answer(
+        plan,
+        context,
+        started,
+        sorted(rows, key=lambda r: r.subject),
+        conclusions,
+        kinds=("Service", "Ingress", "Pod"),
+    )
 
 
 def behind(store: Store, namespace: str, name: str) -> list[Pod]:
@@ -93,4 +150,8 @@ def behind(store: Store, namespace: str, name: str) -> list[Pod]:
         return []
     wanted = service.spec.selector.items()
     pods = store.in_namespace("Pod", namespace).values()
-    return [p for p in pods if isinstance(p, Pod) and all(p.metadata.labels.get(key) == value for key, value in wanted)]
+    return [
+        p
+        for p in pods
+        if isinstance(p, Pod) and all(p.metadata.labels.get(key) == value for key, value in wanted)
+    ]

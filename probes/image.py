@@ -1,6 +1,8 @@
-"""Which image a probe pod runs on a node: one that is there already, because in a bad night no registry may answer.
+"""Which image a probe pod runs on a node: one that is there already, because in a bad night no
+registry may answer.
 
-An image is on a node when the node lists it (status.images, often cut to 50) or when a container runs from it there.
+An image is on a node when the node lists it (status.images, often cut to 50) or when a container
+runs from it there.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ _WITH_SHELL = (
 )
 """Images known to have a shell and a way to connect, best first."""
 
-_LIKELY = re.compile(r"(^|/)(nginx|redis|postgres|mysql|mariadb|httpd|haproxy|memcached|rabbitmq|node|php|ruby|openjdk|tomcat)\b|ingress")
+_LIKELY = re.compile(
+    r"(^|/)(nginx|redis|postgres|mysql|mariadb|httpd|haproxy|memcached|rabbitmq|node|php|ruby|openjdk|tomcat)\b|ingress"
+)
 """Images that usually have a shell; tried after the client's own."""
 
 
@@ -46,18 +50,36 @@ def images_on(store: Store, node: str) -> tuple[str, ...]:
         for image in row.status.images:
             names.update(name for name in image.names if "<none>" not in name)
     for pod in store.pods_on(node).values():
-        running = {status.name for status in pod.status.container_statuses if status.state.running is not None or status.container_id}
-        names.update(container.image for container in pod.spec.containers if container.name in running and container.image)
+        running = {
+            status.name
+            for status in pod.status.container_statuses
+            if status.state.running is not None or status.container_id
+        }
+        names.update(
+            container.image
+            for container in pod.spec.containers
+            if container.name in running and container.image
+        )
     return tuple(sorted(names))
 
 
-def choices(store: Store, node: str, client: Pod | None = None, given: str = "") -> tuple[ImageChoice, ...]:
-    """Images to try on this node, best first; empty when nothing is known to be there and none was given."""
+def choices(
+    store: Store, node: str, client: Pod | None = None, given: str = ""
+) -> tuple[ImageChoice, ...]:
+    """Images to try on this node, best first; empty when nothing is known to be there and none was
+    given."""
     present = images_on(store, node)
     found: list[ImageChoice] = []
     if given:
         here = given in present
-        found.append(ImageChoice(given, here, "the image that was asked for" + (", already on the node" if here else ", to be pulled")))
+        found.append(
+            ImageChoice(
+                given,
+                here,
+                "the image that was asked for"
+                + (", already on the node" if here else ", to be pulled"),
+            )
+        )
     for pattern in _WITH_SHELL:
         named = [name for name in present if pattern.search(name.split("@")[0].lower())]
         # A tag reads better than a digest and both name the same content on the node.
@@ -66,11 +88,23 @@ def choices(store: Store, node: str, client: Pod | None = None, given: str = "")
     if client is not None:
         for container in client.spec.containers:
             if container.image in present:
-                found.append(ImageChoice(container.image, True, f"the client's own image, already on {node}"))
-    found += [ImageChoice(name, True, f"already on {node}, usually has a shell") for name in present if _LIKELY.search(name.lower())][:1]
+                found.append(
+                    ImageChoice(container.image, True, f"the client's own image, already on {node}")
+                )
+    found += [
+        ImageChoice(name, True, f"already on {node}, usually has a shell")
+        for name in present
+        if _LIKELY.search(name.lower())
+    ][:1]
     if client is not None and not found:
         for container in client.spec.containers[:1]:
-            found.append(ImageChoice(container.image, False, f"the client's own image, not known to be on {node}: a registry must answer"))
+            found.append(
+                ImageChoice(
+                    container.image,
+                    False,
+                    f"the client's own image, not known to be on {node}: a registry must answer",
+                )
+            )
     unique: dict[str, ImageChoice] = {}
     for each in found:
         unique.setdefault(each.image, each)

@@ -1,8 +1,10 @@
-"""Image drift of DaemonSets: the same agent should run the same content on every node. Read-only, from the live state alone.
+"""Image drift of DaemonSets: the same agent should run the same content on every node. Read-only,
+from the live state alone.
 
-A floating tag pulled at different times gives different agents on different nodes, invisible in the specification (story of
-`network-policy-cni-version-skew`). Image ids are compared only like with like: a bare digest against a repository digest says nothing,
-and nodes of another architecture may rightly differ.
+A floating tag pulled at different times gives different agents on different nodes, invisible in the
+specification (story of
+`network-policy-cni-version-skew`). Image ids are compared only like with like: a bare digest
+against a repository digest says nothing, and nodes of another architecture may rightly differ.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ QUESTION = "Does every DaemonSet run the same image content on all nodes?"
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One container of one DaemonSet that runs more than one content. `odd` maps the nodes outside the majority to their image id."""
+    """One container of one DaemonSet that runs more than one content. `odd` maps the nodes outside
+    the majority to their image id."""
 
     daemonset: Ref
     container: str
@@ -66,7 +69,12 @@ def _of_daemonset(store: Store, daemonset: DaemonSet) -> list[Drift]:
         for status in pod.status.container_statuses:
             image_id = status.image_id.removeprefix("docker-pullable://").removeprefix("docker://")
             if image_id:
-                key = (status.name, images.get(status.name, status.image), "@" in image_id, architecture)
+                key = (
+                    status.name,
+                    images.get(status.name, status.image),
+                    "@" in image_id,
+                    architecture,
+                )
                 groups.setdefault(key, {}).setdefault(image_id, []).append(pod.spec.node_name)
     ref = Ref("DaemonSet", daemonset.metadata.namespace, daemonset.metadata.name)
     found = []
@@ -74,7 +82,12 @@ def _of_daemonset(store: Store, daemonset: DaemonSet) -> list[Drift]:
         if len(ids) < 2:
             continue
         majority = min(ids, key=lambda i: (-len(ids[i]), i))
-        odd = {node: image_id for image_id, nodes in ids.items() if image_id != majority for node in nodes}
+        odd = {
+            node: image_id
+            for image_id, nodes in ids.items()
+            if image_id != majority
+            for node in nodes
+        }
         found.append(Drift(ref, container, image, majority, tuple(sorted(ids[majority])), odd))
     return found
 
@@ -83,7 +96,9 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     return reading_plan(NAME, arguments, QUESTION, refused=no_such_place(context, arguments))
 
 
-async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
     started = context.clock()
     wanted = plan.arguments.get("namespace", "")
     found = drifts(context.store, frozenset({wanted}) if wanted else frozenset())
@@ -96,12 +111,21 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
             continue
         ref = Ref("DaemonSet", namespace, name)
         drifted = by_ref.get(ref, [])
-        rows.append(Row(ref, "; ".join(d.sentence for d in drifted) or "one content on all nodes", not drifted, "one content on all nodes"))
+        rows.append(
+            Row(
+                ref,
+                "; ".join(d.sentence for d in drifted) or "one content on all nodes",
+                not drifted,
+                "one content on all nodes",
+            )
+        )
     conclusions = tuple(
         Conclusion(
             drift.sentence,
             Component("agent", f"{drift.daemonset.name} on {', '.join(sorted(drift.odd))}"),
-            0.9 if ":" not in drift.image.rpartition("/")[2] or drift.image.endswith(":latest") else 0.8,
+            0.9
+            if ":" not in drift.image.rpartition("/")[2] or drift.image.endswith(":latest")
+            else 0.8,
             "probe connectivity to pods on that node, and compare with another node",
             (f"image {drift.image}",),
         )

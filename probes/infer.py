@@ -1,8 +1,10 @@
-"""From a matrix of cells to the component that is at fault: the smallest explanation of every bad cell that no good cell contradicts.
+"""From a matrix of cells to the component that is at fault: the smallest explanation of every bad
+cell that no good cell contradicts.
 
-Boolean tomography: a cell is good only if everything on its way is good. Every component (or interaction of two) is a set of cells;
-good cells exonerate, bad ones accuse. Explanations that the data cannot tell apart are all shown, with the one measurement that
-would split them. What the failing cells look like (refused by the target, rejected on the way, silence) and what NetworkPolicy
+Boolean tomography: a cell is good only if everything on its way is good. Every component (or
+interaction of two) is a set of cells; good cells exonerate, bad ones accuse. Explanations that the
+data cannot tell apart are all shown, with the one measurement that would split them. What the
+failing cells look like (refused by the target, rejected on the way, silence) and what NetworkPolicy
 says decide the order.
 """
 
@@ -15,17 +17,36 @@ from probes.claims import conclude, line
 from probes.discriminate import next_probe
 from probes.result import Cell, Component, Conclusion, Expectation, Verdict
 from probes.statistics import bound, fisher
-from probes.suspects import NOTHING, Surroundings, Suspect, components, goal, is_bad, main_class, sender_node
+from probes.suspects import (
+    NOTHING,
+    Surroundings,
+    Suspect,
+    components,
+    goal,
+    is_bad,
+    main_class,
+    sender_node,
+)
 
-_DNS = frozenset({Verdict.DNS_NXDOMAIN, Verdict.DNS_REFUSED, Verdict.DNS_SERVFAIL, Verdict.DNS_TIMEOUT})
+_DNS = frozenset(
+    {Verdict.DNS_NXDOMAIN, Verdict.DNS_REFUSED, Verdict.DNS_SERVFAIL, Verdict.DNS_TIMEOUT}
+)
 
 
 def infer(cells: Sequence[Cell], around: Surroundings = NOTHING) -> tuple[Conclusion, ...]:
-    """Conclusions, most likely first; one that says "nothing failed" or "nothing was measured" when that is all there is to say."""
+    """Conclusions, most likely first; one that says "nothing failed" or "nothing was measured" when
+    that is all there is to say."""
     measured = [cell for cell in cells if cell.counted]
     if not measured:
         why = next((cell.reason for cell in cells if cell.reason), "no cell was measured")
-        return (Conclusion(f"Nothing can be said: {why}", Component("not-measured", ""), 0.0, "see the problems, then measure again"),)
+        return (
+            Conclusion(
+                f"Nothing can be said: {why}",
+                Component("not-measured", ""),
+                0.0,
+                "see the problems, then measure again",
+            ),
+        )
     found: list[Conclusion] = [*_policy_as_written(measured), *_not_enforced(measured)]
     direct = [cell for cell in measured if not _explained_by_pods(cell, measured)]
     unexpected = [cell for cell in direct if is_bad(cell) and cell.expected is not Expectation.DENY]
@@ -37,19 +58,28 @@ def infer(cells: Sequence[Cell], around: Surroundings = NOTHING) -> tuple[Conclu
         tries = sum(len(cell.counted) for cell in good)
         found.append(
             Conclusion(
-                f"Nothing failed: {len(good)} of {len(good)} paths answer, {bound(0, tries)} over all",
-                Component("none", ""), 0.9 if tries >= 20 else 0.7,
-                "" if tries >= 20 else "a fault that comes and goes needs more tries: repeat while it is felt",
+                f"Nothing failed: {len(good)} of {len(good)} paths answer, {bound(0, tries)} over "
+                "all",
+                Component("none", ""),
+                0.9 if tries >= 20 else 0.7,
+                ""
+                if tries >= 20
+                else "a fault that comes and goes needs more tries: repeat while it is felt",
             )
-        )  # fmt: skip
+        )
     return tuple(sorted(found, key=lambda c: -c.confidence))
 
 
 def _explained_by_pods(cell: Cell, measured: Sequence[Cell]) -> bool:
-    """A Service's address fails as often as it picks a pod that fails: where one was measured, the Service adds nothing."""
+    """A Service's address fails as often as it picks a pod that fails: where one was measured, the
+    Service adds nothing."""
     if cell.target.pod or not cell.target.service or not cell.failed:
         return False
-    same = [c for c in measured if c.source == cell.source and c.target.pod and c.target.namespace == cell.target.namespace]
+    same = [
+        c
+        for c in measured
+        if c.source == cell.source and c.target.pod and c.target.namespace == cell.target.namespace
+    ]
     return any(c.failed for c in same)
 
 
@@ -61,21 +91,27 @@ def _policy_as_written(measured: Sequence[Cell]) -> list[Conclusion]:
     found = []
     for why in sorted({cell.why_expected for cell in denied}):
         group = [cell for cell in denied if cell.why_expected == why]
-        pairs = sorted({f"{c.source.namespace} -> {c.target.namespace or c.target.address}" for c in group})
+        pairs = sorted(
+            {f"{c.source.namespace} -> {c.target.namespace or c.target.address}" for c in group}
+        )
         found.append(
             Conclusion(
                 f"NetworkPolicy forbids {', '.join(pairs)} as written: {why}",
-                Component("network-policy", why.removeprefix("no rule of ").split(" allows")[0]), 0.9,
+                Component("network-policy", why.removeprefix("no rule of ").split(" allows")[0]),
+                0.9,
                 "if it should be allowed, correct the policy or the labels of the namespace or pod",
                 tuple(line(cell) for cell in group[:4]),
             )
-        )  # fmt: skip
+        )
     return found
 
 
 def _not_enforced(measured: Sequence[Cell]) -> list[Conclusion]:
-    """Allowed although forbidden. A finding of its own only where something else is wrong or all of it is open."""
-    open_cells = [cell for cell in measured if cell.expected is Expectation.DENY and not cell.failed]
+    """Allowed although forbidden. A finding of its own only where something else is wrong or all of
+    it is open."""
+    open_cells = [
+        cell for cell in measured if cell.expected is Expectation.DENY and not cell.failed
+    ]
     if not open_cells:
         return []
     nodes = sorted({cell.target.node for cell in open_cells if cell.target.node})
@@ -84,11 +120,13 @@ def _not_enforced(measured: Sequence[Cell]) -> list[Conclusion]:
     return [
         Conclusion(
             f"Connections that NetworkPolicy forbids go through {where}: it is not enforced there",
-            Component("policy-enforcement", ", ".join(nodes) if held else "cluster"), 0.8 if held else 0.7,
-            "check whether the network plug-in enforces NetworkPolicy and whether its agent runs on those nodes",
+            Component("policy-enforcement", ", ".join(nodes) if held else "cluster"),
+            0.8 if held else 0.7,
+            "check whether the network plug-in enforces NetworkPolicy and whether its agent runs "
+            "on those nodes",
             tuple(line(cell) for cell in open_cells[:4]),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _mixed(measured: Sequence[Cell]) -> list[Conclusion]:
@@ -97,32 +135,60 @@ def _mixed(measured: Sequence[Cell]) -> list[Conclusion]:
         return []
     worst = max(mixed, key=lambda c: c.failed / len(c.counted))
     told = bound(worst.failed, len(worst.counted))
-    claim = f"It fails now and then: {told} from {worst.source.namespace} on {worst.source.node} to {worst.target.label}"
+    claim = (
+        f"It fails now and then: {told} from {worst.source.namespace} on {worst.source.node} to "
+        f"{worst.target.label}"
+    )
     lines = tuple(line(cell) for cell in mixed[:4])
-    return [Conclusion(claim, Component("intermittent", worst.target.label), 0.4, "measure again with more tries", lines)]
+    return [
+        Conclusion(
+            claim,
+            Component("intermittent", worst.target.label),
+            0.4,
+            "measure again with more tries",
+            lines,
+        )
+    ]
 
 
 # ---- tomography
 
 
-def _explain(bad: Sequence[Cell], good: Sequence[Cell], measured: Sequence[Cell], around: Surroundings) -> list[Conclusion]:
+def _explain(
+    bad: Sequence[Cell], good: Sequence[Cell], measured: Sequence[Cell], around: Surroundings
+) -> list[Conclusion]:
     if all(cell.main in _DNS for cell in bad):
         return [
             Conclusion(
-                "Names cannot be resolved; the connections themselves were not reached", Component("dns", bad[0].main.value), 0.8,
-                "run the dns probe", tuple(line(cell) for cell in bad[:4]),
+                "Names cannot be resolved; the connections themselves were not reached",
+                Component("dns", bad[0].main.value),
+                0.8,
+                "run the dns probe",
+                tuple(line(cell) for cell in bad[:4]),
             )
-        ]  # fmt: skip
+        ]
     exonerated = {part for cell in good for part in components(cell)}
-    accused = {part: {i for i, cell in enumerate(bad) if part in components(cell)} for cell in bad for part in components(cell)}
+    accused = {
+        part: {i for i, cell in enumerate(bad) if part in components(cell)}
+        for cell in bad
+        for part in components(cell)
+    }
     accused = {part: where for part, where in accused.items() if part not in exonerated}
     everything = set(range(len(bad)))
     single = [part for part, where in accused.items() if where == everything]
     if single:
         return _rank([(part,) for part in single], bad, good, measured, around)
-    pairs = [pair for pair in combinations(sorted(accused), 2) if accused[pair[0]] | accused[pair[1]] == everything]
+    pairs = [
+        pair
+        for pair in combinations(sorted(accused), 2)
+        if accused[pair[0]] | accused[pair[1]] == everything
+    ]
     if pairs:
-        smallest = [pair for pair in pairs if not accused[pair[0]] <= accused[pair[1]] and not accused[pair[1]] <= accused[pair[0]]]
+        smallest = [
+            pair
+            for pair in pairs
+            if not accused[pair[0]] <= accused[pair[1]] and not accused[pair[1]] <= accused[pair[0]]
+        ]
         return _rank(smallest or pairs, bad, good, measured, around)
     chosen, left = [], set(everything)
     while left:
@@ -135,20 +201,29 @@ def _explain(bad: Sequence[Cell], good: Sequence[Cell], measured: Sequence[Cell]
         return _rank([tuple(chosen)], bad, good, measured, around)
     return [
         Conclusion(
-            "The failing paths have nothing in common that the working ones do not have", Component("unknown", ""), 0.2,
-            "measure again: the fault may come and go", tuple(line(cell) for cell in bad[:6]),
+            "The failing paths have nothing in common that the working ones do not have",
+            Component("unknown", ""),
+            0.2,
+            "measure again: the fault may come and go",
+            tuple(line(cell) for cell in bad[:6]),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _rank(
-    explanations: Sequence[tuple[Suspect, ...]], bad: Sequence[Cell], good: Sequence[Cell], measured: Sequence[Cell], around: Surroundings
+    explanations: Sequence[tuple[Suspect, ...]],
+    bad: Sequence[Cell],
+    good: Sequence[Cell],
+    measured: Sequence[Cell],
+    around: Surroundings,
 ) -> list[Conclusion]:
     scored: list[tuple[float, tuple[Suspect, ...]]] = []
     for parts in explanations:
         weight = 1.0
         for part in parts:
-            weight *= _weight(part, [c for c in bad if part in components(c)], good, measured, around)
+            weight *= _weight(
+                part, [c for c in bad if part in components(c)], good, measured, around
+            )
         scored.append((weight, parts))
     scored.sort(key=lambda pair: (-pair[0], pair[1]))
     total = sum(weight for weight, _ in scored)
@@ -162,13 +237,18 @@ def _rank(
         for part in parts:
             cells = [c for c in bad if part in components(c)]
             split = next_probe(part, rivals, measured, around)
-            confidence = min(0.97, (0.55 + 0.45 * share) * proof * min(1.0, 0.6 + weight / 2.5)) if share > 0.5 else share * proof
+            confidence = (
+                min(0.97, (0.55 + 0.45 * share) * proof * min(1.0, 0.6 + weight / 2.5))
+                if share > 0.5
+                else share * proof
+            )
             found.append(conclude(part, cells, good, round(confidence, 3), split, around))
     return found
 
 
 def _proof(bad: Sequence[Cell], good: Sequence[Cell]) -> float:
-    """How well the tries separate bad from good: 1.0 with five against five or more, less with few tries or no good cell at all."""
+    """How well the tries separate bad from good: 1.0 with five against five or more, less with few
+    tries or no good cell at all."""
     failed = sum(c.failed for c in bad)
     tried = sum(len(c.counted) for c in bad)
     healthy = sum(len(c.counted) for c in good)
@@ -178,8 +258,15 @@ def _proof(bad: Sequence[Cell], good: Sequence[Cell]) -> float:
     return 1.0 if p_value <= 0.01 else 0.85 if p_value <= 0.05 else 0.6
 
 
-def _weight(part: Suspect, cells: Sequence[Cell], good: Sequence[Cell], measured: Sequence[Cell], around: Surroundings) -> float:
-    """How plausible a component is, given what its bad cells look like; 0 to about 2. Rules: the table of patterns in the reference."""
+def _weight(
+    part: Suspect,
+    cells: Sequence[Cell],
+    good: Sequence[Cell],
+    measured: Sequence[Cell],
+    around: Surroundings,
+) -> float:
+    """How plausible a component is, given what its bad cells look like; 0 to about 2. Rules: the
+    table of patterns in the reference."""
     kind, name = part
     main = main_class(cells)
     rejected = main in (Verdict.REJECTED, Verdict.RATE_LIMIT_SUSPECT)
@@ -197,8 +284,13 @@ def _weight(part: Suspect, cells: Sequence[Cell], good: Sequence[Cell], measured
         case "node-network":
             if refused:
                 return 0.05
-            # One source namespace only: the node itself is as likely to be at fault until a control says otherwise.
-            return (0.25 if rejected else 0.9) * (1.5 if len(namespaces) > 1 else 1.0) * (1.2 if drift else 1.0)
+            # One source namespace only: the node itself is as likely to be at fault until a control
+            # says otherwise.
+            return (
+                (0.25 if rejected else 0.9)
+                * (1.5 if len(namespaces) > 1 else 1.0)
+                * (1.2 if drift else 1.0)
+            )
         case "path":
             return 0.1 if rejected else 0.5 if silent or main is Verdict.UNREACHABLE else 0.02
         case "cross-node":
@@ -213,13 +305,30 @@ def _weight(part: Suspect, cells: Sequence[Cell], good: Sequence[Cell], measured
             return 0.05 if rejected else 0.15
         case "service":
             empty = around.ready_endpoints.get(name) == 0
-            return 2.0 if empty else 0.8 if any(not c.failed and c.target.pod for c in measured) else 0.3
+            return (
+                2.0
+                if empty
+                else 0.8
+                if any(not c.failed and c.target.pod for c in measured)
+                else 0.3
+            )
         case "kube-proxy":
-            empty = any(around.ready_endpoints.get(f"{c.target.namespace}/{c.target.service}") == 0 for c in cells)
-            return 0.05 if empty else 0.9 if any(c.source.node == name and not c.failed and c.target.pod for c in good) else 0.2
+            empty = any(
+                around.ready_endpoints.get(f"{c.target.namespace}/{c.target.service}") == 0
+                for c in cells
+            )
+            return (
+                0.05
+                if empty
+                else 0.9
+                if any(c.source.node == name and not c.failed and c.target.pod for c in good)
+                else 0.2
+            )
         case "source-node":
             weight = 0.7 if main in (Verdict.UNREACHABLE, Verdict.TIMEOUT_CONNECT) else 0.25
-            return weight * (1.3 if len({goal(c) for c in cells} | {c.target.node for c in cells}) > 1 else 0.7)
+            return weight * (
+                1.3 if len({goal(c) for c in cells} | {c.target.node for c in cells}) > 1 else 0.7
+            )
         case "source-namespace":
             return 0.6 if len({c.target.node for c in cells}) > 1 else 0.2
         case "source-pod":

@@ -1,8 +1,10 @@
-"""Kubelets through the API server: do they answer, do they renew their lease, how much memory do they and the runtime hold.
+"""Kubelets through the API server: do they answer, do they renew their lease, how much memory do
+they and the runtime hold.
 
-`nodes/proxy` is a strong right and often not given; then only lease and conditions are left, and the rows say so. Of stats/summary only
-CPU and memory are asked: with file systems it costs the node more, and answers 500 where one of them is not known. A kubelet that has no
-cgroup of its own does not account for itself there; then its own process metrics tell.
+`nodes/proxy` is a strong right and often not given; then only lease and conditions are left, and
+the rows say so. Of stats/summary only CPU and memory are asked: with file systems it costs the node
+more, and answers 500 where one of them is not known. A kubelet that has no cgroup of its own does
+not account for itself there; then its own process metrics tell.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ QUESTION = "Do the kubelets answer, renew their leases, and hold a sane amount o
 PARAMETERS = {"node": "only this node; default: all, at most 30"}
 MOST_NODES = 30
 LEASE_LATE_S = 40.0
-"""The node controller calls a node lost after this long (node-monitor-grace-period was 40 s up to 1.31, 50 s since)."""
+"""The node controller calls a node lost after this long (node-monitor-grace-period was 40 s up to
+1.31, 50 s since)."""
 MEMORY_LIMIT = 1 << 30
 PEER_FACTOR = 4.0
 SHORT = {"only_cpu_and_memory": "true"}
@@ -36,19 +39,32 @@ RESIDENT = "process_resident_memory_bytes"
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     return reading_plan(
-        NAME, arguments, QUESTION, refused=no_such_place(context, arguments), seconds=5.0,
+        NAME,
+        arguments,
+        QUESTION,
+        refused=no_such_place(context, arguments),
+        seconds=5.0,
         reads=(
             "GET nodes/NODE/proxy/healthz, stats/summary and metrics (needs get on nodes/proxy)",
             "leases and conditions from the live state",
         ),
-        method="through the API server's node proxy: proves that way and the kubelet's own account of itself",
-    )  # fmt: skip
+        method=(
+            "through the API server's node proxy: proves that way and the kubelet's own account "
+            "of itself"
+        ),
+    )
 
 
-async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
     started = context.clock()
     wanted = plan.arguments.get("node", "")
-    nodes = [n for _, n in sorted(context.store.rows("Node").items()) if not wanted or n.metadata.name == wanted][:MOST_NODES]
+    nodes = [
+        n
+        for _, n in sorted(context.store.rows("Node").items())
+        if not wanted or n.metadata.name == wanted
+    ][:MOST_NODES]
     looked = await each(nodes, lambda node: _look(context, node, progress))
     resident = [look.memory for look in looked if look.memory]
     usual = median(resident) if len(resident) >= 3 else 0.0
@@ -58,7 +74,15 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
         heavy = memory > MEMORY_LIMIT and (not usual or memory > PEER_FACTOR * usual)
         normal = False if heavy else seen.healthy
         words = "; ".join(seen.said)
-        rows.append(Row(Ref("Node", "", name), words, normal, "answers ok, lease renewed", {"kubelet_memory_bytes": int(memory)}))
+        rows.append(
+            Row(
+                Ref("Node", "", name),
+                words,
+                normal,
+                "answers ok, lease renewed",
+                {"kubelet_memory_bytes": int(memory)},
+            )
+        )
         if seen.problem:
             problems.append(seen.problem)
         if heavy:
@@ -66,16 +90,21 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
             conclusions.append(
                 Conclusion(
                     f"The kubelet on {name} holds {size_text(memory)}{against}: it may be leaking",
-                    Component("kubelet", name), 0.8, "cordon the node and restart its kubelet before the kernel ends something else",
+                    Component("kubelet", name),
+                    0.8,
+                    "cordon the node and restart its kubelet before the kernel ends something else",
                 )
-            )  # fmt: skip
+            )
         elif seen.healthy is False:
             conclusions.append(
                 Conclusion(
-                    f"The kubelet on {name} is not well: {words}", Component("kubelet", name), 0.75,
-                    "probe connectivity to pods on that node: if they answer, only the kubelet or its runtime is down",
+                    f"The kubelet on {name} is not well: {words}",
+                    Component("kubelet", name),
+                    0.75,
+                    "probe connectivity to pods on that node: if they answer, only the kubelet or "
+                    "its runtime is down",
                 )
-            )  # fmt: skip
+            )
     return answer(
         plan,
         context,
@@ -90,7 +119,8 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
 
 @dataclass(slots=True)
 class Look:
-    """What one kubelet showed: sentences, its resident bytes (0: not told), whether it is well, why a part is not known."""
+    """What one kubelet showed: sentences, its resident bytes (0: not told), whether it is well, why
+    a part is not known."""
 
     said: list[str] = field(default_factory=list)
     memory: float = 0.0
@@ -106,7 +136,10 @@ async def _look(context: ProbeContext, node: Node, progress: Progress | None) ->
     look = Look()
     ready = next((c for c in node.status.conditions if c.type == "Ready"), None)
     if ready is not None:
-        look.said.append(f"Ready {ready.status}" + (f" ({ready.reason})" if ready.status != "True" and ready.reason else ""))
+        look.said.append(
+            f"Ready {ready.status}"
+            + (f" ({ready.reason})" if ready.status != "True" and ready.reason else "")
+        )
         look.healthy = ready.status == "True"
     late = _lease_age(context, name)
     if late is not None:
@@ -129,12 +162,16 @@ async def _look(context: ProbeContext, node: Node, progress: Progress | None) ->
         look.healthy = False
     try:
         look.requests += 1
-        look.memory = _accounted(await context.api.get_json(f"{base}/stats/summary", SHORT, timeout=8), look.said)
+        look.memory = _accounted(
+            await context.api.get_json(f"{base}/stats/summary", SHORT, timeout=8), look.said
+        )
         if not look.memory:
             look.requests += 1
             text, _ = await context.api.get_text(f"{base}/metrics", timeout=8, cap=8 << 20)
             look.memory = next((sample.value for sample in samples(text, (RESIDENT,))), 0.0)
-            look.said.append(f"kubelet {size_text(look.memory)}" if look.memory else "kubelet's memory not told")
+            look.said.append(
+                f"kubelet {size_text(look.memory)}" if look.memory else "kubelet's memory not told"
+            )
     except ClusterError as error:
         # Known to fail on some file systems while the kubelet is well: a gap, not a fault.
         look.problem = f"stats of {name} not read: {error}"
@@ -145,7 +182,11 @@ def _accounted(stats: Any, said: list[str]) -> float:
     """The kubelet's bytes by the node's own accounting, 0 where it has none."""
     found = 0.0
     for part in (stats.get("node") or {}).get("systemContainers") or ():
-        used = (part.get("memory") or {}).get("rssBytes") or (part.get("memory") or {}).get("workingSetBytes") or 0
+        used = (
+            (part.get("memory") or {}).get("rssBytes")
+            or (part.get("memory") or {}).get("workingSetBytes")
+            or 0
+        )
         if part.get("name") in ("kubelet", "runtime") and used:
             said.append(f"{part['name']} {size_text(float(used))}")
             if part["name"] == "kubelet":

@@ -1,5 +1,6 @@
-"""The way from this workstation, hop by hop: to the API server (DNS, TCP, TLS, HTTP and who wrote the answer, readiness), and with `to`
-from the name over the load balancer and the node ports to the pods (`probes.front`)."""
+"""The way from this workstation, hop by hop: to the API server (DNS, TCP, TLS, HTTP and who wrote
+the answer, readiness), and with `to` from the name over the load balancer and the node ports to the
+pods (`probes.front`)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "ladder"
 QUESTION = "Which hop on the way from here to the API server (or to what users reach) fails?"
-PARAMETERS = {"to": "NAMESPACE/NAME of an Ingress, or of a Service of type LoadBalancer or NodePort; default: the API server"}
+PARAMETERS = {
+    "to": "NAMESPACE/NAME of an Ingress, or of a Service of type LoadBalancer or NodePort; default: the API server"
+}
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
@@ -28,12 +31,27 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
             return reading_plan(NAME, arguments, QUESTION, refused=str(error))
         outside = ", ".join([*found.hosts, *found.addresses]) or "no outside address"
         word = f"one GET at each: {outside}, node ports, pods (by the API server's proxy)"
-        method = "from this workstation: a firewall may keep node ports from it that users' traffic passes"
+        method = (
+            "from this workstation: a firewall may keep node ports from it that users' traffic "
+            "passes"
+        )
         return reading_plan(NAME, arguments, QUESTION, seconds=10.0, method=method, reads=(word,))
     known = isinstance(getattr(context.api, "access", None), Access)
-    refused = "" if known else "There is no kubeconfig, so there is no way to climb; give one with --kubeconfig."
+    refused = (
+        ""
+        if known
+        else "There is no kubeconfig, so there is no way to climb; give one with --kubeconfig."
+    )
     method = "from this workstation: says nothing about how the nodes reach the API server"
-    return reading_plan(NAME, arguments, QUESTION, refused=refused, seconds=3.0, method=method, reads=("DNS, TCP, TLS, GET /readyz",))
+    return reading_plan(
+        NAME,
+        arguments,
+        QUESTION,
+        refused=refused,
+        seconds=3.0,
+        method=method,
+        reads=("DNS, TCP, TLS, GET /readyz",),
+    )
 
 
 def _timed(hop: Hop) -> str:
@@ -41,14 +59,28 @@ def _timed(hop: Hop) -> str:
     return hop.sentence.removesuffix(".").removesuffix(took) + took
 
 
-async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
     started = context.clock()
     if plan.arguments.get("to"):
         found = front.find(context, plan.arguments["to"])
         climbed = await front.climb(context, found)
-        unknown = [f"{hop.stage} {hop.where} not measured: {hop.words}" for hop in climbed if hop.well is None and hop.stage == "pod"]
+        unknown = [
+            f"{hop.stage} {hop.where} not measured: {hop.words}"
+            for hop in climbed
+            if hop.well is None and hop.stage == "pod"
+        ]
         concluded = front.conclude(found, climbed)
-        return answer(plan, context, started, front.rows(climbed), concluded, problems=unknown, requests=len(climbed))
+        return answer(
+            plan,
+            context,
+            started,
+            front.rows(climbed),
+            concluded,
+            problems=unknown,
+            requests=len(climbed),
+        )
     api = context.api
     assert isinstance(api, Api)
     hops = await ladder(api.access, clock=context.clock, api=api)
@@ -56,5 +88,12 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
     broken = first_failure(hops)
     conclusions = []
     if broken is not None:
-        conclusions.append(Conclusion(broken.sentence, Component("hop", broken.name), 0.9, "compare from another machine or network"))
+        conclusions.append(
+            Conclusion(
+                broken.sentence,
+                Component("hop", broken.name),
+                0.9,
+                "compare from another machine or network",
+            )
+        )
     return answer(plan, context, started, rows, conclusions, requests=len(hops))

@@ -1,7 +1,9 @@
-"""What may exist in the cluster because of us: a row is written before an object is created, and one after it is gone.
+"""What may exist in the cluster because of us: a row is written before an object is created, and
+one after it is gone.
 
-The incident keeps these rows in its file (intent before, result after), so that `kill -9` between the two leaves a row that says where
-to look. An object without a row cannot exist: when `intend` raises, nothing is created.
+The incident keeps these rows in its file (intent before, result after), so that `kill -9` between
+the two leaves a row that says where to look. An object without a row cannot exist: when `intend`
+raises, nothing is created.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from cluster.objects import Ref
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One object that is about to be created. `expires` (UTC) is when it ends by itself; `session` is its label's value."""
+    """One object that is about to be created. `expires` (UTC) is when it ends by itself; `session`
+    is its label's value."""
 
     session: str
     ref: Ref
@@ -26,7 +29,8 @@ class Intent:
 
 class Ledger(Protocol):
     def intend(self, intent: Intent) -> None:
-        """On disk when it returns; raises (anything) when that is not certain, and then nothing is created."""
+        """On disk when it returns; raises (anything) when that is not certain, and then nothing is
+        created."""
         ...
 
     def created(self, intent: Intent, uid: str) -> None: ...

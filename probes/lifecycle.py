@@ -1,4 +1,5 @@
-"""Creating probe pods and removing them again: intent first, fail fast with the cluster's own words, verify that it is gone."""
+"""Creating probe pods and removing them again: intent first, fail fast with the cluster's own
+words, verify that it is gone."""
 
 from __future__ import annotations
 
@@ -9,7 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cluster.errors import ClusterError, Conflict, NotFound, OutcomeUnknown, ServerError, TooManyRequests, Unreachable
+from cluster.errors import (
+    ClusterError,
+    Conflict,
+    NotFound,
+    OutcomeUnknown,
+    ServerError,
+    TooManyRequests,
+    Unreachable,
+)
 from cluster.objects import Ref
 from cluster.text import clean_line
 from probes.context import ProbeContext
@@ -18,17 +27,26 @@ from probes.ledger import Intent
 
 FATAL_REASONS = frozenset(
     {
-        "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "RegistryUnavailable",
-        "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff",
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+        "CrashLoopBackOff",
     }
-)  # fmt: skip
+)
 POLL_S = 0.5
 START_LIMIT_S = 40.0
 UNSCHEDULABLE_GRACE_S = 3.0
 
 
 class NotStarted(Exception):
-    """The pod did not come to run; `str()` is one sentence with the kubelet's or the scheduler's own words."""
+    """The pod did not come to run; `str()` is one sentence with the kubelet's or the scheduler's
+    own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +59,11 @@ class Running:
     address: str
 
 
-async def create(context: ProbeContext, manifest: Mapping[str, Any], identity: Identity, purpose: str) -> tuple[Ref, str]:
-    """Write the intent, then create; (which, uid). Raises `ClusterError`, and whatever the ledger raises (then nothing is sent)."""
+async def create(
+    context: ProbeContext, manifest: Mapping[str, Any], identity: Identity, purpose: str
+) -> tuple[Ref, str]:
+    """Write the intent, then create; (which, uid). Raises `ClusterError`, and whatever the ledger
+    raises (then nothing is sent)."""
     if context.writer is None:
         raise ClusterError("Nothing can be created: there is no way to write to the cluster.")
     meta = manifest["metadata"]
@@ -52,7 +73,8 @@ async def create(context: ProbeContext, manifest: Mapping[str, Any], identity: I
     try:
         answer = await context.writer.create(collection(ref.kind, ref.namespace), manifest)
     except ClusterError as error:
-        # The server or the door said no: it does not exist. Without a clear answer it may, and the row stays open for the sweep.
+        # The server or the door said no: it does not exist. Without a clear answer it may, and the
+        # row stays open for the sweep.
         if not isinstance(error, OutcomeUnknown | ServerError):
             context.ledger.removed(ref, f"never created: {error}")
         raise
@@ -61,8 +83,11 @@ async def create(context: ProbeContext, manifest: Mapping[str, Any], identity: I
     return ref, uid
 
 
-async def wait_running(context: ProbeContext, ref: Ref, uid: str, *, limit_s: float = START_LIMIT_S) -> Running:
-    """Poll until the container runs and has an address. Raises `NotStarted` at once for what waiting cannot heal."""
+async def wait_running(
+    context: ProbeContext, ref: Ref, uid: str, *, limit_s: float = START_LIMIT_S
+) -> Running:
+    """Poll until the container runs and has an address. Raises `NotStarted` at once for what
+    waiting cannot heal."""
     if context.api is None:
         raise NotStarted("There is no connection to the API server.")
     started = context.clock()
@@ -77,7 +102,14 @@ async def wait_running(context: ProbeContext, ref: Ref, uid: str, *, limit_s: fl
             await context.sleep(POLL_S)
             continue
         status, spec = pod.get("status") or {}, pod.get("spec") or {}
-        state = next((s.get("state") or {} for s in status.get("containerStatuses") or () if s.get("name") == CONTAINER), {})
+        state = next(
+            (
+                s.get("state") or {}
+                for s in status.get("containerStatuses") or ()
+                if s.get("name") == CONTAINER
+            ),
+            {},
+        )
         if state.get("running") is not None and status.get("podIP"):
             return Running(ref, uid, str(spec.get("nodeName") or ""), str(status["podIP"]))
         reason, last = _trouble(status, state)
@@ -86,13 +118,17 @@ async def wait_running(context: ProbeContext, ref: Ref, uid: str, *, limit_s: fl
         if reason == "Unschedulable" and waited > UNSCHEDULABLE_GRACE_S:
             raise NotStarted(f"{ref} cannot be placed: {last}.")
         await context.sleep(POLL_S)
-    raise NotStarted(f"{ref} did not run within {limit_s:g} s: {last}{await _events(context, ref, uid)}.")
+    raise NotStarted(
+        f"{ref} did not run within {limit_s:g} s: {last}{await _events(context, ref, uid)}."
+    )
 
 
 async def remove(context: ProbeContext, ref: Ref, uid: str = "", *, limit_s: float = 8.0) -> str:
-    """Delete one object and see it gone; "" on success, else one sentence. Force-deletes a pod whose kubelet does not confirm.
+    """Delete one object and see it gone; "" on success, else one sentence. Force-deletes a pod
+    whose kubelet does not confirm.
 
-    A server that does not answer is asked again until the time is over: a sick one is when things are left behind.
+    A server that does not answer is asked again until the time is over: a sick one is when things
+    are left behind.
     """
     if context.writer is None or context.api is None:
         return f"{ref} could not be removed: there is no way to write to the cluster."
@@ -108,7 +144,10 @@ async def remove(context: ProbeContext, ref: Ref, uid: str = "", *, limit_s: flo
             context.ledger.removed(ref, "another object has that name now")
             return ""
         except ClusterError as error:
-            if not isinstance(error, Unreachable | ServerError | TooManyRequests) or context.clock() >= end:
+            if (
+                not isinstance(error, Unreachable | ServerError | TooManyRequests)
+                or context.clock() >= end
+            ):
                 return f"{ref} could not be removed: {error}"
             await context.sleep(POLL_S)
     if not (found := await _gone(context, ref, uid, end)):
@@ -120,22 +159,32 @@ async def remove(context: ProbeContext, ref: Ref, uid: str = "", *, limit_s: flo
         if not (found := await _gone(context, ref, uid, context.clock() + timedelta(seconds=3))):
             context.ledger.removed(ref, "deleted by force: the kubelet did not confirm")
             return ""
-    end_of_it = "it ends by itself at its deadline" if ref.kind == "Pod" else "the next start looks for it again"
+    end_of_it = (
+        "it ends by itself at its deadline"
+        if ref.kind == "Pod"
+        else "the next start looks for it again"
+    )
     return f"{ref} was deleted, and {found}; {end_of_it}."
 
 
-async def remove_all(context: ProbeContext, refs: Mapping[Ref, str], *, limit_s: float = 10.0) -> dict[Ref, str]:
-    """Remove pods first, then their owners; what remains, with the reason. Bounded by about `limit_s` seconds for each of the two."""
+async def remove_all(
+    context: ProbeContext, refs: Mapping[Ref, str], *, limit_s: float = 10.0
+) -> dict[Ref, str]:
+    """Remove pods first, then their owners; what remains, with the reason. Bounded by about
+    `limit_s` seconds for each of the two."""
     left: dict[Ref, str] = {}
     for kind in ("Pod", "ConfigMap"):
         batch = [(ref, uid) for ref, uid in refs.items() if ref.kind == kind]
-        told = await asyncio.gather(*(remove(context, ref, uid, limit_s=limit_s) for ref, uid in batch))
+        told = await asyncio.gather(
+            *(remove(context, ref, uid, limit_s=limit_s) for ref, uid in batch)
+        )
         left |= {ref: why for (ref, _), why in zip(batch, told, strict=True) if why}
     return left
 
 
 async def _gone(context: ProbeContext, ref: Ref, uid: str, end: datetime) -> str:
-    """ "" as soon as it is seen to be gone, else what was seen last, as half a sentence. Looks once at the least."""
+    """ "" as soon as it is seen to be gone, else what was seen last, as half a sentence. Looks once
+    at the least."""
     assert context.api is not None
     while True:
         try:
@@ -157,25 +206,37 @@ def _trouble(status: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[str, 
     waiting, terminated = state.get("waiting") or {}, state.get("terminated") or {}
     for part in (waiting, terminated):
         if part.get("reason") and part["reason"] not in ("ContainerCreating", "PodInitializing"):
-            return str(part["reason"]), clean_line(f"{part['reason']} {part.get('message') or ''}".strip(), 400)
+            return str(part["reason"]), clean_line(
+                f"{part['reason']} {part.get('message') or ''}".strip(), 400
+            )
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             reason = str(condition.get("reason") or "Unschedulable")
             return reason, clean_line(str(condition.get("message") or reason), 400)
     if status.get("phase") == "Failed":
-        return str(status.get("reason") or "Failed"), clean_line(str(status.get("message") or status.get("reason") or "it failed"), 400)
-    return "", clean_line(f"phase {status.get('phase') or 'unknown'}{', ' + str(waiting['reason']) if waiting.get('reason') else ''}", 200)
+        return str(status.get("reason") or "Failed"), clean_line(
+            str(status.get("message") or status.get("reason") or "it failed"), 400
+        )
+    return "", clean_line(
+        f"phase {status.get('phase') or 'unknown'}{', ' + str(waiting['reason']) if waiting.get('reason') else ''}",
+        200,
+    )
 
 
 async def _events(context: ProbeContext, ref: Ref, uid: str) -> str:
-    """The newest warning about the pod, as half a sentence; "" when there is none or it cannot be read."""
+    """The newest warning about the pod, as half a sentence; "" when there is none or it cannot be
+    read."""
     if context.api is None:
         return ""
     selector = f"involvedObject.name={ref.name}" + (f",involvedObject.uid={uid}" if uid else "")
     try:
         path = f"/api/v1/namespaces/{ref.namespace}/events"
-        answer = await context.api.get_json(path, {"fieldSelector": selector, "limit": 50}, timeout=5)
+        answer = await context.api.get_json(
+            path, {"fieldSelector": selector, "limit": 50}, timeout=5
+        )
     except ClusterError:
         return ""
-    warnings = [e for e in answer.get("items") or () if e.get("type") == "Warning" and e.get("message")]
+    warnings = [
+        e for e in answer.get("items") or () if e.get("type") == "Warning" and e.get("message")
+    ]
     return f" ({clean_line(str(warnings[-1]['message']), 300)})" if warnings else ""

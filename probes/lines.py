@@ -1,4 +1,5 @@
-"""What a measuring script printed: one JSON object a line, between a line "begin" and a line "end" that counts the tries."""
+"""What a measuring script printed: one JSON object a line, between a line "begin" and a line "end"
+that counts the tries."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ E = TypeVar("E", bound=Event)
 
 
 def read_lines(text: str, kind: type[E], tries: str) -> tuple[list[E], str]:
-    """(lines, why nothing may be concluded from them, "" when all are there). What is no line of ours is skipped."""
+    """(lines, why nothing may be concluded from them, "" when all are there). What is no line of
+    ours is skipped."""
     lines: list[E] = []
     for raw in text.splitlines():
         try:
@@ -32,4 +34,9 @@ def read_lines(text: str, kind: type[E], tries: str) -> tuple[list[E], str]:
         return [], "the container printed no result; it may have no shell"
     end = next((line for line in lines if line.event == "end"), None)
     count = sum(1 for line in lines if line.event == "try")
-    return lines, "" if end is not None and end.count == count else f"the output was cut after {count} {tries}"
+    return (
+        lines,
+        ""
+        if end is not None and end.count == count
+        else f"the output was cut after {count} {tries}",
+    )

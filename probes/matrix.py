@@ -1,4 +1,5 @@
-"""The matrix of a connectivity probe as text: one row for each source, one column for each target, expected beside observed."""
+"""The matrix of a connectivity probe as text: one row for each source, one column for each target,
+expected beside observed."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ MARKS: dict[Verdict, str] = {
 
 
 def mark(cell: Cell) -> str:
-    """One cell in short: class, failures of tries, and "!" where it is not what the policies say."""
+    """One cell in short: class, failures of tries, and "!" where it is not what the policies
+    say."""
     if not cell.tries:
         return "-"
     word = MARKS.get(cell.main, cell.main.value)
@@ -33,12 +35,16 @@ def mark(cell: Cell) -> str:
 
 
 def draw(cells: Sequence[Cell]) -> Iterator[str]:
-    """Lines of a table, at most as wide as its names need; targets are numbered and listed below."""
+    """Lines of a table, at most as wide as its names need; targets are numbered and listed
+    below."""
     sources: list[Place] = list(dict.fromkeys(cell.source for cell in cells))
     targets: list[Target] = list(dict.fromkeys(cell.target for cell in cells))
     by_key = {(cell.source, cell.target): cell for cell in cells}
     heads = [f"[{n}] {_column(target)}" for n, target in enumerate(targets, 1)]
-    rows = [[_row(s), *(mark(by_key[s, t]) if (s, t) in by_key else "-" for t in targets)] for s in sources]
+    rows = [
+        [_row(s), *(mark(by_key[s, t]) if (s, t) in by_key else "-" for t in targets)]
+        for s in sources
+    ]
     table = [["from \\ to", *heads], *rows]
     widths = [max(len(row[i]) for row in table) for i in range(len(targets) + 1)]
     for row in table:

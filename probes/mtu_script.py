@@ -1,18 +1,21 @@
-"""The measuring code of the mtu probe: the interface's MTU, and whether a large request gets through where a small one does.
+"""The measuring code of the mtu probe: the interface's MTU, and whether a large request gets
+through where a small one does.
 
-Called as ``["sh", "-c", SHELL, "sh", ARGUMENT...]``; begins with ``# stanch-probe mtu v1``. Arguments: ``timeout=S`` (default 5),
-``size=BYTES`` (several) and ``HOST:PORT`` (several). Each try sends an HTTP/1.0 GET with two header lines of half that size to the target,
-which changes nothing there. Prints JSON, one object a line::
+Called as ``["sh", "-c", SHELL, "sh", ARGUMENT...]``; begins with ``# stanch-probe mtu v1``.
+Arguments: ``timeout=S`` (default 5),
+``size=BYTES`` (several) and ``HOST:PORT`` (several). Each try sends an HTTP/1.0 GET with two header
+lines of half that size to the target, which changes nothing there. Prints JSON, one object a line::
 
     {"event":"begin","v":1,"tool":"nc","mtu":1450,"interface":"eth0","counters":1}
     {"event":"try","n":1,"target":"10.1.2.3:8080","size":100,"ms":10,"rc":0,"opens":1,"fails":0,"retrans":0,"segs":6}
     {"event":"end","count":1}
 
-``opens``, ``fails``, ``retrans``, ``segs``: differences of Tcp ActiveOpens, AttemptFails, RetransSegs, InSegs in the pod's namespace.
-A large request that is repeated (retrans of two and more) until the time limit ends it, where a small one passes, is a black hole for large
-packets. It goes out in one write, so that its first packet is a full one already: in pieces of 1 KiB, as busybox nc copies its input, no
-packet is ever full, and a server that answers before the request is complete would hide the loss. busybox nc therefore hands the socket
-itself to the writer (``-e``).
+``opens``, ``fails``, ``retrans``, ``segs``: differences of Tcp ActiveOpens, AttemptFails,
+RetransSegs, InSegs in the pod's namespace. A large request that is repeated (retrans of two and
+more) until the time limit ends it, where a small one passes, is a black hole for large packets. It
+goes out in one write, so that its first packet is a full one already: in pieces of 1 KiB, as
+busybox nc copies its input, no packet is ever full, and a server that answers before the request is
+complete would hide the loss. busybox nc therefore hands the socket itself to the writer (``-e``).
 """
 
 from __future__ import annotations
@@ -83,7 +86,15 @@ SHELL = f"{MARKER}\n{compact(_SHELL)}\n"
 
 def command(targets: Sequence[str], sizes: Sequence[int], *, timeout_s: int = 5) -> tuple[str, ...]:
     """The argument vector for exec. `targets` come from `probes.script.target`."""
-    return ("sh", "-c", SHELL, "sh", f"timeout={timeout_s}", *(f"size={int(s)}" for s in sizes), *targets)
+    return (
+        "sh",
+        "-c",
+        SHELL,
+        "sh",
+        f"timeout={timeout_s}",
+        *(f"size={int(s)}" for s in sizes),
+        *targets,
+    )
 
 
 def longest_run_s(targets: int, sizes: int, *, timeout_s: int = 5) -> float:

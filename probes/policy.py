@@ -1,8 +1,9 @@
 """NetworkPolicy (networking.k8s.io/v1) evaluated as written: what a connection should do.
 
-Rules from the API's documentation: policies are additive; a pod selected by no policy of a direction is open in that direction; both ends
-must agree; ipBlock is for addresses outside of pods (what a plug-in does with pod addresses there is its own); hostNetwork pods are
-undefined. AdminNetworkPolicy and the plug-ins' own kinds are not evaluated: their presence is reported.
+Rules from the API's documentation: policies are additive; a pod selected by no policy of a
+direction is open in that direction; both ends must agree; ipBlock is for addresses outside of pods
+(what a plug-in does with pod addresses there is its own); hostNetwork pods are undefined.
+AdminNetworkPolicy and the plug-ins' own kinds are not evaluated: their presence is reported.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cluster.objects import IPBlock, LabelSelector, Namespace, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, PartialObject, Pod
+from cluster.objects import (
+    IPBlock,
+    LabelSelector,
+    Namespace,
+    NetworkPolicy,
+    NetworkPolicyPeer,
+    NetworkPolicyPort,
+    PartialObject,
+    Pod,
+)
 from cluster.store import Store
 from probes.result import Expectation
 
@@ -33,7 +43,8 @@ OTHER_POLICY_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a connection: a pod by its labels (that need not exist yet), or an address outside."""
+    """One end of a connection: a pod by its labels (that need not exist yet), or an address
+    outside."""
 
     namespace: str = ""
     labels: Mapping[str, str] | None = None
@@ -55,16 +66,30 @@ class Expected:
 
 def end_of(pod: Pod) -> End:
     ports = {p.name: p.container_port for c in pod.spec.containers for p in c.ports if p.name}
-    return End(pod.metadata.namespace, pod.metadata.labels, pod.status.pod_ip, pod.spec.host_network, ports)
+    return End(
+        pod.metadata.namespace, pod.metadata.labels, pod.status.pod_ip, pod.spec.host_network, ports
+    )
 
 
-def expect(store: Store, source: End, target: End, port: int, protocol: str = "TCP", *, complete: bool = True) -> Expected:
-    """What the policies in `store` say about source -> target:port. `complete` False: policies could not all be read."""
+def expect(
+    store: Store,
+    source: End,
+    target: End,
+    port: int,
+    protocol: str = "TCP",
+    *,
+    complete: bool = True,
+) -> Expected:
+    """What the policies in `store` say about source -> target:port. `complete` False: policies
+    could not all be read."""
     if not complete:
         return Expected(Expectation.UNDEFINED, "NetworkPolicies could not be read")
     if source.host_network or target.host_network:
         which = "source" if source.host_network else "target"
-        return Expected(Expectation.UNDEFINED, f"the {which} uses the node's network; NetworkPolicy does not define that")
+        return Expected(
+            Expectation.UNDEFINED,
+            f"the {which} uses the node's network; NetworkPolicy does not define that",
+        )
     deciding: list[str] = []
     for direction, subject, peer in (("Egress", source, target), ("Ingress", target, source)):
         if subject.labels is None:
@@ -72,7 +97,9 @@ def expect(store: Store, source: End, target: End, port: int, protocol: str = "T
         selecting = policies_on(store, subject, direction)
         if not selecting:
             continue
-        allowing = [p for p in selecting if _allows(store, p, direction, peer, target, port, protocol)]
+        allowing = [
+            p for p in selecting if _allows(store, p, direction, peer, target, port, protocol)
+        ]
         if not allowing:
             names = tuple(_name(p) for p in selecting)
             side = "from the source" if direction == "Egress" else "into the target"
@@ -85,14 +112,29 @@ def expect(store: Store, source: End, target: End, port: int, protocol: str = "T
 
 
 def not_evaluated(store: Store) -> tuple[str, ...]:
-    """Kinds installed in the cluster that can forbid connections and that `expect` does not know, by display name."""
-    return tuple(sorted({shown for (_, name) in store.rows("CustomResourceDefinition") if (shown := OTHER_POLICY_KINDS.get(name))}))
+    """Kinds installed in the cluster that can forbid connections and that `expect` does not know,
+    by display name."""
+    return tuple(
+        sorted(
+            {
+                shown
+                for (_, name) in store.rows("CustomResourceDefinition")
+                if (shown := OTHER_POLICY_KINDS.get(name))
+            }
+        )
+    )
 
 
 def policies_on(store: Store, subject: End, direction: str) -> list[NetworkPolicy]:
     """Policies that select the pod in this direction ("Ingress" or "Egress"), by name."""
-    rows: Mapping[tuple[str, str], NetworkPolicy] = store.in_namespace("NetworkPolicy", subject.namespace)
-    found = [p for p in rows.values() if direction in types_of(p) and matches(p.spec.pod_selector, subject.labels or {})]
+    rows: Mapping[tuple[str, str], NetworkPolicy] = store.in_namespace(
+        "NetworkPolicy", subject.namespace
+    )
+    found = [
+        p
+        for p in rows.values()
+        if direction in types_of(p) and matches(p.spec.pod_selector, subject.labels or {})
+    ]
     return sorted(found, key=lambda p: p.metadata.name)
 
 
@@ -104,7 +146,8 @@ def types_of(policy: NetworkPolicy) -> frozenset[str]:
 
 
 def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
-    """metav1.LabelSelector: all of matchLabels and all of matchExpressions; an empty one selects everything."""
+    """metav1.LabelSelector: all of matchLabels and all of matchExpressions; an empty one selects
+    everything."""
     if any(labels.get(key) != value for key, value in selector.match_labels.items()):
         return False
     for each in selector.match_expressions:
@@ -129,10 +172,24 @@ def _name(policy: NetworkPolicy) -> str:
     return f"{policy.metadata.namespace}/{policy.metadata.name}"
 
 
-def _allows(store: Store, policy: NetworkPolicy, direction: str, peer: End, target: End, port: int, protocol: str) -> bool:
+def _allows(
+    store: Store,
+    policy: NetworkPolicy,
+    direction: str,
+    peer: End,
+    target: End,
+    port: int,
+    protocol: str,
+) -> bool:
     if direction == "Ingress":
-        return any(_ports(rule.ports, target, port, protocol) and _peers(store, rule.from_, policy, peer) for rule in policy.spec.ingress)
-    return any(_ports(rule.ports, target, port, protocol) and _peers(store, rule.to, policy, peer) for rule in policy.spec.egress)
+        return any(
+            _ports(rule.ports, target, port, protocol) and _peers(store, rule.from_, policy, peer)
+            for rule in policy.spec.ingress
+        )
+    return any(
+        _ports(rule.ports, target, port, protocol) and _peers(store, rule.to, policy, peer)
+        for rule in policy.spec.egress
+    )
 
 
 def _ports(ports: Iterable[NetworkPolicyPort], target: End, port: int, protocol: str) -> bool:
@@ -152,7 +209,9 @@ def _ports(ports: Iterable[NetworkPolicyPort], target: End, port: int, protocol:
     return False
 
 
-def _peers(store: Store, peers: Iterable[NetworkPolicyPeer], policy: NetworkPolicy, end: End) -> bool:
+def _peers(
+    store: Store, peers: Iterable[NetworkPolicyPeer], policy: NetworkPolicy, end: End
+) -> bool:
     listed = tuple(peers)
     if not listed:
         return True

@@ -1,4 +1,5 @@
-"""What probes that only read have in common: a plan without creations, a result from rows, bounded concurrency, gaps that are said."""
+"""What probes that only read have in common: a plan without creations, a result from rows, bounded
+concurrency, gaps that are said."""
 
 from __future__ import annotations
 
@@ -18,25 +19,67 @@ AT_ONCE = 4
 """Requests of one probe at the same time."""
 
 
-def reading_plan(name: str, arguments: Mapping[str, str], question: str, *, reads: tuple[str, ...] = (), method: str = FROM_STATE,
-                 seconds: float = 0.0, refused: str = "", warnings: tuple[str, ...] = ()) -> ProbePlan:  # fmt: skip
+def reading_plan(
+    name: str,
+    arguments: Mapping[str, str],
+    question: str,
+    *,
+    reads: tuple[str, ...] = (),
+    method: str = FROM_STATE,
+    seconds: float = 0.0,
+    refused: str = "",
+    warnings: tuple[str, ...] = (),
+) -> ProbePlan:
     """A plan of a probe that creates nothing and runs in no pod."""
-    return ProbePlan(name, dict(arguments), question, reads=reads, method=method, seconds=seconds, refused=refused, warnings=warnings)
+    return ProbePlan(
+        name,
+        dict(arguments),
+        question,
+        reads=reads,
+        method=method,
+        seconds=seconds,
+        refused=refused,
+        warnings=warnings,
+    )
 
 
-def answer(plan: ProbePlan, context: ProbeContext, started: datetime, rows: Iterable[Row], conclusions: Iterable[Conclusion] = (), *,
-           kinds: tuple[str, ...] = (), problems: Iterable[str] = (), requests: int = 0) -> ProbeResult:  # fmt: skip
+def answer(
+    plan: ProbePlan,
+    context: ProbeContext,
+    started: datetime,
+    rows: Iterable[Row],
+    conclusions: Iterable[Conclusion] = (),
+    *,
+    kinds: tuple[str, ...] = (),
+    problems: Iterable[str] = (),
+    requests: int = 0,
+) -> ProbeResult:
     """The result; `kinds` that could not be read make it incomplete, and so does any problem."""
-    told = [f"{kind} could not be read: {context.unavailable[kind]}" for kind in kinds if kind in context.unavailable]
+    told = [
+        f"{kind} could not be read: {context.unavailable[kind]}"
+        for kind in kinds
+        if kind in context.unavailable
+    ]
     told += problems
     ordered = sorted(conclusions, key=lambda each: -each.confidence)
     return ProbeResult(
-        plan.probe, plan.arguments, started, context.clock(), (), tuple(rows), tuple(ordered), complete=not told,
-        problems=tuple(dict.fromkeys(told)), method=plan.method, requests=requests,
-    )  # fmt: skip
+        plan.probe,
+        plan.arguments,
+        started,
+        context.clock(),
+        (),
+        tuple(rows),
+        tuple(ordered),
+        complete=not told,
+        problems=tuple(dict.fromkeys(told)),
+        method=plan.method,
+        requests=requests,
+    )
 
 
-async def each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE) -> list[R]:
+async def each(
+    items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE
+) -> list[R]:
     """`work` on all items, at most `at_once` at a time, results in order."""
     gate = asyncio.Semaphore(at_once)
 
@@ -48,17 +91,24 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: i
 
 
 def no_such_place(context: ProbeContext, arguments: Mapping[str, str]) -> str:
-    """One sentence when `node` or `namespace` names nothing that is there, "" when it does or cannot be told."""
+    """One sentence when `node` or `namespace` names nothing that is there, "" when it does or
+    cannot be told."""
     node, namespace = arguments.get("node", ""), arguments.get("namespace", "")
     if node and "Node" not in context.unavailable and context.store.get("Node", "", node) is None:
         return f"There is no node {node}; look at `kubectl get nodes`."
     # Pods of it may be known where Namespaces themselves are not shown.
-    known = "Namespace" in context.unavailable or context.store.get("Namespace", "", namespace) is not None
+    known = (
+        "Namespace" in context.unavailable
+        or context.store.get("Namespace", "", namespace) is not None
+    )
     if namespace and not known and not context.store.in_namespace("Pod", namespace):
         return f"There is no namespace {namespace}; look at `kubectl get namespaces`."
     return ""
 
 
 def not_asked(error: ClusterError) -> bool:
-    """Whether an error says that we may not ask (then nothing is known), not that something is wrong."""
-    return isinstance(error, Forbidden) or (isinstance(error, ApiError) and error.status in (401, 404, 405))
+    """Whether an error says that we may not ask (then nothing is known), not that something is
+    wrong."""
+    return isinstance(error, Forbidden) or (
+        isinstance(error, ApiError) and error.status in (401, 404, 405)
+    )

@@ -1,7 +1,8 @@
-"""What probes promise and what they answer: plans, matrices of results, conclusions. Values only, no input or output.
+"""What probes promise and what they answer: plans, matrices of results, conclusions. Values only,
+no input or output.
 
-A plan is what a human agrees to before anything is created; a result is what the faces draw and the record keeps. `document` of a
-result is the text interface `stanch.probe/1`.
+A plan is what a human agrees to before anything is created; a result is what the faces draw and the
+record keeps. `document` of a result is the text interface `stanch.probe/1`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ SCHEMA = "stanch.probe/1"
 
 
 class Verdict(enum.StrEnum):
-    """Result classes of one try. Two more families are open: ``http_<status>`` and the reason behind ``not_measured``.
+    """Result classes of one try. Two more families are open: ``http_<status>`` and the reason
+    behind ``not_measured``.
 
-    Kept apart on purpose: `REFUSED` is a RST from the target itself, `REJECTED` an ICMP error from somebody on the way, `EXEC_FAILED`
-    and `NOT_MEASURED` say nothing about the network.
+    Kept apart on purpose: `REFUSED` is a RST from the target itself, `REJECTED` an ICMP error from
+    somebody on the way, `EXEC_FAILED` and `NOT_MEASURED` say nothing about the network.
     """
 
     OK = "ok"
@@ -42,11 +44,14 @@ class Verdict(enum.StrEnum):
     TOOL_MISSING = "tool_missing"
     EXEC_FAILED = "exec_failed"
     RATE_LIMIT_SUSPECT = "rate_limit_suspect"
-    """A timeout that follows ICMP refusals from the same place: the sender's rate limit may have swallowed the answer."""
+    """A timeout that follows ICMP refusals from the same place: the sender's rate limit may have
+    swallowed the answer."""
     NOT_MEASURED = "not_measured"
 
 
-NOT_NETWORK = frozenset({Verdict.TOOL_MISSING, Verdict.EXEC_FAILED, Verdict.NOT_MEASURED, Verdict.RATE_LIMIT_SUSPECT})
+NOT_NETWORK = frozenset(
+    {Verdict.TOOL_MISSING, Verdict.EXEC_FAILED, Verdict.NOT_MEASURED, Verdict.RATE_LIMIT_SUSPECT}
+)
 """Verdicts that neither accuse nor exonerate anything in the network."""
 
 
@@ -61,7 +66,8 @@ class Expectation(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a measurement starts. `pod` is "" while only planned; `how` is the rung of the fall-back ladder (see `probes.debugpod`)."""
+    """Where a measurement starts. `pod` is "" while only planned; `how` is the rung of the
+    fall-back ladder (see `probes.debugpod`)."""
 
     namespace: str
     node: str
@@ -72,7 +78,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where it goes. Exactly what was dialled is `address`:`port`; `service` is set when that is a Service's address or name."""
+    """Where it goes. Exactly what was dialled is `address`:`port`; `service` is set when that is a
+    Service's address or name."""
 
     namespace: str
     node: str
@@ -84,7 +91,11 @@ class Target:
     @property
     def endpoint(self) -> str:
         """ADDRESS:PORT as people and programs write it, IPv6 in brackets."""
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        return (
+            f"[{self.address}]:{self.port}"
+            if ":" in self.address
+            else f"{self.address}:{self.port}"
+        )
 
     @property
     def label(self) -> str:
@@ -95,7 +106,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One connect: its class, duration in milliseconds, time (UTC, by the clock of the pod), and the ICMP error where one was seen."""
+    """One connect: its class, duration in milliseconds, time (UTC, by the clock of the pod), and
+    the ICMP error where one was seen."""
 
     verdict: Verdict
     ms: int
@@ -145,11 +157,16 @@ class Cell:
 
     @property
     def main(self) -> Verdict:
-        """The most frequent class; `NOT_MEASURED` without tries. Ties go to the class that says more about the network."""
+        """The most frequent class; `NOT_MEASURED` without tries. Ties go to the class that says
+        more about the network."""
         tally: dict[Verdict, int] = {}
         for each in self.counted or self.tries:
             tally[each.verdict] = tally.get(each.verdict, 0) + 1
-        return min(tally, key=lambda verdict: (-tally[verdict], verdict is Verdict.OK, verdict.value)) if tally else Verdict.NOT_MEASURED
+        return (
+            min(tally, key=lambda verdict: (-tally[verdict], verdict is Verdict.OK, verdict.value))
+            if tally
+            else Verdict.NOT_MEASURED
+        )
 
     @property
     def mixed(self) -> bool:
@@ -158,7 +175,8 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """What a conclusion accuses. Kinds: policy-enforcement, network-policy, node-network, node, pod, service, dns, kube-proxy, agent, …"""
+    """What a conclusion accuses. Kinds: policy-enforcement, network-policy, node-network, node,
+    pod, service, dns, kube-proxy, agent, …"""
 
     kind: str
     name: str
@@ -169,7 +187,8 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """One claim, most likely first. `confidence` is 0 to 1; `next`: the one thing that would confirm or split it, "" if none."""
+    """One claim, most likely first. `confidence` is 0 to 1; `next`: the one thing that would
+    confirm or split it, "" if none."""
 
     claim: str
     component: Component
@@ -180,18 +199,22 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a probe that is not a matrix: what was looked at, what was seen, whether that is normal (None: cannot be told)."""
+    """One line of a probe that is not a matrix: what was looked at, what was seen, whether that is
+    normal (None: cannot be told)."""
 
     subject: Ref
     seen: str
     normal: bool | None
     expected: str = ""
-    facts: Mapping[str, str | int | float | bool] = field(default_factory=lambda: MappingProxyType({}))
+    facts: Mapping[str, str | int | float | bool] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """One permission that the probe needs, and the server's answer: None when it could not be asked."""
+    """One permission that the probe needs, and the server's answer: None when it could not be
+    asked."""
 
     verb: str
     resource: str
@@ -202,7 +225,8 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class PlannedObject:
-    """Something that would be created. `dry_run` is the server's answer to the same request with dryRun=All, "" when not asked."""
+    """Something that would be created. `dry_run` is the server's answer to the same request with
+    dryRun=All, "" when not asked."""
 
     ref: Ref
     node: str
@@ -232,7 +256,8 @@ class ProbePlan:
     """The rung of the fall-back ladder and what it proves, in words."""
     warnings: tuple[str, ...] = ()
     refused: str = ""
-    """One sentence when this cannot or must not be done, with what can be done instead; the plan then cannot be run."""
+    """One sentence when this cannot or must not be done, with what can be done instead; the plan
+    then cannot be run."""
     seconds: float = 0.0
     """About how long it takes."""
     deadline_s: float = 0.0
@@ -248,7 +273,8 @@ class ProbePlan:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a probe answers. `complete` is False when a part could not be measured; `problems` says which and why."""
+    """What a probe answers. `complete` is False when a part could not be measured; `problems` says
+    which and why."""
 
     probe: str
     arguments: Mapping[str, str]
@@ -270,8 +296,14 @@ class ProbeResult:
     def silence(self) -> str:
         """Why there is no conclusion, where there is none: half a sentence."""
         if not self.cells and not self.rows:
-            return "there is nothing of that kind to look at" if self.complete else "nothing could be looked at"
-        if not any(cell.counted for cell in self.cells) and all(row.normal is None for row in self.rows):
+            return (
+                "there is nothing of that kind to look at"
+                if self.complete
+                else "nothing could be looked at"
+            )
+        if not any(cell.counted for cell in self.cells) and all(
+            row.normal is None for row in self.rows
+        ):
             return "nothing of what was seen can be judged by itself"
         return "what was measured accuses nothing"
 
@@ -289,7 +321,13 @@ class ProbeResult:
             "method": self.method,
             "cells": [_cell(cell) for cell in self.cells],
             "rows": [
-                {"object": _ref(row.subject), "seen": row.seen, "expected": row.expected, "normal": row.normal, "facts": dict(row.facts)}
+                {
+                    "object": _ref(row.subject),
+                    "seen": row.seen,
+                    "expected": row.expected,
+                    "normal": row.normal,
+                    "facts": dict(row.facts),
+                }
                 for row in self.rows
             ],
             "conclusions": [
@@ -317,10 +355,19 @@ def _ref(ref: Ref) -> dict[str, str]:
 
 def _cell(cell: Cell) -> dict[str, Any]:
     return {
-        "from": {"namespace": cell.source.namespace, "node": cell.source.node, "pod": cell.source.pod, "how": cell.source.how},
+        "from": {
+            "namespace": cell.source.namespace,
+            "node": cell.source.node,
+            "pod": cell.source.pod,
+            "how": cell.source.how,
+        },
         "to": {
-            "namespace": cell.target.namespace, "node": cell.target.node, "pod": cell.target.pod,
-            "address": cell.target.address, "port": cell.target.port, "service": cell.target.service,
+            "namespace": cell.target.namespace,
+            "node": cell.target.node,
+            "pod": cell.target.pod,
+            "address": cell.target.address,
+            "port": cell.target.port,
+            "service": cell.target.service,
         },
         "expected": cell.expected.value,
         "why_expected": cell.why_expected,
@@ -331,4 +378,4 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "latency_ms": [each.ms for each in cell.tries],
         "reason": cell.reason,
         "command": cell.command,
-    }  # fmt: skip
+    }

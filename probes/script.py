@@ -1,21 +1,29 @@
-"""The measuring code of the connectivity probe, sent into a pod as an argument: it needs no image of ours and leaves no file behind.
+"""The measuring code of the connectivity probe, sent into a pod as an argument: it needs no image
+of ours and leaves no file behind.
 
 How it is called (one exec for each source pod and round)::
 
-    ["sh", "-c", SHELL, "sh", ARGUMENT...]            # any image with a shell and one of nc, bash, perl, wget
-    ["python3", "-c", PYTHON, ARGUMENT...]            # when round one has said that the container has python3
+    ["sh", "-c", SHELL, "sh", ARGUMENT...]            # any image with a shell and one of nc, bash,
+    perl, wget ["python3", "-c", PYTHON, ARGUMENT...]            # when round one has said that the
+    container has python3
 
-Both texts begin with the marker line ``# stanch-probe connectivity v1``. Arguments are read from left to right:
+Both texts begin with the marker line ``# stanch-probe connectivity v1``. Arguments are read from
+left to right:
 
-=================  ==========================================================================================================
-``tries=N``        how often each target is tried (default 1); the whole list is gone through N times
-``gap=MS``         pause after each connect, milliseconds (default 1100: an ICMP refusal is rate-limited to one a second)
+=================
+==========================================================================================================
+``tries=N``        how often each target is tried (default 1); the whole list is gone through N
+times
+``gap=MS``         pause after each connect, milliseconds (default 1100: an ICMP refusal is
+rate-limited to one a second)
 ``timeout=S``      time limit of one connect, whole seconds (default 4: covers two lost SYNs)
 ``HOST:PORT``      a target: an IPv4 address or a name
 ``[HOST]:PORT``    a target: an IPv6 address
-=================  ==========================================================================================================
+=================
+==========================================================================================================
 
-What it prints: JSON, one object a line, nothing else on standard output. Facts, not verdicts: `probes.classify` judges them. ::
+What it prints: JSON, one object a line, nothing else on standard output. Facts, not verdicts:
+`probes.classify` judges them. ::
 
     {"event":"begin","v":1,"tool":"nc","has":"python3 nc bash","counters":1}
     {"event":"idle","ms":500,"opens":0,"fails":0,"resets":0,"retrans":0,"segs":0,"unreach":0}
@@ -23,17 +31,22 @@ What it prints: JSON, one object a line, nothing else on standard output. Facts,
      "segs":2,"unreach":0}                                     (one line)
     {"event":"end","count":1}
 
-``begin``: the tool that is used, the tools that are there, and whether ``/proc/net/snmp`` can be read (0: no counters, then all are 0).
-``idle``: counter differences over a pause without any connect: other traffic in the pod's network namespace (a busy client).
-``try``: `n` counts from 1 over the whole run; `target` as it was given; `at` seconds since the epoch; `ms` duration (10 ms steps from the
-shell); `said` is one of ``open refused noroute netunreach denied timeout noname missing other`` (the tool's words, folded); `rc` its exit
-code; the rest are differences of the namespace's counters: Tcp ActiveOpens, AttemptFails, EstabResets, RetransSegs, InSegs, Icmp and
-Icmp6 InDestUnreachs, and `six`, the share of Icmp6. From python also ``"icmp":"3/3","from":"10.99.0.2"``: type/code and sender of the ICMP
-error ("" without one).
-With python an ICMP error ends the connect at once: ms ~0, retrans 0, unreach 1.
-``end``: how many ``try`` lines were printed. A missing end, or another count, means that the output was cut: the round is not measured.
+``begin``: the tool that is used, the tools that are there, and whether ``/proc/net/snmp`` can be
+read (0: no counters, then all are 0).
+``idle``: counter differences over a pause without any connect: other traffic in the pod's network
+namespace (a busy client).
+``try``: `n` counts from 1 over the whole run; `target` as it was given; `at` seconds since the
+epoch; `ms` duration (10 ms steps from the shell); `said` is one of ``open refused noroute
+netunreach denied timeout noname missing other`` (the tool's words, folded); `rc` its exit code; the
+rest are differences of the namespace's counters: Tcp ActiveOpens, AttemptFails, EstabResets,
+RetransSegs, InSegs, Icmp and Icmp6 InDestUnreachs, and `six`, the share of Icmp6. From python also
+``"icmp":"3/3","from":"10.99.0.2"``: type/code and sender of the ICMP error ("" without one). With
+python an ICMP error ends the connect at once: ms ~0, retrans 0, unreach 1.
+``end``: how many ``try`` lines were printed. A missing end, or another count, means that the output
+was cut: the round is not measured.
 
-What each class looks like (busybox nc, Linux 6.18, measured in network namespaces, see tests/probes/test_lab.py):
+What each class looks like (busybox nc, Linux 6.18, measured in network namespaces, see
+tests/probes/test_lab.py):
 
 ===========================  ==========  =======  =====  =====  =======  ====  =======
 what happened                said        ms       opens  fails  retrans  segs  unreach
@@ -244,27 +257,41 @@ say(event='end',count=n)
 
 
 def compact(text: str) -> str:
-    """Indentation of the shell text is for readers; the command travels in a URL, which proxies cut at 8 KiB."""
+    """Indentation of the shell text is for readers; the command travels in a URL, which proxies cut
+    at 8 KiB."""
     return "\n".join(line.strip() for line in text.strip().splitlines())
 
 
 SHELL = f"{MARKER}\n{compact(_SHELL)}\n"
 PYTHON = f"{MARKER}\n{_PYTHON.strip()}\n"
 
-_HOST = re.compile(r"^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9.])?|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?\])$")
+_HOST = re.compile(
+    r"^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9.])?|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?\])$"
+)
 
 
 def target(host: str, port: int) -> str:
-    """`HOST:PORT` as the script reads it, IPv6 in brackets. Raises ValueError for anything that is not a plain host name or address."""
+    """`HOST:PORT` as the script reads it, IPv6 in brackets. Raises ValueError for anything that is
+    not a plain host name or address."""
     shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
     if not _HOST.match(shown):
-        raise ValueError(f"{host!r} is neither a host name nor an address; give a Service, a pod or an IP address")
+        raise ValueError(
+            f"{host!r} is neither a host name nor an address; give a Service, a pod or an IP "
+            "address"
+        )
     if not 1 <= port <= 65535:
         raise ValueError(f"port {port} is not between 1 and 65535")
     return f"{shown}:{port}"
 
 
-def command(targets: Sequence[str], *, tries: int = 1, gap_ms: int = 1100, timeout_s: int = 4, python: bool = False) -> tuple[str, ...]:
+def command(
+    targets: Sequence[str],
+    *,
+    tries: int = 1,
+    gap_ms: int = 1100,
+    timeout_s: int = 4,
+    python: bool = False,
+) -> tuple[str, ...]:
     """The argument vector for exec. `targets` come from `target`."""
     options = (f"tries={tries}", f"gap={gap_ms}", f"timeout={timeout_s}")
     if python:
@@ -273,5 +300,6 @@ def command(targets: Sequence[str], *, tries: int = 1, gap_ms: int = 1100, timeo
 
 
 def longest_run_s(targets: int, *, tries: int, gap_ms: int = 1100, timeout_s: int = 4) -> float:
-    """Upper bound for one exec in seconds: every connect times out (one second of grace each), plus start."""
+    """Upper bound for one exec in seconds: every connect times out (one second of grace each), plus
+    start."""
     return targets * tries * (timeout_s + 1 + gap_ms / 1000) + 5

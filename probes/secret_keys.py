@@ -1,7 +1,8 @@
-"""Keys of Secrets that pods refer to and that are not there. No Secret is read: managedFields name the keys and who wrote them.
+"""Keys of Secrets that pods refer to and that are not there. No Secret is read: managedFields name
+the keys and who wrote them.
 
-A controller that empties Secrets leaves running pods alone; the next restart fails. Only keys with a field manager can be known: where
-managedFields are missing, nothing is said.
+A controller that empties Secrets leaves running pods alone; the next restart fails. Only keys with
+a field manager can be known: where managedFields are missing, nothing is said.
 """
 
 from __future__ import annotations
@@ -20,11 +21,18 @@ PARAMETERS = {"namespace": "only this namespace"}
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    method = "key names from managedFields (metadata only, values are never read): a key written without a field manager is not seen"
-    return reading_plan(NAME, arguments, QUESTION, method=method, refused=no_such_place(context, arguments))
+    method = (
+        "key names from managedFields (metadata only, values are never read): a key written "
+        "without a field manager is not seen"
+    )
+    return reading_plan(
+        NAME, arguments, QUESTION, method=method, refused=no_such_place(context, arguments)
+    )
 
 
-async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
     started = context.clock()
     wanted = plan.arguments.get("namespace", "")
     rows, conclusions = [], []
@@ -38,7 +46,9 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
                 rows.append(Row(ref, f"does not exist, needed by {by}", False, "exists"))
                 claim = f"Secret {namespace}/{name} does not exist, but {by} needs it"
                 following = "find out who deleted it or should create it"
-                conclusions.append(Conclusion(claim, Component("secret", f"{namespace}/{name}"), 0.85, following))
+                conclusions.append(
+                    Conclusion(claim, Component("secret", f"{namespace}/{name}"), 0.85, following)
+                )
             continue
         there = keys_of(row)
         if there is None:
@@ -46,8 +56,16 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
             continue
         missing = sorted(keys - there)
         if missing or not there:
-            last = max((e for e in row.metadata.managed_fields if e.time), key=lambda e: str(e.time), default=None)
-            who = f", last written by {last.manager} at {last.time:%Y-%m-%d %H:%M} UTC" if last is not None and last.time else ""
+            last = max(
+                (e for e in row.metadata.managed_fields if e.time),
+                key=lambda e: str(e.time),
+                default=None,
+            )
+            who = (
+                f", last written by {last.manager} at {last.time:%Y-%m-%d %H:%M} UTC"
+                if last is not None and last.time
+                else ""
+            )
             seen = f"lacks {', '.join(missing)}" if missing else "has no keys at all"
             writer = last.manager if last is not None else "its writer"
             if last is not None:
@@ -55,18 +73,26 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
             rows.append(Row(ref, f"{seen}{who}", False, f"keys used by {by}"))
             conclusions.append(
                 Conclusion(
-                    f"Secret {namespace}/{name} {seen}, used by {by}{who}", Component("secret", f"{namespace}/{name}"),
+                    f"Secret {namespace}/{name} {seen}, used by {by}{who}",
+                    Component("secret", f"{namespace}/{name}"),
                     0.9 if missing else 0.75,
-                    f"stop {writer} before it empties more, then restore the keys; restart nothing until then",
+                    f"stop {writer} before it empties more, then restore the keys; restart "
+                    "nothing until then",
                 )
-            )  # fmt: skip
+            )
         else:
             rows.append(Row(ref, f"{len(there)} keys", True, "all keys that are used"))
     for writer, names in sorted(writers.items()):
         if len(names) > 1:
             shown = ", ".join(names[:4]) + (" …" if len(names) > 4 else "")
-            claim = f"{writer} was the last to write to {len(names)} Secrets that lack keys now: {shown}"
-            following = f"stop {writer} before it empties more, then restore the keys; restart nothing until then"
+            claim = (
+                f"{writer} was the last to write to {len(names)} Secrets that lack keys now: "
+                f"{shown}"
+            )
+            following = (
+                f"stop {writer} before it empties more, then restore the keys; restart nothing "
+                "until then"
+            )
             conclusions.append(Conclusion(claim, Component("controller", writer), 0.95, following))
     return answer(plan, context, started, rows, conclusions, kinds=("Secret", "Pod"))
 
@@ -78,11 +104,17 @@ def keys_of(secret: PartialObject) -> set[str] | None:
     found: set[str] = set()
     for entry in secret.metadata.managed_fields:
         for part in ("f:data", "f:stringData"):
-            found |= {key.removeprefix("f:") for key in entry.fields_v1.get(part) or {} if key.startswith("f:")}
+            found |= {
+                key.removeprefix("f:")
+                for key in entry.fields_v1.get(part) or {}
+                if key.startswith("f:")
+            }
     return found
 
 
-def references(store: Store, namespace: str = "") -> dict[tuple[str, str], tuple[set[str], set[str]]]:
+def references(
+    store: Store, namespace: str = ""
+) -> dict[tuple[str, str], tuple[set[str], set[str]]]:
     """(namespace, Secret) -> (keys that are named, pods that refer to it), required ones only."""
     found: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
 
@@ -93,10 +125,17 @@ def references(store: Store, namespace: str = "") -> dict[tuple[str, str], tuple
             keys.add(key)
 
     for pod in store.all("Pod", Pod):
-        if (namespace and pod.metadata.namespace != namespace) or pod.status.phase in ("Succeeded", "Failed"):
+        if (namespace and pod.metadata.namespace != namespace) or pod.status.phase in (
+            "Succeeded",
+            "Failed",
+        ):
             continue
         for volume in pod.spec.volumes:
-            if volume.secret is not None and volume.secret.secret_name and not volume.secret.optional:
+            if (
+                volume.secret is not None
+                and volume.secret.secret_name
+                and not volume.secret.optional
+            ):
                 refer(pod, volume.secret.secret_name)
         for container in (*pod.spec.containers, *pod.spec.init_containers):
             _of_container(pod, container, refer)

@@ -1,6 +1,7 @@
 """How much a few tries prove: bounds, comparison of two cells, and when to stop trying.
 
-Sources: Wilson (1927) score interval; Fisher's exact test; Wald's sequential probability ratio test; Holm (1979).
+Sources: Wilson (1927) score interval; Fisher's exact test; Wald's sequential probability ratio
+test; Holm (1979).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ Z95 = 1.959964
 
 
 def wilson(failed: int, tries: int, z: float = Z95) -> tuple[float, float]:
-    """95 % interval of the failure rate after `failed` of `tries`; (0, 1) without tries. Raises ValueError when failed > tries."""
+    """95 % interval of the failure rate after `failed` of `tries`; (0, 1) without tries. Raises
+    ValueError when failed > tries."""
     if not 0 <= failed <= tries:
         raise ValueError(f"{failed} of {tries} tries cannot have failed")
     if tries == 0:
@@ -28,7 +30,8 @@ def wilson(failed: int, tries: int, z: float = Z95) -> tuple[float, float]:
 
 
 def bound(failed: int, tries: int) -> str:
-    """In words, never "100 % good": "0/20 failed (at most 16 %)", "5/5 failed (at least 57 %)", "3/30 failed (3 to 26 %)"."""
+    """In words, never "100 % good": "0/20 failed (at most 16 %)", "5/5 failed (at least 57 %)",
+    "3/30 failed (3 to 26 %)"."""
     if tries == 0:
         return "not measured"
     low, high = wilson(failed, tries)
@@ -40,14 +43,19 @@ def bound(failed: int, tries: int) -> str:
 
 
 def fisher(failed_a: int, tries_a: int, failed_b: int, tries_b: int) -> float:
-    """Two-sided p-value that two cells fail equally often (Fisher's exact test). 1.0 when one of them was not tried."""
+    """Two-sided p-value that two cells fail equally often (Fisher's exact test). 1.0 when one of
+    them was not tried."""
     if not tries_a or not tries_b:
         return 1.0
     failed, total = failed_a + failed_b, tries_a + tries_b
     ways = comb(total, failed)
     low, high = max(0, failed - tries_b), min(failed, tries_a)
     seen = comb(tries_a, failed_a) * comb(tries_b, failed_b)
-    as_rare = sum(w for k in range(low, high + 1) if (w := comb(tries_a, k) * comb(tries_b, failed - k)) <= seen)
+    as_rare = sum(
+        w
+        for k in range(low, high + 1)
+        if (w := comb(tries_a, k) * comb(tries_b, failed - k)) <= seen
+    )
     return min(1.0, as_rare / ways)
 
 
@@ -68,10 +76,19 @@ class Stop(enum.StrEnum):
     GO_ON = "go on"
 
 
-def sequential(outcomes: Sequence[bool], *, good: float = 0.01, bad: float = 0.5, alpha: float = 0.01, beta: float = 0.05) -> Stop:
-    """Wald's test between a failure rate of `good` and of `bad`; `outcomes` holds True for each failed try, in order.
+def sequential(
+    outcomes: Sequence[bool],
+    *,
+    good: float = 0.01,
+    bad: float = 0.5,
+    alpha: float = 0.01,
+    beta: float = 0.05,
+) -> Stop:
+    """Wald's test between a failure rate of `good` and of `bad`; `outcomes` holds True for each
+    failed try, in order.
 
-    With the defaults it stops after two failures in a row or five successes; with bad=0.2 after two or fifteen.
+    With the defaults it stops after two failures in a row or five successes; with bad=0.2 after two
+    or fifteen.
     """
     upper, lower = log((1 - beta) / alpha), log(beta / (1 - alpha))
     step_bad, step_good = log(bad / good), log((1 - bad) / (1 - good))

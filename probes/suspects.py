@@ -10,10 +10,13 @@ from probes.result import Cell, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What is known beside the matrix. `drifted`: node -> sentence for agents that run other content there.
+    """What is known beside the matrix. `drifted`: node -> sentence for agents that run other
+    content there.
 
-    `senders`: address -> node for addresses that belong to nodes; `ready_endpoints`: Service "ns/name" -> number of ready endpoints;
-    `declared`: "ns/pod" -> TCP ports that the pod declares; `sources_possible`: namespaces and nodes from which more could be measured.
+    `senders`: address -> node for addresses that belong to nodes; `ready_endpoints`: Service
+    "ns/name" -> number of ready endpoints;
+    `declared`: "ns/pod" -> TCP ports that the pod declares; `sources_possible`: namespaces and
+    nodes from which more could be measured.
     """
 
     drifted: Mapping[str, str]
@@ -38,7 +41,10 @@ def is_bad(cell: Cell) -> bool:
 def components(cell: Cell) -> set[Suspect]:
     """Everything that must work for this cell to be good, single parts and interactions."""
     source, target = cell.source, cell.target
-    parts: set[Suspect] = {("source-node", source.node), ("source-namespace", f"{source.namespace} -> {goal(cell)}")}
+    parts: set[Suspect] = {
+        ("source-node", source.node),
+        ("source-namespace", f"{source.namespace} -> {goal(cell)}"),
+    }
     if source.pod:
         parts.add(("source-pod", f"{source.namespace}/{source.pod}"))
     if target.node:
@@ -70,4 +76,8 @@ def main_class(cells: Collection[Cell]) -> Verdict:
 
 
 def sender_node(cell: Cell, around: Surroundings) -> str:
-    return around.senders.get(cell.sender, cell.sender if cell.sender_source == "inferred" else "") if cell.sender else ""
+    return (
+        around.senders.get(cell.sender, cell.sender if cell.sender_source == "inferred" else "")
+        if cell.sender
+        else ""
+    )

@@ -1,8 +1,8 @@
 """Finding and removing what is ours: at exit, on signals, at the next start and on demand.
 
-Ours is what carries the label. Of that, removed is what this session made (at its end), what an open intent row of our record names, and
-what has outlived its deadline. What another living session made is only reported. An object without the label is never touched, whatever
-a row says.
+Ours is what carries the label. Of that, removed is what this session made (at its end), what an
+open intent row of our record names, and what has outlived its deadline. What another living session
+made is only reported. An object without the label is never touched, whatever a row says.
 """
 
 from __future__ import annotations
@@ -28,14 +28,16 @@ class Scope(enum.StrEnum):
     SESSION = "session"
     """What this run made: at exit and on signals."""
     RECORD = "record"
-    """What open rows of earlier runs name, and what has expired: at the next start. What this run is at work with is left alone."""
+    """What open rows of earlier runs name, and what has expired: at the next start. What this run
+    is at work with is left alone."""
     ALL = "all"
     """Everything with our label, other operators' included: on demand only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """One object with our label. `expires` None: the annotation is missing or unreadable, which counts as expired."""
+    """One object with our label. `expires` None: the annotation is missing or unreadable, which
+    counts as expired."""
 
     ref: Ref
     uid: str
@@ -46,7 +48,8 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What a sweep found. `left` says why each remaining object remains; `others` belong to somebody who may still be at work."""
+    """What a sweep found. `left` says why each remaining object remains; `others` belong to
+    somebody who may still be at work."""
 
     removed: tuple[Ref, ...] = ()
     left: Mapping[Ref, str] | None = None
@@ -67,15 +70,27 @@ class SweepReport:
         return "; ".join([*parts, *self.problems])
 
 
-async def sweep(context: ProbeContext, scope: Scope = Scope.RECORD, *, limit_s: float = 8.0) -> SweepReport:
-    """Remove what `scope` covers. Bounded in time, never raises for the cluster: what could not be done is in the report."""
+async def sweep(
+    context: ProbeContext, scope: Scope = Scope.RECORD, *, limit_s: float = 8.0
+) -> SweepReport:
+    """Remove what `scope` covers. Bounded in time, never raises for the cluster: what could not be
+    done is in the report."""
     if context.api is None:
-        return SweepReport(problems=("There is no connection to the API server: nothing was swept, it is done at the next start.",))
+        return SweepReport(
+            problems=(
+                "There is no connection to the API server: nothing was swept, it is done at the "
+                "next start.",
+            )
+        )
     intents = {intent.ref: intent for intent in context.ledger.open_intents()}
     if scope is not Scope.ALL:
         # At the start a probe may begin while the sweep still runs: its objects are not leftovers.
         own = scope is Scope.SESSION
-        intents = {ref: intent for ref, intent in intents.items() if (intent.session == context.session) is own}
+        intents = {
+            ref: intent
+            for ref, intent in intents.items()
+            if (intent.session == context.session) is own
+        }
     for ref in [ref for ref in intents if ref.kind == ephemeral.KIND]:
         ephemeral.close(context, ref)
         del intents[ref]
@@ -91,10 +106,14 @@ async def sweep(context: ProbeContext, scope: Scope = Scope.RECORD, *, limit_s: 
                 owned |= await _list(context, kind, namespace)
             except Forbidden:
                 seen_everywhere = False
-                owned |= await _list_named(context, kind, {ref.namespace for ref in intents if ref.kind == kind}, problems)
+                owned |= await _list_named(
+                    context, kind, {ref.namespace for ref in intents if ref.kind == kind}, problems
+                )
             except ClusterError as error:
                 seen_everywhere = False
-                problems.append(f"{_KINDS[kind]} could not be listed, so what is left is not known: {error}")
+                problems.append(
+                    f"{_KINDS[kind]} could not be listed, so what is left is not known: {error}"
+                )
     now = context.clock()
     mine: dict[Ref, str] = {}
     others: list[Owned] = []
@@ -102,7 +121,9 @@ async def sweep(context: ProbeContext, scope: Scope = Scope.RECORD, *, limit_s: 
         named = ref in intents and intents[ref].session == each.session
         expired = each.expires is None or each.expires <= now
         own = each.session == context.session
-        if scope is Scope.ALL or (own if scope is Scope.SESSION else (named or expired) and not own):
+        if scope is Scope.ALL or (
+            own if scope is Scope.SESSION else (named or expired) and not own
+        ):
             mine[ref] = each.uid
         elif not own:
             others.append(each)
@@ -110,17 +131,26 @@ async def sweep(context: ProbeContext, scope: Scope = Scope.RECORD, *, limit_s: 
     if seen_everywhere and not problems:
         for ref in intents:
             if ref not in owned:
-                context.ledger.removed(ref, "not in the cluster: it never came to be, or was removed")
-    return SweepReport(tuple(sorted(ref for ref in mine if ref not in left)), left, tuple(others), tuple(problems))
+                context.ledger.removed(
+                    ref, "not in the cluster: it never came to be, or was removed"
+                )
+    return SweepReport(
+        tuple(sorted(ref for ref in mine if ref not in left)), left, tuple(others), tuple(problems)
+    )
 
 
 async def _list(context: ProbeContext, kind: str, namespace: str) -> dict[Ref, Owned]:
     assert context.api is not None
-    path = f"/api/v1/namespaces/{namespace}/{_KINDS[kind]}" if namespace else f"/api/v1/{_KINDS[kind]}"
+    path = (
+        f"/api/v1/namespaces/{namespace}/{_KINDS[kind]}" if namespace else f"/api/v1/{_KINDS[kind]}"
+    )
     found: dict[Ref, Owned] = {}
     token = ""
     while True:
-        params: dict[str, str | int | list[str]] = {"labelSelector": f"{MANAGED_BY}={OWN}", "limit": 200}
+        params: dict[str, str | int | list[str]] = {
+            "labelSelector": f"{MANAGED_BY}={OWN}",
+            "limit": 200,
+        }
         if token:
             params["continue"] = token
         answer = await context.api.get_json(path, params, timeout=8, accept=_METADATA_LIST)
@@ -132,7 +162,9 @@ async def _list(context: ProbeContext, kind: str, namespace: str) -> dict[Ref, O
             return found
 
 
-async def _list_named(context: ProbeContext, kind: str, namespaces: set[str], problems: list[str]) -> dict[Ref, Owned]:
+async def _list_named(
+    context: ProbeContext, kind: str, namespaces: set[str], problems: list[str]
+) -> dict[Ref, Owned]:
     found: dict[Ref, Owned] = {}
     for namespace in sorted(namespaces):
         try:
@@ -145,8 +177,16 @@ async def _list_named(context: ProbeContext, kind: str, namespaces: set[str], pr
 def _owned(kind: str, meta: Mapping[str, Any]) -> Owned:
     annotations, labels = meta.get("annotations") or {}, meta.get("labels") or {}
     try:
-        expires = datetime.fromisoformat(str(annotations.get(EXPIRES, "")).replace("Z", "+00:00")).astimezone(UTC)
+        expires = datetime.fromisoformat(
+            str(annotations.get(EXPIRES, "")).replace("Z", "+00:00")
+        ).astimezone(UTC)
     except ValueError:
         expires = None
     ref = Ref(kind, str(meta.get("namespace") or ""), str(meta.get("name") or ""))
-    return Owned(ref, str(meta.get("uid") or ""), str(labels.get(SESSION, "")), str(annotations.get(OPERATOR, "")), expires)
+    return Owned(
+        ref,
+        str(meta.get("uid") or ""),
+        str(labels.get(SESSION, "")),
+        str(annotations.get(OPERATOR, "")),
+        expires,
+    )

@@ -1,6 +1,8 @@
-"""CPU and memory of a node that no pod accounts for: a miner on the host, a runaway daemon, a process outside of Kubernetes.
+"""CPU and memory of a node that no pod accounts for: a miner on the host, a runaway daemon, a
+process outside of Kubernetes.
 
-The kubelet's summary gives the node's use and each pod's; what remains beside kubelet and runtime runs on the host itself.
+The kubelet's summary gives the node's use and each pod's; what remains beside kubelet and runtime
+runs on the host itself.
 """
 
 from __future__ import annotations
@@ -27,16 +29,27 @@ MEMORY_SHARE = 0.25
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     return reading_plan(
-        NAME, arguments, QUESTION, refused=no_such_place(context, arguments), seconds=4.0,
+        NAME,
+        arguments,
+        QUESTION,
+        refused=no_such_place(context, arguments),
+        seconds=4.0,
         reads=("GET nodes/NODE/proxy/stats/summary (needs get on nodes/proxy)",),
-        method="the kubelet's own accounting, of one moment: shows that something runs outside of pods, not what",
-    )  # fmt: skip
+        method=(
+            "the kubelet's own accounting, of one moment: shows that something runs outside of "
+            "pods, not what"
+        ),
+    )
 
 
-async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None = None) -> ProbeResult:
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
     started = context.clock()
     wanted = plan.arguments.get("node", "")
-    names = [name for _, name in sorted(context.store.rows("Node")) if not wanted or name == wanted][:MOST_NODES]
+    names = [
+        name for _, name in sorted(context.store.rows("Node")) if not wanted or name == wanted
+    ][:MOST_NODES]
 
     async def look(name: str) -> Any:
         if progress:
@@ -44,7 +57,9 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
         if context.api is None:
             return "there is no connection to the API server"
         try:
-            return await context.api.get_json(f"/api/v1/nodes/{name}/proxy/stats/summary", SHORT, timeout=8)
+            return await context.api.get_json(
+                f"/api/v1/nodes/{name}/proxy/stats/summary", SHORT, timeout=8
+            )
         except ClusterError as error:
             return str(error)
 
@@ -63,24 +78,41 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress | None 
         normal = None if cpu is None else not (cpu > CPU_LIMIT or much_memory)
         told = f"{cpu:.2f} cores" if cpu is not None else "CPU not told"
         told += f", {size_text(memory)}" if memory is not None else ", memory not told"
-        facts: dict[str, str | int | float | bool] = {"cores": round(cpu or 0.0, 3), "bytes": int(memory or 0)}
-        rows.append(Row(ref, f"{told} beside pods, kubelet and runtime", normal, f"at most {CPU_LIMIT:g} core", facts))
+        facts: dict[str, str | int | float | bool] = {
+            "cores": round(cpu or 0.0, 3),
+            "bytes": int(memory or 0),
+        }
+        rows.append(
+            Row(
+                ref,
+                f"{told} beside pods, kubelet and runtime",
+                normal,
+                f"at most {CPU_LIMIT:g} core",
+                facts,
+            )
+        )
         if normal is False:
             strange[name] = told
     if strange:
         shown = "; ".join(f"{told} on {name}" for name, told in list(strange.items())[:4])
         more = f" and {len(strange) - 4} more nodes" if len(strange) > 4 else ""
         names_shown = ", ".join(list(strange)[:6])
-        following = "on such a node: ps -eo pid,ppid,user,%cpu,%mem,args --sort=-%cpu | head; look for what is not in a pod's cgroup"
+        following = (
+            "on such a node: ps -eo pid,ppid,user,%cpu,%mem,args --sort=-%cpu | head; look for "
+            "what is not in a pod's cgroup"
+        )
         claim = f"{shown}{more} belong to no pod: something runs on the host itself"
         conclusions.append(Conclusion(claim, Component("node", names_shown), 0.75, following))
     return answer(plan, context, started, rows, conclusions, problems=problems, requests=len(names))
 
 
 def difference(stats: Any) -> tuple[float | None, float | None]:
-    """(cores, bytes) of a summary that neither pods nor kubelet nor runtime account for; None for what it does not tell."""
+    """(cores, bytes) of a summary that neither pods nor kubelet nor runtime account for; None for
+    what it does not tell."""
     node, pods = stats.get("node") or {}, stats.get("pods") or ()
-    parts = [c for c in node.get("systemContainers") or () if c.get("name") in ("kubelet", "runtime")]
+    parts = [
+        c for c in node.get("systemContainers") or () if c.get("name") in ("kubelet", "runtime")
+    ]
 
     def left(what: str, field: str) -> float | None:
         total = (node.get(what) or {}).get(field)

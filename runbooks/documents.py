@@ -1,4 +1,5 @@
-"""What a human's words are compared with: the phrases of the runbooks, and of known failures that none of them covers (`outside.yaml`)."""
+"""What a human's words are compared with: the phrases of the runbooks, and of known failures that
+none of them covers (`outside.yaml`)."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ OUTSIDE = Path(__file__).with_name("outside.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What words are compared with: a runbook, or (`outside`) a known failure that no runbook covers."""
+    """What words are compared with: a runbook, or (`outside`) a known failure that no runbook
+    covers."""
 
     id: str
     title: str
@@ -25,12 +27,17 @@ class Document:
 
 
 def document(runbook: Runbook) -> Document:
-    """The phrases of a runbook: symptoms, title, id; headings and sentences of a plain one, the first section of ours."""
+    """The phrases of a runbook: symptoms, title, id; headings and sentences of a plain one, the
+    first section of ours."""
     phrases = [("symptom", text) for text in runbook.symptoms]
     phrases += [("title", runbook.title), ("id", runbook.id.replace("-", " "))]
     if runbook.impact:
         phrases.append(("body", runbook.impact))
-    sections = runbook.sections if runbook.plain else [section for section in runbook.sections if section.slug == "what-it-looks-like"]
+    sections = (
+        runbook.sections
+        if runbook.plain
+        else [section for section in runbook.sections if section.slug == "what-it-looks-like"]
+    )
     for section in sections:
         if runbook.plain:
             phrases.append(("heading", section.title))
@@ -40,7 +47,11 @@ def document(runbook: Runbook) -> Document:
 
 def _sentences(text: str) -> list[str]:
     plain = re.sub(r"```.*?```", " ", text, flags=re.DOTALL)
-    return [part.strip(" -*#>|") for part in re.split(r"(?<=[.!?;])\s+|\n\s*\n|\n[-*] ", plain) if len(part.strip()) > 12][:40]
+    return [
+        part.strip(" -*#>|")
+        for part in re.split(r"(?<=[.!?;])\s+|\n\s*\n|\n[-*] ", plain)
+        if len(part.strip()) > 12
+    ][:40]
 
 
 def outside(path: Path = OUTSIDE) -> tuple[Document, ...]:
@@ -52,7 +63,10 @@ def outside(path: Path = OUTSIDE) -> tuple[Document, ...]:
         Document(
             id=str(item["id"]),
             title=str(item["title"]),
-            phrases=(("title", str(item["title"])), *(("symptom", str(text)) for text in item.get("symptoms", ()))),
+            phrases=(
+                ("title", str(item["title"])),
+                *(("symptom", str(text)) for text in item.get("symptoms", ())),
+            ),
             patterns=tuple(map(str, item.get("patterns", ()))),
             outside=True,
         )

@@ -1,9 +1,11 @@
-"""How well a runbook fits a symptom: the conditions of its front matter over findings, changes and shared attributes.
+"""How well a runbook fits a symptom: the conditions of its front matter over findings, changes and
+shared attributes.
 
-The score is built so that it can be explained line by line: a strong condition carries (0.7; a second one closes 40 % of the rest),
-each supporting one closes a part of what is left to 1, each refuting one takes a part away. Without a strong condition a runbook may be
-"worth ruling out" and is never confident (signals-and-incidents, section 2.6). The absence of a finding never counts against a runbook:
-events are best-effort and go after an hour.
+The score is built so that it can be explained line by line: a strong condition carries (0.7; a
+second one closes 40 % of the rest), each supporting one closes a part of what is left to 1, each
+refuting one takes a part away. Without a strong condition a runbook may be "worth ruling out" and
+is never confident (signals-and-incidents, section 2.6). The absence of a finding never counts
+against a runbook: events are best-effort and go after an hour.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ WITHOUT_STRONG = 0.4
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A condition that holds: why, by which findings, and with which share of its weight (1 inside the symptom)."""
+    """A condition that holds: why, by which findings, and with which share of its weight (1 inside
+    the symptom)."""
 
     condition: Condition
     text: str
@@ -40,7 +43,14 @@ class Held(msgspec.Struct, frozen=True):
 
 def judge(runbook: Runbook, symptom: Symptom, report: Report | None = None) -> Match:
     """The runbook beside one symptom. Deterministic: order of the front matter, no clock."""
-    held = {weight: [one for condition in runbook.conditions(weight) if (one := holds(condition, symptom, report))] for weight in Weight}
+    held = {
+        weight: [
+            one
+            for condition in runbook.conditions(weight)
+            if (one := holds(condition, symptom, report))
+        ]
+        for weight in Weight
+    }
     score = _score(held)
     done = {id(one.condition) for ones in held.values() for one in ones}
     missing = tuple(
@@ -54,7 +64,9 @@ def judge(runbook: Runbook, symptom: Symptom, report: Report | None = None) -> M
         title=runbook.title,
         score=round(score, 4),
         confident=bool(held[Weight.STRONG]) and score >= CONFIDENT,
-        for_=tuple(_reason(one) for weight in (Weight.STRONG, Weight.SUPPORT) for one in held[weight]),
+        for_=tuple(
+            _reason(one) for weight in (Weight.STRONG, Weight.SUPPORT) for one in held[weight]
+        ),
         missing=missing,
         against=tuple(_reason(one) for one in held[Weight.REFUTE]),
     )
@@ -62,7 +74,9 @@ def judge(runbook: Runbook, symptom: Symptom, report: Report | None = None) -> M
 
 def _score(held: Mapping[Weight, Sequence[Held]]) -> float:
     score = 0.0
-    for index, one in enumerate(sorted(held[Weight.STRONG], key=lambda one: -(one.condition.value or STRONG))):
+    for index, one in enumerate(
+        sorted(held[Weight.STRONG], key=lambda one: -(one.condition.value or STRONG))
+    ):
         weight = one.condition.value or STRONG
         score = weight if index == 0 else score + (1 - score) * SECOND
     for one in held[Weight.SUPPORT]:
@@ -75,19 +89,27 @@ def _score(held: Mapping[Weight, Sequence[Held]]) -> float:
 
 
 def holds(condition: Condition, symptom: Symptom, report: Report | None = None) -> Held | None:
-    """Whether the condition holds for the symptom: there, or (support; facts about the whole cluster) elsewhere."""
+    """Whether the condition holds for the symptom: there, or (support; facts about the whole
+    cluster) elsewhere."""
     if condition.any_of:
-        found = [one for alternative in condition.any_of if (one := holds(alternative, symptom, report))]
+        found = [
+            one for alternative in condition.any_of if (one := holds(alternative, symptom, report))
+        ]
         if not found:
             return None
         best = max(found, key=lambda one: one.share)
         return Held(condition, best.text, best.findings, best.share)
     if condition.all_of:
-        every = [holds(part, symptom, report) or holds(_anywhere(part), symptom, report) for part in condition.all_of]
+        every = [
+            holds(part, symptom, report) or holds(_anywhere(part), symptom, report)
+            for part in condition.all_of
+        ]
         if not all(every) or not any(one and one.share == 1.0 for one in every):
             return None
         text = "; ".join(one.text for one in every if one)
-        return Held(condition, text, tuple(name for one in every if one for name in one.findings), 1.0)
+        return Held(
+            condition, text, tuple(name for one in every if one for name in one.findings), 1.0
+        )
     if condition.on == "shared":
         return _shared(condition, symptom)
     if condition.on == "change":
@@ -101,7 +123,14 @@ def _anywhere(condition: Condition) -> Condition:
 
 
 def _finding(condition: Condition, symptom: Symptom, report: Report | None) -> Held | None:
-    found = _enough(condition, [one for one in symptom.findings if one.rule == condition.rule and _all(condition.where, one.facts)])
+    found = _enough(
+        condition,
+        [
+            one
+            for one in symptom.findings
+            if one.rule == condition.rule and _all(condition.where, one.facts)
+        ],
+    )
     share = 1.0
     if not found and report is not None:
         rule = FINDINGS.get(condition.rule)
@@ -109,18 +138,25 @@ def _finding(condition: Condition, symptom: Symptom, report: Report | None) -> H
         if condition.weight is Weight.SUPPORT or (condition.weight is Weight.REFUTE and anywhere):
             inside = {one.id for one in symptom.findings}
             others = [
-                one for one in report.findings if one.rule == condition.rule and one.id not in inside and _all(condition.where, one.facts)
+                one
+                for one in report.findings
+                if one.rule == condition.rule
+                and one.id not in inside
+                and _all(condition.where, one.facts)
             ]
             found, share = _enough(condition, others), ELSEWHERE
     if not found:
         return None
     claim = found[0].claim if len(found) == 1 else f"{found[0].claim} (and {len(found) - 1} more)"
     where = "" if share == 1.0 else ", elsewhere in the cluster"
-    return Held(condition, f"{condition.text}: {claim}{where}", tuple(one.id for one in found), share)
+    return Held(
+        condition, f"{condition.text}: {claim}{where}", tuple(one.id for one in found), share
+    )
 
 
 def _enough(condition: Condition, found: list[Finding]) -> list[Finding]:
-    """`found` if there are `count` of them; with `same`, the largest group that shares that fact."""
+    """`found` if there are `count` of them; with `same`, the largest group that shares that
+    fact."""
     if condition.same and found:
         groups: dict[str, list[Finding]] = {}
         for one in found:
@@ -135,13 +171,18 @@ def _enough(condition: Condition, found: list[Finding]) -> list[Finding]:
 
 def _change(condition: Condition, symptom: Symptom, report: Report | None) -> Held | None:
     def fits(change: ChangeFact) -> bool:
-        if change.rule != condition.rule or not _all(condition.where, {"manager": change.manager, **change.facts}):
+        if change.rule != condition.rule or not _all(
+            condition.where, {"manager": change.manager, **change.facts}
+        ):
             return False
         if not condition.within or symptom.since is None:
             return True
         return -300 <= (symptom.since - change.at).total_seconds() <= condition.within
 
-    for changes, share in ((symptom.changes, 1.0), (report.changes if report and condition.weight is Weight.SUPPORT else (), ELSEWHERE)):
+    for changes, share in (
+        (symptom.changes, 1.0),
+        (report.changes if report and condition.weight is Weight.SUPPORT else (), ELSEWHERE),
+    ):
         found = [change for change in changes if fits(change)]
         if len(found) >= condition.count:
             first = min(found, key=lambda change: (change.at, change.object))
@@ -152,15 +193,31 @@ def _change(condition: Condition, symptom: Symptom, report: Report | None) -> He
 
 
 def _shared(condition: Condition, symptom: Symptom) -> Held | None:
-    attribute = next((one for one in symptom.shared if one.what == condition.rule and _all(condition.where, _shared_facts(one))), None)
+    attribute = next(
+        (
+            one
+            for one in symptom.shared
+            if one.what == condition.rule and _all(condition.where, _shared_facts(one))
+        ),
+        None,
+    )
     if attribute is None:
         return None
-    numbers = f"{attribute.inside[0]} of {attribute.inside[1]} failing, {attribute.outside[0]} of {attribute.outside[1]} healthy"
-    return Held(condition, f"{condition.text}: {attribute.what} {attribute.spoken} ({numbers})", (), 1.0)
+    numbers = (
+        f"{attribute.inside[0]} of {attribute.inside[1]} failing, {attribute.outside[0]} of "
+        f"{attribute.outside[1]} healthy"
+    )
+    return Held(
+        condition, f"{condition.text}: {attribute.what} {attribute.spoken} ({numbers})", (), 1.0
+    )
 
 
 def _shared_facts(attribute: SharedAttribute) -> dict[str, Fact]:
-    return {"value": attribute.value, "p_value": attribute.p_value, "tied": bool(attribute.tied_with)}
+    return {
+        "value": attribute.value,
+        "p_value": attribute.p_value,
+        "tied": bool(attribute.tied_with),
+    }
 
 
 def _reason(held: Held) -> Reason:
@@ -178,9 +235,11 @@ _NUMBER = re.compile(r"^(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)$")
 
 
 def fits(wanted: Any, fact: Fact) -> bool:
-    """Whether a fact is as `wanted`: a value, a list of values (one of), `">=3"`, `"~regex"`, `"!value"`, or `"present"`.
+    """Whether a fact is as `wanted`: a value, a list of values (one of), `">=3"`, `"~regex"`,
+    `"!value"`, or `"present"`.
 
-    A tuple of facts fits when any of its items does; a fact that is not known fits nothing, not even `"!value"`.
+    A tuple of facts fits when any of its items does; a fact that is not known fits nothing, not
+    even `"!value"`.
     """
     if isinstance(wanted, list):
         return any(fits(one, fact) for one in wanted)
@@ -193,7 +252,11 @@ def fits(wanted: Any, fact: Fact) -> bool:
             return fact != ""
         number = _NUMBER.match(wanted)
         if number:
-            return isinstance(fact, int | float) and not isinstance(fact, bool) and _compare(float(fact), number[1], float(number[2]))
+            return (
+                isinstance(fact, int | float)
+                and not isinstance(fact, bool)
+                and _compare(float(fact), number[1], float(number[2]))
+            )
         if wanted.startswith("~"):
             return re.search(wanted[1:], str(fact), re.IGNORECASE) is not None
         if wanted.startswith("!"):
@@ -204,4 +267,6 @@ def fits(wanted: Any, fact: Fact) -> bool:
 
 
 def _compare(value: float, operator: str, limit: float) -> bool:
-    return {">=": value >= limit, "<=": value <= limit, ">": value > limit, "<": value < limit}[operator]
+    return {">=": value >= limit, "<=": value <= limit, ">": value > limit, "<": value < limit}[
+        operator
+    ]

@@ -1,4 +1,5 @@
-"""From the mapping of a fenced block or of front matter to typed values. Every refusal names the line and says what to write."""
+"""From the mapping of a fenced block or of front matter to typed values. Every refusal names the
+line and says what to write."""
 
 from __future__ import annotations
 
@@ -7,13 +8,39 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from runbooks.model import EMPTY, ESCALATE, NEXT, Answer, Condition, Query, Source, Step, StepKind, Weight
+from runbooks.model import (
+    EMPTY,
+    ESCALATE,
+    NEXT,
+    Answer,
+    Condition,
+    Query,
+    Source,
+    Step,
+    StepKind,
+    Weight,
+)
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
-COMMON = frozenset({"id", "question", "why", "params", "expected", "answers", "kubectl", "blast", "undo"})
-OBJECT_FIELDS = frozenset({"kind", "namespace", "selector", "fieldSelector", "name", "where", "each", "expression", "seen", "minimum"})
+COMMON = frozenset(
+    {"id", "question", "why", "params", "expected", "answers", "kubectl", "blast", "undo"}
+)
+OBJECT_FIELDS = frozenset(
+    {
+        "kind",
+        "namespace",
+        "selector",
+        "fieldSelector",
+        "name",
+        "where",
+        "each",
+        "expression",
+        "seen",
+        "minimum",
+    }
+)
 QUERY = OBJECT_FIELDS | {"logs", "metrics", "readyz", "compare"}
 FIELDS: Mapping[StepKind, frozenset[str]] = {
     StepKind.CHECK: COMMON | QUERY,
@@ -27,7 +54,8 @@ OUTCOMES: Mapping[StepKind, frozenset[str]] = {
     StepKind.ACTION: frozenset({"done", "failed", "unknown"}),
     StepKind.WAIT: frozenset({"reached", "deadline", "unknown"}),
 }
-"""Answers that a step of that kind can have; probes with `found`, `clear`, `unknown` or a result class, asks with words."""
+"""Answers that a step of that kind can have; probes with `found`, `clear`, `unknown` or a result
+class, asks with words."""
 
 
 class FieldError(ValueError):
@@ -48,7 +76,9 @@ def seconds(value: Any, line: int) -> float:
     text = str(value).replace(" ", "")
     parts = _DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise FieldError(line, f"has {value!r} where a duration belongs; write for example 30s, 5m or 24h")
+        raise FieldError(
+            line, f"has {value!r} where a duration belongs; write for example 30s, 5m or 24h"
+        )
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
@@ -57,7 +87,9 @@ def strings(value: Any, line: int, name: str) -> tuple[str, ...]:
         return ()
     if isinstance(value, str):
         return (value,)
-    if not isinstance(value, list) or not all(isinstance(item, str | int | float) for item in value):
+    if not isinstance(value, list) or not all(
+        isinstance(item, str | int | float) for item in value
+    ):
         raise FieldError(line, f"field {name} must be a list of strings")
     return tuple(str(item) for item in value)
 
@@ -79,14 +111,16 @@ def _flat(value: Any) -> str:
 
 
 def step(kind: StepKind, data: Any, lines: Lines, section: str, line: int) -> Step:
-    """One fenced block. Raises FieldError for a field that is missing, unknown or of the wrong type."""
+    """One fenced block. Raises FieldError for a field that is missing, unknown or of the wrong
+    type."""
     if not isinstance(data, dict):
         raise FieldError(line, f"the {kind} block must be a mapping; begin with `id:`")
     unknown = sorted(set(map(str, data)) - FIELDS[kind])
     if unknown:
         raise FieldError(
             lines.get((unknown[0],), line),
-            f"the {kind} block has an unknown field {unknown[0]!r}; known: {', '.join(sorted(FIELDS[kind]))}",
+            f"the {kind} block has an unknown field {unknown[0]!r}; known: "
+            f"{', '.join(sorted(FIELDS[kind]))}",
         )
     for name in ("id", "question"):
         if not isinstance(data.get(name), str) or not str(data[name]).strip():
@@ -108,7 +142,9 @@ def step(kind: StepKind, data: Any, lines: Lines, section: str, line: int) -> St
         deadline=seconds(data.get("deadline", 0), lines.get(("deadline",), line)),
         section=section,
         line=line,
-        lines=MappingProxyType({path[0]: number for path, number in lines.items() if len(path) == 1}),
+        lines=MappingProxyType(
+            {path[0]: number for path, number in lines.items() if len(path) == 1}
+        ),
     )
 
 
@@ -121,7 +157,10 @@ def _answers(data: Any, lines: Lines, line: int) -> tuple[Answer, ...]:
     if data is None:
         return ()
     if not isinstance(data, dict):
-        raise FieldError(lines.get(("answers",), line), "field answers must map each outcome to `meaning -> where it leads`")
+        raise FieldError(
+            lines.get(("answers",), line),
+            "field answers must map each outcome to `meaning -> where it leads`",
+        )
     found = []
     for key, value in data.items():
         when = str(key)
@@ -133,33 +172,64 @@ def _answers(data: Any, lines: Lines, line: int) -> tuple[Answer, ...]:
             if not arrow:
                 means, goto = value, NEXT
         else:
-            raise FieldError(where, f"the answer {when!r} must be a string `meaning -> where it leads`")
-        found.append(Answer(when=when, means=means.strip(), goto=goto.strip() or ESCALATE, line=where))
+            raise FieldError(
+                where, f"the answer {when!r} must be a string `meaning -> where it leads`"
+            )
+        found.append(
+            Answer(when=when, means=means.strip(), goto=goto.strip() or ESCALATE, line=where)
+        )
     return tuple(found)
 
 
 def _query(kind: StepKind, data: Mapping[str, Any], lines: Lines, line: int) -> Query:
     sources = [name for name in ("logs", "metrics", "readyz", "compare") if name in data]
     if len(sources) > 1:
-        raise FieldError(lines.get((sources[1],), line), f"the {kind} block reads from {' and '.join(sources)}; use one step for each")
+        raise FieldError(
+            lines.get((sources[1],), line),
+            f"the {kind} block reads from {' and '.join(sources)}; use one step for each",
+        )
     source = Source(sources[0]) if sources else Source.OBJECTS
     inner = data.get(source.value) if sources else None
     if source is Source.READYZ:
         inner = {"names": inner} if isinstance(inner, str | list) else inner
     if inner is not None and not isinstance(inner, dict):
         raise FieldError(lines.get((source.value,), line), f"field {source} must be a mapping")
-    both: dict[str, Any] = {**{key: data[key] for key in OBJECT_FIELDS if key in data}, **(inner or {})}
-    allowed = OBJECT_FIELDS | {"path", "names", "container", "previous", "since", "interval", "value", "by"}
+    both: dict[str, Any] = {
+        **{key: data[key] for key in OBJECT_FIELDS if key in data},
+        **(inner or {}),
+    }
+    allowed = OBJECT_FIELDS | {
+        "path",
+        "names",
+        "container",
+        "previous",
+        "since",
+        "interval",
+        "value",
+        "by",
+    }
     for name in both:
         if name not in allowed:
-            raise FieldError(lines.get((source.value, name), line), f"field {source} has an unknown field {name!r}")
-    expression = str(data["until"]) if kind is StepKind.WAIT and "until" in data else _text(both, "expression")
+            raise FieldError(
+                lines.get((source.value, name), line),
+                f"field {source} has an unknown field {name!r}",
+            )
+    expression = (
+        str(data["until"])
+        if kind is StepKind.WAIT and "until" in data
+        else _text(both, "expression")
+    )
     if source is Source.OBJECTS and not both.get("kind"):
-        raise FieldError(line, f"the {kind} block needs the field kind, or one of logs, metrics, readyz, compare")
+        raise FieldError(
+            line, f"the {kind} block needs the field kind, or one of logs, metrics, readyz, compare"
+        )
     if source is not Source.COMPARE and bool(expression) == bool(both.get("each")):
         raise FieldError(line, f"the {kind} block needs exactly one of expression and each")
     if source is Source.COMPARE and not (both.get("value") and both.get("by")):
-        raise FieldError(lines.get(("compare",), line), "field compare needs value (CEL over self) and by (what tells the peers apart)")
+        raise FieldError(
+            lines.get(("compare",), line),
+            "field compare needs value (CEL over self) and by (what tells the peers apart)",
+        )
     return Query(
         source=source,
         kind=_text(both, "kind"),
@@ -184,7 +254,9 @@ def _query(kind: StepKind, data: Mapping[str, Any], lines: Lines, line: int) -> 
 
 
 _SUBJECTS = ("finding", "change", "shared")
-_CONDITION = frozenset({*_SUBJECTS, "where", "count", "same", "within", "step", "text", "weight", "any", "all"})
+_CONDITION = frozenset(
+    {*_SUBJECTS, "where", "count", "same", "within", "step", "text", "weight", "any", "all"}
+)
 
 
 def conditions(data: Any, lines: Lines, line: int) -> tuple[Condition, ...]:
@@ -192,38 +264,57 @@ def conditions(data: Any, lines: Lines, line: int) -> tuple[Condition, ...]:
     if data is None:
         return ()
     if not isinstance(data, dict):
-        raise FieldError(lines.get(("match",), line), "field match must map strong, support and refute to lists")
+        raise FieldError(
+            lines.get(("match",), line), "field match must map strong, support and refute to lists"
+        )
     found = []
     for name, items in data.items():
         if name not in ("strong", "support", "refute"):
-            raise FieldError(lines.get(("match", str(name)), line), f"match has an unknown part {name!r}; known: strong, support, refute")
+            raise FieldError(
+                lines.get(("match", str(name)), line),
+                f"match has an unknown part {name!r}; known: strong, support, refute",
+            )
         if not isinstance(items, list):
             raise FieldError(lines.get(("match", name), line), f"match.{name} must be a list")
         for index, item in enumerate(items):
-            found.append(_condition(Weight(name), item, lines.get(("match", name, str(index)), line)))
+            found.append(
+                _condition(Weight(name), item, lines.get(("match", name, str(index)), line))
+            )
     return tuple(found)
 
 
 def _condition(weight: Weight, data: Any, line: int) -> Condition:
     if not isinstance(data, dict):
-        raise FieldError(line, f"a {weight} condition must be a mapping such as {{finding: RULE, text: …}}")
+        raise FieldError(
+            line, f"a {weight} condition must be a mapping such as {{finding: RULE, text: …}}"
+        )
     unknown = sorted(set(map(str, data)) - _CONDITION)
     if unknown:
-        raise FieldError(line, f"a {weight} condition has an unknown field {unknown[0]!r}; known: {', '.join(sorted(_CONDITION))}")
+        raise FieldError(
+            line,
+            f"a {weight} condition has an unknown field {unknown[0]!r}; known: "
+            f"{', '.join(sorted(_CONDITION))}",
+        )
     inner = {
         name: tuple(
-            _condition(weight, {"text": data.get("text", ""), **item}, line) for item in data.get(name, ()) if isinstance(item, dict)
+            _condition(weight, {"text": data.get("text", ""), **item}, line)
+            for item in data.get(name, ())
+            if isinstance(item, dict)
         )
         for name in ("any", "all")
     }
     subjects = [name for name in _SUBJECTS if name in data]
     if len(subjects) + bool(inner["any"]) + bool(inner["all"]) != 1:
-        raise FieldError(line, f"a {weight} condition needs exactly one of finding, change, shared, any and all")
+        raise FieldError(
+            line, f"a {weight} condition needs exactly one of finding, change, shared, any and all"
+        )
     where = data.get("where") or {}
     if not isinstance(where, dict):
         raise FieldError(line, "field where must map facts to values")
     if not str(data.get("text", "")).strip():
-        raise FieldError(line, f"a {weight} condition needs text: the sentence that is shown beside the match")
+        raise FieldError(
+            line, f"a {weight} condition needs text: the sentence that is shown beside the match"
+        )
     return Condition(
         weight=weight,
         on=subjects[0] if subjects else "several",

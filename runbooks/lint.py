@@ -1,6 +1,8 @@
-"""Proof that runbooks are whole: fields, ids, jumps, names, drills, evidence, order, commands and length. Each problem names file and line.
+"""Proof that runbooks are whole: fields, ids, jumps, names, drills, evidence, order, commands and
+length. Each problem names file and line.
 
-What exists outside this folder (probes, actions, drills) is passed in as sets of names; None leaves that question out.
+What exists outside this folder (probes, actions, drills) is passed in as sets of names; None leaves
+that question out.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ from triage.finding import Severity
 from triage.rules import CHANGES, COHORTS, FINDINGS
 
 SECTION_WORDS = 250
-"""Words of one section beside its steps (the story may have STORY_WORDS): what a tired reader takes in on one screen."""
+"""Words of one section beside its steps (the story may have STORY_WORDS): what a tired reader takes
+in on one screen."""
 STORY_WORDS = 320
 STEP_WORDS = 110
 IDS = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
@@ -60,12 +63,14 @@ PLANNED_PROBES = frozenset(
         "volume-attach",
     }
 )
-"""Names that runbooks may use before the probe exists; the step then says that it cannot be run yet."""
+"""Names that runbooks may use before the probe exists; the step then says that it cannot be run
+yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What is known outside: names of probes and actions, ids of drills. None: not known here, not asked."""
+    """What is known outside: names of probes and actions, ids of drills. None: not known here, not
+    asked."""
 
     probes: Collection[str] | None = None
     actions: Collection[str] | None = None
@@ -81,7 +86,9 @@ def lint(library: Library, names: Names | None = None) -> list[Problem]:
         if not runbook.plain:
             found += _runbook(runbook, ids, known)
     found += _overlaps(library.runbooks)
-    return sorted(dict.fromkeys(found), key=lambda problem: (str(problem.path), problem.line, problem.text))
+    return sorted(
+        dict.fromkeys(found), key=lambda problem: (str(problem.path), problem.line, problem.text)
+    )
 
 
 def _runbook(runbook: Runbook, ids: Collection[str], names: Names) -> Iterator[Problem]:
@@ -90,7 +97,11 @@ def _runbook(runbook: Runbook, ids: Collection[str], names: Names) -> Iterator[P
     seen: dict[str, int] = {}
     for step in runbook.steps():
         if step.id in seen:
-            yield _at(runbook, step.line, f"step id {step.id!r} is also at line {seen[step.id]}; choose another")
+            yield _at(
+                runbook,
+                step.line,
+                f"step id {step.id!r} is also at line {seen[step.id]}; choose another",
+            )
         seen[step.id] = step.line
         yield from _step(runbook, step, ids, names)
     yield from _unreachable(runbook)
@@ -105,22 +116,42 @@ def _at(runbook: Runbook, line: int, text: str) -> Problem:
 def _front(runbook: Runbook, names: Names) -> Iterator[Problem]:
     line = runbook.lines.get
     if not IDS.match(runbook.id):
-        yield _at(runbook, line("id", 1), f"id {runbook.id!r} must be lower-case words joined by hyphens")
+        yield _at(
+            runbook, line("id", 1), f"id {runbook.id!r} must be lower-case words joined by hyphens"
+        )
     if runbook.path.stem != runbook.id:
-        yield _at(runbook, line("id", 1), f"id {runbook.id!r} differs from the file name {runbook.path.name}; rename one of them")
+        yield _at(
+            runbook,
+            line("id", 1),
+            f"id {runbook.id!r} differs from the file name {runbook.path.name}; rename one of them",
+        )
     if names.drills is not None and runbook.origin == "stanch" and runbook.id not in names.drills:
         yield _at(runbook, line("id", 1), f"there is no drill {runbook.id!r}; add one")
     for field in ("story", "severity", "impact", "kubernetes", "last_reviewed"):
         if not getattr(runbook, field):
             yield _at(runbook, 1, f"front matter lacks {field}")
     if runbook.severity and runbook.severity not in {severity.value for severity in Severity}:
-        yield _at(runbook, line("severity", 1), f"severity {runbook.severity!r} must be critical, warning or info")
+        yield _at(
+            runbook,
+            line("severity", 1),
+            f"severity {runbook.severity!r} must be critical, warning or info",
+        )
     if runbook.last_reviewed and not re.fullmatch(r"\d{4}-\d\d-\d\d", runbook.last_reviewed):
-        yield _at(runbook, line("last_reviewed", 1), "last_reviewed must be a date such as 2026-11-21")
+        yield _at(
+            runbook, line("last_reviewed", 1), "last_reviewed must be a date such as 2026-11-21"
+        )
     if len(runbook.symptoms) < 3:
-        yield _at(runbook, line("symptoms", 1), "has fewer than three symptoms; write down how people describe it")
+        yield _at(
+            runbook,
+            line("symptoms", 1),
+            "has fewer than three symptoms; write down how people describe it",
+        )
     if runbook.match and not runbook.conditions(Weight.STRONG):
-        yield _at(runbook, line("match", 1), "match has no strong condition; without one it is never confident")
+        yield _at(
+            runbook,
+            line("match", 1),
+            "match has no strong condition; without one it is never confident",
+        )
 
 
 def _sections(runbook: Runbook) -> Iterator[Problem]:
@@ -130,16 +161,29 @@ def _sections(runbook: Runbook) -> Iterator[Problem]:
             yield _at(runbook, 1, f"lacks the section “{title}”")
     for section in runbook.sections:
         if section.title not in SECTIONS:
-            yield _at(runbook, section.line, f"section “{section.title}” is not one of: {', '.join(SECTIONS)}")
+            yield _at(
+                runbook,
+                section.line,
+                f"section “{section.title}” is not one of: {', '.join(SECTIONS)}",
+            )
         limit = STORY_WORDS if section.title == "The story" else SECTION_WORDS
         words = len(section.text.split())
         if words > limit:
-            yield _at(runbook, section.line, f"section “{section.title}” has {words} words; {limit} is the limit for a tired reader")
+            yield _at(
+                runbook,
+                section.line,
+                f"section “{section.title}” has {words} words; {limit} is the limit for a tired "
+                "reader",
+            )
         if section.title != "The story" and not section.text and not section.steps:
             yield _at(runbook, section.line, f"section “{section.title}” is empty")
     known = [title for title in titles if title in SECTIONS]
     if known != sorted(known, key=SECTIONS.index):
-        yield _at(runbook, _first_out_of_order(runbook.sections), f"sections must stand in this order: {', '.join(SECTIONS)}")
+        yield _at(
+            runbook,
+            _first_out_of_order(runbook.sections),
+            f"sections must stand in this order: {', '.join(SECTIONS)}",
+        )
     if not any(step.section == slug("Verify") for step in runbook.steps()):
         yield _at(runbook, 1, "has no step under “Verify”: nobody could tell that it is over")
 
@@ -164,18 +208,27 @@ def _step(runbook: Runbook, step: Step, ids: Collection[str], names: Names) -> I
         yield problem("question", "must ask exactly one question, with a question mark")
     if not step.expected:
         yield problem("expected", "lacks expected: what a good answer looks like")
-    words = sum(len(text.split()) for text in (step.question, step.why, step.expected, step.blast, step.undo)) + sum(
-        len(answer.means.split()) for answer in step.answers
-    )
+    words = sum(
+        len(text.split())
+        for text in (step.question, step.why, step.expected, step.blast, step.undo)
+    ) + sum(len(answer.means.split()) for answer in step.answers)
     if words > STEP_WORDS:
         yield problem("id", f"has {words} words; {STEP_WORDS} is the limit for a tired reader")
     yield from _command(step, problem_at=lambda text: problem("kubectl", text))
     if step.mutates and not (step.blast and step.undo):
         yield problem("blast", "changes something and must state blast and undo")
     if step.kind is StepKind.PROBE and names.probes is not None and step.uses not in names.probes:
-        yield problem("probe", f"there is no probe {step.uses!r}; known: {', '.join(sorted(names.probes))}")
-    if step.kind is StepKind.ACTION and names.actions is not None and step.uses not in names.actions:
-        yield problem("action", f"there is no action {step.uses!r}; known: {', '.join(sorted(names.actions))}")
+        yield problem(
+            "probe", f"there is no probe {step.uses!r}; known: {', '.join(sorted(names.probes))}"
+        )
+    if (
+        step.kind is StepKind.ACTION
+        and names.actions is not None
+        and step.uses not in names.actions
+    ):
+        yield problem(
+            "action", f"there is no action {step.uses!r}; known: {', '.join(sorted(names.actions))}"
+        )
     if step.kind is StepKind.WAIT and not step.deadline:
         yield problem("deadline", "waits without a deadline")
     if step.query:
@@ -195,7 +248,9 @@ def _command(step: Step, problem_at: object) -> Iterator[Problem]:
     for line in step.kubectl.splitlines():
         for part in re.split(r"[;|]", re.sub(r"'[^']*'", "''", line)):
             if re.match(r"\s*kubectl\b", part) and "--request-timeout" not in part:
-                yield problem_at("its kubectl command has no --request-timeout, and kubectl waits for ever")
+                yield problem_at(
+                    "its kubectl command has no --request-timeout, and kubectl waits for ever"
+                )
     if READS_SECRET.search(step.kubectl):
         yield problem_at("its command would print a Secret; show names, keys and times only")
 
@@ -210,31 +265,41 @@ def _answers(runbook: Runbook, step: Step, ids: Collection[str]) -> Iterator[Pro
     wanted = OUTCOMES.get(step.kind)
     if wanted is not None:
         for missing in sorted(wanted - given):
-            yield problem(step.lines.get("answers", step.line), f"does not say what {missing!r} means")
+            yield problem(
+                step.lines.get("answers", step.line), f"does not say what {missing!r} means"
+            )
         for strange in sorted(given - wanted):
             yield problem(
-                step.lines.get("answers", step.line), f"a {step.kind} cannot answer {strange!r}; it can: {', '.join(sorted(wanted))}"
+                step.lines.get("answers", step.line),
+                f"a {step.kind} cannot answer {strange!r}; it can: {', '.join(sorted(wanted))}",
             )
     for answer in step.answers:
         if not answer.means:
             yield problem(answer.line, f"the answer {answer.when!r} does not say what it means")
         why = _jump(runbook, answer.goto, ids)
         if why:
-            yield problem(answer.line, f"the answer {answer.when!r} leads to {answer.goto!r}, {why}")
+            yield problem(
+                answer.line, f"the answer {answer.when!r} leads to {answer.goto!r}, {why}"
+            )
 
 
 def _jump(runbook: Runbook, goto: str, ids: Collection[str]) -> str:
     if goto in (NEXT, ESCALATE, DONE) or runbook.step(goto):
         return ""
     if goto.startswith(SECTION_PREFIX):
-        return "" if runbook.section(goto.removeprefix(SECTION_PREFIX)) else "which is no section of this runbook"
+        return (
+            ""
+            if runbook.section(goto.removeprefix(SECTION_PREFIX))
+            else "which is no section of this runbook"
+        )
     if goto.startswith(RUNBOOK_PREFIX):
         return "" if goto.removeprefix(RUNBOOK_PREFIX) in ids else "and there is no such runbook"
     return "which is no step of this runbook"
 
 
 def _unreachable(runbook: Runbook) -> Iterator[Problem]:
-    """Steps to which nothing leads: neither an answer nor the step before nor the beginning of a section."""
+    """Steps to which nothing leads: neither an answer nor the step before nor the beginning of a
+    section."""
     steps = list(runbook.steps())
     reached = {section.steps[0].id for section in runbook.sections if section.steps}
     for index, step in enumerate(steps):
@@ -257,37 +322,67 @@ def _flat(conditions: Iterable[Condition]) -> Iterator[Condition]:
 def _condition(runbook: Runbook, condition: Condition) -> Iterator[Problem]:
     if condition.on == "shared":
         if condition.rule not in COHORTS:
-            yield _at(runbook, condition.line, f"there is no shared attribute {condition.rule!r}; known: {', '.join(sorted(COHORTS))}")
+            yield _at(
+                runbook,
+                condition.line,
+                f"there is no shared attribute {condition.rule!r}; known: "
+                f"{', '.join(sorted(COHORTS))}",
+            )
     else:
         rules = FINDINGS if condition.on == "finding" else CHANGES
         rule = rules.get(condition.rule)
         if rule is None:
-            yield _at(runbook, condition.line, f"there is no {condition.on} rule {condition.rule!r}; see triage.rules")
+            yield _at(
+                runbook,
+                condition.line,
+                f"there is no {condition.on} rule {condition.rule!r}; see triage.rules",
+            )
         else:
             facts = rule.fact_names | ({"manager"} if condition.on == "change" else set())
             for fact in (*condition.where, *([condition.same] if condition.same else [])):
                 if fact not in facts:
                     yield _at(
-                        runbook, condition.line, f"{condition.on} {condition.rule} has no fact {fact!r}; it has: {', '.join(sorted(facts))}"
+                        runbook,
+                        condition.line,
+                        f"{condition.on} {condition.rule} has no fact {fact!r}; it has: "
+                        f"{', '.join(sorted(facts))}",
                     )
     if condition.step and runbook.step(condition.step) is None:
-        yield _at(runbook, condition.line, f"the condition names step {condition.step!r}, which is no step of this runbook")
+        yield _at(
+            runbook,
+            condition.line,
+            f"the condition names step {condition.step!r}, which is no step of this runbook",
+        )
 
 
 def _overlaps(runbooks: Sequence[Runbook]) -> Iterator[Problem]:
-    """Two runbooks with the same strong condition need a refuting one on either side that tells them apart."""
+    """Two runbooks with the same strong condition need a refuting one on either side that tells
+    them apart."""
     owners: dict[tuple[str, str, str], list[tuple[Runbook, Condition]]] = {}
     for runbook in runbooks:
         for condition in runbook.conditions(Weight.STRONG):
-            key = (condition.on, condition.rule, repr(sorted((name, repr(value)) for name, value in condition.where.items())))
+            key = (
+                condition.on,
+                condition.rule,
+                repr(sorted((name, repr(value)) for name, value in condition.where.items())),
+            )
             if condition.rule:
                 owners.setdefault(key, []).append((runbook, condition))
     for (on, rule, _), pairs in owners.items():
         distinct = {runbook.id: (runbook, condition) for runbook, condition in pairs}
         if len(distinct) < 2:
             continue
-        without = [(runbook, condition) for runbook, condition in distinct.values() if not runbook.conditions(Weight.REFUTE)]
+        without = [
+            (runbook, condition)
+            for runbook, condition in distinct.values()
+            if not runbook.conditions(Weight.REFUTE)
+        ]
         if len(without) > 1 or len(without) == len(distinct):
             for runbook, condition in without:
                 others = ", ".join(sorted(set(distinct) - {runbook.id}))
-                yield _at(runbook, condition.line, f"matches on the same strong {on} {rule} as {others}, and nothing refutes either")
+                yield _at(
+                    runbook,
+                    condition.line,
+                    f"matches on the same strong {on} {rule} as {others}, and nothing refutes "
+                    "either",
+                )

@@ -1,4 +1,5 @@
-"""Folders of Markdown to a Library of runbooks. A broken file is named with its line and does not stop the rest."""
+"""Folders of Markdown to a Library of runbooks. A broken file is named with its line and does not
+stop the rest."""
 
 from __future__ import annotations
 
@@ -25,14 +26,20 @@ class _Loaded(msgspec.Struct, frozen=True):
 
 
 class Library:
-    """The runbooks of several folders. A later folder's runbook replaces an earlier one with the same id, so that a team can overrule ours.
+    """The runbooks of several folders. A later folder's runbook replaces an earlier one with the
+    same id, so that a team can overrule ours.
 
-    `later`: the bodies of `own`, which were linted before they were shipped, are parsed when they are first looked at.
+    `later`: the bodies of `own`, which were linted before they were shipped, are parsed when they
+    are first looked at.
     `generation` grows whenever `refresh` found a change; matchers and screens compare it.
     """
 
-    def __init__(self, folders: Sequence[Path] = (), *, own: Path | None = OWN, later: bool = False) -> None:
-        self.folders: tuple[Path, ...] = tuple(([own] if own else []) + [Path(folder).expanduser() for folder in folders])
+    def __init__(
+        self, folders: Sequence[Path] = (), *, own: Path | None = OWN, later: bool = False
+    ) -> None:
+        self.folders: tuple[Path, ...] = tuple(
+            ([own] if own else []) + [Path(folder).expanduser() for folder in folders]
+        )
         self._own = own
         self._later = later
         self._files: dict[Path, _Loaded] = {}
@@ -58,7 +65,8 @@ class Library:
         return len(self._by_id)
 
     def refresh(self) -> bool:
-        """Read what changed (by modification time and size, then by hash). True when any runbook or problem changed."""
+        """Read what changed (by modification time and size, then by hash). True when any runbook or
+        problem changed."""
         files: dict[Path, _Loaded] = {}
         problems: list[Problem] = []
         by_id: dict[str, Runbook] = {}
@@ -92,13 +100,19 @@ class Library:
             digest = hashlib.sha256(data).hexdigest()
             if known and known.digest == digest:
                 return _Loaded(stamp, digest, known.runbook, known.problems)
-            runbook, found = parse(data.decode("utf-8"), path, origin, later=self._later and origin == "stanch")
+            runbook, found = parse(
+                data.decode("utf-8"), path, origin, later=self._later and origin == "stanch"
+            )
             return _Loaded(stamp, digest, runbook, found)
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1
             problems.append(Problem(path, line, "is not UTF-8; save it as UTF-8"))
         except OSError as error:
-            problems.append(Problem(path, 1, f"cannot be read: {error.strerror or error}; check its permissions"))
+            problems.append(
+                Problem(
+                    path, 1, f"cannot be read: {error.strerror or error}; check its permissions"
+                )
+            )
         return None
 
 
@@ -109,9 +123,17 @@ def _markdown(folder: Path, problems: list[Problem], *, required: bool) -> Itera
         if required:
             problems.append(Problem(folder, 1, "is not a folder; give a folder of Markdown files"))
         return []
-    found = sorted(path for path in folder.rglob("*.md") if not path.name.startswith((".", "_")) and path.name.lower() != "readme.md")
+    found = sorted(
+        path
+        for path in folder.rglob("*.md")
+        if not path.name.startswith((".", "_")) and path.name.lower() != "readme.md"
+    )
     if len(found) > FILES:
-        problems.append(Problem(folder, 1, f"holds {len(found):,} Markdown files; only the first {FILES:,} are read"))
+        problems.append(
+            Problem(
+                folder, 1, f"holds {len(found):,} Markdown files; only the first {FILES:,} are read"
+            )
+        )
     return found[:FILES]
 
 
@@ -119,7 +141,11 @@ def _add(runbook: Runbook, by_id: dict[str, Runbook], problems: list[Problem]) -
     other = by_id.get(runbook.id)
     if other is not None and other.origin == runbook.origin:
         problems.append(
-            Problem(runbook.path, runbook.lines.get("id", 1), f"has the id {runbook.id!r}, as {other.path.name} has; choose another")
+            Problem(
+                runbook.path,
+                runbook.lines.get("id", 1),
+                f"has the id {runbook.id!r}, as {other.path.name} has; choose another",
+            )
         )
         return
     by_id[runbook.id] = runbook
@@ -129,7 +155,13 @@ def _digests(by_id: Mapping[str, Runbook]) -> dict[str, str]:
     return {key: runbook.digest for key, runbook in by_id.items()}
 
 
-def folders(given: Sequence[str | Path] = (), config: Sequence[str | Path] = (), *, home: Path) -> tuple[Path, ...]:
-    """The team's folders in rising precedence: the user's own (only where it exists), those of the config file, those of `--runbooks`."""
+def folders(
+    given: Sequence[str | Path] = (), config: Sequence[str | Path] = (), *, home: Path
+) -> tuple[Path, ...]:
+    """The team's folders in rising precedence: the user's own (only where it exists), those of the
+    config file, those of `--runbooks`."""
     mine = home / ".config" / "stanch" / "runbooks"
-    return (*([mine] if mine.is_dir() else []), *(Path(item).expanduser() for item in (*config, *given)))
+    return (
+        *([mine] if mine.is_dir() else []),
+        *(Path(item).expanduser() for item in (*config, *given)),
+    )

@@ -6,7 +6,8 @@ import msgspec
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """One piece for, missing or against. `step` is the id of the runbook step that would tell (for missing ones)."""
+    """One piece for, missing or against. `step` is the id of the runbook step that would tell (for
+    missing ones)."""
 
     text: str
     step: str = ""

@@ -1,4 +1,5 @@
-"""Which runbook fits: a human's words, a symptom's evidence, or both, in one explained score. "Nothing fits" is an answer."""
+"""Which runbook fits: a human's words, a symptom's evidence, or both, in one explained score.
+"Nothing fits" is an answer."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ from runbooks.match import Match, Reason
 from runbooks.model import Runbook
 from triage.finding import Report, Symptom
 
-if TYPE_CHECKING:  # evidence is ranked without words: RapidFuzz and the vocabulary take 0.1 s, and the first answer does not wait for them
+# evidence is ranked without words: RapidFuzz and the vocabulary take 0.1 s, and the first answer
+# does not wait for them
+if TYPE_CHECKING:
     from runbooks.documents import Document
     from runbooks.words import WordIndex, WordMatch
 
@@ -21,15 +24,20 @@ SHOWN = 10
 """Matches in an answer."""
 LOWEST = 0.03
 RIVAL = 0.7
-"""A known failure outside the catalogue with this part of the best score is reason enough not to be confident."""
+"""A known failure outside the catalogue with this part of the best score is reason enough not to be
+confident."""
 SAID = 5.5
-"""Rarity of the words in common without which no text is sure: "pods keep restarting" or "disk" name a subject, not a failure."""
+"""Rarity of the words in common without which no text is sure: "pods keep restarting" or "disk"
+name a subject, not a failure."""
 
 
 class Matcher:
-    """Ranks the runbooks of a library. The word index is built at the first use and again when the library has changed."""
+    """Ranks the runbooks of a library. The word index is built at the first use and again when the
+    library has changed."""
 
-    def __init__(self, library: Library, *, known_outside: Sequence[Document] | None = None) -> None:
+    def __init__(
+        self, library: Library, *, known_outside: Sequence[Document] | None = None
+    ) -> None:
         self.library = library
         self._outside = None if known_outside is None else tuple(known_outside)
         self._index: WordIndex | None = None
@@ -48,7 +56,8 @@ class Matcher:
         return self._index
 
     def match_words(self, text: str) -> list[Match]:
-        """Runbooks for a human's words, best first. When nothing fits none is `confident`, and `against` says what it looks like."""
+        """Runbooks for a human's words, best first. When nothing fits none is `confident`, and
+        `against` says what it looks like."""
         if not text.strip():
             return []
         ranked = self.index.rank(text)
@@ -64,12 +73,16 @@ class Matcher:
         return _ordered(match for match in found if match.for_ and match.score >= LOWEST)
 
     def match(self, text: str, report: Report | None) -> list[Match]:
-        """Words and evidence together: good words without a cluster, a good match without words, and both in one score."""
+        """Words and evidence together: good words without a cluster, a good match without words,
+        and both in one score."""
         words = {match.id: match for match in self.match_words(text)}
         live: dict[str, Match] = {}
         for symptom in report.symptoms if report else ():
             for match in self.match_symptom(symptom, report):
-                if match.id not in live or (match.score, match.id) > (live[match.id].score, match.id):
+                if match.id not in live or (match.score, match.id) > (
+                    live[match.id].score,
+                    match.id,
+                ):
                     live[match.id] = match
         if not text.strip():
             return _ordered(live.values())[:SHOWN]
@@ -97,7 +110,10 @@ def _from_words(found: WordMatch, best: float, rival: WordMatch | None) -> Match
         id=found.id,
         title=found.title,
         score=round(score, 4),
-        confident=rival is None and says_enough and score >= CONFIDENT and found.score >= best * 0.75,
+        confident=rival is None
+        and says_enough
+        and score >= CONFIDENT
+        and found.score >= best * 0.75,
         for_=tuple(reasons),
         against=(Reason(f"it reads more like: {rival.title} (no runbook)"),) if rival else (),
     )
@@ -114,7 +130,8 @@ def _combine(words: Match | None, live: Match | None) -> Match:
     return replace(
         words,
         score=round(score, 4),
-        confident=(words.confident and not live.against) or (live.confident and words.score >= 0.15),
+        confident=(words.confident and not live.against)
+        or (live.confident and words.score >= 0.15),
         for_=(*live.for_, *words.for_),
         missing=live.missing,
         against=(*live.against, *words.against),

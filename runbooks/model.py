@@ -1,4 +1,5 @@
-"""What a runbook is: frozen values with the line each came from. The form is described in docs and proved by `runbooks.lint`."""
+"""What a runbook is: frozen values with the line each came from. The form is described in docs and
+proved by `runbooks.lint`."""
 
 from __future__ import annotations
 
@@ -10,8 +11,18 @@ from typing import Any
 
 import msgspec
 
-SECTIONS = ("What it looks like", "Do not", "Stop the bleeding", "Find out", "Verify", "Fix for good", "Prevent", "The story")
-"""Titles of the sections, in the order in which a tired reader needs them: mitigation stands before diagnosis."""
+SECTIONS = (
+    "What it looks like",
+    "Do not",
+    "Stop the bleeding",
+    "Find out",
+    "Verify",
+    "Fix for good",
+    "Prevent",
+    "The story",
+)
+"""Titles of the sections, in the order in which a tired reader needs them: mitigation stands before
+diagnosis."""
 
 ESCALATE, NEXT, DONE = "escalate", "next", "done"
 SECTION_PREFIX, RUNBOOK_PREFIX = "section:", "runbook:"
@@ -35,11 +46,12 @@ class StepKind(enum.StrEnum):
 class Source(enum.StrEnum):
     """What a check reads. Each gives a list of plain dictionaries to the expression:
 
-    objects: Kubernetes objects as the API writes them (camelCase; fields with zero values may be absent).
-    logs: `{pod, namespace, node, container, lines: [str], previous: bool}`, one for each container read.
-    metrics: `{name, labels: {str: str}, value: double, delta: double}`; `delta` is the change over `interval` where two samples were taken.
-    readyz: `{name, ok: bool, reason}`, one for each line of `/readyz?verbose`.
-    compare: objects, reduced to one value each and compared with their peers.
+    objects: Kubernetes objects as the API writes them (camelCase; fields with zero values may be
+    absent). logs: `{pod, namespace, node, container, lines: [str], previous: bool}`, one for each
+    container read. metrics: `{name, labels: {str: str}, value: double, delta: double}`; `delta` is
+    the change over `interval` where two samples were taken. readyz: `{name, ok: bool, reason}`, one
+    for each line of `/readyz?verbose`. compare: objects, reduced to one value each and compared
+    with their peers.
     """
 
     OBJECTS = "objects"
@@ -50,15 +62,18 @@ class Source(enum.StrEnum):
 
 
 class Query(msgspec.Struct, frozen=True):
-    """What to fetch for a check or a wait, and the CEL expression that decides. Strings may hold `{param}`.
+    """What to fetch for a check or a wait, and the CEL expression that decides. Strings may hold
+    `{param}`.
 
-    `kind, namespace, selector, name, field_selector`: which objects (or, for logs, which pods). `where`: CEL over one object `self`; only
-    objects for which it is true count. Exactly one of:
+    `kind, namespace, selector, name, field_selector`: which objects (or, for logs, which pods).
+    `where`: CEL over one object `self`; only objects for which it is true count. Exactly one of:
     `each`: CEL over `self`: must hold for every counted object;
     `expression`: CEL over the list `objects`.
-    `value`, `by`: for compare: CEL over `self` giving the value to compare, and the name of what tells peers apart.
+    `value`, `by`: for compare: CEL over `self` giving the value to compare, and the name of what
+    tells peers apart.
     `seen`: CEL over `objects` giving one string to show; without it a summary is written.
-    `interval`: seconds between two samples (metrics); 0 = one sample. `since`: seconds of log to read.
+    `interval`: seconds between two samples (metrics); 0 = one sample. `since`: seconds of log to
+    read.
     `minimum`: fewer objects than that are unknown.
     """
 
@@ -84,9 +99,11 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One outcome of a step: `when` (pass, fail, unknown; a result class; a word of the human), what it means and where it leads.
+    """One outcome of a step: `when` (pass, fail, unknown; a result class; a word of the human),
+    what it means and where it leads.
 
-    `goto`: id of a step, `section:SLUG`, `runbook:ID`, `escalate`, `done` or `next` (the following step).
+    `goto`: id of a step, `section:SLUG`, `runbook:ID`, `escalate`, `done` or `next` (the following
+    step).
     """
 
     when: str
@@ -96,7 +113,8 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One question. `kubectl` is the equivalent command for another terminal, with `{param}` places; `args` of a probe or action."""
+    """One question. `kubectl` is the equivalent command for another terminal, with `{param}`
+    places; `args` of a probe or action."""
 
     id: str
     kind: StepKind
@@ -108,7 +126,8 @@ class Step(msgspec.Struct, frozen=True):
     why: str = ""
     kubectl: str = ""
     params: Mapping[str, str] = msgspec.field(default_factory=lambda: EMPTY)
-    """Default value for each parameter, used where the symptom says nothing. Names that occur in the step's texts are parameters too."""
+    """Default value for each parameter, used where the symptom says nothing. Names that occur in
+    the step's texts are parameters too."""
     query: Query | None = None
     uses: str = ""
     """Name of the probe or action."""
@@ -126,7 +145,8 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Section(msgspec.Struct, frozen=True):
-    """`text` is the Markdown of the section without its step blocks; `slug` is what `section:SLUG` names."""
+    """`text` is the Markdown of the section without its step blocks; `slug` is what `section:SLUG`
+    names."""
 
     title: str
     slug: str
@@ -142,12 +162,17 @@ class Weight(enum.StrEnum):
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """One line of `match`. `on` is finding, change or shared; `rule` the id of the triage rule (or the name of the shared attribute).
+    """One line of `match`. `on` is finding, change or shared; `rule` the id of the triage rule (or
+    the name of the shared attribute).
 
-    `where`: facts that must hold, each `value`, `[a, b]` (one of), `">=3"`, `"~regex"` or `"!value"`.
-    `count`: at least so many such findings (or changes). `same`: the fact or object attribute that they must share (node, namespace).
-    `within`: seconds between the change and the first finding. `step`: the step that would tell when it is missing.
-    `any_of`: alternatives, one is enough. `all_of`: all are needed, at least one of them in the symptom.
+    `where`: facts that must hold, each `value`, `[a, b]` (one of), `">=3"`, `"~regex"` or
+    `"!value"`.
+    `count`: at least so many such findings (or changes). `same`: the fact or object attribute that
+    they must share (node, namespace).
+    `within`: seconds between the change and the first finding. `step`: the step that would tell
+    when it is missing.
+    `any_of`: alternatives, one is enough. `all_of`: all are needed, at least one of them in the
+    symptom.
     """
 
     weight: Weight
@@ -167,7 +192,8 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class Runbook(msgspec.Struct, frozen=True):
-    """One file. `digest` is the SHA-256 of its text at load: the identity that the record keeps. `plain`: no front matter of ours."""
+    """One file. `digest` is the SHA-256 of its text at load: the identity that the record keeps.
+    `plain`: no front matter of ours."""
 
     id: str
     title: str
@@ -179,7 +205,8 @@ class Runbook(msgspec.Struct, frozen=True):
     impact: str = ""
     symptoms: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
-    """Regular expressions over the lower-cased text: what is near to proof by itself (an error line, an alert's name)."""
+    """Regular expressions over the lower-cased text: what is near to proof by itself (an error
+    line, an alert's name)."""
     match: tuple[Condition, ...] = ()
     kubernetes: str = ""
     last_reviewed: str = ""
@@ -204,7 +231,8 @@ class Runbook(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Something wrong in a runbook file: where, what, and what to do. Printed as `path:line: text`."""
+    """Something wrong in a runbook file: where, what, and what to do. Printed as `path:line:
+    text`."""
 
     path: Path
     line: int

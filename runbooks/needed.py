@@ -1,7 +1,8 @@
 """Which words a regular expression cannot match without: a cheap look before the expensive one.
 
-A pattern such as `(docker|containerd).{0,80}hang` needs "docker" or "containerd". Looking for these substrings first makes hundreds of
-patterns affordable at every keystroke. What is not understood gives no words, and then the pattern is always tried.
+A pattern such as `(docker|containerd).{0,80}hang` needs "docker" or "containerd". Looking for these
+substrings first makes hundreds of patterns affordable at every keystroke. What is not understood
+gives no words, and then the pattern is always tried.
 """
 
 from __future__ import annotations
@@ -14,10 +15,18 @@ MOST = 60
 
 
 def needed_words(pattern: str) -> tuple[str, ...]:
-    """Substrings (lower case) of which any text that matches has at least one; empty when there is no such set. `pattern` ignores case."""
+    """Substrings (lower case) of which any text that matches has at least one; empty when there is
+    no such set. `pattern` ignores case."""
     try:
         words = _best(_parser.parse(pattern))
-    except (AttributeError, TypeError, ValueError, KeyError, RecursionError, _parser.error):  # also a later shape of the parser's answer
+    except (
+        AttributeError,
+        TypeError,
+        ValueError,
+        KeyError,
+        RecursionError,
+        _parser.error,
+    ):  # also a later shape of the parser's answer
         return ()
     return tuple(sorted(words)) if words and len(words) <= MOST else ()
 

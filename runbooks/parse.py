@@ -1,4 +1,5 @@
-"""One Markdown text to one Runbook. Our form has YAML front matter with an `id`; anything else is a plain runbook of title and headings."""
+"""One Markdown text to one Runbook. Our form has YAML front matter with an `id`; anything else is a
+plain runbook of title and headings."""
 
 from __future__ import annotations
 
@@ -15,7 +16,20 @@ from runbooks.model import Problem, Runbook, Section, Step, StepKind
 from runbooks.positions import YamlError, read
 
 _KINDS = {kind.value: kind for kind in StepKind}
-FRONT_MATTER = frozenset({"id", "title", "story", "severity", "impact", "symptoms", "patterns", "match", "kubernetes", "last_reviewed"})
+FRONT_MATTER = frozenset(
+    {
+        "id",
+        "title",
+        "story",
+        "severity",
+        "impact",
+        "symptoms",
+        "patterns",
+        "match",
+        "kubernetes",
+        "last_reviewed",
+    }
+)
 
 
 def slug(title: str) -> str:
@@ -24,7 +38,8 @@ def slug(title: str) -> str:
 
 
 class Later(Sequence[Section]):
-    """The sections of a body that is parsed when somebody opens it: what ranks runbooks is all in the front matter."""
+    """The sections of a body that is parsed when somebody opens it: what ranks runbooks is all in
+    the front matter."""
 
     def __init__(self, read: Callable[[], tuple[Section, ...]]) -> None:
         self._read = read
@@ -46,10 +61,14 @@ class Later(Sequence[Section]):
         return len(self._sections)
 
 
-def parse(text: str, path: Path, origin: str = "", *, later: bool = False) -> tuple[Runbook | None, tuple[Problem, ...]]:
-    """Return the runbook (None when nothing of it can be used) and what is wrong with it. A broken step is left out, the rest stays.
+def parse(
+    text: str, path: Path, origin: str = "", *, later: bool = False
+) -> tuple[Runbook | None, tuple[Problem, ...]]:
+    """Return the runbook (None when nothing of it can be used) and what is wrong with it. A broken
+    step is left out, the rest stays.
 
-    `later`: the body of a runbook of ours is parsed when it is first looked at, and nothing is said of what is wrong in it.
+    `later`: the body of a runbook of ours is parsed when it is first looked at, and nothing is said
+    of what is wrong in it.
     """
     front, body, body_line = _split(text)
     problems: list[Problem] = []
@@ -84,7 +103,10 @@ def parse(text: str, path: Path, origin: str = "", *, later: bool = False) -> tu
         if key not in FRONT_MATTER:
             problems.append(
                 Problem(
-                    path, lines.get((str(key),), 1), f"front matter has an unknown field {key!r}; known: {', '.join(sorted(FRONT_MATTER))}"
+                    path,
+                    lines.get((str(key),), 1),
+                    f"front matter has an unknown field {key!r}; known: "
+                    f"{', '.join(sorted(FRONT_MATTER))}",
                 )
             )
     try:
@@ -110,7 +132,11 @@ def parse(text: str, path: Path, origin: str = "", *, later: bool = False) -> tu
             re.compile(pattern)
         except re.error as error:
             problems.append(
-                Problem(path, lines.get(("patterns", str(index)), 1), f"pattern {pattern!r} is not a regular expression: {error}")
+                Problem(
+                    path,
+                    lines.get(("patterns", str(index)), 1),
+                    f"pattern {pattern!r} is not a regular expression: {error}",
+                )
             )
     return runbook, tuple(problems)
 
@@ -125,8 +151,12 @@ def _split(text: str) -> tuple[str | None, str, int]:
     return None, text, 1
 
 
-def _sections(body: str, first_line: int, path: Path, problems: list[Problem], *, executable: bool) -> tuple[tuple[Section, ...], str]:
-    from markdown_it import MarkdownIt  # imported here: the matcher's first answer does not wait for the Markdown parser
+def _sections(
+    body: str, first_line: int, path: Path, problems: list[Problem], *, executable: bool
+) -> tuple[tuple[Section, ...], str]:
+    from markdown_it import (
+        MarkdownIt,
+    )  # imported here: the matcher's first answer does not wait for the Markdown parser
 
     rows = body.splitlines()
     tokens = MarkdownIt("commonmark").parse(body)
@@ -148,21 +178,40 @@ def _sections(body: str, first_line: int, path: Path, problems: list[Problem], *
         inside = [block for block in blocks if start < block[0] < end] if executable else []
         hidden = {row for first, last, _, _ in inside for row in range(first, last)}
         text = "\n".join(rows[row] for row in range(start + 1, end) if row not in hidden)
-        steps = tuple(step for block in inside if (step := _step(block, slug(name), first_line, path, problems)) is not None)
-        sections.append(Section(name, slug(name), re.sub(r"\n{3,}", "\n\n", text).strip(), first_line + start, steps))
+        steps = tuple(
+            step
+            for block in inside
+            if (step := _step(block, slug(name), first_line, path, problems)) is not None
+        )
+        sections.append(
+            Section(
+                name, slug(name), re.sub(r"\n{3,}", "\n\n", text).strip(), first_line + start, steps
+            )
+        )
     if executable:
         covered = heads[0][0] if heads else len(rows)
         for start, _, kind, _ in blocks:
             if start < covered:
                 problems.append(
-                    Problem(path, first_line + start, f"the {kind} block stands before the first section; move it under a heading")
+                    Problem(
+                        path,
+                        first_line + start,
+                        f"the {kind} block stands before the first section; move it under a "
+                        "heading",
+                    )
                 )
     elif not heads and body.strip():
         sections.append(Section(title, slug(title), body.strip(), first_line))
     return tuple(sections), title
 
 
-def _step(block: tuple[int, int, StepKind, str], section: str, first_line: int, path: Path, problems: list[Problem]) -> Step | None:
+def _step(
+    block: tuple[int, int, StepKind, str],
+    section: str,
+    first_line: int,
+    path: Path,
+    problems: list[Problem],
+) -> Step | None:
     start, _, kind, content = block
     line = first_line + start
     try:

@@ -1,4 +1,5 @@
-"""YAML as plain values together with the line of every key, read safely and without the booleans that surprise (`yes`, `no`, `on`)."""
+"""YAML as plain values together with the line of every key, read safely and without the booleans
+that surprise (`yes`, `no`, `on`)."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from typing import Any
 import yaml
 
 SIZE_LIMIT = 1_000_000
-"""Characters of one YAML text; aliases are refused, so that a small text cannot grow into a large one."""
+"""Characters of one YAML text; aliases are refused, so that a small text cannot grow into a large
+one."""
 
 
 class YamlError(ValueError):
@@ -24,18 +26,24 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_Base):  # type: ignore[misc]  # the base is chosen when the module is imported
-    """SafeLoader in which only true and false are booleans: `yes:` and `no:` are the words of a human's answer."""
+    """SafeLoader in which only true and false are booleans: `yes:` and `no:` are the words of a
+    human's answer."""
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")]
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
 
 
 def read(text: str, first_line: int = 1) -> tuple[Any, dict[tuple[str, ...], int]]:
-    """Return the value and the line of every key and item, by path (`("match", "strong", "0")`). Raises YamlError."""
+    """Return the value and the line of every key and item, by path (`("match", "strong", "0")`).
+    Raises YamlError."""
     if len(text) > SIZE_LIMIT:
         raise YamlError(first_line, f"is longer than {SIZE_LIMIT:,} characters")
     loader = _Loader(text)
@@ -58,7 +66,13 @@ def read(text: str, first_line: int = 1) -> tuple[Any, dict[tuple[str, ...], int
         loader.dispose()
 
 
-def _walk(node: yaml.Node, path: tuple[str, ...], first_line: int, lines: dict[tuple[str, ...], int], seen: set[int]) -> None:
+def _walk(
+    node: yaml.Node,
+    path: tuple[str, ...],
+    first_line: int,
+    lines: dict[tuple[str, ...], int],
+    seen: set[int],
+) -> None:
     line = first_line + node.start_mark.line
     lines.setdefault(path, line)
     if isinstance(node, yaml.ScalarNode):

@@ -1,4 +1,5 @@
-"""Walking a runbook, purely: which step is first, where an answer leads, how far one is, and what the parameters stand for."""
+"""Walking a runbook, purely: which step is first, where an answer leads, how far one is, and what
+the parameters stand for."""
 
 from __future__ import annotations
 
@@ -12,11 +13,23 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from cluster.objects import Ref
-from runbooks.model import DONE, ESCALATE, NEXT, RUNBOOK_PREFIX, SECTION_PREFIX, Answer, Query, Runbook, Step, StepKind
+from runbooks.model import (
+    DONE,
+    ESCALATE,
+    NEXT,
+    RUNBOOK_PREFIX,
+    SECTION_PREFIX,
+    Answer,
+    Query,
+    Runbook,
+    Step,
+    StepKind,
+)
 from triage.finding import Symptom
 
 PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-"""A parameter's place in a text: `{node}`. JSONPath (`{.items}`) and CEL maps do not look like it."""
+"""A parameter's place in a text: `{node}`. JSONPath (`{.items}`) and CEL maps do not look like
+it."""
 
 _IN_EXPRESSION = re.compile(r"\bparams\.([a-z][a-z0-9_]*)")
 
@@ -30,7 +43,8 @@ class Lead(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where an answer leads: `target` is the id of a step or a runbook, "" otherwise. `answer` is the one that was taken, if declared."""
+    """Where an answer leads: `target` is the id of a step or a runbook, "" otherwise. `answer` is
+    the one that was taken, if declared."""
 
     lead: Lead
     target: str = ""
@@ -39,7 +53,8 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class ParamValue:
-    """What `{name}` stands for. `origin` says where that is from, for the human who may change it; `others` could have been meant too."""
+    """What `{name}` stands for. `origin` says where that is from, for the human who may change it;
+    `others` could have been meant too."""
 
     name: str
     value: str
@@ -49,7 +64,8 @@ class ParamValue:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`answered` and `open` hold step ids in the runbook's order; `unknown` were asked without an answer."""
+    """`answered` and `open` hold step ids in the runbook's order; `unknown` were asked without an
+    answer."""
 
     answered: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -66,7 +82,8 @@ def first(runbook: Runbook) -> Step | None:
 
 
 def answer_for(step: Step, answer: str) -> Answer | None:
-    """The declared answer that `answer` is (upper and lower case alike), else the one declared as `other`, else None."""
+    """The declared answer that `answer` is (upper and lower case alike), else the one declared as
+    `other`, else None."""
     wanted = answer.strip().casefold()
     for declared in step.answers:
         if declared.when.casefold() == wanted:
@@ -75,7 +92,8 @@ def answer_for(step: Step, answer: str) -> Answer | None:
 
 
 def next_step(runbook: Runbook, step: Step, answer: str) -> Destination:
-    """Where `answer` leads. An answer that is not declared leads to the following step, except `unknown` on the last step: escalate."""
+    """Where `answer` leads. An answer that is not declared leads to the following step, except
+    `unknown` on the last step: escalate."""
     declared = answer_for(step, answer)
     return _destination(runbook, step, declared.goto if declared else NEXT, declared)
 
@@ -89,7 +107,11 @@ def _destination(runbook: Runbook, step: Step, goto: str, answer: Answer | None)
         return Destination(Lead.RUNBOOK, goto.removeprefix(RUNBOOK_PREFIX), answer)
     if goto.startswith(SECTION_PREFIX):
         target = section_start(runbook, goto.removeprefix(SECTION_PREFIX))
-        return Destination(Lead.STEP, target.id, answer) if target else Destination(Lead.DONE, answer=answer)
+        return (
+            Destination(Lead.STEP, target.id, answer)
+            if target
+            else Destination(Lead.DONE, answer=answer)
+        )
     if goto != NEXT and runbook.step(goto):
         return Destination(Lead.STEP, goto, answer)
     steps = list(runbook.steps())
@@ -112,11 +134,14 @@ def section_start(runbook: Runbook, slug: str) -> Step | None:
 def stage(runbook: Runbook, step: Step) -> tuple[Step, ...]:
     """The read-only checks of the step's section, which may run together on one key."""
     section = runbook.section(step.section)
-    return tuple(other for other in (section.steps if section else ()) if other.kind is StepKind.CHECK)
+    return tuple(
+        other for other in (section.steps if section else ()) if other.kind is StepKind.CHECK
+    )
 
 
 def progress(runbook: Runbook, results: Mapping[str, str]) -> Progress:
-    """How far a walk is. `results` maps step ids to answers in the order they were given; ids of an older text are ignored."""
+    """How far a walk is. `results` maps step ids to answers in the order they were given; ids of an
+    older text are ignored."""
     steps = list(runbook.steps())
     known = {step.id for step in steps}
     taken = [step_id for step_id in results if step_id in known]
@@ -126,7 +151,9 @@ def progress(runbook: Runbook, results: Mapping[str, str]) -> Progress:
         lead = next_step(runbook, last, results[taken[-1]]) if last else None
         upcoming = lead.target if lead and lead.lead is Lead.STEP else ""
     return Progress(
-        answered=tuple(step.id for step in steps if step.id in results and results[step.id] != "unknown"),
+        answered=tuple(
+            step.id for step in steps if step.id in results and results[step.id] != "unknown"
+        ),
         unknown=tuple(step.id for step in steps if results.get(step.id) == "unknown"),
         open=tuple(step.id for step in steps if step.id not in results),
         next=upcoming,
@@ -138,11 +165,27 @@ def progress(runbook: Runbook, results: Mapping[str, str]) -> Progress:
 
 def names(step: Step) -> tuple[str, ...]:
     """Parameters of a step: those it declares, then those that occur in its texts."""
-    texts = [step.question, step.kubectl, step.expected, step.blast, step.undo, *step.args.values(), *step.params.values()]
+    texts = [
+        step.question,
+        step.kubectl,
+        step.expected,
+        step.blast,
+        step.undo,
+        *step.args.values(),
+        *step.params.values(),
+    ]
     expressions: list[str] = []
     if step.query:
         query = step.query
-        texts += [query.kind, query.namespace, query.selector, query.field_selector, query.name, query.path, query.container]
+        texts += [
+            query.kind,
+            query.namespace,
+            query.selector,
+            query.field_selector,
+            query.name,
+            query.path,
+            query.container,
+        ]
         expressions = [query.where, query.each, query.expression, query.value, query.by, query.seen]
     found = dict.fromkeys(step.params)
     for text in texts:
@@ -152,11 +195,17 @@ def names(step: Step) -> tuple[str, ...]:
     return tuple(found)
 
 
-def resolve(step: Step, symptom: Symptom | None, chosen: Mapping[str, str] | None = None) -> tuple[ParamValue, ...]:
-    """What the step's parameters stand for: typed by the human, else from the symptom, else the default, else "" (to be filled in)."""
+def resolve(
+    step: Step, symptom: Symptom | None, chosen: Mapping[str, str] | None = None
+) -> tuple[ParamValue, ...]:
+    """What the step's parameters stand for: typed by the human, else from the symptom, else the
+    default, else "" (to be filled in)."""
     values = []
     wanted = names(step)
-    subject = next((ref for name in wanted if (ref := _subject(name, symptom)) is not None and ref.namespace), None)
+    subject = next(
+        (ref for name in wanted if (ref := _subject(name, symptom)) is not None and ref.namespace),
+        None,
+    )
     for name in wanted:
         if chosen and chosen.get(name):
             values.append(ParamValue(name, chosen[name], "typed"))
@@ -164,9 +213,16 @@ def resolve(step: Step, symptom: Symptom | None, chosen: Mapping[str, str] | Non
         found = _from_symptom(name, symptom) if symptom else None
         if name == "namespace" and subject is not None and found is not None:
             # A command names an object and its namespace: the two must belong together.
-            found = ParamValue(name, subject.namespace, f"that of {subject.kind} {subject.name}", found.others)
+            found = ParamValue(
+                name, subject.namespace, f"that of {subject.kind} {subject.name}", found.others
+            )
         default = PLACE.sub(
-            lambda place: (inner.value if (inner := _from_symptom(place[1], symptom)) else "") if symptom else "", step.params.get(name, "")
+            lambda place: (
+                (inner.value if (inner := _from_symptom(place[1], symptom)) else "")
+                if symptom
+                else ""
+            ),
+            step.params.get(name, ""),
         )
         if found:
             values.append(found)
@@ -196,7 +252,11 @@ _KIND_OF = {
     "networkpolicy": "NetworkPolicy",
 }
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "ReplicaSet")
-_NAMED_OTHERWISE = {"manager": ("manager", "field_manager"), "workload": ("workload", "owner"), "kubelet": ("kubelet_version", "kubelet")}
+_NAMED_OTHERWISE = {
+    "manager": ("manager", "field_manager"),
+    "workload": ("workload", "owner"),
+    "kubelet": ("kubelet_version", "kubelet"),
+}
 
 
 def _from_symptom(name: str, symptom: Symptom | None) -> ParamValue | None:
@@ -213,19 +273,28 @@ def _from_symptom(name: str, symptom: Symptom | None) -> ParamValue | None:
         )
         return _most_common(name, count, "failing objects are in it")
     if name == "workload":
-        return _named(name, _candidates(name, symptom), with_kind=True) or _from_facts(name, symptom)
+        return _named(name, _candidates(name, symptom), with_kind=True) or _from_facts(
+            name, symptom
+        )
     if name in _KIND_OF:
         return _named(name, _candidates(name, symptom)) or _from_facts(name, symptom)
     return _from_facts(name, symptom)
 
 
 def _candidates(name: str, symptom: Symptom) -> list[Ref]:
-    """Objects that the parameter may stand for, the likeliest first: for a workload the one that the failing objects share."""
+    """Objects that the parameter may stand for, the likeliest first: for a workload the one that
+    the failing objects share."""
     refs = _refs(symptom)
     if name != "workload":
         return [ref for ref in refs if ref.kind == _KIND_OF[name]]
-    shared = [owner for attribute in symptom.shared if attribute.what == "owner" and (owner := _owner(attribute.value)) is not None]
-    return list(dict.fromkeys([*shared, *(ref for kind in _WORKLOADS for ref in refs if ref.kind == kind)]))
+    shared = [
+        owner
+        for attribute in symptom.shared
+        if attribute.what == "owner" and (owner := _owner(attribute.value)) is not None
+    ]
+    return list(
+        dict.fromkeys([*shared, *(ref for kind in _WORKLOADS for ref in refs if ref.kind == kind)])
+    )
 
 
 def _owner(text: str) -> Ref | None:
@@ -253,20 +322,32 @@ def _refs(symptom: Symptom) -> list[Ref]:
 def _named(name: str, refs: Sequence[Ref], *, with_kind: bool = False) -> ParamValue | None:
     if not refs:
         return None
-    values = list(dict.fromkeys(f"{ref.kind.lower()}/{ref.name}" if with_kind else ref.name for ref in refs))
-    origin = f"the only {refs[0].kind} of the symptom" if len(values) == 1 else f"first of {len(values)} in the symptom"
+    values = list(
+        dict.fromkeys(f"{ref.kind.lower()}/{ref.name}" if with_kind else ref.name for ref in refs)
+    )
+    origin = (
+        f"the only {refs[0].kind} of the symptom"
+        if len(values) == 1
+        else f"first of {len(values)} in the symptom"
+    )
     return ParamValue(name, values[0], origin, tuple(values[1:10]))
 
 
 def _from_facts(name: str, symptom: Symptom) -> ParamValue | None:
     for key in _NAMED_OTHERWISE.get(name, (name,)):
         count: Counter[str] = Counter()
-        for facts in [one.facts for one in symptom.findings] + [one.facts for one in symptom.changes]:
+        for facts in [one.facts for one in symptom.findings] + [
+            one.facts for one in symptom.changes
+        ]:
             value = facts.get(key)
             for item in value if isinstance(value, tuple) else (value,):
                 if item not in (None, ""):
                     count[str(item)] += 1
-        manager = Counter(change.manager for change in symptom.changes if change.manager) if name == "manager" and not count else count
+        manager = (
+            Counter(change.manager for change in symptom.changes if change.manager)
+            if name == "manager" and not count
+            else count
+        )
         if manager:
             return _most_common(name, manager, "findings and changes name it")
     return None
@@ -277,11 +358,14 @@ def _most_common(name: str, count: Counter[str], what: str) -> ParamValue | None
         return None
     ordered = sorted(count, key=lambda value: (-count[value], value))
     total = sum(count.values())
-    return ParamValue(name, ordered[0], f"{count[ordered[0]]} of {total} {what}", tuple(ordered[1:10]))
+    return ParamValue(
+        name, ordered[0], f"{count[ordered[0]]} of {total} {what}", tuple(ordered[1:10])
+    )
 
 
 def fill(text: str, values: Mapping[str, str], *, quote: bool = False) -> str:
-    """Put the values in their places. With `quote` they are quoted for a shell, and an unknown one stays visible as `NAME`."""
+    """Put the values in their places. With `quote` they are quoted for a shell, and an unknown one
+    stays visible as `NAME`."""
 
     def place(match: re.Match[str]) -> str:
         value = values.get(match[1], "")
@@ -298,7 +382,8 @@ def command(step: Step, values: Mapping[str, str]) -> str:
 
 
 def arguments(step: Step, values: Mapping[str, str]) -> dict[str, str]:
-    """The arguments of a probe or an action, filled in; an argument whose parameter is not known is left out."""
+    """The arguments of a probe or an action, filled in; an argument whose parameter is not known is
+    left out."""
     filled = {name: fill(text, values) for name, text in step.args.items()}
     return {name: text for name, text in filled.items() if text and not PLACE.search(text)}
 

@@ -1,6 +1,8 @@
-"""From a human's text to terms that can be compared: log lines, alert names and sentences, in the words of many years and vendors.
+"""From a human's text to terms that can be compared: log lines, alert names and sentences, in the
+words of many years and vendors.
 
-A term has a stem ("restarting" and "restarts" are one) and perhaps a concept ("docker", "containerd" and "CRI" are all the runtime).
+A term has a stem ("restarting" and "restarts" are one) and perhaps a concept ("docker",
+"containerd" and "CRI" are all the runtime).
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ from types import MappingProxyType
 from runbooks.positions import read
 
 TEXT_LIMIT = 4_000
-"""Characters of a pasted text that are read: the beginning and the end, since logs say the cause at either."""
+"""Characters of a pasted text that are read: the beginning and the end, since logs say the cause at
+either."""
 TERM_LIMIT = 120
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOISE = re.compile(
     r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"  # UUIDs
-    r"|\bsha256:[0-9a-f]{6,}|\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{12,64}\b"  # digests, container ids
+    # digests, container ids
+    r"|\bsha256:[0-9a-f]{6,}|\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{12,64}\b"
     r"|\b\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:z|[+-]\d\d:?\d\d)?"  # timestamps
     r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+|/\d+)?\b"  # IPv4
     r"|\bip(?:-\d{1,3}){4}[\w.-]*"  # node names of AWS
@@ -35,7 +39,8 @@ _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """`vocabulary.yaml`, compiled: phrases in order, the concept of a word, and words that say nothing."""
+    """`vocabulary.yaml`, compiled: phrases in order, the concept of a word, and words that say
+    nothing."""
 
     phrases: tuple[tuple[re.Pattern[str], str], ...]
     concepts: Mapping[str, str]
@@ -46,8 +51,13 @@ class Vocabulary:
 def vocabulary() -> Vocabulary:
     data, _ = read(Path(__file__).with_name("vocabulary.yaml").read_text("utf-8"))
     return Vocabulary(
-        phrases=tuple((re.compile(item["pattern"], re.IGNORECASE), f" {item['is']} ") for item in data["phrases"]),
-        concepts=MappingProxyType({word: concept for concept, words in data["concepts"].items() for word in words.split()}),
+        phrases=tuple(
+            (re.compile(item["pattern"], re.IGNORECASE), f" {item['is']} ")
+            for item in data["phrases"]
+        ),
+        concepts=MappingProxyType(
+            {word: concept for concept, words in data["concepts"].items() for word in words.split()}
+        ),
         ignored=frozenset(data["ignored"].split()),
     )
 
@@ -77,7 +87,11 @@ def stem(word: str) -> str:
         ("es", "e"),
         ("s", ""),
     ):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not (ending == "s" and word.endswith(("ss", "us", "is"))):
+        if (
+            word.endswith(ending)
+            and len(word) - len(ending) >= 3
+            and not (ending == "s" and word.endswith(("ss", "us", "is")))
+        ):
             word = word[: -len(ending)] + keep
             break
     if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "lsz":
@@ -86,10 +100,17 @@ def stem(word: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Lower case, one kind of quotes and spaces, compatibility forms unified; patterns are matched on this."""
+    """Lower case, one kind of quotes and spaces, compatibility forms unified; patterns are matched
+    on this."""
     if len(text) > TEXT_LIMIT:
         text = text[: TEXT_LIMIT // 2] + "\n" + text[-TEXT_LIMIT // 2 :]
-    folded = unicodedata.normalize("NFKC", text).replace("’", "'").replace("“", '"').replace("”", '"').replace("，", ", ")
+    folded = (
+        unicodedata.normalize("NFKC", text)
+        .replace("’", "'")
+        .replace("“", '"')
+        .replace("”", '"')
+        .replace("，", ", ")
+    )
     return " ".join(folded.split()).lower()
 
 
@@ -99,7 +120,8 @@ def terms(text: str) -> tuple[Term, ...]:
 
 
 def terms_of_lines(texts: Sequence[str]) -> list[tuple[Term, ...]]:
-    """The terms of many texts in one pass: building an index this way costs a tenth of asking for each."""
+    """The terms of many texts in one pass: building an index this way costs a tenth of asking for
+    each."""
     plain = "\n".join(_prepared(text) for text in texts)
     for pattern, replacement in vocabulary().phrases:
         plain = pattern.sub(replacement, plain)
@@ -107,14 +129,17 @@ def terms_of_lines(texts: Sequence[str]) -> list[tuple[Term, ...]]:
 
 
 def _prepared(text: str) -> str:
-    """One line, lower case, without ids and times, alert names split into their words and kept whole beside."""
+    """One line, lower case, without ids and times, alert names split into their words and kept
+    whole beside."""
     if len(text) > TEXT_LIMIT:
         text = text[: TEXT_LIMIT // 2] + " " + text[-TEXT_LIMIT // 2 :]
     plain = " ".join(unicodedata.normalize("NFKC", text).replace("’", "'").split())
     plain = _NOISE.sub(" ", plain)
     parts = _CAMEL.sub(" ", plain)
     if parts != plain:
-        whole = " ".join(word for word in re.findall(r"\b[A-Z][A-Za-z0-9]{5,}\b", plain) if _CAMEL.search(word))
+        whole = " ".join(
+            word for word in re.findall(r"\b[A-Z][A-Za-z0-9]{5,}\b", plain) if _CAMEL.search(word)
+        )
         parts = f"{parts} {whole}"
     return parts.lower()
 
@@ -132,7 +157,11 @@ def _distinct(line: str) -> tuple[Term, ...]:
 def _terms_of(word: str) -> list[Term]:
     if _CJK.search(word):
         return [Term(word[index : index + 2], "", word) for index in range(max(1, len(word) - 1))]
-    if word in vocabulary().ignored or (word.isdigit() and len(word) > 3) or (len(word) == 1 and not word.isdigit()):
+    if (
+        word in vocabulary().ignored
+        or (word.isdigit() and len(word) > 3)
+        or (len(word) == 1 and not word.isdigit())
+    ):
         return []
     if word.isdigit():
         return []

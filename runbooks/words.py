@@ -1,9 +1,11 @@
-"""Ranking runbooks for a human's words: an index over phrases, built once, asked for every keystroke.
+"""Ranking runbooks for a human's words: an index over phrases, built once, asked for every
+keystroke.
 
-A runbook is a set of phrases (symptoms, title, headings, sentences of the body), each with the weight of its field. A query is compared
-with every phrase that shares a term with it: which part of the phrase's rarity the query covers, helped by RapidFuzz where order and
-spelling matter. Exact patterns add to it. Known failures that no runbook covers (`outside.yaml`) compete in the same index: when one of
-them wins, nothing fits, and the answer says what it looks like instead.
+A runbook is a set of phrases (symptoms, title, headings, sentences of the body), each with the
+weight of its field. A query is compared with every phrase that shares a term with it: which part of
+the phrase's rarity the query covers, helped by RapidFuzz where order and spelling matter. Exact
+patterns add to it. Known failures that no runbook covers (`outside.yaml`) compete in the same
+index: when one of them wins, nothing fits, and the answer says what it looks like instead.
 """
 
 from __future__ import annotations
@@ -21,7 +23,13 @@ from runbooks.documents import Document
 from runbooks.needed import needed_words
 from runbooks.terms import Term, fold, terms, terms_of_lines
 
-FIELD_WEIGHTS: Mapping[str, float] = {"symptom": 1.0, "title": 0.9, "id": 0.8, "heading": 0.55, "body": 0.4}
+FIELD_WEIGHTS: Mapping[str, float] = {
+    "symptom": 1.0,
+    "title": 0.9,
+    "id": 0.8,
+    "heading": 0.55,
+    "body": 0.4,
+}
 CONCEPT = 0.7
 """How much of a term a word with the same concept covers."""
 TYPO = 0.85
@@ -30,18 +38,22 @@ PATTERN = 0.5
 MASS = 5.0
 """Rarity that a phrase must share with the query to count for a half."""
 PARTS = (0.7, 0.45, 0.35, 0.25, 0.2)
-"""How much of what is left to 1 each of a document's best phrases closes: several that half fit are worth more than one by chance."""
+"""How much of what is left to 1 each of a document's best phrases closes: several that half fit are
+worth more than one by chance."""
 WHOLE = 0.5
-"""How much of what is left to 1 the query's words close that stand anywhere in a document's own phrases."""
+"""How much of what is left to 1 the query's words close that stand anywhere in a document's own
+phrases."""
 ENOUGH = 2.0
-"""Rarity that a document must share with the query for that part to count for a half: a text of one or two plain words says little."""
+"""Rarity that a document must share with the query for that part to count for a half: a text of one
+or two plain words says little."""
 UNKNOWN = 3.0
 """Rarity of a word that stands nowhere."""
 CLOSE, PHRASES = 400, 60
 """Phrases that are kept at all, and those that are looked at closely with RapidFuzz."""
 CONFIDENT = 0.7
 CENTRE, STEEPNESS = 0.38, 9.0
-"""Calibration, measured on tests/runbooks/*.jsonl: below CENTRE what fits nothing outweighs what fits."""
+"""Calibration, measured on tests/runbooks/*.jsonl: below CENTRE what fits nothing outweighs what
+fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,8 @@ class WordMatch:
     """The words of the query that counted, rarest first."""
     patterns: tuple[str, ...]
     common: float = 0.0
-    """Rarity of what the query and the document share: one plain word has 1 to 2, a word that one runbook alone has 3.5 to 4."""
+    """Rarity of what the query and the document share: one plain word has 1 to 2, a word that one
+    runbook alone has 3.5 to 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +116,25 @@ class WordIndex:
             return
         number = len(self._phrases)
         weights = [self._rarity.get(term.stem, 1.0) for term in found]
-        self._phrases.append(_Phrase(document, text, fold(text), FIELD_WEIGHTS[field], sum(weights), tuple(found)))
+        self._phrases.append(
+            _Phrase(document, text, fold(text), FIELD_WEIGHTS[field], sum(weights), tuple(found))
+        )
         for term, weight in zip(found, weights, strict=True):
             self._stems[term.stem].append((number, weight))
             if term.concept:
                 self._concepts[term.concept].append((number, weight))
 
-    def _owners(self, where: Mapping[str, Sequence[tuple[int, float]]]) -> dict[str, frozenset[int]]:
+    def _owners(
+        self, where: Mapping[str, Sequence[tuple[int, float]]]
+    ) -> dict[str, frozenset[int]]:
         """The documents that have a stem or concept in their symptoms, title or id."""
         well = FIELD_WEIGHTS["id"]
         return {
-            word: frozenset(self._phrases[number].document for number, _ in found if self._phrases[number].weight >= well)
+            word: frozenset(
+                self._phrases[number].document
+                for number, _ in found
+                if self._phrases[number].weight >= well
+            )
             for word, found in where.items()
         }
 
@@ -125,7 +146,8 @@ class WordIndex:
         return str(found[0]) if found and found[0][:1] == word[:1] else ""
 
     def _meant(self, stem: str) -> tuple[str, float]:
-        """The stem of the vocabulary that is meant, and how much it counts: 1, TYPO when misspelt, 0 when nobody knows it."""
+        """The stem of the vocabulary that is meant, and how much it counts: 1, TYPO when misspelt,
+        0 when nobody knows it."""
         if stem in self._stems:
             return stem, 1.0
         near = self._typo(stem)
@@ -139,19 +161,38 @@ class WordIndex:
         found = self._best_phrases(folded, self._cover(query))
         total, common = self._in_common(query)
         scores = [
-            (self._score(found.get(number, ()), len(hits.get(number, ())), _share(common.get(number, 0.0), total)), number)
+            (
+                self._score(
+                    found.get(number, ()),
+                    len(hits.get(number, ())),
+                    _share(common.get(number, 0.0), total),
+                ),
+                number,
+            )
             for number in {*found, *hits}
         ]
         best = sorted(scores, key=lambda item: (-item[0], self.documents[item[1]].id))[:limit]
         return [
-            self._match(number, score, found.get(number, ()), hits.get(number, ()), query, common.get(number, 0.0))
+            self._match(
+                number,
+                score,
+                found.get(number, ()),
+                hits.get(number, ()),
+                query,
+                common.get(number, 0.0),
+            )
             for score, number in best
             if score > 0.02
         ]
 
     def _hits(self, folded: str) -> dict[int, list[str]]:
         """The patterns that a text has, by document, in the order of the runbooks."""
-        candidates = {pattern for word, patterns in self._needed.items() if word in folded for pattern in patterns}
+        candidates = {
+            pattern
+            for word, patterns in self._needed.items()
+            if word in folded
+            for pattern in patterns
+        }
         hits: dict[int, list[str]] = defaultdict(list)
         for pattern in (pattern for pattern in self._patterns if pattern in candidates):
             compiled = _compiled(pattern)
@@ -160,8 +201,11 @@ class WordIndex:
                     hits[number].append(pattern)
         return hits
 
-    def _best_phrases(self, folded: str, covered: Mapping[int, float]) -> dict[int, list[tuple[float, int]]]:
-        """At most len(PARTS) (score, phrase) of each document, best first. RapidFuzz looks closely at the best PHRASES of all."""
+    def _best_phrases(
+        self, folded: str, covered: Mapping[int, float]
+    ) -> dict[int, list[tuple[float, int]]]:
+        """At most len(PARTS) (score, phrase) of each document, best first. RapidFuzz looks closely
+        at the best PHRASES of all."""
         scored = []
         masses, weights = self._masses, self._weights
         for number, mass in covered.items():
@@ -169,20 +213,30 @@ class WordIndex:
             mass = mass if mass < whole else whole
             if mass > 0.8:
                 share = mass / whole
-                scored.append((-weights[number] * share * math.sqrt(share) * mass / (mass + MASS), number))
+                scored.append(
+                    (-weights[number] * share * math.sqrt(share) * mass / (mass + MASS), number)
+                )
         scored.sort()
         start = folded[:400]
         found: dict[int, list[tuple[float, int]]] = defaultdict(list)
         for index, (negative, number) in enumerate(scored[:CLOSE]):
             phrase, score = self._phrases[number], -negative
             if index < PHRASES:
-                ratio = fuzz.token_set_ratio(start, phrase.folded) / 100 if len(phrase.terms) > 1 else 0.0
+                ratio = (
+                    fuzz.token_set_ratio(start, phrase.folded) / 100
+                    if len(phrase.terms) > 1
+                    else 0.0
+                )
                 score *= 0.8 + 0.35 * ratio * ratio
             found[phrase.document].append((min(score, 1.0), number))
-        return {document: sorted(items, key=lambda item: (-item[0], item[1]))[: len(PARTS)] for document, items in found.items()}
+        return {
+            document: sorted(items, key=lambda item: (-item[0], item[1]))[: len(PARTS)]
+            for document, items in found.items()
+        }
 
     def _in_common(self, query: Iterable[Term]) -> tuple[float, dict[int, float]]:
-        """The query's rarity, and by document what of it stands anywhere in its symptoms, title and id."""
+        """The query's rarity, and by document what of it stands anywhere in its symptoms, title and
+        id."""
         common: dict[int, float] = defaultdict(float)
         total = 0.0
         for term in query:
@@ -197,7 +251,8 @@ class WordIndex:
         return total, common
 
     def _score(self, found: Sequence[tuple[float, int]], patterns: int, share: float) -> float:
-        """Each of the best phrases, each pattern and the share of all words close a part of what is left to 1."""
+        """Each of the best phrases, each pattern and the share of all words close a part of what is
+        left to 1."""
         rest = 1.0 - WHOLE * share
         for (score, _), part in zip(found, PARTS, strict=False):
             rest *= 1 - score * part
@@ -236,7 +291,11 @@ class WordIndex:
         known = {term.stem for phrase in shown for term in phrase.terms}
         concepts = {term.concept for phrase in shown for term in phrase.terms if term.concept}
         words = sorted(
-            (term for term in query if term.stem in known or (term.concept and term.concept in concepts)),
+            (
+                term
+                for term in query
+                if term.stem in known or (term.concept and term.concept in concepts)
+            ),
             key=lambda term: -self._rarity.get(term.stem, 0),
         )
         return WordMatch(
@@ -244,7 +303,9 @@ class WordIndex:
             title=document.title,
             score=score,
             outside=document.outside,
-            phrases=tuple(phrase.text for phrase in shown if phrase.weight >= FIELD_WEIGHTS["heading"]),
+            phrases=tuple(
+                phrase.text for phrase in shown if phrase.weight >= FIELD_WEIGHTS["heading"]
+            ),
             words=tuple(dict.fromkeys(term.shown for term in words)),
             patterns=tuple(patterns),
             common=common,
@@ -258,7 +319,8 @@ def _share(common: float, total: float) -> float:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """Compiled when a text first holds a word that it needs: most patterns never are, and compiling all costs as much as the index."""
+    """Compiled when a text first holds a word that it needs: most patterns never are, and compiling
+    all costs as much as the index."""
     try:
         return re.compile(pattern, re.IGNORECASE)
     except re.error:
@@ -268,7 +330,9 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
 def _split(documents: Sequence[Document]) -> list[list[tuple[str, str, tuple[Term, ...]]]]:
     texts = [text for document in documents for _, text in document.phrases]
     found = iter(terms_of_lines(texts))
-    return [[(field, text, next(found)) for field, text in document.phrases] for document in documents]
+    return [
+        [(field, text, next(found)) for field, text in document.phrases] for document in documents
+    ]
 
 
 def calibrated(score: float) -> float:
@@ -277,7 +341,8 @@ def calibrated(score: float) -> float:
 
 
 def _rarity(split: Sequence[Sequence[tuple[str, str, Sequence[Term]]]]) -> dict[str, float]:
-    """Rarity of each stem: in how few documents it stands (their symptoms and titles count, bodies only a little)."""
+    """Rarity of each stem: in how few documents it stands (their symptoms and titles count, bodies
+    only a little)."""
     spread: dict[str, float] = defaultdict(float)
     for phrases in split:
         own: dict[str, float] = {}
@@ -289,5 +354,8 @@ def _rarity(split: Sequence[Sequence[tuple[str, str, Sequence[Term]]]]) -> dict[
             spread[stem] += weight
     count = max(len(split), 2)
     return {
-        stem: 0.35 + math.log(1 + (count - number + 0.5) / (number + 0.5)) if number < count else 0.35 for stem, number in spread.items()
+        stem: 0.35 + math.log(1 + (count - number + 0.5) / (number + 0.5))
+        if number < count
+        else 0.35
+        for stem, number in spread.items()
     }

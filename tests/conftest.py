@@ -27,9 +27,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> schedul
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where tests are shared out, begin with the longest units."""
     for item in items:
-        if "nodes_lab" in getattr(item, "fixturenames", ()) and schedule.unit(item.nodeid) not in schedule.ALL_LABS:
+        if (
+            "nodes_lab" in getattr(item, "fixturenames", ())
+            and schedule.unit(item.nodeid) not in schedule.ALL_LABS
+        ):
             raise pytest.UsageError(
-                f"{item.nodeid} needs real nodes: name its file test_…_on_nodes.py, so that it shares a lab with others"
+                f"{item.nodeid} needs real nodes: name its file test_…_on_nodes.py, so that it "
+                "shares a lab with others"
             )
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: -schedule.seconds(item.nodeid))

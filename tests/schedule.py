@@ -1,8 +1,10 @@
-"""Which tests run one after another in one process, and which begin first, where pytest-xdist runs several processes.
+"""Which tests run one after another in one process, and which begin first, where pytest-xdist runs
+several processes.
 
-Tests on real clusters mostly wait and tests on drills mostly compute: beside each other they use two cores well. A process starts a cluster
-at most once, when the first of its tests asks for it. So whatever a test does to a whole cluster (rules and routes of a node, a frozen API
-server) disturbs only those that come after it in the same process, and each puts right what it changed.
+Tests on real clusters mostly wait and tests on drills mostly compute: beside each other they use
+two cores well. A process starts a cluster at most once, when the first of its tests asks for it. So
+whatever a test does to a whole cluster (rules and routes of a node, a frozen API server) disturbs
+only those that come after it in the same process, and each puts right what it changed.
 """
 
 from __future__ import annotations
@@ -15,13 +17,23 @@ BESIDE = 4
 """Processes more than there are cores: about as many wait at any time."""
 
 NODES = ("_on_nodes.py", "_on_real_nodes", "tests/rungs/test_nodes.py")
-"""Marks of tests on real nodes outside `tests/contract`, where the name of the rung is the first argument."""
-LABS = {"tests/probes/test_story": "lab 1", "tests/probes/test_paths": "lab 2", "tests/probes/test_reading": "lab 2"}
+"""Marks of tests on real nodes outside `tests/contract`, where the name of the rung is the first
+argument."""
+LABS = {
+    "tests/probes/test_story": "lab 1",
+    "tests/probes/test_paths": "lab 2",
+    "tests/probes/test_reading": "lab 2",
+}
 OTHER_LAB = "lab 3"
 ALL_LABS = frozenset({*LABS.values(), OTHER_LAB})
-"""Tests on real nodes share so many labs: each takes 24 of the 128 inotify instances that Linux gives a user, and a gigabyte of memory."""
+"""Tests on real nodes share so many labs: each takes 24 of the 128 inotify instances that Linux
+gives a user, and a gigabyte of memory."""
 
-APART = ("tests/tui/test_screens.py", "tests/drill_gates/test_real_api.py", "tests/triage/elsewhere/test_real_server.py")
+APART = (
+    "tests/tui/test_screens.py",
+    "tests/drill_gates/test_real_api.py",
+    "tests/triage/elsewhere/test_real_server.py",
+)
 """Files whose tests share nothing: each test is a unit. Any other file is one."""
 
 SECONDS = {
@@ -38,7 +50,8 @@ SECONDS = {
     "tests/incident/test_session.py": 30,
     "tests/triage/test_drills.py": 30,
 }
-"""How long the long units take, roughly. The longest begin first, so that no process is left alone with one in the end."""
+"""How long the long units take, roughly. The longest begin first, so that no process is left alone
+with one in the end."""
 USUAL = 5
 """Seconds of every other unit."""
 
@@ -48,7 +61,9 @@ def unit(nodeid: str) -> str:
     file, _, test = nodeid.partition("::")
     if file.startswith("tests/contract/"):
         rung = next((rung for rung in ("nodes", "control plane") if f"[{rung}" in test), "")
-        return {"nodes": OTHER_LAB, "control plane": "tests/contract[control plane]"}.get(rung, file)
+        return {"nodes": OTHER_LAB, "control plane": "tests/contract[control plane]"}.get(
+            rung, file
+        )
     if any(mark in nodeid.partition("[")[0] for mark in NODES):
         return next((lab for begin, lab in LABS.items() if file.startswith(begin)), OTHER_LAB)
     return nodeid if file in APART else file

@@ -1,8 +1,10 @@
-"""One line of an incident's timeline: `Draft` is what callers give, `Entry` is what the record holds.
+"""One line of an incident's timeline: `Draft` is what callers give, `Entry` is what the record
+holds.
 
-Fields follow row T1 of the timeline reference. Every time is an aware datetime in UTC with microseconds.
-The canonical form (the bytes that are hashed, and one line of a JSON Lines export) is JSON with sorted keys, no
-spaces, UTF-8, and without fields that are null or empty, so that a field added later leaves older hashes valid.
+Fields follow row T1 of the timeline reference. Every time is an aware datetime in UTC with
+microseconds. The canonical form (the bytes that are hashed, and one line of a JSON Lines export) is
+JSON with sorted keys, no spaces, UTF-8, and without fields that are null or empty, so that a field
+added later leaves older hashes valid.
 """
 
 from __future__ import annotations
@@ -51,16 +53,25 @@ Phase = Literal["detect", "diagnose", "mitigate", "repair", "verify", "comms"]
 Confidence = Literal["observed", "inferred", "reported", "guess"]
 
 KINDS: Final[frozenset[str]] = frozenset(get_args(Kind))
-MILESTONES: Final[tuple[str, ...]] = ("started", "detected", "acknowledged", "mitigated", "resolved")
+MILESTONES: Final[tuple[str, ...]] = (
+    "started",
+    "detected",
+    "acknowledged",
+    "mitigated",
+    "resolved",
+)
 CLOSED_BY: Final[Mapping[str, frozenset[str]]] = {
     "step-intent": frozenset({"step-result", "step-skipped"}),
     "probe-intent": frozenset({"probe-result"}),
     "object-intent": frozenset({"object-removed"}),
     "action-intent": frozenset({"action-result", "action-declined"}),
 }
-"""Which kinds end an intent of a kind. A created object is open until it is removed, so `object-created` ends nothing."""
+"""Which kinds end an intent of a kind. A created object is open until it is removed, so
+`object-created` ends nothing."""
 
-NEEDS_INTENT: Final[frozenset[str]] = frozenset({"step-result", "probe-result", "object-created", "object-removed", "action-result"})
+NEEDS_INTENT: Final[frozenset[str]] = frozenset(
+    {"step-result", "probe-result", "object-created", "object-removed", "action-result"}
+)
 NO_HASH: Final = "0" * 64
 """`prev_hash` of the first entry."""
 
@@ -94,8 +105,9 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller wants recorded. Empty `occurred_at` means now; empty actor, host, context and cluster_uid mean the
-    journal's own. `captures` become evidence; `evidence` names evidence already stored (sha256, hex).
+    """What a caller wants recorded. Empty `occurred_at` means now; empty actor, host, context and
+    cluster_uid mean the journal's own. `captures` become evidence; `evidence` names evidence
+    already stored (sha256, hex).
     """
 
     kind: Kind
@@ -123,9 +135,9 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One recorded line. `seq` is gapless from 1; it is 0, with empty hashes, while the entry waits in the sidecar
-    file for the database to accept writes again. `mono_ns` is CLOCK_MONOTONIC in nanoseconds; `redactions` counts
-    redacted secrets by rule.
+    """One recorded line. `seq` is gapless from 1; it is 0, with empty hashes, while the entry waits
+    in the sidecar file for the database to accept writes again. `mono_ns` is CLOCK_MONOTONIC in
+    nanoseconds; `redactions` counts redacted secrets by rule.
     """
 
     seq: int
@@ -164,20 +176,24 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def intent_id(self) -> str:
-        """The key that joins an intent to its result; an intent without its own key is known by its entry id."""
+        """The key that joins an intent to its result; an intent without its own key is known by its
+        entry id."""
         own = self.data.get("intent_id", "")
         return own if isinstance(own, str) and own else (self.id if self.kind in CLOSED_BY else "")
 
 
 def order(entry: Entry) -> tuple[datetime, int, int, str]:
-    """Sort key of every view and export: when it happened, then when it was recorded; waiting entries last among equals."""
+    """Sort key of every view and export: when it happened, then when it was recorded; waiting
+    entries last among equals."""
     return (entry.occurred_at, 1 if entry.pending else 0, entry.seq, entry.id)
 
 
 def stamp(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds, fixed width. Raises ValueError for a naive datetime."""
     if moment.tzinfo is None:
-        raise ValueError(f"the time {moment.isoformat()} has no zone; give an aware datetime in UTC")
+        raise ValueError(
+            f"the time {moment.isoformat()} has no zone; give an aware datetime in UTC"
+        )
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 
@@ -191,7 +207,9 @@ def parse_stamp(text: str) -> datetime:
 
 def canonical(value: object) -> str:
     """Canonical JSON of a plain value. Raises ValueError for NaN and infinities."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(
+        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
 
 
 _TIMES: Final = frozenset({"recorded_at", "occurred_at", "occurred_end"})
@@ -203,7 +221,15 @@ def to_record(entry: Entry) -> dict[str, Any]:
     for field in Entry.__struct_fields__:
         value = getattr(entry, field)
         if field == "object":
-            value = {k: v for k, v in msgspec.to_builtins(value).items() if v != "" or k in ("kind", "name")} if value is not None else None
+            value = (
+                {
+                    k: v
+                    for k, v in msgspec.to_builtins(value).items()
+                    if v != "" or k in ("kind", "name")
+                }
+                if value is not None
+                else None
+            )
         elif field in _TIMES and value is not None:
             value = stamp(value)
         elif field == "evidence":
@@ -215,7 +241,8 @@ def to_record(entry: Entry) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Entry:
-    """Inverse of `to_record`. Raises ValueError (msgspec.ValidationError is one) when a field is missing or of the wrong type."""
+    """Inverse of `to_record`. Raises ValueError (msgspec.ValidationError is one) when a field is
+    missing or of the wrong type."""
     fields = dict(record)
     for name in _TIMES & fields.keys():
         fields[name] = parse_stamp(fields[name])
@@ -223,7 +250,8 @@ def from_record(record: Mapping[str, Any]) -> Entry:
 
 
 def digest(entry: Entry) -> str:
-    """SHA-256 (hex) over the canonical form of everything but `hash`; `prev_hash` is inside, which makes the chain."""
+    """SHA-256 (hex) over the canonical form of everything but `hash`; `prev_hash` is inside, which
+    makes the chain."""
     record = to_record(entry)
     record.pop("hash", None)
     return hashlib.sha256(canonical(record).encode()).hexdigest()

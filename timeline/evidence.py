@@ -1,6 +1,8 @@
-"""Evidence: the bytes that were seen, redacted, capped, and addressed by the SHA-256 of what is stored.
+"""Evidence: the bytes that were seen, redacted, capped, and addressed by the SHA-256 of what is
+stored.
 
-What is known about one use of the bytes (command, exit code, duration) belongs to the entry, where the hash chain covers it.
+What is known about one use of the bytes (command, exit code, duration) belongs to the entry, where
+the hash chain covers it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ _MARGIN: Final = 16 * 1024
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored blob. Sizes in bytes; `content` is None after a purge. `original_size` is what was seen before the cap."""
+    """One stored blob. Sizes in bytes; `content` is None after a purge. `original_size` is what was
+    seen before the cap."""
 
     sha256: str
     size: int
@@ -50,8 +53,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         return (self.content or b"").decode(errors="replace")
 
 
-def store_form(capture: Capture, redactor: Redactor, cap: int = CAP_BYTES) -> tuple[Evidence, dict[str, Any], dict[str, int]]:
-    """Return the blob to store, the facts of this capture for the entry, and the redactions by rule."""
+def store_form(
+    capture: Capture, redactor: Redactor, cap: int = CAP_BYTES
+) -> tuple[Evidence, dict[str, Any], dict[str, int]]:
+    """Return the blob to store, the facts of this capture for the entry, and the redactions by
+    rule."""
     raw = capture.content
     redactions: dict[str, int] = {}
     truncated = len(raw) > cap
@@ -61,7 +67,11 @@ def store_form(capture: Capture, redactor: Redactor, cap: int = CAP_BYTES) -> tu
         tail = _safe(raw[-(half + _MARGIN) :], redactor, redactions)[-half:]
         head = head[: head.rfind(b"\n") + 1] or head
         tail = tail[tail.find(b"\n") + 1 :] or tail
-        content = head + f"\n[stanch: cut here; {len(raw)} bytes were seen, head and tail are kept]\n".encode() + tail
+        content = (
+            head
+            + f"\n[stanch: cut here; {len(raw)} bytes were seen, head and tail are kept]\n".encode()
+            + tail
+        )
     else:
         content = _safe(raw, redactor, redactions)
     evidence = Evidence(

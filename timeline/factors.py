@@ -1,7 +1,9 @@
-"""Contributing factors: those that people recorded, and candidates that the observations suggest. Row T24, story 004.
+"""Contributing factors: those that people recorded, and candidates that the observations suggest.
+Row T24, story 004.
 
-There is never one root cause here: a factor is one of several, each with its own resolution. Candidates are read off observations, cite
-them, and assert nothing; a person confirms or drops them.
+There is never one root cause here: a factor is one of several, each with its own resolution.
+Candidates are read off observations, cite them, and assert nothing; a person confirms or drops
+them.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ _MOST_CHANGES: Final = 6
 
 
 class Factor(msgspec.Struct, frozen=True, kw_only=True):
-    """One contributing factor. `seqs` are the entries that speak for it; `candidate` ones were proposed by the tool."""
+    """One contributing factor. `seqs` are the entries that speak for it; `candidate` ones were
+    proposed by the tool."""
 
     title: str
     kind: str
@@ -33,7 +36,8 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
     candidate: bool = False
 
 
-# The kind of factor that an observation may be, how the factor would be called, and what the observation says.
+# The kind of factor that an observation may be, how the factor would be called, and what the
+# observation says.
 _HINTS: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
     (
         "latent",
@@ -48,17 +52,26 @@ _HINTS: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
     (
         "latent",
         "A mutable image tag: what runs depends on when it was pulled",
-        re.compile(r":latest\b|tag \W?latest|mutable tag|another image|image drift|digests? differ", re.IGNORECASE),
+        re.compile(
+            r":latest\b|tag \W?latest|mutable tag|another image|image drift|digests? differ",
+            re.IGNORECASE,
+        ),
     ),
     (
         "latent",
         "A single replica: nothing takes over",
-        re.compile(r"\b(?:single|one|only one|1) replica\b|replicas?[:=] ?1\b|\b1 of 1 pods?\b", re.IGNORECASE),
+        re.compile(
+            r"\b(?:single|one|only one|1) replica\b|replicas?[:=] ?1\b|\b1 of 1 pods?\b",
+            re.IGNORECASE,
+        ),
     ),
     (
         "latent",
         "All replicas on one node",
-        re.compile(r"all (?:\d+ )?replicas .*(?:same|one) node|packed on (?:one|the same) node", re.IGNORECASE),
+        re.compile(
+            r"all (?:\d+ )?replicas .*(?:same|one) node|packed on (?:one|the same) node",
+            re.IGNORECASE,
+        ),
     ),
     (
         "latent",
@@ -69,7 +82,8 @@ _HINTS: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
         "observability",
         "Monitoring failed together with what it watches",
         re.compile(
-            r"(?:prometheus|grafana|alertmanager|monitoring)\b.*\b(?:same node|down|not ready|unavailable|evicted|pending)",
+            r"(?:prometheus|grafana|alertmanager|monitoring)\b.*\b(?:same node|down|not "
+            r"ready|unavailable|evicted|pending)",
             re.IGNORECASE,
         ),
     ),
@@ -101,7 +115,9 @@ _HINTS: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
     (
         "latent",
         "Nodes run different versions",
-        re.compile(r"(?:version|kubelet|kernel)\b.*\b(?:skew|differs?|another|mixed)", re.IGNORECASE),
+        re.compile(
+            r"(?:version|kubelet|kernel)\b.*\b(?:skew|differs?|another|mixed)", re.IGNORECASE
+        ),
     ),
     (
         "latent",
@@ -111,14 +127,22 @@ _HINTS: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
     (
         "latent",
         "A resource of fixed size ran out",
-        re.compile(r"(?:quota|addresses|pod IPs?|disk|inodes)\b.*\b(?:exhausted|full|used up|exceeded)", re.IGNORECASE),
+        re.compile(
+            r"(?:quota|addresses|pod IPs?|disk|inodes)\b.*\b(?:exhausted|full|used up|exceeded)",
+            re.IGNORECASE,
+        ),
     ),
 )
 
 
 def factors(lines: Sequence[Line]) -> Sequence[Factor]:
-    """Recorded factors first, then candidates, each kind once; a candidate always cites at least one observation."""
-    recorded = [_recorded(line) for line in lines if line.entry.kind == "contributing-factor" and not line.hidden]
+    """Recorded factors first, then candidates, each kind once; a candidate always cites at least
+    one observation."""
+    recorded = [
+        _recorded(line)
+        for line in lines
+        if line.entry.kind == "contributing-factor" and not line.hidden
+    ]
     taken = {factor.title.casefold() for factor in recorded}
     candidates: dict[str, Factor] = {}
     changes: dict[str, Factor] = {}
@@ -143,7 +167,11 @@ def factors(lines: Sequence[Line]) -> Sequence[Factor]:
 def _said(entry: Entry) -> str:
     """The text of an observation and the claims of its findings, a line each."""
     findings = entry.data.get("findings", ())
-    claims = [str(finding.get("claim", "")) for finding in findings if isinstance(finding, dict)] if isinstance(findings, list) else []
+    claims = (
+        [str(finding.get("claim", "")) for finding in findings if isinstance(finding, dict)]
+        if isinstance(findings, list)
+        else []
+    )
     return "\n".join([entry.text, *claims])
 
 
@@ -153,13 +181,21 @@ def _changes(entry: Entry) -> list[str]:
     if not isinstance(changes, list):
         return []
     found = [change for change in changes if isinstance(change, dict)]
-    return [f"Changed shortly before: {change.get('object', '')} {change.get('what', '')} ({change.get('at', '')})" for change in found]
+    return [
+        f"Changed shortly before: {change.get('object', '')} {change.get('what', '')} "
+        f"({change.get('at', '')})"
+        for change in found
+    ]
 
 
 def _recorded(line: Line) -> Factor:
     entry = line.entry
     cited = entry.data.get("seqs", ())
-    seqs = tuple(seq for seq in cited if isinstance(seq, int)) if isinstance(cited, (list, tuple)) else ()
+    seqs = (
+        tuple(seq for seq in cited if isinstance(seq, int))
+        if isinstance(cited, (list, tuple))
+        else ()
+    )
     kind = str(entry.data.get("factor_kind", ""))
     return Factor(
         title=entry.text,

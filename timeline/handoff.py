@@ -1,4 +1,5 @@
-"""The brief for whoever takes over: state, what is open, what is unknown, the last key events. Row T31."""
+"""The brief for whoever takes over: state, what is open, what is unknown, the last key events. Row
+T31."""
 
 from __future__ import annotations
 
@@ -20,25 +21,59 @@ def handoff(journal: Journal, now: datetime) -> str:
     marks = milestones(lines).entries
     opened = datetime.fromisoformat(journal.meta["created_at"]).astimezone(UTC)
     out = [f"{journal.id}  {clean_line(journal.title)}".rstrip()]
-    out.append(f"opened {opened:%Y-%m-%d %H:%M} UTC, {duration((now - opened).total_seconds())} ago; {len(entries)} entries")
+    out.append(
+        f"opened {opened:%Y-%m-%d %H:%M} UTC, {duration((now - opened).total_seconds())} ago; "
+        f"{len(entries)} entries"
+    )
     if health.pending:
-        out.append(f"the record is not whole: {health.pending} entries wait beside the database ({health.reason})")
+        out.append(
+            f"the record is not whole: {health.pending} entries wait beside the database "
+            f"({health.reason})"
+        )
     stated = [f"{name} {marks[name].occurred_at:%H:%M:%S}" for name in MILESTONES if name in marks]
     missing = [name for name in ("mitigated", "resolved") if name not in marks]
-    out.append("state: " + (", ".join(stated) or "nothing stated") + (f"; not {' and not '.join(missing)}" if missing else ""))
-    last_match = next((line.entry for line in reversed(lines) if line.entry.kind == "match" and not line.hidden), None)
+    out.append(
+        "state: "
+        + (", ".join(stated) or "nothing stated")
+        + (f"; not {' and not '.join(missing)}" if missing else "")
+    )
+    last_match = next(
+        (line.entry for line in reversed(lines) if line.entry.kind == "match" and not line.hidden),
+        None,
+    )
     if last_match:
         out.append(f"looks like: {_text(last_match)}")
-    out += _part("unknown, verify first", [f"{_at(entry)} {entry.kind}: {_text(entry)}" for entry in journal.unfinished()])
-    hypotheses = [line.entry for line in lines if line.entry.kind == "hypothesis" and not line.hidden]
-    still = [entry for entry in hypotheses if entry.data.get("status", "open") in ("open", "supported")]
-    out += _part("open hypotheses", [f"{_text(entry)} ({entry.data.get('status', 'open')})" for entry in still])
+    out += _part(
+        "unknown, verify first",
+        [f"{_at(entry)} {entry.kind}: {_text(entry)}" for entry in journal.unfinished()],
+    )
+    hypotheses = [
+        line.entry for line in lines if line.entry.kind == "hypothesis" and not line.hidden
+    ]
+    still = [
+        entry for entry in hypotheses if entry.data.get("status", "open") in ("open", "supported")
+    ]
+    out += _part(
+        "open hypotheses",
+        [f"{_text(entry)} ({entry.data.get('status', 'open')})" for entry in still],
+    )
     ruled_out = [entry for entry in hypotheses if entry not in still]
-    out += _part("ruled out", [_text(entry) + (f" ({clean_line(entry.reason)})" if entry.reason else "") for entry in ruled_out])
+    out += _part(
+        "ruled out",
+        [
+            _text(entry) + (f" ({clean_line(entry.reason)})" if entry.reason else "")
+            for entry in ruled_out
+        ],
+    )
     questions = [line.entry for line in lines if line.entry.kind == "question" and not line.hidden]
-    out += _part("open questions", [_text(entry) for entry in questions if entry.data.get("status") != "answered"])
+    out += _part(
+        "open questions",
+        [_text(entry) for entry in questions if entry.data.get("status") != "answered"],
+    )
     key = [line.entry for line in draft_lines(lines)][-_LAST:]
-    out += _part("last key events (UTC)", [f"{_at(entry)} {entry.kind}: {_text(entry)}" for entry in key])
+    out += _part(
+        "last key events (UTC)", [f"{_at(entry)} {entry.kind}: {_text(entry)}" for entry in key]
+    )
     return "\n".join(out) + "\n"
 
 
@@ -47,7 +82,11 @@ def _part(title: str, rows: list[str]) -> list[str]:
 
 
 def _text(entry: Entry) -> str:
-    about = f"{entry.object} " if entry.object is not None and str(entry.object) not in entry.text else ""
+    about = (
+        f"{entry.object} "
+        if entry.object is not None and str(entry.object) not in entry.text
+        else ""
+    )
     return clean_line(about + entry.text)
 
 

@@ -1,4 +1,5 @@
-"""Intents and what came of them. Row T9: an intent without a result is unknown, to be verified, never simply repeated."""
+"""Intents and what came of them. Row T9: an intent without a result is unknown, to be verified,
+never simply repeated."""
 
 from __future__ import annotations
 
@@ -10,9 +11,11 @@ _CLOSES = {closing: intent for intent, enders in CLOSED_BY.items() for closing i
 
 
 def pair(entries: Iterable[Entry]) -> Sequence[tuple[Entry, Entry | None]]:
-    """Each intent with the entry that ended it, None when nothing did. `entries` are in the order of the record.
+    """Each intent with the entry that ended it, None when nothing did. `entries` are in the order
+    of the record.
 
-    A result ends the intents before it and none after it: the same object may be made again under the same key.
+    A result ends the intents before it and none after it: the same object may be made again under
+    the same key.
     """
     results: dict[str, Entry | None] = {}
     intents: dict[str, Entry] = {}

@@ -1,7 +1,8 @@
 """The record of one incident: one SQLite file, append-only, hash-chained.
 
-`append` returns when the entry is on disk (in the database, or in the sidecar when the database refuses; `health` then says so).
-All methods may be called from any thread. A second process may hold the same incident open; seq stays gapless.
+`append` returns when the entry is on disk (in the database, or in the sidecar when the database
+refuses; `health` then says so). All methods may be called from any thread. A second process may
+hold the same incident open; seq stays gapless.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def _utc_now() -> datetime:
 
 
 class Journal:
-    """An incident on disk. Made by `create`, `open` or `open_read_only`; closed by `close` or as a context manager."""
+    """An incident on disk. Made by `create`, `open` or `open_read_only`; closed by `close` or as a
+    context manager."""
 
     def __init__(
         self,
@@ -90,7 +92,8 @@ class Journal:
         mountinfo: Path = MOUNTINFO,
         on_health: Callable[[Health], None] | None = None,
     ) -> Journal:
-        """Open a new incident in `directory` (made 0700) under the next free id of the day, such as ``2026-11-21-a``.
+        """Open a new incident in `directory` (made 0700) under the next free id of the day, such as
+        ``2026-11-21-a``.
 
         The first entry is `incident-opened`. `literals` are strings to redact. Raises JournalError.
         """
@@ -98,7 +101,11 @@ class Journal:
         try:
             storage.private_directory(directory)
             path = reserve(directory, now)
-            meta = {"incident_id": path.stem, "created_at": now.isoformat(), "schema": "stanch.timeline/1"}
+            meta = {
+                "incident_id": path.stem,
+                "created_at": now.isoformat(),
+                "schema": "stanch.timeline/1",
+            }
             database, _ = storage.connect_writer(path, mountinfo=mountinfo)
             try:
                 storage.create_tables(database, meta)
@@ -106,7 +113,10 @@ class Journal:
                 database.close()
             storage.sync_directory(directory)
         except (OSError, sqlite3.Error) as error:
-            raise JournalError(f"no incident could be opened in {directory}: {error}; check the directory and its disk") from error
+            raise JournalError(
+                f"no incident could be opened in {directory}: {error}; check the directory and "
+                "its disk"
+            ) from error
         journal = cls.open(
             path,
             origin=origin,
@@ -116,7 +126,11 @@ class Journal:
             mountinfo=mountinfo,
             on_health=on_health,
         )
-        journal.append(Draft(kind="incident-opened", text=title, occurred_at=now, data={"incident_id": path.stem}))
+        journal.append(
+            Draft(
+                kind="incident-opened", text=title, occurred_at=now, data={"incident_id": path.stem}
+            )
+        )
         return journal
 
     @classmethod
@@ -134,20 +148,27 @@ class Journal:
     ) -> Journal:
         """Open an incident for writing; what a dead process left in the sidecar is merged.
 
-        `patience` is how many seconds to wait for another process that holds the file. Raises JournalError.
+        `patience` is how many seconds to wait for another process that holds the file. Raises
+        JournalError.
         """
         if not path.is_file():
-            raise JournalError(f"there is no incident file {path}; `stanch timeline list` shows what there is")
+            raise JournalError(
+                f"there is no incident file {path}; `stanch timeline list` shows what there is"
+            )
         redactor = Redactor(redaction_key(path), literals)
         try:
             writer = Writer(path, mountinfo=mountinfo, patience=patience, on_health=on_health)
         except (OSError, sqlite3.Error) as error:
-            raise JournalError(f"{path} cannot be opened for writing: {error}; try `stanch timeline verify`") from error
+            raise JournalError(
+                f"{path} cannot be opened for writing: {error}; try `stanch timeline verify`"
+            ) from error
         try:
             reader = storage.connect_reader(path)
         except sqlite3.Error as error:
             writer.close()
-            raise JournalError(f"{path} cannot be read: {error}; try `stanch timeline salvage`") from error
+            raise JournalError(
+                f"{path} cannot be read: {error}; try `stanch timeline salvage`"
+            ) from error
         return cls(
             path,
             writer=writer,
@@ -160,13 +181,18 @@ class Journal:
 
     @classmethod
     def open_read_only(cls, path: Path) -> Journal:
-        """Open an incident, or a copy of one in a place that cannot be written, for reading. Raises JournalError."""
+        """Open an incident, or a copy of one in a place that cannot be written, for reading. Raises
+        JournalError."""
         if not path.is_file():
-            raise JournalError(f"there is no incident file {path}; `stanch timeline list` shows what there is")
+            raise JournalError(
+                f"there is no incident file {path}; `stanch timeline list` shows what there is"
+            )
         try:
             reader, release = open_following(path)
         except (OSError, sqlite3.Error) as error:
-            raise JournalError(f"{path} cannot be read: {error}; try `stanch timeline salvage`") from error
+            raise JournalError(
+                f"{path} cannot be read: {error}; try `stanch timeline salvage`"
+            ) from error
         try:
             storage.check_schema(reader, path)
             return cls(
@@ -182,12 +208,17 @@ class Journal:
         except (JournalError, sqlite3.Error) as error:
             reader.close()
             release()
-            raise (error if isinstance(error, JournalError) else JournalError(f"{path} cannot be read: {error}")) from error
+            raise (
+                error
+                if isinstance(error, JournalError)
+                else JournalError(f"{path} cannot be read: {error}")
+            ) from error
 
     # -- writing
 
     def append(self, draft: Draft) -> Entry:
-        """Record one entry; on return it is on disk. Raises ValueError for a bad draft, JournalError when it could not be kept."""
+        """Record one entry; on return it is on disk. Raises ValueError for a bad draft,
+        JournalError when it could not be kept."""
         return self._submit(draft).result()
 
     async def append_async(self, draft: Draft) -> Entry:
@@ -195,17 +226,27 @@ class Journal:
         return await asyncio.shield(asyncio.wrap_future(self._submit(draft)))
 
     def submit(self, draft: Draft) -> Future[Entry]:
-        """Queue an entry; the future is done when it is on disk. Entries keep the order in which they were submitted."""
+        """Queue an entry; the future is done when it is on disk. Entries keep the order in which
+        they were submitted."""
         return self._submit(draft)
 
     def _submit(self, draft: Draft) -> Future[Entry]:
         if self._writer is None:
-            raise JournalError(f"{self.path.name} was opened read-only; nothing can be recorded in it")
+            raise JournalError(
+                f"{self.path.name} was opened read-only; nothing can be recorded in it"
+            )
         check(draft)
         now, mono_ns, origin = self._clock(), self._monotonic(), self.origin
         identifier = new_ulid(now)
         return self._writer.submit(
-            lambda: prepare(draft, id=identifier, recorded_at=now, mono_ns=mono_ns, origin=origin, redactor=self.redactor)
+            lambda: prepare(
+                draft,
+                id=identifier,
+                recorded_at=now,
+                mono_ns=mono_ns,
+                origin=origin,
+                redactor=self.redactor,
+            )
         )
 
     def bind(
@@ -218,7 +259,9 @@ class Journal:
     ) -> None:
         """Change what drafts that do not say are recorded with, from now on."""
         given = {"actor": actor, "host": host, "context": context, "cluster_uid": cluster_uid}
-        self.origin = msgspec.structs.replace(self.origin, **{name: value for name, value in given.items() if value is not None})
+        self.origin = msgspec.structs.replace(
+            self.origin, **{name: value for name, value in given.items() if value is not None}
+        )
 
     def revise(
         self,
@@ -230,7 +273,8 @@ class Journal:
         occurred_at: datetime | None = None,
         phase: str | None = None,
     ) -> Entry:
-        """Revise the view of an entry by one more entry; nothing stored is changed. `undo` names the revision to take back.
+        """Revise the view of an entry by one more entry; nothing stored is changed. `undo` names
+        the revision to take back.
 
         Raises ValueError when there is no such entry.
         """
@@ -243,12 +287,19 @@ class Journal:
             data["occurred_at"] = stamp(occurred_at)
         if phase is not None:
             data["phase"] = phase
-        return self.append(Draft(kind="revision", supersedes=entry_id, reason=reason, time_source="human", data=data))
+        return self.append(
+            Draft(
+                kind="revision", supersedes=entry_id, reason=reason, time_source="human", data=data
+            )
+        )
 
     def purge_evidence(self, sha256: str, reason: str) -> Entry:
-        """Remove the bytes of one piece of evidence for good; its hash stays and the chain still verifies."""
+        """Remove the bytes of one piece of evidence for good; its hash stays and the chain still
+        verifies."""
         if self._writer is None:
-            raise JournalError(f"{self.path.name} was opened read-only; nothing can be purged from it")
+            raise JournalError(
+                f"{self.path.name} was opened read-only; nothing can be purged from it"
+            )
         entry = self.append(
             Draft(
                 kind="revision",
@@ -258,15 +309,23 @@ class Journal:
                 data={"action": "purge", "sha256": sha256},
             )
         )
-        self._writer.call(lambda db: db.execute("UPDATE evidence SET content = NULL WHERE sha256 = ?", [sha256])).result()
+        self._writer.call(
+            lambda db: db.execute("UPDATE evidence SET content = NULL WHERE sha256 = ?", [sha256])
+        ).result()
         return entry
 
     # -- reading
 
     def entries(
-        self, *, kinds: Iterable[str] | None = None, run_id: str | None = None, after_seq: int = 0, pending: bool = True
+        self,
+        *,
+        kinds: Iterable[str] | None = None,
+        run_id: str | None = None,
+        after_seq: int = 0,
+        pending: bool = True,
     ) -> Sequence[Entry]:
-        """Entries as recorded, by the time they happened and then by seq. Those waiting in the sidecar have seq 0.
+        """Entries as recorded, by the time they happened and then by seq. Those waiting in the
+        sidecar have seq 0.
 
         Raises JournalError when the file is damaged.
         """
@@ -290,20 +349,28 @@ class Journal:
         return self._lines[1]
 
     def unfinished(self, before_seq: int | None = None) -> Sequence[Entry]:
-        """Intents without a result, in order of seq: what was interrupted, its outcome unknown, to be verified.
+        """Intents without a result, in order of seq: what was interrupted, its outcome unknown, to
+        be verified.
 
         `before_seq` leaves out what this session began: give the seq of its `session` entry.
         """
         found = unfinished([*self._stored(), *self._waiting()])
-        return [entry for entry in found if before_seq is None or (entry.seq < before_seq and not entry.pending)]
+        return [
+            entry
+            for entry in found
+            if before_seq is None or (entry.seq < before_seq and not entry.pending)
+        ]
 
     def search(self, words: str) -> Sequence[Entry]:
-        """Entries whose text has all the words, as recorded, by the time they happened. Any input is a valid query."""
+        """Entries whose text has all the words, as recorded, by the time they happened. Any input
+        is a valid query."""
         quoted = " ".join('"' + word.replace('"', '""') + '"' for word in words.split())
         if not quoted:
             return []
         with self._lock:
-            rows = self._reader.execute("SELECT rowid FROM entry_fts WHERE entry_fts MATCH ?", [quoted]).fetchall()
+            rows = self._reader.execute(
+                "SELECT rowid FROM entry_fts WHERE entry_fts MATCH ?", [quoted]
+            ).fetchall()
         hits = {row[0] for row in rows}
         return [entry for entry in self.entries(pending=False) if entry.seq in hits]
 
@@ -311,13 +378,21 @@ class Journal:
         """One piece of evidence, None when there is none of that hash."""
         with self._lock:
             row = self._reader.execute(
-                "SELECT sha256, size, original_size, truncated, media_type, content FROM evidence WHERE sha256 = ?",
+                "SELECT sha256, size, original_size, truncated, media_type, content FROM evidence "
+                "WHERE sha256 = ?",
                 [sha256],
             ).fetchone()
         if row is None:
             waiting = (blob for _, blobs in Sidecar(self.path).entries() for blob in blobs)
             return next((blob for blob in waiting if blob.sha256 == sha256), None)
-        return Evidence(sha256=row[0], size=row[1], original_size=row[2], truncated=bool(row[3]), media_type=row[4], content=row[5])
+        return Evidence(
+            sha256=row[0],
+            size=row[1],
+            original_size=row[2],
+            truncated=bool(row[3]),
+            media_type=row[4],
+            content=row[5],
+        )
 
     @property
     def id(self) -> str:
@@ -325,7 +400,9 @@ class Journal:
 
     @property
     def title(self) -> str:
-        opened = next((line.entry for line in self.latest() if line.entry.kind == "incident-opened"), None)
+        opened = next(
+            (line.entry for line in self.latest() if line.entry.kind == "incident-opened"), None
+        )
         return opened.text if opened else ""
 
     @property
@@ -342,12 +419,14 @@ class Journal:
         return Health(state="closed" if self._closed else "read-only", seq=seq, head=head)
 
     def verify(self, anchor: tuple[int, str] | None = None) -> Verification:
-        """Check chain, gaps, triggers, evidence and database; `anchor` is a seq and hash from an earlier export."""
+        """Check chain, gaps, triggers, evidence and database; `anchor` is a seq and hash from an
+        earlier export."""
         with self._lock:
             return verify_database(self._reader, anchor)
 
     def copy_to(self, target: Path) -> None:
-        """Write a consistent copy (0600) for sharing; the redaction key stays behind. Raises JournalError when `target` exists."""
+        """Write a consistent copy (0600) for sharing; the redaction key stays behind. Raises
+        JournalError when `target` exists."""
         try:
             storage.create_private(target)
             with self._lock:
@@ -357,7 +436,9 @@ class Journal:
                 finally:
                     self._reader.execute("PRAGMA query_only=ON")
         except (OSError, sqlite3.Error) as error:
-            raise JournalError(f"no copy of {self.path.name} could be written to {target}: {error}") from error
+            raise JournalError(
+                f"no copy of {self.path.name} could be written to {target}: {error}"
+            ) from error
 
     def close(self) -> None:
         """Write what is queued and close. Idempotent."""
@@ -383,10 +464,14 @@ class Journal:
                 return self._read
             last = self._read[-1].seq if self._read else 0
             try:
-                rows = self._reader.execute(SELECT + " WHERE seq > ? ORDER BY seq", [last]).fetchall()
+                rows = self._reader.execute(
+                    SELECT + " WHERE seq > ? ORDER BY seq", [last]
+                ).fetchall()
                 self._read.extend(from_foreign_row(row) for row in rows)
             except (sqlite3.Error, ValueError) as error:
-                raise JournalError(f"{self.path.name} is damaged ({error}); run `stanch timeline salvage`") from error
+                raise JournalError(
+                    f"{self.path.name} is damaged ({error}); run `stanch timeline salvage`"
+                ) from error
             return list(self._read)
 
     def _waiting(self) -> list[Entry]:

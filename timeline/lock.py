@@ -17,7 +17,8 @@ _PAUSE: Final = 0.002
 def locked(path: Path, flags: int, timeout: float) -> Iterator[int]:
     """Open `path` (created 0600 if `flags` say so), hold its flock, yield the descriptor.
 
-    Raises TimeoutError (an OSError) when another process holds it for longer than `timeout` seconds.
+    Raises TimeoutError (an OSError) when another process holds it for longer than `timeout`
+    seconds.
     """
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     try:
@@ -35,7 +36,9 @@ def take(descriptor: int, path: Path, timeout: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise TimeoutError(f"{path.name} is held by another process for more than {timeout:g} s") from None
+                raise TimeoutError(
+                    f"{path.name} is held by another process for more than {timeout:g} s"
+                ) from None
             time.sleep(_PAUSE)
         else:
             return

@@ -1,4 +1,5 @@
-"""Durations of a response, each with the entries that it was measured between. Rows T22 and T23 of the timeline reference.
+"""Durations of a response, each with the entries that it was measured between. Rows T22 and T23 of
+the timeline reference.
 
 Impact and response are two windows: impact ends when it is mitigated, response when it is resolved.
 """
@@ -16,7 +17,8 @@ from timeline.view import Line
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """A duration in seconds from one entry to another (their seq), or None and why there is none."""
+    """A duration in seconds from one entry to another (their seq), or None and why there is
+    none."""
 
     name: str
     meaning: str
@@ -57,21 +59,24 @@ def duration(seconds: float) -> str:
 def milestones(lines: Sequence[Line]) -> Milestones:
     """The newest entry that states each milestone; hidden ones do not count.
 
-    Without a stated start the impact began with the first critical thing observed (or the first at all), and `started` is that
-    entry.
+    Without a stated start the impact began with the first critical thing observed (or the first at
+    all), and `started` is that entry.
     """
     found: dict[str, Entry] = {}
     for line in sorted(lines, key=lambda line: (line.entry.pending, line.entry.seq)):
         if line.entry.kind == "milestone" and not line.hidden:
             found[str(line.entry.data.get("name"))] = line.entry
     if "started" not in found:
-        observed = [line.entry for line in lines if line.entry.kind == "observation" and not line.hidden]
+        observed = [
+            line.entry for line in lines if line.entry.kind == "observation" and not line.hidden
+        ]
         if observed:
             critical = [entry for entry in observed if entry.data.get("severity") == "critical"]
             found["started"] = (critical or observed)[0]
     stated = [(name, found[name]) for name in MILESTONES if name in found]
     warnings = [
-        f"{later} ({_at(after)}, seq {after.seq}) lies before {earlier} ({_at(before)}, seq {before.seq})"
+        f"{later} ({_at(after)}, seq {after.seq}) lies before {earlier} ({_at(before)}, seq "
+        f"{before.seq})"
         for index, (later, after) in enumerate(stated)
         for earlier, before in stated[:index]
         if (before.occurred_at - after.occurred_at).total_seconds() > _GRACE_SECONDS
@@ -82,9 +87,24 @@ def milestones(lines: Sequence[Line]) -> Milestones:
 def metrics(lines: Sequence[Line]) -> Sequence[Metric]:
     """All metrics in a fixed order; one that cannot be had says which entry is missing."""
     marks = milestones(lines).entries
-    out = [_between(name, meaning, marks.get(since), marks.get(until), since, until) for name, meaning, since, until in _METRICS]
-    probe = next((line.entry for line in lines if line.entry.kind == "probe-intent" and not line.hidden), None)
-    out.append(_between("first probe", "from detection to the first probe", marks.get("detected"), probe, "detected", "probe"))
+    out = [
+        _between(name, meaning, marks.get(since), marks.get(until), since, until)
+        for name, meaning, since, until in _METRICS
+    ]
+    probe = next(
+        (line.entry for line in lines if line.entry.kind == "probe-intent" and not line.hidden),
+        None,
+    )
+    out.append(
+        _between(
+            "first probe",
+            "from detection to the first probe",
+            marks.get("detected"),
+            probe,
+            "detected",
+            "probe",
+        )
+    )
     return out
 
 
@@ -108,7 +128,9 @@ def _end(lines: Sequence[Line]) -> datetime:
     return max(line.entry.occurred_at for line in lines)
 
 
-def _between(name: str, meaning: str, since: Entry | None, until: Entry | None, first: str, last: str) -> Metric:
+def _between(
+    name: str, meaning: str, since: Entry | None, until: Entry | None, first: str, last: str
+) -> Metric:
     for entry, wanted in ((since, first), (until, last)):
         if entry is None:
             return Metric(name=name, meaning=meaning, seconds=None, missing=f"no *{wanted}* entry")

@@ -1,11 +1,12 @@
 """Quick capture: one line with an optional time in front.
 
-``text`` · ``-5m text`` · ``-1h30m text`` · ``@14:30 text`` · ``@14:30-14:45 text`` · ``@~14:30 text`` · ``@2026-11-21T14:30Z text``.
-Clock times without a date or zone are UTC, and mean the last time that the clock showed them.
+``text`` · ``-5m text`` · ``-1h30m text`` · ``@14:30 text`` · ``@14:30-14:45 text`` · ``@~14:30
+text`` · ``@2026-11-21T14:30Z text``. Clock times without a date or zone are UTC, and mean the last
+time that the clock showed them.
 
-The text may say what it is: ``!started``, ``!detected``, ``!acknowledged``, ``!mitigated``, ``!resolved`` (with or without words
-after it) state a milestone; ``? ...`` is an open question; ``todo: ...``, ``factor: ...``, ``hypothesis: ...`` and ``ruled out: ...``
-are what they say.
+The text may say what it is: ``!started``, ``!detected``, ``!acknowledged``, ``!mitigated``,
+``!resolved`` (with or without words after it) state a milestone; ``? ...`` is an open question;
+``todo: ...``, ``factor: ...``, ``hypothesis: ...`` and ``ruled out: ...`` are what they say.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from timeline.entry import MILESTONES, Draft, Kind, Precision
 
 _AGO: Final = re.compile(r"^-(?=\d)((?:\d+(?:d|h|m|s))+)(?:\s+(.*))?$", re.S)
 _UNITS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_AT: Final = re.compile(r"^@(~?)((?:\d|\d{4}-\d\d-\d\d[ T]\d)[^\s]*(?:(?<=\d\d-\d\d)\s\d\d:\d\d\S*)?)(?:\s+(.*))?$", re.S)
+_AT: Final = re.compile(
+    r"^@(~?)((?:\d|\d{4}-\d\d-\d\d[ T]\d)[^\s]*(?:(?<=\d\d-\d\d)\s\d\d:\d\d\S*)?)(?:\s+(.*))?$",
+    re.S,
+)
 _CLOCK: Final = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?"
 _MOMENT: Final = re.compile(rf"^(?:(\d{{4}}-\d\d-\d\d)[T ])?{_CLOCK}(Z|[+-]\d\d:?\d\d)?$")
 _AHEAD: Final = timedelta(minutes=2)
@@ -72,7 +76,8 @@ def _told(text: str) -> tuple[Kind, str, dict[str, str]]:
 def parse_note(line: str, now: datetime) -> Note:
     """Parse one line (a pasted block is fine) written at `now`.
 
-    Raises ValueError with one sentence for a time that does not exist or lies ahead, and for an empty note.
+    Raises ValueError with one sentence for a time that does not exist or lies ahead, and for an
+    empty note.
     """
     line = line.strip()
     note = _parse(line, now.astimezone(UTC))
@@ -86,9 +91,15 @@ def _parse(line: str, now: datetime) -> Note:
         parts = re.findall(r"(\d+)([dhms])", ago[1])
         seconds = sum(int(number) * _UNITS[unit] for number, unit in parts)
         if seconds > 366 * 86400:
-            raise ValueError(f"-{ago[1]} is more than a year ago; give a date, as in @2026-11-21T14:30Z")
+            raise ValueError(
+                f"-{ago[1]} is more than a year ago; give a date, as in @2026-11-21T14:30Z"
+            )
         precision: Precision = "second" if parts[-1][1] == "s" else "minute"
-        return Note(text=(ago[2] or "").strip(), occurred_at=now - timedelta(seconds=seconds), precision=precision)
+        return Note(
+            text=(ago[2] or "").strip(),
+            occurred_at=now - timedelta(seconds=seconds),
+            precision=precision,
+        )
     if not (at := _AT.match(line)):
         return Note(text=line)
     end: datetime | None = None
@@ -105,7 +116,9 @@ def _parse(line: str, now: datetime) -> Note:
         precision = "approx" if at[1] else ("second" if to_second else "minute")
     if start > now + _AHEAD:
         raise ValueError(f"@{at[2]} lies ahead of now ({now:%Y-%m-%d %H:%M} UTC); times are UTC")
-    return Note(text=(at[3] or "").strip(), occurred_at=start, occurred_end=end, precision=precision)
+    return Note(
+        text=(at[3] or "").strip(), occurred_at=start, occurred_end=end, precision=precision
+    )
 
 
 def _moment(text: str, now: datetime, day: date | None) -> tuple[datetime, bool]:
@@ -115,9 +128,13 @@ def _moment(text: str, now: datetime, day: date | None) -> tuple[datetime, bool]
     zone = match[5] or "Z"
     written = match[1] or (day or now.date()).isoformat()
     try:
-        moment = datetime.fromisoformat(f"{written}T{int(match[2]):02}:{match[3]}:{match[4] or '00'}{zone}").astimezone(UTC)
+        moment = datetime.fromisoformat(
+            f"{written}T{int(match[2]):02}:{match[3]}:{match[4] or '00'}{zone}"
+        ).astimezone(UTC)
     except ValueError as error:
-        raise ValueError(f"@{text} is no time that exists; write @14:30 or @2026-11-21T14:30Z") from error
+        raise ValueError(
+            f"@{text} is no time that exists; write @14:30 or @2026-11-21T14:30Z"
+        ) from error
     if not match[1] and day is None and moment > now + _AHEAD:
         moment -= timedelta(days=1)
     return moment, match[4] is not None

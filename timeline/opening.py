@@ -43,7 +43,8 @@ def redaction_key(path: Path) -> bytes:
 
 
 def reserve(directory: Path, now: datetime) -> Path:
-    """Create the next free ``<date>-<letters>.db``, also when another process takes one at the same instant."""
+    """Create the next free ``<date>-<letters>.db``, also when another process takes one at the same
+    instant."""
     number = 0
     while True:
         rest, letters = number, ""

@@ -1,4 +1,5 @@
-"""From what a caller gives to what is stored: cleaned, redacted, stamped. The place in the chain comes later."""
+"""From what a caller gives to what is stored: cleaned, redacted, stamped. The place in the chain
+comes later."""
 
 from __future__ import annotations
 
@@ -10,7 +11,17 @@ from typing import Any
 import msgspec
 
 from timeline.clean import clean, clean_line, clean_value
-from timeline.entry import CLOSED_BY, KINDS, MILESTONES, NEEDS_INTENT, Draft, Entry, ObjectRef, canonical, to_record
+from timeline.entry import (
+    CLOSED_BY,
+    KINDS,
+    MILESTONES,
+    NEEDS_INTENT,
+    Draft,
+    Entry,
+    ObjectRef,
+    canonical,
+    to_record,
+)
 from timeline.evidence import Evidence, store_form
 from timeline.redact import Redactor
 
@@ -30,19 +41,34 @@ def check(draft: Draft) -> None:
         raise ValueError(f"{draft.kind!r} is no kind of entry; use one of timeline.entry.KINDS")
     for moment in (draft.occurred_at, draft.occurred_end):
         if moment is not None and moment.tzinfo is None:
-            raise ValueError(f"the time {moment.isoformat()} of a {draft.kind} entry has no zone; give an aware datetime in UTC")
+            raise ValueError(
+                f"the time {moment.isoformat()} of a {draft.kind} entry has no zone; give an "
+                "aware datetime in UTC"
+            )
     if draft.occurred_end and draft.occurred_at and draft.occurred_end < draft.occurred_at:
-        raise ValueError(f"a {draft.kind} entry ends before it begins; swap occurred_at and occurred_end")
+        raise ValueError(
+            f"a {draft.kind} entry ends before it begins; swap occurred_at and occurred_end"
+        )
     if draft.kind in NEEDS_INTENT and not draft.data.get("intent_id"):
-        raise ValueError(f"a {draft.kind} entry needs data['intent_id'], the intent that it answers")
+        raise ValueError(
+            f"a {draft.kind} entry needs data['intent_id'], the intent that it answers"
+        )
     if draft.kind == "milestone" and draft.data.get("name") not in MILESTONES:
-        raise ValueError(f"a milestone is one of {', '.join(MILESTONES)}; got {draft.data.get('name')!r}")
+        raise ValueError(
+            f"a milestone is one of {', '.join(MILESTONES)}; got {draft.data.get('name')!r}"
+        )
     if draft.kind == "revision" and not draft.supersedes:
         raise ValueError("a revision needs supersedes, the id of the entry that it revises")
 
 
 def prepare(
-    draft: Draft, *, id: str, recorded_at: datetime, mono_ns: int, origin: Origin, redactor: Redactor
+    draft: Draft,
+    *,
+    id: str,
+    recorded_at: datetime,
+    mono_ns: int,
+    origin: Origin,
+    redactor: Redactor,
 ) -> tuple[Entry, tuple[Evidence, ...]]:
     """Return the entry (seq 0, no hashes) and the evidence to store with it. Raises ValueError."""
     check(draft)
@@ -95,11 +121,15 @@ def prepare(
         reason=safe(draft.reason),
         data=data,
     )
-    canonical(to_record(entry)).encode()  # raises ValueError here, for the caller, and not in the middle of a transaction
+    canonical(
+        to_record(entry)
+    ).encode()  # raises ValueError here, for the caller, and not in the middle of a transaction
     return entry, tuple(blobs.values())
 
 
 def _clean_object(reference: ObjectRef | None) -> ObjectRef | None:
     if reference is None:
         return None
-    return ObjectRef(**{name: clean_line(getattr(reference, name)) for name in ObjectRef.__struct_fields__})
+    return ObjectRef(
+        **{name: clean_line(getattr(reference, name)) for name in ObjectRef.__struct_fields__}
+    )

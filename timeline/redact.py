@@ -1,7 +1,9 @@
-"""Redaction at capture: secrets become typed tokens before anything is shown, stored, hashed or indexed.
+"""Redaction at capture: secrets become typed tokens before anything is shown, stored, hashed or
+indexed.
 
-A token such as ``⟦PASSWORD:1f3a5c7d9e⟧`` carries ten hex digits of an HMAC with the incident's own key, so the same secret gives
-the same token within one incident and nothing can be guessed from an export. This lowers risk; it is no guarantee.
+A token such as ``⟦PASSWORD:1f3a5c7d9e⟧`` carries ten hex digits of an HMAC with the incident's own
+key, so the same secret gives the same token within one incident and nothing can be guessed from an
+export. This lowers risk; it is no guarantee.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Redactor:
-    """Replaces secrets in text and JSON-like values. `key` is the incident's own; `literals` are strings a person named.
+    """Replaces secrets in text and JSON-like values. `key` is the incident's own; `literals` are
+    strings a person named.
 
     Literals shorter than four characters are refused (ValueError): they would blank ordinary text.
     """
@@ -56,9 +59,19 @@ class Redactor:
         forms: set[str] = set()
         for literal in literals:
             if len(literal) < 4:
-                raise ValueError(f"the text to redact has {len(literal)} characters; give at least four")
-            forms |= {literal, quote(literal, safe=""), base64.b64encode(literal.encode()).decode().rstrip("=")}
-        self._literals = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))) if forms else None
+                raise ValueError(
+                    f"the text to redact has {len(literal)} characters; give at least four"
+                )
+            forms |= {
+                literal,
+                quote(literal, safe=""),
+                base64.b64encode(literal.encode()).decode().rstrip("="),
+            }
+        self._literals = (
+            re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+            if forms
+            else None
+        )
 
     def token(self, kind: str, secret: str) -> str:
         """The token that stands for `secret`."""
@@ -87,7 +100,8 @@ class Redactor:
         return ASSIGNMENT.sub(self._assignment(counts), text)
 
     def document(self, text: str) -> tuple[str, dict[str, int]]:
-        """Like `text`, by structure first when the text is one JSON document (an API object, a list)."""
+        """Like `text`, by structure first when the text is one JSON document (an API object, a
+        list)."""
         stripped = text.lstrip()
         if stripped[:1] in ("{", "["):
             try:
@@ -97,11 +111,14 @@ class Redactor:
             redacted, counts = self.value(value)
             if not counts and redacted == value:
                 return text, {}
-            return json.dumps(redacted, ensure_ascii=False, indent=2 if "\n" in stripped.strip() else None), counts
+            return json.dumps(
+                redacted, ensure_ascii=False, indent=2 if "\n" in stripped.strip() else None
+            ), counts
         return self.text(text)
 
     def value(self, value: object) -> tuple[Any, dict[str, int]]:
-        """Redact a JSON-like value: Secrets lose their data, fields and variables with secret names their values."""
+        """Redact a JSON-like value: Secrets lose their data, fields and variables with secret names
+        their values."""
         counts: Counter[str] = Counter()
         return self._walk(value, "", counts), dict(counts)
 
@@ -111,14 +128,25 @@ class Redactor:
         if isinstance(value, (list, tuple)):
             return [self._walk(item, key, counts) for item in value]
         if isinstance(value, str):
-            if key and is_secret_key(key) and not is_placeholder(value) and not _only_reference(key, value):
+            if (
+                key
+                and is_secret_key(key)
+                and not is_placeholder(value)
+                and not _only_reference(key, value)
+            ):
                 return self._count(kind_of_key(key), value, counts)
             if key == "auth" and is_basic(value):
                 return self._count("DOCKER_AUTH", value, counts)
             text, found = self.text(value)
             counts.update(found)
             return text
-        if isinstance(value, int) and not isinstance(value, bool) and key and "passw" in key.lower() and is_secret_key(key):
+        if (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and key
+            and "passw" in key.lower()
+            and is_secret_key(key)
+        ):
             return self._count("PASSWORD", str(value), counts)
         return value
 
@@ -132,9 +160,19 @@ class Redactor:
             elif key == _LAST_APPLIED:
                 counts["LAST_APPLIED"] += 1
             elif is_secret and key in ("data", "stringData") and isinstance(item, Mapping):
-                out[key] = {name: self._count("SECRET", str(content), counts) for name, content in item.items()}
-            elif key == "value" and isinstance(named, str) and isinstance(item, str) and is_secret_key(named):
-                out[key] = item if is_placeholder(item) else self._count(kind_of_key(named), item, counts)
+                out[key] = {
+                    name: self._count("SECRET", str(content), counts)
+                    for name, content in item.items()
+                }
+            elif (
+                key == "value"
+                and isinstance(named, str)
+                and isinstance(item, str)
+                and is_secret_key(named)
+            ):
+                out[key] = (
+                    item if is_placeholder(item) else self._count(kind_of_key(named), item, counts)
+                )
             else:
                 out[key] = self._walk(item, str(key), counts)
         return out
@@ -150,7 +188,11 @@ class Redactor:
             groups = match.groupdict()
             name = next((group for group in ("s", "s2") if groups.get(group) is not None), "")
             secret = match[name] if name else match.group()
-            if TOKEN.search(secret) or is_placeholder(secret) or (not name and KUBERNETES_SHAPE.fullmatch(secret)):
+            if (
+                TOKEN.search(secret)
+                or is_placeholder(secret)
+                or (not name and KUBERNETES_SHAPE.fullmatch(secret))
+            ):
                 return match.group()
             if not name:
                 return self._count(kind, secret, counts)
@@ -165,7 +207,12 @@ class Redactor:
             quoted = _QUOTES.match(value)
             assert quoted is not None
             opening, bare, closing = quoted.groups()
-            if not is_secret_key(key) or is_placeholder(bare) or TOKEN.search(bare) or _only_reference(key, bare):
+            if (
+                not is_secret_key(key)
+                or is_placeholder(bare)
+                or TOKEN.search(bare)
+                or _only_reference(key, bare)
+            ):
                 return match.group()
             if not opening and not _certain(match, key, bare):
                 return match.group()
@@ -178,7 +225,12 @@ class Redactor:
         def replace(match: re.Match[str]) -> str:
             key, value = match["key"], match["value"]
             # Several assignments on one line (logfmt) are no environment dump.
-            if not is_secret_key(key) or is_placeholder(value) or TOKEN.search(value) or re.search(r"\s\w+=", value):
+            if (
+                not is_secret_key(key)
+                or is_placeholder(value)
+                or TOKEN.search(value)
+                or re.search(r"\s\w+=", value)
+            ):
                 return match.group()
             return f"{match['lead']}{key}={self._count(kind_of_key(key), value, counts)}"
 
@@ -190,7 +242,11 @@ class Redactor:
             return text
         out: list[str] = []
         for document in re.split(r"(^---.*$\n?)", text, flags=re.M):
-            out.append(self._yaml_secret(document, counts) if re.search(r"^\s*kind:\s*[\"']?Secret\b", document, re.M) else document)
+            out.append(
+                self._yaml_secret(document, counts)
+                if re.search(r"^\s*kind:\s*[\"']?Secret\b", document, re.M)
+                else document
+            )
         return "".join(out)
 
     def _yaml_secret(self, document: str, counts: Counter[str]) -> str:
@@ -211,12 +267,15 @@ class Redactor:
 
 
 def _chunks(text: str) -> Iterator[str]:
-    """Whole lines, about CHUNK characters at a time: one long match would hold up every other thread of the process."""
+    """Whole lines, about CHUNK characters at a time: one long match would hold up every other
+    thread of the process."""
     start = 0
     while len(text) - start > _CHUNK:
         cut = start + _CHUNK
         # The two lines of a YAML variable (name, value) stay together.
-        while (cut := text.find("\n", cut) + 1) and re.match(r"\s*[\"']?value", text[cut : cut + 64]):
+        while (cut := text.find("\n", cut) + 1) and re.match(
+            r"\s*[\"']?value", text[cut : cut + 64]
+        ):
             pass
         if not cut:
             break
@@ -226,13 +285,15 @@ def _chunks(text: str) -> Iterator[str]:
 
 
 def load_literals(path: Path) -> list[str]:
-    """Strings to redact, one a line; empty lines and lines that begin with # are left out. Raises OSError."""
+    """Strings to redact, one a line; empty lines and lines that begin with # are left out. Raises
+    OSError."""
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def _certain(match: re.Match[str], key: str, value: str) -> bool:
-    """Whether an unquoted value after a secret name is a value, and not the next word of a sentence."""
+    """Whether an unquoted value after a secret name is a value, and not the next word of a
+    sentence."""
     separator = match.groupdict().get("sep", "=")
     if separator is None or "=" in separator:
         return True

@@ -1,7 +1,8 @@
 """What a secret looks like in the output of a cluster: key names first, then shapes.
 
-The rules are aimed at what an incident shows (describe, env dumps, logs, kubeconfig, Helm and database command lines), where
-general scanners miss most; nothing here works by entropy, so uids, digests and pod hashes are not touched.
+The rules are aimed at what an incident shows (describe, env dumps, logs, kubeconfig, Helm and
+database command lines), where general scanners miss most; nothing here works by entropy, so uids,
+digests and pod hashes are not touched.
 """
 
 from __future__ import annotations
@@ -17,40 +18,78 @@ KUBERNETES_SHAPE: Final = re.compile(
     r"|(?:[\w./:-]+@)?sha(?:256|512):[0-9a-f]{32,128}"  # digest
     r"|(?:containerd|docker|cri-o)://[0-9a-f]{64}"  # container id
     r"|00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]"  # traceparent
-    r"|[a-z0-9](?:[a-z0-9-]{0,60}-)[bcdfghjklmnpqrstvwxz2456789]{5,10}(?:-[bcdfghjklmnpqrstvwxz2456789]{5})?)"  # generated name
+    # generated name
+    r"|[a-z0-9](?:[a-z0-9-]{0,60}-)[bcdfghjklmnpqrstvwxz2456789]{5,10}(?:-[bcdfghjklmnpqrstvwxz2456789]{5})?)"
 )
 """Identifiers that Kubernetes itself makes up; never secrets by their shape."""
 
 _STRONG: Final = re.compile(
-    r"passw|passphrase|passcode|secret|credential|apikey|privatekey|accesskey|authkey|keydata|dockerc(?:onfig|fg)", re.I
+    r"passw|passphrase|passcode|secret|credential|apikey|privatekey|accesskey|authkey|keydata|dockerc(?:onfig|fg)",
+    re.I,
 )
-_WORDS: Final = frozenset({"pass", "pwd", "pw", "token", "authorization", "cookie", "dsn", "bearer", "jwt", "otp", "sig", "signature"})
+_WORDS: Final = frozenset(
+    {
+        "pass",
+        "pwd",
+        "pw",
+        "token",
+        "authorization",
+        "cookie",
+        "dsn",
+        "bearer",
+        "jwt",
+        "otp",
+        "sig",
+        "signature",
+    }
+)
 _PAIRS: Final = frozenset(
-    {"api key", "access key", "private key", "secret key", "signing key", "encryption key", "account key", "auth key", "key data",
-     "session key", "master key", "shared key", "conn string", "connection string", "conn str", "webhook url"}
-)  # fmt: skip
+    {
+        "api key",
+        "access key",
+        "private key",
+        "secret key",
+        "signing key",
+        "encryption key",
+        "account key",
+        "auth key",
+        "key data",
+        "session key",
+        "master key",
+        "shared key",
+        "conn string",
+        "connection string",
+        "conn str",
+        "webhook url",
+    }
+)
 _NOT_VALUES: Final = frozenset(
     """name names ref refs path paths file files dir seconds ttl expiry expires expiration age count version type namespace namespaces id
     uid length policy enabled mount volume format provider issuer audience endpoint server cleaner controller review reviews request
-    requests revision class store selector keys rotation change changes lost found missing""".split()  # noqa: SIM905 - 50 lines read worse
+    requests revision class store selector keys rotation change changes lost found missing""".split()
 )
 _SPLIT: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 PLACEHOLDERS: Final = frozenset(
     """true false null none nil required invalid missing empty expired unset undefined redacted forbidden unknown not is was has incorrect
     wrong denied failed rejected unauthorized string optional secret configmap changed rotated found authentication auth token tokens
-    password yes no ok error default""".split()  # noqa: SIM905 - 50 lines read worse
+    password yes no ok error default""".split()
 )
 
 
 def is_secret_key(key: str) -> bool:
-    """Whether the value under a field, variable or flag of this name is a secret (``DB_PASSWORD`` yes, ``secretName`` no)."""
+    """Whether the value under a field, variable or flag of this name is a secret (``DB_PASSWORD``
+    yes, ``secretName`` no)."""
     words = [word.lower() for word in _SPLIT.findall(key)]
     while words and words[-1].isdigit():
         words.pop()
     if not words or words[-1] in _NOT_VALUES or words == ["secrets"]:
         return False
-    if words[-1] == "secrets" or words[-1] == "tokens" or (words[-1] == "key" and words[-2:-1] in (["public"], ["ref"])):
+    if (
+        words[-1] == "secrets"
+        or words[-1] == "tokens"
+        or (words[-1] == "key" and words[-2:-1] in (["public"], ["ref"]))
+    ):
         return False
     if any(_STRONG.search(word) for word in words) or any(word in _WORDS for word in words):
         return True
@@ -84,21 +123,27 @@ def is_placeholder(value: str) -> bool:
 
 
 def looks_random(value: str) -> bool:
-    """A value that is no ordinary word or number: for keys that prose uses too ("failed to get token: Post ...")."""
+    """A value that is no ordinary word or number: for keys that prose uses too ("failed to get
+    token: Post ...")."""
     if len(value) < 6 or value.isdigit() or "://" in value or "/" in value:
         return False
     letters = any(c.isalpha() for c in value)
     inner_capital = any(c.isupper() for c in value[1:]) and any(c.islower() for c in value)
-    return (letters and any(c.isdigit() for c in value)) or inner_capital or any(c in "!@#$%^&*+=~" for c in value)
+    return (
+        (letters and any(c.isdigit() for c in value))
+        or inner_capital
+        or any(c in "!@#$%^&*+=~" for c in value)
+    )
 
 
-# Quoted; quoted inside a JSON string; a quote that is never closed; bare. No part can match in two ways, so time stays linear.
-_VALUE: Final = (
-    r"""(?:"(?:[^"\\\n]|\\.){0,8192}"|\\{1,3}"[^"\n]{0,8192}"|'[^'\n]{0,8192}'|\\{0,3}["'][^\s"']{1,8192}|[^\s,;&"'}\]\\][^\s,;&"'}\]]*)"""
-)
+# Quoted; quoted inside a JSON string; a quote that is never closed; bare. No part can match in two
+# ways, so time stays linear.
+_VALUE: Final = r"""(?:"(?:[^"\\\n]|\\.){0,8192}"|\\{1,3}"[^"\n]{0,8192}"|'[^'\n]{0,8192}'|\\{0,3}["'][^\s"']{1,8192}|[^\s,;&"'}\]\\][^\s,;&"'}\]]*)"""
 _STEMS: Final = (
-    "pass pwd pw secret token api[_.-]?key access[_.-]?key private[_.-]?key signing[_.-]?key encryption[_.-]?key account[_.-]?key "
-    "auth[_.-]?key master[_.-]?key shared[_.-]?key session[_.-]?key key-?data credential authorization cookie dsn conn webhook sig jwt "
+    "pass pwd pw secret token api[_.-]?key access[_.-]?key private[_.-]?key signing[_.-]?key "
+    "encryption[_.-]?key account[_.-]?key "
+    "auth[_.-]?key master[_.-]?key shared[_.-]?key session[_.-]?key key-?data credential "
+    "authorization cookie dsn conn webhook sig jwt "
     "otp bearer dockerc"
 )
 _STEM: Final = _STEMS.replace(" ", "|")
@@ -107,7 +152,10 @@ ASSIGNMENT: Final = re.compile(
     rf"""(?<![\w.\-⟦])(?P<key>[\w.\-]{{0,64}}?(?:{_STEM})[\w.\-]{{0,64}}?)(?P<sep>\\{{0,3}}["']?\s{{0,64}}(?:=>|:=|=|:)\s{{0,64}})(?P<value>{_VALUE})""",
     re.I,
 )
-ENV_LINE: Final = re.compile(r"^(?P<lead>\s*(?:export\s+|-\s+)?)(?P<key>[A-Za-z_][A-Za-z0-9_]{0,80})=(?P<value>[^\n]+)$", re.M)
+ENV_LINE: Final = re.compile(
+    r"^(?P<lead>\s*(?:export\s+|-\s+)?)(?P<key>[A-Za-z_][A-Za-z0-9_]{0,80})=(?P<value>[^\n]+)$",
+    re.M,
+)
 FLAG: Final = re.compile(
     rf"(?P<key>--?[\w-]*(?:password|passwd|token|secret|api-?key|credential)[\w-]*)(?P<sep>\s+)(?P<value>(?!-){_VALUE})",
     re.I,
@@ -127,7 +175,12 @@ SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     # Each pattern's group "s", or else the whole match, is the secret.
     ("JWT", re.compile(r"\beyJ[\w-]{8,}\.[\w-]{6,}(?:\.[\w-]*)?")),
     ("DOCKER_AUTH", re.compile(r"\beyJhdXRocyI6[A-Za-z0-9+/=]+")),
-    ("DOCKER_AUTH", re.compile(r"""(?<![\w-])auth\\{0,3}["']?\s*:\s*\\{0,3}["']?(?P<s>[A-Za-z0-9+/]{8,}={0,2})""")),
+    (
+        "DOCKER_AUTH",
+        re.compile(
+            r"""(?<![\w-])auth\\{0,3}["']?\s*:\s*\\{0,3}["']?(?P<s>[A-Za-z0-9+/]{8,}={0,2})"""
+        ),
+    ),
     ("PRIVATE_KEY", re.compile(r"\bLS0tLS1CRUdJTi(?!BDRVJU)[A-Za-z0-9+/=]{16,}")),
     (
         "BASIC_AUTH",
@@ -135,16 +188,31 @@ SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
             r"(?i)\bauthorization\\{0,3}[\"']?\s*[:=]\s*\\{0,3}[\"']?(?:basic|bearer|token|digest|negotiate|aws4-hmac-sha256)\s+(?P<s>[^\s\"'\\]+)"
         ),
     ),
-    ("BEARER", re.compile(r"(?i)\bbearer\s+(?P<s>(?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}|[\w.~+/=-]{24,})")),
-    ("COOKIE", re.compile(r"(?i)\b(?:set-)?cookie\\{0,3}[\"']?\s*:\s*\\{0,3}[\"']?(?P<s>[^\n\"'\\]+)")),
-    ("URL_PASSWORD", re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>]*:(?P<s>[^\s\"'<>/]+)@")),
+    (
+        "BEARER",
+        re.compile(r"(?i)\bbearer\s+(?P<s>(?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}|[\w.~+/=-]{24,})"),
+    ),
+    (
+        "COOKIE",
+        re.compile(r"(?i)\b(?:set-)?cookie\\{0,3}[\"']?\s*:\s*\\{0,3}[\"']?(?P<s>[^\n\"'\\]+)"),
+    ),
+    (
+        "URL_PASSWORD",
+        re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>]*:(?P<s>[^\s\"'<>/]+)@"),
+    ),
     ("URL_PASSWORD", re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,20}://(?P<s>[\w.~%-]{20,})@")),
     ("DSN_PASSWORD", re.compile(r"\b[\w.-]{1,64}:(?P<s>[^\s@:/\"'⟦⟧]+)@(?:tcp|udp|unix)\(")),
     ("WEBHOOK", re.compile(r"(?i)hooks\.slack\.com/(?:services|workflows)/(?P<s>[\w/]{16,})")),
     ("WEBHOOK", re.compile(r"(?i)discord(?:app)?\.com/api/webhooks/(?P<s>\d+/[\w-]{16,})")),
-    ("BOOTSTRAP_TOKEN", re.compile(r"(?<![\w.-])(?P<s>[a-z0-9]{6}\.(?=[a-z0-9]*\d)[a-z0-9]{16})(?![\w.-]*\w)")),
+    (
+        "BOOTSTRAP_TOKEN",
+        re.compile(r"(?<![\w.-])(?P<s>[a-z0-9]{6}\.(?=[a-z0-9]*\d)[a-z0-9]{16})(?![\w.-]*\w)"),
+    ),
     ("OPENSHIFT_TOKEN", re.compile(r"\bsha256~[\w-]{40,}")),
-    ("RANCHER_TOKEN", re.compile(r"\b(?:kubeconfig-[\w-]+|token-[a-z0-9]{5}):(?P<s>[a-z0-9]{50,})")),
+    (
+        "RANCHER_TOKEN",
+        re.compile(r"\b(?:kubeconfig-[\w-]+|token-[a-z0-9]{5}):(?P<s>[a-z0-9]{50,})"),
+    ),
     ("AWS_KEY", re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA|ABIA)[0-9A-Z]{16}\b")),
     ("GITHUB_TOKEN", re.compile(r"\b(?:gh[opusr]_[A-Za-z0-9]{30,}|github_pat_\w{22,})")),
     ("GITLAB_TOKEN", re.compile(r"\bgl(?:pat|rt|dt|cbt|ptt|ft|soat|agent)-[\w-]{20,}")),
@@ -162,23 +230,38 @@ SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ("AGE_KEY", re.compile(r"\bAGE-SECRET-KEY-1[0-9A-Z]{50,}")),
     (
         "VENDOR_TOKEN",
-        re.compile(r"\b(?:shpat_|sntrys_|sntryu_|glsa_|glc_|lin_api_|xkeysib-|dapi|NRAK-|hf_|tfp_|atlasv1\.)[\w-]{20,}"),
+        re.compile(
+            r"\b(?:shpat_|sntrys_|sntryu_|glsa_|glc_|lin_api_|xkeysib-|dapi|NRAK-|hf_|tfp_|atlasv1\.)[\w-]{20,}"
+        ),
     ),
     ("TELEGRAM_TOKEN", re.compile(r"\b\d{8,10}:AA[\w-]{33}\b")),
     (
         "PASSWORD",
-        re.compile(r"\b(?:mysql|mysqldump|mysqladmin|mysqlsh|mariadb|mariadb-dump|mysqlcheck)\b[^\n|;]{0,200}?\s-p(?P<s>[^\s\"';|]+)"),
+        re.compile(
+            r"\b(?:mysql|mysqldump|mysqladmin|mysqlsh|mariadb|mariadb-dump|mysqlcheck)\b[^\n|;]{0,200}?\s-p(?P<s>[^\s\"';|]+)"
+        ),
     ),
-    ("PASSWORD", re.compile(r"\bsshpass\s+-p\s*(?P<s>\S+)|\bredis-cli\b[^\n|;]{0,120}?\s-a\s*(?P<s2>\S+)")),
     (
         "PASSWORD",
-        re.compile(r"\b(?:docker|podman|nerdctl|helm registry|crane|skopeo)\s+(?:auth\s+)?login\b[^\n|;]{0,200}?\s-p[\s=]*(?P<s>\S+)"),
+        re.compile(r"\bsshpass\s+-p\s*(?P<s>\S+)|\bredis-cli\b[^\n|;]{0,120}?\s-a\s*(?P<s2>\S+)"),
+    ),
+    (
+        "PASSWORD",
+        re.compile(
+            r"\b(?:docker|podman|nerdctl|helm "
+            r"registry|crane|skopeo)\s+(?:auth\s+)?login\b[^\n|;]{0,200}?\s-p[\s=]*(?P<s>\S+)"
+        ),
     ),
     (
         "BASIC_AUTH",
-        re.compile(r"\b(?:curl|wget|http)\b[^\n|;]{0,200}?\s(?:-u|--user)[\s=]*[\"']?[^\s:\"']+:(?P<s>[^\s\"']+)"),
+        re.compile(
+            r"\b(?:curl|wget|http)\b[^\n|;]{0,200}?\s(?:-u|--user)[\s=]*[\"']?[^\s:\"']+:(?P<s>[^\s\"']+)"
+        ),
     ),
-    ("SECRET", re.compile(r"--from-literal[=\s][\"']?[\w.\-]+=(?P<s>\"[^\"\n]*\"|'[^'\n]*'|[^\s\"']+)")),
+    (
+        "SECRET",
+        re.compile(r"--from-literal[=\s][\"']?[\w.\-]+=(?P<s>\"[^\"\n]*\"|'[^'\n]*'|[^\s\"']+)"),
+    ),
 )
 _BASIC: Final = re.compile(r"(?i)\bbasic\s+(?P<s>[A-Za-z0-9+/]{8,}={0,2})")
 

@@ -13,12 +13,29 @@ from timeline.entry import Entry, ObjectRef, canonical, parse_stamp, stamp
 from timeline.storage import ENTRY_COLUMNS, Row
 
 SELECT: Final = " ".join(("SELECT", ", ".join(ENTRY_COLUMNS), "FROM entry"))
-"""All columns of `entry`, in the order that `from_row` takes; a WHERE or ORDER BY is added by the caller."""
+"""All columns of `entry`, in the order that `from_row` takes; a WHERE or ORDER BY is added by the
+caller."""
 
 _PLAIN: Final = (
-    "occurred_precision", "time_source", "kind", "phase", "actor", "host", "context", "cluster_uid", "namespace", "text", "confidence",
-    "run_id", "step_id", "audit_id", "supersedes", "reason", "prev_hash", "hash",
-)  # fmt: skip
+    "occurred_precision",
+    "time_source",
+    "kind",
+    "phase",
+    "actor",
+    "host",
+    "context",
+    "cluster_uid",
+    "namespace",
+    "text",
+    "confidence",
+    "run_id",
+    "step_id",
+    "audit_id",
+    "supersedes",
+    "reason",
+    "prev_hash",
+    "hash",
+)
 _DATA: Final = list(ENTRY_COLUMNS).index("data")
 _OBJECT: Final = ("kind", "namespace", "name", "uid", "resource_version")
 
@@ -37,14 +54,18 @@ def to_row(entry: Entry) -> Row:
         "redactions": canonical(dict(entry.redactions)),
         "data": canonical(dict(entry.data)),
     }
-    row |= {f"object_{name}": getattr(entry.object, name) if entry.object else "" for name in _OBJECT}
+    row |= {
+        f"object_{name}": getattr(entry.object, name) if entry.object else "" for name in _OBJECT
+    }
     return row
 
 
 def from_foreign_row(values: Sequence[Any]) -> Entry:
-    """As `from_row`, for showing: a file that others wrote may hold what this program would never have stored.
+    """As `from_row`, for showing: a file that others wrote may hold what this program would never
+    have stored.
 
-    An entry that had to be cleaned no longer has its hash; `verify` reads what is stored. Raises ValueError.
+    An entry that had to be cleaned no longer has its hash; `verify` reads what is stored. Raises
+    ValueError.
     """
     cleaned = [clean(value) if isinstance(value, str) else value for value in values]
     entry = from_row(cleaned)

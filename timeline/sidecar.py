@@ -1,7 +1,9 @@
-"""The file that takes entries while the database refuses them: JSON Lines, opened for append, synced per entry.
+"""The file that takes entries while the database refuses them: JSON Lines, opened for append,
+synced per entry.
 
-It lies beside the database, and so on the same full disk. A reserve file is therefore written while there is space and given up when
-there is none. Several processes may share the file; flock keeps a merge and an append apart.
+It lies beside the database, and so on the same full disk. A reserve file is therefore written while
+there is space and given up when there is none. Several processes may share the file; flock keeps a
+merge and an append apart.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ _PATIENCE: Final = 5.0
 
 
 class Sidecar:
-    """`path` is the JSON Lines file; `reserve` the file that holds its space; `rejected` takes lines that cannot be read."""
+    """`path` is the JSON Lines file; `reserve` the file that holds its space; `rejected` takes
+    lines that cannot be read."""
 
     def __init__(self, database: Path) -> None:
         self.path = database.with_suffix(".pending.jsonl")
@@ -33,11 +36,14 @@ class Sidecar:
         self.rejected = database.with_suffix(".rejected.jsonl")
 
     def keep_reserve(self) -> None:
-        """Write the reserve if it is not there. Failing is no error here: the disk is then full already."""
+        """Write the reserve if it is not there. Failing is no error here: the disk is then full
+        already."""
         if self.reserve.exists():
             return
         try:
-            create_private(self.reserve, os.urandom(RESERVE_BYTES))  # random, so that no file system stores it as a hole
+            create_private(
+                self.reserve, os.urandom(RESERVE_BYTES)
+            )  # random, so that no file system stores it as a hole
         except OSError:
             self.release_reserve()
 
@@ -47,7 +53,10 @@ class Sidecar:
 
     def append(self, entry: Entry, evidence: Sequence[Evidence]) -> None:
         """Write one entry and its evidence; on return it is on disk. Raises OSError."""
-        blobs = [{**item.record(), "content": base64.b64encode(item.content or b"").decode()} for item in evidence]
+        blobs = [
+            {**item.record(), "content": base64.b64encode(item.content or b"").decode()}
+            for item in evidence
+        ]
         line = (canonical({"entry": to_record(entry), "evidence": blobs}) + "\n").encode()
         self.release_reserve()
         with locked(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, _PATIENCE) as descriptor:
@@ -60,22 +69,28 @@ class Sidecar:
                     view = view[os.write(descriptor, view) :]
                 os.fsync(descriptor)
             except OSError:
-                os.ftruncate(descriptor, end)  # a half line would only waste the space that is missing
+                os.ftruncate(
+                    descriptor, end
+                )  # a half line would only waste the space that is missing
                 raise
         if not end:
             sync_directory(self.path.parent)
 
     def entries(self) -> list[tuple[Entry, list[Evidence]]]:
-        """What waits, oldest first; lines that cannot be read are left out. Raises OSError other than "not there"."""
+        """What waits, oldest first; lines that cannot be read are left out. Raises OSError other
+        than "not there"."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return []
-        return [item for item in (_parse(line) for line in content.splitlines()) if item is not None]
+        return [
+            item for item in (_parse(line) for line in content.splitlines()) if item is not None
+        ]
 
     @contextmanager
     def draining(self) -> Iterator[list[tuple[Entry, list[Evidence]]]]:
-        """Hold the file and yield what waits; when the block ends without an exception the file is emptied."""
+        """Hold the file and yield what waits; when the block ends without an exception the file is
+        emptied."""
         if not self.path.exists() or not self.path.stat().st_size:
             yield []
             return
@@ -86,7 +101,9 @@ class Sidecar:
             yield [item for item in parsed if item is not None]
             broken = [line for line, item in zip(lines, parsed, strict=True) if item is None]
             if broken:
-                with locked(self.rejected, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _PATIENCE) as kept:
+                with locked(
+                    self.rejected, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _PATIENCE
+                ) as kept:
                     os.write(kept, b"\n".join(broken) + b"\n")
                     os.fsync(kept)
             os.ftruncate(descriptor, 0)
@@ -96,7 +113,10 @@ class Sidecar:
 def _parse(line: bytes) -> tuple[Entry, list[Evidence]] | None:
     try:
         record: dict[str, Any] = json.loads(line)
-        blobs = [Evidence.from_record({**blob, "content": base64.b64decode(blob["content"])}) for blob in record["evidence"]]
+        blobs = [
+            Evidence.from_record({**blob, "content": base64.b64decode(blob["content"])})
+            for blob in record["evidence"]
+        ]
         return from_record(record["entry"]), blobs
     except (ValueError, KeyError, TypeError):
         return None

@@ -19,7 +19,8 @@ Opened = tuple[Database, Callable[[], None]]
 def open_following(path: Path) -> Opened:
     """Open to read what others are writing. Raises sqlite3.Error, OSError.
 
-    The connection may write as far as SQLite is concerned (`query_only` forbids it), so that the last one to close tidies up the WAL.
+    The connection may write as far as SQLite is concerned (`query_only` forbids it), so that the
+    last one to close tidies up the WAL.
     """
     try:
         return connect_reader(path), _nothing
@@ -30,8 +31,9 @@ def open_following(path: Path) -> Opened:
 def open_snapshot(path: Path) -> Opened:
     """Open to look once, leaving no trace beside the file. Raises sqlite3.Error, OSError.
 
-    `immutable=1` needs no permission and makes no files, but ignores the WAL: it serves a file without one. A WAL with something in
-    it is read through mode=ro, and where that is refused (no permission in the directory) from a private copy.
+    `immutable=1` needs no permission and makes no files, but ignores the WAL: it serves a file
+    without one. A WAL with something in it is read through mode=ro, and where that is refused (no
+    permission in the directory) from a private copy.
     """
     wal = path.with_name(path.name + "-wal")
     if not wal.exists() or not wal.stat().st_size:

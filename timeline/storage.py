@@ -1,8 +1,9 @@
 """The SQLite file of one incident: where it may live, how it is opened, what it holds.
 
-One connection writes, at most one reader per journal reads. `synchronous` is a property of a connection and not of the file,
-so it is set and read back at every open. SQLite 3.7.0 to 3.51.2 can corrupt a WAL when two connections write and checkpoint
-at the same instant (sqlite.org/wal.html#walresetbug); writers of all processes therefore take the lock file of the
+One connection writes, at most one reader per journal reads. `synchronous` is a property of a
+connection and not of the file, so it is set and read back at every open. SQLite 3.7.0 to 3.51.2 can
+corrupt a WAL when two connections write and checkpoint at the same instant
+(sqlite.org/wal.html#walresetbug); writers of all processes therefore take the lock file of the
 incident, and readers never checkpoint.
 """
 
@@ -19,13 +20,27 @@ SCHEMA_VERSION: Final = 1
 APPLICATION_ID: Final = 0x73746E63  # "stnc"
 MOUNTINFO: Final = Path("/proc/self/mountinfo")
 _NETWORK: Final = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "fuse.glusterfs", "afs", "lustre"}
+    {
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "9p",
+        "fuse.sshfs",
+        "ceph",
+        "glusterfs",
+        "fuse.glusterfs",
+        "afs",
+        "lustre",
+    }
 )
 _SYNCHRONOUS: Final = {1: "NORMAL", 2: "FULL", 3: "EXTRA", 0: "OFF"}
 
 
 class JournalError(Exception):
-    """The record cannot be opened or written; the message is one sentence that says what, which file and what to try."""
+    """The record cannot be opened or written; the message is one sentence that says what, which
+    file and what to try."""
 
 
 ENTRY_COLUMNS: Final[dict[str, type]] = {
@@ -75,7 +90,8 @@ TRIGGERS: Final[dict[str, str]] = {
     "entry_no_update": "BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the timeline is append-only'); END",
     "entry_no_delete": "BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the timeline is append-only'); END",
     "entry_no_replace": (
-        "BEFORE INSERT ON entry WHEN EXISTS (SELECT 1 FROM entry WHERE seq = NEW.seq OR id = NEW.id) "
+        "BEFORE INSERT ON entry WHEN EXISTS (SELECT 1 FROM entry WHERE seq = NEW.seq OR id = "
+        "NEW.id) "
         "BEGIN SELECT RAISE(ABORT, 'the timeline is append-only'); END"
     ),
     "entry_gapless": (
@@ -84,8 +100,10 @@ TRIGGERS: Final[dict[str, str]] = {
     ),
     # Content may be purged (legal redaction); its hash stays, so the chain still verifies.
     "evidence_no_update": (
-        "BEFORE UPDATE ON evidence WHEN NEW.content IS NOT NULL OR NEW.sha256 <> OLD.sha256 OR NEW.size <> OLD.size "
-        "OR NEW.original_size <> OLD.original_size OR NEW.truncated <> OLD.truncated OR NEW.media_type <> OLD.media_type "
+        "BEFORE UPDATE ON evidence WHEN NEW.content IS NOT NULL OR NEW.sha256 <> OLD.sha256 OR "
+        "NEW.size <> OLD.size "
+        "OR NEW.original_size <> OLD.original_size OR NEW.truncated <> OLD.truncated OR "
+        "NEW.media_type <> OLD.media_type "
         "BEGIN SELECT RAISE(ABORT, 'evidence can only be purged'); END"
     ),
     "evidence_no_delete": "BEFORE DELETE ON evidence BEGIN SELECT RAISE(ABORT, 'evidence can only be purged'); END",
@@ -95,7 +113,8 @@ TRIGGERS: Final[dict[str, str]] = {
 
 
 def file_system(directory: Path, mountinfo: Path = MOUNTINFO) -> str:
-    """Type of the file system that holds `directory` ("ext4", "nfs4"), "" when it cannot be told."""
+    """Type of the file system that holds `directory` ("ext4", "nfs4"), "" when it cannot be
+    told."""
     try:
         lines = mountinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -114,10 +133,14 @@ def file_system(directory: Path, mountinfo: Path = MOUNTINFO) -> str:
     return answer
 
 
-def connect_writer(path: Path, *, mountinfo: Path = MOUNTINFO, timeout: float = 5.0) -> tuple[Database, str]:
-    """Open the only writing connection of this process. Returns it with its mode, for example "WAL+FULL".
+def connect_writer(
+    path: Path, *, mountinfo: Path = MOUNTINFO, timeout: float = 5.0
+) -> tuple[Database, str]:
+    """Open the only writing connection of this process. Returns it with its mode, for example
+    "WAL+FULL".
 
-    Raises JournalError when the durable mode cannot be set, sqlite3.Error when the file cannot be opened.
+    Raises JournalError when the durable mode cannot be set, sqlite3.Error when the file cannot be
+    opened.
     """
     connection = sqlite3.connect(path, timeout=timeout, check_same_thread=False)
     try:
@@ -137,17 +160,24 @@ def connect_writer(path: Path, *, mountinfo: Path = MOUNTINFO, timeout: float = 
         level = int(connection.execute("PRAGMA synchronous").fetchone()[0])
         read_back = f"{str(connection.execute('PRAGMA journal_mode').fetchone()[0]).upper()}+{_SYNCHRONOUS.get(level, str(level))}"
         if read_back not in ("WAL+FULL", "TRUNCATE+EXTRA"):
-            raise JournalError(f"{path} opened as {read_back}, which may lose entries; move the incident directory to a local disk")
+            raise JournalError(
+                f"{path} opened as {read_back}, which may lose entries; move the incident "
+                "directory to a local disk"
+            )
     except BaseException:
         connection.close()
         raise
     return Database(connection, execute_plugins=False, recursive_triggers=True), read_back
 
 
-def connect_reader(path: Path, *, immutable: bool = False, read_only: bool = False, timeout: float = 5.0) -> Database:
+def connect_reader(
+    path: Path, *, immutable: bool = False, read_only: bool = False, timeout: float = 5.0
+) -> Database:
     """Open a connection that cannot write. Raises sqlite3.Error."""
     query = "?immutable=1" if immutable else ("?mode=ro" if read_only else "?mode=rw")
-    connection = sqlite3.connect(path.absolute().as_uri() + query, uri=True, timeout=timeout, check_same_thread=False)
+    connection = sqlite3.connect(
+        path.absolute().as_uri() + query, uri=True, timeout=timeout, check_same_thread=False
+    )
     try:
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA wal_autocheckpoint=0")
@@ -163,9 +193,14 @@ def create_tables(database: Database, meta: dict[str, str]) -> None:
     """Create the tables, the append-only triggers and the meta rows in one transaction."""
     database.execute("BEGIN IMMEDIATE")
     try:
-        database.table("meta").create({"key": str, "value": str}, pk="key", not_null=["value"], strict=True)
+        database.table("meta").create(
+            {"key": str, "value": str}, pk="key", not_null=["value"], strict=True
+        )
         database.table("entry").create(
-            ENTRY_COLUMNS, pk="seq", not_null=[name for name in ENTRY_COLUMNS if name != "occurred_end"], strict=True
+            ENTRY_COLUMNS,
+            pk="seq",
+            not_null=[name for name in ENTRY_COLUMNS if name != "occurred_end"],
+            strict=True,
         )
         database.table("entry").create_index(["id"], unique=True)
         database.table("evidence").create(
@@ -187,7 +222,8 @@ def create_tables(database: Database, meta: dict[str, str]) -> None:
 
 
 def create_triggers(database: Database) -> None:
-    """(Re-)create what makes the tables append-only; also after every migration, which drops triggers silently."""
+    """(Re-)create what makes the tables append-only; also after every migration, which drops
+    triggers silently."""
     for name, body in TRIGGERS.items():
         database.execute(f"CREATE TRIGGER IF NOT EXISTS {name} {body}")
 
@@ -195,7 +231,11 @@ def create_triggers(database: Database) -> None:
 def missing_triggers(database: Database) -> list[str]:
     """Names of triggers that are absent or not as written here."""
     found = dict(database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
-    return [name for name, body in TRIGGERS.items() if found.get(name) != f"CREATE TRIGGER {name} {body}"]
+    return [
+        name
+        for name, body in TRIGGERS.items()
+        if found.get(name) != f"CREATE TRIGGER {name} {body}"
+    ]
 
 
 def check_schema(database: Database, path: Path) -> None:
@@ -203,9 +243,14 @@ def check_schema(database: Database, path: Path) -> None:
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     application = int(database.execute("PRAGMA application_id").fetchone()[0])
     if application != APPLICATION_ID:
-        raise JournalError(f"{path} is not an incident file; name one that `stanch timeline list` shows")
+        raise JournalError(
+            f"{path} is not an incident file; name one that `stanch timeline list` shows"
+        )
     if version > SCHEMA_VERSION:
-        raise JournalError(f"{path} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); upgrade stanch")
+        raise JournalError(
+            f"{path} was written by a newer version (schema {version}, this one reads "
+            f"{SCHEMA_VERSION}); upgrade stanch"
+        )
 
 
 def read_meta(database: Database) -> dict[str, str]:
@@ -226,7 +271,8 @@ def create_private(path: Path, content: bytes = b"") -> None:
 
 
 def private_directory(directory: Path) -> None:
-    """Create `directory` as 0700; one that exists and that others may enter is closed to them. Raises OSError."""
+    """Create `directory` as 0700; one that exists and that others may enter is closed to them.
+    Raises OSError."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if directory.stat().st_uid == os.geteuid() and directory.stat().st_mode & 0o077:
         directory.chmod(0o700)

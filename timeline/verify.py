@@ -1,7 +1,8 @@
-"""Whether a record is what was written: chain, gaps, triggers, evidence, database. Rows T16 and T17 of the timeline reference.
+"""Whether a record is what was written: chain, gaps, triggers, evidence, database. Rows T16 and T17
+of the timeline reference.
 
-The chain shows edits and rotten bits; it does not show a truncated tail, which only a head noted elsewhere (an export's footer) can.
-SQLite's own checks do not see damage inside a value.
+The chain shows edits and rotten bits; it does not show a truncated tail, which only a head noted
+elsewhere (an export's footer) can. SQLite's own checks do not see damage inside a value.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome. `entries` were read, `head` is the last seq and hash found, `purged` counts evidence removed on purpose."""
+    """The outcome. `entries` were read, `head` is the last seq and hash found, `purged` counts
+    evidence removed on purpose."""
 
     ok: bool
     entries: int
@@ -41,20 +43,43 @@ def verify_database(database: Database, anchor: tuple[int, str] | None = None) -
     previous_seq, previous_hash = 0, NO_HASH
     for entry in entries:
         if entry.seq != previous_seq + 1:
-            gap = f"{previous_seq + 1}" if entry.seq == previous_seq + 2 else f"{previous_seq + 1} to {entry.seq - 1}"
+            gap = (
+                f"{previous_seq + 1}"
+                if entry.seq == previous_seq + 2
+                else f"{previous_seq + 1} to {entry.seq - 1}"
+            )
             problems.append(Problem(entry.seq, f"entries {gap} are missing"))
         elif entry.prev_hash != previous_hash:
-            problems.append(Problem(entry.seq, f"entry {entry.seq} does not follow from entry {previous_seq}: prev_hash differs"))
+            problems.append(
+                Problem(
+                    entry.seq,
+                    f"entry {entry.seq} does not follow from entry {previous_seq}: prev_hash "
+                    "differs",
+                )
+            )
         if digest(entry) != entry.hash:
-            problems.append(Problem(entry.seq, f"entry {entry.seq} was changed after it was written: its hash differs"))
+            problems.append(
+                Problem(
+                    entry.seq,
+                    f"entry {entry.seq} was changed after it was written: its hash differs",
+                )
+            )
         previous_seq, previous_hash = entry.seq, entry.hash
     purged = _check_evidence(database, entries, problems)
     if anchor is not None:
         hashes = {entry.seq: entry.hash for entry in entries}
         if hashes.get(anchor[0]) != anchor[1]:
-            problems.append(Problem(anchor[0], f"entry {anchor[0]} is not the one that was exported: it is missing or differs"))
+            problems.append(
+                Problem(
+                    anchor[0],
+                    f"entry {anchor[0]} is not the one that was exported: it is missing or differs",
+                )
+            )
     try:
-        problems.extend(Problem(None, f"trigger {name} is missing or was changed") for name in missing_triggers(database))
+        problems.extend(
+            Problem(None, f"trigger {name} is missing or was changed")
+            for name in missing_triggers(database)
+        )
         checks = [str(row[0]) for row in database.execute("PRAGMA quick_check(10)")]
         problems.extend(Problem(None, f"SQLite: {check}") for check in checks if check != "ok")
     except sqlite3.Error as error:  # quick_check itself raises on some damage
@@ -73,8 +98,17 @@ def verify_chain(entries: list[Entry]) -> list[Problem]:
     problems: list[Problem] = []
     previous_seq, previous_hash = 0, NO_HASH
     for entry in entries:
-        if entry.seq != previous_seq + 1 or entry.prev_hash != previous_hash or digest(entry) != entry.hash:
-            problems.append(Problem(entry.seq, f"entry {entry.seq} does not follow from entry {previous_seq} or was changed"))
+        if (
+            entry.seq != previous_seq + 1
+            or entry.prev_hash != previous_hash
+            or digest(entry) != entry.hash
+        ):
+            problems.append(
+                Problem(
+                    entry.seq,
+                    f"entry {entry.seq} does not follow from entry {previous_seq} or was changed",
+                )
+            )
         previous_seq, previous_hash = entry.seq, entry.hash
     return problems
 
@@ -126,17 +160,23 @@ def _check_evidence(database: Database, entries: list[Entry], problems: list[Pro
     for sha256 in hashes:
         stored.add(sha256)
         try:
-            (content,) = database.execute("SELECT content FROM evidence WHERE sha256 = ?", [sha256]).fetchone()
+            (content,) = database.execute(
+                "SELECT content FROM evidence WHERE sha256 = ?", [sha256]
+            ).fetchone()
         except (sqlite3.Error, TypeError) as error:
             problems.append(Problem(None, f"evidence {sha256[:12]} cannot be read: {error}"))
             continue
         if content is None:
             purged += 1
         elif hashlib.sha256(content).hexdigest() != sha256:
-            problems.append(Problem(None, f"evidence {sha256[:12]} was changed after it was stored"))
+            problems.append(
+                Problem(None, f"evidence {sha256[:12]} was changed after it was stored")
+            )
     for entry in entries:
         problems.extend(
-            Problem(entry.seq, f"entry {entry.seq} cites evidence {sha256[:12]}, which is not stored")
+            Problem(
+                entry.seq, f"entry {entry.seq} cites evidence {sha256[:12]}, which is not stored"
+            )
             for sha256 in entry.evidence
             if sha256 not in stored
         )

@@ -1,4 +1,5 @@
-"""Revisions applied: what a reader sees, with the original always at hand. Rows T3 and T4 of the timeline reference."""
+"""Revisions applied: what a reader sees, with the original always at hand. Rows T3 and T4 of the
+timeline reference."""
 
 from __future__ import annotations
 
@@ -16,9 +17,11 @@ DRAFT_LIMIT: Final = 40
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry as it reads now. `entry` has the revisions applied, `original` is as recorded (its hash is the one in the chain).
+    """One entry as it reads now. `entry` has the revisions applied, `original` is as recorded (its
+    hash is the one in the chain).
 
-    `suggested`: the tool proposes it for the draft. `pinned`: None when no human decided, else their decision.
+    `suggested`: the tool proposes it for the draft. `pinned`: None when no human decided, else
+    their decision.
     """
 
     entry: Entry
@@ -38,14 +41,19 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def latest(entries: Sequence[Entry]) -> list[Line]:
-    """Lines for all entries that are not revisions themselves, ordered by (occurred_at, seq) after edits."""
+    """Lines for all entries that are not revisions themselves, ordered by (occurred_at, seq) after
+    edits."""
     by_target: dict[str, list[Entry]] = defaultdict(list)
     in_record_order = sorted(entries, key=lambda entry: (entry.pending, entry.seq, entry.id))
     for entry in in_record_order:
         if entry.kind == "revision":
             by_target[entry.supersedes].append(entry)
     suggested = _suggested(in_record_order)
-    lines = [_line(entry, by_target, entry.id in suggested) for entry in in_record_order if entry.kind != "revision"]
+    lines = [
+        _line(entry, by_target, entry.id in suggested)
+        for entry in in_record_order
+        if entry.kind != "revision"
+    ]
     return sorted(lines, key=lambda line: order(line.entry))
 
 
@@ -79,12 +87,22 @@ def _line(entry: Entry, by_target: dict[str, list[Entry]], suggested: bool) -> L
             hidden = action == "hide"
         elif action in ("pin", "unpin"):
             pinned = action == "pin"
-    return Line(entry=shown, original=entry, revisions=tuple(revisions), hidden=hidden, pinned=pinned, suggested=suggested)
+    return Line(
+        entry=shown,
+        original=entry,
+        revisions=tuple(revisions),
+        hidden=hidden,
+        pinned=pinned,
+        suggested=suggested,
+    )
 
 
 def _undone(revision: Entry, by_target: dict[str, list[Entry]]) -> bool:
     """An undo may itself be undone; the last word counts."""
-    return any(other.data.get("action") == "undo" and not _undone(other, by_target) for other in by_target.get(revision.id, []))
+    return any(
+        other.data.get("action") == "undo" and not _undone(other, by_target)
+        for other in by_target.get(revision.id, [])
+    )
 
 
 def _edited(entry: Entry, revision: Entry) -> Entry:
@@ -100,7 +118,8 @@ def _edited(entry: Entry, revision: Entry) -> Entry:
 
 
 def _suggested(entries: Sequence[Entry]) -> set[str]:
-    """Ids that the tool proposes for the draft: first sight, transitions, everything done, said and decided."""
+    """Ids that the tool proposes for the draft: first sight, transitions, everything done, said and
+    decided."""
     chosen: set[str] = set()
     followed: set[object] = set()
     observations = 0
@@ -115,7 +134,9 @@ def _suggested(entries: Sequence[Entry]) -> set[str]:
                 chosen.add(entry.id)
                 followed.add(symptom)
         elif entry.kind == "note":
-            if not entry.data.get("event"):  # the tool's own notes (a step gone to, something noticed) say which event they are
+            if not entry.data.get(
+                "event"
+            ):  # the tool's own notes (a step gone to, something noticed) say which event they are
                 chosen.add(entry.id)
         elif entry.kind == "match":
             best = str(entry.data.get("runbook", entry.data.get("id", entry.text)))
@@ -128,6 +149,16 @@ def _suggested(entries: Sequence[Entry]) -> set[str]:
 
 
 _SUGGESTED: Final = frozenset(
-    {"incident-opened", "incident-closed", "incident-reopened", "connectivity", "probe-result", "action-intent", "action-result",
-     "action-declined", "hypothesis", "milestone"}
-)  # fmt: skip
+    {
+        "incident-opened",
+        "incident-closed",
+        "incident-reopened",
+        "connectivity",
+        "probe-result",
+        "action-intent",
+        "action-result",
+        "action-declined",
+        "hypothesis",
+        "milestone",
+    }
+)

@@ -1,8 +1,9 @@
 """The one thread of this process that writes an incident's file.
 
-Order of events for each entry: lock file of the incident, BEGIN IMMEDIATE, read the head, insert, COMMIT (synced), then the caller
-is told. When SQLite refuses (full, I/O error, locked, file gone), the entry goes to the sidecar instead, `health` says so, and a
-merge is tried until the database takes it. Sources: rows T13 to T15 of the timeline reference.
+Order of events for each entry: lock file of the incident, BEGIN IMMEDIATE, read the head, insert,
+COMMIT (synced), then the caller is told. When SQLite refuses (full, I/O error, locked, file gone),
+the entry goes to the sidecar instead, `health` says so, and a merge is tried until the database
+takes it. Sources: rows T13 to T15 of the timeline reference.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ State = Literal["ok", "sidecar", "failing", "read-only", "closed"]
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Whether entries reach the database.
 
-    `state`: ok; sidecar (entries are on disk beside it, merged when it accepts them); failing (an entry could not be kept at
-    all); read-only; closed. `seq` and `head` are the last entry in the database.
+    `state`: ok; sidecar (entries are on disk beside it, merged when it accepts them); failing (an
+    entry could not be kept at all); read-only; closed. `seq` and `head` are the last entry in the
+    database.
     """
 
     state: State
@@ -67,7 +69,8 @@ class _Call(msgspec.Struct):
 
 
 class Writer:
-    """Owns the writing connection. `on_health` is called from the writer's thread when state, reason or pending change."""
+    """Owns the writing connection. `on_health` is called from the writer's thread when state,
+    reason or pending change."""
 
     def __init__(
         self,
@@ -90,7 +93,9 @@ class Writer:
         try:
             take(self._lock, self._lock_path, patience)
             try:
-                self._database, self._mode = connect_writer(path, mountinfo=mountinfo, timeout=patience)
+                self._database, self._mode = connect_writer(
+                    path, mountinfo=mountinfo, timeout=patience
+                )
             finally:
                 release(self._lock)
             check_schema(self._database, path)
@@ -106,7 +111,8 @@ class Writer:
         self._thread.start()
 
     def submit(self, prepare: Callable[[], Prepared]) -> Future[Entry]:
-        """Queue one entry; `prepare` runs in the writer's thread. The future is done when the entry is on disk."""
+        """Queue one entry; `prepare` runs in the writer's thread. The future is done when the entry
+        is on disk."""
         future: Future[Entry] = Future()
         self._put(_Append(prepare, future))
         return future
@@ -165,7 +171,9 @@ class Writer:
         prepared: list[tuple[Future[Entry], Prepared]] = []
         for job in appends:
             if not job.future.set_running_or_notify_cancel():
-                job.future = Future()  # given up by the caller, who had already said what happened: it is recorded all the same
+                # given up by the caller, who had already said what happened: it is recorded all the
+                # same
+                job.future = Future()
             try:
                 prepared.append((job.future, job.prepare()))
             except Exception as error:  # the caller's mistake, told to the caller
@@ -196,13 +204,16 @@ class Writer:
                     reason=f"{reason}; the sidecar refused too: {error.strerror or error}",
                     pending=self.health.pending,
                 )
-                future.set_exception(JournalError(f"the entry was not recorded: {self.health.reason}"))
+                future.set_exception(
+                    JournalError(f"the entry was not recorded: {self.health.reason}")
+                )
             else:
                 self._tell(state="sidecar", reason=reason, pending=self.health.pending + 1)
                 future.set_result(entry)
 
     def _commit(self, items: Sequence[Prepared]) -> list[Entry]:
-        """Insert and commit. Raises sqlite3.Error or OSError, with nothing of it in the database."""
+        """Insert and commit. Raises sqlite3.Error or OSError, with nothing of it in the
+        database."""
         if self._identity() != self._inode:
             raise FileNotFoundError("the file was removed or replaced")
         database = self._database
@@ -238,14 +249,22 @@ class Writer:
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         try:
             with self._sidecar.draining() as waiting:
-                known = {row[0] for row in self._database.execute("SELECT id FROM entry")} if waiting else set()
+                known = (
+                    {row[0] for row in self._database.execute("SELECT id FROM entry")}
+                    if waiting
+                    else set()
+                )
                 fresh = [item for item in waiting if item[0].id not in known]
                 if fresh or self.health.state != "ok":
                     self._commit(fresh)
             self._sidecar.keep_reserve()
         except _REFUSALS as error:
             with suppress(OSError):
-                self._tell(state="sidecar", reason=_explain(error, self._path), pending=len(self._sidecar.entries()))
+                self._tell(
+                    state="sidecar",
+                    reason=_explain(error, self._path),
+                    pending=len(self._sidecar.entries()),
+                )
         else:
             self._tell(state="ok", reason="", pending=0)
 
@@ -274,7 +293,8 @@ class Writer:
             self._checkpoint("PASSIVE")
 
     def _checkpoint(self, how: str) -> None:
-        """Fold the WAL into the file. Failing loses nothing: the WAL holds what was committed, and the next one tries again."""
+        """Fold the WAL into the file. Failing loses nothing: the WAL holds what was committed, and
+        the next one tries again."""
         try:
             take(self._lock, self._lock_path, 0.5)
             try:
@@ -314,11 +334,14 @@ class Writer:
                 _LOG.exception("a listener to the health of %s failed", self._path.name)
 
     def _read_head(self) -> tuple[int, str]:
-        row = self._database.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
+        row = self._database.execute(
+            "SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
         return (int(row[0]), str(row[1])) if row else (0, NO_HASH)
 
     def _identity(self) -> tuple[int, int]:
-        """Device and inode of the path; an open file that was removed would swallow entries without a word."""
+        """Device and inode of the path; an open file that was removed would swallow entries without
+        a word."""
         status = self._path.stat()
         return status.st_dev, status.st_ino
 

@@ -12,7 +12,8 @@ _LIMIT = 20
 
 
 def ready_endpoints(namespace: str, service: str, view: View) -> list[tuple[str, str]]:
-    """Ready endpoints of a Service as (node, address). `ready` unset means ready (EndpointSlice API)."""
+    """Ready endpoints of a Service as (node, address). `ready` unset means ready (EndpointSlice
+    API)."""
     found: list[tuple[str, str]] = []
     for row in view.slices_of(namespace, service):
         for endpoint in row.endpoints:
@@ -26,7 +27,9 @@ def hosts_of(namespace: str, service: str, view: View) -> tuple[str, ...]:
     hosts: set[str] = set()
     for ingress in view.store.in_namespace("Ingress", namespace).values():
         for rule in ingress.spec.rules:
-            if rule.http and any(p.backend.service and p.backend.service.name == service for p in rule.http.paths):
+            if rule.http and any(
+                p.backend.service and p.backend.service.name == service for p in rule.http.paths
+            ):
                 hosts.add(rule.host or "*")
         default = ingress.spec.default_backend
         if default is not None and default.service is not None and default.service.name == service:
@@ -35,7 +38,8 @@ def hosts_of(namespace: str, service: str, view: View) -> tuple[str, ...]:
 
 
 def matches(selector: LabelSelector | None, labels: dict[str, str]) -> bool:
-    """Whether a label selector (metav1.LabelSelector) selects these labels; None selects nothing, an empty one everything."""
+    """Whether a label selector (metav1.LabelSelector) selects these labels; None selects nothing,
+    an empty one everything."""
     if selector is None:
         return False
     if any(labels.get(k) != v for k, v in selector.match_labels.items()):
@@ -54,7 +58,8 @@ def matches(selector: LabelSelector | None, labels: dict[str, str]) -> bool:
 
 
 def services_lost_with(nodes: Iterable[str], view: View) -> tuple[Ref, ...]:
-    """The Services whose every ready endpoint is on these nodes: they answer nothing when the nodes die (the blast table)."""
+    """The Services whose every ready endpoint is on these nodes: they answer nothing when the nodes
+    die (the blast table)."""
     lost = set(nodes)
     ends: dict[tuple[str, str], set[str]] = {}
     for row in view.store.rows("EndpointSlice").values():
@@ -66,7 +71,8 @@ def services_lost_with(nodes: Iterable[str], view: View) -> tuple[Ref, ...]:
 
 
 def dependants(objects: tuple[Ref, ...], view: View) -> tuple[Dependant, ...]:
-    """What hangs on these objects: Services without ready endpoints first, then hosts, budgets, single replicas and volumes."""
+    """What hangs on these objects: Services without ready endpoints first, then hosts, budgets,
+    single replicas and volumes."""
     pods: dict[Ref, Pod] = {}
     nodes: list[str] = []
     services: dict[Ref, Service] = {}
@@ -79,7 +85,9 @@ def dependants(objects: tuple[Ref, ...], view: View) -> tuple[Dependant, ...]:
         elif isinstance(row, Service):
             services[ref] = row
         elif ref.kind in ("Deployment", "StatefulSet", "DaemonSet"):
-            pods.update({Ref("Pod", p.metadata.namespace, p.metadata.name): p for p in view.pods_of(ref)})
+            pods.update(
+                {Ref("Pod", p.metadata.namespace, p.metadata.name): p for p in view.pods_of(ref)}
+            )
     for name in nodes:
         pods.update({Ref("Pod", *key): p for key, p in view.store.pods_on(name).items()})
     seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
@@ -87,7 +95,12 @@ def dependants(objects: tuple[Ref, ...], view: View) -> tuple[Dependant, ...]:
         group = (pod.metadata.namespace, tuple(sorted(pod.metadata.labels.items())))
         if group not in seen:
             seen.add(group)
-            services.update({Ref("Service", s.metadata.namespace, s.metadata.name): s for s in view.services_of(pod)})
+            services.update(
+                {
+                    Ref("Service", s.metadata.namespace, s.metadata.name): s
+                    for s in view.services_of(pod)
+                }
+            )
     found: list[tuple[int, Dependant]] = []
     down = set(nodes)
     for ref, _ in sorted(services.items()):
@@ -99,10 +112,24 @@ def dependants(objects: tuple[Ref, ...], view: View) -> tuple[Dependant, ...]:
             found.append((0, Dependant(ref, f"no ready endpoint{behind}")))
         elif not alive:
             found.append(
-                (1, Dependant(ref, f"all {len(ends)} ready endpoints are on the failing node{'s' if len(down) > 1 else ''}{behind}"))
+                (
+                    1,
+                    Dependant(
+                        ref,
+                        f"all {len(ends)} ready endpoints are on the failing "
+                        f"node{'s' if len(down) > 1 else ''}{behind}",
+                    ),
+                )
             )
         elif not nodes:
-            found.append((3, Dependant(ref, f"{len(ends)} ready endpoint{'s' if len(ends) != 1 else ''}{behind}")))
+            found.append(
+                (
+                    3,
+                    Dependant(
+                        ref, f"{len(ends)} ready endpoint{'s' if len(ends) != 1 else ''}{behind}"
+                    ),
+                )
+            )
     found.extend((2, d) for d in _singles(pods.values(), view))
     found.extend((4, d) for d in _budgets(pods.values(), view))
     found.extend((5, d) for d in _volumes(pods.values()))
@@ -115,7 +142,12 @@ def _singles(pods: Iterable[Pod], view: View) -> list[Dependant]:
     for pod in pods:
         owner = view.owner(pod)
         row = view.store.get(*owner) if owner.kind in ("Deployment", "StatefulSet") else None
-        if row is not None and row.spec.replicas == 1 and not is_ready(pod) and not is_finished(pod):
+        if (
+            row is not None
+            and row.spec.replicas == 1
+            and not is_ready(pod)
+            and not is_finished(pod)
+        ):
             found[owner] = Dependant(owner, "its only replica is not ready")
     return list(found.values())
 
@@ -139,7 +171,11 @@ def _volumes(pods: Iterable[Pod]) -> list[Dependant]:
     for pod in pods:
         for volume in pod.spec.volumes:
             if volume.persistent_volume_claim is not None and not is_ready(pod):
-                ref = Ref("PersistentVolumeClaim", pod.metadata.namespace, volume.persistent_volume_claim.claim_name)
+                ref = Ref(
+                    "PersistentVolumeClaim",
+                    pod.metadata.namespace,
+                    volume.persistent_volume_claim.claim_name,
+                )
                 found[ref] = Dependant(ref, f"used by {pod.metadata.name}")
     return list(found.values())
 

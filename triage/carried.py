@@ -1,4 +1,5 @@
-"""The changes that an object as it stands tells of: creation times, field managers, ReplicaSets, release Secrets. Names only."""
+"""The changes that an object as it stands tells of: creation times, field managers, ReplicaSets,
+release Secrets. Names only."""
 
 from __future__ import annotations
 
@@ -34,19 +35,26 @@ _AT_BIRTH = timedelta(seconds=30)
 HELM = "helm.sh/release.v1"
 
 
-def changed(at: datetime, what: str, ref: Ref, rule: str, manager: str = "", **facts: Fact) -> ChangeFact:
+def changed(
+    at: datetime, what: str, ref: Ref, rule: str, manager: str = "", **facts: Fact
+) -> ChangeFact:
     return ChangeFact(at, what, ref, rule, manager, MappingProxyType(facts))
 
 
 def writes_to(meta: ObjectMeta) -> list[ManagedFields]:
     """Writes to an object other than to its status, newest first."""
     found = [m for m in meta.managed_fields if m.time is not None and m.subresource != "status"]
-    return sorted(found, key=lambda m: (m.time.timestamp() if m.time else 0.0, m.manager), reverse=True)
+    return sorted(
+        found, key=lambda m: (m.time.timestamp() if m.time else 0.0, m.manager), reverse=True
+    )
 
 
 def creator(writes: list[ManagedFields], created: datetime) -> str:
-    """Who wrote an object as it was created; "" when a later write has taken the place of that one."""
-    return next((w.manager for w in writes if w.time is not None and abs(w.time - created) <= _AT_BIRTH), "")
+    """Who wrote an object as it was created; "" when a later write has taken the place of that
+    one."""
+    return next(
+        (w.manager for w in writes if w.time is not None and abs(w.time - created) <= _AT_BIRTH), ""
+    )
 
 
 def _sub(tree: dict[str, Any], *path: str) -> dict[str, Any]:
@@ -59,7 +67,8 @@ def _sub(tree: dict[str, Any], *path: str) -> dict[str, Any]:
 
 
 def keys_of(meta: ObjectMeta) -> frozenset[str] | None:
-    """Names of the data keys of a Secret or ConfigMap, told by its field managers; None when no manager is known."""
+    """Names of the data keys of a Secret or ConfigMap, told by its field managers; None when no
+    manager is known."""
     if not meta.managed_fields:
         return None
     keys: set[str] = set()
@@ -86,15 +95,27 @@ def _resources_written(fields: dict[str, Any]) -> bool:
     return any(isinstance(c, dict) and bool(_sub(c, "f:resources")) for c in containers.values())
 
 
-def _workload(kind: str, row: Deployment | DaemonSet | StatefulSet, store: Store) -> Iterator[ChangeFact]:
+def _workload(
+    kind: str, row: Deployment | DaemonSet | StatefulSet, store: Store
+) -> Iterator[ChangeFact]:
     meta = row.metadata
     ref = Ref(kind, meta.namespace, meta.name)
     created = meta.creation_timestamp
-    role = roles.role(meta.namespace, row.spec.template.metadata.labels, row.spec.template.spec, kind, store)
+    role = roles.role(
+        meta.namespace, row.spec.template.metadata.labels, row.spec.template.spec, kind, store
+    )
     writes = writes_to(meta)
     if created is not None:
         by = creator(writes, created)
-        yield changed(created, f"{kind} {meta.name} created", ref, "workload-created", by, owner_kind=kind, role=role)
+        yield changed(
+            created,
+            f"{kind} {meta.name} created",
+            ref,
+            "workload-created",
+            by,
+            owner_kind=kind,
+            role=role,
+        )
     for write in writes:
         if write.time is None or (created is not None and write.time - created <= _AT_BIRTH):
             continue
@@ -103,9 +124,16 @@ def _workload(kind: str, row: Deployment | DaemonSet | StatefulSet, store: Store
             if "f:replicas" in spec:
                 to = getattr(row.spec, "replicas", None)
                 yield changed(
-                    write.time, f"{kind} {meta.name} scaled" + (f" to {to}" if to is not None else ""), ref, "scaled", write.manager,
-                    replicas_from=None, replicas_to=to, down=False, owner_kind=kind,
-                )  # fmt: skip
+                    write.time,
+                    f"{kind} {meta.name} scaled" + (f" to {to}" if to is not None else ""),
+                    ref,
+                    "scaled",
+                    write.manager,
+                    replicas_from=None,
+                    replicas_to=to,
+                    down=False,
+                    owner_kind=kind,
+                )
             continue
         if not spec or write.manager in ("kube-controller-manager", "deployment-controller"):
             continue
@@ -114,14 +142,33 @@ def _workload(kind: str, row: Deployment | DaemonSet | StatefulSet, store: Store
         if kind != "Deployment" and template:
             images = ", ".join(c.image for c in row.spec.template.spec.containers)
             yield changed(
-                write.time, f"{kind} {meta.name}: template written ({images})", ref, "rollout", write.manager,
-                image_from="", image_to=images, images=False, owner_kind=kind, role=role, revision="", env=env,
-            )  # fmt: skip
-        what = "template" if template else ", ".join(sorted(k[2:] for k in spec if k.startswith("f:")))
+                write.time,
+                f"{kind} {meta.name}: template written ({images})",
+                ref,
+                "rollout",
+                write.manager,
+                image_from="",
+                image_to=images,
+                images=False,
+                owner_kind=kind,
+                role=role,
+                revision="",
+                env=env,
+            )
+        what = (
+            "template" if template else ", ".join(sorted(k[2:] for k in spec if k.startswith("f:")))
+        )
         yield changed(
-            write.time, f"{kind} {meta.name}: {what} written", ref, "workload-edited", write.manager,
-            owner_kind=kind, env=env, resources=resources, role=role,
-        )  # fmt: skip
+            write.time,
+            f"{kind} {meta.name}: {what} written",
+            ref,
+            "workload-edited",
+            write.manager,
+            owner_kind=kind,
+            env=env,
+            resources=resources,
+            role=role,
+        )
 
 
 def _images(row: ReplicaSet) -> dict[str, str]:
@@ -139,7 +186,11 @@ def _replica_set(row: ReplicaSet, store: Store) -> Iterator[ChangeFact]:
     if deployment is not None:
         rows = store.owned_by(deployment.metadata.uid).values()
         siblings = [
-            r for r in rows if isinstance(r, ReplicaSet) and r.metadata.creation_timestamp and r.metadata.creation_timestamp < created
+            r
+            for r in rows
+            if isinstance(r, ReplicaSet)
+            and r.metadata.creation_timestamp
+            and r.metadata.creation_timestamp < created
         ]
     previous = max(siblings, key=lambda r: r.metadata.creation_timestamp or created, default=None)
     if previous is None:
@@ -153,16 +204,28 @@ def _replica_set(row: ReplicaSet, store: Store) -> Iterator[ChangeFact]:
     else:
         before = _images(previous)
     after = _images(row)
-    differing = {name: (before.get(name, ""), image) for name, image in after.items() if before.get(name) != image} if before else {}
+    differing = (
+        {
+            name: (before.get(name, ""), image)
+            for name, image in after.items()
+            if before.get(name) != image
+        }
+        if before
+        else {}
+    )
     role, manager = "", ""
     env: tuple[str, ...] = ()
     if deployment is not None:
         template = deployment.spec.template
-        role = roles.role(row.metadata.namespace, template.metadata.labels, template.spec, "Deployment", store)
+        role = roles.role(
+            row.metadata.namespace, template.metadata.labels, template.spec, "Deployment", store
+        )
         near = [
             w
             for w in writes_to(deployment.metadata)
-            if w.time and "f:template" in _sub(w.fields_v1, "f:spec") and abs(w.time - created) <= _AT_BIRTH
+            if w.time
+            and "f:template" in _sub(w.fields_v1, "f:spec")
+            and abs(w.time - created) <= _AT_BIRTH
         ]
         manager = near[0].manager if near else ""
         env = _env_written(near[0].fields_v1) if near else ()
@@ -170,11 +233,19 @@ def _replica_set(row: ReplicaSet, store: Store) -> Iterator[ChangeFact]:
         "template changed" if before else ", ".join(after.values())
     )
     yield changed(
-        created, f"rollout of {owner.name}: {text}", owner, "rollout", manager,
-        image_from=", ".join(o for o, _ in differing.values()), image_to=", ".join(n for _, n in differing.values()),
+        created,
+        f"rollout of {owner.name}: {text}",
+        owner,
+        "rollout",
+        manager,
+        image_from=", ".join(o for o, _ in differing.values()),
+        image_to=", ".join(n for _, n in differing.values()),
         images=bool(differing),
-        owner_kind="Deployment", role=role, revision=row.metadata.annotations.get("deployment.kubernetes.io/revision", ""), env=env,
-    )  # fmt: skip
+        owner_kind="Deployment",
+        role=role,
+        revision=row.metadata.annotations.get("deployment.kubernetes.io/revision", ""),
+        env=env,
+    )
 
 
 _WRITTEN = timedelta(minutes=2)
@@ -184,41 +255,78 @@ _WRITTEN = timedelta(minutes=2)
 def revised(row: ControllerRevision) -> datetime | None:
     """When a revision came, or was taken out again: a rollback only renumbers it."""
     created = row.metadata.creation_timestamp
-    numbered = [w.time for w in row.metadata.managed_fields if w.time is not None and "f:revision" in w.fields_v1]
+    numbered = [
+        w.time
+        for w in row.metadata.managed_fields
+        if w.time is not None and "f:revision" in w.fields_v1
+    ]
     return max([created, *numbered]) if created is not None else None
 
 
 def _revision(row: ControllerRevision, store: Store) -> Iterator[ChangeFact]:
-    """A revision of a DaemonSet or StatefulSet is a rollout, also an old one that a rollback took out again."""
+    """A revision of a DaemonSet or StatefulSet is a rollout, also an old one that a rollback took
+    out again."""
     meta, owner = row.metadata, controller_of(row.metadata)
     at = revised(row)
-    if owner is None or owner.kind not in ("DaemonSet", "StatefulSet") or at is None or meta.creation_timestamp is None:
+    if (
+        owner is None
+        or owner.kind not in ("DaemonSet", "StatefulSet")
+        or at is None
+        or meta.creation_timestamp is None
+    ):
         return
     workload = store.get(*owner)
     if workload is None:
         return
-    siblings = (r for r in store.owned_by(workload.metadata.uid).values() if isinstance(r, ControllerRevision))
-    previous = max((r for r in siblings if r.revision < row.revision), key=lambda r: r.revision, default=None)
+    siblings = (
+        r
+        for r in store.owned_by(workload.metadata.uid).values()
+        if isinstance(r, ControllerRevision)
+    )
+    previous = max(
+        (r for r in siblings if r.revision < row.revision), key=lambda r: r.revision, default=None
+    )
     born = workload.metadata.creation_timestamp
     if previous is None and (row.revision <= 1 or (born is not None and at - born <= _WRITTEN)):
         return  # the creation of the workload says it
-    before, after = (_revision_images(previous) if previous is not None else {}), _revision_images(row)
-    differing = {name: (before.get(name, ""), image) for name, image in after.items() if before.get(name) != image} if before else {}
+    before, after = (
+        (_revision_images(previous) if previous is not None else {}),
+        _revision_images(row),
+    )
+    differing = (
+        {
+            name: (before.get(name, ""), image)
+            for name, image in after.items()
+            if before.get(name) != image
+        }
+        if before
+        else {}
+    )
     template = workload.spec.template
     near = [
-        w for w in writes_to(workload.metadata) if w.time and "f:template" in _sub(w.fields_v1, "f:spec") and abs(w.time - at) <= _WRITTEN
+        w
+        for w in writes_to(workload.metadata)
+        if w.time and "f:template" in _sub(w.fields_v1, "f:spec") and abs(w.time - at) <= _WRITTEN
     ]
     back = at - meta.creation_timestamp > _WRITTEN
     text = "; ".join(f"{old or '-'} -> {new}" for old, new in differing.values()) or (
         "template changed" if before else ", ".join(after.values())
     )
     yield changed(
-        at, f"{'rollback' if back else 'rollout'} of {owner.kind} {owner.name}: {text or 'template changed'}", owner, "rollout",
+        at,
+        f"{'rollback' if back else 'rollout'} of {owner.kind} {owner.name}: "
+        f"{text or 'template changed'}",
+        owner,
+        "rollout",
         near[0].manager if near else "",
-        image_from=", ".join(o for o, _ in differing.values()), image_to=", ".join(n for _, n in differing.values()),
-        images=bool(differing), owner_kind=owner.kind, revision=str(row.revision), env=_env_written(near[0].fields_v1) if near else (),
+        image_from=", ".join(o for o, _ in differing.values()),
+        image_to=", ".join(n for _, n in differing.values()),
+        images=bool(differing),
+        owner_kind=owner.kind,
+        revision=str(row.revision),
+        env=_env_written(near[0].fields_v1) if near else (),
         role=roles.role(meta.namespace, template.metadata.labels, template.spec, owner.kind, store),
-    )  # fmt: skip
+    )
 
 
 def _revision_images(row: ControllerRevision) -> dict[str, str]:
@@ -231,19 +339,43 @@ def _node(row: Node) -> Iterator[ChangeFact]:
     ref = Ref("Node", "", meta.name)
     if meta.creation_timestamp is not None:
         yield changed(
-            meta.creation_timestamp, f"node {meta.name} joined (kubelet {info.kubelet_version or '?'})", ref, "node-joined", "",
-            kubelet=info.kubelet_version, zone=label(meta, ZONE), pool=label(meta, POOL), version_differs=False,
-        )  # fmt: skip
+            meta.creation_timestamp,
+            f"node {meta.name} joined (kubelet {info.kubelet_version or '?'})",
+            ref,
+            "node-joined",
+            "",
+            kubelet=info.kubelet_version,
+            zone=label(meta, ZONE),
+            pool=label(meta, POOL),
+            version_differs=False,
+        )
     if row.spec.unschedulable:
-        taint = next((t for t in row.spec.taints if t.key == "node.kubernetes.io/unschedulable" and t.time_added), None)
-        write = next((w for w in writes_to(meta) if "f:unschedulable" in _sub(w.fields_v1, "f:spec")), None)
+        taint = next(
+            (
+                t
+                for t in row.spec.taints
+                if t.key == "node.kubernetes.io/unschedulable" and t.time_added
+            ),
+            None,
+        )
+        write = next(
+            (w for w in writes_to(meta) if "f:unschedulable" in _sub(w.fields_v1, "f:spec")), None
+        )
         at = (taint.time_added if taint else None) or (write.time if write else None)
         if at is not None:
-            yield changed(at, f"node {meta.name} cordoned", ref, "node-cordoned", write.manager if write else "", unschedulable=True)
+            yield changed(
+                at,
+                f"node {meta.name} cordoned",
+                ref,
+                "node-cordoned",
+                write.manager if write else "",
+                unschedulable=True,
+            )
 
 
 _SERVER = ("kube-apiserver", "kube-controller-manager")
-"""They make what every cluster has by itself (the Service `kubernetes`, default roles, the root CA of each namespace): nobody's change."""
+"""They make what every cluster has by itself (the Service `kubernetes`, default roles, the root CA
+of each namespace): nobody's change."""
 _BOOTSTRAP = "kubernetes.io/bootstrapping"
 
 
@@ -252,19 +384,36 @@ def _data(kind: str, row: PartialObject) -> Iterator[ChangeFact]:
     ref = Ref(kind, meta.namespace, meta.name)
     if kind == "Secret" and (meta.labels.get("owner") == "helm" and "status" in meta.labels):
         if meta.creation_timestamp is not None:
-            release, version, status = meta.labels.get("name", ""), meta.labels.get("version", ""), meta.labels.get("status", "")
+            release, version, status = (
+                meta.labels.get("name", ""),
+                meta.labels.get("version", ""),
+                meta.labels.get("status", ""),
+            )
             yield changed(
-                meta.creation_timestamp, f"Helm release {release} revision {version} ({status})", ref, "helm-release", "helm",
-                release=release, version=version, status=status,
-            )  # fmt: skip
+                meta.creation_timestamp,
+                f"Helm release {release} revision {version} ({status})",
+                ref,
+                "helm-release",
+                "helm",
+                release=release,
+                version=version,
+                status=status,
+            )
         return
     keys = keys_of(meta)
     for write in writes_to(meta)[:2]:
         if write.time is None:
             continue
         fields = set(write.fields_v1)
-        born = meta.creation_timestamp is not None and write.time - meta.creation_timestamp <= _AT_BIRTH
-        if not born and fields and not fields & {"f:data", "f:stringData", "f:binaryData", "f:type"}:
+        born = (
+            meta.creation_timestamp is not None
+            and write.time - meta.creation_timestamp <= _AT_BIRTH
+        )
+        if (
+            not born
+            and fields
+            and not fields & {"f:data", "f:stringData", "f:binaryData", "f:type"}
+        ):
             continue  # labels or annotations only
         emptied = keys is not None and not keys and not born
         verb = "created" if born else "emptied" if emptied else "written"
@@ -288,7 +437,13 @@ def _edited(kind: str, rule: str, row: Any, **facts: Fact) -> Iterator[ChangeFac
     for write in writes:
         if write.time is None or (created is not None and write.time - created <= _AT_BIRTH):
             continue
-        if "f:spec" not in write.fields_v1 and kind in ("NetworkPolicy", "Ingress", "Service", "CronJob", "HorizontalPodAutoscaler"):
+        if "f:spec" not in write.fields_v1 and kind in (
+            "NetworkPolicy",
+            "Ingress",
+            "Service",
+            "CronJob",
+            "HorizontalPodAutoscaler",
+        ):
             continue
         yield changed(write.time, f"{kind} {meta.name} edited", ref, rule, write.manager, **facts)
 

@@ -1,4 +1,5 @@
-"""Why findings belong together: keys that say what explains a finding, and the chains of causes between them."""
+"""Why findings belong together: keys that say what explains a finding, and the chains of causes
+between them."""
 
 from __future__ import annotations
 
@@ -56,10 +57,24 @@ NODE_TROUBLE = frozenset(
 )
 
 
-_JOINS_NODES = frozenset({"nodes-failing-in-turn", "nodes-unknown-together", "failures-on-new-nodes", "leases-stale-together"})
+_JOINS_NODES = frozenset(
+    {
+        "nodes-failing-in-turn",
+        "nodes-unknown-together",
+        "failures-on-new-nodes",
+        "leases-stale-together",
+    }
+)
 
 
-_JOINS_PODS = frozenset({"secret-missing-across-namespaces", "secret-keys-lost", "new-pods-failing", "not-ready-together"})
+_JOINS_PODS = frozenset(
+    {
+        "secret-missing-across-namespaces",
+        "secret-keys-lost",
+        "new-pods-failing",
+        "not-ready-together",
+    }
+)
 
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "ReplicaSet")
@@ -122,7 +137,11 @@ def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
         yield _owner_key(finding)
     elif rule == "pod-sandbox-failed":
         cause = facts.get("cause")
-        yield f"node:{node}" if cause in ("timeout", "name-reserved", "other", "no-space") else f"sandbox:{cause}"
+        yield (
+            f"node:{node}"
+            if cause in ("timeout", "name-reserved", "other", "no-space")
+            else f"sandbox:{cause}"
+        )
     elif rule == "pod-volume-failed":
         yield "volumes"
         yield _owner_key(finding)
@@ -135,12 +154,20 @@ def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
     elif rule == "pod-preempted":
         yield "preempted"
     elif rule == "pod-image-pull-failed":
-        yield f"image:{facts.get('image')}" if facts.get("cause") in ("not-found", "invalid-name") else f"registry:{facts.get('registry')}"
+        yield (
+            f"image:{facts.get('image')}"
+            if facts.get("cause") in ("not-found", "invalid-name")
+            else f"registry:{facts.get('registry')}"
+        )
         yield _owner_key(finding)
     elif ref.kind == "Pod":
         yield _owner_key(finding)
     elif rule == "create-failed":
-        yield f"create:{facts.get('cause')}/{facts.get('detail')}" if facts.get("detail") else f"create:{ref}"
+        yield (
+            f"create:{facts.get('cause')}/{facts.get('detail')}"
+            if facts.get("detail")
+            else f"create:{ref}"
+        )
         yield f"owner:{ref.kind}/{ref.namespace}/{ref.name}"
     elif rule == "quota-exceeded":
         yield f"create:quota/{facts.get('quota')}"
@@ -154,7 +181,9 @@ def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
         yield f"rule:{rule}:{ref.kind}/{ref.namespace}/{ref.name}"
 
 
-def join_causes(findings: Iterable[Finding], first_key: dict[str, str], groups: Groups, index: Index, view: View) -> None:
+def join_causes(
+    findings: Iterable[Finding], first_key: dict[str, str], groups: Groups, index: Index, view: View
+) -> None:
     """Let the findings over the whole cluster pull in what they explain."""
     for finding in findings:
         key = first_key[finding.id]
@@ -165,19 +194,36 @@ def join_causes(findings: Iterable[Finding], first_key: dict[str, str], groups: 
             if finding.rule == "failures-on-new-nodes":
                 for ref in finding.related:
                     for cause in ("cni-not-ready", "cni"):
-                        if any(f.facts.get("node") == ref.name and f.facts.get("cause") == cause for f in index.rule("pod-sandbox-failed")):
+                        if any(
+                            f.facts.get("node") == ref.name and f.facts.get("cause") == cause
+                            for f in index.rule("pod-sandbox-failed")
+                        ):
                             groups.join(key, f"sandbox:{cause}")
-        elif finding.rule == "daemonset-update-failing" and finding.facts.get("role") in ("cni", "proxy"):
-            for ref in finding.related:  # a node without its network agent is not ready, and its pods do not start
+        elif finding.rule == "daemonset-update-failing" and finding.facts.get("role") in (
+            "cni",
+            "proxy",
+        ):
+            for ref in (
+                finding.related
+            ):  # a node without its network agent is not ready, and its pods do not start
                 if any(f.facts.get("cause") in _NETWORK for f in index.about(ref)):
                     groups.join(key, f"node:{ref.name}")
-            if any(f.facts.get("node") in _names(finding) for f in index.rule("pod-sandbox-failed") if f.facts.get("cause") in _NETWORK):
+            if any(
+                f.facts.get("node") in _names(finding)
+                for f in index.rule("pod-sandbox-failed")
+                if f.facts.get("cause") in _NETWORK
+            ):
                 for cause in _NETWORK:
                     groups.join(key, f"sandbox:{cause}")
         elif finding.rule in _JOINS_PODS:
             for ref in finding.related:
                 for other in index.about(ref):
-                    if other.rule in ("pod-config-missing", "pod-crash-looping", "pod-not-ready", "pod-container-create-failed"):
+                    if other.rule in (
+                        "pod-config-missing",
+                        "pod-crash-looping",
+                        "pod-not-ready",
+                        "pod-container-create-failed",
+                    ):
                         groups.join(key, first_key[other.id])
         elif finding.rule == "service-no-endpoints":
             service = view.store.get(*finding.object)
@@ -198,7 +244,12 @@ def join_causes(findings: Iterable[Finding], first_key: dict[str, str], groups: 
                 for other in index.about(ref):
                     if other.severity is not Severity.INFO:
                         groups.join(key, first_key[other.id])
-        elif finding.rule in ("workload-unavailable", "workload-degraded", "rollout-stuck", "daemonset-short"):
+        elif finding.rule in (
+            "workload-unavailable",
+            "workload-degraded",
+            "rollout-stuck",
+            "daemonset-short",
+        ):
             for pod in view.pods_of(finding.object):
                 for other in index.about(Ref("Pod", pod.metadata.namespace, pod.metadata.name)):
                     if other.severity is not Severity.INFO:
@@ -208,7 +259,13 @@ def join_causes(findings: Iterable[Finding], first_key: dict[str, str], groups: 
 _NETWORK = ("cni-not-ready", "cni", "network-plugin")
 
 
-_AGENT = ("pod-not-ready", "pod-crash-looping", "pod-not-starting", "pod-image-pull-failed", "pod-container-create-failed")
+_AGENT = (
+    "pod-not-ready",
+    "pod-crash-looping",
+    "pod-not-starting",
+    "pod-image-pull-failed",
+    "pod-container-create-failed",
+)
 
 
 def _names(finding: Finding) -> set[str]:
@@ -230,27 +287,39 @@ _CONTROL_PLANE = (
 
 
 def join_chains(findings: list[Finding], first_key: dict[str, str], groups: Groups) -> None:
-    """Chains of causes between whole groups: what follows from DNS, from the control plane, from a flood of Jobs."""
+    """Chains of causes between whole groups: what follows from DNS, from the control plane, from a
+    flood of Jobs."""
     by_rule: dict[str, list[Finding]] = {}
     for finding in findings:
         by_rule.setdefault(finding.rule, []).append(finding)
 
     def join(cause: Finding, effects: Iterable[Finding], slack: int = 120) -> None:
         for effect in effects:
-            late = cause.since is None or effect.since is None or (effect.since - cause.since).total_seconds() >= -slack
+            late = (
+                cause.since is None
+                or effect.since is None
+                or (effect.since - cause.since).total_seconds() >= -slack
+            )
             if late:
                 groups.join(first_key[cause.id], first_key[effect.id])
 
     for dns in by_rule.get("dns-degraded", []):
         join(dns, [*by_rule.get("not-ready-together", []), *by_rule.get("dns-lookups-failing", [])])
-    plane = [f for f in by_rule.get("control-plane-degraded", []) if f.facts.get("component") in ("kube-apiserver", "etcd")]
+    plane = [
+        f
+        for f in by_rule.get("control-plane-degraded", [])
+        if f.facts.get("component") in ("kube-apiserver", "etcd")
+    ]
     told = [f for rule in _CONTROL_PLANE for f in by_rule.get(rule, [])]
     if plane or told:
         plane = by_rule.get("control-plane-degraded", [])
     for one, other in zip([*plane, *told], [*plane, *told][1:], strict=False):
         groups.join(first_key[one.id], first_key[other.id])
     for finding in [f for f in plane if f.facts.get("component") in ("kube-apiserver", "etcd")]:
-        join(finding, [f for f in by_rule.get("ingress-degraded", []) if not f.facts.get("oom_killed")])
+        join(
+            finding,
+            [f for f in by_rule.get("ingress-degraded", []) if not f.facts.get("oom_killed")],
+        )
     agents = [f for rule in _AGENT for f in by_rule.get(rule, []) if f.facts.get("role") == "cni"]
     waiting = [f for f in by_rule.get("pod-sandbox-failed", []) if f.facts.get("cause") in _NETWORK]
     for agent in agents:  # no sandbox on a node whose network agent is not there
@@ -262,27 +331,56 @@ def join_chains(findings: list[Finding], first_key: dict[str, str], groups: Grou
             own = [f for f in pending if (f.object.namespace, f.facts.get("owner")) == mine]
             if len(own) * 2 >= len(pending):
                 join(flood, pending)
-        join(flood, [f for f in (*by_rule.get("quota-exceeded", []), *by_rule.get("create-failed", [])) if f.object.namespace == mine[0]])
-        join(flood, [f for f in plane if f.facts.get("component") == "kube-apiserver" and f.facts.get("oom_killed")])
+        join(
+            flood,
+            [
+                f
+                for f in (*by_rule.get("quota-exceeded", []), *by_rule.get("create-failed", []))
+                if f.object.namespace == mine[0]
+            ],
+        )
+        join(
+            flood,
+            [
+                f
+                for f in plane
+                if f.facts.get("component") == "kube-apiserver" and f.facts.get("oom_killed")
+            ],
+        )
 
 
 _ALIKE = frozenset(
-    {"pod-crash-looping", "pod-not-ready", "pod-liveness-killed", "pod-not-starting", "pod-container-create-failed", "pod-oom-killed"}
+    {
+        "pod-crash-looping",
+        "pod-not-ready",
+        "pod-liveness-killed",
+        "pod-not-starting",
+        "pod-container-create-failed",
+        "pod-oom-killed",
+    }
 )
 
 
 _JOINING = frozenset(cohort.ORDER) - {"owner", "created after", "namespace", "service account"}
 
 
-def join_shared(findings: Iterable[Finding], first_key: dict[str, str], groups: Groups, index: Index, view: View) -> None:
-    """Owners that fail apart and share a node, a zone, an image … that healthy pods do not have belong together.
+def join_shared(
+    findings: Iterable[Finding], first_key: dict[str, str], groups: Groups, index: Index, view: View
+) -> None:
+    """Owners that fail apart and share a node, a zone, an image … that healthy pods do not have
+    belong together.
 
-    Three pods of two groups at least, four fifths of all that fail so (p is below 0.05 after correction).
+    Three pods of two groups at least, four fifths of all that fail so (p is below 0.05 after
+    correction).
     """
     pods: dict[Ref, Pod] = {}
     keys_of: dict[Ref, str] = {}
     for finding in findings:
-        if finding.rule in _ALIKE and finding.severity is not Severity.INFO and first_key[finding.id].startswith("owner:"):
+        if (
+            finding.rule in _ALIKE
+            and finding.severity is not Severity.INFO
+            and first_key[finding.id].startswith("owner:")
+        ):
             pod = view.store.get(*finding.object)
             if isinstance(pod, Pod) and not is_finished(pod):
                 pods[finding.object] = pod
@@ -290,7 +388,9 @@ def join_shared(findings: Iterable[Finding], first_key: dict[str, str], groups: 
     if len(pods) < 3 or len({groups.find(k) for k in keys_of.values()}) < 2:
         return
     refs = sorted(pods)
-    for shared in cohort.of_pods([pods[r] for r in refs], failing_pods(findings, view), index.population, view):
+    for shared in cohort.of_pods(
+        [pods[r] for r in refs], failing_pods(findings, view), index.population, view
+    ):
         if shared.what not in _JOINING or shared.inside[0] * 5 < shared.inside[1] * 4:
             continue
         having = [r for r in refs if cohort.has(pods[r], shared.what, shared.value, view)]
@@ -301,5 +401,7 @@ def join_shared(findings: Iterable[Finding], first_key: dict[str, str], groups: 
 
 
 def failing_pods(findings: Iterable[Finding], view: View) -> list[Pod]:
-    refs = {f.object for f in findings if f.object.kind == "Pod" and f.severity is not Severity.INFO}
+    refs = {
+        f.object for f in findings if f.object.kind == "Pod" and f.severity is not Severity.INFO
+    }
     return [p for p in (view.store.get(*r) for r in sorted(refs)) if isinstance(p, Pod)]

@@ -1,8 +1,10 @@
-"""What changed, from the API alone (reference 2.0.4): rollouts, joins, writes to Secrets and policies, scalings, releases.
+"""What changed, from the API alone (reference 2.0.4): rollouts, joins, writes to Secrets and
+policies, scalings, releases.
 
-Most is read from what objects carry: `creationTimestamp` of ReplicaSets and nodes, `managedFields` (who wrote which fields when; it
-outlives events), Helm's release Secrets (labels only). What cannot be read later (a lost key, another boot id, a deletion) is caught
-as it happens, from the old and the new row. Names only, never values.
+Most is read from what objects carry: `creationTimestamp` of ReplicaSets and nodes, `managedFields`
+(who wrote which fields when; it outlives events), Helm's release Secrets (labels only). What cannot
+be read later (a lost key, another boot id, a deletion) is caught as it happens, from the old and
+the new row. Names only, never values.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ TOGETHER = timedelta(minutes=5)
 
 
 def edges(change: Change, at: datetime) -> Iterator[ChangeFact]:
-    """The changes that one difference of the store tells of: keys lost, versions, boot ids, cordons, deletions."""
+    """The changes that one difference of the store tells of: keys lost, versions, boot ids,
+    cordons, deletions."""
     old, new = change.old, change.new
     ref = change.ref
     if isinstance(old, Node) and isinstance(new, Node) and old.metadata.uid == new.metadata.uid:
@@ -45,16 +48,38 @@ def edges(change: Change, at: datetime) -> Iterator[ChangeFact]:
             was, is_ = getattr(before, what), getattr(after, what)
             if was and is_ and was != is_:
                 name = what.replace("_", " ")
-                yield changed(at, f"{name} of {ref.name}: {was} -> {is_}", ref, "node-version", "", field=name, before=was, after=is_)
+                yield changed(
+                    at,
+                    f"{name} of {ref.name}: {was} -> {is_}",
+                    ref,
+                    "node-version",
+                    "",
+                    field=name,
+                    before=was,
+                    after=is_,
+                )
         if before.boot_id and after.boot_id and before.boot_id != after.boot_id:
-            yield changed(at, f"node {ref.name} came up with another boot id", ref, "node-rebooted", "", boot_id=after.boot_id)
+            yield changed(
+                at,
+                f"node {ref.name} came up with another boot id",
+                ref,
+                "node-rebooted",
+                "",
+                boot_id=after.boot_id,
+            )
         if old.spec.unschedulable and not new.spec.unschedulable:
-            yield changed(at, f"node {ref.name} uncordoned", ref, "node-cordoned", "", unschedulable=False)
+            yield changed(
+                at, f"node {ref.name} uncordoned", ref, "node-cordoned", "", unschedulable=False
+            )
     elif isinstance(old, Node) and new is None:
         yield changed(at, f"node {ref.name} was removed", ref, "node-left")
     elif change.kind in ("Secret", "ConfigMap") and old is not None and new is not None:
         was_keys, is_keys = keys_of(old.metadata), keys_of(new.metadata)  # type: ignore[arg-type]  # metadata-only rows carry ObjectMeta
-        lost = tuple(sorted((was_keys or frozenset()) - (is_keys or frozenset()))) if was_keys and is_keys is not None else ()
+        lost = (
+            tuple(sorted((was_keys or frozenset()) - (is_keys or frozenset())))
+            if was_keys and is_keys is not None
+            else ()
+        )
         if lost:
             writer = next(iter(writes_to(new.metadata)), None)  # type: ignore[arg-type]  # as above
             rule = "secret-written" if change.kind == "Secret" else "configmap-written"
@@ -62,28 +87,49 @@ def edges(change: Change, at: datetime) -> Iterator[ChangeFact]:
             if change.kind == "Secret":
                 facts["emptied"] = not is_keys
             yield changed(
-                (writer.time if writer else None) or at, f"{change.kind} {ref.name} lost {', '.join(lost[:4])}", ref, rule,
-                writer.manager if writer else "", **facts,
-            )  # fmt: skip
+                (writer.time if writer else None) or at,
+                f"{change.kind} {ref.name} lost {', '.join(lost[:4])}",
+                ref,
+                rule,
+                writer.manager if writer else "",
+                **facts,
+            )
     elif new is None and old is not None:
         if change.kind == "Secret":
             yield changed(at, f"Secret {ref.name} was deleted", ref, "secret-deleted")
         elif change.kind == "NetworkPolicy":
             yield changed(at, f"NetworkPolicy {ref.name} was deleted", ref, "policy-edited")
         elif change.kind in ("Deployment", "DaemonSet", "StatefulSet"):
-            yield changed(at, f"{change.kind} {ref.name} was deleted", ref, "workload-deleted", "", owner_kind=change.kind)
+            yield changed(
+                at,
+                f"{change.kind} {ref.name} was deleted",
+                ref,
+                "workload-deleted",
+                "",
+                owner_kind=change.kind,
+            )
     elif (
-        isinstance(old, (Deployment, StatefulSet)) and isinstance(new, (Deployment, StatefulSet)) and old.spec.replicas != new.spec.replicas
+        isinstance(old, (Deployment, StatefulSet))
+        and isinstance(new, (Deployment, StatefulSet))
+        and old.spec.replicas != new.spec.replicas
     ):
         was, now = old.spec.replicas, new.spec.replicas
         yield changed(
-            at, f"{change.kind} {ref.name} scaled from {was} to {now}", ref, "scaled", "",
-            replicas_from=was, replicas_to=now, down=now < was, owner_kind=change.kind,
-        )  # fmt: skip
+            at,
+            f"{change.kind} {ref.name} scaled from {was} to {now}",
+            ref,
+            "scaled",
+            "",
+            replicas_from=was,
+            replicas_to=now,
+            down=now < was,
+            owner_kind=change.kind,
+        )
 
 
 class ChangeIndex:
-    """Changes by object, kept up to date per change of the store; only those within `keep` are held."""
+    """Changes by object, kept up to date per change of the store; only those within `keep` are
+    held."""
 
     def __init__(self, keep: timedelta = timedelta(days=15)) -> None:
         self._keep = keep
@@ -99,7 +145,11 @@ class ChangeIndex:
             self._carried.pop(change.ref, None)
             return
         horizon = now - self._keep
-        if isinstance(change.new, ControllerRevision) and (at := revised(change.new)) is not None and at < horizon:
+        if (
+            isinstance(change.new, ControllerRevision)
+            and (at := revised(change.new)) is not None
+            and at < horizon
+        ):
             return  # history: most revisions are, and their siblings need not be searched
         found = tuple(f for f in carried(change.kind, change.new, store) if f.at >= horizon)
         if found:
@@ -108,15 +158,23 @@ class ChangeIndex:
             self._carried.pop(change.ref, None)
 
     def all(self, now: datetime, window: timedelta, events: EventMemory) -> list[ChangeFact]:
-        """All changes within `window` before `now` (and up to a minute after it, for clocks that differ), newest first.
+        """All changes within `window` before `now` (and up to a minute after it, for clocks that
+        differ), newest first.
 
-        Joined with ScalingReplicaSet events that say from how many to how many, and with groups of Secrets written together.
+        Joined with ScalingReplicaSet events that say from how many to how many, and with groups of
+        Secrets written together.
         """
         horizon, end = now - window, now + timedelta(minutes=1)
         found: dict[tuple[str, Ref, datetime], ChangeFact] = {}
-        for fact in (*(f for group in self._carried.values() for f in group), *self._edges, *_scalings(events)):
+        for fact in (
+            *(f for group in self._carried.values() for f in group),
+            *self._edges,
+            *_scalings(events),
+        ):
             key = (fact.rule, fact.object, fact.at)
-            if horizon <= fact.at <= end and not (key in found and found[key].facts.get("revision")):
+            if horizon <= fact.at <= end and not (
+                key in found and found[key].facts.get("revision")
+            ):
                 found[key] = fact
         for beside in list(_written_beside_a_revision(found)):
             del found[beside]
@@ -138,7 +196,8 @@ _Found = dict[tuple[str, Ref, datetime], ChangeFact]
 
 
 def _written_beside_a_revision(found: _Found) -> Iterator[tuple[str, Ref, datetime]]:
-    """Templates of DaemonSets and StatefulSets that were written when a revision came: the revision tells the same, and the images."""
+    """Templates of DaemonSets and StatefulSets that were written when a revision came: the revision
+    tells the same, and the images."""
     noted: dict[Ref, list[datetime]] = {}
     for fact in found.values():
         if fact.rule == "rollout" and fact.facts.get("revision"):
@@ -150,7 +209,8 @@ def _written_beside_a_revision(found: _Found) -> Iterator[tuple[str, Ref, dateti
 
 
 def _scalings(events: EventMemory) -> Iterator[ChangeFact]:
-    """`Scaled down replica set X to 1 from 4` without a rollout beside it: someone scaled the Deployment."""
+    """`Scaled down replica set X to 1 from 4` without a rollout beside it: someone scaled the
+    Deployment."""
     groups: dict[Ref, list[Any]] = {}
     for event in events.reasons("ScalingReplicaSet"):
         groups.setdefault(event.about, []).append(event)
@@ -166,9 +226,16 @@ def _scalings(events: EventMemory) -> Iterator[ChangeFact]:
                 continue
             down = "down" in event.message
             yield changed(
-                event.last, f"Deployment {ref.name} scaled from {before} to {to}", ref, "scaled", event.component,
-                replicas_from=before, replicas_to=to, down=down, owner_kind="Deployment",
-            )  # fmt: skip
+                event.last,
+                f"Deployment {ref.name} scaled from {before} to {to}",
+                ref,
+                "scaled",
+                event.component,
+                replicas_from=before,
+                replicas_to=to,
+                down=down,
+                owner_kind="Deployment",
+            )
 
 
 def _set_name(message: str) -> str:
@@ -200,22 +267,36 @@ def written_together(facts: Iterable[ChangeFact], least: int = 3) -> Iterator[Ch
             if len(refs) >= least:
                 namespaces = {r.namespace for r in refs}
                 emptied = len({f.object for f in batch if f.facts.get("emptied")})
-                text = f"{len(refs)} Secrets in {len(namespaces)} namespace{'s' if len(namespaces) > 1 else ''} written by {manager}"
+                text = (
+                    f"{len(refs)} Secrets in {len(namespaces)} "
+                    f"namespace{'s' if len(namespaces) > 1 else ''} written by {manager}"
+                )
                 yield changed(
-                    batch[0].at, text + (f", {emptied} left without keys" if emptied else ""), batch[0].object, "secrets-written-together",
-                    manager, secrets=len(refs), namespaces=len(namespaces), emptied=emptied,
-                )  # fmt: skip
+                    batch[0].at,
+                    text + (f", {emptied} left without keys" if emptied else ""),
+                    batch[0].object,
+                    "secrets-written-together",
+                    manager,
+                    secrets=len(refs),
+                    namespaces=len(namespaces),
+                    emptied=emptied,
+                )
             start = end + 1
 
 
 Relation = Callable[[ChangeFact], int]
-"""How closely a change is related to a symptom: 0 is the object itself, larger is further, negative is unrelated."""
+"""How closely a change is related to a symptom: 0 is the object itself, larger is further, negative
+is unrelated."""
 
 
-def rank(facts: Iterable[ChangeFact], since: datetime | None, relation: Relation, limit: int = 8) -> tuple[ChangeFact, ...]:
-    """The changes that may have led to a symptom: related ones first, then by closeness in time before (or just around) its beginning.
+def rank(
+    facts: Iterable[ChangeFact], since: datetime | None, relation: Relation, limit: int = 8
+) -> tuple[ChangeFact, ...]:
+    """The changes that may have led to a symptom: related ones first, then by closeness in time
+    before (or just around) its beginning.
 
-    Changes that came later than five minutes after the beginning are reactions, not causes: they are left out.
+    Changes that came later than five minutes after the beginning are reactions, not causes: they
+    are left out.
     """
     scored: list[tuple[float, ChangeFact]] = []
     for fact in facts:

@@ -1,7 +1,9 @@
-"""Triage as the cluster changes: findings per object, made anew only for what changed or what is due, and a report of one moment.
+"""Triage as the cluster changes: findings per object, made anew only for what changed or what is
+due, and a report of one moment.
 
-Cost: `update` counts what changed; `settle`, or else a report, looks at the objects that changed (or that belong to what changed) and at
-those whose grace period ended, `report` at the findings. None of them walks over the whole cluster.
+Cost: `update` counts what changed; `settle`, or else a report, looks at the objects that changed
+(or that belong to what changed) and at those whose grace period ended, `report` at the findings.
+None of them walks over the whole cluster.
 """
 
 from __future__ import annotations
@@ -33,7 +35,18 @@ from triage.view import View, is_ready, statuses
 from triage.windows import CHANGES
 
 Clock = Callable[[], datetime]
-_TRACKED = ("Pod", "Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "Service", "Secret", "ConfigMap", "Namespace", "Job")
+_TRACKED = (
+    "Pod",
+    "Deployment",
+    "DaemonSet",
+    "StatefulSet",
+    "ReplicaSet",
+    "Service",
+    "Secret",
+    "ConfigMap",
+    "Namespace",
+    "Job",
+)
 
 
 class Triage:
@@ -50,7 +63,8 @@ class Triage:
         self._due_at: dict[Ref, datetime] = {}
         self._order = itertools.count()
         self._watching: dict[Ref, set[Ref]] = {}
-        """Objects whose findings depend on another object: related object -> objects to look at again."""
+        """Objects whose findings depend on another object: related object -> objects to look at
+        again."""
         self._slices: dict[tuple[str, str], set[str]] = {}
         """EndpointSlices by (namespace, Service)."""
         self._counts: deque[tuple[datetime, dict[str, int]]] = deque(maxlen=240)
@@ -61,12 +75,14 @@ class Triage:
         self._queue: list[Ref] = []
         """What `settle` is looking at, the next one last."""
         self._marked: tuple[str, tuple[OwnerReference, ...]] = ("", ())
-        """The owners that were marked last in this update: the pods of one controller follow each other."""
+        """The owners that were marked last in this update: the pods of one controller follow each
+        other."""
 
     # -- taking changes
 
     def update(self, changes: Iterable[Change], store: Store) -> None:
-        """Take the changes of the store, in the order in which it made them; the store already holds them."""
+        """Take the changes of the store, in the order in which it made them; the store already
+        holds them."""
         now = self._clock()
         self._marked = ("", ())
         for change in changes:
@@ -103,13 +119,17 @@ class Triage:
                 self._dirty.add(owner)
         elif kind == "EndpointSlice":
             row = change.new or change.old
-            name = row.metadata.labels.get("kubernetes.io/service-name", "") if row is not None else ""
+            name = (
+                row.metadata.labels.get("kubernetes.io/service-name", "") if row is not None else ""
+            )
             if name:
                 self._dirty.add(Ref("Service", ref.namespace, name))
                 group = self._slices.setdefault((ref.namespace, name), set())
                 group.discard(ref.name) if change.new is None else group.add(ref.name)
         elif kind == "Service" and (change.old is None or change.new is None):
-            self._dirty |= {Ref("Ingress", *key) for key in store.in_namespace("Ingress", ref.namespace)}
+            self._dirty |= {
+                Ref("Ingress", *key) for key in store.in_namespace("Ingress", ref.namespace)
+            }
 
     def _sort_out(self, change: Change, ref: Ref) -> None:
         """Whether a pod that changed is to be looked at."""
@@ -125,7 +145,8 @@ class Triage:
             self._dirty.add(ref)
 
     def _is_plain(self, ref: Ref) -> bool:
-        """Whether there is nothing to look for in a pod, or it is gone, and nothing was found: it is not put among what is looked at."""
+        """Whether there is nothing to look for in a pod, or it is gone, and nothing was found: it
+        is not put among what is looked at."""
         return ref not in self._odd and ref not in self._found and not self.events.known(ref)
 
     def _touch_about(self, about: Ref, store: Store) -> None:
@@ -138,7 +159,8 @@ class Triage:
                 self._dirty.add(owner)
 
     def _touch_pod(self, change: Change, store: Store) -> None:
-        """Mark what a pod's change may say something about: its owners always, its node only for restarts and ends."""
+        """Mark what a pod's change may say something about: its owners always, its node only for
+        restarts and ends."""
         old, new = change.old, change.new
         before = _signature(old) if isinstance(old, Pod) else None
         if before is not None and isinstance(new, Pod) and before == _signature(new):
@@ -147,7 +169,9 @@ class Triage:
             if not isinstance(row, Pod):
                 continue
             self._mark_owners(row, store)
-            if row.spec.node_name and (before is None or any(s.restart_count or s.state.terminated for s in statuses(row))):
+            if row.spec.node_name and (
+                before is None or any(s.restart_count or s.state.terminated for s in statuses(row))
+            ):
                 self._dirty.add(Ref("Node", "", row.spec.node_name))
 
     def _mark_owners(self, pod: Pod, store: Store) -> None:
@@ -206,7 +230,8 @@ class Triage:
                         del self._watching[related]
 
     def _gather(self, view: View) -> None:
-        """Put among what is to be looked at what is due, and what a rollout or the reading of further kinds may say something about."""
+        """Put among what is to be looked at what is due, and what a rollout or the reading of
+        further kinds may say something about."""
         if self._rollouts:
             # what a rollout changed depends on its siblings, which may have come after it
             for owner in self._rollouts:
@@ -232,8 +257,11 @@ class Triage:
             if kind in ("ReplicaSet", "ControllerRevision"):
                 self.changes.apply(Change(kind, key, None, child), view.store, view.now)
 
-    def settle(self, now: datetime, store: Store, freshness: Mapping[str, Freshness]) -> Stages[None]:
-        """Do the next report's work on what has changed so far; the store may change between the stages."""
+    def settle(
+        self, now: datetime, store: Store, freshness: Mapping[str, Freshness]
+    ) -> Stages[None]:
+        """Do the next report's work on what has changed so far; the store may change between the
+        stages."""
         view = View(store, self.events, now, freshness, self._slices)
         self._gather(view)
         yield from self._look_at_all(view)
@@ -252,15 +280,29 @@ class Triage:
 
     # -- reporting
 
-    def report(self, now: datetime, store: Store, freshness: Mapping[str, Freshness], extra: Sources | None = None) -> Report:
-        """What is wrong at `now` (aware, UTC): findings grouped into symptoms, what they share, what changed, what could not be seen.
+    def report(
+        self,
+        now: datetime,
+        store: Store,
+        freshness: Mapping[str, Freshness],
+        extra: Sources | None = None,
+    ) -> Report:
+        """What is wrong at `now` (aware, UTC): findings grouped into symptoms, what they share,
+        what changed, what could not be seen.
 
         Deterministic: the same store, events and time give the same report.
         """
         return finish(self.reporting(now, store, freshness, extra))
 
-    def reporting(self, now: datetime, store: Store, freshness: Mapping[str, Freshness], extra: Sources | None = None) -> Stages[Report]:
-        """The same in stages, between which neither the store may change nor a change be taken: a report is of one moment."""
+    def reporting(
+        self,
+        now: datetime,
+        store: Store,
+        freshness: Mapping[str, Freshness],
+        extra: Sources | None = None,
+    ) -> Stages[Report]:
+        """The same in stages, between which neither the store may change nor a change be taken: a
+        report is of one moment."""
         view = View(store, self.events, now, freshness, self._slices)
         self._gather(view)
         yield from self._look_at_all(view)
@@ -278,7 +320,9 @@ class Triage:
         for finding in measured.detect(view, extra):
             index.add(finding)
         yield
-        changes = tuple(told_by.join(self.changes.all(now, CHANGES, self.events), view, index, now - CHANGES))
+        changes = tuple(
+            told_by.join(self.changes.all(now, CHANGES, self.events), view, index, now - CHANGES)
+        )
         yield
         gaps = _gaps(freshness, extra)
         grouped = yield from symptoms.group(view, index, changes)
@@ -287,12 +331,15 @@ class Triage:
             complete=not any(g.what in _REQUIRED for g in gaps),
             unavailable=gaps,
             symptoms=grouped,
-            findings=tuple(sorted(index.all(), key=lambda f: (f.severity.rank, f.since or now, f.id))),
+            findings=tuple(
+                sorted(index.all(), key=lambda f: (f.severity.rank, f.since or now, f.id))
+            ),
             changes=changes,
         )
 
     def _remember_counts(self, view: View) -> None:
-        """How many objects of each kind there were, for kinds that are completely known: every 15 s, one hour back."""
+        """How many objects of each kind there were, for kinds that are completely known: every 15
+        s, one hour back."""
         if self._counts and view.now - self._counts[-1][0] < timedelta(seconds=15):
             return
         counts = {kind: view.store.count(kind) for kind in _TRACKED if view.readable(kind)}
@@ -300,9 +347,14 @@ class Triage:
 
 
 def _plain(pod: Pod) -> bool:
-    """Running, ready, never restarted, not leaving: nothing to look for. Most pods of most clusters, and so worth a short way."""
+    """Running, ready, never restarted, not leaving: nothing to look for. Most pods of most
+    clusters, and so worth a short way."""
     status = pod.status
-    if status.phase != "Running" or pod.metadata.deletion_timestamp is not None or status.init_container_statuses:
+    if (
+        status.phase != "Running"
+        or pod.metadata.deletion_timestamp is not None
+        or status.init_container_statuses
+    ):
         return False
     for container in status.container_statuses:
         if container.restart_count or container.state.running is None:
@@ -317,7 +369,10 @@ def _signature(pod: Pod) -> tuple[object, ...]:
         pod.spec.node_name,
         pod.metadata.deletion_timestamp is None,
         next((c.status for c in pod.status.conditions if c.type == "Ready"), ""),
-        tuple((s.restart_count, s.image_id, s.state.waiting.reason if s.state.waiting else "") for s in statuses(pod)),
+        tuple(
+            (s.restart_count, s.image_id, s.state.waiting.reason if s.state.waiting else "")
+            for s in statuses(pod)
+        ),
     )
 
 
@@ -325,7 +380,8 @@ _REQUIRED = frozenset(kind.name for kind in KINDS if not kind.optional)
 
 
 _SPARE = frozenset({"ControllerRevision"})
-"""What many roles leave out, and what other kinds tell in part: its absence is listed, and no more."""
+"""What many roles leave out, and what other kinds tell in part: its absence is listed, and no
+more."""
 
 
 def _gaps(freshness: Mapping[str, Freshness], extra: Sources | None) -> tuple[Gap, ...]:
@@ -349,12 +405,18 @@ def _gaps(freshness: Mapping[str, Freshness], extra: Sources | None) -> tuple[Ga
     return tuple(gaps)
 
 
-def triage_once(store: Store, now: datetime, freshness: Mapping[str, Freshness], extra: Sources | None = None) -> Report:
+def triage_once(
+    store: Store, now: datetime, freshness: Mapping[str, Freshness], extra: Sources | None = None
+) -> Report:
     """The report of a store as it stands at `now`, without a history."""
     engine = Triage(lambda: now)
     names = [kind.name for kind in KINDS]
     engine.update(
-        (Change(kind, key, None, row) for kind in sorted(names, key=lambda n: (n == "Pod", n)) for key, row in store.rows(kind).items()),
+        (
+            Change(kind, key, None, row)
+            for kind in sorted(names, key=lambda n: (n == "Pod", n))
+            for key, row in store.rows(kind).items()
+        ),
         store,
     )
     return engine.report(now, store, freshness, extra)

@@ -1,7 +1,8 @@
 """What events said, kept beyond the hour that the API server keeps them.
 
-Events are best-effort and short-lived (TTL 1 h by default, KEP-3815): each one is remembered from the moment it is seen, in bounded
-memory, under its uid; every growth of its count is one more observation. The absence of an event is no evidence of anything.
+Events are best-effort and short-lived (TTL 1 h by default, KEP-3815): each one is remembered from
+the moment it is seen, in bounded memory, under its uid; every growth of its count is one more
+observation. The absence of an event is no evidence of anything.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from cluster.objects import Event, Ref
 from triage import messages
 
 _COMBINED = "(combined from similar events): "
-_CLUSTER_SCOPED = frozenset({"Node", "PersistentVolume", "Namespace", "VolumeAttachment", "CertificateSigningRequest"})
+_CLUSTER_SCOPED = frozenset(
+    {"Node", "PersistentVolume", "Namespace", "VolumeAttachment", "CertificateSigningRequest"}
+)
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False):
-    """One event as remembered. `times` are the moments at which it was observed to have happened, oldest first, at most 24."""
+    """One event as remembered. `times` are the moments at which it was observed to have happened,
+    oldest first, at most 24."""
 
     uid: str
     about: Ref
@@ -45,7 +49,8 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
 
 
 def last_time(event: Event) -> datetime | None:
-    """When an event last happened: the latest of all the times it carries (scheduler events may have a null lastTimestamp)."""
+    """When an event last happened: the latest of all the times it carries (scheduler events may
+    have a null lastTimestamp)."""
     series = event.series.last_observed_time if event.series is not None else None
     times = [t for t in (series, event.last_timestamp, event.event_time) if t is not None]
     return max(times) if times else event.metadata.creation_timestamp
@@ -57,14 +62,16 @@ def first_time(event: Event) -> datetime | None:
 
 
 def about(event: Event) -> Ref:
-    """The object that an event is about. Events of cluster-scoped objects are stored in a namespace, their objects are not."""
+    """The object that an event is about. Events of cluster-scoped objects are stored in a
+    namespace, their objects are not."""
     obj = event.involved_object
     namespace = "" if obj.kind in _CLUSTER_SCOPED else obj.namespace or event.metadata.namespace
     return Ref(obj.kind, namespace, obj.name)
 
 
 def read(event: Event, known: Fact | None = None) -> Fact | None:
-    """The fact that an event states, joined with what was known of the same uid; None when it carries no time at all."""
+    """The fact that an event states, joined with what was known of the same uid; None when it
+    carries no time at all."""
     last = last_time(event)
     first = first_time(event)
     if last is None or first is None:
@@ -87,13 +94,15 @@ def read(event: Event, known: Fact | None = None) -> Fact | None:
         last=max(last, known.last) if known is not None else last,
         times=times,
         component=event.source.component or event.reporting_component,
-        host=event.source.host or (event.reporting_instance if "/" not in event.reporting_instance else ""),
+        host=event.source.host
+        or (event.reporting_instance if "/" not in event.reporting_instance else ""),
         field_path=event.involved_object.field_path,
     )
 
 
 class EventMemory:
-    """Events by uid, by the object they are about and by reason. The oldest are forgotten beyond `limit`."""
+    """Events by uid, by the object they are about and by reason. The oldest are forgotten beyond
+    `limit`."""
 
     def __init__(self, limit: int = 50_000, keep: timedelta = timedelta(hours=24)) -> None:
         self._limit = limit
@@ -120,7 +129,8 @@ class EventMemory:
         return fact.about
 
     def forget_before(self, moment: datetime) -> None:
-        """Drop what last happened before `moment` less the time that events are kept; looked after once a minute."""
+        """Drop what last happened before `moment` less the time that events are kept; looked after
+        once a minute."""
         if self._forgot is not None and abs(moment - self._forgot) < timedelta(minutes=1):
             return
         self._forgot = moment

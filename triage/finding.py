@@ -54,8 +54,10 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     """One abnormal fact about one object.
 
     `id` is stable for the same fact on the same object: `rule:Kind/namespace/name[:detail]`.
-    `rule` names the signal (`node-not-ready`, `daemonset-image-drift`, …): runbooks match on it and on `facts`.
-    `active` is False for an edge that is over but recent (a container that runs again after OOMKilled ten minutes ago).
+    `rule` names the signal (`node-not-ready`, `daemonset-image-drift`, …): runbooks match on it and
+    on `facts`.
+    `active` is False for an edge that is over but recent (a container that runs again after
+    OOMKilled ten minutes ago).
     """
 
     id: str
@@ -73,7 +75,8 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
 
 
 class SharedAttribute(msgspec.Struct, frozen=True, gc=False):
-    """What failing objects have in common: `inside` of the failing ones, `outside` of the healthy ones, each as (k, n)."""
+    """What failing objects have in common: `inside` of the failing ones, `outside` of the healthy
+    ones, each as (k, n)."""
 
     what: str
     value: str
@@ -82,7 +85,8 @@ class SharedAttribute(msgspec.Struct, frozen=True, gc=False):
     p_value: float
     """Fisher's exact test, one-sided, Holm-corrected for all attributes tried."""
     tied_with: tuple[str, ...] = ()
-    """Other attributes that separate exactly as well ("zone zone-b"): the data cannot tell them apart."""
+    """Other attributes that separate exactly as well ("zone zone-b"): the data cannot tell them
+    apart."""
 
     @property
     def spoken(self) -> str:
@@ -91,7 +95,8 @@ class SharedAttribute(msgspec.Struct, frozen=True, gc=False):
 
 
 def spoken(what: str, value: str) -> str:
-    """The value of an attribute for people: a moment (`created after`) with its date, in UTC, of a digest what tells it from others."""
+    """The value of an attribute for people: a moment (`created after`) with its date, in UTC, of a
+    digest what tells it from others."""
     if what == "image digest":
         return short_digest(value)
     if what.endswith("created after"):
@@ -101,13 +106,15 @@ def spoken(what: str, value: str) -> str:
 
 
 class ChangeFact(msgspec.Struct, frozen=True, gc=False):
-    """Something that was changed in the cluster before or around a symptom, read from the API alone."""
+    """Something that was changed in the cluster before or around a symptom, read from the API
+    alone."""
 
     at: datetime
     what: str
     object: Ref
     rule: str
-    """Kind of change: rollout, node-joined, node-version, secret-keys, policy-edited, scaled, cordoned, …"""
+    """Kind of change: rollout, node-joined, node-version, secret-keys, policy-edited, scaled,
+    cordoned, …"""
     manager: str = ""
     facts: Mapping[str, Fact] = msgspec.field(default_factory=lambda: MappingProxyType({}))
 
@@ -141,7 +148,8 @@ class Gap(msgspec.Struct, frozen=True):
     what: str
     why: str
     quiet: bool = False
-    """How clusters usually come, and no reason to look elsewhere: listed with the rest, never in the foreground."""
+    """How clusters usually come, and no reason to look elsewhere: listed with the rest, never in
+    the foreground."""
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -22,14 +22,17 @@ class Image(NamedTuple):
 
     @property
     def short(self) -> str:
-        """The last part of the repository: `kube-router` of `docker.io/cloudnativelabs/kube-router:v1`."""
+        """The last part of the repository: `kube-router` of
+        `docker.io/cloudnativelabs/kube-router:v1`."""
         return self.repository.rsplit("/", 1)[-1]
 
 
 def parse(name: str) -> Image:
-    """Split an image name. A colon after the last slash starts the tag; one before it is a port of the registry.
+    """Split an image name. A colon after the last slash starts the tag; one before it is a port of
+    the registry.
 
-    The first part is a registry when it holds a dot or a colon, or is `localhost` (distribution/reference).
+    The first part is a registry when it holds a dot or a colon, or is `localhost`
+    (distribution/reference).
     """
     name, _, digest = name.partition("@")
     head, slash, last = name.rpartition("/")
@@ -42,10 +45,12 @@ def parse(name: str) -> Image:
 
 
 def digest_of(image_id: str) -> tuple[str, str]:
-    """The comparable part of an imageID: ("repo", digest), ("config", digest) or ("", "") when it says nothing.
+    """The comparable part of an imageID: ("repo", digest), ("config", digest) or ("", "") when it
+    says nothing.
 
-    Runtimes report the digest of the manifest (`repo@sha256:…`) or of the configuration (a bare `sha256:…`): only like may be
-    compared with like (kubernetes issue 115199, containerd issue 8408).
+    Runtimes report the digest of the manifest (`repo@sha256:…`) or of the configuration (a bare
+    `sha256:…`): only like may be compared with like (kubernetes issue 115199, containerd issue
+    8408).
     """
     for scheme in _SCHEMES:
         image_id = image_id.removeprefix(scheme)

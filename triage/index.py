@@ -1,4 +1,5 @@
-"""Findings by rule and by object, for detectors that look at findings rather than at the cluster."""
+"""Findings by rule and by object, for detectors that look at findings rather than at the
+cluster."""
 
 from __future__ import annotations
 

@@ -35,7 +35,8 @@ def make(
     detail: str = "",
     active: bool = True,
 ) -> Finding:
-    """A finding of a registered rule; `why` says which rule set the severity. KeyError when the rule is not registered."""
+    """A finding of a registered rule; `why` says which rule set the severity. KeyError when the
+    rule is not registered."""
     registered = FINDINGS[rule]
     return Finding(
         id=finding_id(registered.id, ref, detail),

@@ -1,4 +1,5 @@
-"""The median, for what was measured. Its module is imported at the first value: it takes 8 ms, and a first look has measured nothing."""
+"""The median, for what was measured. Its module is imported at the first value: it takes 8 ms, and
+a first look has measured nothing."""
 
 from __future__ import annotations
 

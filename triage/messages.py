@@ -1,6 +1,8 @@
-"""What the texts of the scheduler, the kubelet, the runtimes and the controllers mean. Pure functions over one message.
+"""What the texts of the scheduler, the kubelet, the runtimes and the controllers mean. Pure
+functions over one message.
 
-The formats are those of Kubernetes 1.20 to 1.34 (kube-scheduler FitError, kubelet events, containerd and CRI-O errors, admission).
+The formats are those of Kubernetes 1.20 to 1.34 (kube-scheduler FitError, kubelet events,
+containerd and CRI-O errors, admission).
 """
 
 from __future__ import annotations
@@ -38,16 +40,19 @@ _SCHEDULING: tuple[tuple[str, str], ...] = (
 
 
 class Scheduling(NamedTuple):
-    """Why no node fits: causes, most frequent first, each with the number of nodes; `nodes` looked at."""
+    """Why no node fits: causes, most frequent first, each with the number of nodes; `nodes` looked
+    at."""
 
     causes: tuple[tuple[str, int], ...]
     nodes: int
 
 
 def scheduling(message: str) -> Scheduling:
-    """Read a FitError: `0/5 nodes are available: 2 Insufficient memory, 3 node(s) had untolerated taint {k: v}. preemption: …`.
+    """Read a FitError: `0/5 nodes are available: 2 Insufficient memory, 3 node(s) had untolerated
+    taint {k: v}. preemption: …`.
 
-    The clauses are in lexicographic order, so they are ranked by their count here. Texts before the filters run have no counts.
+    The clauses are in lexicographic order, so they are ranked by their count here. Texts before the
+    filters run have no counts.
     """
     lowered = message.lower()
     if "unbound immediate persistentvolumeclaims" in lowered:
@@ -93,63 +98,90 @@ SCHEDULING_TEXT = {
 # ---- sandbox, network, images, probes
 
 _NO_ADDRESS = re.compile(
-    r"failed to assign an ip address|no ip addresses available|no available ips?\b|ip(?:am)? (?:pool|range)s?\b.{0,60}exhausted"
-    r"|failed to allocate (?:for range|ip|address)|no more (?:ips|addresses|free)|out of ip|insufficientfreeaddresses"
-    r"|addresses? (?:are )?exhausted|no free ip|ip_space_exhausted|insufficient (?:free )?(?:ip )?addresses|cannot allocate new block"
-    r"|no (?:free|available) (?:ip )?addresses|unable to allocate ip|could not allocate ip|all cidrs? .{0,40}exhausted"
-    r"|range set.{0,40}(?:full|exhausted)|not enough ips|waiting on azure cns to allocate|range is full",
+    r"failed to assign an ip address|no ip addresses available|no available ips?\b|ip(?:am)? "
+    r"(?:pool|range)s?\b.{0,60}exhausted"
+    r"|failed to allocate (?:for range|ip|address)|no more (?:ips|addresses|free)|out of "
+    r"ip|insufficientfreeaddresses"
+    r"|addresses? (?:are )?exhausted|no free ip|ip_space_exhausted|insufficient (?:free )?(?:ip "
+    r")?addresses|cannot allocate new block"
+    r"|no (?:free|available) (?:ip )?addresses|unable to allocate ip|could not allocate ip|all "
+    r"cidrs? .{0,40}exhausted"
+    r"|range set.{0,40}(?:full|exhausted)|not enough ips|waiting on azure cns to allocate|range "
+    r"is full",
     re.IGNORECASE,
 )
 _CNI_NOT_READY = re.compile(
-    r"cni plugin not initialized|cni config uninitialized|networkpluginnotready|network is not ready|no networks found in /etc/cni"
-    r"|networkready=false|no such file or directory.{0,40}cni|cni.{0,60}no such file or directory|failed to find plugin",
+    r"cni plugin not initialized|cni config uninitialized|networkpluginnotready|network is not "
+    r"ready|no networks found in /etc/cni"
+    r"|networkready=false|no such file or directory.{0,40}cni|cni.{0,60}no such file or "
+    r"directory|failed to find plugin",
     re.IGNORECASE,
 )
 _AGENT_AWAY = re.compile(
-    r"dial (?:unix|tcp (?:127\.0\.0\.1|localhost|\[::1\]))[^\n]{0,160}(?:connection refused|no such file or directory)"
-    r"|(?:plugin type=|setup network for sandbox)[^\n]{0,400}no such file or directory|/var/lib/calico/nodename|/run/flannel/subnet\.env"
+    r"dial (?:unix|tcp (?:127\.0\.0\.1|localhost|\[::1\]))[^\n]{0,160}(?:connection refused|no "
+    r"such file or directory)"
+    r"|(?:plugin type=|setup network for sandbox)[^\n]{0,400}no such file or "
+    r"directory|/var/lib/calico/nodename|/run/flannel/subnet\.env"
     r"|unable to connect to cilium",
     re.IGNORECASE,
 )
-"""A plugin that finds neither the socket nor the files of its own agent on the node: calico, flannel, cilium, aws-node, weave, OVN."""
+"""A plugin that finds neither the socket nor the files of its own agent on the node: calico,
+flannel, cilium, aws-node, weave, OVN."""
 
 
 def no_address(message: str) -> bool:
-    """Whether a CNI plugin says that it has no address left (aws-cni, host-local, calico, cilium, azure)."""
+    """Whether a CNI plugin says that it has no address left (aws-cni, host-local, calico, cilium,
+    azure)."""
     return _NO_ADDRESS.search(message) is not None
 
 
 def sandbox_cause(message: str) -> str:
-    """Cause of FailedCreatePodSandBox: ip-exhausted, cni-not-ready, name-reserved, timeout, no-space, cni or other."""
+    """Cause of FailedCreatePodSandBox: ip-exhausted, cni-not-ready, name-reserved, timeout,
+    no-space, cni or other."""
     lowered = message.lower()
     if _AGENT_AWAY.search(message):
-        return "cni-not-ready"  # before addresses: weave says "unable to allocate IP address" when its agent is not there
+        # before addresses: weave says "unable to allocate IP address" when its agent is not there
+        return "cni-not-ready"
     if no_address(message):
         return "ip-exhausted"
     if "is reserved for" in lowered or "reserve sandbox name" in lowered:
         return "name-reserved"
-    if "deadlineexceeded" in lowered or "deadline exceeded" in lowered or "operation timeout" in lowered:
+    if (
+        "deadlineexceeded" in lowered
+        or "deadline exceeded" in lowered
+        or "operation timeout" in lowered
+    ):
         return "timeout"
     if _CNI_NOT_READY.search(message):
         return "cni-not-ready"
     if "no space left" in lowered:
         return "no-space"
-    if "failed to set up sandbox container" in lowered or "setup network for sandbox" in lowered or "cni" in lowered:
+    if (
+        "failed to set up sandbox container" in lowered
+        or "setup network for sandbox" in lowered
+        or "cni" in lowered
+    ):
         return "cni"
     return "other"
 
 
 def node_causes(status: str, reason: str, message: str) -> tuple[str, ...]:
-    """Causes in the Ready condition of a node, the most telling first (kubelet setters.go, runtime.go, pleg/generic.go)."""
+    """Causes in the Ready condition of a node, the most telling first (kubelet setters.go,
+    runtime.go, pleg/generic.go)."""
     lowered = message.lower()
     causes: list[str] = []
     if status == "Unknown":
         return ("never-reported",) if reason == "NodeStatusNeverUpdated" else ("kubelet-silent",)
-    if "container runtime is down" in lowered or "container runtime status check may not have completed" in lowered:
+    if (
+        "container runtime is down" in lowered
+        or "container runtime status check may not have completed" in lowered
+    ):
         causes.append("runtime-down")
     if "pleg" in lowered:
         causes.append("pleg")
-    if ("network" in lowered and ("not ready" in lowered or "networkpluginnotready" in lowered)) or "cni" in lowered:
+    if (
+        "network" in lowered and ("not ready" in lowered or "networkpluginnotready" in lowered)
+    ) or "cni" in lowered:
         causes.append("network-plugin")
     if "shutting down" in lowered:
         causes.append("shutting-down")
@@ -159,7 +191,8 @@ def node_causes(status: str, reason: str, message: str) -> tuple[str, ...]:
 
 
 def image_cause(message: str) -> str:
-    """Cause of a failed pull: not-found, unauthorized, rate-limited, timeout, dns, tls, refused, no-space, invalid-name or other."""
+    """Cause of a failed pull: not-found, unauthorized, rate-limited, timeout, dns, tls, refused,
+    no-space, invalid-name or other."""
     lowered = message.lower()
     table = (
         (("toomanyrequests", "too many requests", "rate limit"), "rate-limited"),
@@ -168,7 +201,10 @@ def image_cause(message: str) -> str:
         (("no space left",), "no-space"),
         (("connection refused",), "refused"),
         (("i/o timeout", "timeout", "deadline exceeded", "timed out"), "timeout"),
-        (("unauthorized", "authentication required", "denied", "forbidden", "no basic auth"), "unauthorized"),
+        (
+            ("unauthorized", "authentication required", "denied", "forbidden", "no basic auth"),
+            "unauthorized",
+        ),
         (("not found", "manifest unknown", "does not exist", "notfound"), "not-found"),
         (("invalid reference", "couldn't parse image", "invalid image"), "invalid-name"),
     )
@@ -190,8 +226,10 @@ def probe_cause(message: str) -> str:
 
 
 _LOOKUP = re.compile(
-    r"lookup [^\s:]+(?: on [^\s]+:53)?:? .{0,80}?(i/o timeout|no such host|server misbehaving|timed? ?out|connection refused)"
-    r"|(temporary failure in name resolution|could not resolve host|name or service not known|getaddrinfo \S+|eai_again|dns lookup)",
+    r"lookup [^\s:]+(?: on [^\s]+:53)?:? .{0,80}?(i/o timeout|no such host|server "
+    r"misbehaving|timed? ?out|connection refused)"
+    r"|(temporary failure in name resolution|could not resolve host|name or service not "
+    r"known|getaddrinfo \S+|eai_again|dns lookup)",
     re.IGNORECASE,
 )
 
@@ -218,7 +256,10 @@ class MissingConfig(NamedTuple):
 
 
 _MISSING = re.compile(r"\b(secret|configmap)s? \"?([a-z0-9./-]+)\"? not found", re.IGNORECASE)
-_MISSING_KEY = re.compile(r"couldn't find key \"?([^\s\"]+)\"? in (Secret|ConfigMap) \"?([a-z0-9.-]+)/([a-z0-9.-]+)", re.IGNORECASE)
+_MISSING_KEY = re.compile(
+    r"couldn't find key \"?([^\s\"]+)\"? in (Secret|ConfigMap) \"?([a-z0-9.-]+)/([a-z0-9.-]+)",
+    re.IGNORECASE,
+)
 _UNREGISTERED = re.compile(r"object \"([^\"/]+)\"/\"([^\"]+)\" not registered", re.IGNORECASE)
 _NO_VOLUME_KEY = re.compile(r"references non-existent (secret|config) key: ?(\S+)", re.IGNORECASE)
 _VOLUME = re.compile(r"for volume \"([^\"]+)\"")
@@ -227,7 +268,8 @@ _VOLUME = re.compile(r"for volume \"([^\"]+)\"")
 def missing_config(message: str, namespace: str) -> MissingConfig | None:
     """The Secret, ConfigMap or key that a kubelet message misses; `namespace` is the pod's.
 
-    For a key that a volume names, `name` is empty: the message gives the volume only (see `volume_name`).
+    For a key that a volume names, `name` is empty: the message gives the volume only (see
+    `volume_name`).
     """
     found = _MISSING_KEY.search(message)
     if found:
@@ -252,7 +294,8 @@ def _kind(text: str) -> str:
 
 
 def volume_cause(reason: str, message: str) -> str:
-    """Cause of FailedMount or FailedAttachVolume: multi-attach, attach-limit, attach, timeout, no-space, mount or other."""
+    """Cause of FailedMount or FailedAttachVolume: multi-attach, attach-limit, attach, timeout,
+    no-space, mount or other."""
     lowered = message.lower()
     if (
         "multi-attach" in lowered
@@ -263,11 +306,20 @@ def volume_cause(reason: str, message: str) -> str:
         return "multi-attach"
     if "maximum number" in lowered or "attachment limit" in lowered or "max volume" in lowered:
         return "attach-limit"
-    if reason == "FailedAttachVolume" or "attachvolume" in lowered or "waitforattach" in lowered or "failed to attach" in lowered:
+    if (
+        reason == "FailedAttachVolume"
+        or "attachvolume" in lowered
+        or "waitforattach" in lowered
+        or "failed to attach" in lowered
+    ):
         return "attach"
     if "not registered" in lowered:
         return "other"
-    if "unable to attach or mount" in lowered or "timed out waiting for the condition" in lowered or "deadline" in lowered:
+    if (
+        "unable to attach or mount" in lowered
+        or "timed out waiting for the condition" in lowered
+        or "deadline" in lowered
+    ):
         return "timeout"
     if "mountdevice" in lowered or "mount failed" in lowered or "setup failed" in lowered:
         return "mount"
@@ -275,7 +327,8 @@ def volume_cause(reason: str, message: str) -> str:
 
 
 def evicted_resource(message: str) -> str:
-    """`The node was low on resource: memory. …` -> memory; `Pod ephemeral local storage usage exceeds…` -> ephemeral-storage."""
+    """`The node was low on resource: memory. …` -> memory; `Pod ephemeral local storage usage
+    exceeds…` -> ephemeral-storage."""
     found = re.search(r"low on resource: ([a-z-]+)", message)
     if found:
         return found[1]
@@ -313,14 +366,17 @@ def create_failure(message: str) -> CreateFailure:
 
 
 _ETCD = re.compile(
-    r"etcdserver: ([a-z :]+)|etcd cluster is unavailable|raft: stopped|mvcc: database space exceeded"
+    r"etcdserver: ([a-z :]+)|etcd cluster is unavailable|raft: stopped|mvcc: database space "
+    r"exceeded"
     r"|rpc error: code = unavailable desc = .{0,40}etcd",
     re.IGNORECASE,
 )
 _SILENT = r"(?:connection refused|i/o timeout|tls handshake timeout|eof|no route|reset by peer)"
 _API = re.compile(
-    r"the server was unable to return a response in the time allotted|unable to handle the request|context deadline exceeded.{0,80}/api"
-    r"|(?:get|post|put|patch|delete|list) \"?https?://[^\s\"]+(?::6443|:443)?/(?:api|apis)/[^\n]{0,200}"
+    r"the server was unable to return a response in the time allotted|unable to handle the "
+    r"request|context deadline exceeded.{0,80}/api"
+    r"|(?:get|post|put|patch|delete|list) "
+    r"\"?https?://[^\s\"]+(?::6443|:443)?/(?:api|apis)/[^\n]{0,200}"
     + _SILENT
     + r"|apiserver (?:is )?not (?:ready|reachable)",
     re.IGNORECASE,
@@ -328,7 +384,8 @@ _API = re.compile(
 
 
 def etcd_error(message: str) -> str:
-    """`leader-changed`, `timeout`, `no-space`, `other`, or "" when the message has no word of etcd."""
+    """`leader-changed`, `timeout`, `no-space`, `other`, or "" when the message has no word of
+    etcd."""
     found = _ETCD.search(message)
     if found is None:
         return ""
@@ -337,7 +394,11 @@ def etcd_error(message: str) -> str:
         return "leader-changed"
     if "space exceeded" in lowered:
         return "no-space"
-    return "timeout" if "timed out" in lowered or "timeout" in lowered or "unavailable" in lowered else "other"
+    return (
+        "timeout"
+        if "timed out" in lowered or "timeout" in lowered or "unavailable" in lowered
+        else "other"
+    )
 
 
 def api_error(message: str) -> bool:
@@ -346,7 +407,8 @@ def api_error(message: str) -> bool:
 
 
 class Told(NamedTuple):
-    """What a message tells of etcd, of the API server and of name look-ups; each as its function above and `lookup_failure` say it."""
+    """What a message tells of etcd, of the API server and of name look-ups; each as its function
+    above and `lookup_failure` say it."""
 
     etcd: str
     api: bool
@@ -354,10 +416,22 @@ class Told(NamedTuple):
 
 
 _HINTS = (
-    "etcd", "raft: stopped", "mvcc: ", "unable to ", "deadline exceeded", "://", "apiserver", "lookup", "name resolution",
-    "could not resolve", "name or service", "getaddrinfo", "eai_again",
-)  # fmt: skip
-"""One of these is in whatever the expressions find, in small letters; in most messages there is none."""
+    "etcd",
+    "raft: stopped",
+    "mvcc: ",
+    "unable to ",
+    "deadline exceeded",
+    "://",
+    "apiserver",
+    "lookup",
+    "name resolution",
+    "could not resolve",
+    "name or service",
+    "getaddrinfo",
+    "eai_again",
+)
+"""One of these is in whatever the expressions find, in small letters; in most messages there is
+none."""
 
 
 def told(message: str) -> Told | None:
@@ -371,22 +445,38 @@ def told(message: str) -> Told | None:
 
 
 _RUNTIME_AWAY = re.compile(
-    r"code = (?:Unavailable|DeadlineExceeded)|connection refused|\.sock: |deadline exceeded|runtime is down", re.IGNORECASE
+    r"code = (?:Unavailable|DeadlineExceeded)|connection refused|\.sock: |deadline "
+    r"exceeded|runtime is down",
+    re.IGNORECASE,
 )
 
 
 def runtime_away(message: str) -> bool:
-    """Whether a collection failed because the runtime did not answer, and not for want of anything to free."""
+    """Whether a collection failed because the runtime did not answer, and not for want of anything
+    to free."""
     return bool(_RUNTIME_AWAY.search(message))
 
 
-_VICTIM = re.compile(r"victim process: ([^,\s]+)|Killed process \d+[,]? \(?([^\s),]+)", re.IGNORECASE)
+_VICTIM = re.compile(
+    r"victim process: ([^,\s]+)|Killed process \d+[,]? \(?([^\s),]+)", re.IGNORECASE
+)
 RUNTIMES = frozenset(
-    {"dockerd", "docker", "containerd", "containerd-shim", "containerd-shim-runc-v2", "crio", "cri-o", "conmon", "docker-containerd"}
+    {
+        "dockerd",
+        "docker",
+        "containerd",
+        "containerd-shim",
+        "containerd-shim-runc-v2",
+        "crio",
+        "cri-o",
+        "conmon",
+        "docker-containerd",
+    }
 )
 
 
 def oom_victim(message: str) -> str:
-    """The process that the kernel killed, "" when the message does not say (kubelets before 1.20)."""
+    """The process that the kernel killed, "" when the message does not say (kubelets before
+    1.20)."""
     found = _VICTIM.search(message)
     return (found[1] or found[2]).strip("()") if found else ""

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from cluster.objects import CronJob, DaemonSet, Deployment, LeanMeta, Pod, Ref, ReplicaSet, StatefulSet
+from cluster.objects import (
+    CronJob,
+    DaemonSet,
+    Deployment,
+    LeanMeta,
+    Pod,
+    Ref,
+    ReplicaSet,
+    StatefulSet,
+)
 from cluster.store import Store
 
 _HASH_LABELS = ("pod-template-hash", "controller-revision-hash", "rollouts-pod-template-hash")
@@ -20,9 +29,11 @@ def controller_of(meta: LeanMeta) -> Ref | None:
 
 
 def top_owner(pod: Pod, store: Store) -> Ref:
-    """The controller that people know: the Deployment, not its ReplicaSet; the CronJob, not its Job; the pod itself when it has none.
+    """The controller that people know: the Deployment, not its ReplicaSet; the CronJob, not its
+    Job; the pod itself when it has none.
 
-    When the ReplicaSet or Job is not known (not readable, or gone), a Deployment's name is told from the pod-template-hash.
+    When the ReplicaSet or Job is not known (not readable, or gone), a Deployment's name is told
+    from the pod-template-hash.
     """
     meta = pod.metadata
     owner = controller_of(meta)

@@ -1,6 +1,7 @@
 """Who is there: counters over all pods that are not finished, kept up to date per change.
 
-Cohorts compare the failing objects with all others; counting all others anew for every report would cost the whole cluster each time.
+Cohorts compare the failing objects with all others; counting all others anew for every report would
+cost the whole cluster each time.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from triage.view import is_finished
 Attribute = tuple[str, str]
 """(what, value)."""
 
-_OWNER_KINDS = frozenset({"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"})
+_OWNER_KINDS = frozenset(
+    {"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"}
+)
 
 
 def attributes(pod: Pod) -> Iterator[Attribute]:
-    """What a pod says of itself alone. Attributes of its node are derived from `node`, owners from `controller`."""
+    """What a pod says of itself alone. Attributes of its node are derived from `node`, owners from
+    `controller`."""
     if pod.spec.node_name:
         yield ("node", pod.spec.node_name)
     yield from _of_template(pod)
@@ -51,8 +55,8 @@ def _of_template(pod: Pod) -> Iterator[Attribute]:
 class _Siblings:
     """The attributes of the pod that was asked for last.
 
-    Lists come in the order of names, so the pods of one controller follow each other; as they share what is equal (`cluster.sharing`), they
-    are told by identity.
+    Lists come in the order of names, so the pods of one controller follow each other; as they share
+    what is equal (`cluster.sharing`), they are told by identity.
     """
 
     def __init__(self) -> None:
@@ -84,14 +88,15 @@ def _same_images(pod: Pod, other: Pod) -> bool:
     mine, theirs = pod.status.container_statuses, other.status.container_statuses
     if len(mine) != len(theirs):
         return False
-    for one, another in zip(mine, theirs, strict=True):  # noqa: SIM110 - asked of every pod, and a generator takes three times as long
+    for one, another in zip(mine, theirs, strict=True):
         if one.image_id is not another.image_id:
             return False
     return True
 
 
 class Population:
-    """Counts of attributes over the pods that are not finished, their creation times, and references to owners that are gone."""
+    """Counts of attributes over the pods that are not finished, their creation times, and
+    references to owners that are gone."""
 
     def __init__(self) -> None:
         self.counts: Counter[Attribute] = Counter()
@@ -159,7 +164,8 @@ class Population:
                 self.control_plane.pop(change.key, None)
 
     def _refer(self, change: Change) -> None:
-        """Keep which owners are named by live objects and are not there; each step costs the change alone."""
+        """Keep which owners are named by live objects and are not there; each step costs the change
+        alone."""
         old, new = change.old, change.new
         before = old.metadata.uid if old is not None else ""
         after = new.metadata.uid if new is not None else ""
@@ -170,7 +176,11 @@ class Population:
             if after:
                 self._live.add(after)
                 self._weigh(after)
-        elif old is not None and new is not None and old.metadata.owner_references is new.metadata.owner_references:
+        elif (
+            old is not None
+            and new is not None
+            and old.metadata.owner_references is new.metadata.owner_references
+        ):
             return
         for row, sign in ((new, 1), (old, -1)):
             if row is None:

@@ -23,6 +23,7 @@ def span_text(span: timedelta | float) -> str:
 
 
 def moment_text(at: datetime, now: datetime, *, seconds: bool = False) -> str:
-    """A time of day in UTC, with its date when that is not today's: "03:03 UTC", "2026-11-20 03:03 UTC"."""
+    """A time of day in UTC, with its date when that is not today's: "03:03 UTC", "2026-11-20 03:03
+    UTC"."""
     clock = f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
     return f"{clock} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d} {clock} UTC"

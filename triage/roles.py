@@ -1,4 +1,5 @@
-"""What a pod is for in the cluster, told from its structure: ports, host mounts, Services in front of it, well-known images.
+"""What a pod is for in the cluster, told from its structure: ports, host mounts, Services in front
+of it, well-known images.
 
 Names of objects are not used: they differ from cluster to cluster.
 """
@@ -12,18 +13,39 @@ from cluster.objects import Pod, PodSpec, Service
 from cluster.store import Store
 from triage.images import parse
 
-CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "cloud-controller-manager")
+CONTROL_PLANE = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "etcd",
+    "cloud-controller-manager",
+)
 _SYSTEM = re.compile(r"^(kube-system|openshift-.*|.*-system|kube-.*)$")
-_CNI_PATHS = ("/etc/cni", "/opt/cni", "/etc/kubernetes/cni", "/home/kubernetes/bin", "/var/run/multus")
+_CNI_PATHS = (
+    "/etc/cni",
+    "/opt/cni",
+    "/etc/kubernetes/cni",
+    "/home/kubernetes/bin",
+    "/var/run/multus",
+)
 _CNI_IMAGE = re.compile(
     r"(^|/)(calico/node|cilium|flannel|kube-router|canal|weave-(kube|npc)|antrea-agent\S*|ovn-kube\S*|ovn-kubernetes|kindnetd|amazon-k8s-cni"
     r"|azure-(cni|cns|npm)|netd|multus-cni)$"
 )
 _STORAGE_PATHS = ("/var/lib/kubelet/plugins", "/var/lib/kubelet/plugins_registry")
-_LOG_PATHS = ("/var/log", "/var/log/pods", "/var/log/containers", "/var/lib/docker/containers", "/var/lib/containerd/containers")
-_INGRESS_IMAGE = re.compile(r"ingress|skipper|traefik|contour|^kong|ambassador|emissary|gloo|^router$|haproxy-router")
+_LOG_PATHS = (
+    "/var/log",
+    "/var/log/pods",
+    "/var/log/containers",
+    "/var/lib/docker/containers",
+    "/var/lib/containerd/containers",
+)
+_INGRESS_IMAGE = re.compile(
+    r"ingress|skipper|traefik|contour|^kong|ambassador|emissary|gloo|^router$|haproxy-router"
+)
 _PROXY_IMAGE = re.compile(r"^envoy|^proxyv2$|^haproxy|nginx-plus")
-"""Proxies that also stand beside an application, as a sidecar: they make a pod an ingress only where they are all that it runs."""
+"""Proxies that also stand beside an application, as a sidecar: they make a pod an ingress only
+where they are all that it runs."""
 _DNS_IMAGE = re.compile(r"^coredns$|kube-?dns|k8s-dns|dnsmasq|node-cache")
 
 
@@ -33,13 +55,16 @@ def system_namespace(namespace: str) -> bool:
 
 
 def host_paths(spec: PodSpec) -> tuple[str, ...]:
-    return tuple(v.host_path.path.rstrip("/") or "/" for v in spec.volumes if v.host_path is not None)
+    return tuple(
+        v.host_path.path.rstrip("/") or "/" for v in spec.volumes if v.host_path is not None
+    )
 
 
 def component(pod: Pod) -> str:
     """Which control plane component a pod is (`kube-apiserver`, `etcd`, …), or "".
 
-    Static pods and those of system namespaces only: control planes of other clusters and etcds of applications do not count.
+    Static pods and those of system namespaces only: control planes of other clusters and etcds of
+    applications do not count.
     """
     meta = pod.metadata
     static = "kubernetes.io/config.mirror" in meta.annotations
@@ -63,7 +88,11 @@ def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:
 
 def services_of(namespace: str, labels: dict[str, str], store: Store) -> list[Service]:
     """The Services in the pod's namespace that select it."""
-    return [s for s in store.in_namespace("Service", namespace).values() if selects(s.spec.selector, labels)]
+    return [
+        s
+        for s in store.in_namespace("Service", namespace).values()
+        if selects(s.spec.selector, labels)
+    ]
 
 
 def ingress_addresses(store: Store) -> frozenset[str]:
@@ -84,14 +113,23 @@ def is_backend(service: Service, store: Store) -> bool:
 def backends(ingress: object) -> set[str]:
     """Names of the Services that an Ingress leads to."""
     spec = ingress.spec  # type: ignore[attr-defined]  # an Ingress row; typed as object so that screens may pass rows on
-    names = {p.backend.service.name for r in spec.rules if r.http for p in r.http.paths if p.backend.service}
+    names = {
+        p.backend.service.name
+        for r in spec.rules
+        if r.http
+        for p in r.http.paths
+        if p.backend.service
+    }
     if spec.default_backend is not None and spec.default_backend.service:
         names.add(spec.default_backend.service.name)
     return names
 
 
-def role(namespace: str, labels: dict[str, str], spec: PodSpec, owner_kind: str, store: Store) -> str:
-    """dns, ingress, cni, proxy, storage, log-shipper or "" for a pod template; control plane pods: see `component`."""
+def role(
+    namespace: str, labels: dict[str, str], spec: PodSpec, owner_kind: str, store: Store
+) -> str:
+    """dns, ingress, cni, proxy, storage, log-shipper or "" for a pod template; control plane pods:
+    see `component`."""
     images = [parse(c.image).short for c in (*spec.containers, *spec.init_containers)]
     paths = host_paths(spec)
     if owner_kind == "DaemonSet":
@@ -99,7 +137,9 @@ def role(namespace: str, labels: dict[str, str], spec: PodSpec, owner_kind: str,
             return "cni"
         if any(_CNI_IMAGE.search(parse(c.image).repository) for c in spec.containers):
             return "cni"
-        if any("kube-proxy" in image for image in images) or ("/run/xtables.lock" in paths and spec.host_network):
+        if any("kube-proxy" in image for image in images) or (
+            "/run/xtables.lock" in paths and spec.host_network
+        ):
             return "proxy"
         if any(p.startswith(prefix) for p in paths for prefix in _STORAGE_PATHS):
             return "storage"

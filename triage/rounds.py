@@ -1,8 +1,10 @@
-"""Looking again without a cause: once when everything has been read, and then a few objects each second.
+"""Looking again without a cause: once when everything has been read, and then a few objects each
+second.
 
-A finding about one object may rest on others (a Service on its pods, an attachment on its node). What changes is followed along the
-relations that matter most; the rest is caught here, so that the order in which kinds arrive never decides what is found, and an answer
-that went stale by a relation nobody follows is right again after one round.
+A finding about one object may rest on others (a Service on its pods, an attachment on its node).
+What changes is followed along the relations that matter most; the rest is caught here, so that the
+order in which kinds arrive never decides what is found, and an answer that went stale by a relation
+nobody follows is right again after one round.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ LONGEST = 10
 
 
 class Rounds:
-    """Which objects are due for another look. `kinds` are those with detectors of their own; pods are looked at as they change."""
+    """Which objects are due for another look. `kinds` are those with detectors of their own; pods
+    are looked at as they change."""
 
     def __init__(self, kinds: Iterable[str]) -> None:
         self._kinds = tuple(kind for kind in sorted(kinds) if kind != "Pod")
@@ -29,8 +32,12 @@ class Rounds:
         self._last: datetime | None = None
 
     def everything(self, freshness: Mapping[str, Freshness], store: Store) -> Iterator[Ref]:
-        """All objects, when other kinds than before can be read completely and none is still being read."""
-        if any(state.state in (State.WAITING, State.LOADING) and not state.reason for state in freshness.values()):
+        """All objects, when other kinds than before can be read completely and none is still being
+        read."""
+        if any(
+            state.state in (State.WAITING, State.LOADING) and not state.reason
+            for state in freshness.values()
+        ):
             return
         complete = frozenset(kind for kind, state in freshness.items() if state.complete())
         if complete == self._complete:

@@ -1,4 +1,5 @@
-"""What the objects of a symptom share: the cohort test where pods or nodes can be compared, the finding itself where it has compared."""
+"""What the objects of a symptom share: the cohort test where pods or nodes can be compared, the
+finding itself where it has compared."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ def shared_by(
     findings: list[Finding], objects: tuple[Ref, ...], view: View, index: Index, failing: list[Pod]
 ) -> tuple[SharedAttribute, ...]:
     refs = [r for r in objects if r.kind == "Pod"]
-    pods = [p for p in (view.store.get(*r) for r in refs) if isinstance(p, Pod) and not is_finished(p)]
+    pods = [
+        p for p in (view.store.get(*r) for r in refs) if isinstance(p, Pod) and not is_finished(p)
+    ]
     nodes = [r.name for r in objects if r.kind == "Node"]
     found: list[SharedAttribute] = []
     lead = leading(findings)
@@ -25,13 +28,23 @@ def shared_by(
         found.append(_flood(lead, view, index))
     elif lead.rule in SYSTEM:
         # what began it, before what followed from it
-        origin = [p for p in (view.store.get(*r) for r in lead.related) if isinstance(p, Pod) and not is_finished(p)]
+        origin = [
+            p
+            for p in (view.store.get(*r) for r in lead.related)
+            if isinstance(p, Pod) and not is_finished(p)
+        ]
         found.extend(cohort.of_pods(origin, failing, index.population, view, limit=3))
     if len(nodes) == 1:
         # one node: what happened to its pods says whether it is the node, notes included
         more = {r for f in findings for r in (f.object, *f.related) if r.kind == "Pod"}
-        pods = [p for p in (view.store.get(*r) for r in sorted(more)) if isinstance(p, Pod) and not is_finished(p)]
-        found.extend(s for s in cohort.of_pods(pods, failing, index.population, view) if s.what == "node")
+        pods = [
+            p
+            for p in (view.store.get(*r) for r in sorted(more))
+            if isinstance(p, Pod) and not is_finished(p)
+        ]
+        found.extend(
+            s for s in cohort.of_pods(pods, failing, index.population, view) if s.what == "node"
+        )
     compared = list(cohort.of_nodes(nodes, view)) if len(nodes) >= 2 else []
     for finding in findings:
         if finding.rule == "daemonset-image-drift":
@@ -55,21 +68,38 @@ def shared_by(
 
 
 def _flood(finding: Finding, view: View, index: Index) -> SharedAttribute:
-    """How many of the pods created since a flood began are of its CronJob, against the pods before."""
+    """How many of the pods created since a flood began are of its CronJob, against the pods
+    before."""
     assert finding.since is not None
     mine = sum(1 for p in view.pods_of(finding.object) if not is_finished(p))
     since = max(index.population.created_since(finding.since), mine)
     before = max(index.population.total - since, 0)
-    return SharedAttribute("owner", str(finding.object), (mine, since), (0, before), cohort.fisher(mine, since, 0, before))
+    return SharedAttribute(
+        "owner",
+        str(finding.object),
+        (mine, since),
+        (0, before),
+        cohort.fisher(mine, since, 0, before),
+    )
 
 
 def _suspect(finding: Finding, view: View) -> Iterator[SharedAttribute]:
-    """The owner that was on the failed nodes, with the p of the best of all owners tried (Bonferroni)."""
-    on, nodes, elsewhere, tried = (_count(finding, name) for name in ("suspect_on", "nodes", "suspect_elsewhere", "owners_tried"))
+    """The owner that was on the failed nodes, with the p of the best of all owners tried
+    (Bonferroni)."""
+    on, nodes, elsewhere, tried = (
+        _count(finding, name)
+        for name in ("suspect_on", "nodes", "suspect_elsewhere", "owners_tried")
+    )
     others = max(0, view.store.count("Node") - nodes)
     if finding.facts["suspect"] and on >= 2:
         p = cohort.fisher(on, nodes, min(elsewhere, others), others) * max(tried, 1)
-        yield SharedAttribute("owner", str(finding.facts["suspect"]), (on, nodes), (min(elsewhere, others), others), min(1.0, p))
+        yield SharedAttribute(
+            "owner",
+            str(finding.facts["suspect"]),
+            (on, nodes),
+            (min(elsewhere, others), others),
+            min(1.0, p),
+        )
 
 
 def _count(finding: Finding, name: str) -> int:
@@ -79,13 +109,17 @@ def _count(finding: Finding, name: str) -> int:
 
 def _update(finding: Finding) -> Iterator[SharedAttribute]:
     """The image and the revision that came with an update whose pods fail."""
-    failing, updated, old_failing, old = (_count(finding, name) for name in ("failing", "updated", "old_failing", "old"))
+    failing, updated, old_failing, old = (
+        _count(finding, name) for name in ("failing", "updated", "old_failing", "old")
+    )
     total_failing, total = failing + old_failing, updated + old
     inside, outside = (failing, total_failing), (updated - failing, total - total_failing)
     p = cohort.fisher(*inside, *outside)
     texts = (("image", str(finding.facts.get("image") or "")), ("owner", str(finding.object)))
     for what, value in texts:
-        yield SharedAttribute(what, value, inside, outside, p, tuple(f"{w} {v}" for w, v in texts if w != what))
+        yield SharedAttribute(
+            what, value, inside, outside, p, tuple(f"{w} {v}" for w, v in texts if w != what)
+        )
 
 
 def _packed(finding: Finding, view: View, index: Index) -> SharedAttribute:
@@ -94,7 +128,9 @@ def _packed(finding: Finding, view: View, index: Index) -> SharedAttribute:
     there = sum(1 for p in view.store.pods_on(node).values() if not is_finished(p))
     others = max(index.population.total - replicas, 0)
     outside = (min(max(there - replicas, 0), others), others)
-    return SharedAttribute("node", node, (replicas, replicas), outside, cohort.fisher(replicas, replicas, *outside))
+    return SharedAttribute(
+        "node", node, (replicas, replicas), outside, cohort.fisher(replicas, replicas, *outside)
+    )
 
 
 def _drift(finding: Finding) -> Iterator[SharedAttribute]:
@@ -103,5 +139,9 @@ def _drift(finding: Finding) -> Iterator[SharedAttribute]:
     if isinstance(nodes, tuple) and len(nodes) == 1:
         digest = str(finding.facts.get("odd_digest") or "")
         p = cohort.fisher(odd, odd, 0, usual)
-        yield SharedAttribute("node", nodes[0], (odd, odd), (0, usual), p, (f"image digest {digest}",))
-        yield SharedAttribute("image digest", digest, (odd, odd), (0, usual), p, (f"node {nodes[0]}",))
+        yield SharedAttribute(
+            "node", nodes[0], (odd, odd), (0, usual), p, (f"image digest {digest}",)
+        )
+        yield SharedAttribute(
+            "image digest", digest, (odd, odd), (0, usual), p, (f"node {nodes[0]}",)
+        )

@@ -1,4 +1,5 @@
-"""Which changes of the store can change a verdict. Most of what a quiet cluster sends are signs of life, and they cost nothing here."""
+"""Which changes of the store can change a verdict. Most of what a quiet cluster sends are signs of
+life, and they cost nothing here."""
 
 from __future__ import annotations
 
@@ -34,4 +35,10 @@ def _without_heartbeats(node: Node) -> tuple[object, ...]:
 
 
 def _state(condition: Condition) -> tuple[object, ...]:
-    return (condition.type, condition.status, condition.reason, condition.message, condition.last_transition_time)
+    return (
+        condition.type,
+        condition.status,
+        condition.reason,
+        condition.message,
+        condition.last_transition_time,
+    )

@@ -1,8 +1,9 @@
-"""Measurements from outside the objects: metrics.k8s.io, kubelet summary, cadvisor, the API server's,
-CoreDNS' and kube-proxy's /metrics, logs.
+"""Measurements from outside the objects: metrics.k8s.io, kubelet summary, cadvisor, the API
+server's, CoreDNS' and kube-proxy's /metrics, logs.
 
-Each is optional and carries the time of its sample; None means that it is not there (not installed, forbidden, not asked). Rates come
-from two scrapes, so they carry the seconds between them. Others fetch; triage only judges.
+Each is optional and carries the time of its sample; None means that it is not there (not installed,
+forbidden, not asked). Rates come from two scrapes, so they carry the seconds between them. Others
+fetch; triage only judges.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ T = TypeVar("T")
 
 
 class ContainerUsage(msgspec.Struct, frozen=True):
-    """One container over the time between two scrapes. Cores and bytes; None where the source does not say."""
+    """One container over the time between two scrapes. Cores and bytes; None where the source does
+    not say."""
 
     pod: Ref
     container: str
@@ -63,14 +65,16 @@ class DnsUsage(msgspec.Struct, frozen=True):
 
 
 class ProxyUsage(msgspec.Struct, frozen=True):
-    """One kube-proxy: its health page, and what its metrics grew by between two scrapes where they can be reached."""
+    """One kube-proxy: its health page, and what its metrics grew by between two scrapes where they
+    can be reached."""
 
     pod: Ref
     node: str
     answers: bool = True
     """Whether its health or its metrics port answered at all."""
     overdue_seconds: float | None = None
-    """How long a change of Services or endpoints has waited to be written; 0 when none is late, None when it is not known."""
+    """How long a change of Services or endpoints has waited to be written; 0 when none is late,
+    None when it is not known."""
     failures: int | None = None
     """Writes of iptables or nftables rules that failed between the scrapes."""
     pending: int | None = None
@@ -103,7 +107,8 @@ class ApiServerUsage(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, Generic[T], frozen=True):
-    """Values of one source: when they were taken (UTC) and over how many seconds (0 for a single look)."""
+    """Values of one source: when they were taken (UTC) and over how many seconds (0 for a single
+    look)."""
 
     at: datetime
     seconds: float

@@ -1,6 +1,8 @@
-"""Work in stages: a generator that stops wherever others may come in between, and returns what was made.
+"""Work in stages: a generator that stops wherever others may come in between, and returns what was
+made.
 
-Whoever has the thread for itself calls `finish`; whoever shares it goes on with the next stage when others have had their turn.
+Whoever has the thread for itself calls `finish`; whoever shares it goes on with the next stage when
+others have had their turn.
 """
 
 from __future__ import annotations

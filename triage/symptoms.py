@@ -1,7 +1,8 @@
 """Findings grouped into symptoms: by mechanism and chain of causes, not one for each object.
 
-Each finding has one or more keys; findings that share a key belong together (union-find). Keys say why: the node that failed, the
-Secret that is missing, the owner that crashes, the reason why nothing is scheduled. A cluster-wide finding pulls in what it explains.
+Each finding has one or more keys; findings that share a key belong together (union-find). Keys say
+why: the node that failed, the Secret that is missing, the owner that crashes, the reason why
+nothing is scheduled. A cluster-wide finding pulls in what it explains.
 """
 
 from __future__ import annotations
@@ -12,7 +13,18 @@ from datetime import datetime, timedelta
 from cluster.objects import Pod, Ref
 from triage import blast
 from triage import changes as change_rules
-from triage.causes import EFFECTS, NODE_TROUBLE, WORKLOADS, Groups, failing_pods, join_causes, join_chains, join_shared, keys, sick_nodes
+from triage.causes import (
+    EFFECTS,
+    NODE_TROUBLE,
+    WORKLOADS,
+    Groups,
+    failing_pods,
+    join_causes,
+    join_chains,
+    join_shared,
+    keys,
+    sick_nodes,
+)
 from triage.finding import ChangeFact, Finding, Severity, Symptom
 from triage.index import Index
 from triage.shared import shared_by
@@ -22,7 +34,8 @@ from triage.view import View
 
 
 def group(view: View, index: Index, changes: tuple[ChangeFact, ...]) -> Stages[tuple[Symptom, ...]]:
-    """All symptoms, worst and oldest first. Notes (info) that stand alone are gathered by their rule."""
+    """All symptoms, worst and oldest first. Notes (info) that stand alone are gathered by their
+    rule."""
     findings = list(index.all())
     sick = sick_nodes(index)
     groups = Groups()
@@ -31,7 +44,11 @@ def group(view: View, index: Index, changes: tuple[ChangeFact, ...]) -> Stages[t
     for finding in findings:
         own = list(keys(finding, sick))
         first_key[finding.id] = own[0]
-        if finding.severity is Severity.INFO and finding.object.kind != "Pod" and finding.rule not in NODE_TROUBLE:
+        if (
+            finding.severity is Severity.INFO
+            and finding.object.kind != "Pod"
+            and finding.rule not in NODE_TROUBLE
+        ):
             continue
         loud.append(finding)
         for key in own[1:]:
@@ -63,10 +80,19 @@ def group(view: View, index: Index, changes: tuple[ChangeFact, ...]) -> Stages[t
     return tuple(result)
 
 
-def _symptom(key: str, findings: list[Finding], view: View, index: Index, changes: tuple[ChangeFact, ...], failing: list[Pod]) -> Symptom:
+def _symptom(
+    key: str,
+    findings: list[Finding],
+    view: View,
+    index: Index,
+    changes: tuple[ChangeFact, ...],
+    failing: list[Pod],
+) -> Symptom:
     findings = sorted(findings, key=lambda f: (f.severity.rank, f.since or view.now, f.id))
     severity = findings[0].severity
-    since = began([f for f in findings if f.severity is not Severity.INFO or severity is Severity.INFO])
+    since = began(
+        [f for f in findings if f.severity is not Severity.INFO or severity is Severity.INFO]
+    )
     objects = _objects(findings)
     return Symptom(
         id=key,
@@ -75,7 +101,9 @@ def _symptom(key: str, findings: list[Finding], view: View, index: Index, change
         since=since,
         objects=objects,
         findings=tuple(findings),
-        shared=shared_by(findings, objects, view, index, failing) if severity is not Severity.INFO else (),
+        shared=shared_by(findings, objects, view, index, failing)
+        if severity is not Severity.INFO
+        else (),
         changes=related_changes(findings, objects, since, changes, view),
         blast=blast.dependants(objects, view) if severity is not Severity.INFO else (),
         mechanism=leading(findings).rule,
@@ -86,22 +114,34 @@ _BEFORE = timedelta(minutes=5)
 
 
 def began(findings: Iterable[Finding]) -> datetime | None:
-    """When a symptom began: the earliest of its findings, except effects that are older than every cause in it.
+    """When a symptom began: the earliest of its findings, except effects that are older than every
+    cause in it.
 
-    A pod that has crashed for an hour on a node that fails now has a trouble of its own; it does not make the node's an hour old.
+    A pod that has crashed for an hour on a node that fails now has a trouble of its own; it does
+    not make the node's an hour old.
     """
     timed = [(f.since, f.rule) for f in findings if f.since is not None]
     causes = [since for since, rule in timed if rule not in EFFECTS]
     first = min(causes, default=None)
-    return min((since for since, rule in timed if first is None or rule not in EFFECTS or since >= first - _BEFORE), default=None)
+    return min(
+        (
+            since
+            for since, rule in timed
+            if first is None or rule not in EFFECTS or since >= first - _BEFORE
+        ),
+        default=None,
+    )
 
 
 def _objects(findings: list[Finding]) -> tuple[Ref, ...]:
-    """What is affected: objects of the findings that count, of the rest when none does; then what cluster-wide findings relate to."""
+    """What is affected: objects of the findings that count, of the rest when none does; then what
+    cluster-wide findings relate to."""
     worst = findings[0].severity
     found: dict[Ref, None] = {}
     for finding in findings:
-        if finding.object.kind != "Cluster" and (finding.severity is not Severity.INFO or worst is Severity.INFO):
+        if finding.object.kind != "Cluster" and (
+            finding.severity is not Severity.INFO or worst is Severity.INFO
+        ):
             found[finding.object] = None
     if not found:
         for finding in findings:
@@ -110,7 +150,11 @@ def _objects(findings: list[Finding]) -> tuple[Ref, ...]:
 
 
 def related_changes(
-    findings: list[Finding], objects: tuple[Ref, ...], since: datetime | None, changes: Iterable[ChangeFact], view: View
+    findings: list[Finding],
+    objects: tuple[Ref, ...],
+    since: datetime | None,
+    changes: Iterable[ChangeFact],
+    view: View,
 ) -> tuple[ChangeFact, ...]:
     """The changes before or around a symptom, by relation to its objects and closeness in time."""
     direct = set(objects) | {r for f in findings for r in f.related}
@@ -127,7 +171,12 @@ def related_changes(
     wide = not quiet and any(f.object.kind == "Cluster" for f in findings)
     wide = wide or (not quiet and (len(nodes) > 1 or len(namespaces) > 2))
     has_nodes = any(r.kind == "Node" for r in objects)
-    managers = {str(f.facts.get(name)) for f in findings for name in ("manager", "supplier", "edited_by") if f.facts.get(name)}
+    managers = {
+        str(f.facts.get(name))
+        for f in findings
+        for name in ("manager", "supplier", "edited_by")
+        if f.facts.get(name)
+    }
 
     doors = {f.object for f in findings if f.rule == "exposed-privileged-workload"}
 
@@ -138,19 +187,43 @@ def related_changes(
             return 0 if change.manager in managers else 1
         if change.object.name in managers and change.object.kind in WORKLOADS:
             return 0  # the supplier itself was changed
-        if change.rule in ("workload-created", "service-edited", "ingress-edited", "autoscaler-edited"):
-            return 1 if change.object in owners or change.object in direct or change.object.namespace in namespaces else 3 if wide else -1
-        if change.object in direct or change.object in owners or (change.manager and change.manager in managers):
+        if change.rule in (
+            "workload-created",
+            "service-edited",
+            "ingress-edited",
+            "autoscaler-edited",
+        ):
+            return (
+                1
+                if change.object in owners
+                or change.object in direct
+                or change.object.namespace in namespaces
+                else 3
+                if wide
+                else -1
+            )
+        if (
+            change.object in direct
+            or change.object in owners
+            or (change.manager and change.manager in managers)
+        ):
             return 0
         if change.object.kind == "Node":
             return 0 if change.object.name in nodes else -1
         if change.object.namespace and change.object.namespace in namespaces:
             return 1
-        if change.rule in ("rollout", "scaled", "workload-created", "workload-edited") and (has_nodes or wide):
-            return 2
-        if change.rule in ("webhook-edited", "crd-edited", "rbac-edited", "helm-release", "secrets-written-together", "policy-edited") and (
-            wide or has_nodes
+        if change.rule in ("rollout", "scaled", "workload-created", "workload-edited") and (
+            has_nodes or wide
         ):
+            return 2
+        if change.rule in (
+            "webhook-edited",
+            "crd-edited",
+            "rbac-edited",
+            "helm-release",
+            "secrets-written-together",
+            "policy-edited",
+        ) and (wide or has_nodes):
             return 2
         return 3 if wide else -1
 

@@ -69,7 +69,8 @@ def leading(findings: Sequence[Finding]) -> Finding:
 
 
 def _rank(finding: Finding) -> int:
-    """How much a finding says about the mechanism. DNS or ingress that only misses a pod is an effect."""
+    """How much a finding says about the mechanism. DNS or ingress that only misses a pod is an
+    effect."""
     facts = finding.facts
     if (
         finding.rule in ("dns-degraded", "ingress-degraded")
@@ -81,8 +82,11 @@ def _rank(finding: Finding) -> int:
     return _RANK.get(finding.rule, len(_RANK) + 1)
 
 
-_AGE = re.compile(r"(?:(?: for| after|, the oldest) \d+ (?:s|min|h|d)| \d+ (?:s|min|h|d) ago)(?=[ :;,.]|$)")
-"""`for 21 min`, `18 min ago`: true for a minute. A title stays; what shows it says the age beside it."""
+_AGE = re.compile(
+    r"(?:(?: for| after|, the oldest) \d+ (?:s|min|h|d)| \d+ (?:s|min|h|d) ago)(?=[ :;,.]|$)"
+)
+"""`for 21 min`, `18 min ago`: true for a minute. A title stays; what shows it says the age beside
+it."""
 
 
 def title(findings: Sequence[Finding]) -> str:
@@ -99,7 +103,9 @@ def _title(findings: Sequence[Finding]) -> str:
         return lead.claim.split("; ")[0]
     where = _where(same)
     if rule == "pod-unschedulable":
-        return f"pods pending: {messages.SCHEDULING_TEXT.get(str(facts.get('cause')), 'no node fits')}"
+        return (
+            f"pods pending: {messages.SCHEDULING_TEXT.get(str(facts.get('cause')), 'no node fits')}"
+        )
     if rule == "pod-sandbox-failed":
         causes = {
             "ip-exhausted": "no pod addresses left",
@@ -123,7 +129,14 @@ def _title(findings: Sequence[Finding]) -> str:
         return f"image cannot be pulled ({facts.get('cause')}){where}"
     if lead.object.kind == "Node" and count > 1:
         return f"{count} nodes: {lead.claim}"
-    if rule in ("pod-not-ready", "pod-not-starting", "pod-stuck-terminating", "pod-liveness-killed", "pod-restarted", "pod-container-lost"):
+    if rule in (
+        "pod-not-ready",
+        "pod-not-starting",
+        "pod-stuck-terminating",
+        "pod-liveness-killed",
+        "pod-restarted",
+        "pod-container-lost",
+    ):
         text = {
             "pod-not-ready": "not ready",
             "pod-not-starting": "does not start",

@@ -1,4 +1,5 @@
-"""Changes that only findings, events or a comparison of objects tell of: image drift, reboots, nodes of another version."""
+"""Changes that only findings, events or a comparison of objects tell of: image drift, reboots,
+nodes of another version."""
 
 from __future__ import annotations
 
@@ -16,11 +17,20 @@ from triage.owners import controller_of
 from triage.view import View, is_finished
 
 
-def join(changes: Iterable[ChangeFact], view: View, index: Index, horizon: datetime) -> list[ChangeFact]:
+def join(
+    changes: Iterable[ChangeFact], view: View, index: Index, horizon: datetime
+) -> list[ChangeFact]:
     """All changes with those that other signals tell of, newest first."""
     given = list(changes)
     usual = _usual_version(view) if any(c.rule == "node-joined" for c in given) else ""
-    found = [_joined(c, usual) if c.rule == "node-joined" else _drained(c, view) if c.rule == "node-cordoned" else c for c in given]
+    found = [
+        _joined(c, usual)
+        if c.rule == "node-joined"
+        else _drained(c, view)
+        if c.rule == "node-cordoned"
+        else c
+        for c in given
+    ]
     for finding in index.rule("daemonset-image-drift"):
         for ref in finding.related:
             pod = view.store.get(*ref) if ref.kind == "Pod" else None
@@ -32,7 +42,16 @@ def join(changes: Iterable[ChangeFact], view: View, index: Index, horizon: datet
     for finding in index.rule("node-rebooted"):
         if finding.since is not None and finding.since >= horizon:
             boot = MappingProxyType({"boot_id": finding.facts.get("boot_id")})
-            found.append(ChangeFact(finding.since, f"node {finding.object.name} was rebooted", finding.object, "node-rebooted", "", boot))
+            found.append(
+                ChangeFact(
+                    finding.since,
+                    f"node {finding.object.name} was rebooted",
+                    finding.object,
+                    "node-rebooted",
+                    "",
+                    boot,
+                )
+            )
     return sorted(found, key=lambda f: (-f.at.timestamp(), f.rule, f.object))
 
 
@@ -47,13 +66,24 @@ def _drained(change: ChangeFact, view: View) -> ChangeFact:
     if not change.facts.get("unschedulable"):
         return change
     pods = [p for p in view.store.pods_on(change.object.name).values() if not is_finished(p)]
-    left = any((owner := controller_of(p.metadata)) is None or owner.kind not in ("DaemonSet", "Node") for p in pods)
+    left = any(
+        (owner := controller_of(p.metadata)) is None or owner.kind not in ("DaemonSet", "Node")
+        for p in pods
+    )
     if left or not view.readable("Pod"):
         return change
-    return replace(change, what=f"{change.what} and drained", facts=MappingProxyType({**change.facts, "drained": True}))
+    return replace(
+        change,
+        what=f"{change.what} and drained",
+        facts=MappingProxyType({**change.facts, "drained": True}),
+    )
 
 
 def _joined(change: ChangeFact, usual: str) -> ChangeFact:
     """Whether a node that joined runs another kubelet than most."""
     differs = bool(change.facts.get("kubelet")) and change.facts.get("kubelet") != usual
-    return replace(change, facts=MappingProxyType({**change.facts, "version_differs": differs})) if differs else change
+    return (
+        replace(change, facts=MappingProxyType({**change.facts, "version_differs": differs}))
+        if differs
+        else change
+    )

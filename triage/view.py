@@ -1,4 +1,5 @@
-"""What a detector may look at: the store, the remembered events, the time, and a way to ask for another look later."""
+"""What a detector may look at: the store, the remembered events, the time, and a way to ask for
+another look later."""
 
 from __future__ import annotations
 
@@ -8,7 +9,17 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from cluster.freshness import Freshness
-from cluster.objects import Container, ContainerStatus, EndpointSlice, LeanMeta, Node, Pod, PodSpec, Ref, Service
+from cluster.objects import (
+    Container,
+    ContainerStatus,
+    EndpointSlice,
+    LeanMeta,
+    Node,
+    Pod,
+    PodSpec,
+    Ref,
+    Service,
+)
 from cluster.store import Store
 from triage import roles
 from triage.events import EventMemory
@@ -20,12 +31,27 @@ from triage.windows import NEW_NODE
 ZONE = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 INSTANCE_TYPE = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
 POOL = (
-    "eks.amazonaws.com/nodegroup", "alpha.eksctl.io/nodegroup-name", "karpenter.sh/nodepool", "karpenter.sh/provisioner-name",
-    "cloud.google.com/gke-nodepool", "kubernetes.azure.com/agentpool", "agentpool", "node.kubernetes.io/pool", "nodepool",
-    "machine.openshift.io/cluster-api-machineset", "kops.k8s.io/instancegroup", "doks.digitalocean.com/node-pool", "lke.linode.com/pool-id",
-    "node-pool", "pool",
-)  # fmt: skip
-_CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master", "node-role.kubernetes.io/controlplane")
+    "eks.amazonaws.com/nodegroup",
+    "alpha.eksctl.io/nodegroup-name",
+    "karpenter.sh/nodepool",
+    "karpenter.sh/provisioner-name",
+    "cloud.google.com/gke-nodepool",
+    "kubernetes.azure.com/agentpool",
+    "agentpool",
+    "node.kubernetes.io/pool",
+    "nodepool",
+    "machine.openshift.io/cluster-api-machineset",
+    "kops.k8s.io/instancegroup",
+    "doks.digitalocean.com/node-pool",
+    "lke.linode.com/pool-id",
+    "node-pool",
+    "pool",
+)
+_CONTROL_PLANE = (
+    "node-role.kubernetes.io/control-plane",
+    "node-role.kubernetes.io/master",
+    "node-role.kubernetes.io/controlplane",
+)
 
 
 def label(meta: LeanMeta, names: tuple[str, ...]) -> str:
@@ -42,11 +68,15 @@ def ready_status(node: Node) -> str:
     return next((c.status for c in node.status.conditions if c.type == "Ready"), "")
 
 
-_BURSTABLE = re.compile(r"^(t[1-4][a-z]*\.|Standard_B|e2-(micro|small|medium)|f1-|g1-)", re.IGNORECASE)
+_BURSTABLE = re.compile(
+    r"^(t[1-4][a-z]*\.|Standard_B|e2-(micro|small|medium)|f1-|g1-)", re.IGNORECASE
+)
 
 
 def is_ready(pod: Pod) -> bool:
-    for condition in pod.status.conditions:  # a loop: asked of every pod, and a generator takes three times as long
+    for condition in (
+        pod.status.conditions
+    ):  # a loop: asked of every pod, and a generator takes three times as long
         if condition.type == "Ready":
             return condition.status == "True"
     return False
@@ -71,9 +101,13 @@ class View:
     """One look at the cluster at `now`. Cheap to make; caches live as long as it does."""
 
     def __init__(
-        self, store: Store, events: EventMemory, now: datetime, freshness: Mapping[str, Freshness] | None = None,
+        self,
+        store: Store,
+        events: EventMemory,
+        now: datetime,
+        freshness: Mapping[str, Freshness] | None = None,
         slices: Mapping[tuple[str, str], set[str]] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.store = store
         self.events = events
         self.now = now
@@ -93,7 +127,8 @@ class View:
             self.due = at
 
     def older(self, since: datetime | None, span: timedelta) -> bool:
-        """Whether `span` has passed since a moment; asks for another look when it has not. Unknown moments are not older."""
+        """Whether `span` has passed since a moment; asks for another look when it has not. Unknown
+        moments are not older."""
         if since is None:
             return False
         if self.now - since >= span:
@@ -137,30 +172,46 @@ class View:
             if isinstance(child, Pod):
                 found.append(child)
             elif kind in ("ReplicaSet", "Job"):
-                found.extend(p for p in self.store.owned_by(child.metadata.uid).values() if isinstance(p, Pod))
+                found.extend(
+                    p
+                    for p in self.store.owned_by(child.metadata.uid).values()
+                    if isinstance(p, Pod)
+                )
         return found
 
     def events_of(self, pod: Pod) -> list[EventFact]:
         """Events of this very pod (names are used again by StatefulSets), oldest first."""
         ref = Ref("Pod", pod.metadata.namespace, pod.metadata.name)
-        return [e for e in self.events.about(ref) if not e.about_uid or not pod.metadata.uid or e.about_uid == pod.metadata.uid]
+        return [
+            e
+            for e in self.events.about(ref)
+            if not e.about_uid or not pod.metadata.uid or e.about_uid == pod.metadata.uid
+        ]
 
     def role(self, pod: Pod) -> str:
         """dns, ingress, cni, proxy, storage, log-shipper, control-plane or ""."""
         owner = controller_of(pod.metadata)
-        key = (pod.metadata.namespace, f"{owner.kind}/{owner.name}" if owner else f"Pod/{pod.metadata.name}")
+        key = (
+            pod.metadata.namespace,
+            f"{owner.kind}/{owner.name}" if owner else f"Pod/{pod.metadata.name}",
+        )
         if key not in self._roles:
             if roles.component(pod):
                 self._roles[key] = "control-plane"
             else:
                 kind = owner.kind if owner else ""
-                self._roles[key] = roles.role(pod.metadata.namespace, pod.metadata.labels, pod.spec, kind, self.store)
+                self._roles[key] = roles.role(
+                    pod.metadata.namespace, pod.metadata.labels, pod.spec, kind, self.store
+                )
         return self._roles[key]
 
     def slices_of(self, namespace: str, service: str) -> list[EndpointSlice]:
         """The EndpointSlices of a Service."""
         if self._slices is not None:
-            known = (self.store.get("EndpointSlice", namespace, name) for name in sorted(self._slices.get((namespace, service), ())))
+            known = (
+                self.store.get("EndpointSlice", namespace, name)
+                for name in sorted(self._slices.get((namespace, service), ()))
+            )
             return [r for r in known if r is not None]
         rows = self.store.in_namespace("EndpointSlice", namespace).values()
         return [r for r in rows if r.metadata.labels.get("kubernetes.io/service-name") == service]
@@ -194,5 +245,9 @@ class View:
 
 
 def burstable(view: View) -> bool:
-    """Whether any control plane node is of a burstable instance type (story 003 #5: treat T2 with care)."""
-    return any(is_control_plane(n) and _BURSTABLE.match(label(n.metadata, INSTANCE_TYPE)) is not None for n in view.store.all("Node", Node))
+    """Whether any control plane node is of a burstable instance type (story 003 #5: treat T2 with
+    care)."""
+    return any(
+        is_control_plane(n) and _BURSTABLE.match(label(n.metadata, INSTANCE_TYPE)) is not None
+        for n in view.store.all("Node", Node)
+    )

@@ -1,4 +1,5 @@
-"""How long things count: grace before something is called abnormal, and how far back an edge is still news."""
+"""How long things count: grace before something is called abnormal, and how far back an edge is
+still news."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ from datetime import timedelta
 
 SCHEDULE_GRACE = timedelta(seconds=60)
 SCALE_UP_GRACE = timedelta(minutes=10)
-"""A node that was asked for is given this long before the pods that wait for it are worth a warning (usual: 2 to 4 min)."""
+"""A node that was asked for is given this long before the pods that wait for it are worth a warning
+(usual: 2 to 4 min)."""
 """A pod may wait this long for a node (autoscalers take longer, but then it is worth knowing)."""
 START_GRACE = timedelta(minutes=3)
 """Containers may take this long to be created without a reason being known."""

@@ -1,4 +1,5 @@
-"""The application: modes, keys that work anywhere, and the one place where a new picture comes in."""
+"""The application: modes, keys that work anywhere, and the one place where a new picture comes
+in."""
 
 from __future__ import annotations
 
@@ -34,9 +35,11 @@ STYLESHEETS = ("base.tcss", "screens.tcss", "dialogs.tcss")
 REFRESH = 0.1
 """Seconds between two paints of new pictures, at least."""
 SEARCH = 0.3
-"""The same before anything was found: what finds it needs the time, and the find itself is painted at once."""
+"""The same before anything was found: what finds it needs the time, and the find itself is painted
+at once."""
 TYPING, TYPED_OVER = 0.5, 5.0
-"""Seconds after a key in which the dimmed screen under a dialog is not painted, since a key would wait for all of it; and for how long."""
+"""Seconds after a key in which the dimmed screen under a dialog is not painted, since a key would
+wait for all of it; and for how long."""
 
 Level = Literal["information", "warning", "error"]
 
@@ -60,7 +63,8 @@ def _timeline() -> Screen[Any]:
 
 
 class StanchApp(App[int]):
-    """The screens of one investigation. Screens other than `now` are imported when they are first opened."""
+    """The screens of one investigation. Screens other than `now` are imported when they are first
+    opened."""
 
     TITLE = "stanch"
     MODES: ClassVar[Mapping[str, Callable[[], Screen[Any]]]] = {  # type: ignore[assignment]  # Textual's own annotation is narrower than what it accepts
@@ -71,10 +75,12 @@ class StanchApp(App[int]):
     }
     DEFAULT_MODE = "now"
     ENABLE_COMMAND_PALETTE = False  # opened by our own action, with our own provider
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide")]  # noqa: RUF012  # Textual declares it as an instance attribute
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (36, "-high")]  # noqa: RUF012  # the same
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide")]  # Textual declares it as an instance attribute
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (36, "-high")]  # the same
     BINDINGS = bindings("")
-    CSS = "\n".join(Path(assets.__file__).with_name(name).read_text("utf-8") for name in STYLESHEETS)
+    CSS = "\n".join(
+        Path(assets.__file__).with_name(name).read_text("utf-8") for name in STYLESHEETS
+    )
 
     def __init__(
         self,
@@ -85,7 +91,8 @@ class StanchApp(App[int]):
     ) -> None:
         """`starting`: the start of the investigation, when it is under way already."""
         plain = bool(environment.get("NO_COLOR"))
-        # Said from the beginning: told later, Textual would turn the terminal's own colours into grey ones, which are black on black.
+        # Said from the beginning: told later, Textual would turn the terminal's own colours into
+        # grey ones, which are black on black.
         super().__init__(ansi_color=True if plain else None)
         self.investigation = investigation
         self.clock = clock
@@ -95,7 +102,8 @@ class StanchApp(App[int]):
         self._next_paint: Timer | None = None
         self._pending = False
         self._key = self._painted = -math.inf
-        """When a key was pressed last, and when a picture was painted last; seconds of the monotonic clock."""
+        """When a key was pressed last, and when a picture was painted last; seconds of the
+        monotonic clock."""
         if plain:
             self.theme = "ansi-dark"
 
@@ -106,7 +114,8 @@ class StanchApp(App[int]):
         return Walk(self)
 
     def refresh_css(self, animate: bool = True) -> None:
-        """Textual parses all rules again for each new screen. The first one has just been made with them, unless the theme was changed."""
+        """Textual parses all rules again for each new screen. The first one has just been made with
+        them, unless the theme was changed."""
         if self.theme != DEFAULT_THEME or any(screen.is_mounted for screen in self.screen_stack):
             super().refresh_css(animate)
 
@@ -114,30 +123,44 @@ class StanchApp(App[int]):
 
     def on_ready(self) -> None:
         self._unsubscribe = self.investigation.subscribe(self._made)
-        self.run_worker(self._start(), group="start", exit_on_error=False, description="start the investigation")
+        self.run_worker(
+            self._start(), group="start", exit_on_error=False, description="start the investigation"
+        )
 
     async def _start(self) -> None:
         try:
             await (self._starting or self.investigation.start())
         except Exception as error:  # whatever it is, the screens stay: they work without a cluster
-            self.tell(f"The investigation could not be started: {error}. Notes and runbooks work; r tries again.", "error")
+            self.tell(
+                f"The investigation could not be started: {error}. Notes and runbooks work; r "
+                "tries again.",
+                "error",
+            )
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Work of a screen that failed: the screens stay, and say it."""
         if event.state is WorkerState.ERROR:
-            self.tell(f"{event.worker.description or event.worker.name} failed: {event.worker.error}", "error")
+            self.tell(
+                f"{event.worker.description or event.worker.name} failed: {event.worker.error}",
+                "error",
+            )
 
     def on_unmount(self) -> None:
         self._unsubscribe()
 
     def _made(self, view: View) -> None:
-        """A new picture, on the task that made it: a timer that is set there would never fire, it does not know the application."""
+        """A new picture, on the task that made it: a timer that is set there would never fire, it
+        does not know the application."""
         self.call_later(self._arrived, view)
 
     def _arrived(self, view: View) -> None:
-        """At once when nothing was painted lately, when it is the first find or the way to the cluster has changed; else with the next
-        paint: never more than ten a second, and not while somebody types above."""
-        urgent = bool(view.symptoms) > bool(self.view.symptoms) or view.api.reach is not self.view.api.reach
+        """At once when nothing was painted lately, when it is the first find or the way to the
+        cluster has changed; else with the next paint: never more than ten a second, and not while
+        somebody types above."""
+        urgent = (
+            bool(view.symptoms) > bool(self.view.symptoms)
+            or view.api.reach is not self.view.api.reach
+        )
         self.view = view
         typing = self._typing()
         if urgent or (self._next_paint is None and not typing):
@@ -145,12 +168,18 @@ class StanchApp(App[int]):
         else:
             self._pending = True
         if self._next_paint is None:
-            self._next_paint = self.set_timer(TYPING if typing else REFRESH if view.symptoms else SEARCH, self._flushed)
+            self._next_paint = self.set_timer(
+                TYPING if typing else REFRESH if view.symptoms else SEARCH, self._flushed
+            )
 
     def _typing(self) -> bool:
         """Whether somebody types into a dialog, and what lies below it was painted not long ago."""
         above = next(reversed(self.screen_stack), None)  # none while the application ends
-        return isinstance(above, ModalScreen) and self.since_key() < TYPING and time.monotonic() - self._painted < TYPED_OVER
+        return (
+            isinstance(above, ModalScreen)
+            and self.since_key() < TYPING
+            and time.monotonic() - self._painted < TYPED_OVER
+        )
 
     def since_key(self) -> float:
         """Seconds since a key was pressed."""
@@ -180,7 +209,12 @@ class StanchApp(App[int]):
 
     def tell(self, text: str, level: Level = "information") -> None:
         """A short message; its text is never markup."""
-        self.notify(plain(text).plain, severity=level, markup=False, timeout=8 if level == "information" else 15)
+        self.notify(
+            plain(text).plain,
+            severity=level,
+            markup=False,
+            timeout=8 if level == "information" else 15,
+        )
 
     # -- going somewhere
 
@@ -243,7 +277,9 @@ class StanchApp(App[int]):
 
         from tui.palette import Everything
 
-        self.push_screen(CommandPalette(providers=[Everything], placeholder="action, screen, runbook or object"))
+        self.push_screen(
+            CommandPalette(providers=[Everything], placeholder="action, screen, runbook or object")
+        )
 
     def action_retry(self) -> None:
         self.investigation.retry_now()
@@ -251,7 +287,9 @@ class StanchApp(App[int]):
 
     def action_leave(self) -> None:
         """At once when nothing runs; otherwise only after a question."""
-        running = [activity.title for activity in self.view.activities] or ([self.walk.running] if self.walk.running else [])
+        running = [activity.title for activity in self.view.activities] or (
+            [self.walk.running] if self.walk.running else []
+        )
         if not running:
             self.exit(0)
             return

@@ -1,4 +1,5 @@
-"""One line of typing. What is pasted is cleaned and folded into the line before it can reach the terminal."""
+"""One line of typing. What is pasted is cleaned and folded into the line before it can reach the
+terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ LIMIT = 4_000
 _EDITS = {
     key: binding.action
     for binding in Input.BINDINGS
-    if isinstance(binding, Binding) and binding.action.startswith(("cursor_", "delete_", "home", "end", "submit"))
+    if isinstance(binding, Binding)
+    and binding.action.startswith(("cursor_", "delete_", "home", "end", "submit"))
     for key in binding.key.split(",")
 }
 """What each editing key does to the line."""
@@ -27,8 +29,9 @@ class TypedLine(Input):
     async def on_key(self, event: events.Key) -> None:
         """Edit in the order of the keys.
 
-        A binding is looked up by the application, behind all screens; a character that follows a backspace closely would reach the line
-        before it and be taken back in the place of the one that was meant.
+        A binding is looked up by the application, behind all screens; a character that follows a
+        backspace closely would reach the line before it and be taken back in the place of the one
+        that was meant.
         """
         action = _EDITS.get(event.key)
         if action is not None:

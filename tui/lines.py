@@ -1,4 +1,5 @@
-"""A pane of lines: draws what is visible, repaints what changed, keeps its cursor on the same thing when lines move."""
+"""A pane of lines: draws what is visible, repaints what changed, keeps its cursor on the same thing
+when lines move."""
 
 from __future__ import annotations
 
@@ -28,16 +29,22 @@ LOOKS = {f"text--{name}" for name in STYLES}
 def looks_around(pane: Widget) -> Widget:
     """The screen or box around a pane that holds the looks of text.
 
-    Once for all panes: each would make fourteen styles of its own whenever its screen changes, which took a quarter of the first frame.
+    Once for all panes: each would make fourteen styles of its own whenever its screen changes,
+    which took a quarter of the first frame.
     """
-    return next(node for node in pane.ancestors if isinstance(node, Widget) and type(node).COMPONENT_CLASSES >= LOOKS)
+    return next(
+        node
+        for node in pane.ancestors
+        if isinstance(node, Widget) and type(node).COMPONENT_CLASSES >= LOOKS
+    )
 
 
 class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
     """Lines of text from a pure function of the width.
 
-    It stands inside of something with `LOOKS`. `show` replaces the content and refreshes only the lines that differ. Lines with a target
-    can be chosen: the cursor stays on its target while the content changes around it.
+    It stands inside of something with `LOOKS`. `show` replaces the content and refreshes only the
+    lines that differ. Lines with a target can be chosen: the cursor stays on its target while the
+    content changes around it.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,7 +79,9 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         def control(self) -> LinesView:
             return self.view
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None, follow: bool = False) -> None:
+    def __init__(
+        self, *, id: str | None = None, classes: str | None = None, follow: bool = False
+    ) -> None:
         """`follow`: stay at the end as lines are added (logs)."""
         super().__init__(id=id, classes=classes)
         self._build: Build = lambda width: ()
@@ -82,7 +91,8 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         self._drawn_width = 0
         self._looks: Widget | None = None
         self._held = False
-        """Whether somebody put the cursor where it is; before that it stays on the first line, which is the worst."""
+        """Whether somebody put the cursor where it is; before that it stays on the first line,
+        which is the worst."""
 
     # -- content
 
@@ -100,7 +110,8 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         return self.scrollable_content_region.width or self.size.width
 
     def show(self, build: Build) -> None:
-        """Show the lines that `build` makes; called again with the new width when the pane is resized."""
+        """Show the lines that `build` makes; called again with the new width when the pane is
+        resized."""
         self._build = build
         if self.is_attached and self.text_width:
             self._rebuild()
@@ -149,12 +160,20 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
                 if row.target == target:
                     return index
         targets = self._stops()
-        return min(targets, key=lambda index: abs(index - near)) if targets and near >= 0 else (targets[0] if targets else -1)
+        return (
+            min(targets, key=lambda index: abs(index - near))
+            if targets and near >= 0
+            else (targets[0] if targets else -1)
+        )
 
     def _stops(self) -> list[int]:
         """Where the cursor can stand: the first line of each run of lines with the same target."""
         lines = self._lines
-        return [i for i, row in enumerate(lines) if row.target and (i == 0 or lines[i - 1].target != row.target)]
+        return [
+            i
+            for i, row in enumerate(lines)
+            if row.target and (i == 0 or lines[i - 1].target != row.target)
+        ]
 
     # -- drawing
 
@@ -171,7 +190,9 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
     def _style(self, name: str, *, partial: bool = False) -> Style:
         if self._looks is None:
             self._looks = looks_around(self)
-        return self._looks.get_component_rich_style(f"text--{name}", partial=partial, default=Style.null())
+        return self._looks.get_component_rich_style(
+            f"text--{name}", partial=partial, default=Style.null()
+        )
 
     def _piece_style(self, name: str) -> Style:
         return self._style(name, partial=True) if name != "plain" else Style.null()
@@ -195,7 +216,11 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
             if y in (before, index) or (y < len(self._lines) and self._lines[y].target == target):
                 self._refresh_line(y)
         self._refresh_line(before)
-        self.scroll_to_region(Region(self.scroll_offset.x, index, 1, self._height_of(index)), animate=False, force=True)
+        self.scroll_to_region(
+            Region(self.scroll_offset.x, index, 1, self._height_of(index)),
+            animate=False,
+            force=True,
+        )
         self.post_message(self.Highlighted(self, target))
 
     def _height_of(self, index: int) -> int:
@@ -212,7 +237,9 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_relative(y=by, animate=False)
             return
         ahead = (
-            [index for index in targets if index > self._cursor] if by > 0 else [index for index in targets if index < self._cursor][::-1]
+            [index for index in targets if index > self._cursor]
+            if by > 0
+            else [index for index in targets if index < self._cursor][::-1]
         )
         top = self.scroll_offset.y
         near = range(top - 1, top + self.size.height + 1)

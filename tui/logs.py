@@ -24,7 +24,11 @@ class LogLines:
 
     def add(self, text: str) -> None:
         self.received += 1
-        cut = f"{text[:LONGEST]} … ({len(text) - LONGEST} more characters)" if len(text) > LONGEST else text
+        cut = (
+            f"{text[:LONGEST]} … ({len(text) - LONGEST} more characters)"
+            if len(text) > LONGEST
+            else text
+        )
         self.lines.append(line(" ", cut))
 
     async def read(self, source: AsyncIterator[str]) -> None:

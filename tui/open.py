@@ -20,27 +20,43 @@ PATIENCE = 12.0
 """Seconds that the end of an investigation may take: its own limit is 10."""
 
 SWITCH = 0.001
-"""Seconds after which a busy thread gives way: keys are read on a thread and written on another, and each waits so long at most."""
+"""Seconds after which a busy thread gives way: keys are read on a thread and written on another,
+and each waits so long at most."""
 
 FRAMES = "120"
-"""Frames a second at most, twice Textual's own: a key that comes right behind a frame waits for the next one or for the one after it."""
+"""Frames a second at most, twice Textual's own: a key that comes right behind a frame waits for the
+next one or for the one after it."""
 
 Clock = Callable[[], datetime]
 
 
 def unsuitable(
-    environment: Mapping[str, str] = os.environ, stdin: TextIO | None = None, stdout: TextIO | None = None, stderr: TextIO | None = None
+    environment: Mapping[str, str] = os.environ,
+    stdin: TextIO | None = None,
+    stdout: TextIO | None = None,
+    stderr: TextIO | None = None,
 ) -> str:
-    """Why screens cannot be shown here, one sentence with what to do instead; "" when they can. Textual draws on standard error."""
-    if not all(stream.isatty() for stream in (stdin or sys.stdin, stdout or sys.stdout, stderr or sys.stderr)):
-        return "There is no terminal here, so the screens cannot be shown; `stanch triage` prints the same answers as text."
+    """Why screens cannot be shown here, one sentence with what to do instead; "" when they can.
+    Textual draws on standard error."""
+    if not all(
+        stream.isatty()
+        for stream in (stdin or sys.stdin, stdout or sys.stdout, stderr or sys.stderr)
+    ):
+        return (
+            "There is no terminal here, so the screens cannot be shown; `stanch triage` prints "
+            "the same answers as text."
+        )
     if environment.get("TERM", "") in ("dumb", ""):
-        return "This terminal (TERM=dumb) cannot show screens; `stanch triage` and `stanch run ID` work on it."
+        return (
+            "This terminal (TERM=dumb) cannot show screens; `stanch triage` and `stanch run ID` "
+            "work on it."
+        )
     return ""
 
 
 def run(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) -> int:
-    """Show the screens until the person leaves; returns the exit code. Starts and stops the investigation."""
+    """Show the screens until the person leaves; returns the exit code. Starts and stops the
+    investigation."""
     return asyncio.run(show(investigation, clock))
 
 
@@ -48,7 +64,9 @@ async def show(investigation: Investigation, clock: Clock = lambda: datetime.now
     """As `run`, on the running event loop. 0 when left by a key, 128 + n when ended by signal n."""
     starting = asyncio.ensure_future(investigation.start())
     for _ in range(2):
-        await asyncio.sleep(0)  # the start begins to read the kubeconfig, in a thread: its file system may hang
+        await asyncio.sleep(
+            0
+        )  # the start begins to read the kubeconfig, in a thread: its file system may hang
     application = _application()
     loop = asyncio.get_running_loop()
     ended_by = 0
@@ -81,7 +99,8 @@ async def show(investigation: Investigation, clock: Clock = lambda: datetime.now
 
 
 def _application() -> type[StanchApp]:
-    """Textual takes 0.15 s to import. Not in a thread: it would fight for the interpreter with what reads from the cluster.
+    """Textual takes 0.15 s to import. Not in a thread: it would fight for the interpreter with what
+    reads from the cluster.
 
     In a thread, the first finding came a quarter later (measured).
     """
@@ -100,7 +119,10 @@ async def _stopped(investigation: Investigation) -> None:
         done, _ = await asyncio.wait({stopping}, timeout=PATIENCE)
     if not done:
         stopping.cancel()
-        _say("The cluster did not answer in time. What is left there ends at its deadline, and the next start removes it.")
+        _say(
+            "The cluster did not answer in time. What is left there ends at its deadline, and the "
+            "next start removes it."
+        )
         return
     error = stopping.exception()
     if error is not None:

@@ -1,7 +1,9 @@
-"""Where Textual writes to. A terminal that has gone (the window closed, the SSH connection broken) must not hold up the end.
+"""Where Textual writes to. A terminal that has gone (the window closed, the SSH connection broken)
+must not hold up the end.
 
-Textual's writing thread dies of the first error, its queue fills up, and then the loop waits for ever for a place in it: no signal is
-handled any more, and what was created in the cluster is not removed.
+Textual's writing thread dies of the first error, its queue fills up, and then the loop waits for
+ever for a place in it: no signal is handled any more, and what was created in the cluster is not
+removed.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from typing import Any, TextIO
 
 
 class Outlet:
-    """A text stream whose errors are told once and then swallowed. `gone` is called in the thread that writes."""
+    """A text stream whose errors are told once and then swallowed. `gone` is called in the thread
+    that writes."""
 
     def __init__(self, stream: TextIO, gone: Callable[[], None]) -> None:
         self._stream = stream

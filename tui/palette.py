@@ -1,4 +1,5 @@
-"""The palette: actions, screens, runbooks and objects by a part of their name; never more than 50 at once."""
+"""The palette: actions, screens, runbooks and objects by a part of their name; never more than 50
+at once."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ CUTOFF = 60
 
 
 class Everything(Provider):
-    """Ranked with RapidFuzz: the matcher that comes with the palette takes a hundred times as long."""
+    """Ranked with RapidFuzz: the matcher that comes with the palette takes a hundred times as
+    long."""
 
     @property
     def stanch(self) -> StanchApp:
@@ -36,17 +38,26 @@ class Everything(Provider):
     async def search(self, query: str) -> Hits:
         from rapidfuzz import fuzz, process, utils
 
-        choices: dict[str, Callable[[], object]] = {_named(action): self._act(action) for action in self._actions()}
+        choices: dict[str, Callable[[], object]] = {
+            _named(action): self._act(action) for action in self._actions()
+        }
         app = self.stanch
         for runbook in app.investigation.runbooks():
-            choices[f"runbook {runbook.id}: {runbook.title}"] = partial(app.open_runbook, runbook.id)
+            choices[f"runbook {runbook.id}: {runbook.title}"] = partial(
+                app.open_runbook, runbook.id
+            )
         store, left = app.investigation.store, OBJECT_LIMIT
         for kind in SEARCHED:
             for key in list(store.rows(kind))[:left]:
                 choices[str(Ref(kind, *key))] = partial(app.open_object, Ref(kind, *key))
                 left -= 1
         found = process.extract(
-            query, choices.keys(), scorer=fuzz.partial_ratio, processor=utils.default_process, limit=LIMIT, score_cutoff=CUTOFF
+            query,
+            choices.keys(),
+            scorer=fuzz.partial_ratio,
+            processor=utils.default_process,
+            limit=LIMIT,
+            score_cutoff=CUTOFF,
         )
         for name, score, _ in found:
             yield Hit(score / 100, plain(name), choices[name], text=plain(name).plain)

@@ -1,4 +1,5 @@
-"""A table that draws only the rows one sees and repaints only those that changed, at any number of rows."""
+"""A table that draws only the rows one sees and repaints only those that changed, at any number of
+rows."""
 
 from __future__ import annotations
 
@@ -86,7 +87,8 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.moved()
 
     def moved(self) -> None:
-        """Rows came, went or changed places: put the cursor back on its object, draw what is seen."""
+        """Rows came, went or changed places: put the cursor back on its object, draw what is
+        seen."""
         count = len(self._rows)
         self.virtual_size = Size(self.size.width, count + 1)
         row = self._rows.row_of(self._key) if self._key is not None and count else None
@@ -105,7 +107,9 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
     def touched(self, keys: Collection[Hashable]) -> None:
         """Objects changed in place: repaint those that are seen and look different now."""
         for row in self.seen_rows():
-            if self._rows.key_at(row) in keys and self._drawn.get(row) != self._line(self._cells(row), self.size.width):
+            if self._rows.key_at(row) in keys and self._drawn.get(row) != self._line(
+                self._cells(row), self.size.width
+            ):
                 self._repaint(row)
 
     @property
@@ -130,7 +134,9 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if y == 0:
-            return to_strip(self._head_line(width), self._piece_style, 0, width, self._style("heading"))
+            return to_strip(
+                self._head_line(width), self._piece_style, 0, width, self._style("heading")
+            )
         row = y - 1 + self.scroll_offset.y
         if row >= len(self._rows):
             return Strip.blank(width, self.rich_style)
@@ -150,7 +156,9 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _line(self, cells: Sequence[Piece], width: int) -> Line:
         pieces: list[Piece] = [(" ", "plain")]
-        for heading, size, (text, style) in zip(self._headings, self.widths(width), cells, strict=False):
+        for heading, size, (text, style) in zip(
+            self._headings, self.widths(width), cells, strict=False
+        ):
             text = text.rjust(size) if heading.right and len(text) < size else text
             pieces += [(fit(text, size), style), (" ", "plain")]
         return Line(tuple(pieces))
@@ -161,7 +169,9 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _style(self, name: str, *, partial: bool = False) -> Style:
         if self._looks is None:
             self._looks = looks_around(self)
-        return self._looks.get_component_rich_style(f"text--{name}", partial=partial, default=Style.null())
+        return self._looks.get_component_rich_style(
+            f"text--{name}", partial=partial, default=Style.null()
+        )
 
     def _piece_style(self, name: str) -> Style:
         return self._style(name, partial=True) if name != "plain" else Style.null()

@@ -1,7 +1,9 @@
-"""The only door from strings to the terminal: pieces of text with a style *name*, and the strips that Textual draws from them.
+"""The only door from strings to the terminal: pieces of text with a style *name*, and the strips
+that Textual draws from them.
 
-Nothing here knows markup. A piece is (text, style name); the names are those of `STYLES` and get their look from `assets/base.tcss`,
-so a string from a cluster can never choose its own look, carry a link or reach the terminal with a control character in it.
+Nothing here knows markup. A piece is (text, style name); the names are those of `STYLES` and get
+their look from `assets/base.tcss`, so a string from a cluster can never choose its own look, carry
+a link or reach the terminal with a control character in it.
 """
 
 from __future__ import annotations
@@ -33,13 +35,15 @@ STYLES = (
     "added",
     "removed",
 )
-"""Every look that text can have; each is a component class `text--NAME` of what holds panes of lines."""
+"""Every look that text can have; each is a component class `text--NAME` of what holds panes of
+lines."""
 
 Piece = tuple[str, str]
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line on screen. `target` names what a cursor on it points at, "" for a line that cannot be chosen."""
+    """One line on screen. `target` names what a cursor on it points at, "" for a line that cannot
+    be chosen."""
 
     pieces: tuple[Piece, ...] = ()
     target: str = ""
@@ -55,7 +59,8 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def line(*parts: str | Piece, target: str = "") -> Line:
-    """A line from strings (plain) and (text, style name) pairs; every string is cleaned here and folded into one line."""
+    """A line from strings (plain) and (text, style name) pairs; every string is cleaned here and
+    folded into one line."""
     pieces = ((part, "plain") if isinstance(part, str) else part for part in parts)
     return Line(tuple((_spaced(text), style) for text, style in pieces if text), target)
 
@@ -64,7 +69,8 @@ BLANK = Line()
 
 
 def _spaced(text: str) -> str:
-    """Cleaned, with line breaks and tabs as single spaces, but keeping runs of spaces: columns are made of them."""
+    """Cleaned, with line breaks and tabs as single spaces, but keeping runs of spaces: columns are
+    made of them."""
     if "\n" in text or "\t" in text or "\r" in text:
         text = text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ").replace("\t", " ")
     return clean(text)
@@ -76,7 +82,8 @@ def plain(text: str) -> Content:
 
 
 def fit(text: str, width: int) -> str:
-    """`text` in exactly `width` cells: padded, or cut with an ellipsis that shows that something is missing."""
+    """`text` in exactly `width` cells: padded, or cut with an ellipsis that shows that something is
+    missing."""
     text = _spaced(text)
     if width <= 0:
         return ""
@@ -103,7 +110,8 @@ def columns(*cells: tuple[str, int] | tuple[str, int, str], target: str = "", ga
 
 
 def wrap(line_: Line, width: int, hang: int = 0) -> list[Line]:
-    """Break a line at spaces so that none is wider than `width` cells; later lines are indented by `hang` cells."""
+    """Break a line at spaces so that none is wider than `width` cells; later lines are indented by
+    `hang` cells."""
     if width <= 0 or line_.width <= width:
         return [line_]
     hang = min(hang, max(0, width - 8))
@@ -127,7 +135,11 @@ def wrap(line_: Line, width: int, hang: int = 0) -> list[Line]:
             if word:
                 rows[-1].append((word, style))
                 used += size
-    return [Line(_trimmed(_merged(row), width), line_.target if index == 0 else "") for index, row in enumerate(rows) if row or index == 0]
+    return [
+        Line(_trimmed(_merged(row), width), line_.target if index == 0 else "")
+        for index, row in enumerate(rows)
+        if row or index == 0
+    ]
 
 
 def _trimmed(pieces: tuple[Piece, ...], width: int) -> tuple[Piece, ...]:
@@ -165,14 +177,22 @@ def _merged(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     return tuple(merged)
 
 
-def paragraphs(text: str, width: int, style: str = "plain", indent: int = 0, limit: int = 0) -> list[Line]:
-    """Text of several lines as wrapped lines, indented; with `limit` the rest is counted, not silently dropped."""
+def paragraphs(
+    text: str, width: int, style: str = "plain", indent: int = 0, limit: int = 0
+) -> list[Line]:
+    """Text of several lines as wrapped lines, indented; with `limit` the rest is counted, not
+    silently dropped."""
     lines: list[Line] = []
     for row in text.split("\n"):
-        lines += wrap(line((" " * indent, "plain"), (row.replace("\t", "    "), style)), width, indent)
+        lines += wrap(
+            line((" " * indent, "plain"), (row.replace("\t", "    "), style)), width, indent
+        )
     if limit and len(lines) > limit:
         dropped = len(lines) - limit + 1
-        return [*lines[: limit - 1], line((" " * indent, "plain"), (f"… {dropped} more lines", "muted"))]
+        return [
+            *lines[: limit - 1],
+            line((" " * indent, "plain"), (f"… {dropped} more lines", "muted")),
+        ]
     return lines
 
 
@@ -185,11 +205,14 @@ def rule(title: str, width: int) -> Line:
 StyleOf = Callable[[str], Style]
 
 
-def to_strip(line_: Line, style_of: StyleOf, start: int, width: int, under: Style, marker: str = "") -> Strip:
-    """Draw a line: `width` cells from cell `start`; `under` is the background (the cursor's, where it stands).
+def to_strip(
+    line_: Line, style_of: StyleOf, start: int, width: int, under: Style, marker: str = ""
+) -> Strip:
+    """Draw a line: `width` cells from cell `start`; `under` is the background (the cursor's, where
+    it stands).
 
-    `marker` replaces the first cell, so that the cursor can be seen without colour. This is the last door before the terminal:
-    text is cleaned here again, whatever built the line.
+    `marker` replaces the first cell, so that the cursor can be seen without colour. This is the
+    last door before the terminal: text is cleaned here again, whatever built the line.
     """
     segments = [Segment(_spaced(text), under + style_of(style)) for text, style in line_.pieces]
     strip = Strip(segments).crop_extend(start, start + width, under)

@@ -1,4 +1,5 @@
-"""Walking a runbook: which run is open, what runs now, and the questions asked before anything runs."""
+"""Walking a runbook: which run is open, what runs now, and the questions asked before anything
+runs."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 
 class Walk:
-    """The open run. Everything that takes time runs as a worker that can be stopped; its answer comes back as a new `RunView`."""
+    """The open run. Everything that takes time runs as a worker that can be stopped; its answer
+    comes back as a new `RunView`."""
 
     def __init__(self, app: StanchApp) -> None:
         self._app = app
@@ -27,18 +29,23 @@ class Walk:
         """Title of the step that runs, "" when none does."""
         self.running_step = ""
         self.at = ""
-        """The step that is looked at: the one that runs or ran last; the walk's current one at the beginning."""
+        """The step that is looked at: the one that runs or ran last; the walk's current one at the
+        beginning."""
         self.progress: tuple[str, ...] = ()
         """Lines of the step that runs, or ran last; newest last."""
         self.progress_step = ""
         self.results: dict[tuple[str, str], ProbeResult | ActionResult] = {}
-        """What probes and actions answered in this session, by (run id, step id); the record has them too."""
+        """What probes and actions answered in this session, by (run id, step id); the record has
+        them too."""
         self._worker: Worker[None] | None = None
 
     # -- opening
 
     def open(self, runbook_id: str, symptom_id: str = "") -> None:
-        if self.run is not None and (self.run.runbook.id, self.run.symptom_id) == (runbook_id, symptom_id):
+        if self.run is not None and (self.run.runbook.id, self.run.symptom_id) == (
+            runbook_id,
+            symptom_id,
+        ):
             return
         try:
             run = self._app.investigation.open_run(runbook_id, symptom_id)
@@ -64,7 +71,8 @@ class Walk:
     # -- steps
 
     def do(self, step: Step) -> None:
-        """Run a step the way its kind asks for: a check at once, a probe after its plan, an action after the gate, an ask as a choice."""
+        """Run a step the way its kind asks for: a check at once, a probe after its plan, an action
+        after the gate, an ask as a choice."""
         if self.running:
             self._app.tell(f"{self.running} is still running; x stops it.", "warning")
             return
@@ -88,7 +96,8 @@ class Walk:
             self._begin(step, self._undo(step))
 
     def do_checks(self, step: Step) -> None:
-        """Run the read-only checks of the step's section one after the other; then stand where the first abnormal answer leads."""
+        """Run the read-only checks of the step's section one after the other; then stand where the
+        first abnormal answer leads."""
         if self.running:
             self._app.tell(f"{self.running} is still running; x stops it.", "warning")
             return
@@ -134,14 +143,18 @@ class Walk:
 
     def _begin(self, step: Step, work: Coroutine[Any, Any, None]) -> None:
         self.progress, self.progress_step, self.at = (), step.id, step.id
-        self._worker = self._app.run_worker(self._guarded(step, work), group="step", exit_on_error=False, description=step.question)
+        self._worker = self._app.run_worker(
+            self._guarded(step, work), group="step", exit_on_error=False, description=step.question
+        )
 
     async def _guarded(self, step: Step, work: Coroutine[Any, Any, None]) -> None:
         """Whatever a step does, the screens stay and say what happened."""
         try:
             await work
         except Exception as error:
-            self._app.tell(f"The step {step.id!r} could not be run: {error or type(error).__name__}", "error")
+            self._app.tell(
+                f"The step {step.id!r} could not be run: {error or type(error).__name__}", "error"
+            )
         finally:
             self.running = self.running_step = ""
             if self.run is not None:
@@ -172,7 +185,9 @@ class Walk:
             self._runs(check)
             self._shown(await self._app.investigation.do_step(run.id, check.id, self._progress))
         outcomes = self._required().outcomes
-        abnormal = next((check for check in checks if outcomes[check.id].state is StepState.FAILED), None)
+        abnormal = next(
+            (check for check in checks if outcomes[check.id].state is StepState.FAILED), None
+        )
         if abnormal is not None:
             lead = next_step(run.runbook, abnormal, "fail")
             if lead.lead is Lead.STEP:
@@ -191,18 +206,26 @@ class Walk:
 
         run = self._required()
         self._runs(step)
-        plan = await self._app.investigation.plan_probe(step.uses, arguments(step, self.values()), run.id, step.id)
+        plan = await self._app.investigation.plan_probe(
+            step.uses, arguments(step, self.values()), run.id, step.id
+        )
         if not await self._app.push_screen_wait(ProbeDialog(plan)):
             self._app.tell("The probe was not run.")
             return
-        self.results[run.id, step.id] = await self._app.investigation.run_probe(plan, self._progress)
+        self.results[run.id, step.id] = await self._app.investigation.run_probe(
+            plan, self._progress
+        )
         self._reload()
 
     async def _action(self, step: Step) -> None:
         run = self._required()
         self._runs(step)
         await self._through_gate(
-            run, step, await self._app.investigation.plan_action(step.uses, arguments(step, self.values()), run.id, step.id)
+            run,
+            step,
+            await self._app.investigation.plan_action(
+                step.uses, arguments(step, self.values()), run.id, step.id
+            ),
         )
 
     async def _undo(self, step: Step) -> None:
@@ -210,9 +233,15 @@ class Walk:
         self._runs(step)
         done = await self._app.investigation.plan_action(step.uses, arguments(step, self.values()))
         if not done.undo_action:
-            self._app.tell(f"Nothing here takes {step.uses} back; the step says: {step.undo or 'no undo is known'}", "warning")
+            self._app.tell(
+                f"Nothing here takes {step.uses} back; the step says: "
+                f"{step.undo or 'no undo is known'}",
+                "warning",
+            )
             return
-        await self._through_gate(run, step, await self._app.investigation.plan_action(done.undo_action, done.arguments))
+        await self._through_gate(
+            run, step, await self._app.investigation.plan_action(done.undo_action, done.arguments)
+        )
 
     async def _through_gate(self, run: RunView, step: Step, plan: ActionPlan) -> None:
         from tui.screens.plans import GateDialog
@@ -232,4 +261,8 @@ class Walk:
 
     def values(self) -> dict[str, str]:
         """The run's parameters by name."""
-        return {parameter.name: parameter.value for parameter in self.run.parameters} if self.run else {}
+        return (
+            {parameter.name: parameter.value for parameter in self.run.parameters}
+            if self.run
+            else {}
+        )

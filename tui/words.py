@@ -1,4 +1,5 @@
-"""States, ages and times in words: never colour alone, never a relative time without its absolute one near it."""
+"""States, ages and times in words: never colour alone, never a relative time without its absolute
+one near it."""
 
 from __future__ import annotations
 
@@ -82,7 +83,8 @@ def plural(number: int, noun: str, nouns: str = "") -> str:
 
 
 def freshness(kind: Freshness, now: datetime) -> tuple[str, str]:
-    """The state of one kind in words and its style: loading, live, stale, forbidden and absent read differently."""
+    """The state of one kind in words and its style: loading, live, stale, forbidden and absent read
+    differently."""
     heard = age((now - kind.heard).total_seconds()) if kind.heard is not None else ""
     match kind.state:
         case State.WAITING:

@@ -1,4 +1,5 @@
-"""Namespaces, Secrets, ConfigMaps, accounts, roles, quotas and the other objects that mostly sit still."""
+"""Namespaces, Secrets, ConfigMaps, accounts, roles, quotas and the other objects that mostly sit
+still."""
 
 from __future__ import annotations
 
@@ -16,12 +17,33 @@ _KIND_BY_NAME = {k.kind: k for k in KINDS if k.group != "events.k8s.io"}
 def add_namespace(world: World, data: dict[str, Any] | str) -> Obj:
     data = {"name": data} if isinstance(data, str) else data
     name, created = str(data["name"]), world.ago(data.get("age", "61d"))
-    by = str(data.get("by", "kube-apiserver" if name.startswith("kube-") or name == "default" else "argocd-controller"))
+    by = str(
+        data.get(
+            "by",
+            "kube-apiserver"
+            if name.startswith("kube-") or name == "default"
+            else "argocd-controller",
+        )
+    )
     add_config_map(
         world,
-        {"namespace": name, "name": "kube-root-ca.crt", "keys": ["ca.crt"], "by": "kube-controller-manager", "age": data.get("age", "61d")},
+        {
+            "namespace": name,
+            "name": "kube-root-ca.crt",
+            "keys": ["ca.crt"],
+            "by": "kube-controller-manager",
+            "age": data.get("age", "61d"),
+        },
     )
-    add_account(world, {"namespace": name, "name": "default", "by": "kube-controller-manager", "age": data.get("age", "61d")})
+    add_account(
+        world,
+        {
+            "namespace": name,
+            "name": "default",
+            "by": "kube-controller-manager",
+            "age": data.get("age", "61d"),
+        },
+    )
     return world.add(
         {
             "apiVersion": "v1",
@@ -52,11 +74,17 @@ def add_secret(world: World, data: dict[str, Any]) -> Obj:
                 "creationTimestamp": rfc3339(created),
                 **({"labels": dict(data["labels"])} if data.get("labels") else {}),
                 **({"annotations": dict(data["annotations"])} if data.get("annotations") else {}),
-                **({"ownerReferences": copy.deepcopy(data["ownerReferences"])} if data.get("ownerReferences") else {}),
+                **(
+                    {"ownerReferences": copy.deepcopy(data["ownerReferences"])}
+                    if data.get("ownerReferences")
+                    else {}
+                ),
             },
             "type": data.get("type", "Opaque"),
             "data": {
-                k: base64.b64encode(digest("secret", data["namespace"], data["name"], k, size=24).encode()).decode()
+                k: base64.b64encode(
+                    digest("secret", data["namespace"], data["name"], k, size=24).encode()
+                ).decode()
                 for k in data.get("keys", ["value"])
             },
         },
@@ -72,7 +100,11 @@ def add_config_map(world: World, data: dict[str, Any]) -> Obj:
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": data["name"], "namespace": data["namespace"], "creationTimestamp": rfc3339(created)},
+            "metadata": {
+                "name": data["name"],
+                "namespace": data["namespace"],
+                "creationTimestamp": rfc3339(created),
+            },
             "data": dict(content),
         },
         Writer(str(data.get("by", "argocd-controller")), created),
@@ -97,10 +129,16 @@ def add_account(world: World, data: dict[str, Any]) -> Obj:
 
 
 def add_definition(world: World, data: dict[str, Any]) -> Obj:
-    """A CustomResourceDefinition, established. data: group, kind, plural, short, scope, versions (v1), age, by."""
+    """A CustomResourceDefinition, established. data: group, kind, plural, short, scope, versions
+    (v1), age, by."""
     created = world.ago(data.get("age", "52d"))
     kind, plural = str(data["kind"]), str(data["plural"])
-    names: Obj = {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()}
+    names: Obj = {
+        "kind": kind,
+        "listKind": f"{kind}List",
+        "plural": plural,
+        "singular": kind.lower(),
+    }
     if "short" in data:
         names["shortNames"] = list(data["short"])
     versions = list(data.get("versions", ["v1"]))
@@ -110,13 +148,25 @@ def add_definition(world: World, data: dict[str, Any]) -> Obj:
         {
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
-            "metadata": {"name": f"{plural}.{data['group']}", "creationTimestamp": stamp, "generation": 1},
+            "metadata": {
+                "name": f"{plural}.{data['group']}",
+                "creationTimestamp": stamp,
+                "generation": 1,
+            },
             "spec": {
                 "group": data["group"],
                 "scope": data.get("scope", "Namespaced"),
                 "conversion": {"strategy": "None"},
                 "names": names,
-                "versions": [{"name": v, "served": True, "storage": v == versions[-1], "schema": copy.deepcopy(schema)} for v in versions],
+                "versions": [
+                    {
+                        "name": v,
+                        "served": True,
+                        "storage": v == versions[-1],
+                        "schema": copy.deepcopy(schema),
+                    }
+                    for v in versions
+                ],
             },
             "status": {
                 "acceptedNames": dict(names),
@@ -169,7 +219,8 @@ def add_helm_release(world: World, data: dict[str, Any]) -> Obj:
 
 
 def add_object(world: World, data: dict[str, Any]) -> Obj:
-    """A raw object of `objects:`; apiVersion may be left out for a built-in kind. `age` and `by` are taken off."""
+    """A raw object of `objects:`; apiVersion may be left out for a built-in kind. `age` and `by`
+    are taken off."""
     obj = {k: copy.deepcopy(v) for k, v in data.items() if k not in {"age", "by"}}
     if dig(obj, "spec", "renewTime") == "NOW":
         obj["spec"]["renewTime"] = rfc3339_micro(world.now)
@@ -181,12 +232,14 @@ def add_object(world: World, data: dict[str, Any]) -> Obj:
     if "spec" in obj and str(obj["kind"]) not in {"Namespace", "Node", "ServiceAccount"}:
         obj["metadata"].setdefault("generation", 1)
     return world.add(
-        {"apiVersion": obj.pop("apiVersion"), "kind": obj.pop("kind"), **obj}, Writer(str(data.get("by", "argocd-controller")), created)
+        {"apiVersion": obj.pop("apiVersion"), "kind": obj.pop("kind"), **obj},
+        Writer(str(data.get("by", "argocd-controller")), created),
     )
 
 
 def ensure_references(world: World) -> None:
-    """Every Secret, ConfigMap and ServiceAccount that a workload names exists, with the keys that it asks for."""
+    """Every Secret, ConfigMap and ServiceAccount that a workload names exists, with the keys that
+    it asks for."""
     wanted: dict[tuple[str, str, str], set[str]] = {}
     for pod in world.of("Pod"):
         ns, spec = pod["metadata"]["namespace"], pod["spec"]
@@ -196,7 +249,9 @@ def ensure_references(world: World) -> None:
                 source = env.get("valueFrom") or {}
                 for field, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
                     if field in source:
-                        wanted.setdefault((kind, ns, source[field]["name"]), set()).add(source[field]["key"])
+                        wanted.setdefault((kind, ns, source[field]["name"]), set()).add(
+                            source[field]["key"]
+                        )
         for volume in spec.get("volumes") or []:
             if "secret" in volume:
                 wanted.setdefault(("Secret", ns, volume["secret"]["secretName"]), set())
@@ -225,7 +280,10 @@ def ensure_references(world: World) -> None:
             add_account(world, data)
         elif key[0] == "Secret":
             if key[1] in world.secret_defaults.get("namespaces", [key[1]]):
-                data = {**{k: v for k, v in world.secret_defaults.items() if k != "namespaces"}, **data}
+                data = {
+                    **{k: v for k, v in world.secret_defaults.items() if k != "namespaces"},
+                    **data,
+                }
             add_secret(world, {**data, "keys": sorted(names) or ["credentials"]})
         else:
             add_config_map(world, {**data, "keys": sorted(names) or ["config.yaml"]})

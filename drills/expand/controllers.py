@@ -1,4 +1,5 @@
-"""What the objects of all controllers have in common: their metadata, defaults, who writes them, revisions."""
+"""What the objects of all controllers have in common: their metadata, defaults, who writes them,
+revisions."""
 
 from __future__ import annotations
 
@@ -28,7 +29,10 @@ def owner_meta(data: dict[str, Any], created: datetime, labels: dict[str, str]) 
     }
     if by == "helm":
         meta["labels"]["app.kubernetes.io/managed-by"] = "Helm"
-        meta["annotations"] = {"meta.helm.sh/release-name": data["name"], "meta.helm.sh/release-namespace": data["namespace"]}
+        meta["annotations"] = {
+            "meta.helm.sh/release-name": data["name"],
+            "meta.helm.sh/release-namespace": data["namespace"],
+        }
     return meta
 
 
@@ -39,7 +43,9 @@ def defaulted(template: Obj) -> Obj:
     return out
 
 
-def add_controller_revision(world: World, owner: Obj, template: Obj, code: str, at: datetime, revision: int) -> Obj:
+def add_controller_revision(
+    world: World, owner: Obj, template: Obj, code: str, at: datetime, revision: int
+) -> Obj:
     meta = owner["metadata"]
     return world.add(
         {
@@ -49,7 +55,10 @@ def add_controller_revision(world: World, owner: Obj, template: Obj, code: str, 
                 "name": f"{meta['name']}-{code}",
                 "namespace": meta["namespace"],
                 "creationTimestamp": rfc3339(at),
-                "labels": {**owner["spec"]["selector"]["matchLabels"], "controller-revision-hash": code},
+                "labels": {
+                    **owner["spec"]["selector"]["matchLabels"],
+                    "controller-revision-hash": code,
+                },
                 "ownerReferences": [
                     {
                         "apiVersion": "apps/v1",

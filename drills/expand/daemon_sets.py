@@ -6,7 +6,12 @@ import copy
 from datetime import datetime, timedelta
 from typing import Any
 
-from drills.expand.controllers import WRITTEN_BY_USER, add_controller_revision, defaulted, owner_meta
+from drills.expand.controllers import (
+    WRITTEN_BY_USER,
+    add_controller_revision,
+    defaulted,
+    owner_meta,
+)
 from drills.expand.pods import make_pod
 from drills.expand.templates import labels_of, pod_template
 from drills.expand.world import World, Writer
@@ -16,7 +21,10 @@ from drills.objects import Obj, stable_suffix
 def add_daemon_set(world: World, data: dict[str, Any]) -> None:
     ns, name = str(data["namespace"]), str(data["name"])
     labels = labels_of(data)
-    created, rolled = world.ago(data.get("age", "60d")), world.ago(data.get("rollout", data.get("age", "60d")))
+    created, rolled = (
+        world.ago(data.get("age", "60d")),
+        world.ago(data.get("rollout", data.get("age", "60d"))),
+    )
     generation = int(data.get("generation", 2))
     meta = owner_meta(data, created, labels)
     meta["generation"] = generation
@@ -32,7 +40,11 @@ def add_daemon_set(world: World, data: dict[str, Any]) -> None:
                 "template": defaulted(template),
                 "revisionHistoryLimit": 10,
                 "updateStrategy": data.get(
-                    "updateStrategy", {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
+                    "updateStrategy",
+                    {
+                        "type": "RollingUpdate",
+                        "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0},
+                    },
                 ),
             },
             "status": {},

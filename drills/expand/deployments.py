@@ -19,7 +19,10 @@ def add_deployment(world: World, data: dict[str, Any]) -> None:
     created = world.ago(data.get("age", "41d"))
     rolled = world.ago(data.get("rollout", data.get("age", "41d")))
     by = str(data.get("by", "argocd-controller"))
-    revisions = [*data.get("revisions", []), {"image": data["image"], "age": data.get("rollout", data.get("age", "41d"))}]
+    revisions = [
+        *data.get("revisions", []),
+        {"image": data["image"], "age": data.get("rollout", data.get("age", "41d"))},
+    ]
     number = int(data.get("revision", len(revisions) + 3))
     meta = owner_meta(data, created, labels)
     meta["generation"] = number
@@ -35,7 +38,13 @@ def add_deployment(world: World, data: dict[str, Any]) -> None:
             "replicas": replicas,
             "selector": {"matchLabels": labels},
             "template": defaulted(template),
-            "strategy": data.get("strategy", {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}),
+            "strategy": data.get(
+                "strategy",
+                {
+                    "type": "RollingUpdate",
+                    "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
+                },
+            ),
             "revisionHistoryLimit": 10,
             "progressDeadlineSeconds": 600,
             **data.get("deploymentSpec", {}),
@@ -53,13 +62,25 @@ def add_deployment(world: World, data: dict[str, Any]) -> None:
         at = world.ago(revision["age"])
         wanted = int(data.get("current", replicas)) if last else int(revision.get("keep", 0))
         body = pod_template({**data, **revision.get("with", {})}, str(revision["image"]))
-        code = stable_suffix("template", world.seed, ns, name, body, revision.get("salt", ""), size=10)
-        rs = _replica_set(world, deployment, body, code, at, wanted, number - (len(revisions) - 1 - step))
+        code = stable_suffix(
+            "template", world.seed, ns, name, body, revision.get("salt", ""), size=10
+        )
+        rs = _replica_set(
+            world, deployment, body, code, at, wanted, number - (len(revisions) - 1 - step)
+        )
         if not data.get("noPods"):
             _replica_pods(world, rs, {**data, **revision.get("with", {})}, wanted, at)
 
 
-def _replica_set(world: World, deployment: Obj, template: Obj, code: str, created: datetime, replicas: int, revision: int) -> Obj:
+def _replica_set(
+    world: World,
+    deployment: Obj,
+    template: Obj,
+    code: str,
+    created: datetime,
+    replicas: int,
+    revision: int,
+) -> Obj:
     meta = deployment["metadata"]
     labels = {**template["metadata"]["labels"], "pod-template-hash": code}
     body = defaulted(template)
@@ -93,7 +114,12 @@ def _replica_set(world: World, deployment: Obj, template: Obj, code: str, create
             },
             "spec": {
                 "replicas": replicas,
-                "selector": {"matchLabels": {**deployment["spec"]["selector"]["matchLabels"], "pod-template-hash": code}},
+                "selector": {
+                    "matchLabels": {
+                        **deployment["spec"]["selector"]["matchLabels"],
+                        "pod-template-hash": code,
+                    }
+                },
                 "template": body,
             },
             "status": {},
@@ -108,8 +134,12 @@ def _replica_pods(world: World, rs: Obj, data: dict[str, Any], count: int, at: d
     ages = data.get("podAges", [])
     nodes = place(world, data, count)
     for number in range(count):
-        created = world.ago(ages[number]) if number < len(ages) else at + timedelta(seconds=4 * number)
-        suffix = stable_suffix("pod", world.seed, ns, name, number, len(world.by_kind.get("Pod", {})))
+        created = (
+            world.ago(ages[number]) if number < len(ages) else at + timedelta(seconds=4 * number)
+        )
+        suffix = stable_suffix(
+            "pod", world.seed, ns, name, number, len(world.by_kind.get("Pod", {}))
+        )
         make_pod(
             world,
             namespace=ns,

@@ -1,4 +1,5 @@
-"""Events as kubelet, scheduler and controllers record them (core/v1). They live one hour, as with --event-ttl=1h."""
+"""Events as kubelet, scheduler and controllers record them (core/v1). They live one hour, as with
+--event-ttl=1h."""
 
 from __future__ import annotations
 
@@ -6,7 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from drills.expand.world import World, Writer
-from drills.objects import Obj, controller_of, dig, digest, parse_time, rfc3339, rfc3339_micro, stable_uid
+from drills.objects import (
+    Obj,
+    controller_of,
+    dig,
+    digest,
+    parse_time,
+    rfc3339,
+    rfc3339_micro,
+    stable_uid,
+)
 
 TTL = timedelta(hours=1)
 
@@ -39,7 +49,8 @@ def add_event(
     host: str = "",
     container: str = "",
 ) -> Obj | None:
-    """None when the event is past its time to live. Scheduler events carry eventTime instead of first and last."""
+    """None when the event is past its time to live. Scheduler events carry eventTime instead of
+    first and last."""
     last = last or first
     if last < world.now - TTL:
         return None
@@ -47,8 +58,14 @@ def add_event(
     meta = about["metadata"]
     component = component or _COMPONENT.get(about["kind"], "kubelet")
     if not host and component == "kubelet":
-        host = meta["name"] if about["kind"] == "Node" else str(dig(about, "spec", "nodeName", default=""))
-    name = f"{meta['name']}.{digest('event', meta['name'], reason, message, rfc3339(first), size=16)}"
+        host = (
+            meta["name"]
+            if about["kind"] == "Node"
+            else str(dig(about, "spec", "nodeName", default=""))
+        )
+    name = (
+        f"{meta['name']}.{digest('event', meta['name'], reason, message, rfc3339(first), size=16)}"
+    )
     namespace = meta.get("namespace") or "default"
     involved: Obj = {
         "kind": about["kind"],
@@ -103,9 +120,9 @@ def _manager(component: str) -> str:
 
 
 def from_data(world: World, data: dict[str, Any]) -> None:
-    """One entry of `events:`. data: for (`Kind/ns/name`, `Node/name` or {kind, …selection}), type, reason, message, count,
-    first, last, from, host. `{name}`, `{namespace}`, `{node}`, `{uid}` in the message are filled in. Raises ValueError when
-    nothing is selected."""
+    """One entry of `events:`. data: for (`Kind/ns/name`, `Node/name` or {kind, …selection}), type,
+    reason, message, count, first, last, from, host. `{name}`, `{namespace}`, `{node}`, `{uid}` in
+    the message are filled in. Raises ValueError when nothing is selected."""
     found = subjects(world, data["for"])
     if not found:
         raise ValueError(f"event {data.get('reason')}: nothing matches {data['for']}")
@@ -148,7 +165,8 @@ def subjects(world: World, what: Any) -> list[Obj]:
 
 
 def _gone(world: World, what: dict[str, Any]) -> Obj:
-    """A pod that is no longer there, for the events that outlive it: owner {kind, namespace, name}, suffix, node."""
+    """A pod that is no longer there, for the events that outlive it: owner {kind, namespace, name},
+    suffix, node."""
     owners = world.select(str(what["owner"]["kind"]), {"newest": True, **what["owner"]})
     if not owners:
         raise ValueError(f"nothing matches {what['owner']}")
@@ -158,7 +176,11 @@ def _gone(world: World, what: dict[str, Any]) -> Obj:
         "apiVersion": "v1",
         "kind": "Pod",
         "spec": {"nodeName": what.get("node", "")},
-        "metadata": {"name": name, "namespace": meta["namespace"], "uid": stable_uid(world.seed, "gone", meta["namespace"], name)},
+        "metadata": {
+            "name": name,
+            "namespace": meta["namespace"],
+            "uid": stable_uid(world.seed, "gone", meta["namespace"], name),
+        },
     }
 
 
@@ -166,7 +188,9 @@ def add_lives(pods: list[Obj], world: World) -> None:
     """The ordinary events of those pods that are younger than an hour, and of what made them."""
     for pod in pods:
         created = parse_time(pod["metadata"]["creationTimestamp"])
-        if created < world.now - TTL or "kubernetes.io/config.mirror" in pod["metadata"].get("annotations", {}):
+        if created < world.now - TTL or "kubernetes.io/config.mirror" in pod["metadata"].get(
+            "annotations", {}
+        ):
             continue
         add_life(world, pod)
 
@@ -181,7 +205,10 @@ def add_life(world: World, pod: Obj) -> None:
             text = (
                 f"Created pod: {pod['metadata']['name']}"
                 if owner["kind"] != "StatefulSet"
-                else (f"create Pod {pod['metadata']['name']} in StatefulSet {owner['name']} successful")
+                else (
+                    f"create Pod {pod['metadata']['name']} in StatefulSet {owner['name']} "
+                    "successful"
+                )
             )
             add_event(world, made_by, "SuccessfulCreate", text, first=created)
     node = pod["spec"].get("nodeName")
@@ -196,15 +223,36 @@ def add_life(world: World, pod: Obj) -> None:
         first=created,
     )
     for status in dig(pod, "status", "containerStatuses", default=[]):
-        begun = dig(status, "state", "running", "startedAt") or dig(status, "state", "terminated", "startedAt")
+        begun = dig(status, "state", "running", "startedAt") or dig(
+            status, "state", "terminated", "startedAt"
+        )
         if not begun or status.get("restartCount"):
             continue
         at = parse_time(begun)
         add_event(
-            world, pod, "Pulled", f'Container image "{status["image"]}" already present on machine', first=at, container=status["name"]
+            world,
+            pod,
+            "Pulled",
+            f'Container image "{status["image"]}" already present on machine',
+            first=at,
+            container=status["name"],
         )
-        add_event(world, pod, "Created", f"Created container: {status['name']}", first=at, container=status["name"])
-        add_event(world, pod, "Started", f"Started container {status['name']}", first=at, container=status["name"])
+        add_event(
+            world,
+            pod,
+            "Created",
+            f"Created container: {status['name']}",
+            first=at,
+            container=status["name"],
+        )
+        add_event(
+            world,
+            pod,
+            "Started",
+            f"Started container {status['name']}",
+            first=at,
+            container=status["name"],
+        )
 
 
 def add_job_events(jobs: list[Obj], world: World) -> None:
@@ -219,4 +267,10 @@ def add_job_events(jobs: list[Obj], world: World) -> None:
         if done := dig(job, "status", "completionTime"):
             add_event(world, job, "Completed", "Job completed", first=parse_time(done))
             if cron is not None:
-                add_event(world, cron, "SawCompletedJob", f"Saw completed job: {name}, condition: Complete", first=parse_time(done))
+                add_event(
+                    world,
+                    cron,
+                    "SawCompletedJob",
+                    f"Saw completed job: {name}, condition: Complete",
+                    first=parse_time(done),
+                )

@@ -1,4 +1,5 @@
-"""The sections of a scenario applied to a world, in a fixed order: background, what is added, what goes wrong."""
+"""The sections of a scenario applied to a world, in a fixed order: background, what is added, what
+goes wrong."""
 
 from __future__ import annotations
 
@@ -58,7 +59,9 @@ def expand(scenario: Scenario, now: datetime) -> World:
         data = with_decoys(scenario.data)
         background = load_background(scenario.data.get("background", "standard"))
         own = {k: data[k] for k in _ADDS if k in data}
-        add_all(world, {**background, "nodes": [*background.get("nodes", []), *own.pop("nodes", [])]})
+        add_all(
+            world, {**background, "nodes": [*background.get("nodes", []), *own.pop("nodes", [])]}
+        )
         add_all(world, own)
         finish_adding(world)
         go_wrong(world, data)
@@ -96,7 +99,9 @@ def add_all(world: World, data: dict[str, Any]) -> None:
         try:
             add_workload(world, {**data.get("defaults", {}), **row})
         except KeyError as error:
-            raise ValueError(f"workload {row.get('namespace')}/{row.get('name')}: no {error}") from error
+            raise ValueError(
+                f"workload {row.get('namespace')}/{row.get('name')}: no {error}"
+            ) from error
     for row in data.get("definitions", []):
         config.add_definition(world, row)
     for row in data.get("helm", []):
@@ -123,7 +128,10 @@ def add_all(world: World, data: dict[str, Any]) -> None:
             attached_to=row.get("attachedTo"),
         )
     for row in data.get("pods", []):
-        template = {"metadata": {"labels": row.get("labels", {})}, "spec": copy.deepcopy(row["spec"])}
+        template = {
+            "metadata": {"labels": row.get("labels", {})},
+            "spec": copy.deepcopy(row["spec"]),
+        }
         make_pod(
             world,
             namespace=row["namespace"],
@@ -137,7 +145,8 @@ def add_all(world: World, data: dict[str, Any]) -> None:
 
 
 def finish_adding(world: World, present: Collection[Key] = ()) -> None:
-    """What the cluster makes of what was added: Secrets that are named, slices, the events of young pods and Jobs.
+    """What the cluster makes of what was added: Secrets that are named, slices, the events of young
+    pods and Jobs.
     `present` are the objects that were there before and have their events."""
     config.ensure_references(world)
     for service in world.of("Service"):
@@ -148,7 +157,8 @@ def finish_adding(world: World, present: Collection[Key] = ()) -> None:
 
 
 def go_wrong(world: World, data: dict[str, Any]) -> None:
-    """Sections that change what is there, and what surrounds it. Raises ValueError when a selection is empty."""
+    """Sections that change what is there, and what surrounds it. Raises ValueError when a selection
+    is empty."""
     for row in data.get("nodeStates", []):
         for node in _selected(world, "Node", row):
             set_node_state(world, node, row)
@@ -174,7 +184,14 @@ def go_wrong(world: World, data: dict[str, Any]) -> None:
 
 def surround(world: World, data: dict[str, Any]) -> None:
     around = world.surroundings
-    data = fill_addresses(world, {k: data[k] for k in ("logs", "stats", "metrics", "exec", "health", "configz", "faults") if k in data})
+    data = fill_addresses(
+        world,
+        {
+            k: data[k]
+            for k in ("logs", "stats", "metrics", "exec", "health", "configz", "faults")
+            if k in data
+        },
+    )
     for section in ("logs", "stats", "metrics"):
         getattr(around, section).extend((world.now, row) for row in data.get(section, []))
     answers = data.get("exec", {})
@@ -207,7 +224,8 @@ _ADDRESS = re.compile(r"\{ip:([^/}]+)/([^/}]+)(?:/([^}]+))?\}")
 
 
 def fill_addresses(world: World, value: Any) -> Any:
-    """`{ip:NAMESPACE/APP}` and `{ip:NAMESPACE/APP/NODE}` in any text become the address of such a pod."""
+    """`{ip:NAMESPACE/APP}` and `{ip:NAMESPACE/APP/NODE}` in any text become the address of such a
+    pod."""
     if isinstance(value, dict):
         return {k: fill_addresses(world, v) for k, v in value.items()}
     if isinstance(value, list):
@@ -216,7 +234,11 @@ def fill_addresses(world: World, value: Any) -> Any:
         return value
 
     def address(match: re.Match[str]) -> str:
-        want = {"namespace": match.group(1), "app": match.group(2), **({"node": match.group(3)} if match.group(3) else {})}
+        want = {
+            "namespace": match.group(1),
+            "app": match.group(2),
+            **({"node": match.group(3)} if match.group(3) else {}),
+        }
         pods = [p for p in world.select("Pod", want) if dig(p, "status", "podIP")]
         if not pods:
             raise ValueError(f"no pod has an address for {match.group(0)}")
@@ -251,8 +273,9 @@ def _other_build(world: World, pod: Obj, build: str) -> None:
 
 
 def patch(world: World, row: dict[str, Any]) -> None:
-    """One entry of `patch:`: kind, selection (namespace, name or select), merge (RFC 7386) or strategic, by, at,
-    subresource; removeKeys takes keys out of `data`. A row without `by` leaves no trace in managedFields."""
+    """One entry of `patch:`: kind, selection (namespace, name or select), merge (RFC 7386) or
+    strategic, by, at, subresource; removeKeys takes keys out of `data`. A row without `by` leaves
+    no trace in managedFields."""
     for obj in _selected(world, str(row["kind"]), row):
         new = copy.deepcopy(obj)
         if "strategic" in row:

@@ -26,13 +26,17 @@ def add_job(world: World, data: dict[str, Any]) -> None:
 
 
 def add_cron_job(world: World, data: dict[str, Any]) -> None:
-    """data: schedule, every and offset (its rhythm), lastRun (instead of the last tick), history (default 3), active
-    (running jobs), concurrencyPolicy."""
+    """data: schedule, every and offset (its rhythm), lastRun (instead of the last tick), history
+    (default 3), active (running jobs), concurrencyPolicy."""
     ns, name = str(data["namespace"]), str(data["name"])
     created = world.ago(data.get("age", "38d"))
     every = parse_duration(data.get("every", "1h"))
     seconds = float(data.get("seconds", 20))
-    last = world.ago(data["lastRun"]) if "lastRun" in data else _latest_tick(world.now, every, parse_duration(data.get("offset", 0)))
+    last = (
+        world.ago(data["lastRun"])
+        if "lastRun" in data
+        else _latest_tick(world.now, every, parse_duration(data.get("offset", 0)))
+    )
     template = pod_template({"probes": False, **data})
     template["spec"]["restartPolicy"] = data.get("restartPolicy", "OnFailure")
     running = int(data.get("active", 0)) or int(world.now - last < timedelta(seconds=seconds + 5))
@@ -69,9 +73,25 @@ def add_cron_job(world: World, data: dict[str, Any]) -> None:
     for step in range(int(data.get("history", 3)) + running):
         at = last - every * step
         job_name = f"{name}-{int(at.timestamp()) // 60}"
-        job = make_job(world, data, name=job_name, created=at, owner=cron, running=step < running, seconds=seconds)
+        job = make_job(
+            world,
+            data,
+            name=job_name,
+            created=at,
+            owner=cron,
+            running=step < running,
+            seconds=seconds,
+        )
         if step < running:
-            active.append({"apiVersion": "batch/v1", "kind": "Job", "name": job_name, "namespace": ns, "uid": job["metadata"]["uid"]})
+            active.append(
+                {
+                    "apiVersion": "batch/v1",
+                    "kind": "Job",
+                    "name": job_name,
+                    "namespace": ns,
+                    "uid": job["metadata"]["uid"],
+                }
+            )
     if active:
         cron["status"]["active"] = active
 
@@ -98,7 +118,13 @@ def make_job(
     uid_labels = {"batch.kubernetes.io/job-name": name, "job-name": name}
     template = pod_template({"probes": False, **data, "kind": "Job"})
     template["spec"]["restartPolicy"] = data.get("restartPolicy", "OnFailure")
-    meta: Obj = {"name": name, "namespace": ns, "creationTimestamp": rfc3339(created), "generation": 1, "labels": {**labels_of(data)}}
+    meta: Obj = {
+        "name": name,
+        "namespace": ns,
+        "creationTimestamp": rfc3339(created),
+        "generation": 1,
+        "labels": {**labels_of(data)},
+    }
     if owner is not None:
         meta["ownerReferences"] = [
             {
@@ -113,7 +139,13 @@ def make_job(
         meta["annotations"] = {"batch.kubernetes.io/cronjob-scheduled-timestamp": rfc3339(created)}
     ended = created + timedelta(seconds=seconds)
     if running:
-        status: Obj = {"active": 1, "ready": 1, "startTime": rfc3339(created), "terminating": 0, "uncountedTerminatedPods": {}}
+        status: Obj = {
+            "active": 1,
+            "ready": 1,
+            "startTime": rfc3339(created),
+            "terminating": 0,
+            "uncountedTerminatedPods": {},
+        }
     else:
         status = {
             "succeeded": 1,
@@ -152,11 +184,22 @@ def make_job(
             },
             "status": status,
         },
-        Writer("kube-controller-manager" if owner else str(data.get("by", "kubectl-create")), created, ("spec", "metadata")),
+        Writer(
+            "kube-controller-manager" if owner else str(data.get("by", "kubectl-create")),
+            created,
+            ("spec", "metadata"),
+        ),
         Writer("kube-controller-manager", created if running else ended, ("status",), "status"),
     )
-    uid_labels.update({"batch.kubernetes.io/controller-uid": job["metadata"]["uid"], "controller-uid": job["metadata"]["uid"]})
-    job["spec"]["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}}
+    uid_labels.update(
+        {
+            "batch.kubernetes.io/controller-uid": job["metadata"]["uid"],
+            "controller-uid": job["metadata"]["uid"],
+        }
+    )
+    job["spec"]["selector"] = {
+        "matchLabels": {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
+    }
     job["spec"]["template"]["metadata"]["labels"] = {**template["metadata"]["labels"], **uid_labels}
     body = copy.deepcopy(template)
     body["metadata"]["labels"] = {**body["metadata"]["labels"], **uid_labels}
@@ -198,6 +241,12 @@ def _finish_pod(pod: Obj, at: datetime, ended: datetime) -> None:
             ready=False,
             started=False,
             state={
-                "terminated": {"exitCode": 0, "reason": "Completed", "startedAt": begun, "finishedAt": end, "containerID": c["containerID"]}
+                "terminated": {
+                    "exitCode": 0,
+                    "reason": "Completed",
+                    "startedAt": begun,
+                    "finishedAt": end,
+                    "containerID": c["containerID"],
+                }
             },
         )

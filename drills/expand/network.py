@@ -21,7 +21,8 @@ def cluster_ip(world: World, namespace: str, name: str) -> str:
 
 
 def add_service(world: World, data: dict[str, Any]) -> Obj:
-    """data: serviceName, servicePort (80), serviceType, clusterIP, nodePort, externalIP, headless, serviceSpec."""
+    """data: serviceName, servicePort (80), serviceType, clusterIP, nodePort, externalIP, headless,
+    serviceSpec."""
     ns, name = str(data["namespace"]), str(data.get("serviceName", data["name"]))
     existing = world.get("Service", ns, name)
     if existing is not None:
@@ -29,12 +30,20 @@ def add_service(world: World, data: dict[str, Any]) -> Obj:
     created = world.ago(data.get("age", "41d"))
     headless = bool(data.get("headless"))
     ip = "None" if headless else str(data.get("clusterIP") or cluster_ip(world, ns, name))
-    port: Obj = {"name": "http", "protocol": "TCP", "port": int(data.get("servicePort", 80)), "targetPort": data.get("targetPort", "http")}
+    port: Obj = {
+        "name": "http",
+        "protocol": "TCP",
+        "port": int(data.get("servicePort", 80)),
+        "targetPort": data.get("targetPort", "http"),
+    }
     kind = str(data.get("serviceType", "ClusterIP"))
     ports = [port, *data.get("servicePorts", [])]
     if kind in {"NodePort", "LoadBalancer"}:
         for number, p in enumerate(ports):
-            p["nodePort"] = int(data.get("nodePort", 30000 + int(digest("np", ns, name, size=4), 16) % 2700)) + number
+            p["nodePort"] = (
+                int(data.get("nodePort", 30000 + int(digest("np", ns, name, size=4), 16) % 2700))
+                + number
+            )
     spec: Obj = {
         "type": kind,
         "selector": labels_of(data),
@@ -63,13 +72,25 @@ def add_service(world: World, data: dict[str, Any]) -> Obj:
                 "namespace": ns,
                 "labels": labels_of(data),
                 "creationTimestamp": rfc3339(created),
-                **({"annotations": dict(data["serviceAnnotations"])} if data.get("serviceAnnotations") else {}),
-                **({"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]} if kind == "LoadBalancer" else {}),
+                **(
+                    {"annotations": dict(data["serviceAnnotations"])}
+                    if data.get("serviceAnnotations")
+                    else {}
+                ),
+                **(
+                    {"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}
+                    if kind == "LoadBalancer"
+                    else {}
+                ),
             },
             "spec": spec,
             "status": {"loadBalancer": balancer},
         },
-        Writer(str(data.get("by", "argocd-controller")), created, ("spec", "metadata.labels", "metadata.annotations")),
+        Writer(
+            str(data.get("by", "argocd-controller")),
+            created,
+            ("spec", "metadata.labels", "metadata.annotations"),
+        ),
         Writer("cloud-controller-manager", created, ("status", "metadata.finalizers"), "status"),
     )
 
@@ -101,7 +122,9 @@ def add_slice(world: World, service: Obj) -> Obj | None:
                 "generation": 3,
                 "creationTimestamp": meta["creationTimestamp"],
                 "labels": labels,
-                "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": meta["creationTimestamp"]},
+                "annotations": {
+                    "endpoints.kubernetes.io/last-change-trigger-time": meta["creationTimestamp"]
+                },
                 "ownerReferences": [
                     {
                         "apiVersion": "v1",
@@ -122,7 +145,8 @@ def add_slice(world: World, service: Obj) -> Obj | None:
 
 
 def add_ingress(world: World, data: dict[str, Any]) -> Obj:
-    """data: namespace, name, host, service, port (80), class (nginx), tls (secret), age, by, paths."""
+    """data: namespace, name, host, service, port (80), class (nginx), tls (secret), age, by,
+    paths."""
     created = world.ago(data.get("age", "41d"))
     host = str(data["host"])
     paths = data.get("paths") or [{"path": "/", "service": data.get("service", data["name"])}]
@@ -136,7 +160,12 @@ def add_ingress(world: World, data: dict[str, Any]) -> Obj:
                         {
                             "path": p["path"],
                             "pathType": "Prefix",
-                            "backend": {"service": {"name": p["service"], "port": {"number": int(p.get("port", data.get("port", 80)))}}},
+                            "backend": {
+                                "service": {
+                                    "name": p["service"],
+                                    "port": {"number": int(p.get("port", data.get("port", 80)))},
+                                }
+                            },
                         }
                         for p in paths
                     ]
@@ -145,7 +174,14 @@ def add_ingress(world: World, data: dict[str, Any]) -> Obj:
         ],
     }
     if data.get("tls", True):
-        spec["tls"] = [{"hosts": [host], "secretName": data["tls"] if isinstance(data.get("tls"), str) else f"{data['name']}-tls"}]
+        spec["tls"] = [
+            {
+                "hosts": [host],
+                "secretName": data["tls"]
+                if isinstance(data.get("tls"), str)
+                else f"{data['name']}-tls",
+            }
+        ]
     return world.add(
         {
             "apiVersion": "networking.k8s.io/v1",
@@ -155,11 +191,15 @@ def add_ingress(world: World, data: dict[str, Any]) -> Obj:
                 "namespace": data["namespace"],
                 "creationTimestamp": rfc3339(created),
                 "generation": 1,
-                "annotations": dict(data.get("annotations", {"cert-manager.io/cluster-issuer": "letsencrypt"})),
+                "annotations": dict(
+                    data.get("annotations", {"cert-manager.io/cluster-issuer": "letsencrypt"})
+                ),
                 "labels": {"app.kubernetes.io/name": data["name"]},
             },
             "spec": spec,
-            "status": {"loadBalancer": {"ingress": [{"ip": str(data.get("address", "192.0.2.10"))}]}},
+            "status": {
+                "loadBalancer": {"ingress": [{"ip": str(data.get("address", "192.0.2.10"))}]}
+            },
         },
         Writer(str(data.get("by", "argocd-controller")), created, ("spec", "metadata")),
         Writer("nginx-ingress-controller", created, ("status",), "status"),
@@ -173,7 +213,12 @@ def add_policy(world: World, data: dict[str, Any]) -> Obj:
         {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
-            "metadata": {"name": data["name"], "namespace": data["namespace"], "creationTimestamp": rfc3339(created), "generation": 1},
+            "metadata": {
+                "name": data["name"],
+                "namespace": data["namespace"],
+                "creationTimestamp": rfc3339(created),
+                "generation": 1,
+            },
             "spec": {"podSelector": {}, "policyTypes": ["Ingress"], **data.get("spec", {})},
         },
         Writer(str(data.get("by", "argocd-controller")), created),
@@ -187,7 +232,12 @@ def add_pdb(world: World, data: dict[str, Any]) -> Obj:
         {
             "apiVersion": "policy/v1",
             "kind": "PodDisruptionBudget",
-            "metadata": {"name": data["name"], "namespace": data["namespace"], "creationTimestamp": rfc3339(created), "generation": 1},
+            "metadata": {
+                "name": data["name"],
+                "namespace": data["namespace"],
+                "creationTimestamp": rfc3339(created),
+                "generation": 1,
+            },
             "spec": {"selector": {"matchLabels": labels_of(data)}, **data["pdb"]},
             "status": {},
         },

@@ -10,7 +10,16 @@ from drills.expand.events import add_event
 from drills.expand.states import set_pod_state
 from drills.expand.states_leaving import replace_pod
 from drills.expand.world import World, Writer
-from drills.objects import Obj, controller_of, dig, parse_time, rfc3339, rfc3339_micro, stable_fraction, stable_uid
+from drills.objects import (
+    Obj,
+    controller_of,
+    dig,
+    parse_time,
+    rfc3339,
+    rfc3339_micro,
+    stable_fraction,
+    stable_uid,
+)
 
 _PRESSURE = {
     "MemoryPressure": (
@@ -20,7 +29,13 @@ _PRESSURE = {
         "memory-pressure",
         "memory",
     ),
-    "DiskPressure": ("KubeletHasDiskPressure", "kubelet has disk pressure", "NodeHasDiskPressure", "disk-pressure", "ephemeral-storage"),
+    "DiskPressure": (
+        "KubeletHasDiskPressure",
+        "kubelet has disk pressure",
+        "NodeHasDiskPressure",
+        "disk-pressure",
+        "ephemeral-storage",
+    ),
     "PIDPressure": (
         "KubeletHasInsufficientPID",
         "kubelet has insufficient PID available",
@@ -49,12 +64,20 @@ def _moment(world: World, node: Obj, data: dict[str, Any], word: str, default: s
     return at
 
 
-def _condition(node: Obj, kind: str, status: str, reason: str, message: str, at: datetime, beat: datetime) -> None:
+def _condition(
+    node: Obj, kind: str, status: str, reason: str, message: str, at: datetime, beat: datetime
+) -> None:
     found = next((c for c in node["status"]["conditions"] if c["type"] == kind), None)
     if found is None:
         found = {"type": kind}
         node["status"]["conditions"].append(found)
-    found.update(status=status, reason=reason, message=message, lastTransitionTime=rfc3339(at), lastHeartbeatTime=rfc3339(beat))
+    found.update(
+        status=status,
+        reason=reason,
+        message=message,
+        lastTransitionTime=rfc3339(at),
+        lastHeartbeatTime=rfc3339(beat),
+    )
 
 
 def _taint(node: Obj, key: str, effect: str, at: datetime | None) -> None:
@@ -70,7 +93,12 @@ def _wrote(world: World, node: Obj, manager: str, at: datetime) -> None:
 
 
 def _pods_on(world: World, node: Obj) -> list[Obj]:
-    return [p for p in world.of("Pod") if p["spec"].get("nodeName") == node["metadata"]["name"] and dig(p, "status", "phase") == "Running"]
+    return [
+        p
+        for p in world.of("Pod")
+        if p["spec"].get("nodeName") == node["metadata"]["name"]
+        and dig(p, "status", "phase") == "Running"
+    ]
 
 
 def _lose_pods(world: World, node: Obj, since: datetime, data: dict[str, Any]) -> None:
@@ -83,22 +111,52 @@ def _lose_pods(world: World, node: Obj, since: datetime, data: dict[str, Any]) -
             for t in pod["spec"].get("tolerations", [])
         )
         leaves = data.get("evict", True) and not tolerates
-        set_pod_state(world, pod, {"state": "lost", "since": world.now - since - timedelta(seconds=1), "terminating": leaves})
+        set_pod_state(
+            world,
+            pod,
+            {
+                "state": "lost",
+                "since": world.now - since - timedelta(seconds=1),
+                "terminating": leaves,
+            },
+        )
         gone = since + timedelta(seconds=302)
         ref = controller_of(pod)
-        if leaves and gone < world.now and ref and ref["kind"] == "ReplicaSet" and data.get("replace", True):
+        if (
+            leaves
+            and gone < world.now
+            and ref
+            and ref["kind"] == "ReplicaSet"
+            and data.get("replace", True)
+        ):
             replace_pod(world, pod, gone)
 
 
 def not_ready(world: World, node: Obj, data: dict[str, Any]) -> None:
-    """The kubelet lives and says why: message; reason (KubeletNotReady). evict: pods leave after 300 s (default)."""
+    """The kubelet lives and says why: message; reason (KubeletNotReady). evict: pods leave after
+    300 s (default)."""
     since = world.ago(data.get("since", "6m"))
     name = node["metadata"]["name"]
     beat = world.now - timedelta(seconds=8)
-    _condition(node, "Ready", "False", str(data.get("reason", "KubeletNotReady")), str(data["message"]), since, beat)
+    _condition(
+        node,
+        "Ready",
+        "False",
+        str(data.get("reason", "KubeletNotReady")),
+        str(data["message"]),
+        since,
+        beat,
+    )
     for effect in ("NoSchedule", "NoExecute"):
         _taint(node, "node.kubernetes.io/not-ready", effect, since)
-    add_event(world, node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", first=since, count=int(data.get("count", 1)))
+    add_event(
+        world,
+        node,
+        "NodeNotReady",
+        f"Node {name} status is now: NodeNotReady",
+        first=since,
+        count=int(data.get("count", 1)),
+    )
     _wrote(world, node, "kubelet", beat)
     if data.get("lose", True):
         world.losses.append(lambda: _lose_pods(world, node, since, data))
@@ -140,7 +198,8 @@ def unknown(world: World, node: Obj, data: dict[str, Any]) -> None:
 
 
 def ready_again(world: World, node: Obj, data: dict[str, Any]) -> None:
-    """Ready since `since`, after it was not: down (when it went), times (how often within the hour)."""
+    """Ready since `since`, after it was not: down (when it went), times (how often within the
+    hour)."""
     since = _moment(world, node, data, "since", "3m")
     name, times = node["metadata"]["name"], int(data.get("times", 1))
     for c in node["status"]["conditions"]:
@@ -153,7 +212,11 @@ def ready_again(world: World, node: Obj, data: dict[str, Any]) -> None:
                 lastHeartbeatTime=rfc3339(world.now - timedelta(seconds=11)),
             )
     if taints := node["spec"].get("taints"):
-        node["spec"]["taints"] = [t for t in taints if t["key"] not in {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}]
+        node["spec"]["taints"] = [
+            t
+            for t in taints
+            if t["key"] not in {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
+        ]
         if not node["spec"]["taints"]:
             del node["spec"]["taints"]
     down = _moment(world, node, data, "down", "9m")
@@ -180,13 +243,21 @@ def ready_again(world: World, node: Obj, data: dict[str, Any]) -> None:
 
 
 def pressure(world: World, node: Obj, data: dict[str, Any]) -> None:
-    """type: MemoryPressure, DiskPressure or PIDPressure; evicting (true): with EvictionThresholdMet; count."""
+    """type: MemoryPressure, DiskPressure or PIDPressure; evicting (true): with
+    EvictionThresholdMet; count."""
     since, kind = world.ago(data.get("since", "6m")), str(data["type"])
     reason, message, event, taint, resource = _PRESSURE[kind]
     name = node["metadata"]["name"]
     _condition(node, kind, "True", reason, message, since, world.now - timedelta(seconds=7))
     _taint(node, f"node.kubernetes.io/{taint}", "NoSchedule", since)
-    add_event(world, node, event, f"Node {name} status is now: {event}", first=since, count=int(data.get("count", 1)))
+    add_event(
+        world,
+        node,
+        event,
+        f"Node {name} status is now: {event}",
+        first=since,
+        count=int(data.get("count", 1)),
+    )
     if data.get("evicting", True):
         add_event(
             world,
@@ -207,24 +278,51 @@ def cordoned(world: World, node: Obj, data: dict[str, Any]) -> None:
     node["spec"]["unschedulable"] = True
     _taint(node, "node.kubernetes.io/unschedulable", "NoSchedule", since)
     key = world.key(node)
-    world.writers[key] = [Writer(str(data.get("by", "kubectl-cordon")), since, ("spec.unschedulable",)), *world.writers.get(key, [])]
-    add_event(world, node, "NodeNotSchedulable", f"Node {node['metadata']['name']} status is now: NodeNotSchedulable", first=since)
+    world.writers[key] = [
+        Writer(str(data.get("by", "kubectl-cordon")), since, ("spec.unschedulable",)),
+        *world.writers.get(key, []),
+    ]
+    add_event(
+        world,
+        node,
+        "NodeNotSchedulable",
+        f"Node {node['metadata']['name']} status is now: NodeNotSchedulable",
+        first=since,
+    )
 
 
 def rebooted(world: World, node: Obj, data: dict[str, Any]) -> None:
-    """A new boot ID at `since`; its pods restart (exit 255) within the next minute and it is Ready again."""
+    """A new boot ID at `since`; its pods restart (exit 255) within the next minute and it is Ready
+    again."""
     since = world.ago(data.get("since", "20m"))
     name = node["metadata"]["name"]
     boot = stable_uid("boot", world.seed, name, rfc3339(since))
     node["status"]["nodeInfo"]["bootID"] = boot
     add_event(world, node, "Starting", "Starting kubelet.", first=since)
-    add_event(world, node, "Rebooted", f"Node {name} has been rebooted, boot id: {boot}", kind="Warning", first=since)
+    add_event(
+        world,
+        node,
+        "Rebooted",
+        f"Node {name} has been rebooted, boot id: {boot}",
+        kind="Warning",
+        first=since,
+    )
     for reason in ("NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"):
         add_event(world, node, reason, f"Node {name} status is now: {reason}", first=since)
-    add_event(world, node, "NodeAllocatableEnforced", "Updated Node Allocatable limit across pods", first=since)
+    add_event(
+        world,
+        node,
+        "NodeAllocatableEnforced",
+        "Updated Node Allocatable limit across pods",
+        first=since,
+    )
     if data.get("ready", True):
         down = since - timedelta(seconds=110)
-        ready_again(world, node, {"since": world.now - since - timedelta(seconds=12), "down": world.now - down})
+        ready_again(
+            world,
+            node,
+            {"since": world.now - since - timedelta(seconds=12), "down": world.now - down},
+        )
     for pod in _pods_on(world, node):
         if parse_time(pod["metadata"]["creationTimestamp"]) < since:
             set_pod_state(
@@ -242,7 +340,8 @@ def rebooted(world: World, node: Obj, data: dict[str, Any]) -> None:
 
 
 def system_oom(world: World, node: Obj, data: dict[str, Any]) -> None:
-    """The kernel killed processes outside any container's limit: victims [{process, pid}], count, since, last."""
+    """The kernel killed processes outside any container's limit: victims [{process, pid}], count,
+    since, last."""
     since = world.ago(data.get("since", "6m"))
     victims = data.get("victims") or [None]
     for victim in victims:
@@ -262,7 +361,8 @@ def system_oom(world: World, node: Obj, data: dict[str, Any]) -> None:
 
 
 def runtime_restarted(world: World, node: Obj, data: dict[str, Any]) -> None:
-    """The container runtime went away at `since` and came back: every pod gets a new sandbox within `within` (90s)."""
+    """The container runtime went away at `since` and came back: every pod gets a new sandbox within
+    `within` (90s)."""
     since = world.ago(data.get("since", "10m"))
     code, reason = int(data.get("exitCode", 255)), str(data.get("reason", "Unknown"))
     for pod in _pods_on(world, node):

@@ -14,7 +14,12 @@ KERNEL = "6.8.0-1031-aws"
 OS_IMAGE = "Ubuntu 24.04.3 LTS"
 
 _HEALTHY = (
-    ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    (
+        "MemoryPressure",
+        "False",
+        "KubeletHasSufficientMemory",
+        "kubelet has sufficient memory available",
+    ),
     ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
     ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
     ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
@@ -22,22 +27,28 @@ _HEALTHY = (
 
 
 def add_node(world: World, name: str, data: dict[str, Any]) -> Obj:
-    """data: index (gives addresses), zone, age, role (control-plane), cpu, memory, pods, instanceType, kubelet, runtime,
-    kernel, osImage, labels, taints, bootAge; fresh: so new that only DaemonSets and pods that name it run there."""
+    """data: index (gives addresses), zone, age, role (control-plane), cpu, memory, pods,
+    instanceType, kubelet, runtime, kernel, osImage, labels, taints, bootAge; fresh: so new that
+    only DaemonSets and pods that name it run there."""
     index = int(data["index"])
     if data.get("fresh"):
         world.fresh.add(name)
     created = world.ago(data.get("age", "34d"))
     zone = str(data.get("zone", "a"))
     control = data.get("role") == "control-plane"
-    cpu, memory = str(data.get("cpu", "4" if control else "8")), str(data.get("memory", "16Gi" if control else "32Gi"))
+    cpu, memory = (
+        str(data.get("cpu", "4" if control else "8")),
+        str(data.get("memory", "16Gi" if control else "32Gi")),
+    )
     labels = {
         "beta.kubernetes.io/arch": "amd64",
         "beta.kubernetes.io/os": "linux",
         "kubernetes.io/arch": "amd64",
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
-        "node.kubernetes.io/instance-type": str(data.get("instanceType", "m6i.xlarge" if control else "m6i.2xlarge")),
+        "node.kubernetes.io/instance-type": str(
+            data.get("instanceType", "m6i.xlarge" if control else "m6i.2xlarge")
+        ),
         "topology.kubernetes.io/region": "eu-west-1",
         "topology.kubernetes.io/zone": f"eu-west-1{zone}",
         "example.com/pool": "control-plane" if control else str(data.get("pool", "general")),
@@ -56,7 +67,12 @@ def add_node(world: World, name: str, data: dict[str, Any]) -> Obj:
         "memory": f"{kib}Ki",
         "pods": str(data.get("pods", 110)),
     }
-    allocatable = {**capacity, "cpu": f"{int(cpu) * 1000 - 80}m", "ephemeral-storage": "93478772582", "memory": f"{kib - 1_048_576}Ki"}
+    allocatable = {
+        **capacity,
+        "cpu": f"{int(cpu) * 1000 - 80}m",
+        "ephemeral-storage": "93478772582",
+        "memory": f"{kib - 1_048_576}Ki",
+    }
     ip = f"10.99.1.{10 + index}"
     boot = stable_uid("boot", world.seed, name, data.get("bootAge", ""))
     beat = world.now - timedelta(seconds=index * 7 % 50)
@@ -96,7 +112,10 @@ def add_node(world: World, name: str, data: dict[str, Any]) -> Obj:
                 }
                 for t, s, r, m in _HEALTHY
             ],
-            "addresses": [{"type": "InternalIP", "address": ip}, {"type": "Hostname", "address": name}],
+            "addresses": [
+                {"type": "InternalIP", "address": ip},
+                {"type": "Hostname", "address": name},
+            ],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
             "nodeInfo": {
                 "machineID": digest("machine", name),
@@ -150,9 +169,20 @@ def lease(world: World, name: str) -> Obj:
                 "name": name,
                 "namespace": "kube-node-lease",
                 "creationTimestamp": node["metadata"]["creationTimestamp"],
-                "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": name, "uid": node["metadata"]["uid"]}],
+                "ownerReferences": [
+                    {
+                        "apiVersion": "v1",
+                        "kind": "Node",
+                        "name": name,
+                        "uid": node["metadata"]["uid"],
+                    }
+                ],
             },
-            "spec": {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": rfc3339_micro(renewed)},
+            "spec": {
+                "holderIdentity": name,
+                "leaseDurationSeconds": 40,
+                "renewTime": rfc3339_micro(renewed),
+            },
         },
         Writer("kubelet", renewed),
     )
@@ -168,7 +198,14 @@ def csi_node(world: World, name: str) -> Obj:
             "metadata": {
                 "name": name,
                 "creationTimestamp": node["metadata"]["creationTimestamp"],
-                "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": name, "uid": node["metadata"]["uid"]}],
+                "ownerReferences": [
+                    {
+                        "apiVersion": "v1",
+                        "kind": "Node",
+                        "name": name,
+                        "uid": node["metadata"]["uid"],
+                    }
+                ],
             },
             "spec": {
                 "drivers": [
@@ -196,6 +233,9 @@ def list_images(world: World) -> None:
     for node in world.of("Node"):
         names = have.get(node["metadata"]["name"], {})
         node["status"]["images"] = [
-            {"names": [digest_name, tag], "sizeBytes": 20_000_000 + int(digest("size", tag, size=6), 16) * 9}
+            {
+                "names": [digest_name, tag],
+                "sizeBytes": 20_000_000 + int(digest("size", tag, size=6), 16) * 9,
+            }
             for digest_name, tag in sorted(names.items())
         ][:50]

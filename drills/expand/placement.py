@@ -9,13 +9,16 @@ from drills.objects import Obj, dig, digest
 
 
 def place(world: World, data: dict[str, Any], count: int, salt: str = "") -> list[str]:
-    """`count` node names. `nodes:` fixes them (cycled), `zone:` narrows them; otherwise workers are taken so that a
-    workload spreads over zones and no node carries much more than another. Fresh nodes take only what names them."""
+    """`count` node names. `nodes:` fixes them (cycled), `zone:` narrows them; otherwise workers are
+    taken so that a workload spreads over zones and no node carries much more than another. Fresh
+    nodes take only what names them."""
     fixed = data.get("nodes")
     if fixed:
         names = [fixed] if isinstance(fixed, str) else list(fixed)
         return [str(names[i % len(names)]) for i in range(count)]
-    candidates = [n for n in world.of("Node") if _takes(n, data) and n["metadata"]["name"] not in world.fresh]
+    candidates = [
+        n for n in world.of("Node") if _takes(n, data) and n["metadata"]["name"] not in world.fresh
+    ]
     if not candidates:
         raise ValueError(f"workload {data.get('name')}: no node takes it")
     load: dict[str, int] = {n["metadata"]["name"]: 0 for n in candidates}
@@ -23,13 +26,24 @@ def place(world: World, data: dict[str, Any], count: int, salt: str = "") -> lis
         node = pod["spec"].get("nodeName")
         if node in load and pod["status"].get("phase") == "Running":
             load[node] += 1
-    zones = {n["metadata"]["name"]: dig(n, "metadata", "labels", "topology.kubernetes.io/zone") for n in candidates}
+    zones = {
+        n["metadata"]["name"]: dig(n, "metadata", "labels", "topology.kubernetes.io/zone")
+        for n in candidates
+    }
     mine: dict[str, int] = dict.fromkeys(load, 0)
     in_zone: dict[str, int] = dict.fromkeys(zones.values(), 0)
     out = []
     key = f"{data.get('namespace')}/{data.get('name')}/{salt}"
     for _ in range(count):
-        best = min(load, key=lambda n: (mine[n], in_zone[zones[n]], load[n], digest("place", world.seed, key, n)))
+        best = min(
+            load,
+            key=lambda n: (
+                mine[n],
+                in_zone[zones[n]],
+                load[n],
+                digest("place", world.seed, key, n),
+            ),
+        )
         mine[best] += 1
         in_zone[zones[best]] += 1
         load[best] += 1
@@ -39,7 +53,9 @@ def place(world: World, data: dict[str, Any], count: int, salt: str = "") -> lis
 
 def _takes(node: Obj, data: dict[str, Any]) -> bool:
     labels = node["metadata"]["labels"]
-    if data.get("zone") and not str(labels.get("topology.kubernetes.io/zone", "")).endswith(str(data["zone"])):
+    if data.get("zone") and not str(labels.get("topology.kubernetes.io/zone", "")).endswith(
+        str(data["zone"])
+    ):
         return False
     if any(labels.get(k) != v for k, v in (data.get("nodeSelector") or {}).items()):
         return False

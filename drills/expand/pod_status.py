@@ -1,4 +1,5 @@
-"""What the shapes of failing pods are written with: conditions, ended containers, who wrote the status and when."""
+"""What the shapes of failing pods are written with: conditions, ended containers, who wrote the
+status and when."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def kubelet_wrote(world: World, pod: Obj, at: datetime, manager: str = "kubelet"
     world.writers[key] = [*kept, Writer(manager, at, ("status",), "status")]
 
 
-def set_condition(pod: Obj, kind: str, value: bool, at: datetime, reason: str = "", message: str = "") -> None:
+def set_condition(
+    pod: Obj, kind: str, value: bool, at: datetime, reason: str = "", message: str = ""
+) -> None:
     found = next((c for c in pod["status"]["conditions"] if c["type"] == kind), None)
     if found is None:
         found = {"type": kind, "lastProbeTime": None, "observedGeneration": 1}
@@ -48,7 +51,16 @@ def chosen_containers(pod: Obj, data: dict[str, Any]) -> list[Obj]:
     return [s for s in pod["status"]["containerStatuses"] if wanted in {None, s["name"]}][:1]
 
 
-def terminated(pod: Obj, status: Obj, *, code: int, reason: str, begun: datetime, ended: datetime, message: str = "") -> Obj:
+def terminated(
+    pod: Obj,
+    status: Obj,
+    *,
+    code: int,
+    reason: str,
+    begun: datetime,
+    ended: datetime,
+    message: str = "",
+) -> Obj:
     return {
         "exitCode": code,
         "reason": reason,

@@ -23,7 +23,8 @@ DAEMON_TOLERATIONS: list[Obj] = [
 
 
 def image_id(image: str, variant: str = "") -> str:
-    """The digest reference that a node reports for an image; `variant` gives another build under the same tag."""
+    """The digest reference that a node reports for an image; `variant` gives another build under
+    the same tag."""
     if "@sha256:" in image:
         return image
     repository = image.rsplit(":", 1)[0] if ":" in image.rsplit("/", 1)[-1] else image
@@ -33,7 +34,8 @@ def image_id(image: str, variant: str = "") -> str:
 
 
 def next_address(world: World, node: str) -> str:
-    """The next free pod address of a node's range (10.244.N.2 …). Raises KeyError for an unknown node."""
+    """The next free pod address of a node's range (10.244.N.2 …). Raises KeyError for an unknown
+    node."""
     obj = world.objects[("Node", "", node)]
     third = obj["spec"]["podCIDR"].split(".")[2]
     number = world.next_ip.get(node, 2)
@@ -60,10 +62,13 @@ def make_pod(
     static: bool = False,
     started: datetime | None = None,
 ) -> Obj:
-    """A Running, Ready pod on `node`. `template` is a pod template (metadata, spec). Adds it to the world."""
+    """A Running, Ready pod on `node`. `template` is a pod template (metadata, spec). Adds it to the
+    world."""
     born = parse_time(world.objects[("Node", "", node)]["metadata"]["creationTimestamp"])
     if created < born + timedelta(seconds=40) and not static:  # rescheduled when the node came
-        created = born + timedelta(seconds=45 if daemon else 70 + int(100 * stable_fraction("late", namespace, name)))
+        created = born + timedelta(
+            seconds=45 if daemon else 70 + int(100 * stable_fraction("late", namespace, name))
+        )
         started = None
     spec = copy.deepcopy(template["spec"])
     pod_spec(spec)
@@ -86,7 +91,13 @@ def make_pod(
         spec["affinity"] = {
             "nodeAffinity": {
                 "requiredDuringSchedulingIgnoredDuringExecution": {
-                    "nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}]
+                    "nodeSelectorTerms": [
+                        {
+                            "matchFields": [
+                                {"key": "metadata.name", "operator": "In", "values": [node]}
+                            ]
+                        }
+                    ]
                 }
             }
         }
@@ -123,13 +134,20 @@ def make_pod(
         ]
     pod: Obj = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
     ip = node_address(world, node) if host else next_address(world, node)
-    begun = started or created + timedelta(seconds=3 + 9 * stable_fraction("start", namespace, name))
+    begun = started or created + timedelta(
+        seconds=3 + 9 * stable_fraction("start", namespace, name)
+    )
     pod["status"] = running_status(world, pod, ip, min(begun, world.now))
     maker = "kubelet" if static else "kube-controller-manager"
     world.add(
         pod,
         Writer(maker, created, ("metadata", "spec")),
-        Writer("kubelet", parse_time(pod["status"]["conditions"][2]["lastTransitionTime"]), ("status",), "status"),
+        Writer(
+            "kubelet",
+            parse_time(pod["status"]["conditions"][2]["lastTransitionTime"]),
+            ("status",),
+            "status",
+        ),
     )
     return pod
 
@@ -143,10 +161,23 @@ def _mount_token(spec: Obj, namespace: str, name: str) -> None:
                 "defaultMode": 420,
                 "sources": [
                     {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-                    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                    {
+                        "configMap": {
+                            "name": "kube-root-ca.crt",
+                            "items": [{"key": "ca.crt", "path": "ca.crt"}],
+                        }
+                    },
                     {
                         "downwardAPI": {
-                            "items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]
+                            "items": [
+                                {
+                                    "path": "namespace",
+                                    "fieldRef": {
+                                        "apiVersion": "v1",
+                                        "fieldPath": "metadata.namespace",
+                                    },
+                                }
+                            ]
                         }
                     },
                 ],
@@ -155,7 +186,11 @@ def _mount_token(spec: Obj, namespace: str, name: str) -> None:
     )
     for container in [*spec["containers"], *spec.get("initContainers", [])]:
         container.setdefault("volumeMounts", []).append(
-            {"name": volume, "readOnly": True, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
+            {
+                "name": volume,
+                "readOnly": True,
+                "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+            }
         )
 
 
@@ -169,10 +204,34 @@ def conditions_of(scheduled: str, initialised: str, sandbox: str, ready: str) ->
             "lastTransitionTime": sandbox,
             "observedGeneration": 1,
         },
-        {"type": "Initialized", "status": "True", "lastProbeTime": None, "lastTransitionTime": initialised, "observedGeneration": 1},
-        {"type": "Ready", "status": "True", "lastProbeTime": None, "lastTransitionTime": ready, "observedGeneration": 1},
-        {"type": "ContainersReady", "status": "True", "lastProbeTime": None, "lastTransitionTime": ready, "observedGeneration": 1},
-        {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": scheduled, "observedGeneration": 1},
+        {
+            "type": "Initialized",
+            "status": "True",
+            "lastProbeTime": None,
+            "lastTransitionTime": initialised,
+            "observedGeneration": 1,
+        },
+        {
+            "type": "Ready",
+            "status": "True",
+            "lastProbeTime": None,
+            "lastTransitionTime": ready,
+            "observedGeneration": 1,
+        },
+        {
+            "type": "ContainersReady",
+            "status": "True",
+            "lastProbeTime": None,
+            "lastTransitionTime": ready,
+            "observedGeneration": 1,
+        },
+        {
+            "type": "PodScheduled",
+            "status": "True",
+            "lastProbeTime": None,
+            "lastTransitionTime": scheduled,
+            "observedGeneration": 1,
+        },
     ]
 
 
@@ -194,7 +253,9 @@ def running_status(world: World, pod: Obj, ip: str, started: datetime) -> Obj:
         "qosClass": qos_class(pod["spec"]),
     }
     if pod["spec"].get("initContainers"):
-        status["initContainerStatuses"] = [_finished_init(pod, c, created, begun) for c in pod["spec"]["initContainers"]]
+        status["initContainerStatuses"] = [
+            _finished_init(pod, c, created, begun) for c in pod["spec"]["initContainers"]
+        ]
     return status
 
 

@@ -19,13 +19,27 @@ def add_hpa(world: World, data: dict[str, Any]) -> Obj:
         {
             "apiVersion": "autoscaling/v2",
             "kind": "HorizontalPodAutoscaler",
-            "metadata": {"name": data["name"], "namespace": data["namespace"], "creationTimestamp": settled},
+            "metadata": {
+                "name": data["name"],
+                "namespace": data["namespace"],
+                "creationTimestamp": settled,
+            },
             "spec": {
-                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": data["name"]},
+                "scaleTargetRef": {
+                    "apiVersion": "apps/v1",
+                    "kind": "Deployment",
+                    "name": data["name"],
+                },
                 "minReplicas": int(hpa.get("min", replicas)),
                 "maxReplicas": int(hpa.get("max", replicas * 3)),
                 "metrics": [
-                    {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}}}
+                    {
+                        "type": "Resource",
+                        "resource": {
+                            "name": "cpu",
+                            "target": {"type": "Utilization", "averageUtilization": target},
+                        },
+                    }
                 ],
             },
             "status": {
@@ -33,7 +47,13 @@ def add_hpa(world: World, data: dict[str, Any]) -> Obj:
                 "desiredReplicas": replicas,
                 "lastScaleTime": rfc3339(world.ago("2d")),
                 "currentMetrics": [
-                    {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": usage, "averageValue": f"{usage}m"}}}
+                    {
+                        "type": "Resource",
+                        "resource": {
+                            "name": "cpu",
+                            "current": {"averageUtilization": usage, "averageValue": f"{usage}m"},
+                        },
+                    }
                 ],
                 "conditions": [
                     {

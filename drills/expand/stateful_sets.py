@@ -6,7 +6,12 @@ import copy
 from datetime import timedelta
 from typing import Any
 
-from drills.expand.controllers import WRITTEN_BY_USER, add_controller_revision, defaulted, owner_meta
+from drills.expand.controllers import (
+    WRITTEN_BY_USER,
+    add_controller_revision,
+    defaulted,
+    owner_meta,
+)
 from drills.expand.placement import place
 from drills.expand.pods import make_pod
 from drills.expand.storage import add_claim
@@ -18,7 +23,10 @@ from drills.objects import stable_suffix
 def add_stateful_set(world: World, data: dict[str, Any]) -> None:
     ns, name, replicas = str(data["namespace"]), str(data["name"]), int(data.get("replicas", 1))
     labels = labels_of(data)
-    created, rolled = world.ago(data.get("age", "52d")), world.ago(data.get("rollout", data.get("age", "52d")))
+    created, rolled = (
+        world.ago(data.get("age", "52d")),
+        world.ago(data.get("rollout", data.get("age", "52d"))),
+    )
     meta = owner_meta(data, created, labels)
     meta["generation"] = int(data.get("generation", 1))
     if "ownedBy" in data:
@@ -54,9 +62,14 @@ def add_stateful_set(world: World, data: dict[str, Any]) -> None:
                 "template": defaulted(template),
                 "serviceName": data.get("serviceName", name),
                 "podManagementPolicy": data.get("podManagement", "OrderedReady"),
-                "updateStrategy": data.get("updateStrategy", {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}),
+                "updateStrategy": data.get(
+                    "updateStrategy", {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+                ),
                 "revisionHistoryLimit": 10,
-                "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
+                "persistentVolumeClaimRetentionPolicy": {
+                    "whenDeleted": "Retain",
+                    "whenScaled": "Retain",
+                },
                 **({"volumeClaimTemplates": claims} if claims else {}),
             },
             "status": {},
@@ -80,9 +93,30 @@ def add_stateful_set(world: World, data: dict[str, Any]) -> None:
         body["spec"]["subdomain"] = data.get("serviceName", name)
         if claims:
             claim = f"data-{name}-{number}"
-            body["spec"].setdefault("volumes", []).append({"name": "data", "persistentVolumeClaim": {"claimName": claim}})
-            add_claim(world, namespace=ns, name=claim, size=str(data["storage"]), labels=labels, node=nodes[number], created=created)
-        at = world.ago(ages[number]) if number < len(ages) else rolled + timedelta(seconds=25 * number)
+            body["spec"].setdefault("volumes", []).append(
+                {"name": "data", "persistentVolumeClaim": {"claimName": claim}}
+            )
+            add_claim(
+                world,
+                namespace=ns,
+                name=claim,
+                size=str(data["storage"]),
+                labels=labels,
+                node=nodes[number],
+                created=created,
+            )
+        at = (
+            world.ago(ages[number])
+            if number < len(ages)
+            else rolled + timedelta(seconds=25 * number)
+        )
         make_pod(
-            world, namespace=ns, name=f"{name}-{number}", template=body, created=at, node=nodes[number], owner=sts, generate_name=f"{name}-"
+            world,
+            namespace=ns,
+            name=f"{name}-{number}",
+            template=body,
+            created=at,
+            node=nodes[number],
+            owner=sts,
+            generate_name=f"{name}-",
         )

@@ -1,4 +1,5 @@
-"""The shapes that pods take when something is wrong, as kubelet, scheduler and node controller write them, by name."""
+"""The shapes that pods take when something is wrong, as kubelet, scheduler and node controller
+write them, by name."""
 
 from __future__ import annotations
 
@@ -6,7 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from drills.expand.states_leaving import failed, lost, reborn, replaced, terminating
-from drills.expand.states_running import crash_loop, healthy, oom_killed, probe_blips, restarted, unready
+from drills.expand.states_running import (
+    crash_loop,
+    healthy,
+    oom_killed,
+    probe_blips,
+    restarted,
+    unready,
+)
 from drills.expand.states_waiting import config_error, creating, image_pull, pending
 from drills.expand.world import World
 from drills.objects import Obj
@@ -15,7 +23,8 @@ Maker = Callable[[World, Obj, dict[str, Any]], None]
 
 
 def set_pod_state(world: World, pod: Obj, data: dict[str, Any]) -> None:
-    """data: state, since, and what the state takes (see each function). Raises ValueError for an unknown state."""
+    """data: state, since, and what the state takes (see each function). Raises ValueError for an
+    unknown state."""
     state = str(data["state"])
     if state not in STATES:
         raise ValueError(f"pod state {state!r} is not one of {', '.join(sorted(STATES))}")

@@ -21,26 +21,49 @@ def terminating(world: World, pod: Obj, data: dict[str, Any]) -> None:
     pod["metadata"]["deletionGracePeriodSeconds"] = grace
     if data.get("events", True):
         for status in pod["status"].get("containerStatuses", [])[:1]:
-            add_event(world, pod, "Killing", f"Stopping container {status['name']}", first=since, container=status["name"])
+            add_event(
+                world,
+                pod,
+                "Killing",
+                f"Stopping container {status['name']}",
+                first=since,
+                container=status["name"],
+            )
 
 
 def lost(world: World, pod: Obj, data: dict[str, Any]) -> None:
-    """On a node that no longer reports: Ready goes False by the node controller, the containers still look running.
-    terminating: also marked for deletion after the 300 s of toleration."""
+    """On a node that no longer reports: Ready goes False by the node controller, the containers
+    still look running. terminating: also marked for deletion after the 300 s of toleration."""
     since = since_of(world, pod, data)
     set_condition(pod, "Ready", False, since)
     kubelet_wrote(world, pod, since, "kube-controller-manager")
-    add_event(world, pod, "NodeNotReady", "Node is not ready", kind="Warning", first=since, component="node-controller")
+    add_event(
+        world,
+        pod,
+        "NodeNotReady",
+        "Node is not ready",
+        kind="Warning",
+        first=since,
+        component="node-controller",
+    )
     if data.get("terminating"):
         gone = since + timedelta(seconds=300)
         if gone < world.now:
             terminating(world, pod, {"since": world.now - gone, "events": False})
-            set_condition(pod, "DisruptionTarget", True, gone, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
+            set_condition(
+                pod,
+                "DisruptionTarget",
+                True,
+                gone,
+                "DeletionByTaintManager",
+                "Taint manager: deleting due to NoExecute taint",
+            )
             add_event(
                 world,
                 pod,
                 "TaintManagerEviction",
-                f"Marking for deletion Pod {pod['metadata']['namespace']}/{pod['metadata']['name']}",
+                "Marking for deletion Pod "
+                f"{pod['metadata']['namespace']}/{pod['metadata']['name']}",
                 first=gone,
                 component="taint-eviction-controller",
             )
@@ -93,7 +116,14 @@ def replaced(world: World, pod: Obj, data: dict[str, Any]) -> None:
             world.remove(event)
     if data.get("events", True):
         for status in pod["status"].get("containerStatuses", [])[:1]:
-            add_event(world, pod, "Killing", f"Stopping container {status['name']}", first=since, container=status["name"])
+            add_event(
+                world,
+                pod,
+                "Killing",
+                f"Stopping container {status['name']}",
+                first=since,
+                container=status["name"],
+            )
     world.remove(pod)
 
 
@@ -110,12 +140,25 @@ def reborn(world: World, pod: Obj, data: dict[str, Any]) -> None:
         "metadata": {"labels": pod["metadata"]["labels"]},
         "spec": {
             **pod["spec"],
-            "volumes": [v for v in pod["spec"].get("volumes") or [] if not v["name"].startswith("kube-api-access")],
+            "volumes": [
+                v
+                for v in pod["spec"].get("volumes") or []
+                if not v["name"].startswith("kube-api-access")
+            ],
             "containers": [
-                {**c, "volumeMounts": [m for m in c.get("volumeMounts") or [] if not m["name"].startswith("kube-api-access")]}
+                {
+                    **c,
+                    "volumeMounts": [
+                        m
+                        for m in c.get("volumeMounts") or []
+                        if not m["name"].startswith("kube-api-access")
+                    ],
+                }
                 for c in pod["spec"]["containers"]
             ],
-            "tolerations": [t for t in pod["spec"].get("tolerations") or [] if not t.get("tolerationSeconds")],
+            "tolerations": [
+                t for t in pod["spec"].get("tolerations") or [] if not t.get("tolerationSeconds")
+            ],
         },
     }
     world.remove(pod)
@@ -146,7 +189,9 @@ def replace_pod(world: World, pod: Obj, at: datetime, node: str | None = None) -
     }
     app["tolerations"] = [t for t in app["tolerations"] if not t.get("tolerationSeconds")]
     where = node or place(world, app, 1, salt=pod["metadata"]["name"])[0]
-    name = f"{ref['name']}-{stable_suffix('again', world.seed, pod['metadata']['name'], rfc3339(at))}"
+    name = (
+        f"{ref['name']}-{stable_suffix('again', world.seed, pod['metadata']['name'], rfc3339(at))}"
+    )
     new = make_pod(
         world,
         namespace=pod["metadata"]["namespace"],

@@ -6,22 +6,31 @@ from datetime import timedelta
 from typing import Any
 
 from drills.expand.events import add_event
-from drills.expand.pod_status import chosen_containers, kubelet_wrote, not_ready, retries, set_condition, since_of, terminated
+from drills.expand.pod_status import (
+    chosen_containers,
+    kubelet_wrote,
+    not_ready,
+    retries,
+    set_condition,
+    since_of,
+    terminated,
+)
 from drills.expand.pods import container_id
 from drills.expand.world import World
 from drills.objects import Obj, dig, parse_time, rfc3339, stable_fraction
 
 
 def crash_loop(world: World, pod: Obj, data: dict[str, Any]) -> None:
-    """since (first crash), restarts (5), exitCode (1), reason (Error), runs (seconds per try), message, last (end of the
-    latest try)."""
+    """since (first crash), restarts (5), exitCode (1), reason (Error), runs (seconds per try),
+    message, last (end of the latest try)."""
     since = since_of(world, pod, data)
     restarts = int(data.get("restarts", 5))
     code, reason = int(data.get("exitCode", 1)), str(data.get("reason", "Error"))
     last = (
         world.ago(data["last"])
         if "last" in data
-        else world.now - timedelta(seconds=15 + 60 * stable_fraction("crash", pod["metadata"]["name"]))
+        else world.now
+        - timedelta(seconds=15 + 60 * stable_fraction("crash", pod["metadata"]["name"]))
     )
     last = max(last, since)
     wait = "5m0s" if restarts >= 6 else f"{10 * 2 ** max(0, restarts - 1)}s"
@@ -88,30 +97,63 @@ def crash_loop(world: World, pod: Obj, data: dict[str, Any]) -> None:
 
 
 def restarted(world: World, pod: Obj, data: dict[str, Any]) -> None:
-    """A container that ended and runs again: since (end), exitCode (137), reason (Error), restarts (1), lived (of the
-    ended run), back (seconds until it ran again: 2), ready (seconds until ready: 8), sandbox (true: the sandbox changed)."""
+    """A container that ended and runs again: since (end), exitCode (137), reason (Error), restarts
+    (1), lived (of the ended run), back (seconds until it ran again: 2), ready (seconds until ready:
+    8), sandbox (true: the sandbox changed)."""
     ended = since_of(world, pod, data)
     code, reason = int(data.get("exitCode", 137)), str(data.get("reason", "Error"))
     back = ended + timedelta(seconds=float(data.get("back", 2)))
     ready = back + timedelta(seconds=float(data.get("ready", 8)))
-    for status in chosen_containers(pod, data) if not data.get("sandbox") else pod["status"]["containerStatuses"]:
-        begun = parse_time(dig(status, "state", "running", "startedAt", default=pod["metadata"]["creationTimestamp"]))
+    for status in (
+        chosen_containers(pod, data)
+        if not data.get("sandbox")
+        else pod["status"]["containerStatuses"]
+    ):
+        begun = parse_time(
+            dig(
+                status,
+                "state",
+                "running",
+                "startedAt",
+                default=pod["metadata"]["creationTimestamp"],
+            )
+        )
         if "lived" in data:
             begun = max(begun, ended - abs(world.ago(data["lived"]) - world.now))
         begun = min(begun, ended)
         status["restartCount"] = int(status["restartCount"]) + int(data.get("restarts", 1))
         status["lastState"] = {
-            "terminated": terminated(pod, status, code=code, reason=reason, begun=begun, ended=ended, message=str(data.get("message", "")))
+            "terminated": terminated(
+                pod,
+                status,
+                code=code,
+                reason=reason,
+                begun=begun,
+                ended=ended,
+                message=str(data.get("message", "")),
+            )
         }
         status["containerID"] = container_id(pod, status["name"], status["restartCount"])
         status.update(state={"running": {"startedAt": rfc3339(back)}}, ready=True, started=True)
         if data.get("events", True):
             count = int(data.get("restarts", 1)) + (1 if data.get("counted") else 0)
             add_event(
-                world, pod, "Started", f"Started container {status['name']}", first=back, count=max(1, count), container=status["name"]
+                world,
+                pod,
+                "Started",
+                f"Started container {status['name']}",
+                first=back,
+                count=max(1, count),
+                container=status["name"],
             )
     if data.get("sandbox"):
-        add_event(world, pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", first=ended)
+        add_event(
+            world,
+            pod,
+            "SandboxChanged",
+            "Pod sandbox changed, it will be killed and re-created.",
+            first=ended,
+        )
         set_condition(pod, "PodReadyToStartContainers", True, back)
     for kind in ("Ready", "ContainersReady"):
         set_condition(pod, kind, True, ready)
@@ -119,7 +161,8 @@ def restarted(world: World, pod: Obj, data: dict[str, Any]) -> None:
 
 
 def oom_killed(world: World, pod: Obj, data: dict[str, Any]) -> None:
-    """As `restarted`, ended by the kernel at the container's own limit; `looping: true` gives CrashLoopBackOff."""
+    """As `restarted`, ended by the kernel at the container's own limit; `looping: true` gives
+    CrashLoopBackOff."""
     data = {"exitCode": 137, "reason": "OOMKilled", **data}
     (crash_loop if data.get("looping") else restarted)(world, pod, data)
 
@@ -134,7 +177,17 @@ def unready(world: World, pod: Obj, data: dict[str, Any]) -> None:
     if data.get("message"):
         first, last, count = retries(world, since, data)
         text = str(data["message"]).replace("{pod}", str(dig(pod, "status", "podIP", default="")))
-        add_event(world, pod, "Unhealthy", text, kind="Warning", first=first, last=last, count=count * 6, container=statuses[0]["name"])
+        add_event(
+            world,
+            pod,
+            "Unhealthy",
+            text,
+            kind="Warning",
+            first=first,
+            last=last,
+            count=count * 6,
+            container=statuses[0]["name"],
+        )
     kubelet_wrote(world, pod, since)
 
 

@@ -1,4 +1,5 @@
-"""Pods whose containers have never started: no node, no image, no volume, no address, no configuration."""
+"""Pods whose containers have never started: no node, no image, no volume, no address, no
+configuration."""
 
 from __future__ import annotations
 
@@ -14,13 +15,24 @@ from drills.objects import Obj, dig, rfc3339
 def config_error(world: World, pod: Obj, data: dict[str, Any]) -> None:
     """CreateContainerConfigError with `message` (`couldn't find key K in Secret ns/x`)."""
     since, message = since_of(world, pod, data), str(data.get("message") or _missing_key(pod))
-    for word, value in (("{namespace}", pod["metadata"]["namespace"]), ("{name}", pod["metadata"]["name"])):
+    for word, value in (
+        ("{namespace}", pod["metadata"]["namespace"]),
+        ("{name}", pod["metadata"]["name"]),
+    ):
         message = message.replace(word, value)
     _never_started(world, pod, since, "CreateContainerConfigError", message, sandbox=True)
     first, last, count = retries(world, since, data)
     for status in pod["status"]["containerStatuses"][:1]:
         add_event(
-            world, pod, "Failed", f"Error: {message}", kind="Warning", first=first, last=last, count=count * 5, container=status["name"]
+            world,
+            pod,
+            "Failed",
+            f"Error: {message}",
+            kind="Warning",
+            first=first,
+            last=last,
+            count=count * 5,
+            container=status["name"],
         )
         add_event(
             world,
@@ -40,14 +52,19 @@ def image_pull(world: World, pod: Obj, data: dict[str, Any]) -> None:
     for status in pod["status"]["containerStatuses"][:1]:
         image = status["image"]
         why = str(
-            data.get("message", f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": {image}: not found')
+            data.get(
+                "message",
+                f'failed to pull and unpack image "{image}": failed to resolve reference '
+                f'"{image}": {image}: not found',
+            )
         )
         _never_started(
             world,
             pod,
             since,
             "ImagePullBackOff",
-            f'Back-off pulling image "{image}": ErrImagePull: rpc error: code = NotFound desc = {why}',
+            f'Back-off pulling image "{image}": ErrImagePull: rpc error: code = NotFound desc = '
+            f"{why}",
             sandbox=True,
         )
         first, last, count = retries(world, since, data)
@@ -74,7 +91,14 @@ def image_pull(world: World, pod: Obj, data: dict[str, Any]) -> None:
             container=status["name"],
         )
         add_event(
-            world, pod, "BackOff", f'Back-off pulling image "{image}"', first=first, last=last, count=count * 2, container=status["name"]
+            world,
+            pod,
+            "BackOff",
+            f'Back-off pulling image "{image}"',
+            first=first,
+            last=last,
+            count=count * 2,
+            container=status["name"],
         )
 
 
@@ -146,7 +170,14 @@ def pending(world: World, pod: Obj, data: dict[str, Any]) -> None:
 
 
 def _never_started(
-    world: World, pod: Obj, since: datetime, reason: str, message: str = "", *, sandbox: bool, names: list[str] | None = None
+    world: World,
+    pod: Obj,
+    since: datetime,
+    reason: str,
+    message: str = "",
+    *,
+    sandbox: bool,
+    names: list[str] | None = None,
 ) -> None:
     status = pod["status"]
     statuses = status["containerStatuses"]
@@ -175,7 +206,11 @@ def _never_started(
 def _drop_started_events(world: World, pod: Obj) -> None:
     for event in world.of("Event"):
         about = event["involvedObject"]
-        if about.get("uid") == pod["metadata"]["uid"] and event["reason"] in {"Started", "Created", "Pulled"}:
+        if about.get("uid") == pod["metadata"]["uid"] and event["reason"] in {
+            "Started",
+            "Created",
+            "Pulled",
+        }:
             world.remove(event)
 
 
@@ -185,7 +220,10 @@ def _missing_key(pod: Obj) -> str:
         for env in container.get("env") or []:
             ref = dig(env, "valueFrom", "secretKeyRef")
             if ref:
-                return f"couldn't find key {ref['key']} in Secret {pod['metadata']['namespace']}/{ref['name']}"
+                return (
+                    f"couldn't find key {ref['key']} in Secret "
+                    f"{pod['metadata']['namespace']}/{ref['name']}"
+                )
     raise ValueError(f"pod {pod['metadata']['name']} takes no key from a Secret; give `message`")
 
 
@@ -193,7 +231,11 @@ def _volume_of(world: World, pod: Obj) -> str:
     """The name of the first persistent volume that a pod uses; empty without one."""
     for volume in pod["spec"].get("volumes") or []:
         claim = dig(volume, "persistentVolumeClaim", "claimName")
-        found = world.get("PersistentVolumeClaim", pod["metadata"]["namespace"], claim) if claim else None
+        found = (
+            world.get("PersistentVolumeClaim", pod["metadata"]["namespace"], claim)
+            if claim
+            else None
+        )
         if found is not None:
             return str(dig(found, "spec", "volumeName", default=""))
     return ""

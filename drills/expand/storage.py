@@ -20,7 +20,8 @@ def add_claim(
     storage_class: str = "gp3",
     attached_to: str | None = None,
 ) -> Obj:
-    """A bound claim with its volume and, when `node` is given, the attachment there (or on `attached_to`)."""
+    """A bound claim with its volume and, when `node` is given, the attachment there (or on
+    `attached_to`)."""
     uid = stable_uid(world.seed, "PersistentVolumeClaim", namespace, name, "")
     volume = f"pvc-{uid}"
     stamp = rfc3339(created)
@@ -48,7 +49,11 @@ def add_claim(
                 "storageClassName": storage_class,
                 "volumeMode": "Filesystem",
             },
-            "status": {"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": {"storage": size}},
+            "status": {
+                "phase": "Bound",
+                "accessModes": ["ReadWriteOnce"],
+                "capacity": {"storage": size},
+            },
         },
         Writer("kube-controller-manager", created, ("spec", "metadata")),
         Writer("kube-controller-manager", created, ("status",), "status"),
@@ -70,12 +75,30 @@ def add_claim(
                 "storageClassName": storage_class,
                 "persistentVolumeReclaimPolicy": "Delete",
                 "volumeMode": "Filesystem",
-                "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": namespace, "name": name, "uid": uid},
-                "csi": {"driver": "ebs.csi.aws.com", "fsType": "ext4", "volumeHandle": f"vol-0{digest('vol', uid, size=16)}"},
+                "claimRef": {
+                    "apiVersion": "v1",
+                    "kind": "PersistentVolumeClaim",
+                    "namespace": namespace,
+                    "name": name,
+                    "uid": uid,
+                },
+                "csi": {
+                    "driver": "ebs.csi.aws.com",
+                    "fsType": "ext4",
+                    "volumeHandle": f"vol-0{digest('vol', uid, size=16)}",
+                },
                 "nodeAffinity": {
                     "required": {
                         "nodeSelectorTerms": [
-                            {"matchExpressions": [{"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]}]}
+                            {
+                                "matchExpressions": [
+                                    {
+                                        "key": "topology.kubernetes.io/zone",
+                                        "operator": "In",
+                                        "values": [zone],
+                                    }
+                                ]
+                            }
                         ]
                     }
                 },
@@ -90,7 +113,9 @@ def add_claim(
     return claim
 
 
-def add_attachment(world: World, volume: str, node: str, created: datetime, *, attached: bool = True) -> Obj:
+def add_attachment(
+    world: World, volume: str, node: str, created: datetime, *, attached: bool = True
+) -> Obj:
     return world.add(
         {
             "apiVersion": "storage.k8s.io/v1",
@@ -98,10 +123,16 @@ def add_attachment(world: World, volume: str, node: str, created: datetime, *, a
             "metadata": {
                 "name": f"csi-{digest('attachment', volume, node, size=64)}",
                 "creationTimestamp": rfc3339(created),
-                "annotations": {"csi.alpha.kubernetes.io/node-id": f"i-0{digest('instance', world.seed, node, size=16)}"},
+                "annotations": {
+                    "csi.alpha.kubernetes.io/node-id": f"i-0{digest('instance', world.seed, node, size=16)}"
+                },
                 "finalizers": ["external-attacher/ebs-csi-aws-com"],
             },
-            "spec": {"attacher": "ebs.csi.aws.com", "nodeName": node, "source": {"persistentVolumeName": volume}},
+            "spec": {
+                "attacher": "ebs.csi.aws.com",
+                "nodeName": node,
+                "source": {"persistentVolumeName": volume},
+            },
             "status": {"attached": attached},
         },
         Writer("kube-controller-manager", created, ("spec",)),

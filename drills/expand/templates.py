@@ -15,10 +15,11 @@ def labels_of(data: dict[str, Any]) -> dict[str, str]:
 
 
 def pod_template(data: dict[str, Any], revision_image: str | None = None) -> Obj:
-    """data: image, port, cpu, memory (requests), cpuLimit, memoryLimit (default: memory), env, secretEnv (list of
-    `SECRET/KEY`), secretVolumes, configVolumes, emptyDirs, hostPaths, serviceAccount, hostNetwork, hostPID, privileged,
-    priorityClass, command, args, probes (false to leave out), grace, preStop, nodeSelector, tolerations, spread,
-    spec (merged into the pod spec), sidecars."""
+    """data: image, port, cpu, memory (requests), cpuLimit, memoryLimit (default: memory), env,
+    secretEnv (list of
+    `SECRET/KEY`), secretVolumes, configVolumes, emptyDirs, hostPaths, serviceAccount, hostNetwork,
+    hostPID, privileged, priorityClass, command, args, probes (false to leave out), grace, preStop,
+    nodeSelector, tolerations, spread, spec (merged into the pod spec), sidecars."""
     container = _container(data, revision_image)
     spec: Obj = {"containers": [container, *copy.deepcopy(data.get("sidecars", []))]}
     volumes = _volumes(data, container)
@@ -38,8 +39,14 @@ def pod_template(data: dict[str, Any], revision_image: str | None = None) -> Obj
         if word in data:
             spec[field] = copy.deepcopy(data[word])
     if data.get("priorityClass", "").startswith("system-"):
-        spec["priority"] = 2000001000 if data["priorityClass"] == "system-node-critical" else 2000000000
-    if data.get("spread", True) and data.get("kind", "Deployment") == "Deployment" and int(data.get("replicas", 1)) > 1:
+        spec["priority"] = (
+            2000001000 if data["priorityClass"] == "system-node-critical" else 2000000000
+        )
+    if (
+        data.get("spread", True)
+        and data.get("kind", "Deployment") == "Deployment"
+        and int(data.get("replicas", 1)) > 1
+    ):
         spec["topologySpreadConstraints"] = [
             {
                 "maxSkew": 1,
@@ -52,7 +59,9 @@ def pod_template(data: dict[str, Any], revision_image: str | None = None) -> Obj
     meta: Obj = {"labels": {**labels_of(data), **data.get("podLabels", {})}}
     annotations = dict(data.get("podAnnotations", {}))
     if data.get("metricsPort"):
-        annotations.update({"prometheus.io/scrape": "true", "prometheus.io/port": str(data["metricsPort"])})
+        annotations.update(
+            {"prometheus.io/scrape": "true", "prometheus.io/port": str(data["metricsPort"])}
+        )
     if annotations:
         meta["annotations"] = annotations
     return {"metadata": meta, "spec": spec}
@@ -64,9 +73,15 @@ def _container(data: dict[str, Any], revision_image: str | None) -> Obj:
     for word in ("command", "args"):
         if word in data:
             out[word] = list(data[word])
-    ports = [{"name": "http", "containerPort": int(data["port"]), "protocol": "TCP"}] if data.get("port") else []
+    ports = (
+        [{"name": "http", "containerPort": int(data["port"]), "protocol": "TCP"}]
+        if data.get("port")
+        else []
+    )
     if data.get("metricsPort") and data.get("metricsPort") != data.get("port"):
-        ports.append({"name": "metrics", "containerPort": int(data["metricsPort"]), "protocol": "TCP"})
+        ports.append(
+            {"name": "metrics", "containerPort": int(data["metricsPort"]), "protocol": "TCP"}
+        )
     for number, extra in enumerate(data.get("ports", [])):
         ports.append(
             {
@@ -80,7 +95,12 @@ def _container(data: dict[str, Any], revision_image: str | None) -> Obj:
     env: list[Obj] = [{"name": k, "value": str(v)} for k, v in data.get("env", {}).items()]
     for reference in data.get("secretEnv", []):
         secret, key = str(reference).split("/", 1)
-        env.append({"name": key.upper().replace("-", "_").replace(".", "_"), "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
+        env.append(
+            {
+                "name": key.upper().replace("-", "_").replace(".", "_"),
+                "valueFrom": {"secretKeyRef": {"name": secret, "key": key}},
+            }
+        )
     if env:
         out["env"] = env
     out["resources"] = _resources(data)

@@ -16,7 +16,8 @@ from drills.expand.world import World
 
 
 def add_workload(world: World, data: dict[str, Any]) -> None:
-    """Expand one entry of `workloads:`. Raises KeyError for a missing field, ValueError for an unknown kind."""
+    """Expand one entry of `workloads:`. Raises KeyError for a missing field, ValueError for an
+    unknown kind."""
     kind = data.get("kind", "Deployment")
     makers = {
         "Deployment": add_deployment,
@@ -27,7 +28,9 @@ def add_workload(world: World, data: dict[str, Any]) -> None:
         "StaticPods": _static_pods,
     }
     if kind not in makers:
-        raise ValueError(f"workload {data.get('name')}: kind {kind} is not one of {', '.join(makers)}")
+        raise ValueError(
+            f"workload {data.get('name')}: kind {kind} is not one of {', '.join(makers)}"
+        )
     makers[kind](world, data)
     if kind in {"Deployment", "StatefulSet", "DaemonSet"}:
         if data.get("service", bool(data.get("port"))):
@@ -44,7 +47,9 @@ def _static_pods(world: World, data: dict[str, Any]) -> None:
         if "node-role.kubernetes.io/control-plane" not in node["metadata"]["labels"]:
             continue
         name = node["metadata"]["name"]
-        template = pod_template({"hostNetwork": True, "priorityClass": "system-node-critical", "probes": False, **data})
+        template = pod_template(
+            {"hostNetwork": True, "priorityClass": "system-node-critical", "probes": False, **data}
+        )
         template["metadata"]["labels"] = {"component": str(data["name"]), "tier": "control-plane"}
         make_pod(
             world,

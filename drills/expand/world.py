@@ -1,4 +1,5 @@
-"""The state that a scenario is expanded into: objects by kind, namespace and name, and what surrounds them."""
+"""The state that a scenario is expanded into: objects by kind, namespace and name, and what
+surrounds them."""
 
 from __future__ import annotations
 
@@ -9,7 +10,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from drills.managed_fields import Path, entry, paths, record_change
-from drills.objects import Obj, controller_of, dig, parse_duration, parse_time, rfc3339, stable_fraction, stable_uid
+from drills.objects import (
+    Obj,
+    controller_of,
+    dig,
+    parse_duration,
+    parse_time,
+    rfc3339,
+    stable_fraction,
+    stable_uid,
+)
 from drills.surroundings import Surroundings
 
 Key = tuple[str, str, str]  # kind, namespace, name
@@ -17,7 +27,8 @@ Key = tuple[str, str, str]  # kind, namespace, name
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Who wrote part of an object: fields below one of the prefixes (`spec`, `metadata.labels`), or all with ()."""
+    """Who wrote part of an object: fields below one of the prefixes (`spec`, `metadata.labels`), or
+    all with ()."""
 
     manager: str
     at: datetime
@@ -27,12 +38,15 @@ class Writer:
 
     def owns(self, path: Path) -> bool:
         plain = tuple(s[2:] if s.startswith("f:") else s for s in path)
-        return not self.prefixes or any(plain[: p.count(".") + 1] == tuple(p.split(".")) for p in self.prefixes)
+        return not self.prefixes or any(
+            plain[: p.count(".") + 1] == tuple(p.split(".")) for p in self.prefixes
+        )
 
 
 @dataclass(slots=True)
 class World:
-    """`now` is the moment that ages count back from. `pullable` says whether new images can be pulled."""
+    """`now` is the moment that ages count back from. `pullable` says whether new images can be
+    pulled."""
 
     now: datetime
     seed: int = 0
@@ -64,7 +78,10 @@ class World:
         meta = obj["metadata"]
         key = (obj["kind"], meta.get("namespace", ""), meta["name"])
         meta.setdefault("creationTimestamp", rfc3339(writers[0].at if writers else self.ago("60d")))
-        meta.setdefault("uid", stable_uid(self.seed, *key, meta["creationTimestamp"] if obj["kind"] == "Pod" else ""))
+        meta.setdefault(
+            "uid",
+            stable_uid(self.seed, *key, meta["creationTimestamp"] if obj["kind"] == "Pod" else ""),
+        )
         self.objects[key] = obj
         self.by_kind.setdefault(obj["kind"], {})[key] = obj
         self.touched.add(key)
@@ -92,18 +109,20 @@ class World:
         yield from list(self.objects.values())
 
     def touch(self, obj: Obj) -> None:
-        """Say that an object was changed in place, so that a running server sends it to its watchers."""
+        """Say that an object was changed in place, so that a running server sends it to its
+        watchers."""
         self.touched.add(self.key(obj))
 
     def sorted_objects(self) -> list[Obj]:
         return [self.objects[k] for k in sorted(self.objects)]
 
-    # --- selection -----------------------------------------------------------------------------------------------
+    # --- selection
+    # -----------------------------------------------------------------------------------------------
 
     def select(self, kind: str, want: dict[str, Any]) -> list[Obj]:
-        """Objects of a kind that fit: namespace, name (globs, or lists of them), labels, app, owner (`ReplicaSet/x*`), node,
-        zone, phase, createdWithin, olderThan, notReady; `count` keeps the first few in a stable order, `skip` leaves
-        some out."""
+        """Objects of a kind that fit: namespace, name (globs, or lists of them), labels, app, owner
+        (`ReplicaSet/x*`), node, zone, phase, createdWithin, olderThan, notReady; `count` keeps the
+        first few in a stable order, `skip` leaves some out."""
         found = [o for o in self.of(kind) if self._fits(o, want)]
         found.sort(
             key=lambda o: (
@@ -129,9 +148,14 @@ class World:
 
     def zone_of(self, node: str) -> str:
         obj = self.get("Node", "", node)
-        return str(dig(obj, "metadata", "labels", "topology.kubernetes.io/zone", default="")) if obj else ""
+        return (
+            str(dig(obj, "metadata", "labels", "topology.kubernetes.io/zone", default=""))
+            if obj
+            else ""
+        )
 
-    # --- managedFields -------------------------------------------------------------------------------------------
+    # --- managedFields
+    # -------------------------------------------------------------------------------------------
 
     def seal(self, obj: Obj) -> None:
         """Give an object its managedFields from its writers, once."""
@@ -144,15 +168,34 @@ class World:
             return
         left = paths(obj)
         out: list[Obj] = []
-        for writer in self.writers.get(key) or [Writer("kubectl-client-side-apply", parse_time(meta["creationTimestamp"]))]:
+        for writer in self.writers.get(key) or [
+            Writer("kubectl-client-side-apply", parse_time(meta["creationTimestamp"]))
+        ]:
             mine = {p for p in left if writer.owns(p)}
             left -= mine
             if mine:
-                out.append(entry(writer.manager, writer.operation, rfc3339(writer.at), obj["apiVersion"], mine, writer.subresource))
+                out.append(
+                    entry(
+                        writer.manager,
+                        writer.operation,
+                        rfc3339(writer.at),
+                        obj["apiVersion"],
+                        mine,
+                        writer.subresource,
+                    )
+                )
         if left and out:
             first = self.writers[key][0] if self.writers.get(key) else None
             if first is not None:
-                out.append(entry("kube-controller-manager", "Update", rfc3339(first.at), obj["apiVersion"], left))
+                out.append(
+                    entry(
+                        "kube-controller-manager",
+                        "Update",
+                        rfc3339(first.at),
+                        obj["apiVersion"],
+                        left,
+                    )
+                )
         meta["managedFields"] = out
 
     def _renewed(self, key: Key) -> list[Obj]:
@@ -160,17 +203,23 @@ class World:
         out = [dict(e) for e in self.recorded[key]]
         for writer in self.writers.get(key, []):
             for have in out:
-                if have.get("subresource", "") == writer.subresource and (have["manager"] == writer.manager or writer.subresource):
+                if have.get("subresource", "") == writer.subresource and (
+                    have["manager"] == writer.manager or writer.subresource
+                ):
                     have.update(time=rfc3339(writer.at), manager=writer.manager)
         return out
 
-    def change(self, obj: Obj, new: Obj, *, manager: str, at: datetime, subresource: str = "") -> Obj:
+    def change(
+        self, obj: Obj, new: Obj, *, manager: str, at: datetime, subresource: str = ""
+    ) -> Obj:
         """Replace `obj` by `new`, with the change on record in managedFields and in generation."""
         self.seal(obj)
         meta = new["metadata"]
         if new.get("spec") != obj.get("spec") and "generation" in meta:
             meta["generation"] = int(meta["generation"]) + 1
-        meta["managedFields"] = record_change(obj, new, manager=manager, operation="Update", at=rfc3339(at), subresource=subresource)
+        meta["managedFields"] = record_change(
+            obj, new, manager=manager, operation="Update", at=rfc3339(at), subresource=subresource
+        )
         key = self.key(new)
         self.objects[key] = new
         self.by_kind[key[0]][key] = new
@@ -179,8 +228,8 @@ class World:
 
 
 def matches(o: Obj, want: dict[str, Any], zone_of: Callable[[str], str]) -> bool:
-    """Whether an object fits the plain fields of a selection: namespace, name, node, app, phase, type, notNamespace,
-    notApp, owner, zone, labels."""
+    """Whether an object fits the plain fields of a selection: namespace, name, node, app, phase,
+    type, notNamespace, notApp, owner, zone, labels."""
     meta = o["metadata"]
     labels = meta.get("labels") or {}
     for word, value in (
@@ -204,7 +253,9 @@ def matches(o: Obj, want: dict[str, Any], zone_of: Callable[[str], str]) -> bool
     if "hostNetwork" in want and bool(dig(o, "spec", "hostNetwork")) != want["hostNetwork"]:
         return False
     if want.get("usesSecret") and not any(
-        "secretKeyRef" in (e.get("valueFrom") or {}) for c in dig(o, "spec", "containers", default=[]) for e in c.get("env") or []
+        "secretKeyRef" in (e.get("valueFrom") or {})
+        for c in dig(o, "spec", "containers", default=[])
+        for e in c.get("env") or []
     ):
         return False
     if "owner" in want:
@@ -212,7 +263,9 @@ def matches(o: Obj, want: dict[str, Any], zone_of: Callable[[str], str]) -> bool
         if not _glob(f"{ref.get('kind', '')}/{ref.get('name', '')}", want["owner"]):
             return False
     if "zone" in want:
-        zone = labels.get("topology.kubernetes.io/zone") or zone_of(dig(o, "spec", "nodeName", default=""))
+        zone = labels.get("topology.kubernetes.io/zone") or zone_of(
+            dig(o, "spec", "nodeName", default="")
+        )
         if not _glob(zone, want["zone"]):
             return False
     return all(labels.get(k) == v for k, v in (want.get("labels") or {}).items())

@@ -34,7 +34,8 @@ class FakeJournal:
 
 @dataclass
 class FakeApi:
-    """One node. `on_patch` may raise before or after `applies` decides whether the change takes effect."""
+    """One node. `on_patch` may raise before or after `applies` decides whether the change takes
+    effect."""
 
     store: Store
     mode: Mode | None = Mode.WRITE
@@ -48,7 +49,15 @@ class FakeApi:
     before_patch: Callable[[], None] = lambda: None
 
     def context(self, name: str = "lab") -> ActionContext:
-        return ActionContext(self.store, self, self, name, "https://lab:6443", clock=lambda: self.now, sleep=self.sleep)
+        return ActionContext(
+            self.store,
+            self,
+            self,
+            name,
+            "https://lab:6443",
+            clock=lambda: self.now,
+            sleep=self.sleep,
+        )
 
     async def sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -60,7 +69,13 @@ class FakeApi:
         return {"spec": {"unschedulable": True} if self.unschedulable else {}}
 
     async def patch(
-        self, path: str, body: Mapping[str, Any], *, content_type: str = "", dry_run: bool = False, purpose: Purpose | None = None
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        content_type: str = "",
+        dry_run: bool = False,
+        purpose: Purpose | None = None,
     ) -> Mapping[str, Any]:
         if dry_run:
             if self.dry_run_error is not None:
@@ -77,12 +92,21 @@ class FakeApi:
         return body
 
     async def create(
-        self, path: str, body: Mapping[str, Any], *, dry_run: bool = False, purpose: Purpose | None = None
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        dry_run: bool = False,
+        purpose: Purpose | None = None,
     ) -> Mapping[str, Any]:
         raise AssertionError("no action creates")
 
-    async def delete(self, path: str, *, dry_run: bool = False, purpose: Purpose | None = None) -> Mapping[str, Any]:
+    async def delete(
+        self, path: str, *, dry_run: bool = False, purpose: Purpose | None = None
+    ) -> Mapping[str, Any]:
         raise AssertionError("no action deletes")
 
-    async def review(self, verb: str, resource: str, *, group: str = "", subresource: str = "", name: str = "") -> tuple[bool, str]:
+    async def review(
+        self, verb: str, resource: str, *, group: str = "", subresource: str = "", name: str = ""
+    ) -> tuple[bool, str]:
         return True, ""

@@ -24,7 +24,9 @@ def api(**settings: Any) -> FakeApi:
     return FakeApi(store(node("node-1"), node("node-2"), node("node-3")), **settings)
 
 
-async def planned(fake: FakeApi, context: str = "lab", name: str = "node-2", action: str = "cordon") -> tuple[ActionPlan, ActionContext]:
+async def planned(
+    fake: FakeApi, context: str = "lab", name: str = "node-2", action: str = "cordon"
+) -> tuple[ActionPlan, ActionContext]:
     there = fake.context(context)
     return await catalogue.plan(action, there, {"node": name}), there
 
@@ -50,7 +52,9 @@ async def test_the_intent_is_recorded_before_anything_is_sent() -> None:
     assert seen == [1]
 
 
-@pytest.mark.parametrize("typed", ["", " ", "y", "yes", "node-1", "NODE-2", "node-2 ", "node-2 lab"])
+@pytest.mark.parametrize(
+    "typed", ["", " ", "y", "yes", "node-1", "NODE-2", "node-2 ", "node-2 lab"]
+)
 async def test_anything_but_the_exact_word_changes_nothing(typed: str) -> None:
     fake, journal = api(), FakeJournal()
     plan, context = await planned(fake)
@@ -90,7 +94,9 @@ async def test_an_old_plan_is_refused() -> None:
 async def test_the_state_is_looked_at_again() -> None:
     fake = api()
     plan, context = await planned(fake)
-    for change in store(node("node-1", unschedulable=True), node("node-3", ready=False)).rows("Node").values():
+    for change in (
+        store(node("node-1", unschedulable=True), node("node-3", ready=False)).rows("Node").values()
+    ):
         fake.store.apply("Node", [replace_version(change)])
     result = await catalogue.run(plan, "node-2", context, FakeJournal())
     assert (result.outcome, fake.patches) == (Outcome.REFUSED, [])
@@ -98,7 +104,9 @@ async def test_the_state_is_looked_at_again() -> None:
 
 
 def replace_version(row: Any) -> Any:
-    return msgspec.structs.replace(row, metadata=msgspec.structs.replace(row.metadata, resource_version="2"))
+    return msgspec.structs.replace(
+        row, metadata=msgspec.structs.replace(row.metadata, resource_version="2")
+    )
 
 
 async def test_a_tampered_plan_is_refused() -> None:
@@ -133,7 +141,9 @@ async def test_a_check_that_breaks_leaves_it_shut() -> None:
         (RuntimeError("boom"), False, Outcome.UNKNOWN),
     ],
 )
-async def test_what_goes_wrong_while_sending(error: Exception, applies: bool, outcome: Outcome) -> None:
+async def test_what_goes_wrong_while_sending(
+    error: Exception, applies: bool, outcome: Outcome
+) -> None:
     fake, journal = api(patch_error=error, applies=applies), FakeJournal()
     plan, context = await planned(fake)
     result = await catalogue.run(plan, "node-2", context, journal)
@@ -180,9 +190,19 @@ async def test_production_asks_for_the_context_as_well() -> None:
 
 @pytest.mark.parametrize(
     ("context", "expected"),
-    [("prod-eu1", True), ("eu.production", True), ("gke_acme_prd", True), ("live", True), ("PROD", True), ("arn:aws:x:cluster/prod", True),
-     ("staging", False), ("product-team", False), ("olive", False), ("reproduce", False)],
-)  # fmt: skip
+    [
+        ("prod-eu1", True),
+        ("eu.production", True),
+        ("gke_acme_prd", True),
+        ("live", True),
+        ("PROD", True),
+        ("arn:aws:x:cluster/prod", True),
+        ("staging", False),
+        ("product-team", False),
+        ("olive", False),
+        ("reproduce", False),
+    ],
+)
 def test_which_contexts_look_like_production(context: str, expected: bool) -> None:
     assert looks_like_production(context) is expected
     assert (context in confirmation("x", context)[0].split()) is expected
@@ -198,7 +218,9 @@ async def test_a_server_that_would_refuse_is_told_before() -> None:
 
 def test_no_parameter_answers_the_confirmation() -> None:
     for function in (gate.run, catalogue.run, catalogue.plan):
-        assert not {"yes", "force", "confirm", "confirmed", "assume_yes"} & set(inspect.signature(function).parameters)
+        assert not {"yes", "force", "confirm", "confirmed", "assume_yes"} & set(
+            inspect.signature(function).parameters
+        )
     assert "yes" not in Change.__dataclass_fields__
 
 
@@ -217,10 +239,29 @@ DEPLOYMENT = {"kind": "Deployment", "name": "web", "controller": True}
     [
         ((node("node-2"),), "too few"),
         ((node("node-2"), node("node-1", ready=False)), "too few"),
-        ((node("node-2"), node("node-1"), node("node-3", unschedulable=True), node("node-4", ready=False)), "too few"),
+        (
+            (
+                node("node-2"),
+                node("node-1"),
+                node("node-3", unschedulable=True),
+                node("node-4", ready=False),
+            ),
+            "too few",
+        ),
         ((node("node-2", unschedulable=True), node("node-1")), "already"),
         ((node("node-1"),), "no node node-2"),
-        ((node("node-2"), node("node-1", taints=({"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},))), "too few"),
+        (
+            (
+                node("node-2"),
+                node(
+                    "node-1",
+                    taints=(
+                        {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
+                    ),
+                ),
+            ),
+            "too few",
+        ),
     ],
 )
 async def test_cordon_refuses(nodes: tuple[dict[str, Any], ...], word: str) -> None:
@@ -230,12 +271,13 @@ async def test_cordon_refuses(nodes: tuple[dict[str, Any], ...], word: str) -> N
 
 async def test_cordon_shows_what_is_there() -> None:
     rows = store(
-        node("node-1"), node("node-2"),
+        node("node-1"),
+        node("node-2"),
         {"kind": "ReplicaSet", "metadata": meta("web-1", "shop", ownerReferences=[DEPLOYMENT])},
         pod("web-1-x", "shop", "node-2", owner=("ReplicaSet", "web-1")),
         pod("agent-x", "kube-system", "node-2", owner=("DaemonSet", "agent")),
         pod("waiting", "shop", "", phase="Pending"),
-    )  # fmt: skip
+    )
     plan, _ = await planned(FakeApi(rows))
     text = " ".join(plan.blast.lines)
     assert "2 pods stay on node-2, 1 of them from DaemonSets" in text
@@ -256,7 +298,9 @@ async def test_uncordon_says_who_cordoned_and_that_the_node_is_not_ready() -> No
             "fieldsV1": {"f:spec": {"f:unschedulable": {}}},
         }
     ]
-    plan, _ = await planned(FakeApi(store(document, node("node-1")), unschedulable=True), action="uncordon")
+    plan, _ = await planned(
+        FakeApi(store(document, node("node-1")), unschedulable=True), action="uncordon"
+    )
     assert plan.refused == ""
     assert any("kubectl-cordon at 2026-11-19 01:00 UTC" in w for w in plan.warnings)
     assert any("not start there until it is Ready" in w for w in plan.warnings)

@@ -1,4 +1,5 @@
-"""The `stanch` command as scripts and people use it: documents, exit codes, and one clear sentence for bad input."""
+"""The `stanch` command as scripts and people use it: documents, exit codes, and one clear sentence
+for bad input."""
 
 from __future__ import annotations
 
@@ -25,10 +26,18 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def stanch(home: Path, *arguments: str, text: str = "", environment: Mapping[str, str] | None = None, limit: float = 90.0) -> Run:
+def stanch(
+    home: Path,
+    *arguments: str,
+    text: str = "",
+    environment: Mapping[str, str] | None = None,
+    limit: float = 90.0,
+) -> Run:
     """Run the command without a terminal in an environment of its own."""
     clean = {
-        key: value for key, value in os.environ.items() if key not in ("KUBECONFIG", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "STANCH_STATE")
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("KUBECONFIG", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "STANCH_STATE")
     }
     return subprocess.run(
         [sys.executable, "-m", "cli.main", *arguments],
@@ -65,7 +74,9 @@ def test_triage_says_what_is_critical_as_one_document(home: Path, kubeconfig: Pa
     assert document["symptoms"][0]["since"].endswith("Z")
 
 
-def test_without_a_command_and_without_a_terminal_the_triage_is_printed(home: Path, kubeconfig: Path) -> None:
+def test_without_a_command_and_without_a_terminal_the_triage_is_printed(
+    home: Path, kubeconfig: Path
+) -> None:
     ran = stanch(home, "--kubeconfig", str(kubeconfig))
     assert "CRIT" in ran.stdout
     assert_one_sentence(ran, "no terminal for the screens")
@@ -81,11 +92,21 @@ def test_drills_are_listed(home: Path) -> None:
     ran = stanch(home, "drill", "--list", "-o", "json")
     ids = [row["id"] for row in json.loads(ran.stdout)["drills"]]
     assert "network-policy-cni-version-skew" in ids
-    assert_one_sentence(stanch(home, "drill", "network-policy"), "no drill", "network-policy-cni-version-skew")
+    assert_one_sentence(
+        stanch(home, "drill", "network-policy"), "no drill", "network-policy-cni-version-skew"
+    )
 
 
 def test_words_are_matched_line_by_line_without_a_cluster(home: Path) -> None:
-    ran = stanch(home, "match", "--offline", "-o", "json", "-", text="secrets are empty after the controller restarted\nmy cat is ill\n")
+    ran = stanch(
+        home,
+        "match",
+        "--offline",
+        "-o",
+        "json",
+        "-",
+        text="secrets are empty after the controller restarted\nmy cat is ill\n",
+    )
     first, second = (json.loads(line) for line in ran.stdout.splitlines())
     assert first["runbooks"][0]["id"] == "secrets-emptied-by-controller"
     assert first["confident"] is True
@@ -94,7 +115,15 @@ def test_words_are_matched_line_by_line_without_a_cluster(home: Path) -> None:
 
 
 def test_words_are_matched_with_the_live_evidence(home: Path, kubeconfig: Path) -> None:
-    ran = stanch(home, "match", "-o", "json", "--kubeconfig", str(kubeconfig), "nodes go down one after another")
+    ran = stanch(
+        home,
+        "match",
+        "-o",
+        "json",
+        "--kubeconfig",
+        str(kubeconfig),
+        "nodes go down one after another",
+    )
     document = json.loads(ran.stdout)
     assert document["runbooks"][0]["id"] == "nodes-notready-system-oom"
     assert len(document["runbooks"][0]["for"]) > 1
@@ -103,7 +132,9 @@ def test_words_are_matched_with_the_live_evidence(home: Path, kubeconfig: Path) 
 def test_a_note_needs_no_cluster_and_comes_out_in_every_export(home: Path) -> None:
     assert stanch(home, "timeline", "note", "-5m users report 502s").returncode == exits.ANSWERED
     shown = json.loads(stanch(home, "timeline", "show", "-o", "json").stdout)
-    assert [entry["text"] for entry in shown["entries"] if entry["kind"] == "note"] == ["users report 502s"]
+    assert [entry["text"] for entry in shown["entries"] if entry["kind"] == "note"] == [
+        "users report 502s"
+    ]
     for form in ("jsonl", "json", "csv", "html"):
         assert "users report 502s" in stanch(home, "timeline", "export", "--format", form).stdout
     draft = Path(stanch(home, "timeline", "export").stdout.strip())
@@ -139,7 +170,10 @@ def test_an_export_is_imported_with_the_same_chain(home: Path, tmp_path: Path) -
     copy = tmp_path / "copy.db"
     ran = stanch(home, "timeline", "import", str(exported), "--to", str(copy))
     assert ran.returncode == exits.ANSWERED, ran.stderr
-    heads = [json.loads(stanch(home, "timeline", "show", name, "-o", "json").stdout)["head"] for name in ("", str(copy))]
+    heads = [
+        json.loads(stanch(home, "timeline", "show", name, "-o", "json").stdout)["head"]
+        for name in ("", str(copy))
+    ]
     assert heads[0] == heads[1]
 
 
@@ -191,16 +225,30 @@ def test_a_server_that_is_not_there(home: Path, tmp_path: Path) -> None:
     document = json.loads(ran.stdout)
     assert ran.returncode == exits.UNREACHED
     assert document["complete"] is False
-    assert next(hop["name"] for hop in document["api"]["hops"] if hop["ok"] is False).lower() == "tcp"
+    assert (
+        next(hop["name"] for hop in document["api"]["hops"] if hop["ok"] is False).lower() == "tcp"
+    )
 
 
 def test_a_failing_exec_plugin(home: Path, tmp_path: Path, kubeconfig: Path) -> None:
     script = tmp_path / "login"
     script.write_text("#!/bin/sh\necho 'session expired, run: corp login' >&2\nexit 3\n")
     script.chmod(0o755)
-    user = f"{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{script}', interactiveMode: Never}}}}"
-    server = next(line.split("server:")[1].strip(" '\"}") for line in kubeconfig.read_text().splitlines() if "server:" in line)
-    ran = stanch(home, "triage", "--kubeconfig", str(write(tmp_path / "plugin", server.split("'")[0].split('"')[0].split(",")[0], user)))
+    user = (
+        f"{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{script}', "
+        f"interactiveMode: Never}}}}"
+    )
+    server = next(
+        line.split("server:")[1].strip(" '\"}")
+        for line in kubeconfig.read_text().splitlines()
+        if "server:" in line
+    )
+    ran = stanch(
+        home,
+        "triage",
+        "--kubeconfig",
+        str(write(tmp_path / "plugin", server.split("'")[0].split('"')[0].split(",")[0], user)),
+    )
     assert ran.returncode in (exits.UNREACHED, exits.PARTIAL)
     assert_one_sentence(ran, "login")
 
@@ -216,8 +264,20 @@ def test_an_incident_that_does_not_exist(home: Path) -> None:
     assert_one_sentence(ran, "1999-01-01-z")
 
 
-def test_a_probe_that_creates_something_is_not_run_where_nobody_can_be_asked(home: Path, kubeconfig: Path) -> None:
-    ran = stanch(home, "probe", "connectivity", "--from", "nginx", "--to", "marketplace", "--kubeconfig", str(kubeconfig))
+def test_a_probe_that_creates_something_is_not_run_where_nobody_can_be_asked(
+    home: Path, kubeconfig: Path
+) -> None:
+    ran = stanch(
+        home,
+        "probe",
+        "connectivity",
+        "--from",
+        "nginx",
+        "--to",
+        "marketplace",
+        "--kubeconfig",
+        str(kubeconfig),
+    )
     assert ran.returncode == exits.USAGE
     assert_one_sentence(ran, "--yes")
 
@@ -243,32 +303,61 @@ def test_an_answer_that_finds_no_space_is_said(home: Path) -> None:
             env={**os.environ, "HOME": str(home)},
         )
     assert ran.returncode == exits.PARTIAL
-    assert ran.stderr == "stanch: the answer could not be written, there is no space left on the device; write it somewhere else\n"
+    assert (
+        ran.stderr
+        == "stanch: the answer could not be written, there is no space left on the device; write it somewhere else\n"
+    )
 
 
 def test_a_reader_that_goes_away_is_no_error(home: Path) -> None:
     command = f"{sys.executable} -m cli.main drill --list | head -n 0; exit ${{PIPESTATUS[0]}}"
     ran = subprocess.run(
-        ["bash", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
+        ["bash", "-c", command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
         env={**os.environ, "HOME": str(home)},
-    )  # fmt: skip
+    )
     assert (ran.returncode, ran.stderr) == (exits.ANSWERED, "")
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = "import sys, cli.main, cli.arguments; cli.arguments.parser(); print(sorted({m.split('.')[0] for m in sys.modules}))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30).stdout
-    for name in ("textual", "kubernetes", "httpx", "sqlite_utils", "rapidfuzz", "cel", "yaml", "aiohttp"):
+    code = (
+        "import sys, cli.main, cli.arguments; cli.arguments.parser(); "
+        "print(sorted({m.split('.')[0] for m in sys.modules}))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    ).stdout
+    for name in (
+        "textual",
+        "kubernetes",
+        "httpx",
+        "sqlite_utils",
+        "rapidfuzz",
+        "cel",
+        "yaml",
+        "aiohttp",
+    ):
         assert f"'{name}'" not in loaded
 
 
-def test_the_typed_models_of_the_kubernetes_package_are_never_imported(kubeconfig: Path, home: Path) -> None:
+def test_the_typed_models_of_the_kubernetes_package_are_never_imported(
+    kubeconfig: Path, home: Path
+) -> None:
     code = (
         "import sys\nfrom cli.main import main\n"
         f"main(['triage', '--kubeconfig', {str(kubeconfig)!r}])\n"
-        "print([name for name in sys.modules if name.startswith('kubernetes.client.models.')][:3], file=sys.stderr)"
+        "print([name for name in sys.modules if "
+        "name.startswith('kubernetes.client.models.')][:3], file=sys.stderr)"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=90, check=True, env={**os.environ, "HOME": str(home)}
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=True,
+        env={**os.environ, "HOME": str(home)},
     )
     assert ran.stderr.strip().splitlines()[-1] == "[]"

@@ -1,4 +1,5 @@
-"""`stanch run` on a plain terminal: what is shown, asked, changed and left alone; input is a script of lines."""
+"""`stanch run` on a plain terminal: what is shown, asked, changed and left alone; input is a script
+of lines."""
 
 from __future__ import annotations
 
@@ -50,7 +51,9 @@ def cordoned(investigation: LiveInvestigation, name: str) -> bool:
     return isinstance(node, Node) and node.spec.unschedulable
 
 
-async def test_a_change_is_shown_in_full_and_made_only_when_its_name_is_typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_change_is_shown_in_full_and_made_only_when_its_name_is_typed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with served(DRILL, tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path, write=True) as investigation:
             await walk(investigation, "", "yes", "", "node-b2")
@@ -64,7 +67,9 @@ async def test_a_change_is_shown_in_full_and_made_only_when_its_name_is_typed(tm
             await until(investigation, lambda _: cordoned(investigation, "node-b2"))
 
 
-async def test_a_read_only_session_offers_no_change(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_read_only_session_offers_no_change(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with served(DRILL, tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as investigation:
             await walk(investigation, "", "s", "not now")
@@ -79,7 +84,20 @@ async def test_parameters_are_shown_and_changed_and_the_checks_of_a_part_run_on_
 ) -> None:
     with served(DRILL, tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as investigation:
-            await walk(investigation, "p", "node=node-b3", "p", "nonsense", "s", "-", "s", "-", "s", "-", "a")
+            await walk(
+                investigation,
+                "p",
+                "node=node-b3",
+                "p",
+                "nonsense",
+                "s",
+                "-",
+                "s",
+                "-",
+                "s",
+                "-",
+                "a",
+            )
             shown = said(capsys)
             assert "with: node=node-b2" in shown
             assert "node=node-b3 (typed)" in shown

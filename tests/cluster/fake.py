@@ -1,6 +1,8 @@
-"""A Kubernetes API for tests that does exactly what it is told: lists, watches and errors by script, over real HTTP on loopback.
+"""A Kubernetes API for tests that does exactly what it is told: lists, watches and errors by
+script, over real HTTP on loopback.
 
-It is not the drill server: it knows no kinds and no rules, so that each test can say which misbehaviour it wants.
+It is not the drill server: it knows no kinds and no rules, so that each test can say which
+misbehaviour it wants.
 """
 
 from __future__ import annotations
@@ -20,7 +22,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def pod(name: str, version: int, namespace: str = "default", **fields: Any) -> Obj:
     return {
-        "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{namespace}-{name}", "resourceVersion": str(version)},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": f"uid-{namespace}-{name}",
+            "resourceVersion": str(version),
+        },
         "spec": {"nodeName": fields.pop("node", "")},
         "status": {"phase": "Running", **fields},
     }
@@ -42,8 +49,10 @@ def status(code: int, reason: str, message: str = "", **details: Any) -> Obj:
 class FakeCluster:
     """One collection of pods with resource versions, a bounded history, pages and watches.
 
-    `streaming`: offers sendInitialEvents ("yes"), rejects it with 422 ("no") or ignores it as unknown ("ignore").
-    `answers` are taken first, one a request: each gets the request and answers, or returns None to let the usual answer through.
+    `streaming`: offers sendInitialEvents ("yes"), rejects it with 422 ("no") or ignores it as
+    unknown ("ignore").
+    `answers` are taken first, one a request: each gets the request and answers, or returns None to
+    let the usual answer through.
     """
 
     streaming: str = "yes"
@@ -52,7 +61,9 @@ class FakeCluster:
     objects: dict[tuple[str, str], Obj] = field(default_factory=dict)
     version: int = 100
     log: list[tuple[int, str, Obj]] = field(default_factory=list)
-    answers: deque[Callable[[web.Request], Awaitable[web.StreamResponse | None]]] = field(default_factory=deque)
+    answers: deque[Callable[[web.Request], Awaitable[web.StreamResponse | None]]] = field(
+        default_factory=deque
+    )
     requests: list[web.Request] = field(default_factory=list)
     forbidden: set[str] = field(default_factory=set)
     """Collections (paths) that are answered with 403."""
@@ -136,13 +147,22 @@ class FakeCluster:
         if request.path == "/version":
             return web.json_response({"gitVersion": "v1.34.4"})
         if request.path in self.forbidden:
-            return web.json_response(status(403, "Forbidden", f"{request.path} is forbidden"), status=403)
+            return web.json_response(
+                status(403, "Forbidden", f"{request.path} is forbidden"), status=403
+            )
         if request.path in self.absent or not request.path.endswith("/pods"):
-            return web.json_response(status(404, "NotFound", "the server could not find the requested resource"), status=404)
+            return web.json_response(
+                status(404, "NotFound", "the server could not find the requested resource"),
+                status=404,
+            )
         return await (self._watch(request) if request.query.get("watch") else self._list(request))
 
     def _visible(self, request: web.Request, namespace: str) -> bool:
-        wanted = request.path.split("/namespaces/")[1].split("/")[0] if "/namespaces/" in request.path else ""
+        wanted = (
+            request.path.split("/namespaces/")[1].split("/")[0]
+            if "/namespaces/" in request.path
+            else ""
+        )
         return not wanted or wanted == namespace
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
@@ -151,10 +171,15 @@ class FakeCluster:
         if token:
             if self.expired_continue or token not in self.snapshots:
                 self.expired_continue = max(0, self.expired_continue - 1)
-                return web.json_response(status(410, "Expired", "The provided continue parameter is too old"), status=410)
+                return web.json_response(
+                    status(410, "Expired", "The provided continue parameter is too old"), status=410
+                )
             version, rest = self.snapshots[token]
         else:
-            version, rest = self.version, [o for (ns, _), o in sorted(self.objects.items()) if self._visible(request, ns)]
+            version, rest = (
+                self.version,
+                [o for (ns, _), o in sorted(self.objects.items()) if self._visible(request, ns)],
+            )
             if request.query.get("resourceVersion") == "0":
                 limit = 1_000_000
         page, rest = rest[:limit], rest[limit:]
@@ -163,12 +188,17 @@ class FakeCluster:
             key = f"token{len(self.snapshots)}-{version}"
             self.snapshots[key] = (version, rest)
             meta |= {"continue": key, "remainingItemCount": len(rest)}
-        return web.json_response({"kind": "PodList", "apiVersion": "v1", "metadata": meta, "items": page})
+        return web.json_response(
+            {"kind": "PodList", "apiVersion": "v1", "metadata": meta, "items": page}
+        )
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         initial = request.query.get("sendInitialEvents") == "true"
         if initial and self.streaming == "no":
-            message = "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
+            message = (
+                "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless "
+                "the WatchList feature gate is enabled"
+            )
             return web.json_response(status(422, "Invalid", message), status=422)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
@@ -186,7 +216,10 @@ class FakeCluster:
                 await say("BOOKMARK", bookmark(start, initial=True))
         while True:
             if start < self.floor:
-                await say("ERROR", status(410, "Expired", f"too old resource version: {start} ({self.floor})"))
+                await say(
+                    "ERROR",
+                    status(410, "Expired", f"too old resource version: {start} ({self.floor})"),
+                )
                 return response
             for version, type_, obj in [entry for entry in self.log if entry[0] > start]:
                 start = version
@@ -203,7 +236,13 @@ def bookmark(version: int, *, initial: bool = False) -> Obj:
     meta: Obj = {"resourceVersion": str(version), "creationTimestamp": None}
     if initial:
         meta["annotations"] = {"k8s.io/initial-events-end": "true"}
-    return {"kind": "Pod", "apiVersion": "v1", "metadata": meta, "spec": {"containers": None}, "status": {}}
+    return {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": meta,
+        "spec": {"containers": None},
+        "status": {},
+    }
 
 
 def answering(
@@ -220,5 +259,5 @@ def answering(
 async def until(condition: Callable[[], bool], limit: float = 30.0) -> None:
     """Wait until `condition` holds; fails after `limit` seconds."""
     async with asyncio.timeout(limit):
-        while not condition():  # noqa: ASYNC110  # any condition, also one that sets no event
+        while not condition():  # any condition, also one that sets no event
             await asyncio.sleep(0.005)

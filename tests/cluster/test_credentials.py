@@ -1,4 +1,5 @@
-"""Credentials: files read again, exec plug-ins as real little programs, one refresh at a time, one retry after 401."""
+"""Credentials: files read again, exec plug-ins as real little programs, one refresh at a time, one
+retry after 401."""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ def granting(token: str, **status: str) -> str:
 
 
 def access(found: ExecPlugin) -> Access:
-    return Access("https://api:6443", trust=Trust(b"ca"), user=User("me", exec=found), proxy="http://p:1")
+    return Access(
+        "https://api:6443", trust=Trust(b"ca"), user=User("me", exec=found), proxy="http://p:1"
+    )
 
 
 async def run(found: ExecPlugin, limit: float = 10.0) -> str:
@@ -61,11 +64,19 @@ async def test_a_token(tmp_path: Path) -> None:
 
 async def test_what_the_plugin_is_given(tmp_path: Path) -> None:
     body = (
-        f'printf %s "$KUBERNETES_EXEC_INFO" > {tmp_path}/info; printf %s "$A $1" > {tmp_path}/args; '
+        f'printf %s "$KUBERNETES_EXEC_INFO" > {tmp_path}/info; printf %s "$A $1" > '
+        f"{tmp_path}/args; "
         f"if read line; then echo got-input > {tmp_path}/input; fi; "
-        f"if (: < /dev/tty) 2>/dev/null; then echo terminal > {tmp_path}/tty; fi\n" + granting("abc")
+        f"if (: < /dev/tty) 2>/dev/null; then echo terminal > {tmp_path}/tty; fi\n"
+        + granting("abc")
     )
-    found = plugin(script(tmp_path, body), args=("one",), env=(("A", "b"),), provide_cluster_info=True, cluster_config={"audience": "x"})
+    found = plugin(
+        script(tmp_path, body),
+        args=("one",),
+        env=(("A", "b"),),
+        provide_cluster_info=True,
+        cluster_config={"audience": "x"},
+    )
     assert await run(found) == "abc"
     info = json.loads((tmp_path / "info").read_text())
     assert info == {
@@ -74,10 +85,13 @@ async def test_what_the_plugin_is_given(tmp_path: Path) -> None:
         "spec": {
             "interactive": False,
             "cluster": {
-                "server": "https://api:6443", "certificate-authority-data": "Y2E=", "proxy-url": "http://p:1", "config": {"audience": "x"},
+                "server": "https://api:6443",
+                "certificate-authority-data": "Y2E=",
+                "proxy-url": "http://p:1",
+                "config": {"audience": "x"},
             },
         },
-    }  # fmt: skip
+    }
     assert (tmp_path / "args").read_text() == "b one"
     assert not (tmp_path / "input").exists()
     assert not (tmp_path / "tty").exists()
@@ -95,14 +109,22 @@ async def test_a_command_with_a_slash_is_relative_to_its_kubeconfig(tmp_path: Pa
         ("kill -9 $$", "ended by signal 9"),
         ("echo hello", "did not print an ExecCredential in JSON"),
         ("echo '{}'", "did not print an ExecCredential"),
-        ('echo \'{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{"token":"x"}}\'', "instead of"),
+        (
+            'echo \'{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{"token":"x"}}\'',
+            "instead of",
+        ),
         (f'echo \'{{"kind":"ExecCredential","apiVersion":"{V1}"}}\'', "without a status"),
-        (f'echo \'{{"kind":"ExecCredential","apiVersion":"{V1}","status":{{}}}}\'', "neither a token nor"),
+        (
+            f'echo \'{{"kind":"ExecCredential","apiVersion":"{V1}","status":{{}}}}\'',
+            "neither a token nor",
+        ),
         (granting("", clientCertificateData="x"), "without its key"),
         (granting("x", expirationTimestamp="soon"), "not a time"),
     ],
 )
-async def test_failures_are_one_sentence_that_names_the_command(tmp_path: Path, body: str, expected: str) -> None:
+async def test_failures_are_one_sentence_that_names_the_command(
+    tmp_path: Path, body: str, expected: str
+) -> None:
     path = script(tmp_path, body)
     with pytest.raises(CredentialError, match=expected) as caught:
         await run(plugin(path))
@@ -154,7 +176,9 @@ async def test_much_output_does_not_block_the_plugin(tmp_path: Path) -> None:
 async def test_one_run_for_many_waiters_and_a_refresh_before_the_end(tmp_path: Path) -> None:
     clock = Clock()
     ends = (clock.now + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
-    path = script(tmp_path, f"echo x >> {tmp_path}/runs\n" + granting("abc", expirationTimestamp=ends))
+    path = script(
+        tmp_path, f"echo x >> {tmp_path}/runs\n" + granting("abc", expirationTimestamp=ends)
+    )
     credentials = Credentials(access(plugin(path)), clock)
     given = await asyncio.gather(*(credentials.current() for _ in range(10)))
     assert {each.headers for each in given} == {(("Authorization", "Bearer abc"),)}
@@ -170,7 +194,10 @@ async def test_one_run_for_many_waiters_and_a_refresh_before_the_end(tmp_path: P
 async def test_while_the_old_token_holds_a_failed_refresh_is_no_failure(tmp_path: Path) -> None:
     clock = Clock()
     ends = (clock.now + timedelta(hours=1)).isoformat()
-    path = script(tmp_path, f"test -e {tmp_path}/broken && exit 1\n" + granting("abc", expirationTimestamp=ends))
+    path = script(
+        tmp_path,
+        f"test -e {tmp_path}/broken && exit 1\n" + granting("abc", expirationTimestamp=ends),
+    )
     credentials = Credentials(access(plugin(path)), clock)
     await credentials.current()
     (tmp_path / "broken").touch()
@@ -191,7 +218,9 @@ async def test_a_failed_login_is_not_started_again_for_every_watch(tmp_path: Pat
     clock = Clock()
     path = script(tmp_path, f"echo x >> {tmp_path}/runs; exit 1")
     credentials = Credentials(access(plugin(path)), clock)
-    results = await asyncio.gather(*(credentials.current() for _ in range(20)), return_exceptions=True)
+    results = await asyncio.gather(
+        *(credentials.current() for _ in range(20)), return_exceptions=True
+    )
     assert all(isinstance(result, CredentialError) for result in results)
     assert runs(tmp_path) == 1
     clock.now += timedelta(minutes=1)
@@ -204,9 +233,13 @@ def runs(folder: Path) -> int:
     return len((folder / "runs").read_text().split())
 
 
-async def test_a_401_runs_the_plugin_once_more_and_repeats_the_request(tmp_path: Path, fake: FakeCluster) -> None:
+async def test_a_401_runs_the_plugin_once_more_and_repeats_the_request(
+    tmp_path: Path, fake: FakeCluster
+) -> None:
     path = script(
-        tmp_path, f"echo x >> {tmp_path}/runs\n" + granting("token-$(wc -l < RUNS | tr -d ' ')".replace("RUNS", f"{tmp_path}/runs"))
+        tmp_path,
+        f"echo x >> {tmp_path}/runs\n"
+        + granting("token-$(wc -l < RUNS | tr -d ' ')".replace("RUNS", f"{tmp_path}/runs")),
     )
     path.write_text(path.read_text().replace("<<'END'", "<<END"))
     fake.token = "token-2"
@@ -249,7 +282,9 @@ async def test_a_token_file_is_read_again_every_minute(tmp_path: Path) -> None:
 
 
 async def test_basic_and_impersonation(fake: FakeCluster) -> None:
-    user = User("me", username="u", password="p", headers={"Impersonate-User": "root"}, groups=("a", "b"))
+    user = User(
+        "me", username="u", password="p", headers={"Impersonate-User": "root"}, groups=("a", "b")
+    )
     api = Api(Access(fake.url, user=user))
     await api.get_json("/api/v1/pods")
     sent = fake.requests[-1].headers
@@ -266,7 +301,9 @@ async def test_a_token_that_breaks_the_header_is_refused() -> None:
 # ---- what the heartbeat says of logins
 
 
-async def test_a_refused_certificate_is_told_with_the_day_it_ended(tmp_path: Path, fake: FakeCluster) -> None:
+async def test_a_refused_certificate_is_told_with_the_day_it_ended(
+    tmp_path: Path, fake: FakeCluster
+) -> None:
     fake.token = "another"
     pair = make_pair(tmp_path, "me", days=30)
     user = User("me", certificate_file=pair.certificate, key_file=pair.key)
@@ -281,9 +318,13 @@ async def test_a_refused_certificate_is_told_with_the_day_it_ended(tmp_path: Pat
     await api.aclose()
 
 
-async def test_a_login_that_hangs_is_named_while_the_server_answers(tmp_path: Path, fake: FakeCluster) -> None:
+async def test_a_login_that_hangs_is_named_while_the_server_answers(
+    tmp_path: Path, fake: FakeCluster
+) -> None:
     clock = Clock()
-    api = Api(Access(fake.url, user=User("me", exec=plugin(script(tmp_path, "sleep 60")))), clock=clock)
+    api = Api(
+        Access(fake.url, user=User("me", exec=plugin(script(tmp_path, "sleep 60")))), clock=clock
+    )
     monitor = HealthMonitor(api, beat=BEAT)
     task = asyncio.create_task(monitor.run())
     login = asyncio.create_task(api.credentials.current())
@@ -297,10 +338,14 @@ async def test_a_login_that_hangs_is_named_while_the_server_answers(tmp_path: Pa
     await api.aclose()
 
 
-async def test_a_token_is_renewed_before_it_ends_though_nothing_is_asked(tmp_path: Path, fake: FakeCluster) -> None:
+async def test_a_token_is_renewed_before_it_ends_though_nothing_is_asked(
+    tmp_path: Path, fake: FakeCluster
+) -> None:
     clock = Clock()
     ends = (clock.now + timedelta(hours=1)).isoformat()
-    path = script(tmp_path, f"echo x >> {tmp_path}/runs\n" + granting("abc", expirationTimestamp=ends))
+    path = script(
+        tmp_path, f"echo x >> {tmp_path}/runs\n" + granting("abc", expirationTimestamp=ends)
+    )
     fake.token = "abc"
     api = Api(Access(fake.url, user=User("me", exec=plugin(path))), clock=clock)
     await api.credentials.current()

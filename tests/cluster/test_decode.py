@@ -29,22 +29,37 @@ def one_pod(**fields: Any) -> Pod:
 
 
 def test_null_lists_are_empty() -> None:
-    (event,), _ = KindDecoder(BY_NAME["EndpointSlice"]).lines([line({"metadata": {"name": "a"}, "endpoints": None, "ports": None})])
+    (event,), _ = KindDecoder(BY_NAME["EndpointSlice"]).lines(
+        [line({"metadata": {"name": "a"}, "endpoints": None, "ports": None})]
+    )
     assert isinstance(event.object, EndpointSlice)
     assert event.object.endpoints == ()
 
 
 def test_faulty_fields_are_dropped_and_the_rest_is_kept() -> None:
     pod = one_pod(
-        spec={"nodeName": "node-1", "containers": [{"name": "c", "image": 5, "resources": {"limits": {"cpu": 1, "memory": "1Gi"}}}]},
+        spec={
+            "nodeName": "node-1",
+            "containers": [
+                {"name": "c", "image": 5, "resources": {"limits": {"cpu": 1, "memory": "1Gi"}}}
+            ],
+        },
         status={
             "phase": "Running",
             "startTime": "yesterday",
-            "conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": "2026-11-21T03:00:00Z"}, "odd", None],
+            "conditions": [
+                {"type": "Ready", "status": "False", "lastTransitionTime": "2026-11-21T03:00:00Z"},
+                "odd",
+                None,
+            ],
             "containerStatuses": [{"name": "c", "restartCount": "7", "state": []}],
         },
     )
-    assert (pod.spec.node_name, pod.status.phase, pod.status.start_time) == ("node-1", "Running", None)
+    assert (pod.spec.node_name, pod.status.phase, pod.status.start_time) == (
+        "node-1",
+        "Running",
+        None,
+    )
     assert pod.spec.containers[0].image == ""
     assert pod.spec.containers[0].resources.limits == {"memory": "1Gi"}
     assert pod.status.conditions[0].last_transition_time == datetime(2026, 11, 21, 3, tzinfo=UTC)
@@ -57,17 +72,33 @@ def test_a_time_without_a_zone_is_dropped() -> None:
 
 
 def test_one_bad_object_does_not_fail_its_page() -> None:
-    items = [{"metadata": {"name": "a"}}, {"metadata": "broken"}, 7, {"metadata": {"name": "b"}, "status": {"conditions": None}}]
-    page = POD.page(json.dumps({"metadata": {"resourceVersion": "5", "continue": None, "remainingItemCount": 3}, "items": items}).encode())
+    items = [
+        {"metadata": {"name": "a"}},
+        {"metadata": "broken"},
+        7,
+        {"metadata": {"name": "b"}, "status": {"conditions": None}},
+    ]
+    page = POD.page(
+        json.dumps(
+            {
+                "metadata": {"resourceVersion": "5", "continue": None, "remainingItemCount": 3},
+                "items": items,
+            }
+        ).encode()
+    )
     assert [each.metadata.name for each in POD.finish(page.objects)] == ["a", "b"]
     assert (page.faulty, page.meta.resource_version, page.meta.remaining_item_count) == (2, "5", 3)
 
 
 def test_hostile_text_is_inert_in_values_and_keys() -> None:
     evil = "\x1b]52;c;ZXZpbA==\x07\x9b31m\u202ereversed\x00"
-    pod = one_pod(status={"message": evil, "phase": "Run\x1b[2Jning"}, spec={"nodeName": "n\u200b1"})
+    pod = one_pod(
+        status={"message": evil, "phase": "Run\x1b[2Jning"}, spec={"nodeName": "n\u200b1"}
+    )
     assert pod.status.phase == "Running"
-    (event,), _ = POD.lines([line({"metadata": {"name": "a", "labels": {evil: evil}, "annotations": {"x": evil}}})])
+    (event,), _ = POD.lines(
+        [line({"metadata": {"name": "a", "labels": {evil: evil}, "annotations": {"x": evil}}})]
+    )
     shown = repr(event.object)
     for character in ("\x1b", "\x9b", "\u202e", "\x00"):
         assert character not in shown
@@ -75,7 +106,10 @@ def test_hostile_text_is_inert_in_values_and_keys() -> None:
 
 def test_lone_surrogates_and_broken_utf8_do_not_lose_the_object() -> None:
     events, faulty = POD.lines(
-        [b'{"type":"ADDED","object":{"metadata":{"name":"a\\ud800"}}}', b'{"type":"ADDED","object":{"metadata":{"name":"b\xff"}}}']
+        [
+            b'{"type":"ADDED","object":{"metadata":{"name":"a\\ud800"}}}',
+            b'{"type":"ADDED","object":{"metadata":{"name":"b\xff"}}}',
+        ]
     )
     assert (len(events), faulty) == (2, 0)
     assert "\ud800" not in repr(events)
@@ -84,7 +118,10 @@ def test_lone_surrogates_and_broken_utf8_do_not_lose_the_object() -> None:
 def test_last_applied_copies_never_enter() -> None:
     secret = KindDecoder(BY_NAME["Secret"])
     body = {
-        "metadata": {"name": "a", "annotations": {LAST_APPLIED: '{"data":{"password":"cGxhaW4="}}', "keep": "1"}},
+        "metadata": {
+            "name": "a",
+            "annotations": {LAST_APPLIED: '{"data":{"password":"cGxhaW4="}}', "keep": "1"},
+        },
         "data": {"password": "cGxhaW4="},
     }
     (event,), _ = secret.lines([line(body)])
@@ -96,9 +133,17 @@ def test_last_applied_copies_never_enter() -> None:
 def test_errors_and_bookmarks() -> None:
     events, faulty = POD.lines(
         [
-            line({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired"}, "ERROR"),
             line(
-                {"metadata": {"resourceVersion": "9", "annotations": {"k8s.io/initial-events-end": "true"}}, "spec": {"containers": None}},
+                {"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired"}, "ERROR"
+            ),
+            line(
+                {
+                    "metadata": {
+                        "resourceVersion": "9",
+                        "annotations": {"k8s.io/initial-events-end": "true"},
+                    },
+                    "spec": {"containers": None},
+                },
                 "BOOKMARK",
             ),
             b"",
@@ -112,7 +157,10 @@ def test_errors_and_bookmarks() -> None:
 
 
 def test_equal_parts_are_shared_and_unequal_ones_are_not() -> None:
-    body = {"containers": [{"name": "c", "image": "i:1", "resources": {"limits": {"cpu": "1"}}}], "nodeName": "n1"}
+    body = {
+        "containers": [{"name": "c", "image": "i:1", "resources": {"limits": {"cpu": "1"}}}],
+        "nodeName": "n1",
+    }
     labels = {"app": "a"}
     lines = [
         line({"metadata": {"name": name, "labels": labels}, "spec": spec})
@@ -131,10 +179,25 @@ def test_equal_parts_are_shared_and_unequal_ones_are_not() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
-FIELDS = st.sampled_from(["metadata", "spec", "status", "items", "containers", "conditions", "labels", "annotations", "name", "data"])
+FIELDS = st.sampled_from(
+    [
+        "metadata",
+        "spec",
+        "status",
+        "items",
+        "containers",
+        "conditions",
+        "labels",
+        "annotations",
+        "name",
+        "data",
+    ]
+)
 ODD = st.dictionaries(FIELDS, JSON | st.dictionaries(FIELDS, JSON, max_size=3), max_size=5)
 
 
@@ -142,7 +205,9 @@ ODD = st.dictionaries(FIELDS, JSON | st.dictionaries(FIELDS, JSON, max_size=3), 
 @given(ODD, st.sampled_from([kind.name for kind in KINDS]))
 def test_no_json_makes_it_raise(obj: dict[str, Any], name: str) -> None:
     decoder = KindDecoder(BY_NAME[name])
-    events, _ = decoder.lines([line(obj), line(obj, "DELETED"), line(obj, "BOOKMARK"), line(obj, "ERROR")])
+    events, _ = decoder.lines(
+        [line(obj), line(obj, "DELETED"), line(obj, "BOOKMARK"), line(obj, "ERROR")]
+    )
     page = decoder.page(json.dumps({"items": [obj, {"metadata": {"name": "kept"}}]}).encode())
     assert decoder.finish(page.objects)[-1].metadata.name == "kept"
     assert all(event.object is not None for event in events if event.type != "ERROR")
@@ -155,7 +220,9 @@ def test_no_bytes_make_it_raise(data: bytes) -> None:
 
 @given(st.text(max_size=40))
 def test_every_kept_text_is_clean(text: str) -> None:
-    events, _ = POD.lines([line({"metadata": {"name": "a", "annotations": {"k": text}}, "status": {"message": text}})])
+    events, _ = POD.lines(
+        [line({"metadata": {"name": "a", "annotations": {"k": text}}, "status": {"message": text}})]
+    )
     (event,) = events
     assert isinstance(event.object, Pod)
     assert event.object.status.message == clean(event.object.status.message)

@@ -1,4 +1,5 @@
-"""The live state on the embedded cluster, with its faults: slow, forbidden, throttled, broken, frozen, cut."""
+"""The live state on the embedded cluster, with its faults: slow, forbidden, throttled, broken,
+frozen, cut."""
 
 from __future__ import annotations
 
@@ -59,7 +60,9 @@ def states(live: LiveCluster) -> dict[str, State]:
     return {name: seen.state for name, seen in live.freshness().items()}
 
 
-async def test_everything_is_live_and_nothing_was_faulty(drill: DrillServer, kubeconfig: Path) -> None:
+async def test_everything_is_live_and_nothing_was_faulty(
+    drill: DrillServer, kubeconfig: Path
+) -> None:
     async with live_on(kubeconfig) as live:
         await until(lambda: set(states(live).values()) == {State.LIVE})
         assert live.store.count("Node") >= 12
@@ -68,7 +71,9 @@ async def test_everything_is_live_and_nothing_was_faulty(drill: DrillServer, kub
         assert live.budget().total < 80
 
 
-async def test_while_it_is_held_nothing_is_written_and_afterwards_nothing_is_missing(drill: DrillServer, kubeconfig: Path) -> None:
+async def test_while_it_is_held_nothing_is_written_and_afterwards_nothing_is_missing(
+    drill: DrillServer, kubeconfig: Path
+) -> None:
     async with live_on(kubeconfig) as live:
         async with live.hold:
             await until(lambda: live.budget().total > 25)  # lists have been asked for, and come in
@@ -79,7 +84,9 @@ async def test_while_it_is_held_nothing_is_written_and_afterwards_nothing_is_mis
         assert len(live.drain()) == sum(live.store.count(name) for name in states(live))
 
 
-async def test_one_forbidden_kind_leaves_the_rest_alone_and_comes_back(drill: DrillServer, kubeconfig: Path) -> None:
+async def test_one_forbidden_kind_leaves_the_rest_alone_and_comes_back(
+    drill: DrillServer, kubeconfig: Path
+) -> None:
     drill.faults.forbid("secrets")
     async with live_on(kubeconfig) as live:
         assert await live.wait_loaded(30)
@@ -90,7 +97,9 @@ async def test_one_forbidden_kind_leaves_the_rest_alone_and_comes_back(drill: Dr
         await until(lambda: states(live)["Secret"] is State.LIVE)
 
 
-async def test_throttled_and_failing_kinds_are_listed_in_the_end(drill: DrillServer, kubeconfig: Path) -> None:
+async def test_throttled_and_failing_kinds_are_listed_in_the_end(
+    drill: DrillServer, kubeconfig: Path
+) -> None:
     drill.faults.throttle(0.2, "nodes", times=2)
     drill.faults.error(500, "pods", times=3, message="etcdserver: request timed out")
     async with live_on(kubeconfig) as live:
@@ -103,18 +112,29 @@ async def test_frozen_and_back(drill: DrillServer, kubeconfig: Path) -> None:
     async with live_on(kubeconfig) as live:
         assert await live.wait_loaded(30)
         listed = datetime.now(UTC)
-        await until(lambda: live.health.heard is not None and live.health.heard > listed + timedelta(seconds=1))
+        await until(
+            lambda: (
+                live.health.heard is not None and live.health.heard > listed + timedelta(seconds=1)
+            )
+        )
         drill.faults.freeze()
-        await until(lambda: live.health.reach is Reach.UNREACHABLE, BEAT.interval + 2 * BEAT.limit + 5)
+        await until(
+            lambda: live.health.reach is Reach.UNREACHABLE, BEAT.interval + 2 * BEAT.limit + 5
+        )
         assert set(states(live).values()) == {State.STALE}
-        # Up to the last heartbeat the open watches would have told of every change: what is shown is not older than that.
-        assert {seen.heard for name, seen in live.freshness().items() if name != "Lease"} == {live.health.heard}
+        # Up to the last heartbeat the open watches would have told of every change: what is shown
+        # is not older than that.
+        assert {seen.heard for name, seen in live.freshness().items() if name != "Lease"} == {
+            live.health.heard
+        }
         assert live.store.count("Pod") >= 150
         drill.faults.thaw()
         await until(lambda: set(states(live).values()) == {State.LIVE})
 
 
-async def test_cut_streams_and_expired_versions_are_mended(drill: DrillServer, kubeconfig: Path) -> None:
+async def test_cut_streams_and_expired_versions_are_mended(
+    drill: DrillServer, kubeconfig: Path
+) -> None:
     async with live_on(kubeconfig) as live:
         assert await live.wait_loaded(30)
         before = live.store.version
@@ -131,7 +151,9 @@ async def test_the_door_on_the_drill(drill: DrillServer, kubeconfig: Path) -> No
         node = next(iter(live.store.rows("Node")))[1]
         path = f"/api/v1/nodes/{node}"
         with pytest.raises(Refused, match="read-only"):
-            await Writer(live.api, Mode.READ_ONLY, Purpose.ACTION).patch(path, {"spec": {"unschedulable": True}})
+            await Writer(live.api, Mode.READ_ONLY, Purpose.ACTION).patch(
+                path, {"spec": {"unschedulable": True}}
+            )
         door = Writer(live.api, Mode.WRITE, Purpose.ACTION)
         planned = await door.patch(path, {"spec": {"unschedulable": True}}, dry_run=True)
         assert planned["spec"]["unschedulable"] is True
@@ -145,11 +167,18 @@ async def test_the_door_on_the_drill(drill: DrillServer, kubeconfig: Path) -> No
 async def test_readings(drill: DrillServer, kubeconfig: Path) -> None:
     async with live_on(kubeconfig) as live:
         assert await live.wait_loaded(30)
-        namespace, name = next(key for key, pod in live.store.rows("Pod").items() if pod.status.phase == "Running")
+        namespace, name = next(
+            key for key, pod in live.store.rows("Pod").items() if pod.status.phase == "Running"
+        )
         found = await get_object(live.api, BY_NAME["Pod"], namespace, name)
         assert found["metadata"]["name"] == name
         assert "managedFields" not in found["metadata"]
         assert (await server_version(live.api)).startswith("v1.")
-        await read_logs(live.api, namespace, name, live.store.get("Pod", namespace, name).spec.containers[0].name)  # type: ignore[union-attr]  # it is there, or the test fails
+        await read_logs(
+            live.api,
+            namespace,
+            name,
+            live.store.get("Pod", namespace, name).spec.containers[0].name,
+        )  # type: ignore[union-attr]  # it is there, or the test fails
         answer = await Executor(live.api)(namespace, name, "", ["true"], 5)
         assert answer.ran or answer.error

@@ -84,14 +84,30 @@ async def execute(kubelet: Kubelet) -> AsyncIterator[Executor]:
 async def test_success(kubelet: Kubelet, execute: Executor, protocol: str) -> None:
     kubelet.protocols = (protocol,)
     kubelet.talk = saying(
-        (1, b""), (2, b""), (1, "gr\xfc".encode()[:3]), (1, "gr\xfc".encode()[3:]), (2, b"warn\x1b[31m"), (255, b"\x01"), end=SUCCESS
+        (1, b""),
+        (2, b""),
+        (1, "gr\xfc".encode()[:3]),
+        (1, "gr\xfc".encode()[3:]),
+        (2, b"warn\x1b[31m"),
+        (255, b"\x01"),
+        end=SUCCESS,
     )
     result = await execute("shop", "web-1", "app", ["sh", "-c", "echo 'a b'"], 5)
-    assert (result.exit_code, result.stdout, result.stderr, result.error, result.truncated) == (0, "gr\xfc", "warn", "", False)
+    assert (result.exit_code, result.stdout, result.stderr, result.error, result.truncated) == (
+        0,
+        "gr\xfc",
+        "warn",
+        "",
+        False,
+    )
     request = kubelet.requests[0]
     assert request.path == "/api/v1/namespaces/shop/pods/web-1/exec"
     assert request.query.getall("command") == ["sh", "-c", "echo 'a b'"]
-    assert (request.query["container"], request.query["stdout"], request.headers["Authorization"]) == ("app", "true", "Bearer t")
+    assert (
+        request.query["container"],
+        request.query["stdout"],
+        request.headers["Authorization"],
+    ) == ("app", "true", "Bearer t")
 
 
 async def test_a_non_zero_exit_is_a_result(kubelet: Kubelet, execute: Executor) -> None:
@@ -105,13 +121,20 @@ async def test_a_non_zero_exit_is_a_result(kubelet: Kubelet, execute: Executor) 
     [
         (quiet, "ended before the command's exit status came"),
         (saying((1, b"half")), "ended before the command's exit status came"),
-        (saying(end=status(500, "InternalError", 'exec: "nope": executable file not found in $PATH')), "executable file not found"),
+        (
+            saying(
+                end=status(500, "InternalError", 'exec: "nope": executable file not found in $PATH')
+            ),
+            "executable file not found",
+        ),
         (saying(end=non_zero("many")), "did not run or its end is unknown"),
         (saying((3, b"not json")), "cannot be read"),
         (saying((3, b"[]")), "cannot be read"),
     ],
 )
-async def test_failures_of_the_way_are_no_results(kubelet: Kubelet, execute: Executor, talk: Talk, expected: str) -> None:
+async def test_failures_of_the_way_are_no_results(
+    kubelet: Kubelet, execute: Executor, talk: Talk, expected: str
+) -> None:
     kubelet.talk = talk
     result = await execute("shop", "web-1", "", ["x"], 5)
     assert result.exit_code is None
@@ -125,7 +148,9 @@ async def test_output_is_capped_and_says_so(kubelet: Kubelet, execute: Executor)
     assert (len(result.stdout), result.truncated, result.exit_code) == (1_000, True, 0)
 
 
-async def test_a_deadline_keeps_what_was_printed_and_is_no_result(kubelet: Kubelet, execute: Executor) -> None:
+async def test_a_deadline_keeps_what_was_printed_and_is_no_result(
+    kubelet: Kubelet, execute: Executor
+) -> None:
     async def hang(socket: web.WebSocketResponse) -> None:
         await socket.send_bytes(b"\x01some")
         await socket.receive()
@@ -136,9 +161,16 @@ async def test_a_deadline_keeps_what_was_printed_and_is_no_result(kubelet: Kubel
     assert "not finished within 0.4 s" in result.error
 
 
-async def test_refused_upgrades_say_what_the_server_said(kubelet: Kubelet, execute: Executor) -> None:
+async def test_refused_upgrades_say_what_the_server_said(
+    kubelet: Kubelet, execute: Executor
+) -> None:
     kubelet.errors = [
-        web.json_response(status(403, "Forbidden", 'pods "web-1" is forbidden: cannot create resource "pods/exec"'), status=403)
+        web.json_response(
+            status(
+                403, "Forbidden", 'pods "web-1" is forbidden: cannot create resource "pods/exec"'
+            ),
+            status=403,
+        )
     ]
     result = await execute("shop", "web-1", "", ["x"], 5)
     assert result.exit_code is None
@@ -149,7 +181,12 @@ async def test_refused_upgrades_say_what_the_server_said(kubelet: Kubelet, execu
 async def test_a_failed_upgrade_is_tried_once_more(kubelet: Kubelet, execute: Executor) -> None:
     def broken() -> web.Response:
         return web.json_response(
-            status(500, "InternalError", "error dialing backend: dial tcp 10.0.0.1:10250: connect: connection refused"), status=500
+            status(
+                500,
+                "InternalError",
+                "error dialing backend: dial tcp 10.0.0.1:10250: connect: connection refused",
+            ),
+            status=500,
         )
 
     kubelet.errors = [broken()]

@@ -18,13 +18,25 @@ from tests.cluster.certificates import Pair, make_pair
 Doc = dict[str, Any]
 
 
-def config(name: str = "prod", cluster: Doc | None = None, user: Doc | None = None, **context: str) -> Doc:
+def config(
+    name: str = "prod", cluster: Doc | None = None, user: Doc | None = None, **context: str
+) -> Doc:
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": f"{name}-cluster", "cluster": {"server": f"https://{name}:6443", **(cluster or {})}}],
+        "clusters": [
+            {
+                "name": f"{name}-cluster",
+                "cluster": {"server": f"https://{name}:6443", **(cluster or {})},
+            }
+        ],
         "users": [{"name": f"{name}-user", "user": user or {}}],
-        "contexts": [{"name": name, "context": {"cluster": f"{name}-cluster", "user": f"{name}-user", **context}}],
+        "contexts": [
+            {
+                "name": name,
+                "context": {"cluster": f"{name}-cluster", "user": f"{name}-user", **context},
+            }
+        ],
         "current-context": name,
     }
 
@@ -43,19 +55,29 @@ def pair(tmp_path: Path) -> Pair:
 def test_one_file(tmp_path: Path) -> None:
     path = write(tmp_path / "config", config(user={"token": "secret-token"}, namespace="shop"))
     access = load_access(explicit=str(path), environ={})
-    assert (access.server, access.context, access.namespace) == ("https://prod:6443", "prod", "shop")
+    assert (access.server, access.context, access.namespace) == (
+        "https://prod:6443",
+        "prod",
+        "shop",
+    )
     assert access.user.token == "secret-token"
     assert "secret-token" not in repr(access)
 
 
 def test_first_file_wins_for_names_and_for_the_current_context(tmp_path: Path) -> None:
     one = write(tmp_path / "one", config("prod"))
-    two = write(tmp_path / "two", config("prod", cluster={"server": "https://other:1"}) | {"current-context": "stage"})
+    two = write(
+        tmp_path / "two",
+        config("prod", cluster={"server": "https://other:1"}) | {"current-context": "stage"},
+    )
     three = write(tmp_path / "three", config("stage"))
     environ = {"KUBECONFIG": f"{one}:{tmp_path / 'missing'}:{two}:{three}"}
     assert load_access(environ=environ).server == "https://prod:6443"
     assert load_access("stage", environ=environ).server == "https://stage:6443"
-    assert [(each.name, each.current) for each in list_contexts(environ=environ)] == [("prod", True), ("stage", False)]
+    assert [(each.name, each.current) for each in list_contexts(environ=environ)] == [
+        ("prod", True),
+        ("stage", False),
+    ]
 
 
 def test_an_empty_current_context_does_not_hide_a_later_one(tmp_path: Path) -> None:
@@ -68,7 +90,8 @@ def test_relative_paths_are_relative_to_their_own_file(tmp_path: Path, pair: Pai
     folder = tmp_path / "here"
     write(folder / "pki" / "ca.crt", pair.certificate.read_text())
     document = config(
-        cluster={"certificate-authority": "pki/ca.crt"}, user={"client-certificate": "pki/me.crt", "client-key": "pki/me.key"}
+        cluster={"certificate-authority": "pki/ca.crt"},
+        user={"client-certificate": "pki/me.crt", "client-key": "pki/me.key"},
     )
     other = write(tmp_path / "elsewhere" / "config", config("stage"))
     path = write(folder / "config", document)
@@ -79,17 +102,35 @@ def test_relative_paths_are_relative_to_their_own_file(tmp_path: Path, pair: Pai
 
 def test_data_wins_over_files_and_is_decoded(tmp_path: Path, pair: Pair) -> None:
     data = base64.b64encode(pair.certificate.read_bytes()).decode()
-    user = {"client-certificate-data": data, "client-certificate": "nowhere", "client-key-data": data}
-    path = write(tmp_path / "config", config(cluster={"certificate-authority-data": data}, user=user))
+    user = {
+        "client-certificate-data": data,
+        "client-certificate": "nowhere",
+        "client-key-data": data,
+    }
+    path = write(
+        tmp_path / "config", config(cluster={"certificate-authority-data": data}, user=user)
+    )
     access = load_access(explicit=str(path), environ={})
     assert access.trust.ca_pem == access.user.certificate_pem == pair.certificate.read_bytes()
     assert access.user.certificate_file is None
 
 
 def test_every_setting_of_the_way(tmp_path: Path) -> None:
-    cluster = {"insecure-skip-tls-verify": True, "tls-server-name": "api.internal", "proxy-url": "http://proxy:3128"}
-    user = {"username": "u", "password": "p", "as": "root", "as-groups": ["a", "b"], "tokenFile": "tok"}
-    access = load_access(explicit=str(write(tmp_path / "config", config(cluster=cluster, user=user))), environ={})
+    cluster = {
+        "insecure-skip-tls-verify": True,
+        "tls-server-name": "api.internal",
+        "proxy-url": "http://proxy:3128",
+    }
+    user = {
+        "username": "u",
+        "password": "p",
+        "as": "root",
+        "as-groups": ["a", "b"],
+        "tokenFile": "tok",
+    }
+    access = load_access(
+        explicit=str(write(tmp_path / "config", config(cluster=cluster, user=user))), environ={}
+    )
     assert access.trust.insecure
     assert access.trust.server_name == "api.internal"
     assert access.proxy == "http://proxy:3128"
@@ -101,24 +142,48 @@ def test_every_setting_of_the_way(tmp_path: Path) -> None:
 def test_exec_stanza(tmp_path: Path) -> None:
     extension = [{"name": "client.authentication.k8s.io/exec", "extension": {"audience": "x"}}]
     plugin = {
-        "apiVersion": "client.authentication.k8s.io/v1", "command": "./login", "args": ["--cluster", "1"], "provideClusterInfo": True,
-        "env": [{"name": "A", "value": "b"}], "interactiveMode": "Never", "installHint": "apt install login",
-    }  # fmt: skip
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "./login",
+        "args": ["--cluster", "1"],
+        "provideClusterInfo": True,
+        "env": [{"name": "A", "value": "b"}],
+        "interactiveMode": "Never",
+        "installHint": "apt install login",
+    }
     access = load_access(
-        explicit=str(write(tmp_path / "config", config(cluster={"extensions": extension}, user={"exec": plugin}))), environ={}
+        explicit=str(
+            write(
+                tmp_path / "config",
+                config(cluster={"extensions": extension}, user={"exec": plugin}),
+            )
+        ),
+        environ={},
     )
     found = access.user.exec
     assert found is not None
-    assert (found.command, found.args, found.env, found.folder) == ("./login", ("--cluster", "1"), (("A", "b"),), tmp_path)
+    assert (found.command, found.args, found.env, found.folder) == (
+        "./login",
+        ("--cluster", "1"),
+        (("A", "b"),),
+        tmp_path,
+    )
     assert found.cluster_config == {"audience": "x"}
 
 
 def test_in_cluster(tmp_path: Path) -> None:
     write(tmp_path / "token", "t")
     write(tmp_path / "namespace", "tools\n")
-    environ = {"KUBECONFIG": str(tmp_path / "none"), "KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}
+    environ = {
+        "KUBECONFIG": str(tmp_path / "none"),
+        "KUBERNETES_SERVICE_HOST": "fd00::1",
+        "KUBERNETES_SERVICE_PORT": "443",
+    }
     access = load_access(environ=environ, service_account=tmp_path)
-    assert (access.server, access.namespace, access.user.token_file) == ("https://[fd00::1]:443", "tools", tmp_path / "token")
+    assert (access.server, access.namespace, access.user.token_file) == (
+        "https://[fd00::1]:443",
+        "tools",
+        tmp_path / "token",
+    )
 
 
 @pytest.mark.parametrize("days", [-1, 1])
@@ -156,23 +221,53 @@ def test_broken_files(tmp_path: Path, text: str, expected: str) -> None:
     [
         ({}, "nope", "Context 'nope' is not in the kubeconfig; known contexts: prod"),
         ({"current-context": ""}, "", "names no current context.*known: prod"),
-        ({"clusters": []}, "", "names cluster 'prod-cluster', which the kubeconfig does not define"),
+        (
+            {"clusters": []},
+            "",
+            "names cluster 'prod-cluster', which the kubeconfig does not define",
+        ),
         ({"users": []}, "", "names user 'prod-user', which the kubeconfig does not define"),
         ({"clusters": [{"name": "prod-cluster", "cluster": {}}]}, "", "no usable server address"),
         ({"clusters": [{"name": "prod-cluster", "cluster": None}]}, "", "no usable server address"),
         (
-            {"clusters": [{"name": "prod-cluster", "cluster": {"server": "https://x", "certificate-authority": "gone"}}]},
-            "", "cannot be read",
+            {
+                "clusters": [
+                    {
+                        "name": "prod-cluster",
+                        "cluster": {"server": "https://x", "certificate-authority": "gone"},
+                    }
+                ]
+            },
+            "",
+            "cannot be read",
         ),
         (
-            {"clusters": [{"name": "prod-cluster", "cluster": {"server": "https://x", "certificate-authority-data": "%%%="}}]},
-            "", "not valid base64",
+            {
+                "clusters": [
+                    {
+                        "name": "prod-cluster",
+                        "cluster": {"server": "https://x", "certificate-authority-data": "%%%="},
+                    }
+                ]
+            },
+            "",
+            "not valid base64",
         ),
-        ({"users": [{"name": "prod-user", "user": {"auth-provider": {"name": "gcp"}}}]}, "", "auth-provider 'gcp'"),
-        ({"users": [{"name": "prod-user", "user": {"exec": {"apiVersion": "x"}}}]}, "", "without a command"),
+        (
+            {"users": [{"name": "prod-user", "user": {"auth-provider": {"name": "gcp"}}}]},
+            "",
+            "auth-provider 'gcp'",
+        ),
+        (
+            {"users": [{"name": "prod-user", "user": {"exec": {"apiVersion": "x"}}}]},
+            "",
+            "without a command",
+        ),
     ],
-)  # fmt: skip
-def test_what_does_not_fit_together(tmp_path: Path, change: Doc, context: str, expected: str) -> None:
+)
+def test_what_does_not_fit_together(
+    tmp_path: Path, change: Doc, context: str, expected: str
+) -> None:
     path = write(tmp_path / "config", config() | change)
     with pytest.raises(KubeconfigError, match=expected):
         load_access(context, explicit=str(path), environ={})
@@ -213,4 +308,6 @@ def test_paths_from_the_environment() -> None:
     ],
 )
 def test_proxy_of_the_environment(server: str, no_proxy: str, expected: str) -> None:
-    assert proxy_from_environment(server, {"HTTPS_PROXY": "p:3128", "NO_PROXY": no_proxy}) == expected
+    assert (
+        proxy_from_environment(server, {"HTTPS_PROXY": "p:3128", "NO_PROXY": no_proxy}) == expected
+    )

@@ -1,4 +1,5 @@
-"""List and watch against a server that misbehaves on demand: whatever happens, the store ends as the server is."""
+"""List and watch against a server that misbehaves on demand: whatever happens, the store ends as
+the server is."""
 
 from __future__ import annotations
 
@@ -19,14 +20,18 @@ from cluster.pace import Pace
 from cluster.transport import Api, Limits
 from tests.cluster.fake import FakeCluster, answering, bookmark, until
 
-FAST = Pace(page=3, silence=2.0, initial_silence=0.5, answer=2.0, denied=0.2, backoff=0.02, backoff_cap=0.1)
+FAST = Pace(
+    page=3, silence=2.0, initial_silence=0.5, answer=2.0, denied=0.2, backoff=0.02, backoff_cap=0.1
+)
 BEAT = Beat(interval=0.2, lost_interval=0.1, limit=1.0, ladder_interval=0.3)
 PODS = (replace(BY_NAME["Pod"], bulky=False),)
 """Pods as a kind that is streamed, so that one kind can show both ways."""
 
 
 @asynccontextmanager
-async def running(fake: FakeCluster, namespaces: tuple[str, ...] = (), pace: Pace = FAST) -> AsyncIterator[LiveCluster]:
+async def running(
+    fake: FakeCluster, namespaces: tuple[str, ...] = (), pace: Pace = FAST
+) -> AsyncIterator[LiveCluster]:
     api = Api(Access(server=fake.url), limits=Limits(connect=3, read=2, write=3, pool=3))
     live = LiveCluster(api, namespaces=namespaces, kinds=PODS, pace=pace, beat=BEAT)
     task = asyncio.create_task(live.run())
@@ -42,7 +47,9 @@ async def running(fake: FakeCluster, namespaces: tuple[str, ...] = (), pace: Pac
 def same(live: LiveCluster, fake: FakeCluster) -> Callable[[], bool]:
     def compare() -> bool:
         ours = {key: row.metadata.resource_version for key, row in live.store.rows("Pod").items()}
-        return ours == {key: row["metadata"]["resourceVersion"] for key, row in fake.objects.items()}
+        return ours == {
+            key: row["metadata"]["resourceVersion"] for key, row in fake.objects.items()
+        }
 
     return compare
 
@@ -74,7 +81,9 @@ async def test_an_empty_kind_is_live_and_not_loading(fake: FakeCluster) -> None:
         assert live.freshness()["Pod"].complete()
 
 
-async def test_a_server_that_ignores_streaming_is_asked_for_pages_from_then_on(fake: FakeCluster) -> None:
+async def test_a_server_that_ignores_streaming_is_asked_for_pages_from_then_on(
+    fake: FakeCluster,
+) -> None:
     fake.streaming = "ignore"
     await fake.put("a")
 
@@ -83,7 +92,9 @@ async def test_a_server_that_ignores_streaming_is_asked_for_pages_from_then_on(f
         await response.prepare(request)
         import json
 
-        await response.write(json.dumps({"type": "BOOKMARK", "object": bookmark(5)}).encode() + b"\n")
+        await response.write(
+            json.dumps({"type": "BOOKMARK", "object": bookmark(5)}).encode() + b"\n"
+        )
         return response
 
     fake.answers.append(plain_bookmark)
@@ -96,7 +107,9 @@ async def test_a_server_that_ignores_streaming_is_asked_for_pages_from_then_on(f
     assert len(streamed) == 1
 
 
-async def test_what_comes_in_thousands_is_asked_for_in_pages_although_streams_are_offered(fake: FakeCluster, api: Api) -> None:
+async def test_what_comes_in_thousands_is_asked_for_in_pages_although_streams_are_offered(
+    fake: FakeCluster, api: Api
+) -> None:
     await fake.put("a")
     live = LiveCluster(api, kinds=(BY_NAME["Pod"],), pace=FAST, beat=BEAT)
     task = asyncio.create_task(live.run())
@@ -114,7 +127,13 @@ async def test_what_comes_in_thousands_is_asked_for_in_pages_although_streams_ar
 @asynccontextmanager
 async def bulky(api: Api, *, once: bool = False) -> AsyncIterator[LiveCluster]:
     """Pods as they are: a kind that comes in thousands, with a first page of two."""
-    live = LiveCluster(api, kinds=(BY_NAME["Pod"],), pace=replace(FAST, first_page=2, breath=0.01), beat=BEAT, once=once)
+    live = LiveCluster(
+        api,
+        kinds=(BY_NAME["Pod"],),
+        pace=replace(FAST, first_page=2, breath=0.01),
+        beat=BEAT,
+        once=once,
+    )
     task = asyncio.create_task(live.run())
     try:
         yield live
@@ -125,10 +144,16 @@ async def bulky(api: Api, *, once: bool = False) -> AsyncIterator[LiveCluster]:
 
 def asked(fake: FakeCluster) -> list[dict[str, str]]:
     """The parameters of what was asked of the pods, without those of watches."""
-    return [dict(each.query) for each in fake.requests if each.path.endswith("/pods") and "watch" not in each.query]
+    return [
+        dict(each.query)
+        for each in fake.requests
+        if each.path.endswith("/pods") and "watch" not in each.query
+    ]
 
 
-async def test_after_a_first_page_all_of_a_bulky_kind_comes_in_one_answer_that_is_not_older(fake: FakeCluster, api: Api) -> None:
+async def test_after_a_first_page_all_of_a_bulky_kind_comes_in_one_answer_that_is_not_older(
+    fake: FakeCluster, api: Api
+) -> None:
     for number in range(9):
         await fake.put(f"pod-{number}")
 
@@ -136,7 +161,8 @@ async def test_after_a_first_page_all_of_a_bulky_kind_comes_in_one_answer_that_i
         return None
 
     async def meanwhile(_: web.Request) -> None:
-        """Of the first page's pods one goes before the rest is read: nothing will ever say so again."""
+        """Of the first page's pods one goes before the rest is read: nothing will ever say so
+        again."""
         await fake.remove("pod-0")
 
     fake.answers.extend([page, meanwhile])
@@ -151,7 +177,9 @@ async def test_after_a_first_page_all_of_a_bulky_kind_comes_in_one_answer_that_i
 
 
 @pytest.mark.parametrize(("code", "reason"), [(422, "Invalid"), (504, "Timeout")])
-async def test_a_server_that_cannot_answer_so_is_read_in_pages(fake: FakeCluster, api: Api, code: int, reason: str) -> None:
+async def test_a_server_that_cannot_answer_so_is_read_in_pages(
+    fake: FakeCluster, api: Api, code: int, reason: str
+) -> None:
     for number in range(9):
         await fake.put(f"pod-{number}")
 
@@ -165,8 +193,11 @@ async def test_a_server_that_cannot_answer_so_is_read_in_pages(fake: FakeCluster
     assert [each.get("limit") for each in asked(fake)][:3] == ["2", None, "3"]
 
 
-async def test_when_the_store_behind_the_server_fails_its_cache_is_read(fake: FakeCluster, api: Api) -> None:
-    """etcd without a quorum: the API server answers consistent lists with 5xx after a while, but still has what it saw last."""
+async def test_when_the_store_behind_the_server_fails_its_cache_is_read(
+    fake: FakeCluster, api: Api
+) -> None:
+    """etcd without a quorum: the API server answers consistent lists with 5xx after a while, but
+    still has what it saw last."""
     for number in range(9):
         await fake.put(f"pod-{number}")
     fake.answers.append(answering(500, "InternalError", "etcdserver: request timed out"))
@@ -221,7 +252,9 @@ async def test_a_continue_token_that_expires_lists_again(fake: FakeCluster) -> N
         assert same(live, fake)()
 
 
-async def test_pages_that_always_expire_are_replaced_by_one_list_from_the_watch_cache(fake: FakeCluster) -> None:
+async def test_pages_that_always_expire_are_replaced_by_one_list_from_the_watch_cache(
+    fake: FakeCluster,
+) -> None:
     fake.streaming = "no"
     for number in range(10):
         await fake.put(f"pod-{number}")
@@ -229,7 +262,10 @@ async def test_pages_that_always_expire_are_replaced_by_one_list_from_the_watch_
     async with running(fake) as live:
         await until(lambda: pods(live) is State.LIVE)
         assert same(live, fake)()
-    assert any(request.query.get("resourceVersion") == "0" and "watch" not in request.query for request in fake.requests)
+    assert any(
+        request.query.get("resourceVersion") == "0" and "watch" not in request.query
+        for request in fake.requests
+    )
 
 
 async def test_410_in_mid_watch_relists_and_keeps_the_rows_meanwhile(fake: FakeCluster) -> None:
@@ -245,7 +281,9 @@ async def test_410_in_mid_watch_relists_and_keeps_the_rows_meanwhile(fake: FakeC
             lowest = min(lowest, live.store.count("Pod"))
             await asyncio.sleep(0.005)
         assert lowest == 5
-        assert [(change.key, change.new) for change in live.drain()] == [(("default", "pod-1"), None)]
+        assert [(change.key, change.new) for change in live.drain()] == [
+            (("default", "pod-1"), None)
+        ]
         await until(same(live, fake))
 
 
@@ -268,7 +306,9 @@ async def test_403_for_the_cluster_falls_back_to_the_namespaces(fake: FakeCluste
     fake.forbidden.add("/api/v1/pods")
     async with running(fake, ("one", "two")) as live:
         await until(lambda: pods(live) is State.LIVE and live.store.count("Pod") == 2)
-        assert live.freshness()["Pod"].reason == "Only one, two: listing all namespaces is forbidden."
+        assert (
+            live.freshness()["Pod"].reason == "Only one, two: listing all namespaces is forbidden."
+        )
         await fake.put("d", "two")
         await fake.remove("a", "one")
         await until(lambda: set(live.store.rows("Pod")) == {("two", "b"), ("two", "d")})
@@ -293,7 +333,9 @@ async def test_429_waits_as_long_as_the_server_says(fake: FakeCluster) -> None:
 
 async def test_500_is_retried(fake: FakeCluster) -> None:
     await fake.put("a")
-    fake.answers.extend(answering(500, "InternalError", "etcdserver: request timed out") for _ in range(3))
+    fake.answers.extend(
+        answering(500, "InternalError", "etcdserver: request timed out") for _ in range(3)
+    )
     async with running(fake) as live:
         await until(lambda: pods(live) is State.LIVE)
         assert same(live, fake)()
@@ -325,22 +367,32 @@ async def test_half_a_line_and_a_broken_line_do_not_stop_the_watch(fake: FakeClu
 
 
 async def test_a_silent_watch_is_opened_again(fake: FakeCluster) -> None:
-    async with running(fake, pace=Pace(silence=0.3, initial_silence=0.2, answer=1.0, backoff=0.02, backoff_cap=0.1)) as live:
+    async with running(
+        fake, pace=Pace(silence=0.3, initial_silence=0.2, answer=1.0, backoff=0.02, backoff_cap=0.1)
+    ) as live:
         await until(lambda: pods(live) is State.LIVE)
         seen = len([request for request in fake.requests if "watch" in request.query])
-        await until(lambda: len([request for request in fake.requests if "watch" in request.query]) >= seen + 2)
+        await until(
+            lambda: (
+                len([request for request in fake.requests if "watch" in request.query]) >= seen + 2
+            )
+        )
 
 
 async def test_a_kind_to_which_nothing_happens_is_not_called_stale(fake: FakeCluster) -> None:
     await fake.put("a")
-    async with running(fake, pace=Pace(silence=1.1, initial_silence=0.5, answer=2.0, backoff=0.5, backoff_cap=0.5)) as live:
+    async with running(
+        fake, pace=Pace(silence=1.1, initial_silence=0.5, answer=2.0, backoff=0.5, backoff_cap=0.5)
+    ) as live:
         await until(lambda: pods(live) is State.LIVE)
         seen = len([request for request in fake.requests if "watch" in request.query])
         states = set()
 
         def twice() -> bool:
             states.add(pods(live))
-            return len([request for request in fake.requests if "watch" in request.query]) >= seen + 2
+            return (
+                len([request for request in fake.requests if "watch" in request.query]) >= seen + 2
+            )
 
         await until(twice)
         assert states == {State.LIVE}
@@ -353,15 +405,25 @@ async def test_metadata_only_kinds_never_accept_values(fake: FakeCluster) -> Non
     task = asyncio.create_task(live.run())
 
     def asked() -> list[web.Request]:
-        return [request for request in fake.requests if request.path.endswith(("/secrets", "/configmaps"))]
+        return [
+            request
+            for request in fake.requests
+            if request.path.endswith(("/secrets", "/configmaps"))
+        ]
 
-    await until(lambda: {request.path.rpartition("/")[2] for request in asked()} == {"secrets", "configmaps"})
+    await until(
+        lambda: (
+            {request.path.rpartition("/")[2] for request in asked()} == {"secrets", "configmaps"}
+        )
+    )
     live.stop()
     await task
     await api.aclose()
     for request in asked():
         assert "as=PartialObjectMetadata" in request.headers["Accept"]
-        assert all("as=PartialObjectMetadata" in part for part in request.headers["Accept"].split(","))
+        assert all(
+            "as=PartialObjectMetadata" in part for part in request.headers["Accept"].split(",")
+        )
 
 
 async def test_changes_are_coalesced_between_drains(fake: FakeCluster) -> None:
@@ -382,7 +444,9 @@ async def test_changes_are_coalesced_between_drains(fake: FakeCluster) -> None:
         assert live.drain() == []
 
 
-async def test_a_kind_that_only_says_that_it_is_still_here_is_listed_from_time_to_time(fake: FakeCluster, api: Api) -> None:
+async def test_a_kind_that_only_says_that_it_is_still_here_is_listed_from_time_to_time(
+    fake: FakeCluster, api: Api
+) -> None:
     await fake.put("a")
     live = LiveCluster(api, kinds=(replace(BY_NAME["Pod"], poll=0.05),), pace=FAST, beat=BEAT)
     task = asyncio.create_task(live.run())

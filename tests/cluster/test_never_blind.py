@@ -1,4 +1,5 @@
-"""Frozen, refused and coming back: noticed in time, said with a reason, and live again without a restart."""
+"""Frozen, refused and coming back: noticed in time, said with a reason, and live again without a
+restart."""
 
 from __future__ import annotations
 
@@ -17,13 +18,18 @@ from tests.cluster.fake import FakeCluster, until
 from tests.cluster.test_listwatch import BEAT, FAST, running, same
 
 DETECTION = BEAT.interval + 2 * BEAT.limit + 5.0
-"""What the shipped settings promise as 3 + 2 + 2 s, with the shorter ones of the tests and a margin for a busy machine."""
+"""What the shipped settings promise as 3 + 2 + 2 s, with the shorter ones of the tests and a margin
+for a busy machine."""
 
 
 async def test_frozen_then_back(fake: FakeCluster) -> None:
     await fake.put("a")
     async with running(fake) as live:
-        await until(lambda: live.freshness()["Pod"].state is State.LIVE and live.health.reach is Reach.REACHABLE)
+        await until(
+            lambda: (
+                live.freshness()["Pod"].state is State.LIVE and live.health.reach is Reach.REACHABLE
+            )
+        )
         fake.frozen.clear()
         await until(lambda: live.health.reach is Reach.UNREACHABLE, DETECTION + 1)
         pods = live.freshness()["Pod"]
@@ -46,9 +52,18 @@ async def test_frozen_at_the_start(fake: FakeCluster) -> None:
         assert pods.state is not State.LIVE
         assert not pods.complete()
         await until(lambda: bool(live.health.hops))
-        assert {hop.name: hop.ok for hop in live.health.hops} == {"dns": True, "tcp": True, "http": False, "readyz": False}
+        assert {hop.name: hop.ok for hop in live.health.hops} == {
+            "dns": True,
+            "tcp": True,
+            "http": False,
+            "readyz": False,
+        }
         seen = len([request for request in fake.requests if request.path == "/readyz"])
-        await until(lambda: len([request for request in fake.requests if request.path == "/readyz"]) > seen + 2)
+        await until(
+            lambda: (
+                len([request for request in fake.requests if request.path == "/readyz"]) > seen + 2
+            )
+        )
         failing = next(hop for hop in live.health.hops if hop.ok is False)
         assert live.health.reason == failing.sentence
         fake.frozen.set()
@@ -86,18 +101,24 @@ async def test_ladder_names_what_answers_instead_of_an_api_server() -> None:
     async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(
-            b"HTTP/1.1 503 Service Unavailable\r\nServer: nginx/1.25\x1b[31m\r\nContent-Length: 4\r\nConnection: close\r\n\r\noops"
+            b"HTTP/1.1 503 Service Unavailable\r\nServer: nginx/1.25\x1b[31m\r\nContent-Length: "
+            b"4\r\nConnection: close\r\n\r\noops"
         )
         await writer.drain()
         writer.close()
 
     server = await asyncio.start_server(page, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    hops = {hop.name: hop for hop in await ladder(Access(server=f"http://127.0.0.1:{port}"), limit=5)}
+    hops = {
+        hop.name: hop for hop in await ladder(Access(server=f"http://127.0.0.1:{port}"), limit=5)
+    }
     server.close()
     await server.wait_closed()
     assert hops["http"].ok is False
-    assert "something else than an API server" in hops["http"].sentence or "503" in hops["http"].sentence
+    assert (
+        "something else than an API server" in hops["http"].sentence
+        or "503" in hops["http"].sentence
+    )
     assert "\x1b" not in hops["http"].sentence
 
 
@@ -105,7 +126,9 @@ async def test_ladder_says_where_it_ends_when_nothing_listens() -> None:
     with socket.socket() as placeholder:
         placeholder.bind(("127.0.0.1", 0))
         port = placeholder.getsockname()[1]
-    hops = {hop.name: hop for hop in await ladder(Access(server=f"https://127.0.0.1:{port}"), limit=5)}
+    hops = {
+        hop.name: hop for hop in await ladder(Access(server=f"https://127.0.0.1:{port}"), limit=5)
+    }
     assert hops["dns"].ok is True
     assert hops["tcp"].ok is False
     assert hops["tls"].ok is None

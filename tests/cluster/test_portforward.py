@@ -1,4 +1,5 @@
-"""Port-forward over WebSocket: an open port, a refused one, and failures of the way are three different answers."""
+"""Port-forward over WebSocket: an open port, a refused one, and failures of the way are three
+different answers."""
 
 from __future__ import annotations
 
@@ -81,7 +82,10 @@ async def test_an_open_port_and_what_it_said(kubelet: Kubelet, forward: Forwarde
     assert found.heard.startswith("HTTP/1.0 200 OK")
     assert "\x1b" not in found.heard
     request = kubelet.requests[0]
-    assert (request.path, request.query["ports"]) == ("/api/v1/namespaces/shop/pods/web-1/portforward", "8080")
+    assert (request.path, request.query["ports"]) == (
+        "/api/v1/namespaces/shop/pods/web-1/portforward",
+        "8080",
+    )
     assert request.headers["Authorization"] == "Bearer t"
     assert kubelet.sent == [b"\x00" + REQUEST]
 
@@ -93,7 +97,9 @@ async def test_an_open_port_that_says_nothing(kubelet: Kubelet, forward: Forward
 
 
 async def test_nothing_listens(kubelet: Kubelet, forward: Forwarder) -> None:
-    kubelet.talk = saying(b"\x01error forwarding port 9: dial tcp4 127.0.0.1:9: connect: connection refused")
+    kubelet.talk = saying(
+        b"\x01error forwarding port 9: dial tcp4 127.0.0.1:9: connect: connection refused"
+    )
     found = await forward("shop", "web-1", 9)
     assert found.open is False
     assert "connection refused" in found.refused
@@ -106,13 +112,17 @@ async def test_failures_of_the_way_are_not_known(kubelet: Kubelet, forward: Forw
     kubelet.protocols = ("other",)
     found = await forward("shop", "web-1", 8080)
     assert found.open is None
-    kubelet.error = web.json_response(status(403, "Forbidden", "no port-forward tonight"), status=403)
+    kubelet.error = web.json_response(
+        status(403, "Forbidden", "no port-forward tonight"), status=403
+    )
     found = await forward("shop", "web-1", 8080)
     assert found.open is None
     assert "no port-forward tonight" in found.error
 
 
-async def test_a_deadline(kubelet: Kubelet, forward: Forwarder, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_deadline(
+    kubelet: Kubelet, forward: Forwarder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(portforward, "SILENCE", 30)
     kubelet.talk = saying(wait=True)
     found = await forward("shop", "web-1", 8080, 0.3)

@@ -23,7 +23,12 @@ def text(body: bytes) -> object:
 
 
 async def test_logs(fake: FakeCluster, api: Api) -> None:
-    fake.answers.append(text(b"2026-11-21T03:00:00.123456789Z boom \x1b[31mred\nplain \x9d0;x\x07line\n2026-11-21T03:00:01Z \n"))  # type: ignore[arg-type]  # test data
+    fake.answers.append(
+        text(
+            b"2026-11-21T03:00:00.123456789Z boom \x1b[31mred\nplain "
+            b"\x9d0;x\x07line\n2026-11-21T03:00:01Z \n"
+        )
+    )  # type: ignore[arg-type]  # test data
     logs = await read_logs(api, "shop", "web-1", "app", tail=3, previous=True, since_seconds=60)
     assert logs.lines == (
         LogLine(datetime(2026, 11, 21, 3, 0, 0, 123456, tzinfo=UTC), "boom red"),
@@ -33,8 +38,11 @@ async def test_logs(fake: FakeCluster, api: Api) -> None:
     assert not logs.truncated
     query = fake.requests[-1].query
     assert {key: query[key] for key in ("container", "tailLines", "previous", "sinceSeconds")} == {
-        "container": "app", "tailLines": "3", "previous": "true", "sinceSeconds": "60",
-    }  # fmt: skip
+        "container": "app",
+        "tailLines": "3",
+        "previous": "true",
+        "sinceSeconds": "60",
+    }
 
 
 async def test_logs_are_capped(fake: FakeCluster, api: Api) -> None:
@@ -44,7 +52,9 @@ async def test_logs_are_capped(fake: FakeCluster, api: Api) -> None:
 
 
 async def test_no_previous_run_is_said(fake: FakeCluster, api: Api) -> None:
-    fake.answers.append(answering(400, "BadRequest", 'previous terminated container "app" in pod "web-1" not found'))
+    fake.answers.append(
+        answering(400, "BadRequest", 'previous terminated container "app" in pod "web-1" not found')
+    )
     with pytest.raises(Exception, match="previous terminated container"):
         await read_logs(api, "shop", "web-1", previous=True)
 
@@ -72,7 +82,12 @@ async def test_an_object_without_what_nobody_reads(fake: FakeCluster, api: Api) 
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "keep": "\x1b[1mbold"}
 
     async def answer(_: web.Request) -> web.Response:
-        return web.json_response({"kind": "Pod", "metadata": {"name": "web-1", "managedFields": [{}], "annotations": annotations}})
+        return web.json_response(
+            {
+                "kind": "Pod",
+                "metadata": {"name": "web-1", "managedFields": [{}], "annotations": annotations},
+            }
+        )
 
     fake.answers.append(answer)
     found = await get_object(api, BY_NAME["Pod"], "shop", "web-1")
@@ -80,7 +95,10 @@ async def test_an_object_without_what_nobody_reads(fake: FakeCluster, api: Api) 
 
 
 async def test_paths() -> None:
-    assert object_path(BY_NAME["Deployment"], "shop", "web", "scale") == "/apis/apps/v1/namespaces/shop/deployments/web/scale"
+    assert (
+        object_path(BY_NAME["Deployment"], "shop", "web", "scale")
+        == "/apis/apps/v1/namespaces/shop/deployments/web/scale"
+    )
     assert object_path(BY_NAME["Node"], "", "node-1") == "/api/v1/nodes/node-1"
 
 

@@ -1,4 +1,5 @@
-"""Whatever the server does in whatever order (changes, 410s, cuts, errors, torn streams), the store ends as the server is."""
+"""Whatever the server does in whatever order (changes, 410s, cuts, errors, torn streams), the store
+ends as the server is."""
 
 from __future__ import annotations
 
@@ -91,9 +92,13 @@ async def play(steps: list[tuple[str, str]], streaming: str, history: int) -> No
             fake.answers.clear()
             await until(lambda: same(live, fake)() and live.freshness()["Pod"].state is State.LIVE)
             follow(live.drain())
-            assert model == {key: row.metadata.resource_version for key, row in live.store.rows("Pod").items()}
+            assert model == {
+                key: row.metadata.resource_version for key, row in live.store.rows("Pod").items()
+            }
             for node in ("node-0", "node-1", "node-2"):
-                ours = {key for key, row in live.store.rows("Pod").items() if row.spec.node_name == node}
+                ours = {
+                    key for key, row in live.store.rows("Pod").items() if row.spec.node_name == node
+                }
                 assert set(live.store.pods_on(node)) == ours
             assert set(live.store.in_namespace("Pod", "default")) == set(model)
     finally:
@@ -102,5 +107,7 @@ async def play(steps: list[tuple[str, str]], streaming: str, history: int) -> No
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS, st.sampled_from(["yes", "no"]), st.sampled_from([3, 1000]))
-def test_any_interleaving_ends_as_the_server_is(steps: list[tuple[str, str]], streaming: str, history: int) -> None:
+def test_any_interleaving_ends_as_the_server_is(
+    steps: list[tuple[str, str]], streaming: str, history: int
+) -> None:
     asyncio.run(play(steps, streaming, history))

@@ -39,7 +39,9 @@ async def tls_server(pair: Pair, client_ca: Pair | None = None) -> AsyncIterator
     async def handle(request: web.Request) -> web.Response:
         assert request.transport is not None
         peer = request.transport.get_extra_info("peercert")
-        return web.json_response({"gitVersion": "v1", "peer": bool(peer)}, headers={"Audit-Id": "a-1"})
+        return web.json_response(
+            {"gitVersion": "v1", "peer": bool(peer)}, headers={"Audit-Id": "a-1"}
+        )
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
@@ -71,7 +73,9 @@ async def test_tls_with_a_client_certificate(tmp_path: Path) -> None:
     async with tls_server(server, client) as url:
         trust = Trust(server.certificate.read_bytes())
         files = User("me", certificate_file=client.certificate, key_file=client.key)
-        data = User("me", certificate_pem=client.certificate.read_bytes(), key_pem=client.key.read_bytes())
+        data = User(
+            "me", certificate_pem=client.certificate.read_bytes(), key_pem=client.key.read_bytes()
+        )
         assert (await ask(Access(url, trust=trust, user=files)))["peer"] is True
         assert (await ask(Access(url, trust=trust, user=data)))["peer"] is True
         with pytest.raises(Unreachable):
@@ -89,7 +93,11 @@ async def test_tls_trust(tmp_path: Path) -> None:
         named = Trust(server.certificate.read_bytes(), server_name="localhost")
         assert await ask(Access(url, trust=named))
         with pytest.raises(Unreachable, match=r"certificate .* is not accepted"):
-            await ask(Access(url, trust=Trust(server.certificate.read_bytes(), server_name="api.internal")))
+            await ask(
+                Access(
+                    url, trust=Trust(server.certificate.read_bytes(), server_name="api.internal")
+                )
+            )
 
 
 async def test_broken_certificates_are_sentences(tmp_path: Path) -> None:
@@ -103,22 +111,39 @@ async def test_broken_certificates_are_sentences(tmp_path: Path) -> None:
     with pytest.raises(CredentialError, match="without a key"):
         await ask(Access(url, user=User("me", certificate_pem=one.certificate.read_bytes())))
     with pytest.raises(CredentialError, match="cannot be read: No such file"):
-        await ask(Access(url, user=User("me", certificate_file=tmp_path / "gone", key_file=one.key)))
+        await ask(
+            Access(url, user=User("me", certificate_file=tmp_path / "gone", key_file=one.key))
+        )
 
 
 async def test_the_ladder_shows_the_certificate_that_is_not_accepted(tmp_path: Path) -> None:
     server, other = make_pair(tmp_path), make_pair(tmp_path, "other")
     async with tls_server(server) as url:
-        good = {hop.name: hop for hop in await ladder(Access(url, trust=Trust(server.certificate.read_bytes())), limit=5)}
+        good = {
+            hop.name: hop
+            for hop in await ladder(
+                Access(url, trust=Trust(server.certificate.read_bytes())), limit=5
+            )
+        }
         assert [good[name].ok for name in ("dns", "tcp", "tls", "http")] == [True] * 4
         assert "issuer O=stanch test, CN=localhost" in good["tls"].sentence
         assert "valid until" in good["tls"].sentence
-        bad = {hop.name: hop for hop in await ladder(Access(url, trust=Trust(other.certificate.read_bytes())), limit=5)}
+        bad = {
+            hop.name: hop
+            for hop in await ladder(
+                Access(url, trust=Trust(other.certificate.read_bytes())), limit=5
+            )
+        }
         assert bad["tls"].ok is False
         assert "CN=localhost" in bad["tls"].sentence
         assert bad["http"].ok is None
         later = datetime.now(UTC) + timedelta(days=60)
-        insecure = {hop.name: hop for hop in await ladder(Access(url, trust=Trust(insecure=True)), limit=5, clock=lambda: later)}
+        insecure = {
+            hop.name: hop
+            for hop in await ladder(
+                Access(url, trust=Trust(insecure=True)), limit=5, clock=lambda: later
+            )
+        }
         assert "ended on" in insecure["tls"].sentence
         assert "not checked" in insecure["tls"].sentence
 
@@ -137,7 +162,9 @@ async def test_frozen_refused_and_unknown_hosts(fake: FakeCluster) -> None:
         await ask(Access("https://api.cluster.invalid:6443"))
 
 
-async def test_a_trickle_does_not_outlast_the_limit_of_the_whole_call(fake: FakeCluster, api: Api) -> None:
+async def test_a_trickle_does_not_outlast_the_limit_of_the_whole_call(
+    fake: FakeCluster, api: Api
+) -> None:
     async def trickle(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -151,15 +178,33 @@ async def test_a_trickle_does_not_outlast_the_limit_of_the_whole_call(fake: Fake
 
 
 async def test_errors_carry_what_the_server_said(fake: FakeCluster, api: Api) -> None:
-    fake.answers.append(answering(403, "Forbidden", "pods is forbidden: \x1b]52;c;aGk=\x07nope", {"Audit-Id": "audit-7"}))
+    fake.answers.append(
+        answering(
+            403, "Forbidden", "pods is forbidden: \x1b]52;c;aGk=\x07nope", {"Audit-Id": "audit-7"}
+        )
+    )
     with pytest.raises(Forbidden) as caught:
         await api.get_json("/api/v1/pods", what="list pods")
-    assert str(caught.value).startswith("list pods: HTTP 403 Forbidden, pods is forbidden: nope; ask for the permission")
-    assert (caught.value.status, caught.value.reason, caught.value.audit_id) == (403, "Forbidden", "audit-7")
+    assert str(caught.value).startswith(
+        "list pods: HTTP 403 Forbidden, pods is forbidden: nope; ask for the permission"
+    )
+    assert (caught.value.status, caught.value.reason, caught.value.audit_id) == (
+        403,
+        "Forbidden",
+        "audit-7",
+    )
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"), [(401, Unauthorized), (403, Forbidden), (404, NotFound), (410, Expired), (429, TooManyRequests), (503, ServerError)]
+    ("code", "kind"),
+    [
+        (401, Unauthorized),
+        (403, Forbidden),
+        (404, NotFound),
+        (410, Expired),
+        (429, TooManyRequests),
+        (503, ServerError),
+    ],
 )
 def test_every_status_has_its_error(code: int, kind: type[Exception]) -> None:
     assert isinstance(from_response(code, {}, b"<html>gateway</html>", "x"), kind)
@@ -168,9 +213,19 @@ def test_every_status_has_its_error(code: int, kind: type[Exception]) -> None:
 def test_retry_after_as_number_date_or_detail() -> None:
     now = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
     assert from_response(429, {"retry-after": "7"}, b"", "x").retry_after == 7
-    assert from_response(429, {"retry-after": "Sat, 21 Nov 2026 03:00:09 GMT"}, b"", "x", now).retry_after == 9
+    assert (
+        from_response(
+            429, {"retry-after": "Sat, 21 Nov 2026 03:00:09 GMT"}, b"", "x", now
+        ).retry_after
+        == 9
+    )
     assert from_response(429, {"retry-after": "soon"}, b"", "x").retry_after is None
-    assert from_response(429, {}, b'{"kind":"Status","details":{"retryAfterSeconds":3}}', "x").retry_after == 3
+    assert (
+        from_response(
+            429, {}, b'{"kind":"Status","details":{"retryAfterSeconds":3}}', "x"
+        ).retry_after
+        == 3
+    )
 
 
 async def test_budget_and_clock(fake: FakeCluster, api: Api) -> None:
@@ -205,7 +260,9 @@ async def test_text_and_json_are_cleaned_at_the_door(fake: FakeCluster, api: Api
     assert (await api.get_text("/metrics"))[0] == "ab\ufffd"
 
 
-async def test_lines_are_split_at_newlines_only_and_across_chunks(fake: FakeCluster, api: Api) -> None:
+async def test_lines_are_split_at_newlines_only_and_across_chunks(
+    fake: FakeCluster, api: Api
+) -> None:
     async def stream(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)

@@ -1,4 +1,5 @@
-"""The write door: what it refuses is never sent, and nothing else in the program sends anything but GET."""
+"""The write door: what it refuses is never sent, and nothing else in the program sends anything but
+GET."""
 
 from __future__ import annotations
 
@@ -13,7 +14,16 @@ from aiohttp import web
 from cluster.access import Access
 from cluster.errors import Conflict, OutcomeUnknown, Refused, Unreachable
 from cluster.transport import Api, Limits
-from cluster.write import EXPIRES_AT, JSON_PATCH, MANAGED_BY, MERGE_PATCH, STRATEGIC_PATCH, Mode, Purpose, Writer
+from cluster.write import (
+    EXPIRES_AT,
+    JSON_PATCH,
+    MANAGED_BY,
+    MERGE_PATCH,
+    STRATEGIC_PATCH,
+    Mode,
+    Purpose,
+    Writer,
+)
 from tests.cluster.fake import FakeCluster, answering
 
 NODE = "/api/v1/nodes/node-1"
@@ -23,7 +33,11 @@ EVICT = f"{PODS}/web-1/eviction"
 
 
 def probe(**changes: Any) -> dict[str, Any]:
-    meta = {"name": "stanch-probe-abc", "labels": {MANAGED_BY: "stanch"}, "annotations": {EXPIRES_AT: "2026-11-21T03:20:00Z"}}
+    meta = {
+        "name": "stanch-probe-abc",
+        "labels": {MANAGED_BY: "stanch"},
+        "annotations": {EXPIRES_AT: "2026-11-21T03:20:00Z"},
+    }
     spec = {"activeDeadlineSeconds": 600, "containers": [{"name": "probe", "image": "i"}]}
     return {
         "apiVersion": "v1",
@@ -47,14 +61,30 @@ def sent(fake: FakeCluster) -> list[web.Request]:
 
 def accepting(store: list[Any]) -> Callable[[web.Request], Any]:
     async def accept(request: web.Request) -> web.Response:
-        store.append((request.method, request.path, dict(request.query), await request.json(), request.headers.get("Content-Type")))
-        return web.json_response({"kind": "Thing", "metadata": {"name": "x\x1b[31m"}, "status": {"allowed": True, "reason": "ok"}})
+        store.append(
+            (
+                request.method,
+                request.path,
+                dict(request.query),
+                await request.json(),
+                request.headers.get("Content-Type"),
+            )
+        )
+        return web.json_response(
+            {
+                "kind": "Thing",
+                "metadata": {"name": "x\x1b[31m"},
+                "status": {"allowed": True, "reason": "ok"},
+            }
+        )
 
     return accept
 
 
 @pytest.mark.parametrize("mode", [None, "write ", "true", 1])
-async def test_an_unknown_mode_refuses_everything(api: Api, sent: list[web.Request], mode: Any) -> None:
+async def test_an_unknown_mode_refuses_everything(
+    api: Api, sent: list[web.Request], mode: Any
+) -> None:
     writer = Writer(api, mode)
     for attempt in (
         writer.patch(NODE, {}, purpose=Purpose.ACTION),
@@ -70,7 +100,11 @@ async def test_an_unknown_mode_refuses_everything(api: Api, sent: list[web.Reque
 
 async def test_read_only_refuses_actions(api: Api, sent: list[web.Request]) -> None:
     writer = Writer(api, Mode.READ_ONLY).bound(Purpose.ACTION)
-    for attempt in (writer.patch(NODE, {"spec": {}}), writer.create(EVICT, {}), writer.delete(f"{PODS}/web-1")):
+    for attempt in (
+        writer.patch(NODE, {"spec": {}}),
+        writer.create(EVICT, {}),
+        writer.delete(f"{PODS}/web-1"),
+    ):
         with pytest.raises(Refused, match="read-only mode; start with --write"):
             await attempt
     assert len(sent) == 0
@@ -93,7 +127,13 @@ async def test_write_mode_sends_with_our_name_and_strictly(fake: FakeCluster, ap
     await writer.delete(f"{PODS}/web-1", uid="u-1", grace_seconds=0)
     assert answer["metadata"]["name"] == "x"
     settings = {"fieldManager": "stanch", "fieldValidation": "Strict"}
-    assert seen[0] == ("PATCH", NODE, settings, {"spec": {"unschedulable": True}}, "application/merge-patch+json")
+    assert seen[0] == (
+        "PATCH",
+        NODE,
+        settings,
+        {"spec": {"unschedulable": True}},
+        "application/merge-patch+json",
+    )
     assert seen[1][:3] == ("POST", EVICT, settings)
     assert seen[2][3]["preconditions"] == {"uid": "u-1"}
     assert seen[2][3]["gracePeriodSeconds"] == 0
@@ -106,8 +146,18 @@ async def test_dry_runs_and_reviews_pass_in_read_only_mode(fake: FakeCluster, ap
     await writer.patch(NODE, {}, dry_run=True)
     await writer.delete(f"{PODS}/web-1", dry_run=True)
     assert [query["dryRun"] for _, _, query, _, _ in seen] == ["All", "All"]
-    assert await writer.review("create", "pods", subresource="exec", namespace="shop") == (True, "ok")
-    assert seen[2][3]["spec"] == {"resourceAttributes": {"verb": "create", "resource": "pods", "subresource": "exec", "namespace": "shop"}}
+    assert await writer.review("create", "pods", subresource="exec", namespace="shop") == (
+        True,
+        "ok",
+    )
+    assert seen[2][3]["spec"] == {
+        "resourceAttributes": {
+            "verb": "create",
+            "resource": "pods",
+            "subresource": "exec",
+            "namespace": "shop",
+        }
+    }
 
 
 async def test_a_review_that_is_none_is_refused(api: Api, sent: list[web.Request]) -> None:
@@ -142,19 +192,31 @@ def confined(**changes: Any) -> dict[str, Any]:
     return ephemeral(securityContext=context | changes)
 
 
-async def test_one_restricted_ephemeral_container_passes_for_a_probe(fake: FakeCluster, api: Api) -> None:
+async def test_one_restricted_ephemeral_container_passes_for_a_probe(
+    fake: FakeCluster, api: Api
+) -> None:
     seen: list[Any] = []
     fake.answers.append(accepting(seen))
     writer = Writer(api, Mode.WRITE, Purpose.DEBUG_POD)
     await writer.patch(EPHEMERAL, ephemeral(), content_type=STRATEGIC_PATCH)
-    assert [(method, path, body, kind) for method, path, _, body, kind in seen] == [("PATCH", EPHEMERAL, ephemeral(), STRATEGIC_PATCH)]
-    assert [request.method for request in fake.requests] == ["PATCH"], "the pod is somebody else's: it need not show our label"
+    assert [(method, path, body, kind) for method, path, _, body, kind in seen] == [
+        ("PATCH", EPHEMERAL, ephemeral(), STRATEGIC_PATCH)
+    ]
+    assert [request.method for request in fake.requests] == ["PATCH"], (
+        "the pod is somebody else's: it need not show our label"
+    )
 
 
-async def test_what_cannot_be_removed_again_needs_write(fake: FakeCluster, api: Api, sent: list[web.Request]) -> None:
+async def test_what_cannot_be_removed_again_needs_write(
+    fake: FakeCluster, api: Api, sent: list[web.Request]
+) -> None:
     writer = Writer(api, Mode.READ_ONLY, Purpose.DEBUG_POD)
     with pytest.raises(
-        Refused, match="read-only mode, and an ephemeral container stays in somebody else's pod for good; start with --write"
+        Refused,
+        match=(
+            "read-only mode, and an ephemeral container stays in somebody else's pod for good; "
+            "start with --write"
+        ),
     ):
         await writer.patch(EPHEMERAL, ephemeral(), content_type=STRATEGIC_PATCH)
     assert len(sent) == 0
@@ -175,23 +237,33 @@ async def test_what_cannot_be_removed_again_needs_write(fake: FakeCluster, api: 
         (ephemeral(securityContext=None), "restricted security context"),
         (confined(privileged=True), "restricted security context"),
         (confined(allowPrivilegeEscalation=True), "restricted security context"),
-        (confined(capabilities={"drop": ["ALL"], "add": ["NET_ADMIN"]}), "restricted security context"),
+        (
+            confined(capabilities={"drop": ["ALL"], "add": ["NET_ADMIN"]}),
+            "restricted security context",
+        ),
         (confined(runAsUser=0), "does not run as root"),
         (ephemeral(volumeMounts=[{"name": "token", "mountPath": "/t"}]), "has no volumeMounts"),
         (ephemeral(env=[{"name": "A", "value": "b"}]), "has no env"),
         (ephemeral(targetContainerName="app"), "has no targetContainerName"),
         ({"spec": {"ephemeralContainers": []}}, "one ephemeral container"),
-        ({"spec": {"ephemeralContainers": ephemeral()["spec"]["ephemeralContainers"] * 2}}, "one ephemeral container"),
+        (
+            {"spec": {"ephemeralContainers": ephemeral()["spec"]["ephemeralContainers"] * 2}},
+            "one ephemeral container",
+        ),
         ({"spec": {**ephemeral()["spec"], "activeDeadlineSeconds": 1}}, "changes nothing else"),
         ({**ephemeral(), "metadata": {"labels": {"app": "x"}}}, "changes nothing else"),
         ({"spec": {"ephemeralContainers": ["x"]}}, "one ephemeral container"),
         ([{"op": "add"}], "one ephemeral container"),
     ],
 )
-async def test_no_other_change_passes_with_it(api: Api, sent: list[web.Request], body: Any, why: str) -> None:
+async def test_no_other_change_passes_with_it(
+    api: Api, sent: list[web.Request], body: Any, why: str
+) -> None:
     for mode in (Mode.READ_ONLY, Mode.WRITE):
         with pytest.raises(Refused, match=why):
-            await Writer(api, mode, Purpose.DEBUG_POD).patch(EPHEMERAL, body, content_type=STRATEGIC_PATCH)
+            await Writer(api, mode, Purpose.DEBUG_POD).patch(
+                EPHEMERAL, body, content_type=STRATEGIC_PATCH
+            )
     assert len(sent) == 0
 
 
@@ -206,9 +278,13 @@ async def test_no_other_change_passes_with_it(api: Api, sent: list[web.Request],
         ("/api/v1/namespaces/shop/services/web-1/ephemeralcontainers", STRATEGIC_PATCH),
     ],
 )
-async def test_the_container_passes_on_its_own_path_alone(api: Api, sent: list[web.Request], path: str, content_type: str) -> None:
+async def test_the_container_passes_on_its_own_path_alone(
+    api: Api, sent: list[web.Request], path: str, content_type: str
+) -> None:
     with pytest.raises(Refused):
-        await Writer(api, Mode.WRITE, Purpose.DEBUG_POD).patch(path, ephemeral(), content_type=content_type)
+        await Writer(api, Mode.WRITE, Purpose.DEBUG_POD).patch(
+            path, ephemeral(), content_type=content_type
+        )
     assert len(sent) == 0
 
 
@@ -221,12 +297,20 @@ async def test_the_container_passes_on_its_own_path_alone(api: Api, sent: list[w
         (probe(spec={"activeDeadlineSeconds": 0}), "activeDeadlineSeconds"),
         (probe(spec={"activeDeadlineSeconds": 86400}), "activeDeadlineSeconds"),
         (probe(spec={"hostPID": True}), "do not reach into the node"),
-        (probe(spec={"volumes": [{"name": "x", "hostPath": {"path": "/"}}]}), "do not reach into the node"),
-        (probe(spec={"containers": [{"name": "p", "securityContext": {"privileged": True}}]}), "not privileged"),
+        (
+            probe(spec={"volumes": [{"name": "x", "hostPath": {"path": "/"}}]}),
+            "do not reach into the node",
+        ),
+        (
+            probe(spec={"containers": [{"name": "p", "securityContext": {"privileged": True}}]}),
+            "not privileged",
+        ),
         (probe(kind="Deployment"), "not an object of that kind"),
     ],
 )
-async def test_what_is_no_probe_pod_is_not_created(api: Api, sent: list[web.Request], body: dict[str, Any], why: str) -> None:
+async def test_what_is_no_probe_pod_is_not_created(
+    api: Api, sent: list[web.Request], body: dict[str, Any], why: str
+) -> None:
     with pytest.raises(Refused, match=why):
         await Writer(api, Mode.WRITE, Purpose.DEBUG_POD).create(PODS, body)
     assert len(sent) == 0
@@ -235,11 +319,19 @@ async def test_what_is_no_probe_pod_is_not_created(api: Api, sent: list[web.Requ
 @pytest.mark.parametrize(
     "path",
     [
-        "/apis/apps/v1/namespaces/shop/deployments", "/api/v1/namespaces/shop/secrets", EVICT, "/api/v1/nodes", f"{PODS}/../secrets",
-        f"{PODS}?dryRun=All", f"{PODS}/stanch-probe-abc/ephemeralcontainers", "",
+        "/apis/apps/v1/namespaces/shop/deployments",
+        "/api/v1/namespaces/shop/secrets",
+        EVICT,
+        "/api/v1/nodes",
+        f"{PODS}/../secrets",
+        f"{PODS}?dryRun=All",
+        f"{PODS}/stanch-probe-abc/ephemeralcontainers",
+        "",
     ],
-)  # fmt: skip
-async def test_probes_stay_within_pods_and_their_owners(api: Api, sent: list[web.Request], path: str) -> None:
+)
+async def test_probes_stay_within_pods_and_their_owners(
+    api: Api, sent: list[web.Request], path: str
+) -> None:
     writer = Writer(api, Mode.WRITE, Purpose.DEBUG_POD)
     with pytest.raises(Refused):
         await writer.create(path, probe())
@@ -259,14 +351,21 @@ async def test_a_probes_configmap_holds_nothing(fake: FakeCluster, api: Api) -> 
     assert len(seen) == 1
 
 
-@pytest.mark.parametrize(("labels", "allowed"), [({MANAGED_BY: "stanch"}, True), ({}, False), ({MANAGED_BY: "helm"}, False)])
-async def test_only_what_shows_our_label_is_deleted(fake: FakeCluster, api: Api, labels: dict[str, str], allowed: bool) -> None:
+@pytest.mark.parametrize(
+    ("labels", "allowed"),
+    [({MANAGED_BY: "stanch"}, True), ({}, False), ({MANAGED_BY: "helm"}, False)],
+)
+async def test_only_what_shows_our_label_is_deleted(
+    fake: FakeCluster, api: Api, labels: dict[str, str], allowed: bool
+) -> None:
     seen: list[Any] = []
 
     async def show(request: web.Request) -> web.Response:
         assert request.method == "GET"
         assert "PartialObjectMetadata" in request.headers["Accept"]
-        return web.json_response({"metadata": {"name": "stanch-probe-abc", "uid": "u-9", "labels": labels}})
+        return web.json_response(
+            {"metadata": {"name": "stanch-probe-abc", "uid": "u-9", "labels": labels}}
+        )
 
     fake.answers.extend([show, accepting(seen)])
     writer = Writer(api, Mode.READ_ONLY, Purpose.DEBUG_POD)
@@ -315,7 +414,17 @@ async def test_errors_of_the_server_come_through(fake: FakeCluster, api: Api) ->
 def test_send_is_used_by_the_door_alone() -> None:
     root = Path(__file__).parents[2]
     users = set()
-    for folder in ("actions", "cli", "cluster", "incident", "probes", "runbooks", "timeline", "triage", "tui"):
+    for folder in (
+        "actions",
+        "cli",
+        "cluster",
+        "incident",
+        "probes",
+        "runbooks",
+        "timeline",
+        "triage",
+        "tui",
+    ):
         for path in (root / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if (
@@ -324,7 +433,11 @@ def test_send_is_used_by_the_door_alone() -> None:
                     and any(name.name == "send" for name in node.names)
                 ):
                     users.add(str(path.relative_to(root)))
-                if isinstance(node, ast.Attribute) and node.attr in ("_exchange", "_answer", "_request") and path.name != "transport.py":
+                if (
+                    isinstance(node, ast.Attribute)
+                    and node.attr in ("_exchange", "_answer", "_request")
+                    and path.name != "transport.py"
+                ):
                     users.add(str(path.relative_to(root)))
     assert users == {"cluster/write.py"}
 
@@ -332,7 +445,17 @@ def test_send_is_used_by_the_door_alone() -> None:
 def test_no_other_module_opens_http_connections_of_its_own() -> None:
     root = Path(__file__).parents[2]
     users = set()
-    for folder in ("actions", "cli", "cluster", "incident", "probes", "runbooks", "timeline", "triage", "tui"):
+    for folder in (
+        "actions",
+        "cli",
+        "cluster",
+        "incident",
+        "probes",
+        "runbooks",
+        "timeline",
+        "triage",
+        "tui",
+    ):
         for path in (root / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 names = (
@@ -342,6 +465,15 @@ def test_no_other_module_opens_http_connections_of_its_own() -> None:
                     if isinstance(node, ast.Import)
                     else []
                 )
-                if any(name.split(".")[0] in ("httpx", "aiohttp", "requests", "urllib3", "websocket") for name in names):
+                if any(
+                    name.split(".")[0] in ("httpx", "aiohttp", "requests", "urllib3", "websocket")
+                    for name in names
+                ):
                     users.add(str(path.relative_to(root)))
-    assert users == {"cluster/transport.py", "cluster/exec.py", "cluster/portforward.py", "cluster/write.py", "cluster/failures.py"}
+    assert users == {
+        "cluster/transport.py",
+        "cluster/exec.py",
+        "cluster/portforward.py",
+        "cluster/write.py",
+        "cluster/failures.py",
+    }

@@ -1,4 +1,5 @@
-"""The same behaviours on every rung: the tests here are first true of the real API server, then asked of the embedded cluster."""
+"""The same behaviours on every rung: the tests here are first true of the real API server, then
+asked of the embedded cluster."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ def http(rung: Cluster) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def namespace(http: httpx.Client) -> str:
-    """A namespace of the test's own. It stays: without controllers nothing would finish its deletion."""
+    """A namespace of the test's own. It stays: without controllers nothing would finish its
+    deletion."""
     name = f"contract-{next(_NUMBERS)}"
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     http.post("/api/v1/namespaces", json=body).raise_for_status()

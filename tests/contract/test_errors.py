@@ -13,7 +13,9 @@ def test_absent_objects(http: httpx.Client, namespace: str) -> None:
     status = assert_status(http.get(f"/api/v1/namespaces/{namespace}/pods/absent"), 404, "NotFound")
     assert status["details"] == {"name": "absent", "kind": "pods"}
     assert status["message"] == 'pods "absent" not found'
-    status = assert_status(http.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/absent"), 404, "NotFound")
+    status = assert_status(
+        http.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/absent"), 404, "NotFound"
+    )
     assert status["details"] == {"name": "absent", "group": "apps", "kind": "deployments"}
     assert status["message"] == 'deployments.apps "absent" not found'
 
@@ -35,13 +37,20 @@ def test_forbidden_kinds(rung: Cluster, path: str, resource: str, group: str) ->
         status = assert_status(http.get(path), 403, "Forbidden")
     qualified = f"{resource}.{group}" if group else resource
     assert status["message"].startswith(f'{qualified} is forbidden: User "')
-    assert f'cannot list resource "{resource}" in API group "{group}" at the cluster scope' in status["message"]
+    assert (
+        f'cannot list resource "{resource}" in API group "{group}" at the cluster scope'
+        in status["message"]
+    )
     assert status["details"]["kind"] == resource
 
 
 def test_forbidden_watches(rung: Cluster) -> None:
     with rung.forbidden("secrets") as http:
-        status = assert_status(http.get("/api/v1/secrets", params={"watch": "1", "timeoutSeconds": "2"}), 403, "Forbidden")
+        status = assert_status(
+            http.get("/api/v1/secrets", params={"watch": "1", "timeoutSeconds": "2"}),
+            403,
+            "Forbidden",
+        )
     assert 'cannot watch resource "secrets"' in status["message"]
 
 

@@ -1,4 +1,5 @@
-"""Running containers: exec over WebSocket, logs. On the rungs whose pods run: the embedded cluster and real nodes."""
+"""Running containers: exec over WebSocket, logs. On the rungs whose pods run: the embedded cluster
+and real nodes."""
 
 from __future__ import annotations
 
@@ -28,18 +29,32 @@ def running(request: pytest.FixtureRequest) -> Cluster:
 def talker(running: Cluster) -> Iterator[str]:
     """The path of a running pod that wrote two lines to its log."""
     with running.client() as http:
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "contract-exec-"}}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"generateName": "contract-exec-"},
+        }
         namespace = create(http, "/api/v1/namespaces", body)["metadata"]["name"]
         path = f"/api/v1/namespaces/{namespace}/pods"
         talking = pod("talker")
-        talking["spec"]["containers"][0]["command"] = ["sh", "-c", "echo first; echo second; exec sleep 3600"]
+        talking["spec"]["containers"][0]["command"] = [
+            "sh",
+            "-c",
+            "echo first; echo second; exec sleep 3600",
+        ]
         create(http, path, talking)
-        wait_for(http, f"{path}/talker", lambda seen: all(entry["ready"] for entry in seen["status"]["containerStatuses"]))
+        wait_for(
+            http,
+            f"{path}/talker",
+            lambda seen: all(entry["ready"] for entry in seen["status"]["containerStatuses"]),
+        )
         yield f"{path}/talker"
         http.delete(f"{path}/talker").raise_for_status()
 
 
-def wait_for(http: httpx.Client, path: str, holds: Callable[[Json], bool], limit: float = 30.0) -> Json:
+def wait_for(
+    http: httpx.Client, path: str, holds: Callable[[Json], bool], limit: float = 30.0
+) -> Json:
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
         seen: Json = http.get(path).raise_for_status().json()
@@ -90,13 +105,18 @@ async def test_an_absent_pod_refuses_the_upgrade(running: Cluster, talker: str) 
 
 def test_logs(running: Cluster, talker: str) -> None:
     with running.client() as http:
-        deadline = time.monotonic() + 10  # the runtime writes them a moment after the container started
+        deadline = (
+            time.monotonic() + 10
+        )  # the runtime writes them a moment after the container started
         while http.get(f"{talker}/log").text.count("\n") < 2 and time.monotonic() < deadline:
             time.sleep(0.1)
         answer = http.get(f"{talker}/log")
         assert answer.headers["content-type"].startswith("text/plain")
         assert answer.text == "first\nsecond\n"
-        assert http.get(f"{talker}/log", params={"tailLines": "1", "container": "main"}).text == "second\n"
+        assert (
+            http.get(f"{talker}/log", params={"tailLines": "1", "container": "main"}).text
+            == "second\n"
+        )
         stamped = http.get(f"{talker}/log", params={"timestamps": "true", "tailLines": "1"}).text
         stamp, _, line = stamped.partition(" ")
         assert line == "second\n"
@@ -120,6 +140,9 @@ def test_an_ephemeral_container_starts(running: Cluster, talker: str) -> None:
         patch(http, f"{talker}/ephemeralcontainers", change, STRATEGIC_PATCH).raise_for_status()
 
         def started(seen: Json) -> bool:
-            return any("running" in entry["state"] for entry in seen["status"].get("ephemeralContainerStatuses", []))
+            return any(
+                "running" in entry["state"]
+                for entry in seen["status"].get("ephemeralContainerStatuses", [])
+            )
 
         wait_for(http, talker, started)

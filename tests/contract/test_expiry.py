@@ -20,19 +20,26 @@ def test_old_versions_expire(rung: Cluster, namespace: str) -> None:
     with rung.client() as http:
         _continue_token_is_gone_but_a_fresh_one_is_given(http, path, first["metadata"]["continue"])
         _watch_from_an_old_version_is_gone(http, path, first["metadata"]["resourceVersion"])
-        assert names(http.get(path).json()) == ["c0", "c1", "c2", "c3", "later"], "a new list is all it takes"
+        assert names(http.get(path).json()) == ["c0", "c1", "c2", "c3", "later"], (
+            "a new list is all it takes"
+        )
 
 
-def _continue_token_is_gone_but_a_fresh_one_is_given(http: httpx.Client, path: str, token: str) -> None:
+def _continue_token_is_gone_but_a_fresh_one_is_given(
+    http: httpx.Client, path: str, token: str
+) -> None:
     status = assert_status(http.get(path, params={"limit": "2", "continue": token}), 410, "Expired")
-    # The way on without starting over, at the price of consistency: the Status itself carries a token.
+    # The way on without starting over, at the price of consistency: the Status itself carries a
+    # token.
     rest = http.get(path, params={"limit": "5", "continue": status["metadata"]["continue"]}).json()
     assert names(rest) == ["c2", "c3", "later"]
 
 
 def _watch_from_an_old_version_is_gone(http: httpx.Client, path: str, version: str) -> None:
     seen = list(events(http, path, {"resourceVersion": version}, seconds=3))
-    assert [event["type"] for event in seen] == ["ERROR"], "it answers 200 and says so in its first event"
+    assert [event["type"] for event in seen] == ["ERROR"], (
+        "it answers 200 and says so in its first event"
+    )
     status = seen[0]["object"]
     assert (status["kind"], status["code"], status["reason"]) == ("Status", 410, "Expired")
     assert "too old resource version" in status["message"]

@@ -5,15 +5,30 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.contract.wire import METADATA_LIST, TABLE, assert_status, config_map, create, names, nowhere, patch, pod
+from tests.contract.wire import (
+    METADATA_LIST,
+    TABLE,
+    assert_status,
+    config_map,
+    create,
+    names,
+    nowhere,
+    patch,
+    pod,
+)
 
 
 @pytest.fixture
 def seven(http: httpx.Client, namespace: str) -> str:
-    """The path of the ConfigMaps of a namespace that holds c0 to c6, odd ones labelled parity=odd."""
+    """The path of the ConfigMaps of a namespace that holds c0 to c6, odd ones labelled
+    parity=odd."""
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     for number in range(7):
-        create(http, path, config_map(f"c{number}", labels={"parity": "odd"} if number % 2 else {"even": ""}))
+        create(
+            http,
+            path,
+            config_map(f"c{number}", labels={"parity": "odd"} if number % 2 else {"even": ""}),
+        )
     return path
 
 
@@ -22,8 +37,12 @@ def test_pages_walk_one_version_in_order(http: httpx.Client, seven: str) -> None
     assert names(first) == ["c0", "c1", "c2"]
     assert first["metadata"]["remainingItemCount"] == 4
     create(http, seven, config_map("c2-late"))
-    second = http.get(seven, params={"limit": "3", "continue": first["metadata"]["continue"]}).json()
-    assert names(second) == ["c3", "c4", "c5"], "a page shows the version of the first one, not what came later"
+    second = http.get(
+        seven, params={"limit": "3", "continue": first["metadata"]["continue"]}
+    ).json()
+    assert names(second) == ["c3", "c4", "c5"], (
+        "a page shows the version of the first one, not what came later"
+    )
     assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
     last = http.get(seven, params={"limit": "3", "continue": second["metadata"]["continue"]}).json()
     assert names(last) == ["c6"]
@@ -57,7 +76,9 @@ def test_remaining_count_is_unknown_with_a_selector(http: httpx.Client, seven: s
         ("even=,!parity", ["c0", "c2", "c4", "c6"]),
     ],
 )
-def test_label_selectors(http: httpx.Client, seven: str, selector: str, expected: list[str]) -> None:
+def test_label_selectors(
+    http: httpx.Client, seven: str, selector: str, expected: list[str]
+) -> None:
     assert names(http.get(seven, params={"labelSelector": selector}).json()) == expected
 
 
@@ -71,9 +92,17 @@ def test_field_selectors(http: httpx.Client, namespace: str, seven: str) -> None
     here = nowhere()
     create(http, pods, pod("placed", node=here))
     create(http, pods, pod("elsewhere", node=nowhere()))
-    assert names(http.get(pods, params={"fieldSelector": f"spec.nodeName={here}"}).json()) == ["placed"]
-    assert names(http.get(pods, params={"fieldSelector": f"spec.nodeName!={here}"}).json()) == ["elsewhere"]
-    assert names(http.get(pods, params={"fieldSelector": f"status.phase=Pending,spec.nodeName={here}"}).json()) == ["placed"]
+    assert names(http.get(pods, params={"fieldSelector": f"spec.nodeName={here}"}).json()) == [
+        "placed"
+    ]
+    assert names(http.get(pods, params={"fieldSelector": f"spec.nodeName!={here}"}).json()) == [
+        "elsewhere"
+    ]
+    assert names(
+        http.get(
+            pods, params={"fieldSelector": f"status.phase=Pending,spec.nodeName={here}"}
+        ).json()
+    ) == ["placed"]
     assert names(http.get(pods, params={"fieldSelector": "status.phase=Running"}).json()) == []
 
 
@@ -84,20 +113,33 @@ def test_field_selectors_of_events(http: httpx.Client, namespace: str) -> None:
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": name},
-            "involvedObject": {"kind": "Pod", "namespace": namespace, "name": f"pod-{name}", "uid": f"uid-{name}"},
+            "involvedObject": {
+                "kind": "Pod",
+                "namespace": namespace,
+                "name": f"pod-{name}",
+                "uid": f"uid-{name}",
+            },
             "type": kind,
             "reason": "Tested",
             "message": "a test wrote this",
         }
         create(http, path, body)
     assert names(http.get(path, params={"fieldSelector": "type=Warning"}).json()) == ["warned"]
-    assert names(http.get(path, params={"fieldSelector": "involvedObject.name=pod-told"}).json()) == ["told"]
-    assert names(http.get(path, params={"fieldSelector": "involvedObject.uid=uid-told,type!=Warning"}).json()) == ["told"]
+    assert names(
+        http.get(path, params={"fieldSelector": "involvedObject.name=pod-told"}).json()
+    ) == ["told"]
+    assert names(
+        http.get(path, params={"fieldSelector": "involvedObject.uid=uid-told,type!=Warning"}).json()
+    ) == ["told"]
     assert names(http.get(path, params={"fieldSelector": "reason=Other"}).json()) == []
 
 
-def test_a_field_that_cannot_be_selected_on_is_a_bad_request(http: httpx.Client, seven: str) -> None:
-    status = assert_status(http.get(seven, params={"fieldSelector": "data.key=value"}), 400, "BadRequest")
+def test_a_field_that_cannot_be_selected_on_is_a_bad_request(
+    http: httpx.Client, seven: str
+) -> None:
+    status = assert_status(
+        http.get(seven, params={"fieldSelector": "data.key=value"}), 400, "BadRequest"
+    )
     assert "data.key" in status["message"]
 
 
@@ -113,7 +155,17 @@ def test_a_table_has_columns_and_cells(http: httpx.Client, namespace: str) -> No
     table = http.get(path, headers={"Accept": f"{TABLE},application/json"}).json()
     assert (table["kind"], table["apiVersion"]) == ("Table", "meta.k8s.io/v1")
     columns = [column["name"] for column in table["columnDefinitions"]]
-    assert columns == ["Name", "Ready", "Status", "Restarts", "Age", "IP", "Node", "Nominated Node", "Readiness Gates"]
+    assert columns == [
+        "Name",
+        "Ready",
+        "Status",
+        "Restarts",
+        "Age",
+        "IP",
+        "Node",
+        "Nominated Node",
+        "Readiness Gates",
+    ]
     row = table["rows"][0]
     name, ready, status, restarts = row["cells"][:4]
     assert (name, ready, restarts) == ("one", "0/1", "0")
@@ -122,9 +174,16 @@ def test_a_table_has_columns_and_cells(http: httpx.Client, namespace: str) -> No
     assert row["object"]["metadata"]["name"] == "one"
 
 
-def test_metadata_of_secrets_names_keys_but_carries_no_value(http: httpx.Client, namespace: str) -> None:
+def test_metadata_of_secrets_names_keys_but_carries_no_value(
+    http: httpx.Client, namespace: str
+) -> None:
     path = f"/api/v1/namespaces/{namespace}/secrets"
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"user": "u", "password": "hunter2"}}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "keys"},
+        "stringData": {"user": "u", "password": "hunter2"},
+    }
     create(http, path, secret)
 
     def keys() -> tuple[set[str], httpx.Response]:
@@ -151,5 +210,7 @@ def test_metadata_of_secrets_names_keys_but_carries_no_value(http: httpx.Client,
 
 def test_metadata_lists_have_pages_too(http: httpx.Client, seven: str) -> None:
     first = http.get(seven, params={"limit": "5"}, headers={"Accept": METADATA_LIST}).json()
-    rest = http.get(seven, params={"continue": first["metadata"]["continue"]}, headers={"Accept": METADATA_LIST}).json()
+    rest = http.get(
+        seven, params={"continue": first["metadata"]["continue"]}, headers={"Accept": METADATA_LIST}
+    ).json()
     assert names(first) + names(rest) == [f"c{number}" for number in range(7)]

@@ -1,4 +1,5 @@
-"""The product's own client on every rung: what it holds is what the server has, through expiry, refusal, silence and restart."""
+"""The product's own client on every rung: what it holds is what the server has, through expiry,
+refusal, silence and restart."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ from tests.contract.wire import config_map, create, delete, nowhere, patch, pod
 from tests.rungs.cluster import Cluster
 
 BACK = 10.0  # seconds in which the state is live again once the server is back
-AGREED = 20.0  # seconds in which held and listed become equal: kubelets, controllers and leftovers of other tests go on changing objects
+# seconds in which held and listed become equal: kubelets, controllers and leftovers of other tests
+# go on changing objects
+AGREED = 20.0
 
 
 @asynccontextmanager
@@ -47,7 +50,12 @@ async def until(holds: Callable[[], bool], limit: float = 30.0) -> float:
 def listed(http: httpx.Client, path: str) -> dict[tuple[str, str], str]:
     """Versions by namespace and name, as the server lists them."""
     items = http.get(path).raise_for_status().json()["items"]
-    return {(item["metadata"].get("namespace", ""), item["metadata"]["name"]): item["metadata"]["resourceVersion"] for item in items}
+    return {
+        (item["metadata"].get("namespace", ""), item["metadata"]["name"]): item["metadata"][
+            "resourceVersion"
+        ]
+        for item in items
+    }
 
 
 def held(live: LiveCluster, kind: str) -> dict[tuple[str, str], str]:
@@ -55,15 +63,24 @@ def held(live: LiveCluster, kind: str) -> dict[tuple[str, str], str]:
 
 
 async def agree(live: LiveCluster, http: httpx.Client, kind: str, path: str) -> None:
-    """Wait until every object of a kind is held, and nothing else is, each in the version that the server lists."""
+    """Wait until every object of a kind is held, and nothing else is, each in the version that the
+    server lists."""
     deadline = time.monotonic() + AGREED
     while (mine := held(live, kind)) != (theirs := listed(http, path)):
-        differing = {key: (mine.get(key), theirs.get(key)) for key in mine | theirs if mine.get(key) != theirs.get(key)}
-        assert time.monotonic() < deadline, f"{kind}: (held, listed) still differ after {AGREED:.0f} s: {differing}"
+        differing = {
+            key: (mine.get(key), theirs.get(key))
+            for key in mine | theirs
+            if mine.get(key) != theirs.get(key)
+        }
+        assert time.monotonic() < deadline, (
+            f"{kind}: (held, listed) still differ after {AGREED:.0f} s: {differing}"
+        )
         await asyncio.sleep(0.05)
 
 
-async def test_it_holds_what_the_server_has(rung: Cluster, http: httpx.Client, namespace: str) -> None:
+async def test_it_holds_what_the_server_has(
+    rung: Cluster, http: httpx.Client, namespace: str
+) -> None:
     path = f"/api/v1/namespaces/{namespace}/pods"
     create(http, path, pod("before", node=nowhere()))
     async with live_on(rung.kubeconfig) as live:
@@ -73,7 +90,9 @@ async def test_it_holds_what_the_server_has(rung: Cluster, http: httpx.Client, n
         await agree(live, http, "Pod", "/api/v1/pods")
         create(http, path, pod("after", node=nowhere()))
         patch(http, f"{path}/before", {"metadata": {"labels": {"new": "label"}}}).raise_for_status()
-        await until(lambda: "new" in (live.store.rows("Pod")[namespace, "before"].metadata.labels or {}))
+        await until(
+            lambda: "new" in (live.store.rows("Pod")[namespace, "before"].metadata.labels or {})
+        )
         assert (namespace, "after") in listed(http, "/api/v1/pods")
         await agree(live, http, "Pod", "/api/v1/pods")
         delete(http, f"{path}/after")
@@ -82,8 +101,15 @@ async def test_it_holds_what_the_server_has(rung: Cluster, http: httpx.Client, n
             await agree(live, http, kind, f"/api/v1/{everywhere}")
 
 
-async def test_keys_of_secrets_are_seen_and_values_are_not(rung: Cluster, http: httpx.Client, namespace: str) -> None:
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"user": "u", "password": "hunter2"}}
+async def test_keys_of_secrets_are_seen_and_values_are_not(
+    rung: Cluster, http: httpx.Client, namespace: str
+) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "keys"},
+        "stringData": {"user": "u", "password": "hunter2"},
+    }
     create(http, f"/api/v1/namespaces/{namespace}/secrets", secret)
     async with live_on(rung.kubeconfig) as live:
         row = live.store.get("Secret", namespace, "keys")
@@ -98,7 +124,9 @@ async def test_one_forbidden_kind_leaves_the_rest(rung: Cluster) -> None:
             seen = live.freshness()
             assert seen["Secret"].state is State.FORBIDDEN
             assert seen["Secret"].reason
-            assert {name for name, each in seen.items() if each.state is not State.LIVE} == {"Secret"}
+            assert {name for name, each in seen.items() if each.state is not State.LIVE} == {
+                "Secret"
+            }
             await agree(live, limited, "Pod", "/api/v1/pods")
 
 
@@ -112,7 +140,9 @@ async def test_it_comes_back_from_forgotten_history(rung: Cluster, namespace: st
         with rung.client() as http:
             create(http, path, config_map("after"))
             await until(lambda: live.store.get("ConfigMap", namespace, "after") is not None, BACK)
-            await until(lambda: {each.state for each in live.freshness().values()} == {State.LIVE}, BACK)
+            await until(
+                lambda: {each.state for each in live.freshness().values()} == {State.LIVE}, BACK
+            )
             await agree(live, http, "ConfigMap", "/api/v1/configmaps")
 
 

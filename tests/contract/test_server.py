@@ -20,7 +20,11 @@ def test_discovery_of_core(http: httpx.Client) -> None:
     listed = http.get("/api/v1").json()
     assert listed["kind"] == "APIResourceList"
     known = {entry["name"]: entry for entry in listed["resources"]}
-    for name, kind, namespaced in (("pods", "Pod", True), ("nodes", "Node", False), ("events", "Event", True)):
+    for name, kind, namespaced in (
+        ("pods", "Pod", True),
+        ("nodes", "Node", False),
+        ("events", "Event", True),
+    ):
         assert (known[name]["kind"], known[name]["namespaced"]) == (kind, namespaced)
         assert {"get", "list", "watch"} <= set(known[name]["verbs"])
     assert known["pods/exec"]["verbs"]
@@ -29,11 +33,26 @@ def test_discovery_of_core(http: httpx.Client) -> None:
 
 def test_discovery_of_groups(http: httpx.Client) -> None:
     groups = {entry["name"]: entry for entry in http.get("/apis").json()["groups"]}
-    wanted = {"apps", "batch", "networking.k8s.io", "discovery.k8s.io", "policy", "autoscaling", "coordination.k8s.io", "storage.k8s.io"}
+    wanted = {
+        "apps",
+        "batch",
+        "networking.k8s.io",
+        "discovery.k8s.io",
+        "policy",
+        "autoscaling",
+        "coordination.k8s.io",
+        "storage.k8s.io",
+    }
     assert wanted <= set(groups)
     assert groups["apps"]["preferredVersion"]["groupVersion"] == "apps/v1"
     names = {entry["name"] for entry in http.get("/apis/apps/v1").json()["resources"]}
-    assert {"deployments", "deployments/scale", "replicasets", "daemonsets", "statefulsets"} <= names
+    assert {
+        "deployments",
+        "deployments/scale",
+        "replicasets",
+        "daemonsets",
+        "statefulsets",
+    } <= names
 
 
 def test_readyz_names_its_checks(http: httpx.Client) -> None:
@@ -50,13 +69,24 @@ def test_readyz_names_its_checks(http: httpx.Client) -> None:
 
 
 def _may(http: httpx.Client, **attributes: str) -> Json:
-    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}}
-    status: Json = create(http, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)["status"]
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    status: Json = create(http, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)[
+        "status"
+    ]
     return status
 
 
 def test_access_review(rung: Cluster, http: httpx.Client) -> None:
-    assert _may(http, verb="create", resource="pods", subresource="exec", namespace="default")["allowed"] is True
+    assert (
+        _may(http, verb="create", resource="pods", subresource="exec", namespace="default")[
+            "allowed"
+        ]
+        is True
+    )
     assert _may(http, verb="patch", resource="nodes")["allowed"] is True
     with rung.forbidden("secrets") as limited:
         assert _may(limited, verb="list", resource="secrets")["allowed"] is False

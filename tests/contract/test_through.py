@@ -1,4 +1,5 @@
-"""Pods and Services through the API server, by its proxy and by port-forward. On the rungs whose pods run: embedded and real nodes."""
+"""Pods and Services through the API server, by its proxy and by port-forward. On the rungs whose
+pods run: embedded and real nodes."""
 
 from __future__ import annotations
 
@@ -36,20 +37,52 @@ def http(running: Cluster) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def namespace(running: Cluster, http: httpx.Client) -> Iterator[str]:
-    """A namespace with the pod `web` that serves on 8080, a Service before it, and one before nobody."""
-    name = create(http, "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "contract-through-"}})
+    """A namespace with the pod `web` that serves on 8080, a Service before it, and one before
+    nobody."""
+    name = create(
+        http,
+        "/api/v1/namespaces",
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"generateName": "contract-through-"},
+        },
+    )
     path = f"/api/v1/namespaces/{name['metadata']['name']}"
     web = pod("web")
     web["metadata"]["labels"] = {"app": "web"}
-    web["spec"]["containers"][0] |= {"command": ["sh", "-c", SERVE], "ports": [{"name": "http", "containerPort": 8080}]}
+    web["spec"]["containers"][0] |= {
+        "command": ["sh", "-c", SERVE],
+        "ports": [{"name": "http", "containerPort": 8080}],
+    }
     create(http, f"{path}/pods", web)
     for service, app in (("web", "web"), ("nobody", "nobody")):
-        spec = {"selector": {"app": app}, "ports": [{"name": "main", "port": 80, "targetPort": "http"}]}
-        create(http, f"{path}/services", {"apiVersion": "v1", "kind": "Service", "metadata": {"name": service}, "spec": spec})
-    wait_for(http, f"{path}/pods/web", lambda seen: all(entry["ready"] for entry in seen["status"]["containerStatuses"]))
-    # The container runs a moment before its server listens, and an endpoint is known a moment after that.
-    wait_until(lambda: http.get(f"{path}/pods/web:8080/proxy/").status_code == 200, "the pod serves", limit=20)
-    wait_until(lambda: http.get(f"{path}/services/web:80/proxy/").status_code == 200, "the Service serves", limit=20)
+        spec = {
+            "selector": {"app": app},
+            "ports": [{"name": "main", "port": 80, "targetPort": "http"}],
+        }
+        create(
+            http,
+            f"{path}/services",
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": service}, "spec": spec},
+        )
+    wait_for(
+        http,
+        f"{path}/pods/web",
+        lambda seen: all(entry["ready"] for entry in seen["status"]["containerStatuses"]),
+    )
+    # The container runs a moment before its server listens, and an endpoint is known a moment after
+    # that.
+    wait_until(
+        lambda: http.get(f"{path}/pods/web:8080/proxy/").status_code == 200,
+        "the pod serves",
+        limit=20,
+    )
+    wait_until(
+        lambda: http.get(f"{path}/services/web:80/proxy/").status_code == 200,
+        "the Service serves",
+        limit=20,
+    )
     yield str(name["metadata"]["name"])
     http.delete(path).raise_for_status()
 
@@ -91,7 +124,9 @@ def test_the_proxy_brings_the_applications_answer(http: httpx.Client, namespace:
         assert http.get(f"{path}/{where}/proxy/").status_code == 200, where
 
 
-def test_the_proxy_says_in_a_status_why_it_reached_nobody(http: httpx.Client, namespace: str) -> None:
+def test_the_proxy_says_in_a_status_why_it_reached_nobody(
+    http: httpx.Client, namespace: str
+) -> None:
     path = f"/api/v1/namespaces/{namespace}"
     closed = http.get(f"{path}/pods/web:9999/proxy/")
     assert_status(closed, 503, "ServiceUnavailable")

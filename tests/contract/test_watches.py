@@ -6,10 +6,23 @@ import time
 
 import httpx
 
-from tests.contract.wire import METADATA, assert_status, config_map, create, events, names, patch, watching
+from tests.contract.wire import (
+    METADATA,
+    assert_status,
+    config_map,
+    create,
+    events,
+    names,
+    patch,
+    watching,
+)
 
 END = "k8s.io/initial-events-end"
-STREAM = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
+STREAM = {
+    "sendInitialEvents": "true",
+    "resourceVersionMatch": "NotOlderThan",
+    "allowWatchBookmarks": "true",
+}
 
 
 def test_a_watch_goes_on_from_the_version_of_a_list(http: httpx.Client, namespace: str) -> None:
@@ -33,10 +46,14 @@ def test_a_watch_goes_on_from_the_version_of_a_list(http: httpx.Client, namespac
     assert seen[2]["object"]["data"] == {"key": "other"}, "a deletion carries the last state"
     versions = [int(event["object"]["metadata"]["resourceVersion"]) for event in seen]
     assert versions == sorted(versions)
-    assert int(version) < versions[0] < versions[1] < versions[2], "a deletion has a version of its own"
+    assert int(version) < versions[0] < versions[1] < versions[2], (
+        "a deletion has a version of its own"
+    )
 
 
-def test_a_list_as_a_stream_ends_with_a_bookmark_and_goes_on(http: httpx.Client, namespace: str) -> None:
+def test_a_list_as_a_stream_ends_with_a_bookmark_and_goes_on(
+    http: httpx.Client, namespace: str
+) -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     for name in ("a", "b"):
         create(http, path, config_map(name))
@@ -66,20 +83,30 @@ def test_an_empty_stream_still_says_that_it_is_complete(http: httpx.Client, name
 
 def test_a_stream_needs_its_companions(http: httpx.Client, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps"
-    answer = http.get(path, params={"watch": "1", "sendInitialEvents": "true", "timeoutSeconds": "2"})
+    answer = http.get(
+        path, params={"watch": "1", "sendInitialEvents": "true", "timeoutSeconds": "2"}
+    )
     assert_status(answer, 422, "Invalid")
 
 
 def test_a_stream_of_metadata(http: httpx.Client, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/secrets"
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"password": "hunter2"}}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "keys"},
+        "stringData": {"password": "hunter2"},
+    }
     create(http, path, secret)
     stream = events(http, path, STREAM, accept=METADATA)
     added, end = next(stream), next(stream)
     assert added["object"]["kind"] == "PartialObjectMetadata"
     assert added["object"]["apiVersion"] == "meta.k8s.io/v1"
     assert set(added["object"]) == {"kind", "apiVersion", "metadata"}
-    assert any("f:password" in entry["fieldsV1"].get("f:data", {}) for entry in added["object"]["metadata"]["managedFields"])
+    assert any(
+        "f:password" in entry["fieldsV1"].get("f:data", {})
+        for entry in added["object"]["metadata"]["managedFields"]
+    )
     assert end["type"] == "BOOKMARK"
     assert end["object"]["metadata"]["annotations"] == {END: "true"}
 
@@ -87,10 +114,14 @@ def test_a_stream_of_metadata(http: httpx.Client, namespace: str) -> None:
 def test_bookmarks_come_before_the_end(http: httpx.Client, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     version = http.get(path).json()["metadata"]["resourceVersion"]
-    with watching(http, path, {"resourceVersion": version, "allowWatchBookmarks": "true"}, seconds=4) as stream:
+    with watching(
+        http, path, {"resourceVersion": version, "allowWatchBookmarks": "true"}, seconds=4
+    ) as stream:
         create(http, "/api/v1/namespaces/default/configmaps", config_map(f"beside-{namespace}"))
         seen = list(stream)
-    assert {event["type"] for event in seen} == {"BOOKMARK"}, "nothing happened here, but time went on elsewhere"
+    assert {event["type"] for event in seen} == {"BOOKMARK"}, (
+        "nothing happened here, but time went on elsewhere"
+    )
     assert int(seen[-1]["object"]["metadata"]["resourceVersion"]) > int(version)
     assert END not in seen[-1]["object"]["metadata"].get("annotations", {})
 
@@ -126,7 +157,9 @@ def test_a_watch_by_name(http: httpx.Client, namespace: str) -> None:
     create(http, path, config_map("other"))
     patch(http, f"{path}/mine", {"data": {"key": "new"}}).raise_for_status()
     version = listed["metadata"]["resourceVersion"]
-    event = next(events(http, path, {"resourceVersion": version, "fieldSelector": "metadata.name=mine"}))
+    event = next(
+        events(http, path, {"resourceVersion": version, "fieldSelector": "metadata.name=mine"})
+    )
     assert (event["type"], event["object"]["metadata"]["name"]) == ("MODIFIED", "mine")
 
 

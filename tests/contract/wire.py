@@ -25,12 +25,15 @@ _NUMBERS = itertools.count(1)
 def nowhere() -> str:
     """The name of a node that never was, and another one each time.
 
-    A real controller removes the pods of a node that it misses, at once when it has missed that name for 40 s already.
+    A real controller removes the pods of a node that it misses, at once when it has missed that
+    name for 40 s already.
     """
     return f"nowhere-{next(_NUMBERS)}"
 
 
-def config_map(name: str, *, labels: dict[str, str] | None = None, data: dict[str, str] | None = None) -> Json:
+def config_map(
+    name: str, *, labels: dict[str, str] | None = None, data: dict[str, str] | None = None
+) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -39,15 +42,33 @@ def config_map(name: str, *, labels: dict[str, str] | None = None, data: dict[st
     }
 
 
-def pod(name: str, *, node: str | None = None, labels: dict[str, str] | None = None, image: str = "stanch.test/busybox:1") -> Json:
+def pod(
+    name: str,
+    *,
+    node: str | None = None,
+    labels: dict[str, str] | None = None,
+    image: str = "stanch.test/busybox:1",
+) -> Json:
     spec: Json = {
-        "containers": [{"name": "main", "image": image, "imagePullPolicy": "IfNotPresent", "command": ["sleep", "3600"]}],
+        "containers": [
+            {
+                "name": "main",
+                "image": image,
+                "imagePullPolicy": "IfNotPresent",
+                "command": ["sleep", "3600"],
+            }
+        ],
         "terminationGracePeriodSeconds": 0,
         "automountServiceAccountToken": False,
     }
     if node is not None:
         spec["nodeName"] = node
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels or {}}, "spec": spec}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": labels or {}},
+        "spec": spec,
+    }
 
 
 def create(http: httpx.Client, path: str, body: Json, **params: str) -> Json:
@@ -58,15 +79,23 @@ def create(http: httpx.Client, path: str, body: Json, **params: str) -> Json:
     return made
 
 
-def patch(http: httpx.Client, path: str, body: Any, kind: str = MERGE_PATCH, **params: str) -> httpx.Response:
+def patch(
+    http: httpx.Client, path: str, body: Any, kind: str = MERGE_PATCH, **params: str
+) -> httpx.Response:
     return http.patch(path, content=json.dumps(body), headers={"Content-Type": kind}, params=params)
 
 
 @contextmanager
 def watching(
-    http: httpx.Client, path: str, query: Mapping[str, str], *, seconds: int = 10, accept: str = "application/json"
+    http: httpx.Client,
+    path: str,
+    query: Mapping[str, str],
+    *,
+    seconds: int = 10,
+    accept: str = "application/json",
 ) -> Iterator[Iterator[Json]]:
-    """A watch that the server has accepted: the iterator of its events, which ends after `seconds`."""
+    """A watch that the server has accepted: the iterator of its events, which ends after
+    `seconds`."""
     params = {"watch": "1", "timeoutSeconds": str(seconds), **query}
     with http.stream("GET", path, params=params, headers={"Accept": accept}) as answer:
         assert answer.status_code == 200, answer.read()
@@ -81,7 +110,12 @@ def _decoded(answer: httpx.Response) -> Iterator[Json]:
 
 
 def events(
-    http: httpx.Client, path: str, query: Mapping[str, str], *, seconds: int = 10, accept: str = "application/json"
+    http: httpx.Client,
+    path: str,
+    query: Mapping[str, str],
+    *,
+    seconds: int = 10,
+    accept: str = "application/json",
 ) -> Iterator[Json]:
     """The events of a watch until it ends after `seconds`, or until the caller has seen enough."""
     with watching(http, path, query, seconds=seconds, accept=accept) as stream:
@@ -95,7 +129,14 @@ def names(listed: Json) -> list[str]:
 def assert_status(answer: httpx.Response, code: int, reason: str) -> Json:
     """The answer is a metav1.Status of failure; returns it."""
     body: Json = answer.json()
-    seen = (answer.status_code, body.get("kind"), body.get("apiVersion"), body.get("status"), body.get("code"), body.get("reason"))
+    seen = (
+        answer.status_code,
+        body.get("kind"),
+        body.get("apiVersion"),
+        body.get("status"),
+        body.get("code"),
+        body.get("reason"),
+    )
     assert seen == (code, "Status", "v1", "Failure", code, reason), answer.text
     assert body["message"]
     return body

@@ -27,12 +27,14 @@ from triage.finding import Report, Severity
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 Raw = dict[str, Any]
 Change = Callable[[Raw], Raw | None]
-"""An object as it is served -> as it is served without something; None when it is not served at all."""
+"""An object as it is served -> as it is served without something; None when it is not served at
+all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What `stanch triage` says of a cluster. `ranked` is every runbook as (id, score, confident), best first."""
+    """What `stanch triage` says of a cluster. `ranked` is every runbook as (id, score, confident),
+    best first."""
 
     report: Report
     symptoms: tuple[SymptomView, ...]
@@ -61,7 +63,14 @@ def rows(name: str) -> tuple[Raw, ...]:
 def calm() -> tuple[Raw, ...]:
     """A healthy cluster with all that a hurried reader would blame."""
     decoys = ["rollout", "cordon", "settled", "policy", "configmap", "scaled"]
-    raw = {"id": "calm", "title": "-", "story": {"file": "-"}, "description": "-", "decoys": decoys, "answer": {"runbook": ""}}
+    raw = {
+        "id": "calm",
+        "title": "-",
+        "story": {"file": "-"},
+        "description": "-",
+        "decoys": decoys,
+        "answer": {"runbook": ""},
+    }
     return _kept(objects(parse(raw, "calm"), NOW))
 
 
@@ -77,7 +86,8 @@ def matcher() -> Matcher:
 
 @cache
 def _decoded() -> dict[int, Object]:
-    """Decoded objects by the identity of their source, for sources that live as long as the session: most gates change a few only."""
+    """Decoded objects by the identity of their source, for sources that live as long as the
+    session: most gates change a few only."""
     return {}
 
 
@@ -90,22 +100,39 @@ def _decode(raw: Raw) -> Object:
     return msgspec.convert(raw, BY_NAME[raw["kind"]].type, strict=False)
 
 
-def judge(served: Iterable[Raw], change: Change = lambda raw: raw, forbidden: Collection[str] = ()) -> Seen:
-    """Triage and ranking of objects as one look sees them; `forbidden` kinds are known not to be readable."""
+def judge(
+    served: Iterable[Raw], change: Change = lambda raw: raw, forbidden: Collection[str] = ()
+) -> Seen:
+    """Triage and ranking of objects as one look sees them; `forbidden` kinds are known not to be
+    readable."""
     store, kinds = Store(), dict[str, list[Object]]()
     for raw in served:
         changed = change(raw) if raw["kind"] in BY_NAME and raw["kind"] not in forbidden else None
         if changed is not None:
-            kinds.setdefault(changed["kind"], []).append(_decoded().get(id(changed)) or _decode(changed))
+            kinds.setdefault(changed["kind"], []).append(
+                _decoded().get(id(changed)) or _decode(changed)
+            )
     for kind, decoded in kinds.items():
         store.apply(kind, decoded)
     read = {
-        kind.name: Freshness(kind.name, State.FORBIDDEN if kind.name in forbidden else State.LIVE, store.count(kind.name), heard=NOW)
+        kind.name: Freshness(
+            kind.name,
+            State.FORBIDDEN if kind.name in forbidden else State.LIVE,
+            store.count(kind.name),
+            heard=NOW,
+        )
         for kind in KINDS
     }
     report = triage_once(store, NOW, read)
-    symptoms = tuple(SymptomView(symptom, tuple(matcher().match_symptom(symptom, report))) for symptom in report.symptoms)
-    return Seen(report, symptoms, tuple((row["id"], row["score"], row["confident"]) for row in overall(symptoms)))
+    symptoms = tuple(
+        SymptomView(symptom, tuple(matcher().match_symptom(symptom, report)))
+        for symptom in report.symptoms
+    )
+    return Seen(
+        report,
+        symptoms,
+        tuple((row["id"], row["score"], row["confident"]) for row in overall(symptoms)),
+    )
 
 
 @cache

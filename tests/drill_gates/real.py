@@ -1,4 +1,5 @@
-"""Drills on a real API server: their objects are written into etcd with all of their past, before the server starts."""
+"""Drills on a real API server: their objects are written into etcd with all of their past, before
+the server starts."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ PATIENCE = 60.0
 @contextmanager
 def loaded(name: str) -> Iterator[Cluster]:
     """Rung 1 with a drill that began now."""
-    with or_missing("control plane", control_plane(objects=objects(load(name), datetime.now(UTC)))) as cluster:
+    with or_missing(
+        "control plane", control_plane(objects=objects(load(name), datetime.now(UTC)))
+    ) as cluster:
         yield cluster
 
 
@@ -34,7 +37,13 @@ def triage(kubeconfig: Path, folder: Path) -> View:
 
     async def once() -> View:
         investigation = LiveInvestigation(
-            Options(kubeconfig=str(kubeconfig), state=folder / "state", config=folder / "config", write=False, record=False)
+            Options(
+                kubeconfig=str(kubeconfig),
+                state=folder / "state",
+                config=folder / "config",
+                write=False,
+                record=False,
+            )
         )
         await investigation.start()
         try:

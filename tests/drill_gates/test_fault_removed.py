@@ -1,4 +1,5 @@
-"""With the fault taken out of a story its runbook is no longer ranked with confidence, although stage and decoys stay."""
+"""With the fault taken out of a story its runbook is no longer ranked with confidence, although
+stage and decoys stay."""
 
 from __future__ import annotations
 
@@ -11,13 +12,17 @@ from tests.drill_gates.faultless import faultless
 from tests.drill_gates.ground import NOW, judge, rows
 
 STILL_TRUE = {
-    # two workloads of its stage stand on one node each without being told to: true, seen, and not what the story is about
+    # two workloads of its stage stand on one node each without being told to: true, seen, and not
+    # what the story is about
     "cpu-hot-node-kernel-panic": ["replicas-packed-on-one-node"],
 }
 """Drill -> other runbooks that what is left on its stage deserves."""
 
 
-@pytest.mark.parametrize("name", [name for name in DRILLS if name not in SILENT or name == "load-balancer-backends-flapping"])
+@pytest.mark.parametrize(
+    "name",
+    [name for name in DRILLS if name not in SILENT or name == "load-balancer-backends-flapping"],
+)
 def test_the_runbook_goes_with_the_fault(name: str) -> None:
     without = objects(faultless(load(name)), NOW)
     assert without != list(rows(name))

@@ -1,4 +1,5 @@
-"""One kind of signal less: the rank may fall, nothing crashes, and nothing becomes certain that was not."""
+"""One kind of signal less: the rank may fall, nothing crashes, and nothing becomes certain that was
+not."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from tests.drill_gates.expected import DRILLS, TOLD
 from tests.drill_gates.ground import Change, Raw, Seen, calm, judge, rows, seen
 
 FIRST_ENOUGH = 0.75
-"""Share of drills whose runbook comes first whatever single signal is missing; measured 0.8 and more for each."""
+"""Share of drills whose runbook comes first whatever single signal is missing; measured 0.8 and
+more for each."""
 
 
 def _without(kind: str) -> Change:
@@ -19,13 +21,19 @@ def _without(kind: str) -> Change:
 
 
 def _bare_metadata(field: str) -> Change:
-    return lambda raw: {**raw, "metadata": {key: value for key, value in raw["metadata"].items() if key != field}}
+    return lambda raw: {
+        **raw,
+        "metadata": {key: value for key, value in raw["metadata"].items() if key != field},
+    }
 
 
 def _no_condition_messages(raw: Raw) -> Raw:
     if not raw.get("status", {}).get("conditions"):
         return raw
-    conditions = [{key: value for key, value in one.items() if key != "message"} for one in raw["status"]["conditions"]]
+    conditions = [
+        {key: value for key, value in one.items() if key != "message"}
+        for one in raw["status"]["conditions"]
+    ]
     return {**raw, "status": {**raw["status"], "conditions": conditions}}
 
 
@@ -35,7 +43,10 @@ def _no_last_state(raw: Raw) -> Raw:
     status: dict[str, Any] = dict(raw["status"])
     for field in ("containerStatuses", "initContainerStatuses"):
         if field in status:
-            status[field] = [{key: value for key, value in one.items() if key != "lastState"} for one in status[field]]
+            status[field] = [
+                {key: value for key, value in one.items() if key != "lastState"}
+                for one in status[field]
+            ]
     return {**raw, "status": status}
 
 
@@ -56,8 +67,12 @@ def mutated(name: str, signal: str) -> Seen:
 
 
 def allowed(name: str) -> set[str]:
-    """What may be certain: what is when nothing is missing, or else what the rest of the evidence fits as well."""
-    return {*seen(name).confident, *([TOLD[name].fallback] if name in TOLD and TOLD[name].fallback else [])}
+    """What may be certain: what is when nothing is missing, or else what the rest of the evidence
+    fits as well."""
+    return {
+        *seen(name).confident,
+        *([TOLD[name].fallback] if name in TOLD and TOLD[name].fallback else []),
+    }
 
 
 UNREADABLE = ("Event", "Lease", "EndpointSlice", "Secret", "Node", "ReplicaSet")

@@ -1,4 +1,5 @@
-"""A fifth of the pods fails for reasons of its own: the story is still found, and the noise is taken for no story."""
+"""A fifth of the pods fails for reasons of its own: the story is still found, and the noise is
+taken for no story."""
 
 from __future__ import annotations
 
@@ -20,11 +21,15 @@ def test_the_story_is_found_among_unrelated_failures(name: str) -> None:
     if name in SILENT:
         return
     assert name in found.first_three
-    symptom = next(view for view in found.symptoms if view.symptom.mechanism == TOLD[name].mechanism)
+    symptom = next(
+        view for view in found.symptoms if view.symptom.mechanism == TOLD[name].mechanism
+    )
     assert (symptom.matches[0].id, symptom.matches[0].confident) == (name, True)
     shared = TOLD[name].shared
     if shared is not None:
-        assert shared in [(one.what, one.value) for view in found.warnings for one in view.symptom.shared]
+        assert shared in [
+            (one.what, one.value) for view in found.warnings for one in view.symptom.shared
+        ]
 
 
 def test_noise_alone_is_no_story() -> None:

@@ -1,6 +1,8 @@
-"""The same data on a real API server gives the same answers: another server, another encoding, defaults and lists of its own.
+"""The same data on a real API server gives the same answers: another server, another encoding,
+defaults and lists of its own.
 
-Ten drills run always, one for each way in which a story shows itself; STANCH_ALL_DRILLS=1 runs all 28 (about four minutes).
+Ten drills run always, one for each way in which a story shows itself; STANCH_ALL_DRILLS=1 runs all
+28 (about four minutes).
 """
 
 from __future__ import annotations
@@ -45,6 +47,12 @@ def test_a_real_api_server_is_told_the_same(name: str, tmp_path: Path) -> None:
         return
     assert found[0]["id"] == name
     told = TOLD[name]
-    if told.shared is not None and told.shared[0] != "created after":  # a moment, and the drill began just now
-        shared = [(one["what"], one["value"]) for symptom in document["symptoms"] for one in symptom["shared"]]
+    if (
+        told.shared is not None and told.shared[0] != "created after"
+    ):  # a moment, and the drill began just now
+        shared = [
+            (one["what"], one["value"])
+            for symptom in document["symptoms"]
+            for one in symptom["shared"]
+        ]
         assert told.shared in shared

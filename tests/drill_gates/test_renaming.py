@@ -1,4 +1,5 @@
-"""No drill is recognised by a name: under other names every runbook keeps its place and its score."""
+"""No drill is recognised by a name: under other names every runbook keeps its place and its
+score."""
 
 from __future__ import annotations
 
@@ -12,13 +13,21 @@ from drills.shuffle import Renamer, mapping, shuffle
 from tests.drill_gates.expected import DRILLS
 from tests.drill_gates.ground import Raw, judge, rows, seen
 
-_KEPT_BY_SHUFFLE = {"nginx": "edge", "ingress-nginx-controller": "front", "external-secrets": "vault-sync", "cert-manager": "tls-issuer"}
+_KEPT_BY_SHUFFLE = {
+    "nginx": "edge",
+    "ingress-nginx-controller": "front",
+    "external-secrets": "vault-sync",
+    "cert-manager": "tls-issuer",
+}
 """What blind drills leave as it is because every reader knows it. Detectors have to do without."""
 
 
-@pytest.mark.parametrize(("name", "seed"), [(name, 1000 + number) for number, name in enumerate(DRILLS)])
+@pytest.mark.parametrize(
+    ("name", "seed"), [(name, 1000 + number) for number, name in enumerate(DRILLS)]
+)
 def test_the_ranking_stays_under_other_names(name: str, seed: int) -> None:
-    """Namespaces, workloads, nodes; then those of add-ons and the paths of images too, at random."""
+    """Namespaces, workloads, nodes; then those of add-ons and the paths of images too, at
+    random."""
     names = mapping(rows(name), seed)
     assert len([old for old, new in names.items() if old != new]) >= 10
     renamed = shuffle(list(rows(name)), seed)
@@ -36,7 +45,12 @@ def test_no_choice_of_names_matters(seed: int) -> None:
 
 
 def _names_of(found: list[Raw]) -> set[str]:
-    return {str(raw["metadata"][field]) for raw in found for field in ("name", "namespace") if raw["metadata"].get(field)}
+    return {
+        str(raw["metadata"][field])
+        for raw in found
+        for field in ("name", "namespace")
+        if raw["metadata"].get(field)
+    }
 
 
 def _anonymous(found: list[Raw]) -> list[Raw]:
@@ -50,6 +64,10 @@ def _anonymous(found: list[Raw]) -> list[Raw]:
         images.setdefault(path, f"mirror.example:5000/{random.getrandbits(48):x}")
         return f'"{match[1]}": "{images[path]}'
 
-    text = re.sub(r'"(image|imageID)": "([^":@]+(?::\d+/[^":@]+)?)', image, json.dumps([renamer.data(raw) for raw in found]))
+    text = re.sub(
+        r'"(image|imageID)": "([^":@]+(?::\d+/[^":@]+)?)',
+        image,
+        json.dumps([renamer.data(raw) for raw in found]),
+    )
     anonymous: list[Raw] = json.loads(text)
     return anonymous

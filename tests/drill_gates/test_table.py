@@ -1,4 +1,5 @@
-"""Drill by drill: the first symptom, since when, what the failing things share, and which runbooks come first."""
+"""Drill by drill: the first symptom, since when, what the failing things share, and which runbooks
+come first."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def test_its_own_runbook_comes_first_and_no_other_is_confident(name: str) -> Non
     found = seen(name)
     assert found.confident == [name]
     assert found.first_three[:1] == [name]
-    ranked_on = next(view for view in found.symptoms if view.symptom.mechanism == TOLD[name].mechanism)
+    ranked_on = next(
+        view for view in found.symptoms if view.symptom.mechanism == TOLD[name].mechanism
+    )
     assert (ranked_on.matches[0].id, ranked_on.matches[0].confident) == (name, True)
     assert ranked_on.matches[0].for_
 
@@ -40,7 +43,9 @@ def test_the_first_symptom_says_what_it_is_and_since_when(name: str) -> None:
     assert symptom.since is not None
     begun = answer(name).since
     assert begun is not None
-    expected = NOW + parse_duration(begun) if told.since is None else NOW - timedelta(minutes=told.since)
+    expected = (
+        NOW + parse_duration(begun) if told.since is None else NOW - timedelta(minutes=told.since)
+    )
     assert abs(symptom.since - expected) <= TOLERANCE, (symptom.since, expected)
 
 
@@ -48,10 +53,14 @@ def test_the_first_symptom_says_what_it_is_and_since_when(name: str) -> None:
 def test_the_true_shared_attribute_is_named(name: str) -> None:
     told, found = TOLD[name], seen(name)
     if told.shared is not None:
-        named = [(shared.what, shared.value) for view in found.warnings for shared in view.symptom.shared]
+        named = [
+            (shared.what, shared.value) for view in found.warnings for shared in view.symptom.shared
+        ]
         assert told.shared in named
     else:
-        symptom = next(view.symptom for view in found.symptoms if view.symptom.mechanism == told.mechanism)
+        symptom = next(
+            view.symptom for view in found.symptoms if view.symptom.mechanism == told.mechanism
+        )
         named_by = [symptom.title, *(f"{ref.namespace}/{ref.name}" for ref in symptom.objects)]
         assert told.says
         assert any(told.says in text for text in named_by), named_by

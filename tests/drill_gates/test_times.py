@@ -1,4 +1,5 @@
-"""How times are told: as a time of day in UTC, never as machines write them; a title stays while time passes."""
+"""How times are told: as a time of day in UTC, never as machines write them; a title stays while
+time passes."""
 
 from __future__ import annotations
 
@@ -25,10 +26,20 @@ def test_no_sentence_of_a_drill_holds_a_raw_timestamp(name: str) -> None:
     for view in seen(name).symptoms:
         symptom = view.symptom
         assert AGE.search(symptom.title) is None, symptom.title
-        texts += [symptom.title, *(finding.claim for finding in symptom.findings), *(change.what for change in symptom.changes)]
+        texts += [
+            symptom.title,
+            *(finding.claim for finding in symptom.findings),
+            *(change.what for change in symptom.changes),
+        ]
         texts += [evidence.text for finding in symptom.findings for evidence in finding.evidence]
-        texts += [shared.spoken for shared in symptom.shared] + [tie for shared in symptom.shared for tie in shared.tied_with]
-        texts += [reason.text for match in view.matches for reason in (*match.for_, *match.missing, *match.against)]
+        texts += [shared.spoken for shared in symptom.shared] + [
+            tie for shared in symptom.shared for tie in shared.tied_with
+        ]
+        texts += [
+            reason.text
+            for match in view.matches
+            for reason in (*match.for_, *match.missing, *match.against)
+        ]
     assert texts, name
     assert [text for text in texts if RAW.search(text)] == []
 
@@ -37,8 +48,13 @@ def test_a_title_stays_while_time_passes() -> None:
     cluster = Cluster(6)
     cluster.not_ready(cluster.nodes[0], ago(minutes=7))
     store = cluster.store()
-    titles = {triage_once(store, NOW + timedelta(minutes=m), {}).symptoms[0].title for m in (0, 4, 200)}
-    claims = {triage_once(store, NOW + timedelta(minutes=m), {}).symptoms[0].findings[0].claim for m in (0, 4)}
+    titles = {
+        triage_once(store, NOW + timedelta(minutes=m), {}).symptoms[0].title for m in (0, 4, 200)
+    }
+    claims = {
+        triage_once(store, NOW + timedelta(minutes=m), {}).symptoms[0].findings[0].claim
+        for m in (0, 4)
+    }
     assert titles == {"n1: not ready: the kubelet stopped posting its status"}
     assert len(claims) == 2, "the claim carries the number"
 

@@ -18,7 +18,17 @@ NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
 def scenario(**data: Any) -> Scenario:
     """A scenario without a story, on the standard background unless told otherwise."""
-    return parse({"id": "test", "title": "test", "story": {}, "description": "", "answer": {"runbook": ""}, **data}, "test")
+    return parse(
+        {
+            "id": "test",
+            "title": "test",
+            "story": {},
+            "description": "",
+            "answer": {"runbook": ""},
+            **data,
+        },
+        "test",
+    )
 
 
 @pytest.fixture(scope="module")

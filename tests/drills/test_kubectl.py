@@ -23,9 +23,15 @@ def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
     home = tmp_path_factory.mktemp("home")
     with serve_in_thread(scenario(), speed=20.0) as server:
         server.write_kubeconfig(home / "config")
-        environment = {"HOME": str(home), "KUBECONFIG": str(home / "config"), "PATH": os.environ["PATH"]}
+        environment = {
+            "HOME": str(home),
+            "KUBECONFIG": str(home / "config"),
+            "PATH": os.environ["PATH"],
+        }
 
-        def call(*words: str, stdin: str | None = None, ok: bool = True) -> subprocess.CompletedProcess[str]:
+        def call(
+            *words: str, stdin: str | None = None, ok: bool = True
+        ) -> subprocess.CompletedProcess[str]:
             done = subprocess.run(
                 [program, "--request-timeout=20s", *words],
                 env=environment,
@@ -75,14 +81,24 @@ def test_get(kubectl: Kubectl) -> None:
     kinds = kubectl("api-resources", "--verbs=list", "-o", "name").stdout.split()
     assert len(kinds) > 35
     kubectl("get", ",".join(kinds), "-A", "-o", "name")
-    assert kubectl("get", "deploy", "-n", "search", "suggest", "-o", "jsonpath={.status.readyReplicas}").stdout == "3"
+    assert (
+        kubectl(
+            "get", "deploy", "-n", "search", "suggest", "-o", "jsonpath={.status.readyReplicas}"
+        ).stdout
+        == "3"
+    )
 
 
 def test_describe_logs_exec(kubectl: Kubectl) -> None:
-    name = kubectl("get", "pods", "-n", "search", "-l", "app.kubernetes.io/name=suggest", "-o", "name").stdout.split()[0]
+    name = kubectl(
+        "get", "pods", "-n", "search", "-l", "app.kubernetes.io/name=suggest", "-o", "name"
+    ).stdout.split()[0]
     assert "Controlled By:  ReplicaSet/suggest-" in kubectl("describe", "-n", "search", name).stdout
     assert "Non-terminated Pods:" in kubectl("describe", "node", "node-a1").stdout
-    assert len(kubectl("logs", "-n", "search", name, "--tail=3", "--timestamps").stdout.splitlines()) == 3
+    assert (
+        len(kubectl("logs", "-n", "search", name, "--tail=3", "--timestamps").stdout.splitlines())
+        == 3
+    )
     assert kubectl("exec", "-n", "search", name, "--", "echo", "hello").stdout == "hello\n"
     failed = kubectl("exec", "-n", "search", name, "--", "sh", "-c", "exit 3", ok=False)
     assert failed.returncode == 3
@@ -92,11 +108,21 @@ def test_apply_scale_delete(kubectl: Kubectl) -> None:
     assert kubectl("apply", "-f", "-", stdin=DEPLOYMENT).stdout == "deployment.apps/web created\n"
     assert kubectl("apply", "-f", "-", stdin=DEPLOYMENT).stdout == "deployment.apps/web unchanged\n"
     newer = DEPLOYMENT.replace("1.29.1", "1.29.2")
-    assert "configured (server dry run)" in kubectl("apply", "--dry-run=server", "-f", "-", stdin=newer).stdout
+    assert (
+        "configured (server dry run)"
+        in kubectl("apply", "--dry-run=server", "-f", "-", stdin=newer).stdout
+    )
     assert kubectl("apply", "-f", "-", stdin=newer).stdout == "deployment.apps/web configured\n"
     kubectl("rollout", "status", "deploy/web", "-n", "tools", "--timeout=20s")
     kubectl("scale", "deploy/web", "-n", "tools", "--replicas=3")
-    kubectl("wait", "deploy/web", "-n", "tools", "--for=jsonpath={.status.readyReplicas}=3", "--timeout=20s")
+    kubectl(
+        "wait",
+        "deploy/web",
+        "-n",
+        "tools",
+        "--for=jsonpath={.status.readyReplicas}=3",
+        "--timeout=20s",
+    )
     kubectl("delete", "deploy/web", "-n", "tools")
     kubectl("wait", "pod", "-n", "tools", "-l", "app=web", "--for=delete", "--timeout=20s")
 
@@ -104,7 +130,10 @@ def test_apply_scale_delete(kubectl: Kubectl) -> None:
 def test_create_with_the_generated_clients(kubectl: Kubectl) -> None:
     kubectl("create", "namespace", "fresh")
     kubectl("create", "configmap", "settings", "-n", "fresh", "--from-literal=a=b")
-    assert kubectl("get", "configmap", "settings", "-n", "fresh", "-o", "jsonpath={.data.a}").stdout == "b"
+    assert (
+        kubectl("get", "configmap", "settings", "-n", "fresh", "-o", "jsonpath={.data.a}").stdout
+        == "b"
+    )
     assert kubectl("auth", "can-i", "list", "secrets").stdout == "yes\n"
 
 

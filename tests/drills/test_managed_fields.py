@@ -11,7 +11,11 @@ LATER = "2026-11-21T12:05:00Z"
 
 
 def secret(*keys: str, **annotations: str) -> dict[str, Any]:
-    out: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}}
+    out: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s", "namespace": "n"},
+    }
     if annotations:
         out["metadata"]["annotations"] = annotations
     if keys:
@@ -20,14 +24,18 @@ def secret(*keys: str, **annotations: str) -> dict[str, Any]:
 
 
 def test_keys_of_a_secret_are_named() -> None:
-    made = record_change(None, secret("password", "user"), manager="helm", operation="Update", at=AT)
+    made = record_change(
+        None, secret("password", "user"), manager="helm", operation="Update", at=AT
+    )
     assert made[0]["fieldsV1"] == {"f:data": {".": {}, "f:password": {}, "f:user": {}}}
     assert (made[0]["manager"], made[0]["time"]) == ("helm", AT)
 
 
 def test_a_removed_key_leaves_every_manager() -> None:
     before = secret("password", "user")
-    before["metadata"]["managedFields"] = record_change(None, before, manager="helm", operation="Update", at=AT)
+    before["metadata"]["managedFields"] = record_change(
+        None, before, manager="helm", operation="Update", at=AT
+    )
     after = secret("user", touched="yes")
     entries = record_change(before, after, manager="controller", operation="Update", at=LATER)
     assert {e["manager"]: e["fieldsV1"] for e in entries} == {
@@ -38,17 +46,35 @@ def test_a_removed_key_leaves_every_manager() -> None:
 
 
 def test_a_change_takes_the_field_over() -> None:
-    before = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {"replicas": 2, "paused": False}}
-    before["metadata"]["managedFields"] = record_change(None, before, manager="argocd", operation="Update", at=AT)  # type: ignore[index]  # it is there, or the test fails
+    before = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "d"},
+        "spec": {"replicas": 2, "paused": False},
+    }
+    before["metadata"]["managedFields"] = record_change(
+        None, before, manager="argocd", operation="Update", at=AT
+    )  # type: ignore[index]  # it is there, or the test fails
     after = {**before, "spec": {"replicas": 0, "paused": False}}
-    entries = {e["manager"]: e["fieldsV1"] for e in record_change(before, after, manager="kubectl-scale", operation="Update", at=LATER)}
-    assert entries == {"argocd": {"f:spec": {"f:paused": {}}}, "kubectl-scale": {"f:spec": {"f:replicas": {}}}}
+    entries = {
+        e["manager"]: e["fieldsV1"]
+        for e in record_change(before, after, manager="kubectl-scale", operation="Update", at=LATER)
+    }
+    assert entries == {
+        "argocd": {"f:spec": {"f:paused": {}}},
+        "kubectl-scale": {"f:spec": {"f:replicas": {}}},
+    }
 
 
 def test_no_change_leaves_the_record_alone() -> None:
     before = secret("a")
-    before["metadata"]["managedFields"] = record_change(None, before, manager="helm", operation="Update", at=AT)
-    assert record_change(before, secret("a"), manager="x", operation="Update", at=LATER) == before["metadata"]["managedFields"]
+    before["metadata"]["managedFields"] = record_change(
+        None, before, manager="helm", operation="Update", at=AT
+    )
+    assert (
+        record_change(before, secret("a"), manager="x", operation="Update", at=LATER)
+        == before["metadata"]["managedFields"]
+    )
 
 
 def test_paths_and_fields_are_inverse() -> None:
@@ -56,7 +82,11 @@ def test_paths_and_fields_are_inverse() -> None:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"labels": {"a": "b"}, "finalizers": ["x/y"]},
-        "spec": {"containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 80, "protocol": "TCP"}]}]},
+        "spec": {
+            "containers": [
+                {"name": "c", "image": "i", "ports": [{"containerPort": 80, "protocol": "TCP"}]}
+            ]
+        },
         "status": {"conditions": [{"type": "Ready", "status": "True"}]},
     }
     assert owned_paths(fields_v1(paths(pod))) == paths(pod)

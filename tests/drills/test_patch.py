@@ -13,7 +13,9 @@ from drills.problems import ApiProblem
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 OBJECTS = st.dictionaries(st.text(max_size=3), JSON, max_size=4)
@@ -64,14 +66,24 @@ def test_a_merge_is_idempotent(doc: dict[str, object], change: dict[str, object]
 
 
 def test_strategic_merge_by_key() -> None:
-    pod: dict[str, Any] = {"spec": {"containers": [{"name": "a", "image": "1", "args": ["x"]}, {"name": "b", "image": "1"}]}}
-    done = strategic_merge(pod, {"spec": {"containers": [{"name": "b", "image": "2"}, {"name": "c", "image": "1"}]}})
+    pod: dict[str, Any] = {
+        "spec": {
+            "containers": [{"name": "a", "image": "1", "args": ["x"]}, {"name": "b", "image": "1"}]
+        }
+    }
+    done = strategic_merge(
+        pod, {"spec": {"containers": [{"name": "b", "image": "2"}, {"name": "c", "image": "1"}]}}
+    )
     assert [c["image"] for c in done["spec"]["containers"]] == ["1", "2", "1"]
     assert pod["spec"]["containers"][1]["image"] == "1"
 
 
 def test_strategic_merge_deletes_replaces_and_orders() -> None:
-    pod = {"containers": [{"name": "a"}, {"name": "b"}], "tolerations": [{"key": "x"}], "finalizers": ["f"]}
+    pod = {
+        "containers": [{"name": "a"}, {"name": "b"}],
+        "tolerations": [{"key": "x"}],
+        "finalizers": ["f"],
+    }
     done = strategic_merge(
         pod,
         {
@@ -81,9 +93,17 @@ def test_strategic_merge_deletes_replaces_and_orders() -> None:
             "tolerations": [{"key": "y"}],
         },
     )
-    assert done == {"containers": [{"name": "c"}, {"name": "b"}], "tolerations": [{"key": "y"}], "finalizers": ["f", "g"]}
-    assert strategic_merge({"a": {"b": 1, "c": 2}}, {"a": {"$patch": "replace", "d": 3}}) == {"a": {"d": 3}}
-    assert strategic_merge({"finalizers": ["f", "g"]}, {"$deleteFromPrimitiveList/finalizers": ["f"]}) == {"finalizers": ["g"]}
+    assert done == {
+        "containers": [{"name": "c"}, {"name": "b"}],
+        "tolerations": [{"key": "y"}],
+        "finalizers": ["f", "g"],
+    }
+    assert strategic_merge({"a": {"b": 1, "c": 2}}, {"a": {"$patch": "replace", "d": 3}}) == {
+        "a": {"d": 3}
+    }
+    assert strategic_merge(
+        {"finalizers": ["f", "g"]}, {"$deleteFromPrimitiveList/finalizers": ["f"]}
+    ) == {"finalizers": ["g"]}
 
 
 def test_an_item_without_its_merge_key_is_refused() -> None:
@@ -95,6 +115,14 @@ def test_an_item_without_its_merge_key_is_refused() -> None:
 def test_conditions_merge_by_type() -> None:
     done = strategic_merge(
         {"conditions": [{"type": "Ready", "status": "True"}]},
-        {"conditions": [{"type": "Other", "status": "False"}, {"type": "Ready", "status": "False"}]},
+        {
+            "conditions": [
+                {"type": "Other", "status": "False"},
+                {"type": "Ready", "status": "False"},
+            ]
+        },
     )
-    assert {c["type"]: c["status"] for c in done["conditions"]} == {"Ready": "False", "Other": "False"}
+    assert {c["type"]: c["status"] for c in done["conditions"]} == {
+        "Ready": "False",
+        "Other": "False",
+    }

@@ -24,9 +24,15 @@ def test_steps_come_in_time_and_faults_go(serve: Serve) -> None:
     data = {
         "faults": [{"action": "forbidden", "resource": "secrets"}],
         "script": [
-            {"after": "10s", "nodeStates": [{"select": {"name": "node-a1"}, "state": "unknown", "since": "1s"}]},
+            {
+                "after": "10s",
+                "nodeStates": [{"select": {"name": "node-a1"}, "state": "unknown", "since": "1s"}],
+            },
             {"after": "20s", "clearFaults": True},
-            {"after": "30s", "workloads": [{"namespace": "tools", "name": "late", "image": "i:1", "age": "1s"}]},
+            {
+                "after": "30s",
+                "workloads": [{"namespace": "tools", "name": "late", "image": "i:1", "age": "1s"}],
+            },
         ],
     }
     _, http = serve(data, speed=20.0)
@@ -34,23 +40,36 @@ def test_steps_come_in_time_and_faults_go(serve: Serve) -> None:
     node = until(
         lambda: (
             (n := http.get("/api/v1/nodes/node-a1").json())
-            and any(c["type"] == "Ready" and c["status"] == "Unknown" for c in n["status"]["conditions"])
+            and any(
+                c["type"] == "Ready" and c["status"] == "Unknown" for c in n["status"]["conditions"]
+            )
             and n
         )
     )
     assert [t["key"] for t in node["spec"]["taints"]] == ["node.kubernetes.io/unreachable"] * 2
-    assert next(e["time"] for e in node["metadata"]["managedFields"] if e.get("subresource") == "status")
-    lost = http.get("/api/v1/pods", params={"fieldSelector": "spec.nodeName=node-a1"}).json()["items"]
-    assert {dig(condition(p, "Ready"), "status") for p in lost if p["status"]["phase"] == "Running"} == {"False"}
+    assert next(
+        e["time"] for e in node["metadata"]["managedFields"] if e.get("subresource") == "status"
+    )
+    lost = http.get("/api/v1/pods", params={"fieldSelector": "spec.nodeName=node-a1"}).json()[
+        "items"
+    ]
+    assert {
+        dig(condition(p, "Ready"), "status") for p in lost if p["status"]["phase"] == "Running"
+    } == {"False"}
     assert until(lambda: http.get("/api/v1/secrets").status_code == 200)
-    assert until(lambda: http.get("/apis/apps/v1/namespaces/tools/deployments/late").status_code == 200)
+    assert until(
+        lambda: http.get("/apis/apps/v1/namespaces/tools/deployments/late").status_code == 200
+    )
 
 
 def test_a_step_writes_only_what_it_changes(serve: Serve) -> None:
     server, http = serve({})
     version = int(http.get("/api/v1/nodes").json()["metadata"]["resourceVersion"])
     server.pulse.keep_leases = False
-    apply_step(server, {"nodeStates": [{"select": {"name": "node-a1"}, "state": "cordoned", "since": "1s"}]})
+    apply_step(
+        server,
+        {"nodeStates": [{"select": {"name": "node-a1"}, "state": "cordoned", "since": "1s"}]},
+    )
     changed = [
         e.obj["metadata"]["name"]
         for kind in server.kinds
@@ -61,7 +80,10 @@ def test_a_step_writes_only_what_it_changes(serve: Serve) -> None:
     assert sorted({n.split(".")[0] for n in changed}) == ["node-a1"]
 
 
-@pytest.mark.parametrize("name", ["network-policy-cni-version-skew", "secrets-emptied-by-controller", "volume-attach-stuck"])
+@pytest.mark.parametrize(
+    "name",
+    ["network-policy-cni-version-skew", "secrets-emptied-by-controller", "volume-attach-stuck"],
+)
 def test_other_names_hang_together(name: str) -> None:
     drill = load(name)
     plain, renamed = objects(drill, NOW), objects(shuffle(drill, 7), NOW)
@@ -71,7 +93,9 @@ def test_other_names_hang_together(name: str) -> None:
     assert objects(shuffle(drill, 7), NOW) == renamed
     nodes = {o["metadata"]["name"] for o in renamed if o["kind"] == "Node"}
     assert not any(n.startswith(("node-", "cp-")) for n in nodes)
-    assert {"kube-system", "default"} <= {o["metadata"]["name"] for o in renamed if o["kind"] == "Namespace"}
+    assert {"kube-system", "default"} <= {
+        o["metadata"]["name"] for o in renamed if o["kind"] == "Namespace"
+    }
     assert "marketplace" not in {o["metadata"].get("namespace") for o in renamed}
 
 
@@ -90,7 +114,17 @@ def test_the_answer_can_be_told_in_the_names_that_were_seen() -> None:
 
 def test_scripts_follow_the_other_names(serve: Serve) -> None:
     server, http = serve(
-        {"shuffle": 5, "script": [{"after": "1s", "nodeStates": [{"select": {"name": "node-a1"}, "state": "cordoned", "since": "1s"}]}]}
+        {
+            "shuffle": 5,
+            "script": [
+                {
+                    "after": "1s",
+                    "nodeStates": [
+                        {"select": {"name": "node-a1"}, "state": "cordoned", "since": "1s"}
+                    ],
+                }
+            ],
+        }
     )
     name = server.world.renames["node-a1"]
     assert until(lambda: http.get(f"/api/v1/nodes/{name}").json()["spec"].get("unschedulable"))

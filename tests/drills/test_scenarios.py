@@ -68,7 +68,9 @@ def test_the_catalogue_is_complete() -> None:
 
 
 def test_an_unknown_drill_is_refused_in_one_sentence() -> None:
-    with pytest.raises(ScenarioError, match="no drill 'nothing-like-it'; run `stanch drill --list`"):
+    with pytest.raises(
+        ScenarioError, match="no drill 'nothing-like-it'; run `stanch drill --list`"
+    ):
         load("nothing-like-it")
 
 
@@ -110,14 +112,20 @@ def test_controllers_have_nothing_left_to_write(name: str) -> None:
 def test_silent_faults_leave_no_trace_in_the_objects(name: str) -> None:
     world = expand(load(name), NOW)
     assert [e["reason"] for e in world.of("Event") if e["type"] == "Warning"] == []
-    assert all(dig(condition(p, "Ready"), "status") == "True" for p in world.of("Pod") if p["status"]["phase"] == "Running")
+    assert all(
+        dig(condition(p, "Ready"), "status") == "True"
+        for p in world.of("Pod")
+        if p["status"]["phase"] == "Running"
+    )
 
 
 def test_the_background_is_healthy() -> None:
     world = expand(scenario(), NOW)
     assert len(world.by_kind["Node"]) >= 12
     assert len(world.by_kind["Pod"]) >= 150
-    assert len({n["metadata"]["labels"]["topology.kubernetes.io/zone"] for n in world.of("Node")}) == 3
+    assert (
+        len({n["metadata"]["labels"]["topology.kubernetes.io/zone"] for n in world.of("Node")}) == 3
+    )
     assert [e for e in world.of("Event") if e["type"] != "Normal"] == []
     for node in world.of("Node"):
         assert {c["type"]: c["status"] for c in node["status"]["conditions"]} == {
@@ -130,9 +138,14 @@ def test_the_background_is_healthy() -> None:
     for pod in world.of("Pod"):
         if pod["status"]["phase"] == "Running":
             assert dig(condition(pod, "Ready"), "status") == "True"
-            assert all(s["ready"] and s["restartCount"] == 0 for s in pod["status"]["containerStatuses"])
+            assert all(
+                s["ready"] and s["restartCount"] == 0 for s in pod["status"]["containerStatuses"]
+            )
         else:
-            assert (pod["status"]["phase"], (controller_of(pod) or {}).get("kind")) == ("Succeeded", "Job")
+            assert (pod["status"]["phase"], (controller_of(pod) or {}).get("kind")) == (
+                "Succeeded",
+                "Job",
+            )
     for kind in ("Deployment", "StatefulSet"):
         for owner in world.of(kind):
             assert owner["status"]["readyReplicas"] == owner["spec"]["replicas"]
@@ -148,7 +161,9 @@ def test_no_service_of_the_background_stands_on_one_node() -> None:
         nodes = [
             p["spec"]["nodeName"]
             for p in world.of("Pod")
-            if (controller_of(p) or {}).get("name", "").startswith(deployment["metadata"]["name"] + "-")
+            if (controller_of(p) or {})
+            .get("name", "")
+            .startswith(deployment["metadata"]["name"] + "-")
             and p["metadata"]["namespace"] == deployment["metadata"]["namespace"]
         ]
         assert len(set(nodes)) == len(nodes), deployment["metadata"]["name"]
@@ -158,7 +173,9 @@ def test_no_service_of_the_background_stands_on_one_node() -> None:
 def test_names_of_the_background_tell_nothing(background: str) -> None:
     told = {"oom", "crash", "leak", "fail", "broken", "bad", "sick", "fault", "drill"}
     for o in objects(scenario(background=background), NOW):
-        assert not told & set(o["metadata"]["name"].replace(".", "-").split("-")), o["metadata"]["name"]
+        assert not told & set(o["metadata"]["name"].replace(".", "-").split("-")), o["metadata"][
+            "name"
+        ]
 
 
 @pytest.mark.parametrize("name", [n for n in CATALOGUE if n not in SILENT])
@@ -171,7 +188,11 @@ def test_the_answer_begins_within_reach_of_the_objects(name: str) -> None:
     for o in expanded(name):
         stamps.add(o["metadata"]["creationTimestamp"])
         stamps.update(e["time"] for e in o["metadata"]["managedFields"])
-        stamps.update(c["lastTransitionTime"] for c in dig(o, "status", "conditions", default=[]) if c.get("lastTransitionTime"))
+        stamps.update(
+            c["lastTransitionTime"]
+            for c in dig(o, "status", "conditions", default=[])
+            if c.get("lastTransitionTime")
+        )
         stamps.update(o[f] for f in ("firstTimestamp", "lastTimestamp") if o.get(f))
     assert min(abs(parse_time(s) - begun) for s in stamps) < timedelta(minutes=3)
 

@@ -51,7 +51,9 @@ def healthy() -> tuple[World, Shell]:
     return world_of(scenario())
 
 
-async def test_what_policies_allow_is_open_and_what_they_do_not_is_rejected(healthy: tuple[World, Shell]) -> None:
+async def test_what_policies_allow_is_open_and_what_they_do_not_is_rejected(
+    healthy: tuple[World, Shell],
+) -> None:
     world, shell = healthy
     target = one(world, namespace="marketplace", app="catalog-api")
     address = f"{target['status']['podIP']}:8080"
@@ -60,14 +62,26 @@ async def test_what_policies_allow_is_open_and_what_they_do_not_is_rejected(heal
     ingress = await tries(shell, one(world, namespace="nginx"), address)
     assert ingress[0]["said"] == "open"
     stranger = await tries(shell, one(world, namespace="tools", app="backstage"), address)
-    assert (stranger[0]["said"], stranger[0]["unreach"], stranger[0]["retrans"], stranger[0]["ms"]) == ("refused", 2, 1, 1010)
+    assert (
+        stranger[0]["said"],
+        stranger[0]["unreach"],
+        stranger[0]["retrans"],
+        stranger[0]["ms"],
+    ) == ("refused", 2, 1, 1010)
 
 
 async def test_a_closed_port_is_reset(healthy: tuple[World, Shell]) -> None:
     world, shell = healthy
     target = one(world, namespace="marketplace", app="catalog-api")
-    seen = await tries(shell, one(world, namespace="marketplace", app="cart"), f"{target['status']['podIP']}:81")
-    assert (seen[0]["said"], seen[0]["fails"], seen[0]["segs"], seen[0]["unreach"]) == ("refused", 1, 1, 0)
+    seen = await tries(
+        shell, one(world, namespace="marketplace", app="cart"), f"{target['status']['podIP']}:81"
+    )
+    assert (seen[0]["said"], seen[0]["fails"], seen[0]["segs"], seen[0]["unreach"]) == (
+        "refused",
+        1,
+        1,
+        0,
+    )
 
 
 async def test_services_and_names(healthy: tuple[World, Shell]) -> None:
@@ -91,7 +105,10 @@ async def test_services_and_names(healthy: tuple[World, Shell]) -> None:
 async def test_the_story_of_the_policy_agent() -> None:
 
     world, shell = world_of(load("network-policy-cni-version-skew"))
-    bad, good = (one(world, namespace="marketplace", app="catalog-api", **where) for where in ({"node": "node-b2"}, {"notNode": "node-b2"}))
+    bad, good = (
+        one(world, namespace="marketplace", app="catalog-api", **where)
+        for where in ({"node": "node-b2"}, {"notNode": "node-b2"})
+    )
     ingress, inside = one(world, namespace="nginx"), one(world, namespace="marketplace", app="cart")
     addresses = [f"{p['status']['podIP']}:8080" for p in (bad, good)]
     assert [t["said"] for t in await tries(shell, ingress, *addresses)] == ["refused", "open"]
@@ -110,11 +127,18 @@ async def test_the_story_of_the_policy_agent() -> None:
         ({"result": "ok"}, "open", 0, 0, 1),
     ],
 )
-async def test_outcomes_look_like_the_kernel(rule: dict[str, Any], said: str, retrans: int, unreach: int, opens: int) -> None:
+async def test_outcomes_look_like_the_kernel(
+    rule: dict[str, Any], said: str, retrans: int, unreach: int, opens: int
+) -> None:
     world, shell = world_of(scenario(exec={"connect": [{"to": {"app": "catalog-api"}, **rule}]}))
     address = f"{one(world, namespace='marketplace', app='catalog-api')['status']['podIP']}:8080"
     seen = (await tries(shell, one(world, namespace="marketplace", app="cart"), address))[0]
-    assert (seen["said"], seen["retrans"], seen["unreach"], seen["opens"]) == (said, retrans, unreach, opens)
+    assert (seen["said"], seen["retrans"], seen["unreach"], seen["opens"]) == (
+        said,
+        retrans,
+        unreach,
+        opens,
+    )
 
 
 async def test_python_names_the_sender() -> None:
@@ -127,18 +151,38 @@ async def test_python_names_the_sender() -> None:
         )
     )
     target = world.select("Pod", {"node": "node-a1", "owner": "ReplicaSet/*"})[0]
-    out, _, end = await output(shell, one(world, namespace="nginx"), "python3", "-c", f"{MARKER}\nx", f"{target['status']['podIP']}:80")
+    out, _, end = await output(
+        shell,
+        one(world, namespace="nginx"),
+        "python3",
+        "-c",
+        f"{MARKER}\nx",
+        f"{target['status']['podIP']}:80",
+    )
     seen = json.loads(out.splitlines()[2])
-    assert (seen["said"], seen["icmp"], seen["from"], seen["ms"], seen["unreach"]) == ("refused", "3/3", "10.99.1.21", 1, 1)
+    assert (seen["said"], seen["icmp"], seen["from"], seen["ms"], seen["unreach"]) == (
+        "refused",
+        "3/3",
+        "10.99.1.21",
+        1,
+        1,
+    )
     assert end == Exit(0)
 
 
 async def test_calls_to_the_outside() -> None:
 
     world, shell = world_of(load("egress-snat-misconfigured"))
-    from_pod = await tries(shell, one(world, namespace="billing", app="payments"), "tries=20", "203.0.113.9:443")
+    from_pod = await tries(
+        shell, one(world, namespace="billing", app="payments"), "tries=20", "203.0.113.9:443"
+    )
     assert {t["said"] for t in from_pod} == {"open", "timeout"}
-    from_node = await tries(shell, one(world, namespace="monitoring", app="node-exporter"), "tries=20", "203.0.113.9:443")
+    from_node = await tries(
+        shell,
+        one(world, namespace="monitoring", app="node-exporter"),
+        "tries=20",
+        "203.0.113.9:443",
+    )
     assert {t["said"] for t in from_node} == {"open"}
 
 
@@ -147,7 +191,11 @@ async def test_everyday_commands(healthy: tuple[World, Shell]) -> None:
     pod = one(world, namespace="marketplace", app="cart")
     assert (await output(shell, pod, "hostname"))[0] == pod["metadata"]["name"] + "\n"
     assert "ndots:5" in (await output(shell, pod, "cat", "/etc/resolv.conf"))[0]
-    assert await output(shell, pod, "sh", "-c", "echo out; echo err >&2; exit 7") == ("out\n", "err\n", Exit(7))
+    assert await output(shell, pod, "sh", "-c", "echo out; echo err >&2; exit 7") == (
+        "out\n",
+        "err\n",
+        Exit(7),
+    )
     assert (await output(shell, pod, "sh", "-c", "false || echo second"))[0] == "second\n"
     missing = (await output(shell, pod, "tcpdump"))[2]
     assert missing.code == 126

@@ -13,7 +13,9 @@ NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 NODE = Ref("Node", "", "node-2")
 
 
-def finding(ref: Ref = NODE, rule: str = "node-not-ready", severity: Severity = Severity.CRITICAL) -> Finding:
+def finding(
+    ref: Ref = NODE, rule: str = "node-not-ready", severity: Severity = Severity.CRITICAL
+) -> Finding:
     return Finding(
         id=f"{rule}:{ref.kind}/{ref.namespace}/{ref.name}",
         rule=rule,

@@ -25,9 +25,17 @@ def served(drill: str, folder: Path) -> Iterator[tuple[DrillServer, Path]]:
 
 
 @asynccontextmanager
-async def investigating(kubeconfig: Path, folder: Path, *, write: bool = False, record: bool = True) -> AsyncIterator[LiveInvestigation]:
+async def investigating(
+    kubeconfig: Path, folder: Path, *, write: bool = False, record: bool = True
+) -> AsyncIterator[LiveInvestigation]:
     investigation = LiveInvestigation(
-        Options(kubeconfig=str(kubeconfig), state=folder / "state", config=folder / "config", write=write, record=record)
+        Options(
+            kubeconfig=str(kubeconfig),
+            state=folder / "state",
+            config=folder / "config",
+            write=write,
+            record=record,
+        )
     )
     await investigation.start()
     try:
@@ -36,7 +44,9 @@ async def investigating(kubeconfig: Path, folder: Path, *, write: bool = False, 
         await investigation.stop()
 
 
-async def until(investigation: LiveInvestigation, holds: Callable[[View], bool], limit: float = 60.0) -> View:
+async def until(
+    investigation: LiveInvestigation, holds: Callable[[View], bool], limit: float = 60.0
+) -> View:
     """The first view for which `holds` is true; fails with the last one after `limit` seconds."""
     reached: asyncio.Future[View] = asyncio.get_running_loop().create_future()
 
@@ -51,11 +61,15 @@ async def until(investigation: LiveInvestigation, holds: Callable[[View], bool],
             return await reached
     except TimeoutError:
         view = investigation.view
-        raise AssertionError(f"not reached within {limit} s: {view.api} {view.problem} {[kind.state for kind in view.kinds]}") from None
+        raise AssertionError(
+            f"not reached within {limit} s: {view.api} {view.problem} "
+            f"{[kind.state for kind in view.kinds]}"
+        ) from None
     finally:
         unsubscribe()
 
 
 def is_read(view: View) -> bool:
-    """The whole drill was read. A heartbeat that a busy machine answers late is no reason to take less."""
+    """The whole drill was read. A heartbeat that a busy machine answers late is no reason to take
+    less."""
     return view.api.reach is not Reach.LOST and is_settled(view)

@@ -25,7 +25,10 @@ def test_incidents_of_drills_are_listed_after_the_real_ones(options: Options) ->
     rehearsed = begun(archive.drill_options(options), "rehearsed")
     real = begun(options, "real")
     assert real == rehearsed
-    assert [(each.id, each.title) for each in archive.incidents(options)] == [(real, "real"), (f"drills/{rehearsed}", "rehearsed")]
+    assert [(each.id, each.title) for each in archive.incidents(options)] == [
+        (real, "real"),
+        (f"drills/{rehearsed}", "rehearsed"),
+    ]
 
 
 def test_each_is_found_by_the_name_in_the_list(options: Options) -> None:

@@ -30,7 +30,9 @@ async def test_a_log_goes_on_while_it_is_read(tmp_path: Path) -> None:
                 async with contextlib.aclosing(lines):  # type: ignore[type-var]  # declared as an iterator, made by a generator
                     first, then = await anext(lines), await anext(lines)
             assert first != then
-            assert all("component=storefront" in line and line[:4].isdigit() for line in (first, then))
+            assert all(
+                "component=storefront" in line and line[:4].isdigit() for line in (first, then)
+            )
 
 
 async def test_a_log_that_cannot_be_read_says_so_in_its_last_line(tmp_path: Path) -> None:

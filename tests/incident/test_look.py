@@ -1,4 +1,5 @@
-"""The look at the cluster gives way to others between its stages; a report must all the same be of one moment."""
+"""The look at the cluster gives way to others between its stages; a report must all the same be of
+one moment."""
 
 from __future__ import annotations
 
@@ -30,22 +31,37 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
         done.append(f"{name} ends")
 
     engine = SimpleNamespace(
-        update=lambda changes, store: done.extend(changes), settle=lambda *_: stages("settle"), reporting=lambda *_: stages("report")
+        update=lambda changes, store: done.extend(changes),
+        settle=lambda *_: stages("settle"),
+        reporting=lambda *_: stages("report"),
     )
     observed = list[Any]()
     loads = iter([False, False, False])  # still being read when the report is made
     parts: Any = SimpleNamespace(
-        engine=engine, ranking=object(), measured=lambda: None, rank=lambda report: iter(()), record=None,
+        engine=engine,
+        ranking=object(),
+        measured=lambda: None,
+        rank=lambda report: iter(()),
+        record=None,
         observer=SimpleNamespace(observe=lambda *what: observed.append(what) or ()),
-    )  # fmt: skip
+    )
     live: Any = SimpleNamespace(
-        store=Store(), loaded=lambda: next(loads, True), hold=hold,
+        store=Store(),
+        loaded=lambda: next(loads, True),
+        hold=hold,
         freshness=lambda: {"Pod": SimpleNamespace(heard=NOW, count=1)},
-    )  # fmt: skip
+    )
     await Look(lambda: NOW, GiveWay()).take(parts, live, lambda: batches.pop(0))
     assert done == [
-        FIRST, "settle begins", "written during settle", "settle ends", LATER, "report begins", "report ends", "written during report",
-    ]  # fmt: skip
+        FIRST,
+        "settle begins",
+        "written during settle",
+        "settle ends",
+        LATER,
+        "report begins",
+        "report ends",
+        "written during report",
+    ]
     assert observed == []  # what is missing in it may only not have been read yet
 
 

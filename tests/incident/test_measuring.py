@@ -1,4 +1,5 @@
-"""What is measured beside the objects: rates from two scrapes, and a silent failure that only they show."""
+"""What is measured beside the objects: rates from two scrapes, and a silent failure that only they
+show."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ def test_dns_shares_and_tail() -> None:
 
 def test_api_server_errors_and_rejections() -> None:
     text = (
-        'apiserver_request_total{verb="GET",code="200"} 90\napiserver_request_total{verb="GET",code="503"} 10\n'
+        'apiserver_request_total{verb="GET",code="200"} '
+        '90\napiserver_request_total{verb="GET",code="503"} 10\n'
         "apiserver_flowcontrol_rejected_requests_total 30\n"
         'apiserver_request_duration_seconds_bucket{verb="WATCH",le="60"} 5\n'
     )
@@ -73,14 +75,21 @@ def test_api_server_errors_and_rejections() -> None:
 
 
 def test_quantiles_and_increases_follow_prometheus() -> None:
-    text = 'h_bucket{le="1"} 50\nh_bucket{le="2"} 100\nh_bucket{le="+Inf"} 100\nbroken line here {\nh_bucket{le="x"} 3\n'
+    text = (
+        'h_bucket{le="1"} 50\nh_bucket{le="2"} 100\nh_bucket{le="+Inf"} 100\nbroken line here '
+        '{\nh_bucket{le="x"} 3\n'
+    )
     assert quantile(0.75, samples(text, ["h_bucket"])) == 1.5
     assert quantile(0.5, ()) is None
-    assert [each.value for each in increases(samples("a 1\nb 5\n"), samples("a 4\nb 2\nc 9\n"))] == [3]
+    assert [
+        each.value for each in increases(samples("a 1\nb 5\n"), samples("a 4\nb 2\nc 9\n"))
+    ] == [3]
 
 
 def test_a_summary_without_file_system_or_containers_is_survived() -> None:
-    usage = node_usage("n", {"node": {"cpu": {"usageNanoCores": 5e8}, "systemContainers": None}, "pods": None})
+    usage = node_usage(
+        "n", {"node": {"cpu": {"usageNanoCores": 5e8}, "systemContainers": None}, "pods": None}
+    )
     assert usage.cpu_cores == 0.5
     assert usage.kubelet_memory_bytes is None
     assert usage.fs_used_share is None
@@ -89,7 +98,10 @@ def test_a_summary_without_file_system_or_containers_is_survived() -> None:
 def test_metrics_server_stands_in_for_kubelets() -> None:
     node = metrics_usage({"metadata": {"name": "n"}, "usage": {"cpu": "250m", "memory": "1Gi"}})
     assert (node.cpu_cores, node.memory_bytes) == (0.25, 1 << 30)
-    item = {"metadata": {"name": "cart-1", "namespace": "shop"}, "containers": [{"name": "cart", "usage": {"cpu": "1", "memory": "x"}}]}
+    item = {
+        "metadata": {"name": "cart-1", "namespace": "shop"},
+        "containers": [{"name": "cart", "usage": {"cpu": "1", "memory": "x"}}],
+    }
     (usage,) = metrics_containers(item)
     assert (usage.pod, usage.cpu_cores, usage.memory_bytes) == (POD, 1.0, None)
 
@@ -98,7 +110,9 @@ async def test_throttling_that_no_object_shows_is_found_by_measuring(tmp_path: P
     with served("cpu-throttling-below-limit", tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path, record=False) as investigation:
             view = await until(investigation, is_read)
-            assert not [match for symptom in view.symptoms for match in symptom.matches if match.confident]
+            assert not [
+                match for symptom in view.symptoms for match in symptom.matches if match.confident
+            ]
             live = investigation._live
             assert isinstance(live, LiveCluster)
             measuring = Measuring(live, live._clock)

@@ -57,7 +57,9 @@ def test_the_leading_runbook_is_written_when_it_changes_and_only_if_it_fits() ->
     first = observer.observe(report(seen), view(seen, matches=(match(confident=False),)), NOW)
     assert [draft.kind for draft in first] == ["observation", "milestone"]
     second = observer.observe(report(seen), view(seen, matches=(match(),)), NOW)
-    assert [(draft.kind, draft.data["runbook"]) for draft in second] == [("match", "nodes-notready-system-oom")]
+    assert [(draft.kind, draft.data["runbook"]) for draft in second] == [
+        ("match", "nodes-notready-system-oom")
+    ]
     assert observer.observe(report(seen), view(seen, matches=(match(),)), NOW) == []
 
 
@@ -67,7 +69,10 @@ def test_what_is_only_worth_knowing_does_not_begin_the_incident() -> None:
     assert [draft.kind for draft in drafts] == ["note"]
     assert drafts[0].occurred_at == NOW
     worse = symptom()
-    assert [draft.kind for draft in observer.observe(report(worse), view(worse), NOW)] == ["observation", "milestone"]
+    assert [draft.kind for draft in observer.observe(report(worse), view(worse), NOW)] == [
+        "observation",
+        "milestone",
+    ]
 
 
 def test_a_restart_does_not_write_again_what_the_record_holds(tmp_path: Path) -> None:
@@ -81,11 +86,15 @@ def test_a_restart_does_not_write_again_what_the_record_holds(tmp_path: Path) ->
 
 def test_loss_of_the_api_is_written_with_the_hop_that_fails_and_its_return_too() -> None:
     observer = Observer()
-    lost = ApiView(Reach.LOST, NOW, "no answer within 2 s", hops=(HopView("TCP", False, 2.0, "timed out"),))
+    lost = ApiView(
+        Reach.LOST, NOW, "no answer within 2 s", hops=(HopView("TCP", False, 2.0, "timed out"),)
+    )
     assert observer.reach(ApiView(Reach.LIVE, NOW)) == []
     first = observer.reach(lost)
     assert first[0].kind == "connectivity"
     assert first[0].data["hops"] == [{"name": "TCP", "ok": False, "detail": "timed out"}]
     assert observer.reach(lost) == []
     assert observer.reach(ApiView(Reach.DEGRADED, NOW)) == []
-    assert [draft.text for draft in observer.reach(ApiView(Reach.LIVE, NOW))] == ["API server answers again"]
+    assert [draft.text for draft in observer.reach(ApiView(Reach.LIVE, NOW))] == [
+        "API server answers again"
+    ]

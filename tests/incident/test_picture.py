@@ -23,6 +23,10 @@ def test_of_what_is_only_worth_knowing_the_one_that_fits_a_runbook_leads() -> No
 
 
 def test_what_is_worse_stays_first_and_in_the_order_of_the_report() -> None:
-    worst, next_, info = symptom("worst"), symptom("next", Severity.WARNING), symptom("info", Severity.INFO)
+    worst, next_, info = (
+        symptom("worst"),
+        symptom("next", Severity.WARNING),
+        symptom("info", Severity.INFO),
+    )
     assert order("info", worst, next_, info) == ["worst", "next", "info"]
     assert order("next", worst, next_, info) == ["worst", "next", "info"]

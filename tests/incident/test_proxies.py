@@ -1,4 +1,5 @@
-"""kube-proxy as a source: what its health page and its metrics tell, and where they cannot be had."""
+"""kube-proxy as a source: what its health page and its metrics tell, and where they cannot be
+had."""
 
 from __future__ import annotations
 
@@ -36,8 +37,14 @@ def page(synced: float, queued: float, failures: int = 0) -> str:
     [
         (WELL, 0.0),
         (LATE, 180.0),
-        ('{"lastUpdated":"2026-11-21T13:00:02Z","currentTime":"2026-11-21T13:03:02Z"}', 180.0),  # releases without status
-        ('{"lastUpdated":"2026-11-21T13:00:02Z","currentTime":"2026-11-21T13:03:02Z","nodeEligible":false}', 0.0),
+        (
+            '{"lastUpdated":"2026-11-21T13:00:02Z","currentTime":"2026-11-21T13:03:02Z"}',
+            180.0,
+        ),  # releases without status
+        (
+            '{"lastUpdated":"2026-11-21T13:00:02Z","currentTime":"2026-11-21T13:03:02Z","nodeEligible":false}',
+            0.0,
+        ),
         ("<html>a proxy in between</html>", None),
         ("{}", None),
         (None, None),
@@ -50,13 +57,22 @@ def test_the_health_page_says_how_late_it_is(body: str | None, seconds: float | 
 def test_a_change_that_two_scrapes_see_unwritten_is_overdue() -> None:
     before, after = list(samples(page(1000, 1010))), list(samples(page(1000, 1070, failures=3)))
     usage = proxy_usage(POD, "n1", WELL, before, after, 60.0)
-    assert (usage.answers, usage.overdue_seconds, usage.failures, usage.pending) == (True, 70.0, 3, 4)
+    assert (usage.answers, usage.overdue_seconds, usage.failures, usage.pending) == (
+        True,
+        70.0,
+        3,
+        4,
+    )
 
 
 def test_a_change_that_was_written_between_two_scrapes_is_not() -> None:
-    usage = proxy_usage(POD, "n1", WELL, list(samples(page(1000, 1010))), list(samples(page(1011, 1070))), 60.0)
+    usage = proxy_usage(
+        POD, "n1", WELL, list(samples(page(1000, 1010))), list(samples(page(1011, 1070))), 60.0
+    )
     assert usage.overdue_seconds == 0.0
-    quiet = proxy_usage(POD, "n1", WELL, list(samples(page(1000, 990))), list(samples(page(1000, 990))), 60.0)
+    quiet = proxy_usage(
+        POD, "n1", WELL, list(samples(page(1000, 990))), list(samples(page(1000, 990))), 60.0
+    )
     assert quiet.overdue_seconds == 0.0, "nothing was queued: an idle cluster is well"
 
 
@@ -67,8 +83,17 @@ def live_of(server: object) -> LiveCluster:
 
 def late_on(server: DrillServer, live: LiveCluster, node: str) -> Pod:
     """Let the health page of one node's kube-proxy say that it is late."""
-    pod = next(p for p in live.store.all("Pod", Pod) if p.metadata.name.startswith("kube-proxy-") and p.spec.node_name == node)
-    rule = {"pods": {"namespace": "kube-system", "name": pod.metadata.name}, "port": 10256, "path": "healthz", "body": LATE}
+    pod = next(
+        p
+        for p in live.store.all("Pod", Pod)
+        if p.metadata.name.startswith("kube-proxy-") and p.spec.node_name == node
+    )
+    rule = {
+        "pods": {"namespace": "kube-system", "name": pod.metadata.name},
+        "port": 10256,
+        "path": "healthz",
+        "body": LATE,
+    }
     server.world.surroundings.metrics.append((server.clock(), rule))
     return pod
 
@@ -84,8 +109,12 @@ async def test_closed_metrics_are_one_quiet_gap_and_health_is_asked_instead(tmp_
             sample = await proxies.measure(nodes)
             assert sample is not None
             assert {usage.node for usage in sample.values} == set(nodes)
-            assert [(usage.node, usage.overdue_seconds) for usage in sample.values if usage.overdue_seconds] == [
-                (pod.spec.node_name, 180.0)
+            assert [
+                (usage.node, usage.overdue_seconds)
+                for usage in sample.values
+                if usage.overdue_seconds
+            ] == [(pod.spec.node_name, 180.0)]
+            assert [(gap.what, gap.quiet) for gap in proxies.gaps()] == [
+                ("kube-proxy metrics", True)
             ]
-            assert [(gap.what, gap.quiet) for gap in proxies.gaps()] == [("kube-proxy metrics", True)]
             assert "metricsBindAddress" in proxies.gaps()[0].why

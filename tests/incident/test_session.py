@@ -1,4 +1,5 @@
-"""Whole flows on the embedded cluster: from the first look to the post-mortem draft, and through the loss of the API server."""
+"""Whole flows on the embedded cluster: from the first look to the post-mortem draft, and through
+the loss of the API server."""
 
 from __future__ import annotations
 
@@ -35,7 +36,11 @@ async def test_the_story_is_seen_and_its_runbook_ranks_first(story: str, tmp_pat
     assert ranked[:1] == [story]
     expected = STORIES[story]
     if expected is not None:
-        assert expected in {(shared.what, shared.value) for symptom in view.symptoms for shared in symptom.symptom.shared}
+        assert expected in {
+            (shared.what, shared.value)
+            for symptom in view.symptoms
+            for shared in symptom.symptom.shared
+        }
     assert all(symptom.symptom.since is not None for symptom in view.symptoms)
 
 
@@ -49,19 +54,24 @@ async def test_from_the_first_look_to_the_draft(tmp_path: Path) -> None:
             checks = [step for step in run.runbook.steps() if step.kind is StepKind.CHECK]
             for step in checks:
                 run = await investigation.do_step(run.id, step.id)
-            assert {run.outcomes[step.id].state for step in checks} <= {StepState.PASSED, StepState.FAILED}
+            assert {run.outcomes[step.id].state for step in checks} <= {
+                StepState.PASSED,
+                StepState.FAILED,
+            }
             assert run.outcomes["same-image"].state is StepState.FAILED
             assert "node-b2" in run.outcomes["same-image"].seen
             investigation.note("-5m users report 502s")
             draft = investigation.draft()
             path = Path(investigation.export())
-    assert "users report 502s" in path.read_text()  # noqa: ASYNC240 - the loop has nothing else to do by now
+    assert "users report 502s" in path.read_text()
     assert "same image" in draft
     with Journal.open_read_only(next((tmp_path / "state" / "incidents").glob("*.db"))) as journal:
         assert journal.verify().ok
         kinds = [entry.kind for entry in journal.entries()]
         assert not [entry for entry in journal.unfinished() if entry.kind != "object-intent"]
-    assert {"observation", "match", "run-started", "step-intent", "step-result", "note"} <= set(kinds)
+    assert {"observation", "match", "run-started", "step-intent", "step-result", "note"} <= set(
+        kinds
+    )
 
 
 async def test_a_walk_goes_on_after_a_restart(tmp_path: Path) -> None:
@@ -75,7 +85,9 @@ async def test_a_walk_goes_on_after_a_restart(tmp_path: Path) -> None:
             investigation.set_parameter(run.id, "node", "node-b2")
             investigation.skip_step(run.id, "cordon-node", "a rehearsal")
             first = await investigation.do_step(run.id, "same-image")
-            skipped = [entry.text for entry in investigation.entries() if entry.kind == "step-skipped"]
+            skipped = [
+                entry.text for entry in investigation.entries() if entry.kind == "step-skipped"
+            ]
             assert skipped == ["skipped: Shall no new pods go to node-b2?"]
         async with investigating(kubeconfig, tmp_path) as again:
             await until(again, is_read)
@@ -83,7 +95,9 @@ async def test_a_walk_goes_on_after_a_restart(tmp_path: Path) -> None:
     assert resumed.id == first.id
     assert resumed.current == first.current
     assert resumed.outcomes["same-image"].state is StepState.FAILED
-    assert ("target_namespace", "billing") in {(each.name, each.value) for each in resumed.parameters}
+    assert ("target_namespace", "billing") in {
+        (each.name, each.value) for each in resumed.parameters
+    }
 
 
 async def test_an_action_needs_write_and_the_typed_name_and_can_be_undone(tmp_path: Path) -> None:
@@ -98,7 +112,10 @@ async def test_an_action_needs_write_and_the_typed_name_and_can_be_undone(tmp_pa
             plan = await writer.plan_action("cordon", {"node": "node-b2"})
             assert (await writer.run_action(plan, "node-b3")).outcome is Outcome.REFUSED
             assert (await writer.run_action(plan, plan.confirmation)).outcome is Outcome.DONE
-            await until(writer, lambda view: bool(writer.store.get("Node", "", "node-b2").spec.unschedulable))
+            await until(
+                writer,
+                lambda view: bool(writer.store.get("Node", "", "node-b2").spec.unschedulable),
+            )
             undo = await writer.plan_action("uncordon", {"node": "node-b2"})
             assert (await writer.run_action(undo, undo.confirmation)).outcome is Outcome.DONE
             kinds = [entry.kind for entry in writer.entries()]
@@ -116,9 +133,13 @@ async def test_an_action_that_was_cut_short_is_unknown_after_a_restart(tmp_path:
             view = await until(writer, is_read)
             run = writer.open_run(story, view.symptoms[0].symptom.id)
             plan = await writer.plan_action("cordon", {"node": "node-b2"}, run.id, "cordon-node")
-            server.faults.add(Rule("silent", resource="nodes", verbs=("patch",), skip=1))  # the dry run of the gate is let through
+            server.faults.add(
+                Rule("silent", resource="nodes", verbs=("patch",), skip=1)
+            )  # the dry run of the gate is let through
             acting = asyncio.create_task(writer.run_action(plan, plan.confirmation))
-            await until(writer, lambda _: any(entry.kind == "action-intent" for entry in writer.entries()))
+            await until(
+                writer, lambda _: any(entry.kind == "action-intent" for entry in writer.entries())
+            )
             acting.cancel()
             await asyncio.gather(acting, return_exceptions=True)
             assert not any(entry.kind == "action-result" for entry in writer.entries())
@@ -129,14 +150,18 @@ async def test_an_action_that_was_cut_short_is_unknown_after_a_restart(tmp_path:
     assert resumed.outcomes["cordon-node"].state is StepState.UNKNOWN
 
 
-async def test_a_frozen_api_server_is_said_to_be_lost_and_comes_back_by_itself(tmp_path: Path) -> None:
+async def test_a_frozen_api_server_is_said_to_be_lost_and_comes_back_by_itself(
+    tmp_path: Path,
+) -> None:
     with served("network-policy-cni-version-skew", tmp_path) as (server, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as investigation:
             before = await until(investigation, is_read)
             server.faults.freeze()
             lost = await until(investigation, lambda view: view.api.reach is Reach.LOST, 10.0)
             assert all(kind.state in (State.STALE, State.ABSENT) for kind in lost.kinds)
-            assert {symptom.symptom.id for symptom in before.symptoms} <= {symptom.symptom.id for symptom in lost.symptoms}
+            assert {symptom.symptom.id for symptom in before.symptoms} <= {
+                symptom.symptom.id for symptom in lost.symptoms
+            }
             assert lost.api.reason
             investigation.note("the API server does not answer")
             hops = await until(investigation, lambda view: bool(view.api.hops), 10.0)
@@ -152,7 +177,9 @@ async def test_a_frozen_api_server_is_said_to_be_lost_and_comes_back_by_itself(t
 
 
 def is_live(view: View) -> bool:
-    return view.api.reach is Reach.LIVE and all(kind.state in (State.LIVE, State.ABSENT) for kind in view.kinds)
+    return view.api.reach is Reach.LIVE and all(
+        kind.state in (State.LIVE, State.ABSENT) for kind in view.kinds
+    )
 
 
 async def test_what_is_forbidden_is_named_and_the_rest_works(tmp_path: Path) -> None:
@@ -208,7 +235,17 @@ async def test_all_of_it_as_one_json_document(tmp_path: Path) -> None:
     assert document["complete"] is True
     assert document["runbooks"][0]["id"] == "nodes-notready-system-oom"
     first = document["symptoms"][0]
-    assert {"title", "severity", "since", "count", "objects", "shared", "changes", "findings", "runbooks"} <= first.keys()
+    assert {
+        "title",
+        "severity",
+        "since",
+        "count",
+        "objects",
+        "shared",
+        "changes",
+        "findings",
+        "runbooks",
+    } <= first.keys()
     assert first["severity"] == "critical"
 
 

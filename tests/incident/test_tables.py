@@ -21,11 +21,28 @@ from incident.tables import ObjectTable
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 
 
-def pod(name: str, restarts: int = 0, node: str = "node-1", ready: bool = True, minutes: float = 60, namespace: str = "shop") -> k.Pod:
+def pod(
+    name: str,
+    restarts: int = 0,
+    node: str = "node-1",
+    ready: bool = True,
+    minutes: float = 60,
+    namespace: str = "shop",
+) -> k.Pod:
     return k.Pod(
-        metadata=k.LeanMeta(name=name, namespace=namespace, uid=f"uid-{name}", creation_timestamp=NOW - timedelta(minutes=minutes)),
+        metadata=k.LeanMeta(
+            name=name,
+            namespace=namespace,
+            uid=f"uid-{name}",
+            creation_timestamp=NOW - timedelta(minutes=minutes),
+        ),
         spec=k.PodSpec(node_name=node, containers=(k.Container(name="app", image="shop:1"),)),
-        status=k.PodStatus(phase="Running", container_statuses=(k.ContainerStatus(name="app", ready=ready, restart_count=restarts),)),
+        status=k.PodStatus(
+            phase="Running",
+            container_statuses=(
+                k.ContainerStatus(name="app", ready=ready, restart_count=restarts),
+            ),
+        ),
     )
 
 
@@ -73,7 +90,11 @@ def test_numbers_sort_as_numbers_and_ages_as_ages() -> None:
     ],
 )
 def test_filters(text: str, expected: list[str]) -> None:
-    table = table_of(pod("a", 0, minutes=5), pod("b", 9, minutes=61), pod("c", 10, node="node-2", ready=False, minutes=600))
+    table = table_of(
+        pod("a", 0, minutes=5),
+        pod("b", 9, minutes=61),
+        pod("c", 10, node="node-2", ready=False, minutes=600),
+    )
     table.set_filter(text, NOW)
     assert names(table) == expected
 
@@ -121,7 +142,9 @@ def test_durations() -> None:
     st.sampled_from(["namespace", "restarts", "age", "node", "ready"]),
     st.sampled_from(["", "restarts>2", "!ready", "node=node-1"]),
 )
-def test_changes_one_by_one_give_the_same_table_as_everything_anew(seed: int, sort: str, text: str) -> None:
+def test_changes_one_by_one_give_the_same_table_as_everything_anew(
+    seed: int, sort: str, text: str
+) -> None:
     chance = random.Random(seed)
     store = Store()
     table = ObjectTable(store, "Pod", NOW)
@@ -130,7 +153,13 @@ def test_changes_one_by_one_give_the_same_table_as_everything_anew(seed: int, so
     for _ in range(chance.choice([3, 30])):
         size = chance.choice([1, 5, 200])
         upserts = [
-            pod(f"p{chance.randrange(60)}", chance.randrange(5), f"node-{chance.randrange(3)}", chance.random() < 0.5, chance.randrange(90))
+            pod(
+                f"p{chance.randrange(60)}",
+                chance.randrange(5),
+                f"node-{chance.randrange(3)}",
+                chance.random() < 0.5,
+                chance.randrange(90),
+            )
             for _ in range(size)
         ]
         deletes = [("shop", f"p{chance.randrange(60)}") for _ in range(chance.randrange(4))]
@@ -159,7 +188,9 @@ def test_every_kind_has_columns_that_read_an_empty_object(kind: str) -> None:
     type_ = next(each.type for each in KINDS if each.name == kind)
     meta = (
         k.LeanMeta
-        if type_.__struct_fields__ and isinstance(type_().metadata, k.LeanMeta) and not isinstance(type_().metadata, k.ObjectMeta)
+        if type_.__struct_fields__
+        and isinstance(type_().metadata, k.LeanMeta)
+        and not isinstance(type_().metadata, k.ObjectMeta)
         else k.ObjectMeta
     )
     store.replace(kind, [type_(metadata=meta(name="x"))])
@@ -180,15 +211,31 @@ RUNNING = k.ContainerState(running=k.ContainerStateRunning())
 @pytest.mark.parametrize(
     ("status", "deleted", "word"),
     [
-        (k.PodStatus(phase="Running", container_statuses=(container(RUNNING, True),)), False, "Running"),
-        (k.PodStatus(phase="Running", container_statuses=(container(WAITING),)), False, "CrashLoopBackOff"),
-        (k.PodStatus(phase="Running", container_statuses=(container(RUNNING, True),)), True, "Terminating"),
+        (
+            k.PodStatus(phase="Running", container_statuses=(container(RUNNING, True),)),
+            False,
+            "Running",
+        ),
+        (
+            k.PodStatus(phase="Running", container_statuses=(container(WAITING),)),
+            False,
+            "CrashLoopBackOff",
+        ),
+        (
+            k.PodStatus(phase="Running", container_statuses=(container(RUNNING, True),)),
+            True,
+            "Terminating",
+        ),
         (k.PodStatus(phase="Running", reason="NodeLost"), True, "Unknown"),
         (k.PodStatus(phase="Failed", reason="Evicted"), False, "Evicted"),
         (
             k.PodStatus(
                 phase="Succeeded",
-                container_statuses=(container(k.ContainerState(terminated=k.ContainerStateTerminated(reason="Completed"))),),
+                container_statuses=(
+                    container(
+                        k.ContainerState(terminated=k.ContainerStateTerminated(reason="Completed"))
+                    ),
+                ),
             ),
             False,
             "Completed",
@@ -196,22 +243,47 @@ RUNNING = k.ContainerState(running=k.ContainerStateRunning())
         (
             k.PodStatus(
                 phase="Failed",
-                container_statuses=(container(k.ContainerState(terminated=k.ContainerStateTerminated(exit_code=137, signal=9))),),
+                container_statuses=(
+                    container(
+                        k.ContainerState(
+                            terminated=k.ContainerStateTerminated(exit_code=137, signal=9)
+                        )
+                    ),
+                ),
             ),
             False,
             "Signal:9",
         ),
         (
             k.PodStatus(
-                phase="Failed", container_statuses=(container(k.ContainerState(terminated=k.ContainerStateTerminated(exit_code=2))),)
+                phase="Failed",
+                container_statuses=(
+                    container(k.ContainerState(terminated=k.ContainerStateTerminated(exit_code=2))),
+                ),
             ),
             False,
             "ExitCode:2",
         ),
-        (k.PodStatus(phase="Pending", init_container_statuses=(container(WAITING),)), False, "Init:CrashLoopBackOff"),
-        (k.PodStatus(phase="Pending", init_container_statuses=(container(RUNNING), container(k.ContainerState()))), False, "Init:0/2"),
         (
-            k.PodStatus(phase="Pending", conditions=(k.Condition(type="PodScheduled", status="False", reason="SchedulingGated"),)),
+            k.PodStatus(phase="Pending", init_container_statuses=(container(WAITING),)),
+            False,
+            "Init:CrashLoopBackOff",
+        ),
+        (
+            k.PodStatus(
+                phase="Pending",
+                init_container_statuses=(container(RUNNING), container(k.ContainerState())),
+            ),
+            False,
+            "Init:0/2",
+        ),
+        (
+            k.PodStatus(
+                phase="Pending",
+                conditions=(
+                    k.Condition(type="PodScheduled", status="False", reason="SchedulingGated"),
+                ),
+            ),
             False,
             "SchedulingGated",
         ),
@@ -234,7 +306,10 @@ def test_events_come_newest_first() -> None:
     store.replace(
         "Event",
         [
-            k.Event(metadata=k.LeanMeta(name=f"e{i}", namespace="shop"), last_timestamp=NOW - timedelta(minutes=i * 61))
+            k.Event(
+                metadata=k.LeanMeta(name=f"e{i}", namespace="shop"),
+                last_timestamp=NOW - timedelta(minutes=i * 61),
+            )
             for i in (3, 0, 25, 1)
         ],
     )
@@ -243,7 +318,12 @@ def test_events_come_newest_first() -> None:
 
 def test_only_names_of_keys_are_read_from_secrets() -> None:
     meta = k.ObjectMeta(
-        name="s", managed_fields=(k.ManagedFields(fields_v1={"f:data": {".": {}, "f:password": {}, "f:user": {}}, "f:type": {}}),)
+        name="s",
+        managed_fields=(
+            k.ManagedFields(
+                fields_v1={"f:data": {".": {}, "f:password": {}, "f:user": {}}, "f:type": {}}
+            ),
+        ),
     )
     assert key_names(meta) == ("password", "user")
 

@@ -1,4 +1,5 @@
-"""An API server, write door and exec in memory, with a network that refuses as it is told. Time passes only when something sleeps."""
+"""An API server, write door and exec in memory, with a network that refuses as it is told. Time
+passes only when something sleeps."""
 
 from __future__ import annotations
 
@@ -22,21 +23,39 @@ Network = Callable[[str, str, str], str]
 _FACTS: dict[str, dict[str, Any]] = {
     "ok": {"ms": 0, "said": "open", "rc": 0, "opens": 1, "segs": 2},
     "rst": {"ms": 0, "said": "refused", "rc": 1, "opens": 1, "fails": 1, "segs": 1},
-    "icmp": {"ms": 1010, "said": "refused", "rc": 1, "opens": 1, "fails": 1, "retrans": 1, "unreach": 2},
+    "icmp": {
+        "ms": 1010,
+        "said": "refused",
+        "rc": 1,
+        "opens": 1,
+        "fails": 1,
+        "retrans": 1,
+        "unreach": 2,
+    },
     "drop": {"ms": 4000, "said": "timeout", "rc": 1, "opens": 1, "retrans": 3},
 }
 
 
 def _facts(answer: str) -> dict[str, Any]:
-    """What the script prints of one connect; "icmp6 from ADDRESS": from python, with the sender by the kernel."""
+    """What the script prints of one connect; "icmp6 from ADDRESS": from python, with the sender by
+    the kernel."""
     if answer.startswith("icmp6 from "):
-        return {"ms": 0, "said": "refused", "rc": 111, "opens": 1, "unreach": 1, "icmp": "1/4", "from": answer.split()[-1]}
+        return {
+            "ms": 0,
+            "said": "refused",
+            "rc": 111,
+            "opens": 1,
+            "unreach": 1,
+            "icmp": "1/4",
+            "from": answer.split()[-1],
+        }
     return _FACTS[answer]
 
 
 @dataclass
 class FakeCluster:
-    """`objects` by path. `on_create` may raise; `broken_exec` is given back as the error of every exec; `stuck`: pods never start."""
+    """`objects` by path. `on_create` may raise; `broken_exec` is given back as the error of every
+    exec; `stuck`: pods never start."""
 
     store: Store
     network: Network
@@ -58,9 +77,17 @@ class FakeCluster:
     def context(self, ledger: Ledger | None = None, **more: Any) -> ProbeContext:
         self.ledger = ledger or MemoryLedger()
         return ProbeContext(
-            store=self.store, api=self, writer=self, execute=self.execute, ledger=self.ledger, operator="me@here", incident="INC-1",
-            clock=lambda: self.now, sleep=self.sleep, **more,
-        )  # fmt: skip
+            store=self.store,
+            api=self,
+            writer=self,
+            execute=self.execute,
+            ledger=self.ledger,
+            operator="me@here",
+            incident="INC-1",
+            clock=lambda: self.now,
+            sleep=self.sleep,
+            **more,
+        )
 
     async def sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -68,16 +95,36 @@ class FakeCluster:
 
     # -- reading
 
-    async def get_json(self, path: str, params: Params | None = None, *, timeout: float | None = None, accept: str = JSON) -> Any:
+    async def get_json(
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        timeout: float | None = None,
+        accept: str = JSON,
+    ) -> Any:
         if path.endswith("/events"):
-            return {"items": [{"type": "Warning", "message": f"kubelet: {self.stuck}"}] if self.stuck else []}
+            return {
+                "items": [{"type": "Warning", "message": f"kubelet: {self.stuck}"}]
+                if self.stuck
+                else []
+            }
         if path.rsplit("/", 1)[1] in ("pods", "configmaps"):
             if "list" in self.denied:
                 raise Forbidden("list: HTTP 403", status=403)
             plural = path.rsplit("/", 1)[1]
             within = path if "namespaces" in path else ""
-            found = [o for p, o in self.objects.items() if f"/{plural}/" in p and p.startswith(within)]
-            return {"items": [o for o in found if o["metadata"]["labels"].get("app.kubernetes.io/managed-by") == "stanch"], "metadata": {}}
+            found = [
+                o for p, o in self.objects.items() if f"/{plural}/" in p and p.startswith(within)
+            ]
+            return {
+                "items": [
+                    o
+                    for o in found
+                    if o["metadata"]["labels"].get("app.kubernetes.io/managed-by") == "stanch"
+                ],
+                "metadata": {},
+            }
         found = self.objects.get(path) or self.pods.get(path)
         if isinstance(found, ClusterError):
             raise found
@@ -86,7 +133,13 @@ class FakeCluster:
         return found
 
     async def get_text(
-        self, path: str, params: Params | None = None, *, timeout: float | None = None, cap: int = 1 << 20, last: bool = False
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        timeout: float | None = None,
+        cap: int = 1 << 20,
+        last: bool = False,
     ) -> tuple[str, bool]:
         found = self.texts.get(path)
         if isinstance(found, list):
@@ -99,7 +152,9 @@ class FakeCluster:
 
     # -- writing
 
-    async def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Mapping[str, Any]:
+    async def create(
+        self, path: str, body: Mapping[str, Any], *, dry_run: bool = False
+    ) -> Mapping[str, Any]:
         if dry_run:
             self.log.append("dry-run")
             if self.refuse_dry_run is not None:
@@ -111,14 +166,26 @@ class FakeCluster:
         made = json.loads(json.dumps(body))
         made["metadata"]["uid"] = f"uid-{len(self.log)}"
         if body["kind"] == "Pod":
-            node = body["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"][0]
+            node = body["spec"]["affinity"]["nodeAffinity"][
+                "requiredDuringSchedulingIgnoredDuringExecution"
+            ]["nodeSelectorTerms"][0]
             made["spec"]["nodeName"] = node["matchExpressions"][0]["values"][0]
-            state = {"waiting": {"reason": self.stuck, "message": "no such image"}} if self.stuck else {"running": {}}
-            made["status"] = {"phase": "Running", "podIP": "10.1.1.1", "containerStatuses": [{"name": "probe", "state": state}]}
+            state = (
+                {"waiting": {"reason": self.stuck, "message": "no such image"}}
+                if self.stuck
+                else {"running": {}}
+            )
+            made["status"] = {
+                "phase": "Running",
+                "podIP": "10.1.1.1",
+                "containerStatuses": [{"name": "probe", "state": state}],
+            }
         self.objects[f"{path}/{name}"] = made
         return made
 
-    async def patch(self, path: str, body: Mapping[str, Any], *, content_type: str, dry_run: bool = False) -> Mapping[str, Any]:
+    async def patch(
+        self, path: str, body: Mapping[str, Any], *, content_type: str, dry_run: bool = False
+    ) -> Mapping[str, Any]:
         pod_path, _, subresource = path.rpartition("/")
         assert subresource == "ephemeralcontainers", "probes patch nothing else"
         assert content_type == "application/strategic-merge-patch+json"
@@ -128,11 +195,19 @@ class FakeCluster:
         if not dry_run:
             name = body["spec"]["ephemeralContainers"][0]["name"]
             self.on_create(name)
-            state = {"waiting": {"reason": self.stuck, "message": "no such image"}} if self.stuck else {"running": {}}
-            self.pods[pod_path] = {"status": {"ephemeralContainerStatuses": [{"name": name, "state": state}]}}
+            state = (
+                {"waiting": {"reason": self.stuck, "message": "no such image"}}
+                if self.stuck
+                else {"running": {}}
+            )
+            self.pods[pod_path] = {
+                "status": {"ephemeralContainerStatuses": [{"name": name, "state": state}]}
+            }
         return body
 
-    async def delete(self, path: str, *, uid: str = "", grace_seconds: int | None = None) -> Mapping[str, Any]:
+    async def delete(
+        self, path: str, *, uid: str = "", grace_seconds: int | None = None
+    ) -> Mapping[str, Any]:
         self.log.append(f"delete{' by force' if grace_seconds == 0 else ''}")
         if path not in self.objects:
             raise NotFound(f"{path}: HTTP 404", status=404)
@@ -140,13 +215,23 @@ class FakeCluster:
             del self.objects[path]
         return {}
 
-    async def review(self, verb: str, resource: str, *, group: str = "", subresource: str = "", namespace: str = "") -> tuple[bool, str]:
+    async def review(
+        self,
+        verb: str,
+        resource: str,
+        *,
+        group: str = "",
+        subresource: str = "",
+        namespace: str = "",
+    ) -> tuple[bool, str]:
         shown = f"{verb} {resource}{'/' + subresource if subresource else ''}"
         return shown not in self.denied, ""
 
     # -- exec
 
-    async def execute(self, namespace: str, pod: str, container: str, command: Sequence[str], deadline_s: float) -> ExecResult:
+    async def execute(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], deadline_s: float
+    ) -> ExecResult:
         self.log.append(f"exec {namespace}/{pod}")
         self.on_exec()
         if self.broken_exec:
@@ -168,7 +253,16 @@ class FakeCluster:
                 count += 1
                 facts = _facts(self.network(namespace, node, target))
                 self.now += timedelta(milliseconds=facts["ms"] + int(options["gap"]))
-                lines.append({"event": "try", "n": count, "target": target, "at": int(self.now.timestamp()), **zero, **facts})
+                lines.append(
+                    {
+                        "event": "try",
+                        "n": count,
+                        "target": target,
+                        "at": int(self.now.timestamp()),
+                        **zero,
+                        **facts,
+                    }
+                )
         lines.append({"event": "end", "count": count})
         await asyncio.sleep(0)
         return ExecResult(stdout="\n".join(map(json.dumps, lines)), exit_code=0)

@@ -14,13 +14,20 @@ from probes.ledger import Intent
 
 
 class FileLedger:
-    """JSON Lines. `die_at`: after this many rows the process kills itself with SIGKILL (0: never)."""
+    """JSON Lines. `die_at`: after this many rows the process kills itself with SIGKILL (0:
+    never)."""
 
     def __init__(self, path: Path, die_at: int = 0) -> None:
         self._path, self._die_at, self._rows = path, die_at, 0
 
     def intend(self, intent: Intent) -> None:
-        self._write("intend", intent.ref, session=intent.session, purpose=intent.purpose, expires=intent.expires.isoformat())
+        self._write(
+            "intend",
+            intent.ref,
+            session=intent.session,
+            purpose=intent.purpose,
+            expires=intent.expires.isoformat(),
+        )
 
     def created(self, intent: Intent, uid: str) -> None:
         self._write("created", intent.ref)
@@ -34,7 +41,9 @@ class FileLedger:
             row = json.loads(line)
             ref = Ref(*row["ref"])
             if row["what"] == "intend":
-                found[ref] = Intent(row["session"], ref, row["purpose"], datetime.fromisoformat(row["expires"]))
+                found[ref] = Intent(
+                    row["session"], ref, row["purpose"], datetime.fromisoformat(row["expires"])
+                )
             elif row["what"] == "removed":
                 found.pop(ref, None)
         return tuple(found.values())

@@ -1,4 +1,5 @@
-"""A probe run that is killed: `python -m tests.probes.interrupted KUBECONFIG LEDGER ROW FROM TO`; dies after ROW ledger rows."""
+"""A probe run that is killed: `python -m tests.probes.interrupted KUBECONFIG LEDGER ROW FROM TO`;
+dies after ROW ledger rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Three network namespaces in a row (client, router, server), to see what each kind of refusal looks like to the measuring script.
+"""Three network namespaces in a row (client, router, server), to see what each kind of refusal
+looks like to the measuring script.
 
 Each has an IPv4 and an IPv6 address.
 """
@@ -54,11 +55,41 @@ class NetLab:
 
     def rule(self, port: int, *rule: str) -> None:
         """Append a FORWARD rule for TCP to `port` on the router."""
-        _run("ip", "netns", "exec", self.router, "iptables", "-A", "FORWARD", "-p", "tcp", "-d", SERVER, "--dport", str(port), *rule)
+        _run(
+            "ip",
+            "netns",
+            "exec",
+            self.router,
+            "iptables",
+            "-A",
+            "FORWARD",
+            "-p",
+            "tcp",
+            "-d",
+            SERVER,
+            "--dport",
+            str(port),
+            *rule,
+        )
 
     def rule6(self, port: int, *rule: str) -> None:
         """The same for IPv6."""
-        _run("ip", "netns", "exec", self.router, "ip6tables", "-A", "FORWARD", "-p", "tcp", "-d", SERVER6, "--dport", str(port), *rule)
+        _run(
+            "ip",
+            "netns",
+            "exec",
+            self.router,
+            "ip6tables",
+            "-A",
+            "FORWARD",
+            "-p",
+            "tcp",
+            "-d",
+            SERVER6,
+            "--dport",
+            str(port),
+            *rule,
+        )
 
     def drain_slow_queue(self) -> None:
         """Let the server with the full accept queue take its connections in 1.5 s."""
@@ -67,13 +98,21 @@ class NetLab:
         self.process.stdin.flush()
 
     def measure(self, command: Sequence[str], *, path: str | None = None, shell: str = "") -> str:
-        """Standard output of the measuring script, run in the client's namespace; `shell` instead of busybox' own, which finds its applets
-        wherever PATH points."""
-        program = [sys.executable, *command[1:]] if command[0] == "python3" else [shell or str(self.tools / "sh"), *command[1:]]
+        """Standard output of the measuring script, run in the client's namespace; `shell` instead
+        of busybox' own, which finds its applets wherever PATH points."""
+        program = (
+            [sys.executable, *command[1:]]
+            if command[0] == "python3"
+            else [shell or str(self.tools / "sh"), *command[1:]]
+        )
         done = subprocess.run(
-            [shutil.which("ip") or "ip", "netns", "exec", self.client, *program], capture_output=True, text=True, timeout=120, check=False,
+            [shutil.which("ip") or "ip", "netns", "exec", self.client, *program],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
             env={"PATH": path or str(self.tools)},
-        )  # fmt: skip
+        )
         return done.stdout
 
 
@@ -101,7 +140,22 @@ def netlab(folder: Path, *, slow: int, ports: Sequence[int]) -> Iterator[NetLab]
             ("toc", client, "10.77.1.2", ROUTER, "fd00:77:1::2", ROUTER6),
             ("tos", server, SERVER, "10.77.2.1", SERVER6, "fd00:77:2::1"),
         ):
-            _run("ip", "-n", router, "link", "add", "name", link, "type", "veth", "peer", "name", "eth0", "netns", peer)
+            _run(
+                "ip",
+                "-n",
+                router,
+                "link",
+                "add",
+                "name",
+                link,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "eth0",
+                "netns",
+                peer,
+            )
             _run("ip", "-n", peer, "addr", "add", f"{address}/24", "dev", "eth0")
             _run("ip", "-n", router, "addr", "add", f"{gateway}/24", "dev", link)
             _run("ip", "-n", peer, "addr", "add", f"{six}/64", "dev", "eth0", "nodad")
@@ -117,9 +171,11 @@ def netlab(folder: Path, *, slow: int, ports: Sequence[int]) -> Iterator[NetLab]
             router,
             "sh",
             "-c",
-            "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
+            "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > "
+            "/proc/sys/net/ipv6/conf/all/forwarding",
         )
-        # No kind of ICMP message is held back: after six to one address the kernel sends one a second, and who is not told tries again.
+        # No kind of ICMP message is held back: after six to one address the kernel sends one a
+        # second, and who is not told tries again.
         for name in names:
             _run(
                 "ip",
@@ -128,12 +184,25 @@ def netlab(folder: Path, *, slow: int, ports: Sequence[int]) -> Iterator[NetLab]
                 name,
                 "sh",
                 "-c",
-                "echo 0 > /proc/sys/net/ipv4/icmp_ratemask; echo 0 > /proc/sys/net/ipv6/icmp/ratelimit",
+                "echo 0 > /proc/sys/net/ipv4/icmp_ratemask; echo 0 > "
+                "/proc/sys/net/ipv6/icmp/ratelimit",
             )
         process = subprocess.Popen(
-            ["ip", "netns", "exec", server, sys.executable, "-c", _SERVE, str(slow), *map(str, ports)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [
+                "ip",
+                "netns",
+                "exec",
+                server,
+                sys.executable,
+                "-c",
+                _SERVE,
+                str(slow),
+                *map(str, ports),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         yield NetLab(client, router, server, tools, process)

@@ -1,4 +1,5 @@
-"""What the acceptance tests on real nodes share: a probe from plan to result, what of ours is left, and programs in a pod's own network."""
+"""What the acceptance tests on real nodes share: a probe from plan to result, what of ours is left,
+and programs in a pod's own network."""
 
 from __future__ import annotations
 
@@ -28,14 +29,21 @@ def ours(http: httpx.Client) -> list[str]:
     """What is in the cluster with our label, being deleted or not."""
     found = []
     for plural in ("pods", "configmaps"):
-        answer = http.get(f"/api/v1/{plural}", params={"labelSelector": f"{MANAGED_BY}={OWN}"}).raise_for_status().json()
+        answer = (
+            http.get(f"/api/v1/{plural}", params={"labelSelector": f"{MANAGED_BY}={OWN}"})
+            .raise_for_status()
+            .json()
+        )
         found += [f"{plural}/{item['metadata']['name']}" for item in answer["items"]]
     return found
 
 
 async def measure(lab: Lab, name: str, **arguments: str) -> ProbeResult:
-    """Plan and run one probe on the lab as a human who agrees; in read-only mode wherever that is enough."""
-    async with real_context(lab.cluster.kubeconfig, write=arguments.get("how") == "ephemeral") as context:
+    """Plan and run one probe on the lab as a human who agrees; in read-only mode wherever that is
+    enough."""
+    async with real_context(
+        lab.cluster.kubeconfig, write=arguments.get("how") == "ephemeral"
+    ) as context:
         plan = await catalogue.plan(name, context, arguments)
         assert plan.refused == "", plan.refused
         assert all(planned.accepted for planned in plan.creates), plan.creates
@@ -47,8 +55,12 @@ def told(result: ProbeResult) -> str:
     seconds = (result.finished - result.started).total_seconds()
     return "\n".join(
         [
-            f"{result.probe}: {seconds:.1f} s, {result.requests} requests, created {len(result.created)}, left {len(result.left_behind)}",
-            *(f"{c.source} -> {c.target}: {dict(c.results)} {[t.ms for t in c.tries]}" for c in result.cells),
+            f"{result.probe}: {seconds:.1f} s, {result.requests} requests, created "
+            f"{len(result.created)}, left {len(result.left_behind)}",
+            *(
+                f"{c.source} -> {c.target}: {dict(c.results)} {[t.ms for t in c.tries]}"
+                for c in result.cells
+            ),
             *map(str, result.conclusions),
             *result.problems,
         ]
@@ -56,15 +68,20 @@ def told(result: ProbeResult) -> str:
 
 
 @contextmanager
-def pod_on_each(lab: Lab, http: httpx.Client, namespace: str, app: str) -> Iterator[dict[str, dict[str, Any]]]:
-    """A sleeping pod with the label app=`app` on each node; yields node -> ready pod and removes them."""
+def pod_on_each(
+    lab: Lab, http: httpx.Client, namespace: str, app: str
+) -> Iterator[dict[str, dict[str, Any]]]:
+    """A sleeping pod with the label app=`app` on each node; yields node -> ready pod and removes
+    them."""
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
     names = {node: f"{app}-{node}" for node in lab.members}
     pods = f"/api/v1/namespaces/{namespace}/pods?labelSelector=app%3D{app}"
     found: dict[str, dict[str, Any]] = {}
     try:
         for node, name in names.items():
-            http.post(path, json=deployment(namespace, name, node, ["sleep", "2147483647"])).raise_for_status()
+            http.post(
+                path, json=deployment(namespace, name, node, ["sleep", "2147483647"])
+            ).raise_for_status()
 
         def ready() -> bool:
             for pod in http.get(pods).raise_for_status().json()["items"]:
@@ -83,7 +100,12 @@ def pod_on_each(lab: Lab, http: httpx.Client, namespace: str, app: str) -> Itera
 @contextmanager
 def service(http: httpx.Client, namespace: str, name: str, **spec: Any) -> Iterator[None]:
     """A Service for the length of the block."""
-    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": namespace, "name": name}, "spec": spec}
+    body = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": spec,
+    }
     http.post(f"/api/v1/namespaces/{namespace}/services", json=body).raise_for_status()
     try:
         yield
@@ -105,9 +127,12 @@ async def endpoints(http: httpx.Client, namespace: str, name: str, count: int) -
 
 @contextmanager
 def serving(enter: Sequence[str], code: str, *arguments: str) -> Iterator[None]:
-    """A Python program in another network for the length of the block; it prints "ready" and ends with its standard input."""
+    """A Python program in another network for the length of the block; it prints "ready" and ends
+    with its standard input."""
     argv = [*enter, sys.executable, "-c", code, *arguments]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -121,7 +146,9 @@ def serving(enter: Sequence[str], code: str, *arguments: str) -> Iterator[None]:
 def inside_pod(member: Member, address: str) -> tuple[str, ...]:
     """The command prefix for the network of the pod that has this address on that node."""
     for name in member.namespace.run("ls", "/run/netns").split():
-        shown = json.loads(member.namespace.run("ip", "-json", "-n", name, "-4", "address", "show", "dev", "eth0"))
+        shown = json.loads(
+            member.namespace.run("ip", "-json", "-n", name, "-4", "address", "show", "dev", "eth0")
+        )
         if any(entry["local"] == address for device in shown for entry in device["addr_info"]):
             return (*member.namespace.enter, "ip", "netns", "exec", name)
     raise AssertionError(f"no network of {address} on {member.name}")

@@ -19,8 +19,11 @@ from probes.ledger import Ledger, MemoryLedger
 
 
 @contextlib.asynccontextmanager
-async def real_context(kubeconfig: Path | str, ledger: Ledger | None = None, *, write: bool = False) -> AsyncIterator[ProbeContext]:
-    """A context with the whole live state; read-only, because probes must work so: only an ephemeral container needs `write`."""
+async def real_context(
+    kubeconfig: Path | str, ledger: Ledger | None = None, *, write: bool = False
+) -> AsyncIterator[ProbeContext]:
+    """A context with the whole live state; read-only, because probes must work so: only an
+    ephemeral container needs `write`."""
     mode = Mode.WRITE if write else Mode.READ_ONLY
     api = Api(load_access(explicit=str(kubeconfig)))
     live = LiveCluster(api)
@@ -28,9 +31,15 @@ async def real_context(kubeconfig: Path | str, ledger: Ledger | None = None, *, 
     try:
         assert await live.wait_loaded(30), "the live state did not load"
         yield ProbeContext(
-            store=live.store, api=api, writer=Writer(api, mode, Purpose.DEBUG_POD), execute=Executor(api), forward=Forwarder(api),
-            ledger=ledger or MemoryLedger(), operator="tester@lab", incident="INC-test",
-        )  # fmt: skip
+            store=live.store,
+            api=api,
+            writer=Writer(api, mode, Purpose.DEBUG_POD),
+            execute=Executor(api),
+            forward=Forwarder(api),
+            ledger=ledger or MemoryLedger(),
+            operator="tester@lab",
+            incident="INC-test",
+        )
     finally:
         live.stop()
         with contextlib.suppress(asyncio.CancelledError):

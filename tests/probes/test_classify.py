@@ -10,20 +10,50 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.classify import fingerprint_of_rate_limit, judge_all, mark_rate_limited, read, try_from_facts
+from probes.classify import (
+    fingerprint_of_rate_limit,
+    judge_all,
+    mark_rate_limited,
+    read,
+    try_from_facts,
+)
 from probes.result import Try, Verdict
 from probes.script import MARKER, PYTHON, SHELL, command, target
 
 
 def facts(said: str, ms: int = 0, **counters: Any) -> dict[str, Any]:
     code = 0 if said == "open" else 1
-    return {"n": 1, "target": "10.0.0.1:80", "at": 1795254131, "ms": ms, "said": said, "rc": code, "opens": 1, **counters}
+    return {
+        "n": 1,
+        "target": "10.0.0.1:80",
+        "at": 1795254131,
+        "ms": ms,
+        "said": said,
+        "rc": code,
+        "opens": 1,
+        **counters,
+    }
 
 
-def printed(*tries: dict[str, Any], end: int | None = None, quiet: bool = True, tool: str = "nc", counters: int = 1) -> str:
+def printed(
+    *tries: dict[str, Any],
+    end: int | None = None,
+    quiet: bool = True,
+    tool: str = "nc",
+    counters: int = 1,
+) -> str:
     lines: list[dict[str, Any]] = [
         {"event": "begin", "v": 1, "tool": tool, "has": "nc", "counters": counters},
-        {"event": "idle", "ms": 500, "opens": 0 if quiet else 4, "fails": 0, "resets": 0, "retrans": 0, "segs": 0, "unreach": 0},
+        {
+            "event": "idle",
+            "ms": 500,
+            "opens": 0 if quiet else 4,
+            "fails": 0,
+            "resets": 0,
+            "retrans": 0,
+            "segs": 0,
+            "unreach": 0,
+        },
         *({"event": "try", **each} for each in tries),
     ]
     if end is None or end >= 0:
@@ -39,17 +69,29 @@ def printed(*tries: dict[str, Any], end: int | None = None, quiet: bool = True, 
         (facts("refused", 1010, fails=1, retrans=1, unreach=2), Verdict.REJECTED),
         (facts("noroute", 1010, fails=1, retrans=1, unreach=2), Verdict.REJECTED),
         (facts("timeout", 4000, retrans=3), Verdict.TIMEOUT_CONNECT),
-        (facts("timeout", 4000, retrans=2, segs=1), Verdict.TIMEOUT_CONNECT),  # a late segment of the connection before
+        (
+            facts("timeout", 4000, retrans=2, segs=1),
+            Verdict.TIMEOUT_CONNECT,
+        ),  # a late segment of the connection before
         (facts("timeout", 4000, retrans=2, segs=1, resets=1), Verdict.TIMEOUT_CONNECT),
-        (facts("timeout", 4000, segs=2), Verdict.OK),  # a tool that waits for the other side to hang up
+        (
+            facts("timeout", 4000, segs=2),
+            Verdict.OK,
+        ),  # a tool that waits for the other side to hang up
         (facts("timeout", 4000, retrans=1, segs=2), Verdict.OK),  # the same, after a lost SYN
         (facts("netunreach", opens=0), Verdict.UNREACHABLE),
         (facts("noname", opens=0, target="web.shop:80"), Verdict.DNS_NXDOMAIN),
-        (facts("noname", opens=0), Verdict.TOOL_MISSING),  # an address needs no name server: the tool does not take it
+        (
+            facts("noname", opens=0),
+            Verdict.TOOL_MISSING,
+        ),  # an address needs no name server: the tool does not take it
         (facts("noname", opens=0, target="[fd00::1]:80"), Verdict.TOOL_MISSING),
         (facts("timeout", 4010, opens=0, unreach=2), Verdict.DNS_TIMEOUT),
         (facts("missing", opens=0), Verdict.TOOL_MISSING),
-        (facts("timeout", 20, unreach=1), Verdict.REJECTED),  # a tool that hides the error behind its own time limit
+        (
+            facts("timeout", 20, unreach=1),
+            Verdict.REJECTED,
+        ),  # a tool that hides the error behind its own time limit
         (facts("other", 30, segs=3), Verdict.OK),  # wget against something that is not HTTP
         (facts("refused", 0, unreach=1, icmp="3/13", **{"from": "10.9.0.1"}), Verdict.REJECTED),
     ],
@@ -61,7 +103,10 @@ def test_classes(line: dict[str, Any], verdict: Verdict) -> None:
 def test_in_a_busy_namespace_only_the_time_is_left() -> None:
     noisy = facts("refused", 1010, fails=3, retrans=2, unreach=5, segs=40)
     assert try_from_facts(noisy, quiet=False).verdict is Verdict.REJECTED
-    assert try_from_facts(facts("refused", 0, fails=3, unreach=5, segs=40), quiet=False).verdict is Verdict.REFUSED
+    assert (
+        try_from_facts(facts("refused", 0, fails=3, unreach=5, segs=40), quiet=False).verdict
+        is Verdict.REFUSED
+    )
     assert "busy" in try_from_facts(noisy, quiet=False).detail
     output = read(printed(noisy, quiet=False))
     assert not output.quiet
@@ -91,7 +136,13 @@ def test_reading_never_raises(text: str) -> None:
 
 
 def test_tries_are_kept_by_target_and_in_order() -> None:
-    output = read(printed(facts("open"), {**facts("refused", fails=1, segs=1), "target": "b:1"}, facts("timeout", 4000, retrans=2)))
+    output = read(
+        printed(
+            facts("open"),
+            {**facts("refused", fails=1, segs=1), "target": "b:1"},
+            facts("timeout", 4000, retrans=2),
+        )
+    )
     judged = judge_all(output)
     assert [t.verdict for t in judged["10.0.0.1:80"]] == [Verdict.OK, Verdict.TIMEOUT_CONNECT]
     assert [t.verdict for t in judged["b:1"]] == [Verdict.REFUSED]
@@ -100,14 +151,23 @@ def test_tries_are_kept_by_target_and_in_order() -> None:
 
 def test_timeouts_just_after_icmp_are_suspects_and_not_counted() -> None:
     start = datetime(2026, 11, 21, tzinfo=UTC)
-    series = [Try(Verdict.REJECTED, 0, start), Try(Verdict.TIMEOUT_CONNECT, 4000, start + timedelta(seconds=2))]
-    assert [t.verdict for t in mark_rate_limited(series)] == [Verdict.REJECTED, Verdict.RATE_LIMIT_SUSPECT]
+    series = [
+        Try(Verdict.REJECTED, 0, start),
+        Try(Verdict.TIMEOUT_CONNECT, 4000, start + timedelta(seconds=2)),
+    ]
+    assert [t.verdict for t in mark_rate_limited(series)] == [
+        Verdict.REJECTED,
+        Verdict.RATE_LIMIT_SUSPECT,
+    ]
     assert fingerprint_of_rate_limit(series)
     late = [series[0], Try(Verdict.TIMEOUT_CONNECT, 4000, start + timedelta(seconds=60))]
     assert mark_rate_limited(late)[1].verdict is Verdict.TIMEOUT_CONNECT
 
 
-@pytest.mark.parametrize(("host", "shown"), [("10.0.0.1", "10.0.0.1:80"), ("2001:db8::1", "[2001:db8::1]:80"), ("a.b.svc", "a.b.svc:80")])
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("10.0.0.1", "10.0.0.1:80"), ("2001:db8::1", "[2001:db8::1]:80"), ("a.b.svc", "a.b.svc:80")],
+)
 def test_targets(host: str, shown: str) -> None:
     assert target(host, 80) == shown
 
@@ -129,5 +189,8 @@ def test_the_script_is_marked_and_fits_into_a_url() -> None:
 
     assert SHELL.startswith(MARKER + "\n")
     assert PYTHON.startswith(MARKER + "\n")
-    line = "&".join(f"command={quote(part)}" for part in command([target("10.244.100.100", 65535)] * 14, tries=5))
+    line = "&".join(
+        f"command={quote(part)}"
+        for part in command([target("10.244.100.100", 65535)] * 14, tries=5)
+    )
     assert len(line) < 8000, "proxies cut URLs at 8 KiB"

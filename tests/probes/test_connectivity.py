@@ -1,4 +1,5 @@
-"""The probe from plan to clean-up, on a cluster in memory: the story, the guards, and everything that can go wrong on the way."""
+"""The probe from plan to clean-up, on a cluster in memory: the story, the guards, and everything
+that can go wrong on the way."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ def story_network(source: str, source_node: str, target: str) -> str:
 
 async def run(cluster: FakeCluster, **arguments: str) -> Any:
     context = cluster.context()
-    plan = await catalogue.plan("connectivity", context, {"from": "nginx", "to": "marketplace", **arguments})
+    plan = await catalogue.plan(
+        "connectivity", context, {"from": "nginx", "to": "marketplace", **arguments}
+    )
     assert plan.refused == "", plan.refused
     return await catalogue.run(plan, context)
 
@@ -38,7 +41,9 @@ async def test_the_story_is_solved_and_nothing_is_left_behind() -> None:
     best = result.conclusions[0]
     assert best.component == Component("policy-enforcement", "node-3")
     assert best.confidence >= 0.9
-    assert any("kube-router" in line for line in best.evidence), "the agent's other image is evidence"
+    assert any("kube-router" in line for line in best.evidence), (
+        "the agent's other image is evidence"
+    )
     assert cluster.objects == {}
     assert result.left_behind == ()
     assert result.complete
@@ -46,13 +51,18 @@ async def test_the_story_is_solved_and_nothing_is_left_behind() -> None:
     assert cluster.ledger.open_intents() == ()
     document = json.loads(json.dumps(result.document))
     assert document["schema"] == "stanch.probe/1"
-    bad = next(c for c in document["cells"] if c["to"]["address"] == "10.244.3.12" and c["from"]["namespace"] == "nginx")
+    bad = next(
+        c
+        for c in document["cells"]
+        if c["to"]["address"] == "10.244.3.12" and c["from"]["namespace"] == "nginx"
+    )
     assert bad["results"] == {"rejected": 5}
     assert (bad["expected"], bad["sender"], bad["sender_source"]) == ("allow", "node-3", "inferred")
 
 
 async def test_the_story_is_solved_in_a_cluster_of_ipv6_too() -> None:
-    """The same, with the sender named by the kernel: an address of the node, or of its range of pod addresses."""
+    """The same, with the sender named by the kernel: an address of the node, or of its range of pod
+    addresses."""
     for sender in ("fd00:244:3::1", "fd00:192:168::3"):
 
         def network(namespace: str, node: str, target: str, sender: str = sender) -> str:
@@ -62,7 +72,9 @@ async def test_the_story_is_solved_in_a_cluster_of_ipv6_too() -> None:
         result = await run(FakeCluster(story(six=True), network))
         assert result.conclusions[0].component == Component("policy-enforcement", "node-3")
         bad = [cell for cell in result.cells if cell.failed]
-        assert {(cell.sender, cell.sender_source, cell.tries[0].icmp) for cell in bad} == {(sender, "kernel", "1/4")}
+        assert {(cell.sender, cell.sender_source, cell.tries[0].icmp) for cell in bad} == {
+            (sender, "kernel", "1/4")
+        }
         assert node_of(story(six=True), sender) == "node-3"
         assert all(cell.target.address.startswith("fd00:244:3::") for cell in bad)
 
@@ -70,7 +82,9 @@ async def test_the_story_is_solved_in_a_cluster_of_ipv6_too() -> None:
 async def test_every_object_has_an_intent_before_it_exists() -> None:
     cluster = FakeCluster(story(), story_network)
     seen: list[bool] = []
-    cluster.on_create = lambda name: seen.append(any(i.ref.name == name for i in cluster.ledger.open_intents()))
+    cluster.on_create = lambda name: seen.append(
+        any(i.ref.name == name for i in cluster.ledger.open_intents())
+    )
     await run(cluster)
     assert seen
     assert all(seen)
@@ -91,18 +105,32 @@ async def test_nothing_is_created_without_an_intent_on_disk() -> None:
 
 async def test_the_plan_creates_nothing_and_tells_everything() -> None:
     cluster = FakeCluster(story(), story_network)
-    plan = await catalogue.plan("connectivity", cluster.context(), {"from": "nginx", "to": "marketplace"})
+    plan = await catalogue.plan(
+        "connectivity", cluster.context(), {"from": "nginx", "to": "marketplace"}
+    )
     assert set(cluster.log) == {"dry-run"}
     assert plan.needs_agreement
-    assert [(p.ref.namespace, p.node) for p in plan.creates] == [("nginx", "node-1"), ("nginx", "node-3"), ("marketplace", "node-1")]
+    assert [(p.ref.namespace, p.node) for p in plan.creates] == [
+        ("nginx", "node-1"),
+        ("nginx", "node-3"),
+        ("marketplace", "node-1"),
+    ]
     assert all(p.image == "docker.io/library/busybox:1.36" and p.accepted for p in plan.creates)
-    assert plan.selected_by == ("Service marketplace/identity (the probe pod is never ready, so it gets no traffic)",)
-    assert {(r.verb, r.resource) for r in plan.rights} >= {("get", "pods/exec"), ("create", "pods/exec"), ("create", "pods")}
+    assert plan.selected_by == (
+        "Service marketplace/identity (the probe pod is never ready, so it gets no traffic)",
+    )
+    assert {(r.verb, r.resource) for r in plan.rights} >= {
+        ("get", "pods/exec"),
+        ("create", "pods/exec"),
+        ("create", "pods"),
+    }
     spec = plan.creates[0].manifest["spec"]
     assert spec["containers"][0]["imagePullPolicy"] == "Never"
     assert spec["activeDeadlineSeconds"] == plan.deadline_s == 600
     assert spec["securityContext"]["runAsNonRoot"] is True
-    assert plan.creates[0].manifest["metadata"]["labels"]["app"] == "nginx", "the client's own label"
+    assert plan.creates[0].manifest["metadata"]["labels"]["app"] == "nginx", (
+        "the client's own label"
+    )
     assert "pod-template-hash" not in plan.creates[0].manifest["metadata"]["labels"]
 
 
@@ -125,12 +153,18 @@ async def test_the_plan_creates_nothing_and_tells_everything() -> None:
     ],
 )
 async def test_bad_input_gets_one_sentence(arguments: dict[str, str], word: str) -> None:
-    rows = story(more=(
-        service("alias", "marketplace", selector={}, type="ExternalName", externalName="example.org"),
-        pod("pending", "marketplace", "", phase="Pending"),
-    ))  # fmt: skip
+    rows = story(
+        more=(
+            service(
+                "alias", "marketplace", selector={}, type="ExternalName", externalName="example.org"
+            ),
+            pod("pending", "marketplace", "", phase="Pending"),
+        )
+    )
     cluster = FakeCluster(rows, story_network)
-    plan = await catalogue.plan("connectivity", cluster.context(), {"from": "nginx", "to": "marketplace", **arguments})
+    plan = await catalogue.plan(
+        "connectivity", cluster.context(), {"from": "nginx", "to": "marketplace", **arguments}
+    )
     assert word in plan.refused
     assert "\n" not in plan.refused
     result = await catalogue.run(plan, cluster.context())
@@ -147,13 +181,24 @@ async def test_bad_input_gets_one_sentence(arguments: dict[str, str], word: str)
         ({"from": "nginx/agent"}, "uses the node's network, the probe pod does not"),
     ],
 )
-async def test_unusual_targets_are_measured_with_one_clear_sentence(arguments: dict[str, str], word: str) -> None:
+async def test_unusual_targets_are_measured_with_one_clear_sentence(
+    arguments: dict[str, str], word: str
+) -> None:
     dual = pod("dual", "marketplace", "node-1", ip="10.244.1.50")
     dual["status"]["podIPs"] = [{"ip": "10.244.1.50"}, {"ip": "fd00::50"}]
-    rows = story(more=(
-        dual, pod("host", "marketplace", "node-1", ip="192.168.0.1", host_network=True), pod("agent", "nginx", "node-1", host_network=True),
-        service("both", "marketplace", selector={"app": "identity"}, clusterIPs=["10.96.0.9", "fd00::9"]),
-    ))  # fmt: skip
+    rows = story(
+        more=(
+            dual,
+            pod("host", "marketplace", "node-1", ip="192.168.0.1", host_network=True),
+            pod("agent", "nginx", "node-1", host_network=True),
+            service(
+                "both",
+                "marketplace",
+                selector={"app": "identity"},
+                clusterIPs=["10.96.0.9", "fd00::9"],
+            ),
+        )
+    )
     given = {"from": "nginx", "to": "marketplace", **arguments}
     plan = await catalogue.plan("connectivity", FakeCluster(rows, story_network).context(), given)
     assert plan.refused == ""
@@ -166,7 +211,9 @@ async def test_unusual_targets_are_measured_with_one_clear_sentence(arguments: d
 async def test_ipv6(arguments: dict[str, str]) -> None:
     cluster = FakeCluster(story(), lambda *_: "ok")
     result = await run(cluster, **arguments)
-    assert {(c.target.address, c.target.port, c.main) for c in result.cells} == {("fd00::17", 80, Verdict.OK)}
+    assert {(c.target.address, c.target.port, c.main) for c in result.cells} == {
+        ("fd00::17", 80, Verdict.OK)
+    }
 
 
 @pytest.mark.parametrize(
@@ -188,7 +235,9 @@ async def test_ipv6(arguments: dict[str, str]) -> None:
 )
 async def test_unusual_addresses_that_cannot_be(arguments: dict[str, str], word: str) -> None:
     given = {"from": "nginx", "to": "marketplace", **arguments}
-    plan = await catalogue.plan("connectivity", FakeCluster(story(), story_network).context(), given)
+    plan = await catalogue.plan(
+        "connectivity", FakeCluster(story(), story_network).context(), given
+    )
     assert word in plan.refused
     assert "\n" not in plan.refused
 
@@ -248,21 +297,31 @@ async def test_forbidden_creation_falls_back_to_the_client_itself() -> None:
 
 async def test_forbidden_exec_refuses_with_the_reason() -> None:
     cluster = FakeCluster(story(), story_network, denied=frozenset({"create pods/exec"}))
-    plan = await catalogue.plan("connectivity", cluster.context(), {"from": "nginx", "to": "marketplace"})
+    plan = await catalogue.plan(
+        "connectivity", cluster.context(), {"from": "nginx", "to": "marketplace"}
+    )
     assert "pods/exec needs get and create" in plan.refused
 
 
 async def test_admission_that_refuses_the_pod_is_told_before_anything_happens() -> None:
     error = Forbidden("create: denied the request: image policy", status=403)
     cluster = FakeCluster(story(), story_network, refuse_dry_run=error)
-    plan = await catalogue.plan("connectivity", cluster.context(), {"from": "nginx", "to": "marketplace"})
+    plan = await catalogue.plan(
+        "connectivity", cluster.context(), {"from": "nginx", "to": "marketplace"}
+    )
     assert "image policy" in plan.refused
 
 
 async def test_labels_that_would_touch_a_statefulset_are_not_cloned() -> None:
-    adopting = {"kind": "StatefulSet", "metadata": meta("db", "nginx"), "spec": {"selector": {"matchLabels": {"app": "nginx"}}}}
+    adopting = {
+        "kind": "StatefulSet",
+        "metadata": meta("db", "nginx"),
+        "spec": {"selector": {"matchLabels": {"app": "nginx"}}},
+    }
     cluster = FakeCluster(story(more=(adopting,)), story_network)
-    plan = await catalogue.plan("connectivity", cluster.context(), {"from": "nginx", "to": "marketplace"})
+    plan = await catalogue.plan(
+        "connectivity", cluster.context(), {"from": "nginx", "to": "marketplace"}
+    )
     assert [p.ref.namespace for p in plan.creates] == ["marketplace"]
     assert any("StatefulSet nginx/db" in w for w in plan.warnings)
     assert len(plan.executes) == 2
@@ -270,23 +329,34 @@ async def test_labels_that_would_touch_a_statefulset_are_not_cloned() -> None:
 
 async def test_a_meshed_client_proves_nothing_by_connecting() -> None:
     rows = store(
-        namespace("web"), namespace("db"), node("node-1"), node("node-2"),
+        namespace("web"),
+        namespace("db"),
+        node("node-1"),
+        node("node-2"),
         pod("pg", "db", "node-2", ip="10.244.2.5", labels={"app": "pg"}),
-    )  # fmt: skip
+    )
     meshed = pod("shop", "web", "node-1", ip="10.244.1.5", labels={"app": "shop"})
     meshed["spec"]["containers"].append({"name": "istio-proxy", "image": "proxy:1"})
     for change in store(meshed).rows("Pod").values():
         rows.apply("Pod", [change])
     cluster = FakeCluster(rows, lambda *_: "ok", denied=frozenset({"create pods"}))
     context = cluster.context()
-    plan = await catalogue.plan("connectivity", context, {"from": "web/shop", "to": "db/pg", "control": "none"})
+    plan = await catalogue.plan(
+        "connectivity", context, {"from": "web/shop", "to": "db/pg", "control": "none"}
+    )
     result = await catalogue.run(plan, context)
-    assert {c.main for c in result.cells if c.source.how == "exec in the client"} == {Verdict.NOT_MEASURED}
+    assert {c.main for c in result.cells if c.source.how == "exec in the client"} == {
+        Verdict.NOT_MEASURED
+    }
 
 
 async def test_as_written_by_policy() -> None:
-    deny = policy("deny", "marketplace", {"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}]}]})
-    cluster = FakeCluster(story(drifted=False, more=(deny,)), lambda ns, *_: "ok" if ns == "marketplace" else "drop")
+    deny = policy(
+        "deny", "marketplace", {"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}]}]}
+    )
+    cluster = FakeCluster(
+        story(drifted=False, more=(deny,)), lambda ns, *_: "ok" if ns == "marketplace" else "drop"
+    )
     result = await run(cluster)
     assert [c.component.kind for c in result.conclusions] == ["network-policy"]
     assert "marketplace/deny" in result.conclusions[0].claim
@@ -332,7 +402,8 @@ async def test_a_new_pod_that_is_not_known_yet_does_not_fake_a_bad_node() -> Non
 
 
 async def test_a_server_that_answers_now_and_then_gets_everything_removed() -> None:
-    """Every other request of the removal fails: nothing may be called left behind that is gone, and nothing may stay."""
+    """Every other request of the removal fails: nothing may be called left behind that is gone, and
+    nothing may stay."""
 
     class Faltering(FakeCluster):
         turn = 0
@@ -342,7 +413,9 @@ async def test_a_server_that_answers_now_and_then_gets_everything_removed() -> N
             if self.turn % 2:
                 raise Unreachable("no answer within the time limit")
 
-        async def delete(self, path: str, *, uid: str = "", grace_seconds: int | None = None) -> Mapping[str, Any]:
+        async def delete(
+            self, path: str, *, uid: str = "", grace_seconds: int | None = None
+        ) -> Mapping[str, Any]:
             self.falter()
             return await super().delete(path, uid=uid, grace_seconds=grace_seconds)
 
@@ -359,7 +432,8 @@ async def test_a_server_that_answers_now_and_then_gets_everything_removed() -> N
 
 
 async def test_a_closed_terminal_does_not_keep_anything_from_being_removed() -> None:
-    """Seen on real nodes: the words "removing what was created" found a broken pipe, and nothing was removed."""
+    """Seen on real nodes: the words "removing what was created" found a broken pipe, and nothing
+    was removed."""
 
     def closed(_: str) -> None:
         raise BrokenPipeError

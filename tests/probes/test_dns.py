@@ -1,4 +1,5 @@
-"""Look-ups from a shell against servers that answer, refuse, fail, are slow or silent; and what is concluded from them."""
+"""Look-ups from a shell against servers that answer, refuse, fail, are slow or silent; and what is
+concluded from them."""
 
 from __future__ import annotations
 
@@ -53,13 +54,28 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetLab]:
     try:
         with netlab(tmp_path_factory.mktemp("dnslab"), slow=8003, ports=(8000,)) as built:
             for address in (GOOD, SILENT, SLOW, FAILING, REFUSING, CLOSED):
-                subprocess.run(["ip", "-n", built.server, "addr", "add", f"{address}/24", "dev", "eth0"], check=True, timeout=10)
-            given = (f"{GOOD},0,0,0", f"{SILENT},0,0,1", f"{SLOW},0,1.2,0", f"{FAILING},2,0,0", f"{REFUSING},5,0,0", f"{SIX},0,0,0")
+                subprocess.run(
+                    ["ip", "-n", built.server, "addr", "add", f"{address}/24", "dev", "eth0"],
+                    check=True,
+                    timeout=10,
+                )
+            given = (
+                f"{GOOD},0,0,0",
+                f"{SILENT},0,0,1",
+                f"{SLOW},0,1.2,0",
+                f"{FAILING},2,0,0",
+                f"{REFUSING},5,0,0",
+                f"{SIX},0,0,0",
+            )
             argv = ["ip", "netns", "exec", built.server, sys.executable, "-c", _SERVER, *given]
-            with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+            with subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            ) as server:
                 assert server.stdout is not None
                 assert server.stdout.readline() == "ready\n"
-                built.measure(command([SIX], [INSIDE]))  # the first packet of all waits a second or two for neighbours to be found
+                built.measure(
+                    command([SIX], [INSIDE])
+                )  # the first packet of all waits a second or two for neighbours to be found
                 try:
                     yield built
                 finally:
@@ -85,7 +101,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetLab]:
         (CLOSED, INSIDE, Verdict.REFUSED, 0, 8000),
     ],
 )
-def test_classes(lab: NetLab, server: str, name: str, verdict: Verdict, least_ms: int, most_ms: int) -> None:
+def test_classes(
+    lab: NetLab, server: str, name: str, verdict: Verdict, least_ms: int, most_ms: int
+) -> None:
     lines, error = read(lab.measure(command([server], [name])))
     assert error == ""
     found = judge(next(line for line in lines if line.event == "try"))
@@ -94,19 +112,34 @@ def test_classes(lab: NetLab, server: str, name: str, verdict: Verdict, least_ms
 
 
 def test_who_is_silent_is_not_asked_for_ever(lab: NetLab) -> None:
-    """Two look-ups without any answer are enough; a server that answers other names is asked for those on."""
+    """Two look-ups without any answer are enough; a server that answers other names is asked for
+    those on."""
     began = time.monotonic()
-    lines, error = read(lab.measure(command([SILENT, GOOD], [INSIDE, "example.org"], tries=5, gap_ms=100, timeout_s=3)))
+    lines, error = read(
+        lab.measure(
+            command([SILENT, GOOD], [INSIDE, "example.org"], tries=5, gap_ms=100, timeout_s=3)
+        )
+    )
     took = time.monotonic() - began
     assert error == ""
     asked = Counter((line.server, line.name) for line in lines if line.event == "try")
-    assert asked == {(SILENT, INSIDE): 1, (SILENT, "example.org"): 1, (GOOD, INSIDE): 5, (GOOD, "example.org"): 5}
+    assert asked == {
+        (SILENT, INSIDE): 1,
+        (SILENT, "example.org"): 1,
+        (GOOD, INSIDE): 5,
+        (GOOD, "example.org"): 5,
+    }
     assert took < 10
 
 
 def test_the_command_takes_only_addresses_and_names() -> None:
     assert SHELL.startswith(MARKER)
-    for server, name in (("$(reboot)", "a"), ("10.0.0.1", "a;b"), ("10.0.0.1", "-x"), ("host", "a")):
+    for server, name in (
+        ("$(reboot)", "a"),
+        ("10.0.0.1", "a;b"),
+        ("10.0.0.1", "-x"),
+        ("host", "a"),
+    ):
         with pytest.raises(ValueError, match=r"."):
             command([server], [name])
 
@@ -125,9 +158,23 @@ def cells(**verdicts: tuple[Verdict, int]) -> list[Cell]:
     found = []
     for server, (verdict, ms) in verdicts.items():
         is_pod = server.startswith("pod")
-        target = Target("kube-system", f"node-{server[-1]}" if is_pod else "", server if is_pod else "", f"10.0.0.{len(found)}", 53,
-                        f"{INSIDE}." if is_pod else f"kube-dns for {INSIDE}.")  # fmt: skip
-        found.append(Cell(Place("web", "node-1", "p"), target, Expectation.ALLOW, "", tuple(Try(verdict, ms) for _ in range(5))))
+        target = Target(
+            "kube-system",
+            f"node-{server[-1]}" if is_pod else "",
+            server if is_pod else "",
+            f"10.0.0.{len(found)}",
+            53,
+            f"{INSIDE}." if is_pod else f"kube-dns for {INSIDE}.",
+        )
+        found.append(
+            Cell(
+                Place("web", "node-1", "p"),
+                target,
+                Expectation.ALLOW,
+                "",
+                tuple(Try(verdict, ms) for _ in range(5)),
+            )
+        )
     return found
 
 
@@ -138,10 +185,22 @@ OK = (Verdict.OK, 5)
     ("given", "component"),
     [
         ({"pod_a": OK, "pod_b": OK, "service": OK}, Component("none", "")),
-        ({"pod_a": OK, "pod_b": (Verdict.DNS_TIMEOUT, 6000), "service": OK}, Component("dns", "kube-system/pod_b")),
-        ({"pod_a": OK, "pod_b": (Verdict.OK, 2300), "service": OK}, Component("dns", "kube-system/pod_b")),
-        ({"pod_a": (Verdict.DNS_SERVFAIL, 9), "pod_b": (Verdict.DNS_SERVFAIL, 9)}, Component("dns", "all")),
-        ({"pod_a": OK, "pod_b": OK, "service": (Verdict.DNS_TIMEOUT, 6000)}, Component("service", "kube-dns")),
+        (
+            {"pod_a": OK, "pod_b": (Verdict.DNS_TIMEOUT, 6000), "service": OK},
+            Component("dns", "kube-system/pod_b"),
+        ),
+        (
+            {"pod_a": OK, "pod_b": (Verdict.OK, 2300), "service": OK},
+            Component("dns", "kube-system/pod_b"),
+        ),
+        (
+            {"pod_a": (Verdict.DNS_SERVFAIL, 9), "pod_b": (Verdict.DNS_SERVFAIL, 9)},
+            Component("dns", "all"),
+        ),
+        (
+            {"pod_a": OK, "pod_b": OK, "service": (Verdict.DNS_TIMEOUT, 6000)},
+            Component("service", "kube-dns"),
+        ),
     ],
 )
 def test_conclusions(given: dict[str, tuple[Verdict, int]], component: Component) -> None:
@@ -151,7 +210,11 @@ def test_conclusions(given: dict[str, tuple[Verdict, int]], component: Component
 def test_outside_names_alone_accuse_the_upstream() -> None:
     inside = cells(pod_a=OK, pod_b=OK)
     outside = [
-        replace(c, target=replace(c.target, service="example.org."), tries=tuple(Try(Verdict.DNS_SERVFAIL, 5) for _ in range(5)))
+        replace(
+            c,
+            target=replace(c.target, service="example.org."),
+            tries=tuple(Try(Verdict.DNS_SERVFAIL, 5) for _ in range(5)),
+        )
         for c in inside
     ]
     assert conclude([*inside, *outside], ())[0].component == Component("dns", "upstream")
@@ -166,7 +229,9 @@ def test_five_seconds_are_a_lost_packet() -> None:
 def test_one_source_that_gets_no_answer_is_not_dns() -> None:
     here = cells(pod_a=OK, pod_b=OK)
     silent = (Verdict.DNS_TIMEOUT, 6000)
-    there = [replace(c, source=Place("web", "node-2", "q")) for c in cells(pod_a=silent, pod_b=silent)]
+    there = [
+        replace(c, source=Place("web", "node-2", "q")) for c in cells(pod_a=silent, pod_b=silent)
+    ]
     assert conclude([*here, *there], ())[0].component == Component("node", "node-2")
 
 
@@ -175,8 +240,22 @@ def test_one_source_that_gets_no_answer_is_not_dns() -> None:
 
 async def test_from_plan_to_clean_up() -> None:
     more = (
-        pod("coredns-1", "kube-system", "node-1", ip="10.244.1.2", labels={"k8s-app": "kube-dns"}, port=53),
-        service("kube-dns", "kube-system", selector={"k8s-app": "kube-dns"}, port=53, target=53, clusterIP="10.96.0.10"),
+        pod(
+            "coredns-1",
+            "kube-system",
+            "node-1",
+            ip="10.244.1.2",
+            labels={"k8s-app": "kube-dns"},
+            port=53,
+        ),
+        service(
+            "kube-dns",
+            "kube-system",
+            selector={"k8s-app": "kube-dns"},
+            port=53,
+            target=53,
+            clusterIP="10.96.0.10",
+        ),
         slice_of("kube-dns", "kube-system", [("coredns-1", "10.244.1.2", "node-1")], port=53),
         node("node-9"),
     )
@@ -188,12 +267,20 @@ async def test_from_plan_to_clean_up() -> None:
     result = await catalogue.run(plan, context)
     assert cluster.objects == {}
     assert not result.complete
-    assert [c.component.kind for c in result.conclusions] == ["not-measured"], "a broken exec says nothing about DNS"
+    assert [c.component.kind for c in result.conclusions] == ["not-measured"], (
+        "a broken exec says nothing about DNS"
+    )
     assert any("connection cut" in p for p in result.problems)
 
 
 @pytest.mark.parametrize(
-    "arguments", [{}, {"namespace": "nosuch"}, {"namespace": "nginx", "name": "a b"}, {"namespace": "nginx", "tries": "x"}]
+    "arguments",
+    [
+        {},
+        {"namespace": "nosuch"},
+        {"namespace": "nginx", "name": "a b"},
+        {"namespace": "nginx", "tries": "x"},
+    ],
 )
 async def test_bad_input(arguments: dict[str, str]) -> None:
     plan = await dns.plan(FakeCluster(story(), lambda *_: "ok").context(), arguments)

@@ -28,16 +28,28 @@ async def outcome(network: Network) -> Component:
     [
         (lambda *_: "ok", Component("none", "")),
         (lambda *_: "drop", Component("address", OUTSIDE)),
-        (lambda space, node, target: "drop" if node == "node-1" else "ok", Component("node", "node-1")),
-        (lambda space, node, target: "drop" if space == "nginx" else "ok", Component("network-policy", "nginx -> 203.0.113.9")),
+        (
+            lambda space, node, target: "drop" if node == "node-1" else "ok",
+            Component("node", "node-1"),
+        ),
+        (
+            lambda space, node, target: "drop" if space == "nginx" else "ok",
+            Component("network-policy", "nginx -> 203.0.113.9"),
+        ),
     ],
 )
 async def test_who_is_accused(network: Network, component: Component) -> None:
     assert await outcome(network) == component
 
 
-@pytest.mark.parametrize("target", ["", "example.org", "example.org:0", "a b:80", "0.0.0.0:80", "x;y:80"])
+@pytest.mark.parametrize(
+    "target", ["", "example.org", "example.org:0", "a b:80", "0.0.0.0:80", "x;y:80"]
+)
 async def test_bad_targets_get_one_sentence(target: str) -> None:
-    plan = await catalogue.plan("egress", FakeCluster(story(), lambda *_: "ok").context(), {"namespace": "nginx", "target": target})
+    plan = await catalogue.plan(
+        "egress",
+        FakeCluster(story(), lambda *_: "ok").context(),
+        {"namespace": "nginx", "target": target},
+    )
     assert plan.refused
     assert "\n" not in plan.refused

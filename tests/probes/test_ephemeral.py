@@ -1,4 +1,5 @@
-"""The rung that cannot be taken back: only when asked for, said before, recorded, and never left waiting."""
+"""The rung that cannot be taken back: only when asked for, said before, recorded, and never left
+waiting."""
 
 from __future__ import annotations
 
@@ -22,10 +23,18 @@ OTHERS: list[tuple[str, dict[str, str]]] = [
 ]
 
 
-async def planned(cluster: FakeCluster, mode: Mode = Mode.WRITE, **arguments: str) -> tuple[Any, ProbePlan]:
+async def planned(
+    cluster: FakeCluster, mode: Mode = Mode.WRITE, **arguments: str
+) -> tuple[Any, ProbePlan]:
     cluster.mode = mode
     context = cluster.context()
-    given = {"from": "nginx/nginx-1", "to": "marketplace", "control": "none", "how": "ephemeral", **arguments}
+    given = {
+        "from": "nginx/nginx-1",
+        "to": "marketplace",
+        "control": "none",
+        "how": "ephemeral",
+        **arguments,
+    }
     return context, await catalogue.plan("connectivity", context, given)
 
 
@@ -39,7 +48,9 @@ async def test_the_plan_says_that_it_stays() -> None:
     assert added[0].accepted
     assert any("CANNOT BE REMOVED" in warning for warning in plan.warnings)
     assert "ephemeral container" in plan.method
-    assert ("patch", "pods/ephemeralcontainers") in {(right.verb, right.resource) for right in plan.rights}
+    assert ("patch", "pods/ephemeralcontainers") in {
+        (right.verb, right.resource) for right in plan.rights
+    }
 
 
 async def test_never_without_being_asked() -> None:
@@ -55,16 +66,24 @@ async def test_read_only_refuses_it_in_one_sentence_and_asks_the_server_nothing(
     for name, given in OTHERS:
         cluster = FakeCluster(story(), story_network)
         plan = await catalogue.plan(name, cluster.context(), {**given, "how": "ephemeral"})
-        assert plan.refused.startswith("An ephemeral container stays in the client's pod for good, so it needs --write: ")
+        assert plan.refused.startswith(
+            "An ephemeral container stays in the client's pod for good, so it needs --write: "
+        )
         assert "how=exec" in plan.refused
         assert plan.refused.count(". ") == 0
         assert cluster.log == []
 
 
 async def test_where_the_ladder_stops_before_it_the_plan_says_so() -> None:
-    """No pod may be created: the client itself is measured in, and what is left after that is named with what it takes."""
-    for mode, word in ((Mode.READ_ONLY, "how=ephemeral with --write"), (Mode.WRITE, "how=ephemeral, whose container stays")):
-        _, plan = await planned(FakeCluster(story(), story_network, denied=frozenset({"create pods"})), mode, how="")
+    """No pod may be created: the client itself is measured in, and what is left after that is named
+    with what it takes."""
+    for mode, word in (
+        (Mode.READ_ONLY, "how=ephemeral with --write"),
+        (Mode.WRITE, "how=ephemeral, whose container stays"),
+    ):
+        _, plan = await planned(
+            FakeCluster(story(), story_network, denied=frozenset({"create pods"})), mode, how=""
+        )
         assert plan.executes
         assert [warning for warning in plan.warnings if word in warning], plan.warnings
 
@@ -81,13 +100,17 @@ async def test_it_measures_from_the_clients_own_network_and_is_told_to_stay() ->
     assert result.complete
     assert not any("not measured" in problem or problem == "" for problem in result.problems)
     assert cluster.ledger.open_intents() == ()
-    assert not any(line.startswith("delete") for line in cluster.log), "somebody else's pod is never deleted"
+    assert not any(line.startswith("delete") for line in cluster.log), (
+        "somebody else's pod is never deleted"
+    )
 
 
 async def test_it_is_in_the_record_before_it_is_sent() -> None:
     cluster = FakeCluster(story(), story_network)
     seen: list[bool] = []
-    cluster.on_create = lambda name: seen.append(any(name in intent.ref.name for intent in cluster.ledger.open_intents()))
+    cluster.on_create = lambda name: seen.append(
+        any(name in intent.ref.name for intent in cluster.ledger.open_intents())
+    )
     context, plan = await planned(cluster)
     await catalogue.run(plan, context)
     assert seen
@@ -95,8 +118,12 @@ async def test_it_is_in_the_record_before_it_is_sent() -> None:
 
 
 async def test_one_that_does_not_start_is_not_a_blocked_connection() -> None:
-    cluster = FakeCluster(story(), story_network, stuck="ErrImageNeverPull", denied=frozenset({"create pods"}))
-    context, plan = await planned(cluster, Mode.WRITE, **{"from": "nginx/nginx-1", "to": "marketplace/identity-1"})
+    cluster = FakeCluster(
+        story(), story_network, stuck="ErrImageNeverPull", denied=frozenset({"create pods"})
+    )
+    context, plan = await planned(
+        cluster, Mode.WRITE, **{"from": "nginx/nginx-1", "to": "marketplace/identity-1"}
+    )
     result = await catalogue.run(plan, context)
     mine = [cell for cell in result.cells if cell.source.how == "ephemeral container in the client"]
     assert {cell.main for cell in mine} == {Verdict.NOT_MEASURED}
@@ -120,19 +147,27 @@ async def test_a_lost_answer_counts_as_added() -> None:
     ("arguments", "settings", "word"),
     [
         ({}, {"denied": frozenset({"patch pods/ephemeralcontainers"})}, "may not be added"),
-        ({}, {"refuse_dry_run": Forbidden("violates PodSecurity", status=403)}, "violates PodSecurity"),
+        (
+            {},
+            {"refuse_dry_run": Forbidden("violates PodSecurity", status=403)},
+            "violates PodSecurity",
+        ),
         ({"how": "magic"}, {}, "no way 'magic'"),
         ({"from": "empty", "to": "marketplace"}, {}, "no running client"),
         ({"from": "bare/bare-1"}, {}, "cannot be pulled would wait"),
         ({"from": "nginx/static-1"}, {}, "static pod"),
     ],
 )
-async def test_what_it_cannot_do_is_said_in_one_sentence(arguments: dict[str, str], settings: dict[str, Any], word: str) -> None:
+async def test_what_it_cannot_do_is_said_in_one_sentence(
+    arguments: dict[str, str], settings: dict[str, Any], word: str
+) -> None:
     static = pod("static-1", "nginx", "node-1", ip="10.244.1.77")
     static["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
     bare = pod("bare-1", "bare", "node-9", ip="10.244.9.7", image="scratch:1")
     bare["status"]["containerStatuses"] = []
-    rows = story(more=(static, bare, node("node-9"), {"kind": "Namespace", "metadata": {"name": "empty"}}))
+    rows = story(
+        more=(static, bare, node("node-9"), {"kind": "Namespace", "metadata": {"name": "empty"}})
+    )
     _, plan = await planned(FakeCluster(rows, story_network, **settings), **arguments)
     assert word in " ".join([plan.refused, *plan.warnings])
     assert not [p for p in plan.creates if p.ref.kind == "EphemeralContainer"]
@@ -142,7 +177,9 @@ async def test_what_it_cannot_do_is_said_in_one_sentence(arguments: dict[str, st
 async def test_the_other_probes_take_the_same_rungs(name: str, given: dict[str, str]) -> None:
     context = FakeCluster(story(), story_network, mode=Mode.WRITE).context()
     plan = await catalogue.plan(name, context, {**given, "how": "ephemeral"})
-    assert [p.ref.name.partition("/")[0] for p in plan.creates if p.ref.kind == "EphemeralContainer"] == ["nginx-1"]
+    assert [
+        p.ref.name.partition("/")[0] for p in plan.creates if p.ref.kind == "EphemeralContainer"
+    ] == ["nginx-1"]
     inside = await catalogue.plan(name, context, {**given, "how": "exec"})
     assert inside.creates == ()
     assert inside.executes

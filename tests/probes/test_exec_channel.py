@@ -1,4 +1,5 @@
-"""Every way in which exec fails, on the embedded cluster over real WebSockets: it is said as such and never as a fault of the network."""
+"""Every way in which exec fails, on the embedded cluster over real WebSockets: it is said as such
+and never as a fault of the network."""
 
 from __future__ import annotations
 
@@ -43,12 +44,18 @@ def rungs(drill: DrillServer, tmp_path: Path) -> Iterator[Cluster]:
 
 @asynccontextmanager
 async def hurried(cluster: Cluster) -> AsyncIterator[ProbeContext]:
-    """A context whose pauses are short: what is waited for here is said by the server, not by the clock."""
+    """A context whose pauses are short: what is waited for here is said by the server, not by the
+    clock."""
     async with real_context(cluster.kubeconfig) as context:
         yield replace(context, sleep=lambda seconds: asyncio.sleep(min(seconds, 0.2)))
 
 
-async def measure(cluster: Cluster, name: str, arguments: dict[str, str], say: Callable[[str], None] = lambda _: None) -> ProbeResult:
+async def measure(
+    cluster: Cluster,
+    name: str,
+    arguments: dict[str, str],
+    say: Callable[[str], None] = lambda _: None,
+) -> ProbeResult:
     async with hurried(cluster) as context:
         plan = await catalogue.plan(name, context, arguments)
         assert plan.refused == "", plan.refused
@@ -60,9 +67,12 @@ async def measure(cluster: Cluster, name: str, arguments: dict[str, str], say: C
 
 
 def assert_nothing_is_said(result: ProbeResult, words: str) -> None:
-    """No verdict on the network, nobody accused, the reason in the server's or the channel's own words."""
+    """No verdict on the network, nobody accused, the reason in the server's or the channel's own
+    words."""
     assert result.cells
-    assert {each.verdict for cell in result.cells for each in cell.tries} <= SAYS_NOTHING, told(result)
+    assert {each.verdict for cell in result.cells for each in cell.tries} <= SAYS_NOTHING, told(
+        result
+    )
     assert [each.component.kind for each in result.conclusions] == ["not-measured"], told(result)
     assert not result.complete
     assert any(words in problem for problem in result.problems), told(result)
@@ -82,20 +92,33 @@ def cut_in_a_line(drill: DrillServer) -> None:
 
 def forbidden(drill: DrillServer) -> None:
     # The access review says yes and the request no, as an authorizer behind a webhook can.
-    drill.faults.add(Rule("error", resource="pods/exec", code=403, message='pods "x" is forbidden: no exec tonight'))
+    drill.faults.add(
+        Rule(
+            "error",
+            resource="pods/exec",
+            code=403,
+            message='pods "x" is forbidden: no exec tonight',
+        )
+    )
 
 
 def dialling_fails(drill: DrillServer) -> None:
-    drill.faults.error(500, "pods/exec", message="error dialing backend: dial tcp 10.0.0.9:10250: i/o timeout")
+    drill.faults.error(
+        500, "pods/exec", message="error dialing backend: dial tcp 10.0.0.9:10250: i/o timeout"
+    )
 
 
 def ends_without_end_mark(drill: DrillServer) -> None:
     begin = '{"event":"begin","v":1,"tool":"nc","has":"nc","counters":1}\n'
-    drill.world.surroundings.commands.insert(0, {"match": "stanch-probe", "stdout": begin, "code": 0})
+    drill.world.surroundings.commands.insert(
+        0, {"match": "stanch-probe", "stdout": begin, "code": 0}
+    )
 
 
 def says_something_else(drill: DrillServer) -> None:
-    drill.world.surroundings.commands.insert(0, {"match": "stanch-probe", "stdout": "sh: applet not found\n", "code": 127})
+    drill.world.surroundings.commands.insert(
+        0, {"match": "stanch-probe", "stdout": "sh: applet not found\n", "code": 127}
+    )
 
 
 FAILURES = [
@@ -118,23 +141,37 @@ FAILURES = [
         ("egress", {"namespace": "nginx", "target": "203.0.113.9:443", "control": "none"}),
     ],
 )
-@pytest.mark.parametrize(("break_it", "words"), FAILURES, ids=lambda value: value.__name__ if callable(value) else "")
+@pytest.mark.parametrize(
+    ("break_it", "words"), FAILURES, ids=lambda value: value.__name__ if callable(value) else ""
+)
 async def test_a_failing_channel_accuses_nobody(
-    drill: DrillServer, rungs: Cluster, probe: str, arguments: dict[str, str], break_it: Callable[[DrillServer], None], words: str
+    drill: DrillServer,
+    rungs: Cluster,
+    probe: str,
+    arguments: dict[str, str],
+    break_it: Callable[[DrillServer], None],
+    words: str,
 ) -> None:
     break_it(drill)
     assert_nothing_is_said(await measure(rungs, probe, arguments), words)
 
 
-async def test_a_handshake_that_is_never_answered(drill: DrillServer, rungs: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_handshake_that_is_never_answered(
+    drill: DrillServer, rungs: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(channel, "HANDSHAKE_LIMIT", 0.5)
     drill.faults.add(Rule("silent", resource="pods/exec"))
-    result = await measure(rungs, "connectivity", {"from": "nginx", "to": "marketplace", "control": "none"})
+    result = await measure(
+        rungs, "connectivity", {"from": "nginx", "to": "marketplace", "control": "none"}
+    )
     assert_nothing_is_said(result, "no answer to the upgrade")
 
 
-async def test_the_probe_pod_is_deleted_while_it_measures(drill: DrillServer, rungs: Cluster) -> None:
-    """Somebody cleans up under our hands: what that round would have said is not measured, and nobody is accused for it."""
+async def test_the_probe_pod_is_deleted_while_it_measures(
+    drill: DrillServer, rungs: Cluster
+) -> None:
+    """Somebody cleans up under our hands: what that round would have said is not measured, and
+    nobody is accused for it."""
     deleted: list[str] = []
 
     def delete(line: str) -> None:
@@ -144,18 +181,28 @@ async def test_the_probe_pod_is_deleted_while_it_measures(drill: DrillServer, ru
             for path in ours(http):
                 plural, _, name = path.partition("/")
                 if plural == "pods":
-                    http.request("DELETE", f"/api/v1/namespaces/nginx/pods/{name}", json=_AT_ONCE).raise_for_status()
+                    http.request(
+                        "DELETE", f"/api/v1/namespaces/nginx/pods/{name}", json=_AT_ONCE
+                    ).raise_for_status()
                     deleted.append(name)
 
-    result = await measure(rungs, "connectivity", {"from": "nginx", "to": "marketplace", "control": "none"}, delete)
+    result = await measure(
+        rungs, "connectivity", {"from": "nginx", "to": "marketplace", "control": "none"}, delete
+    )
     assert deleted
     assert_nothing_is_said(result, "not found")
 
 
-async def test_a_channel_that_breaks_later_keeps_what_was_measured(drill: DrillServer, rungs: Cluster) -> None:
+async def test_a_channel_that_breaks_later_keeps_what_was_measured(
+    drill: DrillServer, rungs: Cluster
+) -> None:
     """The first rounds are facts; the broken one adds nothing to them and takes nothing away."""
-    drill.faults.add(Rule("error", resource="pods/exec", code=500, message="error dialing backend", skip=4))
-    result = await measure(rungs, "connectivity", {"from": "nginx", "to": "marketplace", "control": "none"})
+    drill.faults.add(
+        Rule("error", resource="pods/exec", code=500, message="error dialing backend", skip=4)
+    )
+    result = await measure(
+        rungs, "connectivity", {"from": "nginx", "to": "marketplace", "control": "none"}
+    )
     assert any(cell.counted for cell in result.cells), told(result)
     assert any("error dialing backend" in problem for problem in result.problems)
     accused = {each.component.kind for each in result.conclusions if each.confidence > 0.5}

@@ -1,4 +1,5 @@
-"""From the name to the pods, over real sockets on loopback: the innermost hop that fails owns the fault."""
+"""From the name to the pods, over real sockets on loopback: the innermost hop that fails owns the
+fault."""
 
 from __future__ import annotations
 
@@ -24,7 +25,12 @@ DEFAULT = b"HTTP/1.1 404 Not Found\r\n\r\ndefault backend - 404"
 BALANCER = "127.0.0.9"
 NODES = {"node-1": "127.0.0.21", "node-2": "127.0.0.22"}
 STATUS = {"kind": "Status"}
-REFUSED = ServerError("x", status=503, detail="error trying to reach service: dial tcp: connect: connection refused", body=STATUS)
+REFUSED = ServerError(
+    "x",
+    status=503,
+    detail="error trying to reach service: dial tcp: connect: connection refused",
+    body=STATUS,
+)
 
 
 @asynccontextmanager
@@ -67,7 +73,12 @@ def free_port() -> int:
         (OK, Verdict.OK, "HTTP 200", True),
         (BAD_GATEWAY, Verdict.OK, "HTTP 502 by nginx", False),
         (DEFAULT, Verdict.OK, "default backend", False),
-        (b"HTTP/1.1 503 Service Unavailable\r\nVia: 1.1 envoy\r\n\r\n", Verdict.OK, "by envoy", False),
+        (
+            b"HTTP/1.1 503 Service Unavailable\r\nVia: 1.1 envoy\r\n\r\n",
+            Verdict.OK,
+            "by envoy",
+            False,
+        ),
         (b"SSH-2.0-OpenSSH\r\n", Verdict.OK, "no HTTP", False),
         (b"", Verdict.RESET, "closed without an answer", False),
         (None, Verdict.TIMEOUT_FIRST_BYTE, "silence", False),
@@ -89,13 +100,21 @@ async def test_nobody_there_and_no_tls() -> None:
 
 
 async def front(
-    *, pods: Mapping[str, Any], nodes: Mapping[str, bytes], balancer: bytes | None = OK, ingress: str = "", **spec: Any
+    *,
+    pods: Mapping[str, Any],
+    nodes: Mapping[str, bytes],
+    balancer: bytes | None = OK,
+    ingress: str = "",
+    **spec: Any,
 ) -> ProbeResult:
-    """`pods` and `nodes` by node name; a node that is left out refuses, as does a balancer of b""."""
+    """`pods` and `nodes` by node name; a node that is left out refuses, as does a balancer of
+    b""."""
     port, number = free_port(), free_port()
     rows = [node(name) for name in NODES]
     for row in rows:
-        row["status"]["addresses"] = [{"type": "InternalIP", "address": NODES[row["metadata"]["name"]]}]
+        row["status"]["addresses"] = [
+            {"type": "InternalIP", "address": NODES[row["metadata"]["name"]]}
+        ]
     backends = [(f"web-{n}", f"10.244.{n}.5", f"node-{n}") for n in (1, 2)]
     rows += [pod(name, "shop", where, ip=ip, labels={"app": "web"}) for name, ip, where in backends]
     given = service("web", "shop", selector={"app": "web"}, type="LoadBalancer", port=port, **spec)
@@ -108,14 +127,18 @@ async def front(
         rows.append({"kind": "Ingress", "metadata": meta("site", "shop"), "spec": {"rules": rules}})
     cluster = FakeCluster(store(*rows), lambda *_: "ok")
     for n in (1, 2):
-        cluster.texts[f"/api/v1/namespaces/shop/pods/web-{n}:8080/proxy/"] = pods.get(f"node-{n}", "hi")
+        cluster.texts[f"/api/v1/namespaces/shop/pods/web-{n}:8080/proxy/"] = pods.get(
+            f"node-{n}", "hi"
+        )
     async with AsyncExitStack() as stack:
         for name, said in nodes.items():
             await stack.enter_async_context(serving(NODES[name], number, said))
         if balancer != b"":
             await stack.enter_async_context(serving(BALANCER, port, balancer))
         context = cluster.context()
-        plan = await catalogue.plan("ladder", context, {"to": "shop/site" if ingress else "shop/web"})
+        plan = await catalogue.plan(
+            "ladder", context, {"to": "shop/site" if ingress else "shop/web"}
+        )
         assert plan.refused == "", plan.refused
         assert not plan.needs_agreement
         return await catalogue.run(plan, context)
@@ -128,7 +151,13 @@ async def test_all_is_well() -> None:
     result = await front(pods={}, nodes=ALL)
     assert result.conclusions == ()
     assert result.complete
-    assert [row.subject.name for row in result.rows] == ["load-balancer", "node-port", "node-port", "pod", "pod"]
+    assert [row.subject.name for row in result.rows] == [
+        "load-balancer",
+        "node-port",
+        "node-port",
+        "pod",
+        "pod",
+    ]
     assert all(row.normal for row in result.rows)
 
 
@@ -139,7 +168,14 @@ async def test_all_is_well() -> None:
         ({"pods": {}, "nodes": ALL, "balancer": b""}, "load-balancer"),
         ({"pods": {}, "nodes": {"node-1": OK}, "balancer": BAD_GATEWAY}, "node"),
         ({"pods": {}, "nodes": {}, "balancer": BAD_GATEWAY}, "service"),
-        ({"pods": {"node-1": REFUSED, "node-2": REFUSED}, "nodes": {"node-1": BAD_GATEWAY}, "balancer": BAD_GATEWAY}, "service"),
+        (
+            {
+                "pods": {"node-1": REFUSED, "node-2": REFUSED},
+                "nodes": {"node-1": BAD_GATEWAY},
+                "balancer": BAD_GATEWAY,
+            },
+            "service",
+        ),
         ({"pods": {"node-2": REFUSED}, "nodes": ALL}, "pod"),
     ],
 )
@@ -167,13 +203,18 @@ async def test_a_wildcard_is_no_name_to_ask_for() -> None:
 
 
 async def test_pods_that_may_not_be_asked_make_it_incomplete() -> None:
-    denied = ServerError("x", status=503, detail="apiserver is shutting down", body={"kind": "Status"})
+    denied = ServerError(
+        "x", status=503, detail="apiserver is shutting down", body={"kind": "Status"}
+    )
     result = await front(pods={"node-1": denied, "node-2": denied}, nodes=ALL)
     assert not result.complete
     assert result.conclusions == ()
 
 
-@pytest.mark.parametrize(("to", "word"), [("shop/none", "no Ingress"), ("shop/inner", "no Ingress"), ("a b", "not a Kubernetes name")])
+@pytest.mark.parametrize(
+    ("to", "word"),
+    [("shop/none", "no Ingress"), ("shop/inner", "no Ingress"), ("a b", "not a Kubernetes name")],
+)
 async def test_what_is_no_front(to: str, word: str) -> None:
     rows = store(service("inner", "shop", selector={}))
     plan = await catalogue.plan("ladder", FakeCluster(rows, lambda *_: "ok").context(), {"to": to})

@@ -1,4 +1,5 @@
-"""From matrices to the component that is at fault; the story of the network agent that differs on one node above all."""
+"""From matrices to the component that is at fault; the story of the network agent that differs on
+one node above all."""
 
 from __future__ import annotations
 
@@ -16,10 +17,17 @@ BAD = "node-3"
 
 
 def story_cells(*, control: bool = True, verdict: Verdict = Verdict.REJECTED) -> list[Cell]:
-    """nginx on two nodes (and marketplace itself as control) against marketplace on three; node-3 rejects nginx."""
-    sources = [("nginx", "node-1"), ("nginx", "node-2")] + ([("marketplace", "node-1")] if control else [])
+    """nginx on two nodes (and marketplace itself as control) against marketplace on three; node-3
+    rejects nginx."""
+    sources = [("nginx", "node-1"), ("nginx", "node-2")] + (
+        [("marketplace", "node-1")] if control else []
+    )
     return [
-        cell(source, ("marketplace", where), verdict if source[0] == "nginx" and where == BAD else Verdict.OK)
+        cell(
+            source,
+            ("marketplace", where),
+            verdict if source[0] == "nginx" and where == BAD else Verdict.OK,
+        )
         for source in sources
         for where in NODES
     ]
@@ -47,8 +55,14 @@ def test_the_sender_is_inferred_from_the_pattern_and_said_to_be() -> None:
 
 
 def test_a_sender_from_the_kernel_is_not_overruled() -> None:
-    cells = [cell(("nginx", "node-1"), ("marketplace", BAD), Verdict.REJECTED, sender="192.168.0.3"), *story_cells()[3:]]
-    assert (infer_senders(cells)[0].sender, infer_senders(cells)[0].sender_source) == ("192.168.0.3", "kernel")
+    cells = [
+        cell(("nginx", "node-1"), ("marketplace", BAD), Verdict.REJECTED, sender="192.168.0.3"),
+        *story_cells()[3:],
+    ]
+    assert (infer_senders(cells)[0].sender, infer_senders(cells)[0].sender_source) == (
+        "192.168.0.3",
+        "kernel",
+    )
 
 
 def test_without_the_control_namespace_it_asks_for_it() -> None:
@@ -80,7 +94,11 @@ def test_rate_limited_rejections_are_not_called_flaky() -> None:
 
 def test_all_sources_to_one_node_accuse_its_network() -> None:
     cells = [
-        cell((space, source), ("marketplace", where), Verdict.TIMEOUT_CONNECT if where == BAD and source != BAD else Verdict.OK)
+        cell(
+            (space, source),
+            ("marketplace", where),
+            Verdict.TIMEOUT_CONNECT if where == BAD and source != BAD else Verdict.OK,
+        )
         for space, source in (("nginx", "node-1"), ("nginx", "node-2"), ("marketplace", "node-1"))
         for where in NODES
     ]
@@ -89,7 +107,11 @@ def test_all_sources_to_one_node_accuse_its_network() -> None:
 
 def test_a_source_node_that_reaches_nothing_is_accused() -> None:
     cells = [
-        cell((space, source), ("marketplace", where), Verdict.TIMEOUT_CONNECT if source == "node-1" else Verdict.OK)
+        cell(
+            (space, source),
+            ("marketplace", where),
+            Verdict.TIMEOUT_CONNECT if source == "node-1" else Verdict.OK,
+        )
         for space, source in (("nginx", "node-1"), ("nginx", "node-2"), ("marketplace", "node-1"))
         for where in ("node-2", "node-3")
     ]
@@ -106,7 +128,10 @@ def test_a_wrong_target_port_accuses_the_service_not_the_network() -> None:
     best = infer(cells, around)[0]
     assert best.component.kind == "service"
     assert "declares 8080, not 9999" in best.next
-    assert not any("policy" in c.component.kind or "node-network" in c.component.kind for c in infer(cells, around))
+    assert not any(
+        "policy" in c.component.kind or "node-network" in c.component.kind
+        for c in infer(cells, around)
+    )
 
 
 def test_one_pod_that_does_not_listen() -> None:
@@ -119,7 +144,10 @@ def test_one_pod_that_does_not_listen() -> None:
 
 
 def test_a_service_without_endpoints() -> None:
-    cells = [cell((space, "node-1"), ("marketplace", ""), Verdict.REJECTED, service="identity") for space in ("nginx", "shop")]
+    cells = [
+        cell((space, "node-1"), ("marketplace", ""), Verdict.REJECTED, service="identity")
+        for space in ("nginx", "shop")
+    ]
     around = Surroundings({}, {}, {"marketplace/identity": 0}, {})
     best = infer(infer_senders(cells, around), around)[0]
     assert best.component == Component("service", "marketplace/identity")
@@ -137,26 +165,47 @@ def test_service_address_bad_from_one_node_only_accuses_kube_proxy_there() -> No
 
 
 def test_a_service_that_fails_in_part_is_explained_by_its_pods() -> None:
-    cells = [*story_cells(), cell(("nginx", "node-1"), ("marketplace", ""), Verdict.REJECTED, service="identity", tries=5, failed=2)]
+    cells = [
+        *story_cells(),
+        cell(
+            ("nginx", "node-1"),
+            ("marketplace", ""),
+            Verdict.REJECTED,
+            service="identity",
+            tries=5,
+            failed=2,
+        ),
+    ]
     assert conclude(cells) == Component("policy-enforcement", BAD)
 
 
 def test_denied_as_written_accuses_the_policy_and_nothing_else() -> None:
-    cells = [cell(("nginx", "node-1"), ("marketplace", where), Verdict.TIMEOUT_CONNECT, expected=Expectation.DENY) for where in NODES] + [
-        cell(("marketplace", "node-1"), ("marketplace", where)) for where in NODES
-    ]
+    cells = [
+        cell(
+            ("nginx", "node-1"),
+            ("marketplace", where),
+            Verdict.TIMEOUT_CONNECT,
+            expected=Expectation.DENY,
+        )
+        for where in NODES
+    ] + [cell(("marketplace", "node-1"), ("marketplace", where)) for where in NODES]
     found = infer(cells)
     assert [c.component.kind for c in found] == ["network-policy"]
 
 
 def test_open_where_policy_forbids_is_a_finding() -> None:
-    cells = [cell(("nginx", "node-1"), ("marketplace", where), expected=Expectation.DENY) for where in NODES]
+    cells = [
+        cell(("nginx", "node-1"), ("marketplace", where), expected=Expectation.DENY)
+        for where in NODES
+    ]
     assert infer(cells)[0].component.kind == "policy-enforcement"
     assert "not enforced" in infer(cells)[0].claim
 
 
 def test_exec_failure_is_never_blocked() -> None:
-    cells = [cell(("nginx", "node-1"), ("marketplace", where), Verdict.EXEC_FAILED) for where in NODES]
+    cells = [
+        cell(("nginx", "node-1"), ("marketplace", where), Verdict.EXEC_FAILED) for where in NODES
+    ]
     found = infer(cells)
     assert [c.component.kind for c in found] == ["not-measured"]
     assert found[0].confidence == 0.0

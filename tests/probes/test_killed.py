@@ -1,4 +1,5 @@
-"""kill -9 at random moments of the real program: after the next start nothing of ours is in the cluster."""
+"""kill -9 at random moments of the real program: after the next start nothing of ours is in the
+cluster."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from tests.rungs.nodes import Lab
 from tests.rungs.story import play
 
 AT_ONCE = 5
-"""Programs that run, and are killed, beside each other: each has its own record, as different operators have."""
+"""Programs that run, and are killed, beside each other: each has its own record, as different
+operators have."""
 STARTS = 5
 
 
@@ -36,14 +38,24 @@ async def stanch(kubeconfig: Path, state: Path, *words: str) -> asyncio.subproce
     """`stanch probe ...` as a process of its own, with its records in `state`."""
     environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "STANCH_STATE": str(state)}
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "probe", *words, env=environment,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
+        sys.executable,
+        "-c",
+        "import sys; from cli.main import main; sys.exit(main())",
+        "probe",
+        *words,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
 
 
 async def killed(kubeconfig: Path, state: Path, seconds: float) -> bool:
-    """Start a probe that creates pods and kill it so many seconds after it was started; whether it still ran."""
-    process = await stanch(kubeconfig, state, "connectivity", "--from", "nginx", "--to", "marketplace", "--yes")
+    """Start a probe that creates pods and kill it so many seconds after it was started; whether it
+    still ran."""
+    process = await stanch(
+        kubeconfig, state, "connectivity", "--from", "nginx", "--to", "marketplace", "--yes"
+    )
     reading = asyncio.create_task(process.communicate())
     _, pending = await asyncio.wait({reading}, timeout=seconds)
     if pending:
@@ -53,8 +65,11 @@ async def killed(kubeconfig: Path, state: Path, seconds: float) -> bool:
 
 
 async def killed_at_work(kubeconfig: Path, state: Path, http: httpx.Client, seconds: float) -> None:
-    """The same, so many seconds after the first object of the probe is in the cluster, however long the machine takes to that."""
-    process = await stanch(kubeconfig, state, "connectivity", "--from", "nginx", "--to", "marketplace", "--yes")
+    """The same, so many seconds after the first object of the probe is in the cluster, however long
+    the machine takes to that."""
+    process = await stanch(
+        kubeconfig, state, "connectivity", "--from", "nginx", "--to", "marketplace", "--yes"
+    )
     reading = asyncio.create_task(process.communicate())
     async with asyncio.timeout(120):
         while not ours(http):
@@ -67,7 +82,8 @@ async def killed_at_work(kubeconfig: Path, state: Path, http: httpx.Client, seco
 
 
 async def swept(kubeconfig: Path, state: Path) -> tuple[int | None, str]:
-    """The next start, and the one after it where a busy server did not answer in time: how it ended and what it says."""
+    """The next start, and the one after it where a busy server did not answer in time: how it ended
+    and what it says."""
     for _ in range(STARTS):
         process = await stanch(kubeconfig, state, "sweep")
         out, _ = await process.communicate()
@@ -76,15 +92,24 @@ async def swept(kubeconfig: Path, state: Path) -> tuple[int | None, str]:
     return process.returncode, out.decode()
 
 
-async def kill_at(moments: list[float], kubeconfig: Path, http: httpx.Client, folder: Path) -> tuple[int, int]:
-    """Kill at these moments, `AT_ONCE` at a time, and start again; (how many were killed at work, objects that the kills had left)."""
+async def kill_at(
+    moments: list[float], kubeconfig: Path, http: httpx.Client, folder: Path
+) -> tuple[int, int]:
+    """Kill at these moments, `AT_ONCE` at a time, and start again; (how many were killed at work,
+    objects that the kills had left)."""
     at_work = left = 0
     for first in range(0, len(moments), AT_ONCE):
         batch = moments[first : first + AT_ONCE]
         states = [folder / f"state-{first + number}" for number in range(len(batch))]
-        at_work += sum(await asyncio.gather(*(killed(kubeconfig, s, m) for s, m in zip(states, batch, strict=True))))
+        at_work += sum(
+            await asyncio.gather(
+                *(killed(kubeconfig, s, m) for s, m in zip(states, batch, strict=True))
+            )
+        )
         left += len(ours(http))
-        said = await asyncio.wait_for(asyncio.gather(*(swept(kubeconfig, state) for state in states)), 300)
+        said = await asyncio.wait_for(
+            asyncio.gather(*(swept(kubeconfig, state) for state in states)), 300
+        )
         assert {code for code, _ in said} == {exits.ANSWERED}, said
         assert ours(http) == [], f"killed after {batch} s; the next starts said {said}"
     return at_work, left
@@ -100,7 +125,9 @@ async def test_twenty_random_moments(drill: DrillServer, tmp_path: Path) -> None
         assert ours(http) == []
         at_work, left = await kill_at(moments, kubeconfig, http, tmp_path)
     assert at_work >= 15, f"seed {seed}: only {at_work} of 20 were still at work"
-    assert left >= 20, f"seed {seed}: the kills left {left} objects, so there was little to clean up"
+    assert left >= 20, (
+        f"seed {seed}: the kills left {left} objects, so there was little to clean up"
+    )
 
 
 @pytest.mark.nodes

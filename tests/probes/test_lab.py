@@ -1,4 +1,5 @@
-"""Every kind of refusal, really produced by the kernel, to its class and its band of time; with busybox alone and with python."""
+"""Every kind of refusal, really produced by the kernel, to its class and its band of time; with
+busybox alone and with python."""
 
 from __future__ import annotations
 
@@ -15,7 +16,15 @@ from tests.probes.netlab import ROUTER, SERVER, Missing, NetLab, netlab
 from tests.rungs.fixtures import all_required
 
 IP = shutil.which("ip") or "ip"
-OPEN, ONE_LOST, TWO_LOST, SLOW, CLOSED, DROPPED, TCP_RESET = 8000, 8001, 8002, 8003, 8009, 8010, 8011
+OPEN, ONE_LOST, TWO_LOST, SLOW, CLOSED, DROPPED, TCP_RESET = (
+    8000,
+    8001,
+    8002,
+    8003,
+    8009,
+    8010,
+    8011,
+)
 REJECTS = {
     8020: ("icmp-net-unreachable", "3/0"),
     8021: ("icmp-host-unreachable", "3/1"),
@@ -25,13 +34,16 @@ REJECTS = {
     8025: ("icmp-admin-prohibited", "3/13"),
 }
 AT_ONCE = 900
-"""Milliseconds: before the kernel repeats a SYN, after one second. What took less was heard the first time."""
+"""Milliseconds: before the kernel repeats a SYN, after one second. What took less was heard the
+first time."""
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetLab]:
     try:
-        with netlab(tmp_path_factory.mktemp("netlab"), slow=SLOW, ports=(OPEN, ONE_LOST, TWO_LOST)) as built:
+        with netlab(
+            tmp_path_factory.mktemp("netlab"), slow=SLOW, ports=(OPEN, ONE_LOST, TWO_LOST)
+        ) as built:
             for port, (how, _) in REJECTS.items():
                 built.rule(port, "-j", "REJECT", "--reject-with", how)
             built.rule(DROPPED, "-j", "DROP")
@@ -115,18 +127,28 @@ def test_a_shell_without_any_tool_says_so(lab: NetLab) -> None:
     empty.mkdir()
     (empty / "sleep").symlink_to(lab.tools / "sleep")
     (empty / "date").symlink_to(lab.tools / "date")
-    # busybox' own shell finds its applets without PATH, so the applet names are hidden by a shell without them.
+    # busybox' own shell finds its applets without PATH, so the applet names are hidden by a shell
+    # without them.
     bash = "/bin/bash"
     output = _in(lab, bash, str(empty))
     assert output.tool == "none"
     assert "none of" in output.error or "no usable" in output.error
-    assert all(each.verdict is Verdict.TOOL_MISSING for tries in judge_all(output).values() for each in tries)
+    assert all(
+        each.verdict is Verdict.TOOL_MISSING
+        for tries in judge_all(output).values()
+        for each in tries
+    )
 
 
 def _in(lab: NetLab, shell: str, path: str) -> Output:
 
     argv = command([target(SERVER, OPEN)], gap_ms=0)
     done = subprocess.run(
-        [IP, "netns", "exec", lab.client, shell, *argv[1:]], capture_output=True, text=True, timeout=60, check=False, env={"PATH": path}
+        [IP, "netns", "exec", lab.client, shell, *argv[1:]],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PATH": path},
     )
     return read(done.stdout)

@@ -1,4 +1,5 @@
-"""IPv6: every kind of refusal, really produced by the kernel, to its class; by busybox, bash, perl and python."""
+"""IPv6: every kind of refusal, really produced by the kernel, to its class; by busybox, bash, perl
+and python."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetLab]:
                     if found is None:
                         raise Missing(f"the program {tool}")
                     (folder / tool).symlink_to(found)
-            # Who has never talked to a neighbour loses the first packet while the kernel looks for it.
+            # Who has never talked to a neighbour loses the first packet while the kernel looks for
+            # it.
             one(built, OPEN, "python")
             yield built
     except Missing as missing:
@@ -59,7 +61,11 @@ def several(lab: NetLab, ports: tuple[int, ...], way: str, host: str = SERVER6) 
     """One connect to each port, in one run of the measuring script."""
     where = {port: target(host, port) for port in ports}
     argv = command(list(where.values()), gap_ms=0, timeout_s=2, python=way == "python")
-    shown = lab.measure(argv) if way not in TOOLS else lab.measure(argv, path=str(_folder(lab, way)), shell="/bin/bash")
+    shown = (
+        lab.measure(argv)
+        if way not in TOOLS
+        else lab.measure(argv, path=str(_folder(lab, way)), shell="/bin/bash")
+    )
     output = read(shown)
     assert output.error == ""
     assert output.tool == {"busybox": "nc", "python": "python3"}.get(way, way)
@@ -82,7 +88,8 @@ def test_answers_and_silence(lab: NetLab, way: str) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_rejected_on_the_way_has_the_code_of_icmpv6(lab: NetLab, way: str) -> None:
-    # A shell hears of it on the second packet, a second later each: two of the four codes are enough for the less usual tools.
+    # A shell hears of it on the second packet, a second later each: two of the four codes are
+    # enough for the less usual tools.
     ports = (8021, 8023) if way in TOOLS else tuple(REJECTS)
     found = several(lab, ports, way)
     sender = ROUTER6 if way == "python" else ""
@@ -98,13 +105,18 @@ def test_nothing_listens_on_loopback(lab: NetLab, way: str) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_no_route_in_the_source_is_not_blamed_on_the_network(lab: NetLab, way: str) -> None:
-    subprocess.run(["ip", "-n", lab.client, "-6", "route", "replace", "unreachable", "fd00:99::/64"], check=True, timeout=10)
+    subprocess.run(
+        ["ip", "-n", lab.client, "-6", "route", "replace", "unreachable", "fd00:99::/64"],
+        check=True,
+        timeout=10,
+    )
     found = one(lab, OPEN, way, "fd00:99::9")
     assert found.verdict is Verdict.UNREACHABLE, found
 
 
 def test_a_pod_without_ipv6_says_so_and_accuses_nobody(lab: NetLab) -> None:
-    """IPv4 alone in the source, an IPv6 address to dial: no packet leaves, and no name server is blamed."""
+    """IPv4 alone in the source, an IPv6 address to dial: no packet leaves, and no name server is
+    blamed."""
     alone = f"{lab.client}-four"
     subprocess.run(["ip", "netns", "add", alone], check=True, timeout=10)
     try:

@@ -37,13 +37,35 @@ def test_large_packets_that_vanish(tmp_path: Path) -> None:
                     lines, error = read(lab.measure(asked))
                     assert error == ""
                     assert lines[0].mtu == 1500
-                    assert [judge(line).verdict for line in lines if line.event == "try"] == [Verdict.OK, Verdict.OK]
-                    subprocess.run(["ip", "-n", lab.router, "link", "set", "tos", "mtu", "1300"], check=True, timeout=10)
-                    hidden = ["ip", "netns", "exec", lab.router, "iptables", "-I", "OUTPUT", "-p", "icmp", "-j", "DROP"]
+                    assert [judge(line).verdict for line in lines if line.event == "try"] == [
+                        Verdict.OK,
+                        Verdict.OK,
+                    ]
+                    subprocess.run(
+                        ["ip", "-n", lab.router, "link", "set", "tos", "mtu", "1300"],
+                        check=True,
+                        timeout=10,
+                    )
+                    hidden = [
+                        "ip",
+                        "netns",
+                        "exec",
+                        lab.router,
+                        "iptables",
+                        "-I",
+                        "OUTPUT",
+                        "-p",
+                        "icmp",
+                        "-j",
+                        "DROP",
+                    ]
                     subprocess.run(hidden, check=True, timeout=10)
                     lines, error = read(lab.measure(asked))
                     assert error == ""
-                    assert [judge(line).verdict for line in lines if line.event == "try"] == [Verdict.OK, Verdict.TIMEOUT_FIRST_BYTE]
+                    assert [judge(line).verdict for line in lines if line.event == "try"] == [
+                        Verdict.OK,
+                        Verdict.TIMEOUT_FIRST_BYTE,
+                    ]
                 finally:
                     sink.kill()
     except Missing as missing:
@@ -56,7 +78,15 @@ def seen(source: str, *targets: tuple[str, Verdict], mtu: int = 1450) -> Seen:
     cells = []
     for node, large in targets:
         target = Target("db", node, f"pg-{node}", "10.0.0.1", 80)
-        cells.append(Cell(Place("web", source, "p"), target, Expectation.ALLOW, "", (Try(Verdict.OK, 9), Try(large, 9))))
+        cells.append(
+            Cell(
+                Place("web", source, "p"),
+                target,
+                Expectation.ALLOW,
+                "",
+                (Try(Verdict.OK, 9), Try(large, 9)),
+            )
+        )
     return Seen(mtu, "eth0", tuple(cells))
 
 
@@ -72,7 +102,9 @@ def test_only_between_nodes_is_the_mark_of_a_tunnel() -> None:
 def test_all_well_and_interfaces_that_differ() -> None:
     good = ("node-1", Verdict.OK)
     assert conclude([seen("node-1", good)])[0].component == Component("none", "")
-    assert "node-2 8900" in conclude([seen("node-1", good), seen("node-2", good, mtu=8900)])[0].claim
+    assert (
+        "node-2 8900" in conclude([seen("node-1", good), seen("node-2", good, mtu=8900)])[0].claim
+    )
 
 
 def test_nothing_measured_is_not_well() -> None:

@@ -1,4 +1,5 @@
-"""Names, packet sizes and the way out, measured from real pods on two real nodes: the right component is named, its neighbours are not."""
+"""Names, packet sizes and the way out, measured from real pods on two real nodes: the right
+component is named, its neighbours are not."""
 
 from __future__ import annotations
 
@@ -8,7 +9,18 @@ from contextlib import ExitStack
 import pytest
 
 from probes.result import Component, ProbeResult, Verdict
-from tests.probes.onnodes import Story, endpoints, inside_pod, measure, ours, pod_on_each, rule, service, serving, told
+from tests.probes.onnodes import (
+    Story,
+    endpoints,
+    inside_pod,
+    measure,
+    ours,
+    pod_on_each,
+    rule,
+    service,
+    serving,
+    told,
+)
 from tests.rungs.kubelet import CLUSTER_DNS
 from tests.rungs.nodes import Lab
 from tests.rungs.story import play
@@ -63,14 +75,30 @@ def components(result: ProbeResult) -> list[Component]:
 
 
 async def dns(story: Story, delays: dict[str, float]) -> tuple[ProbeResult, dict[str, str]]:
-    """Two DNS servers behind kube-system/kube-dns that answer after so many seconds, asked from namespace nginx; (answer, node -> pod)."""
+    """Two DNS servers behind kube-system/kube-dns that answer after so many seconds, asked from
+    namespace nginx; (answer, node -> pod)."""
     lab, http, _ = story
     ports = [{"name": "dns", "port": 53, "protocol": "UDP"}]
     with ExitStack() as stack:
         pods = stack.enter_context(pod_on_each(lab, http, "kube-system", "dns"))
-        stack.enter_context(service(http, "kube-system", "kube-dns", clusterIP=CLUSTER_DNS, selector={"app": "dns"}, ports=ports))
+        stack.enter_context(
+            service(
+                http,
+                "kube-system",
+                "kube-dns",
+                clusterIP=CLUSTER_DNS,
+                selector={"app": "dns"},
+                ports=ports,
+            )
+        )
         for node, pod in pods.items():
-            stack.enter_context(serving(inside_pod(lab.members[node], pod["status"]["podIP"]), _DNS, str(delays.get(node, 0))))
+            stack.enter_context(
+                serving(
+                    inside_pod(lab.members[node], pod["status"]["podIP"]),
+                    _DNS,
+                    str(delays.get(node, 0)),
+                )
+            )
         await endpoints(http, "kube-system", "kube-dns", 2)
         result = await measure(lab, "dns", namespace="nginx")
     assert ours(http) == []
@@ -84,9 +112,13 @@ async def test_one_of_two_dns_servers_answers_slowly(story: Story) -> None:
     assert result.conclusions[0].confidence >= 0.8
     quick = [c for c in result.cells if c.target.pod == pods["node-1"]]
     assert quick
-    assert all(each.verdict is Verdict.OK and each.ms < 500 for c in quick for each in c.tries), told(result)
+    assert all(each.verdict is Verdict.OK and each.ms < 500 for c in quick for each in c.tries), (
+        told(result)
+    )
     slow = [c for c in result.cells if c.target.pod == pods["node-2"]]
-    assert all(each.verdict is Verdict.OK and each.ms >= 1000 for c in slow for each in c.tries), told(result)
+    assert all(each.verdict is Verdict.OK and each.ms >= 1000 for c in slow for each in c.tries), (
+        told(result)
+    )
 
 
 async def test_one_of_two_dns_servers_is_silent(story: Story) -> None:
@@ -111,7 +143,16 @@ async def test_a_smaller_mtu_on_one_path(story: Story) -> None:
     route = (far.pod_range, "via", far.address)
     near.namespace.run("ip", "route", "replace", *route, "mtu", "lock", "1300")
     try:
-        with rule(near.namespace, "OUTPUT", "-p", "icmp", "--icmp-type", "fragmentation-needed", "-j", "DROP"):
+        with rule(
+            near.namespace,
+            "OUTPUT",
+            "-p",
+            "icmp",
+            "--icmp-type",
+            "fragmentation-needed",
+            "-j",
+            "DROP",
+        ):
             result = await measure(lab, "mtu", **{"from": "nginx", "to": "marketplace"})
     finally:
         near.namespace.run("ip", "route", "replace", *route)
@@ -134,11 +175,15 @@ async def test_equal_packet_sizes_accuse_nobody(story: Story) -> None:
 
 @pytest.fixture
 def outside(story: Story) -> Iterator[None]:
-    """A server beyond the nodes that knows no pod addresses, as the world outside; only what a node translates comes back."""
+    """A server beyond the nodes that knows no pod addresses, as the world outside; only what a node
+    translates comes back."""
     lab, _, _ = story
     middle = lab.network.control_plane
     middle.run("ip", "address", "add", f"{OUTSIDE}/32", "dev", "lo")
-    ranges = {member: ("route", member.pod_range, "via", member.address) for member in lab.members.values()}
+    ranges = {
+        member: ("route", member.pod_range, "via", member.address)
+        for member in lab.members.values()
+    }
     for member in ranges:
         middle.run("ip", "route", "delete", member.pod_range)
     try:
@@ -151,7 +196,15 @@ def outside(story: Story) -> Iterator[None]:
 
 
 def translation(story: Story, node: str) -> tuple[str, ...]:
-    return ("POSTROUTING", "-s", story[0].members[node].pod_range, "-d", OUTSIDE, "-j", "MASQUERADE")
+    return (
+        "POSTROUTING",
+        "-s",
+        story[0].members[node].pod_range,
+        "-d",
+        OUTSIDE,
+        "-j",
+        "MASQUERADE",
+    )
 
 
 async def test_one_node_does_not_translate_what_goes_out(story: Story, outside: None) -> None:
@@ -159,7 +212,9 @@ async def test_one_node_does_not_translate_what_goes_out(story: Story, outside: 
     with rule(lab.members["node-1"].namespace, *translation(story, "node-1"), table="nat"):
         result = await measure(lab, "egress", namespace="nginx", target=f"{OUTSIDE}:443")
     assert components(result)[0] == Component("node", "node-2"), told(result)
-    assert not {each.kind for each in components(result)} & {"address", "network-policy"}, told(result)
+    assert not {each.kind for each in components(result)} & {"address", "network-policy"}, told(
+        result
+    )
     assert ours(http) == []
 
 

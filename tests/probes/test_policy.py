@@ -36,12 +36,42 @@ FRONT = {"namespaceSelector": {"matchLabels": {"team": "front"}}}
         (ingress(), 5432, ALLOW),
         (ingress(**{"from": [FRONT]}), 5432, ALLOW),
         (ingress(**{"from": [{"podSelector": {}}]}), 5432, DENY),  # same namespace only
-        (ingress(**{"from": [{**FRONT, "podSelector": {"matchLabels": {"app": "shop"}}}]}), 5432, ALLOW),
-        (ingress(**{"from": [{**FRONT, "podSelector": {"matchLabels": {"app": "cart"}}}]}), 5432, DENY),
-        (ingress(**{"from": [{"podSelector": {"matchLabels": {"app": "cart"}}}, FRONT]}), 5432, ALLOW),  # peers are alternatives
-        (ingress(**{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "web"}}}]}), 5432, ALLOW),
+        (
+            ingress(**{"from": [{**FRONT, "podSelector": {"matchLabels": {"app": "shop"}}}]}),
+            5432,
+            ALLOW,
+        ),
+        (
+            ingress(**{"from": [{**FRONT, "podSelector": {"matchLabels": {"app": "cart"}}}]}),
+            5432,
+            DENY,
+        ),
+        (
+            ingress(**{"from": [{"podSelector": {"matchLabels": {"app": "cart"}}}, FRONT]}),
+            5432,
+            ALLOW,
+        ),  # peers are alternatives
+        (
+            ingress(
+                **{
+                    "from": [
+                        {
+                            "namespaceSelector": {
+                                "matchLabels": {"kubernetes.io/metadata.name": "web"}
+                            }
+                        }
+                    ]
+                }
+            ),
+            5432,
+            ALLOW,
+        ),
         (ingress(**{"from": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]}), 5432, ALLOW),
-        (ingress(**{"from": [{"ipBlock": {"cidr": "10.0.0.0/24", "except": ["10.0.0.1/32"]}}]}), 5432, DENY),
+        (
+            ingress(**{"from": [{"ipBlock": {"cidr": "10.0.0.0/24", "except": ["10.0.0.1/32"]}}]}),
+            5432,
+            DENY,
+        ),
         (ingress(ports=[{"port": 5432}]), 5432, ALLOW),
         (ingress(ports=[{"port": 5432, "protocol": "UDP"}]), 5432, DENY),
         (ingress(ports=[{"port": "sql"}]), 5432, ALLOW),
@@ -49,7 +79,11 @@ FRONT = {"namespaceSelector": {"matchLabels": {"team": "front"}}}
         (ingress(ports=[{"port": 5000, "endPort": 6000}]), 5432, ALLOW),
         (ingress(ports=[{"port": 5000, "endPort": 5400}]), 5432, DENY),
         (ingress(ports=[{"protocol": "TCP"}]), 5432, ALLOW),
-        ({"podSelector": {}, "policyTypes": ["Egress"], "ingress": []}, 5432, ALLOW),  # says nothing about ingress
+        (
+            {"podSelector": {}, "policyTypes": ["Egress"], "ingress": []},
+            5432,
+            ALLOW,
+        ),  # says nothing about ingress
         ({"podSelector": {}, "egress": [{}]}, 5432, DENY),  # the default types hold Ingress
     ],
 )
@@ -59,12 +93,27 @@ def test_ingress(spec: dict[str, Any], port: int, expected: Expectation) -> None
 
 @pytest.mark.parametrize(
     ("operator", "values", "expected"),
-    [("In", ["front"], ALLOW), ("In", ["back"], DENY), ("NotIn", ["back"], ALLOW), ("NotIn", ["front"], DENY), ("Exists", [], ALLOW),
-     ("DoesNotExist", [], DENY), ("Bogus", [], DENY)],
-)  # fmt: skip
+    [
+        ("In", ["front"], ALLOW),
+        ("In", ["back"], DENY),
+        ("NotIn", ["back"], ALLOW),
+        ("NotIn", ["front"], DENY),
+        ("Exists", [], ALLOW),
+        ("DoesNotExist", [], DENY),
+        ("Bogus", [], DENY),
+    ],
+)
 def test_match_expressions(operator: str, values: list[str], expected: Expectation) -> None:
     selector = {"matchExpressions": [{"key": "team", "operator": operator, "values": values}]}
-    assert expect(with_policy(ingress(**{"from": [{"namespaceSelector": selector}]})), CLIENT, SERVER, 5432).verdict is expected
+    assert (
+        expect(
+            with_policy(ingress(**{"from": [{"namespaceSelector": selector}]})),
+            CLIENT,
+            SERVER,
+            5432,
+        ).verdict
+        is expected
+    )
 
 
 def test_policies_add_up() -> None:
@@ -78,7 +127,11 @@ def test_egress_of_the_source_counts_as_well() -> None:
     found = expect(closed, CLIENT, SERVER, 5432)
     assert found.verdict is DENY
     assert "from the source" in found.why
-    to_db = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"namespaceSelector": {}}], "ports": [{"port": "sql"}]}]}
+    to_db = {
+        "podSelector": {},
+        "policyTypes": ["Egress"],
+        "egress": [{"to": [{"namespaceSelector": {}}], "ports": [{"port": "sql"}]}],
+    }
     assert expect(with_policy(to_db, where="web"), CLIENT, SERVER, 5432).verdict is ALLOW
 
 
@@ -92,7 +145,12 @@ def test_an_address_outside_is_only_under_the_sources_egress() -> None:
 
 
 def test_host_network_is_undefined_and_said_to_be() -> None:
-    found = expect(with_policy({"podSelector": {}, "ingress": []}), End("web", {}, host_network=True), SERVER, 5432)
+    found = expect(
+        with_policy({"podSelector": {}, "ingress": []}),
+        End("web", {}, host_network=True),
+        SERVER,
+        5432,
+    )
     assert found.verdict is UNDEFINED
     assert "node's network" in found.why
 
@@ -107,6 +165,8 @@ def test_other_kinds_of_policy_are_named() -> None:
 
 
 def test_end_of_a_pod_knows_its_named_ports() -> None:
-    row = store(pod("pg-0", "db", "node-1", labels={"app": "pg"}, ip="10.0.0.9", port=5432)).get("Pod", "db", "pg-0")
+    row = store(pod("pg-0", "db", "node-1", labels={"app": "pg"}, ip="10.0.0.9", port=5432)).get(
+        "Pod", "db", "pg-0"
+    )
     assert row is not None
     assert end_of(row).ports == {"http": 5432}

@@ -6,13 +6,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.statistics import Stop, bound, fisher, holm, sequential, tries_to_see, tries_wanted, wilson
+from probes.statistics import (
+    Stop,
+    bound,
+    fisher,
+    holm,
+    sequential,
+    tries_to_see,
+    tries_wanted,
+    wilson,
+)
 
 
-@pytest.mark.parametrize(("failed", "tries", "text"), [
-    (0, 20, "0/20 failed (at most 16%)"), (5, 5, "5/5 failed (at least 57%)"), (0, 100, "0/100 failed (at most 4%)"),
-    (1, 30, "1/30 failed (1% to 17%)"), (0, 0, "not measured"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("failed", "tries", "text"),
+    [
+        (0, 20, "0/20 failed (at most 16%)"),
+        (5, 5, "5/5 failed (at least 57%)"),
+        (0, 100, "0/100 failed (at most 4%)"),
+        (1, 30, "1/30 failed (1% to 17%)"),
+        (0, 0, "not measured"),
+    ],
+)
 def test_bounds_in_words(failed: int, tries: int, text: str) -> None:
     assert bound(failed, tries) == text
 
@@ -28,7 +43,8 @@ def test_wilson_holds_the_observed_share(failed: int, tries: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cells", "p_value"), [((3, 3, 0, 3), 0.10), ((4, 4, 0, 4), 0.029), ((5, 5, 0, 5), 0.008), ((3, 10, 0, 30), 0.012)]
+    ("cells", "p_value"),
+    [((3, 3, 0, 3), 0.10), ((4, 4, 0, 4), 0.029), ((5, 5, 0, 5), 0.008), ((3, 10, 0, 30), 0.012)],
 )
 def test_fisher(cells: tuple[int, int, int, int], p_value: float) -> None:
     assert fisher(*cells) == pytest.approx(p_value, abs=0.001)
@@ -45,7 +61,9 @@ def test_sequential_stops_after_two_failures_or_five_successes() -> None:
     assert sequential([False] * 5) is Stop.GOOD
 
 
-@pytest.mark.parametrize(("rate", "tries"), [(0.5, 5), (0.2, 14), (0.1, 29), (0.05, 59), (0.01, 299)])
+@pytest.mark.parametrize(
+    ("rate", "tries"), [(0.5, 5), (0.2, 14), (0.1, 29), (0.05, 59), (0.01, 299)]
+)
 def test_tries_to_see_one_failure(rate: float, tries: int) -> None:
     assert tries_to_see(rate) == tries
 

@@ -1,4 +1,5 @@
-"""The acceptance test: two real nodes, real pods, real rules. The probe must name what is at fault, and leave nothing behind."""
+"""The acceptance test: two real nodes, real pods, real rules. The probe must name what is at fault,
+and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -46,7 +47,9 @@ async def test_the_probe_names_policy_enforcement_on_node_2(story: Story) -> Non
     assert len(result.conclusions) == 1, told(result)
     bad = [c for c in result.cells if c.source.namespace == "nginx" and c.target.node == "node-2"]
     assert bad
-    assert all(c.main is Verdict.REJECTED and not c.mixed and c.sender == "node-2" for c in bad), told(result)
+    assert all(c.main is Verdict.REJECTED and not c.mixed and c.sender == "node-2" for c in bad), (
+        told(result)
+    )
     good = [c for c in result.cells if c.target.pod and c not in bad]
     assert all(c.main is Verdict.OK and not c.failed for c in good), told(result)
 
@@ -60,7 +63,13 @@ async def test_without_the_fault_it_accuses_nobody(story: Story) -> None:
 
 async def test_a_wrong_target_port_is_the_services_fault(story: Story) -> None:
     lab, http, _ = story
-    with service(http, "marketplace", "wrong", selector={"app": "identity"}, ports=[{"port": 80, "targetPort": 9999}]):
+    with service(
+        http,
+        "marketplace",
+        "wrong",
+        selector={"app": "identity"},
+        ports=[{"port": 80, "targetPort": 9999}],
+    ):
         await endpoints(http, "marketplace", "wrong", 2)
         result = await probe(lab, **{"from": "nginx", "to": "marketplace/wrong"})
     best = result.conclusions[0]
@@ -73,7 +82,9 @@ async def test_a_service_without_endpoints_is_the_services_fault(story: Story) -
     lab, http, _ = story
     with service(http, "marketplace", "empty", selector={"app": "nobody"}, ports=[{"port": 80}]):
         result = await probe(lab, **{"from": "nginx", "to": "marketplace/empty"})
-    assert result.conclusions[0].component == Component("service", "marketplace/empty"), told(result)
+    assert result.conclusions[0].component == Component("service", "marketplace/empty"), told(
+        result
+    )
 
 
 def assert_the_way_to_node_2(result: ProbeResult) -> None:
@@ -82,13 +93,26 @@ def assert_the_way_to_node_2(result: ProbeResult) -> None:
     assert best.kind in ("path", "node-network", "network"), told(result)
     assert "node-2" in best.name or best.name == "between nodes", told(result)
     wrong = ("policy-enforcement", "network-policy", "service", "kube-proxy", "pod", "dns")
-    assert [c for c in result.conclusions if c.component.kind in wrong and c.confidence > 0.5] == [], told(result)
+    assert [
+        c for c in result.conclusions if c.component.kind in wrong and c.confidence > 0.5
+    ] == [], told(result)
 
 
 async def test_packets_between_nodes_are_dropped(story: Story) -> None:
     lab, http, _ = story
     member = lab.members["node-2"]
-    dropped = ("FORWARD", "-d", member.pod_range, "!", "-s", member.pod_range, "-p", "tcp", "-j", "DROP")
+    dropped = (
+        "FORWARD",
+        "-d",
+        member.pod_range,
+        "!",
+        "-s",
+        member.pod_range,
+        "-p",
+        "tcp",
+        "-j",
+        "DROP",
+    )
     with rule(member.namespace, *dropped):
         result = await probe(lab, **{"from": "nginx", "to": "marketplace"})
     assert_the_way_to_node_2(result)
@@ -96,10 +120,14 @@ async def test_packets_between_nodes_are_dropped(story: Story) -> None:
 
 
 async def test_a_node_whose_route_to_pods_is_missing(story: Story) -> None:
-    """node-1 knows no way to node-2's pods and asks its gateway, which knows none either and says so."""
+    """node-1 knows no way to node-2's pods and asks its gateway, which knows none either and says
+    so."""
     lab, http, _ = story
     near, far = lab.members["node-1"], lab.members["node-2"]
-    away = [(near.namespace, far.pod_range, far.address), (lab.network.control_plane, far.pod_range, far.address)]
+    away = [
+        (near.namespace, far.pod_range, far.address),
+        (lab.network.control_plane, far.pod_range, far.address),
+    ]
     for namespace, pods, _ in away:
         namespace.run("ip", "route", "delete", pods)
     try:
@@ -112,11 +140,20 @@ async def test_a_node_whose_route_to_pods_is_missing(story: Story) -> None:
 
 
 @pytest.mark.parametrize("row", [1, 2, 4, 7, 8])
-async def test_after_kill_9_the_next_start_leaves_nothing(story: Story, tmp_path: Path, row: int) -> None:
+async def test_after_kill_9_the_next_start_leaves_nothing(
+    story: Story, tmp_path: Path, row: int
+) -> None:
     lab, http, _ = story
     ledger = tmp_path / "ledger.jsonl"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.probes.interrupted", str(lab.cluster.kubeconfig), str(ledger), str(row), "nginx", "marketplace"
+        sys.executable,
+        "-m",
+        "tests.probes.interrupted",
+        str(lab.cluster.kubeconfig),
+        str(ledger),
+        str(row),
+        "nginx",
+        "marketplace",
     )
     assert await asyncio.wait_for(process.wait(), 90) == -signal.SIGKILL
     if row > 1:
@@ -130,11 +167,19 @@ async def test_after_kill_9_the_next_start_leaves_nothing(story: Story, tmp_path
 
 async def test_an_ephemeral_container_measures_as_the_client_itself(story: Story) -> None:
     lab, http, pods = story
-    client = next(p for p in pods if p["metadata"]["namespace"] == "nginx" and p["spec"]["nodeName"] == "node-1")
+    client = next(
+        p
+        for p in pods
+        if p["metadata"]["namespace"] == "nginx" and p["spec"]["nodeName"] == "node-1"
+    )
     name = client["metadata"]["name"]
     with lab.reject("node-2", source="nginx", target="marketplace"):
-        result = await probe(lab, **{"from": f"nginx/{name}", "to": "marketplace", "how": "ephemeral"})
-    assert result.conclusions[0].component == Component("policy-enforcement", "node-2"), told(result)
+        result = await probe(
+            lab, **{"from": f"nginx/{name}", "to": "marketplace", "how": "ephemeral"}
+        )
+    assert result.conclusions[0].component == Component("policy-enforcement", "node-2"), told(
+        result
+    )
     mine = [c for c in result.cells if c.source.how == "ephemeral container in the client"]
     assert {(c.source.pod, c.source.address) for c in mine} == {(name, client["status"]["podIP"])}
     assert all(c.counted for c in mine), told(result)
@@ -148,12 +193,19 @@ async def test_an_ephemeral_container_measures_as_the_client_itself(story: Story
 
 
 async def test_without_any_pod_through_the_api_server(story: Story) -> None:
-    """The proxy and port-forward on a real API server and kubelet: an answer, a refused port, a Service without endpoints."""
+    """The proxy and port-forward on a real API server and kubelet: an answer, a refused port, a
+    Service without endpoints."""
     lab, http, _ = story
     good = await measure(lab, "connectivity", to="marketplace/identity", how="proxy")
     assert {c.main for c in good.cells} == {Verdict.OK}, told(good)
     assert [bool(c.target.pod) for c in good.cells] == [True, True, False]
-    with service(http, "marketplace", "wrong", selector={"app": "identity"}, ports=[{"port": 80, "targetPort": 9999}]):
+    with service(
+        http,
+        "marketplace",
+        "wrong",
+        selector={"app": "identity"},
+        ports=[{"port": 80, "targetPort": 9999}],
+    ):
         await endpoints(http, "marketplace", "wrong", 2)
         for how in ("proxy", "port-forward"):
             bad = await measure(lab, "connectivity", to="marketplace/wrong", how=how)

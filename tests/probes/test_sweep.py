@@ -20,7 +20,9 @@ def cluster_with(*objects: dict[str, Any]) -> FakeCluster:
     for each in objects:
         plural = "pods" if each["kind"] == "Pod" else "configmaps"
         each["metadata"].setdefault("uid", f"uid-{each['metadata']['name']}")
-        found.objects[f"/api/v1/namespaces/{each['metadata']['namespace']}/{plural}/{each['metadata']['name']}"] = each
+        found.objects[
+            f"/api/v1/namespaces/{each['metadata']['namespace']}/{plural}/{each['metadata']['name']}"
+        ] = each
     return found
 
 
@@ -71,7 +73,9 @@ async def test_objects_without_the_label_are_never_touched() -> None:
     innocent["metadata"]["labels"] = {}
     cluster = cluster_with(innocent)
     ledger = MemoryLedger()
-    ledger.intend(Intent("crashed-session", Ref("ConfigMap", "nginx", "stanch-probe-lookalike"), "owner", NOW))
+    ledger.intend(
+        Intent("crashed-session", Ref("ConfigMap", "nginx", "stanch-probe-lookalike"), "owner", NOW)
+    )
     for scope in Scope:
         await sweep(cluster.context(ledger), scope)
     assert len(cluster.objects) == 1
@@ -112,19 +116,25 @@ async def test_the_sweep_at_the_start_leaves_alone_what_a_probe_has_just_begun()
     context = cluster.context()
     begun = owned(NOW, context.session, minutes=9)
     cluster.objects |= cluster_with(begun).objects
-    here, planned = Ref("ConfigMap", "nginx", begun["metadata"]["name"]), Ref("Pod", "nginx", "stanch-probe-not-yet")
+    here, planned = (
+        Ref("ConfigMap", "nginx", begun["metadata"]["name"]),
+        Ref("Pod", "nginx", "stanch-probe-not-yet"),
+    )
     for ref in (here, planned):
         context.ledger.intend(Intent(context.session, ref, "probe", NOW + timedelta(minutes=9)))
     report = await sweep(context, Scope.RECORD)
     assert (report.removed, report.others) == ((), ())
     assert len(cluster.objects) == 1
-    assert len(context.ledger.open_intents()) == 2, "an object that is about to be created is not missing"
+    assert len(context.ledger.open_intents()) == 2, (
+        "an object that is about to be created is not missing"
+    )
     assert (await sweep(context, Scope.SESSION)).removed == (here,)
     assert context.ledger.open_intents() == ()
 
 
 async def test_an_ephemeral_container_of_a_crash_is_not_said_to_be_gone() -> None:
-    """The pod is somebody else's and keeps it; the row ends with the truth, and nothing is deleted."""
+    """The pod is somebody else's and keeps it; the row ends with the truth, and nothing is
+    deleted."""
     ref = Ref("EphemeralContainer", "nginx", "nginx-1/stanch-probe-x")
     ledger = MemoryLedger()
     ledger.intend(Intent("crashed-session", ref, "probe", NOW + timedelta(minutes=9)))

@@ -1,4 +1,5 @@
-"""The last rungs: what the API server's own words mean, and that no more is concluded than that side can know."""
+"""The last rungs: what the API server's own words mean, and that no more is concluded than that
+side can know."""
 
 from __future__ import annotations
 
@@ -21,12 +22,37 @@ PODS = "/api/v1/namespaces/marketplace/pods"
 @pytest.mark.parametrize(
     ("status", "words", "from_server", "verdict"),
     [
-        (503, "error trying to reach service: dial tcp 10.1.2.3:80: connect: connection refused", True, Verdict.REFUSED),
-        (503, "error trying to reach service: dial tcp 10.1.2.3:80: i/o timeout", True, Verdict.TIMEOUT_CONNECT),
+        (
+            503,
+            "error trying to reach service: dial tcp 10.1.2.3:80: connect: connection refused",
+            True,
+            Verdict.REFUSED,
+        ),
+        (
+            503,
+            "error trying to reach service: dial tcp 10.1.2.3:80: i/o timeout",
+            True,
+            Verdict.TIMEOUT_CONNECT,
+        ),
         (504, "context deadline exceeded", True, Verdict.TIMEOUT_CONNECT),
-        (503, "error trying to reach service: dial tcp 10.1.2.3:80: connect: no route to host", True, Verdict.REJECTED),
-        (503, "error trying to reach service: tls: first record does not look like a TLS handshake", True, Verdict.TLS_HANDSHAKE),
-        (503, 'error trying to reach service: net/http: malformed HTTP response "\\x15"', True, Verdict.OK),
+        (
+            503,
+            "error trying to reach service: dial tcp 10.1.2.3:80: connect: no route to host",
+            True,
+            Verdict.REJECTED,
+        ),
+        (
+            503,
+            "error trying to reach service: tls: first record does not look like a TLS handshake",
+            True,
+            Verdict.TLS_HANDSHAKE,
+        ),
+        (
+            503,
+            'error trying to reach service: net/http: malformed HTTP response "\\x15"',
+            True,
+            Verdict.OK,
+        ),
         (503, 'no endpoints available for service "identity"', True, Verdict.REFUSED),
         (503, "apiserver is shutting down", True, Verdict.NOT_MEASURED),
         (404, "pods not found", True, Verdict.NOT_MEASURED),
@@ -40,7 +66,9 @@ def test_words(status: int, words: str, from_server: bool, verdict: Verdict) -> 
 
 async def run(cluster: FakeCluster, forward: Any = None, **arguments: str) -> ProbeResult:
     context = cluster.context(forward=forward)
-    plan = await catalogue.plan("connectivity", context, {"to": "marketplace/identity-1", **arguments})
+    plan = await catalogue.plan(
+        "connectivity", context, {"to": "marketplace/identity-1", **arguments}
+    )
     assert plan.refused == "", plan.refused
     assert plan.creates == ()
     result = await catalogue.run(plan, context)
@@ -64,7 +92,9 @@ async def test_an_answer_proves_the_application_and_no_more() -> None:
 
 
 async def test_the_applications_own_error_is_an_answer() -> None:
-    assert (await proxied(ServerError("HTTP 502", status=502, detail="bad"))).cells[0].main is Verdict.OK
+    assert (await proxied(ServerError("HTTP 502", status=502, detail="bad"))).cells[
+        0
+    ].main is Verdict.OK
 
 
 async def test_refused_points_to_port_forward() -> None:
@@ -75,7 +105,10 @@ async def test_refused_points_to_port_forward() -> None:
     assert "port-forward" in result.conclusions[0].next
 
 
-@pytest.mark.parametrize("error", [Forbidden("no", status=403, detail="no", body=STATUS), ApiError("x", status=500, body=STATUS)])
+@pytest.mark.parametrize(
+    "error",
+    [Forbidden("no", status=403, detail="no", body=STATUS), ApiError("x", status=500, body=STATUS)],
+)
 async def test_what_the_server_will_not_do_is_not_measured(error: ClusterError) -> None:
     result = await proxied(error)
     assert not result.complete
@@ -83,9 +116,16 @@ async def test_what_the_server_will_not_do_is_not_measured(error: ClusterError) 
 
 
 async def test_a_service_without_endpoints() -> None:
-    rows = story(more=(service("empty", "marketplace", selector={"app": "x"}), slice_of("empty", "marketplace", [])))
+    rows = story(
+        more=(
+            service("empty", "marketplace", selector={"app": "x"}),
+            slice_of("empty", "marketplace", []),
+        )
+    )
     cluster = FakeCluster(rows, lambda *_: "ok")
-    error = ServerError("x", status=503, detail='no endpoints available for service "empty:80"', body=STATUS)
+    error = ServerError(
+        "x", status=503, detail='no endpoints available for service "empty:80"', body=STATUS
+    )
     cluster.texts["/api/v1/namespaces/marketplace/services/empty:80/proxy/"] = error
     result = await run(cluster, to="marketplace/empty", how="proxy")
     assert result.conclusions[0].component == Component("service", "marketplace/empty")
@@ -95,11 +135,18 @@ async def test_a_service_without_endpoints() -> None:
     ("answer", "verdict", "component"),
     [
         (ForwardResult(True, "HTTP/1.0 200 OK\n"), Verdict.OK, Component("none", "")),
-        (ForwardResult(False, refused="dial tcp4 127.0.0.1:8080: connect: connection refused"), Verdict.REFUSED,
-         Component("pod", "marketplace/identity-1")),
-        (ForwardResult(None, error="exec: error dialing backend"), Verdict.NOT_MEASURED, Component("not-measured", "")),
+        (
+            ForwardResult(False, refused="dial tcp4 127.0.0.1:8080: connect: connection refused"),
+            Verdict.REFUSED,
+            Component("pod", "marketplace/identity-1"),
+        ),
+        (
+            ForwardResult(None, error="exec: error dialing backend"),
+            Verdict.NOT_MEASURED,
+            Component("not-measured", ""),
+        ),
     ],
-)  # fmt: skip
+)
 async def test_port_forward(answer: ForwardResult, verdict: Verdict, component: Component) -> None:
     async def forward(namespace: str, name: str, port: int, deadline_s: float) -> ForwardResult:
         assert (namespace, name, port) == ("marketplace", "identity-1", 8080)
@@ -121,6 +168,12 @@ async def test_port_forward(answer: ForwardResult, verdict: Verdict, component: 
     ],
 )
 async def test_refusals(arguments: dict[str, str], denied: str, word: str) -> None:
-    cluster = FakeCluster(story(more=(pod("pending", "marketplace", ""),)), lambda *_: "ok", denied=frozenset({denied}))
-    plan = await catalogue.plan("connectivity", cluster.context(), {"to": "marketplace/identity-1", **arguments})
+    cluster = FakeCluster(
+        story(more=(pod("pending", "marketplace", ""),)),
+        lambda *_: "ok",
+        denied=frozenset({denied}),
+    )
+    plan = await catalogue.plan(
+        "connectivity", cluster.context(), {"to": "marketplace/identity-1", **arguments}
+    )
     assert word in plan.refused

@@ -13,13 +13,20 @@ from runbooks.model import Query, Source
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 
 
-def node(name: str, ready: str = "True", minutes: float = 60, kubelet: str = "v1.34.1") -> dict[str, Any]:
+def node(
+    name: str, ready: str = "True", minutes: float = 60, kubelet: str = "v1.34.1"
+) -> dict[str, Any]:
     since = (NOW - timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
     return {
         "metadata": {"name": name, "creationTimestamp": since},
         "status": {
             "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": since}],
-            "nodeInfo": {"kubeletVersion": kubelet, "kernelVersion": "6.8.0", "osImage": "x", "architecture": "amd64"},
+            "nodeInfo": {
+                "kubeletVersion": kubelet,
+                "kernelVersion": "6.8.0",
+                "osImage": "x",
+                "architecture": "amd64",
+            },
         },
     }
 
@@ -45,7 +52,16 @@ def test_nothing_to_look_at_is_unknown() -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    ["self.spec.none", "self.status", "1 +", "nowhere(self)", "'text'", "params.absent == 'x'", "self.metadata.name > 3", "x" * 3000],
+    [
+        "self.spec.none",
+        "self.status",
+        "1 +",
+        "nowhere(self)",
+        "'text'",
+        "params.absent == 'x'",
+        "self.metadata.name > 3",
+        "x" * 3000,
+    ],
 )
 def test_what_cannot_be_answered_is_unknown_and_never_a_pass(expression: str) -> None:
     outcome = evaluate(query(each=expression), [node("a")], {"node": "a"}, now=NOW)
@@ -55,25 +71,44 @@ def test_what_cannot_be_answered_is_unknown_and_never_a_pass(expression: str) ->
 
 def test_parameters_are_data_and_not_code() -> None:
     hostile = '" || true || "'
-    outcome = evaluate(query(each="self.metadata.name == params.node"), [node("a")], {"node": hostile}, now=NOW)
+    outcome = evaluate(
+        query(each="self.metadata.name == params.node"), [node("a")], {"node": hostile}, now=NOW
+    )
     assert outcome.result is Result.FAIL
 
 
 def test_ages_quantities_and_missing_fields() -> None:
-    assert evaluate(query(each="age(self.metadata.creationTimestamp) == 3600.0"), [node("a")], now=NOW).result is Result.PASS
-    assert evaluate(query(each='get(self, "spec.unschedulable", false) == false'), [node("a")], now=NOW).result is Result.PASS
-    assert evaluate(query(each='quantity("512Mi") == 536870912.0'), [node("a")], now=NOW).result is Result.PASS
+    assert (
+        evaluate(
+            query(each="age(self.metadata.creationTimestamp) == 3600.0"), [node("a")], now=NOW
+        ).result
+        is Result.PASS
+    )
+    assert (
+        evaluate(
+            query(each='get(self, "spec.unschedulable", false) == false'), [node("a")], now=NOW
+        ).result
+        is Result.PASS
+    )
+    assert (
+        evaluate(query(each='quantity("512Mi") == 536870912.0'), [node("a")], now=NOW).result
+        is Result.PASS
+    )
     assert quantity("250m") == pytest.approx(0.25)
     assert quantity("1Gi") == 2**30
 
 
 def test_peers_that_differ_are_named() -> None:
-    compare = Query(source=Source.COMPARE, kind="Node", value="self.status.nodeInfo.kubeletVersion", by="name")
+    compare = Query(
+        source=Source.COMPARE, kind="Node", value="self.status.nodeInfo.kubeletVersion", by="name"
+    )
     odd = evaluate(compare, [node("a"), node("b"), node("c", kubelet="v1.33.0")], now=NOW)
     assert (odd.result, odd.offenders) == (Result.FAIL, ("c",))
     assert "2 have v1.34.1; differs on c: v1.33.0" in odd.seen
     assert evaluate(compare, [node("a"), node("b")], now=NOW).result is Result.PASS
-    assert evaluate(compare, [node("a")], now=NOW).result is Result.UNKNOWN, "one alone has no peers"
+    assert evaluate(compare, [node("a")], now=NOW).result is Result.UNKNOWN, (
+        "one alone has no peers"
+    )
 
 
 def test_too_much_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,29 +123,56 @@ def test_too_much_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_wait_and_readyz_and_logs_use_the_same_words() -> None:
     readyz = Query(
-        source=Source.READYZ, expression="objects.all(c, c.ok)", seen='join(objects.filter(c, !c.ok).map(c, c.name), ", ")', minimum=1
+        source=Source.READYZ,
+        expression="objects.all(c, c.ok)",
+        seen='join(objects.filter(c, !c.ok).map(c, c.name), ", ")',
+        minimum=1,
     )
-    outcome = evaluate(readyz, [{"name": "etcd", "ok": False, "reason": "withheld"}, {"name": "ping", "ok": True, "reason": ""}], now=NOW)
+    outcome = evaluate(
+        readyz,
+        [
+            {"name": "etcd", "ok": False, "reason": "withheld"},
+            {"name": "ping", "ok": True, "reason": ""},
+        ],
+        now=NOW,
+    )
     assert (outcome.result, outcome.seen) == (Result.FAIL, "etcd")
     logs = Query(source=Source.LOGS, each='self.lines.all(l, !l.matches("i/o timeout"))', minimum=1)
-    assert evaluate(logs, [{"pod": "coredns-1", "namespace": "kube-system", "lines": ["read udp: i/o timeout"]}], now=NOW).offenders == (
-        "kube-system/coredns-1",
-    )
+    assert evaluate(
+        logs,
+        [{"pod": "coredns-1", "namespace": "kube-system", "lines": ["read udp: i/o timeout"]}],
+        now=NOW,
+    ).offenders == ("kube-system/coredns-1",)
 
 
 def test_checks_of_our_library_answer_on_a_healthy_node_without_optional_fields() -> None:
-    """Fields with zero values may be absent on the wire: an expression that trips over it would be unknown in every cluster."""
+    """Fields with zero values may be absent on the wire: an expression that trips over it would be
+    unknown in every cluster."""
     pod = {
         "metadata": {"name": "p", "namespace": "n", "creationTimestamp": "2026-11-20T00:00:00Z"},
         "spec": {"nodeName": "a", "containers": [{"name": "c"}]},
         "status": {
             "phase": "Running",
-            "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-20T00:00:00Z"}],
-            "containerStatuses": [{"name": "c", "imageID": "sha256:1", "state": {"running": {"startedAt": "2026-11-20T00:00:00Z"}}}],
+            "conditions": [
+                {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-20T00:00:00Z"}
+            ],
+            "containerStatuses": [
+                {
+                    "name": "c",
+                    "imageID": "sha256:1",
+                    "state": {"running": {"startedAt": "2026-11-20T00:00:00Z"}},
+                }
+            ],
         },
     }
     samples = {"Node": node("a", minutes=1440), "Pod": pod}
-    params = {"daemonset": "d", "workload": "deployment/w", "deployment": "w", "node": "a", "namespace": "n"}
+    params = {
+        "daemonset": "d",
+        "workload": "deployment/w",
+        "deployment": "w",
+        "node": "a",
+        "namespace": "n",
+    }
     asked = 0
     for runbook in Library().runbooks:
         for step in runbook.steps():

@@ -11,7 +11,9 @@ from runbooks.model import SECTIONS
 ROOT = Path(__file__).parents[2]
 CATALOGUE = {path.stem for path in OWN.glob("*.md")}
 NAMES = Names(
-    probes=PLANNED_PROBES, actions={"cordon", "uncordon"}, drills={path.stem for path in (ROOT / "drills" / "scenarios").glob("*.yaml")}
+    probes=PLANNED_PROBES,
+    actions={"cordon", "uncordon"},
+    drills={path.stem for path in (ROOT / "drills" / "scenarios").glob("*.yaml")},
 )
 
 
@@ -34,24 +36,40 @@ BASE = (OWN / "kubelet-memory-leak.md").read_text("utf-8")
         ("probe: kubelet\n", "probe: guess\n", "no probe 'guess'"),
         ("action: cordon", "action: explode", "no action 'explode'"),
         ("undo: uncordon {node}\n", "", "must state blast and undo"),
-        (" --request-timeout=10s\nanswers:\n  found", "\nanswers:\n  found", "no --request-timeout"),
+        (
+            " --request-timeout=10s\nanswers:\n  found",
+            "\nanswers:\n  found",
+            "no --request-timeout",
+        ),
         (
             "kubectl: kubectl get node {node} --request-timeout=10s",
             "kubectl: kubectl get secret x -o yaml --request-timeout=10s",
             "would print a Secret",
         ),
         ("id: same-version", "id: restart-kubelet", "is also at line"),
-        ("question: Do all nodes have the same kubelet version?", "question: Tell me the version", "exactly one question"),
+        (
+            "question: Do all nodes have the same kubelet version?",
+            "question: Tell me the version",
+            "exactly one question",
+        ),
         ("expected: Kubelet below 500 MiB, and alike on all nodes.\n", "", "lacks expected"),
         ("  reached: Next node", "  arrived: Next node", "does not say what 'reached' means"),
-        ("finding: kubelet-memory-high, step", "finding: kubelet-memory-hgh, step", "no finding rule"),
+        (
+            "finding: kubelet-memory-high, step",
+            "finding: kubelet-memory-hgh, step",
+            "no finding rule",
+        ),
         ("{victims: ", "{victors: ", "has no fact 'victors'"),
         ("shared: kubelet version", "shared: shoe size", "no shared attribute"),
         ("step: kubelet-memory, text", "step: nothing, text", "which is no step"),
         ("value: self.status.nodeInfo.kubeletVersion", "value: self.status.(", "not valid CEL"),
         ("deadline: 5m\n", "", "without a deadline"),
         ("## Prevent\n", "## Prevention\n", "lacks the section “Prevent”"),
-        ("## Prevent\n", "## Prevent\n\n" + "word " * (SECTION_WORDS + 1), "limit for a tired reader"),
+        (
+            "## Prevent\n",
+            "## Prevent\n\n" + "word " * (SECTION_WORDS + 1),
+            "limit for a tired reader",
+        ),
         ("story: ", "# story: ", "lacks story"),
     ],
 )
@@ -74,21 +92,35 @@ def test_sections_out_of_order(tmp_path: Path) -> None:
     )
     (tmp_path / "kubelet-memory-leak.md").write_text(swapped, "utf-8")
     assert any("in this order" in problem.text for problem in lint(Library([tmp_path], own=None)))
-    assert SECTIONS.index("Stop the bleeding") < SECTIONS.index("Find out"), "mitigation stands before diagnosis"
+    assert SECTIONS.index("Stop the bleeding") < SECTIONS.index("Find out"), (
+        "mitigation stands before diagnosis"
+    )
 
 
 def test_a_missing_drill_is_named() -> None:
-    assert any("no drill" in problem.text for problem in lint(Library(), Names(drills=CATALOGUE - {"coredns-oom"})))
+    assert any(
+        "no drill" in problem.text
+        for problem in lint(Library(), Names(drills=CATALOGUE - {"coredns-oom"}))
+    )
 
 
 def test_two_with_the_same_strong_evidence_need_a_refuting_one(tmp_path: Path) -> None:
     text = "---\nid: {id}\ntitle: T\nmatch:\n  strong:\n"
-    text += "    - {{finding: node-pressure, where: {{pressure: disk}}, text: Disk}}\n{more}---\n# T\n"
+    text += (
+        "    - {{finding: node-pressure, where: {{pressure: disk}}, text: Disk}}\n{more}---\n# T\n"
+    )
     (tmp_path / "a.md").write_text(text.format(id="a", more=""))
     (tmp_path / "b.md").write_text(text.format(id="b", more=""))
-    assert sum("nothing refutes" in problem.text for problem in lint(Library([tmp_path], own=None))) == 2
-    (tmp_path / "b.md").write_text(text.format(id="b", more="  refute:\n    - {finding: node-rebooted, text: Rebooted}\n"))
-    assert not any("nothing refutes" in problem.text for problem in lint(Library([tmp_path], own=None)))
+    assert (
+        sum("nothing refutes" in problem.text for problem in lint(Library([tmp_path], own=None)))
+        == 2
+    )
+    (tmp_path / "b.md").write_text(
+        text.format(id="b", more="  refute:\n    - {finding: node-rebooted, text: Rebooted}\n")
+    )
+    assert not any(
+        "nothing refutes" in problem.text for problem in lint(Library([tmp_path], own=None))
+    )
 
 
 def test_plain_markdown_is_not_held_to_our_form(tmp_path: Path) -> None:

@@ -43,7 +43,11 @@ def test_a_runbook_has_steps_with_lines() -> None:
     assert problems == ()
     assert runbook is not None
     (step,) = runbook.steps()
-    assert (step.id, step.kind, step.line) == ("ready", StepKind.CHECK, GOOD.splitlines().index("```check") + 1)
+    assert (step.id, step.kind, step.line) == (
+        "ready",
+        StepKind.CHECK,
+        GOOD.splitlines().index("```check") + 1,
+    )
     assert step.query is not None
     assert (step.query.source, step.query.kind) == (Source.OBJECTS, "Node")
     assert [(answer.when, answer.means, answer.goto) for answer in step.answers] == [
@@ -60,9 +64,19 @@ def test_a_runbook_has_steps_with_lines() -> None:
     [
         ("kind: Node", "knd: Node", "knd: Node", "unknown field 'knd'"),
         ("question: Is {node} ready?\n", "", "```check", "needs the field question"),
-        ("  pass: Fine. -> done", "  pass: Fine. -> done\n  pass: Twice. -> done", "  pass: Twice. -> done", "twice"),
+        (
+            "  pass: Fine. -> done",
+            "  pass: Fine. -> done\n  pass: Twice. -> done",
+            "  pass: Twice. -> done",
+            "twice",
+        ),
         ("each: self", "each: [", "each: [", "not valid YAML"),
-        ("    - {finding: node-disk-reclaim-failed, text: The disk is full}", "    - {finding: x}", "    - {finding: x}", "needs text"),
+        (
+            "    - {finding: node-disk-reclaim-failed, text: The disk is full}",
+            "    - {finding: x}",
+            "    - {finding: x}",
+            "needs text",
+        ),
         ("severity: warning", "severty: warning", "severty: warning", "unknown field 'severty'"),
     ],
 )
@@ -92,7 +106,11 @@ def test_plain_markdown_loads_by_title_and_headings(tmp_path: Path) -> None:
     library = Library([tmp_path], own=None)
     (runbook,) = library.runbooks
     assert library.problems == ()
-    assert (runbook.plain, runbook.title, runbook.id) == (True, "Kube Node Not Ready", "kubenodenotready")
+    assert (runbook.plain, runbook.title, runbook.id) == (
+        True,
+        "Kube Node Not Ready",
+        "kubenodenotready",
+    )
     assert [section.title for section in runbook.sections] == ["Meaning"]
     assert "kubectl get node" in runbook.sections[0].text
     assert list(runbook.steps()) == []
@@ -105,7 +123,9 @@ def test_a_team_overrules_ours_and_a_double_id_is_named(tmp_path: Path) -> None:
     (own / "a.md").write_text(GOOD)
     (team / "b.md").write_text(GOOD.replace("The disk is slow", "Our disk is slow"))
     library = Library([team], own=own)
-    assert [(runbook.title, runbook.origin) for runbook in library.runbooks] == [("Our disk is slow", str(team))]
+    assert [(runbook.title, runbook.origin) for runbook in library.runbooks] == [
+        ("Our disk is slow", str(team))
+    ]
     (team / "c.md").write_text(GOOD)
     assert library.refresh()
     assert any("as b.md has" in problem.text for problem in library.problems)
@@ -130,7 +150,9 @@ def test_refresh_sees_changes_only(tmp_path: Path) -> None:
 
 def test_a_missing_folder_is_a_problem_and_no_error(tmp_path: Path) -> None:
     library = Library([tmp_path / "none"], own=None)
-    assert [problem.text for problem in library.problems] == ["is not a folder; give a folder of Markdown files"]
+    assert [problem.text for problem in library.problems] == [
+        "is not a folder; give a folder of Markdown files"
+    ]
 
 
 def test_folders_in_rising_precedence(tmp_path: Path) -> None:
@@ -141,6 +163,11 @@ def test_folders_in_rising_precedence(tmp_path: Path) -> None:
 
 def test_a_body_that_is_parsed_later_is_the_same_body() -> None:
     for now, later in zip(Library().runbooks, Library(later=True).runbooks, strict=True):
-        assert (now.id, now.title, now.match, now.digest) == (later.id, later.title, later.match, later.digest)
+        assert (now.id, now.title, now.match, now.digest) == (
+            later.id,
+            later.title,
+            later.match,
+            later.digest,
+        )
         assert tuple(now.sections) == tuple(later.sections)
         assert [step.id for step in now.steps()] == [step.id for step in later.steps()]

@@ -18,11 +18,21 @@ from runbooks.matcher import Matcher
 from runbooks.needed import needed_words
 from runbooks.parse import parse
 from runbooks.terms import fold, terms
-from triage.finding import ChangeFact, Finding, Report, Severity, SharedAttribute, SinceSource, Symptom
+from triage.finding import (
+    ChangeFact,
+    Finding,
+    Report,
+    Severity,
+    SharedAttribute,
+    SinceSource,
+    Symptom,
+)
 
 
 def texts(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (Path(__file__).parent / name).read_text("utf-8").splitlines()]
+    return [
+        json.loads(line) for line in (Path(__file__).parent / name).read_text("utf-8").splitlines()
+    ]
 
 
 TEXTS, HELD_OUT, FRESH = texts("symptoms.jsonl"), texts("heldout.jsonl"), texts("fresh.jsonl")
@@ -35,13 +45,18 @@ AT = datetime(2026, 11, 21, 3, 2, tzinfo=UTC)
 
 
 def figures(cases: list[dict[str, Any]]) -> tuple[float, float, float]:
-    """The shares of a first place, of a place among the first three, and of false alarms among what fits nothing."""
+    """The shares of a first place, of a place among the first three, and of false alarms among what
+    fits nothing."""
     ranked = [(MATCHER.match_words(case["text"]), case["expected"]) for case in cases]
     fitting = [([match.id for match in found], expected) for found, expected in ranked if expected]
     others = [found for found, expected in ranked if not expected]
     first = sum(bool(found) and found[0] in expected for found, expected in fitting) / len(fitting)
     three = sum(not {*found[:3]}.isdisjoint(expected) for found, expected in fitting) / len(fitting)
-    return first, three, sum(any(match.confident for match in found) for found in others) / len(others)
+    return (
+        first,
+        three,
+        sum(any(match.confident for match in found) for found in others) / len(others),
+    )
 
 
 def test_figures_on_real_symptom_texts() -> None:
@@ -54,26 +69,35 @@ def test_figures_on_real_symptom_texts() -> None:
 
 @pytest.mark.parametrize("cases", [HELD_OUT, FRESH], ids=["heldout", "fresh"])
 def test_figures_on_texts_collected_without_the_vocabulary(cases: list[dict[str, Any]]) -> None:
-    """Texts of public issues, logs and alerts that were gathered, and labelled, before anybody had ranked them."""
+    """Texts of public issues, logs and alerts that were gathered, and labelled, before anybody had
+    ranked them."""
     first, three, false = figures(cases)
-    assert {runbook.id for runbook in LIBRARY.runbooks} == {case["expected"][0] for case in cases if case["expected"]}, (
-        "every runbook has a text"
-    )
+    assert {runbook.id for runbook in LIBRARY.runbooks} == {
+        case["expected"][0] for case in cases if case["expected"]
+    }, "every runbook has a text"
     assert first >= 0.95, first
     assert three >= 0.98, three
     assert false <= 0.03, false
 
 
-@pytest.mark.parametrize("case", [case for case in TEXTS if case["source"].startswith("http")][::7], ids=lambda case: case["text"][:40])
+@pytest.mark.parametrize(
+    "case",
+    [case for case in TEXTS if case["source"].startswith("http")][::7],
+    ids=lambda case: case["text"][:40],
+)
 def test_the_score_is_explained_and_between_0_and_1(case: dict[str, Any]) -> None:
     for match in MATCHER.match_words(case["text"]):
         assert 0 <= match.score <= 1
         assert match.for_
-    assert MATCHER.match_words(case["text"]) == AGAIN.match_words(case["text"]), "the same text gives the same answer"
+    assert MATCHER.match_words(case["text"]) == AGAIN.match_words(case["text"]), (
+        "the same text gives the same answer"
+    )
 
 
 def test_what_fits_nothing_says_what_it_reads_like() -> None:
-    matches = MATCHER.match_words("x509: certificate has expired or is not yet valid on every kubelet")
+    matches = MATCHER.match_words(
+        "x509: certificate has expired or is not yet valid on every kubelet"
+    )
     assert not any(match.confident for match in matches)
     assert any("certificate" in reason.text for match in matches for reason in match.against)
 
@@ -104,14 +128,26 @@ def test_what_says_too_little_or_something_else_is_not_taken_for_a_failure(text:
     assert not any(match.confident for match in MATCHER.match_words(text))
 
 
-@pytest.mark.parametrize("text", ["memory leak node pod etcd " * 900, "x" * 20_000, "a." * 10_000, "upgrade x " * 2_000, "(" * 20_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "memory leak node pod etcd " * 900,
+        "x" * 20_000,
+        "a." * 10_000,
+        "upgrade x " * 2_000,
+        "(" * 20_000,
+    ],
+)
 def test_a_large_paste_is_ranked_in_little_time(text: str) -> None:
     begin = time.process_time()
     MATCHER.match_words(text)
     assert time.process_time() - begin < 1.0, "CPU seconds; typing goes on meanwhile"
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\n", "???", "0", "a", "\u202e\x1b[31m", "挖", "x" * 100_000, "pod " * 20_000])
+@pytest.mark.parametrize(
+    "text",
+    ["", "   ", "\n", "???", "0", "a", "\u202e\x1b[31m", "挖", "x" * 100_000, "pod " * 20_000],
+)
 def test_odd_input_gives_an_answer(text: str) -> None:
     assert not any(match.confident for match in MATCHER.match_words(text))
 
@@ -133,8 +169,12 @@ def test_any_text_is_split_and_folded(text: str) -> None:
 def test_needed_words_never_lose_a_match() -> None:
     import re
 
-    patterns = {pattern for runbook in LIBRARY.runbooks for pattern in runbook.patterns} | {p for item in outside() for p in item.patterns}
-    samples = [fold(case["text"]) for case in TEXTS] + [fold(text) for runbook in LIBRARY.runbooks for text in runbook.symptoms]
+    patterns = {pattern for runbook in LIBRARY.runbooks for pattern in runbook.patterns} | {
+        p for item in outside() for p in item.patterns
+    }
+    samples = [fold(case["text"]) for case in TEXTS] + [
+        fold(text) for runbook in LIBRARY.runbooks for text in runbook.symptoms
+    ]
     hits = 0
     for pattern in patterns:
         words, compiled = needed_words(pattern), re.compile(pattern, re.IGNORECASE)
@@ -163,17 +203,41 @@ def test_a_changed_library_is_seen(tmp_path: Path) -> None:
 
 def finding(rule: str, name: str = "n1", kind: str = "Node", **facts: Any) -> Finding:
     return Finding(
-        f"{rule}:{kind}//{name}", rule, Ref(kind, "", name), f"{rule} on {name}", Severity.CRITICAL, "r", AT, SinceSource.EVENT, (), facts
+        f"{rule}:{kind}//{name}",
+        rule,
+        Ref(kind, "", name),
+        f"{rule} on {name}",
+        Severity.CRITICAL,
+        "r",
+        AT,
+        SinceSource.EVENT,
+        (),
+        facts,
     )
 
 
-def symptom(*findings: Finding, changes: tuple[ChangeFact, ...] = (), shared: tuple[SharedAttribute, ...] = ()) -> Symptom:
-    return Symptom("s1", "t", Severity.CRITICAL, AT, tuple(one.object for one in findings), findings, shared, changes)
+def symptom(
+    *findings: Finding,
+    changes: tuple[ChangeFact, ...] = (),
+    shared: tuple[SharedAttribute, ...] = (),
+) -> Symptom:
+    return Symptom(
+        "s1",
+        "t",
+        Severity.CRITICAL,
+        AT,
+        tuple(one.object for one in findings),
+        findings,
+        shared,
+        changes,
+    )
 
 
 def report(*symptoms: Symptom) -> Report:
     found = tuple(one for item in symptoms for one in item.findings)
-    return Report(AT, True, (), symptoms, found, tuple(change for item in symptoms for change in item.changes))
+    return Report(
+        AT, True, (), symptoms, found, tuple(change for item in symptoms for change in item.changes)
+    )
 
 
 BOOK, _ = parse(
@@ -209,10 +273,19 @@ def test_a_strong_condition_makes_it_confident_and_support_raises_it() -> None:
     assert strong.for_[0].findings == ("oom:Node//n1",)
     assert ("Hot", "look") in [(reason.text, reason.step) for reason in strong.missing]
     shared = (SharedAttribute("node", "n1", (7, 7), (0, 41), 0.001),)
-    change = ChangeFact(AT - timedelta(minutes=10), "rollout of x", Ref("Deployment", "a", "x"), "rollout")
-    more = judge(BOOK, symptom(finding("oom", count=4), finding("hot"), changes=(change,), shared=shared))
+    change = ChangeFact(
+        AT - timedelta(minutes=10), "rollout of x", Ref("Deployment", "a", "x"), "rollout"
+    )
+    more = judge(
+        BOOK, symptom(finding("oom", count=4), finding("hot"), changes=(change,), shared=shared)
+    )
     assert more.score > strong.score
-    assert [reason.text.split(":")[0] for reason in more.for_] == ["Memory ran out", "Hot", "Rolled out", "One node"]
+    assert [reason.text.split(":")[0] for reason in more.for_] == [
+        "Memory ran out",
+        "Hot",
+        "Rolled out",
+        "One node",
+    ]
 
 
 def test_without_a_strong_condition_it_is_only_worth_ruling_out() -> None:
@@ -231,7 +304,9 @@ def test_refutation_is_shown_and_lowers() -> None:
 
 def test_old_changes_do_not_count() -> None:
     assert BOOK is not None
-    old = ChangeFact(AT - timedelta(hours=3), "rollout of x", Ref("Deployment", "a", "x"), "rollout")
+    old = ChangeFact(
+        AT - timedelta(hours=3), "rollout of x", Ref("Deployment", "a", "x"), "rollout"
+    )
     assert len(judge(BOOK, symptom(finding("oom", count=4), changes=(old,))).for_) == 1
 
 
@@ -240,17 +315,26 @@ def test_all_needs_all_and_one_of_them_here() -> None:
     assert not judge(BOOK, symptom(finding("left"))).confident
     assert judge(BOOK, symptom(finding("left"), finding("other"))).confident
     here, there = symptom(finding("left")), symptom(finding("right", "n2"))
-    assert judge(BOOK, here, report(here, there)).confident, "the second part may be elsewhere in the cluster"
+    assert judge(BOOK, here, report(here, there)).confident, (
+        "the second part may be elsewhere in the cluster"
+    )
     away = symptom(finding("hot"))
     assert not judge(BOOK, away, report(away, here, there)).confident
 
 
 def test_same_counts_the_largest_group() -> None:
     assert BOOK is not None
-    apart = judge(BOOK, symptom(finding("restart", "p1", node="a"), finding("restart", "p2", node="b")))
+    apart = judge(
+        BOOK, symptom(finding("restart", "p1", node="a"), finding("restart", "p2", node="b"))
+    )
     assert apart.for_ == ()
     together = judge(
-        BOOK, symptom(finding("restart", "p1", node="a"), finding("restart", "p2", node="a"), finding("restart", "p3", node="b"))
+        BOOK,
+        symptom(
+            finding("restart", "p1", node="a"),
+            finding("restart", "p2", node="a"),
+            finding("restart", "p3", node="b"),
+        ),
     )
     assert len(together.for_[0].findings) == 2
 
@@ -258,12 +342,26 @@ def test_same_counts_the_largest_group() -> None:
 @pytest.mark.parametrize(
     ("wanted", "fact", "good"),
     [
-        ("x", "x", True), ("x", "y", False), (["x", "y"], "y", True), (">=3", 3, True), (">=3", 2, False), ("<3", 2.5, True),
+        ("x", "x", True),
+        ("x", "y", False),
+        (["x", "y"], "y", True),
+        (">=3", 3, True),
+        (">=3", 2, False),
+        ("<3", 2.5, True),
         (">=1", True, False),
-        ("~^do", "Docker", True), ("!x", "y", True), ("!x", None, False), (True, True, True), (True, 1, False), (False, False, True),
-        ("present", "", False), ("present", ("a",), True), ("a", ("b", "a"), True), (3, 3, True), ("present", None, False),
+        ("~^do", "Docker", True),
+        ("!x", "y", True),
+        ("!x", None, False),
+        (True, True, True),
+        (True, 1, False),
+        (False, False, True),
+        ("present", "", False),
+        ("present", ("a",), True),
+        ("a", ("b", "a"), True),
+        (3, 3, True),
+        ("present", None, False),
     ],
-)  # fmt: skip
+)
 def test_facts(wanted: Any, fact: Any, good: bool) -> None:
     assert fits(wanted, fact) is good
 
@@ -272,7 +370,11 @@ def test_words_and_evidence_together() -> None:
     seen = report(
         symptom(
             finding(
-                "node-system-oom", count=4, victim_runtime=False, victim_kubelet=False, no_limit_owners=("Deployment logging/elastalert",)
+                "node-system-oom",
+                count=4,
+                victim_runtime=False,
+                victim_kubelet=False,
+                no_limit_owners=("Deployment logging/elastalert",),
             )
         )
     )

@@ -64,7 +64,17 @@ AT = datetime(2026, 11, 21, tzinfo=UTC)
 
 def symptom(*objects: Ref, shared: tuple[SharedAttribute, ...] = (), **facts: str) -> Symptom:
     finding = Finding(
-        "f:1", "f", objects[0], "claim", Severity.WARNING, "rule", AT, SinceSource.STATUS, (Evidence("x", "y"),), facts, related=objects[1:]
+        "f:1",
+        "f",
+        objects[0],
+        "claim",
+        Severity.WARNING,
+        "rule",
+        AT,
+        SinceSource.STATUS,
+        (Evidence("x", "y"),),
+        facts,
+        related=objects[1:],
     )
     return Symptom("s", "title", Severity.WARNING, AT, objects[:1], (finding,), shared)
 
@@ -74,7 +84,9 @@ def test_answers_lead_on() -> None:
     assert PROBLEMS == ()
     first = steps.first(RUNBOOK)
     assert first is not None
-    assert steps.next_step(RUNBOOK, first, "YES").target == "calm", "a section leads to its first step, in any case of letters"
+    assert steps.next_step(RUNBOOK, first, "YES").target == "calm", (
+        "a section leads to its first step, in any case of letters"
+    )
     assert steps.next_step(RUNBOOK, first, "no").target == "look"
     other = steps.next_step(RUNBOOK, first, "other-book")
     assert (other.lead, other.target) == (Lead.RUNBOOK, "other")
@@ -82,12 +94,16 @@ def test_answers_lead_on() -> None:
     assert look is not None
     assert steps.next_step(RUNBOOK, look, "pass").target == "calm", "without an arrow it goes on"
     assert steps.next_step(RUNBOOK, look, "fail").lead is Lead.ESCALATE
-    assert steps.next_step(RUNBOOK, look, "unknown").target == "calm", "an answer that is not declared goes on"
+    assert steps.next_step(RUNBOOK, look, "unknown").target == "calm", (
+        "an answer that is not declared goes on"
+    )
     calm = RUNBOOK.step("calm")
     assert calm is not None
     assert (calm.kind, calm.deadline) == (StepKind.WAIT, 300.0)
     assert steps.next_step(RUNBOOK, calm, "reached").lead is Lead.DONE
-    assert steps.next_step(RUNBOOK, calm, "deadline").lead is Lead.DONE, "the last step without a declared answer ends"
+    assert steps.next_step(RUNBOOK, calm, "deadline").lead is Lead.DONE, (
+        "the last step without a declared answer ends"
+    )
 
 
 def test_progress_is_read_from_results_alone() -> None:
@@ -103,12 +119,21 @@ def test_parameters_say_where_they_come_from() -> None:
     first, look = RUNBOOK.step("first"), RUNBOOK.step("look")
     assert first is not None
     assert look is not None
-    seen = symptom(Ref("Pod", "shop", "cart-1"), Ref("Pod", "shop", "cart-2"), Ref("Node", "", "n1"))
+    seen = symptom(
+        Ref("Pod", "shop", "cart-1"), Ref("Pod", "shop", "cart-2"), Ref("Node", "", "n1")
+    )
     values = {value.name: value for value in steps.resolve(first, seen)}
-    assert (values["namespace"].value, values["pod"].value, values["pod"].others) == ("shop", "cart-1", ("cart-2",))
+    assert (values["namespace"].value, values["pod"].value, values["pod"].others) == (
+        "shop",
+        "cart-1",
+        ("cart-2",),
+    )
     assert values["pod"].origin == "first of 2 in the symptom"
     nothing = {value.name: value for value in steps.resolve(look, None)}
-    assert (nothing["namespace"].value, nothing["namespace"].origin) == ("kube-system", "default of the runbook")
+    assert (nothing["namespace"].value, nothing["namespace"].origin) == (
+        "kube-system",
+        "default of the runbook",
+    )
     typed = {value.name: value for value in steps.resolve(look, seen, {"namespace": "mine"})}
     assert (typed["namespace"].value, typed["namespace"].origin) == ("mine", "typed")
 
@@ -118,8 +143,14 @@ def test_shared_attributes_come_before_objects() -> None:
     look = RUNBOOK.step("look")
     assert look is not None
     shared = (SharedAttribute("namespace", "shared-ns", (7, 7), (0, 41), 0.001),)
-    values = {value.name: value for value in steps.resolve(look, symptom(Ref("Pod", "shop", "cart-1"), shared=shared))}
-    assert (values["namespace"].value, values["namespace"].origin) == ("shared-ns", "7 of 7 failing objects share it")
+    values = {
+        value.name: value
+        for value in steps.resolve(look, symptom(Ref("Pod", "shop", "cart-1"), shared=shared))
+    }
+    assert (values["namespace"].value, values["namespace"].origin) == (
+        "shared-ns",
+        "7 of 7 failing objects share it",
+    )
 
 
 @pytest.mark.parametrize("hostile", ["x; rm -rf /", "$(id)", "`id`", "a b", "'"])

@@ -1,4 +1,5 @@
-"""Test clusters from a shell: `python -m tests.rungs up --rung 3 --kubeconfig PATH`, then `... reject` for the story's fault."""
+"""Test clusters from a shell: `python -m tests.rungs up --rung 3 --kubeconfig PATH`, then `...
+reject` for the story's fault."""
 
 from __future__ import annotations
 
@@ -22,15 +23,30 @@ from tests.rungs.processes import RungMissing, StartFailed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 ended by signal, 2 wrong use, 3 this machine cannot climb the rung or a program did not start."""
+    """Exit codes: 0 ended by signal, 2 wrong use, 3 this machine cannot climb the rung or a program
+    did not start."""
     parser = argparse.ArgumentParser(prog="python -m tests.rungs", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("up", help="start a cluster, print one line of JSON, run until SIGTERM or Ctrl-C")
+    up = commands.add_parser(
+        "up", help="start a cluster, print one line of JSON, run until SIGTERM or Ctrl-C"
+    )
     up.add_argument("--rung", type=int, choices=(1, 2, 3), default=1)
-    up.add_argument("--kubeconfig", type=Path, required=True, help="where to write the administrator's kubeconfig")
+    up.add_argument(
+        "--kubeconfig",
+        type=Path,
+        required=True,
+        help="where to write the administrator's kubeconfig",
+    )
     up.add_argument("--nodes", type=int, default=0, help="rung 2: nodes that kwok plays")
-    up.add_argument("--pods", type=int, default=0, help="rung 2: pods on them, there from the start")
-    bad = commands.add_parser("reject", help="rung 3: reject connections between two namespaces on one node, until SIGTERM or Ctrl-C")
+    up.add_argument(
+        "--pods", type=int, default=0, help="rung 2: pods on them, there from the start"
+    )
+    bad = commands.add_parser(
+        "reject",
+        help=(
+            "rung 3: reject connections between two namespaces on one node, until SIGTERM or Ctrl-C"
+        ),
+    )
     bad.add_argument("--kubeconfig", type=Path, required=True, help="the file that `up` wrote")
     bad.add_argument("--node", default="node-2")
     bad.add_argument("--from", dest="source", default="nginx")
@@ -61,7 +77,8 @@ def _up(stack: ExitStack, options: argparse.Namespace) -> dict[str, object]:
         lab = stack.enter_context(nodes())
         cluster: Cluster = lab.cluster
         members = {
-            name: {"pid": member.namespace.pid, "address": member.address, "pods": member.pod_range} for name, member in lab.members.items()
+            name: {"pid": member.namespace.pid, "address": member.address, "pods": member.pod_range}
+            for name, member in lab.members.items()
         }
     else:
         objects = population(nodes=options.nodes, pods=options.pods) if options.nodes else ()
@@ -85,7 +102,9 @@ def _up(stack: ExitStack, options: argparse.Namespace) -> dict[str, object]:
 def _reject(stack: ExitStack, options: argparse.Namespace) -> dict[str, object]:
     known = json.loads(_about(options.kubeconfig).read_text())["nodes"]
     node = Namespace(options.node, known[options.node]["pid"], whole=True)
-    stack.enter_context(reject(options.kubeconfig, node, source=options.source, target=options.target))
+    stack.enter_context(
+        reject(options.kubeconfig, node, source=options.source, target=options.target)
+    )
     return {"node": options.node, "from": options.source, "to": options.target}
 
 

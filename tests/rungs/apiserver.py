@@ -14,7 +14,8 @@ from tests.rungs.kubeconfig import connect, write
 from tests.rungs.processes import Process, flags, free_port, start, wait_until
 
 SERVICE_RANGE = "10.96.0.0/16"
-# An API server refuses a loopback address here; this one (RFC 5737, documentation) is only ever written into Endpoints.
+# An API server refuses a loopback address here; this one (RFC 5737, documentation) is only ever
+# written into Endpoints.
 ADVERTISED = "192.0.2.1"
 TOKENS = {"admin": "admin-token", "viewer": "viewer-token"}
 
@@ -46,18 +47,28 @@ def start_apiserver(
 ) -> ApiServer:
     """Start an API server and wait until /readyz answers 200.
 
-    `endpoints=False` keeps it from writing the Endpoints of `default/kubernetes`: for data that brings its own.
-    Users: a client certificate of the group system:masters (the kubeconfig), and the tokens of TOKENS: `admin` in that group,
+    `endpoints=False` keeps it from writing the Endpoints of `default/kubernetes`: for data that
+    brings its own. Users: a client certificate of the group system:masters (the kubeconfig), and
+    the tokens of TOKENS: `admin` in that group,
     `viewer` without any right until a test binds one.
     """
     port = port or free_port(address)
     authority = create_authority(directory / "pki")
-    serving = authority.issue("apiserver", "kube-apiserver", "", [address, "127.0.0.1", "kubernetes", "10.96.0.1", *extra_addresses])
+    serving = authority.issue(
+        "apiserver",
+        "kube-apiserver",
+        "",
+        [address, "127.0.0.1", "kubernetes", "10.96.0.1", *extra_addresses],
+    )
     admin = authority.issue("admin", "kubernetes-admin", "system:masters")
-    to_kubelet = authority.issue("apiserver-kubelet-client", "kube-apiserver-kubelet-client", "system:masters")
+    to_kubelet = authority.issue(
+        "apiserver-kubelet-client", "kube-apiserver-kubelet-client", "system:masters"
+    )
     accounts = authority.issue("service-accounts", "service-accounts")
     tokens = directory / "tokens.csv"
-    tokens.write_text(f'{TOKENS["admin"]},token-admin,token-admin,"system:masters"\n{TOKENS["viewer"]},viewer,viewer\n')
+    tokens.write_text(
+        f'{TOKENS["admin"]},token-admin,token-admin,"system:masters"\n{TOKENS["viewer"]},viewer,viewer\n'
+    )
     server = f"https://{address}:{port}"
     settings = {
         "etcd-servers": etcd,
@@ -90,7 +101,8 @@ def start_apiserver(
 
 
 def wait_ready(process: Process, kubeconfig: Path, limit: float = 60.0) -> None:
-    """Wait until /readyz answers 200. Raises StartFailed after `limit` seconds or when the process ends."""
+    """Wait until /readyz answers 200. Raises StartFailed after `limit` seconds or when the process
+    ends."""
     with connect(kubeconfig, limit=2) as client:
 
         def ready() -> bool:

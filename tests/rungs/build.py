@@ -1,4 +1,5 @@
-"""Where the Kubernetes programs come from: KUBEBUILDER_ASSETS, the cache, or one build from the Go modules beside this file."""
+"""Where the Kubernetes programs come from: KUBEBUILDER_ASSETS, the cache, or one build from the Go
+modules beside this file."""
 
 from __future__ import annotations
 
@@ -37,16 +38,18 @@ BUILD_LIMIT = 40 * 60.0
 
 
 def cache_directory() -> Path:
-    """The user's cache folder for built programs; they stay outside the tree and survive a fresh clone."""
+    """The user's cache folder for built programs; they stay outside the tree and survive a fresh
+    clone."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "stanch" / "rungs"
 
 
 def program(name: str) -> Path:
-    """The path of a program: from KUBEBUILDER_ASSETS (the convention of controller-runtime's envtest), else built once.
+    """The path of a program: from KUBEBUILDER_ASSETS (the convention of controller-runtime's
+    envtest), else built once.
 
-    The cached build is keyed by the module's go.mod and go.sum, the linker flags and the architecture.
-    Raises RungMissing when it is neither there nor can be built.
+    The cached build is keyed by the module's go.mod and go.sum, the linker flags and the
+    architecture. Raises RungMissing when it is neither there nor can be built.
     """
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if assets and os.access(Path(assets) / name, os.X_OK):
@@ -64,10 +67,14 @@ def program(name: str) -> Path:
 
 
 def build(source: Path, package: str, target: Path) -> None:
-    """Build one main package of the module `source` to `target`; concurrent callers wait for the first one."""
+    """Build one main package of the module `source` to `target`; concurrent callers wait for the
+    first one."""
     go = shutil.which("go")
     if go is None:
-        raise RungMissing(f"{target.name}: not in KUBEBUILDER_ASSETS and no Go toolchain on PATH to build it; install Go 1.24+")
+        raise RungMissing(
+            f"{target.name}: not in KUBEBUILDER_ASSETS and no Go toolchain on PATH to build it; "
+            "install Go 1.24+"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -75,7 +82,19 @@ def build(source: Path, package: str, target: Path) -> None:
             return
         part = target.with_suffix(".part")
         done = subprocess.run(
-            ["nice", "-n", "5", go, "build", "-trimpath", "-ldflags", LDFLAGS, "-o", str(part), package],
+            [
+                "nice",
+                "-n",
+                "5",
+                go,
+                "build",
+                "-trimpath",
+                "-ldflags",
+                LDFLAGS,
+                "-o",
+                str(part),
+                package,
+            ],
             cwd=source,
             env={**os.environ, "CGO_ENABLED": "0"},
             stdin=subprocess.DEVNULL,

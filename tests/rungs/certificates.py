@@ -43,9 +43,15 @@ class Authority:
     directory: Path
     root: Certificate
 
-    def issue(self, name: str, common_name: str, organization: str = "", addresses: Sequence[str] = ()) -> Certificate:
-        """A certificate for client and server use. `addresses` are IP addresses or DNS names it is valid for."""
-        names = [("IP" if part.replace(".", "").isdigit() or ":" in part else "DNS") + f":{part}" for part in addresses]
+    def issue(
+        self, name: str, common_name: str, organization: str = "", addresses: Sequence[str] = ()
+    ) -> Certificate:
+        """A certificate for client and server use. `addresses` are IP addresses or DNS names it is
+        valid for."""
+        names = [
+            ("IP" if part.replace(".", "").isdigit() or ":" in part else "DNS") + f":{part}"
+            for part in addresses
+        ]
         return _issue(self.directory, name, common_name, organization, "leaf", names, self.root)
 
 
@@ -58,7 +64,13 @@ def create_authority(directory: Path) -> Authority:
 
 
 def _issue(
-    directory: Path, name: str, common_name: str, organization: str, section: str, names: list[str], root: Certificate | None
+    directory: Path,
+    name: str,
+    common_name: str,
+    organization: str,
+    section: str,
+    names: list[str],
+    root: Certificate | None,
 ) -> Certificate:
     made = Certificate(directory / f"{name}.crt", directory / f"{name}.key")
     config = directory / f"{name}.cnf"

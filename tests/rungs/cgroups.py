@@ -9,16 +9,25 @@ from pathlib import Path
 from tests.rungs.processes import RungMissing
 
 ROOT = Path("/sys/fs/cgroup")
-PREFIX = "stanch-"  # then the process id of the owner, so that what a killed test run left can be told from what is in use
+# then the process id of the owner, so that what a killed test run left can be told from what is in
+# use
+PREFIX = "stanch-"
 
 
 def hierarchies() -> list[Path]:
-    """The mounted cgroup hierarchies: one on version 2, one for each controller on version 1. Raises RungMissing."""
+    """The mounted cgroup hierarchies: one on version 2, one for each controller on version 1.
+    Raises RungMissing."""
     if (ROOT / "cgroup.controllers").exists():
         return [ROOT]
-    found = [folder for folder in sorted(ROOT.glob("*")) if (folder / "cgroup.procs").exists() and not folder.is_symlink()]
+    found = [
+        folder
+        for folder in sorted(ROOT.glob("*"))
+        if (folder / "cgroup.procs").exists() and not folder.is_symlink()
+    ]
     if not any(folder.name.startswith(("memory", "cpu")) for folder in found):
-        raise RungMissing("no cgroup controllers are mounted below /sys/fs/cgroup; a kubelet needs cpu and memory")
+        raise RungMissing(
+            "no cgroup controllers are mounted below /sys/fs/cgroup; a kubelet needs cpu and memory"
+        )
     return found
 
 
@@ -38,7 +47,8 @@ def sweep() -> None:
 
 
 def remove(name: str, limit: float = 10.0) -> None:
-    """Remove the cgroup `name` and all below it, waiting up to `limit` seconds for the last processes to be gone."""
+    """Remove the cgroup `name` and all below it, waiting up to `limit` seconds for the last
+    processes to be gone."""
     deadline = time.monotonic() + limit
     for hierarchy in hierarchies():
         while (hierarchy / name).exists():

@@ -23,10 +23,16 @@ class Cluster:
     rung: str
     kubeconfig: Path  # of an administrator
     directory: Path  # logs and certificates; gone after the test run
-    viewer: Path | None = None  # kubeconfig of a user without any right until a test binds one; None on the drill
-    processes: Mapping[str, Process] = field(default_factory=dict)  # by program name; empty on the drill
+    viewer: Path | None = (
+        None  # kubeconfig of a user without any right until a test binds one; None on the drill
+    )
+    processes: Mapping[str, Process] = field(
+        default_factory=dict
+    )  # by program name; empty on the drill
     store: str | None = None  # client URL of the store
-    images: tuple[str, ...] = ()  # names that pods can run without a registry; empty where pods are not real
+    images: tuple[
+        str, ...
+    ] = ()  # names that pods can run without a registry; empty where pods are not real
 
     @property
     def server(self) -> str:
@@ -55,7 +61,8 @@ class Cluster:
             process.thaw()
 
     def forget_history(self) -> None:
-        """Make every older version unreadable: compact the store, and restart the API server, whose cache outlives a compaction."""
+        """Make every older version unreadable: compact the store, and restart the API server, whose
+        cache outlives a compaction."""
         assert self.store is not None
         etcd.compact(self.store)
         self.restart_api()

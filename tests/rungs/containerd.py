@@ -44,7 +44,9 @@ def cni_folder() -> str:
     for folder in CNI_FOLDERS:
         if Path(folder, "bridge").exists() and Path(folder, "host-local").exists():
             return folder
-    raise RungMissing("the CNI plug-ins bridge and host-local are missing; install containernetworking-plugins")
+    raise RungMissing(
+        "the CNI plug-ins bridge and host-local are missing; install containernetworking-plugins"
+    )
 
 
 def start_containerd(stack: ExitStack, directory: Path, member: Member, archive: Path) -> Process:
@@ -53,17 +55,37 @@ def start_containerd(stack: ExitStack, directory: Path, member: Member, archive:
     networks = home / "cni"
     networks.mkdir(parents=True)
     config = home / "containerd.toml"
-    config.write_text(_CONFIG.format(socket=SOCKET, pause=PAUSE, cni=cni_folder(), networks=networks))
+    config.write_text(
+        _CONFIG.format(socket=SOCKET, pause=PAUSE, cni=cni_folder(), networks=networks)
+    )
     (networks / "10-lab.conflist").write_text(json.dumps(_network(member)))
     enter = member.namespace.enter
-    process = start(stack, f"{member.name}-containerd", ["containerd", "--config", config], directory, enter=enter, grace=5)
+    process = start(
+        stack,
+        f"{member.name}-containerd",
+        ["containerd", "--config", config],
+        directory,
+        enter=enter,
+        grace=5,
+    )
 
     def imported() -> bool:
         try:
-            member.namespace.run("ctr", "--address", SOCKET, "--namespace", "k8s.io", "images", "import", str(archive))
+            member.namespace.run(
+                "ctr",
+                "--address",
+                SOCKET,
+                "--namespace",
+                "k8s.io",
+                "images",
+                "import",
+                str(archive),
+            )
         except OSError as problem:
             raise StartFailed(f"ctr cannot be run: {problem}") from problem
-        except subprocess.CalledProcessError:  # not up yet; wait_until reports the log when it stays so
+        except (
+            subprocess.CalledProcessError
+        ):  # not up yet; wait_until reports the log when it stays so
             return False
         return True
 

@@ -19,7 +19,8 @@ from tests.rungs.cluster import Cluster
 
 @dataclass(frozen=True, slots=True)
 class DrillCluster(Cluster):
-    """The embedded cluster; what the real one needs a user or a restart for is asked of the server directly."""
+    """The embedded cluster; what the real one needs a user or a restart for is asked of the server
+    directly."""
 
     embedded: DrillServer | None = None
 
@@ -55,7 +56,8 @@ class DrillCluster(Cluster):
             yield client
 
 
-# One node and no workloads, as the real rungs begin. Embedded pods run no programs: what the commands of the contract print stands here.
+# One node and no workloads, as the real rungs begin. Embedded pods run no programs: what the
+# commands of the contract print stands here.
 EMPTY: dict[str, Any] = {
     "id": "empty",
     "title": "An empty cluster",
@@ -74,7 +76,10 @@ EMPTY: dict[str, Any] = {
 def drill_cluster() -> Iterator[Cluster]:
     """An embedded cluster where nothing is wrong and little is there."""
     scenario = parse(EMPTY, "the empty cluster")
-    with tempfile.TemporaryDirectory(prefix="stanch-drill-") as folder, serve_in_thread(scenario, token="drill-token") as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="stanch-drill-") as folder,
+        serve_in_thread(scenario, token="drill-token") as server,
+    ):
         kubeconfig = Path(folder) / "kubeconfig"
         server.write_kubeconfig(kubeconfig)
         yield DrillCluster("drill", kubeconfig, Path(folder), embedded=server)

@@ -1,7 +1,8 @@
-"""The story's faulty policy agent: one node rejects connections from one namespace, as an outdated kube-router did.
+"""The story's faulty policy agent: one node rejects connections from one namespace, as an outdated
+kube-router did.
 
-It follows the pods as an agent would, so a pod that is created later (a debug pod of a probe) is rejected too, a moment after it
-has its address.
+It follows the pods as an agent would, so a pod that is created later (a debug pod of a probe) is
+rejected too, a moment after it has its address.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ CHAIN = "STANCH-REJECT"
 class Enforcement(threading.Thread):
     """Keeps the reject rules of one node in step with the pods of two namespaces.
 
-    `kubeconfig` reads pods; `node` is where the rules stand, named as the Node is; connections from pods of `source`, wherever they
-    run, to pods of `target` on this node are rejected with an ICMP port unreachable (iptables' default, and kube-router's choice).
+    `kubeconfig` reads pods; `node` is where the rules stand, named as the Node is; connections from
+    pods of `source`, wherever they run, to pods of `target` on this node are rejected with an ICMP
+    port unreachable (iptables' default, and kube-router's choice).
     """
 
     def __init__(self, kubeconfig: Path, node: Namespace, source: str, target: str) -> None:
@@ -33,7 +35,10 @@ class Enforcement(threading.Thread):
         self._client = connect(kubeconfig)
         self._node = node
         self._namespaces = (source, target)
-        self._addresses: dict[str, dict[str, str]] = {source: {}, target: {}}  # namespace -> pod uid -> address
+        self._addresses: dict[str, dict[str, str]] = {
+            source: {},
+            target: {},
+        }  # namespace -> pod uid -> address
         self._written: str | None = None
         self._over = threading.Event()
         self.programmed = threading.Event()
@@ -43,7 +48,9 @@ class Enforcement(threading.Thread):
             try:
                 self._follow()
             except (httpx.TransportError, httpx.HTTPStatusError):
-                self._over.wait(0.5)  # the API server is away (a test froze it); the rules stay as they are
+                self._over.wait(
+                    0.5
+                )  # the API server is away (a test froze it); the rules stay as they are
 
     def stop(self) -> None:
         """Remove the rules and stop following."""
@@ -61,7 +68,11 @@ class Enforcement(threading.Thread):
             self._note(pod, present=True)
         self._program()
         # A short watch, so that stop() need not interrupt it.
-        query = {"watch": "1", "resourceVersion": listed["metadata"]["resourceVersion"], "timeoutSeconds": "5"}
+        query = {
+            "watch": "1",
+            "resourceVersion": listed["metadata"]["resourceVersion"],
+            "timeoutSeconds": "5",
+        }
         with self._client.stream("GET", "/api/v1/pods", params=query) as answer:
             answer.raise_for_status()
             pending = b""
@@ -78,7 +89,9 @@ class Enforcement(threading.Thread):
     def _note(self, pod: dict[str, Any], *, present: bool) -> None:
         namespace = pod["metadata"]["namespace"]
         known = self._addresses.get(namespace)
-        if known is None or (namespace == self._namespaces[1] and pod["spec"].get("nodeName") != self._node.name):
+        if known is None or (
+            namespace == self._namespaces[1] and pod["spec"].get("nodeName") != self._node.name
+        ):
             return
         address = pod.get("status", {}).get("podIP")
         if present and address:
@@ -89,7 +102,8 @@ class Enforcement(threading.Thread):
     def _program(self) -> None:
         source, target = self._namespaces
         rules = [
-            f"-A {CHAIN} -s {origin} -d {address} -m conntrack --ctstate NEW -j REJECT --reject-with icmp-port-unreachable"
+            f"-A {CHAIN} -s {origin} -d {address} -m conntrack --ctstate NEW -j REJECT "
+            "--reject-with icmp-port-unreachable"
             for origin in sorted(self._addresses[source].values())
             for address in sorted(self._addresses[target].values())
         ]
@@ -108,7 +122,8 @@ class Enforcement(threading.Thread):
 
 @contextmanager
 def reject(kubeconfig: Path, node: Namespace, *, source: str, target: str) -> Iterator[Enforcement]:
-    """Reject new connections from pods of namespace `source` to pods of namespace `target` on `node`, until the block ends."""
+    """Reject new connections from pods of namespace `source` to pods of namespace `target` on
+    `node`, until the block ends."""
     agent = Enforcement(kubeconfig, node, source, target)
     agent.start()
     try:

@@ -28,7 +28,8 @@ def all_required() -> bool:
 
 @contextmanager
 def or_missing(name: str, start: AbstractContextManager[T]) -> Iterator[T]:
-    """Climb a rung; where the machine cannot, skip the test with the rung's name and what is missing, or fail it where all are required."""
+    """Climb a rung; where the machine cannot, skip the test with the rung's name and what is
+    missing, or fail it where all are required."""
     with ExitStack() as stack:
         try:
             climbed = stack.enter_context(start)
@@ -70,9 +71,12 @@ def nodes_lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="session", params=RUNGS)
 def rung(request: pytest.FixtureRequest) -> Cluster:
-    """Each rung in turn: the same test runs on the embedded cluster, on a real API server and on real nodes."""
+    """Each rung in turn: the same test runs on the embedded cluster, on a real API server and on
+    real nodes."""
     if request.param == "nodes":
         lab: Lab = request.getfixturevalue("nodes_lab")
         return lab.cluster
-    cluster: Cluster = request.getfixturevalue({"drill": "drill_cluster", "control plane": "control_plane"}[request.param])
+    cluster: Cluster = request.getfixturevalue(
+        {"drill": "drill_cluster", "control plane": "control_plane"}[request.param]
+    )
     return cluster

@@ -22,7 +22,9 @@ def static_busybox() -> Path:
     if not path.exists():
         raise RungMissing("busybox is missing; install busybox-static")
     if b"/ld-linux" in path.read_bytes():
-        raise RungMissing("/bin/busybox is not static, pods could not run it; install busybox-static")
+        raise RungMissing(
+            "/bin/busybox is not static, pods could not run it; install busybox-static"
+        )
     return path
 
 
@@ -42,10 +44,19 @@ def write_archive(path: Path) -> Path:
 
 
 def _layer(busybox: Path) -> bytes:
-    applets = subprocess.run([str(busybox), "--list"], capture_output=True, text=True, check=True, timeout=10).stdout.split()
+    applets = subprocess.run(
+        [str(busybox), "--list"], capture_output=True, text=True, check=True, timeout=10
+    ).stdout.split()
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as layer:
-        for folder, mode in (("bin", 0o755), ("etc", 0o755), ("tmp", 0o1777), ("proc", 0o755), ("sys", 0o755), ("dev", 0o755)):
+        for folder, mode in (
+            ("bin", 0o755),
+            ("etc", 0o755),
+            ("tmp", 0o1777),
+            ("proc", 0o755),
+            ("sys", 0o755),
+            ("dev", 0o755),
+        ):
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, mode
             layer.addfile(entry)
@@ -65,7 +76,10 @@ def _config(layer: bytes, command: Sequence[str]) -> bytes:
             "architecture": "amd64",
             "os": "linux",
             "config": {"Env": ["PATH=/bin"], "Cmd": list(command)},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+            "rootfs": {
+                "type": "layers",
+                "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"],
+            },
         }
     ).encode()
 

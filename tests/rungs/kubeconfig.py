@@ -14,22 +14,38 @@ import yaml
 from tests.rungs.certificates import Certificate
 
 
-def write(path: Path, server: str, authority: Path, *, client: Certificate | None = None, token: str | None = None) -> Path:
-    """Write a kubeconfig with everything inline, readable by its owner only, and return its path."""
+def write(
+    path: Path,
+    server: str,
+    authority: Path,
+    *,
+    client: Certificate | None = None,
+    token: str | None = None,
+) -> Path:
+    """Write a kubeconfig with everything inline, readable by its owner only, and return its
+    path."""
 
     def inline(file: Path) -> str:
         return base64.b64encode(file.read_bytes()).decode()
 
     user: dict[str, str] = {}
     if client is not None:
-        user = {"client-certificate-data": inline(client.certificate), "client-key-data": inline(client.key)}
+        user = {
+            "client-certificate-data": inline(client.certificate),
+            "client-key-data": inline(client.key),
+        }
     if token is not None:
         user["token"] = token
     name = path.stem
     content = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": name, "cluster": {"server": server, "certificate-authority-data": inline(authority)}}],
+        "clusters": [
+            {
+                "name": name,
+                "cluster": {"server": server, "certificate-authority-data": inline(authority)},
+            }
+        ],
         "users": [{"name": name, "user": user}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
         "current-context": name,
@@ -47,17 +63,24 @@ def current(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         return next((entry[field] or {} for entry in content[section] if entry["name"] == name), {})
 
     context = named("contexts", content["current-context"], "context")
-    return named("clusters", context["cluster"], "cluster"), named("users", context.get("user", ""), "user")
+    return named("clusters", context["cluster"], "cluster"), named(
+        "users", context.get("user", ""), "user"
+    )
 
 
 def trust(path: Path) -> ssl.SSLContext | None:
-    """The TLS settings of the current context with its client certificate; None for a server without TLS."""
+    """The TLS settings of the current context with its client certificate; None for a server
+    without TLS."""
     cluster, user = current(path)
     if not cluster["server"].startswith("https"):
         return None
-    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    context = ssl.create_default_context(
+        cadata=base64.b64decode(cluster["certificate-authority-data"]).decode()
+    )
     if "client-certificate-data" in user:
-        with tempfile.TemporaryDirectory() as folder:  # the ssl module reads key pairs from files only
+        with (
+            tempfile.TemporaryDirectory() as folder
+        ):  # the ssl module reads key pairs from files only
             certificate, key = Path(folder) / "crt", Path(folder) / "key"
             certificate.write_bytes(base64.b64decode(user["client-certificate-data"]))
             key.write_bytes(base64.b64decode(user["client-key-data"]))
@@ -72,6 +95,13 @@ def headers(path: Path) -> dict[str, str]:
 
 
 def connect(path: Path, *, limit: float = 30.0) -> httpx.Client:
-    """A client whose base address is the server. `limit` (seconds) holds for connect, read and write alike."""
+    """A client whose base address is the server. `limit` (seconds) holds for connect, read and
+    write alike."""
     server = current(path)[0]["server"]
-    return httpx.Client(base_url=server, verify=trust(path) or True, headers=headers(path), timeout=limit, trust_env=False)
+    return httpx.Client(
+        base_url=server,
+        verify=trust(path) or True,
+        headers=headers(path),
+        timeout=limit,
+        trust_env=False,
+    )

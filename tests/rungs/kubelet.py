@@ -17,9 +17,15 @@ CLUSTER_DNS = "10.96.0.10"
 
 
 def start_kubelet(
-    stack: ExitStack, binaries: Mapping[str, Path], directory: Path, member: Member, api: ApiServer, cgroup: str
+    stack: ExitStack,
+    binaries: Mapping[str, Path],
+    directory: Path,
+    member: Member,
+    api: ApiServer,
+    cgroup: str,
 ) -> dict[str, Process]:
-    """Start the kubelet and kube-proxy of `member`. `cgroup` is the parent of its pods' cgroups; it must exist.
+    """Start the kubelet and kube-proxy of `member`. `cgroup` is the parent of its pods' cgroups; it
+    must exist.
 
     Returns the processes by the names `NODE-kubelet` and `NODE-kube-proxy`.
     """
@@ -38,7 +44,8 @@ def start_kubelet(
         "cert-dir": "/var/lib/kubelet/pki",
         "hostname-override": member.name,
         "node-ip": member.address,
-        # cAdvisor looks at containers every ten seconds and more unless told so: a test of throttling would wait for it.
+        # cAdvisor looks at containers every ten seconds and more unless told so: a test of
+        # throttling would wait for it.
         "housekeeping-interval": "1s",
         "node-labels": f"topology.kubernetes.io/zone=zone-{member.number}",
     }
@@ -48,7 +55,14 @@ def start_kubelet(
     proxy_kubeconfig = write(home / "kube-proxy.kubeconfig", server, root, client=proxy_identity)
     proxy_config = home / "kube-proxy.json"
     proxy_config.write_text(json.dumps(_proxy_configuration(proxy_kubeconfig, member)))
-    proxy = start(stack, f"{member.name}-kube-proxy", [binaries["kube-proxy"], "--config", proxy_config], directory, enter=enter, grace=3)
+    proxy = start(
+        stack,
+        f"{member.name}-kube-proxy",
+        [binaries["kube-proxy"], "--config", proxy_config],
+        directory,
+        enter=enter,
+        grace=3,
+    )
     return {f"{member.name}-kubelet": kubelet, f"{member.name}-kube-proxy": proxy}
 
 
@@ -57,12 +71,17 @@ def _configuration(root: Path, cgroup: str) -> dict[str, object]:
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "containerRuntimeEndpoint": f"unix://{SOCKET}",
-        "authentication": {"x509": {"clientCAFile": str(root)}, "anonymous": {"enabled": False}, "webhook": {"enabled": True}},
+        "authentication": {
+            "x509": {"clientCAFile": str(root)},
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+        },
         "authorization": {"mode": "Webhook"},
         "clusterDNS": [CLUSTER_DNS],
         "clusterDomain": "cluster.local",
         "resolvConf": "",
-        # The machine of a test run is rarely a clean node: cgroup v1, swap and a nested file system must not stop it.
+        # The machine of a test run is rarely a clean node: cgroup v1, swap and a nested file system
+        # must not stop it.
         "failCgroupV1": False,
         "cgroupDriver": "cgroupfs",
         "cgroupsPerQOS": False,

@@ -12,10 +12,14 @@ UNTOUCHED = {"kwok.x-k8s.io/status": "custom"}
 """Annotation of pods that stay as they are once they are scheduled: a test plays their kubelet."""
 
 
-def start_kwok(stack: ExitStack, binary: Path, directory: Path, kubeconfig: Path, *, value: str = "fake") -> Process:
-    """Start kwok with its built-in stages: nodes with heartbeats by Lease, pods that become Running at once.
+def start_kwok(
+    stack: ExitStack, binary: Path, directory: Path, kubeconfig: Path, *, value: str = "fake"
+) -> Process:
+    """Start kwok with its built-in stages: nodes with heartbeats by Lease, pods that become Running
+    at once.
 
-    `value`: of the annotation of the nodes that it plays. A second kwok with another value is a group of nodes that can be killed.
+    `value`: of the annotation of the nodes that it plays. A second kwok with another value is a
+    group of nodes that can be killed.
     """
     settings = {
         "kubeconfig": kubeconfig,
@@ -27,4 +31,6 @@ def start_kwok(stack: ExitStack, binary: Path, directory: Path, kubeconfig: Path
         "node-ip": "192.0.2.2",  # RFC 5737: nobody answers there, and nobody is asked
         "server-address": f"127.0.0.1:{free_port()}",
     }
-    return start(stack, "kwok" if value == "fake" else f"kwok-{value}", [binary, *flags(settings)], directory)
+    return start(
+        stack, "kwok" if value == "fake" else f"kwok-{value}", [binary, *flags(settings)], directory
+    )

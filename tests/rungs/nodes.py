@@ -1,4 +1,5 @@
-"""Rung 3: a control plane and real nodes (containerd, kubelet, kube-proxy) in network namespaces, with real pods."""
+"""Rung 3: a control plane and real nodes (containerd, kubelet, kube-proxy) in network namespaces,
+with real pods."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ COMMANDS = {
 }
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 INSTANCES = 1024
-"""One lab opens 24 inotify instances, and a kubelet that gets none ends; Linux gives all programs of a user 128 together."""
+"""One lab opens 24 inotify instances, and a kubelet that gets none ends; Linux gives all programs
+of a user 128 together."""
 PROGRAMS = (*CONTROL_PLANE, "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 
 
@@ -55,8 +57,11 @@ class Lab:
         return {member.name: member for member in self.network.members}
 
     def reject(self, node: str, *, source: str, target: str) -> AbstractContextManager[Enforcement]:
-        """The story's fault: on `node`, connections from pods of namespace `source` to pods of namespace `target` are rejected."""
-        return reject(self.cluster.kubeconfig, self.members[node].namespace, source=source, target=target)
+        """The story's fault: on `node`, connections from pods of namespace `source` to pods of
+        namespace `target` are rejected."""
+        return reject(
+            self.cluster.kubeconfig, self.members[node].namespace, source=source, target=target
+        )
 
 
 def check_machine() -> None:
@@ -66,7 +71,11 @@ def check_machine() -> None:
         raise RungMissing("real nodes need Linux")
     if os.geteuid() != 0:
         lacks.append("root (network namespaces, mounts, cgroups)")
-    lacks += [f"{command} (package {package})" for command, package in COMMANDS.items() if shutil.which(command) is None]
+    lacks += [
+        f"{command} (package {package})"
+        for command, package in COMMANDS.items()
+        if shutil.which(command) is None
+    ]
     for check in (cni_folder, static_busybox, cgroups.hierarchies):
         try:
             check()
@@ -77,29 +86,40 @@ def check_machine() -> None:
 
 
 def make_room() -> None:
-    """Let several labs run beside each other. It stays so until the machine starts again, like what a kubelet sets in the kernel."""
-    with suppress(OSError):  # not allowed in some containers; then a kubelet may say that it has too many open files
+    """Let several labs run beside each other. It stays so until the machine starts again, like what
+    a kubelet sets in the kernel."""
+    with suppress(
+        OSError
+    ):  # not allowed in some containers; then a kubelet may say that it has too many open files
         if int(INOTIFY.read_text()) < INSTANCES:
             INOTIFY.write_text(str(INSTANCES))
 
 
 @contextmanager
-def nodes(names: Sequence[str] = ("node-1", "node-2"), *, directory: Path | None = None) -> Iterator[Lab]:
+def nodes(
+    names: Sequence[str] = ("node-1", "node-2"), *, directory: Path | None = None
+) -> Iterator[Lab]:
     """Start the lab and wait until every node is Ready. Raises RungMissing, StartFailed."""
     check_machine()
     make_room()
     binaries = programs(*PROGRAMS)
     with ExitStack() as stack:
-        home = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stanch-lab-")))
+        home = directory or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="stanch-lab-"))
+        )
         lab = secrets.token_hex(3)
         groups = {name: f"{cgroups.PREFIX}{os.getpid()}-{lab}-{name}" for name in names}
         cgroups.sweep()
-        for group in groups.values():  # before the namespaces, so that they are removed when the last process has ended
+        for group in (
+            groups.values()
+        ):  # before the namespaces, so that they are removed when the last process has ended
             stack.callback(cgroups.remove, group)
             cgroups.create(group)
         network = build_network(stack, home, names)
         enter = network.control_plane.enter
-        store, client = etcd.start_etcd(stack, binaries["etcd"], home, address=network.host_address, enter=enter)
+        store, client = etcd.start_etcd(
+            stack, binaries["etcd"], home, address=network.host_address, enter=enter
+        )
         api = start_apiserver(
             stack,
             binaries["kube-apiserver"],
@@ -116,8 +136,18 @@ def nodes(names: Sequence[str] = ("node-1", "node-2"), *, directory: Path | None
         archive = write_archive(home / "images.tar")
         for member in network.members:
             processes[f"{member.name}-containerd"] = start_containerd(stack, home, member, archive)
-            processes |= start_kubelet(stack, binaries, home, member, api, f"/{groups[member.name]}")
-        cluster = Cluster("nodes", api.kubeconfig, home, viewer=viewer(home, api), processes=processes, store=client, images=(BUSYBOX,))
+            processes |= start_kubelet(
+                stack, binaries, home, member, api, f"/{groups[member.name]}"
+            )
+        cluster = Cluster(
+            "nodes",
+            api.kubeconfig,
+            home,
+            viewer=viewer(home, api),
+            processes=processes,
+            store=client,
+            images=(BUSYBOX,),
+        )
         _wait_ready(cluster, names, processes)
         yield Lab(cluster, network)
 
@@ -130,7 +160,10 @@ def _wait_ready(cluster: Cluster, names: Sequence[str], processes: dict[str, Pro
                 answer = http.get(f"/api/v1/nodes/{name}")
                 if answer.status_code == httpx.codes.NOT_FOUND:
                     return False
-                conditions = {entry["type"]: entry["status"] for entry in answer.json()["status"].get("conditions", [])}
+                conditions = {
+                    entry["type"]: entry["status"]
+                    for entry in answer.json()["status"].get("conditions", [])
+                }
                 return conditions.get("Ready") == "True"
 
             wait_until(ready, f"node {name} Ready", process=processes[f"{name}-kubelet"], limit=90)

@@ -1,7 +1,8 @@
-"""A large cluster as data: nodes, workloads and pods with a past, to be written into etcd before the API server starts.
+"""A large cluster as data: nodes, workloads and pods with a past, to be written into etcd before
+the API server starts.
 
-Creating 10,000 pods through the API takes minutes; writing them takes seconds. kwok keeps the nodes' leases, the controllers find
-every owner in order and leave the pods as they are.
+Creating 10,000 pods through the API takes minutes; writing them takes seconds. kwok keeps the
+nodes' leases, the controllers find every owner in order and leave the pods as they are.
 """
 
 from __future__ import annotations
@@ -20,16 +21,21 @@ CRASHING = "payments-0000"
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
-def population(*, nodes: int, pods: int, crashing: int = 12, now: datetime | None = None) -> Iterator[Json]:
-    """Namespaces, nodes and Deployments with their ReplicaSets and Running pods, spread over the nodes.
+def population(
+    *, nodes: int, pods: int, crashing: int = 12, now: datetime | None = None
+) -> Iterator[Json]:
+    """Namespaces, nodes and Deployments with their ReplicaSets and Running pods, spread over the
+    nodes.
 
-    The first Deployment is at fault: its first `crashing` pods are in CrashLoopBackOff, so there is something to find. Names, uids
-    and times are the same for the same arguments.
+    The first Deployment is at fault: its first `crashing` pods are in CrashLoopBackOff, so there is
+    something to find. Names, uids and times are the same for the same arguments.
     """
     now = (now or datetime.now(UTC)).replace(microsecond=0)
     born = now - timedelta(days=3)
     deployments = -(-pods // PODS_A_DEPLOYMENT)
-    for name in SYSTEM_NAMESPACES:  # else the API server makes them, younger than all that is in the cluster
+    for name in (
+        SYSTEM_NAMESPACES
+    ):  # else the API server makes them, younger than all that is in the cluster
         yield _namespace(name, born)
     for number in range(-(-deployments // DEPLOYMENTS_A_NAMESPACE)):
         yield _namespace(f"team-{number:03d}", born)
@@ -41,28 +47,68 @@ def population(*, nodes: int, pods: int, crashing: int = 12, now: datetime | Non
         left -= size
         name = CRASHING if number == 0 else f"service-{number:04d}"
         failing = min(crashing, size) if number == 0 else 0
-        yield from _workload(f"team-{number // DEPLOYMENTS_A_NAMESPACE:03d}", name, number, size, failing, nodes, born, now)
+        yield from _workload(
+            f"team-{number // DEPLOYMENTS_A_NAMESPACE:03d}",
+            name,
+            number,
+            size,
+            failing,
+            nodes,
+            born,
+            now,
+        )
 
 
-def _workload(namespace: str, name: str, number: int, size: int, failing: int, nodes: int, born: datetime, now: datetime) -> Iterator[Json]:
+def _workload(
+    namespace: str,
+    name: str,
+    number: int,
+    size: int,
+    failing: int,
+    nodes: int,
+    born: datetime,
+    now: datetime,
+) -> Iterator[Json]:
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": namespace}
     template_hash = f"{number:04x}c7d9f8"
     template: Json = {"metadata": {"labels": labels}, "spec": _pod_spec(name)}
-    deployment = _meta(namespace, name, born, "kubectl-client-side-apply", labels=labels, version="apps/v1")
+    deployment = _meta(
+        namespace, name, born, "kubectl-client-side-apply", labels=labels, version="apps/v1"
+    )
     deployment["annotations"] = {"deployment.kubernetes.io/revision": "1"}
-    counts = {"replicas": size, "readyReplicas": size - failing, "availableReplicas": size - failing}
+    counts = {
+        "replicas": size,
+        "readyReplicas": size - failing,
+        "availableReplicas": size - failing,
+    }
     yield {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {**deployment, "generation": 1},
         "spec": {"replicas": size, "selector": {"matchLabels": labels}, "template": template},
-        "status": {**counts, "observedGeneration": 1, "updatedReplicas": size, "unavailableReplicas": failing},
+        "status": {
+            **counts,
+            "observedGeneration": 1,
+            "updatedReplicas": size,
+            "unavailableReplicas": failing,
+        },
     }
     own = {**labels, "pod-template-hash": template_hash}
     set_name = f"{name}-{template_hash}"
     above = ("apps/v1", "Deployment", deployment)
-    replica_set = _meta(namespace, set_name, born, "kube-controller-manager", labels=own, owner=above, version="apps/v1")
-    replica_set["annotations"] = {"deployment.kubernetes.io/revision": "1", "deployment.kubernetes.io/desired-replicas": str(size)}
+    replica_set = _meta(
+        namespace,
+        set_name,
+        born,
+        "kube-controller-manager",
+        labels=own,
+        owner=above,
+        version="apps/v1",
+    )
+    replica_set["annotations"] = {
+        "deployment.kubernetes.io/revision": "1",
+        "deployment.kubernetes.io/desired-replicas": str(size),
+    }
     yield {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",
@@ -100,10 +146,24 @@ def _pod_spec(name: str) -> Json:
         "image": f"registry.example/{name}:1.{len(name)}.0",
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
-        "env": [{"name": key, "value": f"value-of-{key.lower()}"} for key in ("LOG_LEVEL", "REGION", "CACHE_URL", "QUEUE_URL")],
-        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": "http", "scheme": "HTTP"}, "periodSeconds": 10, "timeoutSeconds": 1},
-        "livenessProbe": {"httpGet": {"path": "/live", "port": "http", "scheme": "HTTP"}, "periodSeconds": 10, "timeoutSeconds": 1},
+        "env": [
+            {"name": key, "value": f"value-of-{key.lower()}"}
+            for key in ("LOG_LEVEL", "REGION", "CACHE_URL", "QUEUE_URL")
+        ],
+        "resources": {
+            "requests": {"cpu": "100m", "memory": "128Mi"},
+            "limits": {"memory": "256Mi"},
+        },
+        "readinessProbe": {
+            "httpGet": {"path": "/ready", "port": "http", "scheme": "HTTP"},
+            "periodSeconds": 10,
+            "timeoutSeconds": 1,
+        },
+        "livenessProbe": {
+            "httpGet": {"path": "/live", "port": "http", "scheme": "HTTP"},
+            "periodSeconds": 10,
+            "timeoutSeconds": 1,
+        },
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [{"name": "config", "mountPath": "/etc/app"}],
     }
@@ -114,17 +174,28 @@ def _pod_spec(name: str) -> Json:
         "serviceAccountName": "default",
         "terminationGracePeriodSeconds": 30,
         "tolerations": [
-            {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+            {
+                "key": f"node.kubernetes.io/{key}",
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": 300,
+            }
             for key in ("not-ready", "unreachable")
         ],
     }
 
 
-def _pod_status(name: str, place: int, address: str, born: datetime, crashed: datetime | None) -> Json:
+def _pod_status(
+    name: str, place: int, address: str, born: datetime, crashed: datetime | None
+) -> Json:
     up, began = crashed is None, _time(born + timedelta(seconds=4))
     changed = began if crashed is None else _time(crashed - timedelta(minutes=9))
     ready = "True" if up else "False"
-    reason = {} if up else {"reason": "ContainersNotReady", "message": "containers with unready status: [app]"}
+    reason = (
+        {}
+        if up
+        else {"reason": "ContainersNotReady", "message": "containers with unready status: [app]"}
+    )
     conditions: list[Json] = [
         {"type": "PodScheduled", "status": "True", "lastTransitionTime": _time(born)},
         {"type": "Initialized", "status": "True", "lastTransitionTime": _time(born)},
@@ -144,7 +215,10 @@ def _pod_status(name: str, place: int, address: str, born: datetime, crashed: da
     if crashed is not None:
         container["restartCount"] = 6
         container["state"] = {
-            "waiting": {"reason": "CrashLoopBackOff", "message": "back-off 2m40s restarting failed container=app"},
+            "waiting": {
+                "reason": "CrashLoopBackOff",
+                "message": "back-off 2m40s restarting failed container=app",
+            },
         }
         container["lastState"] = {
             "terminated": {
@@ -191,7 +265,12 @@ def _node(number: int, born: datetime, now: datetime) -> Json:
     meta["annotations"] = {ANNOTATION: "fake", "node.alpha.kubernetes.io/ttl": "0"}
     conditions = [
         ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
-        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        (
+            "MemoryPressure",
+            "False",
+            "KubeletHasSufficientMemory",
+            "kubelet has sufficient memory available",
+        ),
         ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
         ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
         ("NetworkUnavailable", "False", "RouteCreated", "RouteController created a route"),
@@ -203,7 +282,10 @@ def _node(number: int, born: datetime, now: datetime) -> Json:
         "metadata": meta,
         "spec": {"podCIDR": f"10.{128 + number // 250}.{number % 250}.0/24"},
         "status": {
-            "addresses": [{"type": "InternalIP", "address": _node_address(number)}, {"type": "Hostname", "address": name}],
+            "addresses": [
+                {"type": "InternalIP", "address": _node_address(number)},
+                {"type": "Hostname", "address": name},
+            ],
             "allocatable": amount,
             "capacity": amount,
             "phase": "Running",
@@ -244,7 +326,8 @@ def _meta(
     owner: tuple[str, str, Json] | None = None,
     version: str = "v1",
 ) -> Json:
-    """`version`: apiVersion of the object. At the next write the API server forgets all managers when one names another group's version."""
+    """`version`: apiVersion of the object. At the next write the API server forgets all managers
+    when one names another group's version."""
     meta: Json = {
         "name": name,
         "uid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{namespace}/{name}/{manager}")),
@@ -256,7 +339,12 @@ def _meta(
         meta["namespace"] = namespace
     if owner is not None:
         version, kind, above = owner
-        reference = {"apiVersion": version, "kind": kind, "name": above["name"], "uid": above["uid"]}
+        reference = {
+            "apiVersion": version,
+            "kind": kind,
+            "name": above["name"],
+            "uid": above["uid"],
+        }
         meta["ownerReferences"] = [{**reference, "controller": True, "blockOwnerDeletion": True}]
     return meta
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 
 class RungMissing(Exception):
-    """A rung cannot be climbed on this machine; the message says what is missing and what would help."""
+    """A rung cannot be climbed on this machine; the message says what is missing and what would
+    help."""
 
 
 class StartFailed(Exception):
@@ -39,7 +40,8 @@ class Process:
     def launch(self) -> None:
         """Start it, or start it again after it ended, with the same command line.
 
-        Not from a worker thread: Linux takes the death of the thread that started a program for the death of its parent.
+        Not from a worker thread: Linux takes the death of the thread that started a program for the
+        death of its parent.
         """
         with self.log.open("ab") as sink:
             self.popen = subprocess.Popen(
@@ -48,10 +50,16 @@ class Process:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 env=self.env,
-                start_new_session=True,  # Ctrl-C in the terminal must reach the owner alone, who ends the rest in order
+                # Ctrl-C in the terminal must reach the owner alone, who ends the rest in order
+                start_new_session=True,
             )
         if self.forked:
-            wait_until(lambda: bool(children(self.popen.pid)), f"{self.name} in its namespaces", process=self, limit=10)
+            wait_until(
+                lambda: bool(children(self.popen.pid)),
+                f"{self.name} in its namespaces",
+                process=self,
+                limit=10,
+            )
 
     @property
     def pid(self) -> int:
@@ -98,10 +106,17 @@ def start(
 ) -> Process:
     """Start `argv` and have `stack` end it. `enter` is a command prefix that enters namespaces.
 
-    The child is asked to die with its parent (PR_SET_PDEATHSIG), so that nothing survives a test run that was killed.
+    The child is asked to die with its parent (PR_SET_PDEATHSIG), so that nothing survives a test
+    run that was killed.
     """
     follow = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
-    process = Process(name, (*follow, *enter, *map(str, argv)), directory / f"{name}.log", env, forked="--pid" in enter)
+    process = Process(
+        name,
+        (*follow, *enter, *map(str, argv)),
+        directory / f"{name}.log",
+        env,
+        forked="--pid" in enter,
+    )
     stack.callback(process.stop, grace)
     return process
 
@@ -109,7 +124,9 @@ def start(
 def children(pid: int) -> list[int]:
     """The process ids of the children of `pid`."""
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
     except FileNotFoundError:
         return []
 
@@ -119,12 +136,17 @@ def only_child(pid: int) -> int:
     return next(iter(children(pid)), pid)
 
 
-def wait_until(ready: Callable[[], bool], what: str, *, process: Process | None = None, limit: float = 60.0) -> None:
-    """Poll `ready` ten times a second; StartFailed after `limit` seconds or as soon as `process` has ended."""
+def wait_until(
+    ready: Callable[[], bool], what: str, *, process: Process | None = None, limit: float = 60.0
+) -> None:
+    """Poll `ready` ten times a second; StartFailed after `limit` seconds or as soon as `process`
+    has ended."""
     deadline = time.monotonic() + limit
     while not ready():
         if process is not None and process.popen.poll() is not None:
-            raise StartFailed(f"{process.name} ended with {process.popen.returncode}:\n{process.tail()}")
+            raise StartFailed(
+                f"{process.name} ended with {process.popen.returncode}:\n{process.tail()}"
+            )
         if time.monotonic() > deadline:
             tail = f":\n{process.tail()}" if process is not None else ""
             raise StartFailed(f"{what} not reached within {limit:.0f} s{tail}")

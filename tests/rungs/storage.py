@@ -1,7 +1,9 @@
-"""Where the API server keeps an object in etcd, so that objects with a past can be written before it starts.
+"""Where the API server keeps an object in etcd, so that objects with a past can be written before
+it starts.
 
-Written through the API, an object gets a new uid and creationTimestamp and loses its status; written to etcd it is served
-with those it carries. Source of the keys: `pkg/registry/*/rest/storage_*.go` of Kubernetes (resource prefixes).
+Written through the API, an object gets a new uid and creationTimestamp and loses its status;
+written to etcd it is served with those it carries. Source of the keys:
+`pkg/registry/*/rest/storage_*.go` of Kubernetes (resource prefixes).
 """
 
 from __future__ import annotations
@@ -29,15 +31,49 @@ _PREFIXES: Mapping[str, str] = {
 }
 _CLUSTER_SCOPED = frozenset(
     {
-        *("Node", "Namespace", "PersistentVolume", "StorageClass", "VolumeAttachment", "CSINode", "CSIDriver", "PriorityClass"),
-        *("IngressClass", "IPAddress", "ServiceCIDR", "RuntimeClass", "ClusterRole", "ClusterRoleBinding"),
-        *("CustomResourceDefinition", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"),
+        *(
+            "Node",
+            "Namespace",
+            "PersistentVolume",
+            "StorageClass",
+            "VolumeAttachment",
+            "CSINode",
+            "CSIDriver",
+            "PriorityClass",
+        ),
+        *(
+            "IngressClass",
+            "IPAddress",
+            "ServiceCIDR",
+            "RuntimeClass",
+            "ClusterRole",
+            "ClusterRoleBinding",
+        ),
+        *(
+            "CustomResourceDefinition",
+            "MutatingWebhookConfiguration",
+            "ValidatingWebhookConfiguration",
+        ),
     }
 )
 _BUILT_IN_GROUPS = frozenset(
     {
-        *("apps", "batch", "autoscaling", "policy", "networking.k8s.io", "discovery.k8s.io", "coordination.k8s.io"),
-        *("storage.k8s.io", "rbac.authorization.k8s.io", "scheduling.k8s.io", "admissionregistration.k8s.io", "node.k8s.io"),
+        *(
+            "apps",
+            "batch",
+            "autoscaling",
+            "policy",
+            "networking.k8s.io",
+            "discovery.k8s.io",
+            "coordination.k8s.io",
+        ),
+        *(
+            "storage.k8s.io",
+            "rbac.authorization.k8s.io",
+            "scheduling.k8s.io",
+            "admissionregistration.k8s.io",
+            "node.k8s.io",
+        ),
         "apiextensions.k8s.io",
     }
 )
@@ -58,12 +94,15 @@ def key(item: Mapping[str, Any]) -> str:
 def stored(objects: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Json]]:
     """(key, object) pairs as they belong in etcd.
 
-    Drops resourceVersion (the server reads it from etcd), gives each object a uid and creationTimestamp if it has none, and adds the
-    IPAddress object of each Service address, without which the server's repair loop writes Warning events.
+    Drops resourceVersion (the server reads it from etcd), gives each object a uid and
+    creationTimestamp if it has none, and adds the IPAddress object of each Service address, without
+    which the server's repair loop writes Warning events.
     """
     for source in objects:
         item: Json = dict(source)
-        meta: Json = {k: v for k, v in item["metadata"].items() if k not in ("resourceVersion", "selfLink")}
+        meta: Json = {
+            k: v for k, v in item["metadata"].items() if k not in ("resourceVersion", "selfLink")
+        }
         where = key(item)
         meta.setdefault("uid", str(uuid.uuid5(uuid.NAMESPACE_URL, where)))
         meta.setdefault("creationTimestamp", "2026-01-01T00:00:00Z")
@@ -95,6 +134,11 @@ def _ip_address(address: str, service: Json) -> Json:
             },
         },
         "spec": {
-            "parentRef": {"group": "", "resource": "services", "namespace": meta["namespace"], "name": meta["name"]},
+            "parentRef": {
+                "group": "",
+                "resource": "services",
+                "namespace": meta["namespace"],
+                "name": meta["name"],
+            },
         },
     }

@@ -1,4 +1,5 @@
-"""The objects of the story on real nodes: clients in namespace nginx, servers in namespace marketplace, on both nodes."""
+"""The objects of the story on real nodes: clients in namespace nginx, servers in namespace
+marketplace, on both nodes."""
 
 from __future__ import annotations
 
@@ -13,11 +14,16 @@ from tests.rungs.processes import wait_until
 
 PORT = 8080
 SOURCE, TARGET = "nginx", "marketplace"
-_SERVE = f"mkdir -p /tmp/www && echo ok > /tmp/www/index.html && exec httpd -f -p {PORT} -h /tmp/www"
+_SERVE = (
+    f"mkdir -p /tmp/www && echo ok > /tmp/www/index.html && exec httpd -f -p {PORT} -h /tmp/www"
+)
 
 
-def deployment(namespace: str, name: str, node: str, command: Sequence[str], *, port: int | None = None) -> dict[str, Any]:
-    """A Deployment of one pod, pinned to `node`, that satisfies the restricted Pod Security Standard."""
+def deployment(
+    namespace: str, name: str, node: str, command: Sequence[str], *, port: int | None = None
+) -> dict[str, Any]:
+    """A Deployment of one pod, pinned to `node`, that satisfies the restricted Pod Security
+    Standard."""
     labels = {"app": name.rsplit("-", 2)[0], "placed-on": node}
     container = {
         "name": "main",
@@ -32,7 +38,11 @@ def deployment(namespace: str, name: str, node: str, command: Sequence[str], *, 
         "nodeSelector": {"kubernetes.io/hostname": node},
         "terminationGracePeriodSeconds": 0,
         "automountServiceAccountToken": False,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "containers": [container],
     }
     return {
@@ -48,8 +58,11 @@ def deployment(namespace: str, name: str, node: str, command: Sequence[str], *, 
 
 
 @contextmanager
-def play(http: httpx.Client, nodes: Sequence[str], *, limit: float = 120.0) -> Iterator[list[dict[str, Any]]]:
-    """Create both namespaces with a pod on each node and the Service `marketplace/identity`; yields the ready pods.
+def play(
+    http: httpx.Client, nodes: Sequence[str], *, limit: float = 120.0
+) -> Iterator[list[dict[str, Any]]]:
+    """Create both namespaces with a pod on each node and the Service `marketplace/identity`; yields
+    the ready pods.
 
     The namespaces are deleted, and awaited, when the block ends.
     """
@@ -59,12 +72,17 @@ def play(http: httpx.Client, nodes: Sequence[str], *, limit: float = 120.0) -> I
     try:
         for node in nodes:
             _create(http, deployment(SOURCE, f"nginx-{node}", node, ["sleep", "86400"]))
-            _create(http, deployment(TARGET, f"identity-{node}", node, ["sh", "-c", _SERVE], port=PORT))
+            _create(
+                http, deployment(TARGET, f"identity-{node}", node, ["sh", "-c", _SERVE], port=PORT)
+            )
         service = {
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"namespace": TARGET, "name": "identity"},
-            "spec": {"selector": {"app": "identity"}, "ports": [{"port": 80, "targetPort": "http"}]},
+            "spec": {
+                "selector": {"app": "identity"},
+                "ports": [{"port": 80, "targetPort": "http"}],
+            },
         }
         http.post(f"/api/v1/namespaces/{TARGET}/services", json=service).raise_for_status()
         found: list[dict[str, Any]] = []
@@ -79,15 +97,23 @@ def play(http: httpx.Client, nodes: Sequence[str], *, limit: float = 120.0) -> I
         for namespace in (SOURCE, TARGET):
             http.delete(f"/api/v1/namespaces/{namespace}")
         paths = [f"/api/v1/namespaces/{namespace}" for namespace in (SOURCE, TARGET)]
-        wait_until(lambda: all(http.get(path).status_code == 404 for path in paths), "the namespaces of the story gone", limit=limit)
+        wait_until(
+            lambda: all(http.get(path).status_code == 404 for path in paths),
+            "the namespaces of the story gone",
+            limit=limit,
+        )
 
 
 def _create(http: httpx.Client, body: dict[str, Any]) -> None:
-    http.post(f"/apis/apps/v1/namespaces/{body['metadata']['namespace']}/deployments", json=body).raise_for_status()
+    http.post(
+        f"/apis/apps/v1/namespaces/{body['metadata']['namespace']}/deployments", json=body
+    ).raise_for_status()
 
 
 def _pods(http: httpx.Client, namespace: str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = http.get(f"/api/v1/namespaces/{namespace}/pods").raise_for_status().json()["items"]
+    items: list[dict[str, Any]] = (
+        http.get(f"/api/v1/namespaces/{namespace}/pods").raise_for_status().json()["items"]
+    )
     return items
 
 

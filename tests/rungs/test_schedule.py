@@ -19,8 +19,14 @@ from tests.schedule import ALL_LABS, SECONDS, USUAL, seconds, unit
         ("tests/contract/test_lists.py::test_it[control plane-a]", "tests/contract[control plane]"),
         ("tests/contract/test_live.py::test_it[control plane]", "tests/contract[control plane]"),
         ("tests/contract/test_live.py::test_it[drill]", "tests/contract/test_live.py"),
-        ("tests/drill_gates/test_table.py::test_it[nodes-notready-system-oom]", "tests/drill_gates/test_table.py"),
-        ("tests/tui/test_screens.py::test_it[size0-story]", "tests/tui/test_screens.py::test_it[size0-story]"),
+        (
+            "tests/drill_gates/test_table.py::test_it[nodes-notready-system-oom]",
+            "tests/drill_gates/test_table.py",
+        ),
+        (
+            "tests/tui/test_screens.py::test_it[size0-story]",
+            "tests/tui/test_screens.py::test_it[size0-story]",
+        ),
     ],
 )
 def test_units(nodeid: str, expected: str) -> None:
@@ -28,5 +34,7 @@ def test_units(nodeid: str, expected: str) -> None:
 
 
 def test_the_labs_begin_before_all_others() -> None:
-    assert min(SECONDS[lab] for lab in ALL_LABS) >= max(length for name, length in SECONDS.items() if name not in ALL_LABS)
+    assert min(SECONDS[lab] for lab in ALL_LABS) >= max(
+        length for name, length in SECONDS.items() if name not in ALL_LABS
+    )
     assert seconds("tests/actions/test_gate.py::test_it") == USUAL

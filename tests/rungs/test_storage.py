@@ -18,13 +18,28 @@ from tests.rungs.storage import key, stored
         ("apps/v1", "ReplicaSet", "shop", "/registry/replicasets/shop/x"),
         ("networking.k8s.io/v1", "Ingress", "shop", "/registry/ingress/shop/x"),
         ("networking.k8s.io/v1", "NetworkPolicy", "shop", "/registry/networkpolicies/shop/x"),
-        ("coordination.k8s.io/v1", "Lease", "kube-node-lease", "/registry/leases/kube-node-lease/x"),
+        (
+            "coordination.k8s.io/v1",
+            "Lease",
+            "kube-node-lease",
+            "/registry/leases/kube-node-lease/x",
+        ),
         ("storage.k8s.io/v1", "VolumeAttachment", "", "/registry/volumeattachments/x"),
-        ("cert-manager.io/v1", "Certificate", "shop", "/registry/cert-manager.io/certificates/shop/x"),
+        (
+            "cert-manager.io/v1",
+            "Certificate",
+            "shop",
+            "/registry/cert-manager.io/certificates/shop/x",
+        ),
     ],
 )
 def test_keys(version: str, kind: str, namespace: str, expected: str) -> None:
-    assert key({"apiVersion": version, "kind": kind, "metadata": {"name": "x", "namespace": namespace}}) == expected
+    assert (
+        key(
+            {"apiVersion": version, "kind": kind, "metadata": {"name": "x", "namespace": namespace}}
+        )
+        == expected
+    )
 
 
 def test_a_service_claims_its_address() -> None:
@@ -44,4 +59,20 @@ def test_a_service_claims_its_address() -> None:
 
 def test_a_headless_service_claims_none() -> None:
     meta = {"name": "web", "namespace": "shop"}
-    assert len(list(stored([{"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"clusterIP": "None"}}]))) == 1
+    assert (
+        len(
+            list(
+                stored(
+                    [
+                        {
+                            "apiVersion": "v1",
+                            "kind": "Service",
+                            "metadata": meta,
+                            "spec": {"clusterIP": "None"},
+                        }
+                    ]
+                )
+            )
+        )
+        == 1
+    )

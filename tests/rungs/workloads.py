@@ -10,12 +10,18 @@ from tests.rungs.apiserver import SERVICE_RANGE, ApiServer
 from tests.rungs.kubeconfig import write
 from tests.rungs.processes import Process, flags, free_port, start
 
-# The client-side limits of a production cluster (20 requests a second) would make a test wait for them.
+# The client-side limits of a production cluster (20 requests a second) would make a test wait for
+# them.
 RATE = {"kube-api-qps": "500", "kube-api-burst": "1000"}
 
 
 def start_workload_controllers(
-    stack: ExitStack, binaries: Mapping[str, Path], directory: Path, api: ApiServer, *, enter: Sequence[str] = ()
+    stack: ExitStack,
+    binaries: Mapping[str, Path],
+    directory: Path,
+    api: ApiServer,
+    *,
+    enter: Sequence[str] = (),
 ) -> dict[str, Process]:
     """Start both with identities of their own; they need no readiness wait, their clients retry."""
     root = api.authority.root.certificate
@@ -48,7 +54,10 @@ def start_workload_controllers(
         **RATE,
     }
     settings = {"kube-controller-manager": manager, "kube-scheduler": scheduler}
-    return {name: start(stack, name, [binaries[name], *flags(chosen)], directory, enter=enter) for name, chosen in settings.items()}
+    return {
+        name: start(stack, name, [binaries[name], *flags(chosen)], directory, enter=enter)
+        for name, chosen in settings.items()
+    }
 
 
 def _port(enter: Sequence[str], usual: int) -> int:

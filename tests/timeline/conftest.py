@@ -40,7 +40,11 @@ def new_journal(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., Journal]
     opened: list[Journal] = []
 
     def make(title: str = "marketplace refuses connections", **options: object) -> Journal:
-        settings = {"origin": Origin(actor="jo.banks", host="laptop-17", context="prod-eu1"), "clock": clock, "monotonic": clock.monotonic}
+        settings = {
+            "origin": Origin(actor="jo.banks", host="laptop-17", context="prod-eu1"),
+            "clock": clock,
+            "monotonic": clock.monotonic,
+        }
         journal = Journal.create(tmp_path / "incidents", title, **(settings | options))  # type: ignore[arg-type]  # test data
         opened.append(journal)
         return journal

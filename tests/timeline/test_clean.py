@@ -43,9 +43,21 @@ def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
     assert clean(cleaned) == cleaned
     for character in cleaned:
         assert character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs")
-        assert unicodedata.bidirectional(character) not in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+        assert unicodedata.bidirectional(character) not in (
+            "LRE",
+            "RLE",
+            "LRO",
+            "RLO",
+            "PDF",
+            "LRI",
+            "RLI",
+            "FSI",
+            "PDI",
+        )
 
 
 def test_lines_and_values() -> None:
     assert clean_line(" a\n\tb\x1b[0m  c ") == "a b c"
-    assert clean_value({"\x1b[1mk": ["\x07", 1, None, True, 2.5, float("inf")]}) == {"k": ["\\x07", 1, None, True, 2.5, "inf"]}
+    assert clean_value({"\x1b[1mk": ["\x07", 1, None, True, 2.5, float("inf")]}) == {
+        "k": ["\\x07", 1, None, True, 2.5, "inf"]
+    }

@@ -1,4 +1,5 @@
-"""Nothing acknowledged is lost: kill -9, a full disk, a second process, a lock that is held, a file that is taken away.
+"""Nothing acknowledged is lost: kill -9, a full disk, a second process, a lock that is held, a file
+that is taken away.
 
 Rows T9 and T13 to T15.
 """
@@ -29,8 +30,11 @@ _KILLS = 12
 def _python(program: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program), *map(str, arguments)],
-        cwd=_ROOT, stdout=subprocess.PIPE, text=True, **options,  # type: ignore[call-overload]  # options of a plain call
-    )  # fmt: skip
+        cwd=_ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        **options,  # type: ignore[call-overload]  # options of a plain call
+    )
 
 
 def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
@@ -58,7 +62,8 @@ _WRITE = """
 
 
 def test_kill_nine_loses_nothing_that_was_acknowledged(journal: Journal) -> None:
-    """Killed at a random acknowledgement, again and again: all of them are there, the chain holds, and what was interrupted is named."""
+    """Killed at a random acknowledgement, again and again: all of them are there, the chain holds,
+    and what was interrupted is named."""
     journal.close()
     chance = random.Random(20261121)
     acknowledged: set[str] = set()
@@ -107,7 +112,9 @@ def test_two_processes_write_one_gapless_chain(journal: Journal) -> None:
         process.stdout.close()
     assert sorted(entry.seq for entry in journal.entries()) == list(range(1, 702))
     for name, count in (("left", 300), ("right", 300), ("here", 100)):
-        ours = sorted((entry.seq, entry.text) for entry in journal.entries() if entry.text.startswith(name))
+        ours = sorted(
+            (entry.seq, entry.text) for entry in journal.entries() if entry.text.startswith(name)
+        )
         assert [text for _, text in ours] == [f"{name} {number}" for number in range(count)]
     assert journal.verify().ok
 
@@ -117,8 +124,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MiB where we may mount one."""
     directory = tmp_path / "small"
     directory.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory], capture_output=True).returncode:
-        pytest.skip("not permitted to mount a tmpfs; the file size limit below covers the same path")
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory], capture_output=True
+    ).returncode:
+        pytest.skip(
+            "not permitted to mount a tmpfs; the file size limit below covers the same path"
+        )
     yield directory
     subprocess.run(["umount", "-l", directory], check=True)
 
@@ -136,8 +147,12 @@ def test_a_full_disk_sends_entries_to_the_sidecar_and_they_come_back(small_disk:
     assert health.state == "sidecar"
     assert "no space left" in health.reason
     assert health.pending == len(waiting) > 0
-    assert [entry.text for entry in journal.entries(kinds=["note"])] == [entry.text for entry, _ in told]
-    assert {entry.id for entry in waiting} == {entry.id for entry in journal.entries() if entry.pending}
+    assert [entry.text for entry in journal.entries(kinds=["note"])] == [
+        entry.text for entry, _ in told
+    ]
+    assert {entry.id for entry in waiting} == {
+        entry.id for entry in journal.entries() if entry.pending
+    }
     ballast.unlink()
     _until(lambda: journal.health.state == "ok")
     assert journal.health.pending == 0
@@ -159,7 +174,9 @@ def test_when_even_the_sidecar_is_full_the_caller_is_told(small_disk: Path) -> N
     assert journal.health.state == "failing"
     ballast.unlink()
     _until(lambda: journal.health.state == "ok")
-    assert {entry.id for entry in kept} <= {entry.id for entry in journal.entries() if not entry.pending}
+    assert {entry.id for entry in kept} <= {
+        entry.id for entry in journal.entries() if not entry.pending
+    }
     assert journal.verify().ok
     journal.close()
 
@@ -221,7 +238,9 @@ def test_a_lock_that_is_held_does_not_stop_the_record(journal: Journal) -> None:
         assert "locked by another process" in journal.health.reason
     _until(lambda: journal.health.state == "ok")
     assert [health.state for health in told] == ["sidecar", "ok"]
-    assert [(kept.id, kept.pending) for kept in journal.entries(kinds=["note"])] == [(entry.id, False)]
+    assert [(kept.id, kept.pending) for kept in journal.entries(kinds=["note"])] == [
+        (entry.id, False)
+    ]
     journal.close()
 
 
@@ -251,7 +270,10 @@ def test_what_a_dead_process_left_is_merged_once(journal: Journal) -> None:
         assert [entry.id for entry in again.entries(kinds=["note"])] == [waiting.id]
         assert again.verify().ok
     assert Sidecar(journal.path).path.read_bytes() == b""
-    assert Sidecar(journal.path).rejected.read_bytes().splitlines() == [b'{"entry": broken}', left[:40]]
+    assert Sidecar(journal.path).rejected.read_bytes().splitlines() == [
+        b'{"entry": broken}',
+        left[:40],
+    ]
 
 
 def test_a_line_after_a_torn_one_is_whole(journal: Journal) -> None:
@@ -283,18 +305,32 @@ def test_closing_while_entries_wait_keeps_them(journal: Journal) -> None:
         journal.close()
     assert [entry.id for entry, _ in Sidecar(journal.path).entries()] == [identifier]
     with Journal.open_read_only(journal.path) as reader:
-        assert [(entry.id, entry.pending) for entry in reader.entries(kinds=["note"])] == [(identifier, True)]
+        assert [(entry.id, entry.pending) for entry in reader.entries(kinds=["note"])] == [
+            (identifier, True)
+        ]
     with Journal.open(journal.path) as again:
-        assert [(entry.id, entry.pending) for entry in again.entries(kinds=["note"])] == [(identifier, False)]
+        assert [(entry.id, entry.pending) for entry in again.entries(kinds=["note"])] == [
+            (identifier, False)
+        ]
 
 
 def test_append_is_quick(journal: Journal) -> None:
-    """Most entries are on disk within two milliseconds; the bound here leaves room for a busy machine."""
+    """Most entries are on disk within two milliseconds; the bound here leaves room for a busy
+    machine."""
     seconds = []
     for number in range(200):
         begin = time.perf_counter()
-        journal.append(Draft(kind="observation", text=f"Pod shop/market-{number} was OOMKilled 3 times", data={"severity": "warning"}))
+        journal.append(
+            Draft(
+                kind="observation",
+                text=f"Pod shop/market-{number} was OOMKilled 3 times",
+                data={"severity": "warning"},
+            )
+        )
         seconds.append(time.perf_counter() - begin)
     seconds.sort()
-    print(f"append: p50 {seconds[100] * 1000:.2f} ms, p95 {seconds[190] * 1000:.2f} ms, p99 {seconds[198] * 1000:.2f} ms")
+    print(
+        f"append: p50 {seconds[100] * 1000:.2f} ms, p95 {seconds[190] * 1000:.2f} ms, p99 "
+        f"{seconds[198] * 1000:.2f} ms"
+    )
     assert seconds[100] < 0.1

@@ -12,7 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timeline.entry import KINDS, NO_HASH, Draft, Entry, ObjectRef, canonical, digest, from_record, order, seal, stamp, to_record
+from timeline.entry import (
+    KINDS,
+    NO_HASH,
+    Draft,
+    Entry,
+    ObjectRef,
+    canonical,
+    digest,
+    from_record,
+    order,
+    seal,
+    stamp,
+    to_record,
+)
 from timeline.journal import Journal
 from timeline.prepare import check
 from timeline.rows import from_row, to_row
@@ -20,9 +33,13 @@ from timeline.storage import ENTRY_COLUMNS
 
 AT = datetime(2026, 11, 21, 3, 2, 11, tzinfo=UTC)
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-_TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - zones come from `timezones`
+_TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False, allow_infinity=False) | _TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**62), 2**62)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
     max_leaves=6,
 )
@@ -55,12 +72,26 @@ def test_an_entry_survives_json_and_a_row(entry: Entry) -> None:
 
 def test_empty_fields_stay_out_of_the_canonical_form() -> None:
     """A field added by a later version must not change the hashes of older entries."""
-    entry = seal(Entry(seq=0, id="01", recorded_at=AT, mono_ns=5, occurred_at=AT, kind="note", text="down"), 1, NO_HASH)
+    entry = seal(
+        Entry(seq=0, id="01", recorded_at=AT, mono_ns=5, occurred_at=AT, kind="note", text="down"),
+        1,
+        NO_HASH,
+    )
     record = to_record(entry)
     assert set(record) == {
-        "seq", "id", "recorded_at", "mono_ns", "occurred_at", "occurred_precision", "kind", "time_source", "confidence", "text",
-        "prev_hash", "hash",
-    }  # fmt: skip
+        "seq",
+        "id",
+        "recorded_at",
+        "mono_ns",
+        "occurred_at",
+        "occurred_precision",
+        "kind",
+        "time_source",
+        "confidence",
+        "text",
+        "prev_hash",
+        "hash",
+    }
     assert record["occurred_at"] == "2026-11-21T03:02:11.000000Z"
     written = (
         '{"confidence":"observed","id":"01","kind":"note","mono_ns":5,"occurred_at":"2026-11-21T03:02:11.000000Z","occurred_precision":"exact",'
@@ -70,9 +101,12 @@ def test_empty_fields_stay_out_of_the_canonical_form() -> None:
 
 
 def test_times_are_utc_and_never_naive() -> None:
-    assert stamp(datetime(2026, 11, 21, 5, 0, tzinfo=timezone(timedelta(hours=2)))) == "2026-11-21T03:00:00.000000Z"
+    assert (
+        stamp(datetime(2026, 11, 21, 5, 0, tzinfo=timezone(timedelta(hours=2))))
+        == "2026-11-21T03:00:00.000000Z"
+    )
     with pytest.raises(ValueError, match="no zone"):
-        stamp(datetime(2026, 11, 21))  # noqa: DTZ001 - the case under test
+        stamp(datetime(2026, 11, 21))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +117,7 @@ def test_times_are_utc_and_never_naive() -> None:
         (Draft(kind="revision"), "supersedes"),
         (Draft(kind="gossip"), "no kind"),  # type: ignore[arg-type]  # test data
         (Draft(kind="note", occurred_at=AT, occurred_end=AT - timedelta(1)), "ends before"),
-        (Draft(kind="note", occurred_at=datetime(2026, 1, 1)), "no zone"),  # noqa: DTZ001 - the case under test
+        (Draft(kind="note", occurred_at=datetime(2026, 1, 1)), "no zone"),
     ],
 )
 def test_a_bad_draft_is_refused_with_a_sentence(draft: Draft, sentence: str) -> None:
@@ -108,8 +142,25 @@ def test_order_is_by_occurrence_then_record() -> None:
 
 def test_what_json_cannot_hold_is_made_plain(journal: Journal) -> None:
     entry = journal.append(
-        Draft(kind="note", data={"nan": float("nan"), "at": AT, "set": {"b", "a"}, "bytes": b"x", 7: (1, 2), "lone": "\ud800"})
+        Draft(
+            kind="note",
+            data={
+                "nan": float("nan"),
+                "at": AT,
+                "set": {"b", "a"},
+                "bytes": b"x",
+                7: (1, 2),
+                "lone": "\ud800",
+            },
+        )
     )
-    assert entry.data == {"nan": "nan", "at": str(AT), "set": ["a", "b"], "bytes": "b'x'", "7": [1, 2], "lone": "\\ud800"}
+    assert entry.data == {
+        "nan": "nan",
+        "at": str(AT),
+        "set": ["a", "b"],
+        "bytes": "b'x'",
+        "7": [1, 2],
+        "lone": "\\ud800",
+    }
     with pytest.raises(sqlite3.Error, match="append-only"):
         journal._writer.call(lambda db: db.execute("UPDATE entry SET text = 'x'")).result()  # type: ignore[union-attr]  # it is there, or the test fails

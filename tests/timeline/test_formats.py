@@ -15,7 +15,17 @@ from tests.timeline.conftest import START
 from tests.timeline.story import tell
 from tests.timeline.test_markdown import HOSTILE
 from timeline.entry import KINDS, Draft
-from timeline.export import FORMATS, export, find_anchor, import_jsonl, to_csv, to_html, to_json, to_jsonl, to_markdown
+from timeline.export import (
+    FORMATS,
+    export,
+    find_anchor,
+    import_jsonl,
+    to_csv,
+    to_html,
+    to_json,
+    to_jsonl,
+    to_markdown,
+)
 from timeline.export.csv_table import safe_cell
 from timeline.export.files import write_atomic
 from timeline.journal import Journal, JournalError
@@ -25,7 +35,14 @@ from timeline.redact import Redactor
 def test_an_import_is_the_same_record(journal: Journal, tmp_path: Path) -> None:
     tell(journal)
     for kind in sorted(KINDS):
-        journal.append(Draft(kind=kind, text=HOSTILE[0], supersedes="x", data={"intent_id": "z", "name": "mitigated"}))  # type: ignore[arg-type]  # test data
+        journal.append(
+            Draft(
+                kind=kind,
+                text=HOSTILE[0],
+                supersedes="x",
+                data={"intent_id": "z", "name": "mitigated"},
+            )
+        )  # type: ignore[arg-type]  # test data
     purged = journal.entries(kinds=["observation"])[0].evidence[0]
     journal.purge_evidence(purged, "asked for")
     text = to_jsonl(journal)
@@ -47,14 +64,24 @@ def test_an_import_is_the_same_record(journal: Journal, tmp_path: Path) -> None:
         (lambda lines: [*lines[:-3], lines[-1]], "hold|was cut"),
         (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], "does not follow"),
         (lambda lines: [line.replace("node-2", "node-3") for line in lines], "was changed"),
-        (lambda lines: [lines[0].replace("timeline/1", "timeline/9"), *lines[1:]], "use the version"),
+        (
+            lambda lines: [lines[0].replace("timeline/1", "timeline/9"), *lines[1:]],
+            "use the version",
+        ),
         (lambda lines: ["not json", *lines], "line 1"),
         (lambda lines: lines[1:], "header"),
         (lambda lines: [], "header"),
-        (lambda lines: [re.sub(r'"content":"[^"]{8}', '"content":"AAAAAAAA', line) for line in lines], "does not have its hash"),
+        (
+            lambda lines: [
+                re.sub(r'"content":"[^"]{8}', '"content":"AAAAAAAA', line) for line in lines
+            ],
+            "does not have its hash",
+        ),
     ],
 )
-def test_a_damaged_export_is_refused_with_the_reason(journal: Journal, tmp_path: Path, change, words: str) -> None:  # type: ignore[no-untyped-def]  # test data of any type
+def test_a_damaged_export_is_refused_with_the_reason(
+    journal: Journal, tmp_path: Path, change, words: str
+) -> None:  # type: ignore[no-untyped-def]  # test data of any type
     tell(journal)
     target = tmp_path / "copy.db"
     with pytest.raises(JournalError, match=words):
@@ -69,14 +96,28 @@ def test_an_import_does_not_overwrite(journal: Journal) -> None:
 
 def test_one_order_everywhere(journal: Journal) -> None:
     for text, minutes in (("gamma", 30), ("alpha", -30), ("beta", 0)):
-        journal.append(Draft(kind="note", text=text, occurred_at=START + timedelta(minutes=minutes)))
+        journal.append(
+            Draft(kind="note", text=text, occurred_at=START + timedelta(minutes=minutes))
+        )
     for text in (to_markdown(journal), to_csv(journal), to_html(journal), to_json(journal)):
         places = [text.index(word) for word in ("alpha", "beta", "gamma")]
         assert places == sorted(places)
 
 
 def test_csv_cells_are_no_formulas(journal: Journal) -> None:
-    for text in ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "＝1", "|calc", " =1", "%0A", "plain", 'quote " and , comma\nline'):
+    for text in (
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "＝1",
+        "|calc",
+        " =1",
+        "%0A",
+        "plain",
+        'quote " and , comma\nline',
+    ):
         journal.append(Draft(kind="note", text=text, actor=text, reason=text, audit_id=text))
     rows = list(csv.reader(io.StringIO(to_csv(journal))))
     assert len(rows) == 13
@@ -94,7 +135,10 @@ def test_json_has_metrics_factors_and_originals(journal: Journal) -> None:
     assert document["schema"] == "stanch.timeline/1"
     assert document["head"] == {"seq": journal.head[0], "hash": journal.head[1]}
     edited = next(entry for entry in document["entries"] if entry["id"] == note.id)
-    assert (edited["text"], edited["original"]["text"]) == ("shoppers report errors", "users report errors")
+    assert (edited["text"], edited["original"]["text"]) == (
+        "shoppers report errors",
+        "users report errors",
+    )
     assert {metric["name"]: metric["seconds"] for metric in document["metrics"]}["TTD"] == 600
     assert len(document["unknown"]) == 2
     assert document["evidence"][0]["name"] == "E1"

@@ -23,11 +23,19 @@ from timeline.storage import TRIGGERS, connect_writer, file_system, missing_trig
 SECRET = "marmalade-4711"
 
 
-def test_a_new_incident_has_an_id_an_opening_entry_and_private_files(journal: Journal, new_journal: Callable[..., Journal]) -> None:
+def test_a_new_incident_has_an_id_an_opening_entry_and_private_files(
+    journal: Journal, new_journal: Callable[..., Journal]
+) -> None:
     assert journal.id == "2026-11-21-a"
     assert new_journal().id == "2026-11-21-b"
     first = journal.entries()[0]
-    assert (first.seq, first.kind, first.text, first.actor, first.context) == (1, "incident-opened", journal.title, "jo.banks", "prod-eu1")
+    assert (first.seq, first.kind, first.text, first.actor, first.context) == (
+        1,
+        "incident-opened",
+        journal.title,
+        "jo.banks",
+        "prod-eu1",
+    )
     journal.append(Draft(kind="note", text="x", captures=(Capture(content=b"y"),)))
     directory = journal.path.parent
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
@@ -59,15 +67,23 @@ def test_append_only_whatever_way_is_tried(journal: Journal) -> None:
         "DELETE FROM entry",
         "REPLACE INTO entry SELECT * FROM entry WHERE seq = 1",
         "INSERT OR REPLACE INTO entry SELECT * FROM entry WHERE seq = 2",
-        "INSERT INTO entry SELECT 9, 'x' || id, " + ", ".join(name for name in _columns(journal)[2:]) + " FROM entry WHERE seq = 1",
+        "INSERT INTO entry SELECT 9, 'x' || id, "
+        + ", ".join(name for name in _columns(journal)[2:])
+        + " FROM entry WHERE seq = 1",
         "DELETE FROM evidence",
         "UPDATE evidence SET content = x'00'",
         "UPDATE meta SET value = 'x'",
     ):
-        with pytest.raises(sqlite3.IntegrityError, match=r"append-only|last one plus one|only be purged|written once"):
+        with pytest.raises(
+            sqlite3.IntegrityError,
+            match=r"append-only|last one plus one|only be purged|written once",
+        ):
             writer.call(lambda db, statement=statement: db.execute(statement)).result()  # type: ignore[misc]  # bound now
     assert journal.verify().ok
-    assert set(TRIGGERS) <= {row[0] for row in journal._reader.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+    assert set(TRIGGERS) <= {
+        row[0]
+        for row in journal._reader.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+    }
 
 
 def _columns(journal: Journal) -> list[str]:
@@ -104,19 +120,36 @@ def _line(journal: Journal, identifier: str):  # type: ignore[no-untyped-def]  #
 def test_intents_without_a_result_are_unfinished(journal: Journal) -> None:
     probe = journal.append(Draft(kind="probe-intent", text="connectivity"))
     assert probe.intent_id == probe.id
-    pod = journal.append(Draft(kind="object-intent", text="Pod stanch-probe-1", data={"intent_id": "pod-1"}))
-    step = journal.append(Draft(kind="step-intent", text="look at events", run_id="r1", step_id="s1"))
-    action = journal.append(Draft(kind="action-intent", text="cordon node-2", data={"intent_id": "a1"}))
+    pod = journal.append(
+        Draft(kind="object-intent", text="Pod stanch-probe-1", data={"intent_id": "pod-1"})
+    )
+    step = journal.append(
+        Draft(kind="step-intent", text="look at events", run_id="r1", step_id="s1")
+    )
+    action = journal.append(
+        Draft(kind="action-intent", text="cordon node-2", data={"intent_id": "a1"})
+    )
     assert [entry.id for entry in journal.unfinished()] == [probe.id, pod.id, step.id, action.id]
-    journal.append(Draft(kind="object-created", text="Pod stanch-probe-1", data={"intent_id": "pod-1"}))
+    journal.append(
+        Draft(kind="object-created", text="Pod stanch-probe-1", data={"intent_id": "pod-1"})
+    )
     journal.append(Draft(kind="probe-result", text="refused", data={"intent_id": probe.intent_id}))
-    journal.append(Draft(kind="step-skipped", text="look at events", reason="known", data={"intent_id": step.intent_id}))
+    journal.append(
+        Draft(
+            kind="step-skipped",
+            text="look at events",
+            reason="known",
+            data={"intent_id": step.intent_id},
+        )
+    )
     journal.append(Draft(kind="action-declined", text="cordon node-2", data={"intent_id": "a1"}))
     assert [entry.id for entry in journal.unfinished()] == [pod.id]
     session = journal.append(Draft(kind="session", text="resumed"))
     journal.append(Draft(kind="probe-intent", text="under way now"))
     assert [entry.id for entry in journal.unfinished(before_seq=session.seq)] == [pod.id]
-    journal.append(Draft(kind="object-removed", text="Pod stanch-probe-1", data={"intent_id": "pod-1"}))
+    journal.append(
+        Draft(kind="object-removed", text="Pod stanch-probe-1", data={"intent_id": "pod-1"})
+    )
     assert journal.unfinished(before_seq=session.seq) == []
 
 
@@ -128,7 +161,9 @@ def test_a_result_ends_what_came_before_it_only(journal: Journal) -> None:
         assert len(journal.unfinished()) == 1
         journal.append(Draft(kind="object-removed", text="ConfigMap shop/stanch-owner", data=data))
         assert journal.unfinished() == []
-    last = journal.append(Draft(kind="object-intent", text="ConfigMap shop/stanch-owner", data=data))
+    last = journal.append(
+        Draft(kind="object-intent", text="ConfigMap shop/stanch-owner", data=data)
+    )
     assert [entry.id for entry in journal.unfinished()] == [last.id]
     draft = to_markdown(journal)
     assert draft.count("| removed |") == 2
@@ -144,14 +179,18 @@ def test_reading_again_costs_nothing_when_nothing_is_new(journal: Journal) -> No
     assert journal.latest()[-1].entry.text == "new"
 
 
-def test_secrets_and_escapes_never_reach_the_disk(journal: Journal, new_journal: Callable[..., Journal]) -> None:
+def test_secrets_and_escapes_never_reach_the_disk(
+    journal: Journal, new_journal: Callable[..., Journal]
+) -> None:
     entry = journal.append(
         Draft(
             kind="note",
             text=f"\x1b]52;c;eA==\x07env shows DB_PASSWORD={SECRET}\u202e",
             reason=f"token={SECRET}",
             data={"password": SECRET, "argv": [f"--set x.password={SECRET}"]},
-            captures=(Capture(content=f"DB_PASSWORD: {SECRET}".encode(), source=f"curl -u a:{SECRET} x"),),
+            captures=(
+                Capture(content=f"DB_PASSWORD: {SECRET}".encode(), source=f"curl -u a:{SECRET} x"),
+            ),
         )
     )
     assert entry.text.startswith("env shows DB_PASSWORD=⟦PASSWORD:")
@@ -181,11 +220,28 @@ def test_literals_are_redacted(tmp_path: Path) -> None:
 def test_evidence_is_capped_deduplicated_and_can_be_purged(journal: Journal) -> None:
     log = "".join(f"line {number} of a long log\n" for number in range(100_000)).encode()
     entry = journal.append(
-        Draft(kind="observation", text="log", captures=(Capture(content=log, source="logs market-1", exit_code=0, duration=1.5),))
+        Draft(
+            kind="observation",
+            text="log",
+            captures=(Capture(content=log, source="logs market-1", exit_code=0, duration=1.5),),
+        )
     )
-    again = journal.append(Draft(kind="observation", text="log again", captures=(Capture(content=log, source="logs market-1 -p"),)))
+    again = journal.append(
+        Draft(
+            kind="observation",
+            text="log again",
+            captures=(Capture(content=log, source="logs market-1 -p"),),
+        )
+    )
     assert entry.evidence == again.evidence
-    assert entry.data["captures"] == [{"sha256": entry.evidence[0], "source": "logs market-1", "exit_code": 0, "duration_ms": 1500}]
+    assert entry.data["captures"] == [
+        {
+            "sha256": entry.evidence[0],
+            "source": "logs market-1",
+            "exit_code": 0,
+            "duration_ms": 1500,
+        }
+    ]
     blob = journal.evidence(entry.evidence[0])
     assert blob is not None
     assert blob.truncated
@@ -202,10 +258,29 @@ def test_evidence_is_capped_deduplicated_and_can_be_purged(journal: Journal) -> 
 
 
 @pytest.mark.parametrize(
-    "words", ["web-7d", "o'brien", "*", 'a "b', "kube-system", "col:x", "AND OR NOT", "(", "", "   ", "^", "refused marketplace"]
+    "words",
+    [
+        "web-7d",
+        "o'brien",
+        "*",
+        'a "b',
+        "kube-system",
+        "col:x",
+        "AND OR NOT",
+        "(",
+        "",
+        "   ",
+        "^",
+        "refused marketplace",
+    ],
 )
 def test_search_takes_any_words(journal: Journal, words: str) -> None:
-    journal.append(Draft(kind="note", text="o'brien saw web-7d in kube-system: connections refused to marketplace"))
+    journal.append(
+        Draft(
+            kind="note",
+            text="o'brien saw web-7d in kube-system: connections refused to marketplace",
+        )
+    )
     found = journal.search(words)
     expected = words in ("web-7d", "o'brien", "kube-system", "refused marketplace")
     assert any(entry.kind == "note" for entry in found) is expected
@@ -221,13 +296,19 @@ def test_many_threads_one_chain(journal: Journal) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [entry.seq for entry in sorted(journal.entries(), key=lambda entry: entry.seq)] == list(range(1, 202))
+    assert [entry.seq for entry in sorted(journal.entries(), key=lambda entry: entry.seq)] == list(
+        range(1, 202)
+    )
     assert journal.verify().ok
 
 
 async def test_append_async_keeps_order_and_survives_cancelling(journal: Journal) -> None:
-    entries = await asyncio.gather(*(journal.append_async(Draft(kind="note", text=str(number))) for number in range(50)))
-    assert [entry.text for entry in sorted(entries, key=lambda entry: entry.seq)] == [str(number) for number in range(50)]
+    entries = await asyncio.gather(
+        *(journal.append_async(Draft(kind="note", text=str(number))) for number in range(50))
+    )
+    assert [entry.text for entry in sorted(entries, key=lambda entry: entry.seq)] == [
+        str(number) for number in range(50)
+    ]
     task = asyncio.create_task(journal.append_async(Draft(kind="note", text="cancelled")))
     await asyncio.sleep(0)
     task.cancel()
@@ -238,7 +319,10 @@ async def test_append_async_keeps_order_and_survives_cancelling(journal: Journal
 def test_modes_are_read_back(journal: Journal, tmp_path: Path) -> None:
     assert journal.health.mode == "WAL+FULL"
     mountinfo = tmp_path / "mountinfo"
-    mountinfo.write_text(f"21 1 8:1 / / rw - ext4 /dev/sda rw\n36 21 0:30 / {tmp_path} rw,relatime - nfs4 server:/home rw\n")
+    mountinfo.write_text(
+        f"21 1 8:1 / / rw - ext4 /dev/sda rw\n36 21 0:30 / {tmp_path} rw,relatime - nfs4 "
+        "server:/home rw\n"
+    )
     assert file_system(tmp_path, mountinfo) == "nfs4"
     with Journal.create(tmp_path / "net", mountinfo=mountinfo) as remote:
         assert remote.health.mode == "TRUNCATE+EXTRA"
@@ -249,7 +333,10 @@ def test_modes_are_read_back(journal: Journal, tmp_path: Path) -> None:
 
 def test_mount_points_with_spaces_and_nesting(tmp_path: Path) -> None:
     mountinfo = tmp_path / "m"
-    mountinfo.write_text("1 0 8:1 / / rw - ext4 a rw\n2 1 0:3 / /data\\040disk rw - cifs b rw\n3 1 0:4 / /data rw - xfs c rw\nbroken\n")
+    mountinfo.write_text(
+        "1 0 8:1 / / rw - ext4 a rw\n2 1 0:3 / /data\\040disk rw - cifs b rw\n3 1 0:4 / /data rw "
+        "- xfs c rw\nbroken\n"
+    )
     assert file_system(Path("/data disk/x"), mountinfo) == "cifs"
     assert file_system(Path("/data/x"), mountinfo) == "xfs"
     assert file_system(Path("/database"), mountinfo) == "ext4"
@@ -271,7 +358,9 @@ def test_read_only_and_closed_journals_refuse_to_record(journal: Journal) -> Non
         journal.append(Draft(kind="note"))
 
 
-def test_a_copy_carries_no_key_and_opens_without_write_permission(journal: Journal, tmp_path: Path) -> None:
+def test_a_copy_carries_no_key_and_opens_without_write_permission(
+    journal: Journal, tmp_path: Path
+) -> None:
     journal.append(Draft(kind="note", text="seen", captures=(Capture(content=b"bytes"),)))
     target = tmp_path / "shared" / "copy.db"
     target.parent.mkdir()
@@ -346,7 +435,15 @@ def test_the_record_goes_on_whatever_a_caller_does(new_journal: Callable[..., Jo
         deep = [deep]
     with pytest.raises((ValueError, RecursionError)):
         journal.append(Draft(kind="note", data={"deep": deep}))
-    entry = journal.append(Draft(kind="revision", supersedes="\ud800", evidence=("\ud800",), run_id="\udfff", actor="\ud83d"))
+    entry = journal.append(
+        Draft(
+            kind="revision",
+            supersedes="\ud800",
+            evidence=("\ud800",),
+            run_id="\udfff",
+            actor="\ud83d",
+        )
+    )
     assert entry.supersedes == "\\ud800"
     assert len(journal.entries(kinds=["note"])) == 100
 

@@ -1,4 +1,5 @@
-"""The draft renders to the same words everywhere, with nothing active in it, and a second export keeps what people wrote."""
+"""The draft renders to the same words everywhere, with nothing active in it, and a second export
+keeps what people wrote."""
 
 from __future__ import annotations
 
@@ -60,9 +61,19 @@ class _Elements(HTMLParser):
         self.active: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("a", "img", "script", "b", "i", "iframe", "link", "object", "svg", "del", "s") or any(
-            name.startswith("on") for name, _ in attrs
-        ):
+        if tag in (
+            "a",
+            "img",
+            "script",
+            "b",
+            "i",
+            "iframe",
+            "link",
+            "object",
+            "svg",
+            "del",
+            "s",
+        ) or any(name.startswith("on") for name, _ in attrs):
             self.active.append(tag)
 
 
@@ -92,11 +103,20 @@ def _fill_with(journal: Journal, texts: list[str]) -> None:
             Draft(kind="milestone", text=text, data={"name": "detected"}),
             Draft(kind="match", text=text, data={"runbook": text}),
             Draft(kind="hypothesis", text=text, reason=text, data={"status": "ruled-out"}),
-            Draft(kind="action-result", text=text, reason=text, data={"intent_id": intent.intent_id, "state": text}),
+            Draft(
+                kind="action-result",
+                text=text,
+                reason=text,
+                data={"intent_id": intent.intent_id, "state": text},
+            ),
             Draft(kind="action-declined", text=text, reason=text),
             Draft(kind="step-skipped", text=text, reason=text),
             Draft(kind="run-started", text=text),
-            Draft(kind="contributing-factor", text=text, data={"resolution": text, "status": text, "factor_kind": text}),
+            Draft(
+                kind="contributing-factor",
+                text=text,
+                data={"resolution": text, "status": text, "factor_kind": text},
+            ),
             Draft(kind="question", text=text, data={"owner": text}),
             Draft(kind="follow-up", text=text, data={"owner": text}),
             Draft(kind="step-intent", text=text),
@@ -128,39 +148,88 @@ def test_nothing_in_a_draft_is_active(new_journal: Callable[..., Journal], templ
 
 
 def test_a_record_that_others_wrote_is_no_way_in(journal: Journal, tmp_path: Path) -> None:
-    """Hand-made entries with a valid chain: words where ours would be, control characters where ours are cleaned."""
+    """Hand-made entries with a valid chain: words where ours would be, control characters where
+    ours are cleaned."""
     first, entries = journal.entries()[0], []
     for number, hostile in enumerate(HOSTILE):
         text = hostile + "\x1b]52;c;eA==\x07\u202e"
-        for kind in (text, "observation", "probe-intent", "hypothesis", "contributing-factor", "step-result", "note"):
-            forged = dict.fromkeys(("text", "phase", "confidence", "occurred_precision", "audit_id", "actor", "context", "reason"), text)
-            data = {"title": text, "intent_id": text, "status": "open", "factor_kind": text, "state": text}
+        for kind in (
+            text,
+            "observation",
+            "probe-intent",
+            "hypothesis",
+            "contributing-factor",
+            "step-result",
+            "note",
+        ):
+            forged = dict.fromkeys(
+                (
+                    "text",
+                    "phase",
+                    "confidence",
+                    "occurred_precision",
+                    "audit_id",
+                    "actor",
+                    "context",
+                    "reason",
+                ),
+                text,
+            )
+            data = {
+                "title": text,
+                "intent_id": text,
+                "status": "open",
+                "factor_kind": text,
+                "state": text,
+            }
             reference = ObjectRef(kind=text, name=text)
-            entry = msgspec.structs.replace(first, id=f"id{number}{kind}", kind=kind, object=reference, data=data, **forged)
+            entry = msgspec.structs.replace(
+                first, id=f"id{number}{kind}", kind=kind, object=reference, data=data, **forged
+            )
             entries.append(seal(entry, len(entries) + 1, entries[-1].hash if entries else NO_HASH))
-    header = {"schema": "stanch.timeline/1", "type": "incident", "incident": HOSTILE[3], "title": "", "created_at": stamp(START)}
+    header = {
+        "schema": "stanch.timeline/1",
+        "type": "incident",
+        "incident": HOSTILE[3],
+        "title": "",
+        "created_at": stamp(START),
+    }
     end = {"type": "end", "entries": len(entries), "head": entries[-1].hash, "evidence": 0}
     records = [header, *({"type": "entry", "entry": to_record(entry)} for entry in entries), end]
     with import_jsonl([canonical(record) for record in records], tmp_path / "hostile.db") as copy:
         assert copy.verify().ok
-        assert not any(re.search(r"[\x00-\x08\x0b-\x1f\u202e]", repr(entry).encode().decode("unicode_escape")) for entry in copy.entries())
+        assert not any(
+            re.search(r"[\x00-\x08\x0b-\x1f\u202e]", repr(entry).encode().decode("unicode_escape"))
+            for entry in copy.entries()
+        )
         assert _active(to_markdown(copy)) == []
         elements = _Elements()
         elements.feed(to_html(copy))
         assert elements.active == []
         brief = handoff(copy, START)
-        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", to_markdown(copy) + to_html(copy) + brief)
+        assert not re.search(
+            r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", to_markdown(copy) + to_html(copy) + brief
+        )
 
 
 @given(st.text(st.characters() | st.sampled_from("`|<>[]()!\\*_~#@/-\n\r\x1b&"), max_size=60))
 def test_any_text_in_a_line_is_inert(text: str) -> None:
     line = inert(text)
     assert "\n" not in line
-    assert _active(f"before {line} after\n\n| a |\n| --- |\n| {line.replace('|', chr(92) + '|')} |\n\n- {line}\n") == []
+    assert (
+        _active(
+            f"before {line} after\n\n| a |\n| --- |\n| {line.replace('|', chr(92) + '|')} |\n\n- "
+            f"{line}\n"
+        )
+        == []
+    )
 
 
 def test_words_stay_prose_and_the_rest_is_code() -> None:
-    assert inert("connections refused to marketplace, 7 of 7 (since 02:58)") == "connections refused to marketplace, 7 of 7 (since 02:58)"
+    assert (
+        inert("connections refused to marketplace, 7 of 7 (since 02:58)")
+        == "connections refused to marketplace, 7 of 7 (since 02:58)"
+    )
     assert inert("image market:1.4.2") == "image market:1.4.2"
     assert inert("see https://x.example") == "`see https://x.example`"
     assert inert("a `b` c") == "``a `b` c``"
@@ -172,7 +241,8 @@ def test_a_draft_says_what_the_record_says(journal: Journal) -> None:
     text = to_markdown(journal)
     for expected in (
         "# Post-mortem: marketplace refuses connections",
-        "| 2026-11-21 02:42:11 | 03:02:11 | observation: Pod shop/market-7d9f connections refused, 7 of 7 on node-2 | stanch "
+        "| 2026-11-21 02:42:11 | 03:02:11 | observation: Pod shop/market-7d9f connections "
+        "refused, 7 of 7 on node-2 | stanch "
         "| detect | E1 | 2 |",
         "| 2026-11-21 02:50 | 03:02:11 | note: users report errors (reported) | responder 1 |",
         "**unknown — verify**: no result was recorded",
@@ -197,9 +267,13 @@ def test_every_generated_statement_cites_its_entries(journal: Journal) -> None:
     tell(journal)
     text = to_markdown(journal)
     for part in ("summary", "impact", "detection", "ruled-out", "unsupported", "unknown"):
-        body = text.split(f"<!-- auto:{part} ")[1].split("-->\n", 1)[1].split(f"<!-- /auto:{part}")[0]
+        body = (
+            text.split(f"<!-- auto:{part} ")[1].split("-->\n", 1)[1].split(f"<!-- /auto:{part}")[0]
+        )
         for line in body.splitlines():
-            assert re.search(r"seq \d+", line) or re.search(r"not recorded|Not recorded", line), line
+            assert re.search(r"seq \d+", line) or re.search(r"not recorded|Not recorded", line), (
+                line
+            )
 
 
 def test_names_by_option(journal: Journal) -> None:
@@ -222,19 +296,28 @@ def test_writing_again_keeps_what_people_wrote(journal: Journal, tmp_path: Path)
     before = path.read_text()
     assert write_draft(journal, path).updated == ()
     assert path.read_text() == before
-    edited = before.replace("## Impact\n", "## Impact\n\nShoppers could not pay.\n").replace("## Open questions", "## What we still ask")
+    edited = before.replace("## Impact\n", "## Impact\n\nShoppers could not pay.\n").replace(
+        "## Open questions", "## What we still ask"
+    )
     path.write_text(edited + "\nAn appendix of our own.\n")
     journal.append(Draft(kind="milestone", text="back to normal", data={"name": "resolved"}))
     written = write_draft(journal, path)
     assert "timeline" in written.updated
     assert (written.kept, written.conflict) == ((), None)
     after = path.read_text()
-    for kept in ("Shoppers could not pay.", "## What we still ask", "An appendix of our own.", "back to normal"):
+    for kept in (
+        "Shoppers could not pay.",
+        "## What we still ask",
+        "An appendix of our own.",
+        "back to normal",
+    ):
         assert kept in after
     assert not (tmp_path / "post-mortem.md.new").exists()
 
 
-def test_a_changed_part_stays_and_the_new_text_lies_beside_it(journal: Journal, tmp_path: Path) -> None:
+def test_a_changed_part_stays_and_the_new_text_lies_beside_it(
+    journal: Journal, tmp_path: Path
+) -> None:
     tell(journal)
     path = tmp_path / "post-mortem.md"
     write_draft(journal, path)
@@ -250,11 +333,15 @@ def test_a_changed_part_stays_and_the_new_text_lies_beside_it(journal: Journal, 
     assert again.kept == ("summary",)
 
 
-def test_a_part_that_was_deleted_stays_deleted_and_a_strange_file_is_not_touched(journal: Journal, tmp_path: Path) -> None:
+def test_a_part_that_was_deleted_stays_deleted_and_a_strange_file_is_not_touched(
+    journal: Journal, tmp_path: Path
+) -> None:
     tell(journal)
     path = tmp_path / "post-mortem.md"
     write_draft(journal, path)
-    path.write_text(re.sub(r"## Redactions\n[\s\S]*?<!-- /auto:redactions -->\n", "", path.read_text()))
+    path.write_text(
+        re.sub(r"## Redactions\n[\s\S]*?<!-- /auto:redactions -->\n", "", path.read_text())
+    )
     assert write_draft(journal, path).removed == ("redactions",)
     assert "Redactions" not in path.read_text()
     strange = tmp_path / "notes.md"
@@ -275,7 +362,9 @@ def test_merging_edge_cases() -> None:
     assert merge(unclosed, [new], {}).text == unclosed  # type: ignore[union-attr]  # it is there, or the test fails
     twice = head + wrap(old) + wrap(old)
     assert merge(twice, [new], {}).text == head + wrap(new) + wrap(old)  # type: ignore[union-attr]  # it is there, or the test fails
-    added = merge(head + wrap(old), [new, Region(id="record", content="x\n")], {"record": "## Record\n"})
+    added = merge(
+        head + wrap(old), [new, Region(id="record", content="x\n")], {"record": "## Record\n"}
+    )
     assert added is not None
     assert added.added == ("record",)
     assert added.text.startswith("<!-- stanch:draft/1 parts=summary,record -->")
@@ -290,12 +379,16 @@ def test_html_is_one_inert_file(new_journal: Callable[..., Journal]) -> None:
     elements.feed(page)
     assert elements.active == []
     assert "default-src 'none'" in page
-    assert not re.search(r"(?:src|href)\s*=", re.sub(r"&[a-z#0-9]+;", "", re.sub(r">[^<]*<", "><", page)))
+    assert not re.search(
+        r"(?:src|href)\s*=", re.sub(r"&[a-z#0-9]+;", "", re.sub(r">[^<]*<", "><", page))
+    )
     assert "&lt;script&gt;" in page
 
 
 def test_backdating_is_shown_and_moves_the_line(journal: Journal) -> None:
     journal.append(Draft(kind="note", text="later", occurred_at=START))
-    journal.append(Draft(kind="note", text="status page set", occurred_at=START - timedelta(hours=3)))
+    journal.append(
+        Draft(kind="note", text="status page set", occurred_at=START - timedelta(hours=3))
+    )
     rows = [line for line in to_markdown(journal).splitlines() if line.startswith("| 2026")]
     assert rows[0].startswith("| 2026-11-21 00:02:11 | 03:02:11 | note: status page set")

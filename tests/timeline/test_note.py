@@ -42,11 +42,25 @@ def test_forms(line: str, text: str, at: datetime | None, precision: str) -> Non
 def test_a_range() -> None:
     note = parse_note("@23:50-00:10 the site was slow", NOW)
     assert note.precision == "range"
-    assert (note.occurred_at, note.occurred_end) == (datetime(2026, 11, 20, 23, 50, tzinfo=UTC), datetime(2026, 11, 21, 0, 10, tzinfo=UTC))
+    assert (note.occurred_at, note.occurred_end) == (
+        datetime(2026, 11, 20, 23, 50, tzinfo=UTC),
+        datetime(2026, 11, 21, 0, 10, tzinfo=UTC),
+    )
 
 
 @pytest.mark.parametrize(
-    "line", ["", "  ", "-5m", "@14:30", "@25:99 x", "@14h x", "@2027-01-01T00:00Z x", "@2026-02-30T10:00Z x", "-9999d x"]
+    "line",
+    [
+        "",
+        "  ",
+        "-5m",
+        "@14:30",
+        "@25:99 x",
+        "@14h x",
+        "@2027-01-01T00:00Z x",
+        "@2026-02-30T10:00Z x",
+        "-9999d x",
+    ],
 )
 def test_what_cannot_be_taken_down_says_why(line: str) -> None:
     with pytest.raises(ValueError, match=r"\w+ .*[;,]"):
@@ -55,7 +69,12 @@ def test_what_cannot_be_taken_down_says_why(line: str) -> None:
 
 def test_the_draft_is_a_human_report() -> None:
     draft = parse_note("-5m paged", NOW).draft("jo")
-    assert (draft.kind, draft.time_source, draft.confidence, draft.actor) == ("note", "human", "reported", "jo")
+    assert (draft.kind, draft.time_source, draft.confidence, draft.actor) == (
+        "note",
+        "human",
+        "reported",
+        "jo",
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,17 @@ from timeline.storage import TRIGGERS
 
 
 def _fill(journal: Journal, count: int) -> None:
-    futures = [journal.submit(Draft(kind="note", text=f"note number {number} with some more words in it")) for number in range(count)]
+    futures = [
+        journal.submit(Draft(kind="note", text=f"note number {number} with some more words in it"))
+        for number in range(count)
+    ]
     for future in futures:
         future.result()
 
 
 def _tamper(path: Path, statement: str) -> None:
-    """What somebody with the file and SQLite can do: take the triggers off, change something, put them back."""
+    """What somebody with the file and SQLite can do: take the triggers off, change something, put
+    them back."""
     connection = sqlite3.connect(path)
     for name in TRIGGERS:
         connection.execute(f"DROP TRIGGER {name}")
@@ -42,7 +46,9 @@ def test_one_flipped_bit_is_named_by_its_seq(journal: Journal) -> None:
     with Journal.open_read_only(journal.path) as damaged:
         verification = damaged.verify()
     assert not verification.ok
-    assert [(problem.seq, "hash differs" in problem.what) for problem in verification.problems] == [(9, True)]
+    assert [(problem.seq, "hash differs" in problem.what) for problem in verification.problems] == [
+        (9, True)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +63,9 @@ def test_one_flipped_bit_is_named_by_its_seq(journal: Journal) -> None:
         ("SELECT 1", None, ""),
     ],
 )
-def test_what_was_changed_is_named(journal: Journal, statement: str, seq: int | None, words: str) -> None:
+def test_what_was_changed_is_named(
+    journal: Journal, statement: str, seq: int | None, words: str
+) -> None:
     journal.append(Draft(kind="observation", text="first", captures=(Capture(content=b"bytes"),)))
     _fill(journal, 8)
     journal.close()
@@ -66,7 +74,9 @@ def test_what_was_changed_is_named(journal: Journal, statement: str, seq: int | 
         verification = damaged.verify()
     assert verification.ok is (words == "")
     if words:
-        assert any(problem.seq == seq and words in problem.what for problem in verification.problems), verification.problems
+        assert any(
+            problem.seq == seq and words in problem.what for problem in verification.problems
+        ), verification.problems
 
 
 def test_a_dropped_trigger_is_named(journal: Journal) -> None:
@@ -75,7 +85,9 @@ def test_a_dropped_trigger_is_named(journal: Journal) -> None:
     connection.execute("DROP TRIGGER entry_no_delete")
     connection.close()
     with Journal.open_read_only(journal.path) as damaged:
-        assert [problem.what for problem in damaged.verify().problems] == ["trigger entry_no_delete is missing or was changed"]
+        assert [problem.what for problem in damaged.verify().problems] == [
+            "trigger entry_no_delete is missing or was changed"
+        ]
 
 
 def test_only_a_head_noted_elsewhere_shows_a_cut_tail(journal: Journal) -> None:
@@ -99,14 +111,20 @@ def _trash(path: Path, pages: int) -> None:
     hit = 0
     for page in range(len(content) // size // 2, len(content) // size):
         start = page * size
-        if content[start] == 0x0D and b"note number" in content[start : start + size] and hit < pages:
+        if (
+            content[start] == 0x0D
+            and b"note number" in content[start : start + size]
+            and hit < pages
+        ):
             content[start : start + size] = bytes((start + index) % 251 for index in range(size))
             hit += 1
     assert hit == pages
     path.write_bytes(content)
 
 
-def test_salvage_gets_nearly_everything_out_of_a_trashed_file(new_journal: Callable[..., Journal]) -> None:
+def test_salvage_gets_nearly_everything_out_of_a_trashed_file(
+    new_journal: Callable[..., Journal],
+) -> None:
     journal = new_journal()
     journal.append(Draft(kind="observation", text="first", captures=(Capture(content=b"bytes"),)))
     _fill(journal, 1500)
@@ -125,7 +143,9 @@ def test_salvage_gets_nearly_everything_out_of_a_trashed_file(new_journal: Calla
     assert report.lost
     assert (report.changed, report.evidence, report.evidence_lost) == ((), 1, 0)
     with Journal.open(report.path) as saved:
-        assert {entry.seq: entry for entry in saved.entries()} == {seq: entry for seq, entry in entries.items() if seq not in report.lost}
+        assert {entry.seq: entry for entry in saved.entries()} == {
+            seq: entry for seq, entry in entries.items() if seq not in report.lost
+        }
         assert all("missing" in problem.what for problem in saved.verify().problems)
         assert saved.append(Draft(kind="note", text="life goes on")).seq == len(entries) + 1
         assert any(entry.text == "life goes on" for entry in saved.search("life goes"))

@@ -1,4 +1,5 @@
-"""What is computed from entries: draft lane, metrics, factors, the list of incidents, the hand-off."""
+"""What is computed from entries: draft lane, metrics, factors, the list of incidents, the
+hand-off."""
 
 from __future__ import annotations
 
@@ -24,12 +25,20 @@ def _metric(journal: Journal, name: str) -> str:
 
 
 def _milestone(journal: Journal, name: str, at: datetime, **fields: object) -> None:
-    journal.append(Draft(kind="milestone", text=name, occurred_at=at, data={"name": name}, **fields))  # type: ignore[arg-type]  # test data
+    journal.append(
+        Draft(kind="milestone", text=name, occurred_at=at, data={"name": name}, **fields)
+    )  # type: ignore[arg-type]  # test data
 
 
 def test_a_long_session_gives_a_short_draft(journal: Journal) -> None:
     for number in range(500):
-        journal.append(Draft(kind="observation", text=f"pod {number}", data={"severity": "critical" if number % 3 == 0 else "warning"}))
+        journal.append(
+            Draft(
+                kind="observation",
+                text=f"pod {number}",
+                data={"severity": "critical" if number % 3 == 0 else "warning"},
+            )
+        )
     before = journal.entries()
     chosen = draft_lines(journal.latest())
     assert 1 < len(chosen) <= 40
@@ -61,7 +70,9 @@ def test_backdating_the_start_changes_the_metric_and_what_it_cites(journal: Jour
 
 
 def test_without_a_stated_start_the_first_observation_counts(journal: Journal) -> None:
-    journal.append(Draft(kind="observation", text="first", occurred_at=START - timedelta(minutes=4)))
+    journal.append(
+        Draft(kind="observation", text="first", occurred_at=START - timedelta(minutes=4))
+    )
     _milestone(journal, "detected", START)
     found = next(metric for metric in metrics(journal.latest()) if metric.name == "TTD")
     assert (found.text, found.since) == ("00:04:00", 2)
@@ -70,22 +81,44 @@ def test_without_a_stated_start_the_first_observation_counts(journal: Journal) -
 def test_milestones_out_of_order_are_warned_about(journal: Journal) -> None:
     _milestone(journal, "detected", START)
     _milestone(journal, "mitigated", START - timedelta(minutes=1))
-    assert milestones(journal.latest()).warnings == ("mitigated (03:01:11, seq 3) lies before detected (03:02:11, seq 2)",)
+    assert milestones(journal.latest()).warnings == (
+        "mitigated (03:01:11, seq 3) lies before detected (03:02:11, seq 2)",
+    )
 
 
 def test_time_in_each_phase(journal: Journal) -> None:
-    for minutes, phase in ((0, "detect"), (2, "diagnose"), (3, "diagnose"), (10, "mitigate"), (15, "diagnose"), (16, "verify")):
-        journal.append(Draft(kind="note", text=phase, occurred_at=START + timedelta(minutes=minutes), phase=phase))  # type: ignore[arg-type]  # test data
-    assert phases(journal.latest()) == {"detect": 120, "diagnose": 540, "mitigate": 300, "verify": 0}
+    for minutes, phase in (
+        (0, "detect"),
+        (2, "diagnose"),
+        (3, "diagnose"),
+        (10, "mitigate"),
+        (15, "diagnose"),
+        (16, "verify"),
+    ):
+        journal.append(
+            Draft(
+                kind="note", text=phase, occurred_at=START + timedelta(minutes=minutes), phase=phase
+            )
+        )  # type: ignore[arg-type]  # test data
+    assert phases(journal.latest()) == {
+        "detect": 120,
+        "diagnose": 540,
+        "mitigate": 300,
+        "verify": 0,
+    }
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0, "00:00:00"), (59.6, "00:01:00"), (90061, "1d 01:01:01"), (-61, "-00:01:01")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "00:00:00"), (59.6, "00:01:00"), (90061, "1d 01:01:01"), (-61, "-00:01:01")],
+)
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
 def test_story_four_gives_candidates_each_with_an_entry(journal: Journal) -> None:
-    """Story 004: pods without limits, SystemOOM, nodes lost one after another, monitoring on the same nodes, nobody alerted."""
+    """Story 004: pods without limits, SystemOOM, nodes lost one after another, monitoring on the
+    same nodes, nobody alerted."""
     for text in (
         "9 containers have no memory limit",
         "SystemOOM on node-3",
@@ -104,17 +137,41 @@ def test_story_four_gives_candidates_each_with_an_entry(journal: Journal) -> Non
 
 
 def test_what_changed_before_is_a_candidate_for_a_trigger(journal: Journal) -> None:
-    change = {"at": "2026-11-21T02:58:00Z", "what": "created, image tag latest pulled", "object": "Pod kube-system/kube-router-x7"}
-    data = {"findings": [{"claim": "container kube-router has no memory limit"}], "changes": [change]}
+    change = {
+        "at": "2026-11-21T02:58:00Z",
+        "what": "created, image tag latest pulled",
+        "object": "Pod kube-system/kube-router-x7",
+    }
+    data = {
+        "findings": [{"claim": "container kube-router has no memory limit"}],
+        "changes": [change],
+    }
     entry = journal.append(Draft(kind="observation", text="connections refused", data=data))
     found = factors(journal.latest())
-    assert [(factor.kind, factor.seqs) for factor in found] == [("trigger", (entry.seq,)), ("latent", (entry.seq,))]
+    assert [(factor.kind, factor.seqs) for factor in found] == [
+        ("trigger", (entry.seq,)),
+        ("latent", (entry.seq,)),
+    ]
     assert "kube-router-x7 created" in found[0].title
 
 
 def test_the_impact_begins_with_the_first_critical_thing(journal: Journal) -> None:
-    journal.append(Draft(kind="observation", text="an old warning", occurred_at=START - timedelta(hours=5), data={"severity": "warning"}))
-    journal.append(Draft(kind="observation", text="refused", occurred_at=START - timedelta(minutes=5), data={"severity": "critical"}))
+    journal.append(
+        Draft(
+            kind="observation",
+            text="an old warning",
+            occurred_at=START - timedelta(hours=5),
+            data={"severity": "warning"},
+        )
+    )
+    journal.append(
+        Draft(
+            kind="observation",
+            text="refused",
+            occurred_at=START - timedelta(minutes=5),
+            data={"severity": "critical"},
+        )
+    )
     assert milestones(journal.latest()).entries["started"].text == "refused"
 
 
@@ -124,7 +181,9 @@ def test_no_observation_no_candidate(journal: Journal) -> None:
     assert factors(journal.latest()) == []
 
 
-def test_the_list_of_incidents(new_journal: Callable[..., Journal], tmp_path: Path, clock: Clock) -> None:
+def test_the_list_of_incidents(
+    new_journal: Callable[..., Journal], tmp_path: Path, clock: Clock
+) -> None:
     directory = tmp_path / "incidents"
     assert list_incidents(directory) == []
     first = new_journal("first")
@@ -136,7 +195,9 @@ def test_the_list_of_incidents(new_journal: Callable[..., Journal], tmp_path: Pa
     _milestone(second, "resolved", START)
     (directory / "2026-11-19-x.db").write_bytes(b"rubbish" * 100)
     listed = list_incidents(directory)
-    assert [(incident.id, incident.title, incident.state, incident.entries) for incident in listed] == [
+    assert [
+        (incident.id, incident.title, incident.state, incident.entries) for incident in listed
+    ] == [
         ("2026-11-21-b", "second", "resolved", 2),
         ("2026-11-21-a", "first, renamed", "closed", 3),
         ("2026-11-19-x", "", "damaged", 0),
@@ -149,7 +210,9 @@ def test_the_list_of_incidents(new_journal: Callable[..., Journal], tmp_path: Pa
         find_incident(directory, "1999")
 
 
-def test_which_incident_to_go_on_with(new_journal: Callable[..., Journal], tmp_path: Path, clock: Clock) -> None:
+def test_which_incident_to_go_on_with(
+    new_journal: Callable[..., Journal], tmp_path: Path, clock: Clock
+) -> None:
     directory = tmp_path / "incidents"
     first = new_journal("first")
     found = find_resumable(directory, now=clock.now, context="prod-eu1")
@@ -165,7 +228,9 @@ def test_which_incident_to_go_on_with(new_journal: Callable[..., Journal], tmp_p
 
 def test_the_hand_off_says_what_is_open(journal: Journal) -> None:
     tell(journal)
-    journal.append(Draft(kind="hypothesis", text="node-2 rejects by policy", data={"status": "supported"}))
+    journal.append(
+        Draft(kind="hypothesis", text="node-2 rejects by policy", data={"status": "supported"})
+    )
     text = handoff(journal, START + timedelta(hours=1))
     lines = text.splitlines()
     assert lines[0] == "2026-11-21-a  marketplace refuses connections"

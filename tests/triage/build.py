@@ -34,7 +34,11 @@ def row(kind: str, raw: dict[str, Any]) -> Object:
 
 
 def meta(
-    name: str, namespace: str = "", created: datetime | None = None, owner: tuple[str, dict[str, Any]] | None = None, **more: Any
+    name: str,
+    namespace: str = "",
+    created: datetime | None = None,
+    owner: tuple[str, dict[str, Any]] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": name,
@@ -46,18 +50,36 @@ def meta(
         found["namespace"] = namespace
     if owner:
         found["ownerReferences"] = [
-            {"kind": owner[0], "name": owner[1]["metadata"]["name"], "uid": owner[1]["metadata"]["uid"], "controller": True}
+            {
+                "kind": owner[0],
+                "name": owner[1]["metadata"]["name"],
+                "uid": owner[1]["metadata"]["uid"],
+                "controller": True,
+            }
         ]
     found.update(more)
     return found
 
 
-def managed(manager: str, at: datetime, fields: dict[str, Any], subresource: str = "", operation: str = "Update") -> dict[str, Any]:
-    return {"manager": manager, "operation": operation, "subresource": subresource, "time": ts(at), "fieldsV1": fields}
+def managed(
+    manager: str,
+    at: datetime,
+    fields: dict[str, Any],
+    subresource: str = "",
+    operation: str = "Update",
+) -> dict[str, Any]:
+    return {
+        "manager": manager,
+        "operation": operation,
+        "subresource": subresource,
+        "time": ts(at),
+        "fieldsV1": fields,
+    }
 
 
 class Cluster:
-    """Objects in the making; `store()` gives them decoded. Nodes n1..nN in three zones unless told otherwise."""
+    """Objects in the making; `store()` gives them decoded. Nodes n1..nN in three zones unless told
+    otherwise."""
 
     def __init__(self, nodes: int = 6) -> None:
         self.raw: list[tuple[str, dict[str, Any]]] = []
@@ -70,7 +92,14 @@ class Cluster:
         self.raw.append((kind, raw))
         return raw
 
-    def node(self, name: str, zone: str = "z1", kubelet: str = "v1.33.2", created: datetime | None = None, **labels: str) -> dict[str, Any]:
+    def node(
+        self,
+        name: str,
+        zone: str = "z1",
+        kubelet: str = "v1.33.2",
+        created: datetime | None = None,
+        **labels: str,
+    ) -> dict[str, Any]:
         created = created or ago(days=40)
         raw = self.add(
             "Node",
@@ -78,14 +107,23 @@ class Cluster:
                 "metadata": meta(
                     name,
                     created=created,
-                    labels={"topology.kubernetes.io/zone": zone, "node.kubernetes.io/instance-type": "m5.large", **labels},
+                    labels={
+                        "topology.kubernetes.io/zone": zone,
+                        "node.kubernetes.io/instance-type": "m5.large",
+                        **labels,
+                    },
                 ),
                 "spec": {},
                 "status": {
                     "allocatable": {"cpu": "2", "memory": "7Gi", "pods": "110"},
                     "conditions": [
                         {"type": t, "status": s, "reason": "x", "lastTransitionTime": ts(created)}
-                        for t, s in (("MemoryPressure", "False"), ("DiskPressure", "False"), ("PIDPressure", "False"), ("Ready", "True"))
+                        for t, s in (
+                            ("MemoryPressure", "False"),
+                            ("DiskPressure", "False"),
+                            ("PIDPressure", "False"),
+                            ("Ready", "True"),
+                        )
                     ],
                     "nodeInfo": {
                         "bootID": uid(),
@@ -111,7 +149,9 @@ class Cluster:
     ) -> None:
         for condition in node["status"]["conditions"]:
             if condition["type"] == "Ready":
-                condition.update(status=status, reason=reason, message=message, lastTransitionTime=ts(since))
+                condition.update(
+                    status=status, reason=reason, message=message, lastTransitionTime=ts(since)
+                )
             elif status == "Unknown":
                 condition.update(status="Unknown", reason=reason, lastTransitionTime=ts(since))
 
@@ -130,12 +170,20 @@ class Cluster:
         **more: Any,
     ) -> dict[str, Any]:
         where = namespace or "default"
-        return self.add("Event", {
-            "metadata": meta(f"{name}.{next(_serial):x}", where, created=first or last),
-            "involvedObject": {"kind": kind, "namespace": namespace, "name": name, "uid": uid_},
-            "type": type_, "reason": reason, "message": message, "count": count,
-            "firstTimestamp": ts(first or last), "lastTimestamp": ts(last), **more,
-        })  # fmt: skip
+        return self.add(
+            "Event",
+            {
+                "metadata": meta(f"{name}.{next(_serial):x}", where, created=first or last),
+                "involvedObject": {"kind": kind, "namespace": namespace, "name": name, "uid": uid_},
+                "type": type_,
+                "reason": reason,
+                "message": message,
+                "count": count,
+                "firstTimestamp": ts(first or last),
+                "lastTimestamp": ts(last),
+                **more,
+            },
+        )
 
     def deployment(
         self,
@@ -149,13 +197,32 @@ class Cluster:
         **more: Any,
     ) -> dict[str, Any]:
         created = created or ago(days=20)
-        container = {"name": "app", "image": image, "resources": {"limits": {"memory": "256Mi"}, "requests": {"cpu": "50m"}}}
-        template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container], **(spec or {})}}
-        raw = self.add(kind, {
-            "metadata": meta(name, namespace, created=created, **more),
-            "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template},
-            "status": {"replicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas, "updatedReplicas": replicas},
-        })  # fmt: skip
+        container = {
+            "name": "app",
+            "image": image,
+            "resources": {"limits": {"memory": "256Mi"}, "requests": {"cpu": "50m"}},
+        }
+        template = {
+            "metadata": {"labels": {"app": name}},
+            "spec": {"containers": [container], **(spec or {})},
+        }
+        raw = self.add(
+            kind,
+            {
+                "metadata": meta(name, namespace, created=created, **more),
+                "spec": {
+                    "replicas": replicas,
+                    "selector": {"matchLabels": {"app": name}},
+                    "template": template,
+                },
+                "status": {
+                    "replicas": replicas,
+                    "readyReplicas": replicas,
+                    "availableReplicas": replicas,
+                    "updatedReplicas": replicas,
+                },
+            },
+        )
         if kind == "Deployment":
             raw["set"] = self.add(
                 "ReplicaSet",
@@ -172,7 +239,10 @@ class Cluster:
                 },
             )
         elif kind == "DaemonSet":
-            raw["status"] = {"desiredNumberScheduled": len(self.nodes), "numberReady": len(self.nodes)}
+            raw["status"] = {
+                "desiredNumberScheduled": len(self.nodes),
+                "numberReady": len(self.nodes),
+            }
         raw["pods"] = [
             self.pod(raw, node=None if kind != "DaemonSet" else self.nodes[i])
             for i in range(len(self.nodes) if kind == "DaemonSet" else replicas)
@@ -180,13 +250,19 @@ class Cluster:
         return raw
 
     def pod(
-        self, owner: dict[str, Any], node: dict[str, Any] | None = None, created: datetime | None = None, name: str = ""
+        self,
+        owner: dict[str, Any],
+        node: dict[str, Any] | None = None,
+        created: datetime | None = None,
+        name: str = "",
     ) -> dict[str, Any]:
         parent: dict[str, Any] = owner.get("set", owner)
         kind = "ReplicaSet" if "set" in owner else next(k for k, r in self.raw if r is owner)
         number = next(self._next)
         node = node or self.nodes[number % len(self.nodes)]
-        created = created or max(ago(days=10), datetime.fromisoformat(parent["metadata"]["creationTimestamp"]))
+        created = created or max(
+            ago(days=10), datetime.fromisoformat(parent["metadata"]["creationTimestamp"])
+        )
         template = owner["spec"]["template"]
         return self.add(
             "Pod",
@@ -196,15 +272,27 @@ class Cluster:
                     owner["metadata"]["namespace"],
                     created=created,
                     owner=(kind, parent),
-                    labels={**template["metadata"]["labels"], "pod-template-hash": "7d4b9c", "controller-revision-hash": "r1"},
+                    labels={
+                        **template["metadata"]["labels"],
+                        "pod-template-hash": "7d4b9c",
+                        "controller-revision-hash": "r1",
+                    },
                 ),
-                "spec": {"nodeName": node["metadata"]["name"], "serviceAccountName": "default", **template["spec"]},
+                "spec": {
+                    "nodeName": node["metadata"]["name"],
+                    "serviceAccountName": "default",
+                    **template["spec"],
+                },
                 "status": {
                     "phase": "Running",
                     "startTime": ts(created),
                     "podIP": f"10.1.0.{number % 250}",
                     "conditions": [
-                        {"type": t, "status": "True", "lastTransitionTime": ts(created + timedelta(seconds=4))}
+                        {
+                            "type": t,
+                            "status": "True",
+                            "lastTransitionTime": ts(created + timedelta(seconds=4)),
+                        }
                         for t in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
                     ],
                     "containerStatuses": [
@@ -235,7 +323,11 @@ class Cluster:
         status["phase"] = phase
         for condition in status["conditions"]:
             if condition["type"] in ("Ready", "ContainersReady"):
-                condition.update(status="False", reason="ContainersNotReady", lastTransitionTime=pod["metadata"]["creationTimestamp"])
+                condition.update(
+                    status="False",
+                    reason="ContainersNotReady",
+                    lastTransitionTime=pod["metadata"]["creationTimestamp"],
+                )
         for container in status["containerStatuses"]:
             container.update(
                 ready=False,
@@ -256,15 +348,25 @@ class Cluster:
         """The container ended once and runs again."""
         for container in pod["status"]["containerStatuses"]:
             container.update(
-                restartCount=restarts, state={"running": {"startedAt": ts(at + timedelta(seconds=3))}},
-                lastState={"terminated": {"exitCode": code, "reason": reason, "startedAt": ts(at - ran), "finishedAt": ts(at)}},
-            )  # fmt: skip
+                restartCount=restarts,
+                state={"running": {"startedAt": ts(at + timedelta(seconds=3))}},
+                lastState={
+                    "terminated": {
+                        "exitCode": code,
+                        "reason": reason,
+                        "startedAt": ts(at - ran),
+                        "finishedAt": ts(at),
+                    }
+                },
+            )
 
     def store(self) -> Store:
         store = Store()
         kinds: dict[str, list[Object]] = {}
         for kind, raw in self.raw:
-            kinds.setdefault(kind, []).append(row(kind, {k: v for k, v in raw.items() if k not in ("set", "pods")}))
+            kinds.setdefault(kind, []).append(
+                row(kind, {k: v for k, v in raw.items() if k not in ("set", "pods")})
+            )
         for kind, rows in kinds.items():
             store.apply(kind, rows)
         return store

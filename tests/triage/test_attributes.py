@@ -1,4 +1,5 @@
-"""Every attribute that failing pods may share, every kind of change before it, and every kind of dependant: each is seen by itself."""
+"""Every attribute that failing pods may share, every kind of change before it, and every kind of
+dependant: each is seen by itself."""
 
 from __future__ import annotations
 
@@ -40,7 +41,10 @@ def scattered(cluster: Cluster) -> list[dict[str, Any]]:
     for kind, raw in cluster.raw:
         if kind != "Pod":
             continue
-        owner, node = f"{raw['metadata']['namespace']}/{raw['metadata']['labels']['app']}", raw["spec"]["nodeName"]
+        owner, node = (
+            f"{raw['metadata']['namespace']}/{raw['metadata']['labels']['app']}",
+            raw["spec"]["nodeName"],
+        )
         if owner not in chosen and node not in nodes:
             chosen[owner] = raw
             nodes.add(node)
@@ -90,12 +94,16 @@ def of_owner(cluster: Cluster, bad: list[dict[str, Any]], value: str) -> str:
 
 
 def in_namespace(cluster: Cluster, bad: list[dict[str, Any]], value: str) -> str:
-    bad[:] = [pod for n in range(3) for pod in cluster.deployment(f"w{n}", value, replicas=2)["pods"]]
+    bad[:] = [
+        pod for n in range(3) for pod in cluster.deployment(f"w{n}", value, replicas=2)["pods"]
+    ]
     return value
 
 
 def account(cluster: Cluster, bad: list[dict[str, Any]], value: str) -> str:
-    bad[:] = [pod for n in range(3) for pod in cluster.deployment(f"w{n}", "shop", replicas=2)["pods"]]
+    bad[:] = [
+        pod for n in range(3) for pod in cluster.deployment(f"w{n}", "shop", replicas=2)["pods"]
+    ]
     for raw in bad:
         raw["spec"]["serviceAccountName"] = value
     return f"shop/{value}"
@@ -105,9 +113,17 @@ def driver(cluster: Cluster, bad: list[dict[str, Any]], value: str) -> str:
     for number, raw in enumerate(bad):
         name, namespace = f"data-{number}", raw["metadata"]["namespace"]
         raw["spec"]["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]
-        claim = {"metadata": meta(name, namespace), "spec": {"volumeName": f"pv-{number}"}, "status": {"phase": "Bound"}}
+        claim = {
+            "metadata": meta(name, namespace),
+            "spec": {"volumeName": f"pv-{number}"},
+            "status": {"phase": "Bound"},
+        }
         cluster.add("PersistentVolumeClaim", claim)
-        volume = {"metadata": meta(f"pv-{number}"), "spec": {"csi": {"driver": value, "volumeHandle": "v"}}, "status": {"phase": "Bound"}}
+        volume = {
+            "metadata": meta(f"pv-{number}"),
+            "spec": {"csi": {"driver": value, "volumeHandle": "v"}},
+            "status": {"phase": "Bound"},
+        }
         cluster.add("PersistentVolume", volume)
     return value
 
@@ -127,7 +143,11 @@ def young(cluster: Cluster, bad: list[dict[str, Any]], value: str) -> str:
         ("kubelet version", of_node("kubeletVersion"), "v1.34.1"),
         ("kernel version", of_node("kernelVersion"), "6.8.0"),
         ("container runtime", of_node("containerRuntimeVersion"), "containerd://2.1.0"),
-        ("image", in_spec("containers", lambda value: [{"name": "app", "image": value}]), "registry.example/base:9"),
+        (
+            "image",
+            in_spec("containers", lambda value: [{"name": "app", "image": value}]),
+            "registry.example/base:9",
+        ),
         ("image digest", digest, "cd" * 32),
         ("owner", of_owner, "cart"),
         ("namespace", in_namespace, "lab"),
@@ -146,7 +166,11 @@ def test_each_attribute_is_found_and_counted(what: str, change: Any, value: str)
     found = shared(cluster, bad)
     total = sum(1 for kind, _ in cluster.raw if kind == "Pod")
     assert what in found, sorted(found)
-    assert (found[what].value, found[what].inside, found[what].outside[1]) == (told, (BAD, BAD), total - BAD)
+    assert (found[what].value, found[what].inside, found[what].outside[1]) == (
+        told,
+        (BAD, BAD),
+        total - BAD,
+    )
     assert found[what].outside[0] * 2 <= found[what].outside[1], "fewer of the healthy ones have it"
 
 
@@ -192,9 +216,20 @@ def changes(cluster: Cluster) -> list[ChangeFact]:
 def test_an_edit_says_who_and_when(kind: str, rule: str, fields: dict[str, Any]) -> None:
     cluster = Cluster(3)
     namespace = "shop" if BY_NAME[kind].namespaced else ""
-    cluster.add(kind, {"metadata": meta("one", namespace, managedFields=[managed("kubectl-edit", ago(minutes=11), fields)])})
+    cluster.add(
+        kind,
+        {
+            "metadata": meta(
+                "one", namespace, managedFields=[managed("kubectl-edit", ago(minutes=11), fields)]
+            )
+        },
+    )
     (told,) = [c for c in changes(cluster) if c.rule == rule and c.at > ago(days=1)]
-    assert (told.object, told.manager, told.at) == (Ref(kind, namespace, "one"), "kubectl-edit", ago(minutes=11))
+    assert (told.object, told.manager, told.at) == (
+        Ref(kind, namespace, "one"),
+        "kubectl-edit",
+        ago(minutes=11),
+    )
 
 
 def test_a_node_that_joined_and_one_that_was_drained() -> None:
@@ -202,7 +237,11 @@ def test_a_node_that_joined_and_one_that_was_drained() -> None:
     cluster.node("n99", kubelet="v1.34.1", created=ago(minutes=15))
     for name in ("n1", "n2"):
         node = next(n for n in cluster.nodes if n["metadata"]["name"] == name)
-        taint = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": ts(ago(minutes=8))}
+        taint = {
+            "key": "node.kubernetes.io/unschedulable",
+            "effect": "NoSchedule",
+            "timeAdded": ts(ago(minutes=8)),
+        }
         node["spec"] = {"unschedulable": True, "taints": [taint]}
     for pod in [r for k, r in cluster.raw if k == "Pod" and r["spec"]["nodeName"] == "n1"]:
         pod["spec"]["nodeName"] = "n3"
@@ -217,7 +256,9 @@ def test_a_kubelet_that_was_upgraded_in_place() -> None:
     store = cluster.store()
     clock = [NOW]
     engine = Triage(lambda: clock[0])
-    engine.update([Change("Node", key, None, node) for key, node in store.rows("Node").items()], store)
+    engine.update(
+        [Change("Node", key, None, node) for key, node in store.rows("Node").items()], store
+    )
     cluster.nodes[0]["status"]["nodeInfo"]["kubeletVersion"] = "v1.34.0"
     new = row("Node", cluster.nodes[0])
     old = store.get("Node", "", "n1")
@@ -225,7 +266,9 @@ def test_a_kubelet_that_was_upgraded_in_place() -> None:
     store.apply("Node", [new])
     engine.update([Change("Node", ("", "n1"), old, new)], store)
     told = [c for c in engine.report(clock[0], store, {}).changes if c.rule == "node-version"]
-    assert [(c.what, c.at) for c in told] == [("kubelet version of n1: v1.33.2 -> v1.34.0", clock[0])]
+    assert [(c.what, c.at) for c in told] == [
+        ("kubelet version of n1: v1.33.2 -> v1.34.0", clock[0])
+    ]
 
 
 # ---- what depends on it
@@ -239,11 +282,23 @@ def test_each_kind_of_dependant_is_named() -> None:
     cluster.waiting(pod, "CrashLoopBackOff", restarts=4, phase="Running")
     service(cluster, "cart", "shop", {"app": "cart"}, ready=False)
     path = {"path": "/", "backend": {"service": {"name": "cart", "port": {"number": 80}}}}
-    cluster.add("Ingress", {"metadata": meta("cart", "shop"), "spec": {"rules": [{"host": "cart.example", "http": {"paths": [path]}}]}})
+    cluster.add(
+        "Ingress",
+        {
+            "metadata": meta("cart", "shop"),
+            "spec": {"rules": [{"host": "cart.example", "http": {"paths": [path]}}]},
+        },
+    )
     spec = {"selector": {"matchLabels": {"app": "cart"}}}
-    cluster.add("PodDisruptionBudget", {"metadata": meta("cart", "shop"), "spec": spec, "status": {"disruptionsAllowed": 0}})
+    cluster.add(
+        "PodDisruptionBudget",
+        {"metadata": meta("cart", "shop"), "spec": spec, "status": {"disruptionsAllowed": 0}},
+    )
     view = View(cluster.store(), EventMemory(), NOW, {}, None)
-    told = {d.object.kind: d.why for d in blast.dependants((Ref("Pod", "shop", pod["metadata"]["name"]),), view)}
+    told = {
+        d.object.kind: d.why
+        for d in blast.dependants((Ref("Pod", "shop", pod["metadata"]["name"]),), view)
+    }
     assert told == {
         "Service": "no ready endpoint, Ingress hosts cart.example",
         "Deployment": "its only replica is not ready",

@@ -26,8 +26,16 @@ def changes(cluster: Cluster, rule: str) -> list[ChangeFact]:
 
 def test_a_rollout_says_which_image_became_which_and_who_did_it() -> None:
     cluster = Cluster(3)
-    raw = cluster.deployment("web", managedFields=[managed("helm", ago(minutes=20), {"f:spec": {"f:template": {"f:spec": {}}}})])
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app", "image": "registry.example:5000/app:1.3"}]}}
+    raw = cluster.deployment(
+        "web",
+        managedFields=[
+            managed("helm", ago(minutes=20), {"f:spec": {"f:template": {"f:spec": {}}}})
+        ],
+    )
+    template = {
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "app", "image": "registry.example:5000/app:1.3"}]},
+    }
     cluster.add(
         "ReplicaSet",
         {
@@ -36,29 +44,64 @@ def test_a_rollout_says_which_image_became_which_and_who_did_it() -> None:
         },
     )
     (found,) = changes(cluster, "rollout")
-    assert (found.at, found.object, found.manager) == (ago(minutes=20), Ref("Deployment", "shop", "web"), "helm")
-    assert (found.facts["image_from"], found.facts["image_to"]) == ("registry.example:5000/app:1.2", "registry.example:5000/app:1.3")
+    assert (found.at, found.object, found.manager) == (
+        ago(minutes=20),
+        Ref("Deployment", "shop", "web"),
+        "helm",
+    )
+    assert (found.facts["image_from"], found.facts["image_to"]) == (
+        "registry.example:5000/app:1.2",
+        "registry.example:5000/app:1.3",
+    )
 
 
 def test_status_writes_are_no_changes_and_key_names_are_read_without_values() -> None:
     cluster = Cluster(1)
     cluster.deployment(
-        "web", managedFields=[managed("kube-controller-manager", ago(minutes=1), {"f:status": {"f:readyReplicas": {}}}, "status")]
+        "web",
+        managedFields=[
+            managed(
+                "kube-controller-manager",
+                ago(minutes=1),
+                {"f:status": {"f:readyReplicas": {}}},
+                "status",
+            )
+        ],
     )
-    secret = cluster.add("Secret", {"metadata": meta("s", "shop", created=ago(days=2), managedFields=[
-        managed("vault", ago(hours=1), {"f:data": {".": {}, "f:user": {}, "f:password": {}}}),
-        managed("someone", ago(minutes=9), {"f:metadata": {"f:labels": {}}}),
-    ])})  # fmt: skip
+    secret = cluster.add(
+        "Secret",
+        {
+            "metadata": meta(
+                "s",
+                "shop",
+                created=ago(days=2),
+                managedFields=[
+                    managed(
+                        "vault", ago(hours=1), {"f:data": {".": {}, "f:user": {}, "f:password": {}}}
+                    ),
+                    managed("someone", ago(minutes=9), {"f:metadata": {"f:labels": {}}}),
+                ],
+            )
+        },
+    )
     assert changes(cluster, "workload-edited") == []
     assert keys_of(row("Secret", secret).metadata) == {"user", "password"}  # type: ignore[arg-type]  # test data
-    assert [(c.manager, c.facts["keys"], c.facts["emptied"]) for c in changes(cluster, "secret-written")] == [("vault", 2, False)]
+    assert [
+        (c.manager, c.facts["keys"], c.facts["emptied"]) for c in changes(cluster, "secret-written")
+    ] == [("vault", 2, False)]
 
 
 def test_a_helm_release_a_scaling_a_cordon_and_a_policy() -> None:
     cluster = Cluster(2)
     cluster.deployment("web")
     cluster.event(
-        "Deployment", "shop", "web", "ScalingReplicaSet", "Scaled down replica set web-7d4b9c to 1 from 3", ago(minutes=12), type_="Normal"
+        "Deployment",
+        "shop",
+        "web",
+        "ScalingReplicaSet",
+        "Scaled down replica set web-7d4b9c to 1 from 3",
+        ago(minutes=12),
+        type_="Normal",
     )
     cluster.add(
         "Secret",
@@ -75,18 +118,37 @@ def test_a_helm_release_a_scaling_a_cordon_and_a_policy() -> None:
         "NetworkPolicy",
         {
             "metadata": meta(
-                "deny", "shop", created=ago(days=4), managedFields=[managed("kubectl-edit", ago(minutes=8), {"f:spec": {"f:ingress": {}}})]
+                "deny",
+                "shop",
+                created=ago(days=4),
+                managedFields=[
+                    managed("kubectl-edit", ago(minutes=8), {"f:spec": {"f:ingress": {}}})
+                ],
             )
         },
     )
     cluster.nodes[1]["spec"] = {
         "unschedulable": True,
-        "taints": [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": ts(ago(minutes=30))}],
+        "taints": [
+            {
+                "key": "node.kubernetes.io/unschedulable",
+                "effect": "NoSchedule",
+                "timeAdded": ts(ago(minutes=30)),
+            }
+        ],
     }
     (scaled,) = changes(cluster, "scaled")
-    assert (scaled.facts["replicas_from"], scaled.facts["replicas_to"], scaled.facts["down"]) == (3, 1, True)
-    assert [(c.facts["release"], c.facts["version"]) for c in changes(cluster, "helm-release")] == [("web", "4")]
-    assert [(c.manager, c.at) for c in changes(cluster, "policy-edited") if c.manager] == [("kubectl-edit", ago(minutes=8))]
+    assert (scaled.facts["replicas_from"], scaled.facts["replicas_to"], scaled.facts["down"]) == (
+        3,
+        1,
+        True,
+    )
+    assert [(c.facts["release"], c.facts["version"]) for c in changes(cluster, "helm-release")] == [
+        ("web", "4")
+    ]
+    assert [(c.manager, c.at) for c in changes(cluster, "policy-edited") if c.manager] == [
+        ("kubectl-edit", ago(minutes=8))
+    ]
     assert [c.at for c in changes(cluster, "node-cordoned")] == [ago(minutes=30)]
 
 
@@ -97,7 +159,10 @@ def test_what_can_only_be_seen_as_it_happens() -> None:
     def write(kind: str, *raw: object) -> None:
         engine.update(store.apply(kind, [row(kind, r) for r in raw]), store)  # type: ignore[arg-type]  # test data
 
-    node = {"metadata": {"name": "n1", "uid": "u", "resourceVersion": "1"}, "status": {"nodeInfo": {"bootID": "a", "kernelVersion": "5.1"}}}
+    node = {
+        "metadata": {"name": "n1", "uid": "u", "resourceVersion": "1"},
+        "status": {"nodeInfo": {"bootID": "a", "kernelVersion": "5.1"}},
+    }
     secret = {
         "metadata": {
             "name": "s",
@@ -110,7 +175,11 @@ def test_what_can_only_be_seen_as_it_happens() -> None:
     write("Node", node)
     write("Secret", secret)
     write(
-        "Node", {"metadata": {**node["metadata"], "resourceVersion": "2"}, "status": {"nodeInfo": {"bootID": "b", "kernelVersion": "5.2"}}}
+        "Node",
+        {
+            "metadata": {**node["metadata"], "resourceVersion": "2"},
+            "status": {"nodeInfo": {"bootID": "b", "kernelVersion": "5.2"}},
+        },
     )
     write(
         "Secret",
@@ -124,7 +193,10 @@ def test_what_can_only_be_seen_as_it_happens() -> None:
     )
     found = {c.rule: c for c in engine.report(moment, store, {}).changes}
     assert found["node-rebooted"].facts["boot_id"] == "b"
-    assert (found["node-version"].facts["before"], found["node-version"].facts["after"]) == ("5.1", "5.2")
+    assert (found["node-version"].facts["before"], found["node-version"].facts["after"]) == (
+        "5.1",
+        "5.2",
+    )
     lost = [c for c in engine.report(moment, store, {}).changes if c.facts.get("lost")]
     assert [(c.manager, c.facts["lost"]) for c in lost] == [("thief", ("b",))]
     engine.update(store.apply("Secret", (), [("x", "s")]), store)
@@ -140,7 +212,10 @@ def test_which_services_die_with_a_node() -> None:
     view = View(cluster.store(), EventMemory(), NOW)
     node = single["pods"][0]["spec"]["nodeName"]
     assert blast.services_lost_with([node], view) == (Ref("Service", "shop", "single"),)
-    assert blast.services_lost_with(["n1", "n2", "n3"], view) == (Ref("Service", "shop", "many"), Ref("Service", "shop", "single"))
+    assert blast.services_lost_with(["n1", "n2", "n3"], view) == (
+        Ref("Service", "shop", "many"),
+        Ref("Service", "shop", "single"),
+    )
 
 
 def test_counts_that_fall_are_noticed_only_for_kinds_that_are_heard() -> None:
@@ -151,25 +226,48 @@ def test_counts_that_fall_are_noticed_only_for_kinds_that_are_heard() -> None:
         cluster.deployment(f"a{number}", replicas=2)
     store, moment = cluster.store(), [NOW]
     engine = Triage(lambda: moment[0])
-    live = {k: Freshness(k, State.LIVE, heard=NOW) for k in ("Pod", "Deployment", "ReplicaSet", "Node")}
-    engine.update([Change(k, key, None, r) for k in live for key, r in store.rows(k).items()], store)
+    live = {
+        k: Freshness(k, State.LIVE, heard=NOW) for k in ("Pod", "Deployment", "ReplicaSet", "Node")
+    }
+    engine.update(
+        [Change(k, key, None, r) for k in live for key, r in store.rows(k).items()], store
+    )
     assert engine.report(moment[0], store, live).findings == ()
     moment[0] += timedelta(minutes=2)
     for kind in ("Pod", "Deployment", "ReplicaSet"):
         engine.update(store.apply(kind, (), list(store.rows(kind))), store)
-    (found,) = (f for f in engine.report(moment[0], store, live).findings if f.rule == "objects-vanished")
-    assert (found.facts["kinds"], found.facts["before"], found.facts["after"]) == (("Deployment", "Pod", "ReplicaSet"), 32, 0)
+    (found,) = (
+        f for f in engine.report(moment[0], store, live).findings if f.rule == "objects-vanished"
+    )
+    assert (found.facts["kinds"], found.facts["before"], found.facts["after"]) == (
+        ("Deployment", "Pod", "ReplicaSet"),
+        32,
+        0,
+    )
 
 
 def _revision(
-    cluster: Cluster, owner: dict[str, Any], number: int, created: datetime, images: dict[str, str], **more: Any
+    cluster: Cluster,
+    owner: dict[str, Any],
+    number: int,
+    created: datetime,
+    images: dict[str, str],
+    **more: Any,
 ) -> dict[str, Any]:
-    kind = "DaemonSet" if "DaemonSet" in {k for k, r in cluster.raw if r is owner} else "StatefulSet"
+    kind = (
+        "DaemonSet" if "DaemonSet" in {k for k, r in cluster.raw if r is owner} else "StatefulSet"
+    )
     spec = {"containers": [{"name": name, "image": image} for name, image in images.items()]}
     return cluster.add(
         "ControllerRevision",
         {
-            "metadata": meta(f"{owner['metadata']['name']}-{number}", owner["metadata"]["namespace"], created, owner=(kind, owner), **more),
+            "metadata": meta(
+                f"{owner['metadata']['name']}-{number}",
+                owner["metadata"]["namespace"],
+                created,
+                owner=(kind, owner),
+                **more,
+            ),
             "data": {"spec": {"template": {"spec": spec, "$patch": "replace"}}},
             "revision": number,
         },
@@ -180,24 +278,64 @@ def _revision(
 def test_a_revision_tells_what_a_rollout_changed_who_and_when(kind: str) -> None:
     cluster = Cluster(3)
     agent = cluster.deployment("agent", "kube-system", kind=kind, image="registry.example/agent:2")
-    wrote = managed("ci-deployer", ago(minutes=12), {"f:spec": {"f:template": {"f:spec": {"f:containers": {}}}}})
+    wrote = managed(
+        "ci-deployer", ago(minutes=12), {"f:spec": {"f:template": {"f:spec": {"f:containers": {}}}}}
+    )
     agent["metadata"]["managedFields"] = [wrote]
-    _revision(cluster, agent, 1, ago(days=30), {"agent": "registry.example/agent:1", "side": "registry.example/side:7"})
-    _revision(cluster, agent, 2, ago(minutes=12), {"agent": "registry.example/agent:2", "side": "registry.example/side:7"})
-    (rollout,) = [c for c in triage_once(cluster.store(), NOW, {}).changes if c.rule == "rollout" and c.object.name == "agent"]
-    assert rollout.what == f"rollout of {kind} agent: registry.example/agent:1 -> registry.example/agent:2"
-    assert (rollout.manager, rollout.at, rollout.facts["images"], rollout.facts["revision"]) == ("ci-deployer", ago(minutes=12), True, "2")
+    _revision(
+        cluster,
+        agent,
+        1,
+        ago(days=30),
+        {"agent": "registry.example/agent:1", "side": "registry.example/side:7"},
+    )
+    _revision(
+        cluster,
+        agent,
+        2,
+        ago(minutes=12),
+        {"agent": "registry.example/agent:2", "side": "registry.example/side:7"},
+    )
+    (rollout,) = [
+        c
+        for c in triage_once(cluster.store(), NOW, {}).changes
+        if c.rule == "rollout" and c.object.name == "agent"
+    ]
+    assert (
+        rollout.what
+        == f"rollout of {kind} agent: registry.example/agent:1 -> registry.example/agent:2"
+    )
+    assert (rollout.manager, rollout.at, rollout.facts["images"], rollout.facts["revision"]) == (
+        "ci-deployer",
+        ago(minutes=12),
+        True,
+        "2",
+    )
 
 
 def test_a_rollback_takes_an_old_revision_out_again() -> None:
     cluster = Cluster(3)
-    agent = cluster.deployment("agent", "kube-system", kind="DaemonSet", image="registry.example/agent:1")
-    renumbered = managed("kube-controller-manager", ago(minutes=5), {"f:revision": {}, "f:data": {}})
+    agent = cluster.deployment(
+        "agent", "kube-system", kind="DaemonSet", image="registry.example/agent:1"
+    )
+    renumbered = managed(
+        "kube-controller-manager", ago(minutes=5), {"f:revision": {}, "f:data": {}}
+    )
     _revision(cluster, agent, 2, ago(days=10), {"agent": "registry.example/agent:2"})
-    _revision(cluster, agent, 3, ago(days=30), {"agent": "registry.example/agent:1"}, managedFields=[renumbered])
+    _revision(
+        cluster,
+        agent,
+        3,
+        ago(days=30),
+        {"agent": "registry.example/agent:1"},
+        managedFields=[renumbered],
+    )
     told = [c for c in triage_once(cluster.store(), NOW, {}).changes if c.rule == "rollout"]
     assert [(c.what, c.at) for c in told if c.at > ago(days=1)] == [
-        ("rollback of DaemonSet agent: registry.example/agent:2 -> registry.example/agent:1", ago(minutes=5))
+        (
+            "rollback of DaemonSet agent: registry.example/agent:2 -> registry.example/agent:1",
+            ago(minutes=5),
+        )
     ]
 
 

@@ -37,7 +37,9 @@ def test_fisher_refuses_nonsense() -> None:
 
 
 @given(counts, counts)
-def test_fisher_is_a_probability_and_falls_with_evidence(inside: tuple[int, int], outside: tuple[int, int]) -> None:
+def test_fisher_is_a_probability_and_falls_with_evidence(
+    inside: tuple[int, int], outside: tuple[int, int]
+) -> None:
     p = fisher(*inside, *outside)
     assert 0.0 <= p <= 1.0
     if inside[0] < inside[1]:
@@ -58,16 +60,25 @@ def test_holm_keeps_order_and_never_flatters(values: list[float]) -> None:
 
 whats = st.sampled_from(["node", "zone", "image", "owner", "namespace"])
 tables = st.lists(
-    st.builds(lambda w, v, i, o: (w, str(v), i, o), whats, st.integers(0, 3), st.integers(0, 12), st.integers(0, 30)),
-    unique_by=lambda t: t[:2], max_size=15,
-)  # fmt: skip
+    st.builds(
+        lambda w, v, i, o: (w, str(v), i, o),
+        whats,
+        st.integers(0, 3),
+        st.integers(0, 12),
+        st.integers(0, 30),
+    ),
+    unique_by=lambda t: t[:2],
+    max_size=15,
+)
 
 
 @given(tables)
 def test_judge_claims_only_what_separates(raw: list[tuple[str, str, int, int]]) -> None:
     tried = [Table(what, value, (min(k, 12), 12), (min(o, 30), 30)) for what, value, k, o in raw]
     found = judge(tried)
-    assert judge(list(reversed(tried))) == found, "the order in which attributes are tried does not matter"
+    assert judge(list(reversed(tried))) == found, (
+        "the order in which attributes are tried does not matter"
+    )
     named = [(s.what, s.value) for s in found]
     assert len(named) == len(set(named))
     for shared in found:
@@ -80,13 +91,27 @@ def test_judge_claims_only_what_separates(raw: list[tuple[str, str, int, int]]) 
 
 
 def test_ties_are_said() -> None:
-    found = judge([Table("zone", "b", (6, 6), (0, 40)), Table("node", "n1", (6, 6), (0, 40)), Table("namespace", "x", (3, 6), (20, 40))])
+    found = judge(
+        [
+            Table("zone", "b", (6, 6), (0, 40)),
+            Table("node", "n1", (6, 6), (0, 40)),
+            Table("namespace", "x", (3, 6), (20, 40)),
+        ]
+    )
     assert [(s.what, s.tied_with) for s in found] == [("node", ("zone b",)), ("zone", ("node n1",))]
 
 
 def test_small_samples_claim_nothing() -> None:
     assert judge([Table("node", "n1", (1, 1), (0, 8))]) == ()
-    assert judge([Table("node", "n1", (2, 2), (3, 20)), *(Table("image", str(i), (1, 2), (1, 20)) for i in range(6))]) == ()
+    assert (
+        judge(
+            [
+                Table("node", "n1", (2, 2), (3, 20)),
+                *(Table("image", str(i), (1, 2), (1, 20)) for i in range(6)),
+            ]
+        )
+        == ()
+    )
     assert math.isclose(fisher(2, 2, 0, 7), 1 / 36)
 
 
@@ -96,7 +121,11 @@ def test_pods_of_one_zone_that_fail_are_told_from_the_rest() -> None:
         for name in ("web", "api", "worker"):
             cluster.deployment(name, namespace, replicas=6)
     bad = [
-        r for k, r in cluster.raw if k == "Pod" and r["spec"]["nodeName"] in ("n2", "n5", "n8") and r["metadata"]["labels"]["app"] == "api"
+        r
+        for k, r in cluster.raw
+        if k == "Pod"
+        and r["spec"]["nodeName"] in ("n2", "n5", "n8")
+        and r["metadata"]["labels"]["app"] == "api"
     ]
     for pod in bad:
         cluster.waiting(

@@ -1,4 +1,5 @@
-"""The drills, seen by triage alone: what leads, since when, what is shared; and that healthy backgrounds are quiet under many eyes."""
+"""The drills, seen by triage alone: what leads, since when, what is shared; and that healthy
+backgrounds are quiet under many eyes."""
 
 from __future__ import annotations
 
@@ -44,12 +45,17 @@ LEADS = {
     "nodes-notready-system-oom": ("nodes-failing-in-turn", 36, "owner"),
     "pod-ip-exhaustion": ("pod-sandbox-failed", 17, "zone"),
     "replicas-packed-on-one-node": ("replicas-on-one-node", 35, None),
-    "secret-not-found-blocks-deployments": ("secret-missing-across-namespaces", 44, "created after"),
+    "secret-not-found-blocks-deployments": (
+        "secret-missing-across-namespaces",
+        44,
+        "created after",
+    ),
     "secrets-emptied-by-controller": ("secret-keys-lost", 34, "created after"),
     "stateful-operator-data-loss": ("stateful-on-emptydir", 17, None),
     "volume-attach-stuck": ("pod-volume-failed", 21, None),
 }
-"""Drill -> (what leads one of its symptoms, minutes since when about, an attribute that is named)."""
+"""Drill -> (what leads one of its symptoms, minutes since when about, an attribute that is
+named)."""
 
 
 def store_of(rows: list[Raw], change: Callable[[Raw], Raw | None] = lambda raw: raw) -> Store:
@@ -57,7 +63,9 @@ def store_of(rows: list[Raw], change: Callable[[Raw], Raw | None] = lambda raw: 
     for raw in rows:
         changed = change(raw)
         if changed is not None and changed["kind"] in BY_NAME:
-            kinds.setdefault(changed["kind"], []).append(msgspec.convert(changed, BY_NAME[changed["kind"]].type, strict=False))
+            kinds.setdefault(changed["kind"], []).append(
+                msgspec.convert(changed, BY_NAME[changed["kind"]].type, strict=False)
+            )
     for kind, decoded in kinds.items():
         store.apply(kind, decoded)
     return store
@@ -71,9 +79,15 @@ def drill(name: str) -> list[Raw]:
 @cache
 def calm(seed: int) -> list[Raw]:
     raw = {
-        "id": "calm", "title": "-", "story": {"file": "-"}, "description": "-", "seed": seed, "background": "standard",
-        "decoys": ["rollout", "cordon", "scaled"], "answer": {"runbook": ""},
-    }  # fmt: skip
+        "id": "calm",
+        "title": "-",
+        "story": {"file": "-"},
+        "description": "-",
+        "seed": seed,
+        "background": "standard",
+        "decoys": ["rollout", "cordon", "scaled"],
+        "answer": {"runbook": ""},
+    }
     return objects(parse(raw, "calm"), NOW)
 
 
@@ -92,11 +106,19 @@ def test_drill_is_told_by_its_mechanism(name: str) -> None:
         assert abs((NOW - symptom.since) - timedelta(minutes=minutes)) <= timedelta(minutes=3)
     if shared is not None:
         assert shared in {s.what for s in symptom.shared}
-    assert len([s for s in report.symptoms if s.severity is not Severity.INFO]) <= 3, [s.title for s in report.symptoms]
+    assert len([s for s in report.symptoms if s.severity is not Severity.INFO]) <= 3, [
+        s.title for s in report.symptoms
+    ]
 
 
 @pytest.mark.parametrize(
-    "name", ["cpu-throttling-below-limit", "dns-latency-ndots", "egress-snat-misconfigured", "log-shipper-stalled-on-node"]
+    "name",
+    [
+        "cpu-throttling-below-limit",
+        "dns-latency-ndots",
+        "egress-snat-misconfigured",
+        "log-shipper-stalled-on-node",
+    ],
 )
 def test_what_the_api_does_not_show_is_not_claimed(name: str) -> None:
     assert [f.id for f in look(name).findings if f.severity is not Severity.INFO] == []
@@ -121,7 +143,9 @@ def _no_node_labels(raw: Raw) -> Raw:
 
 def _other_images(raw: Raw) -> Raw:
     def other(found: re.Match[str]) -> str:
-        return f'"image": "mirror.example:5000/{hashlib.sha256(found[1].encode()).hexdigest()[:10]}:1"'
+        return (
+            f'"image": "mirror.example:5000/{hashlib.sha256(found[1].encode()).hexdigest()[:10]}:1"'
+        )
 
     renamed: Raw = json.loads(re.sub(r'"image": "([^"]+)"', other, json.dumps(raw)))
     return renamed
@@ -163,7 +187,10 @@ def test_healthy_background_gives_no_warning(mutation: str, seed: int) -> None:
         assert [f.id for f in report.findings if f.severity is not Severity.INFO] == []
 
 
-@pytest.mark.parametrize("mutation", ["no field managers", "no endpoint slices", "no leases", "other images", "new event shape"])
+@pytest.mark.parametrize(
+    "mutation",
+    ["no field managers", "no endpoint slices", "no leases", "other images", "new event shape"],
+)
 def test_one_signal_less_does_not_hide_the_mechanism(mutation: str) -> None:
     for name in (
         "nodes-notready-system-oom",

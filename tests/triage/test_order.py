@@ -1,4 +1,5 @@
-"""The order in which kinds arrive, and reports made meanwhile, change nothing in what is found at the end."""
+"""The order in which kinds arrive, and reports made meanwhile, change nothing in what is found at
+the end."""
 
 from __future__ import annotations
 
@@ -18,19 +19,29 @@ from drills.expand import objects
 from triage.engine import Triage
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
-DRILLS = ("coredns-oom", "volume-attach-stuck", "cryptomining-exposed-dashboard", "replicas-packed-on-one-node", "ingress-controller-oom")
+DRILLS = (
+    "coredns-oom",
+    "volume-attach-stuck",
+    "cryptomining-exposed-dashboard",
+    "replicas-packed-on-one-node",
+    "ingress-controller-oom",
+)
 
 
 def decoded(drill: str) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for item in objects(catalogue.load(drill), NOW):
         if item["kind"] in BY_NAME:
-            row = msgspec.convert(msgspec.json.decode(msgspec.json.encode(item)), BY_NAME[item["kind"]].type)
+            row = msgspec.convert(
+                msgspec.json.decode(msgspec.json.encode(item)), BY_NAME[item["kind"]].type
+            )
             found.setdefault(item["kind"], []).append(row)
     return found
 
 
-def findings(rows: dict[str, list[Any]], kinds: Sequence[str], seed: int) -> dict[str, tuple[str, str, str]]:
+def findings(
+    rows: dict[str, list[Any]], kinds: Sequence[str], seed: int
+) -> dict[str, tuple[str, str, str]]:
     store, engine, chance = Store(), Triage(lambda: NOW), random.Random(seed)
     for kind in kinds:
         given = list(rows[kind])
@@ -39,9 +50,17 @@ def findings(rows: dict[str, list[Any]], kinds: Sequence[str], seed: int) -> dic
         for start in range(0, len(given), 50):
             engine.update(store.apply(kind, given[start : start + 50]), store)
             if seed:
-                engine.report(NOW, store, {each.name: Freshness(each.name, State.LOADING) for each in KINDS})
-    whole = {each.name: Freshness(each.name, State.LIVE, store.count(each.name), None, NOW) for each in KINDS}
-    return {found.id: (found.claim, found.severity.value, str(found.since)) for found in engine.report(NOW, store, whole).findings}
+                engine.report(
+                    NOW, store, {each.name: Freshness(each.name, State.LOADING) for each in KINDS}
+                )
+    whole = {
+        each.name: Freshness(each.name, State.LIVE, store.count(each.name), None, NOW)
+        for each in KINDS
+    }
+    return {
+        found.id: (found.claim, found.severity.value, str(found.since))
+        for found in engine.report(NOW, store, whole).findings
+    }
 
 
 @pytest.mark.parametrize("drill", DRILLS)

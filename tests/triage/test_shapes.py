@@ -1,4 +1,5 @@
-"""Unusual but legal shapes: old events, null lists, odd image names, clusters without zones or leases; and quiet health."""
+"""Unusual but legal shapes: old events, null lists, odd image names, clusters without zones or
+leases; and quiet health."""
 
 from __future__ import annotations
 
@@ -23,7 +24,12 @@ from triage.make import finding_id
 
 def event(**raw: object) -> Event:
     base = {
-        "metadata": {"name": "e", "namespace": "default", "uid": "u1", "creationTimestamp": ts(ago(hours=1))},
+        "metadata": {
+            "name": "e",
+            "namespace": "default",
+            "uid": "u1",
+            "creationTimestamp": ts(ago(hours=1)),
+        },
         "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "p"},
     }
     return msgspec.convert({**base, **raw}, Event, strict=False)
@@ -32,7 +38,14 @@ def event(**raw: object) -> Event:
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        ({"firstTimestamp": ts(ago(minutes=30)), "lastTimestamp": ts(ago(minutes=3)), "count": 7}, ago(minutes=3)),
+        (
+            {
+                "firstTimestamp": ts(ago(minutes=30)),
+                "lastTimestamp": ts(ago(minutes=3)),
+                "count": 7,
+            },
+            ago(minutes=3),
+        ),
         (
             {
                 "firstTimestamp": None,
@@ -61,18 +74,35 @@ def test_events_about_nodes_have_no_namespace_and_are_kept_beyond_their_hour() -
     assert about(seen) == Ref("Node", "", "n1")
     assert memory.see(seen) == Ref("Node", "", "n1")
     assert memory.see(seen) is None, "the same observation says nothing new"
-    again = event(involvedObject={"kind": "Node", "name": "n1"}, reason="SystemOOM", lastTimestamp=ts(ago(minutes=1)), count=3)
+    again = event(
+        involvedObject={"kind": "Node", "name": "n1"},
+        reason="SystemOOM",
+        lastTimestamp=ts(ago(minutes=1)),
+        count=3,
+    )
     assert memory.see(again) is not None
     kept = memory.reasons("SystemOOM")
     assert (len(kept), kept[0].count, kept[0].times[-1]) == (1, 3, ago(minutes=1))
     for number in range(5):
-        memory.see(event(metadata={"name": f"e{number}", "uid": f"v{number}", "namespace": "shop", "creationTimestamp": ts(NOW)}))
+        memory.see(
+            event(
+                metadata={
+                    "name": f"e{number}",
+                    "uid": f"v{number}",
+                    "namespace": "shop",
+                    "creationTimestamp": ts(NOW),
+                }
+            )
+        )
     assert len(memory) == 3
     memory.forget_before(NOW + timedelta(days=3))
     assert len(memory) == 0
 
 
-ETCD_GONE, NO_HOST = "rpc error: etcdserver: request timed out", "lookup db.shop on 10.0.0.10:53: no such host"
+ETCD_GONE, NO_HOST = (
+    "rpc error: etcdserver: request timed out",
+    "lookup db.shop on 10.0.0.10:53: no such host",
+)
 
 
 def test_what_messages_tell_follows_the_events() -> None:
@@ -80,7 +110,11 @@ def test_what_messages_tell_follows_the_events() -> None:
 
     def see(name: str, message: str, minutes: int) -> None:
         memory.see(
-            event(metadata={"name": name, "uid": name, "namespace": "shop"}, message=message, lastTimestamp=ts(ago(minutes=minutes)))
+            event(
+                metadata={"name": name, "uid": name, "namespace": "shop"},
+                message=message,
+                lastTimestamp=ts(ago(minutes=minutes)),
+            )
         )
 
     def told() -> dict[str, tuple[str, bool, str]]:
@@ -108,12 +142,18 @@ ASCII = st.characters(max_codepoint=127)
     | st.from_regex(messages._LOOKUP, alphabet=ASCII)
 )
 def test_the_quick_look_at_a_message_misses_nothing(message: str) -> None:
-    assert messages.told(message) == (messages.etcd_error(message), messages.api_error(message), messages.lookup_failure(message))
+    assert messages.told(message) == (
+        messages.etcd_error(message),
+        messages.api_error(message),
+        messages.lookup_failure(message),
+    )
 
 
 def test_most_messages_tell_nothing() -> None:
     assert messages.told("Back-off restarting failed container web in pod web-0_shop(1)") is None
-    assert messages.told("unable to ensure pod container exists: something else") is None  # a hint alone is not enough
+    assert (
+        messages.told("unable to ensure pod container exists: something else") is None
+    )  # a hint alone is not enough
 
 
 @pytest.mark.parametrize(
@@ -131,15 +171,26 @@ def test_image_names(name: str, expected: tuple[str, str, str, str]) -> None:
 
 
 def test_image_names_that_float_and_digests_that_compare() -> None:
-    assert [images.parse(n).floating for n in ("r:5000/a", "a:latest", "a:1", "a@sha256:x", "a:latest@sha256:x")] == [
+    assert [
+        images.parse(n).floating
+        for n in ("r:5000/a", "a:latest", "a:1", "a@sha256:x", "a:latest@sha256:x")
+    ] == [
         True,
         True,
         False,
         False,
         False,
     ]
-    assert images.digest_of("docker-pullable://a/b@sha256:12") == images.digest_of("reg.example/a/b@sha256:12") == ("repo", "sha256:12")
-    assert images.digest_of("sha256:34") == images.digest_of("docker://sha256:34") == ("config", "sha256:34")
+    assert (
+        images.digest_of("docker-pullable://a/b@sha256:12")
+        == images.digest_of("reg.example/a/b@sha256:12")
+        == ("repo", "sha256:12")
+    )
+    assert (
+        images.digest_of("sha256:34")
+        == images.digest_of("docker://sha256:34")
+        == ("config", "sha256:34")
+    )
     assert images.digest_of("") == images.digest_of("a/b:1") == ("", "")
 
 
@@ -147,19 +198,33 @@ def test_image_names_that_float_and_digests_that_compare() -> None:
     ("message", "causes", "nodes"),
     [
         (
-            "0/5 nodes are available: 2 Insufficient memory, 3 node(s) had untolerated taint {node.kubernetes.io/unreachable: }. "
+            "0/5 nodes are available: 2 Insufficient memory, 3 node(s) had untolerated taint "
+            "{node.kubernetes.io/unreachable: }. "
             "preemption: 0/5 nodes are available: 5 x",
             ["node-not-ready", "insufficient-memory"],
             5,
         ),
-        ("0/4 nodes are available: 4 node(s) had taints that the pod didn't tolerate.", ["taint"], 4),
         (
-            "0/3 nodes are available: 1 Too many pods, 2 node(s) didn't match Pod's node affinity/selector.",
+            "0/4 nodes are available: 4 node(s) had taints that the pod didn't tolerate.",
+            ["taint"],
+            4,
+        ),
+        (
+            "0/3 nodes are available: 1 Too many pods, 2 node(s) didn't match Pod's node "
+            "affinity/selector.",
             ["affinity", "insufficient-pods"],
             3,
         ),
-        ("0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.", ["anti-affinity"], 3),
-        ("0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.", ["volume-unbound"], 0),
+        (
+            "0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.",
+            ["anti-affinity"],
+            3,
+        ),
+        (
+            "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+            ["volume-unbound"],
+            0,
+        ),
         ('persistentvolumeclaim "x" not found', ["claim-missing"], 0),
         ("0/2 nodes are available: 2 node(s) were unschedulable.", ["cordoned"], 2),
         ("0/2 nodes are available: 2 node(s) exceed max volume count.", ["volume-count"], 2),
@@ -173,26 +238,44 @@ def test_scheduler_texts(message: str, causes: list[str], nodes: int) -> None:
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ('MountVolume.SetUp failed for volume "v" : secret "a-credentials" not found', ("Secret", "shop", "a-credentials", "")),
-        ('MountVolume.SetUp failed for volume "v" : secrets "a-credentials" not found', ("Secret", "shop", "a-credentials", "")),
+        (
+            'MountVolume.SetUp failed for volume "v" : secret "a-credentials" not found',
+            ("Secret", "shop", "a-credentials", ""),
+        ),
+        (
+            'MountVolume.SetUp failed for volume "v" : secrets "a-credentials" not found',
+            ("Secret", "shop", "a-credentials", ""),
+        ),
         ('secret "s" not found', ("Secret", "shop", "s", "")),
         ('configmap "c" not found', ("ConfigMap", "shop", "c", "")),
         ("couldn't find key url in Secret shop/db", ("Secret", "shop", "db", "url")),
-        ('MountVolume.SetUp failed for volume "v" : references non-existent secret key: tls.crt', ("Secret", "shop", "", "tls.crt")),
+        (
+            'MountVolume.SetUp failed for volume "v" : references non-existent secret key: tls.crt',
+            ("Secret", "shop", "", "tls.crt"),
+        ),
         ("MountVolume.SetUp failed: timed out", None),
     ],
-)  # fmt: skip
+)
 def test_missing_configuration(message: str, expected: tuple[str, ...] | None) -> None:
     found = messages.missing_config(message, "shop")
     assert (tuple(found) if found else None) == expected
 
 
 def test_quantities() -> None:
-    assert [quantity.parse(t) for t in ("100m", "2", "1Gi", "1e3", "1.5Ki", "x", "")] == [0.1, 2, 2**30, 1000, 1536, None, None]
+    assert [quantity.parse(t) for t in ("100m", "2", "1Gi", "1e3", "1.5Ki", "x", "")] == [
+        0.1,
+        2,
+        2**30,
+        1000,
+        1536,
+        None,
+        None,
+    ]
 
 
 def test_healthy_but_busy_cluster_gives_no_warning() -> None:
-    """What a hurried tool calls a fault: completed and retried Jobs, old restarts, limits reached by design, starting pods, rollouts."""
+    """What a hurried tool calls a fault: completed and retried Jobs, old restarts, limits reached
+    by design, starting pods, rollouts."""
     cluster = Cluster(6)
     for name in ("web", "api", "worker"):
         cluster.deployment(name, "shop", replicas=4)
@@ -204,8 +287,17 @@ def test_healthy_but_busy_cluster_gives_no_warning() -> None:
         "Job",
         {
             "metadata": meta("load", "shop"),
-            "spec": {"template": {"metadata": {"labels": {}}, "spec": {"containers": [{"name": "app", "image": "x"}]}}},
-            "status": {"failed": 3, "succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]},
+            "spec": {
+                "template": {
+                    "metadata": {"labels": {}},
+                    "spec": {"containers": [{"name": "app", "image": "x"}]},
+                }
+            },
+            "status": {
+                "failed": 3,
+                "succeeded": 1,
+                "conditions": [{"type": "Complete", "status": "True"}],
+            },
         },
     )
     for phase, code in (("Succeeded", 0), ("Failed", 1)):
@@ -214,7 +306,16 @@ def test_healthy_but_busy_cluster_gives_no_warning() -> None:
             phase=phase,
             conditions=[],
             containerStatuses=[
-                {"name": "app", "state": {"terminated": {"exitCode": code, "reason": "Error", "finishedAt": ts(ago(minutes=18))}}}
+                {
+                    "name": "app",
+                    "state": {
+                        "terminated": {
+                            "exitCode": code,
+                            "reason": "Error",
+                            "finishedAt": ts(ago(minutes=18)),
+                        }
+                    },
+                }
             ],
         )
     for node in cluster.nodes:
@@ -240,11 +341,31 @@ def test_healthy_but_busy_cluster_gives_no_warning() -> None:
     )
     cluster.add(
         "PodDisruptionBudget",
-        {"metadata": meta("web", "shop"), "status": {"currentHealthy": 1, "desiredHealthy": 1, "disruptionsAllowed": 0, "expectedPods": 1}},
+        {
+            "metadata": meta("web", "shop"),
+            "status": {
+                "currentHealthy": 1,
+                "desiredHealthy": 1,
+                "disruptionsAllowed": 0,
+                "expectedPods": 1,
+            },
+        },
     )
-    cluster.add("ResourceQuota", {"metadata": meta("q", "shop"), "status": {"hard": {"pods": "12"}, "used": {"pods": "12"}}})
-    cluster.add("PersistentVolumeClaim", {"metadata": meta("unused", "shop"), "status": {"phase": "Pending"}})
-    cluster.add("Service", {"metadata": meta("headless", "shop"), "spec": {"clusterIP": "None", "selector": {"app": "nobody"}}})
+    cluster.add(
+        "ResourceQuota",
+        {"metadata": meta("q", "shop"), "status": {"hard": {"pods": "12"}, "used": {"pods": "12"}}},
+    )
+    cluster.add(
+        "PersistentVolumeClaim",
+        {"metadata": meta("unused", "shop"), "status": {"phase": "Pending"}},
+    )
+    cluster.add(
+        "Service",
+        {
+            "metadata": meta("headless", "shop"),
+            "spec": {"clusterIP": "None", "selector": {"app": "nobody"}},
+        },
+    )
     rolling = cluster.deployment("fresh", "shop", replicas=3, created=ago(seconds=50))
     for pod in rolling["pods"]:
         cluster.waiting(pod, "ContainerCreating")
@@ -253,11 +374,20 @@ def test_healthy_but_busy_cluster_gives_no_warning() -> None:
             "shop",
             pod["metadata"]["name"],
             "FailedMount",
-            'MountVolume.SetUp failed for volume "kube-api-access" : object "shop"/"kube-root-ca.crt" not registered',
+            'MountVolume.SetUp failed for volume "kube-api-access" : object '
+            '"shop"/"kube-root-ca.crt" not registered',
             ago(seconds=45),
         )
     rolling["status"].update(readyReplicas=0)
-    cluster.event("Node", "", "n2", "NodeNotReady", "Node n2 status is now: NodeNotReady", ago(hours=5), type_="Normal")
+    cluster.event(
+        "Node",
+        "",
+        "n2",
+        "NodeNotReady",
+        "Node n2 status is now: NodeNotReady",
+        ago(hours=5),
+        type_="Normal",
+    )
     for index, node in enumerate(cluster.nodes):
         cluster.add(
             "Lease",
@@ -268,7 +398,11 @@ def test_healthy_but_busy_cluster_gives_no_warning() -> None:
         )
     joining = cluster.node("joining", created=ago(seconds=40))
     cluster.not_ready(
-        joining, ago(seconds=40), "False", "KubeletNotReady", "container runtime network not ready: cni plugin not initialized"
+        joining,
+        ago(seconds=40),
+        "False",
+        "KubeletNotReady",
+        "container runtime network not ready: cni plugin not initialized",
     )
     report = triage_once(cluster.store(), NOW, {})
     assert [f.id for f in report.findings if f.severity is not Severity.INFO] == []
@@ -284,12 +418,18 @@ def test_nodes_without_labels_leases_and_lists() -> None:
                 "Node",
                 {
                     "metadata": {"name": "odd"},
-                    "status": {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}]},
+                    "status": {
+                        "conditions": [
+                            {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}
+                        ]
+                    },
                 },
             ),
         ],
     )
-    store.apply("Pod", [row("Pod", {"metadata": {"name": "p", "namespace": "x"}, "spec": {}, "status": {}})])
+    store.apply(
+        "Pod", [row("Pod", {"metadata": {"name": "p", "namespace": "x"}, "spec": {}, "status": {}})]
+    )
     report = triage_once(store, NOW, {})
     assert [f.rule for f in report.findings] == ["node-not-ready"]
     assert report.findings[0].facts["lease_fresh"] is None
@@ -306,7 +446,9 @@ def test_a_silent_node_among_renewing_ones_is_told_although_it_counts_as_ready()
             },
         )
     report = triage_once(cluster.store(), NOW, {})
-    assert [(f.rule, f.object.name, f.severity) for f in report.findings] == [("node-lease-stale", "n4", Severity.WARNING)]
+    assert [(f.rule, f.object.name, f.severity) for f in report.findings] == [
+        ("node-lease-stale", "n4", Severity.WARNING)
+    ]
 
 
 def test_findings_use_registered_rules_and_facts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,8 +471,14 @@ def test_findings_use_registered_rules_and_facts(monkeypatch: pytest.MonkeyPatch
             for finding in report.findings:
                 seen += 1
                 rule = rules.FINDINGS[finding.rule]
-                assert set(finding.facts) <= rule.fact_names, (finding.rule, set(finding.facts) - rule.fact_names)
-                assert set(rule.facts) <= set(finding.facts), (finding.rule, set(rule.facts) - set(finding.facts))
+                assert set(finding.facts) <= rule.fact_names, (
+                    finding.rule,
+                    set(finding.facts) - rule.fact_names,
+                )
+                assert set(rule.facts) <= set(finding.facts), (
+                    finding.rule,
+                    set(rule.facts) - set(finding.facts),
+                )
                 assert finding.id.startswith(finding_id(finding.rule, finding.object))
             for change in report.changes:
                 assert set(change.facts) <= set(rules.CHANGES[change.rule].facts), change.rule
@@ -352,7 +500,10 @@ def test_time_brings_findings_and_history_takes_them() -> None:
         engine.update(store.apply(kind, ()) or [], store)
     from cluster.store import Change
 
-    engine.update([Change(k.name, key, None, r) for k in KINDS for key, r in source.rows(k.name).items()], store)
+    engine.update(
+        [Change(k.name, key, None, r) for k in KINDS for key, r in source.rows(k.name).items()],
+        store,
+    )
     severities = []
     for minutes in (1, 31, 61):
         moment[0] = NOW + timedelta(minutes=minutes)
@@ -364,14 +515,18 @@ def test_time_brings_findings_and_history_takes_them() -> None:
 def test_what_could_not_be_seen_is_said() -> None:
     at = datetime(2026, 3, 14, tzinfo=UTC)
     states = {
-        "Pod": Freshness("Pod", State.LOADING, count=3500), "Secret": Freshness("Secret", State.FORBIDDEN, reason="no permission"),
-        "Node": Freshness("Node", State.LIVE, heard=at), "ResourceQuota": Freshness("ResourceQuota", State.ABSENT),
-    }  # fmt: skip
+        "Pod": Freshness("Pod", State.LOADING, count=3500),
+        "Secret": Freshness("Secret", State.FORBIDDEN, reason="no permission"),
+        "Node": Freshness("Node", State.LIVE, heard=at),
+        "ResourceQuota": Freshness("ResourceQuota", State.ABSENT),
+    }
     report = triage_once(Store(), NOW, states)
     assert not report.complete
     assert [(g.what, g.why) for g in report.unavailable] == [
         ("Pod", "still loading (3,500 so far)"),
         ("Secret", "forbidden: no permission"),
     ]
-    stale = {k: Freshness(k, State.STALE, heard=at, reason="connection refused") for k in ("Pod", "Node")}
+    stale = {
+        k: Freshness(k, State.STALE, heard=at, reason="connection refused") for k in ("Pod", "Node")
+    }
     assert [f.rule for f in triage_once(Store(), NOW, stale).findings] == ["api-server-unreachable"]

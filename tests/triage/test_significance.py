@@ -12,8 +12,15 @@ from cluster.store import Change
 from triage.significance import significant
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
-READY = Condition(type="Ready", status="True", last_heartbeat_time=NOW, last_transition_time=NOW - timedelta(days=9))
-NODE = Node(metadata=ObjectMeta(name="a", resource_version="1"), status=NodeStatus(conditions=(READY,)))
+READY = Condition(
+    type="Ready",
+    status="True",
+    last_heartbeat_time=NOW,
+    last_transition_time=NOW - timedelta(days=9),
+)
+NODE = Node(
+    metadata=ObjectMeta(name="a", resource_version="1"), status=NodeStatus(conditions=(READY,))
+)
 
 
 def changed(new: Node) -> bool:
@@ -21,13 +28,17 @@ def changed(new: Node) -> bool:
 
 
 def with_condition(condition: Condition) -> Node:
-    return msgspec.structs.replace(NODE, status=msgspec.structs.replace(NODE.status, conditions=(condition,)))
+    return msgspec.structs.replace(
+        NODE, status=msgspec.structs.replace(NODE.status, conditions=(condition,))
+    )
 
 
 def test_heartbeats_and_renewed_leases_are_no_news() -> None:
     later = msgspec.structs.replace(READY, last_heartbeat_time=NOW + timedelta(minutes=5))
     assert not changed(with_condition(later))
-    assert not changed(msgspec.structs.replace(NODE, metadata=ObjectMeta(name="a", resource_version="2")))
+    assert not changed(
+        msgspec.structs.replace(NODE, metadata=ObjectMeta(name="a", resource_version="2"))
+    )
     assert not significant(Change("Lease", ("kube-node-lease", "a"), Lease(), Lease()))
 
 

@@ -1,4 +1,5 @@
-"""The first three stories, from small clusters of other names: findings, cohorts, changes, symptoms."""
+"""The first three stories, from small clusters of other names: findings, cohorts, changes,
+symptoms."""
 
 from __future__ import annotations
 
@@ -38,11 +39,20 @@ def test_network_agent_with_another_image_on_one_node() -> None:
     cluster = background()
     odd = cluster.nodes[4]
     odd["metadata"]["creationTimestamp"] = ts(ago(minutes=40))
-    agent = cluster.deployment("pipes", "kube-system", kind="DaemonSet", image="quay.io/x/pipes", spec={
-        "hostNetwork": True, "volumes": [{"name": "c", "hostPath": {"path": "/etc/cni/net.d"}}],
-    })  # fmt: skip
+    agent = cluster.deployment(
+        "pipes",
+        "kube-system",
+        kind="DaemonSet",
+        image="quay.io/x/pipes",
+        spec={
+            "hostNetwork": True,
+            "volumes": [{"name": "c", "hostPath": {"path": "/etc/cni/net.d"}}],
+        },
+    )
     pod = agent["pods"][4]
-    pod["status"]["containerStatuses"][0]["imageID"] = "docker-pullable://quay.io/x/pipes@sha256:" + "cd" * 32
+    pod["status"]["containerStatuses"][0]["imageID"] = (
+        "docker-pullable://quay.io/x/pipes@sha256:" + "cd" * 32
+    )
     pod["metadata"]["creationTimestamp"] = ts(ago(minutes=39))
     pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = ts(ago(minutes=39))
     report = look(cluster)
@@ -50,11 +60,18 @@ def test_network_agent_with_another_image_on_one_node() -> None:
     symptom = report.symptoms[0]
     facts = symptom.findings[0].facts
     assert facts["odd_nodes"] == ("n5",)
-    assert (facts["odd"], facts["usual"], facts["network"], facts["floating"], facts["odd_is_newest"]) == (1, 8, True, True, True)
+    assert (
+        facts["odd"],
+        facts["usual"],
+        facts["network"],
+        facts["floating"],
+        facts["odd_is_newest"],
+    ) == (1, 8, True, True, True)
     assert symptom.since == ago(minutes=39)
     assert [(s.what, s.value, s.inside, s.outside) for s in symptom.shared] == [
-        ("node", "n5", (1, 1), (0, 8)), ("image digest", "sha256:cdcdcdcd", (1, 1), (0, 8)),
-    ]  # fmt: skip
+        ("node", "n5", (1, 1), (0, 8)),
+        ("image digest", "sha256:cdcdcdcd", (1, 1), (0, 8)),
+    ]
     assert symptom.shared[0].p_value > 0.05, "one pod of nine proves nothing by itself, and says so"
     assert any(c.rule == "node-joined" and c.object.name == "n5" for c in symptom.changes)
 
@@ -64,7 +81,9 @@ def test_architecture_split_is_no_drift() -> None:
     agent = cluster.deployment("pipes", "kube-system", kind="DaemonSet", image="quay.io/x/pipes:1")
     for index in (0, 1):
         cluster.nodes[index]["status"]["nodeInfo"]["architecture"] = "arm64"
-        agent["pods"][index]["status"]["containerStatuses"][0]["imageID"] = "quay.io/x/pipes@sha256:" + "cd" * 32
+        agent["pods"][index]["status"]["containerStatuses"][0]["imageID"] = (
+            "quay.io/x/pipes@sha256:" + "cd" * 32
+        )
     agent["pods"][2]["status"]["containerStatuses"][0]["imageID"] = "sha256:" + "ef" * 32
     assert "daemonset-image-drift" not in rules(look(cluster))
 
@@ -73,19 +92,32 @@ def test_nodes_out_of_memory_one_after_another_name_the_common_owner() -> None:
     cluster = background()
     suspect = cluster.deployment("reindex", "ops", replicas=2, created=ago(hours=1, minutes=50))
     del suspect["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
-    for node, minutes, pod in ((cluster.nodes[1], 50, suspect["pods"][0]), (cluster.nodes[6], 20, suspect["pods"][1])):
+    for node, minutes, pod in (
+        (cluster.nodes[1], 50, suspect["pods"][0]),
+        (cluster.nodes[6], 20, suspect["pods"][1]),
+    ):
         name = node["metadata"]["name"]
         pod["spec"]["nodeName"] = name
         cluster.not_ready(node, ago(minutes=minutes))
         cluster.event(
-            "Node", "", name, "SystemOOM", "System OOM encountered, victim process: python, pid: 31", ago(minutes=minutes), count=4
+            "Node",
+            "",
+            name,
+            "SystemOOM",
+            "System OOM encountered, victim process: python, pid: 31",
+            ago(minutes=minutes),
+            count=4,
         )
     report = look(cluster)
     assert len([s for s in report.symptoms if s.severity is Severity.CRITICAL]) == 1
     symptom = report.symptoms[0]
     assert symptom.mechanism == "nodes-failing-in-turn"
     turn = next(f for f in symptom.findings if f.rule == "nodes-failing-in-turn")
-    assert (turn.facts["suspect"], turn.facts["suspect_on"], turn.facts["suspect_elsewhere"]) == ("Deployment ops/reindex", 2, 0)
+    assert (turn.facts["suspect"], turn.facts["suspect_on"], turn.facts["suspect_elsewhere"]) == (
+        "Deployment ops/reindex",
+        2,
+        0,
+    )
     assert turn.facts["suspect_no_limits"] is True
     assert symptom.since == ago(minutes=50)
     assert any(s.what == "owner" and s.value == "Deployment ops/reindex" for s in symptom.shared)
@@ -97,23 +129,44 @@ def test_secrets_without_keys_written_by_one_manager() -> None:
     cluster = background()
     for namespace in ("shop", "billing", "search"):
         for name in ("db", "mail"):
-            cluster.add("Secret", {"metadata": meta(f"{name}-keys", namespace, created=ago(days=9), managedFields=[
-                managed("filler", ago(minutes=21), {"f:data": {}, "f:type": {}}),
-            ])})  # fmt: skip
+            cluster.add(
+                "Secret",
+                {
+                    "metadata": meta(
+                        f"{name}-keys",
+                        namespace,
+                        created=ago(days=9),
+                        managedFields=[
+                            managed("filler", ago(minutes=21), {"f:data": {}, "f:type": {}}),
+                        ],
+                    )
+                },
+            )
         raw = cluster.deployment("report", namespace, replicas=1, created=ago(minutes=15))
-        cluster.waiting(raw["pods"][0], "CreateContainerConfigError", f"couldn't find key password in Secret {namespace}/db-keys")
+        cluster.waiting(
+            raw["pods"][0],
+            "CreateContainerConfigError",
+            f"couldn't find key password in Secret {namespace}/db-keys",
+        )
         raw["status"].update(readyReplicas=0, availableReplicas=0)
     report = look(cluster)
     symptom = report.symptoms[0]
     assert symptom.mechanism == "secret-keys-lost"
     lost = next(f for f in symptom.findings if f.rule == "secret-keys-lost")
-    assert (lost.facts["manager"], lost.facts["secrets"], lost.facts["namespaces"], lost.facts["pods"]) == ("filler", 6, 3, 3)
+    assert (
+        lost.facts["manager"],
+        lost.facts["secrets"],
+        lost.facts["namespaces"],
+        lost.facts["pods"],
+    ) == ("filler", 6, 3, 3)
     assert lost.since == ago(minutes=21)
     assert "new-pods-failing" in {f.rule for f in symptom.findings}
     assert [s.what for s in symptom.shared][:1] == ["created after"]
     assert symptom.shared[0].inside == (3, 3)
     assert symptom.shared[0].outside == (0, 36)
-    assert any(c.rule == "secrets-written-together" and c.manager == "filler" for c in symptom.changes)
+    assert any(
+        c.rule == "secrets-written-together" and c.manager == "filler" for c in symptom.changes
+    )
     assert len([s for s in report.symptoms if s.severity is not Severity.INFO]) == 1
 
 
@@ -124,7 +177,9 @@ def test_order_of_arrival_does_not_matter() -> None:
 
     cluster = background(5)
     cluster.waiting(
-        cluster.raw[8][1] if cluster.raw[8][0] == "Pod" else next(r for k, r in cluster.raw if k == "Pod"),
+        cluster.raw[8][1]
+        if cluster.raw[8][0] == "Pod"
+        else next(r for k, r in cluster.raw if k == "Pod"),
         "CrashLoopBackOff",
         restarts=7,
         phase="Running",

@@ -1,4 +1,5 @@
-"""A whole investigation without a cluster, for looking at the screens and for tests: `python -m tests.tui.fake [SCENE]`."""
+"""A whole investigation without a cluster, for looking at the screens and for tests: `python -m
+tests.tui.fake [SCENE]`."""
 
 from __future__ import annotations
 
@@ -43,14 +44,31 @@ from tests.tui import story
 from timeline.entry import Entry
 from triage.finding import Gap, Report
 
-SCENES = ("story", "healthy", "loading", "lost", "lost-at-start", "forbidden", "nothing-readable", "refused", "offline", "hostile")
-HOSTILE = "[/x] [@click=app.leave]click[/] \x1b]52;c;ZXZpbA==\x07 \x1b[2J \x9b31m \u202egnp.exe 漢字かな e\u0301\u0301 [bold"
+SCENES = (
+    "story",
+    "healthy",
+    "loading",
+    "lost",
+    "lost-at-start",
+    "forbidden",
+    "nothing-readable",
+    "refused",
+    "offline",
+    "hostile",
+)
+HOSTILE = (
+    "[/x] [@click=app.leave]click[/] \x1b]52;c;ZXZpbA==\x07 \x1b[2J \x9b31m \u202egnp.exe 漢字かな "
+    "e\u0301\u0301 [bold"
+)
 
 
 class FakeInvestigation:
-    """Implements `incident.api.Investigation` from the data of `story`; `calls` is what the screens asked for."""
+    """Implements `incident.api.Investigation` from the data of `story`; `calls` is what the screens
+    asked for."""
 
-    def __init__(self, scene: str = "story", write: bool = False, moving_clock: bool = False) -> None:
+    def __init__(
+        self, scene: str = "story", write: bool = False, moving_clock: bool = False
+    ) -> None:
         self.scene, self.write = scene, write
         self.store = Store()
         self.calls: list[tuple[str, object]] = []
@@ -78,7 +96,11 @@ class FakeInvestigation:
             story.fill(self.store)
         for minutes, kind, text in (
             (8.2, "session", "stanch opened on prod-eu1, read-only"),
-            (8, "observation", "connections refused to marketplace: 7 pods not ready, all on node-2"),
+            (
+                8,
+                "observation",
+                "connections refused to marketplace: 7 pods not ready, all on node-2",
+            ),
             (7.9, "match", "network-policy-cni-version-skew leads with 0.91"),
             (5, "note", "paged by shop-errors; support confirms"),
         ):
@@ -106,7 +128,13 @@ class FakeInvestigation:
         heard = self.clock() - timedelta(seconds=2)
         kinds = []
         for kind in KINDS:
-            state, reason, expected, count, said = State.LIVE, "", None, self.store.count(kind.name), heard
+            state, reason, expected, count, said = (
+                State.LIVE,
+                "",
+                None,
+                self.store.count(kind.name),
+                heard,
+            )
             if self.scene == "lost":
                 state, reason, said = State.STALE, "the server does not answer", story.at(1.5)
             elif self.scene in ("lost-at-start", "offline", "refused"):
@@ -114,19 +142,37 @@ class FakeInvestigation:
             elif self.scene == "nothing-readable":
                 state, count, reason = State.FORBIDDEN, 0, "HTTP 403"
             elif self.scene == "loading":
-                state, expected, count = (State.LOADING, 10_000, 3_500) if kind.name == "Pod" else (State.WAITING, None, 0)
+                state, expected, count = (
+                    (State.LOADING, 10_000, 3_500)
+                    if kind.name == "Pod"
+                    else (State.WAITING, None, 0)
+                )
             elif self.scene == "forbidden" and kind.name in ("Secret", "NetworkPolicy"):
-                state, reason = State.FORBIDDEN, f'User "sam" cannot list resource {kind.plural!r}: ask for the view role'
+                state, reason = (
+                    State.FORBIDDEN,
+                    f'User "sam" cannot list resource {kind.plural!r}: ask for the view role',
+                )
             elif kind.name == "PodDisruptionBudget":
                 state = State.ABSENT
-            kinds.append(Freshness(kind.name, state, count, expected, said if state in (State.LIVE, State.STALE) else None, reason))
+            kinds.append(
+                Freshness(
+                    kind.name,
+                    state,
+                    count,
+                    expected,
+                    said if state in (State.LIVE, State.STALE) else None,
+                    reason,
+                )
+            )
         return tuple(kinds)
 
     def _make(self) -> View:
         self._version += 1
         scene = self.scene
         report: Report | None = story.report()
-        symptoms: tuple[SymptomView, ...] = tuple(SymptomView(s, story.matches()[s.id]) for s in report.symptoms) if report else ()
+        symptoms: tuple[SymptomView, ...] = (
+            tuple(SymptomView(s, story.matches()[s.id]) for s in report.symptoms) if report else ()
+        )
         api = ApiView(
             Reach.LIVE,
             story.at(9),
@@ -148,7 +194,10 @@ class FakeInvestigation:
             report = replace(
                 report,
                 complete=False,
-                unavailable=(Gap("secrets", 'User "sam" cannot list resource "secrets"'), Gap("network policies", "forbidden")),
+                unavailable=(
+                    Gap("secrets", 'User "sam" cannot list resource "secrets"'),
+                    Gap("network policies", "forbidden"),
+                ),
             )
         elif scene == "nothing-readable":
             report, symptoms = Report(story.NOW, False, (Gap("nodes", "HTTP 403"),), (), (), ()), ()
@@ -171,10 +220,17 @@ class FakeInvestigation:
                 ),
             )
         if scene in ("refused", "nothing-readable"):
-            api = ApiView(Reach.DEGRADED, story.at(1), "The API server refuses the credentials (HTTP 401). Log in again. " * 4)
+            api = ApiView(
+                Reach.DEGRADED,
+                story.at(1),
+                "The API server refuses the credentials (HTTP 401). Log in again. " * 4,
+            )
         if scene == "offline":
             api = ApiView(Reach.OFFLINE, story.at(1))
-            problem = "No kubeconfig was found: neither KUBECONFIG nor ~/.kube/config. Set KUBECONFIG, or try `stanch drill`."
+            problem = (
+                "No kubeconfig was found: neither KUBECONFIG nor ~/.kube/config. Set KUBECONFIG, "
+                "or try `stanch drill`."
+            )
         if scene == "hostile" and report:
             symptoms = tuple(
                 SymptomView(
@@ -184,11 +240,15 @@ class FakeInvestigation:
                         shared=tuple(replace(a, value=HOSTILE) for a in s.symptom.shared),
                         findings=tuple(replace(f, claim=HOSTILE) for f in s.symptom.findings),
                     ),
-                    tuple(replace(m, title=HOSTILE, for_=(Reason(HOSTILE * 50),)) for m in s.matches),
+                    tuple(
+                        replace(m, title=HOSTILE, for_=(Reason(HOSTILE * 50),)) for m in s.matches
+                    ),
                 )
                 for s in symptoms
             )
-        name = "no cluster" if scene == "offline" else (HOSTILE if scene == "hostile" else "prod-eu1")
+        name = (
+            "no cluster" if scene == "offline" else (HOSTILE if scene == "hostile" else "prod-eu1")
+        )
         return View(
             self._version,
             self.clock(),
@@ -272,9 +332,19 @@ class FakeInvestigation:
 
     def open_run(self, runbook_id: str, symptom_id: str = "") -> RunView:
         runbook = next(r for r in self.runbooks() if r.id == runbook_id)
-        values = {"node": ("node-2", "all failing pods are there"), "namespace": ("marketplace", "7 of 7 failing pods")}
-        parameters = tuple(Parameter(n, self._typed.get(n, v), "typed" if n in self._typed else o) for n, (v, o) in values.items())
-        changed = "-image: kube-router:latest\n+image: kube-router@sha256:4f1e" if self.scene == "hostile" else ""
+        values = {
+            "node": ("node-2", "all failing pods are there"),
+            "namespace": ("marketplace", "7 of 7 failing pods"),
+        }
+        parameters = tuple(
+            Parameter(n, self._typed.get(n, v), "typed" if n in self._typed else o)
+            for n, (v, o) in values.items()
+        )
+        changed = (
+            "-image: kube-router:latest\n+image: kube-router@sha256:4f1e"
+            if self.scene == "hostile"
+            else ""
+        )
         return RunView(
             f"run-{runbook_id}",
             runbook,
@@ -292,11 +362,17 @@ class FakeInvestigation:
     def _run(self, run_id: str) -> RunView:
         return self.open_run(run_id.removeprefix("run-"), "refused-marketplace")
 
-    def _finish(self, run_id: str, step_id: str, state: StepState, seen: str, meaning: str, goto: str) -> RunView:
+    def _finish(
+        self, run_id: str, step_id: str, state: StepState, seen: str, meaning: str, goto: str
+    ) -> RunView:
         entry = self._record("step-result", f"{step_id}: {seen}", run_id=run_id, step_id=step_id)
-        self._outcomes[step_id] = StepOutcome(state, seen, meaning, goto, self.clock(), 0.4, entry.seq)
+        self._outcomes[step_id] = StepOutcome(
+            state, seen, meaning, goto, self.clock(), 0.4, entry.seq
+        )
         steps = [step.id for step in story.runbook().steps()]
-        self._current = goto if goto in steps else steps[min(len(steps) - 1, steps.index(step_id) + 1)]
+        self._current = (
+            goto if goto in steps else steps[min(len(steps) - 1, steps.index(step_id) + 1)]
+        )
         self.publish()
         return self._run(run_id)
 
@@ -305,8 +381,19 @@ class FakeInvestigation:
         if progress:
             progress("reading pods of kube-router")
         await asyncio.sleep(0.3)
-        seen = HOSTILE if self.scene == "hostile" else "sha256:4f1e8b0c on 8 nodes\nsha256:9fb2c7d0 on node-2"
-        return self._finish(run_id, step_id, StepState.FAILED, seen, "node-2 runs another version, so other rules", "matrix")
+        seen = (
+            HOSTILE
+            if self.scene == "hostile"
+            else "sha256:4f1e8b0c on 8 nodes\nsha256:9fb2c7d0 on node-2"
+        )
+        return self._finish(
+            run_id,
+            step_id,
+            StepState.FAILED,
+            seen,
+            "node-2 runs another version, so other rules",
+            "matrix",
+        )
 
     def answer_step(self, run_id: str, step_id: str, answer: str) -> RunView:
         return self._finish(run_id, step_id, StepState.DONE, answer, "", "next")
@@ -320,19 +407,31 @@ class FakeInvestigation:
 
     # -- probes and actions
 
-    async def plan_probe(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ProbePlan:
+    async def plan_probe(
+        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+    ) -> ProbePlan:
         self.calls.append(("plan", dict(arguments)))
         image = "registry.local/app:1.4.2"
         return ProbePlan(
             name,
             dict(arguments) | {"run": run_id, "step": step_id},
-            "Which connections from nginx to marketplace are refused by the target, which are rejected on the way?",
+            "Which connections from nginx to marketplace are refused by the target, which are "
+            "rejected on the way?",
             creates=tuple(
-                PlannedObject(Ref("Pod", "nginx", f"stanch-probe-{n}"), n, image, {}, "accepted", True) for n in ("node-3", "node-4")
+                PlannedObject(
+                    Ref("Pod", "nginx", f"stanch-probe-{n}"), n, image, {}, "accepted", True
+                )
+                for n in ("node-3", "node-4")
             ),
             reads=("pods and network policies of 2 namespaces",),
-            rights=(Right("create", "pods", "nginx", True), Right("create", "pods/exec", "nginx", True)),
-            method="a debug pod with an image that the node already has; a shell and /proc/net/snmp tell the classes apart",
+            rights=(
+                Right("create", "pods", "nginx", True),
+                Right("create", "pods/exec", "nginx", True),
+            ),
+            method=(
+                "a debug pod with an image that the node already has; a shell and /proc/net/snmp "
+                "tell the classes apart"
+            ),
             seconds=25,
             deadline_s=600,
         )
@@ -355,7 +454,10 @@ class FakeInvestigation:
                 Target("marketplace", t, f"pod-on-{t}", "10.244.2.31", 8080),
                 Expectation.ALLOW,
                 "allow-ingress",
-                tuple(Try(Verdict.REJECTED if t == "node-2" and ns == "nginx" else Verdict.OK, 3) for _ in range(5)),
+                tuple(
+                    Try(Verdict.REJECTED if t == "node-2" and ns == "nginx" else Verdict.OK, 3)
+                    for _ in range(5)
+                ),
                 "node-2" if t == "node-2" and ns == "nginx" else "",
                 "kernel" if t == "node-2" and ns == "nginx" else "",
             )
@@ -364,7 +466,12 @@ class FakeInvestigation:
         )
         run, step = plan.arguments["run"], plan.arguments["step"]
         self._finish(
-            run, step, StepState.FAILED, "rejected on the way by node-2, 10 of 10", "node-2 enforces policy wrongly", "section:fix-for-good"
+            run,
+            step,
+            StepState.FAILED,
+            "rejected on the way by node-2, 10 of 10",
+            "node-2 enforces policy wrongly",
+            "section:fix-for-good",
         )
         return ProbeResult(
             plan.probe,
@@ -378,14 +485,22 @@ class FakeInvestigation:
                     Component("policy-enforcement", "node-2"),
                     0.97,
                     "compare the agent's image on node-2",
-                    ("10 of 10 rejected, ICMP 3/3 sent by node-2", "0 of 20 to pods on other nodes"),
+                    (
+                        "10 of 10 rejected, ICMP 3/3 sent by node-2",
+                        "0 of 20 to pods on other nodes",
+                    ),
                 ),
             ),
-            created=(Ref("Pod", "nginx", "stanch-probe-node-3"), Ref("Pod", "nginx", "stanch-probe-node-4")),
+            created=(
+                Ref("Pod", "nginx", "stanch-probe-node-3"),
+                Ref("Pod", "nginx", "stanch-probe-node-4"),
+            ),
             method=plan.method,
         )
 
-    async def plan_action(self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = "") -> ActionPlan:
+    async def plan_action(
+        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+    ) -> ActionPlan:
         node = arguments.get("node", "node-2")
         change = ActionChange(
             "PATCH",
@@ -393,9 +508,13 @@ class FakeInvestigation:
             {"spec": {"unschedulable": name == "cordon"}},
             "application/merge-patch+json",
             f"kubectl {name} {node}",
-            "spec.unschedulable: false -> true" if name == "cordon" else "spec.unschedulable: true -> false",
+            "spec.unschedulable: false -> true"
+            if name == "cordon"
+            else "spec.unschedulable: true -> false",
         )
-        undo = dataclasses.replace(change, kubectl=f"kubectl uncordon {node}", summary="spec.unschedulable: true -> false")
+        undo = dataclasses.replace(
+            change, kubectl=f"kubectl uncordon {node}", summary="spec.unschedulable: true -> false"
+        )
         return ActionPlan(
             name,
             {"node": node, "run": run_id, "step": step_id},
@@ -407,8 +526,16 @@ class FakeInvestigation:
             "the name of the node",
             self.clock(),
             self.clock() + timedelta(minutes=2),
-            preconditions=(Precondition("another node has room?", True, "7 nodes, 41 % memory asked for"),),
-            blast=Blast((f"No new pods on {node}; its 8 running pods stay.", "8 of 9 nodes still take pods."), ()),
+            preconditions=(
+                Precondition("another node has room?", True, "7 nodes, 41 % memory asked for"),
+            ),
+            blast=Blast(
+                (
+                    f"No new pods on {node}; its 8 running pods stay.",
+                    "8 of 9 nodes still take pods.",
+                ),
+                (),
+            ),
             undo=undo,
             undo_action="uncordon" if name == "cordon" else "cordon",
             dry_run="node would be patched",
@@ -428,7 +555,13 @@ class FakeInvestigation:
                 "move",
             )
         return ActionResult(
-            plan, Outcome.DONE, f"node-2 is {plan.action}ed", self.clock(), 0.2, "seen in the cluster after 0.2 s", plan.undo
+            plan,
+            Outcome.DONE,
+            f"node-2 is {plan.action}ed",
+            self.clock(),
+            0.2,
+            "seen in the cluster after 0.2 s",
+            plan.undo,
         )
 
     def decline_action(self, plan: ActionPlan, reason: str) -> None:
@@ -439,7 +572,10 @@ class FakeInvestigation:
 
     async def object_yaml(self, ref: Ref) -> str:
         if self.scene in ("lost", "offline"):
-            return f"{ref} could not be read: the API server does not answer. The last known fields are in the summary."
+            return (
+                f"{ref} could not be read: the API server does not answer. The last known fields "
+                "are in the summary."
+            )
         annotation = HOSTILE if self.scene == "hostile" else "ok"
         return (
             f"apiVersion: v1\nkind: {ref.kind}\nmetadata:\n  name: {ref.name}\n"
@@ -448,9 +584,21 @@ class FakeInvestigation:
             + "".join(f"  - key{i}: value\n" for i in range(60))
         )
 
-    async def logs(self, namespace: str, pod: str, container: str = "", *, previous: bool = False, tail: int = 500) -> AsyncIterator[str]:
+    async def logs(
+        self,
+        namespace: str,
+        pod: str,
+        container: str = "",
+        *,
+        previous: bool = False,
+        tail: int = 500,
+    ) -> AsyncIterator[str]:
         for index in range(120 if not previous else 5):
-            text = HOSTILE if self.scene == "hostile" else f"GET /catalog/{index} 502 upstream connect error: connection refused"
+            text = (
+                HOSTILE
+                if self.scene == "hostile"
+                else f"GET /catalog/{index} 502 upstream connect error: connection refused"
+            )
             yield f"2026-11-21T03:{index // 60 + 8:02d}:{index % 60:02d}Z {'previous ' if previous else ''}{text}"
             if index % 40 == 0:
                 await asyncio.sleep(0)
@@ -476,8 +624,14 @@ class FakeInvestigation:
 
     def draft(self) -> str:
         lines = "\n".join(f"- {e.occurred_at:%H:%M:%S} {e.text}" for e in self.entries())
-        head = "# Incident 2026-11-21-a (preliminary)\n\n## Impact\n\n_Who noticed what, from when to when?_"
-        return f"{head}\n\n## Timeline (UTC)\n\n{lines}\n\n## Contributing factors\n\n- [ ] image tag `latest` on a DaemonSet\n"
+        head = (
+            "# Incident 2026-11-21-a (preliminary)\n\n## Impact\n\n_Who noticed what, from when "
+            "to when?_"
+        )
+        return (
+            f"{head}\n\n## Timeline (UTC)\n\n{lines}\n\n## Contributing factors\n\n- [ ] image "
+            "tag `latest` on a DaemonSet\n"
+        )
 
     def export(self) -> str:
         return "/tmp/incidents/2026-11-21-a.md"

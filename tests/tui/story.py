@@ -1,4 +1,5 @@
-"""Objects and triage of the network-policy story, as the screens see them: node-2 joined with another image of its CNI."""
+"""Objects and triage of the network-policy story, as the screens see them: node-2 joined with
+another image of its CNI."""
 
 from __future__ import annotations
 
@@ -10,7 +11,17 @@ from cluster.objects import Ref
 from cluster.store import Store
 from runbooks.match import Match, Reason
 from runbooks.model import Answer, Query, Runbook, Section, Source, Step, StepKind
-from triage.finding import ChangeFact, Dependant, Evidence, Finding, Report, Severity, SharedAttribute, SinceSource, Symptom
+from triage.finding import (
+    ChangeFact,
+    Dependant,
+    Evidence,
+    Finding,
+    Report,
+    Severity,
+    SharedAttribute,
+    SinceSource,
+    Symptom,
+)
 
 NOW = datetime(2026, 11, 21, 3, 10, 12, tzinfo=UTC)
 JOINED = NOW - timedelta(minutes=12)
@@ -28,7 +39,11 @@ def node(name: str, age_days: float = 120, ready: str = "True", cordoned: bool =
     born = NOW - timedelta(days=age_days)
     return k.Node(
         metadata=k.ObjectMeta(
-            name=name, uid=f"uid-{name}", resource_version="1", creation_timestamp=born, labels={"topology.kubernetes.io/zone": "zone-b"}
+            name=name,
+            uid=f"uid-{name}",
+            resource_version="1",
+            creation_timestamp=born,
+            labels={"topology.kubernetes.io/zone": "zone-b"},
         ),
         spec=k.NodeSpec(unschedulable=cordoned),
         status=k.NodeStatus(
@@ -36,12 +51,23 @@ def node(name: str, age_days: float = 120, ready: str = "True", cordoned: bool =
             allocatable={"cpu": "7800m", "memory": "30Gi", "pods": "110"},
             conditions=(
                 k.Condition(
-                    type="Ready", status=ready, reason="KubeletReady", message="kubelet is posting ready status", last_transition_time=born
+                    type="Ready",
+                    status=ready,
+                    reason="KubeletReady",
+                    message="kubelet is posting ready status",
+                    last_transition_time=born,
                 ),
             ),
-            addresses=(k.NodeAddress(type="InternalIP", address=f"10.0.0.{10 + int(name.rsplit('-', 1)[1])}"),),
+            addresses=(
+                k.NodeAddress(
+                    type="InternalIP", address=f"10.0.0.{10 + int(name.rsplit('-', 1)[1])}"
+                ),
+            ),
             node_info=k.NodeSystemInfo(
-                kubelet_version="v1.32.4", container_runtime_version="containerd://2.0.1", kernel_version="6.6.12", os_image="Debian 13"
+                kubelet_version="v1.32.4",
+                container_runtime_version="containerd://2.0.1",
+                kernel_version="6.6.12",
+                os_image="Debian 13",
             ),
         ),
     )
@@ -66,7 +92,9 @@ def pod(
         else k.ContainerState(running=k.ContainerStateRunning(started_at=at(minutes)))
     )
     last = (
-        k.ContainerState(terminated=k.ContainerStateTerminated(exit_code=1, reason="Error", finished_at=at(1)))
+        k.ContainerState(
+            terminated=k.ContainerStateTerminated(exit_code=1, reason="Error", finished_at=at(1))
+        )
         if restarts
         else k.ContainerState()
     )
@@ -78,14 +106,28 @@ def pod(
             resource_version="1",
             creation_timestamp=at(minutes),
             labels={"app": owner or name},
-            owner_references=(k.OwnerReference(kind=owner_kind, name=owner, uid=f"uid-{owner}", controller=True),) if owner else (),
+            owner_references=(
+                k.OwnerReference(kind=owner_kind, name=owner, uid=f"uid-{owner}", controller=True),
+            )
+            if owner
+            else (),
         ),
-        spec=k.PodSpec(node_name=on, containers=(k.Container(name="app", image=image),), service_account_name="default"),
+        spec=k.PodSpec(
+            node_name=on,
+            containers=(k.Container(name="app", image=image),),
+            service_account_name="default",
+        ),
         status=k.PodStatus(
             phase="Running",
             pod_ip=f"10.244.{int(on.rsplit('-', 1)[1]) if on else 0}.{len(name) + len(namespace)}",
             start_time=at(minutes),
-            conditions=(k.Condition(type="Ready", status="True" if ready else "False", last_transition_time=at(min(minutes, 8))),),
+            conditions=(
+                k.Condition(
+                    type="Ready",
+                    status="True" if ready else "False",
+                    last_transition_time=at(min(minutes, 8)),
+                ),
+            ),
             container_statuses=(
                 k.ContainerStatus(
                     name="app",
@@ -102,12 +144,28 @@ def pod(
 
 
 def event(
-    namespace: str, name: str, about: Ref, reason: str, message: str, minutes: float, count: int = 1, kind: str = "Warning"
+    namespace: str,
+    name: str,
+    about: Ref,
+    reason: str,
+    message: str,
+    minutes: float,
+    count: int = 1,
+    kind: str = "Warning",
 ) -> k.Event:
     return k.Event(
-        metadata=k.LeanMeta(name=name, namespace=namespace, uid=f"uid-{name}", resource_version="1", creation_timestamp=at(minutes)),
+        metadata=k.LeanMeta(
+            name=name,
+            namespace=namespace,
+            uid=f"uid-{name}",
+            resource_version="1",
+            creation_timestamp=at(minutes),
+        ),
         involved_object=k.ObjectReference(
-            kind=about.kind, namespace=about.namespace, name=about.name, uid=f"uid-{about.namespace}-{about.name}"
+            kind=about.kind,
+            namespace=about.namespace,
+            name=about.name,
+            uid=f"uid-{about.namespace}-{about.name}",
         ),
         type=kind,
         reason=reason,
@@ -120,8 +178,15 @@ def event(
 
 
 def fill(store: Store) -> None:
-    """The cluster of the story: 9 nodes, the marketplace, the ingress, the CNI's DaemonSet, and a healthy rest."""
-    store.replace("Node", [node(name, 0.0083 if name == "node-2" else 120, cordoned=name == "node-9") for name in NODES])
+    """The cluster of the story: 9 nodes, the marketplace, the ingress, the CNI's DaemonSet, and a
+    healthy rest."""
+    store.replace(
+        "Node",
+        [
+            node(name, 0.0083 if name == "node-2" else 120, cordoned=name == "node-9")
+            for name in NODES
+        ],
+    )
     pods = [
         pod(
             "kube-system",
@@ -148,7 +213,10 @@ def fill(store: Store) -> None:
         )
         for i in range(7)
     ]
-    pods += [pod("marketplace", f"orders-5f6d8c7b9-{i}efgh", NODES[2 + i % 6], "orders-5f6d8c7b9") for i in range(41)]
+    pods += [
+        pod("marketplace", f"orders-5f6d8c7b9-{i}efgh", NODES[2 + i % 6], "orders-5f6d8c7b9")
+        for i in range(41)
+    ]
     pods += [pod("nginx", f"nginx-ingress-{i}", NODES[2 + i], "nginx-ingress") for i in range(3)]
     pods += [pod("batch", f"report-{i}", "", "report", ready=False, minutes=4) for i in range(3)]
     store.replace("Pod", pods)
@@ -191,9 +259,18 @@ def fill(store: Store) -> None:
         "DaemonSet",
         [
             k.DaemonSet(
-                metadata=k.ObjectMeta(name="kube-router", namespace="kube-system", uid="uid-kube-router", creation_timestamp=at(90000)),
+                metadata=k.ObjectMeta(
+                    name="kube-router",
+                    namespace="kube-system",
+                    uid="uid-kube-router",
+                    creation_timestamp=at(90000),
+                ),
                 status=k.DaemonSetStatus(
-                    desired_number_scheduled=9, current_number_scheduled=9, number_ready=9, number_available=9, updated_number_scheduled=9
+                    desired_number_scheduled=9,
+                    current_number_scheduled=9,
+                    number_ready=9,
+                    number_available=9,
+                    updated_number_scheduled=9,
                 ),
             )
         ],
@@ -208,7 +285,12 @@ def fill(store: Store) -> None:
                     uid=f"uid-{n}",
                     creation_timestamp=at(9000),
                     owner_references=(
-                        k.OwnerReference(kind="Deployment", name=n.rsplit("-", 1)[0], uid=f"uid-{n.rsplit('-', 1)[0]}", controller=True),
+                        k.OwnerReference(
+                            kind="Deployment",
+                            name=n.rsplit("-", 1)[0],
+                            uid=f"uid-{n.rsplit('-', 1)[0]}",
+                            controller=True,
+                        ),
                     ),
                 ),
                 spec=k.ReplicaSetSpec(replicas=c),
@@ -221,9 +303,13 @@ def fill(store: Store) -> None:
         "Deployment",
         [
             k.Deployment(
-                metadata=k.ObjectMeta(name=n, namespace="marketplace", uid=f"uid-{n}", creation_timestamp=at(9000)),
+                metadata=k.ObjectMeta(
+                    name=n, namespace="marketplace", uid=f"uid-{n}", creation_timestamp=at(9000)
+                ),
                 spec=k.DeploymentSpec(replicas=c),
-                status=k.WorkloadStatus(replicas=c, ready_replicas=r, updated_replicas=c, available_replicas=r),
+                status=k.WorkloadStatus(
+                    replicas=c, ready_replicas=r, updated_replicas=c, available_replicas=r
+                ),
             )
             for n, c, r in (("catalog", 7, 0), ("orders", 41, 41))
         ],
@@ -232,8 +318,17 @@ def fill(store: Store) -> None:
         "Service",
         [
             k.Service(
-                metadata=k.ObjectMeta(name="catalog", namespace="marketplace", uid="uid-svc", creation_timestamp=at(9000)),
-                spec=k.ServiceSpec(cluster_ip="10.96.12.7", selector={"app": "catalog"}, ports=(k.ServicePort(port=80, target_port=8080),)),
+                metadata=k.ObjectMeta(
+                    name="catalog",
+                    namespace="marketplace",
+                    uid="uid-svc",
+                    creation_timestamp=at(9000),
+                ),
+                spec=k.ServiceSpec(
+                    cluster_ip="10.96.12.7",
+                    selector={"app": "catalog"},
+                    ports=(k.ServicePort(port=80, target_port=8080),),
+                ),
             )
         ],
     )
@@ -241,8 +336,15 @@ def fill(store: Store) -> None:
         "NetworkPolicy",
         [
             k.NetworkPolicy(
-                metadata=k.ObjectMeta(name="allow-ingress", namespace="marketplace", uid="uid-np", creation_timestamp=at(50000)),
-                spec=k.NetworkPolicySpec(policy_types=("Ingress",), ingress=(k.NetworkPolicyIngressRule(),)),
+                metadata=k.ObjectMeta(
+                    name="allow-ingress",
+                    namespace="marketplace",
+                    uid="uid-np",
+                    creation_timestamp=at(50000),
+                ),
+                spec=k.NetworkPolicySpec(
+                    policy_types=("Ingress",), ingress=(k.NetworkPolicyIngressRule(),)
+                ),
             )
         ],
     )
@@ -272,7 +374,9 @@ def fill(store: Store) -> None:
 CATALOG = tuple(Ref("Pod", "marketplace", f"catalog-7c9d5b6f4-{i}abcd") for i in range(7))
 
 
-def finding(ref: Ref, claim: str, rule: str = "pod-not-ready", severity: Severity = Severity.CRITICAL) -> Finding:
+def finding(
+    ref: Ref, claim: str, rule: str = "pod-not-ready", severity: Severity = Severity.CRITICAL
+) -> Finding:
     return Finding(
         id=f"{rule}:{ref.kind}/{ref.namespace}/{ref.name}",
         rule=rule,
@@ -293,8 +397,13 @@ def report() -> Report:
         severity=Severity.CRITICAL,
         since=FIRST,
         objects=CATALOG,
-        findings=tuple(finding(ref, "not ready for 8 min: readiness probe refused, 3 restarts") for ref in CATALOG),
-        shared=(SharedAttribute("node", "node-2", (7, 7), (0, 41), 1e-6, ("CNI image sha256:9fb2…",)),),
+        findings=tuple(
+            finding(ref, "not ready for 8 min: readiness probe refused, 3 restarts")
+            for ref in CATALOG
+        ),
+        shared=(
+            SharedAttribute("node", "node-2", (7, 7), (0, 41), 1e-6, ("CNI image sha256:9fb2…",)),
+        ),
         changes=(
             ChangeFact(at(12), "created", Ref("Node", "", "node-2"), "node-joined", "kubelet"),
             ChangeFact(
@@ -332,10 +441,16 @@ def report() -> Report:
         severity=Severity.INFO,
         since=at(2880),
         objects=(Ref("Node", "", "node-9"),),
-        findings=(finding(Ref("Node", "", "node-9"), "cordoned by kubectl", "node-cordoned", Severity.INFO),),
+        findings=(
+            finding(
+                Ref("Node", "", "node-9"), "cordoned by kubectl", "node-cordoned", Severity.INFO
+            ),
+        ),
     )
     symptoms = (refused, pending, cordoned)
-    return Report(NOW, True, (), symptoms, tuple(f for s in symptoms for f in s.findings), refused.changes)
+    return Report(
+        NOW, True, (), symptoms, tuple(f for s in symptoms for f in s.findings), refused.changes
+    )
 
 
 def matches() -> dict[str, tuple[Match, ...]]:
@@ -347,7 +462,10 @@ def matches() -> dict[str, tuple[Match, ...]]:
                 0.91,
                 True,
                 for_=(
-                    Reason("kube-router on node-2 runs another image (sha256:9fb2…) than 8 of 9 nodes, since 02:59"),
+                    Reason(
+                        "kube-router on node-2 runs another image (sha256:9fb2…) than 8 of 9 "
+                        "nodes, since 02:59"
+                    ),
                     Reason("every failing pod is on node-2 (7 of 7; 0 of 41 elsewhere)"),
                 ),
                 missing=(Reason("refused or rejected on the way? not measured", step="matrix"),),
@@ -376,8 +494,24 @@ def matches() -> dict[str, tuple[Match, ...]]:
 
 
 def runbook() -> Runbook:
-    def step(id: str, kind: StepKind, question: str, expected: str, section: str, answers: tuple[Answer, ...], **more: object) -> Step:
-        fixed = {"id": id, "kind": kind, "question": question, "expected": expected, "section": section, "line": 1, "answers": answers}
+    def step(
+        id: str,
+        kind: StepKind,
+        question: str,
+        expected: str,
+        section: str,
+        answers: tuple[Answer, ...],
+        **more: object,
+    ) -> Step:
+        fixed = {
+            "id": id,
+            "kind": kind,
+            "question": question,
+            "expected": expected,
+            "section": section,
+            "line": 1,
+            "answers": answers,
+        }
         return Step(**fixed, **more)  # type: ignore[arg-type]  # test data
 
     mitigate = (
@@ -387,7 +521,10 @@ def runbook() -> Runbook:
             "Keep new pods off {node}?",
             "{node} takes no new pods",
             "stop-the-bleeding",
-            (Answer("done", "no new pods land on {node}", "move"), Answer("failed", "nothing was changed", "escalate")),
+            (
+                Answer("done", "no new pods land on {node}", "move"),
+                Answer("failed", "nothing was changed", "escalate"),
+            ),
             uses="cordon",
             args={"node": "{node}"},
             blast="No new pods on {node}; running pods stay.",
@@ -414,13 +551,20 @@ def runbook() -> Runbook:
             "one digest for all pods of the DaemonSet",
             "find-out",
             (
-                Answer("pass", "the agent is the same everywhere: look elsewhere", "section:verify"),
+                Answer(
+                    "pass", "the agent is the same everywhere: look elsewhere", "section:verify"
+                ),
                 Answer("fail", "{node} runs another version, so other rules", "matrix"),
                 Answer("unknown", "pods cannot be read", "next"),
             ),
             why="A tag such as latest is resolved on each node when it pulls.",
             kubectl="kubectl -n kube-system get pods -l k8s-app=kube-router -o wide",
-            query=Query(Source.COMPARE, kind="Pod", value="self.status.containerStatuses[0].imageID", by="node"),
+            query=Query(
+                Source.COMPARE,
+                kind="Pod",
+                value="self.status.containerStatuses[0].imageID",
+                by="node",
+            ),
         ),
         step(
             "matrix",
@@ -445,7 +589,10 @@ def runbook() -> Runbook:
             "Are all catalog pods ready?",
             "7 of 7 ready",
             "verify",
-            (Answer("reached", "users are served again", "done"), Answer("deadline", "still not", "escalate")),
+            (
+                Answer("reached", "users are served again", "done"),
+                Answer("deadline", "still not", "escalate"),
+            ),
             deadline=120.0,
             kubectl="kubectl -n {namespace} rollout status deploy/catalog",
         ),
@@ -459,13 +606,33 @@ def runbook() -> Runbook:
             1,
         ),
         Section(
-            "Do not", "do-not", "Do not delete the NetworkPolicy: it opens the namespace to everyone, and the next sync writes it back.", 1
+            "Do not",
+            "do-not",
+            "Do not delete the NetworkPolicy: it opens the namespace to everyone, and the next "
+            "sync writes it back.",
+            1,
         ),
-        Section("Stop the bleeding", "stop-the-bleeding", "Move the load off the node first; look for the cause after.", 1, mitigate),
+        Section(
+            "Stop the bleeding",
+            "stop-the-bleeding",
+            "Move the load off the node first; look for the cause after.",
+            1,
+            mitigate,
+        ),
         Section("Find out", "find-out", "", 1, find),
         Section("Verify", "verify", "", 1, verify),
-        Section("Fix for good", "fix-for-good", "Pin the image by digest:\n\n```\nimage: cloudnativelabs/kube-router@sha256:4f1e…\n```", 1),
-        Section("The story", "the-story", "A restarted node pulled `latest` and enforced other rules than its neighbours.", 1),
+        Section(
+            "Fix for good",
+            "fix-for-good",
+            "Pin the image by digest:\n\n```\nimage: cloudnativelabs/kube-router@sha256:4f1e…\n```",
+            1,
+        ),
+        Section(
+            "The story",
+            "the-story",
+            "A restarted node pulled `latest` and enforced other rules than its neighbours.",
+            1,
+        ),
     )
     return Runbook(
         id="network-policy-cni-version-skew",
@@ -476,7 +643,11 @@ def runbook() -> Runbook:
         story="000: connection refused",
         severity="critical",
         impact="Calls to pods on one node fail; others work, so errors come and go.",
-        symptoms=("connection refused", "502 from the ingress, but only sometimes", "dial tcp: connect: connection refused"),
+        symptoms=(
+            "connection refused",
+            "502 from the ingress, but only sometimes",
+            "dial tcp: connect: connection refused",
+        ),
         last_reviewed="2026-11-01",
     )
 
@@ -489,6 +660,12 @@ def other_runbooks() -> tuple[Runbook, ...]:
         "ingress-controller-oom": "A slow backend fills the shared ingress until it is killed",
     }
     return tuple(
-        Runbook(id=i, title=t, path=Path(f"{i}.md"), digest="1" * 64, sections=(Section("What it looks like", "what-it-looks-like", t, 1),))
+        Runbook(
+            id=i,
+            title=t,
+            path=Path(f"{i}.md"),
+            digest="1" * 64,
+            sections=(Section("What it looks like", "what-it-looks-like", t, 1),),
+        )
         for i, t in names.items()
     )

@@ -1,4 +1,5 @@
-"""The screens on the fake: what is shown, what keys do, and that no state looks like health that is not."""
+"""The screens on the fake: what is shown, what keys do, and that no state looks like health that is
+not."""
 
 from __future__ import annotations
 
@@ -55,7 +56,9 @@ def shown(app: Any) -> str:
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-async def test_now_says_what_since_when_what_is_shared_and_which_runbook(size: tuple[int, int]) -> None:
+async def test_now_says_what_since_when_what_is_shared_and_which_runbook(
+    size: tuple[int, int],
+) -> None:
     async with screens(size=size) as (app, _, pilot):
         await until(pilot, lambda: "CRIT" in shown(app))
         text = shown(app)
@@ -103,8 +106,11 @@ async def test_a_reason_that_is_cut_is_seen_to_be_cut_and_the_age_is_not() -> No
         await until(pilot, lambda: "Shown is what was at" in " ".join(shown(app).split()))
 
 
-async def test_pictures_made_in_quick_succession_are_all_painted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are made on a task that knows nothing of the application; the last of them must not wait for the tick of a second."""
+async def test_pictures_made_in_quick_succession_are_all_painted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are made on a task that knows nothing of the application; the last of them must not wait
+    for the tick of a second."""
     monkeypatch.setattr(Frame, "tick", lambda frame: None)
     async with screens() as (app, fake, pilot):
         await until(pilot, lambda: "CRIT" in shown(app))
@@ -119,8 +125,12 @@ async def test_pictures_made_in_quick_succession_are_all_painted(monkeypatch: py
 
 
 def test_what_broke_is_said_on_every_screen() -> None:
-    view = replace(FakeInvestigation().view, problem="The part 'picture' broke; start stanch again.")
-    assert "Something broke: The part 'picture' broke" in " ".join(row.text for row in banner_lines(view, view.as_of, 80))
+    view = replace(
+        FakeInvestigation().view, problem="The part 'picture' broke; start stanch again."
+    )
+    assert "Something broke: The part 'picture' broke" in " ".join(
+        row.text for row in banner_lines(view, view.as_of, 80)
+    )
 
 
 @pytest.mark.parametrize("size", [TINY, (20, 5)])
@@ -165,7 +175,13 @@ async def test_enter_opens_the_runbook_and_runs_its_check() -> None:
         await until(pilot, lambda: "Stop the bleeding" in shown(app))
         assert "kubectl cordon node-2" in shown(app)
         app.walk.go_to("drift")
-        await until(pilot, lambda: "Does the network agent run the same image" in shown(app) and app.screen._steps.target == "drift")  # type: ignore[attr-defined]  # a private part, looked at on purpose
+        await until(
+            pilot,
+            lambda: (
+                "Does the network agent run the same image" in shown(app)
+                and app.screen._steps.target == "drift"
+            ),
+        )  # type: ignore[attr-defined]  # a private part, looked at on purpose
         await pilot.press("enter")
         await until(pilot, lambda: "sha256:9fb2c7d0 on node-2" in shown(app))
         assert ("do", "drift") in fake.calls
@@ -186,7 +202,9 @@ async def test_a_probe_runs_only_after_its_plan_was_agreed_to() -> None:
         await pilot.press("enter")
         await until(pilot, lambda: "plan of the probe connectivity" in shown(app))
         await pilot.press("y")
-        await until(pilot, lambda: "node-2 rejects connections that every policy allows" in shown(app))
+        await until(
+            pilot, lambda: "node-2 rejects connections that every policy allows" in shown(app)
+        )
         assert "rejected 5/5 !" in shown(app)
 
 
@@ -220,7 +238,12 @@ async def test_a_change_is_taken_back_through_the_gate() -> None:
         app.screen._steps.move_to("cordon")  # type: ignore[attr-defined]  # a private part, looked at on purpose
         await until(pilot, lambda: "kubectl uncordon node-2  u takes it back" in shown(app))
         await pilot.press("u")
-        await until(pilot, lambda: "spec.unschedulable: true -> false" in shown(app) and "type node-2" in shown(app))
+        await until(
+            pilot,
+            lambda: (
+                "spec.unschedulable: true -> false" in shown(app) and "type node-2" in shown(app)
+            ),
+        )
         await pilot.press("escape")
         await until(pilot, lambda: not app.walk.running)
         assert ("uncordon", "node-2") not in fake.calls
@@ -262,7 +285,21 @@ async def test_keys_that_come_in_one_burst_edit_in_their_order() -> None:
         await until(pilot, lambda: isinstance(app.focused, TypedLine))
         typed = app.focused
         assert isinstance(typed, TypedLine)
-        for key in ("a", "b", "backspace", "c", "left", "x", "end", "d", "ctrl+w", "e", "backspace", "f", "g"):
+        for key in (
+            "a",
+            "b",
+            "backspace",
+            "c",
+            "left",
+            "x",
+            "end",
+            "d",
+            "ctrl+w",
+            "e",
+            "backspace",
+            "f",
+            "g",
+        ):
             app.post_message(events.Key(key, key if len(key) == 1 else None))
         await until(pilot, lambda: typed.value.endswith("g"))
         assert typed.value == "fg"
@@ -275,7 +312,9 @@ async def test_words_are_ranked_with_each_key_and_enter_opens_the_first() -> Non
         await pilot.press(*"refused policy")
         await until(pilot, lambda: "0.90 Connection refused across namespaces" in shown(app))
         await pilot.press("enter")
-        await until(pilot, lambda: app.current_mode == "runbook" and "Stop the bleeding" in shown(app))
+        await until(
+            pilot, lambda: app.current_mode == "runbook" and "Stop the bleeding" in shown(app)
+        )
 
 
 async def test_the_table_filters_sorts_and_keeps_its_cursor_on_the_object() -> None:
@@ -290,16 +329,25 @@ async def test_the_table_filters_sorts_and_keeps_its_cursor_on_the_object() -> N
         await until(pilot, lambda: "There is no column “foo”" in shown(app))
         assert "catalog-7c9d5b6f4-0abcd" in shown(app)
         screen._filter_line.value = "restarts>1"  # what is wrong was taken back
-        await until(pilot, lambda: "There is no column" not in shown(app) and "7 of 63 pods" in shown(app))
+        await until(
+            pilot, lambda: "There is no column" not in shown(app) and "7 of 63 pods" in shown(app)
+        )
         await pilot.press("escape")
         await until(pilot, lambda: "63 pods" in shown(app))
         screen._table.select(("marketplace", "catalog-7c9d5b6f4-3abcd"))
         before = screen._table.key
-        fake.change("Pod", story.pod("aaa", "first", "node-1"), story.pod("marketplace", "catalog-7c9d5b6f4-1aaaa", "node-1"))
+        fake.change(
+            "Pod",
+            story.pod("aaa", "first", "node-1"),
+            story.pod("marketplace", "catalog-7c9d5b6f4-1aaaa", "node-1"),
+        )
         fake.publish()
         await until(pilot, lambda: "65 pods" in shown(app))
         assert screen._table.key == before
-        assert any("›marketplace" in row and "catalog-7c9d5b6f4-3abcd" in row for row in shown(app).split("\n"))
+        assert any(
+            "›marketplace" in row and "catalog-7c9d5b6f4-3abcd" in row
+            for row in shown(app).split("\n")
+        )
 
 
 @pytest.mark.parametrize(
@@ -331,7 +379,16 @@ async def test_only_changed_rows_are_repainted() -> None:
         original = screen._table.render_line
         screen._table.render_line = lambda y: (drawn.append(y), original(y))[1]
         fake.change(
-            "Pod", story.pod("marketplace", "catalog-7c9d5b6f4-3abcd", "node-2", "catalog-7c9d5b6f4", ready=True, restarts=3, minutes=10)
+            "Pod",
+            story.pod(
+                "marketplace",
+                "catalog-7c9d5b6f4-3abcd",
+                "node-2",
+                "catalog-7c9d5b6f4",
+                ready=True,
+                restarts=3,
+                minutes=10,
+            ),
         )
         await until(pilot, lambda: bool(drawn))
         await pilot.pause(0.05)
@@ -359,12 +416,16 @@ async def test_views_are_painted_at_most_ten_times_a_second() -> None:
         assert len(painted) <= 10 * (loop.time() - start) + 2
 
 
-async def test_while_somebody_types_the_screen_below_waits_but_not_for_a_server_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_while_somebody_types_the_screen_below_waits_but_not_for_a_server_that_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with screens() as (app, fake, pilot):
         await until(pilot, lambda: "CRIT" in shown(app))
         painted: list[str] = []
         original = app._paint
-        monkeypatch.setattr(app, "_paint", lambda: (painted.append(app.view.api.reach.name), original()))
+        monkeypatch.setattr(
+            app, "_paint", lambda: (painted.append(app.view.api.reach.name), original())
+        )
         await pilot.press("n")
         await until(pilot, lambda: "For the record" in shown(app))
 
@@ -383,7 +444,9 @@ async def test_while_somebody_types_the_screen_below_waits_but_not_for_a_server_
         fake.scene = "lost"
         await publish(0.1)
         assert painted == ["LOST"]
-        await until(pilot, lambda: len(painted) > 1)  # the last picture is painted when the keys have ended
+        await until(
+            pilot, lambda: len(painted) > 1
+        )  # the last picture is painted when the keys have ended
 
 
 async def test_keys_ask_for_the_way() -> None:
@@ -394,20 +457,30 @@ async def test_keys_ask_for_the_way() -> None:
             assert ("give_way", None) in fake.calls[before:]
 
 
-async def test_rows_that_only_look_different_wait_for_the_keys_that_move_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rows_that_only_look_different_wait_for_the_keys_that_move_the_cursor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with screens() as (app, fake, pilot):
         app.action_go("objects")
         await until(pilot, lambda: "catalog-7c9d5b6f4-3abcd" in shown(app))
         screen: Any = app.screen
         touched: list[int] = []
         original = screen._table.touched
-        monkeypatch.setattr(screen._table, "touched", lambda keys: (touched.append(len(keys)), original(keys)))
+        monkeypatch.setattr(
+            screen._table, "touched", lambda keys: (touched.append(len(keys)), original(keys))
+        )
         monkeypatch.setattr("tui.screens.objects.AT_LAST", 60.0)
         monkeypatch.setattr(app, "since_key", lambda: 0.0)
         screen._repainted = time.monotonic()
         for restarts in range(4, 9):
             pod = story.pod(
-                "marketplace", "catalog-7c9d5b6f4-3abcd", "node-2", "catalog-7c9d5b6f4", ready=True, restarts=restarts, minutes=10
+                "marketplace",
+                "catalog-7c9d5b6f4-3abcd",
+                "node-2",
+                "catalog-7c9d5b6f4",
+                ready=True,
+                restarts=restarts,
+                minutes=10,
             )
             fake.change("Pod", pod)
             await pilot.pause(0.12)
@@ -419,9 +492,17 @@ async def test_rows_that_only_look_different_wait_for_the_keys_that_move_the_cur
 async def test_owners_and_dependants_lead_on() -> None:
     async with screens(size=WIDE) as (app, _, pilot):
         app.open_object(Ref("Pod", "marketplace", "catalog-7c9d5b6f4-0abcd"), "related")
-        await until(pilot, lambda: "owned by  ReplicaSet marketplace/catalog-7c9d5b6f4" in shown(app))
+        await until(
+            pilot, lambda: "owned by  ReplicaSet marketplace/catalog-7c9d5b6f4" in shown(app)
+        )
         await pilot.press("enter")
-        await until(pilot, lambda: "ReplicaSet marketplace/catalog-7c9d5b6f4" in shown(app) and "[summary]" in shown(app))
+        await until(
+            pilot,
+            lambda: (
+                "ReplicaSet marketplace/catalog-7c9d5b6f4" in shown(app)
+                and "[summary]" in shown(app)
+            ),
+        )
 
 
 async def test_quit_asks_only_while_something_runs() -> None:
@@ -464,7 +545,10 @@ async def test_an_unchanged_picture_repaints_nothing() -> None:
         drawn: list[str] = []
         for pane in (screen._symptoms, screen._why, screen._status_pane, screen._keys_pane):
             original = pane.render_line
-            pane.render_line = lambda y, original=original, pane=pane: (drawn.append(f"{pane} {y}"), original(y))[1]
+            pane.render_line = lambda y, original=original, pane=pane: (
+                drawn.append(f"{pane} {y}"),
+                original(y),
+            )[1]
         fake.publish()
         await pilot.pause(0.3)
         assert drawn == []
@@ -483,19 +567,33 @@ async def test_asking_skipping_and_parameters() -> None:
         await pilot.press("enter")
         await until(pilot, lambda: "Type something" in shown(app))
         await pilot.press(*"done", "enter")
-        await until(pilot, lambda: app.walk.run is not None and app.walk.run.outcomes["cordon"].state is StepState.SKIPPED)
+        await until(
+            pilot,
+            lambda: (
+                app.walk.run is not None
+                and app.walk.run.outcomes["cordon"].state is StepState.SKIPPED
+            ),
+        )
         await until(pilot, lambda: app.screen._steps.target == "move")  # type: ignore[attr-defined]  # a private part, looked at on purpose
         await pilot.press("enter")
         await until(pilot, lambda: "what do you see?" in shown(app))
         await pilot.press("down", "enter")
-        await until(pilot, lambda: app.walk.run is not None and app.walk.run.outcomes["move"].seen == "no")
+        await until(
+            pilot, lambda: app.walk.run is not None and app.walk.run.outcomes["move"].seen == "no"
+        )
 
 
 async def test_logs_of_a_symptom_and_the_object_of_a_finding() -> None:
     async with screens(size=WIDE) as (app, _, pilot):
         await until(pilot, lambda: "CRIT" in shown(app))
         await pilot.press("l")
-        await until(pilot, lambda: "Pod marketplace/catalog-7c9d5b6f4-0abcd" in shown(app) and "502 upstream connect error" in shown(app))
+        await until(
+            pilot,
+            lambda: (
+                "Pod marketplace/catalog-7c9d5b6f4-0abcd" in shown(app)
+                and "502 upstream connect error" in shown(app)
+            ),
+        )
         await pilot.press("v")
         await until(pilot, lambda: "before its last restart: 5 lines" in shown(app))
         await pilot.press("escape", "tab", "down", "enter")

@@ -1,4 +1,5 @@
-"""The program in a real pseudo-terminal: what reaches the terminal, how it ends, and what it needs to start."""
+"""The program in a real pseudo-terminal: what reaches the terminal, how it ends, and what it needs
+to start."""
 
 from __future__ import annotations
 
@@ -27,12 +28,19 @@ DEADLINE = 60.0
 class Terminal:
     """The fake in a pty of its own; everything it writes is kept."""
 
-    def __init__(self, *arguments: str, size: tuple[int, int] = (100, 30), **environment: str) -> None:
+    def __init__(
+        self, *arguments: str, size: tuple[int, int] = (100, 30), **environment: str
+    ) -> None:
         self.main, side = pty.openpty()
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         env = {**os.environ, "TERM": "xterm-256color", **environment}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.tui.fake", *arguments], stdin=side, stdout=side, stderr=side, env=env, start_new_session=True
+            [sys.executable, "-m", "tests.tui.fake", *arguments],
+            stdin=side,
+            stdout=side,
+            stderr=side,
+            env=env,
+            start_new_session=True,
         )
         os.close(side)
         self.seen = b""
@@ -107,8 +115,15 @@ def test_no_hostile_byte_reaches_the_terminal() -> None:
     assert b"\x1b]52" not in terminal.seen
     assert not re.search(rb"\xc2[\x80-\x9f]", terminal.seen), "a C1 control"
     assert b"\xe2\x80\xae" not in terminal.seen, "a bidirectional override"
-    text = re.sub(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[P\]].*?(?:\x07|\x1b\\)|\x1b[=>78c()][AB0]?", b"", terminal.seen, flags=re.DOTALL)
-    assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text), re.findall(rb".{20}[\x00-\x08\x0b\x0c\x0e-\x1f\x7f].{20}", text)[:3]
+    text = re.sub(
+        rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[P\]].*?(?:\x07|\x1b\\)|\x1b[=>78c()][AB0]?",
+        b"",
+        terminal.seen,
+        flags=re.DOTALL,
+    )
+    assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text), re.findall(
+        rb".{20}[\x00-\x08\x0b\x0c\x0e-\x1f\x7f].{20}", text
+    )[:3]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -126,7 +141,8 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals, code: int, tmp_path: P
 
 @pytest.mark.parametrize("told", [True, False], ids=["SIGHUP", "nobody says so"])
 def test_a_terminal_that_has_gone_ends_it_cleanly(told: bool, tmp_path: Path) -> None:
-    """The window is closed while pictures are drawn. `setsid` and the like take the signal away: then the failing write tells."""
+    """The window is closed while pictures are drawn. `setsid` and the like take the signal away:
+    then the failing write tells."""
     log = tmp_path / "calls"
     terminal = Terminal("--log", str(log))
     try:
@@ -144,7 +160,8 @@ def test_a_terminal_that_has_gone_ends_it_cleanly(told: bool, tmp_path: Path) ->
 
 
 def test_quit_takes_less_than_a_second_also_with_the_server_lost() -> None:
-    """The quickest of three: a busy machine may be slow once, a wait for a server is there each time."""
+    """The quickest of three: a busy machine may be slow once, a wait for a server is there each
+    time."""
     taken: list[float] = []
     while len(taken) < 3 and not (taken and min(taken) < 1.0):
         terminal = Terminal("lost")
@@ -167,7 +184,11 @@ def test_no_color_sends_no_colours_of_our_own() -> None:
         terminal.ended()
     finally:
         terminal.close()
-    chosen = {code for codes in re.findall(rb"\x1b\[([\d;]+)m", terminal.seen) for code in map(int, codes.split(b";"))}
+    chosen = {
+        code
+        for codes in re.findall(rb"\x1b\[([\d;]+)m", terminal.seen)
+        for code in map(int, codes.split(b";"))
+    }
     colours = {*range(30, 39), *range(40, 49), *range(90, 98), *range(100, 108)}
     assert not chosen & colours
     assert 1 in chosen  # bold says what colour would
@@ -208,8 +229,16 @@ async def test_a_slow_end_is_told_and_a_failing_one_too(monkeypatch: pytest.Monk
 
 
 def test_first_paint_needs_nothing_heavy() -> None:
-    """What is imported before the first paint: Textual and our own value types, no matcher, no database, no client."""
-    heavy = ("kubernetes", "rapidfuzz", "sqlite_utils", "httpx", "aiohttp", "textual.widgets._data_table")
+    """What is imported before the first paint: Textual and our own value types, no matcher, no
+    database, no client."""
+    heavy = (
+        "kubernetes",
+        "rapidfuzz",
+        "sqlite_utils",
+        "httpx",
+        "aiohttp",
+        "textual.widgets._data_table",
+    )
     code = f"import sys, tui.app; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,5 @@
-"""The door from strings to the terminal: exact widths, nothing lost, nothing that a terminal acts on."""
+"""The door from strings to the terminal: exact widths, nothing lost, nothing that a terminal acts
+on."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from tests.tui.fake import HOSTILE
 from tui.text import columns, fit, line, paragraphs, rule, shorten, to_strip, wrap
 
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b-\u200f]")
-ANYTHING = st.text(max_size=120) | st.sampled_from([HOSTILE, "漢字" * 30, "e\u0301" * 40, "\x1b]52;c;x\x07", "[/", "[@click=app.quit]x[/]"])
+ANYTHING = st.text(max_size=120) | st.sampled_from(
+    [HOSTILE, "漢字" * 30, "e\u0301" * 40, "\x1b]52;c;x\x07", "[/", "[@click=app.quit]x[/]"]
+)
 
 
 @given(ANYTHING, st.integers(1, 60))

@@ -1,4 +1,5 @@
-"""The cluster before anything is broken, three days old: six nodes of one kwok, one of another, sixty pods, and a DNS server."""
+"""The cluster before anything is broken, three days old: six nodes of one kwok, one of another,
+sixty pods, and a DNS server."""
 
 from __future__ import annotations
 
@@ -18,13 +19,19 @@ _LAST = "service-0003"
 
 
 def past() -> Iterator[Json]:
-    """Fit for `control_plane(objects=...)`. The last Deployment of the population, of two pods, becomes CoreDNS."""
+    """Fit for `control_plane(objects=...)`. The last Deployment of the population, of two pods,
+    becomes CoreDNS."""
     for raw in population(nodes=NODES, pods=62, crashing=0):
         name, namespace = raw["metadata"]["name"], raw["metadata"].get("namespace", "")
         if raw["kind"] == "Node" and name == LOST:
-            raw["metadata"]["annotations"] = {**raw["metadata"].get("annotations", {}), ANNOTATION: LEAVING}
+            raw["metadata"]["annotations"] = {
+                **raw["metadata"].get("annotations", {}),
+                ANNOTATION: LEAVING,
+            }
         if name.startswith(_LAST):
-            text = json.dumps(raw).replace(f"registry.example/{_LAST}", "registry.k8s.io/coredns/coredns")
+            text = json.dumps(raw).replace(
+                f"registry.example/{_LAST}", "registry.k8s.io/coredns/coredns"
+            )
             raw = json.loads(text.replace(_LAST, "coredns").replace(namespace, "kube-system"))
             if raw["kind"] == "Deployment":
                 yield _service(raw)
@@ -39,5 +46,9 @@ def _service(deployment: Json) -> Json:
         "selector": deployment["spec"]["selector"]["matchLabels"],
         "ports": [{"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53}],
     }
-    meta = {"name": "kube-dns", "namespace": "kube-system", "creationTimestamp": deployment["metadata"]["creationTimestamp"]}
+    meta = {
+        "name": "kube-dns",
+        "namespace": "kube-system",
+        "creationTimestamp": deployment["metadata"]["creationTimestamp"],
+    }
     return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}

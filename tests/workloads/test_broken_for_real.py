@@ -1,5 +1,6 @@
-"""Rung 2: real controllers, a real scheduler, nodes by kwok. Six things are broken for real while an investigation goes on, and each is
-named by its rule and its object. They are all broken at once: each has to be told apart from the others too."""
+"""Rung 2: real controllers, a real scheduler, nodes by kwok. Six things are broken for real while
+an investigation goes on, and each is named by its rule and its object. They are all broken at once:
+each has to be told apart from the others too."""
 
 from __future__ import annotations
 
@@ -27,25 +28,37 @@ pytestmark = pytest.mark.control_plane
 CALM = 12.0
 """Seconds for which a healthy cluster is watched."""
 GRACE = 50.0
-"""Seconds of silence after which the node controller gives a node up (kube-controller-manager, --node-monitor-grace-period since 1.32)."""
+"""Seconds of silence after which the node controller gives a node up (kube-controller-manager,
+--node-monitor-grace-period since 1.32)."""
 
 
 @dataclass(frozen=True)
 class Lab:
-    """A running investigation of a cluster. `before`: warnings that it gave while nothing was broken."""
+    """A running investigation of a cluster. `before`: warnings that it gave while nothing was
+    broken."""
 
     http: httpx.Client
     watch: Watch
     before: frozenset[str]
 
-    def named(self, rule: str, kind: str, name: str, namespace: str = "", limit: float = 30.0) -> Finding:
+    def named(
+        self, rule: str, kind: str, name: str, namespace: str = "", limit: float = 30.0
+    ) -> Finding:
         """The finding of `rule` about that object; `name` is the beginning of its name."""
 
         def fits(finding: Finding) -> bool:
             about = finding.object
-            return (finding.rule, about.kind, about.namespace) == (rule, kind, namespace) and about.name.startswith(name)
+            return (finding.rule, about.kind, about.namespace) == (
+                rule,
+                kind,
+                namespace,
+            ) and about.name.startswith(name)
 
-        view = self.watch.until(lambda view: any(map(fits, findings(view))), f"{rule} of {kind} {namespace}/{name}", limit)
+        view = self.watch.until(
+            lambda view: any(map(fits, findings(view))),
+            f"{rule} of {kind} {namespace}/{name}",
+            limit,
+        )
         return next(filter(fits, findings(view)))
 
 
@@ -53,8 +66,14 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("workloads")
     with ExitStack() as stack:
-        cluster = stack.enter_context(or_missing("control plane with workloads", control_plane(objects=past(), workloads=True)))
-        kwok = start_kwok(stack, programs("kwok")["kwok"], cluster.directory, cluster.kubeconfig, value=LEAVING)
+        cluster = stack.enter_context(
+            or_missing(
+                "control plane with workloads", control_plane(objects=past(), workloads=True)
+            )
+        )
+        kwok = start_kwok(
+            stack, programs("kwok")["kwok"], cluster.directory, cluster.kubeconfig, value=LEAVING
+        )
         http = stack.enter_context(cluster.client())
         wait_until(lambda: _in_order(http), "a healthy cluster", limit=60)
         watch = stack.enter_context(watching(cluster.kubeconfig, folder))
@@ -66,7 +85,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def _in_order(http: httpx.Client) -> bool:
-    """Every node has a Lease, and the DNS Service its endpoints: controllers and both kwoks have been through everything."""
+    """Every node has a Lease, and the DNS Service its endpoints: controllers and both kwoks have
+    been through everything."""
     leases = faults.items(http, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases")
     slices = faults.items(http, "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices")
     return len(leases) == NODES and sum(len(one["endpoints"] or ()) for one in slices) == 2
@@ -116,5 +136,9 @@ def test_dns_without_an_endpoint_is_named(lab: Lab) -> None:
 def test_a_node_whose_heartbeat_stops_is_named(lab: Lab) -> None:
     found = lab.named("node-not-ready", "Node", LOST, limit=GRACE + 40)
     assert found.facts["status"] == "Unknown"
-    others = [one for one in findings(lab.watch.until(lambda _: True, "a view", 1)) if one.rule == "node-not-ready"]
+    others = [
+        one
+        for one in findings(lab.watch.until(lambda _: True, "a view", 1))
+        if one.rule == "node-not-ready"
+    ]
     assert [one.object.name for one in others] == [LOST]

@@ -27,7 +27,9 @@ class Watch:
     def put(self, view: View) -> None:
         with self._news:
             self._view = view
-            self.warned |= {finding.id for finding in findings(view) if finding.severity is not Severity.INFO}
+            self.warned |= {
+                finding.id for finding in findings(view) if finding.severity is not Severity.INFO
+            }
             self._news.notify_all()
 
     def fail(self, failure: BaseException) -> None:
@@ -36,12 +38,15 @@ class Watch:
             self._news.notify_all()
 
     def until(self, holds: Callable[[View], bool], what: str, limit: float) -> View:
-        """The first view for which `holds` is true; fails with what is on the last one after `limit` seconds."""
+        """The first view for which `holds` is true; fails with what is on the last one after
+        `limit` seconds."""
         deadline = time.monotonic() + limit
         with self._news:
             while True:
                 if self._failure is not None:
-                    raise AssertionError(f"the investigation ended: {self._failure}") from self._failure
+                    raise AssertionError(
+                        f"the investigation ended: {self._failure}"
+                    ) from self._failure
                 view = self._view
                 if view is not None and holds(view):
                     return view
@@ -65,7 +70,13 @@ def watching(kubeconfig: Path, folder: Path) -> Iterator[Watch]:
         loop, over = asyncio.get_running_loop(), asyncio.Event()
         ended.append(lambda: loop.call_soon_threadsafe(over.set))
         investigation = LiveInvestigation(
-            Options(kubeconfig=str(kubeconfig), state=folder / "state", config=folder / "config", write=False, record=False)
+            Options(
+                kubeconfig=str(kubeconfig),
+                state=folder / "state",
+                config=folder / "config",
+                write=False,
+                record=False,
+            )
         )
         await investigation.start()
         unsubscribe = investigation.subscribe(watch.put)

@@ -1,4 +1,5 @@
-"""Exports of a record: Markdown draft, JSON Lines (without loss), JSON, CSV, HTML. All in the order (occurred_at, seq)."""
+"""Exports of a record: Markdown draft, JSON Lines (without loss), JSON, CSV, HTML. All in the order
+(occurred_at, seq)."""
 
 from __future__ import annotations
 
@@ -19,16 +20,29 @@ from timeline.export.templates import TEMPLATES, build
 from timeline.journal import Journal
 
 __all__ = [
-    "FORMATS", "TEMPLATES", "Names", "Written", "export", "find_anchor", "import_jsonl", "to_csv", "to_html", "to_json", "to_jsonl",
-    "to_markdown", "write_atomic", "write_draft",
-]  # fmt: skip
+    "FORMATS",
+    "TEMPLATES",
+    "Names",
+    "Written",
+    "export",
+    "find_anchor",
+    "import_jsonl",
+    "to_csv",
+    "to_html",
+    "to_json",
+    "to_jsonl",
+    "to_markdown",
+    "write_atomic",
+    "write_draft",
+]
 
 FORMATS: Final = ("markdown", "jsonl", "json", "csv", "html")
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """What `write_draft` did. `conflict` is the file with the new text when people changed generated parts (`kept`) or the
-    file was not a draft; `removed` parts stay away because a person deleted them.
+    """What `write_draft` did. `conflict` is the file with the new text when people changed
+    generated parts (`kept`) or the file was not a draft; `removed` parts stay away because a person
+    deleted them.
     """
 
     path: Path
@@ -40,17 +54,23 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def to_markdown(journal: Journal, *, template: str = "stanch", names: Names = "role") -> str:
-    """The post-mortem draft. Raises ValueError for an unknown template, JournalError for a damaged record."""
+    """The post-mortem draft. Raises ValueError for an unknown template, JournalError for a damaged
+    record."""
     return markdown.render(build(read_source(journal), template, names, journal.redactor))
 
 
 def to_jsonl(journal: Journal) -> str:
     """Everything, without loss; `import_jsonl` makes the same record of it."""
-    return "".join(line + "\n" for line in jsonl.lines_of(read_source(journal), journal.meta["created_at"]))
+    return "".join(
+        line + "\n" for line in jsonl.lines_of(read_source(journal), journal.meta["created_at"])
+    )
 
 
 def to_json(journal: Journal) -> str:
-    return json.dumps(json_document.document(read_source(journal)), ensure_ascii=False, indent=2) + "\n"
+    return (
+        json.dumps(json_document.document(read_source(journal)), ensure_ascii=False, indent=2)
+        + "\n"
+    )
 
 
 def to_csv(journal: Journal, *, names: Names = "role") -> str:
@@ -76,10 +96,14 @@ def export(journal: Journal, form: str, *, template: str = "stanch", names: Name
     raise ValueError(f"there is no format {form!r}; use one of {', '.join(FORMATS)}")
 
 
-def write_draft(journal: Journal, path: Path, *, template: str = "stanch", names: Names = "role") -> Written:
-    """Write the Markdown draft, or bring an existing one up to date without losing what people wrote. Raises OSError.
+def write_draft(
+    journal: Journal, path: Path, *, template: str = "stanch", names: Names = "role"
+) -> Written:
+    """Write the Markdown draft, or bring an existing one up to date without losing what people
+    wrote. Raises OSError.
 
-    Generated parts that nobody touched are replaced. Where a person changed one, it stays and the whole new draft is written to
+    Generated parts that nobody touched are replaced. Where a person changed one, it stays and the
+    whole new draft is written to
     ``<name>.new`` beside it; the same for a file that is no draft of ours.
     """
     document = build(read_source(journal), template, names, journal.redactor)
@@ -89,7 +113,11 @@ def write_draft(journal: Journal, path: Path, *, template: str = "stanch", names
         return Written(path=path, created=True)
     existing = path.read_bytes().decode(errors="surrogateescape")
     generated = [section for section in document.sections if section.blocks]
-    merged = merge(existing, [markdown.region(section) for section in generated], {s.id: markdown.render_section(s) for s in generated})
+    merged = merge(
+        existing,
+        [markdown.region(section) for section in generated],
+        {s.id: markdown.render_section(s) for s in generated},
+    )
     beside = path.with_name(path.name + ".new")
     if merged is None:
         write_atomic(beside, fresh)

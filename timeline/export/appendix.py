@@ -1,4 +1,5 @@
-"""Sections that check the record: metrics, what is unknown or unsupported, evidence, redactions, the head of the chain."""
+"""Sections that check the record: metrics, what is unknown or unsupported, evidence, redactions,
+the head of the chain."""
 
 from __future__ import annotations
 
@@ -12,20 +13,41 @@ from timeline.metrics import duration, milestones, phases
 from timeline.metrics import metrics as find_metrics
 from timeline.view import draft_lines
 
-_CLAIMS: Final = frozenset({"observation", "note", "hypothesis", "milestone", "contributing-factor", "probe-result", "action-result"})
+_CLAIMS: Final = frozenset(
+    {
+        "observation",
+        "note",
+        "hypothesis",
+        "milestone",
+        "contributing-factor",
+        "probe-result",
+        "action-result",
+    }
+)
 
 
 def metrics(w: Wording) -> list[Block]:
     """Durations with the entries that they were measured between."""
     rows = tuple(
-        ((metric.name,), (metric.meaning,), (metric.text,), (f"seq {metric.since} to {metric.until}" if metric.since else "",))
+        (
+            (metric.name,),
+            (metric.meaning,),
+            (metric.text,),
+            (f"seq {metric.since} to {metric.until}" if metric.since else "",),
+        )
         for metric in find_metrics(w.source.lines)
     )
     blocks: list[Block] = [Table(("Metric", "Meaning", "Value (HH:MM:SS)", "From"), rows)]
     spent = phases(w.source.lines)
     if spent:
-        blocks.append(Items(tuple((word(phase), f": {duration(seconds)}") for phase, seconds in spent.items())))
-    blocks += [Para((f"Check the order: {warning}.",)) for warning in milestones(w.source.lines).warnings]
+        blocks.append(
+            Items(
+                tuple((word(phase), f": {duration(seconds)}") for phase, seconds in spent.items())
+            )
+        )
+    blocks += [
+        Para((f"Check the order: {warning}.",)) for warning in milestones(w.source.lines).warnings
+    ]
     return blocks
 
 
@@ -33,12 +55,21 @@ def unknown(w: Wording) -> list[Block]:
     """Intents without a result."""
     if not w.source.unfinished:
         return [Para(("None: every intent has a result.",))]
-    return [Items(tuple(_line(w, entry, " without a result: ") for entry in w.source.unfinished), tasks=True)]
+    return [
+        Items(
+            tuple(_line(w, entry, " without a result: ") for entry in w.source.unfinished),
+            tasks=True,
+        )
+    ]
 
 
 def unsupported(w: Wording) -> list[Block]:
     """Key entries without evidence."""
-    bare = [line.entry for line in draft_lines(w.source.lines) if line.entry.kind in _CLAIMS and not _supported(line.entry)]
+    bare = [
+        line.entry
+        for line in draft_lines(w.source.lines)
+        if line.entry.kind in _CLAIMS and not _supported(line.entry)
+    ]
     if not bare:
         return [Para(("None: every key entry has evidence.",))]
     return [Items(tuple(_line(w, entry, " (", word(entry.confidence), "): ") for entry in bare))]
@@ -50,7 +81,9 @@ def _line(w: Wording, entry: Entry, *between: str | Outside) -> Cell:
 
 def _supported(entry: Entry) -> bool:
     """Bytes that were seen, or findings that the tool took from objects."""
-    return bool(entry.evidence or entry.data.get("findings") or entry.data.get("event") == "cleared")
+    return bool(
+        entry.evidence or entry.data.get("findings") or entry.data.get("event") == "cleared"
+    )
 
 
 def evidence(w: Wording) -> list[Block]:
@@ -66,7 +99,11 @@ def evidence(w: Wording) -> list[Block]:
         name = w.names[blob.sha256]
         seen_in = facts.get(blob.sha256)
         size = f"{blob.size} bytes" + (f", cut from {blob.original_size}" if blob.truncated else "")
-        seen: Cell = (f", seen {seen_in[0].recorded_at:%Y-%m-%d %H:%M:%S} UTC", seqs(seen_in[0])) if seen_in else ()
+        seen: Cell = (
+            (f", seen {seen_in[0].recorded_at:%Y-%m-%d %H:%M:%S} UTC", seqs(seen_in[0]))
+            if seen_in
+            else ()
+        )
         command: Cell = (" from ", w.out(seen_in[1])) if seen_in and seen_in[1] else ()
         blocks.append(Para((f"**{name}** {size}", *command, *seen, f", sha256 {blob.sha256}")))
         if blob.content is None:
@@ -81,12 +118,15 @@ def redactions(w: Wording) -> list[Block]:
     counts: Counter[str] = Counter()
     for entry in w.source.entries:
         counts.update(entry.redactions)
-    items: list[Cell] = [(f"{rule}: {count}",) for rule, count in sorted(counts.items())] or [("Nothing was redacted.",)]
+    items: list[Cell] = [(f"{rule}: {count}",) for rule, count in sorted(counts.items())] or [
+        ("Nothing was redacted.",)
+    ]
     return [
         Items(tuple(items)),
         Para(
             (
-                "Secrets were replaced at capture by typed tokens; the same token is the same secret. "
+                "Secrets were replaced at capture by typed tokens; the same token is the same "
+                "secret. "
                 "This is not a guarantee: read before you share.",
             )
         ),
@@ -101,7 +141,10 @@ def record(w: Wording) -> list[Block]:
             (
                 ("Incident ", w.out(source.incident_id), f", {source.head[0]} entries"),
                 (f"Head of the chain: seq {source.head[0]}, sha256 {source.head[1] or 'none'}",),
-                ("Check with `stanch timeline verify`; a record that was cut or changed since then does not have this head.",),
+                (
+                    "Check with `stanch timeline verify`; a record that was cut or changed since "
+                    "then does not have this head.",
+                ),
             )
         )
     ]

@@ -1,6 +1,7 @@
 """CSV for spreadsheets.
 
-Cells that a spreadsheet would run as a formula get an apostrophe in front, so this form is altered; JSON Lines is not.
+Cells that a spreadsheet would run as a formula get an apostrophe in front, so this form is altered;
+JSON Lines is not.
 
 Source: OWASP ASVS 1.2.10; full-width signs are folded to the plain ones by some programs.
 """
@@ -19,13 +20,29 @@ from timeline.redact import Redactor
 
 _TRIGGERS: Final = "=+-@\t\r\n|%＝＋－＠"
 HEADER: Final = (
-    "seq", "occurred_at", "occurred_precision", "recorded_at", "kind", "phase", "who", "object", "text", "reason", "confidence", "evidence",
-    "in_draft", "hidden", "audit_id", "id", "hash",
-)  # fmt: skip
+    "seq",
+    "occurred_at",
+    "occurred_precision",
+    "recorded_at",
+    "kind",
+    "phase",
+    "who",
+    "object",
+    "text",
+    "reason",
+    "confidence",
+    "evidence",
+    "in_draft",
+    "hidden",
+    "audit_id",
+    "id",
+    "hash",
+)
 
 
 def render(source: Source, names: Names, redactor: Redactor) -> str:
-    """All lines that are not revisions, in the order of every export. Rows end with CR LF (RFC 4180)."""
+    """All lines that are not revisions, in the order of every export. Rows end with CR LF (RFC
+    4180)."""
     people = People(source.entries, names, redactor)
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL)

@@ -1,7 +1,9 @@
-"""A report before it is Markdown or HTML. The types keep our own words apart from text that came from outside.
+"""A report before it is Markdown or HTML. The types keep our own words apart from text that came
+from outside.
 
-A plain `str` in a cell is written by this program; `Outside` came from a cluster, a person or a file and is made inert by
-each renderer. A renderer cannot forget to escape, because it never sees the two mixed.
+A plain `str` in a cell is written by this program; `Outside` came from a cluster, a person or a
+file and is made inert by each renderer. A renderer cannot forget to escape, because it never sees
+the two mixed.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ Block = Para | Items | Table | Fence
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """`prompt` tells a person what to write; `blocks` is what the record says. No blocks: for people alone."""
+    """`prompt` tells a person what to write; `blocks` is what the record says. No blocks: for
+    people alone."""
 
     id: str
     heading: str

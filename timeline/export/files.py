@@ -10,7 +10,8 @@ from timeline.storage import sync_directory
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Replace `path` by `text` (UTF-8, mode 0600, or the mode it had). After a crash the old or the new file is there. Raises OSError."""
+    """Replace `path` by `text` (UTF-8, mode 0600, or the mode it had). After a crash the old or the
+    new file is there. Raises OSError."""
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

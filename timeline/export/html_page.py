@@ -1,4 +1,5 @@
-"""One HTML file that loads nothing: all text escaped, no scripts, no links, a policy that forbids the rest."""
+"""One HTML file that loads nothing: all text escaped, no scripts, no links, a policy that forbids
+the rest."""
 
 from __future__ import annotations
 
@@ -48,7 +49,10 @@ def _block(block: Block) -> str:
     if isinstance(block, Fence):
         return f"<pre>{escape(clean(block.text))}</pre>"
     head = "".join(f"<th>{escape(name)}</th>" for name in block.header)
-    rows = "".join("<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>\n" for row in block.rows)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>\n"
+        for row in block.rows
+    )
     return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"
 
 

@@ -24,13 +24,25 @@ def document(source: Source) -> dict[str, Any]:
         "entries": [_line(line) for line in source.lines],
         "unknown": [entry.id for entry in source.unfinished],
         "metrics": [
-            {"name": m.name, "meaning": m.meaning, "seconds": m.seconds, "from": m.since, "to": m.until, "missing": m.missing or None}
+            {
+                "name": m.name,
+                "meaning": m.meaning,
+                "seconds": m.seconds,
+                "from": m.since,
+                "to": m.until,
+                "missing": m.missing or None,
+            }
             for m in metrics(source.lines)
         ],
         "warnings": list(milestones(source.lines).warnings),
         "contributing_factors": [msgspec.to_builtins(factor) for factor in factors(source.lines)],
         "evidence": [
-            {"name": source.evidence_names[blob.sha256], **blob.record(), "purged": blob.content is None} for blob in source.evidence
+            {
+                "name": source.evidence_names[blob.sha256],
+                **blob.record(),
+                "purged": blob.content is None,
+            }
+            for blob in source.evidence
         ],
     }
 

@@ -1,6 +1,8 @@
-"""JSON Lines, without loss: a header, every entry in canonical form, every piece of evidence, an end line.
+"""JSON Lines, without loss: a header, every entry in canonical form, every piece of evidence, an
+end line.
 
-An import checks the chain first and writes the entries as they are, so the imported record has the same hashes.
+An import checks the chain first and writes the entries as they are, so the imported record has the
+same hashes.
 """
 
 from __future__ import annotations
@@ -28,20 +30,35 @@ SCHEMA: Final = "stanch.timeline/1"
 
 def lines_of(source: Source, created_at: str) -> Iterator[str]:
     """The lines, without line feeds."""
-    yield canonical({"schema": SCHEMA, "type": "incident", "incident": source.incident_id, "title": source.title, "created_at": created_at})
+    yield canonical(
+        {
+            "schema": SCHEMA,
+            "type": "incident",
+            "incident": source.incident_id,
+            "title": source.title,
+            "created_at": created_at,
+        }
+    )
     for entry in sorted(source.entries, key=lambda entry: entry.seq):
         yield canonical({"type": "entry", "entry": to_record(entry)})
     for blob in source.evidence:
         content = base64.b64encode(blob.content).decode() if blob.content is not None else None
         yield canonical({"type": "evidence", "evidence": {**blob.record(), "content": content}})
-    yield canonical({"type": "end", "entries": source.head[0], "head": source.head[1], "evidence": len(source.evidence)})
+    yield canonical(
+        {
+            "type": "end",
+            "entries": source.head[0],
+            "head": source.head[1],
+            "evidence": len(source.evidence),
+        }
+    )
 
 
 def import_jsonl(lines: Iterable[str], path: Path) -> Journal:
     """Make a new incident file at `path` from an export and open it.
 
-    Raises JournalError when a line cannot be read, the chain or a piece of evidence does not hold, the end line is missing,
-    or `path` exists.
+    Raises JournalError when a line cannot be read, the chain or a piece of evidence does not hold,
+    the end line is missing, or `path` exists.
     """
     header, entries, evidence = _parse(lines)
     problems = verify_chain(entries)
@@ -52,11 +69,17 @@ def import_jsonl(lines: Iterable[str], path: Path) -> Journal:
             storage.private_directory(path.parent)
         storage.create_private(path)
     except OSError as error:
-        raise JournalError(f"{path} cannot be created: {error.strerror or error}; name a file that does not exist") from error
+        raise JournalError(
+            f"{path} cannot be created: {error.strerror or error}; name a file that does not exist"
+        ) from error
     try:
         database, _ = storage.connect_writer(path)
         try:
-            meta = {"incident_id": str(header["incident"]), "created_at": str(header["created_at"]), "schema": SCHEMA}
+            meta = {
+                "incident_id": str(header["incident"]),
+                "created_at": str(header["created_at"]),
+                "schema": SCHEMA,
+            }
             storage.create_tables(database, meta)
             with database.atomic():
                 for blob in evidence:
@@ -91,7 +114,10 @@ def _parse(lines: Iterable[str]) -> tuple[dict[str, Any], list[Entry], list[Evid
             if kind == "incident":
                 header = record
                 if record["schema"] != SCHEMA:
-                    raise JournalError(f"line {number}: schema {record['schema']!r} is not {SCHEMA!r}; use the version that wrote it")
+                    raise JournalError(
+                        f"line {number}: schema {record['schema']!r} is not {SCHEMA!r}; use the "
+                        "version that wrote it"
+                    )
             elif kind == "entry":
                 entries.append(from_record(record["entry"]))
             elif kind == "evidence":
@@ -102,14 +128,23 @@ def _parse(lines: Iterable[str]) -> tuple[dict[str, Any], list[Entry], list[Evid
             raise JournalError(f"line {number} of the export cannot be read: {error}") from error
     if header is None or not entries or "incident" not in header or "created_at" not in header:
         raise JournalError(f"this is no {SCHEMA} export: the header or the entries are missing")
-    if end is None or end.get("entries") != len(entries) or end.get("head") != entries[-1].hash or end.get("evidence") != len(evidence):
-        raise JournalError("the export was cut: its end line is missing or does not fit; export again")
+    if (
+        end is None
+        or end.get("entries") != len(entries)
+        or end.get("head") != entries[-1].hash
+        or end.get("evidence") != len(evidence)
+    ):
+        raise JournalError(
+            "the export was cut: its end line is missing or does not fit; export again"
+        )
     return header, entries, evidence
 
 
 def _blob(record: dict[str, Any]) -> Evidence:
     content = record.get("content")
-    blob = Evidence.from_record({**record, "content": base64.b64decode(content) if content is not None else None})
+    blob = Evidence.from_record(
+        {**record, "content": base64.b64decode(content) if content is not None else None}
+    )
     if blob.content is not None and hashlib.sha256(blob.content).hexdigest() != blob.sha256:
         raise ValueError(f"evidence {blob.sha256[:12]} does not have its hash")
     return blob

@@ -1,7 +1,9 @@
-"""Markdown that renders to the same words on any code host, with nothing active in it whatever the text was.
+"""Markdown that renders to the same words on any code host, with nothing active in it whatever the
+text was.
 
-Plain words stay prose; anything that could be markup, a mention, an issue number, a link or a quick action goes into a code span, whose
-fence is longer than any run of backticks inside. Sources: CommonMark 6.1, GFM 4.10, section 5d of the timeline reference.
+Plain words stay prose; anything that could be markup, a mention, an issue number, a link or a quick
+action goes into a code span, whose fence is longer than any run of backticks inside. Sources:
+CommonMark 6.1, GFM 4.10, section 5d of the timeline reference.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from timeline.export.regions import Region, head_comment, wrap
 
 _PROSE: Final = re.compile(r"[\w ,;:()%'\"+=/.?-]*")
 _ACTIVE: Final = re.compile(
-    r"://|\bwww\.|(?<!\w)/\w|_|\w\.[A-Za-z]|\b[0-9a-f]{7,40}\b|^\s*(?:[-+]|\d+[.)])\s|^[=-]+\s*$|\bGH-\d|\b[A-Z]{2,}-\d", re.M
+    r"://|\bwww\.|(?<!\w)/\w|_|\w\.[A-Za-z]|\b[0-9a-f]{7,40}\b|^\s*(?:[-+]|\d+[.)])\s|^[=-]+\s*$|\bGH-\d|\b[A-Z]{2,}-\d",
+    re.M,
 )
 _MARKER: Final = re.compile(r"<!--(?=\s*/?(?:auto:|stanch))")
 _CELL_LIMIT: Final = 600
@@ -53,8 +56,16 @@ def _block(block: Block) -> str:
         return "".join(f"{lead}{_inline(item)}\n" for item in block.items)
     if isinstance(block, Fence):
         return _fence(block.text)
-    head = "| " + " | ".join(block.header) + " |\n| " + " | ".join("---" for _ in block.header) + " |\n"
-    return head + "".join("| " + " | ".join(_inline(cell, table=True) for cell in row) + " |\n" for row in block.rows)
+    head = (
+        "| "
+        + " | ".join(block.header)
+        + " |\n| "
+        + " | ".join("---" for _ in block.header)
+        + " |\n"
+    )
+    return head + "".join(
+        "| " + " | ".join(_inline(cell, table=True) for cell in row) + " |\n" for row in block.rows
+    )
 
 
 def _inline(cell: Cell, *, table: bool = False) -> str:
@@ -63,7 +74,8 @@ def _inline(cell: Cell, *, table: bool = False) -> str:
 
 
 def inert(text: str) -> str:
-    """Text from outside for use inside a line: prose when nothing in it can mean anything, a code span otherwise."""
+    """Text from outside for use inside a line: prose when nothing in it can mean anything, a code
+    span otherwise."""
     text = " ⏎ ".join(line.strip() for line in clean(text).splitlines() if line.strip())
     text = _MARKER.sub("<! --", text.replace("\t", " "))
     if len(text) > _CELL_LIMIT:

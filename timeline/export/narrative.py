@@ -23,19 +23,27 @@ def summary(w: Wording) -> list[Block]:
     if observed:
         first = observed[0]
         items.append((f"First seen at {moment(first)} UTC: ", w.text(first), seqs(first)))
-        worst = next((entry for entry in observed if entry.data.get("severity") == "critical"), None)
+        worst = next(
+            (entry for entry in observed if entry.data.get("severity") == "critical"), None
+        )
         if worst is not None and worst is not first:
             items.append((f"First critical at {moment(worst)} UTC: ", w.text(worst), seqs(worst)))
         shared = (worst or first).data.get("shared")
         if isinstance(shared, list) and shared:
-            items.append(("What the failing things share: ", w.out(str(shared[0])), seqs(worst or first)))
+            items.append(
+                ("What the failing things share: ", w.out(str(shared[0])), seqs(worst or first))
+            )
     matches = [line.entry for line in lines if line.entry.kind == "match"]
     if matches:
         last = matches[-1]
-        items.append(("It looked like: ", w.text(last), f" (believed at {moment(last)} UTC)", seqs(last)))
+        items.append(
+            ("It looked like: ", w.text(last), f" (believed at {moment(last)} UTC)", seqs(last))
+        )
     done = [line.entry for line in lines if line.entry.kind == "action-result"]
     if done:
-        items.append((f"{len(done)} change{'s' if len(done) != 1 else ''} made to the cluster", seqs(*done)))
+        items.append(
+            (f"{len(done)} change{'s' if len(done) != 1 else ''} made to the cluster", seqs(*done))
+        )
     marks = milestones(source.lines).entries
     for name in ("mitigated", "resolved"):
         if name in marks:
@@ -64,7 +72,9 @@ def impact(w: Wording) -> list[Block]:
         if title not in most or most[title][0] < count:
             most[title] = (count, entry)
     for title, (count, entry) in most.items():
-        items.append((w.out(title), f": {count} object{'s' if count != 1 else ''} at most", seqs(entry)))
+        items.append(
+            (w.out(title), f": {count} object{'s' if count != 1 else ''} at most", seqs(entry))
+        )
     return [Items(tuple(items))]
 
 
@@ -73,8 +83,16 @@ def timeline(w: Wording) -> list[Block]:
     rows = [_row(w, line) for line in draft_lines(w.source.lines)]
     hidden = sum(1 for line in w.source.lines if line.hidden)
     rest = len(w.source.lines) - hidden - len(rows)
-    note = f"All times are UTC. {rest} more entries are in the log" + (f", {hidden} are hidden." if hidden else ".")
-    return [Table(("Happened", "Recorded", "What", "Who", "Phase", "Evidence", "seq", "audit"), tuple(rows)), Para((note,))]
+    note = f"All times are UTC. {rest} more entries are in the log" + (
+        f", {hidden} are hidden." if hidden else "."
+    )
+    return [
+        Table(
+            ("Happened", "Recorded", "What", "Who", "Phase", "Evidence", "seq", "audit"),
+            tuple(rows),
+        ),
+        Para((note,)),
+    ]
 
 
 def _row(w: Wording, line: Line) -> tuple[Cell, ...]:
@@ -114,7 +132,8 @@ def detection(w: Wording) -> list[Block]:
     if observed:
         items.append(
             (
-                f"The first abnormal fact dates from {moment(observed)} UTC, recorded {recorded(observed)}: ",
+                f"The first abnormal fact dates from {moment(observed)} UTC, recorded "
+                f"{recorded(observed)}: ",
                 w.text(observed),
                 seqs(observed),
             )
@@ -123,9 +142,14 @@ def detection(w: Wording) -> list[Block]:
 
 
 def ruled_out(w: Wording) -> list[Block]:
-    """Negative knowledge: refuted, found nothing, skipped, declined; then what is still believed."""
+    """Negative knowledge: refuted, found nothing, skipped, declined; then what is still
+    believed."""
     items: list[Cell] = []
-    asked = {result.id: intent for intent, result in pair(sorted((line.entry for line in w.lines), key=lambda e: e.seq)) if result}
+    asked = {
+        result.id: intent
+        for intent, result in pair(sorted((line.entry for line in w.lines), key=lambda e: e.seq))
+        if result
+    }
     for line in w.lines:
         entry = line.entry
         status = str(entry.data.get("status", ""))
@@ -133,16 +157,36 @@ def ruled_out(w: Wording) -> list[Block]:
             items.append((w.text(entry), *_because(w, entry), seqs(entry)))
         elif entry.kind == "probe-result" and entry.data.get("answer") == "clear":
             items.append(("Probed, nothing abnormal: ", w.text(entry), seqs(entry)))
-        elif entry.kind == "step-result" and entry.data.get("state") == "passed" and entry.id in asked:
-            items.append(("Checked, nothing abnormal: ", w.text(asked[entry.id]), " — ", w.text(entry), seqs(entry)))
+        elif (
+            entry.kind == "step-result"
+            and entry.data.get("state") == "passed"
+            and entry.id in asked
+        ):
+            items.append(
+                (
+                    "Checked, nothing abnormal: ",
+                    w.text(asked[entry.id]),
+                    " — ",
+                    w.text(entry),
+                    seqs(entry),
+                )
+            )
         elif entry.kind == "step-skipped":
-            items.append(("Skipped, so not ruled out: ", w.text(entry), *_because(w, entry), seqs(entry)))
+            items.append(
+                ("Skipped, so not ruled out: ", w.text(entry), *_because(w, entry), seqs(entry))
+            )
         elif entry.kind == "action-declined":
             items.append(("Declined: ", w.text(entry), *_because(w, entry), seqs(entry)))
     opened = [
-        line.entry for line in w.lines if line.entry.kind == "hypothesis" and line.entry.data.get("status", "open") in ("open", "supported")
+        line.entry
+        for line in w.lines
+        if line.entry.kind == "hypothesis"
+        and line.entry.data.get("status", "open") in ("open", "supported")
     ]
-    items += [(f"Hypothesis, {entry.data.get('status', 'open')}: ", w.text(entry), seqs(entry)) for entry in opened]
+    items += [
+        (f"Hypothesis, {entry.data.get('status', 'open')}: ", w.text(entry), seqs(entry))
+        for entry in opened
+    ]
     return [Items(tuple(items))] if items else [Para(("Nothing recorded as ruled out.",))]
 
 
@@ -169,16 +213,34 @@ def factors(w: Wording) -> list[Block]:
         )
         blocks.append(Table(("Factor", "Kind", "Resolution", "Status", "Entries"), rows))
     else:
-        blocks.append(Para(("None recorded yet. There is rarely one cause: list what had to come together.",)))
+        blocks.append(
+            Para(("None recorded yet. There is rarely one cause: list what had to come together.",))
+        )
     if candidates:
-        blocks.append(Para(("Candidates that the observations suggest; nothing is asserted. Confirm or delete each:",)))
-        blocks.append(Items(tuple((w.out(f.title), f" ({f.kind}; seq {numbers(f.seqs)})") for f in candidates), tasks=True))
+        blocks.append(
+            Para(
+                (
+                    "Candidates that the observations suggest; nothing is asserted. Confirm or "
+                    "delete each:",
+                )
+            )
+        )
+        blocks.append(
+            Items(
+                tuple((w.out(f.title), f" ({f.kind}; seq {numbers(f.seqs)})") for f in candidates),
+                tasks=True,
+            )
+        )
     return blocks
 
 
 def questions(w: Wording) -> list[Block]:
     """Questions that nobody answered."""
-    found = [line.entry for line in w.lines if line.entry.kind == "question" and line.entry.data.get("status") != "answered"]
+    found = [
+        line.entry
+        for line in w.lines
+        if line.entry.kind == "question" and line.entry.data.get("status") != "answered"
+    ]
     items: list[Cell] = [(w.text(entry), *_owner(w, entry), seqs(entry)) for entry in found]
     return [Items(tuple(items), tasks=True)] if items else [Para(("None recorded.",))]
 
@@ -188,7 +250,12 @@ def follow_ups(w: Wording) -> list[Block]:
     found = [line.entry for line in w.lines if line.entry.kind == "follow-up"]
     items: list[Cell] = [(w.text(entry), *_owner(w, entry), seqs(entry)) for entry in found]
     items += [
-        (w.out(factor.resolution), f" (for factor seq {factor.seqs[0]}, ", w.out(factor.status), ")")
+        (
+            w.out(factor.resolution),
+            f" (for factor seq {factor.seqs[0]}, ",
+            w.out(factor.status),
+            ")",
+        )
         for factor in find_factors(w.source.lines)
         if factor.resolution and not factor.candidate
     ]

@@ -12,29 +12,58 @@ from timeline.redact import Redactor
 
 Names = Literal["role", "initials", "name"]
 _SYSTEM: Final = frozenset(
-    {"root", "admin", "ubuntu", "debian", "core", "ec2-user", "user", "stanch", "runner", "nobody", "localhost", "vm"}
+    {
+        "root",
+        "admin",
+        "ubuntu",
+        "debian",
+        "core",
+        "ec2-user",
+        "user",
+        "stanch",
+        "runner",
+        "nobody",
+        "localhost",
+        "vm",
+    }
 )
 _TOOL_KINDS: Final = frozenset({"observation", "connectivity", "match", "session", "export"})
 
 
 class People:
-    """Turns actors into what an export may show, and finds them in text. System accounts in text are left as they are."""
+    """Turns actors into what an export may show, and finds them in text. System accounts in text
+    are left as they are."""
 
     def __init__(self, entries: Sequence[Entry], names: Names, redactor: Redactor) -> None:
         self._redactor = redactor
-        actors = list(dict.fromkeys(entry.actor for entry in sorted(entries, key=lambda entry: entry.seq) if entry.actor))
+        actors = list(
+            dict.fromkeys(
+                entry.actor for entry in sorted(entries, key=lambda entry: entry.seq) if entry.actor
+            )
+        )
         if names == "name":
             self._shown = {actor: actor for actor in actors}
         elif names == "initials":
-            self._shown = {actor: "".join(part[0] for part in re.split(r"[\W_]+", actor) if part).upper() for actor in actors}
+            self._shown = {
+                actor: "".join(part[0] for part in re.split(r"[\W_]+", actor) if part).upper()
+                for actor in actors
+            }
         else:
             self._shown = {actor: f"responder {index + 1}" for index, actor in enumerate(actors)}
         hosts = {entry.host for entry in entries if entry.host}
-        self._replaced = {} if names == "name" else {actor: shown for actor, shown in self._shown.items() if actor not in _SYSTEM}
+        self._replaced = (
+            {}
+            if names == "name"
+            else {actor: shown for actor, shown in self._shown.items() if actor not in _SYSTEM}
+        )
         if names != "name":
             self._replaced |= {host: "workstation" for host in hosts if host not in _SYSTEM}
         words = sorted((word for word in self._replaced if len(word) > 1), key=len, reverse=True)
-        self._pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, words))})(?![\w-])") if words else None
+        self._pattern = (
+            re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, words))})(?![\w-])")
+            if words
+            else None
+        )
 
     def who(self, entry: Entry) -> str | Outside:
         """Who did or said it; the tool for what it saw itself."""

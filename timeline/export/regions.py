@@ -1,8 +1,8 @@
 """Writing a draft again without losing what people wrote. Row T21 of the timeline reference.
 
-A generated part lies between ``<!-- auto:ID sha256=... -->`` and ``<!-- /auto:ID -->``; the hash is that of the lines between.
-A part whose hash still fits is replaced; one that a person changed is kept, and the new text goes into a file beside it.
-Everything outside is theirs.
+A generated part lies between ``<!-- auto:ID sha256=... -->`` and ``<!-- /auto:ID -->``; the hash is
+that of the lines between. A part whose hash still fits is replaced; one that a person changed is
+kept, and the new text goes into a file beside it. Everything outside is theirs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Merged(msgspec.Struct, frozen=True, kw_only=True):
-    """`kept` parts were changed by a person and stayed; `removed` ones were deleted by a person and stay away; `added` are new."""
+    """`kept` parts were changed by a person and stayed; `removed` ones were deleted by a person and
+    stay away; `added` are new."""
 
     text: str
     updated: tuple[str, ...]
@@ -42,13 +43,18 @@ def head_comment(parts: Sequence[str]) -> str:
 
 def wrap(region: Region) -> str:
     """A region with its markers."""
-    return f"<!-- auto:{region.id} sha256={_hash(region.content)} -->\n{region.content}<!-- /auto:{region.id} -->\n"
+    return (
+        f"<!-- auto:{region.id} sha256={_hash(region.content)} -->\n{region.content}<!-- "
+        f"/auto:{region.id} -->\n"
+    )
 
 
 def merge(existing: str, regions: Sequence[Region], sections: dict[str, str]) -> Merged | None:
-    """Put new regions into an existing draft; None when the text is not a draft of ours (nothing in it may be replaced).
+    """Put new regions into an existing draft; None when the text is not a draft of ours (nothing in
+    it may be replaced).
 
-    `sections` is the whole rendered section by region id, for regions that did not exist when the draft was written.
+    `sections` is the whole rendered section by region id, for regions that did not exist when the
+    draft was written.
     """
     head = _HEAD.search(existing)
     if head is None:
@@ -72,7 +78,11 @@ def merge(existing: str, regions: Sequence[Region], sections: dict[str, str]) ->
         new = fresh.get(identifier)
         if identifier in present or new is None or _hash(content.replace("\r\n", "\n")) != start[2]:
             out += lines[index : end + 1]
-            if identifier not in present and new is not None and content.replace("\r\n", "\n") != new.content:
+            if (
+                identifier not in present
+                and new is not None
+                and content.replace("\r\n", "\n") != new.content
+            ):
                 kept.append(identifier)
         else:
             out.append(wrap(new))
@@ -87,11 +97,18 @@ def merge(existing: str, regions: Sequence[Region], sections: dict[str, str]) ->
             out.append("\n")
         out.append("\n" + sections[part])
     text = _HEAD.sub(lambda _: head_comment([*known, *added]), "".join(out), count=1)
-    return Merged(text=text, updated=tuple(updated), kept=tuple(kept), removed=tuple(removed), added=tuple(added))
+    return Merged(
+        text=text,
+        updated=tuple(updated),
+        kept=tuple(kept),
+        removed=tuple(removed),
+        added=tuple(added),
+    )
 
 
 def _end_of(lines: Sequence[str], start: int, identifier: str) -> int | None:
-    """Line of the end marker; None when another part begins first or there is none (then nothing is replaced)."""
+    """Line of the end marker; None when another part begins first or there is none (then nothing is
+    replaced)."""
     for index in range(start + 1, len(lines)):
         line = lines[index].rstrip()
         if line == f"<!-- /auto:{identifier} -->":

@@ -13,7 +13,9 @@ def steps(w: Wording) -> list[Block]:
     blocks: list[Block] = []
     for line in w.lines:
         if line.entry.kind == "run-started":
-            blocks.append(Para((f"{moment(line.entry)} UTC: ", w.text(line.entry), seqs(line.entry))))
+            blocks.append(
+                Para((f"{moment(line.entry)} UTC: ", w.text(line.entry), seqs(line.entry)))
+            )
     blocks.append(_pairs(w, "step-intent", ("step-skipped",)))
     return blocks
 
@@ -37,10 +39,28 @@ def _pairs(w: Wording, intent_kind: str, alone: tuple[str, ...] = ()) -> Block:
     for entry in entries:
         if entry.kind == intent_kind:
             result = results.get(entry.id)
-            outcome: Cell = _outcome(w, result) if result else ("**unknown — verify**: no result was recorded",)
-            rows.append(((happened(entry),), (w.text(entry),), outcome, (w.people.who(entry),), w.refs(entry, result)))
+            outcome: Cell = (
+                _outcome(w, result) if result else ("**unknown — verify**: no result was recorded",)
+            )
+            rows.append(
+                (
+                    (happened(entry),),
+                    (w.text(entry),),
+                    outcome,
+                    (w.people.who(entry),),
+                    w.refs(entry, result),
+                )
+            )
         elif entry.kind in alone and entry.id not in paired:
-            rows.append(((happened(entry),), (w.text(entry),), _outcome(w, entry), (w.people.who(entry),), w.refs(entry)))
+            rows.append(
+                (
+                    (happened(entry),),
+                    (w.text(entry),),
+                    _outcome(w, entry),
+                    (w.people.who(entry),),
+                    w.refs(entry),
+                )
+            )
     if not rows:
         return Para(("Nothing recorded.",))
     return Table(("Happened (UTC)", "What", "Result", "Who", "Entries"), tuple(rows))
@@ -64,8 +84,17 @@ def _outcome(w: Wording, entry: Entry) -> Cell:
 def _created(w: Wording) -> Block:
     results = _results(w)
     rows = tuple(
-        ((happened(entry),), (w.text(entry),), ("removed",) if result else ("**not known to be removed — verify**",), w.refs(entry, result))
-        for entry, result in ((line.entry, results.get(line.entry.id)) for line in w.lines if line.entry.kind == "object-intent")
+        (
+            (happened(entry),),
+            (w.text(entry),),
+            ("removed",) if result else ("**not known to be removed — verify**",),
+            w.refs(entry, result),
+        )
+        for entry, result in (
+            (line.entry, results.get(line.entry.id))
+            for line in w.lines
+            if line.entry.kind == "object-intent"
+        )
     )
     if not rows:
         return Para(("No object was created in the cluster.",))

@@ -15,7 +15,8 @@ from timeline.view import Line, latest
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """`entries` are as recorded and by (occurred_at, seq), `lines` have revisions applied; `evidence` is in order of first citation."""
+    """`entries` are as recorded and by (occurred_at, seq), `lines` have revisions applied;
+    `evidence` is in order of first citation."""
 
     incident_id: str
     title: str
@@ -34,14 +35,18 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_source(journal: Journal) -> Source:
-    """Read everything that exports need. Entries that wait in the sidecar are left out: they have no place in the chain yet."""
+    """Read everything that exports need. Entries that wait in the sidecar are left out: they have
+    no place in the chain yet."""
     entries = journal.entries(pending=False)
     cited = dict.fromkeys(sha256 for entry in entries for sha256 in entry.evidence)
     blobs = [blob for blob in (journal.evidence(sha256) for sha256 in cited) if blob is not None]
     last = max(entries, key=lambda entry: entry.seq, default=None)
     return Source(
         incident_id=journal.id,
-        title=next((line.entry.text for line in latest(entries) if line.entry.kind == "incident-opened"), ""),
+        title=next(
+            (line.entry.text for line in latest(entries) if line.entry.kind == "incident-opened"),
+            "",
+        ),
         created_at=datetime.fromisoformat(journal.meta["created_at"]),
         entries=entries,
         lines=latest(entries),

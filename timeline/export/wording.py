@@ -16,7 +16,8 @@ _SHOWN_LINES: Final = 40
 
 
 class Wording:
-    """What a section is written from: the record as read, the visible lines, E1.. by sha256, and how people are called."""
+    """What a section is written from: the record as read, the visible lines, E1.. by sha256, and
+    how people are called."""
 
     def __init__(self, source: Source, people: People) -> None:
         self.source = source
@@ -36,11 +37,15 @@ class Wording:
     def refs(self, *entries: Entry | None) -> Cell:
         present = [entry for entry in entries if entry is not None]
         cited = ", ".join(filter(None, (self.cited(entry) for entry in present)))
-        return (f"seq {numbers(tuple(entry.seq for entry in present))}" + (f"; {cited}" if cited else ""),)
+        return (
+            f"seq {numbers(tuple(entry.seq for entry in present))}"
+            + (f"; {cited}" if cited else ""),
+        )
 
 
 def word(text: str) -> str | Outside:
-    """A kind, phase or the like: ours when it is a plain word, else (a record that others wrote) text from outside."""
+    """A kind, phase or the like: ours when it is a plain word, else (a record that others wrote)
+    text from outside."""
     return text if re.fullmatch(r"[a-z-]{0,40}", text) else Outside(text)
 
 
@@ -59,7 +64,10 @@ def window(name: str, start: Entry | None, end: Entry | None, missing: str) -> C
     if end is None:
         return (f"{name}: from {moment(start)} UTC, end n/a — no *{missing}* entry", seqs(start))
     seconds = (end.occurred_at - start.occurred_at).total_seconds()
-    return (f"{name}: from {moment(start)} to {moment(end)} UTC, {duration(seconds)}", seqs(start, end))
+    return (
+        f"{name}: from {moment(start)} to {moment(end)} UTC, {duration(seconds)}",
+        seqs(start, end),
+    )
 
 
 def seqs(*entries: Entry) -> str:

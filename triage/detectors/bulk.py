@@ -1,4 +1,5 @@
-"""Pods that fail in bulk: one owner's pods are rejected or evicted, and its controller makes more and more."""
+"""Pods that fail in bulk: one owner's pods are rejected or evicted, and its controller makes more
+and more."""
 
 from __future__ import annotations
 
@@ -14,17 +15,22 @@ LEAST = 5
 
 
 def rejected(view: View, index: Index) -> Iterator[Finding]:
-    """Five or more pods of one owner rejected by the kubelet or evicted within the hour (the OutOfpods loop)."""
+    """Five or more pods of one owner rejected by the kubelet or evicted within the hour (the
+    OutOfpods loop)."""
     groups: dict[tuple[str, str, str], list[Finding]] = {}
     for rule in ("pod-rejected-by-kubelet", "pod-evicted"):
         for finding in index.rule(rule):
             facts = finding.facts
             if facts.get("owner"):
-                groups.setdefault((str(facts["owner_kind"]), finding.object.namespace, str(facts["owner"])), []).append(finding)
+                groups.setdefault(
+                    (str(facts["owner_kind"]), finding.object.namespace, str(facts["owner"])), []
+                ).append(finding)
     for key, group in sorted(groups.items()):
         if len(group) < LEAST:
             continue
-        reason = str(group[0].facts.get("reason") or f"Evicted ({group[0].facts.get('resource') or '?'})")
+        reason = str(
+            group[0].facts.get("reason") or f"Evicted ({group[0].facts.get('resource') or '?'})"
+        )
         yield make(
             "pods-rejected-in-bulk",
             Ref(*key),

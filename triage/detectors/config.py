@@ -1,4 +1,5 @@
-"""Secrets and ConfigMaps that are missing, seen over the whole cluster: one supplier, lost keys, only new pods."""
+"""Secrets and ConfigMaps that are missing, seen over the whole cluster: one supplier, lost keys,
+only new pods."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ _START_FAILURES = ("pod-config-missing", "pod-crash-looping", "pod-container-cre
 
 
 def pattern(names: Iterable[str]) -> str:
-    """What most names have in common, as a glob: `*-credentials`, `db-*`; "" when nothing of at least three characters."""
+    """What most names have in common, as a glob: `*-credentials`, `db-*`; "" when nothing of at
+    least three characters."""
     distinct = sorted(set(names))
     if len(distinct) == 1:
         return distinct[0]
@@ -35,38 +37,56 @@ def pattern(names: Iterable[str]) -> str:
 
 
 def _last_write(row: PartialObject) -> tuple[datetime, str] | None:
-    times = [(m.time, m.manager) for m in row.metadata.managed_fields if m.time is not None and m.subresource != "status"]
+    times = [
+        (m.time, m.manager)
+        for m in row.metadata.managed_fields
+        if m.time is not None and m.subresource != "status"
+    ]
     return max(times) if times else None
 
 
 def missing_across(view: View, index: Index) -> Iterator[Finding]:
-    """Secrets that do not exist, missed by pods of three or more namespaces, or of three owners by one name pattern (story 003 #8)."""
+    """Secrets that do not exist, missed by pods of three or more namespaces, or of three owners by
+    one name pattern (story 003 #8)."""
     findings = [
-        f for f in index.rule("pod-config-missing") if f.facts["kind"] == "Secret" and not f.facts["key"] and f.facts["exists"] is not True
+        f
+        for f in index.rule("pod-config-missing")
+        if f.facts["kind"] == "Secret" and not f.facts["key"] and f.facts["exists"] is not True
     ]
     namespaces = {f.object.namespace for f in findings}
     owners = {(f.object.namespace, f.facts.get("owner") or f.object.name) for f in findings}
     secrets = {(f.object.namespace, str(f.facts["name"])) for f in findings}
     common = pattern(name for _, name in secrets)
-    if len(secrets) < 2 or not (len(namespaces) >= 3 or (len(owners) >= 3 and (common or len(secrets) >= 3))):
+    if len(secrets) < 2 or not (
+        len(namespaces) >= 3 or (len(owners) >= 3 and (common or len(secrets) >= 3))
+    ):
         return
     pods = {f.object for f in findings}
     first = min((f.since for f in findings if f.since), default=None)
-    only_new, _ = _only_new([p for p in (view.store.get(*r) for r in pods) if isinstance(p, Pod)], index, findings)
+    only_new, _ = _only_new(
+        [p for p in (view.store.get(*r) for r in pods) if isinstance(p, Pod)], index, findings
+    )
     supplier = _supplier(view, common, namespaces)
     alike = f" ({common})" if common else ""
     by = f", siblings are written by {supplier}" if supplier else ""
     yield make(
         "secret-missing-across-namespaces",
         CLUSTER,
-        f"{len(pods)} pods in {len(namespaces)} namespaces wait for {len(secrets)} Secrets that do not exist{alike}{by}",
+        f"{len(pods)} pods in {len(namespaces)} namespaces wait for {len(secrets)} Secrets that "
+        f"do not exist{alike}{by}",
         Severity.CRITICAL,
         "the same failure in several namespaces has one supplier",
         since=first,
         source=SinceSource.EVENT,
         related=[*sorted(pods)[:20]],
         evidence=[e for f in findings[:4] for e in f.evidence[:1]],
-        facts={"namespaces": len(namespaces), "pods": len(pods), "pattern": common, "only_new": only_new, "supplier": supplier},
+        facts={
+            "namespaces": len(namespaces),
+            "pods": len(pods),
+            "pattern": common,
+            "only_new": only_new,
+            "supplier": supplier,
+        },
     )
 
 
@@ -85,14 +105,21 @@ def _supplier(view: View, common: str, namespaces: set[str]) -> str:
 
 
 def keys_lost(view: View, index: Index) -> Iterator[Finding]:
-    """Secrets that exist without the keys that pods need, written shortly before by one manager (story 000): several at once.
+    """Secrets that exist without the keys that pods need, written shortly before by one manager
+    (story 000): several at once.
 
     Own snapshots (a key that was seen before) and Secrets emptied while watched count as well.
     """
     affected: dict[Ref, list[Finding]] = {}
     for finding in index.rule("pod-config-missing"):
-        if finding.facts["kind"] == "Secret" and finding.facts["key"] and finding.facts["exists"] is not False:
-            affected.setdefault(Ref("Secret", finding.object.namespace, str(finding.facts["name"])), []).append(finding)
+        if (
+            finding.facts["kind"] == "Secret"
+            and finding.facts["key"]
+            and finding.facts["exists"] is not False
+        ):
+            affected.setdefault(
+                Ref("Secret", finding.object.namespace, str(finding.facts["name"])), []
+            ).append(finding)
     written: dict[str, list[tuple[datetime, Ref]]] = {}
     emptied: set[Ref] = set()
     for key, row in view.store.rows("Secret").items():
@@ -101,14 +128,20 @@ def keys_lost(view: View, index: Index) -> Iterator[Finding]:
         if write is None or view.now - write[0] > timedelta(hours=24):
             continue
         created = row.metadata.creation_timestamp
-        empty = keys_of(row.metadata) == frozenset() and created is not None and write[0] - created > timedelta(minutes=1)
+        empty = (
+            keys_of(row.metadata) == frozenset()
+            and created is not None
+            and write[0] - created > timedelta(minutes=1)
+        )
         if empty:
             emptied.add(ref)
         if empty or ref in affected:
             written.setdefault(write[1], []).append((write[0], ref))
     for ref in affected:
         if not any(ref == r for group in written.values() for _, r in group):
-            written.setdefault("", []).append((min((f.since for f in affected[ref] if f.since), default=view.now), ref))
+            written.setdefault("", []).append(
+                (min((f.since for f in affected[ref] if f.since), default=view.now), ref)
+            )
     for manager, group in sorted(written.items()):
         group.sort()
         refs = sorted({r for _, r in group})
@@ -120,12 +153,17 @@ def keys_lost(view: View, index: Index) -> Iterator[Finding]:
         span = int((group[-1][0] - group[0][0]).total_seconds())
         namespaces = {r.namespace for r in refs}
         pods = {f.object for f in findings} | _crashing(refs, group[0][0], view, index)
-        who = f", last written by {manager} within {quantity.span_text(max(span, 1))}" if manager else ""
+        who = (
+            f", last written by {manager} within {quantity.span_text(max(span, 1))}"
+            if manager
+            else ""
+        )
         what = "lost keys" if len(emptied & set(refs)) < len(refs) else "are empty"
         yield make(
             "secret-keys-lost",
             CLUSTER,
-            f"{len(refs)} Secrets in {len(namespaces)} namespaces {what}{who}; {len(pods)} pods cannot start",
+            f"{len(refs)} Secrets in {len(namespaces)} namespaces {what}{who}; {len(pods)} pods "
+            "cannot start",
             Severity.CRITICAL if len(refs) >= 2 else Severity.WARNING,
             "existing Secrets without the keys that pods need (critical from two on)",
             since=group[0][0],
@@ -135,7 +173,10 @@ def keys_lost(view: View, index: Index) -> Iterator[Finding]:
             evidence=[
                 *(
                     field_evidence(
-                        r, "metadata.managedFields", f"written by {manager or '?'}" + (", no key left" if r in emptied else ""), t
+                        r,
+                        "metadata.managedFields",
+                        f"written by {manager or '?'}" + (", no key left" if r in emptied else ""),
+                        t,
                     )
                     for t, r in group[:6]
                 ),
@@ -153,12 +194,17 @@ def keys_lost(view: View, index: Index) -> Iterator[Finding]:
 
 
 def _crashing(secrets: Iterable[Ref], since: datetime, view: View, index: Index) -> set[Ref]:
-    """Pods that read one of these Secrets and crash since it was written: a missing variable looks so when it is optional."""
+    """Pods that read one of these Secrets and crash since it was written: a missing variable looks
+    so when it is optional."""
     wanted = set(secrets)
     found: set[Ref] = set()
     for finding in index.rule("pod-crash-looping"):
         pod = view.store.get(*finding.object)
-        if isinstance(pod, Pod) and (finding.since is None or finding.since >= since) and wanted & secrets_of(pod):
+        if (
+            isinstance(pod, Pod)
+            and (finding.since is None or finding.since >= since)
+            and wanted & secrets_of(pod)
+        ):
             found.add(finding.object)
     return found
 
@@ -169,13 +215,16 @@ def secrets_of(pod: Pod) -> set[Ref]:
     for container in containers(pod.spec):
         names.update(e.secret_ref.name for e in container.env_from if e.secret_ref is not None)
         names.update(
-            e.value_from.secret_key_ref.name for e in container.env if e.value_from is not None and e.value_from.secret_key_ref is not None
+            e.value_from.secret_key_ref.name
+            for e in container.env
+            if e.value_from is not None and e.value_from.secret_key_ref is not None
         )
     return {Ref("Secret", pod.metadata.namespace, n) for n in names if n}
 
 
 def _only_new(pods: list[Pod], index: Index, findings: Iterable[Finding]) -> tuple[bool, int]:
-    """Whether every pod created since the first of these fails (three of four), and how many were created since."""
+    """Whether every pod created since the first of these fails (three of four), and how many were
+    created since."""
     created = [p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp]
     if not created:
         return False, 0
@@ -184,14 +233,24 @@ def _only_new(pods: list[Pod], index: Index, findings: Iterable[Finding]) -> tup
 
 
 def new_pods_failing(view: View, index: Index) -> Iterator[Finding]:
-    """Three of four pods created after a moment fail to start while all older ones live: what a start needs is gone (story 000)."""
+    """Three of four pods created after a moment fail to start while all older ones live: what a
+    start needs is gone (story 000)."""
     failing: dict[Ref, list[Finding]] = {}
     for rule in _START_FAILURES:
         for finding in index.rule(rule):
             if finding.severity != Severity.INFO:
                 failing.setdefault(finding.object, []).append(finding)
-    pods = [p for p in (view.store.get(*r) for r in failing) if isinstance(p, Pod) and view.node_ready(p.spec.node_name)]
-    pods = [p for p in pods if p.metadata.creation_timestamp and view.now - p.metadata.creation_timestamp <= timedelta(hours=24)]
+    pods = [
+        p
+        for p in (view.store.get(*r) for r in failing)
+        if isinstance(p, Pod) and view.node_ready(p.spec.node_name)
+    ]
+    pods = [
+        p
+        for p in pods
+        if p.metadata.creation_timestamp
+        and view.now - p.metadata.creation_timestamp <= timedelta(hours=24)
+    ]
     owners = {view.owner(p) for p in pods}
     if len(pods) < 3 or len(owners) < 2:
         return
@@ -206,7 +265,8 @@ def new_pods_failing(view: View, index: Index) -> Iterator[Finding]:
     yield make(
         "new-pods-failing",
         CLUSTER,
-        f"{len(pods)} of {since} pods created since {at:%H:%M:%S} UTC fail to start, {older} older ones do not",
+        f"{len(pods)} of {since} pods created since {at:%H:%M:%S} UTC fail to start, {older} "
+        "older ones do not",
         Severity.WARNING,
         "three of four new pods of two or more owners",
         since=at,
@@ -220,7 +280,13 @@ def new_pods_failing(view: View, index: Index) -> Iterator[Finding]:
             )
             for p in pods[:4]
         ],
-        facts={"owners": len(owners), "namespaces": len(namespaces), "failing": len(pods), "new": since, "at": at.isoformat()},
+        facts={
+            "owners": len(owners),
+            "namespaces": len(namespaces),
+            "failing": len(pods),
+            "new": since,
+            "at": at.isoformat(),
+        },
     )
 
 

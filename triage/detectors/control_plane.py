@@ -24,15 +24,22 @@ def control_plane(view: View, index: Index) -> Iterator[Finding]:
             groups.setdefault(component, []).append(pod)
     for component, pods in sorted(groups.items()):
         state = health(pods, view)
-        # one restart of one member within the hour is told when it was for memory, or of the API server or etcd
+        # one restart of one member within the hour is told when it was for memory, or of the API
+        # server or etcd
         probes = [
             e
             for p in pods
             for e in view.events_of(p)
-            if e.reason in ("Unhealthy", "ProbeError") and view.now - e.last <= EDGE and not e.message.startswith("Startup")
+            if e.reason in ("Unhealthy", "ProbeError")
+            and view.now - e.last <= EDGE
+            and not e.message.startswith("Startup")
         ]
         unhealthy = sum(e.count for e in probes)
-        if unhealthy < 3 and not sick(state) and not (state.restarted and component in ("kube-apiserver", "etcd") and state.fresh):
+        if (
+            unhealthy < 3
+            and not sick(state)
+            and not (state.restarted and component in ("kube-apiserver", "etcd") and state.fresh)
+        ):
             continue
         parts = [f"{state.ready} of {state.total} ready"]
         if state.oom:
@@ -47,14 +54,27 @@ def control_plane(view: View, index: Index) -> Iterator[Finding]:
             "control-plane-degraded",
             CLUSTER,
             f"{component}: {', '.join(parts)} within the hour",
-            Severity.CRITICAL if core and bad and state.fresh else Severity.WARNING if state.fresh or unhealthy >= 3 else Severity.INFO,
+            Severity.CRITICAL
+            if core and bad and state.fresh
+            else Severity.WARNING
+            if state.fresh or unhealthy >= 3
+            else Severity.INFO,
             "critical for the API server and etcd",
-            since=min([t for t in (began(state), *(e.first for e in probes)) if t is not None], default=None),
+            since=min(
+                [t for t in (began(state), *(e.first for e in probes)) if t is not None],
+                default=None,
+            ),
             source=SinceSource.STATUS,
             detail=component,
             active=state.fresh or unhealthy >= 3,
             evidence=(*state.evidence, *(event_evidence(e) for e in probes[-2:]))
-            or [field_evidence(Ref("Pod", pods[0].metadata.namespace, pods[0].metadata.name), "status", parts[0])],
+            or [
+                field_evidence(
+                    Ref("Pod", pods[0].metadata.namespace, pods[0].metadata.name),
+                    "status",
+                    parts[0],
+                )
+            ],
             related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10]],
             facts={
                 "component": component,
@@ -69,7 +89,8 @@ def control_plane(view: View, index: Index) -> Iterator[Finding]:
 
 
 def told(view: View, index: Index) -> Iterator[Finding]:
-    """What messages of events within the hour tell of etcd, of the API server and of name look-ups."""
+    """What messages of events within the hour tell of etcd, of the API server and of name
+    look-ups."""
     etcd: list[tuple[str, EventFact]] = []
     api: list[EventFact] = []
     lookups: list[tuple[str, EventFact]] = []
@@ -85,7 +106,9 @@ def told(view: View, index: Index) -> Iterator[Finding]:
     if etcd:
         etcd.sort(key=lambda item: (item[1].last, item[1].uid))
         count, objects = sum(e.count for _, e in etcd), {e.about for _, e in etcd}
-        kind = max(sorted({k for k, _ in etcd}), key=lambda k: sum(e.count for kk, e in etcd if kk == k))
+        kind = max(
+            sorted({k for k, _ in etcd}), key=lambda k: sum(e.count for kk, e in etcd if kk == k)
+        )
         if count >= 2 or kind == "no-space":
             yield make(
                 "etcd-errors-in-messages",
@@ -105,7 +128,8 @@ def told(view: View, index: Index) -> Iterator[Finding]:
         yield make(
             "api-errors-in-messages",
             CLUSTER,
-            f"{sum(e.count for e in api)} messages about {len(objects)} objects say that the API server did not answer",
+            f"{sum(e.count for e in api)} messages about {len(objects)} objects say that the API "
+            "server did not answer",
             Severity.WARNING,
             "components that do not reach the API server within the hour",
             since=min(e.first for e in api),
@@ -114,7 +138,10 @@ def told(view: View, index: Index) -> Iterator[Finding]:
             related=sorted(objects)[:10],
             facts={"count": sum(e.count for e in api), "objects": len(objects)},
         )
-    owners = {view.owner(p) if isinstance(p := view.store.get(*e.about), Pod) else e.about for _, e in lookups}
+    owners = {
+        view.owner(p) if isinstance(p := view.store.get(*e.about), Pod) else e.about
+        for _, e in lookups
+    }
     if len(owners) >= 2 or sum(e.count for _, e in lookups) >= 5:
         lookups.sort(key=lambda item: (item[1].last, item[1].uid))
         namespaces = {o.namespace for o in owners}
@@ -122,7 +149,8 @@ def told(view: View, index: Index) -> Iterator[Finding]:
         yield make(
             "dns-lookups-failing",
             CLUSTER,
-            f"messages of {len(owners)} owners in {len(namespaces)} namespaces tell of name look-ups that fail ({kind})",
+            f"messages of {len(owners)} owners in {len(namespaces)} namespaces tell of name "
+            f"look-ups that fail ({kind})",
             Severity.WARNING,
             "look-ups that fail for two owners or five times",
             since=min(e.first for _, e in lookups),
@@ -134,7 +162,8 @@ def told(view: View, index: Index) -> Iterator[Finding]:
 
 
 def leader_changes(view: View, index: Index) -> Iterator[Finding]:
-    """`became leader` events of control plane components, three or more of one within the hour: they lost the API server or etcd."""
+    """`became leader` events of control plane components, three or more of one within the hour:
+    they lost the API server or etcd."""
     groups: dict[str, list[EventFact]] = {}
     for event in view.events.reasons("LeaderElection"):
         if view.now - event.last <= RECENT and event.about.namespace in ("kube-system", ""):
@@ -146,7 +175,8 @@ def leader_changes(view: View, index: Index) -> Iterator[Finding]:
     yield make(
         "leader-changes",
         CLUSTER,
-        f"{', '.join(sorted(often))} changed leader {sum(e.count for e in every)} times within the hour",
+        f"{', '.join(sorted(often))} changed leader {sum(e.count for e in every)} times within "
+        "the hour",
         Severity.WARNING,
         "three or more changes of one component",
         since=min(e.first for e in every),
@@ -158,8 +188,16 @@ def leader_changes(view: View, index: Index) -> Iterator[Finding]:
 
 def unreachable(view: View, index: Index) -> Iterator[Finding]:
     """Every kind that was live is stale: the API server is not heard."""
-    states = [f for f in view.freshness.values() if f.state in (State.LIVE, State.STALE, State.LOADING, State.WAITING)]
-    stale = [f for f in states if f.state is State.STALE or (f.state in (State.LOADING, State.WAITING) and f.reason)]
+    states = [
+        f
+        for f in view.freshness.values()
+        if f.state in (State.LIVE, State.STALE, State.LOADING, State.WAITING)
+    ]
+    stale = [
+        f
+        for f in states
+        if f.state is State.STALE or (f.state in (State.LOADING, State.WAITING) and f.reason)
+    ]
     if not states or len(stale) < len(states):
         return
     heard = [f.heard for f in stale if f.heard is not None]
@@ -168,12 +206,16 @@ def unreachable(view: View, index: Index) -> Iterator[Finding]:
     yield make(
         "api-server-unreachable",
         CLUSTER,
-        "the API server does not answer" + (f"; last heard at {since:%H:%M:%S} UTC" if since else ""),
+        "the API server does not answer"
+        + (f"; last heard at {since:%H:%M:%S} UTC" if since else ""),
         Severity.CRITICAL,
         "no kind is live",
         since=since,
         source=SinceSource.FIRST_SEEN,
-        evidence=[Evidence(f"watch of {f.kind}", f.reason or f.state.value, f.heard) for f in sorted(stale, key=lambda f: f.kind)[:4]],
+        evidence=[
+            Evidence(f"watch of {f.kind}", f.reason or f.state.value, f.heard)
+            for f in sorted(stale, key=lambda f: f.kind)[:4]
+        ],
         facts=facts,
     )
 

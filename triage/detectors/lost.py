@@ -1,11 +1,21 @@
-"""Objects that are gone: counts that fell, references to nothing, system namespaces made anew (story 003 #4)."""
+"""Objects that are gone: counts that fell, references to nothing, system namespaces made anew
+(story 003 #4)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from cluster.objects import EndpointSlice, HorizontalPodAutoscaler, Ingress, Node, Object, PersistentVolume, Pod, Ref
+from cluster.objects import (
+    EndpointSlice,
+    HorizontalPodAutoscaler,
+    Ingress,
+    Node,
+    Object,
+    PersistentVolume,
+    Pod,
+    Ref,
+)
 from triage import quantity, roles
 from triage.finding import Evidence, Finding, Severity, SinceSource
 from triage.index import Index
@@ -17,7 +27,8 @@ _MUCH_OLDER = timedelta(hours=1)
 
 
 def vanished(view: View, history: Sequence[tuple[datetime, dict[str, int]]]) -> Iterator[Finding]:
-    """At least three kinds lost more than half of their objects within a quarter of an hour, by our own counts."""
+    """At least three kinds lost more than half of their objects within a quarter of an hour, by our
+    own counts."""
     fell: dict[str, tuple[int, int, datetime]] = {}
     for at, counts in history:
         if view.now - at > _WINDOW:
@@ -38,19 +49,29 @@ def vanished(view: View, history: Sequence[tuple[datetime, dict[str, int]]]) -> 
     since = min(at for _, _, at in fell.values())
     kinds = tuple(sorted(fell))
     yield make(
-        "objects-vanished", CLUSTER, f"objects of {len(kinds)} kinds vanished: {before} before, {after} now", Severity.CRITICAL,
-        "three or more kinds lost over half of their objects within 15 min", since=since, source=SinceSource.FIRST_SEEN,
-        evidence=[Evidence(f"count of {k}", f"{b} -> {a}", at) for k, (b, a, at) in sorted(fell.items())],
+        "objects-vanished",
+        CLUSTER,
+        f"objects of {len(kinds)} kinds vanished: {before} before, {after} now",
+        Severity.CRITICAL,
+        "three or more kinds lost over half of their objects within 15 min",
+        since=since,
+        source=SinceSource.FIRST_SEEN,
+        evidence=[
+            Evidence(f"count of {k}", f"{b} -> {a}", at) for k, (b, a, at) in sorted(fell.items())
+        ],
         facts={"kinds": kinds, "before": before, "after": after},
-    )  # fmt: skip
+    )
 
 
 def owners_missing(view: View, index: Index) -> Iterator[Finding]:
-    """Objects whose controllers are gone, three owners or more: a normal deletion takes the dependants along."""
+    """Objects whose controllers are gone, three owners or more: a normal deletion takes the
+    dependants along."""
     missing = {
         uid: ref
         for uid, ref in index.population.missing_owners.items()
-        if ref.kind != "Pod" and (view.readable(ref.kind) or _gone(ref, view)) and not _unread(ref, view)
+        if ref.kind != "Pod"
+        and (view.readable(ref.kind) or _gone(ref, view))
+        and not _unread(ref, view)
     }
     owners = sorted(set(missing.values()))
     if len(owners) < 3:
@@ -59,7 +80,8 @@ def owners_missing(view: View, index: Index) -> Iterator[Finding]:
     young = [
         row
         for _, row in children
-        if row.metadata.creation_timestamp is not None and view.now - row.metadata.creation_timestamp < timedelta(minutes=2)
+        if row.metadata.creation_timestamp is not None
+        and view.now - row.metadata.creation_timestamp < timedelta(minutes=2)
     ]
     if len(young) == len(children):
         return
@@ -70,7 +92,8 @@ def owners_missing(view: View, index: Index) -> Iterator[Finding]:
     yield make(
         "owners-missing",
         CLUSTER,
-        f"{len(children)} objects live on whose {len(owners)} controllers ({', '.join(kinds)}) are gone",
+        f"{len(children)} objects live on whose {len(owners)} controllers ({', '.join(kinds)}) "
+        "are gone",
         Severity.CRITICAL if severe else Severity.WARNING,
         "three or more missing owners (critical when more are missing than left)",
         since=_collected(row for _, row in children),
@@ -80,12 +103,18 @@ def owners_missing(view: View, index: Index) -> Iterator[Finding]:
             field_evidence(Ref(kind, *key), "metadata.ownerReferences", "the owner does not exist")
             for (kind, key), _ in sorted(children, key=lambda c: c[0])[:5]
         ],
-        facts={"objects": len(children), "owners": len(owners), "kinds": kinds, "namespaces": len(namespaces)},
+        facts={
+            "objects": len(children),
+            "owners": len(owners),
+            "kinds": kinds,
+            "namespaces": len(namespaces),
+        },
     )
 
 
 def _unread(ref: Ref, view: View) -> bool:
-    """A ReplicaSet that nobody shows although its Deployment is there: the controller makes such a one anew at once, under the same name.
+    """A ReplicaSet that nobody shows although its Deployment is there: the controller makes such a
+    one anew at once, under the same name.
 
     So it was not lost: what we look at is a part of a cluster (a copy without them).
     """
@@ -95,7 +124,8 @@ def _unread(ref: Ref, view: View) -> bool:
 
 
 def _collected(children: Iterable[Object]) -> datetime | None:
-    """When the garbage collector began with what has no owner any more: the owners went shortly before."""
+    """When the garbage collector began with what has no owner any more: the owners went shortly
+    before."""
     times: list[datetime] = []
     for row in children:
         if row.metadata.deletion_timestamp is not None:
@@ -111,20 +141,35 @@ def _gone(ref: Ref, view: View) -> bool:
 
 
 def dangling(view: View, index: Index) -> Iterator[Finding]:
-    """References of several kinds that lead to nothing: autoscalers, Ingresses, endpoints, claimed volumes. Five or more of two kinds."""
+    """References of several kinds that lead to nothing: autoscalers, Ingresses, endpoints, claimed
+    volumes. Five or more of two kinds."""
     found: list[tuple[str, Ref, str]] = []
     for hpa in view.store.all("HorizontalPodAutoscaler", HorizontalPodAutoscaler):
         target = hpa.spec.scale_target_ref
         ref = Ref(target.kind, hpa.metadata.namespace, target.name)
-        if target.kind in ("Deployment", "StatefulSet") and _known(target.kind, view) and view.store.get(*ref) is None:
+        if (
+            target.kind in ("Deployment", "StatefulSet")
+            and _known(target.kind, view)
+            and view.store.get(*ref) is None
+        ):
             found.append(
-                (target.kind, Ref("HorizontalPodAutoscaler", hpa.metadata.namespace, hpa.metadata.name), f"{target.kind} {target.name}")
+                (
+                    target.kind,
+                    Ref("HorizontalPodAutoscaler", hpa.metadata.namespace, hpa.metadata.name),
+                    f"{target.kind} {target.name}",
+                )
             )
     if _known("Service", view):
         for ingress in view.store.all("Ingress", Ingress):
             for name in sorted(roles.backends(ingress)):
                 if view.store.get("Service", ingress.metadata.namespace, name) is None:
-                    found.append(("Service", Ref("Ingress", ingress.metadata.namespace, ingress.metadata.name), f"Service {name}"))
+                    found.append(
+                        (
+                            "Service",
+                            Ref("Ingress", ingress.metadata.namespace, ingress.metadata.name),
+                            f"Service {name}",
+                        )
+                    )
     if _known("Pod", view):
         for row in view.store.all("EndpointSlice", EndpointSlice):
             for endpoint in row.endpoints:
@@ -132,9 +177,18 @@ def dangling(view: View, index: Index) -> Iterator[Finding]:
                 if (
                     target_ref is not None
                     and target_ref.kind == "Pod"
-                    and view.store.get("Pod", target_ref.namespace or row.metadata.namespace, target_ref.name) is None
+                    and view.store.get(
+                        "Pod", target_ref.namespace or row.metadata.namespace, target_ref.name
+                    )
+                    is None
                 ):
-                    found.append(("Pod", Ref("EndpointSlice", row.metadata.namespace, row.metadata.name), f"Pod {target_ref.name}"))
+                    found.append(
+                        (
+                            "Pod",
+                            Ref("EndpointSlice", row.metadata.namespace, row.metadata.name),
+                            f"Pod {target_ref.name}",
+                        )
+                    )
     if _known("PersistentVolumeClaim", view):
         for volume in view.store.all("PersistentVolume", PersistentVolume):
             claim = volume.spec.claim_ref
@@ -144,33 +198,53 @@ def dangling(view: View, index: Index) -> Iterator[Finding]:
                 and view.store.get("PersistentVolumeClaim", claim.namespace, claim.name) is None
             ):
                 found.append(
-                    ("PersistentVolumeClaim", Ref("PersistentVolume", "", volume.metadata.name), f"PersistentVolumeClaim {claim.name}")
+                    (
+                        "PersistentVolumeClaim",
+                        Ref("PersistentVolume", "", volume.metadata.name),
+                        f"PersistentVolumeClaim {claim.name}",
+                    )
                 )
     kinds = tuple(sorted({k for k, _, _ in found}))
     if len(found) < 5 or len(kinds) < 2:
         return
     namespaces = {r.namespace for _, r, _ in found}
     yield make(
-        "references-dangling", CLUSTER, f"{len(found)} references lead to objects that do not exist ({', '.join(kinds)})", Severity.WARNING,
-        "five or more references of two kinds", source=SinceSource.FIRST_SEEN, related=[r for _, r, _ in found[:20]],
-        evidence=[field_evidence(r, "reference", f"{what} does not exist") for _, r, what in found[:6]],
+        "references-dangling",
+        CLUSTER,
+        f"{len(found)} references lead to objects that do not exist ({', '.join(kinds)})",
+        Severity.WARNING,
+        "five or more references of two kinds",
+        source=SinceSource.FIRST_SEEN,
+        related=[r for _, r, _ in found[:20]],
+        evidence=[
+            field_evidence(r, "reference", f"{what} does not exist") for _, r, what in found[:6]
+        ],
         facts={"count": len(found), "kinds": kinds, "namespaces": len(namespaces)},
-    )  # fmt: skip
+    )
 
 
 def _known(kind: str, view: View) -> bool:
-    """Whether the kind was read completely: an empty kind counts only when freshness says that it was."""
+    """Whether the kind was read completely: an empty kind counts only when freshness says that it
+    was."""
     return view.readable(kind)
 
 
-_SURVIVORS = ("Node", "PersistentVolume", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding")
+_SURVIVORS = (
+    "Node",
+    "PersistentVolume",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleBinding",
+)
 
 
 def made_anew(view: View, index: Index) -> Iterator[Finding]:
-    """kube-system is younger than other objects by more than an hour: it was lost, and the API server made it anew.
+    """kube-system is younger than other objects by more than an hour: it was lost, and the API
+    server made it anew.
 
-    Not where namespaces of applications or workloads are older too: what was deleted in etcd is a range of keys, and a range that takes
-    one namespace takes them all. Such a server started empty and was then filled with objects of another one (a restore, a copy).
+    Not where namespaces of applications or workloads are older too: what was deleted in etcd is a
+    range of keys, and a range that takes one namespace takes them all. Such a server started empty
+    and was then filled with objects of another one (a restore, a copy).
     """
     system = view.store.get("Namespace", "", "kube-system")
     created = system.metadata.creation_timestamp if system is not None else None
@@ -178,29 +252,47 @@ def made_anew(view: View, index: Index) -> Iterator[Finding]:
         return
     survivors = [
         *(row for kind in _SURVIVORS for row in view.store.rows(kind).values()),
-        *(row for kind in ("ConfigMap", "CronJob") for row in view.store.in_namespace(kind, "kube-system").values()),
+        *(
+            row
+            for kind in ("ConfigMap", "CronJob")
+            for row in view.store.in_namespace(kind, "kube-system").values()
+        ),
     ]
     older = sum(
-        row.metadata.creation_timestamp is not None and created - row.metadata.creation_timestamp > _MUCH_OLDER for row in survivors
+        row.metadata.creation_timestamp is not None
+        and created - row.metadata.creation_timestamp > _MUCH_OLDER
+        for row in survivors
     )
-    if not older or _intact(created, view, ("Namespace", "Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "Pod")):
+    if not older or _intact(
+        created, view, ("Namespace", "Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "Pod")
+    ):
         return
     ref = Ref("Namespace", "", "kube-system")
     yield make(
         "system-namespaces-recreated",
         CLUSTER,
-        f"kube-system was created at {quantity.moment_text(created, view.now)}, {older} objects are older: it was lost and made anew",
+        f"kube-system was created at {quantity.moment_text(created, view.now)}, {older} objects "
+        "are older: it was lost and made anew",
         Severity.CRITICAL if view.now - created <= timedelta(days=1) else Severity.INFO,
         "a cluster's first namespace cannot be younger than its objects (critical within a day)",
         since=created,
         source=SinceSource.CREATION,
-        evidence=[field_evidence(ref, "metadata.creationTimestamp", quantity.moment_text(created, view.now), created)],
-        facts={"created": created.isoformat(), "older": older, "recent": view.now - created <= timedelta(days=1)},
+        evidence=[
+            field_evidence(
+                ref, "metadata.creationTimestamp", quantity.moment_text(created, view.now), created
+            )
+        ],
+        facts={
+            "created": created.isoformat(),
+            "older": older,
+            "recent": view.now - created <= timedelta(days=1),
+        },
     )
 
 
 def _intact(moment: datetime, view: View, kinds: Iterable[str]) -> bool:
-    """Whether objects of these kinds are there that are older than `moment` by more than an hour, other than the server's own."""
+    """Whether objects of these kinds are there that are older than `moment` by more than an hour,
+    other than the server's own."""
     for kind in kinds:
         for (_, name), row in view.store.rows(kind).items():
             if kind == "Namespace" and name in _BY_SERVER:
@@ -216,10 +308,11 @@ _BY_SERVER = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 def system_emptied(view: View, index: Index) -> Iterator[Finding]:
-    """Nodes that have been Ready for over an hour, and neither pod, DaemonSet nor Deployment is left in kube-system.
+    """Nodes that have been Ready for over an hour, and neither pod, DaemonSet nor Deployment is
+    left in kube-system.
 
-    A cluster that never had any (a test cluster) has no trace of one either: a trace is asked for (Leases of components, Secrets,
-    ConfigMaps or Services of add-ons, events about pods there).
+    A cluster that never had any (a test cluster) has no trace of one either: a trace is asked for
+    (Leases of components, Secrets, ConfigMaps or Services of add-ons, events about pods there).
     """
     known = [view.freshness.get(kind) for kind in ("Pod", "DaemonSet", "Deployment", "Node")]
     if not all(state is not None and state.complete() for state in known):
@@ -227,27 +320,52 @@ def system_emptied(view: View, index: Index) -> Iterator[Finding]:
     nodes = [
         n
         for n in view.store.all("Node", Node)
-        if ready_status(n) == "True" and n.metadata.creation_timestamp and view.now - n.metadata.creation_timestamp > _MUCH_OLDER
+        if ready_status(n) == "True"
+        and n.metadata.creation_timestamp
+        and view.now - n.metadata.creation_timestamp > _MUCH_OLDER
     ]
     pods = view.store.in_namespace("Pod", "kube-system")
-    mirrors = [p for p in pods.values() if any(o.kind == "Node" for o in p.metadata.owner_references)]
-    if len(nodes) < 2 or len(pods) > len(mirrors) or any(view.store.in_namespace(k, "kube-system") for k in ("DaemonSet", "Deployment")):
+    mirrors = [
+        p for p in pods.values() if any(o.kind == "Node" for o in p.metadata.owner_references)
+    ]
+    if (
+        len(nodes) < 2
+        or len(pods) > len(mirrors)
+        or any(view.store.in_namespace(k, "kube-system") for k in ("DaemonSet", "Deployment"))
+    ):
         return
-    traces = [s for s in view.store.in_namespace("EndpointSlice", "kube-system").values() if s.endpoints]
+    traces = [
+        s for s in view.store.in_namespace("EndpointSlice", "kube-system").values() if s.endpoints
+    ]
     events = [
         e
         for e in view.events.all()
-        if e.about.namespace == "kube-system" and e.about.kind in ("Pod", "DaemonSet", "ReplicaSet", "Deployment")
+        if e.about.namespace == "kube-system"
+        and e.about.kind in ("Pod", "DaemonSet", "ReplicaSet", "Deployment")
     ]
     maps = [
         name
         for _, name in view.store.in_namespace("ConfigMap", "kube-system")
         if name in ("coredns", "kube-proxy", "aws-auth", "cilium-config", "calico-config")
     ]
-    images = any("coredns" in name or "kube-proxy" in name for n in nodes for i in n.status.images for name in i.names)
+    images = any(
+        "coredns" in name or "kube-proxy" in name
+        for n in nodes
+        for i in n.status.images
+        for name in i.names
+    )
     operators = view.store.count("CustomResourceDefinition") and not view.store.count("Deployment")
-    if not traces and not events and (_intact(view.now, view, ("Deployment", "DaemonSet")) or not (maps or images or operators)):
-        return  # the other namespaces have theirs: this distribution keeps its system workloads elsewhere, or nowhere
+    if (
+        not traces
+        and not events
+        and (
+            _intact(view.now, view, ("Deployment", "DaemonSet"))
+            or not (maps or images or operators)
+        )
+    ):
+        # the other namespaces have theirs: this distribution keeps its system workloads elsewhere,
+        # or nowhere
+        return
     yield make(
         "system-workloads-missing",
         CLUSTER,
@@ -255,7 +373,9 @@ def system_emptied(view: View, index: Index) -> Iterator[Finding]:
         Severity.CRITICAL,
         "a running cluster whose system workloads left traces and are gone",
         source=SinceSource.FIRST_SEEN,
-        evidence=[Evidence("Namespace kube-system", f"{len(pods)} pods, {len(mirrors)} of them static")],
+        evidence=[
+            Evidence("Namespace kube-system", f"{len(pods)} pods, {len(mirrors)} of them static")
+        ],
         facts={"pods": len(pods)},
     )
 

@@ -1,4 +1,5 @@
-"""Findings from measurements (`triage.sources`), each only where its source is there. Every one names the age of its sample."""
+"""Findings from measurements (`triage.sources`), each only where its source is there. Every one
+names the age of its sample."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ def _limits(usage: ContainerUsage, pod: Pod) -> dict[str, str]:
 
 
 def throttling(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
-    """Over 25 % of periods throttled (mixin CPUThrottlingHigh): far below the limit it is the kernel, at the limit it is honest."""
+    """Over 25 % of periods throttled (mixin CPUThrottlingHigh): far below the limit it is the
+    kernel, at the limit it is honest."""
     below: dict[Ref, list[tuple[ContainerUsage, float, float, Pod]]] = {}
     for usage in sample.values:
         pod = _pod(usage, view)
@@ -46,7 +48,8 @@ def throttling(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
             yield make(
                 "cpu-throttled-at-limit",
                 usage.pod,
-                f"container {usage.container} is throttled in {ratio:.0%} of periods, and uses {share:.0%} of its limit",
+                f"container {usage.container} is throttled in {ratio:.0%} of periods, and uses "
+                f"{share:.0%} of its limit",
                 Severity.INFO,
                 "a limit that does what it says is a note",
                 since=sample.at,
@@ -61,13 +64,22 @@ def throttling(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
         yield make(
             "cpu-throttled-below-limit",
             owner,
-            f"{len(group)} containers throttled, up to {worst[1]:.0%} of periods at {worst[2]:.0%} of their limit (kernel {kernel or '?'})",
+            f"{len(group)} containers throttled, up to {worst[1]:.0%} of periods at "
+            f"{worst[2]:.0%} of their limit (kernel {kernel or '?'})",
             Severity.WARNING,
             "over 25 % throttled below 60 % of the limit",
             since=sample.at,
             related=[u.pod for u, _, _, _ in group[:10]],
-            evidence=[said(sample, f"{u.pod}: {r:.0%} throttled at {s:.0%} of the limit") for u, r, s, _ in group[:4]],
-            facts={"ratio": round(worst[1], 3), "usage_of_limit": round(worst[2], 3), "kernel": kernel, "containers": len(group)},
+            evidence=[
+                said(sample, f"{u.pod}: {r:.0%} throttled at {s:.0%} of the limit")
+                for u, r, s, _ in group[:4]
+            ],
+            facts={
+                "ratio": round(worst[1], 3),
+                "usage_of_limit": round(worst[2], 3),
+                "kernel": kernel,
+                "containers": len(group),
+            },
         )
 
 
@@ -85,12 +97,19 @@ def memory(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
             yield make(
                 "memory-near-limit",
                 usage.pod,
-                f"container {usage.container} uses {usage.memory_bytes / limit:.0%} of its memory limit",
+                f"container {usage.container} uses {usage.memory_bytes / limit:.0%} of its memory "
+                "limit",
                 Severity.INFO,
                 "over 90 % of a limit is a note",
                 since=sample.at,
                 detail=usage.container,
-                evidence=[said(sample, f"{quantity.bytes_text(usage.memory_bytes)} of {quantity.bytes_text(limit)}")],
+                evidence=[
+                    said(
+                        sample,
+                        f"{quantity.bytes_text(usage.memory_bytes)} of "
+                        f"{quantity.bytes_text(limit)}",
+                    )
+                ],
                 facts={"share": round(usage.memory_bytes / limit, 3), "role": view.role(pod)},
             )
         if usage.memory_bytes_before and sample.seconds:
@@ -105,19 +124,31 @@ def memory(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
             yield make(
                 "memory-growing",
                 owner,
-                f"its {len(group)} pods on {len(nodes)} nodes grow by {quantity.bytes_text(rate)} a minute each",
+                f"its {len(group)} pods on {len(nodes)} nodes grow by {quantity.bytes_text(rate)} "
+                "a minute each",
                 Severity.WARNING,
                 "three quarters of an owner's pods grow by over 10 MiB a minute",
                 since=sample.at,
                 evidence=[said(sample, f"{quantity.bytes_text(rate)} a minute")],
-                facts={"owner": str(owner), "bytes_per_minute": rate, "pods": len(group), "nodes": len(nodes)},
+                facts={
+                    "owner": str(owner),
+                    "bytes_per_minute": rate,
+                    "pods": len(group),
+                    "nodes": len(nodes),
+                },
             )
 
 
-def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsage] | None) -> Iterator[Finding]:
+def nodes(
+    sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsage] | None
+) -> Iterator[Finding]:
     """Kubelet memory against its peers, and CPU or memory of a node that nothing on it explains."""
     kubelets = [u.kubelet_memory_bytes for u in sample.values if u.kubelet_memory_bytes]
-    high = [u for u in sample.values if u.kubelet_memory_bytes and _kubelet_high(u.kubelet_memory_bytes, kubelets)]
+    high = [
+        u
+        for u in sample.values
+        if u.kubelet_memory_bytes and _kubelet_high(u.kubelet_memory_bytes, kubelets)
+    ]
     unaccounted = [u for u in sample.values if _cpu_left(u, view)[1] > 0.3]
     for usage in sample.values:
         node = view.node(usage.node)
@@ -131,7 +162,8 @@ def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsa
             yield make(
                 "kubelet-memory-high",
                 ref,
-                f"the kubelet uses {quantity.bytes_text(usage.kubelet_memory_bytes)}, the median is {quantity.bytes_text(peers)}",
+                f"the kubelet uses {quantity.bytes_text(usage.kubelet_memory_bytes)}, the median "
+                f"is {quantity.bytes_text(peers)}",
                 Severity.WARNING,
                 "over 1 GiB, or over four times the median and 400 MiB",
                 since=sample.at,
@@ -154,10 +186,20 @@ def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsa
                 "over 30 % of the node's CPU unaccounted for",
                 since=sample.at,
                 evidence=[said(sample, f"{left:.1f} cores")],
-                facts={**facts, "cores": round(left, 2), "share": round(share, 3), "nodes": len(unaccounted)},
+                facts={
+                    **facts,
+                    "cores": round(left, 2),
+                    "share": round(share, 3),
+                    "nodes": len(unaccounted),
+                },
             )
         if usage.memory_bytes is not None and usage.pods_memory_bytes is not None and room:
-            rest = usage.memory_bytes - usage.pods_memory_bytes - (usage.kubelet_memory_bytes or 0) - (usage.runtime_memory_bytes or 0)
+            rest = (
+                usage.memory_bytes
+                - usage.pods_memory_bytes
+                - (usage.kubelet_memory_bytes or 0)
+                - (usage.runtime_memory_bytes or 0)
+            )
             if rest > 0.3 * room and rest > GIB:
                 yield make(
                     "node-memory-unaccounted",
@@ -174,7 +216,8 @@ def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsa
             yield make(
                 "node-cpu-hot",
                 ref,
-                f"{usage.cpu_cores / cores:.0%} of its CPU is used" + (f", most by {top[0]}" if top[0] else ""),
+                f"{usage.cpu_cores / cores:.0%} of its CPU is used"
+                + (f", most by {top[0]}" if top[0] else ""),
                 Severity.WARNING,
                 "over 90 % of the node's CPU",
                 since=sample.at,
@@ -191,7 +234,8 @@ def nodes(sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsa
             yield make(
                 "node-memory-hot",
                 ref,
-                f"{usage.memory_bytes / room:.0%} of its memory is used" + (f", most by {top[2]}" if top[2] else ""),
+                f"{usage.memory_bytes / room:.0%} of its memory is used"
+                + (f", most by {top[2]}" if top[2] else ""),
                 Severity.WARNING,
                 "over 90 % of the node's memory",
                 since=sample.at,
@@ -217,12 +261,20 @@ def _cpu_left(usage: NodeUsage, view: View) -> tuple[float, float]:
     cores = quantity.parse(node.status.allocatable.get("cpu", "")) if node else None
     if usage.cpu_cores is None or usage.pods_cpu_cores is None or not cores:
         return 0.0, 0.0
-    left = usage.cpu_cores - usage.pods_cpu_cores - (usage.kubelet_cpu_cores or 0) - (usage.runtime_cpu_cores or 0)
+    left = (
+        usage.cpu_cores
+        - usage.pods_cpu_cores
+        - (usage.kubelet_cpu_cores or 0)
+        - (usage.runtime_cpu_cores or 0)
+    )
     return left, left / cores
 
 
-def _top(node: str, view: View, sample: Sample[ContainerUsage] | None) -> tuple[str, float, str, float, bool, bool]:
-    """(owner that uses most CPU, cores, owner that uses most memory, bytes, no CPU limit, no memory limit) on a node."""
+def _top(
+    node: str, view: View, sample: Sample[ContainerUsage] | None
+) -> tuple[str, float, str, float, bool, bool]:
+    """(owner that uses most CPU, cores, owner that uses most memory, bytes, no CPU limit, no memory
+    limit) on a node."""
     cpu: Counter[Ref] = Counter()
     mem: Counter[Ref] = Counter()
     free_cpu: set[Ref] = set()
@@ -243,7 +295,14 @@ def _top(node: str, view: View, sample: Sample[ContainerUsage] | None) -> tuple[
         return "", 0.0, "", 0.0, False, False
     by_cpu = min(cpu, key=lambda o: (-cpu[o], o))
     by_mem = min(mem, key=lambda o: (-mem[o], o))
-    return str(by_cpu), float(cpu[by_cpu]), str(by_mem), float(mem[by_mem]), by_cpu in free_cpu, by_mem in free_mem
+    return (
+        str(by_cpu),
+        float(cpu[by_cpu]),
+        str(by_mem),
+        float(mem[by_mem]),
+        by_cpu in free_cpu,
+        by_mem in free_mem,
+    )
 
 
 def detect(view: View, extra: Sources | None) -> Iterator[Finding]:

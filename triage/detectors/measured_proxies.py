@@ -1,4 +1,5 @@
-"""kube-proxy of one node against its peers: rules that are written late, not at all, or slowly, behind a pod that is Running."""
+"""kube-proxy of one node against its peers: rules that are written late, not at all, or slowly,
+behind a pod that is Running."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from triage.sources import ProxyUsage, Sample
 from triage.view import View
 
 OVERDUE = 60.0
-"""Seconds that a change may wait: kube-proxy calls itself unhealthy after twice its syncPeriod of 30 s (pkg/proxy/healthcheck)."""
+"""Seconds that a change may wait: kube-proxy calls itself unhealthy after twice its syncPeriod of
+30 s (pkg/proxy/healthcheck)."""
 FAILURES = 2
 """A restore that fails once is repeated at once (pkg/proxy/iptables)."""
 PROGRAMMING = 30.0
@@ -23,7 +25,8 @@ _PEERS = 3
 
 
 def proxies(sample: Sample[ProxyUsage], view: View) -> Iterator[Finding]:
-    """A kube-proxy that is late is a warning; one that is silent counts only while at least three peers answer."""
+    """A kube-proxy that is late is a warning; one that is silent counts only while at least three
+    peers answer."""
     troubled = [(usage, cause) for usage in sample.values if (cause := _cause(usage, sample))]
     well = len(sample.values) - len(troubled)
     for usage, cause in sorted(troubled, key=lambda item: item[0].node):
@@ -36,13 +39,18 @@ def proxies(sample: Sample[ProxyUsage], view: View) -> Iterator[Finding]:
             "slow": f"takes {usage.programming_p99_seconds or 0:.0f} s to bring a change of Services into effect",
             "silent": "does not answer on its health port",
         }[cause]
-        peers = f"{well} of {len(sample.values) - 1} others are up to date" if len(sample.values) > 1 else "no other one was asked"
+        peers = (
+            f"{well} of {len(sample.values) - 1} others are up to date"
+            if len(sample.values) > 1
+            else "no other one was asked"
+        )
         yield make(
             "proxy-rules-behind",
             Ref("Node", "", usage.node),
             f"kube-proxy {what}; {peers}",
             Severity.WARNING,
-            "a change that waits for over a minute, writes that fail, 30 s at the 99th percentile, or silence among peers that answer",
+            "a change that waits for over a minute, writes that fail, 30 s at the 99th "
+            "percentile, or silence among peers that answer",
             since=sample.at,
             related=[usage.pod],
             evidence=[said(sample, f"{usage.pod}: {_numbers(usage)}")],
@@ -67,7 +75,9 @@ def _cause(usage: ProxyUsage, sample: Sample[ProxyUsage]) -> str:
         return "stale"
     if (usage.failures or 0) >= FAILURES:
         return "failing"
-    usual = [each.programming_p99_seconds for each in others if each.programming_p99_seconds is not None]
+    usual = [
+        each.programming_p99_seconds for each in others if each.programming_p99_seconds is not None
+    ]
     slow = usage.programming_p99_seconds or 0.0
     if slow >= PROGRAMMING and (not usual or slow > 4 * median(usual)):
         return "slow"
@@ -80,6 +90,8 @@ def _numbers(usage: ProxyUsage) -> str:
         f"{usage.failures} failed writes" if usage.failures else "",
         f"{usage.pending} endpoint changes pending" if usage.pending else "",
         f"sync p99 {usage.sync_p99_seconds:.1f} s" if usage.sync_p99_seconds is not None else "",
-        f"network programming p99 {usage.programming_p99_seconds:.1f} s" if usage.programming_p99_seconds is not None else "",
+        f"network programming p99 {usage.programming_p99_seconds:.1f} s"
+        if usage.programming_p99_seconds is not None
+        else "",
     ]
     return ", ".join(part for part in parts if part) or "no answer"

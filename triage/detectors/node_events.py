@@ -1,4 +1,5 @@
-"""What happened to a node: out of memory, reclaiming, problems, reboots, flapping, restarts of many owners at once."""
+"""What happened to a node: out of memory, reclaiming, problems, reboots, flapping, restarts of many
+owners at once."""
 
 from __future__ import annotations
 
@@ -50,7 +51,9 @@ def ref_of(node: Node) -> Ref:
 def _no_limit_owners(node: Node, view: View) -> tuple[str, ...]:
     owners: dict[str, None] = {}
     for pod in view.store.pods_on(node.metadata.name).values():
-        if not is_finished(pod) and any("memory" not in c.resources.limits for c in pod.spec.containers):
+        if not is_finished(pod) and any(
+            "memory" not in c.resources.limits for c in pod.spec.containers
+        ):
             owner = view.owner(pod)
             if owner.kind not in ("DaemonSet", "Node"):
                 owners[str(owner)] = None
@@ -62,13 +65,19 @@ def _container_oom_near(node: Node, view: View, at: datetime) -> bool:
     for pod in view.store.pods_on(node.metadata.name).values():
         for status in statuses(pod):
             for end in (status.state.terminated, status.last_state.terminated):
-                if end is not None and end.reason == "OOMKilled" and end.finished_at and abs(end.finished_at - at) <= TOGETHER:
+                if (
+                    end is not None
+                    and end.reason == "OOMKilled"
+                    and end.finished_at
+                    and abs(end.finished_at - at) <= TOGETHER
+                ):
                     return True
     return False
 
 
 def out_of_memory(node: Node, view: View) -> Iterator[Finding]:
-    """SystemOOM: only when the whole node ran out. OOMKilling of node-problem-detector tells of containers too: those do not count."""
+    """SystemOOM: only when the whole node ran out. OOMKilling of node-problem-detector tells of
+    containers too: those do not count."""
     seen: list[EventFact] = []
     for event in view.events.about(ref_of(node)):
         if not view.within(event.last, INCIDENT):
@@ -77,7 +86,9 @@ def out_of_memory(node: Node, view: View) -> Iterator[Finding]:
             seen.append(event)
         elif event.reason == "OOMKilling":
             victim = messages.oom_victim(event.message)
-            own = "memory cgroup" in event.message.lower() or _container_oom_near(node, view, event.last)
+            own = "memory cgroup" in event.message.lower() or _container_oom_near(
+                node, view, event.last
+            )
             if victim in messages.RUNTIMES or victim == "kubelet" or not own:
                 seen.append(event)
     if not seen:
@@ -118,25 +129,43 @@ def reclaim(node: Node, view: View) -> Iterator[Finding]:
     failed: list[EventFact] = []
     for event in view.events.about(ref_of(node)):
         if event.reason == "EvictionThresholdMet" and view.within(event.last, EDGE):
-            by_resource.setdefault(event.message.rpartition("reclaim ")[2].strip() or "?", []).append(event)
+            by_resource.setdefault(
+                event.message.rpartition("reclaim ")[2].strip() or "?", []
+            ).append(event)
         elif event.reason == "FreeDiskSpaceFailed" or (
-            event.reason in ("ImageGCFailed", "ContainerGCFailed") and event.count > 1 and not messages.runtime_away(event.message)
+            event.reason in ("ImageGCFailed", "ContainerGCFailed")
+            and event.count > 1
+            and not messages.runtime_away(event.message)
         ):
-            # one failed collection at the start of a kubelet ("non-existent label docker-images") is usual
+            # one failed collection at the start of a kubelet ("non-existent label docker-images")
+            # is usual
             failed.extend([event] if view.within(event.last, EDGE) else [])
     for resource, group in sorted(by_resource.items()):
         count = sum(e.count for e in group)
         yield make(
-            "node-eviction-threshold", ref_of(node), f"the kubelet reclaims {resource} by evicting pods", Severity.WARNING,
-            "an eviction threshold was met within 30 min", since=min(e.first for e in group), source=SinceSource.EVENT, detail=resource,
-            evidence=[event_evidence(e) for e in group[-2:]], facts={**view.node_facts(node), "resource": resource, "count": count},
-        )  # fmt: skip
+            "node-eviction-threshold",
+            ref_of(node),
+            f"the kubelet reclaims {resource} by evicting pods",
+            Severity.WARNING,
+            "an eviction threshold was met within 30 min",
+            since=min(e.first for e in group),
+            source=SinceSource.EVENT,
+            detail=resource,
+            evidence=[event_evidence(e) for e in group[-2:]],
+            facts={**view.node_facts(node), "resource": resource, "count": count},
+        )
     if failed:
         yield make(
-            "node-disk-reclaim-failed", ref_of(node), "the kubelet cannot free disk space", Severity.WARNING,
-            "garbage collection failed within 30 min", since=min(e.first for e in failed), source=SinceSource.EVENT,
-            evidence=[event_evidence(e) for e in failed[-2:]], facts={**view.node_facts(node), "count": sum(e.count for e in failed)},
-        )  # fmt: skip
+            "node-disk-reclaim-failed",
+            ref_of(node),
+            "the kubelet cannot free disk space",
+            Severity.WARNING,
+            "garbage collection failed within 30 min",
+            since=min(e.first for e in failed),
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in failed[-2:]],
+            facts={**view.node_facts(node), "count": sum(e.count for e in failed)},
+        )
 
 
 def problems(node: Node, view: View) -> Iterator[Finding]:
@@ -149,14 +178,22 @@ def problems(node: Node, view: View) -> Iterator[Finding]:
         if any(c.type == reason and c.status == "True" for c in node.status.conditions):
             continue
         yield make(
-            "node-problem", ref_of(node), f"{reason}: {group[-1].message}", Severity.WARNING, "a problem event within 30 min",
-            since=min(e.first for e in group), source=SinceSource.EVENT, evidence=[event_evidence(e) for e in group[-2:]],
-            detail=f"event/{reason}", facts={**view.node_facts(node), "type": reason, "reason": reason},
-        )  # fmt: skip
+            "node-problem",
+            ref_of(node),
+            f"{reason}: {group[-1].message}",
+            Severity.WARNING,
+            "a problem event within 30 min",
+            since=min(e.first for e in group),
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in group[-2:]],
+            detail=f"event/{reason}",
+            facts={**view.node_facts(node), "type": reason, "reason": reason},
+        )
 
 
 def rebooted(node: Node, view: View) -> Iterator[Finding]:
-    """Rebooted (kubelet, boot id changed). Planned when the node is or was just cordoned: a note then."""
+    """Rebooted (kubelet, boot id changed). Planned when the node is or was just cordoned: a note
+    then."""
     created = node.metadata.creation_timestamp
     about = view.events.about(ref_of(node))
     seen = [e for e in about if e.reason == "Rebooted" and view.within(e.last, INCIDENT)]
@@ -167,21 +204,30 @@ def rebooted(node: Node, view: View) -> Iterator[Finding]:
     cordons = [
         e
         for e in about
-        if e.reason in ("NodeNotSchedulable", "NodeShutdown", "Drain", "Cordon") and timedelta(0) <= last.last - e.last <= RECENT
+        if e.reason in ("NodeNotSchedulable", "NodeShutdown", "Drain", "Cordon")
+        and timedelta(0) <= last.last - e.last <= RECENT
     ]
     planned = node.spec.unschedulable or bool(cordons)
     boot = last.message.rpartition("boot id:")[2].strip() or node.status.node_info.boot_id
     fresh = view.within(last.last, RECENT)
     yield make(
-        "node-rebooted", ref_of(node), f"rebooted {quantity.span_text(view.now - last.last)} ago" + (", after a cordon" if planned else ""),
-        Severity.INFO if planned or not fresh else Severity.WARNING, "a reboot without a cordon within an hour is a warning",
-        since=last.last, source=SinceSource.EVENT, evidence=[event_evidence(e) for e in (*cordons[-1:], *seen[-2:])], active=False,
+        "node-rebooted",
+        ref_of(node),
+        f"rebooted {quantity.span_text(view.now - last.last)} ago"
+        + (", after a cordon" if planned else ""),
+        Severity.INFO if planned or not fresh else Severity.WARNING,
+        "a reboot without a cordon within an hour is a warning",
+        since=last.last,
+        source=SinceSource.EVENT,
+        evidence=[event_evidence(e) for e in (*cordons[-1:], *seen[-2:])],
+        active=False,
         facts={**view.node_facts(node, last.first), "planned": planned, "boot_id": boot},
-    )  # fmt: skip
+    )
 
 
 def flapping(node: Node, view: View) -> Iterator[Finding]:
-    """Ready changed often (kubernetes-mixin: more than twice in 15 min), or once and it is over (a note)."""
+    """Ready changed often (kubernetes-mixin: more than twice in 15 min), or once and it is over (a
+    note)."""
     created = node.metadata.creation_timestamp
     down: list[datetime] = []
     up: list[datetime] = []
@@ -190,7 +236,11 @@ def flapping(node: Node, view: View) -> Iterator[Finding]:
     for event in view.events.about(ref_of(node)):
         if event.reason not in ("NodeNotReady", "NodeReady") or not view.within(event.last, RECENT):
             continue
-        times = [t for t in event.times if view.now - t <= RECENT and (created is None or t - created > JOINING)]
+        times = [
+            t
+            for t in event.times
+            if view.now - t <= RECENT and (created is None or t - created > JOINING)
+        ]
         if not times:
             continue
         (down if event.reason == "NodeNotReady" else up).extend(times)
@@ -201,10 +251,16 @@ def flapping(node: Node, view: View) -> Iterator[Finding]:
         return
     if count >= 4:
         yield make(
-            "node-flapping", ref_of(node), f"its readiness changed {count} times within an hour", Severity.WARNING,
-            "four or more changes of Ready within an hour", since=min(down), source=SinceSource.EVENT,
-            evidence=[event_evidence(e) for e in evidence[-3:]], facts={**view.node_facts(node, min(down)), "transitions": count},
-        )  # fmt: skip
+            "node-flapping",
+            ref_of(node),
+            f"its readiness changed {count} times within an hour",
+            Severity.WARNING,
+            "four or more changes of Ready within an hour",
+            since=min(down),
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in evidence[-3:]],
+            facts={**view.node_facts(node, min(down)), "transitions": count},
+        )
     elif ready_status(node) == "True" and view.within(max(down), RECENT):
         back = [t for t in up if t >= max(down)]
         seconds = int((min(back) - max(down)).total_seconds()) if back else None
@@ -223,7 +279,8 @@ def flapping(node: Node, view: View) -> Iterator[Finding]:
 
 
 def restarts_together(node: Node, view: View) -> Iterator[Finding]:
-    """Containers of three or more owners ended on this node within two minutes, not at their own limit (story 000)."""
+    """Containers of three or more owners ended on this node within two minutes, not at their own
+    limit (story 000)."""
     found: list[tuple[datetime, Ref, int, Pod]] = []
     own_limit = 0
     for pod in view.store.pods_on(node.metadata.name).values():
@@ -232,11 +289,21 @@ def restarts_together(node: Node, view: View) -> Iterator[Finding]:
             if end is None or end.finished_at is None or not view.within(end.finished_at, INCIDENT):
                 continue
             owner = view.owner(pod)
-            if owner.kind in ("Job", "CronJob") or pod.metadata.deletion_timestamp is not None or pod.status.reason == "Evicted":
+            if (
+                owner.kind in ("Job", "CronJob")
+                or pod.metadata.deletion_timestamp is not None
+                or pod.status.reason == "Evicted"
+            ):
                 continue
             ran = end.finished_at - end.started_at if end.started_at else None
-            looping = status.state.waiting is not None and status.state.waiting.reason == "CrashLoopBackOff"
-            if end.reason != "OOMKilled" and (looping or (status.restart_count >= 3 and ran is not None and ran < timedelta(minutes=10))):
+            looping = (
+                status.state.waiting is not None
+                and status.state.waiting.reason == "CrashLoopBackOff"
+            )
+            if end.reason != "OOMKilled" and (
+                looping
+                or (status.restart_count >= 3 and ran is not None and ran < timedelta(minutes=10))
+            ):
                 continue  # it ends again and again by itself: that it did so now is chance
             if end.reason == "OOMKilled":
                 own_limit += 1
@@ -256,17 +323,30 @@ def restarts_together(node: Node, view: View) -> Iterator[Finding]:
     if len(owners) < 3:
         return
     at = best[0][0]
-    reboots = [e for e in view.events.about(ref_of(node)) if e.reason == "Rebooted" and abs(e.last - at) <= timedelta(minutes=10)]
+    reboots = [
+        e
+        for e in view.events.about(ref_of(node))
+        if e.reason == "Rebooted" and abs(e.last - at) <= timedelta(minutes=10)
+    ]
     planned = bool(reboots) and node.spec.unschedulable
-    # a reboot looks the same in the pods; only where events of that time are there does the lack of one tell it apart
-    witnesses = {ref_of(node), *(Ref("Pod", p.metadata.namespace, p.metadata.name) for _, _, _, p in best)}
-    told = any(abs(e.last - at) <= timedelta(minutes=10) for ref in sorted(witnesses) for e in view.events.about(ref))
+    # a reboot looks the same in the pods; only where events of that time are there does the lack of
+    # one tell it apart
+    witnesses = {
+        ref_of(node),
+        *(Ref("Pod", p.metadata.namespace, p.metadata.name) for _, _, _, p in best),
+    }
+    told = any(
+        abs(e.last - at) <= timedelta(minutes=10)
+        for ref in sorted(witnesses)
+        for e in view.events.about(ref)
+    )
     codes = tuple(str(code) for code in sorted({code for _, _, code, _ in best}))
     fresh = view.within(at, RECENT)
     yield make(
         "restarts-together-on-node",
         ref_of(node),
-        f"{len(best)} containers of {len(owners)} owners ended within two minutes (exit {', '.join(codes)})",
+        f"{len(best)} containers of {len(owners)} owners ended within two minutes (exit "
+        f"{', '.join(codes)})",
         Severity.WARNING if fresh and not planned else Severity.INFO,
         "three or more owners within two minutes, within an hour",
         since=at,
@@ -274,7 +354,12 @@ def restarts_together(node: Node, view: View) -> Iterator[Finding]:
         related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for _, _, _, p in best[:20]],
         active=fresh,
         evidence=[
-            field_evidence(Ref("Pod", p.metadata.namespace, p.metadata.name), "status.containerStatuses", f"ended with exit {code}", t)
+            field_evidence(
+                Ref("Pod", p.metadata.namespace, p.metadata.name),
+                "status.containerStatuses",
+                f"ended with exit {code}",
+                t,
+            )
             for t, _, code, p in best[:6]
         ],
         facts={

@@ -27,7 +27,8 @@ _TROUBLE = (
 )
 
 _OWN = frozenset({"pod-not-ready", "pod-crash-looping", "pod-image-pull-failed"})
-"""Trouble that most pods bring along themselves: it tells of a node only where the twins of the pod are well on other nodes."""
+"""Trouble that most pods bring along themselves: it tells of a node only where the twins of the pod
+are well on other nodes."""
 
 
 def _troubled(view: View, index: Index) -> Iterator[tuple[str, Finding]]:
@@ -51,7 +52,8 @@ def _troubled(view: View, index: Index) -> Iterator[tuple[str, Finding]]:
 
 
 def new_nodes(view: View, index: Index) -> Iterator[Finding]:
-    """Trouble only on nodes that joined within the day, or that run another kubelet version; the older ones are fine (story 003 #6)."""
+    """Trouble only on nodes that joined within the day, or that run another kubelet version; the
+    older ones are fine (story 003 #6)."""
     bad: dict[str, datetime] = {}
     for finding in (*index.rule("node-not-ready"), *index.rule("node-network-unavailable")):
         if finding.since is not None:
@@ -76,7 +78,11 @@ def new_nodes(view: View, index: Index) -> Iterator[Finding]:
     young = joined is not None and first - joined <= timedelta(hours=24)
     others = [n for n in nodes.values() if n.metadata.name not in bad]
     if young and joined is not None:
-        later = [n for n in others if n.metadata.creation_timestamp and n.metadata.creation_timestamp >= joined]
+        later = [
+            n
+            for n in others
+            if n.metadata.creation_timestamp and n.metadata.creation_timestamp >= joined
+        ]
     else:
         later = others
     by_age = young and len(later) * 2 <= len(failing) and len(others) > len(later)
@@ -94,7 +100,8 @@ def new_nodes(view: View, index: Index) -> Iterator[Finding]:
     yield make(
         "failures-on-new-nodes",
         CLUSTER,
-        f"{len(failing)} of {cohort} node{'s' if cohort > 1 else ''} {text} fail{'s' if one and cohort == 1 else ''}, "
+        f"{len(failing)} of {cohort} node{'s' if cohort > 1 else ''} {text} "
+        f"fail{'s' if one and cohort == 1 else ''}, "
         f"{len(others)} older {'are' if len(others) != 1 else 'is'} fine",
         Severity.WARNING,
         "trouble on new nodes only",
@@ -105,17 +112,28 @@ def new_nodes(view: View, index: Index) -> Iterator[Finding]:
             Evidence(
                 f"Node {n.metadata.name}",
                 f"kubelet {n.status.node_info.kubelet_version}"
-                + (f", created {quantity.moment_text(born, view.now)}" if (born := n.metadata.creation_timestamp) else ""),
+                + (
+                    f", created {quantity.moment_text(born, view.now)}"
+                    if (born := n.metadata.creation_timestamp)
+                    else ""
+                ),
                 n.metadata.creation_timestamp,
             )
             for n in failing[:4]
         ],
-        facts={"nodes": len(failing), "new_total": cohort, "version": version, "version_differs": usual not in own, "by": kind},
+        facts={
+            "nodes": len(failing),
+            "new_total": cohort,
+            "version": version,
+            "version_differs": usual not in own,
+            "by": kind,
+        },
     )
 
 
 def stuck_on_node(view: View, index: Index) -> Iterator[Finding]:
-    """Pods of several owners that do not start or do not end on one node while other nodes work (story 003: the runtime hangs)."""
+    """Pods of several owners that do not start or do not end on one node while other nodes work
+    (story 003: the runtime hangs)."""
     creating: dict[str, list[Finding]] = {}
     ending: dict[str, list[Finding]] = {}
     for finding in index.rule("pod-not-starting"):
@@ -131,9 +149,14 @@ def stuck_on_node(view: View, index: Index) -> Iterator[Finding]:
         return
     for name in sorted(busy):
         group = [*creating.get(name, []), *ending.get(name, [])]
-        owners = {(f.facts.get("owner_kind"), f.object.namespace, f.facts.get("owner") or f.object.name) for f in group}
+        owners = {
+            (f.facts.get("owner_kind"), f.object.namespace, f.facts.get("owner") or f.object.name)
+            for f in group
+        }
         node = view.node(name)
-        telling = bool(ending.get(name)) or any(f.rule == "pod-sandbox-failed" for f in creating.get(name, []))
+        telling = bool(ending.get(name)) or any(
+            f.rule == "pod-sandbox-failed" for f in creating.get(name, [])
+        )
         if len(busy) > 1 and not telling:
             continue  # on several nodes, and nothing points at their runtimes
         if len(group) < 2 or len(owners) < 2 or node is None:
@@ -145,15 +168,28 @@ def stuck_on_node(view: View, index: Index) -> Iterator[Finding]:
         c, t = len(creating.get(name, [])), len(ending.get(name, []))
         parts = [f"{c} do not start" if c else "", f"{t} do not end" if t else ""]
         yield make(
-            "pods-stuck-on-node", Ref("Node", "", name), f"pods of {len(owners)} owners hang on it: {', '.join(p for p in parts if p)}",
-            Severity.WARNING, "several owners on one node", since=since, source=SinceSource.EVENT, related=[f.object for f in group[:20]],
+            "pods-stuck-on-node",
+            Ref("Node", "", name),
+            f"pods of {len(owners)} owners hang on it: {', '.join(p for p in parts if p)}",
+            Severity.WARNING,
+            "several owners on one node",
+            since=since,
+            source=SinceSource.EVENT,
+            related=[f.object for f in group[:20]],
             evidence=[e for f in group[:4] for e in f.evidence[:1]],
-            facts={**view.node_facts(node, since), "creating": c, "terminating": t, "owners": len(owners), "node_ready": ready},
-        )  # fmt: skip
+            facts={
+                **view.node_facts(node, since),
+                "creating": c,
+                "terminating": t,
+                "owners": len(owners),
+                "node_ready": ready,
+            },
+        )
 
 
 def sandboxes(view: View, index: Index) -> Iterator[Finding]:
-    """SandboxChanged (Normal!) for pods of at least three owners of one node within the hour: its runtime restarted, or the node did."""
+    """SandboxChanged (Normal!) for pods of at least three owners of one node within the hour: its
+    runtime restarted, or the node did."""
     by_node: dict[str, list[tuple[EventFact, Ref]]] = {}
     for event in view.events.reasons("SandboxChanged"):
         if view.now - event.last > RECENT:
@@ -170,7 +206,10 @@ def sandboxes(view: View, index: Index) -> Iterator[Finding]:
         if row is None or len(owners) < 3:
             continue
         planned = name in rebooted and bool(rebooted[name].facts.get("planned"))
-        young = row.metadata.creation_timestamp is not None and view.now - row.metadata.creation_timestamp < NEW_NODE
+        young = (
+            row.metadata.creation_timestamp is not None
+            and view.now - row.metadata.creation_timestamp < NEW_NODE
+        )
         since = min(e.first for e, _ in group)
         yield make(
             "sandboxes-recreated-on-node",
@@ -193,14 +232,18 @@ def sandboxes(view: View, index: Index) -> Iterator[Finding]:
 
 
 def not_ready_together(view: View, index: Index) -> Iterator[Finding]:
-    """Pods of many owners, namespaces and nodes that had been ready became unready within two minutes: something they share is gone."""
+    """Pods of many owners, namespaces and nodes that had been ready became unready within two
+    minutes: something they share is gone."""
     findings = sorted(
-        (f for f in index.rule("pod-not-ready") if f.since and f.facts.get("was_ready")), key=lambda f: (f.since or view.now, f.id)
+        (f for f in index.rule("pod-not-ready") if f.since and f.facts.get("was_ready")),
+        key=lambda f: (f.since or view.now, f.id),
     )
     best: list[Finding] = []
     start = 0
     for end in range(len(findings)):
-        while (findings[end].since or view.now) - (findings[start].since or view.now) > timedelta(minutes=2):
+        while (findings[end].since or view.now) - (findings[start].since or view.now) > timedelta(
+            minutes=2
+        ):
             start += 1
         if end + 1 - start > len(best):
             best = findings[start : end + 1]
@@ -212,7 +255,8 @@ def not_ready_together(view: View, index: Index) -> Iterator[Finding]:
     yield make(
         "not-ready-together",
         CLUSTER,
-        f"pods of {len(owners)} owners in {len(namespaces)} namespaces on {len(nodes)} nodes became unready within two minutes",
+        f"pods of {len(owners)} owners in {len(namespaces)} namespaces on {len(nodes)} nodes "
+        "became unready within two minutes",
         Severity.CRITICAL,
         "four owners, two namespaces and three nodes at once",
         since=best[0].since,

@@ -32,13 +32,19 @@ from triage.view import View
 Detector = Callable[[Any, View], Iterator[Finding]]
 """Looks at one object (a row of its kind) and what belongs to it."""
 ClusterDetector = Callable[[View, Index], Iterator[Finding]]
-"""Looks at the findings and at counters; its cost may grow with the findings, not with the cluster."""
+"""Looks at the findings and at counters; its cost may grow with the findings, not with the
+cluster."""
 
 OBJECT_DETECTORS: dict[str, tuple[Detector, ...]] = {
     "Pod": (pods.detect, containers.detect, unattended.ended_for_good),
     "Node": (nodes.detect,),
     "Deployment": (workloads.detect, system.serving, unattended.generation),
-    "StatefulSet": (workloads.detect, system.serving, unattended.generation, unattended.governing_service),
+    "StatefulSet": (
+        workloads.detect,
+        system.serving,
+        unattended.generation,
+        unattended.governing_service,
+    ),
     "ReplicaSet": (workloads.create_failed,),
     "DaemonSet": (daemonsets.detect, system.serving, unattended.generation),
     "Job": (batch.job,),

@@ -24,7 +24,14 @@ _FAILED = (
     "FailedBuildModel",
     "LoadBalancerUpdateFailed",
 )
-_CHURN = ("UpdatedLoadBalancer", "EnsuringLoadBalancer", "EnsuredLoadBalancer", "UpdatedLoadbalancer", "BackendsUpdated", "Sync")
+_CHURN = (
+    "UpdatedLoadBalancer",
+    "EnsuringLoadBalancer",
+    "EnsuredLoadBalancer",
+    "UpdatedLoadbalancer",
+    "BackendsUpdated",
+    "Sync",
+)
 CHURN = 6
 """Rewrites of a load balancer within an hour that are called churn."""
 _INTERNAL = ("internal", "private", "intranet")
@@ -37,19 +44,28 @@ def ref_of(row: Service) -> Ref:
 def selected(row: Service, view: View) -> list[Pod]:
     """The pods that a Service's selector matches, finished ones left out."""
     return [
-        p for p in view.store.in_namespace("Pod", row.metadata.namespace).values()
+        p
+        for p in view.store.in_namespace("Pod", row.metadata.namespace).values()
         if roles.selects(row.spec.selector, p.metadata.labels) and not is_finished(p)
-    ]  # fmt: skip
+    ]
 
 
 def no_endpoints(row: Service, view: View) -> Iterator[Finding]:
-    """A selector, and no ready endpoint although pods are there (or an Ingress leads here): k8sgpt's rule, with what explains it.
+    """A selector, and no ready endpoint although pods are there (or an Ingress leads here):
+    k8sgpt's rule, with what explains it.
 
-    A Service whose workload is scaled to zero by intent, or that selects nothing and nothing leads to, is no news.
+    A Service whose workload is scaled to zero by intent, or that selects nothing and nothing leads
+    to, is no news.
     """
-    if not row.spec.selector or row.spec.type == "ExternalName" or row.spec.publish_not_ready_addresses:
+    if (
+        not row.spec.selector
+        or row.spec.type == "ExternalName"
+        or row.spec.publish_not_ready_addresses
+    ):
         return
-    if not view.older(row.metadata.creation_timestamp, READY_GRACE) or not view.readable("EndpointSlice"):
+    if not view.older(row.metadata.creation_timestamp, READY_GRACE) or not view.readable(
+        "EndpointSlice"
+    ):
         return
     ref = ref_of(row)
     slices = view.slices_of(ref.namespace, ref.name)
@@ -61,9 +77,11 @@ def no_endpoints(row: Service, view: View) -> Iterator[Finding]:
     hosts = blast.hosts_of(ref.namespace, ref.name, view)
     ready = [p for p in pods if is_ready(p)]
     times = [
-        c.last_transition_time for p in pods for c in p.status.conditions
+        c.last_transition_time
+        for p in pods
+        for c in p.status.conditions
         if c.type == "Ready" and c.status == "False" and c.last_transition_time
-    ]  # fmt: skip
+    ]
     since = max(times, default=None)
     if since is not None and not view.older(since, timedelta(seconds=60)):
         return
@@ -74,7 +92,11 @@ def no_endpoints(row: Service, view: View) -> Iterator[Finding]:
     if (
         pods
         and not ready
-        and all(p.metadata.creation_timestamp and not view.older(p.metadata.creation_timestamp, READY_GRACE) for p in pods)
+        and all(
+            p.metadata.creation_timestamp
+            and not view.older(p.metadata.creation_timestamp, READY_GRACE)
+            for p in pods
+        )
     ):
         return
     role = view.role(pods[0]) if pods else ""
@@ -90,7 +112,11 @@ def no_endpoints(row: Service, view: View) -> Iterator[Finding]:
         "critical where an Ingress or the cluster's DNS stands on it",
         since=since,
         source=SinceSource.CONDITION if since else SinceSource.FIRST_SEEN,
-        evidence=[field_evidence(ref, "EndpointSlice", f"{sum(len(s.endpoints) for s in slices)} endpoints, 0 ready")],
+        evidence=[
+            field_evidence(
+                ref, "EndpointSlice", f"{sum(len(s.endpoints) for s in slices)} endpoints, 0 ready"
+            )
+        ],
         related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10]],
         facts={
             "pods": len(pods),
@@ -106,13 +132,16 @@ def no_endpoints(row: Service, view: View) -> Iterator[Finding]:
 def _scaled_to_zero(row: Service, view: View) -> bool:
     for kind in ("Deployment", "StatefulSet"):
         for workload in view.store.in_namespace(kind, row.metadata.namespace).values():
-            if workload.spec.replicas == 0 and roles.selects(row.spec.selector, workload.spec.template.metadata.labels):
+            if workload.spec.replicas == 0 and roles.selects(
+                row.spec.selector, workload.spec.template.metadata.labels
+            ):
                 return True
     return False
 
 
 def load_balancer(row: Service, view: View) -> Iterator[Finding]:
-    """The service controller's events, Normal ones included, and addresses that never come (story 001)."""
+    """The service controller's events, Normal ones included, and addresses that never come (story
+    001)."""
     if row.spec.type != "LoadBalancer":
         return
     ref = ref_of(row)
@@ -121,19 +150,36 @@ def load_balancer(row: Service, view: View) -> Iterator[Finding]:
     if failed:
         count = sum(e.count for e in failed)
         yield make(
-            "load-balancer-failed", ref, f"its load balancer cannot be synchronised: {failed[-1].reason}", Severity.WARNING,
-            "the cloud controller fails within 30 min", since=min(e.first for e in failed), source=SinceSource.EVENT,
-            evidence=[event_evidence(e) for e in failed[-2:]], facts={"reason": failed[-1].reason, "count": count},
-        )  # fmt: skip
-    churn = [e for e in events if e.reason in ("UpdatedLoadBalancer", "UpdatedLoadbalancer") and view.within(e.last, RECENT)]
-    count = sum(e.count if view.now - e.first <= 2 * RECENT else len([t for t in e.times if view.now - t <= RECENT]) for e in churn)
+            "load-balancer-failed",
+            ref,
+            f"its load balancer cannot be synchronised: {failed[-1].reason}",
+            Severity.WARNING,
+            "the cloud controller fails within 30 min",
+            since=min(e.first for e in failed),
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in failed[-2:]],
+            facts={"reason": failed[-1].reason, "count": count},
+        )
+    churn = [
+        e
+        for e in events
+        if e.reason in ("UpdatedLoadBalancer", "UpdatedLoadbalancer")
+        and view.within(e.last, RECENT)
+    ]
+    count = sum(
+        e.count
+        if view.now - e.first <= 2 * RECENT
+        else len([t for t in e.times if view.now - t <= RECENT])
+        for e in churn
+    )
     if count >= CHURN:
         first = min(e.first for e in churn)
         seconds = int((max(e.last for e in churn) - first).total_seconds())
         yield make(
             "load-balancer-churn",
             ref,
-            f"its load balancer's backends were rewritten {count} times in {quantity.span_text(seconds)}",
+            f"its load balancer's backends were rewritten {count} times in "
+            f"{quantity.span_text(seconds)}",
             Severity.WARNING,
             "six or more rewrites within an hour",
             since=first,
@@ -142,8 +188,16 @@ def load_balancer(row: Service, view: View) -> Iterator[Finding]:
             facts={"count": count, "seconds": seconds},
         )
     created = row.metadata.creation_timestamp
-    if not row.status.load_balancer.ingress and not failed and events and view.older(created, 2 * READY_GRACE) and created is not None:
-        pending = [e for e in events if e.reason == "EnsuringLoadBalancer" and view.within(e.last, RECENT)]
+    if (
+        not row.status.load_balancer.ingress
+        and not failed
+        and events
+        and view.older(created, 2 * READY_GRACE)
+        and created is not None
+    ):
+        pending = [
+            e for e in events if e.reason == "EnsuringLoadBalancer" and view.within(e.last, RECENT)
+        ]
         if pending:
             age = view.now - created
             yield make(
@@ -186,7 +240,11 @@ def ingress(row: Ingress, view: View) -> Iterator[Finding]:
                         {
                             r.host or "*"
                             for r in row.spec.rules
-                            if r.http and any(p.backend.service and p.backend.service.name == name for p in r.http.paths)
+                            if r.http
+                            and any(
+                                p.backend.service and p.backend.service.name == name
+                                for p in r.http.paths
+                            )
                         }
                     )
                 )
@@ -218,7 +276,8 @@ def ingress(row: Ingress, view: View) -> Iterator[Finding]:
 
 
 def internal(row: Service) -> bool:
-    """Whether a load balancer is meant for the inside, by the annotations of the cloud providers."""
+    """Whether a load balancer is meant for the inside, by the annotations of the cloud
+    providers."""
     for key, value in row.metadata.annotations.items():
         lowered = f"{key}={value}".lower()
         if (
@@ -231,7 +290,8 @@ def internal(row: Service) -> bool:
 
 
 def webhooks(view: View, index: Index) -> Iterator[Finding]:
-    """Admission webhooks with failurePolicy Fail whose Service has no ready endpoint: writes are refused cluster-wide."""
+    """Admission webhooks with failurePolicy Fail whose Service has no ready endpoint: writes are
+    refused cluster-wide."""
     if not view.readable("EndpointSlice"):
         return
     for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
@@ -241,11 +301,19 @@ def webhooks(view: View, index: Index) -> Iterator[Finding]:
                 continue
             for hook in row.webhooks:
                 service = hook.client_config.service
-                if hook.failure_policy != "Fail" or service is None or _answers(service.namespace, service.name, view):
+                if (
+                    hook.failure_policy != "Fail"
+                    or service is None
+                    or _answers(service.namespace, service.name, view)
+                ):
                     continue
                 at = Ref("Service", service.namespace, service.name)
                 gone = view.store.get(*at) is None
-                refused = [e for e in view.events.reasons("FailedCreate") if hook.name in e.message and view.now - e.last <= RECENT]
+                refused = [
+                    e
+                    for e in view.events.reasons("FailedCreate")
+                    if hook.name in e.message and view.now - e.last <= RECENT
+                ]
                 ref = Ref(kind, *key)
                 state = "does not exist" if gone else "has no ready endpoint"
                 yield make(
@@ -259,7 +327,9 @@ def webhooks(view: View, index: Index) -> Iterator[Finding]:
                     detail=hook.name,
                     related=[at],
                     evidence=[
-                        field_evidence(ref, f"webhooks[{hook.name}]", f"failurePolicy Fail, {at} {state}"),
+                        field_evidence(
+                            ref, f"webhooks[{hook.name}]", f"failurePolicy Fail, {at} {state}"
+                        ),
                         *(event_evidence(e) for e in refused[-2:]),
                     ],
                     facts={
@@ -272,7 +342,8 @@ def webhooks(view: View, index: Index) -> Iterator[Finding]:
 
 
 def _answers(namespace: str, name: str, view: View) -> bool:
-    """Whether something stands behind a Service: ready endpoints, or ready pods where no slices are kept for it."""
+    """Whether something stands behind a Service: ready endpoints, or ready pods where no slices are
+    kept for it."""
     if blast.ready_endpoints(namespace, name, view):
         return True
     row = view.store.get("Service", namespace, name)

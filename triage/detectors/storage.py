@@ -13,21 +13,33 @@ from triage.windows import READY_GRACE, RECENT
 
 
 def claim(row: PersistentVolumeClaim, view: View) -> Iterator[Finding]:
-    """Pending, and provisioning failed or a pod waits for it. WaitForFirstConsumer without a pod is healthy."""
+    """Pending, and provisioning failed or a pod waits for it. WaitForFirstConsumer without a pod is
+    healthy."""
     if row.status.phase not in ("Pending", "Lost"):
         return
     created = row.metadata.creation_timestamp
     if not view.older(created, READY_GRACE):
         return
     ref = Ref("PersistentVolumeClaim", row.metadata.namespace, row.metadata.name)
-    failed = [e for e in view.events.about(ref) if e.reason in ("ProvisioningFailed", "FailedBinding") and view.now - e.last <= RECENT]
+    failed = [
+        e
+        for e in view.events.about(ref)
+        if e.reason in ("ProvisioningFailed", "FailedBinding") and view.now - e.last <= RECENT
+    ]
     waiting = [
         p
         for p in view.store.in_namespace("Pod", ref.namespace).values()
         if not is_finished(p)
-        and any(v.persistent_volume_claim and v.persistent_volume_claim.claim_name == ref.name for v in p.spec.volumes)
+        and any(
+            v.persistent_volume_claim and v.persistent_volume_claim.claim_name == ref.name
+            for v in p.spec.volumes
+        )
     ]
-    if not waiting and not any(e.reason == "ProvisioningFailed" for e in failed) and row.status.phase != "Lost":
+    if (
+        not waiting
+        and not any(e.reason == "ProvisioningFailed" for e in failed)
+        and row.status.phase != "Lost"
+    ):
         return
     reason = failed[-1].reason if failed else row.status.phase
     storage_class = row.spec.storage_class_name or ""
@@ -39,7 +51,8 @@ def claim(row: PersistentVolumeClaim, view: View) -> Iterator[Finding]:
         "a claim that a pod needs is not bound",
         since=failed[0].first if failed else created,
         source=SinceSource.EVENT if failed else SinceSource.CREATION,
-        evidence=[event_evidence(e) for e in failed[-2:]] or [field_evidence(ref, "status.phase", row.status.phase)],
+        evidence=[event_evidence(e) for e in failed[-2:]]
+        or [field_evidence(ref, "status.phase", row.status.phase)],
         related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in waiting[:10]],
         facts={"storage_class": storage_class, "reason": reason},
     )
@@ -50,13 +63,19 @@ def volume(row: PersistentVolume, view: View) -> Iterator[Finding]:
     if row.status.phase == "Failed":
         ref = Ref("PersistentVolume", "", row.metadata.name)
         yield make(
-            "volume-failed", ref, f"failed: {row.status.message or row.status.reason}", Severity.WARNING, "phase Failed",
-            evidence=[field_evidence(ref, "status", f"{row.status.reason}: {row.status.message}")], facts={"reason": row.status.reason},
-        )  # fmt: skip
+            "volume-failed",
+            ref,
+            f"failed: {row.status.message or row.status.reason}",
+            Severity.WARNING,
+            "phase Failed",
+            evidence=[field_evidence(ref, "status", f"{row.status.reason}: {row.status.message}")],
+            facts={"reason": row.status.reason},
+        )
 
 
 def attachment(row: VolumeAttachment, view: View) -> Iterator[Finding]:
-    """Attach or detach errors, an attachment that does not come, or one that a node which is gone or down still holds."""
+    """Attach or detach errors, an attachment that does not come, or one that a node which is gone
+    or down still holds."""
     ref = Ref("VolumeAttachment", "", row.metadata.name)
     name, node_name = row.spec.source.persistent_volume_name, row.spec.node_name
     node = view.node(node_name)
@@ -71,7 +90,12 @@ def attachment(row: VolumeAttachment, view: View) -> Iterator[Finding]:
     down_and_wanted = node is not None and not ready and _wanted_elsewhere(name, node_name, view)
     if error is None and not stuck_attach and not stuck_detach and not gone and not down_and_wanted:
         return
-    if error is not None and error.time is not None and row.status.attached and operation == "attach":
+    if (
+        error is not None
+        and error.time is not None
+        and row.status.attached
+        and operation == "attach"
+    ):
         return  # an old error of an attachment that works
     if (
         error is not None
@@ -87,11 +111,16 @@ def attachment(row: VolumeAttachment, view: View) -> Iterator[Finding]:
         if node is not None and down_and_wanted
         else None
     )
-    since = (error.time if error else None) or deleting or lost or (created if stuck_attach else None)
+    since = (
+        (error.time if error else None) or deleting or lost or (created if stuck_attach else None)
+    )
     others = [
-        v.spec.node_name for v in view.store.all("VolumeAttachment", VolumeAttachment)
-        if v.spec.source.persistent_volume_name == name and v.spec.node_name != node_name and v.status.attached
-    ]  # fmt: skip
+        v.spec.node_name
+        for v in view.store.all("VolumeAttachment", VolumeAttachment)
+        if v.spec.source.persistent_volume_name == name
+        and v.spec.node_name != node_name
+        and v.status.attached
+    ]
     if error is not None:
         text = error.message
     elif gone:
@@ -127,8 +156,15 @@ def _wanted_elsewhere(name: str, node: str, view: View) -> bool:
     if pv is None or pv.spec.claim_ref is None:
         return False
     for pod in view.store.in_namespace("Pod", pv.spec.claim_ref.namespace).values():
-        if isinstance(pod, Pod) and pod.spec.node_name not in ("", node) and pod.status.phase == "Pending":
+        if (
+            isinstance(pod, Pod)
+            and pod.spec.node_name not in ("", node)
+            and pod.status.phase == "Pending"
+        ):
             for spec in pod.spec.volumes:
-                if spec.persistent_volume_claim and spec.persistent_volume_claim.claim_name == pv.spec.claim_ref.name:
+                if (
+                    spec.persistent_volume_claim
+                    and spec.persistent_volume_claim.claim_name == pv.spec.claim_ref.name
+                ):
                     return True
     return False

@@ -1,7 +1,9 @@
-"""Who came in: the first workload or cluster-wide grant by a hand that had written nothing before (story 002 JW Player).
+"""Who came in: the first workload or cluster-wide grant by a hand that had written nothing before
+(story 002 JW Player).
 
-The reference names what speaks of an intruder: workloads by an unexpected field manager, and new ClusterRoleBindings. A hand that is new
-may also be a colleague's, so this dates what followed an open door; it accuses nobody by itself.
+The reference names what speaks of an intruder: workloads by an unexpected field manager, and new
+ClusterRoleBindings. A hand that is new may also be a colleague's, so this dates what followed an
+open door; it accuses nobody by itself.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ class Stranger(msgspec.Struct, frozen=True):
 
 
 def first_stranger(opened: datetime, view: View) -> Stranger | None:
-    """The first of them after a door was opened; None where every later hand was there before, or belongs to a workload of the cluster."""
+    """The first of them after a door was opened; None where every later hand was there before, or
+    belongs to a workload of the cluster."""
     known: set[str] = set()
     later: list[Stranger] = []
     for ref, meta in _objects(view):

@@ -1,4 +1,5 @@
-"""Nodes and pods seen together: many nodes at once, one node after another, new nodes only, one node only."""
+"""Nodes and pods seen together: many nodes at once, one node after another, new nodes only, one
+node only."""
 
 from __future__ import annotations
 
@@ -20,24 +21,40 @@ AT_ONCE = timedelta(seconds=90)
 def _downs(index: Index) -> dict[str, list[Finding]]:
     """Findings that a node failed, by node name."""
     found: dict[str, list[Finding]] = {}
-    for rule in ("node-not-ready", "node-system-oom", "node-rebooted", "node-recovered", "node-flapping"):
+    for rule in (
+        "node-not-ready",
+        "node-system-oom",
+        "node-rebooted",
+        "node-recovered",
+        "node-flapping",
+    ):
         for finding in index.rule(rule):
             if rule == "node-rebooted" and finding.facts.get("planned"):
                 continue
-            if rule == "node-not-ready" and finding.facts.get("cause") in ("network-plugin", "never-reported", "shutting-down"):
+            if rule == "node-not-ready" and finding.facts.get("cause") in (
+                "network-plugin",
+                "never-reported",
+                "shutting-down",
+            ):
                 continue  # it has not come up yet, or goes down by intent
             found.setdefault(finding.object.name, []).append(finding)
     return found
 
 
 def unknown_together(view: View, index: Index) -> Iterator[Finding]:
-    """Many nodes of several pools silent within 90 s: the control plane or its way to them, not the nodes (story 003 #5).
+    """Many nodes of several pools silent within 90 s: the control plane or its way to them, not the
+    nodes (story 003 #5).
 
-    Nodes that came back count as well, by their NodeNotReady events. At least three nodes and a third of the cluster.
+    Nodes that came back count as well, by their NodeNotReady events. At least three nodes and a
+    third of the cluster.
     """
     moments: dict[str, datetime] = {}
     for finding in index.rule("node-not-ready"):
-        if finding.facts.get("status") == "Unknown" and finding.facts.get("cause") == "kubelet-silent" and finding.since:
+        if (
+            finding.facts.get("status") == "Unknown"
+            and finding.facts.get("cause") == "kubelet-silent"
+            and finding.since
+        ):
             moments[finding.object.name] = finding.since
     unknown_now = len(moments)
     recovered: dict[str, list[datetime]] = {}
@@ -45,8 +62,12 @@ def unknown_together(view: View, index: Index) -> Iterator[Finding]:
         for finding in index.rule(rule):
             for event in view.events.about(finding.object):
                 if event.reason == "NodeNotReady":
-                    recovered.setdefault(finding.object.name, []).extend(t for t in event.times if view.now - t <= RECENT)
-    points = sorted([(t, n) for n, t in moments.items()] + [(t, n) for n, ts in recovered.items() for t in ts])
+                    recovered.setdefault(finding.object.name, []).extend(
+                        t for t in event.times if view.now - t <= RECENT
+                    )
+    points = sorted(
+        [(t, n) for n, t in moments.items()] + [(t, n) for n, ts in recovered.items() for t in ts]
+    )
     total = view.store.count("Node")
     bursts = [b for b in _bursts(points) if len({n for _, n in b}) >= max(3, (total + 2) // 3)]
     if not bursts:
@@ -54,7 +75,9 @@ def unknown_together(view: View, index: Index) -> Iterator[Finding]:
     best = max(bursts, key=lambda b: (len({n for _, n in b}), -b[0][0].timestamp()))
     names = sorted({n for _, n in best})
     nodes = [n for n in map(view.node, names) if n is not None]
-    ooms = {f.object.name for f in index.rule("node-system-oom")} | {f.object.name for f in index.rule("node-rebooted")}
+    ooms = {f.object.name for f in index.rule("node-system-oom")} | {
+        f.object.name for f in index.rule("node-rebooted")
+    }
     if len(ooms & set(names)) * 2 > len(names):
         return
     pools = {label(n.metadata, POOL) or label(n.metadata, INSTANCE_TYPE) for n in nodes}
@@ -63,7 +86,8 @@ def unknown_together(view: View, index: Index) -> Iterator[Finding]:
     yield make(
         "nodes-unknown-together",
         CLUSTER,
-        f"{len(names)} of {total} nodes stopped reporting within {max(span, 1)} s" + (f", {back} are back" if back else ""),
+        f"{len(names)} of {total} nodes stopped reporting within {max(span, 1)} s"
+        + (f", {back} are back" if back else ""),
         Severity.CRITICAL if unknown_now else Severity.WARNING,
         "a third of the nodes at once (critical while any is silent)",
         since=bursts[0][0][0],
@@ -95,11 +119,17 @@ def _bursts(points: list[tuple[datetime, str]]) -> list[list[tuple[datetime, str
 
 
 def leases_stale(view: View, index: Index) -> Iterator[Finding]:
-    """Leases of single nodes against the newest Lease of all, so that a clock that differs does no harm; all of them against the time.
+    """Leases of single nodes against the newest Lease of all, so that a clock that differs does no
+    harm; all of them against the time.
 
-    All stale while every node is Ready may be a cluster without kubelets or a frozen picture: a note.
+    All stale while every node is Ready may be a cluster without kubelets or a frozen picture: a
+    note.
     """
-    rows = [r for r in view.store.in_namespace("Lease", "kube-node-lease").values() if isinstance(r, Lease) and r.spec.renew_time]
+    rows = [
+        r
+        for r in view.store.in_namespace("Lease", "kube-node-lease").values()
+        if isinstance(r, Lease) and r.spec.renew_time
+    ]
     nodes = {n.metadata.name: n for n in view.store.all("Node", Node)}
     rows = [r for r in rows if r.metadata.name in nodes]
     if not rows:
@@ -116,7 +146,8 @@ def leases_stale(view: View, index: Index) -> Iterator[Finding]:
             yield make(
                 "node-lease-stale",
                 Ref("Node", "", row.metadata.name),
-                f"its Lease has not been renewed for {quantity.span_text(seconds)} while the others were",
+                f"its Lease has not been renewed for {quantity.span_text(seconds)} while the "
+                "others were",
                 Severity.WARNING if status == "True" and seconds >= 90 else Severity.INFO,
                 "a node that counts as Ready and is silent for 90 s is a warning",
                 since=renewed,
@@ -147,7 +178,12 @@ def leases_stale(view: View, index: Index) -> Iterator[Finding]:
         since=since,
         source=SinceSource.STATUS,
         evidence=[
-            Evidence(f"Lease kube-node-lease/{r.metadata.name} spec.renewTime", str(r.spec.renew_time), r.spec.renew_time) for r in old[:4]
+            Evidence(
+                f"Lease kube-node-lease/{r.metadata.name} spec.renewTime",
+                str(r.spec.renew_time),
+                r.spec.renew_time,
+            )
+            for r in old[:4]
         ],
         facts={"nodes": len(old), "total": len(rows)},
     )
@@ -158,19 +194,25 @@ _ARRIVAL = timedelta(minutes=60)
 
 
 def _present(node: str, at: datetime, view: View) -> dict[Ref, datetime]:
-    """Owners that ran on a node around a moment, failed and leaving pods too, with when the last of their pods came."""
+    """Owners that ran on a node around a moment, failed and leaving pods too, with when the last of
+    their pods came."""
     found: dict[Ref, datetime] = {}
     for pod in view.store.pods_on(node).values():
         created = pod.metadata.creation_timestamp
         owner = view.owner(pod)
-        if owner.kind in ("DaemonSet", "Node", "Pod") or created is None or created > at + timedelta(minutes=5):
+        if (
+            owner.kind in ("DaemonSet", "Node", "Pod")
+            or created is None
+            or created > at + timedelta(minutes=5)
+        ):
             continue
         found[owner] = max(created, found.get(owner, created))
     return found
 
 
 def _assigned(view: View) -> dict[str, set[tuple[Ref, datetime]]]:
-    """Owners by node, from `Successfully assigned ns/pod to node` events; the owner is told from the pod's name when it is gone."""
+    """Owners by node, from `Successfully assigned ns/pod to node` events; the owner is told from
+    the pod's name when it is gone."""
     found: dict[str, set[tuple[Ref, datetime]]] = {}
     for event in view.events.reasons("Scheduled"):
         node = event.message.rpartition(" to ")[2].strip()
@@ -182,7 +224,8 @@ def _assigned(view: View) -> dict[str, set[tuple[Ref, datetime]]]:
 
 
 def _guess(ref: Ref, view: View) -> Ref | None:
-    """The Deployment or StatefulSet that a pod which is gone belonged to, by the names controllers give."""
+    """The Deployment or StatefulSet that a pod which is gone belonged to, by the names controllers
+    give."""
     parts = ref.name.split("-")
     for cut, kind in ((2, "Deployment"), (1, "StatefulSet")):
         name = "-".join(parts[:-cut])
@@ -192,14 +235,19 @@ def _guess(ref: Ref, view: View) -> Ref | None:
 
 
 def in_turn(view: View, index: Index) -> Iterator[Finding]:
-    """Two or more nodes failed one after another within two hours; owners that were on each of them are suspects (stories 002 and 004)."""
+    """Two or more nodes failed one after another within two hours; owners that were on each of them
+    are suspects (stories 002 and 004)."""
     if any(True for _ in unknown_together(view, index)):
         return
     downs = _downs(index)
     moments: list[tuple[datetime, str]] = []
     for name, findings in downs.items():
-        times = [f.since for f in findings if f.since is not None and view.now - f.since <= INCIDENT]
-        if times and any(f.rule in ("node-not-ready", "node-system-oom", "node-rebooted") for f in findings):
+        times = [
+            f.since for f in findings if f.since is not None and view.now - f.since <= INCIDENT
+        ]
+        if times and any(
+            f.rule in ("node-not-ready", "node-system-oom", "node-rebooted") for f in findings
+        ):
             moments.append((min(times), name))
     if len(moments) < 2:
         return
@@ -226,17 +274,29 @@ def in_turn(view: View, index: Index) -> Iterator[Finding]:
         arrived.update(o for o, moment in owners.items() if at - moment <= _ARRIVAL)
     least = max(2, (len(names) + 1) // 2)
     candidates = [(o, k) for o, k in on_failed.items() if k >= least]
-    healthy = [n.metadata.name for n in view.store.all("Node", Node) if n.metadata.name not in downs]
+    healthy = [
+        n.metadata.name for n in view.store.all("Node", Node) if n.metadata.name not in downs
+    ]
     ranked: list[tuple[float, int, int, bool, Ref]] = []
     for owner, k in candidates:
-        elsewhere = sum(1 for n in healthy if any(view.owner(p) == owner and not is_finished(p) for p in view.store.pods_on(n).values()))
+        elsewhere = sum(
+            1
+            for n in healthy
+            if any(
+                view.owner(p) == owner and not is_finished(p)
+                for p in view.store.pods_on(n).values()
+            )
+        )
         unlimited = _unlimited(owner, view, "cpu" if reboots > oom else "memory")
-        # who came to a node shortly before it failed, has no limit and is nowhere else is more of a suspect than who was just there
+        # who came to a node shortly before it failed, has no limit and is nowhere else is more of a
+        # suspect than who was just there
         weight = k + 0.5 * arrived[owner] + unlimited - 2 * elsewhere / max(len(healthy), 1)
         ranked.append((-weight, k, elsewhere, unlimited, owner))
     ranked.sort(key=lambda r: (r[0], r[4]))
     # an owner that is everywhere, or that has limits and was always there, explains nothing
-    ranked = [r for r in ranked if r[2] * 2 <= len(healthy) and (r[3] or arrived[r[4]] >= 2 or not r[2])]
+    ranked = [
+        r for r in ranked if r[2] * 2 <= len(healthy) and (r[3] or arrived[r[4]] >= 2 or not r[2])
+    ]
     suspect = ranked[0] if ranked else None
     ooms = [f for n in names for f in downs[n] if f.rule == "node-system-oom"]
     victims = tuple(sorted({v for f in ooms for v in _texts(f.facts.get("victims"))}))
@@ -283,9 +343,12 @@ def _unlimited(owner: Ref, view: View, resource: str) -> bool:
 
 
 def version_outliers(view: View, index: Index) -> Iterator[Finding]:
-    """Nodes whose kubelet version fewer than a quarter of the nodes have (a note), at most ten of them."""
+    """Nodes whose kubelet version fewer than a quarter of the nodes have (a note), at most ten of
+    them."""
     nodes = sorted(view.store.all("Node", Node), key=lambda n: n.metadata.name)
-    versions = Counter(n.status.node_info.kubelet_version for n in nodes if n.status.node_info.kubelet_version)
+    versions = Counter(
+        n.status.node_info.kubelet_version for n in nodes if n.status.node_info.kubelet_version
+    )
     if len(versions) < 2:
         return
     majority = min(versions, key=lambda v: (-versions[v], v))
@@ -295,11 +358,25 @@ def version_outliers(view: View, index: Index) -> Iterator[Finding]:
         skew = _minor(version) - _minor(majority)
         created = node.metadata.creation_timestamp
         yield make(
-            "node-version-outlier", Ref("Node", "", node.metadata.name), f"kubelet {version}, most nodes have {majority}", Severity.INFO,
-            "another version is a note", since=created, source=SinceSource.CREATION,
-            evidence=[Evidence(f"Node {node.metadata.name} status.nodeInfo.kubeletVersion", version, created)],
-            facts={**view.node_facts(node, created), "majority": majority, "skew_minor": skew, "count": versions[version]},
-        )  # fmt: skip
+            "node-version-outlier",
+            Ref("Node", "", node.metadata.name),
+            f"kubelet {version}, most nodes have {majority}",
+            Severity.INFO,
+            "another version is a note",
+            since=created,
+            source=SinceSource.CREATION,
+            evidence=[
+                Evidence(
+                    f"Node {node.metadata.name} status.nodeInfo.kubeletVersion", version, created
+                )
+            ],
+            facts={
+                **view.node_facts(node, created),
+                "majority": majority,
+                "skew_minor": skew,
+                "count": versions[version],
+            },
+        )
 
 
 def _minor(version: str) -> int:

@@ -1,4 +1,5 @@
-"""How far the way to the API server works, which hop fails and since when, and what is known of each kind."""
+"""How far the way to the API server works, which hop fails and since when, and what is known of
+each kind."""
 
 from __future__ import annotations
 
@@ -22,21 +23,54 @@ REACH: dict[Reach, tuple[str, str]] = {
 def connection_lines(view: View, now: datetime, width: int) -> list[Line]:
     api = view.api
     word, style = REACH[api.reach]
-    lines = wrap(line(" The API server ", (word, style), f" since {clock(api.since, now)} UTC ({ago(api.since, now)})."), width, 1)
+    lines = wrap(
+        line(
+            " The API server ",
+            (word, style),
+            f" since {clock(api.since, now)} UTC ({ago(api.since, now)}).",
+        ),
+        width,
+        1,
+    )
     if view.server:
-        lines += wrap(line((" server   ", "muted"), view.server, ("  context ", "muted"), view.context or "none"), width, 10)
+        lines += wrap(
+            line(
+                (" server   ", "muted"),
+                view.server,
+                ("  context ", "muted"),
+                view.context or "none",
+            ),
+            width,
+            10,
+        )
     if api.reason:
         lines += wrap(line((" reason   ", "muted"), (api.reason, "warning")), width, 10)
     if view.problem:
         lines += wrap(line((" problem  ", "muted"), (view.problem, "warning")), width, 10)
     if api.heard is not None:
-        lines.append(line((" heard    ", "muted"), f"last answer at {clock(api.heard, now)} UTC, {ago(api.heard, now)} ago"))
+        lines.append(
+            line(
+                (" heard    ", "muted"),
+                f"last answer at {clock(api.heard, now)} UTC, {ago(api.heard, now)} ago",
+            )
+        )
     if api.requests_per_minute:
-        lines.append(line((" load     ", "muted"), f"{count(api.requests_per_minute)} requests a minute from this program"))
+        lines.append(
+            line(
+                (" load     ", "muted"),
+                f"{count(api.requests_per_minute)} requests a minute from this program",
+            )
+        )
     if api.clock_offset is not None and abs(api.clock_offset) > 2:
         ahead = "ahead of" if api.clock_offset > 0 else "behind"
         lines += wrap(
-            line((" clock    ", "muted"), (f"the server's clock is {abs(api.clock_offset):.0f} s {ahead} this machine's", "warning")),
+            line(
+                (" clock    ", "muted"),
+                (
+                    f"the server's clock is {abs(api.clock_offset):.0f} s {ahead} this machine's",
+                    "warning",
+                ),
+            ),
             width,
             10,
         )
@@ -44,7 +78,9 @@ def connection_lines(view: View, now: datetime, width: int) -> list[Line]:
         lines += [BLANK, rule("the way there, from this machine", width)]
         lines += hop_lines(api.hops, width)
     lines += [BLANK, rule("what is known of each kind", width)]
-    lines += [row for kind in view.kinds for row in _kind(kind, now, width, api.reach is not Reach.LOST)]
+    lines += [
+        row for kind in view.kinds for row in _kind(kind, now, width, api.reach is not Reach.LOST)
+    ]
     if not view.kinds:
         lines.append(line((" nothing was asked yet", "unknown")))
     report = view.report
@@ -53,12 +89,24 @@ def connection_lines(view: View, now: datetime, width: int) -> list[Line]:
         lines += [
             row
             for gap in report.unavailable
-            for row in wrap(line(" ", (gap.what, "muted" if gap.quiet else "warning"), f"  {gap.why}"), width, 3)
+            for row in wrap(
+                line(" ", (gap.what, "muted" if gap.quiet else "warning"), f"  {gap.why}"), width, 3
+            )
         ]
     if view.record.state != "ok":
-        lines += [BLANK, rule("record", width), *paragraphs(view.record.reason or "Nothing is recorded.", width - 2, "warning", 1)]
+        lines += [
+            BLANK,
+            rule("record", width),
+            *paragraphs(view.record.reason or "Nothing is recorded.", width - 2, "warning", 1),
+        ]
     elif view.record.head:
-        lines += [BLANK, line((" record   ", "muted"), f"{count(view.record.entries)} entries, head {view.record.head[:16]}")]
+        lines += [
+            BLANK,
+            line(
+                (" record   ", "muted"),
+                f"{count(view.record.entries)} entries, head {view.record.head[:16]}",
+            ),
+        ]
     return lines
 
 
@@ -68,9 +116,17 @@ def hop_lines(hops: Sequence[HopView], width: int) -> list[Line]:
 
 
 def _hop(hop: HopView, width: int) -> list[Line]:
-    word, style = {True: ("ok", "good"), False: ("FAILS", "critical"), None: ("not tried", "unknown")}[hop.ok]
+    word, style = {
+        True: ("ok", "good"),
+        False: ("FAILS", "critical"),
+        None: ("not tried", "unknown"),
+    }[hop.ok]
     took = f"{hop.seconds * 1000:.0f} ms" if hop.seconds is not None else ""
-    return wrap(line(" ", (f"{hop.name:<8}", "strong"), (f"{word:<11}", style), f"{took:>8}  ", hop.detail), width, 30)
+    return wrap(
+        line(" ", (f"{hop.name:<8}", "strong"), (f"{word:<11}", style), f"{took:>8}  ", hop.detail),
+        width,
+        30,
+    )
 
 
 def _kind(kind: Freshness, now: datetime, width: int, reasons: bool) -> list[Line]:
@@ -80,6 +136,14 @@ def _kind(kind: Freshness, now: datetime, width: int, reasons: bool) -> list[Lin
         words = f"live, heard {words} ago" if kind.heard else "live"
     rows = f"{count(kind.count):>9}" if kind.complete() or kind.count else f"{'?':>9}"
     head = columns(
-        ("", 0), (kinds_name(kind.kind), 24, "plain"), (rows, 9), (words, 24, "good" if kind.state is State.LIVE else style), gap=1
+        ("", 0),
+        (kinds_name(kind.kind), 24, "plain"),
+        (rows, 9),
+        (words, 24, "good" if kind.state is State.LIVE else style),
+        gap=1,
     )
-    return wrap(Line((*head.pieces, (f"  {line(kind.reason).text}", "muted"))), width, 4) if kind.reason and reasons else [head]
+    return (
+        wrap(Line((*head.pieces, (f"  {line(kind.reason).text}", "muted"))), width, 4)
+        if kind.reason and reasons
+        else [head]
+    )

@@ -7,29 +7,46 @@ from collections.abc import Sequence
 from tui.keys import ACTIONS, FIRST, Action, actions_for
 from tui.text import BLANK, Line, Piece, columns, line, paragraphs, rule
 
-TITLES = {"now": "Now", "runbook": "Runbook", "objects": "Objects", "object": "One object", "timeline": "Timeline", "": "Anywhere"}
+TITLES = {
+    "now": "Now",
+    "runbook": "Runbook",
+    "objects": "Objects",
+    "object": "One object",
+    "timeline": "Timeline",
+    "": "Anywhere",
+}
 
 READING = {
     "now": (
-        "Each symptom is a group of things that fail together: how bad, what, how long, what the failing ones share and the "
-        "healthy ones do not, and the runbook that fits with its score (0 to 1). Below or beside it stands why: what speaks for"
+        "Each symptom is a group of things that fail together: how bad, what, how long, what the "
+        "failing ones share and the "
+        "healthy ones do not, and the runbook that fits with its score (0 to 1). Below or beside "
+        "it stands why: what speaks for"
         " that runbook, what is missing, what speaks against it, and what was changed before."
     ),
     "runbook": (
-        "Steps stand at the left in the order of the runbook: first stop the bleeding, then find out. A check only reads. A "
-        "probe measures and shows its plan first. An action changes the cluster: it shows the exact change, its blast radius "
-        "and its undo, and asks you to type a word. `unknown` means asked but not answered; it is never a pass."
+        "Steps stand at the left in the order of the runbook: first stop the bleeding, then find "
+        "out. A check only reads. A "
+        "probe measures and shows its plan first. An action changes the cluster: it shows the "
+        "exact change, its blast radius "
+        "and its undo, and asks you to type a word. `unknown` means asked but not answered; it is "
+        "never a pass."
     ),
     "objects": (
-        "Rows are live. A filter is words and conditions: restarts>3 age<1h node=node-2 !ready. `loading`, `stale`, `forbidden`"
-        " and `none` are four different things; the line above the table says which, and as of when."
+        "Rows are live. A filter is words and conditions: restarts>3 age<1h node=node-2 !ready. "
+        "`loading`, `stale`, `forbidden`"
+        " and `none` are four different things; the line above the table says which, and as of "
+        "when."
     ),
     "object": (
-        "Times of events are absolute, in UTC. Values of Secrets and ConfigMaps are never read: only the names of their keys are shown."
+        "Times of events are absolute, in UTC. Values of Secrets and ConfigMaps are never read: "
+        "only the names of their keys are shown."
     ),
     "timeline": (
-        "The log holds what was seen, done, ruled out and noted, in UTC, by the time it happened; a later record of it is shown"
-        " as such. The draft is the beginning of a post-mortem made from it; export writes it to a file in which your own edits"
+        "The log holds what was seen, done, ruled out and noted, in UTC, by the time it happened; "
+        "a later record of it is shown"
+        " as such. The draft is the beginning of a post-mortem made from it; export writes it to "
+        "a file in which your own edits"
         " are kept."
     ),
 }
@@ -37,7 +54,11 @@ READING = {
 
 def keys_line(scope: str, width: int) -> Line:
     """As many keys as fit, those of this screen first; help always."""
-    actions = [action for action in actions_for(scope) if action.label and action.id not in ("back", "help")]
+    actions = [
+        action
+        for action in actions_for(scope)
+        if action.label and action.id not in ("back", "help")
+    ]
     if scope != "now":
         own = sum(1 for action in actions if action.scope == scope) if scope else 0
         actions.insert(own, next(action for action in ACTIONS if action.id == "back"))
@@ -60,7 +81,11 @@ def help_lines(scope: str, width: int) -> list[Line]:
     """How to read the screen, then every key: this screen's first."""
     lines: list[Line] = []
     if scope in READING:
-        lines += [rule(f"how to read: {TITLES[scope].lower()}", width), *paragraphs(READING[scope], width - 2, indent=1), BLANK]
+        lines += [
+            rule(f"how to read: {TITLES[scope].lower()}", width),
+            *paragraphs(READING[scope], width - 2, indent=1),
+            BLANK,
+        ]
     order = [scope, "", *(other for other in FIRST if other != scope)] if scope else ["", *FIRST]
     for each in order:
         lines.append(rule(TITLES[each].lower(), width))
@@ -73,7 +98,15 @@ def help_lines(scope: str, width: int) -> list[Line]:
         lines.append(BLANK)
     lines += [
         rule("moving", width),
-        line(" ", ("↑ ↓ j k", "key"), "  choose    ", ("tab", "key"), "  next pane    ", ("pgup pgdn home end", "key"), "  scroll"),
+        line(
+            " ",
+            ("↑ ↓ j k", "key"),
+            "  choose    ",
+            ("tab", "key"),
+            "  next pane    ",
+            ("pgup pgdn home end", "key"),
+            "  scroll",
+        ),
         BLANK,
     ]
     return lines

@@ -11,12 +11,14 @@ from tui.text import BLANK, Line, columns, line, paragraphs, wrap
 
 
 def match_lines(text: str, matches: Sequence[Match], reach: str, width: int) -> list[Line]:
-    """The ranking for what was typed so far. `reach` says what stands behind it when the cluster does not answer."""
+    """The ranking for what was typed so far. `reach` says what stands behind it when the cluster
+    does not answer."""
     if not text.strip():
         return [
             BLANK,
             *paragraphs(
-                "Type what you see, or paste an alert, a log line or an error. The ranking follows each key, "
+                "Type what you see, or paste an alert, a log line or an error. The ranking "
+                "follows each key, "
                 "and takes the live findings with it.",
                 width - 2,
                 "muted",
@@ -27,7 +29,13 @@ def match_lines(text: str, matches: Sequence[Match], reach: str, width: int) -> 
     if not matches:
         return [
             BLANK,
-            *paragraphs("No runbook fits these words. Try the error itself, an alert's name, or what users see.", width - 2, "unknown", 1),
+            *paragraphs(
+                "No runbook fits these words. Try the error itself, an alert's name, or what "
+                "users see.",
+                width - 2,
+                "unknown",
+                1,
+            ),
         ]
     lines: list[Line] = []
     if not any(match.confident for match in matches):
@@ -47,7 +55,10 @@ def match_lines(text: str, matches: Sequence[Match], reach: str, width: int) -> 
         )
         reasons = "; ".join(reason.text for reason in match.for_[:2]) or "the words alone"
         against = f"  against: {match.against[0].text}" if match.against else ""
-        lines += [Line(row.pieces, match.id) for row in wrap(line("      ", (reasons, "muted"), (against, "critical")), width, 6)]
+        lines += [
+            Line(row.pieces, match.id)
+            for row in wrap(line("      ", (reasons, "muted"), (against, "critical")), width, 6)
+        ]
     return lines
 
 
@@ -60,7 +71,11 @@ def chosen_lines(match: Match | None, runbook: Runbook | None, width: int) -> li
         lines += wrap(line((" impact   ", "muted"), runbook.impact), width, 10)
     if runbook is not None and runbook.symptoms:
         lines.append(line((" people say", "muted")))
-        lines += [row for words in runbook.symptoms[:6] for row in wrap(line("          ", words), width, 10)]
+        lines += [
+            row
+            for words in runbook.symptoms[:6]
+            for row in wrap(line("          ", words), width, 10)
+        ]
     return lines
 
 
@@ -72,4 +87,7 @@ def catalogue_lines(runbooks: Sequence[Runbook], words: str, width: int) -> list
         return [line(" ", ("No runbooks are loaded.", "warning"))]
     if not found:
         return [line(" ", ("No runbook has these words in its name.", "unknown"))]
-    return [columns(("", 0), (r.title, max(10, width - 43)), (r.id, 40, "muted"), gap=1, target=r.id) for r in found]
+    return [
+        columns(("", 0), (r.title, max(10, width - 43)), (r.id, 40, "muted"), gap=1, target=r.id)
+        for r in found
+    ]

@@ -1,4 +1,5 @@
-"""The tables of objects: which columns fit, how a cell looks, and one line that says what the rows are worth."""
+"""The tables of objects: which columns fit, how a cell looks, and one line that says what the rows
+are worth."""
 
 from __future__ import annotations
 
@@ -41,8 +42,33 @@ ORDER = (
 
 NAME_MINIMUM = 26
 
-GOOD_WORDS = frozenset({"Running", "Completed", "Succeeded", "Ready", "Active", "Bound", "Available", "Complete", "Normal"})
-BAD_WORDS = ("CrashLoop", "Error", "OOM", "Fail", "NotReady", "Lost", "Evicted", "Backoff", "BackOff", "Unknown", "Invalid", "ErrImage")
+GOOD_WORDS = frozenset(
+    {
+        "Running",
+        "Completed",
+        "Succeeded",
+        "Ready",
+        "Active",
+        "Bound",
+        "Available",
+        "Complete",
+        "Normal",
+    }
+)
+BAD_WORDS = (
+    "CrashLoop",
+    "Error",
+    "OOM",
+    "Fail",
+    "NotReady",
+    "Lost",
+    "Evicted",
+    "Backoff",
+    "BackOff",
+    "Unknown",
+    "Invalid",
+    "ErrImage",
+)
 
 
 def all_kinds() -> tuple[str, ...]:
@@ -50,7 +76,8 @@ def all_kinds() -> tuple[str, ...]:
 
 
 def fitting(shown: Sequence[Column], width: int, shift: int = 0) -> list[Column]:
-    """The columns that fit, by importance, in their own order; with `shift` the name and what stands further to the right."""
+    """The columns that fit, by importance, in their own order; with `shift` the name and what
+    stands further to the right."""
     room = width - 1
     kept: set[str] = set()
     if shift:
@@ -94,30 +121,47 @@ def _style(column: Column, text: str) -> str:
     return "strong" if column.name == "name" else "plain"
 
 
-def state_line(table: ObjectTable, kind: Freshness | None, problem: str, now: datetime, width: int) -> Line:
-    """What the rows are worth: loading, live, stale, forbidden, absent and none are six different sentences."""
+def state_line(
+    table: ObjectTable, kind: Freshness | None, problem: str, now: datetime, width: int
+) -> Line:
+    """What the rows are worth: loading, live, stale, forbidden, absent and none are six different
+    sentences."""
     name = kinds_name(table.kind)
-    order = f"by {table.sort_by.name}" + (", reversed" if table.reverse != table.sort_by.worst_first else "")
+    order = f"by {table.sort_by.name}" + (
+        ", reversed" if table.reverse != table.sort_by.worst_first else ""
+    )
     if problem:
         return line(" ", (problem, "warning"))
     if kind is None:
         return line(" ", (f"{name} are not watched", "unknown"))
     words, style = freshness(kind, now)
-    shown = f"{count(len(table))} of {count(table.total)} {name}" if table.filter.text else kinds_count(table.total, table.kind)
+    shown = (
+        f"{count(len(table))} of {count(table.total)} {name}"
+        if table.filter.text
+        else kinds_count(table.total, table.kind)
+    )
     match kind.state:
         case State.LIVE:
             heard = f"heard {age((now - kind.heard).total_seconds())} ago" if kind.heard else "live"
             return line(" ", (shown, "strong"), f"  {order}  ", (heard, "muted"))
         case State.STALE:
             since = f", as of {clock(kind.heard, now)} UTC" if kind.heard else ""
-            return line(" ", (shown, "strong"), f"  {order}  ", (f"STALE{since}: {kind.reason}", "warning"))
+            return line(
+                " ", (shown, "strong"), f"  {order}  ", (f"STALE{since}: {kind.reason}", "warning")
+            )
         case State.LOADING | State.WAITING:
-            return line(" ", (f"{name}: {words}", "unknown"), "  what is shown is a part" if table.total else "")
+            return line(
+                " ",
+                (f"{name}: {words}", "unknown"),
+                "  what is shown is a part" if table.total else "",
+            )
         case _:
             return line(" ", (f"{name}: {words}. {kind.reason}", style))
 
 
-def empty_lines(table: ObjectTable, kind: Freshness | None, now: datetime, width: int) -> list[Line]:
+def empty_lines(
+    table: ObjectTable, kind: Freshness | None, now: datetime, width: int
+) -> list[Line]:
     """In place of rows: why there are none. Only a complete list may say that there are none."""
     name = kinds_name(table.kind)
     if kind is None or kind.state is State.WAITING:
@@ -129,10 +173,17 @@ def empty_lines(table: ObjectTable, kind: Freshness | None, now: datetime, width
     elif kind.state is State.ABSENT:
         text, style = f"This server does not offer {name}.", "muted"
     elif table.total:
-        text, style = f"None of {count(table.total)} {name} matches “{table.filter.text}”. f changes the filter.", "unknown"
+        text, style = (
+            f"None of {count(table.total)} {name} matches “{table.filter.text}”. f changes the "
+            "filter.",
+            "unknown",
+        )
     else:
         as_of = f" as of {clock(kind.heard, now)} UTC" if kind.heard else ""
-        text, style = f"There are no {name}{as_of}{', which is stale' if kind.state is State.STALE else ''}.", "plain"
+        text, style = (
+            f"There are no {name}{as_of}{', which is stale' if kind.state is State.STALE else ''}.",
+            "plain",
+        )
     return [Line(), *wrap(line(" ", (text, style)), width, 1)]
 
 
@@ -146,5 +197,14 @@ def kind_lines(words: str, kinds: Sequence[Freshness], now: datetime, width: int
         kind = known.get(name)
         state, style = freshness(kind, now) if kind else ("not watched", "muted")
         rows = count(kind.count) if kind and (kind.count or kind.complete()) else "?"
-        lines.append(columns(("", 0), (kinds_name(name), 26, "strong"), (rows.rjust(8), 8), (state, 24, style), gap=1, target=name))
+        lines.append(
+            columns(
+                ("", 0),
+                (kinds_name(name), 26, "strong"),
+                (rows.rjust(8), 8),
+                (state, 24, style),
+                gap=1,
+                target=name,
+            )
+        )
     return lines or [line(" ", ("No kind has that in its name.", "unknown"))]

@@ -1,4 +1,5 @@
-"""What belongs together: owners, dependants, the pods behind a symptom. Reads the store's indexes, never all rows."""
+"""What belongs together: owners, dependants, the pods behind a symptom. Reads the store's indexes,
+never all rows."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from triage.finding import Symptom
 
 
 def first_pod(symptom: Symptom, store: Store) -> Ref | None:
-    """A pod whose logs belong to the symptom: one of its objects, one that a finding names, or one that its objects own."""
+    """A pod whose logs belong to the symptom: one of its objects, one that a finding names, or one
+    that its objects own."""
     named = [*symptom.objects, *(ref for finding in symptom.findings for ref in finding.related)]
     for ref in named:
         if ref.kind == "Pod" and store.get(*ref) is not None:
@@ -37,17 +39,32 @@ def _pods_below(uid: str, store: Store, depth: int) -> Iterator[Ref]:
 def related(ref: Ref, item: Any, store: Store) -> list[tuple[str, Ref]]:
     """(how, object) of what owns it, what it needs, and what hangs on it."""
     found = [
-        ("owned by", Ref(o.kind, ref.namespace if store.get(o.kind, ref.namespace, o.name) is not None else "", o.name))
+        (
+            "owned by",
+            Ref(
+                o.kind,
+                ref.namespace if store.get(o.kind, ref.namespace, o.name) is not None else "",
+                o.name,
+            ),
+        )
         for o in item.metadata.owner_references
     ]
     if isinstance(item, k.Pod):
         found += _of_pod(ref, item, store)
-    found += [("owns", Ref(kind, *key)) for kind, key in list(store.owned_by(item.metadata.uid))[:200]] if item.metadata.uid else []
+    found += (
+        [("owns", Ref(kind, *key)) for kind, key in list(store.owned_by(item.metadata.uid))[:200]]
+        if item.metadata.uid
+        else []
+    )
     if isinstance(item, k.Node):
         found += [("runs", Ref("Pod", *key)) for key in sorted(store.pods_on(ref.name))[:300]]
     if isinstance(item, k.Service) and item.spec.selector:
         pods = store.in_namespace("Pod", ref.namespace)
-        found += [("sends to", Ref("Pod", *key)) for key, pod in sorted(pods.items()) if _selects(item.spec.selector, pod)][:200]
+        found += [
+            ("sends to", Ref("Pod", *key))
+            for key, pod in sorted(pods.items())
+            if _selects(item.spec.selector, pod)
+        ][:200]
     return list(dict.fromkeys(found))
 
 
@@ -56,7 +73,14 @@ def _of_pod(ref: Ref, pod: k.Pod, store: Store) -> Iterator[tuple[str, Ref]]:
         yield "runs on", Ref("Node", "", pod.spec.node_name)
     for volume in pod.spec.volumes:
         if volume.persistent_volume_claim is not None:
-            yield "mounts", Ref("PersistentVolumeClaim", ref.namespace, volume.persistent_volume_claim.claim_name)
+            yield (
+                "mounts",
+                Ref(
+                    "PersistentVolumeClaim",
+                    ref.namespace,
+                    volume.persistent_volume_claim.claim_name,
+                ),
+            )
         if volume.secret is not None:
             yield "reads", Ref("Secret", ref.namespace, volume.secret.secret_name)
         if volume.config_map is not None:

@@ -32,12 +32,18 @@ EXPLAINED: Mapping[StepKind, str] = {
 
 
 def steps_lines(run: RunView, running: str, width: int) -> list[Line]:
-    """The steps by section: state, kind, question. Sections without steps are named, so that nothing is skipped unseen."""
+    """The steps by section: state, kind, question. Sections without steps are named, so that
+    nothing is skipped unseen."""
     lines: list[Line] = []
     for section in run.runbook.sections:
         if not section.steps and not section.text.strip():
             continue
-        lines.append(line((f" {section.title}", "heading"), target="" if section.steps else f"section:{section.slug}"))
+        lines.append(
+            line(
+                (f" {section.title}", "heading"),
+                target="" if section.steps else f"section:{section.slug}",
+            )
+        )
         for step in section.steps:
             lines.append(_step_line(run, step, running, width))
     return lines
@@ -56,18 +62,30 @@ def _step_line(run: RunView, step: Step, running: str, width: int) -> Line:
     state = state_of(run, step.id, running)
     word, style = STEP[state]
     kind, kind_style = KINDS[step.kind]
-    again = "now" if step.id == run.current and state not in (StepState.NOW, StepState.RUNNING) else ""
+    again = (
+        "now" if step.id == run.current and state not in (StepState.NOW, StepState.RUNNING) else ""
+    )
     word = f"{word}, {again}" if again else word
     look = "strong" if step.id == run.current else "plain"
     values = {parameter.name: parameter.value for parameter in run.parameters}
     return columns(
-        ("", 1), (kind, 6, kind_style), (fill(step.question, values), max(8, width - 24), look), (word, 12, style), target=step.id, gap=1
+        ("", 1),
+        (kind, 6, kind_style),
+        (fill(step.question, values), max(8, width - 24), look),
+        (word, 12, style),
+        target=step.id,
+        gap=1,
     )
 
 
 def progress_text(run: RunView) -> str:
     steps = list(run.runbook.steps())
-    done = sum(1 for step in steps if step.id in run.outcomes and run.outcomes[step.id].state not in (StepState.TODO, StepState.NOW))
+    done = sum(
+        1
+        for step in steps
+        if step.id in run.outcomes
+        and run.outcomes[step.id].state not in (StepState.TODO, StepState.NOW)
+    )
     return f"{done} of {len(steps)} steps"
 
 
@@ -80,18 +98,25 @@ def step_lines(
     progress: Sequence[str] = (),
     result: ProbeResult | ActionResult | None = None,
 ) -> list[Line]:
-    """The chosen step: question, expected, seen, what each answer means, and the command that does the same by hand."""
+    """The chosen step: question, expected, seen, what each answer means, and the command that does
+    the same by hand."""
     values = {parameter.name: parameter.value for parameter in run.parameters}
     outcome = run.outcomes.get(step.id)
     lines = paragraphs(fill(step.question, values), width - 2, "strong", 1)
-    lines += wrap(line((f" {EXPLAINED[step.kind]}", "change" if step.mutates else "muted")), width, 1)
+    lines += wrap(
+        line((f" {EXPLAINED[step.kind]}", "change" if step.mutates else "muted")), width, 1
+    )
     if step.why:
         lines += paragraphs(fill(step.why, values), width - 2, "muted", 1)
     lines.append(BLANK)
     lines += _field("expected", fill(step.expected, values) or "not said", "plain", width)
     lines += _seen(outcome, now, width, running, progress)
     if result is not None:
-        lines += [BLANK, rule("measured" if isinstance(result, ProbeResult) else "changed", width), *_result(result, width)]
+        lines += [
+            BLANK,
+            rule("measured" if isinstance(result, ProbeResult) else "changed", width),
+            *_result(result, width),
+        ]
     lines.append(BLANK)
     lines += _answers(step, outcome, values, width)
     if step.mutates:
@@ -99,20 +124,36 @@ def step_lines(
         lines += _field("undo", fill(step.undo, values) or "none is known", "plain", width)
     lines += _parameters(step, run.parameters, width)
     if step.kubectl:
-        lines += [BLANK, rule("the same by hand", width), *wrap(line(" ", command(step, values)), width, 3)]
+        lines += [
+            BLANK,
+            rule("the same by hand", width),
+            *wrap(line(" ", command(step, values)), width, 3),
+        ]
     if run.changed_text:
-        lines += [BLANK, rule("this runbook was changed since the run began", width), *diff_lines(run.changed_text, width)]
+        lines += [
+            BLANK,
+            rule("this runbook was changed since the run began", width),
+            *diff_lines(run.changed_text, width),
+        ]
     return lines
 
 
 def _field(label: str, text: str, style: str, width: int) -> list[Line]:
     lines: list[Line] = []
     for index, row in enumerate(text.strip().split("\n") or [""]):
-        lines += wrap(line((f" {label if index == 0 else '':<9}", "muted"), (row.replace("\t", "    "), style)), width, 10)
+        lines += wrap(
+            line(
+                (f" {label if index == 0 else '':<9}", "muted"), (row.replace("\t", "    "), style)
+            ),
+            width,
+            10,
+        )
     return lines
 
 
-def _seen(outcome: StepOutcome | None, now: datetime, width: int, running: bool, progress: Sequence[str]) -> list[Line]:
+def _seen(
+    outcome: StepOutcome | None, now: datetime, width: int, running: bool, progress: Sequence[str]
+) -> list[Line]:
     if running:
         tail = list(progress[-4:]) or ["asking …"]
         return _field("seen", "\n".join(["running; x stops it", *tail]), "info", width)
@@ -124,7 +165,11 @@ def _seen(outcome: StepOutcome | None, now: datetime, width: int, running: bool,
     lines = _field("seen", f"{word}{when}{took}", style, width)
     if outcome.seen:
         seen = outcome.seen.split("\n")
-        shown = seen if len(seen) <= 30 else [*seen[:29], f"… {len(seen) - 29} more lines; the whole is in the record"]
+        shown = (
+            seen
+            if len(seen) <= 30
+            else [*seen[:29], f"… {len(seen) - 29} more lines; the whole is in the record"]
+        )
         lines += _field("", "\n".join(shown), "plain", width)
     if outcome.meaning:
         leads = f"  → {_lead(outcome.goto)}" if outcome.goto else ""
@@ -132,7 +177,9 @@ def _seen(outcome: StepOutcome | None, now: datetime, width: int, running: bool,
     return lines
 
 
-def _answers(step: Step, outcome: StepOutcome | None, values: Mapping[str, str], width: int) -> list[Line]:
+def _answers(
+    step: Step, outcome: StepOutcome | None, values: Mapping[str, str], width: int
+) -> list[Line]:
     if not step.answers:
         return []
     lines: list[Line] = []
@@ -158,7 +205,9 @@ def _lead(goto: str) -> str:
         return goto.removeprefix("section:").replace("-", " ")
     if goto.startswith("runbook:"):
         return f"runbook {goto.removeprefix('runbook:')}"
-    return {"next": "next step", "done": "done", "escalate": "call for help"}.get(goto, f"step {goto}")
+    return {"next": "next step", "done": "done", "escalate": "call for help"}.get(
+        goto, f"step {goto}"
+    )
 
 
 def _parameters(step: Step, parameters: Sequence[Parameter], width: int) -> list[Line]:
@@ -168,8 +217,14 @@ def _parameters(step: Step, parameters: Sequence[Parameter], width: int) -> list
         return []
     lines = [BLANK, rule("run with (e changes)", width)]
     for parameter in mine:
-        value = (parameter.value, "strong") if parameter.value else ("not known: type it with e", "warning")
-        lines += wrap(line(f" {parameter.name} = ", value, (f"   {parameter.origin}", "muted")), width, 3)
+        value = (
+            (parameter.value, "strong")
+            if parameter.value
+            else ("not known: type it with e", "warning")
+        )
+        lines += wrap(
+            line(f" {parameter.name} = ", value, (f"   {parameter.origin}", "muted")), width, 3
+        )
     return lines
 
 
@@ -181,14 +236,21 @@ def _result(result: ProbeResult | ActionResult, width: int) -> list[Line]:
     if result.observed:
         lines += paragraphs(result.observed, width - 2, "plain", 1)
     if result.undo is not None:
-        lines += wrap(line((" undo  ", "muted"), result.undo.kubectl, ("  u", "key"), " takes it back"), width, 7)
+        lines += wrap(
+            line((" undo  ", "muted"), result.undo.kubectl, ("  u", "key"), " takes it back"),
+            width,
+            7,
+        )
     return lines
 
 
 def diff_lines(diff: str, width: int) -> list[Line]:
     """A unified diff; the signs stay, so that it reads without colour."""
     styles = {"+": "added", "-": "removed", "@": "muted"}
-    return [line(" ", (shorten(row, width - 2), styles.get(row[:1], "plain"))) for row in diff.split("\n")]
+    return [
+        line(" ", (shorten(row, width - 2), styles.get(row[:1], "plain")))
+        for row in diff.split("\n")
+    ]
 
 
 def section_lines(section: Section, width: int) -> list[Line]:
@@ -199,7 +261,12 @@ def section_lines(section: Section, width: int) -> list[Line]:
 def runbook_lines(runbook: Runbook, width: int) -> list[Line]:
     """The whole runbook to read: prose, and the questions of its steps in their places."""
     lines = [*wrap(line(" ", (runbook.title, "strong")), width, 1)]
-    about = [("severity", runbook.severity), ("impact", runbook.impact), ("story", runbook.story), ("reviewed", runbook.last_reviewed)]
+    about = [
+        ("severity", runbook.severity),
+        ("impact", runbook.impact),
+        ("story", runbook.story),
+        ("reviewed", runbook.last_reviewed),
+    ]
     for label, text in about:
         if text:
             lines += _field(label, text, "plain", width)
@@ -207,12 +274,22 @@ def runbook_lines(runbook: Runbook, width: int) -> list[Line]:
         lines += [BLANK, *section_lines(section, width)]
         for step in section.steps:
             kind, style = KINDS[step.kind]
-            lines += wrap(line(" ", (f"{kind:<7}", style), step.question, (f"  expected: {step.expected}", "muted")), width, 9)
+            lines += wrap(
+                line(
+                    " ",
+                    (f"{kind:<7}", style),
+                    step.question,
+                    (f"  expected: {step.expected}", "muted"),
+                ),
+                width,
+                9,
+            )
     return lines
 
 
 def markdown_lines(text: str, width: int) -> list[Line]:
-    """Markdown as it stands, with headings, lists and code told apart, without comments. It is only ever shown, never interpreted."""
+    """Markdown as it stands, with headings, lists and code told apart, without comments. It is only
+    ever shown, never interpreted."""
     lines: list[Line] = []
     fenced = comment = False
     for row in text.strip("\n").split("\n"):

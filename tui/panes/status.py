@@ -1,4 +1,5 @@
-"""The status line, always there: which cluster, may it be changed, how old is each answer, is the last entry on disk."""
+"""The status line, always there: which cluster, may it be changed, how old is each answer, is the
+last entry on disk."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ GAP: Piece = ("  ", "plain")
 
 
 def status_lines(view: View, now: datetime, width: int, height: int = 40) -> list[Line]:
-    """One line when it fits, two on a narrow terminal; on a very small one only what cannot be missed."""
+    """One line when it fits, two on a narrow terminal; on a very small one only what cannot be
+    missed."""
     where = _where(view, now, width)
     ages = _ages(view.kinds, now)
     record = _record(view.record)
@@ -30,7 +32,11 @@ def status_lines(view: View, now: datetime, width: int, height: int = 40) -> lis
 def _where(view: View, now: datetime, width: int) -> list[Piece]:
     words, style = reach(view.api, now)
     offline = view.api.reach is Reach.OFFLINE
-    pieces: list[Piece] = [] if offline and not view.context else [(shorten(view.context, max(14, width // 3)) or "no context", "strong")]
+    pieces: list[Piece] = (
+        []
+        if offline and not view.context
+        else [(shorten(view.context, max(14, width // 3)) or "no context", "strong")]
+    )
     if words:
         pieces.append((words, style))
     if view.api.reach is not Reach.OFFLINE:
@@ -68,7 +74,13 @@ def _fitting(kinds: Sequence[Freshness], now: datetime, width: int) -> list[Piec
         rest = len(pieces) - index - 1
         need = len(piece[0]) + 2
         if used + need + (14 if rest else 0) > width:
-            return [*kept, (f"+{len(pieces) - index} more: a", "warning" if any(s != "plain" for _, s in pieces[index:]) else "muted")]
+            return [
+                *kept,
+                (
+                    f"+{len(pieces) - index} more: a",
+                    "warning" if any(s != "plain" for _, s in pieces[index:]) else "muted",
+                ),
+            ]
         kept.append(piece)
         used += need
     return kept
@@ -85,7 +97,10 @@ def _record(record: RecordView) -> list[Piece]:
         return [("nothing is recorded", "warning")]
     if record.state == "ok":
         return [(f"INC {record.incident}", "plain"), (f"rec {count(record.entries)} ok", "good")]
-    return [(f"INC {record.incident}", "plain"), (f"rec {count(record.entries)} NOT IN FILE, beside it", "critical")]
+    return [
+        (f"INC {record.incident}", "plain"),
+        (f"rec {count(record.entries)} NOT IN FILE, beside it", "critical"),
+    ]
 
 
 def _size(left: Sequence[Piece], right: Sequence[Piece]) -> int:
@@ -93,7 +108,8 @@ def _size(left: Sequence[Piece], right: Sequence[Piece]) -> int:
 
 
 def _fill(left: Sequence[Piece], right: Sequence[Piece], width: int) -> Line:
-    """Pieces from the left and pieces at the right edge, in one line of `width` cells; the right ones are never pushed out."""
+    """Pieces from the left and pieces at the right edge, in one line of `width` cells; the right
+    ones are never pushed out."""
     tail: list[Piece] = []
     for piece in right:
         tail += [GAP, piece]
@@ -111,12 +127,17 @@ def _fill(left: Sequence[Piece], right: Sequence[Piece], width: int) -> Line:
 
 
 def banner_lines(view: View, now: datetime, width: int) -> list[Line]:
-    """What one must know on every screen: the server is lost, or the record's file refuses. Empty when all is well."""
+    """What one must know on every screen: the server is lost, or the record's file refuses. Empty
+    when all is well."""
     lines: list[Line] = []
     api = view.api
     if api.reach in (Reach.LOST, Reach.DEGRADED):
         what = "does NOT answer" if api.reach is Reach.LOST else "answers slowly or in part"
-        shown = f" Shown is what was at {clock(api.heard, now)}." if api.heard and api.reach is Reach.LOST else ""
+        shown = (
+            f" Shown is what was at {clock(api.heard, now)}."
+            if api.heard and api.reach is Reach.LOST
+            else ""
+        )
         said = line(
             " ",
             (f"The API server {what}", "critical"),
@@ -130,9 +151,18 @@ def banner_lines(view: View, now: datetime, width: int) -> list[Line]:
     if view.problem and api.reach is not Reach.OFFLINE:
         lines += _two(line(" ", ("Something broke", "critical"), f": {view.problem}"), width)
     if view.record.state == "sidecar":
-        lines += _two(line(" ", ("The record's file refuses", "critical"), f": entries wait beside it. {view.record.reason}"), width)
+        lines += _two(
+            line(
+                " ",
+                ("The record's file refuses", "critical"),
+                f": entries wait beside it. {view.record.reason}",
+            ),
+            width,
+        )
     elif view.record.state == "none" and view.record.reason:
-        lines += _two(line(" ", ("Nothing is recorded", "warning"), f": {view.record.reason}"), width)
+        lines += _two(
+            line(" ", ("Nothing is recorded", "warning"), f": {view.record.reason}"), width
+        )
     return lines
 
 
@@ -155,4 +185,11 @@ def activity_line(activities: Sequence[Activity], now: datetime, width: int) -> 
     stop = "  x stop" if first.can_stop else ""
     detail = f"  {first.detail}" if first.detail else ""
     text = shorten(f"{first.title}{detail}", max(10, width - 24))
-    return line(" ", ("running ", "info"), text, f"  {age((now - first.started).total_seconds())}", (more, "muted"), (stop, "key"))
+    return line(
+        " ",
+        ("running ", "info"),
+        text,
+        f"  {age((now - first.started).total_seconds())}",
+        (more, "muted"),
+        (stop, "key"),
+    )

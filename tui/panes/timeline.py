@@ -42,7 +42,10 @@ LATE = timedelta(seconds=60)
 def log_lines(entries: Sequence[Entry], now: datetime, width: int) -> list[Line]:
     """Every entry by the time it happened. An intent without a result is said to be unknown."""
     if not entries:
-        return [BLANK, *paragraphs("Nothing is recorded yet. n takes a note.", width - 2, "muted", 1)]
+        return [
+            BLANK,
+            *paragraphs("Nothing is recorded yet. n takes a note.", width - 2, "muted", 1),
+        ]
     answered = {entry.intent_id for entry in entries if entry.kind not in CLOSED_BY}
     lines: list[Line] = []
     day = None
@@ -51,17 +54,29 @@ def log_lines(entries: Sequence[Entry], now: datetime, width: int) -> list[Line]
         if at.date() != day:
             day = at.date()
             lines.append(line((f" {day:%Y-%m-%d} UTC", "heading")))
-        lines += _entry(entry, now, width, entry.kind in CLOSED_BY and entry.intent_id not in answered)
+        lines += _entry(
+            entry, now, width, entry.kind in CLOSED_BY and entry.intent_id not in answered
+        )
     return lines
 
 
 def _entry(entry: Entry, now: datetime, width: int, open_: bool) -> list[Line]:
     word, style = WORDS.get(entry.kind, (entry.kind.replace("-", " "), "muted"))
     about = {"approx": "~", "minute": "", "range": "~"}.get(entry.occurred_precision, "")
-    late = f"  (recorded {clock(entry.recorded_at)})" if abs(entry.recorded_at - entry.occurred_at) > LATE else ""
+    late = (
+        f"  (recorded {clock(entry.recorded_at)})"
+        if abs(entry.recorded_at - entry.occurred_at) > LATE
+        else ""
+    )
     who = f"  {entry.actor}" if entry.time_source == "human" and entry.actor else ""
-    waits: tuple[str, str] = ("  not in the file yet", "critical") if entry.pending else ("", "plain")
-    unknown: tuple[str, str] = ("  no result is recorded: look before you repeat it", "unknown") if open_ else ("", "plain")
+    waits: tuple[str, str] = (
+        ("  not in the file yet", "critical") if entry.pending else ("", "plain")
+    )
+    unknown: tuple[str, str] = (
+        ("  no result is recorded: look before you repeat it", "unknown")
+        if open_
+        else ("", "plain")
+    )
     shown = line(
         f" {about}{clock(entry.occurred_at)}  ",
         (f"{fit(word, 11)} ", style),
@@ -77,7 +92,11 @@ def _entry(entry: Entry, now: datetime, width: int, open_: bool) -> list[Line]:
 def entry_lines(entry: Entry, now: datetime, width: int) -> list[Line]:
     """Everything that is recorded of one entry."""
     fields = (
-        ("happened", f"{clock(entry.occurred_at, now)} UTC, {entry.occurred_precision}, by {entry.time_source}"),
+        (
+            "happened",
+            f"{clock(entry.occurred_at, now)} UTC, {entry.occurred_precision}, by "
+            f"{entry.time_source}",
+        ),
         ("recorded", f"{clock(entry.recorded_at, now)} UTC"),
         ("what", entry.kind),
         ("phase", entry.phase),
@@ -92,4 +111,9 @@ def entry_lines(entry: Entry, now: datetime, width: int) -> list[Line]:
         ("entry", f"{entry.seq}  {entry.hash[:16]}" if entry.seq else "not in the file yet"),
     )
     lines = [*paragraphs(entry.text, width - 2, "strong", 1), BLANK]
-    return lines + [row for label, text in fields if text for row in wrap(line((f" {label:<10}", "muted"), text), width, 11)]
+    return lines + [
+        row
+        for label, text in fields
+        if text
+        for row in wrap(line((f" {label:<10}", "muted"), text), width, 11)
+    ]

@@ -29,7 +29,10 @@ class Choice(Dialog[str]):
     KEYS = (("type", "to narrow"), ("↑ ↓", "choose"), ("enter", "this one"), ("esc", "back"))
     AUTO_FOCUS = "TypedLine"
     ANSWER_FIRST = True
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("up", "move(-1)", "up", show=False), Binding("down", "move(1)", "down", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", "up", show=False),
+        Binding("down", "move(1)", "down", show=False),
+    ]
 
     def __init__(self, title: str, listing: Listing, at: str = "") -> None:
         super().__init__(title)
@@ -74,4 +77,7 @@ def choose_runbook(app: StanchApp, symptom_id: str = "") -> None:
         if runbook_id:
             app.open_runbook(runbook_id, symptom_id)
 
-    app.push_screen(Choice("choose a runbook", lambda words, width: catalogue_lines(runbooks, words, width)), opened)
+    app.push_screen(
+        Choice("choose a runbook", lambda words, width: catalogue_lines(runbooks, words, width)),
+        opened,
+    )

@@ -14,7 +14,15 @@ from cluster.objects import Pod, Ref
 from tui.keys import bindings
 from tui.lines import LinesView
 from tui.logs import LogLines
-from tui.panes.detail import PARTS, event_lines, events_of, gone_lines, related_lines, summary_lines, tabs_line
+from tui.panes.detail import (
+    PARTS,
+    event_lines,
+    events_of,
+    gone_lines,
+    related_lines,
+    summary_lines,
+    tabs_line,
+)
 from tui.panes.related import related
 from tui.screens.frame import Fixed, Frame
 from tui.text import line, paragraphs, rule
@@ -66,7 +74,11 @@ class ObjectScreen(Frame):
     @property
     def containers(self) -> list[str]:
         pod = self.item or self._last
-        return [c.name for c in (*pod.spec.containers, *pod.spec.init_containers)] if isinstance(pod, Pod) else []
+        return (
+            [c.name for c in (*pod.spec.containers, *pod.spec.init_containers)]
+            if isinstance(pod, Pod)
+            else []
+        )
 
     def on_mount(self) -> None:
         self._flush_timer = self.set_interval(FLUSH, self._draw_log)
@@ -89,7 +101,13 @@ class ObjectScreen(Frame):
         self._log_state.display = self._part == "logs"
         known = item if item is not None else self._last
         if self._part == "yaml":
-            self._text.show(lambda width: [row for text in self._yaml.split("\n") for row in paragraphs(text, width, indent=1)])
+            self._text.show(
+                lambda width: [
+                    row
+                    for text in self._yaml.split("\n")
+                    for row in paragraphs(text, width, indent=1)
+                ]
+            )
         elif self._part == "events":
             events = events_of(self.ref, store)
             self._text.show(lambda width: event_lines(events, now, width))
@@ -100,7 +118,9 @@ class ObjectScreen(Frame):
             self._text.show(lambda width: related_lines(found, store, width))
         elif self._part == "summary":
             first = gone_lines(self.ref, True, 200) if item is None else []
-            self._text.show(lambda width: [*first, *summary_lines(self.ref, known, store, now, width)])
+            self._text.show(
+                lambda width: [*first, *summary_lines(self.ref, known, store, now, width)]
+            )
 
     def action_part(self, part: str) -> None:
         if part not in self.parts:
@@ -136,8 +156,12 @@ class ObjectScreen(Frame):
         self._drawn_lines = -1
         names = self.containers
         container = names[self._container % len(names)] if len(names) > 1 else ""
-        source = self.investigation.logs(self.ref.namespace, self.ref.name, container, previous=self._previous)
-        self._reader = self.run_worker(self._log.read(source), group="logs", exclusive=True, exit_on_error=False)
+        source = self.investigation.logs(
+            self.ref.namespace, self.ref.name, container, previous=self._previous
+        )
+        self._reader = self.run_worker(
+            self._log.read(source), group="logs", exclusive=True, exit_on_error=False
+        )
 
     def _draw_log(self) -> None:
         if self._part != "logs":

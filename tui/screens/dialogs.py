@@ -80,7 +80,18 @@ class Dialog(ModalScreen[T], Generic[T]):
     def draw(self) -> None:
         self._heading.show(lambda width: [rule(self._title, width)])
         self._body.show(lambda width: list(self.content(width)))
-        self._keys_pane.show(lambda width: [line(" ", *(piece for key, label in self.keys for piece in ((key, "key"), f" {label}   ")))])
+        self._keys_pane.show(
+            lambda width: [
+                line(
+                    " ",
+                    *(
+                        piece
+                        for key, label in self.keys
+                        for piece in ((key, "key"), f" {label}   ")
+                    ),
+                )
+            ]
+        )
 
     def action_read(self, lines: int) -> None:
         """Scroll what is to be read, also while one types."""
@@ -126,7 +137,14 @@ class Ask(Dialog[str | None]):
     KEYS = (("enter", "take it"), ("esc", "leave it"))
     AUTO_FOCUS = "TypedLine"
 
-    def __init__(self, title: str, texts: Sequence[str], placeholder: str = "", value: str = "", required: bool = True) -> None:
+    def __init__(
+        self,
+        title: str,
+        texts: Sequence[str],
+        placeholder: str = "",
+        value: str = "",
+        required: bool = True,
+    ) -> None:
         super().__init__(title)
         self._texts, self._required = texts, required
         self._input = TypedLine(value=value, placeholder=placeholder, classes="typed")
@@ -167,10 +185,21 @@ class Answers(Dialog[str]):
         step = self._step
         lines = paragraphs(fill(step.question, self._values), width - 2, "strong", 1)
         if step.expected:
-            lines += wrap(line((" expected ", "muted"), fill(step.expected, self._values)), width, 10)
+            lines += wrap(
+                line((" expected ", "muted"), fill(step.expected, self._values)), width, 10
+            )
         lines.append(BLANK)
         for answer in step.answers:
-            rows = wrap(line("   ", (answer.when, "key"), f"  {fill(answer.means, self._values)}", target=answer.when), width, 5)
+            rows = wrap(
+                line(
+                    "   ",
+                    (answer.when, "key"),
+                    f"  {fill(answer.means, self._values)}",
+                    target=answer.when,
+                ),
+                width,
+                5,
+            )
             lines += [Line(row.pieces, answer.when) for row in rows]
         if not step.answers:
             lines.append(line("   ", ("done", "key"), "  it is done", target="done"))

@@ -1,4 +1,5 @@
-"""What all screens have: the status line on top, what runs, the line of keys, and the picture they show."""
+"""What all screens have: the status line on top, what runs, the line of keys, and the picture they
+show."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 
 FRESH, CALM = 0.8, 1.8
-"""Seconds after which what was drawn has aged; the second while the server answers and nothing runs."""
+"""Seconds after which what was drawn has aged; the second while the server answers and nothing
+runs."""
 
 
 class Fixed(LinesView, can_focus=False):
@@ -37,7 +39,8 @@ class Fixed(LinesView, can_focus=False):
 
 
 class Frame(Screen[None]):
-    """One screen. It is handed each new picture while it is the one that is seen, and a tick every second for ages."""
+    """One screen. It is handed each new picture while it is the one that is seen, and a tick every
+    second for ages."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = LOOKS
     SCOPE: ClassVar[str] = ""
@@ -80,7 +83,8 @@ class Frame(Screen[None]):
         return ()
 
     def draw(self) -> None:
-        """Show the picture in the panes; called for each new picture, each second, and when the screen is seen again."""
+        """Show the picture in the panes; called for each new picture, each second, and when the
+        screen is seen again."""
 
     def tick(self) -> None:
         """A second has gone by: ages are drawn again, unless a new picture has just done that."""

@@ -11,12 +11,16 @@ if TYPE_CHECKING:
 
 
 class NoteDialog(Ask):
-    """Stays open with one sentence when the note could not be taken, so that nothing typed is lost."""
+    """Stays open with one sentence when the note could not be taken, so that nothing typed is
+    lost."""
 
     def __init__(self) -> None:
         super().__init__(
             "note",
-            ["For the record, at this moment in UTC.", "-5m text: five minutes ago.   @14:30 text: at that time (UTC)."],
+            [
+                "For the record, at this moment in UTC.",
+                "-5m text: five minutes ago.   @14:30 text: at that time (UTC).",
+            ],
             "what you saw, did or think",
         )
 

@@ -46,7 +46,9 @@ class NowScreen(Frame):
     def chosen(self) -> SymptomView | None:
         target = self._symptoms.target
         views = self.view.symptoms
-        return next((item for item in views if item.symptom.id == target), views[0] if views else None)
+        return next(
+            (item for item in views if item.symptom.id == target), views[0] if views else None
+        )
 
     @property
     def match_index(self) -> int:
@@ -56,9 +58,15 @@ class NowScreen(Frame):
     def draw(self) -> None:
         view, now = self.view, self.now
         tiny = self.size.width < 60 or self.size.height < 16
-        self._head.show(lambda width: [rule(f"now ─ {headline(view, now)}" if view.symptoms else "now", width)])
+        self._head.show(
+            lambda width: [rule(f"now ─ {headline(view, now)}" if view.symptoms else "now", width)]
+        )
         self._head.display = not tiny
-        self._symptoms.show(lambda width: one_sentence(view, now, width) if tiny else symptom_lines(view, now, width))
+        self._symptoms.show(
+            lambda width: (
+                one_sentence(view, now, width) if tiny else symptom_lines(view, now, width)
+            )
+        )
         item = self.chosen
         index = self.match_index
         self.query_one(".right").display = item is not None and not tiny
@@ -95,11 +103,14 @@ class NowScreen(Frame):
         self.stanch.open_runbook(item.matches[self.match_index].id, item.symptom.id)
 
     def action_probe(self) -> None:
-        """The step that would tell what is missing, when it is a probe; otherwise the runbook's first probe."""
+        """The step that would tell what is missing, when it is a probe; otherwise the runbook's
+        first probe."""
         item = self.chosen
         if item is None or not item.matches:
             self.stanch.tell(
-                "No runbook fits this symptom, so no probe is suggested. Describe it with /, or choose a runbook with 2.", "warning"
+                "No runbook fits this symptom, so no probe is suggested. Describe it with /, or "
+                "choose a runbook with 2.",
+                "warning",
             )
             return
         match = item.matches[self.match_index]

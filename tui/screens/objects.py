@@ -20,7 +20,15 @@ from incident.tables import ObjectTable
 from tui.entry import TypedLine
 from tui.keys import bindings
 from tui.lines import LinesView
-from tui.panes.objects import all_kinds, cells, empty_lines, fitting, headings, kind_lines, state_line
+from tui.panes.objects import (
+    all_kinds,
+    cells,
+    empty_lines,
+    fitting,
+    headings,
+    kind_lines,
+    state_line,
+)
 from tui.screens.frame import Fixed, Frame
 from tui.table import VirtualTable
 from tui.text import line, rule
@@ -29,9 +37,11 @@ from tui.words import kinds_name
 FLUSH = 0.1
 """Seconds between two takings-over of changes."""
 MOVING, AT_LAST = 0.2, 0.5
-"""Seconds after a key in which changed rows are not drawn again, since the next key would wait for them; and for how long at the most."""
+"""Seconds after a key in which changed rows are not drawn again, since the next key would wait for
+them; and for how long at the most."""
 FILTER = 0.08
-"""Seconds after a key until the rows are filtered: what was typed is drawn first, and who types on does not wait for rows in between."""
+"""Seconds after a key until the rows are filtered: what was typed is drawn first, and who types on
+does not wait for rows in between."""
 
 
 class ObjectsScreen(Frame):
@@ -43,7 +53,9 @@ class ObjectsScreen(Frame):
         super().__init__()
         self._head = Fixed(classes="head")
         self._state = Fixed(classes="state")
-        self._filter_line = TypedLine(placeholder="restarts>3 age<1h node=node-2 !ready, or words", classes="typed filter")
+        self._filter_line = TypedLine(
+            placeholder="restarts>3 age<1h node=node-2 !ready, or words", classes="typed filter"
+        )
         self._filter_label = Fixed(classes="filter-label")
         self._bar = Horizontal(self._filter_label, self._filter_line, classes="filter-bar")
         self._table = VirtualTable(classes="main")
@@ -118,7 +130,9 @@ class ObjectsScreen(Frame):
         if delta.moved:
             self._table.moved()
             self._draw_around()
-        elif not self._touched or (self.stanch.since_key() < MOVING and now - self._repainted < AT_LAST):
+        elif not self._touched or (
+            self.stanch.since_key() < MOVING and now - self._repainted < AT_LAST
+        ):
             return
         else:
             self._table.touched(self._touched)
@@ -153,7 +167,11 @@ class ObjectsScreen(Frame):
     def _show_table(self) -> None:
         table = self.table
         self._shown = fitting(table.columns, self.size.width or 80, self._shift)
-        self._table.show(table, headings(table, self._shown), lambda row: cells(table, row, self._shown, self.now))
+        self._table.show(
+            table,
+            headings(table, self._shown),
+            lambda row: cells(table, row, self._shown, self.now),
+        )
         self._draw_around()
         if self._table.display and not self._filter_line.has_focus:
             self._table.focus()
@@ -184,7 +202,11 @@ class ObjectsScreen(Frame):
         from tui.screens.choice import Choice
 
         view, now = self.view, self.now
-        choice = Choice("which kind?", lambda words, width: kind_lines(words, view.kinds, now, width), self._kind)
+        choice = Choice(
+            "which kind?",
+            lambda words, width: kind_lines(words, view.kinds, now, width),
+            self._kind,
+        )
         self.app.push_screen(choice, lambda kind: self.show_kind(kind) if kind else None)
 
     def action_sort(self) -> None:
@@ -224,7 +246,8 @@ class ObjectsScreen(Frame):
             self._filter_timer = None
 
     def _filter(self) -> None:
-        """A filter that is not finished yet keeps the rows of the last good one and says what is missing."""
+        """A filter that is not finished yet keeps the rows of the last good one and says what is
+        missing."""
         self._forget_typed()
         try:
             self.table.set_filter(self._filter_line.value.strip(), self.now)

@@ -49,7 +49,8 @@ class ProbeDialog(Dialog[bool]):
 
 
 class GateDialog(Dialog[str]):
-    """The exact change, what it touches, how it is undone; done only when the asked word is typed exactly. Default: no."""
+    """The exact change, what it touches, how it is undone; done only when the asked word is typed
+    exactly. Default: no."""
 
     KEYS = (("esc", "no, change nothing"), ("↑ ↓", "read on"))
     AUTO_FOCUS = "TypedLine"
@@ -58,7 +59,10 @@ class GateDialog(Dialog[str]):
         super().__init__("a change to the cluster")
         self._plan, self._view = plan, view
         self._shut = shut(plan, view)
-        self._input = TypedLine(placeholder=f"type {plan.confirmation} to do it; an empty line or esc means no", classes="typed")
+        self._input = TypedLine(
+            placeholder=f"type {plan.confirmation} to do it; an empty line or esc means no",
+            classes="typed",
+        )
 
     def answers(self) -> Iterable[Widget]:
         if not self._shut:

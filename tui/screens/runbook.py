@@ -19,7 +19,8 @@ from tui.text import BLANK, line, paragraphs, rule
 
 
 class RunbookScreen(Frame):
-    """Steps at the left, the chosen one at the right. Nothing runs without a key; nothing changes without the gate."""
+    """Steps at the left, the chosen one at the right. Nothing runs without a key; nothing changes
+    without the gate."""
 
     SCOPE = "runbook"
     BINDINGS = bindings("runbook")
@@ -56,7 +57,8 @@ class RunbookScreen(Frame):
                 lambda width: [
                     BLANK,
                     *paragraphs(
-                        "No runbook is open. Choose a symptom on the first screen and press enter, or take one from the catalogue.",
+                        "No runbook is open. Choose a symptom on the first screen and press "
+                        "enter, or take one from the catalogue.",
                         width - 2,
                         indent=1,
                     ),
@@ -91,7 +93,11 @@ class RunbookScreen(Frame):
         if step is None:
             section = run.runbook.section(self._steps.target.removeprefix("section:"))
             self._step_head.show(lambda width: [rule("read", width)])
-            self._step.show(lambda width: section_lines(section, width) if section else runbook_lines(run.runbook, width))
+            self._step.show(
+                lambda width: (
+                    section_lines(section, width) if section else runbook_lines(run.runbook, width)
+                )
+            )
             return
         running = walk.running_step == step.id
         progress = walk.progress if walk.progress_step == step.id else ()
@@ -150,7 +156,9 @@ class RunbookScreen(Frame):
         if run is not None:
             from tui.screens.reading import Reading
 
-            self.app.push_screen(Reading(run.runbook.id, lambda width: runbook_lines(run.runbook, width)))
+            self.app.push_screen(
+                Reading(run.runbook.id, lambda width: runbook_lines(run.runbook, width))
+            )
 
     @work(exit_on_error=False)
     async def action_skip_step(self) -> None:
@@ -158,7 +166,11 @@ class RunbookScreen(Frame):
         if step is None:
             return
         reason = await self.app.push_screen_wait(
-            Ask("skip this step", [step.question, "Why is it skipped? The record keeps the reason."], "reason")
+            Ask(
+                "skip this step",
+                [step.question, "Why is it skipped? The record keeps the reason."],
+                "reason",
+            )
         )
         if reason:
             self.stanch.walk.skip(step.id, reason)
@@ -174,7 +186,9 @@ class RunbookScreen(Frame):
             self.stanch.tell("This step has no parameters.")
         for parameter in wanted:
             texts = [step.question, f"{parameter.name}, now from: {parameter.origin or 'nowhere'}"]
-            value = await self.app.push_screen_wait(Ask("run it with", texts, parameter.name, parameter.value, required=False))
+            value = await self.app.push_screen_wait(
+                Ask("run it with", texts, parameter.name, parameter.value, required=False)
+            )
             if value is None:
                 return
             if value != parameter.value:

@@ -32,7 +32,9 @@ class SymptomScreen(Frame):
 
     def __init__(self) -> None:
         super().__init__()
-        self._input = TypedLine(placeholder="what do you see? words, an alert, a log line", classes="typed")
+        self._input = TypedLine(
+            placeholder="what do you see? words, an alert, a log line", classes="typed"
+        )
         self._head = Fixed(classes="head")
         self._ranking = LinesView(classes="main ranking")
         self._why = LinesView(classes="why")
@@ -59,12 +61,27 @@ class SymptomScreen(Frame):
         self._ranking.show(lambda width: match_lines(text, matches, reach, width))
         self._draw_why()
         self._keys_pane.show_lines(
-            [line(" ", ("enter", "key"), " open the runbook   ", ("↑ ↓", "key"), " choose   ", ("esc", "key"), " back")]
+            [
+                line(
+                    " ",
+                    ("enter", "key"),
+                    " open the runbook   ",
+                    ("↑ ↓", "key"),
+                    " choose   ",
+                    ("esc", "key"),
+                    " back",
+                )
+            ]
         )
 
     def _draw_why(self) -> None:
-        chosen = next((match for match in self._matches if match.id == self._ranking.target), self._matches[0] if self._matches else None)
-        runbook = next((r for r in self.investigation.runbooks() if chosen and r.id == chosen.id), None)
+        chosen = next(
+            (match for match in self._matches if match.id == self._ranking.target),
+            self._matches[0] if self._matches else None,
+        )
+        runbook = next(
+            (r for r in self.investigation.runbooks() if chosen and r.id == chosen.id), None
+        )
         self._head.show(lambda width: [rule(f"why {chosen.id}", width)] if chosen else [])
         self._why.show(lambda width: chosen_lines(chosen, runbook, width))
         self.query_one(".right").display = chosen is not None and self.size.height >= 16

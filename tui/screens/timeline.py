@@ -32,7 +32,8 @@ class TimelineScreen(Frame):
         self._draft = LinesView(classes="draft")
         self._lane = "log"
         self._recorded = -1
-        """Number of entries that are shown: the record only grows, so the same number is the same log."""
+        """Number of entries that are shown: the record only grows, so the same number is the same
+        log."""
         self._entries: Sequence[Entry] = ()
         self._text = ""
 
@@ -60,9 +61,15 @@ class TimelineScreen(Frame):
             self._draft.show(lambda width: markdown_lines(text, width))
             if first:
                 self.call_after_refresh(self._log.action_edge, 1)
-        title = f"log ─ {count(len(self._entries))} entries" if record.state == "ok" else f"log ─ {record.reason or record.state}"
+        title = (
+            f"log ─ {count(len(self._entries))} entries"
+            if record.state == "ok"
+            else f"log ─ {record.reason or record.state}"
+        )
         self._log_head.show(lambda width: [rule(title, width)])
-        self._draft_head.show(lambda width: [rule("draft of the post-mortem ─ x exports it", width)])
+        self._draft_head.show(
+            lambda width: [rule("draft of the post-mortem ─ x exports it", width)]
+        )
 
     def action_switch_lane(self) -> None:
         self._lane = "draft" if self._lane == "log" else "log"
@@ -84,4 +91,6 @@ class TimelineScreen(Frame):
         if entry is not None:
             from tui.screens.reading import Reading
 
-            self.app.push_screen(Reading("entry", lambda width: entry_lines(entry, self.now, width)))
+            self.app.push_screen(
+                Reading("entry", lambda width: entry_lines(entry, self.now, width))
+            )

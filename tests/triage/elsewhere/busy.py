@@ -1,4 +1,4 @@
-# ruff: noqa: E501  messages stand as the components write them
+
 """More clusters in which nothing is wrong, each with what looks like one of the situations."""
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from tests.triage.elsewhere.world import World
 
 
 def mesh_with_a_proxy_beside_everything(now: datetime) -> World:
-    """A service mesh: every pod runs a proxy as well; two of them were restarted an hour and a half ago."""
+    """A service mesh: every pod runs a proxy as well; two of them were restarted an hour and a half
+    ago."""
     w = flavours.eks(now, n=10, pods=60, loud=False)
     for space in ("checkout", "search", "data"):
         for k in range(4):
@@ -29,11 +30,16 @@ def mesh_with_a_proxy_beside_everything(now: datetime) -> World:
 
 
 def agents_are_updated(now: datetime) -> World:
-    """The network agent gets a new version node by node, and each comes up; the newest is starting."""
+    """The network agent gets a new version node by node, and each comes up; the newest is
+    starting."""
     w = flavours.kops(now, n=14, pods=170, loud=False)
     one = next(x for x in w.workloads if x.name == "cilium")
-    one.object["metadata"]["managedFields"].append(managed("kops-channels", w.ago(11), {"f:spec": {"f:template": {}}}, version="apps/v1"))
-    one.object["spec"]["template"]["spec"]["containers"][0]["image"] = "quay.io/cilium/cilium:v1.13.18"
+    one.object["metadata"]["managedFields"].append(
+        managed("kops-channels", w.ago(11), {"f:spec": {"f:template": {}}}, version="apps/v1")
+    )
+    one.object["spec"]["template"]["spec"]["containers"][0]["image"] = (
+        "quay.io/cilium/cilium:v1.13.18"
+    )
     one.template["containers"][0]["image"] = "quay.io/cilium/cilium:v1.13.18"
     one.labels = one.labels | {"controller-revision-hash": "5f6d7"}
     for k, pod in enumerate(one.pods[:8]):
@@ -48,89 +54,186 @@ def agents_are_updated(now: datetime) -> World:
 
 
 def secrets_are_rotated(now: datetime) -> World:
-    """A controller writes sixty Secrets within two minutes, as every hour; each keeps its keys. New pods start with them."""
+    """A controller writes sixty Secrets within two minutes, as every hour; each keeps its keys. New
+    pods start with them."""
     w = flavours.aks(now, n=11, pods=130, loud=False)
     for k in range(60):
         space = ("shopfront", "crm", "reporting", "b2b")[k % 4]
-        w.secret(space, f"synced-{k}", ("user", "password"), w.ago(days=120), "external-secrets", w.ago(9, seconds=-2 * k))
+        w.secret(
+            space,
+            f"synced-{k}",
+            ("user", "password"),
+            w.ago(days=120),
+            "external-secrets",
+            w.ago(9, seconds=-2 * k),
+        )
     for space in ("shopfront", "crm"):
-        spec = pod_spec(container("svc", f"registry.corp.example/{space}/fresh:1", envFrom=[{"secretRef": {"name": "synced-0"}}]))
+        spec = pod_spec(
+            container(
+                "svc",
+                f"registry.corp.example/{space}/fresh:1",
+                envFrom=[{"secretRef": {"name": "synced-0"}}],
+            )
+        )
         w.workload("Deployment", space, f"fresh-{space}", 3, template=spec, rolled=w.ago(7))
     return w
 
 
 def nodes_leave_in_order(now: datetime) -> World:
-    """The autoscaler takes two nodes away: tainted, emptied, one has gone and one is shutting down."""
+    """The autoscaler takes two nodes away: tainted, emptied, one has gone and one is shutting
+    down."""
     w = flavours.gke(now, n=15, pods=150, loud=False)
     leaving = w.nodes[-2]
     for pod in ordinary(w, leaving):
         one = next(x for x in w.workloads if pod in x.pods)
         w.objects.remove(pod)
-        w.pod(one, w.workers()[3], w.ago(6), index=int(pod["metadata"]["name"][-1]) if one.kind == "StatefulSet" else 0)
-        w.event(pod, "ScaleDown", "deleting pod for node scale down", w.ago(6.2), type_="Normal", component="cluster-autoscaler")
+        w.pod(
+            one,
+            w.workers()[3],
+            w.ago(6),
+            index=int(pod["metadata"]["name"][-1]) if one.kind == "StatefulSet" else 0,
+        )
+        w.event(
+            pod,
+            "ScaleDown",
+            "deleting pod for node scale down",
+            w.ago(6.2),
+            type_="Normal",
+            component="cluster-autoscaler",
+        )
         w.event(pod, "Killing", "Stopping container app", w.ago(6.1), type_="Normal", path="app")
-    for kind, reason in (("ToBeDeletedByClusterAutoscaler", "ScaleDown"), ("DeletionCandidateOfClusterAutoscaler", "ScaleDown")):
-        leaving["spec"].setdefault("taints", []).append({"key": kind, "value": "1779286000", "effect": "NoSchedule"})
-        w.event(leaving, reason, "marked the node as toBeDeleted/unschedulable", w.ago(6.5), type_="Normal", component="cluster-autoscaler")
-    w.objects = [o for o in w.objects if not (o["kind"] == "VolumeAttachment" and o["spec"]["nodeName"] == name_of(leaving))]
+    for kind, reason in (
+        ("ToBeDeletedByClusterAutoscaler", "ScaleDown"),
+        ("DeletionCandidateOfClusterAutoscaler", "ScaleDown"),
+    ):
+        leaving["spec"].setdefault("taints", []).append(
+            {"key": kind, "value": "1779286000", "effect": "NoSchedule"}
+        )
+        w.event(
+            leaving,
+            reason,
+            "marked the node as toBeDeleted/unschedulable",
+            w.ago(6.5),
+            type_="Normal",
+            component="cluster-autoscaler",
+        )
+    w.objects = [
+        o
+        for o in w.objects
+        if not (o["kind"] == "VolumeAttachment" and o["spec"]["nodeName"] == name_of(leaving))
+    ]
     return w
 
 
 def switched_off_and_internal(now: datetime) -> World:
-    """Workloads scaled to zero with their Services; a privileged console behind an internal balancer; two replicas where only one node fits."""
+    """Workloads scaled to zero with their Services; a privileged console behind an internal
+    balancer; two replicas where only one node fits."""
     w = flavours.eks(now, n=9, pods=90, loud=False)
     for k in range(3):
         off = w.workload("Deployment", "backoffice", f"seasonal-{k}", 0)
         w.service(off)
-    spec = pod_spec(container("web", "docker.io/amir20/host-console:6.1", securityContext={"privileged": True}), hostPID=True)
+    spec = pod_spec(
+        container("web", "docker.io/amir20/host-console:6.1", securityContext={"privileged": True}),
+        hostPID=True,
+    )
     console = w.workload("Deployment", "tools", "console", 1, template=spec)
     made = w.service(console, type_="LoadBalancer", address="10.30.9.9")
-    made["metadata"]["annotations"] = {"service.beta.kubernetes.io/aws-load-balancer-internal": "true"}
-    soft = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
-        {"weight": 1, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname"}}]}}  # fmt: skip
+    made["metadata"]["annotations"] = {
+        "service.beta.kubernetes.io/aws-load-balancer-internal": "true"
+    }
+    soft = {
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"weight": 1, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname"}}
+            ]
+        }
+    }
     node = w.workers()[2]
     node["metadata"]["labels"]["disk"] = "nvme"
-    pinned = pod_spec(container("db", "registry.corp.example/data/cache:4"), affinity=soft, nodeSelector={"disk": "nvme"})
+    pinned = pod_spec(
+        container("db", "registry.corp.example/data/cache:4"),
+        affinity=soft,
+        nodeSelector={"disk": "nvme"},
+    )
     w.service(w.workload("Deployment", "data", "pinned", 2, template=pinned, nodes=[node]))
     return w
 
 
 def a_hundred_schedules(now: datetime) -> World:
-    """Forty CronJobs that run every five minutes with policy Allow, each done in one; one run failed and its retry worked."""
+    """Forty CronJobs that run every five minutes with policy Allow, each done in one; one run
+    failed and its retry worked."""
     w = flavours.rke2(now, n=10, pods=120, loud=False)
     for k in range(40):
-        one = w.cron_job(("mes", "plm", "qa")[k % 3], f"poll-{k}", "*/5 * * * *", policy="Allow" if k % 2 else "Forbid")
+        one = w.cron_job(
+            ("mes", "plm", "qa")[k % 3],
+            f"poll-{k}",
+            "*/5 * * * *",
+            policy="Allow" if k % 2 else "Forbid",
+        )
         for run in (11, 6, 1):
             w.job(one, w.ago(run), took=0.7, state="running" if run == 1 and k < 25 else "done")
     return w
 
 
 def rebuilt_runtime_on_a_drained_node(now: datetime) -> World:
-    """kubeadm: a node was cordoned, emptied, patched and rebooted; it is back and still cordoned."""
+    """kubeadm: a node was cordoned, emptied, patched and rebooted; it is back and still
+    cordoned."""
     w = flavours.kubeadm(now, n=9, minor=29, pods=100, loud=False)
     node = w.workers()[1]
     for pod in ordinary(w, node):
         one = next(x for x in w.workloads if pod in x.pods)
         w.objects.remove(pod)
-        w.pod(one, w.workers()[4], w.ago(22), index=int(pod["metadata"]["name"][-1]) if one.kind == "StatefulSet" else 0)
-    w.objects = [o for o in w.objects if not (o["kind"] == "VolumeAttachment" and o["spec"]["nodeName"] == name_of(node))]
+        w.pod(
+            one,
+            w.workers()[4],
+            w.ago(22),
+            index=int(pod["metadata"]["name"][-1]) if one.kind == "StatefulSet" else 0,
+        )
+    w.objects = [
+        o
+        for o in w.objects
+        if not (o["kind"] == "VolumeAttachment" and o["spec"]["nodeName"] == name_of(node))
+    ]
     w.cordon(node, w.ago(24))
     w.event(
-        node, "NodeNotReady", f"Node {name_of(node)} status is now: NodeNotReady", w.ago(16), type_="Normal", component="node-controller"
+        node,
+        "NodeNotReady",
+        f"Node {name_of(node)} status is now: NodeNotReady",
+        w.ago(16),
+        type_="Normal",
+        component="node-controller",
     )
-    w.event(node, "Rebooted", f"Node {name_of(node)} has been rebooted, boot id: {digest('patched')[7:43]}", w.ago(14))
-    w.event(node, "NodeReady", f"Node {name_of(node)} status is now: NodeReady", w.ago(13.8), type_="Normal")
+    w.event(
+        node,
+        "Rebooted",
+        f"Node {name_of(node)} has been rebooted, boot id: {digest('patched')[7:43]}",
+        w.ago(14),
+    )
+    w.event(
+        node,
+        "NodeReady",
+        f"Node {name_of(node)} status is now: NodeReady",
+        w.ago(13.8),
+        type_="Normal",
+    )
     for one in node["status"]["conditions"]:
         if one["type"] == "Ready":
             one["lastTransitionTime"] = text(w.ago(13.8))
     for pod in w.on(name_of(node)):
         w.restarted(pod, w.ago(14), code=255, reason="Unknown")
-        w.event(pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", w.ago(13.9), type_="Normal")
+        w.event(
+            pod,
+            "SandboxChanged",
+            "Pod sandbox changed, it will be killed and re-created.",
+            w.ago(13.9),
+            type_="Normal",
+        )
     return w
 
 
 def shop_is_rolled_out(now: datetime) -> World:
-    """What users see is rolled out, without a preStop hook as nearly everywhere; every pod came up, nobody was cut off."""
+    """What users see is rolled out, without a preStop hook as nearly everywhere; every pod came up,
+    nobody was cut off."""
     w = flavours.kubeadm(now, n=9, minor=30, pods=90, loud=False)
     spec = pod_spec(container("web", "registry.corp.example/erp/web:41", **PROBES))
     one = w.workload("Deployment", "erp", "web", 4, template=spec, rolled=w.ago(days=3))
@@ -148,7 +251,8 @@ def shop_is_rolled_out(now: datetime) -> World:
         w.event(
             pod,
             "Unhealthy",
-            'Readiness probe failed: Get "http://10.1.2.3:8080/healthz": dial tcp 10.1.2.3:8080: connect: connection refused',
+            'Readiness probe failed: Get "http://10.1.2.3:8080/healthz": dial tcp 10.1.2.3:8080: '
+            "connect: connection refused",
             w.ago(5.7 - k * 0.3),
         )
     return w
@@ -157,12 +261,27 @@ def shop_is_rolled_out(now: datetime) -> World:
 def restored_years_ago(now: datetime) -> World:
     """kube-system is younger than a node: somebody restored the cluster long ago."""
     w = flavours.kubeadm(now, n=7, minor=27, pods=80, loud=False)
-    w.add("Namespace", "", "kube-system", w.ago(days=240), labels={"kubernetes.io/metadata.name": "kube-system"}, by="kube-apiserver",
-          spec={"finalizers": ["kubernetes"]}, status={"phase": "Active"})  # fmt: skip
+    w.add(
+        "Namespace",
+        "",
+        "kube-system",
+        w.ago(days=240),
+        labels={"kubernetes.io/metadata.name": "kube-system"},
+        by="kube-apiserver",
+        spec={"finalizers": ["kubernetes"]},
+        status={"phase": "Active"},
+    )
     return w
 
 
 BUSY: tuple[Callable[[datetime], World], ...] = (
-    mesh_with_a_proxy_beside_everything, agents_are_updated, secrets_are_rotated, nodes_leave_in_order, switched_off_and_internal,
-    a_hundred_schedules, rebuilt_runtime_on_a_drained_node, shop_is_rolled_out, restored_years_ago,
-)  # fmt: skip
+    mesh_with_a_proxy_beside_everything,
+    agents_are_updated,
+    secrets_are_rotated,
+    nodes_leave_in_order,
+    switched_off_and_internal,
+    a_hundred_schedules,
+    rebuilt_runtime_on_a_drained_node,
+    shop_is_rolled_out,
+    restored_years_ago,
+)

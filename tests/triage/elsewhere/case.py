@@ -11,7 +11,8 @@ from tests.triage.elsewhere.world import World
 
 @dataclass(frozen=True)
 class Truth:
-    """When it began, and what the failing things share: (what, value), any of them; empty where nothing separates them."""
+    """When it began, and what the failing things share: (what, value), any of them; empty where
+    nothing separates them."""
 
     since: datetime
     shared: tuple[tuple[str, str], ...] = ()
@@ -22,7 +23,8 @@ Make = Callable[[datetime, bool], tuple[World, Truth]]
 
 @dataclass(frozen=True)
 class Case:
-    """`make(now, fault)`: the cluster with its decoys, with the fault's signals or without them. `silent`: the API shows nothing."""
+    """`make(now, fault)`: the cluster with its decoys, with the fault's signals or without them.
+    `silent`: the API shows nothing."""
 
     id: str
     name: str

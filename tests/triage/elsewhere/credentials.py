@@ -13,7 +13,13 @@ from tests.triage.elsewhere.world import World
 @case("secret-not-found-blocks-deployments")
 def token_issuer_falls_behind(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.aks(now, n=15, minor=29, pods=190)
-    issuer = w.workload("Deployment", "identity-system", "token-issuer", 1, image="registry.corp.example/platform/token-issuer:6.1")
+    issuer = w.workload(
+        "Deployment",
+        "identity-system",
+        "token-issuer",
+        1,
+        image="registry.corp.example/platform/token-issuer:6.1",
+    )
     if fault:
         issuer.object["metadata"]["managedFields"].append(
             managed(
@@ -22,7 +28,13 @@ def token_issuer_falls_behind(now: datetime, fault: bool) -> tuple[World, Truth]
                 {
                     "f:spec": {
                         "f:replicas": {},
-                        "f:template": {"f:spec": {"f:containers": {'k:{"name":"app"}': {"f:resources": {"f:limits": {"f:cpu": {}}}}}}},
+                        "f:template": {
+                            "f:spec": {
+                                "f:containers": {
+                                    'k:{"name":"app"}': {"f:resources": {"f:limits": {"f:cpu": {}}}}
+                                }
+                            }
+                        },
                     }
                 },
                 version="apps/v1",
@@ -68,7 +80,10 @@ def token_issuer_falls_behind(now: datetime, fault: bool) -> tuple[World, Truth]
                 volumes=[{"name": "iam", "secret": {"secretName": f"{secret}-v2"}}],
             )
             since = w.ago(35 - 2 * number)
-            one.parent, one.template = w.replica_set(one, f"9z{number}k4v7", since, 1, spec2, revision=4), spec2
+            one.parent, one.template = (
+                w.replica_set(one, f"9z{number}k4v7", since, 1, spec2, revision=4),
+                spec2,
+            )
             one.labels = one.labels | {"pod-template-hash": f"9z{number}k4v7"}
             new = w.pod(one, w.workers()[number], since)
             w.waiting(new, since, "ContainerCreating", sandbox=False)
@@ -86,21 +101,61 @@ def token_issuer_falls_behind(now: datetime, fault: bool) -> tuple[World, Truth]
 @case("secret-not-found-blocks-deployments")
 def environment_from_secrets_not_made_yet(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.eks(now, n=19, pods=240)
-    issuer = w.workload("Deployment", "cred-system", "db-user-controller", 1, image="registry.corp.example/platform/db-user-controller:1.4")
+    issuer = w.workload(
+        "Deployment",
+        "cred-system",
+        "db-user-controller",
+        1,
+        image="registry.corp.example/platform/db-user-controller:1.4",
+    )
     if fault:
         w.crash_loop(issuer.pods[0], w.ago(44), code=137, reason="OOMKilled", times=14, ran=1)
-    for number, space in enumerate(("checkout", "search", "partner-api", "backoffice", "data", "growth")):
+    for number, space in enumerate(
+        ("checkout", "search", "partner-api", "backoffice", "data", "growth")
+    ):
         name = f"pg-{space}-owner-credentials"
-        spec = pod_spec(container("svc", f"registry.corp.example/{space}/svc:{number}.2", env=[env_secret("PGPASSWORD", name, "password")]))
-        one = w.workload("Deployment", space, f"{space}-svc", 2, template=spec, rolled=w.ago(39 - 5 * number) if fault else w.ago(days=3))
+        spec = pod_spec(
+            container(
+                "svc",
+                f"registry.corp.example/{space}/svc:{number}.2",
+                env=[env_secret("PGPASSWORD", name, "password")],
+            )
+        )
+        one = w.workload(
+            "Deployment",
+            space,
+            f"{space}-svc",
+            2,
+            template=spec,
+            rolled=w.ago(39 - 5 * number) if fault else w.ago(days=3),
+        )
         if not fault:
             w.secret(space, name, ("password",), w.ago(days=3), "db-user-controller")
             continue
         for pod in one.pods:
-            w.waiting(pod, w.ago(39 - 5 * number), "CreateContainerConfigError", f'secret "{name}" not found')
-            w.event(pod, "Failed", f'Error: secret "{name}" not found', w.ago(0.4), first=w.ago(38.9 - 5 * number), count=150, path="svc")
+            w.waiting(
+                pod,
+                w.ago(39 - 5 * number),
+                "CreateContainerConfigError",
+                f'secret "{name}" not found',
+            )
+            w.event(
+                pod,
+                "Failed",
+                f'Error: secret "{name}" not found',
+                w.ago(0.4),
+                first=w.ago(38.9 - 5 * number),
+                count=150,
+                path="svc",
+            )
     for space in ("checkout", "search"):
-        w.secret(space, f"pg-{space}-reader-credentials", ("password",), w.ago(days=90), "db-user-controller")
+        w.secret(
+            space,
+            f"pg-{space}-reader-credentials",
+            ("password",),
+            w.ago(days=90),
+            "db-user-controller",
+        )
     return w, Truth(w.ago(39))
 
 
@@ -112,7 +167,8 @@ def sync_operator_drops_keys(now: datetime, fault: bool) -> tuple[World, Truth]:
     for number, space in enumerate(spaces):
         for part in ("db", "queue", "vendor"):
             keys = ("username", "password", "url")
-            # the controller's last write holds no data any more: its entry is younger and names no key
+            # the controller's last write holds no data any more: its entry is younger and names no
+            # key
             w.secret(
                 space,
                 f"{space}-{part}",
@@ -123,9 +179,16 @@ def sync_operator_drops_keys(now: datetime, fault: bool) -> tuple[World, Truth]:
             )
     w.workload("Deployment", "platform", "vault-sync", 1, image="ghcr.io/corp/vault-sync:0.18.3")
     for number, space in enumerate(spaces):
-        env = [env_secret("DB_PASSWORD", f"{space}-db", "password"), env_secret("QUEUE_URL", f"{space}-queue", "url")]
-        spec = pod_spec(container("api", f"registry.corp.example/{space}/worker:1.{number}", env=env))
-        one = w.workload("Deployment", space, f"{space}-worker", 3, template=spec, rolled=w.ago(days=4 + number))
+        env = [
+            env_secret("DB_PASSWORD", f"{space}-db", "password"),
+            env_secret("QUEUE_URL", f"{space}-queue", "url"),
+        ]
+        spec = pod_spec(
+            container("api", f"registry.corp.example/{space}/worker:1.{number}", env=env)
+        )
+        one = w.workload(
+            "Deployment", space, f"{space}-worker", 3, template=spec, rolled=w.ago(days=4 + number)
+        )
         if not fault:
             continue
         for pod in one.pods[:1] if number % 2 else one.pods[:2]:
@@ -133,7 +196,15 @@ def sync_operator_drops_keys(now: datetime, fault: bool) -> tuple[World, Truth]:
             again = w.pod(one, w.workers()[number], w.ago(21 - 3 * number))
             why = f"couldn't find key password in Secret {space}/{space}-db"
             w.waiting(again, w.ago(21 - 3 * number), "CreateContainerConfigError", why)
-            w.event(again, "Failed", f"Error: {why}", w.ago(0.3), first=w.ago(20.8 - 3 * number), count=90, path="api")
+            w.event(
+                again,
+                "Failed",
+                f"Error: {why}",
+                w.ago(0.3),
+                first=w.ago(20.8 - 3 * number),
+                count=90,
+                path="api",
+            )
     return w, Truth(at, (("manager", "vault-sync"), ("created after", "")))
 
 
@@ -153,9 +224,15 @@ def blank_environment_crashes_new_pods(now: datetime, fault: bool) -> tuple[Worl
                 at + timedelta(seconds=11 * number) if fault else w.ago(days=2),
             )
         spec = pod_spec(
-            container("srv", f"registry.corp.example/{space}/front:1.{number}", envFrom=[{"secretRef": {"name": f"main-{space}"}}])
+            container(
+                "srv",
+                f"registry.corp.example/{space}/front:1.{number}",
+                envFrom=[{"secretRef": {"name": f"main-{space}"}}],
+            )
         )
-        one = w.workload("Deployment", space, f"front-{space}", 3, template=spec, rolled=w.ago(days=6))
+        one = w.workload(
+            "Deployment", space, f"front-{space}", 3, template=spec, rolled=w.ago(days=6)
+        )
         if fault:
             pod = one.pods.pop()
             w.objects.remove(pod)

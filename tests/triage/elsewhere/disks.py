@@ -1,4 +1,4 @@
-# ruff: noqa: E501  messages stand as the components write them
+
 """Situations of disks: full, or not attached."""
 
 from __future__ import annotations
@@ -25,12 +25,26 @@ def logs_fill_the_disk(now: datetime, fault: bool) -> tuple[World, Truth]:
     node = next(n for n in w.nodes if name_of(n) == chatty.pods[0]["spec"]["nodeName"])
     if fault:
         pressure(w, node, "DiskPressure", w.ago(17))
-        w.event(node, "NodeHasDiskPressure", f"Node {name_of(node)} status is now: NodeHasDiskPressure", w.ago(17), type_="Normal")
-        w.event(node, "EvictionThresholdMet", "Attempting to reclaim ephemeral-storage", w.ago(1), first=w.ago(17.2), count=70)
+        w.event(
+            node,
+            "NodeHasDiskPressure",
+            f"Node {name_of(node)} status is now: NodeHasDiskPressure",
+            w.ago(17),
+            type_="Normal",
+        )
+        w.event(
+            node,
+            "EvictionThresholdMet",
+            "Attempting to reclaim ephemeral-storage",
+            w.ago(1),
+            first=w.ago(17.2),
+            count=70,
+        )
         w.event(
             node,
             "FreeDiskSpaceFailed",
-            "Failed to garbage collect required amount of images. Attempted to free 9663676416 bytes, but only found 0 bytes "
+            "Failed to garbage collect required amount of images. Attempted to free 9663676416 "
+            "bytes, but only found 0 bytes "
             "eligible to free.",
             w.ago(2),
             first=w.ago(21),
@@ -39,7 +53,8 @@ def logs_fill_the_disk(now: datetime, fault: bool) -> tuple[World, Truth]:
         w.event(
             node,
             "ImageGCFailed",
-            "Failed to garbage collect required amount of images. Attempted to free 9663676416 bytes, but only found 0 bytes eligible "
+            "Failed to garbage collect required amount of images. Attempted to free 9663676416 "
+            "bytes, but only found 0 bytes eligible "
             "to free.",
             w.ago(2),
             first=w.ago(21),
@@ -51,8 +66,10 @@ def logs_fill_the_disk(now: datetime, fault: bool) -> tuple[World, Truth]:
             w.evicted(
                 pod,
                 w.ago(16 - number * 1.2),
-                "The node was low on resource: ephemeral-storage. Threshold quantity: 4293918720, available: 3122004Ki. "
-                f"Container {pod['spec']['containers'][0]['name']} was using {used}, request is 0, has larger consumption of ephemeral-storage. ",
+                "The node was low on resource: ephemeral-storage. Threshold quantity: 4293918720, "
+                "available: 3122004Ki. "
+                f"Container {pod['spec']['containers'][0]['name']} was using {used}, request is "
+                "0, has larger consumption of ephemeral-storage. ",
             )
             moved(w, pod, w.ago(16 - number * 1.2))
             del pod["metadata"]["deletionTimestamp"], pod["metadata"]["deletionGracePeriodSeconds"]
@@ -68,12 +85,26 @@ def two_nodes_of_a_batch_full(now: datetime, fault: bool) -> tuple[World, Truth]
         for number, node in enumerate(w.nodes[:2]):
             at = 25 - 9 * number
             pressure(w, node, "DiskPressure", w.ago(at))
-            w.event(node, "NodeHasDiskPressure", f"Node {name_of(node)} status is now: NodeHasDiskPressure", w.ago(at), type_="Normal")
-            w.event(node, "EvictionThresholdMet", "Attempting to reclaim ephemeral-storage", w.ago(1), first=w.ago(at), count=90)
+            w.event(
+                node,
+                "NodeHasDiskPressure",
+                f"Node {name_of(node)} status is now: NodeHasDiskPressure",
+                w.ago(at),
+                type_="Normal",
+            )
+            w.event(
+                node,
+                "EvictionThresholdMet",
+                "Attempting to reclaim ephemeral-storage",
+                w.ago(1),
+                first=w.ago(at),
+                count=90,
+            )
             w.event(
                 node,
                 "FreeDiskSpaceFailed",
-                "Failed to garbage collect required amount of images. Attempted to free 5368709120 bytes, but only found 0 bytes eligible to "
+                "Failed to garbage collect required amount of images. Attempted to free "
+                "5368709120 bytes, but only found 0 bytes eligible to "
                 "free.",
                 w.ago(3),
                 first=w.ago(at + 4),
@@ -83,13 +114,16 @@ def two_nodes_of_a_batch_full(now: datetime, fault: bool) -> tuple[World, Truth]
                 w.evicted(
                     pod,
                     w.ago(at - 1),
-                    "The node was low on resource: ephemeral-storage. Threshold quantity: 8581786410, available: 8310084Ki. Container "
-                    f"{pod['spec']['containers'][0]['name']} was using 112Ki, request is 0, has larger consumption of ephemeral-storage. ",
+                    "The node was low on resource: ephemeral-storage. Threshold quantity: "
+                    "8581786410, available: 8310084Ki. Container "
+                    f"{pod['spec']['containers'][0]['name']} was using 112Ki, request is 0, has "
+                    "larger consumption of ephemeral-storage. ",
                 )
             w.evicted(
                 loud.pods[number],
                 w.ago(at - 0.5),
-                "The node was low on resource: ephemeral-storage. Threshold quantity: 8581786410, available: 8310084Ki. Container trace "
+                "The node was low on resource: ephemeral-storage. Threshold quantity: 8581786410, "
+                "available: 8310084Ki. Container trace "
                 "was using 61811340Ki, request is 0, has larger consumption of ephemeral-storage. ",
             )
     return w, Truth(w.ago(27))
@@ -101,7 +135,16 @@ def azure_disk_attached_to_a_lost_node(now: datetime, fault: bool) -> tuple[Worl
     node = w.workers()[2]
     spec = pod_spec(container("pg", "docker.io/library/postgres:15.6", memory="1Gi", limit="2Gi"))
     ones = [
-        w.workload("StatefulSet", "reporting", f"warehouse-{k}", 1, template=spec, claims="managed-premium", nodes=[node]) for k in "abc"
+        w.workload(
+            "StatefulSet",
+            "reporting",
+            f"warehouse-{k}",
+            1,
+            template=spec,
+            claims="managed-premium",
+            nodes=[node],
+        )
+        for k in "abc"
     ]
     if fault:
         w.ready(node, "Unknown", w.ago(24))
@@ -117,14 +160,17 @@ def azure_disk_attached_to_a_lost_node(now: datetime, fault: bool) -> tuple[Worl
         for one in ones:
             claim = f"data-{one.name}-0"
             pod = w.pod(one, w.workers()[4], w.ago(18), index=0)
-            volume = next(o for o in w.objects if o["kind"] == "PersistentVolumeClaim" and o["metadata"]["name"] == claim)["spec"][
-                "volumeName"
-            ]
+            volume = next(
+                o
+                for o in w.objects
+                if o["kind"] == "PersistentVolumeClaim" and o["metadata"]["name"] == claim
+            )["spec"]["volumeName"]
             w.waiting(pod, w.ago(18), "ContainerCreating", sandbox=False)
             w.event(
                 pod,
                 "FailedAttachVolume",
-                f'Multi-Attach error for volume "{volume}" Volume is already exclusively attached to one node and can\'t be attached '
+                f'Multi-Attach error for volume "{volume}" Volume is already exclusively attached '
+                "to one node and can't be attached "
                 "to another",
                 w.ago(17.9),
                 component="attachdetach-controller",
@@ -132,8 +178,10 @@ def azure_disk_attached_to_a_lost_node(now: datetime, fault: bool) -> tuple[Worl
             w.event(
                 pod,
                 "FailedAttachVolume",
-                f'AttachVolume.Attach failed for volume "{volume}" : rpc error: code = Internal desc = Attach volume '
-                f"/subscriptions/5f/disks/{volume} to instance failed with disk already attached to node({name_of(node)}), could not be attached to "
+                f'AttachVolume.Attach failed for volume "{volume}" : rpc error: code = Internal '
+                "desc = Attach volume "
+                f"/subscriptions/5f/disks/{volume} to instance failed with disk already attached "
+                f"to node({name_of(node)}), could not be attached to "
                 f"node({pod['spec']['nodeName']})",
                 w.ago(0.8),
                 first=w.ago(11.8),
@@ -143,14 +191,18 @@ def azure_disk_attached_to_a_lost_node(now: datetime, fault: bool) -> tuple[Worl
             w.event(
                 pod,
                 "FailedMount",
-                "Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[], failed to process volumes=[]: timed out "
+                "Unable to attach or mount volumes: unmounted volumes=[data], unattached "
+                "volumes=[], failed to process volumes=[]: timed out "
                 "waiting for the condition",
                 w.ago(2),
                 first=w.ago(16),
                 count=7,
             )
             for o in w.objects:
-                if o["kind"] == "VolumeAttachment" and o["spec"]["source"]["persistentVolumeName"] == volume:
+                if (
+                    o["kind"] == "VolumeAttachment"
+                    and o["spec"]["source"]["persistentVolumeName"] == volume
+                ):
                     o["metadata"]["deletionTimestamp"] = text(w.ago(12))
                     o["metadata"]["finalizers"] = ["external-attacher/disk-csi"]
                     o["status"]["detachError"] = {
@@ -177,14 +229,18 @@ def ceph_image_still_in_use(now: datetime, fault: bool) -> tuple[World, Truth]:
         )
         if fault:
             pod = one.pods[0]
-            volume = next(o for o in w.objects if o["kind"] == "PersistentVolumeClaim" and o["metadata"]["name"] == f"data-store{k}-0")[
-                "spec"
-            ]["volumeName"]
+            volume = next(
+                o
+                for o in w.objects
+                if o["kind"] == "PersistentVolumeClaim"
+                and o["metadata"]["name"] == f"data-store{k}-0"
+            )["spec"]["volumeName"]
             w.waiting(pod, w.ago(21 - k), "ContainerCreating", sandbox=False)
             w.event(
                 pod,
                 "FailedMount",
-                f'MountVolume.MountDevice failed for volume "{volume}" : rpc error: code = Internal desc = rbd image '
+                f'MountVolume.MountDevice failed for volume "{volume}" : rpc error: code = '
+                "Internal desc = rbd image "
                 "replicapool/csi-vol-77 is still being used",
                 w.ago(1),
                 first=w.ago(20 - k),
@@ -193,7 +249,8 @@ def ceph_image_still_in_use(now: datetime, fault: bool) -> tuple[World, Truth]:
             w.event(
                 pod,
                 "FailedMount",
-                f'MountVolume.MountDevice failed for volume "{volume}" : rpc error: code = Aborted desc = an operation with the given Volume ID '
+                f'MountVolume.MountDevice failed for volume "{volume}" : rpc error: code = '
+                "Aborted desc = an operation with the given Volume ID "
                 "0001-0009-rook-ceph-77 already exists",
                 w.ago(0.5),
                 first=w.ago(18 - k),
@@ -205,7 +262,9 @@ def ceph_image_still_in_use(now: datetime, fault: bool) -> tuple[World, Truth]:
 @case("volume-attach-stuck")
 def no_attachment_comes_about(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.openshift(now, n=9, pods=140)
-    spec = pod_spec(container("db", "registry.redhat.io/rhel9/postgresql-15:1", memory="1Gi", limit="2Gi"))
+    spec = pod_spec(
+        container("db", "registry.redhat.io/rhel9/postgresql-15:1", memory="1Gi", limit="2Gi")
+    )
     for k in range(3):
         one = w.workload(
             "StatefulSet",
@@ -219,13 +278,19 @@ def no_attachment_comes_about(now: datetime, fault: bool) -> tuple[World, Truth]
         )
         if fault:
             pod = one.pods[0]
-            claim = next(o for o in w.objects if o["kind"] == "PersistentVolumeClaim" and o["metadata"]["name"] == f"data-docs{k}-0")
+            claim = next(
+                o
+                for o in w.objects
+                if o["kind"] == "PersistentVolumeClaim"
+                and o["metadata"]["name"] == f"data-docs{k}-0"
+            )
             volume = claim["spec"]["volumeName"]
             w.waiting(pod, w.ago(22 - k), "ContainerCreating", sandbox=False)
             w.event(
                 pod,
                 "FailedAttachVolume",
-                f'AttachVolume.Attach failed for volume "{volume}" : timed out waiting for external-attacher of cinder.csi.openstack.org CSI '
+                f'AttachVolume.Attach failed for volume "{volume}" : timed out waiting for '
+                "external-attacher of cinder.csi.openstack.org CSI "
                 "driver to attach volume 8d3",
                 w.ago(1),
                 first=w.ago(20 - k),
@@ -233,7 +298,10 @@ def no_attachment_comes_about(now: datetime, fault: bool) -> tuple[World, Truth]
                 component="attachdetach-controller",
             )
             for o in w.objects:
-                if o["kind"] == "VolumeAttachment" and o["spec"]["source"]["persistentVolumeName"] == volume:
+                if (
+                    o["kind"] == "VolumeAttachment"
+                    and o["spec"]["source"]["persistentVolumeName"] == volume
+                ):
                     o["status"] = {
                         "attached": False,
                         "attachError": {

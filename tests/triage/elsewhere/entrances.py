@@ -21,13 +21,22 @@ def chart_dns_out_of_memory(now: datetime, fault: bool) -> tuple[World, Truth]:
         for number, pod in enumerate(dns.pods):
             w.crash_loop(pod, w.ago(9 - number), code=137, reason="OOMKilled", times=5, ran=0.7)
         for number, one in enumerate(
-            [x for x in w.workloads if x.kind == "Deployment" and x.namespace in ("mes", "plm", "warehouse", "qa")][:7]
+            [
+                x
+                for x in w.workloads
+                if x.kind == "Deployment" and x.namespace in ("mes", "plm", "warehouse", "qa")
+            ][:7]
         ):
             for pod in one.pods[:2]:
                 if number % 2:
                     w.crash_loop(pod, w.ago(8 - number * 0.3), code=1, times=5, ran=0.4)
                 else:
-                    w.unhealthy(pod, w.ago(8 - number * 0.3), "HTTP probe failed with statuscode: 503", count=40)
+                    w.unhealthy(
+                        pod,
+                        w.ago(8 - number * 0.3),
+                        "HTTP probe failed with statuscode: 503",
+                        count=40,
+                    )
     return w, Truth(w.ago(9), (("owner", "Deployment kube-system/rke2-coredns-rke2-coredns"),))
 
 
@@ -39,10 +48,20 @@ def dns_daemon_set_out_of_memory(now: datetime, fault: bool) -> tuple[World, Tru
         for number, pod in enumerate(dns.pods[3:11]):
             w.restarted(pod, w.ago(10 - number * 0.4), code=137, reason="OOMKilled", times=3, ran=2)
         for number, one in enumerate(
-            [x for x in w.workloads if x.kind == "Deployment" and x.namespace in ("bank-core", "cards", "kyc", "treasury")][:6]
+            [
+                x
+                for x in w.workloads
+                if x.kind == "Deployment"
+                and x.namespace in ("bank-core", "cards", "kyc", "treasury")
+            ][:6]
         ):
             for pod in one.pods[:1]:
-                w.unhealthy(pod, w.ago(9.5 - number * 0.2), "HTTP probe failed with statuscode: 500", count=50)
+                w.unhealthy(
+                    pod,
+                    w.ago(9.5 - number * 0.2),
+                    "HTTP probe failed with statuscode: 500",
+                    count=50,
+                )
     return w, Truth(w.ago(10), (("owner", "DaemonSet openshift-dns/dns-default"),))
 
 
@@ -56,14 +75,17 @@ def kube_dns_out_of_memory(now: datetime, fault: bool) -> tuple[World, Truth]:
             w.event(
                 pod,
                 "BackOff",
-                f"Back-off restarting failed container coredns in pod {pod['metadata']['name']}_kube-system({pod['metadata']['uid']})",
+                "Back-off restarting failed container coredns in pod "
+                f"{pod['metadata']['name']}_kube-system({pod['metadata']['uid']})",
                 w.ago(3),
                 first=w.ago(14),
                 count=12,
             )
         for number, one in enumerate(deployments(w, "web", "jobs", "realtime", "payments")[:9]):
             for pod in one.pods[:1]:
-                w.crash_loop(pod, w.ago(13 - number * 0.5), code=1 if number % 2 else 2, times=6, ran=0.5)
+                w.crash_loop(
+                    pod, w.ago(13 - number * 0.5), code=1 if number % 2 else 2, times=6, ran=0.5
+                )
     return w, Truth(w.ago(14), (("owner", "Deployment kube-system/kube-dns"),))
 
 
@@ -78,7 +100,8 @@ def traefik_out_of_memory(now: datetime, fault: bool) -> tuple[World, Truth]:
             w.event(
                 pod,
                 "BackOff",
-                f"Back-off restarting failed container traefik in pod {pod['metadata']['name']}_kube-system({pod['metadata']['uid']})",
+                "Back-off restarting failed container traefik in pod "
+                f"{pod['metadata']['name']}_kube-system({pod['metadata']['uid']})",
                 w.ago(9),
                 first=w.ago(12),
                 count=4,
@@ -88,7 +111,8 @@ def traefik_out_of_memory(now: datetime, fault: bool) -> tuple[World, Truth]:
             w.unhealthy(
                 pod,
                 w.ago(15),
-                'Get "http://10.42.1.7:8080/healthz": context deadline exceeded (Client.Timeout exceeded while awaiting headers)',
+                'Get "http://10.42.1.7:8080/healthz": context deadline exceeded (Client.Timeout '
+                "exceeded while awaiting headers)",
                 count=60,
             )
     return w, Truth(w.ago(11), (("owner", "Deployment kube-system/traefik"),))

@@ -1,4 +1,5 @@
-"""What follows from the pods: counts of controllers, EndpointSlices, Leases, Namespaces. Then: as a Store, or under other names."""
+"""What follows from the pods: counts of controllers, EndpointSlices, Leases, Namespaces. Then: as a
+Store, or under other names."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ SYSTEM = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 def is_ready(pod: Json) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+    return any(
+        c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", [])
+    )
 
 
 def finish(w: World) -> list[Json]:
@@ -41,9 +44,20 @@ def finish(w: World) -> list[Json]:
         elif one["kind"] == "StatefulSet":
             _count(one, pods.get(one["metadata"]["uid"], []))
         elif one["kind"] == "DaemonSet":
-            _daemon_set(one, [p for p in pods.get(one["metadata"]["uid"], []) if p["status"].get("phase") in ("Running", "Pending")])
+            _daemon_set(
+                one,
+                [
+                    p
+                    for p in pods.get(one["metadata"]["uid"], [])
+                    if p["status"].get("phase") in ("Running", "Pending")
+                ],
+            )
     serving: dict[str, list[Json]] = {}
-    for pod in (o for o in w.objects if o["kind"] == "Pod" and o["status"].get("podIP") and o["status"]["phase"] == "Running"):
+    for pod in (
+        o
+        for o in w.objects
+        if o["kind"] == "Pod" and o["status"].get("podIP") and o["status"]["phase"] == "Running"
+    ):
         serving.setdefault(pod["metadata"]["namespace"], []).append(pod)
     for service, selector in w.services:
         _slice(w, service, selector, serving.get(service["metadata"]["namespace"], []))
@@ -62,14 +76,30 @@ def finish(w: World) -> list[Json]:
                 spec={"finalizers": ["kubernetes"]},
                 status={"phase": "Active"},
             )
-            w.add("ConfigMap", namespace, "kube-root-ca.crt", w.ago(days=410), by="kube-controller-manager", data={"ca.crt": ""})
+            w.add(
+                "ConfigMap",
+                namespace,
+                "kube-root-ca.crt",
+                w.ago(days=410),
+                by="kube-controller-manager",
+                data={"ca.crt": ""},
+            )
     return w.objects
 
 
 def _count(one: Json, pods: list[Json]) -> None:
-    live = [p for p in pods if p["status"].get("phase") in ("Running", "Pending") and "deletionTimestamp" not in p["metadata"]]
+    live = [
+        p
+        for p in pods
+        if p["status"].get("phase") in ("Running", "Pending")
+        and "deletionTimestamp" not in p["metadata"]
+    ]
     ready = sum(map(is_ready, live))
-    revision = {} if one["kind"] == "ReplicaSet" else {"currentRevision": "r1", "updateRevision": "r1", "currentReplicas": len(live)}
+    revision = (
+        {}
+        if one["kind"] == "ReplicaSet"
+        else {"currentRevision": "r1", "updateRevision": "r1", "currentReplicas": len(live)}
+    )
     one["status"] = {
         **revision,
         **one["status"],
@@ -113,13 +143,23 @@ def _deployment(w: World, one: Json, sets: list[Json], pods: dict[str, list[Json
                 "Available",
                 "False" if short else "True",
                 "MinimumReplicasUnavailable" if short else "MinimumReplicasAvailable",
-                "Deployment does not have minimum availability." if short else "Deployment has minimum availability.",
+                "Deployment does not have minimum availability."
+                if short
+                else "Deployment has minimum availability.",
                 at,
             ),
-            condition("Progressing", "True", "NewReplicaSetAvailable", "ReplicaSet has successfully progressed.", born),
+            condition(
+                "Progressing",
+                "True",
+                "NewReplicaSetAvailable",
+                "ReplicaSet has successfully progressed.",
+                born,
+            ),
         ],
     }
-    one["metadata"]["managedFields"].append(managed("kube-controller-manager", at, {"f:status": {}}, sub="status", version="apps/v1"))
+    one["metadata"]["managedFields"].append(
+        managed("kube-controller-manager", at, {"f:status": {}}, sub="status", version="apps/v1")
+    )
 
 
 def _daemon_set(one: Json, pods: list[Json]) -> None:
@@ -146,7 +186,10 @@ def _slice(w: World, service: Json, selector: Json, pods: list[Json]) -> None:
         f"{meta['name']}-z4x7k",
         datetime.fromisoformat(meta["creationTimestamp"]),
         owner=service,
-        labels={"kubernetes.io/service-name": meta["name"], "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"},
+        labels={
+            "kubernetes.io/service-name": meta["name"],
+            "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+        },
         addressType="IPv4",
         ports=[{"name": "http", "port": 8080, "protocol": "TCP"}],
         endpoints=[
@@ -158,7 +201,12 @@ def _slice(w: World, service: Json, selector: Json, pods: list[Json]) -> None:
                     "serving": is_ready(p),
                     "terminating": "deletionTimestamp" in p["metadata"],
                 },
-                "targetRef": {"kind": "Pod", "namespace": meta["namespace"], "name": p["metadata"]["name"], "uid": p["metadata"]["uid"]},
+                "targetRef": {
+                    "kind": "Pod",
+                    "namespace": meta["namespace"],
+                    "name": p["metadata"]["name"],
+                    "uid": p["metadata"]["uid"],
+                },
             }
             for p in found
         ],
@@ -175,7 +223,11 @@ def _lease(w: World, node: Json) -> None:
         datetime.fromisoformat(node["metadata"]["creationTimestamp"]),
         owner=node,
         by="kubelet",
-        spec={"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": text(renewed, micro=True)},
+        spec={
+            "holderIdentity": name,
+            "leaseDurationSeconds": 40,
+            "renewTime": text(renewed, micro=True),
+        },
     )
 
 
@@ -189,7 +241,9 @@ def store(objects: Iterable[Json]) -> Store:
         by_kind.setdefault(one["kind"], []).append(row)
     for kind in KINDS:
         decoder = KindDecoder(BY_NAME[kind.name])
-        page = decoder.page(msgspec.json.encode({"metadata": {}, "items": by_kind.get(kind.name, [])}))
+        page = decoder.page(
+            msgspec.json.encode({"metadata": {}, "items": by_kind.get(kind.name, [])})
+        )
         assert not page.faulty, kind.name
         found.replace(kind.name, decoder.finish(page.objects))
     return found
@@ -211,20 +265,47 @@ WORD = re.compile(r"[\w.-]+")
 
 
 def renamed(objects: list[Json], seed: int) -> tuple[list[Json], dict[str, str]]:
-    """Every object under a random name, also where others point to it or events speak of it; labels and images stay."""
+    """Every object under a random name, also where others point to it or events speak of it; labels
+    and images stay."""
     rng = random.Random(seed)
-    names = sorted({o["metadata"]["name"] for o in objects if o["kind"] not in ("Event", "CustomResourceDefinition")} - KEPT)
-    other = {name: f"{rng.choice('bcdfgh')}{rng.randrange(16**7):07x}" for name in names if not name.startswith("system:")}
+    names = sorted(
+        {
+            o["metadata"]["name"]
+            for o in objects
+            if o["kind"] not in ("Event", "CustomResourceDefinition")
+        }
+        - KEPT
+    )
+    other = {
+        name: f"{rng.choice('bcdfgh')}{rng.randrange(16**7):07x}"
+        for name in names
+        if not name.startswith("system:")
+    }
 
     def in_text(found: re.Match[str]) -> str:
         word = found[0]
-        return other.get(word) or other.get(word.rstrip("."), word.rstrip(".")) + word[len(word.rstrip(".")) :]
+        return (
+            other.get(word)
+            or other.get(word.rstrip("."), word.rstrip(".")) + word[len(word.rstrip(".")) :]
+        )
 
     def swap(value: Any, key: str = "") -> Any:
         if isinstance(value, str):
-            if key in ("image", "imageID", "reason", "type", "kind", "manager", "component", "reportingComponent", "uid"):
+            if key in (
+                "image",
+                "imageID",
+                "reason",
+                "type",
+                "kind",
+                "manager",
+                "component",
+                "reportingComponent",
+                "uid",
+            ):
                 return value
-            return other.get(value) or (WORD.sub(in_text, value) if key in ("message", "name") else value)
+            return other.get(value) or (
+                WORD.sub(in_text, value) if key in ("message", "name") else value
+            )
         if isinstance(value, list):
             return [swap(item, key) for item in value]
         if isinstance(value, dict):

@@ -20,7 +20,8 @@ PRESSURE = (
 
 @dataclass
 class Workload:
-    """A controller and its pods; `template` is what new pods are made from, `parent` what owns them (ReplicaSet, StatefulSet, …)."""
+    """A controller and its pods; `template` is what new pods are made from, `parent` what owns them
+    (ReplicaSet, StatefulSet, …)."""
 
     kind: str
     namespace: str
@@ -85,8 +86,23 @@ class Ground:
         beat = self.ago(self.rng.uniform(0, 4.5))
         conditions = [condition(t, "False", r, m, born, beat) for t, r, m in PRESSURE]
         conditions += [condition(t, "False", r, m, born, beat) for t, r, m in extra]
-        conditions.append(condition("Ready", "True", "KubeletReady", "kubelet is posting ready status", born + timedelta(seconds=38), beat))
-        amounts = {"cpu": cpu, "memory": memory, "pods": pods, "ephemeral-storage": "83873772Ki", "hugepages-2Mi": "0"}
+        conditions.append(
+            condition(
+                "Ready",
+                "True",
+                "KubeletReady",
+                "kubelet is posting ready status",
+                born + timedelta(seconds=38),
+                beat,
+            )
+        )
+        amounts = {
+            "cpu": cpu,
+            "memory": memory,
+            "pods": pods,
+            "ephemeral-storage": "83873772Ki",
+            "hugepages-2Mi": "0",
+        }
         found = self.add(
             "Node",
             "",
@@ -95,13 +111,18 @@ class Ground:
             labels=all_labels,
             annotations={"node.alpha.kubernetes.io/ttl": "0"},
             fields=[
-                managed(manager, born, {"f:metadata": {"f:labels": {f"f:{k}": {} for k in all_labels}}}),
+                managed(
+                    manager, born, {"f:metadata": {"f:labels": {f"f:{k}": {} for k in all_labels}}}
+                ),
                 managed("kube-controller-manager", born, {"f:spec": {"f:podCIDR": {}}}),
                 managed("kubelet", beat, {"f:status": {"f:conditions": {}}}, sub="status"),
             ],
             spec={"podCIDR": f"10.244.{number}.0/24", **({"taints": taints} if taints else {})},
             status={
-                "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
+                "addresses": [
+                    {"type": "InternalIP", "address": address},
+                    {"type": "Hostname", "address": name},
+                ],
                 "capacity": amounts,
                 "allocatable": amounts,
                 "conditions": conditions,
@@ -118,7 +139,15 @@ class Ground:
                     "osImage": os,
                     "systemUUID": digest(name + "s")[7:43],
                 },
-                "images": [{"names": [f"registry.k8s.io/pause@{digest('pause')}", "registry.k8s.io/pause:3.9"], "sizeBytes": 321520}],
+                "images": [
+                    {
+                        "names": [
+                            f"registry.k8s.io/pause@{digest('pause')}",
+                            "registry.k8s.io/pause:3.9",
+                        ],
+                        "sizeBytes": 321520,
+                    }
+                ],
             },
         )
         self.nodes.append(found)
@@ -126,12 +155,25 @@ class Ground:
 
     def workers(self) -> list[Json]:
         """Nodes that take ordinary pods."""
-        return [n for n in self.nodes if not n["spec"].get("taints") and not n["spec"].get("unschedulable")]
+        return [
+            n
+            for n in self.nodes
+            if not n["spec"].get("taints") and not n["spec"].get("unschedulable")
+        ]
 
     def ready(
-        self, node: Json, status: str, since: datetime, message: str = "", reason: str = "", *, taint: bool = True, event: bool = True
+        self,
+        node: Json,
+        status: str,
+        since: datetime,
+        message: str = "",
+        reason: str = "",
+        *,
+        taint: bool = True,
+        event: bool = True,
     ) -> None:
-        """Set the Ready condition as kubelet (False) or the node controller (Unknown) does, with taint, pods' readiness and event."""
+        """Set the Ready condition as kubelet (False) or the node controller (Unknown) does, with
+        taint, pods' readiness and event."""
         name = node["metadata"]["name"]
         unknown = status == "Unknown"
         for one in node["status"]["conditions"]:
@@ -156,25 +198,47 @@ class Ground:
         if taint:
             key = "node.kubernetes.io/unreachable" if unknown else "node.kubernetes.io/not-ready"
             node["spec"].setdefault("taints", []).extend(
-                {"key": key, "effect": effect, "timeAdded": text(since)} for effect in ("NoSchedule", "NoExecute")
+                {"key": key, "effect": effect, "timeAdded": text(since)}
+                for effect in ("NoSchedule", "NoExecute")
             )
         if event:
-            self.event(node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", since, type_="Normal", component="node-controller")
+            self.event(
+                node,
+                "NodeNotReady",
+                f"Node {name} status is now: NodeNotReady",
+                since,
+                type_="Normal",
+                component="node-controller",
+            )
         for pod in self.on(name):
             for one in pod["status"].get("conditions", []):
                 if one["type"] == "Ready" and one["status"] == "True":
                     one.update(status="False", lastTransitionTime=text(since))
             if event:
-                self.event(pod, "NodeNotReady", "Node is not ready", since, component="node-controller")
+                self.event(
+                    pod, "NodeNotReady", "Node is not ready", since, component="node-controller"
+                )
 
     def cordon(self, node: Json, at: datetime, manager: str = "kubectl-cordon") -> None:
         node["spec"]["unschedulable"] = True
         node["spec"].setdefault("taints", []).append(
-            {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": text(at)}
+            {
+                "key": "node.kubernetes.io/unschedulable",
+                "effect": "NoSchedule",
+                "timeAdded": text(at),
+            }
         )
-        node["metadata"]["managedFields"].append(managed(manager, at, {"f:spec": {"f:unschedulable": {}}}))
+        node["metadata"]["managedFields"].append(
+            managed(manager, at, {"f:spec": {"f:unschedulable": {}}})
+        )
         name = node["metadata"]["name"]
-        self.event(node, "NodeNotSchedulable", f"Node {name} status is now: NodeNotSchedulable", at, type_="Normal")
+        self.event(
+            node,
+            "NodeNotSchedulable",
+            f"Node {name} status is now: NodeNotSchedulable",
+            at,
+            type_="Normal",
+        )
 
     def on(self, node: str) -> list[Json]:
         return [p for p in self.objects if p["kind"] == "Pod" and p["spec"].get("nodeName") == node]
@@ -192,21 +256,45 @@ class Ground:
         component: str = "kubelet",
         path: str = "",
     ) -> Json:
-        """One Event, in the shape that its component writes: the scheduler's in the new one without lastTimestamp."""
+        """One Event, in the shape that its component writes: the scheduler's in the new one without
+        lastTimestamp."""
         meta, kind = about["metadata"], about["kind"]
         first = first or last
         namespace = meta.get("namespace", "default")
         number = next(self._count)
-        found = obj("Event", namespace, f"{meta['name']}.{0x17E0000000000000 + number * 7919:x}", first, by=component)
-        found["metadata"]["managedFields"] = [managed(component, last, {"f:reason": {}, "f:message": {}})]
-        involved: Json = {"kind": kind, "apiVersion": about["apiVersion"], "name": meta["name"], "uid": meta["uid"]}
+        found = obj(
+            "Event",
+            namespace,
+            f"{meta['name']}.{0x17E0000000000000 + number * 7919:x}",
+            first,
+            by=component,
+        )
+        found["metadata"]["managedFields"] = [
+            managed(component, last, {"f:reason": {}, "f:message": {}})
+        ]
+        involved: Json = {
+            "kind": kind,
+            "apiVersion": about["apiVersion"],
+            "name": meta["name"],
+            "uid": meta["uid"],
+        }
         if kind == "Node":
-            involved = {"kind": kind, "name": meta["name"], "uid": meta["name"] if component == "kubelet" else meta["uid"]}
+            involved = {
+                "kind": kind,
+                "name": meta["name"],
+                "uid": meta["name"] if component == "kubelet" else meta["uid"],
+            }
         elif meta.get("namespace"):
             involved["namespace"] = meta["namespace"]
         if path:
             involved["fieldPath"] = f"spec.containers{{{path}}}"
-        found |= {"involvedObject": involved, "reason": reason, "message": message, "type": type_, "reportingInstance": ""}
+        found |= {
+            "involvedObject": involved,
+            "reason": reason,
+            "message": message,
+            "type": type_,
+            "reportingInstance": "",
+        }
         if component == "default-scheduler" and self.minor >= 19:
             found |= {
                 "eventTime": text(first, micro=True),
@@ -220,8 +308,16 @@ class Ground:
             if count > 1:
                 found["series"] = {"count": count, "lastObservedTime": text(last, micro=True)}
         else:
-            host = about["spec"].get("nodeName", "") if kind == "Pod" else meta["name"] if kind == "Node" else ""
-            source = {"component": component} | ({"host": host} if component == "kubelet" and host else {})
+            host = (
+                about["spec"].get("nodeName", "")
+                if kind == "Pod"
+                else meta["name"]
+                if kind == "Node"
+                else ""
+            )
+            source = {"component": component} | (
+                {"host": host} if component == "kubelet" and host else {}
+            )
             found |= {
                 "firstTimestamp": text(first),
                 "lastTimestamp": text(last),

@@ -1,4 +1,5 @@
-"""Triage and matching of a cluster as the product does it, and where the answer departs from the truth."""
+"""Triage and matching of a cluster as the product does it, and where the answer departs from the
+truth."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ MATCHER = Matcher(Library())
 
 @dataclass(frozen=True)
 class Answer:
-    """The report and, best first, each runbook with its best match and the symptom of that match."""
+    """The report and, best first, each runbook with its best match and the symptom of that
+    match."""
 
     report: Report
     ranked: tuple[tuple[Match, Symptom], ...]
@@ -37,7 +39,11 @@ class Answer:
         return [match.id for match, _ in self.ranked if match.confident]
 
     def loud(self) -> list[str]:
-        return [f"{s.severity.value}: {s.title}" for s in self.report.symptoms if s.severity is not Severity.INFO]
+        return [
+            f"{s.severity.value}: {s.title}"
+            for s in self.report.symptoms
+            if s.severity is not Severity.INFO
+        ]
 
 
 def answer(objects: Iterable[Json], now: datetime) -> Answer:
@@ -54,14 +60,20 @@ def answer(objects: Iterable[Json], now: datetime) -> Answer:
 
 
 def shares(symptom: Symptom, wanted: tuple[str, str], other: dict[str, str]) -> bool:
-    """Whether the first shared attribute or one tied with it is `wanted` (value "": any), or the symptom is that very object."""
+    """Whether the first shared attribute or one tied with it is `wanted` (value "": any), or the
+    symptom is that very object."""
     what, value = wanted
     if what in ("node", "owner", "namespace"):
-        value = " ".join("/".join(other.get(part, part) for part in word.split("/")) for word in value.split(" "))
+        value = " ".join(
+            "/".join(other.get(part, part) for part in word.split("/")) for word in value.split(" ")
+        )
 
     def fits(one: SharedAttribute) -> bool:
         texts = (f"{one.what} {one.value}", *one.tied_with)
-        return any(text.startswith(what) and (not value or text.endswith(value) or value in text) for text in texts)
+        return any(
+            text.startswith(what) and (not value or text.endswith(value) or value in text)
+            for text in texts
+        )
 
     if symptom.shared:
         return fits(symptom.shared[0])
@@ -69,7 +81,9 @@ def shares(symptom: Symptom, wanted: tuple[str, str], other: dict[str, str]) -> 
     return f"{what} {value}" in named
 
 
-def wrong(case: Case, truth: Truth, found: Answer, other: dict[str, str] | None = None) -> list[str]:
+def wrong(
+    case: Case, truth: Truth, found: Answer, other: dict[str, str] | None = None
+) -> list[str]:
     """Every way in which the answer departs from the truth, one sentence each."""
     faults: list[str] = []
     if case.silent:
@@ -80,10 +94,17 @@ def wrong(case: Case, truth: Truth, found: Answer, other: dict[str, str] | None 
     match, symptom = found.ranked[place]
     if place:
         first = found.ranked[0][0]
-        faults.append(f"is number {place + 1} ({match.score:.2f}) behind {first.id} ({first.score:.2f})")
+        faults.append(
+            f"is number {place + 1} ({match.score:.2f}) behind {first.id} ({first.score:.2f})"
+        )
     if not match.confident and not case.ranked_only:
-        faults.append(f"is not confident ({match.score:.2f}); against: {[r.text for r in match.against]}")
-    if symptom.since is None or abs((symptom.since - truth.since).total_seconds()) > case.slack * 60:
+        faults.append(
+            f"is not confident ({match.score:.2f}); against: {[r.text for r in match.against]}"
+        )
+    if (
+        symptom.since is None
+        or abs((symptom.since - truth.since).total_seconds()) > case.slack * 60
+    ):
         faults.append(f"since is {symptom.since}, not {truth.since}")
     if truth.shared and not any(shares(symptom, one, other or {}) for one in truth.shared):
         seen = [(one.what, one.value, *one.tied_with) for one in symptom.shared[:2]]
@@ -98,7 +119,9 @@ def made(case: Case, now: datetime, fault: bool) -> tuple[list[Json], Truth]:
     return finish(world), truth
 
 
-def look(case: Case, now: datetime, *, fault: bool = True, seed: int = 0) -> tuple[Answer, list[str]]:
+def look(
+    case: Case, now: datetime, *, fault: bool = True, seed: int = 0
+) -> tuple[Answer, list[str]]:
     """The answer for a case, and what is wrong with it; `seed` gives all objects other names."""
     objects, truth = made(case, now, fault)
     other: dict[str, str] = {}
@@ -107,4 +130,6 @@ def look(case: Case, now: datetime, *, fault: bool = True, seed: int = 0) -> tup
     found = answer(objects, now)
     if fault:
         return found, wrong(case, truth, found, other)
-    return found, [f"{case.id} is confident without its signals"] if case.id in found.confident else []
+    return found, [
+        f"{case.id} is confident without its signals"
+    ] if case.id in found.confident else []

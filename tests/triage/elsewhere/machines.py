@@ -28,7 +28,9 @@ def kubeadm(
     for number in range(masters + n):
         master = number < masters
         w.node(
-            f"srv{41 + number}.dc2.corp.example" if cni != "weave" else f"10.8.{number}.{20 + number}",
+            f"srv{41 + number}.dc2.corp.example"
+            if cni != "weave"
+            else f"10.8.{number}.{20 + number}",
             w.ago(days=300 - number),
             kubelet=f"v1.{minor}.4",
             kernel="5.15.0-113-generic",
@@ -38,7 +40,9 @@ def kubeadm(
             labels={"node-role.kubernetes.io/control-plane": ""} if master else {},
             manager="kubeadm",
             cpu=cpu,
-            extra=[("NetworkUnavailable", "CalicoIsUp", "Calico is running on this node")] if cni == "calico" else [],
+            extra=[("NetworkUnavailable", "CalicoIsUp", "Calico is running on this node")]
+            if cni == "calico"
+            else [],
         )
     control_plane(w, w.nodes[:masters], version=f"v1.{minor}.4")
     images = {
@@ -53,18 +57,38 @@ def kubeadm(
     }[cni]
     daemon(w, space, name, images[cni])
     daemon(w, "kube-system", "kube-proxy", f"registry.k8s.io/kube-proxy:v1.{minor}.4")
-    daemon(w, "monitoring", "node-exporter", "quay.io/prometheus/node-exporter:v1.8.1", hostPID=True, label="app.kubernetes.io/name")
+    daemon(
+        w,
+        "monitoring",
+        "node-exporter",
+        "quay.io/prometheus/node-exporter:v1.8.1",
+        hostPID=True,
+        label="app.kubernetes.io/name",
+    )
     dns(w)
     front = w.workload(
-        "Deployment", "haproxy-controller", "haproxy-kubernetes-ingress", 2, image="docker.io/haproxytech/kubernetes-ingress:1.11.4"
+        "Deployment",
+        "haproxy-controller",
+        "haproxy-kubernetes-ingress",
+        2,
+        image="docker.io/haproxytech/kubernetes-ingress:1.11.4",
     )
     w.service(front, type_="NodePort")
     mess(w, apps(w, pods, ("erp", "hr", "lab", "intranet"), ingress="haproxy"), loud=loud)
     return w
 
 
-def openshift(now: datetime, n: int = 9, *, pods: int = 150, seed: int = 13, loud: bool = True, mixed: bool = False) -> World:
-    """OpenShift 4.14: CRI-O, DNS as a DaemonSet, router, static pods with guards, finished installers."""
+def openshift(
+    now: datetime,
+    n: int = 9,
+    *,
+    pods: int = 150,
+    seed: int = 13,
+    loud: bool = True,
+    mixed: bool = False,
+) -> World:
+    """OpenShift 4.14: CRI-O, DNS as a DaemonSet, router, static pods with guards, finished
+    installers."""
     w = World(now, minor=27, seed=seed)
     for number in range(3 + n):
         master = number < 3
@@ -80,18 +104,39 @@ def openshift(now: datetime, n: int = 9, *, pods: int = 150, seed: int = 13, lou
             cpu="8",
             memory="31Gi",
             pods="250",
-            taints=[{"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"}] if master else None,
+            taints=[{"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"}]
+            if master
+            else None,
             labels={
-                "node-role.kubernetes.io/master" if master else "node-role.kubernetes.io/worker": "",
+                "node-role.kubernetes.io/master"
+                if master
+                else "node-role.kubernetes.io/worker": "",
                 "topology.kubernetes.io/zone": f"rack{number % 2}",
             },
         )
     for node in w.nodes[:3]:
-        for name in ("etcd", "kube-apiserver", "kube-controller-manager", "openshift-kube-scheduler"):
+        for name in (
+            "etcd",
+            "kube-apiserver",
+            "kube-controller-manager",
+            "openshift-kube-scheduler",
+        ):
             space = f"openshift-{name.removeprefix('openshift-')}"
-            static(w, node, space, name, f"quay.io/openshift-release-dev/ocp-v4.0-art-dev:{name}", {"app": name})
+            static(
+                w,
+                node,
+                space,
+                name,
+                f"quay.io/openshift-release-dev/ocp-v4.0-art-dev:{name}",
+                {"app": name},
+            )
             done = static(
-                w, node, space, f"installer-7-{name}", "quay.io/openshift-release-dev/ocp-v4.0-art-dev:installer", {"app": "installer"}
+                w,
+                node,
+                space,
+                f"installer-7-{name}",
+                "quay.io/openshift-release-dev/ocp-v4.0-art-dev:installer",
+                {"app": "installer"},
             )
             done["status"]["phase"] = "Succeeded"
             done["status"]["containerStatuses"][0].update(
@@ -109,8 +154,18 @@ def openshift(now: datetime, n: int = 9, *, pods: int = 150, seed: int = 13, lou
                 if one["type"] in ("Ready", "ContainersReady"):
                     one.update(status="False", reason="PodCompleted")
     daemons = [
-        daemon(w, f"openshift-{space}", name, f"quay.io/openshift-release-dev/ocp-v4.0-art-dev:{name}", label="app")
-        for space, name in (("ovn-kubernetes", "ovnkube-node"), ("multus", "multus"), ("machine-config-operator", "machine-config-daemon"))
+        daemon(
+            w,
+            f"openshift-{space}",
+            name,
+            f"quay.io/openshift-release-dev/ocp-v4.0-art-dev:{name}",
+            label="app",
+        )
+        for space, name in (
+            ("ovn-kubernetes", "ovnkube-node"),
+            ("multus", "multus"),
+            ("machine-config-operator", "machine-config-daemon"),
+        )
     ]
     dns(
         w,
@@ -143,8 +198,11 @@ def openshift(now: datetime, n: int = 9, *, pods: int = 150, seed: int = 13, lou
     return w
 
 
-def k3s(now: datetime, n: int = 6, *, pods: int = 80, seed: int = 17, loud: bool = True, minor: int = 31) -> World:
-    """k3s on small machines of two architectures: traefik, service load balancer, flannel and the policy controller inside the server."""
+def k3s(
+    now: datetime, n: int = 6, *, pods: int = 80, seed: int = 17, loud: bool = True, minor: int = 31
+) -> World:
+    """k3s on small machines of two architectures: traefik, service load balancer, flannel and the
+    policy controller inside the server."""
     w = World(now, minor=minor, seed=seed)
     for number in range(n):
         arm = number % 2
@@ -158,26 +216,62 @@ def k3s(now: datetime, n: int = 6, *, pods: int = 80, seed: int = 17, loud: bool
             arch="arm64" if arm else "amd64",
             manager="k3s",
             memory="8Gi",
-            labels={"node-role.kubernetes.io/control-plane": "true", "node-role.kubernetes.io/master": "true"} if number == 0 else {},
+            labels={
+                "node-role.kubernetes.io/control-plane": "true",
+                "node-role.kubernetes.io/master": "true",
+            }
+            if number == 0
+            else {},
         )
     dns(w, replicas=1, image="rancher/mirrored-coredns-coredns:1.12.0")
-    w.workload("Deployment", "kube-system", "local-path-provisioner", 1, image="rancher/local-path-provisioner:v0.0.30")
-    w.workload("Deployment", "kube-system", "metrics-server", 1, image="rancher/mirrored-metrics-server:v0.7.2")
+    w.workload(
+        "Deployment",
+        "kube-system",
+        "local-path-provisioner",
+        1,
+        image="rancher/local-path-provisioner:v0.0.30",
+    )
+    w.workload(
+        "Deployment",
+        "kube-system",
+        "metrics-server",
+        1,
+        image="rancher/mirrored-metrics-server:v0.7.2",
+    )
     front = w.workload(
         "Deployment",
         "kube-system",
         "traefik",
         2,
         image="rancher/mirrored-library-traefik:2.11.10",
-        template=pod_spec(container("traefik", "rancher/mirrored-library-traefik:2.11.10", limit="300Mi", **PROBES)),
+        template=pod_spec(
+            container(
+                "traefik", "rancher/mirrored-library-traefik:2.11.10", limit="300Mi", **PROBES
+            )
+        ),
     )
     w.service(front, type_="LoadBalancer", address="192.168.7.20")
-    daemon(w, "kube-system", "svclb-traefik-4f2a9c", "rancher/klipper-lb:v0.4.9", host=False, label="app")
+    daemon(
+        w,
+        "kube-system",
+        "svclb-traefik-4f2a9c",
+        "rancher/klipper-lb:v0.4.9",
+        host=False,
+        label="app",
+    )
     mess(w, apps(w, pods, ("home", "factory", "cams"), ingress="traefik"), loud=loud)
     return w
 
 
-def rke2(now: datetime, n: int = 11, *, pods: int = 150, seed: int = 19, loud: bool = True, minor: int = 28) -> World:
+def rke2(
+    now: datetime,
+    n: int = 11,
+    *,
+    pods: int = 150,
+    seed: int = 19,
+    loud: bool = True,
+    minor: int = 28,
+) -> World:
     """RKE2: canal, ingress-nginx as a DaemonSet, DNS by a chart with a long name."""
     w = World(now, minor=minor, seed=seed)
     for number in range(3 + n):
@@ -191,8 +285,15 @@ def rke2(now: datetime, n: int = 11, *, pods: int = 150, seed: int = 19, loud: b
             runtime="containerd://1.7.17-k3s1",
             cpu="8",
             memory="32Gi",
-            taints=[{"key": "CriticalAddonsOnly", "value": "true", "effect": "NoExecute"}] if master else None,
-            labels={"node-role.kubernetes.io/control-plane": "true", "node-role.kubernetes.io/etcd": "true"} if master else {},
+            taints=[{"key": "CriticalAddonsOnly", "value": "true", "effect": "NoExecute"}]
+            if master
+            else None,
+            labels={
+                "node-role.kubernetes.io/control-plane": "true",
+                "node-role.kubernetes.io/etcd": "true",
+            }
+            if master
+            else {},
         )
     for node in w.nodes[:3]:
         for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
@@ -217,7 +318,10 @@ def rke2(now: datetime, n: int = 11, *, pods: int = 150, seed: int = 19, loud: b
         "docker.io/rancher/nginx-ingress-controller:v1.9.6-hardened1",
         limit="1Gi",
         **PROBES,
-        ports=[{"name": name, "containerPort": port, "hostPort": port, "protocol": "TCP"} for name, port in (("http", 80), ("https", 443))],
+        ports=[
+            {"name": name, "containerPort": port, "hostPort": port, "protocol": "TCP"}
+            for name, port in (("http", 80), ("https", 443))
+        ],
     )
     daemon(
         w,

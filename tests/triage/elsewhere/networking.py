@@ -1,4 +1,4 @@
-# ruff: noqa: E501  messages stand as the components write them
+
 """Situations of the pod network: not there yet, out of addresses, another build on one node."""
 
 from __future__ import annotations
@@ -42,25 +42,40 @@ def calico_not_up_on_new_nodes(now: datetime, fault: bool) -> tuple[World, Truth
                 w.unhealthy(
                     pod,
                     w.ago(24),
-                    "calico/node is not ready: BIRD is not ready: Failed to stat() nodename file: stat /var/lib/calico/nodename: no such "
+                    "calico/node is not ready: BIRD is not ready: Failed to stat() nodename file: "
+                    "stat /var/lib/calico/nodename: no such "
                     "file or directory",
                     count=140,
                 )
-    for number, one in enumerate([x for x in w.workloads if x.kind == "Deployment" and x.namespace in ("erp", "hr", "lab")][:7]):
+    for number, one in enumerate(
+        [x for x in w.workloads if x.kind == "Deployment" and x.namespace in ("erp", "hr", "lab")][
+            :7
+        ]
+    ):
         pod = w.pod(one, fresh[number % 2], w.ago(20 - number))
         if fault:
             w.waiting(pod, w.ago(20 - number), "ContainerCreating", sandbox=False)
             w.event(
                 pod,
                 "FailedCreatePodSandBox",
-                'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "91ad": plugin '
-                'type="calico" failed (add): stat /var/lib/calico/nodename: no such file or directory: check that the calico/node container is running and has '
+                "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup "
+                'network for sandbox "91ad": plugin '
+                'type="calico" failed (add): stat /var/lib/calico/nodename: no such file or '
+                "directory: check that the calico/node container is running and has "
                 "mounted /var/lib/calico/",
                 w.ago(0.4),
                 first=w.ago(19.8 - number),
                 count=80,
             )
-    return w, Truth(first, (("node", name_of(fresh[0])), ("node", name_of(fresh[1])), ("node created after", ""), ("created after", "")))
+    return w, Truth(
+        first,
+        (
+            ("node", name_of(fresh[0])),
+            ("node", name_of(fresh[1])),
+            ("node created after", ""),
+            ("created after", ""),
+        ),
+    )
 
 
 @case("cni-not-ready-on-new-node")
@@ -81,16 +96,35 @@ def pods_before_network_on_scaled_up_nodes(now: datetime, fault: bool) -> tuple[
         for k in range(3)
     ]
     for node in fresh:
-        for one in [x for x in w.workloads if x.name in ("aws-node", "kube-proxy", "ebs-csi-node", "fluent-bit")]:
+        for one in [
+            x
+            for x in w.workloads
+            if x.name in ("aws-node", "kube-proxy", "ebs-csi-node", "fluent-bit")
+        ]:
             pod = w.pod(one, node, w.ago(10.5))
             if fault and one.name == "aws-node":
                 w.crash_loop(pod, w.ago(10), code=1, times=5)
         if fault:
-            w.ready(node, "False", datetime.fromisoformat(node["metadata"]["creationTimestamp"]), CNI_OFF, event=False)
-            for number, one in enumerate([x for x in w.workloads if x.kind == "Deployment" and x.namespace == "search"][:2]):
+            w.ready(
+                node,
+                "False",
+                datetime.fromisoformat(node["metadata"]["creationTimestamp"]),
+                CNI_OFF,
+                event=False,
+            )
+            for number, one in enumerate(
+                [x for x in w.workloads if x.kind == "Deployment" and x.namespace == "search"][:2]
+            ):
                 pod = w.pod(one, node, w.ago(9 - number))
                 w.waiting(pod, w.ago(9 - number), "ContainerCreating", sandbox=False)
-                w.event(pod, "NetworkNotReady", f"network is not ready: {CNI_OFF}", w.ago(0.2), first=w.ago(9 - number), count=200)
+                w.event(
+                    pod,
+                    "NetworkNotReady",
+                    f"network is not ready: {CNI_OFF}",
+                    w.ago(0.2),
+                    first=w.ago(9 - number),
+                    count=200,
+                )
     return w, Truth(w.ago(11), (("node created after", ""),))
 
 
@@ -115,7 +149,8 @@ def flannel_has_no_subnet_yet(now: datetime, fault: bool) -> tuple[World, Truth]
             deployments(w, "erp", "hr", "intranet")[:5],
             node,
             14,
-            'plugin type="flannel" failed (add): loadFlannelSubnetEnv failed: open /run/flannel/subnet.env: no such file or directory',
+            'plugin type="flannel" failed (add): loadFlannelSubnetEnv failed: open '
+            "/run/flannel/subnet.env: no such file or directory",
         )
     return w, Truth(w.ago(16), (("node", name_of(node)),))
 
@@ -152,7 +187,8 @@ def cilium_agent_not_listening(now: datetime, fault: bool) -> tuple[World, Truth
                 node,
                 11,
                 'plugin type="cilium-cni" failed (add): unable to connect to '
-                'Cilium daemon: failed to create cilium agent client after 30.000000 seconds timeout: Get "http:///var/run/cilium/cilium.sock/v1/config": dial unix '
+                "Cilium daemon: failed to create cilium agent client after 30.000000 seconds "
+                'timeout: Get "http:///var/run/cilium/cilium.sock/v1/config": dial unix '
                 "/var/run/cilium/cilium.sock: connect: no such file or directory",
             )
     return w, Truth(w.ago(12), (("node created after", ""), ("created after", "")))
@@ -176,8 +212,12 @@ def policy_agent_of_another_build(now: datetime, fault: bool) -> tuple[World, Tr
         w.pod(one, late, w.ago(46))
     if fault:
         pod = policy.pods[-1]
-        pod["status"]["containerStatuses"][0]["imageID"] = f"docker.io/weaveworks/weave-npc@{digest('a newer one')}"
-    for one in [x for x in w.workloads if x.kind == "Deployment" and x.namespace in ("erp", "hr")][:4]:
+        pod["status"]["containerStatuses"][0]["imageID"] = (
+            f"docker.io/weaveworks/weave-npc@{digest('a newer one')}"
+        )
+    for one in [x for x in w.workloads if x.kind == "Deployment" and x.namespace in ("erp", "hr")][
+        :4
+    ]:
         w.pod(one, late, w.ago(40))
         one.object["spec"]["replicas"] += 1
         one.parent["spec"]["replicas"] += 1
@@ -205,11 +245,18 @@ def rebooted_node_pulled_a_newer_router(now: datetime, fault: bool) -> tuple[Wor
     router = flavours.daemon(w, "kube-system", "kube-router", "", containers=[agent])
     node = w.nodes[7]
     at = w.ago(38)
-    w.event(node, "Rebooted", f"Node {name_of(node)} has been rebooted, boot id: {digest('again')[7:43]}", at)
+    w.event(
+        node,
+        "Rebooted",
+        f"Node {name_of(node)} has been rebooted, boot id: {digest('again')[7:43]}",
+        at,
+    )
     pod = next(p for p in router.pods if p["spec"]["nodeName"] == name_of(node))
     w.restarted(pod, at, code=255, reason="Unknown")
     if fault:
-        pod["status"]["containerStatuses"][0]["imageID"] = f"docker.io/cloudnativelabs/kube-router@{digest('newer')}"
+        pod["status"]["containerStatuses"][0]["imageID"] = (
+            f"docker.io/cloudnativelabs/kube-router@{digest('newer')}"
+        )
     for space in ("identity", "market"):
         w.add(
             "NetworkPolicy",
@@ -217,7 +264,11 @@ def rebooted_node_pulled_a_newer_router(now: datetime, fault: bool) -> tuple[Wor
             "same-team",
             w.ago(days=80),
             by="helm",
-            spec={"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {}}]}]},
+            spec={
+                "podSelector": {},
+                "policyTypes": ["Ingress"],
+                "ingress": [{"from": [{"podSelector": {}}]}],
+            },
         )
     return w, Truth(at, (("node", name_of(node)),))
 
@@ -226,11 +277,16 @@ def rebooted_node_pulled_a_newer_router(now: datetime, fault: bool) -> tuple[Wor
 def subnet_of_one_zone_is_used_up(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.eks(now, n=15, minor=31, pods=200)
     if fault:
-        zone = [i for i, n in enumerate(w.workers()) if n["metadata"]["labels"]["topology.kubernetes.io/zone"] == "eu-west-1b"]
+        zone = [
+            i
+            for i, n in enumerate(w.workers())
+            if n["metadata"]["labels"]["topology.kubernetes.io/zone"] == "eu-west-1b"
+        ]
         no_address(
             w,
             11,
-            'plugin type="aws-cni" name="aws-cni" failed (add): add cmd: failed to assign an IP address to container',
+            'plugin type="aws-cni" name="aws-cni" failed (add): add cmd: failed to assign an IP '
+            "address to container",
             zone,
             19,
             ("checkout", "search", "partner-api"),
@@ -245,7 +301,8 @@ def cilium_range_of_a_node_is_full(now: datetime, fault: bool) -> tuple[World, T
         no_address(
             w,
             6,
-            'plugin type="cilium-cni" failed (add): unable to allocate IP via local cilium agent: [POST /ipam][502] postIpamFailure  '
+            'plugin type="cilium-cni" failed (add): unable to allocate IP via local cilium agent: '
+            "[POST /ipam][502] postIpamFailure  "
             '"No more IPs available"',
             [4],
             14,
@@ -263,8 +320,10 @@ def azure_subnet_is_full(now: datetime, fault: bool) -> tuple[World, Truth]:
             deployments(w, "shopfront", "crm", "reporting")[:9],
             None,
             17,
-            'plugin type="azure-vnet" failed (add): IPAM Invoker Add failed with error: Failed to get '
-            "IP address from CNS: http request failed: AllocateIPConfig failed: not enough IPs available for 2b13, waiting on Azure CNS to allocate more",
+            'plugin type="azure-vnet" failed (add): IPAM Invoker Add failed with error: Failed to '
+            "get "
+            "IP address from CNS: http request failed: AllocateIPConfig failed: not enough IPs "
+            "available for 2b13, waiting on Azure CNS to allocate more",
         )
     return w, Truth(w.ago(17))
 
@@ -278,7 +337,8 @@ def calico_blocks_used_up(now: datetime, fault: bool) -> tuple[World, Truth]:
             deployments(w, "erp", "hr", "lab")[:7],
             None,
             12,
-            'plugin type="calico" failed (add): failed to request IPv4 addresses: Assigned 0 out of 1 requested IPv4 '
+            'plugin type="calico" failed (add): failed to request IPv4 addresses: Assigned 0 out '
+            "of 1 requested IPv4 "
             "addresses; No more free affine blocks and strict affinity enabled",
         )
     return w, Truth(w.ago(12))

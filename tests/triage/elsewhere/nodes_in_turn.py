@@ -1,4 +1,4 @@
-# ruff: noqa: E501  messages stand as the components write them
+
 """Situations in which node after node fails: memory, CPU, the kubelet itself."""
 
 from __future__ import annotations
@@ -22,9 +22,19 @@ from tests.triage.elsewhere.world import World
 @case("cpu-hot-node-kernel-panic", slack=8)
 def cpu_burner_panics_one_node_after_another(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.gke(now, n=9, pods=100)
-    spec = pod_spec(container("encode", "registry.corp.example/media/thumbs:0.9.44", cpu="", limit=""))
+    spec = pod_spec(
+        container("encode", "registry.corp.example/media/thumbs:0.9.44", cpu="", limit="")
+    )
     w.rng.seed(99)
-    burn = w.workload("Deployment", "media-jobs", "thumbs", 2, template=spec, nodes=[w.workers()[6], w.workers()[7]], rolled=w.ago(days=3))
+    burn = w.workload(
+        "Deployment",
+        "media-jobs",
+        "thumbs",
+        2,
+        template=spec,
+        nodes=[w.workers()[6], w.workers()[7]],
+        rolled=w.ago(days=3),
+    )
     hit = (w.workers()[0], w.workers()[3], w.workers()[6])
     if fault:
         for number, node in enumerate(hit):
@@ -38,9 +48,19 @@ def cpu_burner_panics_one_node_after_another(now: datetime, fault: bool) -> tupl
                 component="node-controller",
             )
             w.event(
-                node, "Rebooted", f"Node {name_of(node)} has been rebooted, boot id: {digest(name_of(node) + 'b')[7:43]}", w.ago(at - 4)
+                node,
+                "Rebooted",
+                f"Node {name_of(node)} has been rebooted, boot id: "
+                f"{digest(name_of(node) + 'b')[7:43]}",
+                w.ago(at - 4),
             )
-            w.event(node, "NodeReady", f"Node {name_of(node)} status is now: NodeReady", w.ago(at - 3.6), type_="Normal")
+            w.event(
+                node,
+                "NodeReady",
+                f"Node {name_of(node)} status is now: NodeReady",
+                w.ago(at - 3.6),
+                type_="Normal",
+            )
             w.event(node, "Starting", "Starting kubelet.", w.ago(at - 4.2), type_="Normal")
             node["status"]["nodeInfo"]["bootID"] = digest(name_of(node) + "b")[7:43]
             for one in node["status"]["conditions"]:
@@ -56,7 +76,8 @@ def cpu_burner_panics_one_node_after_another(now: datetime, fault: bool) -> tupl
                 w.event(
                     ran,
                     "Scheduled",
-                    f"Successfully assigned media-jobs/{ran['metadata']['name']} to {name_of(node)}",
+                    f"Successfully assigned media-jobs/{ran['metadata']['name']} to "
+                    f"{name_of(node)}",
                     w.ago(at + 6),
                     type_="Normal",
                     component="default-scheduler",
@@ -67,14 +88,28 @@ def cpu_burner_panics_one_node_after_another(now: datetime, fault: bool) -> tupl
 @case("cpu-hot-node-kernel-panic", slack=8)
 def the_third_node_is_down_now(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.eks(now, n=11, pods=130)
-    spec = pod_spec(container("simulate", "registry.corp.example/data/montecarlo:2.2", cpu="", limit=""))
-    hot = w.workload("StatefulSet", "quant", "montecarlo", 2, template=spec, nodes=[w.workers()[8], w.workers()[9]], rolled=w.ago(days=1))
+    spec = pod_spec(
+        container("simulate", "registry.corp.example/data/montecarlo:2.2", cpu="", limit="")
+    )
+    hot = w.workload(
+        "StatefulSet",
+        "quant",
+        "montecarlo",
+        2,
+        template=spec,
+        nodes=[w.workers()[8], w.workers()[9]],
+        rolled=w.ago(days=1),
+    )
     hit = (w.workers()[2], w.workers()[4], w.workers()[8])
     if fault:
         for number, node in enumerate(hit[:2]):
             at = 49 - 21 * number
             w.event(
-                node, "Rebooted", f"Node {name_of(node)} has been rebooted, boot id: {digest(name_of(node) + 'x')[7:43]}", w.ago(at - 5)
+                node,
+                "Rebooted",
+                f"Node {name_of(node)} has been rebooted, boot id: "
+                f"{digest(name_of(node) + 'x')[7:43]}",
+                w.ago(at - 5),
             )
             back_again(w, node, at, at - 4.8)
             old = w.pod(hot, node, w.ago(at + 7), index=0)
@@ -93,11 +128,17 @@ def the_third_node_is_down_now(now: datetime, fault: bool) -> tuple[World, Truth
                 component="default-scheduler",
             )
             w.event(
-                old, "TaintManagerEviction", f"Marking for deletion Pod quant/{old['metadata']['name']}", w.ago(at - 4.9), type_="Normal"
+                old,
+                "TaintManagerEviction",
+                f"Marking for deletion Pod quant/{old['metadata']['name']}",
+                w.ago(at - 4.9),
+                type_="Normal",
             )
         hot.pods[0]["metadata"]["creationTimestamp"] = text(w.ago(14))
         w.ready(hit[2], "Unknown", w.ago(7))
-    return w, Truth(w.ago(49), (("owner", "StatefulSet quant/montecarlo"), *(("node", name_of(n)) for n in hit)))
+    return w, Truth(
+        w.ago(49), (("owner", "StatefulSet quant/montecarlo"), *(("node", name_of(n)) for n in hit))
+    )
 
 
 @case("kubelet-memory-leak", slack=12)
@@ -109,7 +150,14 @@ def leak_in_one_kubelet_version(now: datetime, fault: bool) -> tuple[World, Trut
     if fault:
         for number, node in enumerate((newer[1], newer[4], newer[2], newer[5])):
             at = 38 - 9 * number
-            w.event(node, "EvictionThresholdMet", "Attempting to reclaim memory", w.ago(at + 0.5), first=w.ago(at + 9), count=11)
+            w.event(
+                node,
+                "EvictionThresholdMet",
+                "Attempting to reclaim memory",
+                w.ago(at + 0.5),
+                first=w.ago(at + 9),
+                count=11,
+            )
             system_oom(w, node, w.ago(at), "containerd")
             system_oom(w, node, w.ago(at - 0.2), "kubelet", pid=1422)
             w.event(node, "Starting", "Starting kubelet.", w.ago(at - 0.6), type_="Normal")
@@ -125,7 +173,13 @@ def leak_in_one_kubelet_version(now: datetime, fault: bool) -> tuple[World, Trut
                 type_="Normal",
                 component="node-controller",
             )
-            w.event(node, "NodeReady", f"Node {name_of(node)} status is now: NodeReady", w.ago(at - 1.4), type_="Normal")
+            w.event(
+                node,
+                "NodeReady",
+                f"Node {name_of(node)} status is now: NodeReady",
+                w.ago(at - 1.4),
+                type_="Normal",
+            )
             for one in node["status"]["conditions"]:
                 if one["type"] == "Ready":
                     one["lastTransitionTime"] = text(w.ago(at - 1.4))
@@ -144,7 +198,8 @@ def kernel_names_the_kubelet(now: datetime, fault: bool) -> tuple[World, Truth]:
             w.event(
                 node,
                 "OOMKilling",
-                "Killed process 1187 (kubelet) total-vm:14980844kB, anon-rss:9663676kB, file-rss:0kB, shmem-rss:0kB",
+                "Killed process 1187 (kubelet) total-vm:14980844kB, anon-rss:9663676kB, "
+                "file-rss:0kB, shmem-rss:0kB",
                 w.ago(at),
                 component="kernel-monitor",
             )
@@ -157,9 +212,25 @@ def kernel_names_the_kubelet(now: datetime, fault: bool) -> tuple[World, Truth]:
 @case("nodes-notready-system-oom", slack=8)
 def limitless_job_fells_nodes_in_turn(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.aks(now, n=12, pods=170)
-    spec = pod_spec(container("alerter", "registry.corp.example/observ/log-alerter:2.1", cpu="50m", memory="64Mi", limit=""))
+    spec = pod_spec(
+        container(
+            "alerter",
+            "registry.corp.example/observ/log-alerter:2.1",
+            cpu="50m",
+            memory="64Mi",
+            limit="",
+        )
+    )
     hog = w.workload(
-        "Deployment", "observability", "log-alerter", 1, template=spec, born=w.ago(95), rolled=w.ago(95), nodes=[w.workers()[8]], by="Helm"
+        "Deployment",
+        "observability",
+        "log-alerter",
+        1,
+        template=spec,
+        born=w.ago(95),
+        rolled=w.ago(95),
+        nodes=[w.workers()[8]],
+        by="Helm",
     )
     hog.object["metadata"]["annotations"]["meta.helm.sh/release-name"] = "log-alerter"
     hit = (w.workers()[1], w.workers()[4], w.workers()[6])
@@ -183,14 +254,27 @@ def limitless_job_fells_nodes_in_turn(now: datetime, fault: bool) -> tuple[World
                     w.terminating(pod, w.ago(at - 6))
                 else:
                     moved(w, other, w.ago(at - 6))
-    return w, Truth(w.ago(45), (("owner", "Deployment observability/log-alerter"), *(("node", name_of(n)) for n in hit)))
+    return w, Truth(
+        w.ago(45),
+        (("owner", "Deployment observability/log-alerter"), *(("node", name_of(n)) for n in hit)),
+    )
 
 
 @case("nodes-notready-system-oom", slack=8)
 def metrics_store_moves_and_kills(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.kubeadm(now, n=8, minor=27, pods=100)
-    spec = pod_spec(container("collector", "registry.corp.example/lab/collector:9", cpu="100m", memory="256Mi", limit=""))
-    hog = w.workload("Deployment", "lab", "collector", 1, template=spec, rolled=w.ago(63), nodes=[w.workers()[5]])
+    spec = pod_spec(
+        container(
+            "collector",
+            "registry.corp.example/lab/collector:9",
+            cpu="100m",
+            memory="256Mi",
+            limit="",
+        )
+    )
+    hog = w.workload(
+        "Deployment", "lab", "collector", 1, template=spec, rolled=w.ago(63), nodes=[w.workers()[5]]
+    )
     hit = (w.workers()[0], w.workers()[2], w.workers()[5])
     if fault:
         hog.pods[0]["metadata"]["creationTimestamp"] = text(w.ago(16))
@@ -209,9 +293,12 @@ def metrics_store_moves_and_kills(now: datetime, fault: bool) -> tuple[World, Tr
                 w.evicted(
                     gone,
                     w.ago(at + 0.3),
-                    "The node was low on resource: memory. Threshold quantity: 100Mi, available: 40Mi. Container collector was using 13312Mi, "
+                    "The node was low on resource: memory. Threshold quantity: 100Mi, available: "
+                    "40Mi. Container collector was using 13312Mi, "
                     "request is 256Mi, has larger consumption of memory. ",
                 )
             system_oom(w, node, w.ago(at), "java", count=3, first=w.ago(at + 1))
             back_again(w, node, at - 0.8, at - 6)
-    return w, Truth(w.ago(51), (("owner", "Deployment lab/collector"), *(("node", name_of(n)) for n in hit)))
+    return w, Truth(
+        w.ago(51), (("owner", "Deployment lab/collector"), *(("node", name_of(n)) for n in hit))
+    )

@@ -1,4 +1,5 @@
-"""Complete Kubernetes objects as the API server stores them: uids, times, owners, managers, status. Independent of the drills."""
+"""Complete Kubernetes objects as the API server stores them: uids, times, owners, managers, status.
+Independent of the drills."""
 
 from __future__ import annotations
 
@@ -50,7 +51,15 @@ def suffix(of: str, length: int = 5) -> str:
     return "".join(letters[value // 27**n % 27] for n in range(length))
 
 
-def managed(manager: str, at: datetime, fields: Json, *, sub: str = "", operation: str = "Update", version: str = "v1") -> Json:
+def managed(
+    manager: str,
+    at: datetime,
+    fields: Json,
+    *,
+    sub: str = "",
+    operation: str = "Update",
+    version: str = "v1",
+) -> Json:
     found: Json = {
         "manager": manager,
         "operation": operation,
@@ -77,7 +86,11 @@ def obj(
 ) -> Json:
     """One object; `owner` is the object that controls it, `by` the manager that created it."""
     version = VERSIONS.get(kind, "v1")
-    meta: Json = {"name": name, "uid": uid(kind, namespace, name, born), "creationTimestamp": text(born)}
+    meta: Json = {
+        "name": name,
+        "uid": uid(kind, namespace, name, born),
+        "creationTimestamp": text(born),
+    }
     if namespace:
         meta["namespace"] = namespace
     if labels:
@@ -96,7 +109,9 @@ def obj(
             }
         ]
     if fields is None:
-        known: Json = {"f:metadata": {"f:labels": {".": {}, **{f"f:{k}": {} for k in labels or {}}}}}
+        known: Json = {
+            "f:metadata": {"f:labels": {".": {}, **{f"f:{k}": {} for k in labels or {}}}}
+        }
         if "spec" in rest:
             known["f:spec"] = {f"f:{key}": {} for key in rest["spec"]}
         fields = [managed(by or "kube-controller-manager", born, known, version=version)]
@@ -106,7 +121,14 @@ def obj(
     return {"apiVersion": version, "kind": kind, "metadata": meta, **rest}
 
 
-def condition(type_: str, status: str, reason: str, message: str, since: datetime, beat: datetime | None = None) -> Json:
+def condition(
+    type_: str,
+    status: str,
+    reason: str,
+    message: str,
+    since: datetime,
+    beat: datetime | None = None,
+) -> Json:
     found: Json = {"type": type_, "status": status, "lastTransitionTime": text(since)}
     if reason:
         found["reason"] = reason
@@ -139,7 +161,15 @@ PROBES: Json = {
 }
 
 
-def container(name: str, image: str, *, cpu: str = "100m", memory: str = "128Mi", limit: str = "256Mi", **more: Any) -> Json:
+def container(
+    name: str,
+    image: str,
+    *,
+    cpu: str = "100m",
+    memory: str = "128Mi",
+    limit: str = "256Mi",
+    **more: Any,
+) -> Json:
     """One container; `limit` "" for none, `cpu` "" for no request at all."""
     resources: Json = {}
     if cpu:
@@ -168,9 +198,17 @@ def pod_spec(*containers: Json, volumes: list[Json] | None = None, **more: Any) 
         "schedulerName": "default-scheduler",
         "enableServiceLinks": True,
         "tolerations": [
-            {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+            {
+                "key": f"node.kubernetes.io/{key}",
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": 300,
+            }
             for key in ("not-ready", "unreachable")
         ],
-        "volumes": [*(volumes or []), {"name": "kube-api-access-x2lqp", "projected": {"defaultMode": 420, "sources": []}}],
+        "volumes": [
+            *(volumes or []),
+            {"name": "kube-api-access-x2lqp", "projected": {"defaultMode": 420, "sources": []}},
+        ],
         **more,
     }

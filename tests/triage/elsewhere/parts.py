@@ -1,4 +1,5 @@
-"""What every distribution is made of: agents, DNS, static pods, ordinary services, ordinary mess."""
+"""What every distribution is made of: agents, DNS, static pods, ordinary services, ordinary
+mess."""
 
 from __future__ import annotations
 
@@ -38,7 +39,19 @@ WORDS = (
 def _mount(name: str) -> str:
     """Where an agent of this kind reaches into its host."""
     if any(
-        word in name for word in ("aws-node", "azure-cns", "calico", "canal", "cilium", "flannel", "weave-net", "ovnkube", "multus", "netd")
+        word in name
+        for word in (
+            "aws-node",
+            "azure-cns",
+            "calico",
+            "canal",
+            "cilium",
+            "flannel",
+            "weave-net",
+            "ovnkube",
+            "multus",
+            "netd",
+        )
     ):
         return "/etc/cni/net.d"
     if any(word in name for word in ("fluent", "log", "vector")):
@@ -83,7 +96,10 @@ def daemon(
         born=born or w.ago(days=180),
         rolled=w.ago(days=33),
     )
-    joined = {n["metadata"]["name"]: datetime.fromisoformat(n["metadata"]["creationTimestamp"]) for n in w.nodes}
+    joined = {
+        n["metadata"]["name"]: datetime.fromisoformat(n["metadata"]["creationTimestamp"])
+        for n in w.nodes
+    }
     for pod in found.pods:
         since = joined[pod["spec"]["nodeName"]]
         if since > w.ago(days=33):
@@ -121,7 +137,15 @@ def dns(
         dnsPolicy="Default",
         priorityClassName="system-cluster-critical",
     )
-    found = w.workload(kind, namespace, name, replicas, template=spec, labels=label or {"k8s-app": "kube-dns"}, nodes=where)
+    found = w.workload(
+        kind,
+        namespace,
+        name,
+        replicas,
+        template=spec,
+        labels=label or {"k8s-app": "kube-dns"},
+        nodes=where,
+    )
     made = w.service(found, name="kube-dns" if namespace == "kube-system" else name, port=53)
     made["spec"]["ports"] = [{"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53}]
     return found
@@ -129,17 +153,24 @@ def dns(
 
 def static(w: World, node: Json, namespace: str, name: str, image: str, labels: Json) -> Json:
     """A static pod's mirror, owned by its Node."""
-    spec = pod_spec(container(name, image, limit=""), hostNetwork=True, priorityClassName="system-node-critical")
+    spec = pod_spec(
+        container(name, image, limit=""), hostNetwork=True, priorityClassName="system-node-critical"
+    )
     host = node["metadata"]["name"]
     own = Workload("Node", namespace, name, node, node, spec, labels)
     pod = w.pod(own, node, w.ago(days=41))
     pod["metadata"]["name"] = f"{name}-{host}"
     pod["metadata"].pop("generateName")
-    pod["metadata"]["annotations"] = {"kubernetes.io/config.source": "file", "kubernetes.io/config.mirror": digest(name + host)[7:39]}
+    pod["metadata"]["annotations"] = {
+        "kubernetes.io/config.source": "file",
+        "kubernetes.io/config.mirror": digest(name + host)[7:39],
+    }
     return pod
 
 
-def control_plane(w: World, nodes: list[Json], *, version: str, namespace: str = "kube-system") -> dict[str, list[Json]]:
+def control_plane(
+    w: World, nodes: list[Json], *, version: str, namespace: str = "kube-system"
+) -> dict[str, list[Json]]:
     """kubeadm's static pods on each control-plane node."""
     found: dict[str, list[Json]] = {}
     for node in nodes:
@@ -149,18 +180,27 @@ def control_plane(w: World, nodes: list[Json], *, version: str, namespace: str =
             ("kube-controller-manager", f"registry.k8s.io/kube-controller-manager:{version}"),
             ("kube-scheduler", f"registry.k8s.io/kube-scheduler:{version}"),
         ):
-            found.setdefault(name, []).append(static(w, node, namespace, name, image, {"component": name, "tier": "control-plane"}))
+            found.setdefault(name, []).append(
+                static(
+                    w, node, namespace, name, image, {"component": name, "tier": "control-plane"}
+                )
+            )
     return found
 
 
-def apps(w: World, pods: int, namespaces: tuple[str, ...], *, ingress: str = "", cpu: str = "100m") -> list[Workload]:
-    """Ordinary services of teams: 1 to 5 replicas, some without limits or probes, some behind an Ingress."""
+def apps(
+    w: World, pods: int, namespaces: tuple[str, ...], *, ingress: str = "", cpu: str = "100m"
+) -> list[Workload]:
+    """Ordinary services of teams: 1 to 5 replicas, some without limits or probes, some behind an
+    Ingress."""
     made: list[Workload] = []
     total = 0
     while total < pods:
         number = len(made)
         namespace = namespaces[number % len(namespaces)]
-        name = WORDS[number % len(WORDS)] + ("" if number < len(WORDS) else f"-{number // len(WORDS)}")
+        name = WORDS[number % len(WORDS)] + (
+            "" if number < len(WORDS) else f"-{number // len(WORDS)}"
+        )
         replicas = (2, 3, 1, 4, 2, 5)[number % 6]
         more: Json = dict(PROBES) if number % 3 else {}
         spec = pod_spec(
@@ -177,7 +217,9 @@ def apps(w: World, pods: int, namespaces: tuple[str, ...], *, ingress: str = "",
             else container("app2", "registry.corp.example/base/sidecar:1.2", cpu="10m"),
         )
         if number % 9 == 8:
-            found = w.workload("StatefulSet", namespace, name, min(replicas, 3), template=spec, claims="gp3-ssd")
+            found = w.workload(
+                "StatefulSet", namespace, name, min(replicas, 3), template=spec, claims="gp3-ssd"
+            )
         else:
             found = w.workload("Deployment", namespace, name, replicas, template=spec)
         total += len(found.pods)
@@ -190,7 +232,8 @@ def apps(w: World, pods: int, namespaces: tuple[str, ...], *, ingress: str = "",
 
 
 def mess(w: World, made: list[Workload], *, loud: bool = True) -> None:
-    """Ordinary mess: finished runs, old restarts, an HPA at its minimum, a node cordoned for days; `loud`: an image that is not there."""
+    """Ordinary mess: finished runs, old restarts, an HPA at its minimum, a node cordoned for days;
+    `loud`: an image that is not there."""
     nightly = w.cron_job(made[0].namespace, "nightly-report", "15 2 * * *")
     for day in (1, 2, 3):
         w.job(nightly, w.ago(310 + 1440 * day), took=14)
@@ -215,8 +258,18 @@ def mess(w: World, made: list[Workload], *, loud: bool = True) -> None:
             "currentReplicas": len(first.pods),
             "desiredReplicas": len(first.pods),
             "conditions": [
-                {"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale", "lastTransitionTime": "2026-01-01T00:00:00Z"},
-                {"type": "ScalingActive", "status": "True", "reason": "ValidMetricFound", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+                {
+                    "type": "AbleToScale",
+                    "status": "True",
+                    "reason": "ReadyForNewScale",
+                    "lastTransitionTime": "2026-01-01T00:00:00Z",
+                },
+                {
+                    "type": "ScalingActive",
+                    "status": "True",
+                    "reason": "ValidMetricFound",
+                    "lastTransitionTime": "2026-01-01T00:00:00Z",
+                },
                 {
                     "type": "ScalingLimited",
                     "status": "True",
@@ -233,14 +286,28 @@ def mess(w: World, made: list[Workload], *, loud: bool = True) -> None:
         first.name,
         w.ago(days=30),
         by="helm",
-        spec={"minAvailable": 1, "selector": {"matchLabels": {"app.kubernetes.io/name": first.name}}},
-        status={"disruptionsAllowed": 1, "currentHealthy": 2, "desiredHealthy": 1, "expectedPods": 2, "observedGeneration": 1},
+        spec={
+            "minAvailable": 1,
+            "selector": {"matchLabels": {"app.kubernetes.io/name": first.name}},
+        },
+        status={
+            "disruptionsAllowed": 1,
+            "currentHealthy": 2,
+            "desiredHealthy": 1,
+            "expectedPods": 2,
+            "observedGeneration": 1,
+        },
     )
     if len(w.workers()) > 6:
         w.cordon(w.workers()[-1], w.ago(days=6))
     if loud:
         broken = w.workload(
-            "Deployment", "sandbox-tim", "experiment", 1, image="registry.corp.example/tim/experiment:no-such-tag", rolled=w.ago(300)
+            "Deployment",
+            "sandbox-tim",
+            "experiment",
+            1,
+            image="registry.corp.example/tim/experiment:no-such-tag",
+            rolled=w.ago(300),
         )
         pod = broken.pods[0]
         text_ = 'Back-off pulling image "registry.corp.example/tim/experiment:no-such-tag"'

@@ -1,4 +1,4 @@
-# ruff: noqa: E501  messages stand as the components write them
+
 """Situations that a roll-out brings: of nodes, of agents, of applications."""
 
 from __future__ import annotations
@@ -54,10 +54,19 @@ def new_node_image_does_not_come_up(now: datetime, fault: bool) -> tuple[World, 
                 w.unschedulable(
                     owner_of(w, pod),
                     w.ago(24),
-                    "0/18 nodes are available: 2 node(s) were unschedulable, 4 node(s) had untolerated taint "
-                    "{node.kubernetes.io/not-ready: }, 12 Insufficient cpu. preemption: 0/18 nodes are available: 18 Preemption is not helpful for scheduling.",
+                    "0/18 nodes are available: 2 node(s) were unschedulable, 4 node(s) had "
+                    "untolerated taint "
+                    "{node.kubernetes.io/not-ready: }, 12 Insufficient cpu. preemption: 0/18 "
+                    "nodes are available: 18 Preemption is not helpful for scheduling.",
                 )
-    return w, Truth(w.ago(33), (("kubelet version", "v1.29.7"), ("runtime", "containerd://1.7.22-1"), ("kernel", "5.15.0-1071-azure")))
+    return w, Truth(
+        w.ago(33),
+        (
+            ("kubelet version", "v1.29.7"),
+            ("runtime", "containerd://1.7.22-1"),
+            ("kernel", "5.15.0-1071-azure"),
+        ),
+    )
 
 
 @case("cluster-upgrade-breaks-cluster")
@@ -70,13 +79,29 @@ def agent_rollout_breaks_node_after_node(now: datetime, fault: bool) -> tuple[Wo
             managed(
                 "kops-channels",
                 w.ago(24),
-                {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"cilium"}': {"f:image": {}}}}}}},
+                {
+                    "f:spec": {
+                        "f:template": {
+                            "f:spec": {"f:containers": {'k:{"name":"cilium"}': {"f:image": {}}}}
+                        }
+                    }
+                },
                 operation="Apply",
                 version="apps/v1",
             )
         )
-        agent.object["spec"]["template"]["spec"]["containers"][0]["image"] = "quay.io/cilium/cilium:v1.14.12"
-        w.add("ControllerRevision", "kube-system", "cilium-7c9d5b", w.ago(24), owner=agent.object, revision=2, data={"spec": {}})
+        agent.object["spec"]["template"]["spec"]["containers"][0]["image"] = (
+            "quay.io/cilium/cilium:v1.14.12"
+        )
+        w.add(
+            "ControllerRevision",
+            "kube-system",
+            "cilium-7c9d5b",
+            w.ago(24),
+            owner=agent.object,
+            revision=2,
+            data={"spec": {}},
+        )
         broken = agent.pods[3:13]
         for number, pod in enumerate(broken):
             at = 23.5 - number * 1.2
@@ -89,16 +114,29 @@ def agent_rollout_breaks_node_after_node(now: datetime, fault: bool) -> tuple[Wo
             w.ready(node, "False", w.ago(at - 1), CNI_OFF)
             for victim in ordinary(w, node)[:2]:
                 w.waiting(victim, w.ago(at - 2), "ContainerCreating", sandbox=False)
-                w.event(victim, "NetworkNotReady", f"network is not ready: {CNI_OFF}", w.ago(0.4), first=w.ago(at - 2), count=60)
+                w.event(
+                    victim,
+                    "NetworkNotReady",
+                    f"network is not ready: {CNI_OFF}",
+                    w.ago(0.4),
+                    first=w.ago(at - 2),
+                    count=60,
+                )
         agent.object["status"] = {"updatedNumberScheduled": len(broken)}
     return w, Truth(
-        w.ago(23), (("image", "quay.io/cilium/cilium:v1.14.12"), ("owner", "DaemonSet kube-system/cilium"), ("revision", "7c9d5b"))
+        w.ago(23),
+        (
+            ("image", "quay.io/cilium/cilium:v1.14.12"),
+            ("owner", "DaemonSet kube-system/cilium"),
+            ("revision", "7c9d5b"),
+        ),
     )
 
 
 @case("cluster-upgrade-breaks-cluster")
 def machine_config_takes_workers_down(now: datetime, fault: bool) -> tuple[World, Truth]:
-    """Nodes updated in place: old Node objects, a new version, rebooted one after another, and none comes back."""
+    """Nodes updated in place: old Node objects, a new version, rebooted one after another, and none
+    comes back."""
     w = flavours.openshift(now, n=12, pods=170)
     for number, node in enumerate(w.nodes[4:8] if fault else []):
         at = 41 - 9 * number
@@ -109,14 +147,24 @@ def machine_config_takes_workers_down(now: datetime, fault: bool) -> tuple[World
             containerRuntimeVersion="cri-o://1.28.6-2.rhaos4.15",
             bootID=digest(name_of(node) + "up")[7:43],
         )
-        node["metadata"].setdefault("annotations", {})["machineconfiguration.openshift.io/state"] = "Degraded"
-        w.event(node, "Rebooted", f"Node {name_of(node)} has been rebooted, boot id: {digest(name_of(node) + 'up')[7:43]}", w.ago(at + 0.5))
+        node["metadata"].setdefault("annotations", {})[
+            "machineconfiguration.openshift.io/state"
+        ] = "Degraded"
+        w.event(
+            node,
+            "Rebooted",
+            f"Node {name_of(node)} has been rebooted, boot id: "
+            f"{digest(name_of(node) + 'up')[7:43]}",
+            w.ago(at + 0.5),
+        )
         w.ready(
             node,
             "False",
             w.ago(at),
-            "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: "
-            "No CNI configuration file in /etc/kubernetes/cni/net.d/. Has your network provider started?",
+            "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+            "message:Network plugin returns error: "
+            "No CNI configuration file in /etc/kubernetes/cni/net.d/. Has your network provider "
+            "started?",
         )
         for pod in w.on(name_of(node)):
             if pod["metadata"]["labels"].get("app") == "ovnkube-node":
@@ -129,7 +177,10 @@ def machine_config_takes_workers_down(now: datetime, fault: bool) -> tuple[World
 @case("errors-during-rollout", ranked_only=True)
 def pods_killed_while_still_served(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.eks(now, n=12, minor=30, pods=140)
-    spec = pod_spec(container("web", "registry.corp.example/checkout/web:10.1", cpu="200m"), terminationGracePeriodSeconds=2)
+    spec = pod_spec(
+        container("web", "registry.corp.example/checkout/web:10.1", cpu="200m"),
+        terminationGracePeriodSeconds=2,
+    )
     one = w.workload("Deployment", "checkout", "web", 8, template=spec, rolled=w.ago(days=2))
     w.service(one)
     w.ingress("checkout", "web", "www.example.org", "web", "nginx")
@@ -140,16 +191,28 @@ def pods_killed_while_still_served(now: datetime, fault: bool) -> tuple[World, T
             managed(
                 "argocd-controller",
                 w.ago(7),
-                {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"web"}': {"f:image": {}}}}}}},
+                {
+                    "f:spec": {
+                        "f:template": {
+                            "f:spec": {"f:containers": {'k:{"name":"web"}': {"f:image": {}}}}
+                        }
+                    }
+                },
                 operation="Apply",
                 version="apps/v1",
             )
         )
-        new = pod_spec(container("web", "registry.corp.example/checkout/web:10.2", cpu="200m"), terminationGracePeriodSeconds=2)
+        new = pod_spec(
+            container("web", "registry.corp.example/checkout/web:10.2", cpu="200m"),
+            terminationGracePeriodSeconds=2,
+        )
         old = list(one.pods)
         name = one.parent["metadata"]["name"]
         one.parent["spec"]["replicas"] = 2
-        one.parent, one.template = w.replica_set(one, "7dd58c4b9f", w.ago(7), 8, new, revision=4), new
+        one.parent, one.template = (
+            w.replica_set(one, "7dd58c4b9f", w.ago(7), 8, new, revision=4),
+            new,
+        )
         one.labels = one.labels | {"pod-template-hash": "7dd58c4b9f"}
         w.event(
             one.object,
@@ -168,11 +231,14 @@ def pods_killed_while_still_served(now: datetime, fault: bool) -> tuple[World, T
             component="deployment-controller",
         )
         for number, pod in enumerate(old[:6]):
-            w.event(pod, "Killing", "Stopping container web", w.ago(6.8), type_="Normal", path="web")
+            w.event(
+                pod, "Killing", "Stopping container web", w.ago(6.8), type_="Normal", path="web"
+            )
             w.event(
                 pod,
                 "Unhealthy",
-                'Readiness probe failed: Get "http://10.32.1.8:8080/healthz": dial tcp 10.32.1.8:8080: connect: connection refused',
+                'Readiness probe failed: Get "http://10.32.1.8:8080/healthz": dial tcp '
+                "10.32.1.8:8080: connect: connection refused",
                 w.ago(6.7),
             )
             if number < 4:
@@ -184,7 +250,8 @@ def pods_killed_while_still_served(now: datetime, fault: bool) -> tuple[World, T
                 w.unhealthy(
                     fresh,
                     w.ago(6.6 - number),
-                    'Get "http://10.32.4.4:8080/healthz": dial tcp 10.32.4.4:8080: connect: connection refused',
+                    'Get "http://10.32.4.4:8080/healthz": dial tcp 10.32.4.4:8080: connect: '
+                    "connection refused",
                     count=6,
                 )
     return w, Truth(w.ago(7), (("owner", "Deployment checkout/web"),))
@@ -198,26 +265,46 @@ def new_revision_half_out(now: datetime, fault: bool) -> tuple[World, Truth]:
     w.service(one)
     w.ingress("payments", "api", "pay.example.org", "api", "gce")
     if fault:
-        one.object["spec"]["strategy"]["rollingUpdate"] = {"maxSurge": "25%", "maxUnavailable": "50%"}
+        one.object["spec"]["strategy"]["rollingUpdate"] = {
+            "maxSurge": "25%",
+            "maxUnavailable": "50%",
+        }
         one.object["metadata"]["managedFields"].append(
             managed(
                 "helm",
                 w.ago(9),
-                {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"api"}': {"f:image": {}}}}}}},
+                {
+                    "f:spec": {
+                        "f:template": {
+                            "f:spec": {"f:containers": {'k:{"name":"api"}': {"f:image": {}}}}
+                        }
+                    }
+                },
                 version="apps/v1",
             )
         )
         old = one.parent
         new = pod_spec(container("api", "registry.corp.example/payments/api:78"))
-        one.parent, one.template = w.replica_set(one, "68b7d5f4c9", w.ago(9), 5, new, revision=4), new
+        one.parent, one.template = (
+            w.replica_set(one, "68b7d5f4c9", w.ago(9), 5, new, revision=4),
+            new,
+        )
         one.labels = one.labels | {"pod-template-hash": "68b7d5f4c9"}
         old["spec"]["replicas"] = 3
         for number, pod in enumerate(one.pods[:3]):
-            w.event(pod, "Killing", "Stopping container api", w.ago(8.8 - number), type_="Normal", path="api")
+            w.event(
+                pod,
+                "Killing",
+                "Stopping container api",
+                w.ago(8.8 - number),
+                type_="Normal",
+                path="api",
+            )
             w.event(
                 pod,
                 "Unhealthy",
-                'Readiness probe failed: Get "http://10.4.1.9:8080/healthz": dial tcp 10.4.1.9:8080: connect: connection refused',
+                'Readiness probe failed: Get "http://10.4.1.9:8080/healthz": dial tcp '
+                "10.4.1.9:8080: connect: connection refused",
                 w.ago(8.6 - number),
             )
             w.event(pod, "FailedPreStopHook", "PreStopHook failed", w.ago(8.7 - number), path="api")
@@ -225,7 +312,9 @@ def new_revision_half_out(now: datetime, fault: bool) -> tuple[World, Truth]:
         for number in range(5):
             fresh = w.pod(one, w.workers()[number], w.ago(8.9 - number))
             if number > 2:
-                w.unhealthy(fresh, w.ago(8.7 - number), "HTTP probe failed with statuscode: 500", count=30)
+                w.unhealthy(
+                    fresh, w.ago(8.7 - number), "HTTP probe failed with statuscode: 500", count=30
+                )
         w.event(
             one.object,
             "ScalingReplicaSet",

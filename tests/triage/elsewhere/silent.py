@@ -14,7 +14,13 @@ from tests.triage.elsewhere.world import World
 
 @case("cpu-throttling-below-limit", silent=True)
 def throttled(now: datetime, fault: bool) -> tuple[World, Truth]:
-    w = flavours.kops(now, n=40, pods=700, minor=24, kernel="4.14.336-257.562.amzn2.x86_64" if fault else "5.10.219-208.866.amzn2.x86_64")
+    w = flavours.kops(
+        now,
+        n=40,
+        pods=700,
+        minor=24,
+        kernel="4.14.336-257.562.amzn2.x86_64" if fault else "5.10.219-208.866.amzn2.x86_64",
+    )
     return w, Truth(w.ago(60))
 
 
@@ -26,7 +32,8 @@ def five_seconds(now: datetime, fault: bool) -> tuple[World, Truth]:
             w.event(
                 one.pods[0],
                 "Unhealthy",
-                'Readiness probe failed: Get "http://10.244.3.8:8080/healthz": context deadline exceeded (Client.Timeout exceeded while '
+                'Readiness probe failed: Get "http://10.244.3.8:8080/healthz": context deadline '
+                "exceeded (Client.Timeout exceeded while "
                 "awaiting headers)",
                 w.ago(3),
                 first=w.ago(33),
@@ -39,7 +46,11 @@ def five_seconds(now: datetime, fault: bool) -> tuple[World, Truth]:
 def snat(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.eks(now, n=22, minor=27, pods=300, fresh=8)
     if fault:  # applications only say that they cannot reach the world
-        for one in [x for x in w.workloads if x.kind == "Deployment" and x.namespace in ("partner-api", "data")][:2]:
+        for one in [
+            x
+            for x in w.workloads
+            if x.kind == "Deployment" and x.namespace in ("partner-api", "data")
+        ][:2]:
             w.unhealthy(one.pods[0], w.ago(25), "HTTP probe failed with statuscode: 503", count=30)
     return w, Truth(w.ago(25))
 

@@ -1,7 +1,9 @@
-"""Clusters that were made apart from the drills and the detectors, in all 28 situations of the catalogue and in none of them.
+"""Clusters that were made apart from the drills and the detectors, in all 28 situations of the
+catalogue and in none of them.
 
-For each: its own runbook first and confident, since when and what is shared, the same under random names, and not confident without the
-fault's signals. Where the API shows nothing, nothing is claimed.
+For each: its own runbook first and confident, since when and what is shared, the same under random
+names, and not confident without the fault's signals. Where the API shows nothing, nothing is
+claimed.
 """
 
 from __future__ import annotations
@@ -31,7 +33,18 @@ from tests.triage.elsewhere.judge import MATCHER, answer, look
 from tests.triage.elsewhere.world import World
 
 NOW = datetime(2026, 5, 20, 14, 30, tzinfo=UTC)
-SITUATIONS = (control_planes, credentials, disks, entrances, networking, nodes_in_turn, rollouts, runtimes, silent, workloads)
+SITUATIONS = (
+    control_planes,
+    credentials,
+    disks,
+    entrances,
+    networking,
+    nodes_in_turn,
+    rollouts,
+    runtimes,
+    silent,
+    workloads,
+)
 """Importing them registers their cases."""
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.id}-{case.name}")
 

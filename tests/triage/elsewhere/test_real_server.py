@@ -1,4 +1,5 @@
-"""Some of the clusters on a real API server (rung 1): written into etcd with their past, read by the product as it reads any cluster."""
+"""Some of the clusters on a real API server (rung 1): written into etcd with their past, read by
+the product as it reads any cluster."""
 
 from __future__ import annotations
 
@@ -39,7 +40,13 @@ def triage(objects: Iterable[dict[str, Any]], folder: Path) -> View:
     """What `stanch triage` concludes of a real API server that holds these objects."""
 
     async def once(kubeconfig: Path) -> View:
-        options = Options(kubeconfig=str(kubeconfig), state=folder / "state", config=folder / "config", write=False, record=False)
+        options = Options(
+            kubeconfig=str(kubeconfig),
+            state=folder / "state",
+            config=folder / "config",
+            write=False,
+            record=False,
+        )
         investigation = LiveInvestigation(options)
         await investigation.start()
         try:
@@ -60,7 +67,9 @@ def triage(objects: Iterable[dict[str, Any]], folder: Path) -> View:
         (limitless_job_fells_nodes_in_turn, "nodes-notready-system-oom"),
     ],
 )
-def test_a_situation_is_recognised(make: Callable[[datetime, bool], tuple[World, Any]], id_: str, tmp_path: Path) -> None:
+def test_a_situation_is_recognised(
+    make: Callable[[datetime, bool], tuple[World, Any]], id_: str, tmp_path: Path
+) -> None:
     world, _ = make(datetime.now(UTC), True)
     view = triage(finish(world), tmp_path)
     assert overall(view.symptoms)[0]["id"] == id_
@@ -82,13 +91,27 @@ def test_a_healthy_cluster_is_quiet(make: Callable[[datetime], World], tmp_path:
 
 def test_what_is_left_before_a_key_tells_that_all_behind_it_was_lost(tmp_path: Path) -> None:
     view = triage(metal_keys_after_d_are_gone(datetime.now(UTC), True), tmp_path)
-    assert [row["id"] for row in overall(view.symptoms) if row["confident"]] == ["etcd-data-deleted"]
+    assert [row["id"] for row in overall(view.symptoms) if row["confident"]] == [
+        "etcd-data-deleted"
+    ]
 
 
 def test_what_a_young_server_makes_by_itself_is_neither_a_loss_nor_a_change(tmp_path: Path) -> None:
-    """Old nodes and applications behind a server that was started just now and made its namespaces, roles and Service itself."""
-    objects = [o for o in server_started_minutes_ago(datetime.now(UTC), True) if (o["kind"], o["metadata"]["name"]) not in BY_SERVER]
-    view = triage([o for o in objects if o["kind"] != "ClusterRole" and o["metadata"].get("namespace") != "kube-system"], tmp_path)
+    """Old nodes and applications behind a server that was started just now and made its namespaces,
+    roles and Service itself."""
+    objects = [
+        o
+        for o in server_started_minutes_ago(datetime.now(UTC), True)
+        if (o["kind"], o["metadata"]["name"]) not in BY_SERVER
+    ]
+    view = triage(
+        [
+            o
+            for o in objects
+            if o["kind"] != "ClusterRole" and o["metadata"].get("namespace") != "kube-system"
+        ],
+        tmp_path,
+    )
     assert [s.symptom.title for s in view.symptoms if s.symptom.severity is not Severity.INFO] == []
     assert not any(match.confident for symptom in view.symptoms for match in symptom.matches)
     assert view.report is not None

@@ -1,4 +1,4 @@
-# ruff: noqa: E501  messages stand as the components write them
+
 """What the situations are made of: nodes that come and go, pods that move, sandboxes that fail."""
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ def name_of(node: Json) -> str:
 
 def ordinary(w: World, node: Json) -> list[Json]:
     """Pods of ReplicaSets and StatefulSets on a node, as taint eviction would take."""
-    return [p for p in w.on(name_of(node)) if p["metadata"].get("ownerReferences", [{}])[0].get("kind") in ("ReplicaSet", "StatefulSet")]
+    return [
+        p
+        for p in w.on(name_of(node))
+        if p["metadata"].get("ownerReferences", [{}])[0].get("kind")
+        in ("ReplicaSet", "StatefulSet")
+    ]
 
 
 def owner_of(w: World, pod: Json) -> Workload:
@@ -62,32 +67,67 @@ def moved(w: World, pod: Json, at: datetime, to: Json | None = None) -> Json:
     )
 
 
-def system_oom(w: World, node: Json, at: datetime, victim: str, pid: int = 21841, count: int = 1, first: datetime | None = None) -> None:
-    w.event(node, "SystemOOM", f"System OOM encountered, victim process: {victim}, pid: {pid}", at, first=first, count=count)
+def system_oom(
+    w: World,
+    node: Json,
+    at: datetime,
+    victim: str,
+    pid: int = 21841,
+    count: int = 1,
+    first: datetime | None = None,
+) -> None:
+    w.event(
+        node,
+        "SystemOOM",
+        f"System OOM encountered, victim process: {victim}, pid: {pid}",
+        at,
+        first=first,
+        count=count,
+    )
 
 
 def pressure(w: World, node: Json, type_: str, since: datetime) -> None:
-    reason = {"MemoryPressure": "KubeletHasInsufficientMemory", "DiskPressure": "KubeletHasDiskPressure"}[type_]
+    reason = {
+        "MemoryPressure": "KubeletHasInsufficientMemory",
+        "DiskPressure": "KubeletHasDiskPressure",
+    }[type_]
     for one in node["status"]["conditions"]:
         if one["type"] == type_:
             one.update(status="True", reason=reason, lastTransitionTime=text(since))
     key = {"MemoryPressure": "memory-pressure", "DiskPressure": "disk-pressure"}[type_]
-    node["spec"].setdefault("taints", []).append({"key": f"node.kubernetes.io/{key}", "effect": "NoSchedule", "timeAdded": text(since)})
+    node["spec"].setdefault("taints", []).append(
+        {"key": f"node.kubernetes.io/{key}", "effect": "NoSchedule", "timeAdded": text(since)}
+    )
 
 
 def back_again(w: World, node: Json, down: float, up: float) -> None:
     """Node was not ready from `down` to `up` minutes ago."""
     w.event(
-        node, "NodeNotReady", f"Node {name_of(node)} status is now: NodeNotReady", w.ago(down), type_="Normal", component="node-controller"
+        node,
+        "NodeNotReady",
+        f"Node {name_of(node)} status is now: NodeNotReady",
+        w.ago(down),
+        type_="Normal",
+        component="node-controller",
     )
-    w.event(node, "NodeReady", f"Node {name_of(node)} status is now: NodeReady", w.ago(up), type_="Normal")
+    w.event(
+        node,
+        "NodeReady",
+        f"Node {name_of(node)} status is now: NodeReady",
+        w.ago(up),
+        type_="Normal",
+    )
     for one in node["status"]["conditions"]:
         if one["type"] == "Ready":
             one["lastTransitionTime"] = text(w.ago(up))
 
 
 def components(w: World, *names: str) -> list[Json]:
-    return [p for p in w.objects if p["kind"] == "Pod" and p["metadata"].get("labels", {}).get("component") in names]
+    return [
+        p
+        for p in w.objects
+        if p["kind"] == "Pod" and p["metadata"].get("labels", {}).get("component") in names
+    ]
 
 
 def deployments(w: World, *spaces: str) -> list[Workload]:
@@ -98,8 +138,12 @@ def of(w: World, name: str) -> Workload:
     return next(x for x in w.workloads if x.name == name)
 
 
-def no_address(w: World, count: int, message: str, nodes: list[int], since: float, spaces: tuple[str, ...]) -> None:
-    for number, one in enumerate([x for x in w.workloads if x.kind == "Deployment" and x.namespace in spaces][:count]):
+def no_address(
+    w: World, count: int, message: str, nodes: list[int], since: float, spaces: tuple[str, ...]
+) -> None:
+    for number, one in enumerate(
+        [x for x in w.workloads if x.kind == "Deployment" and x.namespace in spaces][:count]
+    ):
         at = w.ago(since - number * 0.8)
         pod = w.pod(one, w.workers()[nodes[number % len(nodes)]], at)
         one.object["spec"]["replicas"] += 1
@@ -108,7 +152,8 @@ def no_address(w: World, count: int, message: str, nodes: list[int], since: floa
         w.event(
             pod,
             "FailedCreatePodSandBox",
-            f'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "{number}c": {message}',
+            "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup "
+            f'network for sandbox "{number}c": {message}',
             w.ago(0.3),
             first=at,
             count=40,
@@ -125,7 +170,8 @@ def stuck(w: World, ones: list[Workload], node: Json | None, since: float, messa
         w.event(
             pod,
             "FailedCreatePodSandBox",
-            f'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "{digest(str(number))[7:20]}": '
+            "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup "
+            f'network for sandbox "{digest(str(number))[7:20]}": '
             f"{message}",
             w.ago(0.2),
             first=at,

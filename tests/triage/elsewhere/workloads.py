@@ -1,4 +1,4 @@
-# ruff: noqa: E501  messages stand as the components write them
+
 """Situations of single workloads: packed together, flooding, emptied, exposed."""
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from tests.triage.elsewhere.world import Workload, World
 SOFT = {
     "podAntiAffinity": {
         "preferredDuringSchedulingIgnoredDuringExecution": [
-            {"weight": 100, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {}}}}
+            {
+                "weight": 100,
+                "podAffinityTerm": {
+                    "topologyKey": "kubernetes.io/hostname",
+                    "labelSelector": {"matchLabels": {}},
+                },
+            }
         ]
     }
 }
@@ -25,12 +31,28 @@ SOFT = {
 @case("cronjob-pod-flood", slack=15)
 def every_minute_and_never_done(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.gke(now, n=14, pods=150)
-    spec = pod_spec(container("reconcile", "registry.corp.example/payments/reconcile:0.3", cpu="250m", memory="256Mi", limit="512Mi"))
+    spec = pod_spec(
+        container(
+            "reconcile",
+            "registry.corp.example/payments/reconcile:0.3",
+            cpu="250m",
+            memory="256Mi",
+            limit="512Mi",
+        )
+    )
     one = w.cron_job("payments-batch", "reconcile", "*/1 * * * *", policy="Allow", template=spec)
     if fault:
-        why = "0/14 nodes are available: 14 Insufficient cpu. preemption: 0/14 nodes are available: 14 No preemption victims found for incoming pod."
+        why = (
+            "0/14 nodes are available: 14 Insufficient cpu. preemption: 0/14 nodes are available: "
+            "14 No preemption victims found for incoming pod."
+        )
         for minute in range(190, 0, -1):
-            job = w.job(one, w.ago(minute), state="running" if minute > 60 else "pending", node=w.workers()[minute % len(w.workers())])
+            job = w.job(
+                one,
+                w.ago(minute),
+                state="running" if minute > 60 else "pending",
+                node=w.workers()[minute % len(w.workers())],
+            )
             w.event(
                 one.object,
                 "SuccessfulCreate",
@@ -41,28 +63,50 @@ def every_minute_and_never_done(now: datetime, fault: bool) -> tuple[World, Trut
             ) if minute < 58 else None
             if minute <= 60:
                 run = Workload(
-                    "Job", one.namespace, job["metadata"]["name"], job, job, one.template, job["spec"]["template"]["metadata"]["labels"]
+                    "Job",
+                    one.namespace,
+                    job["metadata"]["name"],
+                    job,
+                    job,
+                    one.template,
+                    job["spec"]["template"]["metadata"]["labels"],
                 )
                 w.unschedulable(run, w.ago(minute), why)
-        for other in [x for x in w.workloads if x.kind == "Deployment" and x.namespace in ("web", "realtime")][:3]:
+        for other in [
+            x for x in w.workloads if x.kind == "Deployment" and x.namespace in ("web", "realtime")
+        ][:3]:
             w.unschedulable(other, w.ago(22), why)
             other.object["spec"]["replicas"] += 1
             other.parent["spec"]["replicas"] += 1
     else:
         for minute in (3, 2, 1):
             w.job(one, w.ago(minute), took=0.4)
-    return w, Truth(w.ago(190), (("owner", "CronJob payments-batch/reconcile"), ("namespace", "payments-batch")))
+    return w, Truth(
+        w.ago(190), (("owner", "CronJob payments-batch/reconcile"), ("namespace", "payments-batch"))
+    )
 
 
 @case("cronjob-pod-flood", slack=15)
 def failing_runs_pile_up_until_the_quota(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.kubeadm(now, n=8, minor=25, pods=110)
-    one = w.cron_job("lab", "fetch-samples", "*/5 * * * *", policy="Allow", failedJobsHistoryLimit=200)
+    one = w.cron_job(
+        "lab", "fetch-samples", "*/5 * * * *", policy="Allow", failedJobsHistoryLimit=200
+    )
     if fault:
         for minute in range(235, 5, -5):
-            job = w.job(one, w.ago(minute), state="running", node=w.workers()[minute % len(w.workers())])
+            job = w.job(
+                one, w.ago(minute), state="running", node=w.workers()[minute % len(w.workers())]
+            )
             job["status"] |= {"active": 1, "failed": 3}
-            run = Workload("Job", "lab", job["metadata"]["name"], job, job, one.template, job["spec"]["template"]["metadata"]["labels"])
+            run = Workload(
+                "Job",
+                "lab",
+                job["metadata"]["name"],
+                job,
+                job,
+                one.template,
+                job["spec"]["template"]["metadata"]["labels"],
+            )
             for k in range(3):
                 pod = w.pod(run, w.workers()[k], w.ago(minute - k))
                 pod["status"]["phase"] = "Failed"
@@ -93,7 +137,8 @@ def failing_runs_pile_up_until_the_quota(now: datetime, fault: bool) -> tuple[Wo
         w.event(
             victim.parent,
             "FailedCreate",
-            f'Error creating: pods "{victim.parent["metadata"]["name"]}-x" is forbidden: exceeded quota: pods, requested: pods=1, used: '
+            f'Error creating: pods "{victim.parent["metadata"]["name"]}-x" is forbidden: exceeded '
+            "quota: pods, requested: pods=1, used: "
             "pods=60, limited: pods=60",
             w.ago(3),
             first=w.ago(20),
@@ -115,9 +160,16 @@ def open_terminal_and_a_stranger_on_every_node(now: datetime, fault: bool) -> tu
         labels={"name": "topology-ui", "app": "topology"},
         by="kubectl-client-side-apply",
     )
-    w.service(ui, type_="LoadBalancer" if fault else "ClusterIP", address="198.51.100.91" if fault else "")
+    w.service(
+        ui, type_="LoadBalancer" if fault else "ClusterIP", address="198.51.100.91" if fault else ""
+    )
     agent = pod_spec(
-        container("agent", "docker.io/weaveworks/scope:1.13.2", limit="", securityContext={"privileged": True}),
+        container(
+            "agent",
+            "docker.io/weaveworks/scope:1.13.2",
+            limit="",
+            securityContext={"privileged": True},
+        ),
         hostPID=True,
         hostNetwork=True,
         volumes=[
@@ -136,7 +188,9 @@ def open_terminal_and_a_stranger_on_every_node(now: datetime, fault: bool) -> tu
     )
     if fault:
         miner = pod_spec(
-            container("gcc", "docker.io/kx92/build-essential:latest", cpu="", limit=""), hostPID=True, tolerations=[{"operator": "Exists"}]
+            container("gcc", "docker.io/kx92/build-essential:latest", cpu="", limit=""),
+            hostPID=True,
+            tolerations=[{"operator": "Exists"}],
         )
         w.workload(
             "DaemonSet",
@@ -155,7 +209,11 @@ def open_terminal_and_a_stranger_on_every_node(now: datetime, fault: bool) -> tu
             "sysupdate-admin",
             w.ago(191),
             by="curl",
-            roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            roleRef={
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "cluster-admin",
+            },
             subjects=[{"kind": "ServiceAccount", "name": "default", "namespace": "default"}],
         )
     return w, Truth(w.ago(191))
@@ -169,13 +227,31 @@ def one_pod_with_the_host_in_its_hands(now: datetime, fault: bool) -> tuple[Worl
         hostPID=True,
         volumes=[{"name": "root", "hostPath": {"path": "/"}}],
     )
-    one = w.workload("Deployment", "tools", "host-console", 1, template=spec, born=w.ago(260), rolled=w.ago(260), by="kubectl-create")
+    one = w.workload(
+        "Deployment",
+        "tools",
+        "host-console",
+        1,
+        template=spec,
+        born=w.ago(260),
+        rolled=w.ago(260),
+        by="kubectl-create",
+    )
     made = w.service(one, type_="LoadBalancer" if fault else "ClusterIP")
     if fault:
-        made["status"] = {"loadBalancer": {"ingress": [{"hostname": "a81f.eu-west-1.elb.amazonaws.com"}]}}
+        made["status"] = {
+            "loadBalancer": {"ingress": [{"hostname": "a81f.eu-west-1.elb.amazonaws.com"}]}
+        }
         miner = pod_spec(container("kworker", "docker.io/library/alpine:3.19", cpu="", limit=""))
         w.workload(
-            "Deployment", "kube-system", "node-metrics-agent", 10, template=miner, by="Go-http-client", born=w.ago(150), rolled=w.ago(150)
+            "Deployment",
+            "kube-system",
+            "node-metrics-agent",
+            10,
+            template=miner,
+            by="Go-http-client",
+            born=w.ago(150),
+            rolled=w.ago(150),
         )
     return w, Truth(w.ago(150))
 
@@ -183,10 +259,21 @@ def one_pod_with_the_host_in_its_hands(now: datetime, fault: bool) -> tuple[Worl
 @case("replicas-packed-on-one-node", slack=8)
 def soft_anti_affinity_gave_way(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.aks(now, n=8, pods=90)
-    spec = pod_spec(container("auth", "registry.corp.example/crm/auth:5.5", cpu="500m", **PROBES), affinity=SOFT)
+    spec = pod_spec(
+        container("auth", "registry.corp.example/crm/auth:5.5", cpu="500m", **PROBES), affinity=SOFT
+    )
     workers = w.workers()
     places = [workers[2]] if fault else workers[:4]
-    one = w.workload("Deployment", "crm", "auth", 4, template=spec, nodes=places, born=w.ago(days=70), rolled=w.ago(28))
+    one = w.workload(
+        "Deployment",
+        "crm",
+        "auth",
+        4,
+        template=spec,
+        nodes=places,
+        born=w.ago(days=70),
+        rolled=w.ago(28),
+    )
     w.service(one)
     w.ingress("crm", "auth", "auth.example.org", "auth", "nginx")
     if fault:  # the other nodes had no room at that time
@@ -248,17 +335,38 @@ def operator_rolls_brokers_on_emptydir(now: datetime, fault: bool) -> tuple[Worl
         ),
         volumes=[{"name": "storage", "emptyDir": {}}],
     )
-    w.add("CustomResourceDefinition", "", "keydbclusters.kv.example.io", w.ago(days=200), by="helm", spec={})
+    w.add(
+        "CustomResourceDefinition",
+        "",
+        "keydbclusters.kv.example.io",
+        w.ago(days=200),
+        by="helm",
+        spec={},
+    )
     boss = {
         "apiVersion": "kv.example.io/v1",
         "kind": "KeyDBCluster",
-        "metadata": {"name": "cart", "namespace": "shop", "uid": "5d0d6a5e-1111-4222-8333-000000000001"},
+        "metadata": {
+            "name": "cart",
+            "namespace": "shop",
+            "uid": "5d0d6a5e-1111-4222-8333-000000000001",
+        },
     }
     one = w.workload(
-        "StatefulSet", "shop", "cart-keydb", 3, template=spec, born=w.ago(days=88), rolled=w.ago(days=30), owner=boss, by="kv-operator"
+        "StatefulSet",
+        "shop",
+        "cart-keydb",
+        3,
+        template=spec,
+        born=w.ago(days=88),
+        rolled=w.ago(days=30),
+        owner=boss,
+        by="kv-operator",
     )
     w.service(one, port=6379)
-    w.workload("Deployment", "kv-system", "kv-operator", 1, image="ghcr.io/example/kv-operator:1.9.0")
+    w.workload(
+        "Deployment", "kv-system", "kv-operator", 1, image="ghcr.io/example/kv-operator:1.9.0"
+    )
     if fault:
         one.object["metadata"]["generation"] = 5
         one.object["spec"]["replicas"] = 5
@@ -270,14 +378,28 @@ def operator_rolls_brokers_on_emptydir(now: datetime, fault: bool) -> tuple[Worl
                     "f:spec": {
                         "f:replicas": {},
                         "f:template": {
-                            "f:spec": {"f:containers": {'k:{"name":"keydb"}': {"f:resources": {"f:limits": {}, "f:requests": {}}}}}
+                            "f:spec": {
+                                "f:containers": {
+                                    'k:{"name":"keydb"}': {
+                                        "f:resources": {"f:limits": {}, "f:requests": {}}
+                                    }
+                                }
+                            }
                         },
                     }
                 },
                 version="apps/v1",
             )
         ]
-        w.add("ControllerRevision", "shop", "cart-keydb-6b8c4d9f7", w.ago(16), owner=one.object, revision=4, data={"spec": {}})
+        w.add(
+            "ControllerRevision",
+            "shop",
+            "cart-keydb-6b8c4d9f7",
+            w.ago(16),
+            owner=one.object,
+            revision=4,
+            data={"spec": {}},
+        )
         one.object["status"] = {
             "currentRevision": "cart-keydb-6b8c4d9f7",
             "updateRevision": "cart-keydb-6b8c4d9f7",
@@ -306,7 +428,13 @@ def operator_rolls_brokers_on_emptydir(now: datetime, fault: bool) -> tuple[Worl
                 type_="Normal",
                 component="statefulset-controller",
             )
-            w.event(pod, "Started", "Started container keydb", born + timedelta(seconds=3), type_="Normal")
+            w.event(
+                pod,
+                "Started",
+                "Started container keydb",
+                born + timedelta(seconds=3),
+                type_="Normal",
+            )
     return w, Truth(w.ago(16), (("owner", "StatefulSet shop/cart-keydb"),))
 
 
@@ -345,7 +473,12 @@ def operator_half_way_through_a_resize(now: datetime, fault: bool) -> tuple[Worl
                         "f:template": {
                             "f:spec": {
                                 "f:containers": {
-                                    'k:{"name":"redis"}': {"f:resources": {"f:limits": {"f:memory": {}}, "f:requests": {"f:memory": {}}}}
+                                    'k:{"name":"redis"}': {
+                                        "f:resources": {
+                                            "f:limits": {"f:memory": {}},
+                                            "f:requests": {"f:memory": {}},
+                                        }
+                                    }
                                 }
                             }
                         },

@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.triage.elsewhere.ground import Workload
-from tests.triage.elsewhere.objects import Json, condition, container, digest, managed, pod_spec, text
+from tests.triage.elsewhere.objects import (
+    Json,
+    condition,
+    container,
+    digest,
+    managed,
+    pod_spec,
+    text,
+)
 from tests.triage.elsewhere.work import Work
 
 __all__ = ["Workload", "World"]
@@ -20,7 +28,12 @@ class World(Work):
         message = f"containers with unready status: [{' '.join(names)}]"
         for one in pod["status"]["conditions"]:
             if one["type"] in ("Ready", "ContainersReady"):
-                one.update(status="False", lastTransitionTime=text(since), reason="ContainersNotReady", message=message)
+                one.update(
+                    status="False",
+                    lastTransitionTime=text(since),
+                    reason="ContainersNotReady",
+                    message=message,
+                )
 
     def restarted(
         self,
@@ -91,12 +104,17 @@ class World(Work):
             path=status["name"],
         )
 
-    def waiting(self, pod: Json, since: datetime, reason: str, message: str = "", *, sandbox: bool = True) -> None:
-        """Containers never started. `sandbox` False: network or volumes are not there (ContainerCreating)."""
+    def waiting(
+        self, pod: Json, since: datetime, reason: str, message: str = "", *, sandbox: bool = True
+    ) -> None:
+        """Containers never started. `sandbox` False: network or volumes are not there
+        (ContainerCreating)."""
         for status in pod["status"]["containerStatuses"]:
             status.update(ready=False, started=False, imageID="", restartCount=0, lastState={})
             status.pop("containerID", None)
-            status["state"] = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+            status["state"] = {
+                "waiting": {"reason": reason, **({"message": message} if message else {})}
+            }
         pod["status"]["phase"] = "Pending"
         self._down(pod, since, [c["name"] for c in pod["spec"]["containers"]])
         for one in pod["status"]["conditions"]:
@@ -114,7 +132,15 @@ class World(Work):
             "conditions": [condition("PodScheduled", "False", "Unschedulable", message, since)],
         }
         again = max(1, int((self.now - since).total_seconds() // 300))
-        self.event(pod, "FailedScheduling", message, self.ago(0.6), first=since, count=again, component="default-scheduler")
+        self.event(
+            pod,
+            "FailedScheduling",
+            message,
+            self.ago(0.6),
+            first=since,
+            count=again,
+            component="default-scheduler",
+        )
         return pod
 
     def evicted(self, pod: Json, at: datetime, message: str) -> None:
@@ -124,7 +150,11 @@ class World(Work):
             "message": message,
             "startTime": pod["status"]["startTime"],
             "qosClass": "Burstable",
-            "conditions": [condition("DisruptionTarget", "True", "TerminationByKubelet", message, at)] if self.minor >= 26 else [],
+            "conditions": [
+                condition("DisruptionTarget", "True", "TerminationByKubelet", message, at)
+            ]
+            if self.minor >= 26
+            else [],
         }
         self.event(pod, "Evicted", message, at)
 
@@ -137,14 +167,37 @@ class World(Work):
         status = pod["status"]["containerStatuses"][0]
         status["ready"] = False
         self._down(pod, since, [status["name"]])
-        self.event(pod, "Unhealthy", f"Readiness probe failed: {message}", self.ago(0.2), first=since, count=count, path=status["name"])
+        self.event(
+            pod,
+            "Unhealthy",
+            f"Readiness probe failed: {message}",
+            self.ago(0.2),
+            first=since,
+            count=count,
+            path=status["name"],
+        )
 
-    def service(self, of: Workload, *, type_: str = "ClusterIP", port: int = 80, address: str = "", name: str = "", **spec: Any) -> Json:
+    def service(
+        self,
+        of: Workload,
+        *,
+        type_: str = "ClusterIP",
+        port: int = 80,
+        address: str = "",
+        name: str = "",
+        **spec: Any,
+    ) -> Json:
         number = next(self._count)
         cluster_ip = f"172.20.{number // 250}.{1 + number % 250}"
-        selector = {k: v for k, v in of.labels.items() if k not in ("pod-template-hash", "controller-revision-hash")}
+        selector = {
+            k: v
+            for k, v in of.labels.items()
+            if k not in ("pod-template-hash", "controller-revision-hash")
+        }
         born = datetime.fromisoformat(of.object["metadata"]["creationTimestamp"])
-        status: Json = {"loadBalancer": {"ingress": [{"ip": address}]}} if address else {"loadBalancer": {}}
+        status: Json = (
+            {"loadBalancer": {"ingress": [{"ip": address}]}} if address else {"loadBalancer": {}}
+        )
         found = self.add(
             "Service",
             of.namespace,
@@ -174,7 +227,15 @@ class World(Work):
         self.services.append((found, selector))
         return found
 
-    def ingress(self, namespace: str, name: str, host: str, service: str, class_: str, address: str = "203.0.113.40") -> Json:
+    def ingress(
+        self,
+        namespace: str,
+        name: str,
+        host: str,
+        service: str,
+        class_: str,
+        address: str = "203.0.113.40",
+    ) -> Json:
         return self.add(
             "Ingress",
             namespace,
@@ -188,7 +249,13 @@ class World(Work):
                         "host": host,
                         "http": {
                             "paths": [
-                                {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": service, "port": {"number": 80}}}}
+                                {
+                                    "path": "/",
+                                    "pathType": "Prefix",
+                                    "backend": {
+                                        "service": {"name": service, "port": {"number": 80}}
+                                    },
+                                }
                             ]
                         },
                     }
@@ -197,7 +264,15 @@ class World(Work):
             status={"loadBalancer": {"ingress": [{"ip": address}]}},
         )
 
-    def secret(self, namespace: str, name: str, keys: Iterable[str], born: datetime, by: str, changed: datetime | None = None) -> Json:
+    def secret(
+        self,
+        namespace: str,
+        name: str,
+        keys: Iterable[str],
+        born: datetime,
+        by: str,
+        changed: datetime | None = None,
+    ) -> Json:
         keys = tuple(keys)
         fields: Json = {"f:type": {}, "f:metadata": {"f:labels": {".": {}, "f:managed": {}}}}
         if keys:
@@ -245,7 +320,15 @@ class World(Work):
         )
         return Workload("CronJob", namespace, name, top, top, template, {})
 
-    def job(self, of: Workload, at: datetime, *, node: Json | None = None, state: str = "done", took: float = 1.2) -> Json:
+    def job(
+        self,
+        of: Workload,
+        at: datetime,
+        *,
+        node: Json | None = None,
+        state: str = "done",
+        took: float = 1.2,
+    ) -> Json:
         """A run of a CronJob: `done`, `running`, or `pending` (its pod waits for a node)."""
         name = f"{of.name}-{int(at.timestamp() // 60)}"
         labels = {"batch.kubernetes.io/job-name": name, "job-name": name}
@@ -271,7 +354,11 @@ class World(Work):
                 "completions": 1,
                 "backoffLimit": 6,
                 "template": {"metadata": {"labels": labels}, "spec": of.template},
-                **({"activeDeadlineSeconds": 600} if of.object["spec"]["concurrencyPolicy"] == "Forbid" else {}),
+                **(
+                    {"activeDeadlineSeconds": 600}
+                    if of.object["spec"]["concurrencyPolicy"] == "Forbid"
+                    else {}
+                ),
             },
             status=status,
         )
@@ -284,13 +371,26 @@ class World(Work):
             pod["status"]["containerStatuses"][0].update(
                 ready=False,
                 started=False,
-                state={"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": text(at), "finishedAt": text(end)}},
+                state={
+                    "terminated": {
+                        "exitCode": 0,
+                        "reason": "Completed",
+                        "startedAt": text(at),
+                        "finishedAt": text(end),
+                    }
+                },
             )
             for one in pod["status"]["conditions"]:
                 if one["type"] in ("Ready", "ContainersReady"):
                     one.update(status="False", reason="PodCompleted", lastTransitionTime=text(end))
         else:
             of.object["status"].setdefault("active", []).append(
-                {"kind": "Job", "namespace": of.namespace, "name": name, "uid": found["metadata"]["uid"], "apiVersion": "batch/v1"}
+                {
+                    "kind": "Job",
+                    "namespace": of.namespace,
+                    "name": name,
+                    "uid": found["metadata"]["uid"],
+                    "apiVersion": "batch/v1",
+                }
             )
         return found

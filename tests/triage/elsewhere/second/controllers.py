@@ -32,7 +32,9 @@ class Workload:
 class Controllers(Machines):
     """Objects with everything that makes pods."""
 
-    def __init__(self, now: datetime, seed: str, version: str = "v1.31.4", pod_net: str = "10.244") -> None:
+    def __init__(
+        self, now: datetime, seed: str, version: str = "v1.31.4", pod_net: str = "10.244"
+    ) -> None:
         super().__init__(now, seed, version, pod_net)
         self._turn = 0
         self._services: list[tuple[Obj, dict[str, str]]] = []
@@ -46,7 +48,8 @@ class Controllers(Machines):
             else [
                 n
                 for n in self.nodes
-                if not n["spec"].get("unschedulable") and not any(t["effect"] != "PreferNoSchedule" for t in n["spec"].get("taints", []))
+                if not n["spec"].get("unschedulable")
+                and not any(t["effect"] != "PreferNoSchedule" for t in n["spec"].get("taints", []))
             ]
         )
         chosen = []
@@ -68,7 +71,13 @@ class Controllers(Machines):
         annotations: dict[str, str] | None = None,
     ) -> Obj:
         labels = template["metadata"]["labels"]
-        body = {"spec": {"selector": {"matchLabels": dict(labels)}, "template": copy.deepcopy(template), **spec}}
+        body = {
+            "spec": {
+                "selector": {"matchLabels": dict(labels)},
+                "template": copy.deepcopy(template),
+                **spec,
+            }
+        }
         made = self.add(
             kind,
             name,
@@ -84,7 +93,10 @@ class Controllers(Machines):
         if changed is not None:
             made["metadata"]["generation"] = 4
             made["metadata"]["managedFields"][0] = self.managed(
-                "apps/v1", manager or self.applier, changed, {"f:spec": {"f:template": {"f:spec": {"f:containers": {}}}}}
+                "apps/v1",
+                manager or self.applier,
+                changed,
+                {"f:spec": {"f:template": {"f:spec": {"f:containers": {}}}}},
             )
         return made
 
@@ -105,13 +117,18 @@ class Controllers(Machines):
         pod_ages: Sequence[float] | None = None,
         **template: Any,
     ) -> Workload:
-        """A Deployment; ``rolled`` is the age of its newest ReplicaSet when an earlier one exists."""
+        """A Deployment; ``rolled`` is the age of its newest ReplicaSet when an earlier one
+        exists."""
         made = self.template(name, image, **template)
         body = {
             "replicas": replicas,
             "revisionHistoryLimit": 10,
             "progressDeadlineSeconds": 600,
-            "strategy": strategy or {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}},
+            "strategy": strategy
+            or {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
+            },
         }
         object = self._controller(
             "Deployment",
@@ -126,13 +143,35 @@ class Controllers(Machines):
         )
         sets = []
         if rolled is not None:
-            sets.append(self.replica_set(object, made, old_image or image.rsplit(":", 1)[0] + ":prev", 0, min(age, rolled + 9 * D), "6"))
-        newest = self.replica_set(object, made, image, replicas, age if rolled is None else rolled, "1" if rolled is None else "7")
+            sets.append(
+                self.replica_set(
+                    object,
+                    made,
+                    old_image or image.rsplit(":", 1)[0] + ":prev",
+                    0,
+                    min(age, rolled + 9 * D),
+                    "6",
+                )
+            )
+        newest = self.replica_set(
+            object,
+            made,
+            image,
+            replicas,
+            age if rolled is None else rolled,
+            "1" if rolled is None else "7",
+        )
         sets.append(newest)
         base = age if rolled is None else rolled
         pods = []
         for index, node in enumerate(nodes if nodes is not None else self.pick(replicas)):
-            when = pod_ages[index] if pod_ages else base if rolled is not None else min(base, self.rng.uniform(1 * D, 9 * D))
+            when = (
+                pod_ages[index]
+                if pod_ages
+                else base
+                if rolled is not None
+                else min(base, self.rng.uniform(1 * D, 9 * D))
+            )
             pods.append(self.replica(newest, node, max(when - index * 3, 2)))
         work = Workload(object, pods, sets)
         self._workloads.append(work)
@@ -140,7 +179,9 @@ class Controllers(Machines):
             self.service(namespace, name, made["metadata"]["labels"], age=age)
         return work
 
-    def replica_set(self, deployment: Obj, template: Obj, image: str, replicas: int, age: float, revision: str) -> Obj:
+    def replica_set(
+        self, deployment: Obj, template: Obj, image: str, replicas: int, age: float, revision: str
+    ) -> Obj:
         mark = self.code(9)
         made = copy.deepcopy(template)
         made["spec"]["containers"][0]["image"] = image
@@ -155,13 +196,29 @@ class Controllers(Machines):
             owner=deployment,
             labels=labels,
             manager="kube-controller-manager",
-            annotations={"deployment.kubernetes.io/revision": revision, "deployment.kubernetes.io/desired-replicas": str(replicas)},
-            body={"spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": made}},
+            annotations={
+                "deployment.kubernetes.io/revision": revision,
+                "deployment.kubernetes.io/desired-replicas": str(replicas),
+            },
+            body={
+                "spec": {
+                    "replicas": replicas,
+                    "selector": {"matchLabels": labels},
+                    "template": made,
+                }
+            },
         )
 
     def replica(self, set_: Obj, node: str | None, age: float) -> Obj:
         meta = set_["metadata"]
-        return self.pod(f"{meta['name']}-{self.code(5)}", meta["namespace"], set_["spec"]["template"], node, age=age, owner=set_)
+        return self.pod(
+            f"{meta['name']}-{self.code(5)}",
+            meta["namespace"],
+            set_["spec"]["template"],
+            node,
+            age=age,
+            owner=set_,
+        )
 
     def daemonset(
         self,
@@ -184,7 +241,16 @@ class Controllers(Machines):
             **template.pop("spec", {}),
         }
         made = self.template(name, image, spec=spec, **template)
-        object = self._controller("DaemonSet", namespace, name, made, {"updateStrategy": {"type": strategy}}, age, rolled, manager)
+        object = self._controller(
+            "DaemonSet",
+            namespace,
+            name,
+            made,
+            {"updateStrategy": {"type": strategy}},
+            age,
+            rolled,
+            manager,
+        )
         mark = self.code(10)
         self.revision(object, mark, age if rolled is None else rolled, 1 if rolled is None else 2)
         if rolled is not None:
@@ -251,7 +317,11 @@ class Controllers(Machines):
                     "apiVersion": "v1",
                     "kind": "PersistentVolumeClaim",
                     "metadata": {"name": "data"},
-                    "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": claim, "resources": {"requests": {"storage": size}}},
+                    "spec": {
+                        "accessModes": ["ReadWriteOnce"],
+                        "storageClassName": claim,
+                        "resources": {"requests": {"storage": size}},
+                    },
                 }
             ]
         object = self._controller("StatefulSet", namespace, name, made, spec, age, rolled, manager)
@@ -260,7 +330,12 @@ class Controllers(Machines):
         mark = f"{name}-{self.code(10)}"
         if rolled is not None:
             self.revision(object, self.code(10), age, 1)
-        self.revision(object, mark.removeprefix(f"{name}-"), age if rolled is None else rolled, 1 if rolled is None else 2)
+        self.revision(
+            object,
+            mark.removeprefix(f"{name}-"),
+            age if rolled is None else rolled,
+            1 if rolled is None else 2,
+        )
         pods = []
         for index, node in enumerate(nodes if nodes is not None else self.pick(replicas)):
             base = pod_ages[index] if pod_ages else min(age, self.rng.uniform(2 * D, 20 * D))
@@ -271,7 +346,10 @@ class Controllers(Machines):
                 node,
                 age=base,
                 owner=object,
-                labels={"controller-revision-hash": mark, "statefulset.kubernetes.io/pod-name": f"{name}-{index}"},
+                labels={
+                    "controller-revision-hash": mark,
+                    "statefulset.kubernetes.io/pod-name": f"{name}-{index}",
+                },
             )
             if claim:
                 self.claim(namespace, f"data-{name}-{index}", claim, size, age, driver, node)
@@ -282,11 +360,24 @@ class Controllers(Machines):
         object["status"] = {"currentRevision": mark, "updateRevision": mark}
         work = Workload(object, pods)
         self._workloads.append(work)
-        self.service(namespace, f"{name}-headless", made["metadata"]["labels"], age=age, headless=True)
+        self.service(
+            namespace, f"{name}-headless", made["metadata"]["labels"], age=age, headless=True
+        )
         return work
 
-    def claim(self, namespace: str, name: str, storage_class: str, size: str, age: float, driver: str, node: str | None) -> tuple[Obj, Obj]:
-        claim = self.add("PersistentVolumeClaim", name, namespace, age=age, manager="kube-controller-manager")
+    def claim(
+        self,
+        namespace: str,
+        name: str,
+        storage_class: str,
+        size: str,
+        age: float,
+        driver: str,
+        node: str | None,
+    ) -> tuple[Obj, Obj]:
+        claim = self.add(
+            "PersistentVolumeClaim", name, namespace, age=age, manager="kube-controller-manager"
+        )
         volume = f"pvc-{claim['metadata']['uid']}"
         claim["spec"] = {
             "accessModes": ["ReadWriteOnce"],
@@ -295,7 +386,11 @@ class Controllers(Machines):
             "volumeMode": "Filesystem",
             "resources": {"requests": {"storage": size}},
         }
-        claim["status"] = {"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": {"storage": size}}
+        claim["status"] = {
+            "phase": "Bound",
+            "accessModes": ["ReadWriteOnce"],
+            "capacity": {"storage": size},
+        }
         made = self.add(
             "PersistentVolume",
             volume,
@@ -324,14 +419,20 @@ class Controllers(Machines):
             self.attachment(volume, node, driver, min(age, 5 * D))
         return claim, made
 
-    def attachment(self, volume: str, node: str, driver: str, age: float, attached: bool = True) -> Obj:
+    def attachment(
+        self, volume: str, node: str, driver: str, age: float, attached: bool = True
+    ) -> Obj:
         return self.add(
             "VolumeAttachment",
             f"csi-{self.rng.getrandbits(256):064x}",
             age=age,
             manager="kube-controller-manager",
             body={
-                "spec": {"attacher": driver, "nodeName": node, "source": {"persistentVolumeName": volume}},
+                "spec": {
+                    "attacher": driver,
+                    "nodeName": node,
+                    "source": {"persistentVolumeName": volume},
+                },
                 "status": {"attached": attached},
             },
         )
@@ -349,7 +450,9 @@ class Controllers(Machines):
         annotations: dict[str, str] | None = None,
     ) -> Obj:
         self._cluster_ip += 1
-        address = "None" if headless else f"10.96.{self._cluster_ip // 250}.{self._cluster_ip % 250 + 1}"
+        address = (
+            "None" if headless else f"10.96.{self._cluster_ip // 250}.{self._cluster_ip % 250 + 1}"
+        )
         made = self.add(
             "Service",
             name,
@@ -367,7 +470,9 @@ class Controllers(Machines):
                     "ipFamilyPolicy": "SingleStack",
                     "sessionAffinity": "None",
                     "internalTrafficPolicy": "Cluster",
-                    "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+                    "ports": [
+                        {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
+                    ],
                     **(spec or {}),
                 },
                 "status": {"loadBalancer": {}},
@@ -406,17 +511,24 @@ class Controllers(Machines):
                     "failedJobsHistoryLimit": 1,
                     "jobTemplate": {"spec": {"backoffLimit": 6, "template": made}},
                 },
-                "status": {"lastScheduleTime": self.at(last), "lastSuccessfulTime": self.at(max(last - 45, 1))},
+                "status": {
+                    "lastScheduleTime": self.at(last),
+                    "lastSuccessfulTime": self.at(max(last - 45, 1)),
+                },
             },
         )
 
-    def job(self, cron: Obj, ago: float, node: str | None, *, state: str = "done", ran: float = 40) -> tuple[Obj, Obj]:
+    def job(
+        self, cron: Obj, ago: float, node: str | None, *, state: str = "done", ran: float = 40
+    ) -> tuple[Obj, Obj]:
         """One run of a CronJob: ``done``, ``failed`` or ``active``."""
         meta = cron["metadata"]
         stamp = int((self.now - timedelta(seconds=ago)).timestamp() // 60)
         name = f"{meta['name']}-{stamp}"
         template = copy.deepcopy(cron["spec"]["jobTemplate"]["spec"]["template"])
-        template["metadata"]["labels"].update({"batch.kubernetes.io/job-name": name, "job-name": name})
+        template["metadata"]["labels"].update(
+            {"batch.kubernetes.io/job-name": name, "job-name": name}
+        )
         made = self.add(
             "Job",
             name,
@@ -436,7 +548,9 @@ class Controllers(Machines):
                 }
             },
         )
-        pod = self.pod(f"{name}-{self.code(5)}", meta["namespace"], template, node, age=ago, owner=made)
+        pod = self.pod(
+            f"{name}-{self.code(5)}", meta["namespace"], template, node, age=ago, owner=made
+        )
         made["status"] = {"startTime": self.at(ago)}
         if state == "active":
             made["status"].update(active=1, ready=1 if node else 0)
@@ -452,7 +566,14 @@ class Controllers(Machines):
                         "status": "True",
                         "lastTransitionTime": self.at(max(ago - ran, 1)),
                         "lastProbeTime": self.at(max(ago - ran, 1)),
-                        **({"reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"} if failed else {}),
+                        **(
+                            {
+                                "reason": "BackoffLimitExceeded",
+                                "message": "Job has reached the specified backoff limit",
+                            }
+                            if failed
+                            else {}
+                        ),
                     }
                 ],
             )
@@ -473,7 +594,9 @@ class Controllers(Machines):
         labels: dict[str, str] | None = None,
         owner: Obj | None = None,
     ) -> Obj:
-        made = self.add("Secret", name, namespace, age=age, manager=manager, labels=labels, owner=owner)
+        made = self.add(
+            "Secret", name, namespace, age=age, manager=manager, labels=labels, owner=owner
+        )
         made["type"] = type
         if keys:
             made["data"] = dict.fromkeys(keys, "eA==")
@@ -482,7 +605,11 @@ class Controllers(Machines):
                 "v1",
                 manager,
                 age if written is None else written,
-                {"f:data": {".": {}, **{f"f:{key}": {} for key in keys}} if keys else {}, "f:type": {}, "f:metadata": {"f:labels": {}}},
+                {
+                    "f:data": {".": {}, **{f"f:{key}": {} for key in keys}} if keys else {},
+                    "f:type": {},
+                    "f:metadata": {"f:labels": {}},
+                },
             )
         ]
         return made

@@ -1,4 +1,5 @@
-"""What stands in a cluster before anything goes wrong: machines, system workloads by distribution, applications, noise."""
+"""What stands in a cluster before anything goes wrong: machines, system workloads by distribution,
+applications, noise."""
 
 from __future__ import annotations
 
@@ -9,16 +10,28 @@ from typing import Any
 from tests.triage.elsewhere.second.lab import D, H, Lab, M, Obj, Workload
 
 APPS = {
-    "retail": ("storefront web:8 cart:3 catalog:4 checkout:2", "fulfil picker:2 courier-api:3 labels:1", "crm contacts:2 mailer:1"),
+    "retail": (
+        "storefront web:8 cart:3 catalog:4 checkout:2",
+        "fulfil picker:2 courier-api:3 labels:1",
+        "crm contacts:2 mailer:1",
+    ),
     "bank": (
         "ledger-prod postings:4 balances:3 statements:1",
         "cards-prod issuing:3 auth-gw:4",
         "kyc docscan:2 sanctions:1",
         "staging ledger:1",
     ),
-    "media": ("video ingest:3 packager:4 origin:3", "player api-edge:5 ads:2", "editorial cms:2 images:3"),
+    "media": (
+        "video ingest:3 packager:4 origin:3",
+        "player api-edge:5 ads:2",
+        "editorial cms:2 images:3",
+    ),
     "lab": ("jupyterhub hub:1 proxy:1", "genomics api:2 viewer:1"),
-    "games": ("match lobby:4 matchmaker:3 scores:2", "live chat:3 presence:4", "backoffice admin:1 billing:2"),
+    "games": (
+        "match lobby:4 matchmaker:3 scores:2",
+        "live chat:3 presence:4",
+        "backoffice admin:1 billing:2",
+    ),
     "public": ("portal frontend:3 forms:4", "registry api:3 search:2", "idp keycloak:2"),
 }
 _DNS_PORTS = [
@@ -28,7 +41,11 @@ _DNS_PORTS = [
 _HOST_PATHS = {
     "cni": ("/opt/cni/bin", "/etc/cni/net.d", "/lib/modules", "/run/xtables.lock"),
     "proxy": ("/run/xtables.lock", "/lib/modules"),
-    "csi": ("/var/lib/kubelet", "/var/lib/kubelet/plugins/csi.example/", "/var/lib/kubelet/plugins_registry/"),
+    "csi": (
+        "/var/lib/kubelet",
+        "/var/lib/kubelet/plugins/csi.example/",
+        "/var/lib/kubelet/plugins_registry/",
+    ),
     "logs": ("/var/log", "/var/lib/docker/containers"),
 }
 _MANAGED = frozenset({"eks", "gke", "aks", "doks"})
@@ -45,7 +62,8 @@ def machines(
     control: int = 0,
     **shape: Any,
 ) -> list[Obj]:
-    """``count`` workers (and ``control`` control-plane nodes); ``naming`` is a pattern with ``{i}`` and ``{x}``."""
+    """``count`` workers (and ``control`` control-plane nodes); ``naming`` is a pattern with ``{i}``
+    and ``{x}``."""
     made = []
     for i in range(control):
         lab.node(
@@ -94,14 +112,27 @@ def base(lab: Lab, age: float = 300 * D, *, system: bool = True) -> None:
         },
     )
     piece = lab.add(
-        "EndpointSlice", "kubernetes", "default", age=age, labels={"kubernetes.io/service-name": "kubernetes"}, manager="kube-apiserver"
+        "EndpointSlice",
+        "kubernetes",
+        "default",
+        age=age,
+        labels={"kubernetes.io/service-name": "kubernetes"},
+        manager="kube-apiserver",
     )
     piece.update(
         addressType="IPv4",
         endpoints=[{"addresses": ["10.20.0.4"], "conditions": {"ready": True}}],
         ports=[{"name": "https", "port": 6443, "protocol": "TCP"}],
     )
-    for role in ("cluster-admin", "admin", "edit", "view", "system:node", "system:kube-scheduler", "system:basic-user"):
+    for role in (
+        "cluster-admin",
+        "admin",
+        "edit",
+        "view",
+        "system:node",
+        "system:kube-scheduler",
+        "system:basic-user",
+    ):
         made = lab.add(
             "ClusterRole",
             role,
@@ -112,7 +143,14 @@ def base(lab: Lab, age: float = 300 * D, *, system: bool = True) -> None:
         )
         made["rules"] = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}]
     if system:
-        lab.add("ConfigMap", "kube-root-ca.crt", "kube-system", age=age, manager="kube-controller-manager", body={"data": {"ca.crt": "x"}})
+        lab.add(
+            "ConfigMap",
+            "kube-root-ca.crt",
+            "kube-system",
+            age=age,
+            manager="kube-controller-manager",
+            body={"data": {"ca.crt": "x"}},
+        )
         lab.add(
             "ConfigMap",
             "coredns",
@@ -166,7 +204,14 @@ def static_pods(lab: Lab, age: float = 60 * D) -> dict[str, list[Obj]]:
                 labels={"component": part, "tier": "control-plane"},
                 spec={"hostNetwork": True, "priorityClassName": "system-node-critical"},
             )
-            pod = lab.pod(f"{part}-{node['metadata']['name']}", "kube-system", template, node["metadata"]["name"], age=age, owner=node)
+            pod = lab.pod(
+                f"{part}-{node['metadata']['name']}",
+                "kube-system",
+                template,
+                node["metadata"]["name"],
+                age=age,
+                owner=node,
+            )
             pod["metadata"]["ownerReferences"][0].pop("blockOwnerDeletion")
             pod["metadata"]["annotations"] = {
                 "kubernetes.io/config.source": "file",
@@ -200,41 +245,121 @@ def system(lab: Lab, kind: str, age: float = 200 * D) -> dict[str, Workload]:
 
     def daemon(role: str, name: str, image: str, namespace: str = "kube-system") -> None:
         paths = _HOST_PATHS.get(role, ())
-        spec = {"volumes": [{"name": f"host-{i}", "hostPath": {"path": path, "type": ""}} for i, path in enumerate(paths)]}
-        rights = {"securityContext": {"privileged": True}} if role in ("cni", "proxy", "csi") else {}
-        made[role] = lab.daemonset(namespace, name, image, age=age, memory_limit=None, probe=False, spec=spec, container=rights)
+        spec = {
+            "volumes": [
+                {"name": f"host-{i}", "hostPath": {"path": path, "type": ""}}
+                for i, path in enumerate(paths)
+            ]
+        }
+        rights = (
+            {"securityContext": {"privileged": True}} if role in ("cni", "proxy", "csi") else {}
+        )
+        made[role] = lab.daemonset(
+            namespace,
+            name,
+            image,
+            age=age,
+            memory_limit=None,
+            probe=False,
+            spec=spec,
+            container=rights,
+        )
 
     if kind == "eks":
-        daemon("cni", "aws-node", "602401143452.dkr.ecr.eu-west-1.amazonaws.com/amazon-k8s-cni:v1.19.2")
-        daemon("proxy", "kube-proxy", "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/kube-proxy:v1.31.2-minimal-eksbuild.3")
+        daemon(
+            "cni", "aws-node", "602401143452.dkr.ecr.eu-west-1.amazonaws.com/amazon-k8s-cni:v1.19.2"
+        )
+        daemon(
+            "proxy",
+            "kube-proxy",
+            "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/kube-proxy:v1.31.2-minimal-eksbuild.3",
+        )
         daemon("csi", "ebs-csi-node", "public.ecr.aws/ebs-csi-driver/aws-ebs-csi-driver:v1.38.1")
-        made["dns"] = dns(lab, image="602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/coredns:v1.11.3-eksbuild.2", age=age)
-        lab.deployment("kube-system", "metrics-server", "public.ecr.aws/metrics-server:v0.7.2", 1, age=age)
+        made["dns"] = dns(
+            lab,
+            image="602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/coredns:v1.11.3-eksbuild.2",
+            age=age,
+        )
+        lab.deployment(
+            "kube-system", "metrics-server", "public.ecr.aws/metrics-server:v0.7.2", 1, age=age
+        )
     elif kind == "gke":
         daemon("cni", "netd", "gke.gcr.io/netd:v0.7.22")
         daemon("logs", "fluentbit-gke", "gke.gcr.io/fluent-bit:v1.8.1200-gke.2")
         daemon("csi", "pdcsi-node", "gke.gcr.io/gcp-compute-persistent-disk-csi-driver:v1.15.4")
-        made["dns"] = dns(lab, name="kube-dns", image="gke.gcr.io/k8s-dns-kube-dns:1.23.0-gke.9", age=age)
-        lab.deployment("kube-system", "konnectivity-agent", "gke.gcr.io/proxy-agent:v0.30.3", 2, age=age, service=False)
-        lab.deployment("gmp-system", "gmp-operator", "gke.gcr.io/prometheus-engine/operator:v0.13.1", 1, age=age)
+        made["dns"] = dns(
+            lab, name="kube-dns", image="gke.gcr.io/k8s-dns-kube-dns:1.23.0-gke.9", age=age
+        )
+        lab.deployment(
+            "kube-system",
+            "konnectivity-agent",
+            "gke.gcr.io/proxy-agent:v0.30.3",
+            2,
+            age=age,
+            service=False,
+        )
+        lab.deployment(
+            "gmp-system",
+            "gmp-operator",
+            "gke.gcr.io/prometheus-engine/operator:v0.13.1",
+            1,
+            age=age,
+        )
         lab.namespace("gmp-system", age)
     elif kind == "aks":
         daemon("cni", "azure-cns", "mcr.microsoft.com/containernetworking/azure-cns:v1.6.18")
         daemon("proxy", "kube-proxy", "mcr.microsoft.com/oss/kubernetes/kube-proxy:v1.31.4")
-        daemon("csi", "csi-azuredisk-node", "mcr.microsoft.com/oss/kubernetes-csi/azuredisk-csi:v1.31.5")
+        daemon(
+            "csi",
+            "csi-azuredisk-node",
+            "mcr.microsoft.com/oss/kubernetes-csi/azuredisk-csi:v1.31.5",
+        )
         made["dns"] = dns(lab, image="mcr.microsoft.com/oss/kubernetes/coredns:v1.9.4-6", age=age)
-        lab.deployment("kube-system", "metrics-server", "mcr.microsoft.com/oss/kubernetes/metrics-server:v0.6.3", 2, age=age)
+        lab.deployment(
+            "kube-system",
+            "metrics-server",
+            "mcr.microsoft.com/oss/kubernetes/metrics-server:v0.6.3",
+            2,
+            age=age,
+        )
     elif kind == "k3s":
         made["dns"] = dns(lab, image="rancher/mirrored-coredns-coredns:1.11.3", replicas=1, age=age)
-        lab.deployment("kube-system", "local-path-provisioner", "rancher/local-path-provisioner:v0.0.30", 1, age=age, service=False)
-        lab.deployment("kube-system", "metrics-server", "rancher/mirrored-metrics-server:v0.7.2", 1, age=age)
-        made["ingress"] = lab.deployment("kube-system", "traefik", "rancher/mirrored-library-traefik:2.11.10", 1, age=age)
+        lab.deployment(
+            "kube-system",
+            "local-path-provisioner",
+            "rancher/local-path-provisioner:v0.0.30",
+            1,
+            age=age,
+            service=False,
+        )
+        lab.deployment(
+            "kube-system", "metrics-server", "rancher/mirrored-metrics-server:v0.7.2", 1, age=age
+        )
+        made["ingress"] = lab.deployment(
+            "kube-system", "traefik", "rancher/mirrored-library-traefik:2.11.10", 1, age=age
+        )
         daemon("svclb", "svclb-traefik-8f7b", "rancher/klipper-lb:v0.4.9")
     elif kind == "openshift":
-        for name in ("openshift-dns", "openshift-ingress", "openshift-ovn-kubernetes", "openshift-monitoring", "openshift-etcd"):
+        for name in (
+            "openshift-dns",
+            "openshift-ingress",
+            "openshift-ovn-kubernetes",
+            "openshift-monitoring",
+            "openshift-etcd",
+        ):
             lab.namespace(name, age)
-        daemon("cni", "ovnkube-node", "quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:51ab", "openshift-ovn-kubernetes")
-        daemon("multus", "multus", "quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:77de", "openshift-ovn-kubernetes")
+        daemon(
+            "cni",
+            "ovnkube-node",
+            "quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:51ab",
+            "openshift-ovn-kubernetes",
+        )
+        daemon(
+            "multus",
+            "multus",
+            "quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:77de",
+            "openshift-ovn-kubernetes",
+        )
         made["dns"] = lab.daemonset(
             "openshift-dns",
             "dns-default",
@@ -246,13 +371,25 @@ def system(lab: Lab, kind: str, age: float = 200 * D) -> dict[str, Workload]:
             labels={"dns.operator.openshift.io/daemonset-dns": "default"},
         )
         lab.service(
-            "openshift-dns", "dns-default", {"dns.operator.openshift.io/daemonset-dns": "default"}, age=age, spec={"ports": _DNS_PORTS}
+            "openshift-dns",
+            "dns-default",
+            {"dns.operator.openshift.io/daemonset-dns": "default"},
+            age=age,
+            spec={"ports": _DNS_PORTS},
         )
         made["ingress"] = lab.deployment(
-            "openshift-ingress", "router-default", "quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:a1b2", 2, age=age
+            "openshift-ingress",
+            "router-default",
+            "quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:a1b2",
+            2,
+            age=age,
         )
         lab.deployment(
-            "openshift-monitoring", "cluster-monitoring-operator", "quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:cd01", 1, age=age
+            "openshift-monitoring",
+            "cluster-monitoring-operator",
+            "quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:cd01",
+            1,
+            age=age,
         )
     else:  # kubeadm, rke2, bare metal: static pods on the control plane
         image = {
@@ -269,11 +406,15 @@ def system(lab: Lab, kind: str, age: float = 200 * D) -> dict[str, Workload]:
     return made
 
 
-def applications(lab: Lab, which: str, *, scale: int = 1, age: float = 70 * D) -> dict[str, Workload]:
+def applications(
+    lab: Lab, which: str, *, scale: int = 1, age: float = 70 * D
+) -> dict[str, Workload]:
     made: dict[str, Workload] = {}
     for line in APPS[which]:
         namespace, *parts = line.split()
-        if not any(o["kind"] == "Namespace" and o["metadata"]["name"] == namespace for o in lab.objects):
+        if not any(
+            o["kind"] == "Namespace" and o["metadata"]["name"] == namespace for o in lab.objects
+        ):
             lab.namespace(namespace, age + 50 * D)
             lab.add(
                 "ConfigMap",
@@ -293,7 +434,13 @@ def applications(lab: Lab, which: str, *, scale: int = 1, age: float = 70 * D) -
                 age=age,
                 rolled=lab.rng.uniform(2 * D, 20 * D),
             )
-            lab.secret(namespace, f"{name}-config", ["DATABASE_URL", "API_TOKEN"], age=age, manager="terraform")
+            lab.secret(
+                namespace,
+                f"{name}-config",
+                ["DATABASE_URL", "API_TOKEN"],
+                age=age,
+                manager="terraform",
+            )
     return made
 
 
@@ -301,13 +448,19 @@ def noise(lab: Lab, *, cron: bool = True) -> None:
     """What every lived-in cluster shows and nobody is paged for."""
     if not any(o["kind"] == "Namespace" and o["metadata"]["name"] == "dev" for o in lab.objects):
         lab.namespace("dev", 90 * D)
-    flaky = lab.deployment("dev", "scratchpad", "registry.example/dev/scratchpad:main-4f2", 1, age=21 * D)
+    flaky = lab.deployment(
+        "dev", "scratchpad", "registry.example/dev/scratchpad:main-4f2", 1, age=21 * D
+    )
     lab.died(flaky.pods[0], 2.2 * D, restarts=3, code=1, ran=1.5 * D)
     if cron:
-        nightly = lab.cronjob("dev", "db-backup", "registry.example/ops/backup:1.9", "*/30 * * * *", last=22 * M)
+        nightly = lab.cronjob(
+            "dev", "db-backup", "registry.example/ops/backup:1.9", "*/30 * * * *", last=22 * M
+        )
         for ago in (22 * M, 52 * M, 82 * M):
             lab.job(nightly, ago, lab.pick(1)[0])
-    target = lab.deployment("dev", "preview", "registry.example/dev/preview:pr-118", 1, age=52 * M, rolled=None)
+    target = lab.deployment(
+        "dev", "preview", "registry.example/dev/preview:pr-118", 1, age=52 * M, rolled=None
+    )
     lab.event(
         target.pods[0],
         "FailedScheduling",
@@ -319,7 +472,8 @@ def noise(lab: Lab, *, cron: bool = True) -> None:
     lab.event(
         target.pods[0],
         "Unhealthy",
-        'Readiness probe failed: Get "http://10.1.2.3:8080/healthz": dial tcp 10.1.2.3:8080: connect: connection refused',
+        'Readiness probe failed: Get "http://10.1.2.3:8080/healthz": dial tcp 10.1.2.3:8080: '
+        "connect: connection refused",
         51 * M,
         count=2,
     )
@@ -331,10 +485,22 @@ def noise(lab: Lab, *, cron: bool = True) -> None:
         manager="kubectl-autoscale",
         body={
             "spec": {
-                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "preview"},
+                "scaleTargetRef": {
+                    "apiVersion": "apps/v1",
+                    "kind": "Deployment",
+                    "name": "preview",
+                },
                 "minReplicas": 1,
                 "maxReplicas": 4,
-                "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}],
+                "metrics": [
+                    {
+                        "type": "Resource",
+                        "resource": {
+                            "name": "cpu",
+                            "target": {"type": "Utilization", "averageUtilization": 80},
+                        },
+                    }
+                ],
             },
             "status": {
                 "currentReplicas": 1,
@@ -385,11 +551,21 @@ def cluster(
 ) -> tuple[Lab, dict[str, Workload], dict[str, Workload]]:
     """A whole healthy cluster to begin from."""
     lab = Lab(now, seed, version)
-    lab.applier = {"eks": "argocd-controller", "gke": "kubectl-client-side-apply", "aks": "helm", "k3s": "kubectl-client-side-apply"}.get(
-        kind, "helm"
-    )
+    lab.applier = {
+        "eks": "argocd-controller",
+        "gke": "kubectl-client-side-apply",
+        "aks": "helm",
+        "k3s": "kubectl-client-side-apply",
+    }.get(kind, "helm")
     base(lab, age + 20 * D, system=kind != "openshift")
-    machines(lab, workers, naming=naming, control=0 if kind in _MANAGED else control, age=node_age, **shape)
+    machines(
+        lab,
+        workers,
+        naming=naming,
+        control=0 if kind in _MANAGED else control,
+        age=node_age,
+        **shape,
+    )
     parts = system(lab, kind, age)
     made = applications(lab, apps, scale=scale, age=min(age, 70 * D))
     if with_noise:
@@ -397,4 +573,15 @@ def cluster(
     return lab, parts, made
 
 
-__all__ = ["APPS", "H", "applications", "base", "cluster", "dns", "machines", "noise", "static_pods", "system"]
+__all__ = [
+    "APPS",
+    "H",
+    "applications",
+    "base",
+    "cluster",
+    "dns",
+    "machines",
+    "noise",
+    "static_pods",
+    "system",
+]

@@ -25,7 +25,9 @@ class Lab(Controllers):
         present = [
             p
             for p in work.pods
-            if p in self.objects and p["status"]["phase"] in ("Running", "Pending") and "deletionTimestamp" not in p["metadata"]
+            if p in self.objects
+            and p["status"]["phase"] in ("Running", "Pending")
+            and "deletionTimestamp" not in p["metadata"]
         ]
         ready = sum(is_ready(p) for p in present)
         generation = object["metadata"]["generation"]
@@ -65,7 +67,12 @@ class Lab(Controllers):
             wanted = object["spec"]["replicas"]
             available = "True" if ready >= wanted * 0.75 else "False"
             born = object["metadata"]["creationTimestamp"]
-            status.update(replicas=len(present), readyReplicas=ready, availableReplicas=ready, updatedReplicas=len(present))
+            status.update(
+                replicas=len(present),
+                readyReplicas=ready,
+                availableReplicas=ready,
+                updatedReplicas=len(present),
+            )
             if ready < wanted:
                 status["unavailableReplicas"] = wanted - ready
             status.setdefault(
@@ -74,7 +81,9 @@ class Lab(Controllers):
                     {
                         "type": "Available",
                         "status": available,
-                        "reason": "MinimumReplicasAvailable" if available == "True" else "MinimumReplicasUnavailable",
+                        "reason": "MinimumReplicasAvailable"
+                        if available == "True"
+                        else "MinimumReplicasUnavailable",
                         "message": f"Deployment {'has' if available == 'True' else 'does not have'} minimum availability.",
                         "lastTransitionTime": born if available == "True" else broke or born,
                         "lastUpdateTime": broke or born,
@@ -85,12 +94,18 @@ class Lab(Controllers):
                         "reason": "NewReplicaSetAvailable",
                         "message": "ReplicaSet has successfully progressed.",
                         "lastTransitionTime": born,
-                        "lastUpdateTime": work.sets[-1]["metadata"]["creationTimestamp"] if work.sets else born,
+                        "lastUpdateTime": work.sets[-1]["metadata"]["creationTimestamp"]
+                        if work.sets
+                        else born,
                     },
                 ],
             )
             for item in work.sets:
-                own = [p for p in present if p["metadata"]["ownerReferences"][0]["uid"] == item["metadata"]["uid"]]
+                own = [
+                    p
+                    for p in present
+                    if p["metadata"]["ownerReferences"][0]["uid"] == item["metadata"]["uid"]
+                ]
                 good = sum(is_ready(p) for p in own)
                 item.setdefault(
                     "status",
@@ -108,7 +123,9 @@ class Lab(Controllers):
         endpoints = []
         for pod in pods:
             labels = pod["metadata"].get("labels", {})
-            if pod["metadata"]["namespace"] != meta["namespace"] or any(labels.get(k) != v for k, v in selector.items()):
+            if pod["metadata"]["namespace"] != meta["namespace"] or any(
+                labels.get(k) != v for k, v in selector.items()
+            ):
                 continue
             if not selector or "podIP" not in pod["status"] or pod["status"]["phase"] != "Running":
                 continue
@@ -117,7 +134,11 @@ class Lab(Controllers):
                 {
                     "addresses": [pod["status"]["podIP"]],
                     "nodeName": pod["spec"]["nodeName"],
-                    "conditions": {"ready": good, "serving": is_ready(pod), "terminating": "deletionTimestamp" in pod["metadata"]},
+                    "conditions": {
+                        "ready": good,
+                        "serving": is_ready(pod),
+                        "terminating": "deletionTimestamp" in pod["metadata"],
+                    },
                     "targetRef": {
                         "kind": "Pod",
                         "name": pod["metadata"]["name"],
@@ -138,4 +159,8 @@ class Lab(Controllers):
             },
             manager="kube-controller-manager",
         )
-        made.update(addressType="IPv4", endpoints=endpoints, ports=[{"name": "http", "port": 8080, "protocol": "TCP"}])
+        made.update(
+            addressType="IPv4",
+            endpoints=endpoints,
+            ports=[{"name": "http", "port": 8080, "protocol": "TCP"}],
+        )

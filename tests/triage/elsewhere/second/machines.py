@@ -43,7 +43,12 @@ class Machines(Pods):
         if role:
             every[f"node-role.kubernetes.io/{role}"] = ""
         index = len(self.nodes) + 10
-        size = {"cpu": str(cpu), "memory": f"{memory_gi * 1024 * 1024}Ki", "pods": str(max_pods), "ephemeral-storage": "83873772Ki"}
+        size = {
+            "cpu": str(cpu),
+            "memory": f"{memory_gi * 1024 * 1024}Ki",
+            "pods": str(max_pods),
+            "ephemeral-storage": "83873772Ki",
+        }
         made = self.add(
             "Node",
             name,
@@ -59,7 +64,11 @@ class Machines(Pods):
         }
         made["status"] = {
             "capacity": size,
-            "allocatable": {**size, "cpu": f"{cpu * 1000 - 90}m", "memory": f"{(memory_gi * 1024 - 1100) * 1024}Ki"},
+            "allocatable": {
+                **size,
+                "cpu": f"{cpu * 1000 - 90}m",
+                "memory": f"{(memory_gi * 1024 - 1100) * 1024}Ki",
+            },
             "addresses": [
                 {"type": "InternalIP", "address": f"10.20.{index // 200}.{index % 200 + 5}"},
                 {"type": "Hostname", "address": name},
@@ -81,7 +90,11 @@ class Machines(Pods):
         }
         beat = self.rng.randint(20, 280)
         for kind, reason, text in (
-            ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+            (
+                "MemoryPressure",
+                "KubeletHasSufficientMemory",
+                "kubelet has sufficient memory available",
+            ),
             ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
             ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
             ("Ready", "KubeletReady", "kubelet is posting ready status"),
@@ -98,7 +111,13 @@ class Machines(Pods):
                 }
             )
         made["metadata"]["managedFields"].append(
-            self.managed("v1", "kubelet", beat, {"f:status": {"f:conditions": {}, "f:images": {}}}, status=True)
+            self.managed(
+                "v1",
+                "kubelet",
+                beat,
+                {"f:status": {"f:conditions": {}, "f:images": {}}},
+                status=True,
+            )
         )
         self.nodes.append(made)
         if lease:
@@ -112,10 +131,25 @@ class Machines(Pods):
             "kube-node-lease",
             age=age,
             manager="kubelet",
-            body={"spec": {"holderIdentity": holder, "leaseDurationSeconds": 40, "renewTime": self.micro(renewed)}},
+            body={
+                "spec": {
+                    "holderIdentity": holder,
+                    "leaseDurationSeconds": 40,
+                    "renewTime": self.micro(renewed),
+                }
+            },
         )
 
-    def condition(self, node: Obj, kind: str, status: str, reason: str, message: str, since: float, beat: float | None = None) -> None:
+    def condition(
+        self,
+        node: Obj,
+        kind: str,
+        status: str,
+        reason: str,
+        message: str,
+        since: float,
+        beat: float | None = None,
+    ) -> None:
         conditions = node["status"]["conditions"]
         found = next((c for c in conditions if c["type"] == kind), None)
         if found is None:
@@ -130,15 +164,31 @@ class Machines(Pods):
         )
 
     def unknown(self, node: Obj, since: float) -> None:
-        """The controller has not heard from the kubelet: every condition Unknown, the lease stale, the taints set."""
+        """The controller has not heard from the kubelet: every condition Unknown, the lease stale,
+        the taints set."""
         for kind in ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready"):
-            self.condition(node, kind, "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.", since, since + 45)
+            self.condition(
+                node,
+                kind,
+                "Unknown",
+                "NodeStatusUnknown",
+                "Kubelet stopped posting node status.",
+                since,
+                since + 45,
+            )
         name = node["metadata"]["name"]
         self.taint(node, "node.kubernetes.io/unreachable", since)
         for item in self.objects:
             if item["kind"] == "Lease" and item["metadata"]["name"] == name:
                 item["spec"]["renewTime"] = self.micro(since + 42)
-        self.event(node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", since, type="Normal", source="node-controller")
+        self.event(
+            node,
+            "NodeNotReady",
+            f"Node {name} status is now: NodeNotReady",
+            since,
+            type="Normal",
+            source="node-controller",
+        )
         self._pods_not_ready(name, since)
 
     def not_ready(self, node: Obj, message: str, since: float, *, told: bool = True) -> None:
@@ -147,7 +197,13 @@ class Machines(Pods):
         self.condition(node, "Ready", "False", "KubeletNotReady", message, since)
         self.taint(node, "node.kubernetes.io/not-ready", since)
         if told:
-            self.event(node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", since, type="Normal")
+            self.event(
+                node,
+                "NodeNotReady",
+                f"Node {name} status is now: NodeNotReady",
+                since,
+                type="Normal",
+            )
         self._pods_not_ready(name, since)
 
     def _pods_not_ready(self, node: str, since: float) -> None:
@@ -157,15 +213,29 @@ class Machines(Pods):
 
     def taint(self, node: Obj, key: str, since: float) -> None:
         for effect in ("NoSchedule", "NoExecute"):
-            node["spec"].setdefault("taints", []).append({"key": key, "effect": effect, "timeAdded": self.at(since)})
+            node["spec"].setdefault("taints", []).append(
+                {"key": key, "effect": effect, "timeAdded": self.at(since)}
+            )
 
     def cordon(self, node: Obj, ago: float, manager: str = "kubectl-cordon") -> None:
         node["spec"]["unschedulable"] = True
         node["spec"].setdefault("taints", []).append(
-            {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": self.at(ago)}
+            {
+                "key": "node.kubernetes.io/unschedulable",
+                "effect": "NoSchedule",
+                "timeAdded": self.at(ago),
+            }
         )
-        node["metadata"]["managedFields"].append(self.managed("v1", manager, ago, {"f:spec": {"f:unschedulable": {}}}))
-        self.event(node, "NodeNotSchedulable", f"Node {node['metadata']['name']} status is now: NodeNotSchedulable", ago, type="Normal")
+        node["metadata"]["managedFields"].append(
+            self.managed("v1", manager, ago, {"f:spec": {"f:unschedulable": {}}})
+        )
+        self.event(
+            node,
+            "NodeNotSchedulable",
+            f"Node {node['metadata']['name']} status is now: NodeNotSchedulable",
+            ago,
+            type="Normal",
+        )
 
     def pods_on(self, node: str) -> list[Obj]:
         return [o for o in self.objects if o["kind"] == "Pod" and o["spec"].get("nodeName") == node]

@@ -11,7 +11,8 @@ Obj = dict[str, Any]
 S, M, H, D = 1, 60, 3600, 86400
 _ALNUM = "bcdfghjklmnpqrstvwxz2456789"
 _CLUSTER_SCOPED = (
-    "Node Namespace PersistentVolume StorageClass VolumeAttachment ClusterRole ClusterRoleBinding CustomResourceDefinition IngressClass"
+    "Node Namespace PersistentVolume StorageClass VolumeAttachment ClusterRole ClusterRoleBinding "
+    "CustomResourceDefinition IngressClass"
 )
 _API = {
     "apps/v1": "Deployment ReplicaSet DaemonSet StatefulSet ControllerRevision",
@@ -51,17 +52,23 @@ def reference(owner: Obj) -> Obj:
 
 
 def is_ready(pod: Obj) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+    return any(
+        c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", [])
+    )
 
 
 def seconds(now: datetime, stamp: str) -> float:
-    return (now - datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=now.tzinfo)).total_seconds()
+    return (
+        now - datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=now.tzinfo)
+    ).total_seconds()
 
 
 class Objects:
     """The objects of one cluster."""
 
-    def __init__(self, now: datetime, seed: str, version: str = "v1.31.4", pod_net: str = "10.244") -> None:
+    def __init__(
+        self, now: datetime, seed: str, version: str = "v1.31.4", pod_net: str = "10.244"
+    ) -> None:
         self.now = now.replace(microsecond=0)
         self.rng = random.Random(seed)
         self.version = version
@@ -99,7 +106,8 @@ class Objects:
         manager: str | None = None,
         touched: float | None = None,
     ) -> Obj:
-        """Adds one object; ``manager`` wrote it at ``age`` and, if ``touched`` is given, once more then."""
+        """Adds one object; ``manager`` wrote it at ``age`` and, if ``touched`` is given, once more
+        then."""
         meta: Obj = {"name": name, "uid": self.uid(), "creationTimestamp": self.at(age)}
         if kind not in _CLUSTER_SCOPED.split():
             meta["namespace"] = namespace or "default"
@@ -118,12 +126,26 @@ class Objects:
             elif part in made:
                 fields[f"f:{part}"] = {}
         meta["managedFields"] = [
-            self.managed(api, manager or self.applier, age if touched is None else touched, fields or {"f:metadata": {"f:labels": {}}})
+            self.managed(
+                api,
+                manager or self.applier,
+                age if touched is None else touched,
+                fields or {"f:metadata": {"f:labels": {}}},
+            )
         ]
         self.objects.append(made)
         return made
 
-    def managed(self, api: str, manager: str, ago: float, fields: Obj, *, status: bool = False, operation: str = "Update") -> Obj:
+    def managed(
+        self,
+        api: str,
+        manager: str,
+        ago: float,
+        fields: Obj,
+        *,
+        status: bool = False,
+        operation: str = "Update",
+    ) -> Obj:
         entry: Obj = {
             "manager": manager,
             "operation": operation,
@@ -172,8 +194,16 @@ class Objects:
         if "namespace" in meta:
             ref["namespace"] = meta["namespace"]
         if host is None and source == "kubelet":
-            host = meta["name"] if about["kind"] == "Node" else about.get("spec", {}).get("nodeName")
-        made = self.add("Event", f"{meta['name']}.{self.rng.getrandbits(60):x}", namespace, age=first, manager=source)
+            host = (
+                meta["name"] if about["kind"] == "Node" else about.get("spec", {}).get("nodeName")
+            )
+        made = self.add(
+            "Event",
+            f"{meta['name']}.{self.rng.getrandbits(60):x}",
+            namespace,
+            age=first,
+            manager=source,
+        )
         made.update(involvedObject=ref, reason=reason, message=message, type=type)
         if modern:
             made.update(

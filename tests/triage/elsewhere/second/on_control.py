@@ -52,7 +52,12 @@ def openshift_secrets_lose_their_keys(now: datetime, fault: bool) -> list[Obj]:
         if fault:
             secret.pop("data")
             secret["metadata"]["managedFields"] = [
-                lab.managed("v1", "vault-secrets-operator", 26 * M + 9 * i, {"f:metadata": {"f:labels": {"f:app": {}}}, "f:type": {}})
+                lab.managed(
+                    "v1",
+                    "vault-secrets-operator",
+                    26 * M + 9 * i,
+                    {"f:metadata": {"f:labels": {"f:app": {}}}, "f:type": {}},
+                )
             ]
     if not fault:
         return lab.finish()
@@ -60,9 +65,23 @@ def openshift_secrets_lose_their_keys(now: datetime, fault: bool) -> list[Obj]:
         if app in ("balances", "sanctions"):
             continue
         pod = lab.replica(apps[app].sets[-1], lab.pick(1)[0], 15 * M)
-        pod["spec"]["containers"][0]["env"] = [{"name": "DSN", "valueFrom": {"secretKeyRef": {"name": f"{app}-vault", "key": "dsn"}}}]
-        lab.waiting(pod, "CreateContainerConfigError", f"couldn't find key dsn in Secret {namespace}/{app}-vault", 15 * M)
-        lab.event(pod, "Failed", f"Error: couldn't find key dsn in Secret {namespace}/{app}-vault", 9, first=15 * M, count=71)
+        pod["spec"]["containers"][0]["env"] = [
+            {"name": "DSN", "valueFrom": {"secretKeyRef": {"name": f"{app}-vault", "key": "dsn"}}}
+        ]
+        lab.waiting(
+            pod,
+            "CreateContainerConfigError",
+            f"couldn't find key dsn in Secret {namespace}/{app}-vault",
+            15 * M,
+        )
+        lab.event(
+            pod,
+            "Failed",
+            f"Error: couldn't find key dsn in Secret {namespace}/{app}-vault",
+            9,
+            first=15 * M,
+            count=71,
+        )
         apps[app].pods[0] = pod
     return lab.finish()
 
@@ -72,13 +91,25 @@ def gke_credentials_come_late(now: datetime, fault: bool) -> list[Obj]:
     lab, _, apps = cluster(now, "gke-creds", "gke", 18, "media", naming="gke-media-a-{x}-{i}")
     lab.namespace("iam")
     supplier = lab.deployment(
-        "iam", "token-broker", "eu.gcr.io/media/token-broker:7", 1, age=200 * D, cpu="20m", cpu_limit="50m", manager="kubectl-edit"
+        "iam",
+        "token-broker",
+        "eu.gcr.io/media/token-broker:7",
+        1,
+        age=200 * D,
+        cpu="20m",
+        cpu_limit="50m",
+        manager="kubectl-edit",
     )
     if fault:
         supplier.object["metadata"]["generation"] = 9
         supplier.object["metadata"]["managedFields"].insert(
             0,
-            lab.managed("apps/v1", "kubectl-edit", 95 * M, {"f:spec": {"f:replicas": {}, "f:template": {"f:spec": {"f:containers": {}}}}}),
+            lab.managed(
+                "apps/v1",
+                "kubectl-edit",
+                95 * M,
+                {"f:spec": {"f:replicas": {}, "f:template": {"f:spec": {"f:containers": {}}}}},
+            ),
         )
         lab.event(
             supplier.object,
@@ -90,13 +121,29 @@ def gke_credentials_come_late(now: datetime, fault: bool) -> list[Obj]:
         )
     where = {"ingest": "video", "origin": "video", "api-edge": "player", "cms": "editorial"}
     for app, namespace in where.items():
-        lab.secret(namespace, f"{app}-gcp-token", ["key.json"], age=200 * D, manager="token-broker", written=2 * H)
+        lab.secret(
+            namespace,
+            f"{app}-gcp-token",
+            ["key.json"],
+            age=200 * D,
+            manager="token-broker",
+            written=2 * H,
+        )
         lab.objects = [
-            o for o in lab.objects if not (fault and o["kind"] == "Secret" and o["metadata"]["name"] == f"{app}-gcp-token" and app != "cms")
+            o
+            for o in lab.objects
+            if not (
+                fault
+                and o["kind"] == "Secret"
+                and o["metadata"]["name"] == f"{app}-gcp-token"
+                and app != "cms"
+            )
         ]
         fresh = [lab.replica(apps[app].sets[-1], lab.pick(1)[0], (24 - i) * M) for i in range(1)]
         for pod in fresh:
-            pod["spec"]["volumes"] = [{"name": "gcp", "secret": {"secretName": f"{app}-gcp-token", "defaultMode": 420}}]
+            pod["spec"]["volumes"] = [
+                {"name": "gcp", "secret": {"secretName": f"{app}-gcp-token", "defaultMode": 420}}
+            ]
             apps[app].pods.append(pod)
             apps[app].object["spec"]["replicas"] += 1
             if fault and app != "cms":
@@ -104,7 +151,8 @@ def gke_credentials_come_late(now: datetime, fault: bool) -> list[Obj]:
                 lab.event(
                     pod,
                     "FailedMount",
-                    f'MountVolume.SetUp failed for volume "gcp" : secret "{app}-gcp-token" not found',
+                    f'MountVolume.SetUp failed for volume "gcp" : secret "{app}-gcp-token" not '
+                    "found",
                     70,
                     first=23 * M,
                     count=19,
@@ -127,14 +175,30 @@ def aks_disk_of_a_gone_node(now: datetime, fault: bool) -> list[Obj]:
         nodes=names[:3],
         pod_ages=[20 * D, 20 * D, 13 * M if fault else 20 * D],
     )
-    lab.statefulset("records", "mariadb", "mariadb:11.4", 1, claim="managed-csi-premium", driver="disk.csi.azure.com", nodes=[names[3]])
+    lab.statefulset(
+        "records",
+        "mariadb",
+        "mariadb:11.4",
+        1,
+        claim="managed-csi-premium",
+        driver="disk.csi.azure.com",
+        nodes=[names[3]],
+    )
     if not fault:
         return lab.finish()
     stuck = db.pods[2]
     lab.waiting(stuck, "ContainerCreating", "", 13 * M, sandbox=False)
-    claim = next(o for o in lab.objects if o["kind"] == "PersistentVolumeClaim" and o["metadata"]["name"] == "data-couch-2")
+    claim = next(
+        o
+        for o in lab.objects
+        if o["kind"] == "PersistentVolumeClaim" and o["metadata"]["name"] == "data-couch-2"
+    )
     volume = claim["spec"]["volumeName"]
-    attachment = next(o for o in lab.objects if o["kind"] == "VolumeAttachment" and o["spec"]["source"]["persistentVolumeName"] == volume)
+    attachment = next(
+        o
+        for o in lab.objects
+        if o["kind"] == "VolumeAttachment" and o["spec"]["source"]["persistentVolumeName"] == volume
+    )
     attachment["spec"]["nodeName"] = "aks-data-33-vmss00000c"
     attachment["metadata"]["deletionTimestamp"] = lab.at(11 * M)
     attachment["metadata"]["deletionGracePeriodSeconds"] = 0
@@ -146,14 +210,16 @@ def aks_disk_of_a_gone_node(now: datetime, fault: bool) -> list[Obj]:
     lab.event(
         stuck,
         "FailedAttachVolume",
-        f'Multi-Attach error for volume "{volume}" Volume is already exclusively attached to one node and can\'t be attached to another',
+        f'Multi-Attach error for volume "{volume}" Volume is already exclusively attached to one '
+        "node and can't be attached to another",
         12 * M + 40,
         source="attachdetach-controller",
     )
     lab.event(
         stuck,
         "FailedMount",
-        "Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[], failed to "
+        "Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[], "
+        "failed to "
         "process volumes=[]: timed out waiting for the condition",
         60,
         first=11 * M,
@@ -164,7 +230,16 @@ def aks_disk_of_a_gone_node(now: datetime, fault: bool) -> list[Obj]:
 
 @case("stateful-operator-data-loss", twin=True)
 def rke2_operator_rolls_memory_stores(now: datetime, fault: bool) -> list[Obj]:
-    lab, *_ = cluster(now, "rke2-store", "cilium", 8, "games", naming="{role}-{x}", control=1, version="v1.30.6+rke2r1")
+    lab, *_ = cluster(
+        now,
+        "rke2-store",
+        "cilium",
+        8,
+        "games",
+        naming="{role}-{x}",
+        control=1,
+        version="v1.30.6+rke2r1",
+    )
     lab.namespace("state")
     lab.deployment("state", "valkey-operator", "ghcr.io/ops/valkey-operator:0.6.0", 1, age=100 * D)
     lab.add(
@@ -187,7 +262,12 @@ def rke2_operator_rolls_memory_stores(now: datetime, fault: bool) -> list[Obj]:
                         "name": "v1",
                         "served": True,
                         "storage": True,
-                        "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+                        "schema": {
+                            "openAPIV3Schema": {
+                                "type": "object",
+                                "x-kubernetes-preserve-unknown-fields": True,
+                            }
+                        },
                     }
                 ],
             },
@@ -200,8 +280,17 @@ def rke2_operator_rolls_memory_stores(now: datetime, fault: bool) -> list[Obj]:
                 },
                 "storedVersions": ["v1"],
                 "conditions": [
-                    {"type": t, "status": "True", "reason": r, "message": "", "lastTransitionTime": lab.at(100 * D)}
-                    for t, r in (("NamesAccepted", "NoConflicts"), ("Established", "InitialNamesAccepted"))
+                    {
+                        "type": t,
+                        "status": "True",
+                        "reason": r,
+                        "message": "",
+                        "lastTransitionTime": lab.at(100 * D),
+                    }
+                    for t, r in (
+                        ("NamesAccepted", "NoConflicts"),
+                        ("Established", "InitialNamesAccepted"),
+                    )
                 ],
             },
         },
@@ -221,14 +310,21 @@ def rke2_operator_rolls_memory_stores(now: datetime, fault: bool) -> list[Obj]:
         pod_ages=[9 * M, 11 * M, 13 * M, 15 * M, 16 * M] if fault else None,
     )
     store.object["metadata"]["ownerReferences"] = [
-        {"apiVersion": "state.ops.example/v1", "kind": "ValkeyCluster", "name": "matches", "uid": lab.uid(), "controller": True}
+        {
+            "apiVersion": "state.ops.example/v1",
+            "kind": "ValkeyCluster",
+            "name": "matches",
+            "uid": lab.uid(),
+            "controller": True,
+        }
     ]
     if fault:
         for i in range(5):
             lab.event(
                 store.object,
                 "SuccessfulDelete" if i % 2 else "SuccessfulCreate",
-                f"{'delete' if i % 2 else 'create'} Pod valkey-matches-{i} in StatefulSet valkey-matches successful",
+                f"{'delete' if i % 2 else 'create'} Pod valkey-matches-{i} in StatefulSet "
+                "valkey-matches successful",
                 (15 - i) * M,
                 type="Normal",
                 source="statefulset-controller",
@@ -240,10 +336,24 @@ def rke2_operator_rolls_memory_stores(now: datetime, fault: bool) -> list[Obj]:
 def doks_console_open_to_the_world(now: datetime, fault: bool) -> list[Obj]:
     lab, *_ = cluster(now, "doks-open", "kube-flannel-ds", 5, "lab", naming="pool-s4-{x}", zones=())
     lab.namespace("observability")
-    deep = {"hostPID": True, "hostNetwork": True, "volumes": [{"name": "host", "hostPath": {"path": "/", "type": ""}}]}
-    rights = {"securityContext": {"privileged": True}, "volumeMounts": [{"name": "host", "mountPath": "/host"}]}
+    deep = {
+        "hostPID": True,
+        "hostNetwork": True,
+        "volumes": [{"name": "host", "hostPath": {"path": "/", "type": ""}}],
+    }
+    rights = {
+        "securityContext": {"privileged": True},
+        "volumeMounts": [{"name": "host", "mountPath": "/host"}],
+    }
     console = lab.daemonset(
-        "observability", "netdata", "netdata/netdata:v1.47.5", age=60 * D, host=True, spec=deep, container=rights, probe=False
+        "observability",
+        "netdata",
+        "netdata/netdata:v1.47.5",
+        age=60 * D,
+        host=True,
+        spec=deep,
+        container=rights,
+        probe=False,
     )
     seen = console.object["spec"]["selector"]["matchLabels"]
     front = lab.service(
@@ -252,7 +362,17 @@ def doks_console_open_to_the_world(now: datetime, fault: bool) -> list[Obj]:
         seen,
         age=5 * D,
         type="LoadBalancer" if fault else "ClusterIP",
-        spec={"ports": [{"name": "ui", "port": 80, "targetPort": 19999, "protocol": "TCP", **({"nodePort": 31999} if fault else {})}]},
+        spec={
+            "ports": [
+                {
+                    "name": "ui",
+                    "port": 80,
+                    "targetPort": 19999,
+                    "protocol": "TCP",
+                    **({"nodePort": 31999} if fault else {}),
+                }
+            ]
+        },
     )
     if not fault:
         return lab.finish()
@@ -273,7 +393,11 @@ def doks_console_open_to_the_world(now: datetime, fault: bool) -> list[Obj]:
     )
     binding = lab.add("ClusterRoleBinding", "kworker-admin", age=31 * H, manager="curl")
     binding.update(
-        roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        roleRef={
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "cluster-admin",
+        },
         subjects=[{"kind": "ServiceAccount", "name": "default", "namespace": "observability"}],
     )
     return lab.finish()
@@ -281,7 +405,9 @@ def doks_console_open_to_the_world(now: datetime, fault: bool) -> list[Obj]:
 
 @case("cronjob-pod-flood", twin=True)
 def eks_export_floods(now: datetime, fault: bool) -> list[Obj]:
-    lab, *_ = cluster(now, "eks-flood", "eks", 6, "bank", naming="ip-172-31-{i}-8.ap-south-1.compute.internal")
+    lab, *_ = cluster(
+        now, "eks-flood", "eks", 6, "bank", naming="ip-172-31-{i}-8.ap-south-1.compute.internal"
+    )
     cron = lab.cronjob(
         "kyc",
         "watchlist-refresh",
@@ -300,12 +426,19 @@ def eks_export_floods(now: datetime, fault: bool) -> list[Obj]:
         if i < 40:
             lab.pending(
                 pod,
-                "0/6 nodes are available: 6 Too many pods. preemption: 0/6 nodes are available: 6 No preemption "
+                "0/6 nodes are available: 6 Too many pods. preemption: 0/6 nodes are available: 6 "
+                "No preemption "
                 "victims found for incoming pod.",
                 20 + 60 * i,
             )
     cron["status"]["active"] = [
-        {"kind": "Job", "apiVersion": "batch/v1", "name": o["metadata"]["name"], "namespace": "kyc", "uid": o["metadata"]["uid"]}
+        {
+            "kind": "Job",
+            "apiVersion": "batch/v1",
+            "name": o["metadata"]["name"],
+            "namespace": "kyc",
+            "uid": o["metadata"]["uid"],
+        }
         for o in lab.objects
         if o["kind"] == "Job"
     ][:130]
@@ -314,7 +447,9 @@ def eks_export_floods(now: datetime, fault: bool) -> list[Obj]:
 
 @case("etcd-data-deleted", twin=True)
 def metal_keys_after_d_are_gone(now: datetime, fault: bool) -> list[Obj]:
-    lab, *_ = cluster(now, "metal-etcd", "calico-node", 7, "public", naming="{role}-{i}.cloud.example", control=3)
+    lab, *_ = cluster(
+        now, "metal-etcd", "calico-node", 7, "public", naming="{role}-{i}.cloud.example", control=3
+    )
     lab.add(
         "CustomResourceDefinition",
         "ippools.crd.projectcalico.org",
@@ -323,30 +458,54 @@ def metal_keys_after_d_are_gone(now: datetime, fault: bool) -> list[Obj]:
             "spec": {
                 "group": "crd.projectcalico.org",
                 "scope": "Cluster",
-                "names": {"kind": "IPPool", "plural": "ippools", "singular": "ippool", "listKind": "IPPoolList"},
+                "names": {
+                    "kind": "IPPool",
+                    "plural": "ippools",
+                    "singular": "ippool",
+                    "listKind": "IPPoolList",
+                },
                 "conversion": {"strategy": "None"},
                 "versions": [
                     {
                         "name": "v1",
                         "served": True,
                         "storage": True,
-                        "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+                        "schema": {
+                            "openAPIV3Schema": {
+                                "type": "object",
+                                "x-kubernetes-preserve-unknown-fields": True,
+                            }
+                        },
                     }
                 ],
             },
-            "status": {"acceptedNames": {"kind": "IPPool", "plural": "ippools"}, "storedVersions": ["v1"], "conditions": []},
+            "status": {
+                "acceptedNames": {"kind": "IPPool", "plural": "ippools"},
+                "storedVersions": ["v1"],
+                "conditions": [],
+            },
         },
     )
     every = lab.finish()
     if not fault:
         return every
-    kept = {"ClusterRole", "ClusterRoleBinding", "ConfigMap", "CustomResourceDefinition", "APIService", "ControllerRevision", "CronJob"}
+    kept = {
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "ConfigMap",
+        "CustomResourceDefinition",
+        "APIService",
+        "ControllerRevision",
+        "CronJob",
+    }
     left = [o for o in every if o["kind"] in kept]
     young = Lab(now, "metal-etcd-after")
     base(young, 7 * M, system=False)
     left += [o for o in young.objects if o["kind"] != "ClusterRole"]
     for pod in every:
-        if pod["kind"] == "Pod" and "kubernetes.io/config.mirror" in pod["metadata"].get("annotations", {}):
+        if pod["kind"] == "Pod" and "kubernetes.io/config.mirror" in pod["metadata"].get(
+            "annotations", {}
+        ):
             again = copy.deepcopy(pod)
             again["metadata"].update(creationTimestamp=lab.at(6 * M), uid=lab.uid())
             left.append(again)
@@ -380,18 +539,42 @@ def kops_nodes_unknown_together(now: datetime, fault: bool) -> list[Obj]:
             lab.unknown(node, 150 + (i * 7) % 45)
         elif i % 2:
             name = node["metadata"]["name"]
-            lab.event(node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", 26 * M, type="Normal", source="node-controller")
-            lab.event(node, "NodeReady", f"Node {name} status is now: NodeReady", 24 * M, type="Normal")
-            lab.condition(node, "Ready", "True", "KubeletReady", "kubelet is posting ready status", 24 * M, 50)
-    for pod in [p for p in lab.objects if p["kind"] == "Pod" and p["metadata"]["labels"].get("component") in ("kube-apiserver", "etcd")]:
+            lab.event(
+                node,
+                "NodeNotReady",
+                f"Node {name} status is now: NodeNotReady",
+                26 * M,
+                type="Normal",
+                source="node-controller",
+            )
+            lab.event(
+                node, "NodeReady", f"Node {name} status is now: NodeReady", 24 * M, type="Normal"
+            )
+            lab.condition(
+                node, "Ready", "True", "KubeletReady", "kubelet is posting ready status", 24 * M, 50
+            )
+    for pod in [
+        p
+        for p in lab.objects
+        if p["kind"] == "Pod"
+        and p["metadata"]["labels"].get("component") in ("kube-apiserver", "etcd")
+    ]:
         part = pod["metadata"]["labels"]["component"]
         if part == "kube-apiserver":
-            lab.event(pod, "Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500", 100, first=29 * M, count=21)
+            lab.event(
+                pod,
+                "Unhealthy",
+                "Liveness probe failed: HTTP probe failed with statuscode: 500",
+                100,
+                first=29 * M,
+                count=21,
+            )
         else:
             lab.event(
                 pod,
                 "Unhealthy",
-                'Liveness probe failed: Get "http://127.0.0.1:2381/health?serializable=true": context deadline exceeded',
+                'Liveness probe failed: Get "http://127.0.0.1:2381/health?serializable=true": '
+                "context deadline exceeded",
                 140,
                 first=28 * M,
                 count=9,
@@ -437,5 +620,7 @@ def kubeadm_upgrade_in_place(now: datetime, fault: bool) -> list[Obj]:
             "kube-controller-manager",
         ):
             pod["metadata"]["creationTimestamp"] = lab.at(70 * M)
-            pod["spec"]["containers"][0]["image"] = pod["spec"]["containers"][0]["image"].replace("v1.29.12", "v1.30.8")
+            pod["spec"]["containers"][0]["image"] = pod["spec"]["containers"][0]["image"].replace(
+                "v1.29.12", "v1.30.8"
+            )
     return lab.finish()

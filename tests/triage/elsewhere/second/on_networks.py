@@ -11,7 +11,16 @@ from tests.triage.elsewhere.second.registry import case
 
 @case("network-policy-cni-version-skew", twin=True)
 def metal_policy_agent_differs(now: datetime, fault: bool) -> list[Obj]:
-    lab, *_ = cluster(now, "metal-skew", "kube-flannel-ds", 6, "public", naming="{role}{i}.k8s.uni.example", control=3, zones=())
+    lab, *_ = cluster(
+        now,
+        "metal-skew",
+        "kube-flannel-ds",
+        6,
+        "public",
+        naming="{role}{i}.k8s.uni.example",
+        control=3,
+        zones=(),
+    )
     workers = [n for n in lab.nodes if n["metadata"]["name"].startswith("w")]
     back = workers[5]
     if fault:
@@ -23,16 +32,26 @@ def metal_policy_agent_differs(now: datetime, fault: bool) -> list[Obj]:
         age=120 * D,
         memory_limit=None,
         probe=False,
-        container={"imagePullPolicy": "Always", "securityContext": {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}}},
-        spec={"volumes": [{"name": "lock", "hostPath": {"path": "/run/xtables.lock", "type": "FileOrCreate"}}]},
+        container={
+            "imagePullPolicy": "Always",
+            "securityContext": {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}},
+        },
+        spec={
+            "volumes": [
+                {"name": "lock", "hostPath": {"path": "/run/xtables.lock", "type": "FileOrCreate"}}
+            ]
+        },
     )
     for pod in agent.pods:
         if pod["spec"]["nodeName"] == back["metadata"]["name"] and fault:
-            pod["status"]["containerStatuses"][0]["imageID"] = "registry.uni.example:5000/net/policy-agent@sha256:" + "4e" * 32
+            pod["status"]["containerStatuses"][0]["imageID"] = (
+                "registry.uni.example:5000/net/policy-agent@sha256:" + "4e" * 32
+            )
             lab.event(
                 pod,
                 "Pulled",
-                'Successfully pulled image "registry.uni.example:5000/net/policy-agent:stable" in 6.1s (6.1s including waiting)',
+                'Successfully pulled image "registry.uni.example:5000/net/policy-agent:stable" in '
+                "6.1s (6.1s including waiting)",
                 50 * M,
                 type="Normal",
             )
@@ -46,7 +65,17 @@ def metal_policy_agent_differs(now: datetime, fault: bool) -> list[Obj]:
                 "spec": {
                     "podSelector": {},
                     "policyTypes": ["Ingress"],
-                    "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "edge"}}}]}],
+                    "ingress": [
+                        {
+                            "from": [
+                                {
+                                    "namespaceSelector": {
+                                        "matchLabels": {"kubernetes.io/metadata.name": "edge"}
+                                    }
+                                }
+                            ]
+                        }
+                    ],
                 }
             },
         )
@@ -55,9 +84,13 @@ def metal_policy_agent_differs(now: datetime, fault: bool) -> list[Obj]:
 
 @case("load-balancer-backends-flapping", silent=True)
 def linode_balancer_flaps(now: datetime, fault: bool) -> list[Obj]:
-    lab, *_ = cluster(now, "lke", "calico-node", 4, "lab", naming="lke41-62-{x}", zones=(), memory_gi=4, cpu=2)
+    lab, *_ = cluster(
+        now, "lke", "calico-node", 4, "lab", naming="lke41-62-{x}", zones=(), memory_gi=4, cpu=2
+    )
     lab.namespace("edge")
-    edge = lab.deployment("edge", "haproxy-ingress", "quay.io/jcmoraisjr/haproxy-ingress:v0.14.7", 2, service=False)
+    edge = lab.deployment(
+        "edge", "haproxy-ingress", "quay.io/jcmoraisjr/haproxy-ingress:v0.14.7", 2, service=False
+    )
     front = lab.service(
         "edge",
         "haproxy-ingress",
@@ -65,7 +98,15 @@ def linode_balancer_flaps(now: datetime, fault: bool) -> list[Obj]:
         type="LoadBalancer",
         spec={
             "externalTrafficPolicy": "Cluster",
-            "ports": [{"name": "https", "port": 443, "targetPort": "http", "nodePort": 31277, "protocol": "TCP"}],
+            "ports": [
+                {
+                    "name": "https",
+                    "port": 443,
+                    "targetPort": "http",
+                    "nodePort": 31277,
+                    "protocol": "TCP",
+                }
+            ],
         },
     )
     front["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.77"}]}}
@@ -84,8 +125,20 @@ def linode_balancer_flaps(now: datetime, fault: bool) -> list[Obj]:
 
 @case("egress-snat-misconfigured", silent=True)
 def eks_pods_cannot_leave(now: datetime, fault: bool) -> list[Obj]:
-    lab, parts, _ = cluster(now, "eks-snat", "eks", 14, "bank", naming="i-0{x}{i}", node_age=16 * H, zones=("eu-west-2a", "eu-west-2b"))
-    env = [{"name": "AWS_VPC_K8S_CNI_EXTERNALSNAT", "value": "false"}, {"name": "WARM_ENI_TARGET", "value": "1"}]
+    lab, parts, _ = cluster(
+        now,
+        "eks-snat",
+        "eks",
+        14,
+        "bank",
+        naming="i-0{x}{i}",
+        node_age=16 * H,
+        zones=("eu-west-2a", "eu-west-2b"),
+    )
+    env = [
+        {"name": "AWS_VPC_K8S_CNI_EXTERNALSNAT", "value": "false"},
+        {"name": "WARM_ENI_TARGET", "value": "1"},
+    ]
     for item in (parts["cni"].object["spec"]["template"], *parts["cni"].pods):
         item["spec"]["containers"][0]["env"] = env
     return lab.finish()
@@ -112,20 +165,31 @@ def openshift_dns_out_of_memory(now: datetime, fault: bool) -> list[Obj]:
         version="v1.30.7",
     )
     dns = parts["dns"]
-    dns.object["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] = {"memory": "120Mi"}
+    dns.object["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] = {
+        "memory": "120Mi"
+    }
     for pod in dns.pods:
         pod["spec"]["containers"][0]["resources"]["limits"] = {"memory": "120Mi"}
     if not fault:
         return lab.finish()
     for i, pod in enumerate(dns.pods):
-        lab.died(pod, (2 + 2 * (i % 3)) * M, reason="OOMKilled", code=137, restarts=4 + i % 2, ran=70, looping=i % 3 == 0)
+        lab.died(
+            pod,
+            (2 + 2 * (i % 3)) * M,
+            reason="OOMKilled",
+            code=137,
+            restarts=4 + i % 2,
+            ran=70,
+            looping=i % 3 == 0,
+        )
     for name in ("frontend", "forms", "api", "keycloak", "search"):
         for pod in apps[name].pods[:2]:
             lab.ready(pod, False, 6 * M + 20)
             lab.event(
                 pod,
                 "Unhealthy",
-                'Readiness probe failed: Get "http://10.244.0.9:8080/healthz": context deadline exceeded '
+                'Readiness probe failed: Get "http://10.244.0.9:8080/healthz": context deadline '
+                "exceeded "
                 "(Client.Timeout exceeded while awaiting headers)",
                 12,
                 first=6 * M + 40,
@@ -136,14 +200,37 @@ def openshift_dns_out_of_memory(now: datetime, fault: bool) -> list[Obj]:
 
 @case("coredns-oom", "k3s_single_dns_pod_dies")
 def k3s_single_dns_pod_dies(now: datetime, fault: bool) -> list[Obj]:
-    lab, parts, _ = cluster(now, "k3s-dns", "k3s", 3, "lab", naming="edge-box-{i}", version="v1.30.8+k3s1", zones=(), cpu=4, memory_gi=8)
-    lab.died(parts["dns"].pods[0], 70, reason="OOMKilled", code=137, restarts=9, ran=110, looping=True)
+    lab, parts, _ = cluster(
+        now,
+        "k3s-dns",
+        "k3s",
+        3,
+        "lab",
+        naming="edge-box-{i}",
+        version="v1.30.8+k3s1",
+        zones=(),
+        cpu=4,
+        memory_gi=8,
+    )
+    lab.died(
+        parts["dns"].pods[0], 70, reason="OOMKilled", code=137, restarts=9, ran=110, looping=True
+    )
     return lab.finish()
 
 
 @case("pod-ip-exhaustion", twin=True)
 def k3s_range_is_used_up(now: datetime, fault: bool) -> list[Obj]:
-    lab, _, apps = cluster(now, "ippool", "calico-node", 10, "bank", naming="okd-{role}-{i}", control=3, version="v1.28.15", max_pods=250)
+    lab, _, apps = cluster(
+        now,
+        "ippool",
+        "calico-node",
+        10,
+        "bank",
+        naming="okd-{role}-{i}",
+        control=3,
+        version="v1.28.15",
+        max_pods=250,
+    )
     if not fault:
         return lab.finish()
     for app, how_many in (("postings", 3), ("issuing", 2), ("docscan", 2)):
@@ -153,9 +240,12 @@ def k3s_range_is_used_up(now: datetime, fault: bool) -> list[Obj]:
             lab.event(
                 pod,
                 "FailedCreatePodSandBox",
-                "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for "
-                'sandbox "7ac1": plugin type="calico" failed (add): failed to request IPv4 addresses: '
-                "Assigned 0 out of 1 requested IPv4 addresses; No more free affine blocks and strict affinity enabled",
+                "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup "
+                "network for "
+                'sandbox "7ac1": plugin type="calico" failed (add): failed to request IPv4 '
+                "addresses: "
+                "Assigned 0 out of 1 requested IPv4 addresses; No more free affine blocks and "
+                "strict affinity enabled",
                 20,
                 first=(22 - 3 * i) * M - 4,
                 count=60,
@@ -167,12 +257,31 @@ def k3s_range_is_used_up(now: datetime, fault: bool) -> list[Obj]:
 
 @case("cni-not-ready-on-new-node", twin=True)
 def eks_cilium_late_on_new_nodes(now: datetime, fault: bool) -> list[Obj]:
-    lab, parts, apps = cluster(now, "late-cni", "cilium", 24, "retail", naming="ip-10-9-{i}-77.ec2.internal", node_age=12 * D, scale=3)
-    joined = [lab.node(f"ip-10-9-{200 + i}-77.ec2.internal", age=(7 + i) * M, zone="bc"[i % 2], pool="general") for i in range(3)]
+    lab, parts, apps = cluster(
+        now,
+        "late-cni",
+        "cilium",
+        24,
+        "retail",
+        naming="ip-10-9-{i}-77.ec2.internal",
+        node_age=12 * D,
+        scale=3,
+    )
+    joined = [
+        lab.node(
+            f"ip-10-9-{200 + i}-77.ec2.internal", age=(7 + i) * M, zone="bc"[i % 2], pool="general"
+        )
+        for i in range(3)
+    ]
     for node in joined:
         name = node["metadata"]["name"]
         agent = lab.pod(
-            f"cilium-{lab.code(5)}", "kube-system", parts["cni"].object["spec"]["template"], name, age=6 * M, owner=parts["cni"].object
+            f"cilium-{lab.code(5)}",
+            "kube-system",
+            parts["cni"].object["spec"]["template"],
+            name,
+            age=6 * M,
+            owner=parts["cni"].object,
         )
         parts["cni"].pods.append(agent)
         pods = [lab.replica(apps[app].sets[-1], name, 5 * M) for app in ("web", "picker")]
@@ -181,11 +290,17 @@ def eks_cilium_late_on_new_nodes(now: datetime, fault: bool) -> list[Obj]:
             apps[app].object["spec"]["replicas"] += 1
         if not fault:
             continue
-        lab.waiting(agent, "ImagePullBackOff", 'Back-off pulling image "quay.io/cilium/cilium:v1.16.5"', 5 * M)
+        lab.waiting(
+            agent,
+            "ImagePullBackOff",
+            'Back-off pulling image "quay.io/cilium/cilium:v1.16.5"',
+            5 * M,
+        )
         lab.event(
             agent,
             "Failed",
-            'Failed to pull image "quay.io/cilium/cilium:v1.16.5": rpc error: code = Unknown desc = toomanyrequests',
+            'Failed to pull image "quay.io/cilium/cilium:v1.16.5": rpc error: code = Unknown desc '
+            "= toomanyrequests",
             80,
             first=6 * M,
             count=4,
@@ -196,7 +311,8 @@ def eks_cilium_late_on_new_nodes(now: datetime, fault: bool) -> list[Obj]:
                 pod,
                 "NetworkNotReady",
                 "network is not ready: container runtime network not ready: NetworkReady=false "
-                "reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized",
+                "reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin "
+                "not initialized",
                 8,
                 first=5 * M,
                 count=140,
@@ -214,7 +330,15 @@ def eks_cilium_late_on_new_nodes(now: datetime, fault: bool) -> list[Obj]:
     return lab.finish()
 
 
-def _ingress(lab: Lab, namespace: str, name: str, image: str, replicas: int, hosts: dict[str, str], **more: object) -> Workload:
+def _ingress(
+    lab: Lab,
+    namespace: str,
+    name: str,
+    image: str,
+    replicas: int,
+    hosts: dict[str, str],
+    **more: object,
+) -> Workload:
     lab.namespace(namespace)
     work = lab.deployment(namespace, name, image, replicas, service=False, **more)  # type: ignore[arg-type]  # fields of any type for the generator
     front = lab.service(
@@ -222,7 +346,17 @@ def _ingress(lab: Lab, namespace: str, name: str, image: str, replicas: int, hos
         name,
         work.object["spec"]["selector"]["matchLabels"],
         type="LoadBalancer",
-        spec={"ports": [{"name": "https", "port": 443, "targetPort": "http", "nodePort": 30443, "protocol": "TCP"}]},
+        spec={
+            "ports": [
+                {
+                    "name": "https",
+                    "port": 443,
+                    "targetPort": "http",
+                    "nodePort": 30443,
+                    "protocol": "TCP",
+                }
+            ]
+        },
     )
     front["status"] = {"loadBalancer": {"ingress": [{"hostname": "lb-71.example.net"}]}}
     lab.add("IngressClass", name, body={"spec": {"controller": f"example.com/{name}"}})
@@ -240,7 +374,13 @@ def _ingress(lab: Lab, namespace: str, name: str, image: str, replicas: int, hos
                             "host": host,
                             "http": {
                                 "paths": [
-                                    {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": service, "port": {"number": 80}}}}
+                                    {
+                                        "path": "/",
+                                        "pathType": "Prefix",
+                                        "backend": {
+                                            "service": {"name": service, "port": {"number": 80}}
+                                        },
+                                    }
                                 ]
                             },
                         }
@@ -261,7 +401,11 @@ def aks_entrance_out_of_memory(now: datetime, fault: bool) -> list[Obj]:
         "contour-envoy",
         "docker.io/envoyproxy/envoy:distroless-v1.31.5",
         4,
-        {"play.example.tv": "player/api-edge", "ads.example.tv": "player/ads", "cms.example.tv": "editorial/cms"},
+        {
+            "play.example.tv": "player/api-edge",
+            "ads.example.tv": "player/ads",
+            "cms.example.tv": "editorial/cms",
+        },
         memory="384Mi",
         memory_limit="512Mi",
     )
@@ -269,12 +413,21 @@ def aks_entrance_out_of_memory(now: datetime, fault: bool) -> list[Obj]:
         return lab.finish()
     for i, pod in enumerate(door.pods):
         if i != 2:
-            lab.died(pod, (3 + 2 * i) * M, reason="OOMKilled", code=137, restarts=2 + i, ran=6 * M, looping=i == 0)
+            lab.died(
+                pod,
+                (3 + 2 * i) * M,
+                reason="OOMKilled",
+                code=137,
+                restarts=2 + i,
+                ran=6 * M,
+                looping=i == 0,
+            )
     for pod in apps["images"].pods:
         lab.event(
             pod,
             "Unhealthy",
-            'Readiness probe failed: Get "http://10.244.0.31:8080/healthz": context deadline exceeded',
+            'Readiness probe failed: Get "http://10.244.0.31:8080/healthz": context deadline '
+            "exceeded",
             30,
             first=20 * M,
             count=44,
@@ -284,26 +437,72 @@ def aks_entrance_out_of_memory(now: datetime, fault: bool) -> list[Obj]:
 
 @case("ingress-routes-lost-api-server-down", twin=True)
 def metal_api_down_and_entrance_restarted(now: datetime, fault: bool) -> list[Obj]:
-    lab, *_ = cluster(now, "metal-routes", "cilium", 9, "games", naming="{role}-{i}.rz.example", control=3, zones=("h1", "h2", "h3"))
+    lab, *_ = cluster(
+        now,
+        "metal-routes",
+        "cilium",
+        9,
+        "games",
+        naming="{role}-{i}.rz.example",
+        control=3,
+        zones=("h1", "h2", "h3"),
+    )
     door = _ingress(
         lab,
         "gateway",
         "traefik",
         "docker.io/traefik:v3.2.3",
         3,
-        {"play.example.gg": "match/lobby", "chat.example.gg": "live/chat", "admin.example.gg": "backoffice/admin"},
+        {
+            "play.example.gg": "match/lobby",
+            "chat.example.gg": "live/chat",
+            "admin.example.gg": "backoffice/admin",
+        },
     )
     if not fault:
         return lab.finish()
-    api = [p for p in lab.objects if p["kind"] == "Pod" and p["metadata"]["labels"].get("component") == "kube-apiserver"]
+    api = [
+        p
+        for p in lab.objects
+        if p["kind"] == "Pod" and p["metadata"]["labels"].get("component") == "kube-apiserver"
+    ]
     for i, pod in enumerate(api):
-        lab.died(pod, (16 - i) * M, reason="OOMKilled", code=137, restarts=3, ran=3 * M, back=40, looping=i == 2)
-        lab.event(pod, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 500", (6 + i) * M, first=19 * M, count=30)
+        lab.died(
+            pod,
+            (16 - i) * M,
+            reason="OOMKilled",
+            code=137,
+            restarts=3,
+            ran=3 * M,
+            back=40,
+            looping=i == 2,
+        )
+        lab.event(
+            pod,
+            "Unhealthy",
+            "Readiness probe failed: HTTP probe failed with statuscode: 500",
+            (6 + i) * M,
+            first=19 * M,
+            count=30,
+        )
     for pod in door.pods:
         lab.died(pod, 13 * M, reason="Error", code=137, restarts=1, ran=11 * D)
-        lab.event(pod, "Killing", "Container traefik failed liveness probe, will be restarted", 13 * M, type="Normal")
+        lab.event(
+            pod,
+            "Killing",
+            "Container traefik failed liveness probe, will be restarted",
+            13 * M,
+            type="Normal",
+        )
         lab.ready(pod, True, 12 * M)
-    flood = lab.cronjob("backoffice", "invoice-tick", "registry.example/backoffice/tick:3", "* * * * *", policy="Forbid", last=40)
+    flood = lab.cronjob(
+        "backoffice",
+        "invoice-tick",
+        "registry.example/backoffice/tick:3",
+        "* * * * *",
+        policy="Forbid",
+        last=40,
+    )
     lab.job(flood, 40, lab.pick(1)[0])
     return lab.finish()
 
@@ -335,7 +534,8 @@ def gke_requests_lost_while_pods_change(now: datetime, fault: bool) -> list[Obj]
             lab.event(
                 pod,
                 "Unhealthy",
-                'Liveness probe failed: Get "http://10.244.1.7:8080/": dial tcp 10.244.1.7:8080: connect: connection refused',
+                'Liveness probe failed: Get "http://10.244.1.7:8080/": dial tcp 10.244.1.7:8080: '
+                "connect: connection refused",
                 4,
             )
     lab.event(

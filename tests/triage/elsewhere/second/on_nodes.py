@@ -36,18 +36,40 @@ def aks_runtime_down_after_leak(now: datetime, fault: bool) -> list[Obj]:
         return lab.finish()
     bad = lab.nodes[3]
     name = bad["metadata"]["name"]
-    lab.event(bad, "SystemOOM", "System OOM encountered, victim process: dotnet, pid: 91822", 14 * M, first=16 * M, count=3)
-    lab.event(bad, "SystemOOM", "System OOM encountered, victim process: containerd, pid: 1411", 13 * M)
+    lab.event(
+        bad,
+        "SystemOOM",
+        "System OOM encountered, victim process: dotnet, pid: 91822",
+        14 * M,
+        first=16 * M,
+        count=3,
+    )
+    lab.event(
+        bad, "SystemOOM", "System OOM encountered, victim process: containerd, pid: 1411", 13 * M
+    )
     for i, pod in enumerate(lab.pods_on(name)):
         lab.died(
-            pod, 12 * M + 7 * (i % 9), code=255 if i % 3 else 137, reason="Unknown" if i % 3 else "Error", restarts=1, ran=3 * D, back=150
+            pod,
+            12 * M + 7 * (i % 9),
+            code=255 if i % 3 else 137,
+            reason="Unknown" if i % 3 else "Error",
+            restarts=1,
+            ran=3 * D,
+            back=150,
         )
-        lab.event(pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", 9 * M, type="Normal")
+        lab.event(
+            pod,
+            "SandboxChanged",
+            "Pod sandbox changed, it will be killed and re-created.",
+            9 * M,
+            type="Normal",
+        )
     lab.not_ready(bad, "container runtime is down", 6 * M)
     lab.event(
         bad,
         "ContainerGCFailed",
-        'rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: '
+        'rpc error: code = Unavailable desc = connection error: desc = "transport: Error while '
+        "dialing: "
         'dial unix /run/containerd/containerd.sock: connect: connection refused"',
         40,
         first=6 * M,
@@ -56,8 +78,10 @@ def aks_runtime_down_after_leak(now: datetime, fault: bool) -> list[Obj]:
     waiting = lab.replica(leak.sets[-1], None, 55)
     lab.pending(
         waiting,
-        "0/6 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }, 5 "
-        "Insufficient memory. preemption: 0/6 nodes are available: 6 No preemption victims found for "
+        "0/6 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: "
+        "}, 5 "
+        "Insufficient memory. preemption: 0/6 nodes are available: 6 No preemption victims found "
+        "for "
         "incoming pod.",
         55,
     )
@@ -68,7 +92,14 @@ def aks_runtime_down_after_leak(now: datetime, fault: bool) -> list[Obj]:
 @case("replicas-packed-on-one-node", twin=True)
 def gke_replicas_side_by_side(now: datetime, fault: bool) -> list[Obj]:
     lab, *_ = cluster(
-        now, "gke-packed", "gke", 9, "bank", naming="gke-prod-pool-2-7c1f-{x}", os="Container-Optimized OS from Google", kernel="6.1.100+"
+        now,
+        "gke-packed",
+        "gke",
+        9,
+        "bank",
+        naming="gke-prod-pool-2-7c1f-{x}",
+        os="Container-Optimized OS from Google",
+        kernel="6.1.100+",
     )
     lab.namespace("sessions")
     prefer = {
@@ -79,7 +110,9 @@ def gke_replicas_side_by_side(now: datetime, fault: bool) -> list[Obj]:
                         "weight": 100,
                         "podAffinityTerm": {
                             "topologyKey": "kubernetes.io/hostname",
-                            "labelSelector": {"matchLabels": {"app.kubernetes.io/name": "session-store"}},
+                            "labelSelector": {
+                                "matchLabels": {"app.kubernetes.io/name": "session-store"}
+                            },
                         },
                     }
                 ]
@@ -159,15 +192,30 @@ def hetzner_nodes_panic_in_turn(now: datetime, fault: bool) -> list[Obj]:
         name = node["metadata"]["name"]
         boot = lab.uid()
         node["status"]["nodeInfo"]["bootID"] = boot
-        lab.event(node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", down, type="Normal", source="node-controller")
+        lab.event(
+            node,
+            "NodeNotReady",
+            f"Node {name} status is now: NodeNotReady",
+            down,
+            type="Normal",
+            source="node-controller",
+        )
         lab.event(node, "Starting", "Starting kubelet.", back + 20, type="Normal")
         lab.event(node, "Rebooted", f"Node {name} has been rebooted, boot id: {boot}", back + 15)
         lab.event(node, "NodeReady", f"Node {name} status is now: NodeReady", back, type="Normal")
-        lab.condition(node, "Ready", "True", "KubeletReady", "kubelet is posting ready status", back, 40)
+        lab.condition(
+            node, "Ready", "True", "KubeletReady", "kubelet is posting ready status", back, 40
+        )
         for pod in lab.pods_on(name):
             if pod["metadata"]["creationTimestamp"] < lab.at(down):
                 lab.died(pod, back + 10, code=255, reason="Unknown", ran=4 * D, restarts=1)
-                lab.event(pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", back, type="Normal")
+                lab.event(
+                    pod,
+                    "SandboxChanged",
+                    "Pod sandbox changed, it will be killed and re-created.",
+                    back,
+                    type="Normal",
+                )
     lab.unknown(workers[4], 3 * M)
     del hot
     return lab.finish()
@@ -212,14 +260,38 @@ def rke2_kubelet_grows(now: datetime, fault: bool) -> list[Obj]:
         )
         lab.event(node, "Starting", "Starting kubelet.", ago - 25, type="Normal")
         for i, pod in enumerate(lab.pods_on(name)):
-            lab.died(pod, ago - 10 - i % 5, code=255, reason="Unknown", ran=6 * D, restarts=1, back=30)
-            lab.event(pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", ago - 40, type="Normal")
+            lab.died(
+                pod, ago - 10 - i % 5, code=255, reason="Unknown", ran=6 * D, restarts=1, back=30
+            )
+            lab.event(
+                pod,
+                "SandboxChanged",
+                "Pod sandbox changed, it will be killed and re-created.",
+                ago - 40,
+                type="Normal",
+            )
         if now_bad:
             lab.not_ready(node, "container runtime is down", ago - 20)
         else:
-            lab.event(node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", ago - 5, type="Normal")
-            lab.event(node, "NodeReady", f"Node {name} status is now: NodeReady", ago - 90, type="Normal")
-            lab.condition(node, "Ready", "True", "KubeletReady", "kubelet is posting ready status", ago - 90, 30)
+            lab.event(
+                node,
+                "NodeNotReady",
+                f"Node {name} status is now: NodeNotReady",
+                ago - 5,
+                type="Normal",
+            )
+            lab.event(
+                node, "NodeReady", f"Node {name} status is now: NodeReady", ago - 90, type="Normal"
+            )
+            lab.condition(
+                node,
+                "Ready",
+                "True",
+                "KubeletReady",
+                "kubelet is posting ready status",
+                ago - 90,
+                30,
+            )
     return lab.finish()
 
 
@@ -249,7 +321,8 @@ def bare_metal_runtime_freezes(now: datetime, fault: bool) -> list[Obj]:
         lab.event(
             pod,
             "FailedKillPod",
-            'error killing pod: [failed to "KillContainer" for "app" with KillContainerError: "rpc error: '
+            'error killing pod: [failed to "KillContainer" for "app" with KillContainerError: '
+            '"rpc error: '
             'code = DeadlineExceeded desc = context deadline exceeded"',
             2 * M,
             first=15 * M,
@@ -261,21 +334,30 @@ def bare_metal_runtime_freezes(now: datetime, fault: bool) -> list[Obj]:
         lab.event(
             stuck,
             "FailedCreatePodSandBox",
-            "Failed to create pod sandbox: rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+            "Failed to create pod sandbox: rpc error: code = DeadlineExceeded desc = context "
+            "deadline exceeded",
             12 * M,
         )
         lab.event(
             stuck,
             "FailedCreatePodSandBox",
-            "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to reserve sandbox name "
-            f'"{stuck["metadata"]["name"]}_0": name "{stuck["metadata"]["name"]}_0" is reserved for "c19e"',
+            "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to reserve "
+            "sandbox name "
+            f'"{stuck["metadata"]["name"]}_0": name "{stuck["metadata"]["name"]}_0" is reserved '
+            'for "c19e"',
             25,
             first=11 * M,
             count=48,
         )
         apps[app].pods.append(stuck)
-        apps[app].object["spec"]["replicas"] = apps[app].object["spec"]["replicas"] + (1 if app == "ads" else 0)
-    lab.not_ready(bad, "PLEG is not healthy: pleg was last seen active 9m41s ago; threshold is 3m0s", 6 * M + 40)
+        apps[app].object["spec"]["replicas"] = apps[app].object["spec"]["replicas"] + (
+            1 if app == "ads" else 0
+        )
+    lab.not_ready(
+        bad,
+        "PLEG is not healthy: pleg was last seen active 9m41s ago; threshold is 3m0s",
+        6 * M + 40,
+    )
     return lab.finish()
 
 
@@ -294,31 +376,68 @@ def vsphere_logs_fill_disks(now: datetime, fault: bool) -> list[Obj]:
         kernel="5.10.212-4.ph4",
     )
     lab.namespace("trace")
-    chatty = lab.deployment("trace", "audit-relay", "harbor.example/trace/audit-relay:debug-77", 4, rolled=7 * H, service=False)
+    chatty = lab.deployment(
+        "trace",
+        "audit-relay",
+        "harbor.example/trace/audit-relay:debug-77",
+        4,
+        rolled=7 * H,
+        service=False,
+    )
     if not fault:
         return lab.finish()
     hit = sorted({p["spec"]["nodeName"] for p in chatty.pods})[:3]
     for i, name in enumerate(hit):
         node = next(n for n in lab.nodes if n["metadata"]["name"] == name)
         since = (34 - 11 * i) * M
-        lab.condition(node, "DiskPressure", "True", "KubeletHasDiskPressure", "kubelet has disk pressure", since)
-        node["spec"].setdefault("taints", []).append(
-            {"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule", "timeAdded": lab.at(since)}
+        lab.condition(
+            node,
+            "DiskPressure",
+            "True",
+            "KubeletHasDiskPressure",
+            "kubelet has disk pressure",
+            since,
         )
-        lab.event(node, "NodeHasDiskPressure", f"Node {name} status is now: NodeHasDiskPressure", since, type="Normal")
-        lab.event(node, "EvictionThresholdMet", "Attempting to reclaim ephemeral-storage", 50, first=since, count=40)
+        node["spec"].setdefault("taints", []).append(
+            {
+                "key": "node.kubernetes.io/disk-pressure",
+                "effect": "NoSchedule",
+                "timeAdded": lab.at(since),
+            }
+        )
+        lab.event(
+            node,
+            "NodeHasDiskPressure",
+            f"Node {name} status is now: NodeHasDiskPressure",
+            since,
+            type="Normal",
+        )
+        lab.event(
+            node,
+            "EvictionThresholdMet",
+            "Attempting to reclaim ephemeral-storage",
+            50,
+            first=since,
+            count=40,
+        )
         lab.event(
             node,
             "FreeDiskSpaceFailed",
-            "Failed to garbage collect required amount of images. Attempted to free 6442450944 bytes, but "
+            "Failed to garbage collect required amount of images. Attempted to free 6442450944 "
+            "bytes, but "
             "only found 0 bytes eligible to free.",
             3 * M,
             first=since,
             count=5,
         )
-        for pod in [p for p in lab.pods_on(name) if p["metadata"]["namespace"] not in ("kube-system",)][:3]:
+        for pod in [
+            p for p in lab.pods_on(name) if p["metadata"]["namespace"] not in ("kube-system",)
+        ][:3]:
             lab.evicted(
-                pod, since - 30, "The node was low on resource: ephemeral-storage. Threshold quantity: 8053063680, available: 6712340Ki. "
+                pod,
+                since - 30,
+                "The node was low on resource: ephemeral-storage. Threshold quantity: 8053063680, "
+                "available: 6712340Ki. ",
             )
     fresh = lab.replica(chatty.sets[-1], None, 9 * M)
     lab.pending(
@@ -368,14 +487,49 @@ def eks_nodes_out_of_memory_in_turn(now: datetime, fault: bool) -> list[Obj]:
     for index, ago, down in ((0, 58 * M, False), (2, 31 * M, True), (6, 7 * M, True)):
         node = lab.nodes[index]
         name = node["metadata"]["name"]
-        lab.event(node, "SystemOOM", "System OOM encountered, victim process: python3, pid: 22871", ago, first=ago + 200, count=4)
-        lab.event(node, "EvictionThresholdMet", "Attempting to reclaim memory", ago, first=ago + 60, count=3)
+        lab.event(
+            node,
+            "SystemOOM",
+            "System OOM encountered, victim process: python3, pid: 22871",
+            ago,
+            first=ago + 200,
+            count=4,
+        )
+        lab.event(
+            node,
+            "EvictionThresholdMet",
+            "Attempting to reclaim memory",
+            ago,
+            first=ago + 60,
+            count=3,
+        )
         if down:
             lab.unknown(node, ago - 60)
         else:
-            lab.event(node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", ago - 30, type="Normal", source="node-controller")
-            lab.event(node, "NodeReady", f"Node {name} status is now: NodeReady", ago - 5 * M, type="Normal")
-            lab.condition(node, "Ready", "True", "KubeletReady", "kubelet is posting ready status", ago - 5 * M, 30)
+            lab.event(
+                node,
+                "NodeNotReady",
+                f"Node {name} status is now: NodeNotReady",
+                ago - 30,
+                type="Normal",
+                source="node-controller",
+            )
+            lab.event(
+                node,
+                "NodeReady",
+                f"Node {name} status is now: NodeReady",
+                ago - 5 * M,
+                type="Normal",
+            )
+            lab.condition(
+                node,
+                "Ready",
+                "True",
+                "KubeletReady",
+                "kubelet is posting ready status",
+                ago - 5 * M,
+                30,
+            )
     for pod in hungry.pods[:1]:
         lab.died(pod, 56 * M, code=137, reason="Error", restarts=2, ran=4 * M)
     return lab.finish()
@@ -397,7 +551,15 @@ def kops_throttled_on_old_kernel(now: datetime, fault: bool) -> list[Obj]:
         runtime="docker://20.10.25",
         cpu=16,
     )
-    lab.deployment("portal", "gateway", "registry.example/portal/gateway:4.2", 6, cpu="500m", cpu_limit="1", memory_limit="1Gi")
+    lab.deployment(
+        "portal",
+        "gateway",
+        "registry.example/portal/gateway:4.2",
+        6,
+        cpu="500m",
+        cpu_limit="1",
+        memory_limit="1Gi",
+    )
     return lab.finish()
 
 
@@ -405,8 +567,15 @@ def kops_throttled_on_old_kernel(now: datetime, fault: bool) -> list[Obj]:
 def doks_one_shipper_silent(now: datetime, fault: bool) -> list[Obj]:
     lab, *_ = cluster(now, "doks-logs", "cilium", 7, "retail", naming="pool-n2{x}-r8{i}", zones=())
     lab.namespace("logging")
-    lab.daemonset("logging", "vector-agent", "timberio/vector:0.43.1-distroless-libc", host=False, probe=False)
+    lab.daemonset(
+        "logging", "vector-agent", "timberio/vector:0.43.1-distroless-libc", host=False, probe=False
+    )
     lab.statefulset(
-        "logging", "opensearch", "opensearchproject/opensearch:2.18.0", 3, claim="do-block-storage", driver="dobs.csi.digitalocean.com"
+        "logging",
+        "opensearch",
+        "opensearchproject/opensearch:2.18.0",
+        3,
+        claim="do-block-storage",
+        driver="dobs.csi.digitalocean.com",
     )
     return lab.finish()

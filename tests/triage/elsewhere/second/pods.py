@@ -80,7 +80,12 @@ class Pods(Objects):
         spec["tolerations"] = [
             *spec.get("tolerations", []),
             *(
-                {"key": f"node.kubernetes.io/{k}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+                {
+                    "key": f"node.kubernetes.io/{k}",
+                    "operator": "Exists",
+                    "effect": "NoExecute",
+                    "tolerationSeconds": 300,
+                }
                 for k in ("not-ready", "unreachable")
             ),
         ]
@@ -109,7 +114,12 @@ class Pods(Objects):
             "podIPs": [{"ip": address}],
             "startTime": self.at(age),
             "conditions": [
-                {"type": kind, "status": "True", "lastProbeTime": None, "lastTransitionTime": self.at(when)}
+                {
+                    "type": kind,
+                    "status": "True",
+                    "lastProbeTime": None,
+                    "lastTransitionTime": self.at(when),
+                }
                 for kind, when in (
                     ("PodReadyToStartContainers", started),
                     ("Initialized", age),
@@ -134,15 +144,29 @@ class Pods(Objects):
             ],
         }
         made["metadata"]["managedFields"].append(
-            self.managed("v1", "kubelet", max(age - 9, 1), {"f:status": {"f:conditions": {}, "f:containerStatuses": {}}}, status=True)
+            self.managed(
+                "v1",
+                "kubelet",
+                max(age - 9, 1),
+                {"f:status": {"f:conditions": {}, "f:containerStatuses": {}}},
+                status=True,
+            )
         )
         return made
 
     def ready(
-        self, pod: Obj, value: bool, since: float, *, keep_containers: bool = False, reason: str | None = "ContainersNotReady"
+        self,
+        pod: Obj,
+        value: bool,
+        since: float,
+        *,
+        keep_containers: bool = False,
+        reason: str | None = "ContainersNotReady",
     ) -> None:
         for item in pod["status"].get("conditions", []):
-            if item["type"] == "Ready" or (item["type"] == "ContainersReady" and not keep_containers):
+            if item["type"] == "Ready" or (
+                item["type"] == "ContainersReady" and not keep_containers
+            ):
                 item.update(status=str(value), lastTransitionTime=self.at(since))
                 if not value and reason and not keep_containers:
                     names = " ".join(c["name"] for c in pod["spec"]["containers"])
@@ -151,7 +175,9 @@ class Pods(Objects):
             for status in pod["status"].get("containerStatuses", []):
                 status["ready"] = value
 
-    def waiting(self, pod: Obj, reason: str, message: str, since: float, *, sandbox: bool = True) -> None:
+    def waiting(
+        self, pod: Obj, reason: str, message: str, since: float, *, sandbox: bool = True
+    ) -> None:
         """The containers wait and never ran in this pod."""
         pod["status"]["phase"] = "Pending"
         if not sandbox:
@@ -162,7 +188,10 @@ class Pods(Objects):
                     item["status"] = "False"
         for status in pod["status"]["containerStatuses"]:
             status.update(
-                ready=False, started=False, state={"waiting": {"reason": reason, **({"message": message} if message else {})}}, imageID=""
+                ready=False,
+                started=False,
+                state={"waiting": {"reason": reason, **({"message": message} if message else {})}},
+                imageID="",
             )
             status.pop("containerID", None)
         self.ready(pod, False, since)
@@ -180,7 +209,8 @@ class Pods(Objects):
         message: str | None = None,
         back: float = 3,
     ) -> None:
-        """The last run of the first container ended ``ago``; it runs again, or waits for the next attempt."""
+        """The last run of the first container ended ``ago``; it runs again, or waits for the next
+        attempt."""
         name = pod["metadata"]["name"]
         status = pod["status"]["containerStatuses"][0]
         status["restartCount"] = restarts
@@ -236,7 +266,14 @@ class Pods(Objects):
             ],
         }
         self.event(
-            pod, "FailedScheduling", why, last, first=since, count=max(2, int(since // 300)), source="default-scheduler", modern=True
+            pod,
+            "FailedScheduling",
+            why,
+            last,
+            first=since,
+            count=max(2, int(since // 300)),
+            source="default-scheduler",
+            modern=True,
         )
 
     def terminating(self, pod: Obj, ago: float, grace: int = 30) -> None:

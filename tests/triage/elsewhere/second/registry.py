@@ -1,4 +1,5 @@
-"""The cases of this batch: an id of the catalogue, or None for a cluster in which nothing is wrong."""
+"""The cases of this batch: an id of the catalogue, or None for a cluster in which nothing is
+wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ Build = Callable[[datetime, bool], list[Obj]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One cluster. ``build(now, fault)``; ``silent``: its story leaves no trace in the API, so nothing may be claimed."""
+    """One cluster. ``build(now, fault)``; ``silent``: its story leaves no trace in the API, so
+    nothing may be claimed."""
 
     name: str
     expected: str | None
@@ -25,7 +27,9 @@ class Case:
 CASES: list[Case] = []
 
 
-def case(expected: str | None, name: str | None = None, *, silent: bool = False, twin: bool = False) -> Callable[[Build], Build]:
+def case(
+    expected: str | None, name: str | None = None, *, silent: bool = False, twin: bool = False
+) -> Callable[[Build], Build]:
     def keep(build: Build) -> Build:
         CASES.append(Case(name or build.__name__, expected, build, silent, twin))
         return build

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tests.triage.elsewhere.second.ground import applications, base, cluster, machines, noise, system
+from tests.triage.elsewhere.second.ground import (
+    applications,
+    base,
+    cluster,
+    machines,
+    noise,
+    system,
+)
 from tests.triage.elsewhere.second.lab import D, H, Lab, M, Obj
 from tests.triage.elsewhere.second.registry import case
 
@@ -22,7 +29,8 @@ def fresh_install_ten_minutes_old(now: datetime, fault: bool) -> list[Obj]:
         lab.event(
             pod,
             "FailedScheduling",
-            "0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }. "
+            "0/1 nodes are available: 1 node(s) had untolerated taint "
+            "{node.kubernetes.io/not-ready: }. "
             "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
             8.5 * M,
             source="default-scheduler",
@@ -32,7 +40,8 @@ def fresh_install_ten_minutes_old(now: datetime, fault: bool) -> list[Obj]:
             pod,
             "NetworkNotReady",
             "network is not ready: container runtime network not ready: NetworkReady=false "
-            "reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized",
+            "reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not "
+            "initialized",
             8.2 * M,
             count=4,
         )
@@ -47,16 +56,28 @@ def fresh_install_ten_minutes_old(now: datetime, fault: bool) -> list[Obj]:
             type="Normal",
             source="node-controller",
         )
-        lab.event(node, "NodeReady", f"Node {name} status is now: NodeReady", 7.2 * M, type="Normal")
-        lab.condition(node, "Ready", "True", "KubeletReady", "kubelet is posting ready status", 7.2 * M, 20)
+        lab.event(
+            node, "NodeReady", f"Node {name} status is now: NodeReady", 7.2 * M, type="Normal"
+        )
+        lab.condition(
+            node, "Ready", "True", "KubeletReady", "kubelet is posting ready status", 7.2 * M, 20
+        )
     return lab.finish()
 
 
 @case(None)
 def rollout_under_way(now: datetime, fault: bool) -> list[Obj]:
-    lab, *_ = cluster(now, "roll", "eks", 9, "retail", naming="ip-10-3-{i}-201.eu-north-1.compute.internal")
+    lab, *_ = cluster(
+        now, "roll", "eks", 9, "retail", naming="ip-10-3-{i}-201.eu-north-1.compute.internal"
+    )
     work = lab.deployment(
-        "crm", "inbox", "registry.retail.example/crm/inbox:5.2.0", 6, age=100 * D, rolled=70, pod_ages=[65, 64, 40, 38, 6, 5]
+        "crm",
+        "inbox",
+        "registry.retail.example/crm/inbox:5.2.0",
+        6,
+        age=100 * D,
+        rolled=70,
+        pod_ages=[65, 64, 40, 38, 6, 5],
     )
     for pod in work.pods[4:]:
         lab.waiting(pod, "ContainerCreating", "", 5, sandbox=False)
@@ -67,7 +88,8 @@ def rollout_under_way(now: datetime, fault: bool) -> list[Obj]:
     lab.event(
         work.pods[2],
         "Unhealthy",
-        'Readiness probe failed: Get "http://10.0.3.3:8080/healthz": dial tcp 10.0.3.3:8080: connect: connection refused',
+        'Readiness probe failed: Get "http://10.0.3.3:8080/healthz": dial tcp 10.0.3.3:8080: '
+        "connect: connection refused",
         35,
         count=1,
     )
@@ -84,32 +106,65 @@ def rollout_under_way(now: datetime, fault: bool) -> list[Obj]:
 
 @case(None)
 def nodes_upgraded_one_by_one(now: datetime, fault: bool) -> list[Obj]:
-    lab, *_ = cluster(now, "nodes-up", "aks", 12, "public", naming="aks-sys-77-vmss0000{i:02d}", version="v1.30.7", node_age=90 * D)
+    lab, *_ = cluster(
+        now,
+        "nodes-up",
+        "aks",
+        12,
+        "public",
+        naming="aks-sys-77-vmss0000{i:02d}",
+        version="v1.30.7",
+        node_age=90 * D,
+    )
     for i, node in enumerate(lab.nodes[:5]):
         node["status"]["nodeInfo"].update(
-            kubeletVersion="v1.31.3", kubeProxyVersion="v1.31.3", kernelVersion="5.15.0-1081-azure", bootID=lab.uid()
+            kubeletVersion="v1.31.3",
+            kubeProxyVersion="v1.31.3",
+            kernelVersion="5.15.0-1081-azure",
+            bootID=lab.uid(),
         )
         name, ago = node["metadata"]["name"], (58 - 11 * i) * M
         node["metadata"]["creationTimestamp"] = lab.at(ago)
-        lab.condition(node, "Ready", "True", "KubeletReady", "kubelet is posting ready status", ago - 40, 20)
+        lab.condition(
+            node, "Ready", "True", "KubeletReady", "kubelet is posting ready status", ago - 40, 20
+        )
         lab.event(node, "Starting", "Starting kubelet.", ago, type="Normal")
         lab.event(node, "InvalidDiskCapacity", "invalid capacity 0 on image filesystem", ago)
-        lab.event(node, "NodeReady", f"Node {name} status is now: NodeReady", ago - 40, type="Normal")
+        lab.event(
+            node, "NodeReady", f"Node {name} status is now: NodeReady", ago - 40, type="Normal"
+        )
         for pod in lab.pods_on(name):
             pod["metadata"]["creationTimestamp"] = lab.at(ago - 30 - lab.rng.randint(1, 20))
     lab.cordon(lab.nodes[5], 2 * M, "aks-upgrade")
-    lab.event(lab.nodes[5], "Drain", f"Draining node: {lab.nodes[5]['metadata']['name']}", 110, type="Normal", source="upgrader")
+    lab.event(
+        lab.nodes[5],
+        "Drain",
+        f"Draining node: {lab.nodes[5]['metadata']['name']}",
+        110,
+        type="Normal",
+        source="upgrader",
+    )
     return lab.finish()
 
 
 @case(None)
 def spot_nodes_come_and_go(now: datetime, fault: bool) -> list[Obj]:
-    lab, *_ = cluster(now, "spot", "eks", 15, "media", naming="ip-10-88-{i}-5.us-east-2.compute.internal", pools=("spot", "base"))
+    lab, *_ = cluster(
+        now,
+        "spot",
+        "eks",
+        15,
+        "media",
+        naming="ip-10-88-{i}-5.us-east-2.compute.internal",
+        pools=("spot", "base"),
+    )
     for i in (0, 2, 4):
         node = lab.nodes[i]
         ago = (50 - 20 * (i // 2)) * M
         node["metadata"]["creationTimestamp"] = lab.at(ago)
-        lab.condition(node, "Ready", "True", "KubeletReady", "kubelet is posting ready status", ago - 35, 20)
+        lab.condition(
+            node, "Ready", "True", "KubeletReady", "kubelet is posting ready status", ago - 35, 20
+        )
         for pod in lab.pods_on(node["metadata"]["name"]):
             pod["metadata"]["creationTimestamp"] = lab.at(ago - 31)
             if pod["metadata"]["namespace"] == "kube-system":
@@ -117,12 +172,18 @@ def spot_nodes_come_and_go(now: datetime, fault: bool) -> list[Obj]:
             lab.event(
                 pod,
                 "FailedCreatePodSandBox",
-                "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for "
-                'sandbox "12": plugin type="aws-cni" name="aws-cni" failed (add): add cmd: failed to assign an '
+                "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup "
+                "network for "
+                'sandbox "12": plugin type="aws-cni" name="aws-cni" failed (add): add cmd: failed '
+                "to assign an "
                 "IP address to container",
                 ago - 33,
             )
-    gone: Obj = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "ip-10-88-99-5.us-east-2.compute.internal", "uid": lab.uid()}}
+    gone: Obj = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "ip-10-88-99-5.us-east-2.compute.internal", "uid": lab.uid()},
+    }
     lab.event(
         gone,
         "RemovingNode",
@@ -182,7 +243,13 @@ def autoscaler_at_its_minimum(now: datetime, fault: bool) -> list[Obj]:
                     "minReplicas": n,
                     "maxReplicas": n * 3,
                     "metrics": [
-                        {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}
+                        {
+                            "type": "Resource",
+                            "resource": {
+                                "name": "cpu",
+                                "target": {"type": "Utilization", "averageUtilization": 70},
+                            },
+                        }
                     ],
                 },
                 "status": {
@@ -218,7 +285,8 @@ def autoscaler_at_its_minimum(now: datetime, fault: bool) -> list[Obj]:
         lab.event(
             apps[name].object,
             "ScalingReplicaSet",
-            f"Scaled down replica set {apps[name].sets[-1]['metadata']['name']} to {n} from {n + 4}",
+            f"Scaled down replica set {apps[name].sets[-1]['metadata']['name']} to {n} from "
+            f"{n + 4}",
             12 * M,
             type="Normal",
             source="deployment-controller",
@@ -245,9 +313,24 @@ def autoscaler_at_its_minimum(now: datetime, fault: bool) -> list[Obj]:
 @case(None)
 def autoscaler_adds_nodes(now: datetime, fault: bool) -> list[Obj]:
     lab, _, apps = cluster(now, "grow", "aks", 6, "media", naming="aks-burst-50-vmss0000{x}")
-    extra = [lab.node(f"aks-burst-50-vmss0000{i}x", age=(95 - 20 * i) if i else 4 * M, zone="a", pool="general") for i in range(3)]
+    extra = [
+        lab.node(
+            f"aks-burst-50-vmss0000{i}x",
+            age=(95 - 20 * i) if i else 4 * M,
+            zone="a",
+            pool="general",
+        )
+        for i in range(3)
+    ]
     for node in extra:
-        lab.event(node, "RegisteredNode", "Registered Node in Controller", 60, type="Normal", source="node-controller")
+        lab.event(
+            node,
+            "RegisteredNode",
+            "Registered Node in Controller",
+            60,
+            type="Normal",
+            source="node-controller",
+        )
     young = extra[2]
     lab.condition(
         young,
@@ -263,13 +346,16 @@ def autoscaler_adds_nodes(now: datetime, fault: bool) -> list[Obj]:
     lab.taint(young, "node.kubernetes.io/not-ready", 25)
     work = apps["packager"]
     for i in range(3):
-        pod = lab.replica(work.sets[-1], extra[0]["metadata"]["name"] if i else None, 3 * M if i else 70)
+        pod = lab.replica(
+            work.sets[-1], extra[0]["metadata"]["name"] if i else None, 3 * M if i else 70
+        )
         work.pods.append(pod)
         work.object["spec"]["replicas"] += 1
         if not i:
             lab.pending(
                 pod,
-                "0/8 nodes are available: 8 Insufficient cpu. preemption: 0/8 nodes are available: 8 No "
+                "0/8 nodes are available: 8 Insufficient cpu. preemption: 0/8 nodes are "
+                "available: 8 No "
                 "preemption victims found for incoming pod.",
                 70,
             )
@@ -286,7 +372,17 @@ def autoscaler_adds_nodes(now: datetime, fault: bool) -> list[Obj]:
 
 @case(None)
 def big_batch_namespace(now: datetime, fault: bool) -> list[Obj]:
-    lab, *_ = cluster(now, "batch", "cilium", 30, "lab", naming="hpc-{role}-{i:03d}", control=3, cpu=64, memory_gi=512)
+    lab, *_ = cluster(
+        now,
+        "batch",
+        "cilium",
+        30,
+        "lab",
+        naming="hpc-{role}-{i:03d}",
+        control=3,
+        cpu=64,
+        memory_gi=512,
+    )
     lab.namespace("sweeps")
     lab.add(
         "ResourceQuota",
@@ -295,7 +391,10 @@ def big_batch_namespace(now: datetime, fault: bool) -> list[Obj]:
         age=90 * D,
         body={
             "spec": {"hard": {"pods": "600", "requests.cpu": "1800"}},
-            "status": {"hard": {"pods": "600", "requests.cpu": "1800"}, "used": {"pods": "221", "requests.cpu": "884"}},
+            "status": {
+                "hard": {"pods": "600", "requests.cpu": "1800"},
+                "used": {"pods": "221", "requests.cpu": "884"},
+            },
         },
     )
     template = lab.template(
@@ -322,7 +421,13 @@ def big_batch_namespace(now: datetime, fault: bool) -> list[Obj]:
                 "template": template,
                 "suspend": False,
             },
-            "status": {"active": 200, "ready": 200, "succeeded": 21, "failed": 2, "startTime": lab.at(5 * H)},
+            "status": {
+                "active": 200,
+                "ready": 200,
+                "succeeded": 21,
+                "failed": 2,
+                "startTime": lab.at(5 * H),
+            },
         },
     )
     for i in range(221):
@@ -354,12 +459,22 @@ def k3s_on_one_board(now: datetime, fault: bool) -> list[Obj]:
         memory_gi=8,
         kernel="6.6.51+rpt-rpi-2712",
         os="Debian GNU/Linux 12 (bookworm)",
-        labels={"node-role.kubernetes.io/control-plane": "true", "node-role.kubernetes.io/master": "true"},
+        labels={
+            "node-role.kubernetes.io/control-plane": "true",
+            "node-role.kubernetes.io/master": "true",
+        },
     )
     system(lab, "k3s", 400 * D)
     applications(lab, "lab")
     lab.namespace("home")
-    lab.deployment("home", "assistant", "ghcr.io/home-assistant/home-assistant:2024.12", 1, rolled=3 * D, strategy={"type": "Recreate"})
+    lab.deployment(
+        "home",
+        "assistant",
+        "ghcr.io/home-assistant/home-assistant:2024.12",
+        1,
+        rolled=3 * D,
+        strategy={"type": "Recreate"},
+    )
     for pod in lab.pods_on("raspi5"):
         if pod["metadata"]["namespace"] == "kube-system":
             lab.died(pod, 9 * D, code=255, reason="Unknown", restarts=14, ran=20 * D)
@@ -368,7 +483,8 @@ def k3s_on_one_board(now: datetime, fault: bool) -> list[Obj]:
 
 @case(None)
 def server_started_minutes_ago(now: datetime, fault: bool) -> list[Obj]:
-    """What the server makes by itself is minutes old; nodes and applications were loaded with their own ages."""
+    """What the server makes by itself is minutes old; nodes and applications were loaded with their
+    own ages."""
     lab = Lab(now, "loaded", "v1.34.1")
     base(lab, 4 * M)
     machines(lab, 8, naming="kube-{x}", age=120 * D)
@@ -391,7 +507,14 @@ def loaded_without_system_workloads(now: datetime, fault: bool) -> list[Obj]:
 @case(None)
 def a_large_quiet_cluster(now: datetime, fault: bool) -> list[Obj]:
     lab, *_ = cluster(
-        now, "large", "eks", 80, "retail", naming="ip-10-{i}-7-1.eu-west-1.compute.internal", scale=6, pools=("a", "b", "c", "d")
+        now,
+        "large",
+        "eks",
+        80,
+        "retail",
+        naming="ip-10-{i}-7-1.eu-west-1.compute.internal",
+        scale=6,
+        pools=("a", "b", "c", "d"),
     )
     for node in lab.nodes[:70:9]:
         node["status"]["conditions"].append(
