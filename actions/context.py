@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from actions.plan import ActionPlan, ActionResult
-from cluster.mode import Mode, Purpose
-from cluster.store import Store
+from cluster.api.mode import Mode, Purpose
+from cluster.live.store import Store
 
 
 class Reader(Protocol):
-    """The reading half of `cluster.transport.Api`. Raises `cluster.errors.ClusterError`."""
+    """The reading half of `cluster.api.transport.Api`. Raises `cluster.errors.ClusterError`."""
 
     async def get_json(
         self,

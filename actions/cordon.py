@@ -15,9 +15,9 @@ from typing import Any
 from actions.context import ActionContext
 from actions.gate import VALID_S, confirmation, looks_like_production
 from actions.plan import ActionPlan, Blast, Change, Expected, Precondition
+from cluster.api.mode import Purpose
 from cluster.errors import ApiError, ClusterError
-from cluster.mode import Purpose
-from cluster.objects import Node, Pod, Ref
+from cluster.kube.objects import Node, Pod, Ref
 
 MERGE_PATCH = "application/merge-patch+json"
 LEAST_SHARE = 0.5

@@ -17,9 +17,9 @@ from typing import Any
 
 from actions.context import ActionContext, Journal
 from actions.plan import ActionPlan, ActionResult, Expected, Outcome
+from cluster.api.mode import Mode, Purpose
 from cluster.errors import ApiError, ClusterError, OutcomeUnknown, Refused, ServerError
-from cluster.mode import Mode, Purpose
-from cluster.text import clean_line
+from cluster.kube.text import clean_line
 
 VALID_S = 300
 """Seconds for which a plan may be confirmed: what it shows grows old."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 
 
 class Outcome(enum.StrEnum):

@@ -8,9 +8,9 @@ import json
 import sys
 import time
 
-from cluster.freshness import State
-from cluster.kubeconfig import load_access
-from cluster.live import LiveCluster
+from cluster.connect.kubeconfig import load_access
+from cluster.live.freshness import State
+from cluster.live.live_cluster import LiveCluster
 
 
 async def measure(kubeconfig: str) -> dict[str, float]:

@@ -114,7 +114,7 @@ def open_terminal(
     block."""
     pid, descriptor = pty.fork()
     if pid == 0:
-        os.execvpe(argv[0], list(argv), dict(environment))
+        os.execvpe(argv[0], list(argv), dict(environment))  # noqa: S606  # a list, no shell
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     terminal = Terminal(pid, descriptor)
     try:

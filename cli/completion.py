@@ -40,7 +40,7 @@ COMMANDS = "triage match probe timeline runbooks run drill doctor completion"
 
 def run(arguments: argparse.Namespace) -> int:
     from drills import catalogue
-    from incident import books
+    from incident.offline import runbooks as books
 
     template = {"bash": _BASH, "zsh": _ZSH + _BASH, "fish": _FISH}[arguments.shell]
     names = " ".join(book.id for book in books.load().runbooks)

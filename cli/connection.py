@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from cli.exits import Refusal
-from cluster.freshness import State
+from cluster.live.freshness import State
 from incident.config import ConfigError, load_config
 from incident.options import Options, config_directory
 from incident.session import LiveInvestigation

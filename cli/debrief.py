@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from drills import catalogue
 from drills.scenario import Scenario
-from incident import archive
+from incident.offline import archive
 from incident.options import Options
 from timeline.entry import Entry
 from timeline.metrics import duration

@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(options: Options, output: str) -> int:
-    from incident.doctor import examine
+    from incident.offline.doctor import examine
 
     code, rows = exits.ANSWERED, []
     async for answer in examine(options):

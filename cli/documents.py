@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 from incident.view import SymptomView, View
 from runbooks.match import Match, Reason
-from triage.finding import ChangeFact, Evidence, Finding, SharedAttribute
+from triage.facts.finding import ChangeFact, Evidence, Finding, SharedAttribute
 
 TRIAGE_SCHEMA = "stanch.triage/1"
 

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def offline_rank(arguments: argparse.Namespace) -> Rank:
-    from incident import books
+    from incident.offline import runbooks as books
 
     library = books.load(arguments.runbook_folders)
     for problem in library.problems:
@@ -72,7 +72,7 @@ def texts(words: Sequence[str]) -> Iterator[str]:
 
 
 def answer(given: Iterable[str], rank: Rank, arguments: argparse.Namespace) -> int:
-    from cluster.text import clean_line
+    from cluster.kube.text import clean_line
 
     for text in given:
         document = words_document(clean_line(text, 20_000), list(rank(text))[: arguments.top])

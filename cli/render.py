@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from cluster.freshness import State
+from cluster.live.freshness import State
 from incident.view import NOTHING_READABLE, SymptomView, View, nothing_readable
 
 _WORD = {"critical": "CRIT", "warning": "WARN", "info": "INFO"}

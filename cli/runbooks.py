@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cli import exits
 from cli.exits import Refusal
-from incident import books
+from incident.offline import runbooks as books
 
 
 def run(arguments: argparse.Namespace) -> int:

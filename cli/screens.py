@@ -31,6 +31,6 @@ def open_screens(options: Options) -> int:
     stays: the collector looks seldom."""
     gc.set_threshold(200_000, 20, 50)
     from incident.session import LiveInvestigation
-    from tui.open import run as run_screens
+    from tui.run import run as run_screens
 
     return run_screens(LiveInvestigation(options))

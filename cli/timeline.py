@@ -13,7 +13,7 @@ from cli import exits
 from cli.connection import options_of
 from cli.documents import time_text
 from cli.exits import Refusal
-from incident import archive
+from incident.offline import archive
 from incident.options import Options
 from timeline.entry import Entry, to_record
 

@@ -17,7 +17,7 @@ from cli.render import triage_lines
 from incident.options import Options
 from incident.session import LiveInvestigation
 from incident.view import Reach, View
-from triage.finding import Severity
+from triage.facts.finding import Severity
 
 
 def run(arguments: argparse.Namespace) -> int:

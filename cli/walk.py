@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from cli import exits
 from cli.connection import options_of, read_once
 from cli.exits import Refusal
-from incident.runs import RunView, StepOutcome, StepState
 from incident.session import LiveInvestigation
+from incident.walkthrough.run import RunView, StepOutcome, StepState
 from runbooks import steps
 from runbooks.model import Step, StepKind
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from cluster.text import clean_line
+from cluster.kube.text import clean_line
 
 MESSAGE_LIMIT = 600
 """Longest part of a server's own words that is quoted, in characters."""

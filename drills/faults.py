@@ -113,7 +113,7 @@ class Faults:
 
     async def thawed(self) -> None:
         """Returns when nothing is frozen; callers do not answer until then."""
-        while self._frozen:
+        while self._frozen:  # noqa: ASYNC110  # set from any thread, so no asyncio.Event can be used
             await asyncio.sleep(0.05)
 
     def freeze(self) -> None:

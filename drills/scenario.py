@@ -74,7 +74,7 @@ def parse(raw: dict[str, Any], where: str) -> Scenario:
 def read(path: Path) -> Scenario:
     """Raises ScenarioError when the file is absent, is not YAML or lacks a field."""
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506  # a safe loader
     except OSError as error:
         raise ScenarioError(
             f"{path}: {error.strerror}; run `stanch drill --list` for the ids"
@@ -93,7 +93,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def _background(name: str) -> dict[str, Any]:
     path = BACKGROUNDS / f"{name}.yaml"
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506  # the same
     except OSError as error:
         raise ScenarioError(f"background {name!r}: {error.strerror}") from error
     assert isinstance(data, dict)

@@ -135,7 +135,7 @@ def mapping(objects: Iterable[Obj], seed: int) -> dict[str, str]:
             and "." not in name
         ):
             workloads.add(name)
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311  # names for practice
     words = [f"{a}-{b}" for a in _FIRST for b in _SECOND]
     random.shuffle(words)
     out: dict[str, str] = {}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # the first paint needs none of them
     from actions.plan import ActionPlan, ActionResult
-    from cluster.objects import Ref
-    from cluster.store import Change, Store
-    from incident.runs import RunView
+    from cluster.kube.objects import Ref
+    from cluster.live.store import Change, Store
     from incident.view import View
+    from incident.walkthrough.run import RunView
     from probes.result import ProbePlan, ProbeResult
     from runbooks.match import Match
     from runbooks.model import Runbook

@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 from incident.config import ConfigError, load_config
 from incident.options import Options
 from incident.view import RecordView
-from timeline.clean import clean
 from timeline.entry import Draft, Entry, Kind, ObjectRef, order
-from timeline.ulid import new_ulid
+from timeline.journal.ulid import new_ulid
+from timeline.redaction.clean import clean
 
 if TYPE_CHECKING:
     from probes.ledger import Intent
-    from timeline.journal import Journal
+    from timeline.journal.journal import Journal
 
 RESUME_WITHIN = timedelta(hours=12)
 """An open incident of the same context that was written to within this time is gone on with."""
@@ -60,7 +60,7 @@ class Record:
         """Write one entry; on disk when it returns, unless there is no file (then it is in memory
         and `view` says so)."""
         if self.journal is not None:
-            from timeline.journal import JournalError
+            from timeline.journal.journal import JournalError
 
             try:
                 return self.journal.append(draft)
@@ -75,7 +75,7 @@ class Record:
                 self._reason
                 or "no incident is being recorded; start without `--offline` or give --incident"
             )
-        from timeline.journal import JournalError
+        from timeline.journal.journal import JournalError
 
         try:
             return self.journal.append(draft)
@@ -139,7 +139,7 @@ class Record:
         """Everything recorded, by the time it happened."""
         if self.journal is None:
             return sorted(self._memory, key=order)
-        from timeline.journal import JournalError
+        from timeline.journal.journal import JournalError
 
         try:
             found = self.journal.entries()
@@ -168,7 +168,7 @@ class Record:
     def redact(self, text: str) -> str:
         """`text` without secrets, as the record would store it."""
         if self.journal is None:
-            from timeline.redact import Redactor
+            from timeline.redaction.redact import Redactor
 
             return Redactor(b"\0" * 32).text(text)[0]
         return self.journal.redactor.text(text)[0]
@@ -185,8 +185,8 @@ def begin_record(
     record is in memory and says why."""
     if not options.record:
         return Record(None, "this command keeps no record", clock)
-    from timeline import index
-    from timeline.journal import Journal, JournalError
+    from timeline.journal import index
+    from timeline.journal.journal import Journal, JournalError
 
     directory = options.state / "incidents"
     try:
@@ -259,7 +259,7 @@ class JournalLedger:
         found: list[Intent] = []
         if self._record.journal is not None:
             found += intents_of(self._record.journal.unfinished())
-        from timeline.journal import Journal, JournalError
+        from timeline.journal.journal import Journal, JournalError
 
         for path in self._earlier:
             try:

@@ -18,24 +18,24 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from cluster.errors import ClusterError
-from cluster.objects import Ref
-from cluster.store import Change, Store
-from cluster.way import GiveWay
-from incident.garbage import Garbage
-from incident.look import Look, differs
+from cluster.kube.objects import Ref
+from cluster.live.input_priority import GiveWay
+from cluster.live.store import Change, Store
 from incident.options import Options
+from incident.report.gc_policy import Garbage
+from incident.report.reporter import Look, differs
 from incident.view import Activity, ApiView, Reach, RecordView, View
-from triage.significance import significant
+from triage.facts.significance import significant
 
 if TYPE_CHECKING:
     from actions.plan import ActionPlan, ActionResult
-    from cluster.access import Access
-    from cluster.live import LiveCluster
+    from cluster.connect.access import Access
+    from cluster.live.live_cluster import LiveCluster
     from incident.api import Progress
-    from incident.parts import Parts
-    from incident.runs import RunView
+    from incident.components import Parts
+    from incident.walkthrough.run import RunView
+    from probes.pods.sweep import SweepReport
     from probes.result import ProbePlan, ProbeResult
-    from probes.sweep import SweepReport
     from runbooks.match import Match
     from runbooks.model import Runbook
     from timeline.entry import Entry
@@ -114,7 +114,7 @@ class LiveInvestigation:
 
     async def start(self) -> None:
         """Open the record and begin to connect; returns as soon as notes can be taken."""
-        from incident.parts import Parts
+        from incident.components import Parts
 
         self._parts = Parts(self.options, self._clock)
         self._spawn(self._connect(), "connect")
@@ -427,7 +427,7 @@ class LiveInvestigation:
         if self._live is None:
             reach = Reach.OFFLINE if self._problem else Reach.CONNECTING
             return ApiView(reach, self._began, self._problem)
-        from incident.picture import api_view
+        from incident.report.ranking import api_view
 
         return api_view(self._live, self._began)
 

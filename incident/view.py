@@ -13,9 +13,9 @@ from datetime import datetime
 
 import msgspec
 
-from cluster.freshness import Freshness, State
+from cluster.live.freshness import Freshness, State
 from runbooks.match import Match
-from triage.finding import Report, Symptom
+from triage.facts.finding import Report, Symptom
 
 
 class Reach(enum.StrEnum):

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from probes import (
+from probes.context import ProbeContext, Progress
+from probes.questions import (
     address_space,
     api_health,
     cni_health,
@@ -26,11 +27,10 @@ from probes import (
     log_silence,
     mtu,
     secret_keys,
-    through_api,
     unaccounted,
     volume_attach,
 )
-from probes.context import ProbeContext, Progress
+from probes.questions import api_server_paths as through_api
 from probes.result import ProbePlan, ProbeResult
 
 Planner = Callable[[ProbeContext, Mapping[str, str]], Awaitable[ProbePlan]]

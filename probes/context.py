@@ -1,8 +1,8 @@
 """What a probe is given from outside: the wire, the write door, the live state, the record, the
 clock. Nothing is global.
 
-The protocols name the little that is used of `cluster.transport.Api`, `cluster.write.Writer` and
-`cluster.exec`, so that tests can stand in for them.
+The protocols name the little that is used of `cluster.api.transport.Api`, `cluster.api.write.Writer` and
+`cluster.api.exec`, so that tests can stand in for them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from cluster.exec import ExecResult
-from cluster.mode import Mode
-from cluster.portforward import ForwardResult
-from cluster.store import Store
-from cluster.transport import Api
+from cluster.api.exec import ExecResult
+from cluster.api.mode import Mode
+from cluster.api.port_forward import ForwardResult
+from cluster.api.transport import Api
+from cluster.live.store import Store
 from probes.ledger import Ledger, MemoryLedger
 
 Progress = Callable[[str], None]
@@ -29,7 +29,7 @@ JSON = "application/json"
 
 
 class Reader(Protocol):
-    """The reading half of `cluster.transport.Api`; paths are below the server's root. Raises
+    """The reading half of `cluster.api.transport.Api`; paths are below the server's root. Raises
     `cluster.errors.ClusterError`."""
 
     async def get_json(
@@ -53,7 +53,7 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
-    """The write door, bound to `cluster.mode.Purpose.DEBUG_POD`. Answers with the decoded object.
+    """The write door, bound to `cluster.api.mode.Purpose.DEBUG_POD`. Answers with the decoded object.
 
     Raises `cluster.errors.ClusterError` (`Refused`: not sent; `OutcomeUnknown`: it may have taken
     effect).

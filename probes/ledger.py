@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 
 SCHEMA = "stanch.probe/1"
 
@@ -67,7 +67,7 @@ class Expectation(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a measurement starts. `pod` is "" while only planned; `how` is the rung of the
-    fall-back ladder (see `probes.debugpod`)."""
+    fall-back ladder (see `probes.pods.probe_pod`)."""
 
     namespace: str
     node: str

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cluster.quantity import parse
+from cluster.kube.quantity import parse
 from runbooks.model import Query, Source, Step
 
 EXPRESSION_LIMIT = 2_000
@@ -30,7 +30,7 @@ SECONDS = 2.0
 
 
 class Result(enum.StrEnum):
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105  # a result, not a password
     FAIL = "fail"
     UNKNOWN = "unknown"
 

@@ -19,9 +19,9 @@ from msgspec.structs import replace
 
 from runbooks.match import Match, Reason
 from runbooks.model import Condition, Runbook, Weight
-from triage.finding import ChangeFact, Fact, Finding, Report, SharedAttribute, Symptom
-from triage.quantity import moment_text
-from triage.rules import FINDINGS
+from triage.facts.finding import ChangeFact, Fact, Finding, Report, SharedAttribute, Symptom
+from triage.facts.quantity import moment_text
+from triage.facts.rules import FINDINGS
 
 STRONG, SECOND, SUPPORT, REFUTE = 0.7, 0.4, 0.15, 0.65
 ELSEWHERE = 0.5

@@ -30,8 +30,8 @@ from runbooks.model import (
     Weight,
 )
 from runbooks.parse import slug
-from triage.finding import Severity
-from triage.rules import CHANGES, COHORTS, FINDINGS
+from triage.facts.finding import Severity
+from triage.facts.rules import CHANGES, COHORTS, FINDINGS
 
 SECTION_WORDS = 250
 """Words of one section beside its steps (the story may have STORY_WORDS): what a tired reader takes

@@ -12,7 +12,7 @@ from runbooks import evidence
 from runbooks.loader import Library
 from runbooks.match import Match, Reason
 from runbooks.model import Runbook
-from triage.finding import Report, Symptom
+from triage.facts.finding import Report, Symptom
 
 # evidence is ranked without words: RapidFuzz and the vocabulary take 0.1 s, and the first answer
 # does not wait for them

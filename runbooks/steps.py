@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 from runbooks.model import (
     DONE,
     ESCALATE,
@@ -25,7 +25,7 @@ from runbooks.model import (
     Step,
     StepKind,
 )
-from triage.finding import Symptom
+from triage.facts.finding import Symptom
 
 PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 """A parameter's place in a text: `{node}`. JSONPath (`{.items}`) and CEL maps do not look like

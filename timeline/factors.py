@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from timeline.entry import Entry
-from timeline.view import Line
+from timeline.revisions import Line
 
 KINDS: Final = ("trigger", "latent", "detection", "observability", "process", "knowledge")
 

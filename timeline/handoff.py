@@ -6,11 +6,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from timeline.clean import clean_line
 from timeline.entry import MILESTONES, Entry
-from timeline.journal import Journal
+from timeline.journal.journal import Journal
 from timeline.metrics import duration, milestones
-from timeline.view import draft_lines
+from timeline.redaction.clean import clean_line
+from timeline.revisions import draft_lines
 
 _LAST: Final = 10
 

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from timeline.entry import MILESTONES, Entry
-from timeline.view import Line
+from timeline.revisions import Line
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,25 +14,27 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from cluster.freshness import Freshness, State
-from cluster.kinds import KINDS
-from cluster.objects import Event, OwnerReference, Pod, Ref
-from cluster.store import Change, Store
-from triage import symptoms, told_by
-from triage.changes import ChangeIndex
-from triage.detectors import lost, measured
+from cluster.kube.kinds import KINDS
+from cluster.kube.objects import Event, OwnerReference, Pod, Ref
+from cluster.kube.owners import controller_of
+from cluster.live.freshness import Freshness, State
+from cluster.live.store import Change, Store
+from triage.changes import from_findings as told_by
+from triage.changes.change_log import ChangeIndex
+from triage.detectors.data import data_loss as lost
+from triage.detectors.measured import pods_and_nodes as measured
 from triage.detectors.registry import CLUSTER_DETECTORS, OBJECT_DETECTORS
-from triage.events import EventMemory
-from triage.finding import Finding, Gap, Report
-from triage.index import Index
-from triage.owners import controller_of
-from triage.population import Population
-from triage.rounds import Rounds
-from triage.significance import significant
-from triage.sources import Sources
-from triage.stages import Stages, finish
-from triage.view import View, is_ready, statuses
-from triage.windows import CHANGES
+from triage.facts.cluster_view import View, is_ready, statuses
+from triage.facts.events import EventMemory
+from triage.facts.finding import Finding, Gap, Report
+from triage.facts.finding_index import Index
+from triage.facts.measurements import Sources
+from triage.facts.population import Population
+from triage.facts.significance import significant
+from triage.facts.stages import Stages, finish
+from triage.facts.windows import CHANGES
+from triage.reevaluation import Rounds
+from triage.symptoms import grouping as symptoms
 
 Clock = Callable[[], datetime]
 _TRACKED = (

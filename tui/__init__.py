@@ -1,0 +1,1 @@
+"""Face one: screens that paint lines and take keys. The only folder that imports Textual."""

@@ -20,12 +20,12 @@ from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
 import assets
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 from incident.view import View
 from tui.keys import bindings
 from tui.screens.frame import Frame
 from tui.screens.now import NowScreen
-from tui.text import plain
+from tui.strips import plain
 
 if TYPE_CHECKING:
     from incident.api import Investigation
@@ -75,8 +75,12 @@ class StanchApp(App[int]):
     }
     DEFAULT_MODE = "now"
     ENABLE_COMMAND_PALETTE = False  # opened by our own action, with our own provider
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide")]  # Textual declares it as an instance attribute
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (36, "-high")]  # the same
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  # Textual declares it as an instance attribute
+        (0, "-tiny"),
+        (60, "-narrow"),
+        (110, "-wide"),
+    ]  # Textual declares it as an instance attribute
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (36, "-high")]  # noqa: RUF012  # the same
     BINDINGS = bindings("")
     CSS = "\n".join(
         Path(assets.__file__).with_name(name).read_text("utf-8") for name in STYLESHEETS

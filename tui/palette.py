@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 from tui.keys import ACTIONS, Action
-from tui.text import plain
+from tui.strips import plain
 
 if TYPE_CHECKING:
     from tui.app import StanchApp

@@ -17,8 +17,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.lines import CURSOR, looks_around
-from tui.text import Line, Piece, fit, to_strip
+from tui.line_pane import CURSOR, looks_around
+from tui.strips import Line, Piece, fit, to_strip
 
 
 class Rows(Protocol):

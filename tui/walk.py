@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textual.worker import Worker
 
 from actions.plan import ActionPlan, ActionResult
-from incident.runs import RunView, StepState
+from incident.walkthrough.run import RunView, StepState
 from probes.result import ProbeResult
 from runbooks.model import Step, StepKind
 from runbooks.steps import Lead, arguments, next_step, stage

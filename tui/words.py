@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cluster.freshness import Freshness, State
-from incident.runs import StepState
+from cluster.live.freshness import Freshness, State
 from incident.view import ApiView, Reach
-from triage.finding import Severity
+from incident.walkthrough.run import StepState
+from triage.facts.finding import Severity
 
 SEVERITY: dict[Severity, tuple[str, str]] = {
     Severity.CRITICAL: ("CRIT", "critical"),

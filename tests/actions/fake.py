@@ -10,9 +10,9 @@ from typing import Any
 
 from actions.context import ActionContext
 from actions.plan import ActionPlan, ActionResult
+from cluster.api.mode import Mode, Purpose
 from cluster.errors import ClusterError, Refused
-from cluster.mode import Mode, Purpose
-from cluster.store import Store
+from cluster.live.store import Store
 
 
 @dataclass

@@ -14,8 +14,8 @@ from actions import catalogue, gate
 from actions.context import ActionContext
 from actions.gate import confirmation, looks_like_production
 from actions.plan import ActionPlan, Change, Outcome
+from cluster.api.mode import Mode
 from cluster.errors import Forbidden, OutcomeUnknown, Refused, ServerError, Unreachable
-from cluster.mode import Mode
 from tests.actions.fake import FakeApi, FakeJournal
 from tests.probes.cells import meta, node, pod, store
 

@@ -11,7 +11,7 @@ import pytest
 from cli import exits
 from cli.connection import is_settled
 from cli.walk import Walkthrough, best_symptom
-from cluster.objects import Node
+from cluster.kube.objects import Node
 from incident.session import LiveInvestigation
 from tests.incident.drill import investigating, served, until
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cluster.access import Access
-from cluster.transport import Api, Limits
+from cluster.api.transport import Api, Limits
+from cluster.connect.access import Access
 from tests.cluster.fake import FakeCluster
 
 

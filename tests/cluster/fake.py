@@ -259,5 +259,5 @@ def answering(
 async def until(condition: Callable[[], bool], limit: float = 30.0) -> None:
     """Wait until `condition` holds; fails after `limit` seconds."""
     async with asyncio.timeout(limit):
-        while not condition():  # any condition, also one that sets no event
+        while not condition():  # any condition, also one that sets no event  # noqa: ASYNC110  # any condition, also one that sets no event
             await asyncio.sleep(0.005)

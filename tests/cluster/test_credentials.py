@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster.access import Access, ExecPlugin, Trust, User
-from cluster.credentials import Credentials
+from cluster.api.transport import Api
+from cluster.connect.access import Access, ExecPlugin, Trust, User
+from cluster.connect.credentials import Credentials
+from cluster.connect.exec_plugin import run_plugin
 from cluster.errors import CredentialError, Unauthorized
-from cluster.exec_plugin import run_plugin
-from cluster.health import HealthMonitor, Reach
-from cluster.transport import Api
+from cluster.health.monitor import HealthMonitor, Reach
 from tests.cluster.certificates import make_pair
 from tests.cluster.fake import FakeCluster, until
 from tests.cluster.test_listwatch import BEAT

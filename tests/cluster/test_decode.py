@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.decode import LAST_APPLIED, KindDecoder
-from cluster.kinds import BY_NAME, KINDS
-from cluster.objects import EndpointSlice, Pod
-from cluster.text import clean
+from cluster.kube.decode import LAST_APPLIED, KindDecoder
+from cluster.kube.kinds import BY_NAME, KINDS
+from cluster.kube.objects import EndpointSlice, Pod
+from cluster.kube.text import clean
 
 POD = KindDecoder(BY_NAME["Pod"])
 

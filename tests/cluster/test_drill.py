@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from cluster.api.exec import Executor
+from cluster.api.logs import read_logs
+from cluster.api.reads import get_object, server_version
+from cluster.api.write import Mode, Purpose, Writer
+from cluster.connect.kubeconfig import load_access
 from cluster.errors import Refused
-from cluster.exec import Executor
-from cluster.freshness import State
-from cluster.health import Beat, Reach
-from cluster.kinds import BY_NAME
-from cluster.kubeconfig import load_access
-from cluster.live import LiveCluster
-from cluster.logs import read_logs
-from cluster.pace import Pace
-from cluster.reading import get_object, server_version
-from cluster.write import Mode, Purpose, Writer
+from cluster.health.monitor import Beat, Reach
+from cluster.kube.kinds import BY_NAME
+from cluster.live.freshness import State
+from cluster.live.live_cluster import LiveCluster
+from cluster.live.watch_config import Pace
 from drills.run import serve_in_thread
 from drills.server import DrillServer
 from tests.cluster.fake import until

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from cluster.access import Access, User
-from cluster.exec import Executor
-from cluster.transport import Api, Limits
+from cluster.api.exec import Executor
+from cluster.api.transport import Api, Limits
+from cluster.connect.access import Access, User
 from tests.cluster.fake import status
 
 Talk = Callable[[web.WebSocketResponse], Awaitable[None]]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from cluster.connect.kubeconfig import find_paths, list_contexts, load_access
+from cluster.connect.proxy import proxy_from_environment
 from cluster.errors import KubeconfigError
-from cluster.kubeconfig import find_paths, list_contexts, load_access
-from cluster.proxy import proxy_from_environment
 from tests.cluster.certificates import Pair, make_pair
 
 Doc = dict[str, Any]

@@ -11,13 +11,13 @@ import pytest
 from aiohttp import web
 from msgspec.structs import replace
 
-from cluster.access import Access
-from cluster.freshness import State
-from cluster.health import Beat
-from cluster.kinds import BY_NAME
-from cluster.live import LiveCluster
-from cluster.pace import Pace
-from cluster.transport import Api, Limits
+from cluster.api.transport import Api, Limits
+from cluster.connect.access import Access
+from cluster.health.monitor import Beat
+from cluster.kube.kinds import BY_NAME
+from cluster.live.freshness import State
+from cluster.live.live_cluster import LiveCluster
+from cluster.live.watch_config import Pace
 from tests.cluster.fake import FakeCluster, answering, bookmark, until
 
 FAST = Pace(

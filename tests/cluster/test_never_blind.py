@@ -7,13 +7,13 @@ import asyncio
 import socket
 from contextlib import ExitStack
 
-from cluster.access import Access
-from cluster.freshness import State
-from cluster.health import Reach
-from cluster.kinds import BY_NAME
-from cluster.ladder import ladder
-from cluster.live import LiveCluster
-from cluster.transport import Api, Limits
+from cluster.api.transport import Api, Limits
+from cluster.connect.access import Access
+from cluster.health.ladder import ladder
+from cluster.health.monitor import Reach
+from cluster.kube.kinds import BY_NAME
+from cluster.live.freshness import State
+from cluster.live.live_cluster import LiveCluster
 from tests.cluster.fake import FakeCluster, until
 from tests.cluster.test_listwatch import BEAT, FAST, running, same
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from cluster import portforward
-from cluster.access import Access, User
-from cluster.portforward import REQUEST, Forwarder
-from cluster.transport import Api, Limits
+from cluster.api import port_forward as portforward
+from cluster.api.port_forward import REQUEST, Forwarder
+from cluster.api.transport import Api, Limits
+from cluster.connect.access import Access, User
 from tests.cluster.fake import status
 
 PORT = b"\x90\x1f"

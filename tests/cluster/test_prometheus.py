@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.prometheus import samples
+from cluster.kube.prometheus import samples
 
 
 def test_braces_and_quotes_in_labels_and_lines_that_are_none() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.quantity import parse, size_text
+from cluster.kube.quantity import parse, size_text
 
 
 @pytest.mark.parametrize(

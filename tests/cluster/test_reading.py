@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
+from cluster.api.logs import LogLine, follow_logs, read_logs
+from cluster.api.reads import get_object, node_text, object_path, pod_text, server_version
+from cluster.api.transport import Api
 from cluster.errors import NotFound, Refused
-from cluster.kinds import BY_NAME
-from cluster.logs import LogLine, follow_logs, read_logs
-from cluster.reading import get_object, node_text, object_path, pod_text, server_version
-from cluster.transport import Api
+from cluster.kube.kinds import BY_NAME
 from tests.cluster.fake import FakeCluster, answering
 
 

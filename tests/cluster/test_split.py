@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.decode import KindDecoder
-from cluster.kinds import BY_NAME, Kind
-from cluster.split import ListSplitter
+from cluster.kube.decode import KindDecoder
+from cluster.kube.kinds import BY_NAME, Kind
+from cluster.live.list_splitter import ListSplitter
 
 
 def listed(kind: str, items: list[dict[str, Any]], **meta: Any) -> bytes:

@@ -10,8 +10,8 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cluster.freshness import State
-from cluster.store import Change, Key
+from cluster.live.freshness import State
+from cluster.live.store import Change, Key
 from tests.cluster.fake import FakeCluster, answering, until
 from tests.cluster.test_listwatch import running, same
 

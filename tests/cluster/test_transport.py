@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from cluster.access import Access, Trust, User
+from cluster.api.transport import Api, Limits
+from cluster.connect.access import Access, Trust, User
 from cluster.errors import (
     CredentialError,
     Expired,
@@ -26,8 +27,7 @@ from cluster.errors import (
     Unreachable,
     from_response,
 )
-from cluster.ladder import ladder
-from cluster.transport import Api, Limits
+from cluster.health.ladder import ladder
 from tests.cluster.certificates import Pair, make_pair
 from tests.cluster.fake import FakeCluster, answering
 

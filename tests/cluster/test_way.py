@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from cluster import way as module
-from cluster.way import MOMENT, GiveWay
+from cluster.live import input_priority as module
+from cluster.live.input_priority import MOMENT, GiveWay
 
 
 class Time:

@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from cluster.access import Access
-from cluster.errors import Conflict, OutcomeUnknown, Refused, Unreachable
-from cluster.transport import Api, Limits
-from cluster.write import (
+from cluster.api.transport import Api, Limits
+from cluster.api.write import (
     EXPIRES_AT,
     JSON_PATCH,
     MANAGED_BY,
@@ -24,6 +22,8 @@ from cluster.write import (
     Purpose,
     Writer,
 )
+from cluster.connect.access import Access
+from cluster.errors import Conflict, OutcomeUnknown, Refused, Unreachable
 from tests.cluster.fake import FakeCluster, answering
 
 NODE = "/api/v1/nodes/node-1"
@@ -429,7 +429,7 @@ def test_send_is_used_by_the_door_alone() -> None:
             for node in ast.walk(ast.parse(path.read_text())):
                 if (
                     isinstance(node, ast.ImportFrom)
-                    and node.module == "cluster.transport"
+                    and node.module == "cluster.api.transport"
                     and any(name.name == "send" for name in node.names)
                 ):
                     users.add(str(path.relative_to(root)))
@@ -439,7 +439,7 @@ def test_send_is_used_by_the_door_alone() -> None:
                     and path.name != "transport.py"
                 ):
                     users.add(str(path.relative_to(root)))
-    assert users == {"cluster/write.py"}
+    assert users == {"cluster/api/write.py"}
 
 
 def test_no_other_module_opens_http_connections_of_its_own() -> None:
@@ -471,9 +471,9 @@ def test_no_other_module_opens_http_connections_of_its_own() -> None:
                 ):
                     users.add(str(path.relative_to(root)))
     assert users == {
-        "cluster/transport.py",
-        "cluster/exec.py",
-        "cluster/portforward.py",
-        "cluster/write.py",
-        "cluster/failures.py",
+        "cluster/api/transport.py",
+        "cluster/api/exec.py",
+        "cluster/api/port_forward.py",
+        "cluster/api/write.py",
+        "cluster/api/error_messages.py",
     }

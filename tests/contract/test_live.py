@@ -11,11 +11,11 @@ from pathlib import Path
 
 import httpx
 
-from cluster.freshness import State
-from cluster.health import Reach
-from cluster.kinds import KINDS
-from cluster.kubeconfig import load_access
-from cluster.live import LiveCluster
+from cluster.connect.kubeconfig import load_access
+from cluster.health.monitor import Reach
+from cluster.kube.kinds import KINDS
+from cluster.live.freshness import State
+from cluster.live.live_cluster import LiveCluster
 from tests.contract.wire import config_map, create, delete, nowhere, patch, pod
 from tests.rungs.cluster import Cluster
 

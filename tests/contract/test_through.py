@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
-from cluster.kubeconfig import load_access
-from cluster.portforward import Forwarder, ForwardResult
-from cluster.transport import Api
+from cluster.api.port_forward import Forwarder, ForwardResult
+from cluster.api.transport import Api
+from cluster.connect.kubeconfig import load_access
 from tests.contract.test_exec import wait_for
 from tests.contract.wire import assert_status, create, pod
 from tests.rungs.cluster import Cluster

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from cli.documents import overall
-from cluster.freshness import Freshness, State
-from cluster.kinds import BY_NAME, KINDS
-from cluster.objects import Object
-from cluster.store import Store
+from cluster.kube.kinds import BY_NAME, KINDS
+from cluster.kube.objects import Object
+from cluster.live.freshness import Freshness, State
+from cluster.live.store import Store
 from drills.catalogue import load
 from drills.expand import objects
 from drills.scenario import Answer, parse
@@ -22,7 +22,7 @@ from incident.view import SymptomView
 from runbooks.loader import Library
 from runbooks.matcher import Matcher
 from triage.engine import triage_once
-from triage.finding import Report, Severity
+from triage.facts.finding import Report, Severity
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 Raw = dict[str, Any]

@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 from tests.drill_gates.expected import DRILLS
 from tests.drill_gates.ground import seen
 from tests.triage.build import NOW, Cluster, ago
 from triage.engine import triage_once
-from triage.finding import spoken
-from triage.quantity import moment_text
+from triage.facts.finding import spoken
+from triage.facts.quantity import moment_text
 
 RAW = re.compile(r"\d{4}-\d\d-\d\dT|\d\d:\d\d\+00:00")
 AGE = re.compile(r"\d+ (?:s|min|h|d) ago| for \d+ (?:s|min|h|d)\b")

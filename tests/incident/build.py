@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 from incident.view import SymptomView
 from runbooks.match import Match, Reason
-from triage.finding import Evidence, Finding, Report, Severity, SinceSource, Symptom
+from triage.facts.finding import Evidence, Finding, Report, Severity, SinceSource, Symptom
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 NODE = Ref("Node", "", "node-2")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from incident import archive
+from incident.offline import archive
 from incident.options import Options
-from timeline.journal import Journal
+from timeline.journal.journal import Journal
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from cluster.freshness import State
-from cluster.objects import Pod
+from cluster.kube.objects import Pod
+from cluster.live.freshness import State
 from incident.view import View
 from tests.incident.drill import investigating, served, until
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from incident import garbage as module
-from incident.garbage import AT_LAST, EVERY, YOUNG, Garbage
+from incident.report import gc_policy as module
+from incident.report.gc_policy import AT_LAST, EVERY, YOUNG, Garbage
 
 
 @pytest.fixture

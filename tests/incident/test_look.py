@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from cluster.hold import Hold
-from cluster.objects import Pod
-from cluster.store import Change, Store
-from cluster.way import GiveWay
-from incident.look import Look
+from cluster.kube.objects import Pod
+from cluster.live.input_priority import GiveWay
+from cluster.live.store import Change, Store
+from cluster.live.write_buffer import Hold
+from incident.report.reporter import Look
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FIRST, LATER = (Change("Pod", ("shop", name), None, Pod()) for name in ("first", "later"))

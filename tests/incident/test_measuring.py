@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cluster.live import LiveCluster
-from cluster.objects import Ref
-from cluster.prometheus import increases, quantile, samples
-from incident.measuring import (
+from cluster.kube.objects import Ref
+from cluster.kube.prometheus import increases, quantile, samples
+from cluster.live.live_cluster import LiveCluster
+from incident.metrics.metrics import (
     Measuring,
     api_server_usage,
     container_usage,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from incident.observer import CLEAR_AFTER, Observer
+from incident.report.observer import CLEAR_AFTER, Observer
 from incident.view import ApiView, HopView, Reach
 from tests.incident.build import NOW, match, report, symptom, view
-from timeline.journal import Journal
-from triage.finding import Severity
+from timeline.journal.journal import Journal
+from triage.facts.finding import Severity
 
 
 def test_a_new_symptom_is_written_once_with_the_time_it_began() -> None:

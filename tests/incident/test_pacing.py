@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from incident.pacing import (
+from incident.report.report_schedule import (
     QUIET,
     REPORT_EVERY,
     REPORT_SHARE,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from incident.picture import Ranking
+from incident.report.ranking import Ranking
 from runbooks.match import Match
 from tests.incident.build import match, report, symptom
-from triage.finding import Report, Severity, Symptom
-from triage.stages import finish
+from triage.facts.finding import Report, Severity, Symptom
+from triage.facts.stages import finish
 
 
 def order(fitting: str, *given: Symptom) -> list[str]:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster.live import LiveCluster
-from cluster.objects import Node, Pod, Ref
-from cluster.prometheus import samples
+from cluster.kube.objects import Node, Pod, Ref
+from cluster.kube.prometheus import samples
+from cluster.live.live_cluster import LiveCluster
 from drills.server import DrillServer
-from incident.proxies import Proxies, overdue, proxy_usage
+from incident.metrics.kube_proxy import Proxies, overdue, proxy_usage
 from tests.incident.drill import investigating, is_read, served, until
 
 POD = Ref("Pod", "kube-system", "kube-proxy-x")

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from cli.connection import is_settled
-from cluster.live import LiveCluster
-from cluster.objects import Node
-from incident.proxies import Proxies, kube_proxies
+from cluster.kube.objects import Node
+from cluster.live.live_cluster import LiveCluster
+from incident.metrics.kube_proxy import Proxies, kube_proxies
 from tests.incident.drill import investigating, until
 from tests.rungs.nodes import Lab
 

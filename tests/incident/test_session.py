@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from actions.plan import Outcome
-from cluster.freshness import State
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
+from cluster.live.freshness import State
 from drills.faults import Rule
-from incident.runs import StepState
 from incident.session import LiveInvestigation
 from incident.view import Reach, View
+from incident.walkthrough.run import StepState
 from runbooks.model import StepKind
 from tests.incident.drill import investigating, is_read, served, until
-from timeline.journal import Journal
+from timeline.journal.journal import Journal
 
 STORIES = {
     "network-policy-cni-version-skew": ("node", "node-b2"),
@@ -63,7 +63,7 @@ async def test_from_the_first_look_to_the_draft(tmp_path: Path) -> None:
             investigation.note("-5m users report 502s")
             draft = investigation.draft()
             path = Path(investigation.export())
-    assert "users report 502s" in path.read_text()
+    assert "users report 502s" in path.read_text()  # noqa: ASYNC240  # the loop has nothing to do
     assert "same image" in draft
     with Journal.open_read_only(next((tmp_path / "state" / "incidents").glob("*.db"))) as journal:
         assert journal.verify().ok
@@ -197,7 +197,7 @@ async def test_a_part_that_breaks_is_said(tmp_path: Path, monkeypatch: pytest.Mo
     def broken(*_: object, **__: object) -> None:
         raise ImportError("no such thing")
 
-    monkeypatch.setattr("incident.parts.Parts.watch", broken)
+    monkeypatch.setattr("incident.components.Parts.watch", broken)
     with served("network-policy-cni-version-skew", tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as investigation:
             view = await until(investigation, lambda view: bool(view.problem))

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster import objects as k
-from cluster.kinds import KINDS
-from cluster.store import Store
-from incident import pod_status
-from incident.columns import columns, event_time, key_names
-from incident.filters import FilterError, compile_filter, duration
-from incident.ordered import Ordered
-from incident.tables import ObjectTable
+from cluster.kube import objects as k
+from cluster.kube.kinds import KINDS
+from cluster.live.store import Store
+from incident.tables import pod_status
+from incident.tables.columns import columns, event_time, key_names
+from incident.tables.filters import FilterError, compile_filter, duration
+from incident.tables.sorted_list import Ordered
+from incident.tables.table import ObjectTable
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from cluster.kinds import BY_NAME
-from cluster.store import Store
+from cluster.kube.kinds import BY_NAME
+from cluster.live.store import Store
 from probes.result import Cell, Expectation, Place, Target, Try, Verdict
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cluster.api.exec import ExecResult
+from cluster.api.mode import Mode
 from cluster.errors import ClusterError, Forbidden, NotFound
-from cluster.exec import ExecResult
-from cluster.mode import Mode
-from cluster.store import Store
+from cluster.live.store import Store
 from probes.context import JSON, Params, ProbeContext
 from probes.ledger import Ledger, MemoryLedger
 

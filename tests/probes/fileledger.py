@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 from probes.ledger import Intent
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 
 from probes import catalogue
-from probes.labels import MANAGED_BY, OWN
 from probes.result import ProbeResult
+from probes.select.labels import MANAGED_BY, OWN
 from tests.probes.real import real_context
 from tests.rungs.network import Member, Namespace
 from tests.rungs.nodes import Lab

@@ -7,13 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from cluster.exec import Executor
-from cluster.kubeconfig import load_access
-from cluster.live import LiveCluster
-from cluster.mode import Mode, Purpose
-from cluster.portforward import Forwarder
-from cluster.transport import Api
-from cluster.write import Writer
+from cluster.api.exec import Executor
+from cluster.api.mode import Mode, Purpose
+from cluster.api.port_forward import Forwarder
+from cluster.api.transport import Api
+from cluster.api.write import Writer
+from cluster.connect.kubeconfig import load_access
+from cluster.live.live_cluster import LiveCluster
 from probes.context import ProbeContext
 from probes.ledger import Ledger, MemoryLedger
 

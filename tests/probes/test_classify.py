@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.classify import (
+from probes.inference.classification import (
     fingerprint_of_rate_limit,
     judge_all,
     mark_rate_limited,
@@ -18,7 +18,7 @@ from probes.classify import (
     try_from_facts,
 )
 from probes.result import Try, Verdict
-from probes.script import MARKER, PYTHON, SHELL, command, target
+from probes.scripts.connectivity import MARKER, PYTHON, SHELL, command, target
 
 
 def facts(said: str, ms: int = 0, **counters: Any) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from cluster.errors import Forbidden, OutcomeUnknown, Unreachable
-from cluster.objects import Ref
-from probes import catalogue, connectivity
+from cluster.kube.objects import Ref
+from probes import catalogue
 from probes.ledger import Intent, MemoryLedger
+from probes.questions import connectivity
 from probes.result import Component, Verdict
-from probes.surroundings import node_of
+from probes.select.surroundings import node_of
 from tests.probes.cells import meta, namespace, node, pod, policy, service, slice_of, store, story
 from tests.probes.fake import FakeCluster
 

@@ -12,10 +12,11 @@ from dataclasses import replace
 
 import pytest
 
-from probes import catalogue, dns
-from probes.dns import INSIDE, conclude, judge, read
-from probes.dns_script import MARKER, SHELL, command
+from probes import catalogue
+from probes.questions import dns
+from probes.questions.dns import INSIDE, conclude, judge, read
 from probes.result import Cell, Component, Expectation, Place, Target, Try, Verdict
+from probes.scripts.dns import MARKER, SHELL, command
 from tests.probes.cells import node, pod, service, slice_of, story
 from tests.probes.fake import FakeCluster
 from tests.probes.netlab import Missing, NetLab, netlab

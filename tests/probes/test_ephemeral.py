@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from cluster.api.mode import Mode
 from cluster.errors import Forbidden, OutcomeUnknown
-from cluster.mode import Mode
 from probes import catalogue
 from probes.result import Component, ProbePlan, Verdict
 from tests.probes.cells import node, pod, story

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cluster import exec as channel
+from cluster.api import exec as channel
 from drills.faults import Rule
 from drills.run import serve_in_thread
 from drills.server import DrillServer

@@ -14,7 +14,7 @@ import pytest
 
 from cluster.errors import ServerError
 from probes import catalogue
-from probes.knock import knock
+from probes.http_probe import knock
 from probes.result import Component, ProbeResult, Verdict
 from tests.probes.cells import meta, node, pod, service, slice_of, store
 from tests.probes.fake import FakeCluster

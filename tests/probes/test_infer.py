@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from probes.infer import infer
+from probes.inference.components import NOTHING, Surroundings
+from probes.inference.explanation import infer
+from probes.inference.icmp_senders import infer_senders
 from probes.result import Cell, Component, Expectation, Verdict
-from probes.senders import infer_senders
-from probes.surroundings import surroundings
-from probes.suspects import NOTHING, Surroundings
+from probes.select.surroundings import surroundings
 from tests.probes.cells import cell, story
 
 NODES = ("node-1", "node-2", "node-3")

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from probes.classify import Output, judge_all, read
+from probes.inference.classification import Output, judge_all, read
 from probes.result import Try, Verdict
-from probes.script import command, target
+from probes.scripts.connectivity import command, target
 from tests.probes.netlab import ROUTER, SERVER, Missing, NetLab, netlab
 from tests.rungs.fixtures import all_required
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from probes.classify import judge_all, read
+from probes.inference.classification import judge_all, read
 from probes.result import Try, Verdict
-from probes.script import command, target
+from probes.scripts.connectivity import command, target
 from tests.probes.netlab import ROUTER6, SERVER6, Missing, NetLab, netlab
 from tests.rungs.fixtures import all_required
 

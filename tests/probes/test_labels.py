@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from probes.labels import cloned, guard, representative
+from probes.select.labels import cloned, guard, representative
 from tests.probes.cells import meta, namespace, pod, policy, service, store
 
 LABELS = {

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from probes.mtu import LARGE, SMALL, Seen, conclude, judge, read
-from probes.mtu_script import command
+from probes.questions.mtu import LARGE, SMALL, Seen, conclude, judge, read
 from probes.result import Cell, Component, Expectation, Place, Target, Try, Verdict
+from probes.scripts.mtu import command
 from tests.probes.netlab import SERVER, Missing, netlab
 from tests.rungs.fixtures import all_required
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cluster.store import Store
-from probes.policy import End, end_of, expect, not_evaluated
+from cluster.live.store import Store
+from probes.inference.policy import End, end_of, expect, not_evaluated
 from probes.result import Expectation
 from tests.probes.cells import meta, namespace, pod, policy, store
 

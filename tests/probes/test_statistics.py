@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.statistics import (
+from probes.inference.statistics import (
     Stop,
     bound,
     fisher,

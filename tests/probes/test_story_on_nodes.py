@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from probes.pods.sweep import sweep
 from probes.result import Component, ProbeResult, Verdict
-from probes.sweep import sweep
 from tests.probes.fileledger import FileLedger
 from tests.probes.onnodes import Story, endpoints, measure, ours, rule, service, told
 from tests.probes.real import real_context

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from cluster.objects import Ref
-from probes.debugpod import Identity, new_name, owner_manifest
+from cluster.kube.objects import Ref
 from probes.ledger import Intent, MemoryLedger
-from probes.sweep import Scope, sweep
+from probes.pods.probe_pod import Identity, new_name, owner_manifest
+from probes.pods.sweep import Scope, sweep
 from tests.probes.cells import store
 from tests.probes.fake import FakeCluster
 

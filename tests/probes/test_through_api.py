@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from cluster.api.port_forward import ForwardResult
 from cluster.errors import ApiError, ClusterError, Forbidden, ServerError
-from cluster.portforward import ForwardResult
 from probes import catalogue
+from probes.questions.api_server_paths import judge
 from probes.result import Component, ProbeResult, Verdict
-from probes.through_api import judge
 from tests.probes.cells import pod, service, slice_of, story
 from tests.probes.fake import FakeCluster
 

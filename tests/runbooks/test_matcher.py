@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 from runbooks.documents import outside
 from runbooks.evidence import fits, judge
 from runbooks.loader import Library
@@ -18,7 +18,7 @@ from runbooks.matcher import Matcher
 from runbooks.needed import needed_words
 from runbooks.parse import parse
 from runbooks.terms import fold, terms
-from triage.finding import (
+from triage.facts.finding import (
     ChangeFact,
     Finding,
     Report,

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 from runbooks import steps
 from runbooks.loader import Library
 from runbooks.model import StepKind
 from runbooks.parse import parse
 from runbooks.steps import Lead
-from triage.finding import Evidence, Finding, Severity, SharedAttribute, SinceSource, Symptom
+from triage.facts.finding import Evidence, Finding, Severity, SharedAttribute, SinceSource, Symptom
 
 TEXT = """---
 id: walk

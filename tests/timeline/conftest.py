@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from timeline.journal import Journal, Origin
+from timeline.journal.journal import Journal, Origin
 
 START = datetime(2026, 11, 21, 3, 2, 11, tzinfo=UTC)
 

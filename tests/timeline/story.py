@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tests.timeline.conftest import START
 from timeline.entry import Capture, Draft, ObjectRef
-from timeline.journal import Journal
+from timeline.journal.journal import Journal
 
 
 def tell(journal: Journal) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timeline.clean import clean, clean_line, clean_value
+from timeline.redaction.clean import clean, clean_line, clean_value
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 
 from timeline.entry import Draft, Entry
-from timeline.journal import Journal, JournalError
-from timeline.sidecar import RESERVE_BYTES, Sidecar
+from timeline.journal.journal import Journal, JournalError
+from timeline.journal.sidecar import RESERVE_BYTES, Sidecar
 
 _ROOT = Path(__file__).parents[2]
 _KILLS = 12
@@ -48,7 +48,7 @@ _WRITE = """
     import sys
     from pathlib import Path
     from timeline.entry import Capture, Draft
-    from timeline.journal import Journal
+    from timeline.journal.journal import Journal
     journal = Journal.open(Path(sys.argv[1]))
     number = 0
     while True:
@@ -97,7 +97,7 @@ def test_two_processes_write_one_gapless_chain(journal: Journal) -> None:
         import sys
         from pathlib import Path
         from timeline.entry import Draft, Entry
-        from timeline.journal import Journal
+        from timeline.journal.journal import Journal
         with Journal.open(Path(sys.argv[1])) as journal:
             for number in range(300):
                 entry = journal.append(Draft(kind="note", text=f"{sys.argv[2]} {number}"))
@@ -202,7 +202,7 @@ def test_a_file_size_limit_is_a_full_disk_too(tmp_path: Path) -> None:
         import json, resource, sys
         from pathlib import Path
         from timeline.entry import Draft, Entry
-        from timeline.journal import Journal
+        from timeline.journal.journal import Journal
         journal = Journal.create(Path(sys.argv[1]), "limited")
         limit = journal.path.stat().st_size + 200_000
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))

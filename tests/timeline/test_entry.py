@@ -26,14 +26,14 @@ from timeline.entry import (
     stamp,
     to_record,
 )
-from timeline.journal import Journal
-from timeline.prepare import check
-from timeline.rows import from_row, to_row
-from timeline.storage import ENTRY_COLUMNS
+from timeline.journal.journal import Journal
+from timeline.journal.preparation import check
+from timeline.journal.rows import from_row, to_row
+from timeline.journal.storage import ENTRY_COLUMNS
 
 AT = datetime(2026, 11, 21, 3, 2, 11, tzinfo=UTC)
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-_TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))
+_TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 _JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -106,7 +106,7 @@ def test_times_are_utc_and_never_naive() -> None:
         == "2026-11-21T03:00:00.000000Z"
     )
     with pytest.raises(ValueError, match="no zone"):
-        stamp(datetime(2026, 11, 21))
+        stamp(datetime(2026, 11, 21))  # noqa: DTZ001  # the case under test
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_times_are_utc_and_never_naive() -> None:
         (Draft(kind="revision"), "supersedes"),
         (Draft(kind="gossip"), "no kind"),  # type: ignore[arg-type]  # test data
         (Draft(kind="note", occurred_at=AT, occurred_end=AT - timedelta(1)), "ends before"),
-        (Draft(kind="note", occurred_at=datetime(2026, 1, 1)), "no zone"),
+        (Draft(kind="note", occurred_at=datetime(2026, 1, 1)), "no zone"),  # noqa: DTZ001  # the case under test
     ],
 )
 def test_a_bad_draft_is_refused_with_a_sentence(draft: Draft, sentence: str) -> None:

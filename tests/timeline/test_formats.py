@@ -28,8 +28,8 @@ from timeline.export import (
 )
 from timeline.export.csv_table import safe_cell
 from timeline.export.files import write_atomic
-from timeline.journal import Journal, JournalError
-from timeline.redact import Redactor
+from timeline.journal.journal import Journal, JournalError
+from timeline.redaction.redact import Redactor
 
 
 def test_an_import_is_the_same_record(journal: Journal, tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ import pytest
 from tests.timeline.conftest import START, Clock
 from timeline.entry import Capture, Draft, ObjectRef
 from timeline.export import to_markdown
-from timeline.index import list_incidents
-from timeline.journal import Health, Journal, JournalError
-from timeline.storage import TRIGGERS, connect_writer, file_system, missing_triggers
+from timeline.journal.index import list_incidents
+from timeline.journal.journal import Health, Journal, JournalError
+from timeline.journal.storage import TRIGGERS, connect_writer, file_system, missing_triggers
 
 SECRET = "marmalade-4711"
 

@@ -22,7 +22,7 @@ from timeline.export import TEMPLATES, import_jsonl, to_html, to_markdown, write
 from timeline.export.markdown import inert
 from timeline.export.regions import Region, merge, wrap
 from timeline.handoff import handoff
-from timeline.journal import Journal
+from timeline.journal.journal import Journal
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -1,4 +1,3 @@
-
 """A corpus in the shapes of row T18: what a cluster shows when it leaks, and what only looks like
 it."""
 
@@ -9,7 +8,7 @@ import json
 
 import pytest
 
-from timeline.redact import TOKEN, Redactor
+from timeline.redaction.redact import TOKEN, Redactor
 
 KEY = b"k" * 32
 JWT = (

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from timeline.entry import Capture, Draft
-from timeline.journal import Journal, JournalError
-from timeline.salvage import salvage
-from timeline.storage import TRIGGERS
+from timeline.journal.journal import Journal, JournalError
+from timeline.journal.salvage import salvage
+from timeline.journal.storage import TRIGGERS
 
 
 def _fill(journal: Journal, count: int) -> None:

@@ -14,10 +14,10 @@ from tests.timeline.story import tell
 from timeline.entry import Draft
 from timeline.factors import factors
 from timeline.handoff import handoff
-from timeline.index import find_incident, find_resumable, list_incidents
-from timeline.journal import Journal, JournalError
+from timeline.journal.index import find_incident, find_resumable, list_incidents
+from timeline.journal.journal import Journal, JournalError
 from timeline.metrics import duration, metrics, milestones, phases
-from timeline.view import draft_lines
+from timeline.revisions import draft_lines
 
 
 def _metric(journal: Journal, name: str) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from cluster.kinds import BY_NAME
-from cluster.objects import Object
-from cluster.store import Store
+from cluster.kube.kinds import BY_NAME
+from cluster.kube.objects import Object
+from cluster.live.store import Store
 
 NOW = datetime(2026, 3, 14, 9, 26, 0, tzinfo=UTC)
 _serial = itertools.count(1)

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from cluster.kinds import BY_NAME
-from cluster.objects import Pod, Ref
-from cluster.store import Change
+from cluster.kube.kinds import BY_NAME
+from cluster.kube.objects import Pod, Ref
+from cluster.live.store import Change
 from tests.triage.build import NOW, Cluster, ago, managed, meta, row, ts
 from tests.triage.test_catalogue import background, service
-from triage import blast
-from triage.cohort import ALPHA, holm, of_pods
+from triage.cohorts.cohort import ALPHA, holm, of_pods
 from triage.engine import Triage, triage_once
-from triage.events import EventMemory
-from triage.finding import ChangeFact, SharedAttribute
-from triage.population import load
-from triage.view import View
+from triage.facts import blast_radius as blast
+from triage.facts.cluster_view import View
+from triage.facts.events import EventMemory
+from triage.facts.finding import ChangeFact, SharedAttribute
+from triage.facts.population import load
 
 BAD = 6
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.triage.build import NOW, Cluster, ago, managed, meta, ts
 from triage.engine import triage_once
-from triage.finding import Finding, Report, Severity
+from triage.facts.finding import Finding, Report, Severity
 
 
 def background(nodes: int = 9) -> Cluster:

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from cluster.freshness import Freshness, State
-from cluster.objects import Ref
-from cluster.store import Change, Store
+from cluster.kube.objects import Ref
+from cluster.live.freshness import Freshness, State
+from cluster.live.store import Change, Store
 from tests.triage.build import NOW, Cluster, ago, managed, meta, row, ts
 from tests.triage.test_catalogue import service
-from triage import blast
-from triage.carried import keys_of
+from triage.changes.from_objects import keys_of
 from triage.engine import Triage, triage_once
-from triage.events import EventMemory
-from triage.finding import ChangeFact
-from triage.view import View
+from triage.facts import blast_radius as blast
+from triage.facts.cluster_view import View
+from triage.facts.events import EventMemory
+from triage.facts.finding import ChangeFact
 
 
 def changes(cluster: Cluster, rule: str) -> list[ChangeFact]:
@@ -219,7 +219,7 @@ def test_which_services_die_with_a_node() -> None:
 
 
 def test_counts_that_fall_are_noticed_only_for_kinds_that_are_heard() -> None:
-    from cluster.freshness import Freshness, State
+    from cluster.live.freshness import Freshness, State
 
     cluster = Cluster(3)
     for number in range(8):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.triage.build import NOW, Cluster, ago
-from triage.cohort import ALPHA, Table, fisher, holm, judge
+from triage.cohorts.cohort import ALPHA, Table, fisher, holm, judge
 from triage.engine import triage_once
 
 counts = st.integers(0, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))

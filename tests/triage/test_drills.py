@@ -15,13 +15,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from cluster.kinds import BY_NAME
-from cluster.objects import Object
-from cluster.store import Store
+from cluster.kube.kinds import BY_NAME
+from cluster.kube.objects import Object
+from cluster.live.store import Store
 from drills.expand import objects
 from drills.scenario import SCENARIOS, parse, read
 from triage.engine import triage_once
-from triage.finding import Report, Severity
+from triage.facts.finding import Report, Severity
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 Raw = dict[str, Any]

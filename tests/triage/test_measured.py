@@ -3,11 +3,11 @@ silent in health."""
 
 from __future__ import annotations
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 from tests.triage.build import NOW, Cluster, ago
 from triage.engine import triage_once
-from triage.finding import Finding, Gap, Severity
-from triage.sources import (
+from triage.facts.finding import Finding, Gap, Severity
+from triage.facts.measurements import (
     ApiServerUsage,
     ContainerUsage,
     DnsUsage,

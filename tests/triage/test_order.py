@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from cluster.freshness import Freshness, State
-from cluster.kinds import BY_NAME, KINDS
-from cluster.store import Store
+from cluster.kube.kinds import BY_NAME, KINDS
+from cluster.live.freshness import Freshness, State
+from cluster.live.store import Store
 from drills import catalogue
 from drills.expand import objects
 from triage.engine import Triage

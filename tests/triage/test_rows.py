@@ -15,7 +15,7 @@ import pytest
 from tests.triage.build import NOW, Cluster, ago, managed, meta, ts
 from tests.triage.test_catalogue import background, one, service
 from triage.engine import triage_once
-from triage.finding import Finding, Report, Severity
+from triage.facts.finding import Finding, Report, Severity
 
 
 def look(cluster: Cluster) -> Report:

@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.freshness import Freshness, State
-from cluster.kinds import KINDS
-from cluster.objects import Event, Ref
-from cluster.store import Store
+from cluster.kube import images
+from cluster.kube.kinds import KINDS
+from cluster.kube.objects import Event, Ref
+from cluster.live.freshness import Freshness, State
+from cluster.live.store import Store
 from tests.triage.build import NOW, Cluster, ago, meta, row, ts
-from triage import images, messages, quantity, rules
 from triage.engine import Triage, triage_once
-from triage.events import EventMemory, about, last_time
-from triage.finding import Report, Severity
-from triage.make import finding_id
+from triage.facts import messages, quantity, rules
+from triage.facts.events import EventMemory, about, last_time
+from triage.facts.finding import Report, Severity
+from triage.facts.finding_builder import finding_id
 
 
 def event(**raw: object) -> Event:
@@ -498,7 +499,7 @@ def test_time_brings_findings_and_history_takes_them() -> None:
     source = cluster.store()
     for kind in (k.name for k in KINDS):
         engine.update(store.apply(kind, ()) or [], store)
-    from cluster.store import Change
+    from cluster.live.store import Change
 
     engine.update(
         [Change(k.name, key, None, r) for k in KINDS for key, r in source.rows(k.name).items()],

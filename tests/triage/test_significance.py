@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from cluster.objects import Condition, Lease, Node, NodeSpec, NodeStatus, ObjectMeta
-from cluster.store import Change
-from triage.significance import significant
+from cluster.kube.objects import Condition, Lease, Node, NodeSpec, NodeStatus, ObjectMeta
+from cluster.live.store import Change
+from triage.facts.significance import significant
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 READY = Condition(

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from cluster.store import Store
+from cluster.live.store import Store
 from tests.triage.build import NOW, Cluster, ago, managed, meta, ts
 from triage.engine import triage_once
-from triage.finding import Report, Severity
+from triage.facts.finding import Report, Severity
 
 
 def look(cluster: Cluster) -> Report:
@@ -171,8 +171,8 @@ def test_secrets_without_keys_written_by_one_manager() -> None:
 
 
 def test_order_of_arrival_does_not_matter() -> None:
-    from cluster.kinds import KINDS
-    from cluster.store import Change
+    from cluster.kube.kinds import KINDS
+    from cluster.live.store import Change
     from triage.engine import Triage
 
     cluster = background(5)

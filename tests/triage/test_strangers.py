@@ -8,7 +8,7 @@ from typing import Any
 from tests.triage.build import NOW, Cluster, ago, managed, meta
 from tests.triage.test_catalogue import one, service
 from triage.engine import triage_once
-from triage.finding import Finding, SinceSource
+from triage.facts.finding import Finding, SinceSource
 
 OPENED = ago(hours=70)
 

@@ -17,13 +17,13 @@ from msgspec.structs import replace as replace_struct
 
 from actions.plan import ActionPlan, ActionResult, Blast, Outcome, Precondition
 from actions.plan import Change as ActionChange
-from cluster.freshness import Freshness, State
-from cluster.kinds import KINDS
-from cluster.objects import Ref
-from cluster.store import Change, Store
+from cluster.kube.kinds import KINDS
+from cluster.kube.objects import Ref
+from cluster.live.freshness import Freshness, State
+from cluster.live.store import Change, Store
 from incident.api import Progress
-from incident.runs import Parameter, RunView, StepOutcome, StepState
 from incident.view import Activity, ApiView, HopView, Reach, RecordView, SymptomView, View
+from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
 from probes.result import (
     Cell,
     Component,
@@ -42,7 +42,7 @@ from runbooks.match import Match, Reason
 from runbooks.model import Runbook
 from tests.tui import story
 from timeline.entry import Entry
-from triage.finding import Gap, Report
+from triage.facts.finding import Gap, Report
 
 SCENES = (
     "story",
@@ -659,7 +659,7 @@ def main() -> int:
     parser.add_argument("--log", default="", help="file for what was asked of the investigation")
     parser.add_argument("--rate", type=int, default=0, help="changed pods a second")
     given = parser.parse_args()
-    from tui.open import show
+    from tui.run import show
 
     asked: list[str] = []
 

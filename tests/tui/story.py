@@ -6,12 +6,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cluster import objects as k
-from cluster.objects import Ref
-from cluster.store import Store
+from cluster.kube import objects as k
+from cluster.kube.objects import Ref
+from cluster.live.store import Store
 from runbooks.match import Match, Reason
 from runbooks.model import Answer, Query, Runbook, Section, Source, Step, StepKind
-from triage.finding import (
+from triage.facts.finding import (
     ChangeFact,
     Dependant,
     Evidence,

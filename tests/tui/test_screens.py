@@ -15,14 +15,14 @@ from msgspec.structs import replace
 from textual import events
 from textual.pilot import Pilot
 
-from cluster.objects import Ref
-from incident.runs import StepState
+from cluster.kube.objects import Ref
+from incident.walkthrough.run import StepState
 from tests.tui import story
 from tests.tui.fake import SCENES, FakeInvestigation
 from tui.app import StanchApp
-from tui.entry import TypedLine
 from tui.panes.status import banner_lines
 from tui.screens.frame import Frame
+from tui.text_input import TypedLine
 
 WIDE, NARROW, TINY = (140, 45), (80, 24), (40, 10)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui.fake import FakeInvestigation
-from tui import open as opening
+from tui import run as opening
 
 DEADLINE = 60.0
 

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from tests.tui.fake import HOSTILE
-from tui.text import columns, fit, line, paragraphs, rule, shorten, to_strip, wrap
+from tui.strips import columns, fit, line, paragraphs, rule, shorten, to_strip, wrap
 
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b-\u200f]")
 ANYTHING = st.text(max_size=120) | st.sampled_from(
@@ -43,7 +43,7 @@ def test_no_control_character_is_drawn(text: str, width: int) -> None:
 
 @given(ANYTHING)
 def test_a_line_that_was_not_cleaned_is_cleaned_when_it_is_drawn(text: str) -> None:
-    from tui.text import Line
+    from tui.strips import Line
 
     strip = to_strip(Line(((text, "plain"),)), lambda name: Style.null(), 0, 40, Style.null())
     assert not UNSAFE.search(strip.text)

@@ -21,7 +21,7 @@ from tests.rungs.processes import Process, wait_until
 from tests.workloads import faults
 from tests.workloads.past import LEAVING, LOST, NODES, past
 from tests.workloads.watch import Watch, findings, watching
-from triage.finding import Finding
+from triage.facts.finding import Finding
 
 pytestmark = pytest.mark.control_plane
 

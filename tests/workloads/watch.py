@@ -12,7 +12,7 @@ from threading import Condition, Thread
 from incident.options import Options
 from incident.session import LiveInvestigation
 from incident.view import View
-from triage.finding import Finding, Severity
+from triage.facts.finding import Finding, Severity
 
 
 class Watch:

@@ -17,7 +17,7 @@ from timeline.export.people import Names
 from timeline.export.regions import merge
 from timeline.export.source import read_source
 from timeline.export.templates import TEMPLATES, build
-from timeline.journal import Journal
+from timeline.journal.journal import Journal
 
 __all__ = [
     "FORMATS",

@@ -11,7 +11,7 @@ from timeline.export.document import Block, Cell, Fence, Items, Outside, Para, T
 from timeline.export.wording import Wording, excerpt, moment, seqs, word
 from timeline.metrics import duration, milestones, phases
 from timeline.metrics import metrics as find_metrics
-from timeline.view import draft_lines
+from timeline.revisions import draft_lines
 
 _CLAIMS: Final = frozenset(
     {

@@ -12,11 +12,11 @@ import csv
 import io
 from typing import Final
 
-from timeline.clean import clean
 from timeline.entry import stamp
 from timeline.export.people import Names, People
 from timeline.export.source import Source
-from timeline.redact import Redactor
+from timeline.redaction.clean import clean
+from timeline.redaction.redact import Redactor
 
 _TRIGGERS: Final = "=+-@\t\r\n|%＝＋－＠"
 HEADER: Final = (

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from timeline.storage import sync_directory
+from timeline.journal.storage import sync_directory
 
 
 def write_atomic(path: Path, text: str) -> None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
-from timeline.clean import clean
 from timeline.export.document import Block, Cell, Document, Fence, Items, Para
+from timeline.redaction.clean import clean
 
 _STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1b1f24; background: #fff }

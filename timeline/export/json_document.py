@@ -10,7 +10,7 @@ from timeline.entry import stamp, to_record
 from timeline.export.source import Source
 from timeline.factors import factors
 from timeline.metrics import metrics, milestones
-from timeline.view import Line
+from timeline.revisions import Line
 
 
 def document(source: Source) -> dict[str, Any]:

@@ -16,14 +16,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from timeline import storage
 from timeline.entry import Entry, canonical, from_record, stamp, to_record
-from timeline.evidence import Evidence
 from timeline.export.source import Source
-from timeline.journal import Journal
-from timeline.rows import to_row
-from timeline.storage import JournalError
-from timeline.verify import verify_chain
+from timeline.journal import storage
+from timeline.journal.evidence import Evidence
+from timeline.journal.journal import Journal
+from timeline.journal.rows import to_row
+from timeline.journal.storage import JournalError
+from timeline.journal.verification import verify_chain
 
 SCHEMA: Final = "stanch.timeline/1"
 

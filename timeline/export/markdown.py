@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from timeline.clean import clean
 from timeline.export.document import Block, Cell, Document, Fence, Items, Outside, Para, Section
 from timeline.export.regions import Region, head_comment, wrap
+from timeline.redaction.clean import clean
 
 _PROSE: Final = re.compile(r"[\w ,;:()%'\"+=/.?-]*")
 _ACTIVE: Final = re.compile(

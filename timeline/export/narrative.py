@@ -8,7 +8,7 @@ from timeline.export.wording import Wording, happened, moment, numbers, recorded
 from timeline.factors import factors as find_factors
 from timeline.intents import pair
 from timeline.metrics import milestones
-from timeline.view import Line, draft_lines
+from timeline.revisions import Line, draft_lines
 
 
 def summary(w: Wording) -> list[Block]:

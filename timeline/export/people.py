@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from timeline.entry import Entry
 from timeline.export.document import Outside
-from timeline.redact import Redactor
+from timeline.redaction.redact import Redactor
 
 Names = Literal["role", "initials", "name"]
 _SYSTEM: Final = frozenset(

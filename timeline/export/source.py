@@ -8,10 +8,10 @@ from datetime import datetime
 import msgspec
 
 from timeline.entry import Entry
-from timeline.evidence import Evidence
 from timeline.intents import unfinished
-from timeline.journal import Journal
-from timeline.view import Line, latest
+from timeline.journal.evidence import Evidence
+from timeline.journal.journal import Journal
+from timeline.revisions import Line, latest
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

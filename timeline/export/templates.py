@@ -10,7 +10,7 @@ from timeline.export.people import Names, People
 from timeline.export.sections import blocks
 from timeline.export.source import Source
 from timeline.export.wording import Wording
-from timeline.redact import Redactor
+from timeline.redaction.redact import Redactor
 
 _Part = tuple[str, str, str]
 

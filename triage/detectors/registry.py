@@ -5,29 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from triage.detectors import (
-    batch,
-    bulk,
-    config,
-    containers,
-    control_plane,
-    daemonsets,
-    exposure,
-    lost,
-    nodes,
-    pods,
-    pods_together,
-    scaling,
-    services,
-    storage,
-    system,
-    together,
-    unattended,
-    workloads,
-)
-from triage.finding import Finding
-from triage.index import Index
-from triage.view import View
+from triage.detectors.control_plane import cluster_services as system
+from triage.detectors.control_plane import control_plane
+from triage.detectors.data import configuration as config
+from triage.detectors.data import data_loss as lost
+from triage.detectors.data import storage
+from triage.detectors.network import exposure, services
+from triage.detectors.nodes import node_correlation as together
+from triage.detectors.nodes import nodes
+from triage.detectors.pods import bulk, containers, pods
+from triage.detectors.pods import pod_correlation as pods_together
+from triage.detectors.workloads import batch, daemonsets, scaling, workloads
+from triage.detectors.workloads import unreconciled as unattended
+from triage.facts.cluster_view import View
+from triage.facts.finding import Finding
+from triage.facts.finding_index import Index
 
 Detector = Callable[[Any, View], Iterator[Finding]]
 """Looks at one object (a row of its kind) and what belongs to it."""

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from cluster.freshness import Freshness, State
+from cluster.live.freshness import Freshness, State
 from incident.view import HopView, Reach, View
-from tui.text import BLANK, Line, columns, line, paragraphs, rule, wrap
+from tui.strips import BLANK, Line, columns, line, paragraphs, rule, wrap
 from tui.words import ago, clock, count, freshness, kinds_name
 
 REACH: dict[Reach, tuple[str, str]] = {

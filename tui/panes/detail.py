@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from cluster import objects as k
-from cluster.objects import Ref
-from cluster.store import Store
-from incident.columns import columns, event_count, event_time
-from incident.tables import show
-from tui.text import BLANK, Line, line, paragraphs, rule, wrap
+from cluster.kube import objects as k
+from cluster.kube.objects import Ref
+from cluster.live.store import Store
+from incident.tables.columns import columns, event_count, event_time
+from incident.tables.table import show
+from tui.strips import BLANK, Line, line, paragraphs, rule, wrap
 from tui.words import ago, clock, count
 
 PARTS = ("summary", "events", "logs", "yaml", "related")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tui.keys import ACTIONS, FIRST, Action, actions_for
-from tui.text import BLANK, Line, Piece, columns, line, paragraphs, rule
+from tui.strips import BLANK, Line, Piece, columns, line, paragraphs, rule
 
 TITLES = {
     "now": "Now",

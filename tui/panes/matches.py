@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from runbooks.match import Match
 from runbooks.model import Runbook
 from tui.panes.now import reason_lines
-from tui.text import BLANK, Line, columns, line, paragraphs, wrap
+from tui.strips import BLANK, Line, columns, line, paragraphs, wrap
 
 
 def match_lines(text: str, matches: Sequence[Match], reach: str, width: int) -> list[Line]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from cluster.freshness import State
+from cluster.live.freshness import State
 from incident.view import NOTHING_READABLE, Reach, SymptomView, View, nothing_readable
 from runbooks.match import Match, Reason
-from triage.finding import ChangeFact, SharedAttribute, Symptom
+from triage.facts.finding import ChangeFact, SharedAttribute, Symptom
 from tui.panes.connection import hop_lines
-from tui.text import BLANK, Line, columns, line, paragraphs, rule, shorten, wrap
+from tui.strips import BLANK, Line, columns, line, paragraphs, rule, shorten, wrap
 from tui.words import SEVERITY, ago, clock, count, freshness, kinds_name, minute, plural
 
 MARGIN = 1

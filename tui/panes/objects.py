@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from cluster.freshness import Freshness, State
-from cluster.kinds import KINDS
-from incident.columns import Column, Type
-from incident.tables import ObjectTable
+from cluster.kube.kinds import KINDS
+from cluster.live.freshness import Freshness, State
+from incident.tables.columns import Column, Type
+from incident.tables.table import ObjectTable
+from tui.strips import Line, Piece, columns, line, wrap
 from tui.table import Heading
-from tui.text import Line, Piece, columns, line, wrap
 from tui.words import age, clock, count, freshness, kinds_count, kinds_name
 
 ORDER = (

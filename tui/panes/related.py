@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cluster import objects as k
-from cluster.objects import Ref
-from cluster.store import Store
-from triage.finding import Symptom
+from cluster.kube import objects as k
+from cluster.kube.objects import Ref
+from cluster.live.store import Store
+from triage.facts.finding import Symptom
 
 
 def first_pod(symptom: Symptom, store: Store) -> Ref | None:

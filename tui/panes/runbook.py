@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from actions.plan import ActionResult, Outcome
-from incident.runs import Parameter, RunView, StepOutcome, StepState
+from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
 from probes.result import ProbeResult
 from runbooks.model import Runbook, Section, Step, StepKind
 from runbooks.steps import command, fill, names
 from tui.panes.probe import result_lines
-from tui.text import BLANK, Line, columns, line, paragraphs, rule, shorten, wrap
+from tui.strips import BLANK, Line, columns, line, paragraphs, rule, shorten, wrap
 from tui.words import STEP, clock
 
 KINDS: Mapping[StepKind, tuple[str, str]] = {

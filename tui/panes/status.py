@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from cluster.freshness import Freshness, State
+from cluster.live.freshness import Freshness, State
 from incident.view import Activity, Reach, RecordView, View
-from tui.text import Line, Piece, line, shorten, wrap
+from tui.strips import Line, Piece, line, shorten, wrap
 from tui.words import age, clock, count, freshness, kinds_name, reach
 
 ALWAYS = ("Node", "Pod", "Event")

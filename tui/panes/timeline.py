@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from timeline.entry import CLOSED_BY, Entry
-from tui.text import BLANK, Line, fit, line, paragraphs, wrap
+from tui.strips import BLANK, Line, fit, line, paragraphs, wrap
 from tui.words import clock
 
 WORDS: Mapping[str, tuple[str, str]] = {

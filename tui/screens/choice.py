@@ -10,11 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.entry import TypedLine
-from tui.lines import LinesView
+from tui.line_pane import LinesView
 from tui.panes.matches import catalogue_lines
 from tui.screens.dialogs import Dialog
-from tui.text import Line
+from tui.strips import Line
+from tui.text_input import TypedLine
 
 if TYPE_CHECKING:
     from tui.app import StanchApp

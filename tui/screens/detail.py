@@ -10,9 +10,9 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.worker import Worker
 
-from cluster.objects import Pod, Ref
+from cluster.kube.objects import Pod, Ref
 from tui.keys import bindings
-from tui.lines import LinesView
+from tui.line_pane import LinesView
 from tui.logs import LogLines
 from tui.panes.detail import (
     PARTS,
@@ -25,7 +25,7 @@ from tui.panes.detail import (
 )
 from tui.panes.related import related
 from tui.screens.frame import Fixed, Frame
-from tui.text import line, paragraphs, rule
+from tui.strips import line, paragraphs, rule
 
 FLUSH = 0.2
 

@@ -13,13 +13,13 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from incident.runs import RunView
+from incident.walkthrough.run import RunView
 from runbooks.model import Step
 from runbooks.steps import fill
-from tui.entry import TypedLine
-from tui.lines import LOOKS, LinesView
+from tui.line_pane import LOOKS, LinesView
 from tui.screens.frame import Fixed
-from tui.text import BLANK, Line, line, paragraphs, rule, wrap
+from tui.strips import BLANK, Line, line, paragraphs, rule, wrap
+from tui.text_input import TypedLine
 
 T = TypeVar("T")
 

@@ -8,14 +8,14 @@ from textual import on
 from textual.containers import Container
 from textual.widget import Widget
 
-from cluster.objects import Ref
+from cluster.kube.objects import Ref
 from incident.view import SymptomView
 from tui.keys import bindings
-from tui.lines import LinesView
+from tui.line_pane import LinesView
 from tui.panes.now import headline, one_sentence, symptom_lines, why_lines, why_title
 from tui.panes.related import first_pod
 from tui.screens.frame import Fixed, Frame
-from tui.text import rule
+from tui.strips import rule
 
 
 class NowScreen(Frame):

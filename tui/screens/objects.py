@@ -11,15 +11,14 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
-from cluster.freshness import Freshness
-from cluster.objects import Ref
-from cluster.store import Change, Key
-from incident.columns import Column, Type
-from incident.filters import FilterError
-from incident.tables import ObjectTable
-from tui.entry import TypedLine
+from cluster.kube.objects import Ref
+from cluster.live.freshness import Freshness
+from cluster.live.store import Change, Key
+from incident.tables.columns import Column, Type
+from incident.tables.filters import FilterError
+from incident.tables.table import ObjectTable
 from tui.keys import bindings
-from tui.lines import LinesView
+from tui.line_pane import LinesView
 from tui.panes.objects import (
     all_kinds,
     cells,
@@ -30,8 +29,9 @@ from tui.panes.objects import (
     state_line,
 )
 from tui.screens.frame import Fixed, Frame
+from tui.strips import line, rule
 from tui.table import VirtualTable
-from tui.text import line, rule
+from tui.text_input import TypedLine
 from tui.words import kinds_name
 
 FLUSH = 0.1

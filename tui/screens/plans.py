@@ -13,11 +13,11 @@ from textual.widgets import Input
 from actions.plan import ActionPlan
 from incident.view import View
 from probes.result import ProbePlan
-from tui.entry import TypedLine
 from tui.panes.gate import gate_lines, shut
 from tui.panes.probe import plan_lines
 from tui.screens.dialogs import Dialog
-from tui.text import Line, line
+from tui.strips import Line, line
+from tui.text_input import TypedLine
 
 
 class ProbeDialog(Dialog[bool]):

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from textual.widget import Widget
 
-from tui.lines import Build, LinesView
+from tui.line_pane import Build, LinesView
 from tui.panes.connection import connection_lines
 from tui.panes.keys import help_lines
 from tui.screens.frame import Fixed, Frame
-from tui.text import rule
+from tui.strips import rule
 
 
 class Reading(Frame):

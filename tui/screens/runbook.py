@@ -11,11 +11,11 @@ from textual.widget import Widget
 from runbooks.model import Step
 from runbooks.steps import names
 from tui.keys import bindings
-from tui.lines import LinesView
+from tui.line_pane import LinesView
 from tui.panes.runbook import progress_text, runbook_lines, section_lines, step_lines, steps_lines
 from tui.screens.dialogs import Ask
 from tui.screens.frame import Fixed, Frame
-from tui.text import BLANK, line, paragraphs, rule
+from tui.strips import BLANK, line, paragraphs, rule
 
 
 class RunbookScreen(Frame):

@@ -13,11 +13,11 @@ from textual.widgets import Input
 
 from incident.view import Reach
 from runbooks.match import Match
-from tui.entry import TypedLine
-from tui.lines import LinesView
+from tui.line_pane import LinesView
 from tui.panes.matches import chosen_lines, match_lines
 from tui.screens.frame import Fixed, Frame
-from tui.text import line, rule
+from tui.strips import line, rule
+from tui.text_input import TypedLine
 
 
 class SymptomScreen(Frame):

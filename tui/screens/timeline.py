@@ -10,11 +10,11 @@ from textual.widget import Widget
 
 from timeline.entry import Entry
 from tui.keys import bindings
-from tui.lines import LinesView
+from tui.line_pane import LinesView
 from tui.panes.runbook import markdown_lines
 from tui.panes.timeline import entry_lines, log_lines
 from tui.screens.frame import Fixed, Frame
-from tui.text import rule
+from tui.strips import rule
 from tui.words import count
 
 WIDE = 110

@@ -1,4 +1,3 @@
-
 """More clusters in which nothing is wrong, each with what looks like one of the situations."""
 
 from __future__ import annotations

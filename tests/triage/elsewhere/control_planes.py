@@ -1,4 +1,3 @@
-
 """Situations of the control plane and its store."""
 
 from __future__ import annotations

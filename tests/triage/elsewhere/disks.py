@@ -1,4 +1,3 @@
-
 """Situations of disks: full, or not attached."""
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from cluster.decode import KindDecoder
-from cluster.kinds import BY_NAME, KINDS
-from cluster.store import Store
+from cluster.kube.decode import KindDecoder
+from cluster.kube.kinds import BY_NAME, KINDS
+from cluster.live.store import Store
 from tests.triage.elsewhere.objects import Json, condition, managed, text
 from tests.triage.elsewhere.world import World
 

@@ -1,4 +1,3 @@
-
 """Clusters in which nothing is wrong, though much goes on."""
 
 from __future__ import annotations

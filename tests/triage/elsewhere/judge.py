@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from cluster.freshness import Freshness, State
-from cluster.kinds import KINDS
+from cluster.kube.kinds import KINDS
+from cluster.live.freshness import Freshness, State
 from runbooks.loader import Library
 from runbooks.match import Match
 from runbooks.matcher import Matcher
@@ -17,7 +17,7 @@ from tests.triage.elsewhere.case import Case, Truth
 from tests.triage.elsewhere.finish import finish, renamed, store
 from tests.triage.elsewhere.objects import Json
 from triage.engine import triage_once
-from triage.finding import Report, Severity, SharedAttribute, Symptom
+from triage.facts.finding import Report, Severity, SharedAttribute, Symptom
 
 MATCHER = Matcher(Library())
 

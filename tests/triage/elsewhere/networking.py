@@ -1,4 +1,3 @@
-
 """Situations of the pod network: not there yet, out of addresses, another build on one node."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-
 """Situations in which node after node fails: memory, CPU, the kubelet itself."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-
 """Situations that a roll-out brings: of nodes, of agents, of applications."""
 
 from __future__ import annotations

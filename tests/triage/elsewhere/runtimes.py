@@ -1,4 +1,3 @@
-
 """Situations in which the container runtime of a node dies or hangs."""
 
 from __future__ import annotations

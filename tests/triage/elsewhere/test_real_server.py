@@ -30,7 +30,7 @@ from tests.triage.elsewhere.second.on_control import metal_keys_after_d_are_gone
 from tests.triage.elsewhere.second.well import server_started_minutes_ago
 from tests.triage.elsewhere.silent import balancer_outside
 from tests.triage.elsewhere.world import World
-from triage.finding import Severity
+from triage.facts.finding import Severity
 
 PATIENCE = 60.0
 """Seconds for one reading of the whole cluster; measured 1 to 3."""

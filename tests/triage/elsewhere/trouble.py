@@ -1,4 +1,3 @@
-
 """What the situations are made of: nodes that come and go, pods that move, sandboxes that fail."""
 
 from __future__ import annotations

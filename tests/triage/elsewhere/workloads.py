@@ -1,4 +1,3 @@
-
 """Situations of single workloads: packed together, flooding, emptied, exposed."""
 
 from __future__ import annotations

@@ -1,0 +1,287 @@
+"""Commands in containers, over WebSocket (channel protocols v5 and v4), with the command's result
+and the way's failures kept apart.
+
+Channels: 1 standard output, 2 standard error, 3 a metav1.Status at the end, 255 (v5) the end of one
+channel. Success is exit code 0; a Failure with reason NonZeroExitCode carries the code; every other
+end is a failure of the way there and says nothing about the command (client-go tools/remotecommand,
+v4.go errorDecoderV4). The failure of an upgrade is tried once more, a command never.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from cluster.api.error_messages import describe_failure
+from cluster.api.transport import Api
+from cluster.connect.access import Access
+from cluster.connect.credentials import Credential
+from cluster.connect.tls import client_context
+from cluster.errors import ClusterError, ServerError, Unauthorized, from_response
+from cluster.kube.text import clean, clean_line
+from cluster.version import VERSION
+
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+OUTPUT_CAP = 1 << 20
+"""Bytes kept of each of standard output and standard error."""
+HANDSHAKE_LIMIT = 10.0
+PING = 5.0
+"""Seconds between pings; a connection whose pong does not come is given up (client-go pings every 5
+s)."""
+_STDOUT, _STDERR, _STATUS, _CLOSE = 1, 2, 3, 255
+
+
+class ExecResult(msgspec.Struct, frozen=True):
+    """What became of one command.
+
+    `exit_code` None and `error` not empty: it did not run, or how it ended is not known, and
+    nothing may be concluded from the output.
+    `truncated`: more was printed than was kept. Texts are cleaned.
+    """
+
+    stdout: str = ""
+    stderr: str = ""
+    exit_code: int | None = None
+    error: str = ""
+    truncated: bool = False
+
+    @property
+    def ran(self) -> bool:
+        return self.exit_code is not None
+
+
+class Executor:
+    """Runs commands in the containers of one cluster. Never raises for what happens in the cluster
+    or on the way."""
+
+    def __init__(self, api: Api, cap: int = OUTPUT_CAP) -> None:
+        self._api = api
+        self._cap = cap
+
+    async def __call__(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        command: Sequence[str],
+        deadline_s: float = 30.0,
+    ) -> ExecResult:
+        """Run `command` (argv, no shell) in a container ("" for the only one). `deadline_s` bounds
+        the whole call in seconds."""
+        what = f"exec in {namespace}/{pod}"
+        query = [("command", part) for part in command] + [
+            ("stdout", "true"),
+            ("stderr", "true"),
+            ("container", container),
+        ]
+        url = f"{self._api.access.server}/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+        output = _Output(self._cap)
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self._run(
+                    url, [(key, value) for key, value in query if value], what, output
+                )
+        except TimeoutError:
+            return output.result(
+                error=(
+                    f"{what}: not finished within {deadline_s:g} s; the command may still run "
+                    "there."
+                )
+            )
+        except ClusterError as error:
+            return output.result(error=str(error))
+
+    async def _run(
+        self, url: str, query: list[tuple[str, str]], what: str, output: _Output
+    ) -> ExecResult:
+        for attempt in (1, 2):
+            credential = await self._api.credentials.current()
+            try:
+                return await self._attempt(credential, url, query, what, output)
+            except Unauthorized:
+                if attempt == 2 or not await self._api.credentials.renew(credential):
+                    raise
+            except ServerError:
+                if attempt == 2:
+                    raise
+                await asyncio.sleep(
+                    0.5
+                )  # the upgrade failed ("error dialing backend"), the command never began
+        raise AssertionError("unreachable")
+
+    async def _attempt(
+        self,
+        credential: Credential,
+        url: str,
+        query: list[tuple[str, str]],
+        what: str,
+        output: _Output,
+    ) -> ExecResult:
+        async with upgraded(self._api, credential, url, query, PROTOCOLS, what) as socket:
+            try:
+                return await self._talk(socket, what, output)
+            except (aiohttp.ClientError, OSError) as error:
+                return output.result(
+                    error=f"{what}: {describe_failure(error, self._api.access.server)}"
+                )
+
+    async def _talk(
+        self, socket: aiohttp.ClientWebSocketResponse[Any], what: str, output: _Output
+    ) -> ExecResult:
+        if socket.protocol not in PROTOCOLS:
+            return output.result(
+                error=(
+                    f"{what}: the server speaks none of {', '.join(PROTOCOLS)}; it is too old or "
+                    "a proxy stands between."
+                )
+            )
+        status = bytearray()
+        async for message in socket:
+            if message.type not in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
+                break
+            data: bytes = message.data.encode() if isinstance(message.data, str) else message.data
+            if not data:
+                continue
+            channel, payload = data[0], data[1:]
+            if channel == _STATUS:
+                status += payload[: 65_536 - len(status)]
+                if _complete(status):
+                    break
+            elif channel in (_STDOUT, _STDERR):
+                output.add(channel, payload)
+        if not status:
+            return output.result(
+                error=(
+                    f"{what}: the connection ended before the command's exit status came; how it "
+                    "ended is not known."
+                )
+            )
+        return _judge_status(bytes(status), what, output)
+
+
+@contextlib.asynccontextmanager
+async def upgraded(
+    api: Api,
+    credential: Credential,
+    url: str,
+    query: list[tuple[str, str]],
+    protocols: Sequence[str],
+    what: str,
+) -> AsyncIterator[aiohttp.ClientWebSocketResponse[Any]]:
+    """A WebSocket to a subresource of a pod, closed at the end. Raises `ClusterError`: the server's
+    own answer, or why there was none."""
+    access = api.access
+
+    async def judge(response: aiohttp.ClientResponse) -> None:
+        if response.status != 101:
+            body = await response.content.read(65_536)
+            raise from_response(
+                max(response.status, 400),
+                {k.lower(): v for k, v in response.headers.items()},
+                body,
+                what,
+            )
+
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=api.limits.connect)
+    async with aiohttp.ClientSession(
+        timeout=timeout, raise_for_status=judge, cookie_jar=aiohttp.DummyCookieJar()
+    ) as session:
+        try:
+            async with asyncio.timeout(HANDSHAKE_LIMIT):
+                socket = await session.ws_connect(
+                    url,
+                    params=query,
+                    protocols=protocols,
+                    heartbeat=PING,
+                    max_msg_size=16 << 20,
+                    headers=[*credential.headers, ("User-Agent", f"stanch/{VERSION}")],
+                    **_way(access, credential),
+                )
+        except TimeoutError:
+            raise ServerError(
+                f"{what}: no answer to the upgrade within {HANDSHAKE_LIMIT:g} s; the way to the "
+                "node may hang."
+            ) from None
+        except aiohttp.WSServerHandshakeError as error:
+            raise ServerError(
+                f"{what}: the answer is no WebSocket ({clean_line(error.message, 200)}); a proxy "
+                "may stand between."
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise ServerError(f"{what}: {describe_failure(error, access.server)}") from error
+        try:
+            yield socket
+        finally:
+            # Its goodbye is not waited for long: it may be frozen. The session closes the
+            # transport.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await socket.close()
+
+
+class _Output:
+    def __init__(self, cap: int) -> None:
+        self._cap = cap
+        self._kept = {_STDOUT: bytearray(), _STDERR: bytearray()}
+        self._truncated = False
+
+    def add(self, channel: int, payload: bytes) -> None:
+        kept = self._kept[channel]
+        room = self._cap - len(kept)
+        self._truncated |= len(payload) > room
+        kept += payload[: max(0, room)]
+
+    def result(self, exit_code: int | None = None, error: str = "") -> ExecResult:
+        """Decoded at the end, so that no character is cut by a frame's edge."""
+        texts = [
+            clean(bytes(self._kept[channel]).decode("utf-8", "replace"), self._cap)
+            for channel in (_STDOUT, _STDERR)
+        ]
+        return ExecResult(texts[0], texts[1], exit_code, error, self._truncated)
+
+
+def _way(access: Access, credential: Credential) -> dict[str, Any]:
+    """TLS and proxy settings of one connection, as aiohttp names them."""
+    way: dict[str, Any] = {}
+    if access.server.startswith("https"):
+        way["ssl"] = client_context(
+            access.trust, credential.certificate_pem, credential.key_pem, access.user.name
+        )
+        if access.trust.server_name:
+            way["server_hostname"] = access.trust.server_name
+    if access.proxy:
+        way["proxy"] = access.proxy
+    return way
+
+
+def _complete(status: bytearray) -> bool:
+    try:
+        msgspec.json.decode(status)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _judge_status(data: bytes, what: str, output: _Output) -> ExecResult:
+    try:
+        status = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        status = None
+    if not isinstance(status, dict):
+        return output.result(
+            error=f"{what}: the exit status cannot be read; how the command ended is not known."
+        )
+    if status.get("status") == "Success":
+        return output.result(exit_code=0)
+    if status.get("reason") == "NonZeroExitCode":
+        for cause in (status.get("details") or {}).get("causes") or ():
+            text = str(cause.get("message", ""))
+            if cause.get("reason") == "ExitCode" and text.isdigit():
+                return output.result(exit_code=int(text))
+    said = clean_line(str(status.get("message") or "no reason given"), 400)
+    return output.result(error=f"{what}: the command did not run or its end is unknown: {said}")

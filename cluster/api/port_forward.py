@@ -1,0 +1,125 @@
+"""One connection to a port inside a pod, by port-forward over WebSocket (channel protocol v4).
+
+The container runtime dials localhost in the pod's own network namespace (containerd:
+internal/cri/server/sandbox_portforward_linux.go), so an open port proves a process that listens,
+and nothing of the pod network, of policies or of Services. Channels: 0 data, 1 the error in plain
+words; the first frame of each carries the port (kubelet
+pkg/cri/streaming/portforward/websocket.go).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from cluster.api.error_messages import describe_failure
+from cluster.api.exec import upgraded
+from cluster.api.transport import Api
+from cluster.errors import ClusterError
+from cluster.kube.text import clean, clean_line
+
+PROTOCOLS = ("v4.channel.k8s.io",)
+REQUEST = b"GET / HTTP/1.0\r\nConnection: close\r\n\r\n"
+"""What is sent to provoke an answer; a server that speaks no HTTP may stay silent or close."""
+SILENCE = 2.0
+"""Seconds without an error after which the port counts as open: the runtime reports a failed dial
+at once."""
+HEARD_CAP = 4096
+_DATA, _ERROR = 0, 1
+
+
+class ForwardResult(msgspec.Struct, frozen=True):
+    """`open`: the runtime reached a listener; None when that is not known, and then `error` says
+    why.
+
+    `refused`: the runtime's own words when nothing accepted inside the pod. `heard`: the first
+    bytes that came back, cleaned.
+    """
+
+    open: bool | None
+    heard: str = ""
+    refused: str = ""
+    error: str = ""
+
+
+class Forwarder:
+    """Tries ports inside the pods of one cluster. Never raises for what happens in the cluster or
+    on the way."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def __call__(
+        self, namespace: str, pod: str, port: int, deadline_s: float = 10.0
+    ) -> ForwardResult:
+        """Connect to `port` inside the pod and send one HTTP request. `deadline_s` bounds the whole
+        call in seconds."""
+        what = f"port-forward to {namespace}/{pod}:{port}"
+        url = f"{self._api.access.server}/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
+        try:
+            async with asyncio.timeout(deadline_s):
+                credential = await self._api.credentials.current()
+                async with upgraded(
+                    self._api, credential, url, [("ports", str(port))], PROTOCOLS, what
+                ) as socket:
+                    return await _talk(socket, what)
+        except TimeoutError:
+            return ForwardResult(None, error=f"{what}: not finished within {deadline_s:g} s.")
+        except ClusterError as error:
+            return ForwardResult(None, error=str(error))
+        except (aiohttp.ClientError, OSError) as error:
+            return ForwardResult(
+                None, error=f"{what}: {describe_failure(error, self._api.access.server)}"
+            )
+
+
+async def _talk(socket: aiohttp.ClientWebSocketResponse[Any], what: str) -> ForwardResult:
+    if socket.protocol not in PROTOCOLS:
+        return ForwardResult(
+            None,
+            error=(
+                f"{what}: the server does not speak {PROTOCOLS[0]}; it is too old or a proxy "
+                "stands between."
+            ),
+        )
+    begun: set[int] = set()
+    heard, said = bytearray(), bytearray()
+    # A refused dial ends the connection before anything can be sent; its reason is there to be
+    # read.
+    with contextlib.suppress(aiohttp.ClientError, OSError):
+        await socket.send_bytes(bytes([_DATA]) + REQUEST)
+    while len(heard) < HEARD_CAP:
+        try:
+            message = await socket.receive(SILENCE)
+        except TimeoutError:
+            break
+        if message.type not in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
+            break
+        data = message.data.encode() if isinstance(message.data, str) else message.data
+        if not data:
+            continue
+        channel, payload = data[0], data[1:]
+        if channel not in begun:  # the port, two bytes
+            begun.add(channel)
+            payload = payload[2:]
+        if channel == _DATA:
+            heard += payload
+        elif channel == _ERROR:
+            said += payload
+    if said:
+        return ForwardResult(False, refused=clean_line(said.decode("utf-8", "replace"), 1000))
+    if not begun:
+        return ForwardResult(
+            None,
+            error=(
+                f"{what}: the connection ended before anything was said; nothing is known of the "
+                "port."
+            ),
+        )
+    return ForwardResult(
+        True, heard=clean(bytes(heard[:HEARD_CAP]).decode("utf-8", "replace"), HEARD_CAP)
+    )

@@ -1,0 +1,122 @@
+"""Single objects and the texts of other endpoints, for whoever looks closer: cleaned, capped, and
+never a Secret's values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cluster.api.transport import Api
+from cluster.errors import Refused, ServerError
+from cluster.kube.decode import LAST_APPLIED
+from cluster.kube.kinds import Kind
+
+TEXT_CAP = 4 << 20
+"""Bytes read of a metrics or stats page."""
+_VALUES = frozenset({"Secret", "ConfigMap"})
+
+
+async def get_object(
+    api: Api, kind: Kind, namespace: str, name: str, *, timeout: float = 10.0
+) -> dict[str, Any]:
+    """One object as plain data for the YAML screen: without managedFields and last-applied copies,
+    text cleaned.
+
+    Secrets and ConfigMaps are refused (`Refused`): only their metadata are ever read. Raises
+    `ApiError`, `Unreachable`.
+    """
+    if kind.name in _VALUES:
+        raise Refused(
+            f"{kind.name} {namespace}/{name} is not fetched: values of Secrets and ConfigMaps are "
+            "never read, by design."
+        )
+    found = await api.get_json(
+        object_path(kind, namespace, name),
+        timeout=timeout,
+        what=f"get {kind.name} {namespace}/{name}",
+    )
+    if not isinstance(found, dict):
+        raise ServerError(
+            f"get {kind.name} {namespace}/{name}: the answer is not an object; something in front "
+            "of the API server answers."
+        )
+    meta = found.get("metadata")
+    if isinstance(meta, dict):
+        meta.pop("managedFields", None)
+        if isinstance(meta.get("annotations"), dict):
+            meta["annotations"].pop(LAST_APPLIED, None)
+    return found
+
+
+def object_path(kind: Kind, namespace: str, name: str, subresource: str = "") -> str:
+    """Path of one object below the server's root."""
+    path = f"{kind.path(namespace)}/{name}"
+    return f"{path}/{subresource}" if subresource else path
+
+
+async def node_text(
+    api: Api, node: str, page: str, *, timeout: float = 10.0, cap: int = TEXT_CAP
+) -> tuple[str, bool]:
+    """A page of a node's kubelet through the API server (`healthz`, `metrics`, `metrics/cadvisor`):
+    (text, whether it was cut).
+
+    Needs get on nodes/proxy. Raises `Forbidden` without it, `ServerError` when the kubelet cannot
+    be reached.
+    """
+    return await api.get_text(
+        f"/api/v1/nodes/{node}/proxy/{page}",
+        timeout=timeout,
+        cap=cap,
+        what=f"{page} of node {node}",
+    )
+
+
+async def node_stats(api: Api, node: str, *, timeout: float = 10.0) -> dict[str, Any]:
+    """The kubelet's stats/summary as plain data, cleaned."""
+    return _document(
+        await api.get_json(
+            f"/api/v1/nodes/{node}/proxy/stats/summary",
+            timeout=timeout,
+            what=f"stats of node {node}",
+        )
+    )
+
+
+async def pod_text(
+    api: Api,
+    namespace: str,
+    pod: str,
+    port: int | str,
+    page: str,
+    *,
+    scheme: str = "",
+    timeout: float = 10.0,
+    cap: int = TEXT_CAP,
+) -> tuple[str, bool]:
+    """A page of a pod's HTTP port through the API server (CoreDNS or kube-proxy metrics): (text,
+    whether it was cut)."""
+    target = f"{scheme}:{pod}:{port}" if scheme else f"{pod}:{port}"
+    path = f"/api/v1/namespaces/{namespace}/pods/{target}/proxy/{page}"
+    return await api.get_text(
+        path, timeout=timeout, cap=cap, what=f"{page} of pod {namespace}/{pod}"
+    )
+
+
+async def server_text(
+    api: Api, path: str, *, timeout: float = 10.0, cap: int = TEXT_CAP
+) -> tuple[str, bool]:
+    """A text page of the API server itself (`/metrics`, `/readyz?verbose` as path and query apart):
+    (text, whether it was cut)."""
+    return await api.get_text(path, timeout=timeout, cap=cap, what=f"GET {path}")
+
+
+async def server_version(api: Api, *, timeout: float = 5.0) -> str:
+    """gitVersion of the API server, such as "v1.34.4"."""
+    return str(
+        _document(
+            await api.get_json("/version", timeout=timeout, what="version of the API server")
+        ).get("gitVersion", "")
+    )
+
+
+def _document(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

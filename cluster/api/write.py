@@ -1,0 +1,414 @@
+"""The one door through which anything but GET leaves this program.
+
+Read-only unless the program was started with --write. In read-only mode three things pass: dry
+runs, access reviews, and a probe's own objects, which must be named and labelled as ours, carry
+their expiry, and may not reach into the node. Whatever the door cannot judge is refused: an unknown
+mode, purpose, path or body sends nothing. One change to a pod of somebody else passes for a probe:
+a single restricted ephemeral container, added because a human asked for it. It cannot be removed
+again, so it needs --write like an action.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import msgspec
+
+from cluster.api.mode import Mode, Purpose
+from cluster.api.transport import PARTIAL, Api, Params, send
+from cluster.errors import OutcomeUnknown, Refused, ServerError, Unreachable
+from cluster.kube.decode import clean_tree
+from cluster.kube.text import clean_line
+
+FIELD_MANAGER = "stanch"
+PREFIX = "stanch-probe-"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+EXPIRES_AT = "stanch/expires-at"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+TIME_LIMIT = 30.0
+"""Seconds for one write; admission webhooks may take up to 30 each, the server's own limit is
+34."""
+
+_OWN = re.compile(
+    r"/api/v1/namespaces/[a-z0-9]([-a-z0-9]*[a-z0-9])?/(?P<plural>pods|configmaps)(?:/(?P<name>[a-z0-9][-a-z0-9.]*))?"
+)
+_EPHEMERAL = re.compile(
+    r"/api/v1/namespaces/[a-z0-9]([-a-z0-9]*[a-z0-9])?/pods/[a-z0-9][-a-z0-9.]*/ephemeralcontainers"
+)
+_PATH = re.compile(r"(/api/v1|/apis/[a-z0-9.-]+/[a-z0-9]+)(/[A-Za-z0-9][A-Za-z0-9._:~-]*)+")
+_REVIEWS = ("selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews")
+
+
+class Writer:
+    """The door of one API server.
+
+    Paths are below the server's root, without query. Each call answers with the object as the
+    server returned it, cleaned. Raises `Refused` (nothing was sent), `ApiError` (the server said
+    no), `Unreachable` (nothing was sent), `OutcomeUnknown` (it may have taken effect).
+    """
+
+    def __init__(self, api: Api, mode: Mode | None, purpose: Purpose | None = None) -> None:
+        self._api = api
+        self._mode = mode
+        self._purpose = purpose
+
+    def bound(self, purpose: Purpose) -> Writer:
+        """The same door for one purpose, so that callers need not name it each time."""
+        return Writer(self._api, self._mode, purpose)
+
+    @property
+    def mode(self) -> Mode | None:
+        return self._mode
+
+    async def create(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        dry_run: bool = False,
+        purpose: Purpose | None = None,
+        timeout: float = TIME_LIMIT,
+    ) -> dict[str, Any]:
+        """POST `body` to a collection or a subresource (eviction)."""
+        self._admit("create", path, body, dry_run, purpose)
+        return await self._send(
+            "POST", path, self._settings(dry_run), body, "application/json", timeout
+        )
+
+    async def patch(
+        self,
+        path: str,
+        body: Mapping[str, Any] | list[Any],
+        *,
+        content_type: str = MERGE_PATCH,
+        dry_run: bool = False,
+        purpose: Purpose | None = None,
+        timeout: float = TIME_LIMIT,
+    ) -> dict[str, Any]:
+        """PATCH one object or subresource."""
+        if self._admit("patch", path, body, dry_run, purpose, content_type):
+            await self._own_object(path, timeout)
+        return await self._send("PATCH", path, self._settings(dry_run), body, content_type, timeout)
+
+    async def delete(
+        self,
+        path: str,
+        *,
+        uid: str = "",
+        grace_seconds: int | None = None,
+        dry_run: bool = False,
+        purpose: Purpose | None = None,
+        timeout: float = TIME_LIMIT,
+    ) -> dict[str, Any]:
+        """DELETE one object, never a collection; with `uid` only that very object (409 when it is
+        another one by now)."""
+        if self._admit("delete", path, {}, dry_run, purpose):
+            found = await self._own_object(path, timeout)
+            uid = uid or found
+        options: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+        }
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        parameters = {"dryRun": "All"} if dry_run else {}
+        return await self._send("DELETE", path, parameters, options, "application/json", timeout)
+
+    async def review(
+        self,
+        verb: str,
+        resource: str,
+        *,
+        group: str = "",
+        subresource: str = "",
+        namespace: str = "",
+        name: str = "",
+        non_resource_path: str = "",
+        timeout: float = 10.0,
+    ) -> tuple[bool, str]:
+        """May we? (allowed, the server's reason), asked by SelfSubjectAccessReview."""
+        attributes: dict[str, Any]
+        if non_resource_path:
+            attributes = {"nonResourceAttributes": {"verb": verb, "path": non_resource_path}}
+        else:
+            names = {
+                "verb": verb,
+                "resource": resource,
+                "group": group,
+                "subresource": subresource,
+                "namespace": namespace,
+                "name": name,
+            }
+            attributes = {
+                "resourceAttributes": {key: value for key, value in names.items() if value}
+            }
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": attributes,
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        self._admit("create", path, body, False, Purpose.REVIEW)
+        answer = await self._send("POST", path, {}, body, "application/json", timeout)
+        status = answer.get("status")
+        if not isinstance(status, dict):
+            raise ServerError(
+                f"May we {verb} {resource}: the server's answer has no status; it is taken for "
+                "unknown."
+            )
+        return status.get("allowed") is True and status.get("denied") is not True, clean_line(
+            str(status.get("reason") or ""), 300
+        )
+
+    async def who_am_i(self, timeout: float = 10.0) -> tuple[str, tuple[str, ...]]:
+        """(user name, groups) by SelfSubjectReview (Kubernetes 1.28 and later). Raises `NotFound`
+        on older servers."""
+        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        self._admit("create", path, body, False, Purpose.REVIEW)
+        answer = await self._send("POST", path, {}, body, "application/json", timeout)
+        info = (answer.get("status") or {}).get("userInfo") or {}
+        return str(info.get("username") or ""), tuple(
+            str(group) for group in info.get("groups") or ()
+        )
+
+    # -- the judgement
+
+    def _admit(
+        self,
+        verb: str,
+        path: str,
+        body: Mapping[str, Any] | list[Any],
+        dry_run: bool,
+        purpose: Purpose | None,
+        content_type: str = "",
+    ) -> bool:
+        """Raise `Refused` unless this may be sent. True when the object itself must still prove
+        that it is ours."""
+        purpose = purpose if purpose is not None else self._purpose
+        if self._mode not in (Mode.READ_ONLY, Mode.WRITE):
+            raise Refused(
+                f"{verb} {path} was not sent: the mode is not known, so nothing is changed; start "
+                "again with or without --write."
+            )
+        if _PATH.fullmatch(path) is None:
+            raise Refused(
+                f"{verb} {clean_line(path, 200)} was not sent: that is not the path of one object "
+                "or collection."
+            )
+        if dry_run is True:
+            return False
+        if purpose == Purpose.ACTION:
+            if self._mode is Mode.WRITE:
+                return False
+            raise Refused(
+                f"{verb} {path} was not sent: read-only mode; start with --write to allow changes."
+            )
+        if purpose == Purpose.REVIEW:
+            if verb == "create" and path.rsplit("/", 1)[1] in _REVIEWS:
+                return False
+            raise Refused(
+                f"{verb} {path} was not sent: it was announced as a question but would change "
+                "something."
+            )
+        if purpose == Purpose.DEBUG_POD:
+            if verb == "patch" and _EPHEMERAL.fullmatch(path) is not None:
+                problem = _more_than_one_container(body, content_type)
+                if problem:
+                    raise Refused(f"patch {path} was not sent: {problem}.")
+                if self._mode is not Mode.WRITE:
+                    told = (
+                        "an ephemeral container stays in somebody else's pod for good; start with "
+                        "--write to allow it"
+                    )
+                    raise Refused(f"patch {path} was not sent: read-only mode, and {told}.")
+                return False
+            return _admit_own(verb, path, body)
+        raise Refused(f"{verb} {path} was not sent: its purpose is not known.")
+
+    async def _own_object(self, path: str, timeout: float) -> str:
+        """The uid of the object at `path` after it has shown our label; its values are not read.
+        Raises `Refused`."""
+        found = await self._api.get_json(
+            path, accept=PARTIAL, timeout=timeout, what=f"look at {path}"
+        )
+        meta = found.get("metadata") if isinstance(found, dict) else None
+        if (
+            not isinstance(meta, dict)
+            or (meta.get("labels") or {}).get(MANAGED_BY) != FIELD_MANAGER
+            or not meta.get("uid")
+        ):
+            raise Refused(
+                f"{path} was not touched: it does not carry the label "
+                f"{MANAGED_BY}={FIELD_MANAGER}, so it is not ours."
+            )
+        return str(meta["uid"])
+
+    # -- sending
+
+    @staticmethod
+    def _settings(dry_run: bool) -> dict[str, str]:
+        settings = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        return settings | {"dryRun": "All"} if dry_run else settings
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        parameters: Params,
+        body: Mapping[str, Any] | list[Any],
+        content_type: str,
+        timeout: float,
+    ) -> dict[str, Any]:
+        what = f"{method} {path}"
+        try:
+            _, answer = await send(
+                self._api,
+                method,
+                path,
+                parameters,
+                msgspec.json.encode(body),
+                content_type,
+                timeout,
+                what,
+            )
+        except Unreachable as error:
+            if isinstance(
+                error.__cause__,
+                (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError),
+            ):
+                raise  # it never left
+            raise OutcomeUnknown(
+                f"{error} Whether it took effect is not known: look before you repeat it."
+            ) from error
+        try:
+            document = clean_tree(msgspec.json.decode(answer))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise OutcomeUnknown(
+                f"{what}: the answer is not JSON; whether it took effect is not known: look "
+                "before you repeat it."
+            ) from error
+        return document if isinstance(document, dict) else {}
+
+
+def _admit_own(verb: str, path: str, body: Mapping[str, Any] | list[Any]) -> bool:
+    found = _OWN.fullmatch(path)
+    if found is None:
+        raise Refused(
+            f"{verb} {path} was not sent: probes may only create, change and delete their own "
+            "pods and ConfigMaps."
+        )
+    name = found.group("name")
+    if verb != "create":
+        if name is None or not name.startswith(PREFIX):
+            raise Refused(
+                f"{verb} {path} was not sent: probe objects are named {PREFIX}..., this one is "
+                "not ours."
+            )
+        return True
+    if name is not None or not isinstance(body, Mapping):
+        raise Refused(f"create {path} was not sent: not a collection or not an object.")
+    problem = _foreign(found.group("plural"), body)
+    if problem:
+        raise Refused(f"create {path} was not sent: {problem}.")
+    return False
+
+
+def _foreign(plural: str, body: Mapping[str, Any]) -> str:
+    """Why this is no probe object, or ""."""
+    meta = body.get("metadata")
+    if not isinstance(meta, Mapping) or body.get("kind") != (
+        "Pod" if plural == "pods" else "ConfigMap"
+    ):
+        return "the body is not an object of that kind"
+    if not str(meta.get("name") or meta.get("generateName") or "").startswith(PREFIX):
+        return f"probe objects are named {PREFIX}..."
+    if (meta.get("labels") or {}).get(MANAGED_BY) != FIELD_MANAGER:
+        return f"probe objects carry the label {MANAGED_BY}={FIELD_MANAGER}"
+    if not (meta.get("annotations") or {}).get(EXPIRES_AT):
+        return f"probe objects carry the annotation {EXPIRES_AT}"
+    if plural == "configmaps":
+        return (
+            "a probe's ConfigMap is an owner and holds no data"
+            if body.get("data") or body.get("binaryData")
+            else ""
+        )
+    spec = body.get("spec")
+    if not isinstance(spec, Mapping):
+        return "the pod has no spec"
+    deadline = spec.get("activeDeadlineSeconds")
+    if not isinstance(deadline, int) or isinstance(deadline, bool) or not 0 < deadline <= 3600:
+        return "probe pods carry an activeDeadlineSeconds of at most an hour"
+    if any(spec.get(field) for field in ("hostPID", "hostIPC")) or any(
+        "hostPath" in volume for volume in spec.get("volumes") or ()
+    ):
+        return "probe pods do not reach into the node (hostPID, hostIPC, hostPath)"
+    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    if any((container.get("securityContext") or {}).get("privileged") for container in containers):
+        return "probe pods are not privileged"
+    return ""
+
+
+_CONTAINER_FIELDS = frozenset({"name", "image", "imagePullPolicy", "command", "securityContext"})
+_CONFINED: Mapping[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "runAsNonRoot": True,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""The restricted Pod Security Standard, as kubectl's profile of that name has it."""
+
+
+def _more_than_one_container(body: Mapping[str, Any] | list[Any], content_type: str) -> str:
+    """Why this patch does more than add one restricted probe container to a pod, or ""."""
+    if content_type != STRATEGIC_PATCH:
+        return "only a strategic merge patch adds a container and leaves the others as they are"
+    spec = body.get("spec") if isinstance(body, Mapping) and set(body) == {"spec"} else None
+    containers = (
+        spec.get("ephemeralContainers")
+        if isinstance(spec, Mapping) and set(spec) == {"ephemeralContainers"}
+        else None
+    )
+    if (
+        not isinstance(containers, list)
+        or len(containers) != 1
+        or not isinstance(containers[0], Mapping)
+    ):
+        return "a probe adds one ephemeral container and changes nothing else"
+    container = containers[0]
+    if set(container) - _CONTAINER_FIELDS:
+        return (
+            "a probe's ephemeral container has no "
+            f"{', '.join(sorted(set(container) - _CONTAINER_FIELDS))}"
+        )
+    if not str(container.get("name") or "").startswith(PREFIX):
+        return f"a probe's ephemeral container is named {PREFIX}..."
+    command = container.get("command")
+    if (
+        not isinstance(command, list)
+        or len(command) != 2
+        or command[0] != "sleep"
+        or not str(command[1]).isdigit()
+    ):
+        return "a probe's ephemeral container only sleeps"
+    if not 0 < int(command[1]) <= 3600:
+        return "a probe's ephemeral container sleeps for an hour at most"
+    given = container.get("securityContext")
+    if (
+        not isinstance(given, Mapping)
+        or {k: v for k, v in given.items() if k not in ("runAsUser", "runAsGroup")} != _CONFINED
+    ):
+        return "a probe's ephemeral container has the restricted security context"
+    return (
+        "" if given.get("runAsUser") != 0 else "a probe's ephemeral container does not run as root"
+    )

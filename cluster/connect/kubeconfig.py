@@ -1,0 +1,408 @@
+"""Reads kubeconfig files as client-go does: several files, first wins, relative paths relative to
+their file.
+
+The `kubernetes` package merges several files. It is imported when it is needed (it takes a few
+hundred milliseconds), so call
+`load_access` through `asyncio.to_thread`. One rule it gets differently from client-go is repaired
+here: of several
+`current-context` values the first that is not empty wins (client-go tools/clientcmd/loader.go), not
+the last.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+import msgspec
+import yaml
+
+from cluster.connect import certificates
+from cluster.connect.access import Access, ExecPlugin, Trust, User
+from cluster.connect.proxy import proxy_from_environment
+from cluster.errors import KubeconfigError
+from cluster.kube.text import clean_line
+
+DEFAULT_PATH = "~/.kube/config"
+IN_CLUSTER_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+IN_CLUSTER = "in-cluster"
+"""Name of the context that stands for the pod's own ServiceAccount."""
+_EXEC_EXTENSION = "client.authentication.k8s.io/exec"
+_SOON = timedelta(days=3)
+T = TypeVar("T")
+
+
+class Context(msgspec.Struct, frozen=True):
+    """One context of the merged files."""
+
+    name: str
+    cluster: str
+    user: str
+    namespace: str
+    current: bool
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    value: dict[str, Any]
+    folder: Path
+
+
+class _Merged(msgspec.Struct, frozen=True):
+    clusters: dict[str, _Entry]
+    contexts: dict[str, _Entry]
+    users: dict[str, _Entry]
+    current: str
+    paths: tuple[str, ...]
+
+
+def find_paths(environ: Mapping[str, str] = os.environ, explicit: str = "") -> tuple[Path, ...]:
+    """The files to read: the explicit one, else those of KUBECONFIG, else ~/.kube/config. They need
+    not exist."""
+    text = explicit or environ.get("KUBECONFIG", "")
+    if not text:
+        return (Path(DEFAULT_PATH).expanduser(),)
+    paths = [explicit] if explicit else text.split(os.pathsep)
+    return tuple(dict.fromkeys(Path(path).expanduser() for path in paths if path))
+
+
+def load_access(
+    context: str = "",
+    *,
+    explicit: str = "",
+    environ: Mapping[str, str] = os.environ,
+    service_account: Path = IN_CLUSTER_FOLDER,
+    now: datetime | None = None,
+) -> Access:
+    """Read the way to the cluster. Blocking: files and a slow import.
+
+    `context` "" takes the current one. `explicit` is the value of --kubeconfig. Without any
+    kubeconfig, inside a pod, its ServiceAccount is used. Raises `KubeconfigError` with one
+    sentence.
+    """
+    paths = find_paths(environ, explicit)
+    existing = [path for path in paths if path.exists()]
+    if explicit and not existing:
+        raise KubeconfigError(f"Kubeconfig {explicit} does not exist; check --kubeconfig.")
+    if not existing:
+        if environ.get("KUBERNETES_SERVICE_HOST") and context in ("", IN_CLUSTER):
+            return _in_cluster(environ, service_account)
+        names = ", ".join(str(path) for path in paths)
+        raise KubeconfigError(
+            f"No kubeconfig found ({names}); set KUBECONFIG or --kubeconfig, or try `stanch drill`."
+        )
+    return _resolve(_merge(existing), context, environ, now or datetime.now(UTC))
+
+
+def list_contexts(
+    explicit: str = "", environ: Mapping[str, str] = os.environ
+) -> tuple[Context, ...]:
+    """All contexts in file order. Blocking. Raises `KubeconfigError`."""
+    merged = _merge([path for path in find_paths(environ, explicit) if path.exists()])
+    return tuple(
+        Context(
+            clean_line(name, 200),
+            _text(entry.value, "cluster"),
+            _text(entry.value, "user"),
+            _text(entry.value, "namespace"),
+            name == merged.current,
+        )
+        for name, entry in merged.contexts.items()
+    )
+
+
+def _is_empty(path: Path) -> bool:
+    return path.stat().st_size == 0
+
+
+def _merge(paths: Sequence[Path]) -> _Merged:
+    """One file is read as it stands; several are merged by the `kubernetes` package, whose import
+    takes longer than all the rest."""
+    files = [path for path in paths if not _guarded(path, partial(_is_empty, path))]
+    nodes: dict[str, list[tuple[dict[str, Any], Path]]] = {
+        "clusters": [],
+        "contexts": [],
+        "users": [],
+    }
+    if len(files) == 1:
+        documents = [_guarded(files[0], lambda: _read(files[0]))]
+        for plural, found in nodes.items():
+            found += [
+                (node, files[0])
+                for node in _guarded(files[0], partial(_named, documents[0], plural))
+            ]
+    else:
+        from kubernetes.config.kube_config import KubeConfigMerger
+
+        merger: Any = cast("Any", KubeConfigMerger)("")  # the package has no types
+        for path in files:
+            _guarded(path, lambda path=path: merger.load_config(str(path)))  # type: ignore[misc]  # bound now
+        documents = list(merger.config_files.values())
+        for plural, found in nodes.items():
+            found += [
+                (node.value, Path(node.path))
+                for node in (merger.config.value[plural] if merger.config is not None else ())
+            ]
+    if not documents:
+        raise KubeconfigError(
+            f"Kubeconfig {', '.join(map(str, paths))} is empty; set KUBECONFIG or --kubeconfig."
+        )
+    current = next(
+        (value for document in documents if (value := document.get("current-context"))), ""
+    )
+    parts: dict[str, dict[str, _Entry]] = {"clusters": {}, "contexts": {}, "users": {}}
+    for plural, entries in parts.items():
+        for node, path in nodes[plural]:
+            value = node.get(plural[:-1])
+            # Of several entries with one name the first wins (client-go tools/clientcmd/loader.go).
+            entries.setdefault(
+                str(node["name"]),
+                _Entry(value if isinstance(value, dict) else {}, path.absolute().parent),
+            )
+    return _Merged(
+        parts["clusters"], parts["contexts"], parts["users"], str(current), tuple(map(str, paths))
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    document = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # both are safe
+    if not isinstance(document, dict):
+        raise TypeError("not a mapping")
+    return document
+
+
+def _named(document: Mapping[str, Any], plural: str) -> list[dict[str, Any]]:
+    """The entries of one of the lists; raises for what is none."""
+    found = document.get(plural) or []
+    if not isinstance(found, list) or not all(
+        isinstance(node, dict) and "name" in node for node in found
+    ):
+        raise TypeError(f"{plural} is not a list of named entries")
+    return found
+
+
+def _guarded(path: Path, read: Callable[[], T]) -> T:
+    """The result of `read`; whatever is wrong with the file becomes one sentence."""
+    try:
+        return read()
+    except OSError as error:
+        raise KubeconfigError(
+            f"Kubeconfig {path} cannot be read: {error.strerror}; check its owner and mode."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        raise KubeconfigError(
+            f"Kubeconfig {path} is not valid YAML{where}; repair it or take it out of KUBECONFIG."
+        ) from error
+    except (
+        Exception
+    ) as error:  # the package has errors of its own and stumbles over files of another shape
+        raise KubeconfigError(
+            f"Kubeconfig {path} does not have the shape of a kubeconfig (clusters, contexts, "
+            "users);"
+            " repair it or take it out of KUBECONFIG."
+        ) from error
+
+
+def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: datetime) -> Access:
+    name = wanted or merged.current
+    known = ", ".join(clean_line(each, 80) for each in list(merged.contexts)[:12]) or "none"
+    if not name:
+        raise KubeconfigError(
+            f"The kubeconfig names no current context; choose one with --context (known: {known})."
+        )
+    shown = clean_line(name, 200)
+    if name not in merged.contexts:
+        raise KubeconfigError(
+            f"Context {shown!r} is not in the kubeconfig; known contexts: {known}."
+        )
+    context = merged.contexts[name].value
+    cluster_name, user_name = _text(context, "cluster"), _text(context, "user")
+    cluster = merged.clusters.get(str(context.get("cluster") or ""))
+    if cluster is None:
+        raise KubeconfigError(
+            f"Context {shown!r} names cluster {cluster_name!r}, which the kubeconfig does not "
+            "define; repair the kubeconfig."
+        )
+    server = str(cluster.value.get("server") or "").strip().rstrip("/")
+    if "://" not in server and server:
+        server = f"http://{server}"
+    parts = urlsplit(server)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise KubeconfigError(
+            f"Cluster {cluster_name!r} has no usable server address "
+            f"({clean_line(server, 200)!r}); repair the kubeconfig."
+        )
+    user_entry = merged.users.get(str(context.get("user") or ""))
+    if user_entry is None and user_name:
+        raise KubeconfigError(
+            f"Context {shown!r} names user {user_name!r}, which the kubeconfig does not define; "
+            "repair the kubeconfig."
+        )
+    ca = _data(cluster, "certificate-authority")
+    insecure = bool(cluster.value.get("insecure-skip-tls-verify"))
+    trust = Trust(None if insecure else ca, insecure, _text(cluster.value, "tls-server-name"))
+    user = _user(user_name, user_entry, _extension(cluster.value)) if user_entry else User()
+    warnings = []
+    if insecure:
+        warnings.append(f"The certificate of {server} is not checked (insecure-skip-tls-verify).")
+    ending = certificate_sentence(user, now)
+    if ending:
+        warnings.append(ending)
+    return Access(
+        server=server,
+        context=shown,
+        cluster=cluster_name,
+        namespace=_text(context, "namespace"),
+        trust=trust,
+        user=user,
+        proxy=_text(cluster.value, "proxy-url") or proxy_from_environment(server, environ),
+        sources=merged.paths,
+        warnings=tuple(warnings),
+    )
+
+
+def _user(name: str, entry: _Entry, cluster_config: Any) -> User:
+    value, folder = entry.value, entry.folder
+    plugin = value.get("exec")
+    token = str(value.get("token") or "")
+    provider = value.get("auth-provider")
+    if isinstance(provider, dict) and not token and not plugin:
+        settings = provider.get("config")
+        token = str(settings.get("id-token") or "") if isinstance(settings, dict) else ""
+        if provider.get("name") != "oidc" or not token:
+            raise KubeconfigError(
+                f"User {name!r} logs in through auth-provider "
+                f"{clean_line(str(provider.get('name')), 40)!r}, which kubectl dropped in 1.26;"
+                " use the provider's exec plug-in."
+            )
+    headers = {}
+    if value.get("as"):
+        headers["Impersonate-User"] = str(value["as"])
+    if value.get("as-uid"):
+        headers["Impersonate-Uid"] = str(value["as-uid"])
+    certificate_data, key_data = value.get("client-certificate-data"), value.get("client-key-data")
+    return User(
+        name=name,
+        certificate_file=None if certificate_data else _path(value, "client-certificate", folder),
+        certificate_pem=_decode(certificate_data, f"client-certificate-data of user {name!r}"),
+        key_file=None if key_data else _path(value, "client-key", folder),
+        key_pem=_decode(key_data, f"client-key-data of user {name!r}"),
+        token=token,
+        token_file=None if token else _path(value, "tokenFile", folder),
+        username=str(value.get("username") or ""),
+        password=str(value.get("password") or ""),
+        exec=_plugin(plugin, name, folder, cluster_config) if isinstance(plugin, dict) else None,
+        headers=headers,
+        groups=tuple(str(group) for group in value.get("as-groups") or ()),
+    )
+
+
+def _plugin(value: dict[str, Any], user: str, folder: Path, cluster_config: Any) -> ExecPlugin:
+    command = str(value.get("command") or "")
+    if not command:
+        raise KubeconfigError(
+            f"User {user!r} has an exec plug-in without a command; repair the kubeconfig."
+        )
+    env = tuple(
+        (str(item["name"]), str(item.get("value") or ""))
+        for item in value.get("env") or ()
+        if isinstance(item, dict) and item.get("name")
+    )
+    return ExecPlugin(
+        command=command,
+        args=tuple(str(argument) for argument in value.get("args") or ()),
+        env=env,
+        api_version=str(value.get("apiVersion") or ""),
+        interactive_mode=str(value.get("interactiveMode") or ""),
+        provide_cluster_info=bool(value.get("provideClusterInfo")),
+        install_hint=clean_line(str(value.get("installHint") or ""), 600),
+        folder=folder,
+        cluster_config=cluster_config,
+    )
+
+
+def _in_cluster(environ: Mapping[str, str], folder: Path) -> Access:
+    from kubernetes.config import incluster_config
+
+    host = environ.get(incluster_config.SERVICE_HOST_ENV_NAME, "")
+    port = environ.get(incluster_config.SERVICE_PORT_ENV_NAME, "443")
+    token, ca, namespace = folder / "token", folder / "ca.crt", folder / "namespace"
+    if not token.exists():
+        raise KubeconfigError(
+            f"No kubeconfig found and no ServiceAccount token in {folder}; set KUBECONFIG or "
+            "mount a token."
+        )
+    return Access(
+        server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
+        context=IN_CLUSTER,
+        cluster=IN_CLUSTER,
+        namespace=namespace.read_text().strip() if namespace.exists() else "",
+        trust=Trust(ca.read_bytes() if ca.exists() else None),
+        user=User(name="serviceaccount", token_file=token),
+        sources=(str(folder),),
+    )
+
+
+def certificate_sentence(user: User, now: datetime) -> str:
+    """A sentence when the client certificate has ended or ends within three days, else ""."""
+    try:
+        pem = user.certificate_pem or (
+            user.certificate_file.read_bytes() if user.certificate_file else b""
+        )
+    except OSError:
+        return ""  # said when the certificate is loaded
+    certificate = certificates.from_pem(pem)
+    if certificate is None or certificate.not_after - now > _SOON:
+        return ""
+    verb = "ended" if certificate.expired(now) else "ends"
+    return (
+        f"The client certificate of user {user.name!r} {verb} on "
+        f"{certificate.not_after:%Y-%m-%d %H:%M} UTC; renew it."
+    )
+
+
+def _text(value: Mapping[str, Any], key: str) -> str:
+    return clean_line(str(value.get(key) or ""), 400)
+
+
+def _path(value: Mapping[str, Any], key: str, folder: Path) -> Path | None:
+    text = value.get(key)
+    return folder / str(text) if text else None
+
+
+def _data(entry: _Entry, key: str) -> bytes | None:
+    """`key`-data in base64, else the file that `key` names."""
+    data = _decode(entry.value.get(f"{key}-data"), f"{key}-data")
+    path = _path(entry.value, key, entry.folder)
+    if data is not None or path is None:
+        return data
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise KubeconfigError(
+            f"{key} file {path} cannot be read: {error.strerror}; check the path in the kubeconfig."
+        ) from error
+
+
+def _decode(text: Any, what: str) -> bytes | None:
+    if not text:
+        return None
+    try:
+        return base64.b64decode("".join(str(text).split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise KubeconfigError(f"{what} is not valid base64; repair the kubeconfig.") from error
+
+
+def _extension(cluster: Mapping[str, Any]) -> Any:
+    for item in cluster.get("extensions") or ():
+        if isinstance(item, dict) and item.get("name") == _EXEC_EXTENSION:
+            return item.get("extension")
+    return None

@@ -1,0 +1,236 @@
+"""Whether the API server answers at all, watched by a heartbeat of its own.
+
+A watch that hears nothing looks the same whether nothing happens or nothing works. So a cheap
+request goes out every few seconds, on a connection of its own, with a short time limit. Two that
+fail in a row, the second on a fresh connection, mean: not reachable. While that lasts the way is
+climbed hop by hop (`cluster.health.ladder`); when an answer comes, all watches are told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from cluster.api.transport import Api, Limits
+from cluster.errors import ClusterError, CredentialError
+from cluster.health.ladder import Hop, first_failure, ladder
+from cluster.kube.text import clean_line
+
+LOGIN_PATIENCE = 5.0
+"""Seconds that a plug-in may take before it is said that one waits for it."""
+
+
+class Reach(enum.StrEnum):
+    UNKNOWN = "unknown"
+    """Not asked yet."""
+    REACHABLE = "reachable"
+    DEGRADED = "degraded"
+    """It answers, but slowly, not ready, or refusing the credentials."""
+    UNREACHABLE = "unreachable"
+
+
+class ApiHealth(msgspec.Struct, frozen=True):
+    """The last word on the API server. Times in UTC, `latency` in seconds (of the last heartbeat
+    that was answered)."""
+
+    reach: Reach = Reach.UNKNOWN
+    since: datetime | None = None
+    heard: datetime | None = None
+    latency: float | None = None
+    reason: str = ""
+    hops: tuple[Hop, ...] = ()
+    hops_at: datetime | None = None
+
+    @property
+    def reachable(self) -> bool:
+        return self.reach in (Reach.REACHABLE, Reach.DEGRADED)
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """Seconds: between heartbeats, between those while unreachable, for one of them, between climbs
+    of the ladder."""
+
+    interval: float = 3.0
+    lost_interval: float = 1.5
+    limit: float = 2.0
+    ladder_interval: float = 5.0
+    path: str = "/readyz"
+
+
+class HealthMonitor:
+    """Runs the heartbeat of one API server. `on_change` is called with every new state, `on_back`
+    when it answers again."""
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        beat: Beat | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_change: Callable[[ApiHealth], None] = lambda _: None,
+        on_back: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._api = api
+        self._beat = beat or Beat()
+        self._clock = clock
+        self._on_change = on_change
+        self._on_back = on_back
+        self._back = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._renew = asyncio.Event()
+        self.health = ApiHealth()
+        limit = self._beat.limit
+        self._own = Api(
+            api.access,
+            limits=Limits(limit, limit, limit, limit),
+            concurrency=2,
+            connections=2,
+            credentials=api.credentials,
+            clock=clock,
+        )
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._beats())
+                group.create_task(self._ladders())
+                group.create_task(self._renewals())
+        finally:
+            await self._own.aclose()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so long, or until the server is back if that is sooner; while it is away, until it
+        is back (looking up every 30 s)."""
+        limit = max(seconds, 30.0) if self.health.reach is Reach.UNREACHABLE else seconds
+        try:
+            async with asyncio.timeout(limit):
+                await self._back.wait()
+        except TimeoutError:
+            pass  # the usual end of a wait
+
+    async def _beats(self) -> None:
+        while True:
+            failed = await self._once()
+            if failed:
+                self._move(self._doubted(), failed)
+                await self._own.drop_connections()
+                failed = await self._once()
+            if failed:
+                self._move(self._doubted() if self._recent_traffic() else Reach.UNREACHABLE, failed)
+            await asyncio.sleep(
+                self._beat.lost_interval
+                if self.health.reach is Reach.UNREACHABLE
+                else self._beat.interval
+            )
+
+    async def _once(self) -> str:
+        """One heartbeat: "" or why it failed."""
+        began = time.monotonic()
+        credentials = self._api.credentials
+        if credentials.due():
+            self._renew.set()
+        try:
+            status, _, body = await self._own.ping(self._beat.path, {}, self._beat.limit)
+        except ClusterError as error:
+            return str(error)
+        took = time.monotonic() - began
+        self.health = replace(self.health, heard=self._clock(), latency=took)
+        if status == 401 and not credentials.waiting(0):
+            self._renew.set()
+            why = credentials.explanation() or "Log in again."
+            self._move(Reach.DEGRADED, f"The API server refuses the credentials (HTTP 401). {why}")
+        elif waiting := credentials.waiting(LOGIN_PATIENCE):
+            self._move(Reach.DEGRADED, waiting)
+        elif status == 429 or status >= 500:
+            said = clean_line(body[:300].decode("utf-8", "replace").replace("\n", "; "), 200)
+            self._move(Reach.DEGRADED, f"The API server answers, but says HTTP {status} ({said}).")
+        elif took > self._beat.limit / 2:
+            self._move(Reach.DEGRADED, f"The API server answers slowly ({took:.1f} s).")
+        else:
+            self._move(Reach.REACHABLE, "")
+        return ""
+
+    def _doubted(self) -> Reach:
+        """After one failure: not lost yet, unless it never answered or was lost before."""
+        return (
+            self.health.reach
+            if self.health.reach in (Reach.UNREACHABLE, Reach.UNKNOWN)
+            else Reach.DEGRADED
+        )
+
+    def _recent_traffic(self) -> bool:
+        return time.monotonic() - self._api.last_received < self._beat.limit
+
+    def _move(self, reach: Reach, reason: str) -> None:
+        before = self.health
+        if (
+            reach is Reach.UNREACHABLE
+            and before.reach is reach
+            and (failing := first_failure(before.hops)) is not None
+        ):
+            reason = failing.sentence  # the ladder has looked closer than a heartbeat can
+        if (before.reach, before.reason) == (reach, reason):
+            self._on_change(self.health)
+            return
+        since = before.since if before.reach is reach else self._clock()
+        gone = reach is Reach.UNREACHABLE
+        hops, hops_at = (before.hops, before.hops_at) if gone else ((), None)
+        self.health = replace(
+            before, reach=reach, since=since, reason=reason, hops=hops, hops_at=hops_at
+        )
+        if gone:
+            self._lost.set()
+        elif before.reach is Reach.UNREACHABLE or (
+            reach is Reach.REACHABLE and before.reach is Reach.DEGRADED
+        ):
+            self._lost.clear()
+            self.wake()
+            if before.reach is Reach.UNREACHABLE:
+                self._on_back()
+        self._on_change(self.health)
+
+    def wake(self) -> None:
+        """End every pause that is running; those that begin later wait again."""
+        waiting, self._back = self._back, asyncio.Event()
+        waiting.set()
+
+    async def _renewals(self) -> None:
+        """Get another credential when it is time to, or after a 401; beside the heartbeat, since a
+        plug-in may take half a minute."""
+        credentials = self._api.credentials
+        while True:
+            await self._renew.wait()
+            self._renew.clear()
+            with contextlib.suppress(CredentialError):  # said by whoever needs the credential
+                if credentials.due():
+                    await credentials.current()
+                else:
+                    await credentials.renew(credentials.loaded())
+
+    async def _ladders(self) -> None:
+        while True:
+            await self._lost.wait()
+            hops = await ladder(
+                self._api.access,
+                limit=min(3.0, self._beat.limit * 1.5),
+                clock=self._clock,
+                api=self._api,
+            )
+            if self.health.reach is Reach.UNREACHABLE:
+                failing = first_failure(hops)
+                self.health = replace(
+                    self.health,
+                    hops=hops,
+                    hops_at=self._clock(),
+                    reason=failing.sentence if failing is not None else self.health.reason,
+                )
+                self._on_change(self.health)
+            await asyncio.sleep(self._beat.ladder_interval)

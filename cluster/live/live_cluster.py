@@ -1,0 +1,289 @@
+"""The live state of one cluster: all kinds listed and watched into one store, with their freshness
+and the health of the API server.
+
+One event loop, no threads. Readers take `store` and what `drain` gives; nothing here waits for
+them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
+
+from cluster.api.transport import Api, Budget
+from cluster.connect.access import Access
+from cluster.errors import Forbidden
+from cluster.health.monitor import ApiHealth, Beat, HealthMonitor, Reach
+from cluster.kube.interning import Sharing
+from cluster.kube.kinds import KINDS, Kind
+from cluster.live.freshness import Freshness, State
+from cluster.live.input_priority import GiveWay
+from cluster.live.kind_state import Part
+from cluster.live.listing import Offer
+from cluster.live.listwatch import KindWatch
+from cluster.live.store import Change, Key, Store
+from cluster.live.watch_config import Pace
+from cluster.live.write_buffer import HeldSink, Hold
+
+TURNS = 5
+"""Kinds that are listed at the same time when they are listed only once."""
+FIRST_START = 0.5
+HEAD_START = 0.25
+"""Seconds for which kinds of the first order, and of later ones, are awaited before the next order
+starts."""
+
+
+class LiveCluster:
+    """Everything that is watched of one cluster.
+
+    `namespaces` are used for a kind when listing it cluster-wide is forbidden; without any, the
+    context's own namespace is.
+    `changed` is set whenever there is something to drain or the health or freshness changed; the
+    reader clears it.
+    `once`: every kind is listed once and not watched, for a single answer.
+    `on_loaded` is called once, when every kind has been listed or has failed (a good moment for
+    `gc.freeze()`).
+    """
+
+    def __init__(
+        self,
+        target: Access | Api,
+        *,
+        namespaces: Sequence[str] = (),
+        kinds: Sequence[Kind] = KINDS,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pace: Pace | None = None,
+        beat: Beat | None = None,
+        way: GiveWay | None = None,
+        once: bool = False,
+        on_loaded: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.api = target if isinstance(target, Api) else Api(target, clock=clock)
+        self.store = Store()
+        self.changed = asyncio.Event()
+        access = self.api.access
+        self._owns_api = not isinstance(target, Api)
+        self._namespaces = tuple(namespaces) or ((access.namespace,) if access.namespace else ())
+        self._kinds = tuple(sorted(kinds, key=lambda kind: kind.order))
+        self._clock = clock
+        self._pace = pace or Pace()
+        self._way = way or GiveWay()
+        self._on_loaded = on_loaded
+        self._turns = asyncio.Semaphore(TURNS) if once else None
+        self._offer = Offer()
+        self._sharing = Sharing()
+        self._parts: dict[str, list[Part]] = {kind.name: [] for kind in self._kinds}
+        self._watches: set[KindWatch] = set()
+        self._pending: dict[tuple[str, Key], Change] = {}
+        self._settled: dict[str, asyncio.Event] = {
+            kind.name: asyncio.Event() for kind in self._kinds
+        }
+        self._stopping = asyncio.Event()
+        self.hold = Hold()
+        """`async with live.hold:` the store stays as it is, for who reads it in several stages."""
+        self.stirred = True
+        """Whether health or freshness changed since the last `drain`."""
+        self._monitor = HealthMonitor(
+            self.api,
+            beat=beat,
+            clock=clock,
+            on_change=lambda _: self._note(()),
+            on_back=self._reconnect,
+        )
+
+    # -- reading
+
+    @property
+    def access(self) -> Access:
+        return self.api.access
+
+    @property
+    def health(self) -> ApiHealth:
+        return self._monitor.health
+
+    def freshness(self) -> Mapping[str, Freshness]:
+        """The state of every kind, by kind name, as of now."""
+        return {kind.name: self._freshness(kind) for kind in self._kinds}
+
+    def drain(self) -> list[Change]:
+        """What changed since the last call: one change an object, from its state then to its state
+        now."""
+        pending, self._pending = self._pending, {}
+        self.stirred = False
+        return [change for change in pending.values() if change.old is not change.new]
+
+    def waiting(self) -> Iterable[Change]:
+        """What `drain` would give, left where it is."""
+        return self._pending.values()
+
+    def loaded(self) -> bool:
+        """Whether every kind has been listed, or has failed and said why."""
+        return all(event.is_set() for event in self._settled.values())
+
+    async def wait_loaded(self, timeout: float) -> bool:
+        """Wait until `loaded`, at most `timeout` seconds; returns whether it came to that."""
+        try:
+            async with asyncio.timeout(timeout):
+                for event in self._settled.values():
+                    await event.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def budget(self) -> Budget:
+        """What has been asked of the server."""
+        return self.api.budget()
+
+    # -- running
+
+    async def run(self) -> None:
+        """Keep the state live until `stop` or cancellation. Never raises for what server or network
+        do."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._monitor.run(), name="heartbeat"),
+                    group.create_task(self._start(group), name="start"),
+                ]
+                await self._stopping.wait()
+                for task in [*tasks, *self._tasks]:
+                    task.cancel()
+        finally:
+            if self._owns_api:
+                await self.api.aclose()
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopping.set()
+
+    def retry_now(self) -> None:
+        """Ask again at once whatever is waiting for its back-off to end."""
+        self._monitor.wake()
+
+    # -- inside
+
+    _tasks: tuple[asyncio.Task[None], ...] = ()
+
+    async def _start(self, group: asyncio.TaskGroup) -> None:
+        """Start the kinds in their order: the next one when the one before is loaded, but soon in
+        any case."""
+        for _, kinds in groupby(self._kinds, key=lambda kind: kind.order):
+            batch = list(kinds)
+            self._tasks += tuple(
+                group.create_task(self._run_kind(kind), name=kind.name) for kind in batch
+            )
+            if self._turns is not None:
+                continue  # taken in this order
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_START if batch[0].order == 0 else HEAD_START):
+                    for kind in batch:
+                        await self._settled[kind.name].wait()
+        for event in self._settled.values():
+            await event.wait()
+        self._on_loaded()
+
+    async def _run_kind(self, kind: Kind) -> None:
+        """Cluster-wide if that is allowed, else the given namespaces."""
+        fallback = bool(kind.namespaced and self._namespaces)
+        try:
+            await self._run_part(kind, "", escalate=fallback)
+        except Forbidden:
+            self._parts[kind.name] = []
+            async with asyncio.TaskGroup() as group:
+                for namespace in self._namespaces:
+                    group.create_task(self._run_part(kind, namespace))
+
+    async def _run_part(self, kind: Kind, namespace: str, escalate: bool = False) -> None:
+        part = Part(
+            kind, namespace, self.store, self._clock, self._note, self._settled[kind.name].set
+        )
+        self._parts[kind.name].append(part)
+        watch = KindWatch(
+            self.api,
+            kind,
+            HeldSink(part, self.hold),
+            namespace=namespace,
+            offer=self._offer,
+            pause=self._monitor.pause,
+            pace=self._pace,
+            escalate=escalate,
+            sharing=self._sharing,
+            known=partial(self.store.get, kind.name),
+            turns=self._turns,
+            way=self._way,
+        )
+        self._watches.add(watch)
+        try:
+            await watch.run()
+        finally:
+            self._watches.discard(watch)
+
+    def _reconnect(self) -> None:
+        """The server is back: connections from before may hang for ever without knowing it."""
+        for watch in self._watches:
+            watch.cut()
+
+    def _note(self, changes: Sequence[Change]) -> None:
+        pending = self._pending
+        self.stirred = self.stirred or not changes
+        for change in changes:
+            key = (change.kind, change.key)
+            before = pending.get(key)
+            pending[key] = (
+                change
+                if before is None
+                else Change(change.kind, change.key, before.old, change.new)
+            )
+        self.changed.set()
+
+    def _freshness(self, kind: Kind) -> Freshness:
+        count = self.store.count(kind.name)
+        parts = self._parts[kind.name]
+        health = self.health
+        away = health.reach is Reach.UNREACHABLE
+        if not parts:
+            return Freshness(kind.name, State.WAITING, count, reason=health.reason if away else "")
+        states = [part.state for part in parts]
+        if all(state is State.FORBIDDEN for state in states):
+            state = State.FORBIDDEN
+        else:
+            state = next(
+                (
+                    each
+                    for each in (
+                        State.LOADING,
+                        State.WAITING,
+                        State.STALE,
+                        State.ABSENT,
+                        State.LIVE,
+                    )
+                    if each in states
+                ),
+                State.LIVE,
+            )
+        reason = next((part.reason for part in parts if part.reason), "")
+        known = [part.heard for part in parts if part.heard is not None]
+        heard = min(known) if known else None
+        if state is State.LIVE and not kind.poll and heard is not None and health.heard is not None:
+            # A watch pushes: while it is open and the heartbeat is answered, what is shown is what
+            # the server has.
+            heard = max(heard, health.heard)
+        if away and state in (State.LIVE, State.STALE):
+            state, reason = State.STALE, health.reason
+        elif away and state in (State.LOADING, State.WAITING):
+            reason = health.reason
+        elif state is State.LIVE and not kind.poll and not reason and parts[0].namespace:
+            reason = (
+                f"Only {', '.join(part.namespace for part in parts)}: listing all namespaces is "
+                "forbidden."
+            )
+        expected = (
+            sum(part.expected or 0 for part in parts)
+            if state is State.LOADING and any(part.expected for part in parts)
+            else None
+        )
+        return Freshness(kind.name, state, count, expected, heard, reason)

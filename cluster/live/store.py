@@ -1,0 +1,154 @@
+"""Rows of every watched kind, with the indexes that triage and the screens read.
+
+One writer (the event loop); readers on the same loop. Every change is returned as a `Change`, so
+that everything derived from the store can be kept up to date at the cost of what changed, not of
+the cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from cluster.kube.objects import Object, Pod, Ref
+
+Key = tuple[str, str]
+"""(namespace, name); the namespace is "" for cluster-scoped kinds."""
+
+T = TypeVar("T")
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """One difference: `old` is None when the object appeared, `new` is None when it went away."""
+
+    kind: str
+    key: Key
+    old: Object | None
+    new: Object | None
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.kind, *self.key)
+
+
+class Store:
+    """The last known state of the cluster."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, dict[Key, Object]] = {}
+        self._pods_by_node: dict[str, dict[Key, Pod]] = {}
+        self._by_owner: dict[str, dict[tuple[str, Key], Object]] = {}
+        self._by_namespace: dict[tuple[str, str], dict[Key, Object]] = {}
+        self.version = 0
+        """Grows with every change; the same number means the same state."""
+
+    # -- reading
+
+    def rows(self, kind: str) -> Mapping[Key, Any]:
+        """All objects of a kind by (namespace, name); a live view, empty when the kind is
+        unknown."""
+        return MappingProxyType(self._rows.get(kind, {}))
+
+    def all(self, kind: str, type_: type[T]) -> Iterator[T]:
+        """All objects of a kind, typed."""
+        return cast("Iterator[T]", iter(self._rows.get(kind, {}).values()))
+
+    def get(self, kind: str, namespace: str, name: str) -> Any | None:
+        return self._rows.get(kind, {}).get((namespace, name))
+
+    def count(self, kind: str) -> int:
+        return len(self._rows.get(kind, {}))
+
+    def pods_on(self, node: str) -> Mapping[Key, Pod]:
+        return MappingProxyType(self._pods_by_node.get(node, {}))
+
+    def owned_by(self, uid: str) -> Mapping[tuple[str, Key], Object]:
+        """Direct dependants of the object with this uid, by (kind, key)."""
+        return MappingProxyType(self._by_owner.get(uid, {}))
+
+    def in_namespace(self, kind: str, namespace: str) -> Mapping[Key, Any]:
+        return MappingProxyType(self._by_namespace.get((kind, namespace), {}))
+
+    # -- writing
+
+    def apply(
+        self, kind: str, upserts: Iterable[Object] = (), deletes: Iterable[Key] = ()
+    ) -> list[Change]:
+        """Add or replace `upserts`, drop `deletes`; return what really changed (same
+        resourceVersion: nothing)."""
+        rows = self._rows.setdefault(kind, {})
+        changes: list[Change] = []
+        for new in upserts:
+            meta = new.metadata
+            key = (meta.namespace, meta.name)
+            old = rows.get(key)
+            if (
+                old is not None
+                and meta.resource_version
+                and old.metadata.resource_version == meta.resource_version
+                and old.metadata.uid == meta.uid
+            ):
+                continue
+            rows[key] = new
+            self._reindex(kind, key, old, new)
+            changes.append(Change(kind, key, old, new))
+        for key in deletes:
+            old = rows.pop(key, None)
+            if old is not None:
+                self._reindex(kind, key, old, None)
+                changes.append(Change(kind, key, old, None))
+        if changes:
+            self.version += 1
+        return changes
+
+    def replace(self, kind: str, objects: Iterable[Object]) -> list[Change]:
+        """Make `objects` the whole of a kind, as after a list; return the differences to what was
+        known before."""
+        fresh = list(objects)
+        keys = {(o.metadata.namespace, o.metadata.name) for o in fresh}
+        gone = [key for key in self._rows.get(kind, {}) if key not in keys]
+        return self.apply(kind, fresh, gone)
+
+    def _reindex(self, kind: str, key: Key, old: Object | None, new: Object | None) -> None:
+        namespace = key[0]
+        if namespace:
+            group = self._by_namespace.setdefault((kind, namespace), {})
+            _put(group, key, new)
+            if not group:
+                del self._by_namespace[kind, namespace]
+        before = old.metadata.owner_references if old is not None else ()
+        after = new.metadata.owner_references if new is not None else ()
+        if before and before is not after:
+            for owner in before:
+                owned = self._by_owner.get(owner.uid)
+                if owned is not None:
+                    owned.pop((kind, key), None)
+                    if not owned:
+                        del self._by_owner[owner.uid]
+        if new is not None:
+            for owner in after:
+                self._by_owner.setdefault(owner.uid, {})[kind, key] = new
+        if isinstance(old, Pod) or isinstance(new, Pod):
+            left = old.spec.node_name if isinstance(old, Pod) else ""
+            node = new.spec.node_name if isinstance(new, Pod) else ""
+            if left and left != node:
+                pods = self._pods_by_node[left]
+                pods.pop(key, None)
+                if not pods:
+                    del self._pods_by_node[left]
+            if node and isinstance(new, Pod):
+                self._pods_by_node.setdefault(node, {})[key] = new
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _put(group: dict[K, V], key: K, value: V | None) -> None:
+    if value is None:
+        group.pop(key, None)
+    else:
+        group[key] = value

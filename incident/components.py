@@ -1,0 +1,268 @@
+"""The parts that an investigation joins, each made when it is first needed.
+
+The order is that of the first minute: the way to the cluster and triage come first, because they
+find what is wrong; runbooks, record and probes are imported while the first lists are on their way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from incident.options import Options, runbook_folders
+from incident.record import JournalLedger, Record, begin_record
+from incident.report.observer import Observer
+from triage.facts.finding import Report, Symptom
+from triage.facts.stages import Stages
+
+if TYPE_CHECKING:
+    from cluster.api.transport import Api
+    from cluster.connect.access import Access
+    from cluster.live.input_priority import GiveWay
+    from cluster.live.live_cluster import LiveCluster
+    from incident.metrics.metrics import Measuring
+    from incident.object_details import Details
+    from incident.report.ranking import Ranking
+    from incident.view import SymptomView
+    from incident.walkthrough.action_runner import Acting
+    from incident.walkthrough.check_inputs import Checks
+    from incident.walkthrough.probe_runner import Probing
+    from incident.walkthrough.step_runner import Walking
+    from runbooks.loader import Library
+    from runbooks.matcher import Matcher
+    from timeline.entry import Entry
+    from triage.engine import Triage
+    from triage.facts.measurements import Sources
+
+BREATH = 0.25
+"""Seconds between the first page of a kind that comes in thousands and the rest: what the page
+shows is found and drawn meanwhile."""
+NO_CLUSTER = "there is no connection to a cluster"
+
+
+class Parts:
+    """Everything below an investigation. The cluster's parts come when the kubeconfig has been
+    read."""
+
+    def __init__(self, options: Options, clock: Callable[[], datetime]) -> None:
+        self.options = options
+        self.clock = clock
+        self.record = Record(None, "opening", clock)
+        self.observer = Observer()
+        self.live: LiveCluster | None = None
+        self.measuring: Measuring | None = None
+        self.ranking: Ranking | None = None
+        """None until the runbooks have been read."""
+
+    @cached_property
+    def engine(self) -> Triage:
+        from triage.engine import Triage
+
+        return Triage(self.clock)
+
+    # -- runbooks
+
+    @cached_property
+    def library(self) -> Library:
+        from runbooks.loader import Library
+
+        return Library(
+            runbook_folders(self.options.runbook_folders, self.options.config), later=True
+        )
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        from runbooks.matcher import Matcher
+
+        return Matcher(self.library)
+
+    def load_runbooks(self) -> None:
+        """Blocking (files, parsing): symptoms are ranked from now on."""
+        from incident.report.ranking import Ranking
+
+        self.ranking = Ranking(self.matcher.match_symptom)
+
+    def warm_up(self) -> None:
+        """Blocking: what the first keystroke and the first step would otherwise wait for."""
+        self.matcher.match_words("warm up")
+        _ = self.walking, self.details
+
+    def rank(self, report: Report) -> Stages[tuple[SymptomView, ...]]:
+        """Symptoms with their runbooks; without any as long as the runbooks are still being
+        read."""
+        if self.ranking is None:
+            from incident.view import SymptomView
+
+            return tuple(SymptomView(symptom, (), ranked=False) for symptom in report.symptoms)
+        return (yield from self.ranking.rank(report, self.library.generation))
+
+    @cached_property
+    def walking(self) -> Walking:
+        from incident.walkthrough.step_runner import Walking
+
+        return Walking(self.record, self.library, self.checks, self.suggest, self.clock)
+
+    @cached_property
+    def details(self) -> Details:
+        from incident.object_details import Details
+
+        return Details(lambda: self.api, lambda: self.record)
+
+    # -- record
+
+    def open_record(self, context: str, server: str) -> None:
+        """Open the incident's file; what was noted before goes into it. Called again with the
+        context once that is known."""
+        if self.record.journal is None:
+            self.record.adopt(begin_record(self.options, context, server, self.clock))
+        else:
+            self.record.join(context, server, self.options)
+        self.observer = Observer(self.record.by_record())
+
+    def note(self, text: str, now: datetime) -> Entry:
+        """Raises ValueError with a sentence for a time that cannot be read."""
+        from timeline.note import parse_note
+
+        return self.record.append(parse_note(text, now).draft())
+
+    def draft(self) -> str:
+        from timeline.export import to_markdown
+
+        if self.record.journal is None:
+            return "No record is kept, so there is no draft.\n"
+        return to_markdown(self.record.journal)
+
+    def export(self) -> str:
+        from timeline.export import write_draft
+
+        if self.record.journal is None:
+            raise RuntimeError("no record is kept, so there is nothing to export")
+        written = write_draft(self.record.journal, self.record.journal.path.with_suffix(".md"))
+        return str(written.conflict or written.path)
+
+    # -- cluster
+
+    @property
+    def api(self) -> Api | None:
+        return self.live.api if self.live is not None else None
+
+    def load_access(self) -> Access:
+        """Blocking; raises `KubeconfigError`."""
+        from cluster.connect.kubeconfig import load_access
+
+        return load_access(self.options.context, explicit=self.options.kubeconfig)
+
+    def watch(self, access: Access, way: GiveWay, *, on_loaded: Callable[[], None]) -> LiveCluster:
+        """The live state of the cluster; its reading gives way when it is asked to."""
+        from cluster.live.live_cluster import LiveCluster
+        from cluster.live.watch_config import Pace
+
+        self.live = LiveCluster(
+            access,
+            namespaces=self.options.namespaces,
+            clock=self.clock,
+            pace=Pace(breath=0.0 if self.options.once else BREATH),
+            way=way,
+            once=self.options.once,
+            on_loaded=on_loaded,
+        )
+        return self.live
+
+    @cached_property
+    def _probing(self) -> Probing:
+        from incident.walkthrough.probe_runner import Probing
+
+        assert self.live is not None
+        ledger = JournalLedger(self.record, self._earlier())
+        return Probing(
+            self.live, self.record, ledger, self.walking, self.clock, write=self.options.write
+        )
+
+    @cached_property
+    def _acting(self) -> Acting:
+        from incident.walkthrough.action_runner import Acting
+
+        assert self.live is not None
+        return Acting(self.live, self.record, self.walking, self.clock, write=self.options.write)
+
+    def probes(self) -> Probing:
+        """Raises RuntimeError while there is no cluster."""
+        if self.live is None:
+            raise RuntimeError(NO_CLUSTER)
+        return self._probing
+
+    def actions(self) -> Acting:
+        """Raises RuntimeError while there is no cluster."""
+        if self.live is None:
+            raise RuntimeError(NO_CLUSTER)
+        return self._acting
+
+    async def close(self) -> None:
+        """What this run created in the cluster is removed."""
+        if "_probing" in self.__dict__:
+            await self._probing.close()
+
+    def suggest(self, symptom: Symptom | None) -> dict[str, str]:
+        """Values for parameters that a symptom alone cannot give: between which namespaces a
+        connection should be measured."""
+        from incident.report.probe_suggestion import suggest_path
+
+        path = suggest_path(self.live.store, symptom) if self.live is not None else None
+        return (
+            {"source_namespace": path.source, "target_namespace": path.target}
+            if path is not None
+            else {}
+        )
+
+    def measured(self) -> Sources | None:
+        return self.measuring.sources if self.measuring is not None else None
+
+    async def measure(self) -> None:
+        """Keep what the objects do not say up to date, until cancelled."""
+        if self.live is None:
+            return
+        from incident.metrics.metrics import Measuring
+
+        self.measuring = Measuring(self.live, self.clock)
+        await self.measuring.run()
+
+    def checks(self) -> Checks:
+        from cluster.live.store import Store
+        from incident.walkthrough.check_inputs import Checks
+
+        store = self.live.store if self.live is not None else Store()
+        return Checks(self.api, store, self.clock, self._heard)
+
+    async def sweep_leftovers(self) -> None:
+        """What an earlier run left in the cluster is removed as soon as the server answers, and the
+        record says so."""
+        if self.live is None:
+            return
+        from timeline.entry import Draft
+
+        await asyncio.to_thread(
+            importlib.import_module, "incident.walkthrough.probe_runner"
+        )  # 0.2 s, for which keys would wait
+        for sentence in await self.probes().sweep_at_start():
+            self.record.append(Draft(kind="session", text=sentence, data={"event": "sweep"}))
+
+    def _heard(self, kind: str) -> datetime | None:
+        freshness = self.live.freshness().get(kind) if self.live is not None else None
+        return freshness.heard if freshness is not None else None
+
+    def _earlier(self) -> tuple[Path, ...]:
+        """Files of the newest other incidents: their open rows name what may still be in a
+        cluster."""
+        directory = self.options.state / "incidents"
+        own = self.record.journal.path if self.record.journal is not None else None
+        files = (
+            sorted(directory.glob("*.db"), key=lambda path: path.stat().st_mtime, reverse=True)
+            if directory.is_dir()
+            else []
+        )
+        return tuple(path for path in files if path != own)[:20]

@@ -1,0 +1,455 @@
+"""Measurements beside the objects, where the cluster offers them: kubelet summaries, cadvisor,
+CoreDNS, kube-proxy and API server metrics.
+
+All of it is optional and bounded: a few nodes at a time in turn, one round a minute, nothing while
+the API server is away, degraded or says 429, and a source that is forbidden is not asked again for
+ten minutes. What was measured carries its age; what was not stands as a gap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from cluster.api import reads as reading
+from cluster.errors import ClusterError
+from cluster.health.monitor import Reach
+from cluster.kube.objects import Node, Ref
+from cluster.kube.prometheus import Sample as Series
+from cluster.kube.prometheus import increases, quantile, samples
+from cluster.live.live_cluster import LiveCluster
+from incident.metrics.kube_proxy import Proxies
+from triage.facts.finding import Gap
+from triage.facts.measurements import (
+    ApiServerUsage,
+    ContainerUsage,
+    DnsUsage,
+    NodeUsage,
+    Sample,
+    Sources,
+)
+from triage.facts.quantity import parse
+
+ROUND = 60.0
+"""Seconds between two rounds."""
+FIRST = 8.0
+"""Seconds after the first full reading: what the objects say comes first."""
+NODES = 12
+"""Nodes asked in one round; with more they take turns, failing ones first."""
+CONCURRENT = 4
+TIMEOUT = 6.0
+PODS_ASKED = 5_000
+"""With more pods metrics.k8s.io is asked for nodes only: its answer for all pods would be a
+burden."""
+DENIED_FOR = timedelta(minutes=10)
+_CFS = (
+    "container_cpu_cfs_throttled_periods_total",
+    "container_cpu_cfs_periods_total",
+    "container_cpu_usage_seconds_total",
+)
+_DNS = (
+    "coredns_dns_requests_total",
+    "coredns_dns_responses_total",
+    "coredns_dns_request_duration_seconds_bucket",
+)
+_API = (
+    "apiserver_request_duration_seconds_bucket",
+    "apiserver_request_total",
+    "apiserver_flowcontrol_rejected_requests_total",
+    "etcd_request_duration_seconds_bucket",
+)
+
+
+@dataclass(slots=True)
+class _Scrape:
+    at: datetime
+    series: list[Series]
+
+
+@dataclass(slots=True)
+class Measuring:
+    """Keeps `sources` up to date while the investigation lives. One instance for each live
+    cluster."""
+
+    live: LiveCluster
+    clock: Callable[[], datetime]
+    sources: Sources | None = None
+    _scrapes: dict[str, _Scrape] = field(default_factory=dict)
+    _memory: dict[tuple[Ref, str], int] = field(default_factory=dict)
+    _containers: dict[str, tuple[datetime, float, list[ContainerUsage]]] = field(
+        default_factory=dict
+    )
+    _nodes: dict[str, tuple[datetime, NodeUsage]] = field(default_factory=dict)
+    _denied: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    _proxies: Proxies | None = None
+    _turn: int = 0
+
+    async def run(self) -> None:
+        """Measure once a minute until cancelled; a single reading of the cluster is over before the
+        first round."""
+        await self.live.wait_loaded(120.0)
+        await asyncio.sleep(FIRST)
+        while True:
+            if self.live.health.reach is Reach.REACHABLE:
+                await self.measure()
+            await asyncio.sleep(ROUND)
+
+    async def measure(self) -> None:
+        """One round. Never raises for what the cluster does."""
+        gate = asyncio.Semaphore(CONCURRENT)
+        nodes = self._choose()
+        await asyncio.gather(*(self._node(node, gate) for node in nodes))
+        self._proxies = self._proxies or Proxies(self.live, self.clock)
+        dns, server, proxies = await asyncio.gather(
+            self._dns(), self._api_server(), self._proxies.measure(nodes)
+        )
+        now = self.clock()
+        if not self._nodes:
+            await self._metrics_server()
+        fresh = now - timedelta(seconds=ROUND * 5)
+        containers = [
+            (at, span, rows) for at, span, rows in self._containers.values() if at >= fresh
+        ]
+        usages = [(at, usage) for at, usage in self._nodes.values() if at >= fresh]
+        self.sources = Sources(
+            containers=Sample(
+                min(at for at, _, _ in containers),
+                containers[0][1],
+                tuple(row for _, _, rows in containers for row in rows),
+            )
+            if containers
+            else None,
+            nodes=Sample(min(at for at, _ in usages), 0.0, tuple(usage for _, usage in usages))
+            if usages
+            else None,
+            dns=dns,
+            api_server=server,
+            proxies=proxies,
+            gaps=(
+                *(Gap(what, why) for what, (_, why) in sorted(self._denied.items())),
+                *self._proxies.gaps(),
+            ),
+        )
+
+    def _choose(self) -> list[str]:
+        """Ready nodes in turn. A node whose kubelet is silent would only cost a time limit."""
+        ready = sorted(
+            node.metadata.name for node in self.live.store.all("Node", Node) if _is_ready(node)
+        )
+        if len(ready) <= NODES:
+            return ready
+        start = self._turn % len(ready)
+        self._turn += NODES
+        return (ready + ready)[start : start + NODES]
+
+    async def _ask(self, what: str, ask: Callable[[], Any]) -> Any | None:
+        """The answer, or None; remembers a source that is refused so that it is not asked again
+        soon."""
+        denied = self._denied.get(what)
+        if denied is not None and self.clock() - denied[0] < DENIED_FOR:
+            return None
+        try:
+            answer = await ask()
+        except ClusterError as error:
+            if getattr(error, "status", 0) in (401, 403, 404, 405):
+                self._denied[what] = (self.clock(), str(error))
+            return None
+        self._denied.pop(what, None)
+        return answer
+
+    # -- nodes
+
+    async def _node(self, node: str, gate: asyncio.Semaphore) -> None:
+        api = self.live.api
+        async with gate:
+            stats = await self._ask(
+                "kubelet summaries", lambda: reading.node_stats(api, node, timeout=TIMEOUT)
+            )
+            page = await self._ask(
+                "cadvisor",
+                lambda: reading.node_text(
+                    api, node, "metrics/cadvisor", timeout=TIMEOUT, cap=16 << 20
+                ),
+            )
+        now = self.clock()
+        if stats:
+            self._nodes[node] = (now, node_usage(node, stats))
+        memory = container_memory(stats or {})
+        if page is not None:
+            series = [
+                each for each in await _samples(page[0], _CFS) if each.labels.get("container")
+            ]
+            before = self._scrapes.get(node)
+            self._scrapes[node] = _Scrape(now, series)
+            if before is not None:
+                seconds = (now - before.at).total_seconds()
+                rows = container_usage(before.series, series, seconds, memory, self._memory)
+                self._containers[node] = (now, seconds, rows)
+        self._memory.update(memory)
+
+    async def _metrics_server(self) -> None:
+        """metrics.k8s.io, where the kubelets themselves may not be asked: usage without limits,
+        throttling or system daemons."""
+        api, now = self.live.api, self.clock()
+        path = "/apis/metrics.k8s.io/v1beta1"
+        nodes = await self._ask(
+            "metrics.k8s.io",
+            partial(api.get_json, f"{path}/nodes", timeout=TIMEOUT, what="metrics of nodes"),
+        )
+        for item in _parts(nodes or {}, "items"):
+            usage = metrics_usage(item)
+            self._nodes[usage.node] = (now, usage)
+        if nodes is not None and self.live.store.count("Pod") <= PODS_ASKED:
+            pods = await self._ask(
+                "metrics.k8s.io",
+                partial(api.get_json, f"{path}/pods", timeout=TIMEOUT, what="metrics of pods"),
+            )
+            rows = [row for item in _parts(pods or {}, "items") for row in metrics_containers(item)]
+            if rows:
+                self._containers["metrics.k8s.io"] = (now, 0.0, rows)
+
+    # -- DNS and the API server
+
+    async def _dns(self) -> Sample[DnsUsage] | None:
+        pods = [
+            pod
+            for pod in self.live.store.in_namespace("Pod", "kube-system").values()
+            if pod.metadata.labels.get("k8s-app") == "kube-dns"
+        ]
+        found: list[DnsUsage] = []
+        seconds = 0.0
+        for pod in pods[:4]:
+            meta = pod.metadata
+            ask = partial(
+                reading.pod_text,
+                self.live.api,
+                meta.namespace,
+                meta.name,
+                9153,
+                "metrics",
+                timeout=TIMEOUT,
+            )
+            page = await self._ask("DNS metrics", ask)
+            if page is None:
+                continue
+            now, key = self.clock(), f"dns/{meta.uid}"
+            scrape = _Scrape(now, await _samples(page[0], _DNS))
+            before, self._scrapes[key] = self._scrapes.get(key), scrape
+            if before is not None:
+                seconds = (now - before.at).total_seconds()
+                found.append(
+                    dns_usage(
+                        Ref("Pod", meta.namespace, meta.name),
+                        list(increases(before.series, scrape.series)),
+                        seconds,
+                    )
+                )
+        return Sample(self.clock(), seconds, tuple(found)) if found else None
+
+    async def _api_server(self) -> Sample[ApiServerUsage] | None:
+        page = await self._ask(
+            "API server metrics",
+            lambda: reading.server_text(self.live.api, "/metrics", timeout=TIMEOUT, cap=32 << 20),
+        )
+        if page is None:
+            return None
+        now = self.clock()
+        before = self._scrapes.get("apiserver")
+        seconds = (now - before.at).total_seconds() if before is not None else 0.0
+
+        def read() -> tuple[list[Series], ApiServerUsage | None]:
+            series = list(samples(page[0], _API))
+            return series, api_server_usage(
+                list(increases(before.series, series)), seconds
+            ) if before is not None else None
+
+        # On a thread: a page has up to forty thousand lines, and a key must not wait for them.
+        series, usage = await asyncio.to_thread(read)
+        self._scrapes["apiserver"] = _Scrape(now, series)
+        return Sample(now, seconds, (usage,)) if usage is not None else None
+
+
+async def _samples(page: str, names: Sequence[str]) -> list[Series]:
+    """On a thread: a page has up to forty thousand lines, and a key must not wait for them."""
+    return await asyncio.to_thread(lambda: list(samples(page, names)))
+
+
+def _is_ready(node: Node) -> bool:
+    return any(
+        condition.type == "Ready" and condition.status == "True"
+        for condition in node.status.conditions
+    )
+
+
+def node_usage(node: str, stats: Mapping[str, Any]) -> NodeUsage:
+    """One node from its stats/summary; what the kubelet does not know stays None."""
+    whole = _part(stats, "node")
+    system = {str(each.get("name")): each for each in _parts(whole, "systemContainers")}
+    pods = _parts(stats, "pods")
+    file_system = _part(whole, "fs")
+    used, capacity = _number(file_system, "usedBytes"), _number(file_system, "capacityBytes")
+    return NodeUsage(
+        node=node,
+        cpu_cores=_cores(whole),
+        memory_bytes=_memory(whole),
+        kubelet_memory_bytes=_memory(system.get("kubelet", {})),
+        kubelet_cpu_cores=_cores(system.get("kubelet", {})),
+        runtime_memory_bytes=_memory(system.get("runtime", {})),
+        runtime_cpu_cores=_cores(system.get("runtime", {})),
+        pods_cpu_cores=sum(_cores(pod) or 0.0 for pod in pods) if pods else None,
+        pods_memory_bytes=sum(_memory(pod) or 0 for pod in pods) if pods else None,
+        fs_used_share=used / capacity if used is not None and capacity else None,
+    )
+
+
+def metrics_usage(item: Mapping[str, Any]) -> NodeUsage:
+    """One item of metrics.k8s.io/NodeMetrics."""
+    usage = _part(item, "usage")
+    memory = parse(str(usage.get("memory", "")))
+    name = str(_part(item, "metadata").get("name", ""))
+    return NodeUsage(
+        node=name,
+        cpu_cores=parse(str(usage.get("cpu", ""))),
+        memory_bytes=int(memory) if memory is not None else None,
+    )
+
+
+def metrics_containers(item: Mapping[str, Any]) -> list[ContainerUsage]:
+    """The containers of one item of metrics.k8s.io/PodMetrics."""
+    meta = _part(item, "metadata")
+    ref = Ref("Pod", str(meta.get("namespace", "")), str(meta.get("name", "")))
+    found = []
+    for container in _parts(item, "containers"):
+        usage = _part(container, "usage")
+        memory = parse(str(usage.get("memory", "")))
+        cores = parse(str(usage.get("cpu", "")))
+        found.append(
+            ContainerUsage(
+                ref,
+                str(container.get("name", "")),
+                cores,
+                int(memory) if memory is not None else None,
+            )
+        )
+    return found
+
+
+def container_memory(stats: Mapping[str, Any]) -> dict[tuple[Ref, str], int]:
+    """Working set of each container in a stats/summary, in bytes."""
+    found: dict[tuple[Ref, str], int] = {}
+    for pod in _parts(stats, "pods"):
+        ref = _part(pod, "podRef")
+        for container in _parts(pod, "containers"):
+            memory = _memory(container)
+            if memory is not None:
+                found[
+                    Ref("Pod", str(ref.get("namespace", "")), str(ref.get("name", ""))),
+                    str(container.get("name", "")),
+                ] = memory
+    return found
+
+
+def container_usage(
+    before: list[Series],
+    after: list[Series],
+    seconds: float,
+    memory: Mapping[tuple[Ref, str], int],
+    earlier: Mapping[tuple[Ref, str], int],
+) -> list[ContainerUsage]:
+    """Rates of the containers between two cadvisor scrapes that lie `seconds` apart."""
+    grown: dict[tuple[Ref, str], dict[str, float]] = {}
+    for each in increases(before, after):
+        labels = each.labels
+        key = (Ref("Pod", labels.get("namespace", ""), labels.get("pod", "")), labels["container"])
+        values = grown.setdefault(key, {})
+        values[each.name] = values.get(each.name, 0.0) + each.value
+    return [
+        ContainerUsage(
+            pod=pod,
+            container=container,
+            cpu_cores=values[_CFS[2]] / seconds if _CFS[2] in values and seconds > 0 else None,
+            memory_bytes=memory.get((pod, container)),
+            throttled_periods=values.get(_CFS[0]),
+            periods=values.get(_CFS[1]),
+            memory_bytes_before=earlier.get((pod, container)),
+        )
+        for (pod, container), values in sorted(grown.items())
+    ]
+
+
+def dns_usage(pod: Ref, grown: list[Series], seconds: float) -> DnsUsage:
+    """One DNS pod from what its counters grew by in `seconds`."""
+    responses = [each for each in grown if each.name == _DNS[1]]
+    total = sum(each.value for each in responses)
+    buckets = [each for each in grown if each.name == _DNS[2]]
+    timed = sum(each.value for each in buckets if each.labels.get("le") == "+Inf")
+    within_4s = sum(each.value for each in buckets if each.labels.get("le") in ("4.096", "4"))
+    return DnsUsage(
+        pod=pod,
+        queries_per_second=sum(each.value for each in grown if each.name == _DNS[0]) / seconds
+        if seconds > 0
+        else 0.0,
+        nxdomain_share=sum(
+            each.value for each in responses if each.labels.get("rcode") == "NXDOMAIN"
+        )
+        / total
+        if total
+        else 0.0,
+        servfail_share=sum(
+            each.value for each in responses if each.labels.get("rcode") == "SERVFAIL"
+        )
+        / total
+        if total
+        else 0.0,
+        p99_seconds=quantile(0.99, buckets),
+        over_4s_share=1 - within_4s / timed if timed and within_4s else None,
+    )
+
+
+def api_server_usage(grown: list[Series], seconds: float) -> ApiServerUsage:
+    """The API server from what its counters grew by in `seconds`; long-running requests are left
+    out of the latency."""
+    requests = [each for each in grown if each.name == _API[1]]
+    total = sum(each.value for each in requests)
+    failed = sum(each.value for each in requests if each.labels.get("code", "").startswith("5"))
+    short = [
+        each
+        for each in grown
+        if each.name == _API[0] and each.labels.get("verb") not in ("WATCH", "CONNECT", "WATCHLIST")
+    ]
+    rejected = sum(each.value for each in grown if each.name == _API[2])
+    return ApiServerUsage(
+        p99_seconds=quantile(0.99, short),
+        error_share=failed / total if total else None,
+        rejected_per_second=rejected / seconds if seconds > 0 else None,
+        etcd_p99_seconds=quantile(0.99, (each for each in grown if each.name == _API[3])),
+    )
+
+
+def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = value.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _parts(value: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    part = value.get(name)
+    return [each for each in part if isinstance(each, dict)] if isinstance(part, list) else []
+
+
+def _number(value: Mapping[str, Any], name: str) -> float | None:
+    number = value.get(name)
+    return float(number) if isinstance(number, int | float) else None
+
+
+def _cores(value: Mapping[str, Any]) -> float | None:
+    nano = _number(_part(value, "cpu"), "usageNanoCores")
+    return nano / 1e9 if nano is not None else None
+
+
+def _memory(value: Mapping[str, Any]) -> int | None:
+    memory = _number(_part(value, "memory"), "workingSetBytes")
+    return int(memory) if memory is not None else None

@@ -1,0 +1,1 @@
+"""What works without a cluster: records on disk, the runbooks, the doctor."""

@@ -1,0 +1,158 @@
+"""The incidents on this machine: reading, noting, exporting, importing, verifying and salvaging
+them, also without any cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from incident.options import Options
+from incident.record import begin_record
+from timeline import export as exports
+from timeline.entry import Entry
+from timeline.handoff import handoff
+from timeline.journal import index
+from timeline.journal.index import Incident
+from timeline.journal.journal import Journal
+from timeline.journal.salvage import Salvaged, salvage
+from timeline.journal.storage import JournalError
+from timeline.journal.verification import Verification
+from timeline.note import parse_note
+
+Error = JournalError
+"""What every function here raises when a record cannot be read or written: one sentence with what
+to try."""
+FORMATS = exports.FORMATS
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One record as it is on disk: entries by the time they happened, and the hash of the last
+    one."""
+
+    incident: str
+    head: str
+    entries: Sequence[Entry]
+
+
+REHEARSED = "drills/"
+"""Before the id of a drill's incident: it may be the same as that of a real one."""
+
+
+def directory(options: Options) -> Path:
+    return options.state / "incidents"
+
+
+def drill_options(options: Options) -> Options:
+    """The same for drills, whose records are kept apart: nobody shall go on with a rehearsal in
+    earnest."""
+    return replace(options, state=options.state / "drills")
+
+
+def incidents(options: Options) -> Sequence[Incident]:
+    """Newest first, then those of drills with `drills/` before their id; damaged ones are listed
+    with what is wrong."""
+    rehearsed = index.list_incidents(directory(drill_options(options)))
+    return [
+        *index.list_incidents(directory(options)),
+        *(msgspec.structs.replace(each, id=REHEARSED + each.id) for each in rehearsed),
+    ]
+
+
+def find(options: Options, name: str) -> Incident:
+    """The incident with this id (or a beginning of it, or the path of its file), or the newest one
+    for "".
+
+    `drills/ID` names the incident of a drill; without a real one the newest drill is meant.
+    """
+    if name.endswith(".db") and Path(name).is_file():
+        path = Path(name).resolve()
+        return next(each for each in index.list_incidents(path.parent) if each.path == path)
+    if name.startswith(REHEARSED):
+        return index.find_incident(directory(drill_options(options)), name.removeprefix(REHEARSED))
+    if name:
+        return index.find_incident(directory(options), name)
+    known = incidents(options)
+    if not known:
+        raise JournalError(
+            "there is no incident yet; `stanch` or `stanch timeline note TEXT` begins one"
+        )
+    return known[0]
+
+
+def read(options: Options, name: str) -> Reading:
+    with Journal.open_read_only(find(options, name).path) as journal:
+        return Reading(journal.id, journal.head[1], journal.entries())
+
+
+def note(options: Options, text: str) -> tuple[str, Entry]:
+    """Write a note into the newest open incident, or into a new one: (incident, entry). Raises
+    ValueError for a time that cannot be."""
+    draft = parse_note(text, datetime.now(UTC)).draft()
+    record = begin_record(
+        replace(options, record=True), options.context, "", lambda: datetime.now(UTC)
+    )
+    try:
+        if record.journal is None:
+            raise JournalError(f"the note was not written: {record.view().reason}")
+        return record.journal.id, record.append(draft)
+    finally:
+        record.close()
+
+
+def write_draft(options: Options, name: str, target: Path | None) -> tuple[Path, Path | None]:
+    """Write or update the Markdown draft: (its path, the file with the new text where edits by hand
+    stand in the way). Raises OSError."""
+    with Journal.open_read_only(find(options, name).path) as journal:
+        written = exports.write_draft(journal, target or journal.path.with_suffix(".md"))
+    return written.path, written.conflict
+
+
+def export(options: Options, name: str, form: str) -> str:
+    """The record as text in one of `FORMATS`."""
+    with Journal.open_read_only(find(options, name).path) as journal:
+        return exports.export(journal, form)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Whole or not at all. Raises OSError."""
+    exports.write_atomic(path, text)
+
+
+def import_file(
+    options: Options, lines: Sequence[str], target: Path | None
+) -> tuple[str, int, Path]:
+    """Make a record of a JSON Lines export: (incident, entries, file)."""
+    try:
+        name = str(json.loads(lines[0])["incident"])
+    except (IndexError, KeyError, ValueError, TypeError) as error:
+        raise JournalError(
+            "this is no export of a record: its first line names no incident"
+        ) from error
+    safe = (
+        "".join(character for character in name if character.isalnum() or character in "-_")
+        or "imported"
+    )
+    path = target or directory(options) / f"{safe}.db"
+    with exports.import_jsonl(lines, path) as journal:
+        return journal.id, len(journal.entries()), path
+
+
+def verify(options: Options, name: str) -> tuple[str, Verification]:
+    with Journal.open_read_only(find(options, name).path) as journal:
+        return journal.id, journal.verify()
+
+
+def save_what_is_left(options: Options, name: str, target: Path | None) -> Salvaged:
+    return salvage(find(options, name).path, target)
+
+
+def brief(options: Options, name: str) -> str:
+    with Journal.open_read_only(find(options, name).path) as journal:
+        return handoff(journal, datetime.now(UTC))

@@ -1,0 +1,2 @@
+"""From live state to what the faces show: when to report, ranking, observations worth recording.
+Talks to no human."""

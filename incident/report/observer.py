@@ -1,0 +1,299 @@
+"""Turns the stream of triage reports into entries worth keeping: what appeared, what changed, what
+cleared, which runbook led.
+
+A symptom that flickers is one symptom: it is cleared only after it was gone for `CLEAR_AFTER`
+seconds. So a record reads as a human would have written it, and does not grow with the number of
+failing pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from incident.view import ApiView, Reach, SymptomView
+from timeline.entry import Draft, Entry, Kind, ObjectRef
+from triage.facts.finding import Report, Severity, SharedAttribute, Symptom
+
+CLEAR_AFTER = 30.0
+"""Seconds that a symptom must be gone before the record says so."""
+FINDINGS_KEPT = 40
+"""Findings written out with a symptom; the number of the others is kept."""
+
+
+class _Known(msgspec.Struct, frozen=True):
+    title: str
+    severity: str
+    count: int
+    runbook: str
+    gone_since: datetime | None = None
+
+
+class Observer:
+    """Compares each report with what the record already says. Pure: gives drafts, writes
+    nothing."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._known: dict[str, _Known] = {}
+        self._reach: Reach | None = None
+        self._detected = False
+        for entry in entries:
+            self._remember(entry)
+
+    def _remember(self, entry: Entry) -> None:
+        data = entry.data
+        if entry.kind in ("observation", "note") and data.get("symptom"):
+            symptom = str(data["symptom"])
+            if data.get("event") == "cleared":
+                self._known.pop(symptom, None)
+            else:
+                before = self._known.get(symptom)
+                runbook = before.runbook if before else ""
+                self._known[symptom] = _Known(
+                    str(data.get("title", "")),
+                    str(data.get("severity", "")),
+                    int(data.get("count", 0)),
+                    runbook,
+                )
+        elif entry.kind == "match" and str(data.get("symptom", "")) in self._known:
+            symptom = str(data["symptom"])
+            self._known[symptom] = replace(
+                self._known[symptom], runbook=str(data.get("runbook", ""))
+            )
+        elif entry.kind == "milestone":
+            self._detected = self._detected or data.get("name") == "detected"
+        elif entry.kind == "connectivity":
+            self._reach = Reach(str(data["reach"])) if data.get("reach") in set(Reach) else None
+
+    def observe(
+        self, report: Report, symptoms: Sequence[SymptomView], now: datetime
+    ) -> list[Draft]:
+        """Drafts for what is new in this report; call it with every report."""
+        drafts: list[Draft] = []
+        present = set()
+        for view in symptoms:
+            symptom = view.symptom
+            present.add(symptom.id)
+            known = self._known.get(symptom.id)
+            if symptom.severity is Severity.INFO:
+                if known is None:
+                    drafts.append(_noticed(symptom, now))
+            elif known is None or known.severity == Severity.INFO.value:
+                drafts.append(_appeared(symptom))
+                drafts.extend(self._detect(symptom, now))
+            elif _differs(known, symptom):
+                drafts.append(_changed(symptom, known, now))
+            leader = next((match for match in view.matches if match.confident), None)
+            led = known.runbook if known else ""
+            if leader is not None and leader.id != led:
+                drafts.append(_led(symptom, view, now))
+            self._known[symptom.id] = _Known(
+                symptom.title,
+                symptom.severity.value,
+                len(symptom.objects),
+                leader.id if leader is not None else led,
+            )
+        for symptom_id, known in list(self._known.items()):
+            if symptom_id in present:
+                continue
+            if not report.complete:
+                # Not seen is not gone while something could not be read.
+                self._known[symptom_id] = replace(known, gone_since=None)
+            elif known.gone_since is None:
+                self._known[symptom_id] = replace(known, gone_since=now)
+            elif now - known.gone_since >= timedelta(seconds=CLEAR_AFTER):
+                del self._known[symptom_id]
+                if known.severity != Severity.INFO.value:
+                    drafts.append(_cleared(symptom_id, known))
+        return drafts
+
+    def _detect(self, symptom: Symptom, now: datetime) -> list[Draft]:
+        """The first failure that the tool shows is when the incident was detected, unless a human
+        has said otherwise."""
+        if self._detected:
+            return []
+        self._detected = True
+        text = f"detected: {symptom.title}"
+        return [
+            Draft(
+                kind="milestone",
+                text=text,
+                occurred_at=now,
+                phase="detect",
+                confidence="inferred",
+                data={"name": "detected"},
+            )
+        ]
+
+    def reach(self, api: ApiView) -> list[Draft]:
+        """Drafts for the API server being lost or coming back."""
+        if api.reach not in (Reach.LIVE, Reach.LOST) or api.reach is self._reach:
+            return []
+        first, self._reach = self._reach is None, api.reach
+        if first and api.reach is Reach.LIVE:
+            return []
+        text = (
+            f"API server does not answer: {api.reason}"
+            if api.reach is Reach.LOST
+            else "API server answers again"
+        )
+        hops = [{"name": hop.name, "ok": hop.ok, "detail": hop.detail} for hop in api.hops]
+        return [
+            Draft(
+                kind="connectivity",
+                text=text,
+                occurred_at=api.since,
+                time_source="tool",
+                phase="detect",
+                data={"reach": api.reach.value, "hops": hops},
+            )
+        ]
+
+
+def _differs(known: _Known, symptom: Symptom) -> bool:
+    """Worth a line: another severity, or clearly more or fewer objects; not every single pod."""
+    count = len(symptom.objects)
+    grown = count >= 2 * known.count or 2 * count <= known.count
+    return known.severity != symptom.severity.value or (grown and abs(count - known.count) >= 3)
+
+
+def _noticed(symptom: Symptom, now: datetime) -> Draft:
+    """What is worth knowing but is no failure: in the log, and not the beginning of anything."""
+    since = f", since {symptom.since:%Y-%m-%d %H:%M:%S} UTC" if symptom.since is not None else ""
+    data = {
+        "event": "noticed",
+        "symptom": symptom.id,
+        "title": symptom.title,
+        "severity": symptom.severity.value,
+        "count": len(symptom.objects),
+    }
+    return Draft(
+        kind="note",
+        text=f"{_titled(symptom)}{since}",
+        occurred_at=now,
+        time_source="tool",
+        data=data,
+    )
+
+
+def _appeared(symptom: Symptom) -> Draft:
+    findings = [
+        {"id": finding.id, "claim": finding.claim, "since_source": finding.since_source.value}
+        for finding in symptom.findings[:FINDINGS_KEPT]
+    ]
+    changes = [
+        {
+            "at": change.at.isoformat(),
+            "what": change.what,
+            "object": str(change.object),
+            "manager": change.manager,
+        }
+        for change in symptom.changes[:10]
+    ]
+    return _observation(
+        symptom,
+        "appeared",
+        _titled(symptom),
+        occurred_at=symptom.since,
+        findings=findings,
+        findings_left_out=max(0, len(symptom.findings) - FINDINGS_KEPT),
+        shared=[_shared(shared) for shared in symptom.shared],
+        changes=changes,
+        blast=[
+            {"object": str(dependant.object), "why": dependant.why}
+            for dependant in symptom.blast[:10]
+        ],
+    )
+
+
+def _shared(shared: SharedAttribute) -> str:
+    inside, outside = shared.inside, shared.outside
+    return (
+        f"{shared.what} {shared.spoken}: {inside[0]}/{inside[1]} failing, "
+        f"{outside[0]}/{outside[1]} healthy"
+    )
+
+
+def _changed(symptom: Symptom, known: _Known, now: datetime) -> Draft:
+    was = f"was {known.severity}, {known.count} objects"
+    return _observation(
+        symptom,
+        "changed",
+        f"{symptom.title}: now {symptom.severity.value}, {_objects(symptom) or 'no object'} "
+        f"({was})",
+        occurred_at=now,
+    )
+
+
+def _cleared(symptom_id: str, known: _Known) -> Draft:
+    return Draft(
+        kind="observation",
+        text=f"{known.title}: no longer seen",
+        occurred_at=known.gone_since,
+        time_source="tool",
+        phase="verify",
+        data={"event": "cleared", "symptom": symptom_id, "title": known.title},
+    )
+
+
+def _led(symptom: Symptom, view: SymptomView, now: datetime) -> Draft:
+    match = next(match for match in view.matches if match.confident)
+    kind: Kind = "match"
+    return Draft(
+        kind=kind,
+        text=f"{symptom.title}: looks like {match.id} ({match.score:.2f})",
+        occurred_at=now,
+        phase="diagnose",
+        confidence="inferred",
+        data={
+            "symptom": symptom.id,
+            "runbook": match.id,
+            "score": round(match.score, 3),
+            "for": [reason.text for reason in match.for_],
+            "missing": [reason.text for reason in match.missing],
+            "against": [reason.text for reason in match.against],
+        },
+    )
+
+
+def _observation(
+    symptom: Symptom, event: str, text: str, occurred_at: datetime | None, **more: Any
+) -> Draft:
+    first = symptom.objects[0] if symptom.objects else None
+    known = event == "appeared" and occurred_at is not None
+    return Draft(
+        kind="observation",
+        text=text,
+        occurred_at=occurred_at,
+        occurred_precision="second",
+        time_source="cluster" if known else "tool",
+        phase="detect",
+        namespace=first.namespace if first else "",
+        object=ObjectRef(kind=first.kind, name=first.name, namespace=first.namespace)
+        if first and len(symptom.objects) == 1
+        else None,
+        data={
+            "event": event,
+            "symptom": symptom.id,
+            "title": symptom.title,
+            "severity": symptom.severity.value,
+            "count": len(symptom.objects),
+            "objects": [str(ref) for ref in symptom.objects[:20]],
+            **more,
+        },
+    )
+
+
+def _titled(symptom: Symptom) -> str:
+    objects = _objects(symptom)
+    return f"{symptom.title}: {objects}" if objects else symptom.title
+
+
+def _objects(symptom: Symptom) -> str:
+    names = [str(ref) for ref in symptom.objects[:3]]
+    more = len(symptom.objects) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")

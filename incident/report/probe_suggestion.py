@@ -1,0 +1,100 @@
+"""Which connection is worth measuring, read off the live state: policies name who talks to whom,
+Services name where.
+
+A runbook's connectivity step knows the suspect node at most. The namespaces between which traffic
+really flows are in the NetworkPolicies (who lets whom in) and the Ingresses (whose controller calls
+whose Services); measuring between any others proves little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cluster.kube.objects import Ingress, Namespace, NetworkPolicy, Pod
+from cluster.live.store import Store
+from probes.inference.policy import matches, namespace_labels
+from triage.facts.finding import Symptom
+
+
+class Path(NamedTuple):
+    """From where to where; both are namespaces."""
+
+    source: str
+    target: str
+
+
+def suggest_path(store: Store, symptom: Symptom | None) -> Path | None:
+    """The pair of namespaces whose traffic would show the fault best, None when nothing tells.
+
+    Preferred: a target with pods on the suspect node and on others, let in by a policy from another
+    namespace that has pods.
+    """
+    nodes = suspects(symptom)
+    candidates = list(dict.fromkeys([*_by_policy(store), *_by_ingress(store)]))
+    ranked = sorted(
+        (_rank(store, path, nodes), index, path) for index, path in enumerate(candidates)
+    )
+    return ranked[0][2] if ranked else None
+
+
+def suspects(symptom: Symptom | None) -> frozenset[str]:
+    """Nodes that the symptom accuses: those that its objects share, and those that are objects
+    themselves."""
+    if symptom is None:
+        return frozenset()
+    shared = {shared.value for shared in symptom.shared if shared.what == "node"}
+    return frozenset(shared | {ref.name for ref in symptom.objects if ref.kind == "Node"})
+
+
+def _rank(store: Store, path: Path, nodes: frozenset[str]) -> tuple[bool, bool, int]:
+    """Smaller is better."""
+    targets = {
+        pod.spec.node_name for pod in store.in_namespace("Pod", path.target).values() if _runs(pod)
+    }
+    return (not targets & nodes if nodes else False, len(targets) < 2, -len(targets))
+
+
+def _by_policy(store: Store) -> Iterator[Path]:
+    for policy in store.all("NetworkPolicy", NetworkPolicy):
+        target = policy.metadata.namespace
+        for rule in policy.spec.ingress:
+            for peer in rule.from_:
+                if peer.namespace_selector is None:
+                    continue
+                for namespace in store.all("Namespace", Namespace):
+                    name = namespace.metadata.name
+                    if (
+                        name != target
+                        and matches(peer.namespace_selector, namespace_labels(store, name))
+                        and _has_pods(store, name)
+                    ):
+                        yield Path(name, target)
+
+
+def _by_ingress(store: Store) -> Iterator[Path]:
+    """From whatever namespace the ingress controllers run in; they are told by the addresses that
+    the Ingresses carry."""
+    addresses = {
+        address.ip or address.hostname
+        for ingress in store.all("Ingress", Ingress)
+        for address in ingress.status.load_balancer.ingress
+    }
+    controllers = {
+        key[0]
+        for key, service in store.rows("Service").items()
+        if service.spec.type == "LoadBalancer"
+        and addresses & {each.ip or each.hostname for each in service.status.load_balancer.ingress}
+    }
+    for ingress in store.all("Ingress", Ingress):
+        for controller in sorted(controllers):
+            if controller != ingress.metadata.namespace and _has_pods(store, controller):
+                yield Path(controller, ingress.metadata.namespace)
+
+
+def _has_pods(store: Store, namespace: str) -> bool:
+    return any(_runs(pod) for pod in store.in_namespace("Pod", namespace).values())
+
+
+def _runs(pod: Pod) -> bool:
+    return pod.status.phase == "Running" and not pod.spec.host_network

@@ -1,0 +1,1 @@
+"""Tables of objects: columns with typed values, filters, sorting. Knows no screen."""

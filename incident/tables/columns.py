@@ -1,0 +1,468 @@
+"""What a table of each kind shows: columns with typed values, so that 9 sorts before 10 and an hour
+before a day."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cluster.kube import objects as k
+from cluster.live.store import Store
+from incident.tables import pod_status
+
+Value = str | int | bool | datetime | tuple[int, int] | None
+
+
+class Type(enum.Enum):
+    TEXT = "text"
+    NUMBER = "number"
+    AGE = "age"
+    """A moment; shown as the time since, compared as a duration (`age<1h` is younger than an
+    hour)."""
+    TIME = "time"
+    """A moment; shown in UTC, compared as a duration as well."""
+    SHARE = "share"
+    """(k, n), shown as k/n; true when all are there."""
+    FLAG = "flag"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`value` reads one typed value from an object; `width` is in cells, 0 takes what is left.
+    `order` breaks ties of importance on narrow screens: columns with a lower number are kept
+    longer."""
+
+    name: str
+    type: Type
+    width: int
+    value: Callable[[Any, Store], Value]
+    order: int = 5
+    worst_first: bool = False
+    """Sorting by it begins with the largest (restarts, newest event)."""
+
+
+def text(name: str, width: int, value: Callable[[Any], str], order: int = 5) -> Column:
+    return Column(name, Type.TEXT, width, lambda o, _: value(o), order)
+
+
+def number(name: str, width: int, value: Callable[[Any], int | None], order: int = 5) -> Column:
+    return Column(name, Type.NUMBER, width, lambda o, _: value(o), order, worst_first=True)
+
+
+def share(name: str, value: Callable[[Any], tuple[int, int]], order: int = 2) -> Column:
+    return Column(name, Type.SHARE, 6, lambda o, _: value(o), order)
+
+
+NAMESPACE = text("namespace", 14, lambda o: o.metadata.namespace, 1)
+NAME = text("name", 0, lambda o: o.metadata.name, 0)
+AGE = Column("age", Type.AGE, 5, lambda o, _: o.metadata.creation_timestamp, 3)
+
+
+def event_time(event: k.Event) -> datetime | None:
+    """When it last happened: the series, the newer timestamp, eventTime, and only then the
+    creation. Legacy events have no eventTime."""
+    series = event.series.last_observed_time if event.series else None
+    return (
+        series
+        or event.last_timestamp
+        or event.event_time
+        or event.first_timestamp
+        or event.metadata.creation_timestamp
+    )
+
+
+def event_count(event: k.Event) -> int:
+    return max(event.count, event.series.count if event.series else 0, 1)
+
+
+def owner(meta: k.LeanMeta) -> str:
+    """`ReplicaSet/catalog-7c9d`: the controller, else the first owner."""
+    owners = sorted(meta.owner_references, key=lambda o: not o.controller)
+    return f"{owners[0].kind}/{owners[0].name}" if owners else ""
+
+
+def key_names(meta: k.ObjectMeta) -> tuple[str, ...]:
+    """Names of the keys of a Secret or ConfigMap, from managedFields: values are never read."""
+    names: set[str] = set()
+    for manager in meta.managed_fields:
+        for field in ("f:data", "f:stringData", "f:binaryData"):
+            part = manager.fields_v1.get(field)
+            if isinstance(part, dict):
+                names |= {key[2:] for key in part if key.startswith("f:")}
+    return tuple(sorted(names))
+
+
+def condition(conditions: tuple[k.Condition, ...], type_: str) -> k.Condition | None:
+    return next((c for c in conditions if c.type == type_), None)
+
+
+def node_status(node: k.Node) -> str:
+    """`Ready`, `NotReady`, `Unknown`; with what else is wrong:
+    `Ready,MemoryPressure,SchedulingDisabled`."""
+    ready = condition(node.status.conditions, "Ready")
+    words = [
+        "Unknown"
+        if ready is None or ready.status == "Unknown"
+        else "Ready"
+        if ready.status == "True"
+        else "NotReady"
+    ]
+    words += [
+        c.type for c in node.status.conditions if c.type.endswith("Pressure") and c.status == "True"
+    ]
+    if node.spec.unschedulable:
+        words.append("SchedulingDisabled")
+    return ",".join(words)
+
+
+def _node_ready(node: k.Node) -> bool:
+    ready = condition(node.status.conditions, "Ready")
+    return ready is not None and ready.status == "True"
+
+
+def _roles(node: k.Node) -> str:
+    prefix = "node-role.kubernetes.io/"
+    return ",".join(
+        sorted(
+            label.removeprefix(prefix) for label in node.metadata.labels if label.startswith(prefix)
+        )
+    )
+
+
+def _address(node: k.Node) -> str:
+    return next((a.address for a in node.status.addresses if a.type == "InternalIP"), "")
+
+
+def _ports(service: k.Service) -> str:
+    return ",".join(
+        f"{p.port}{f':{p.node_port}' if p.node_port else ''}/{p.protocol}"
+        for p in service.spec.ports
+    )
+
+
+def _external(service: k.Service) -> str:
+    return service.spec.external_name or ",".join(
+        i.ip or i.hostname for i in service.status.load_balancer.ingress
+    )
+
+
+def _job_status(job: k.Job) -> str:
+    for type_ in ("Complete", "Failed", "Suspended"):
+        found = condition(job.status.conditions, type_)
+        if found is not None and found.status == "True":
+            return type_
+    return "Running" if job.status.active else "Waiting"
+
+
+def _selector(selector: k.LabelSelector | None) -> str:
+    if selector is None:
+        return ""
+    parts = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
+    parts += [
+        f"{e.key} {e.operator} {','.join(e.values)}".strip() for e in selector.match_expressions
+    ]
+    return ",".join(parts) or "everything"
+
+
+def _workload(*more: Column) -> tuple[Column, ...]:
+    return (
+        NAMESPACE,
+        NAME,
+        share("ready", lambda o: (o.status.ready_replicas, o.spec.replicas)),
+        number("updated", 8, lambda o: o.status.updated_replicas, 4),
+        number("available", 10, lambda o: o.status.available_replicas, 4),
+        AGE,
+        *more,
+    )
+
+
+def _images(o: Any) -> str:
+    return ",".join(c.image for c in o.spec.template.spec.containers)
+
+
+COLUMNS: Mapping[str, tuple[Column, ...]] = {
+    "Pod": (
+        NAMESPACE,
+        NAME,
+        share("ready", pod_status.ready),
+        text("status", 17, pod_status.status, 1),
+        number("restarts", 9, pod_status.restarts, 2),
+        AGE,
+        text("node", 12, lambda o: o.spec.node_name, 2),
+        text("ip", 15, lambda o: o.status.pod_ip, 6),
+        text("owner", 28, lambda o: owner(o.metadata), 7),
+        text("image", 30, lambda o: ",".join(c.image for c in o.spec.containers), 8),
+    ),
+    "Node": (
+        NAME,
+        text("status", 24, node_status, 1),
+        Column("ready", Type.FLAG, 6, lambda o, _: _node_ready(o), 9),
+        text("roles", 14, _roles, 6),
+        AGE,
+        Column(
+            "pods",
+            Type.NUMBER,
+            5,
+            lambda o, store: len(store.pods_on(o.metadata.name)),
+            4,
+            worst_first=True,
+        ),
+        text("version", 12, lambda o: o.status.node_info.kubelet_version, 4),
+        text("address", 15, _address, 5),
+        text("runtime", 22, lambda o: o.status.node_info.container_runtime_version, 7),
+        text("zone", 14, lambda o: o.metadata.labels.get("topology.kubernetes.io/zone", ""), 6),
+    ),
+    "Event": (
+        Column("last", Type.TIME, 19, lambda o, _: event_time(o), 0, worst_first=True),
+        text("type", 8, lambda o: o.type, 3),
+        text("reason", 20, lambda o: o.reason, 1),
+        number("count", 6, event_count, 3),
+        text("namespace", 14, lambda o: o.metadata.namespace, 4),
+        text("object", 30, lambda o: f"{o.involved_object.kind}/{o.involved_object.name}", 2),
+        text("message", 0, lambda o: o.message, 1),
+    ),
+    "Deployment": _workload(text("image", 40, _images, 6)),
+    "StatefulSet": _workload(text("image", 40, _images, 6)),
+    "ReplicaSet": (
+        NAMESPACE,
+        NAME,
+        share("ready", lambda o: (o.status.ready_replicas, o.spec.replicas)),
+        AGE,
+        text("owner", 30, lambda o: owner(o.metadata), 5),
+        text("image", 40, _images, 7),
+    ),
+    "DaemonSet": (
+        NAMESPACE,
+        NAME,
+        share("ready", lambda o: (o.status.number_ready, o.status.desired_number_scheduled)),
+        number("updated", 8, lambda o: o.status.updated_number_scheduled, 4),
+        number("misplaced", 10, lambda o: o.status.number_misscheduled, 5),
+        AGE,
+        text("image", 40, _images, 6),
+    ),
+    "Job": (
+        NAMESPACE,
+        NAME,
+        text("status", 10, _job_status, 1),
+        share("done", lambda o: (o.status.succeeded, o.spec.completions or 1)),
+        number("active", 7, lambda o: o.status.active, 4),
+        number("failed", 7, lambda o: o.status.failed, 3),
+        AGE,
+        text("owner", 30, lambda o: owner(o.metadata), 6),
+    ),
+    "CronJob": (
+        NAMESPACE,
+        NAME,
+        text("schedule", 16, lambda o: o.spec.schedule, 2),
+        text("concurrency", 11, lambda o: o.spec.concurrency_policy, 3),
+        Column("suspended", Type.FLAG, 9, lambda o, _: o.spec.suspend, 4),
+        number("active", 7, lambda o: len(o.status.active), 2),
+        Column("last", Type.AGE, 5, lambda o, _: o.status.last_schedule_time, 3),
+        AGE,
+    ),
+    "Service": (
+        NAMESPACE,
+        NAME,
+        text("type", 13, lambda o: o.spec.type, 2),
+        text("address", 16, lambda o: o.spec.cluster_ip, 3),
+        text("external", 24, _external, 4),
+        text("ports", 24, _ports, 3),
+        AGE,
+        text(
+            "selector",
+            30,
+            lambda o: ",".join(f"{key}={v}" for key, v in sorted(o.spec.selector.items())),
+            6,
+        ),
+    ),
+    "EndpointSlice": (
+        NAMESPACE,
+        NAME,
+        share(
+            "ready",
+            lambda o: (sum(e.conditions.ready is not False for e in o.endpoints), len(o.endpoints)),
+        ),
+        text("service", 30, lambda o: o.metadata.labels.get("kubernetes.io/service-name", ""), 2),
+        text("ports", 20, lambda o: ",".join(f"{p.port}/{p.protocol}" for p in o.ports), 4),
+        AGE,
+    ),
+    "Ingress": (
+        NAMESPACE,
+        NAME,
+        text("class", 14, lambda o: o.spec.ingress_class_name, 4),
+        text("hosts", 36, lambda o: ",".join(r.host or "*" for r in o.spec.rules), 2),
+        text(
+            "address",
+            18,
+            lambda o: ",".join(i.ip or i.hostname for i in o.status.load_balancer.ingress),
+            3,
+        ),
+        AGE,
+    ),
+    "NetworkPolicy": (
+        NAMESPACE,
+        NAME,
+        text("selects", 34, lambda o: _selector(o.spec.pod_selector), 2),
+        text("types", 16, lambda o: ",".join(o.spec.policy_types), 3),
+        number("ingress", 8, lambda o: len(o.spec.ingress), 4),
+        number("egress", 7, lambda o: len(o.spec.egress), 4),
+        AGE,
+    ),
+    "PersistentVolumeClaim": (
+        NAMESPACE,
+        NAME,
+        text("status", 10, lambda o: o.status.phase, 1),
+        text("volume", 42, lambda o: o.spec.volume_name, 3),
+        text("class", 16, lambda o: o.spec.storage_class_name or "", 4),
+        AGE,
+    ),
+    "PersistentVolume": (
+        NAME,
+        text("status", 10, lambda o: o.status.phase, 1),
+        text(
+            "claim",
+            36,
+            lambda o: (
+                f"{o.spec.claim_ref.namespace}/{o.spec.claim_ref.name}" if o.spec.claim_ref else ""
+            ),
+            2,
+        ),
+        text("class", 16, lambda o: o.spec.storage_class_name, 4),
+        text("driver", 24, lambda o: o.spec.csi.driver if o.spec.csi else "", 5),
+        AGE,
+    ),
+    "VolumeAttachment": (
+        text("volume", 0, lambda o: o.spec.source.persistent_volume_name or o.metadata.name, 0),
+        text("node", 20, lambda o: o.spec.node_name, 1),
+        Column("attached", Type.FLAG, 8, lambda o, _: o.status.attached, 1),
+        text(
+            "problem",
+            44,
+            lambda o: (o.status.attach_error or o.status.detach_error or k.VolumeError()).message,
+            2,
+        ),
+        text("attacher", 24, lambda o: o.spec.attacher, 4),
+        AGE,
+    ),
+    "HorizontalPodAutoscaler": (
+        NAMESPACE,
+        NAME,
+        text(
+            "target",
+            32,
+            lambda o: f"{o.spec.scale_target_ref.kind}/{o.spec.scale_target_ref.name}",
+            3,
+        ),
+        number("now", 5, lambda o: o.status.current_replicas, 2),
+        number("wanted", 7, lambda o: o.status.desired_replicas, 2),
+        number("min", 5, lambda o: o.spec.min_replicas, 4),
+        number("max", 5, lambda o: o.spec.max_replicas, 2),
+        AGE,
+    ),
+    "PodDisruptionBudget": (
+        NAMESPACE,
+        NAME,
+        share("healthy", lambda o: (o.status.current_healthy, o.status.expected_pods)),
+        number("allowed", 8, lambda o: o.status.disruptions_allowed, 2),
+        text(
+            "min", 6, lambda o: "" if o.spec.min_available is None else str(o.spec.min_available), 4
+        ),
+        text(
+            "max away",
+            9,
+            lambda o: "" if o.spec.max_unavailable is None else str(o.spec.max_unavailable),
+            4,
+        ),
+        AGE,
+    ),
+    "Lease": (
+        NAMESPACE,
+        NAME,
+        Column("renewed", Type.AGE, 8, lambda o, _: o.spec.renew_time, 1),
+        number("seconds", 8, lambda o: o.spec.lease_duration_seconds, 3),
+        text("holder", 40, lambda o: o.spec.holder_identity, 2),
+        AGE,
+    ),
+    "Namespace": (NAME, text("status", 12, lambda o: o.status.phase, 1), AGE),
+    "ResourceQuota": (
+        NAMESPACE,
+        NAME,
+        text(
+            "used",
+            60,
+            lambda o: ", ".join(
+                f"{key} {o.status.used.get(key, '?')}/{v}"
+                for key, v in sorted(o.status.hard.items())
+            ),
+            1,
+        ),
+        AGE,
+    ),
+}
+
+KEYS = (
+    NAMESPACE,
+    NAME,
+    number("keys", 6, lambda o: len(key_names(o.metadata)), 2),
+    text("key names", 44, lambda o: ", ".join(key_names(o.metadata)), 3),
+    Column(
+        "changed",
+        Type.AGE,
+        8,
+        lambda o, _: max(
+            (m.time for m in o.metadata.managed_fields if m.time),
+            default=o.metadata.creation_timestamp,
+        ),
+        2,
+    ),
+    text(
+        "by",
+        22,
+        lambda o: next(
+            (
+                m.manager
+                for m in sorted(
+                    o.metadata.managed_fields,
+                    key=lambda m: m.time or datetime.min.replace(tzinfo=UTC),
+                    reverse=True,
+                )
+            ),
+            "",
+        ),
+        4,
+    ),
+    AGE,
+)
+WEBHOOKS = (
+    NAME,
+    number("webhooks", 9, lambda o: len(o.webhooks), 2),
+    text("on failure", 12, lambda o: ",".join(sorted({w.failure_policy for w in o.webhooks})), 2),
+    text(
+        "calls",
+        44,
+        lambda o: ",".join(
+            sorted(
+                {
+                    f"{w.client_config.service.namespace}/{w.client_config.service.name}"
+                    if w.client_config.service
+                    else w.client_config.url
+                    for w in o.webhooks
+                }
+            )
+        ),
+        3,
+    ),
+    AGE,
+)
+
+
+def columns(kind: str) -> tuple[Column, ...]:
+    """The columns of a kind; for kinds without their own: namespace, name, age."""
+    if kind in ("Secret", "ConfigMap"):
+        return KEYS
+    if kind.endswith("WebhookConfiguration"):
+        return WEBHOOKS
+    return COLUMNS.get(kind, (NAMESPACE, NAME, AGE))

@@ -1,0 +1,219 @@
+"""The filter language of the tables: `restarts>3 age<1h node=node-2 !ready crash`.
+
+Terms are separated by spaces and all must hold. A term is `COLUMN OP VALUE` (ops: = != > >= < <= ~
+!~), the name of a column that can be true or false (`ready`, `!ready`), or a word that must stand
+somewhere in the row (`!word`: must not). `=` on text takes `*`. Values with spaces stand in double
+quotes.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cluster.live.store import Store
+from incident.tables.columns import Column, Type, Value
+
+Test = Callable[[Any, Store, datetime], bool]
+"""(object, store, now) -> whether the row is shown."""
+
+_TERM = re.compile(r'(?:[^\s"]|"[^"]*")+')
+_COMPARISON = re.compile(r"^([A-Za-z][\w -]*?)(>=|<=|!=|!~|=|>|<|~)(.*)$", re.DOTALL)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+NUMERIC = {"=", "!=", ">", ">=", "<", "<="}
+
+
+class FilterError(ValueError):
+    """What is wrong with a filter and what to write, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A compiled filter. `timed`: its answer changes by itself as time goes by."""
+
+    text: str
+    tests: tuple[Test, ...] = ()
+    timed: bool = False
+
+    def holds(self, row: Any, store: Store, now: datetime) -> bool:
+        return all(test(row, store, now) for test in self.tests)
+
+
+def compile_filter(text: str, columns: Sequence[Column], kind: str) -> Filter:
+    """Raises FilterError."""
+    if text.count('"') % 2:
+        raise FilterError('A double quote is not closed; write for example node="node 2".')
+    tests: list[Test] = []
+    timed = False
+    for term in _TERM.findall(text):
+        test, moves = _term(term, columns, kind)
+        tests.append(test)
+        timed = timed or moves
+    return Filter(text, tuple(tests), timed)
+
+
+def _term(term: str, columns: Sequence[Column], kind: str) -> tuple[Test, bool]:
+    by_name = {column.name: column for column in columns}
+    found = _COMPARISON.match(term)
+    if found:
+        name, operator, raw = found[1].strip().lower(), found[2], found[3].strip().strip('"')
+        column = by_name.get(name) or next((c for c in columns if c.name.startswith(name)), None)
+        if column is None:
+            raise FilterError(f"There is no column “{name}”; {kind} has {', '.join(by_name)}.")
+        if not raw:
+            raise FilterError(f"“{term}” has no value; write for example {_example(column)}.")
+        return _comparison(column, operator, raw), column.type in (Type.AGE, Type.TIME)
+    negated = term.startswith("!")
+    word = term.lstrip("!").strip('"').lower()
+    if not word:
+        raise FilterError("A “!” stands alone; write for example !ready.")
+    flag = by_name.get(word)
+    if flag is not None and flag.type in (Type.FLAG, Type.SHARE):
+        return _flag(flag, not negated), False
+    if flag is not None and negated:  # `!node`: the column is empty
+        return lambda o, store, now: not flag.value(o, store), False
+    return _word(word, columns, not negated), False
+
+
+def _example(column: Column) -> str:
+    return {
+        Type.NUMBER: f"{column.name}>3",
+        Type.AGE: f"{column.name}<1h",
+        Type.TIME: f"{column.name}<10m",
+        Type.SHARE: f"!{column.name}",
+        Type.FLAG: f"!{column.name}",
+    }.get(column.type, f"{column.name}=web*")
+
+
+def _word(word: str, columns: Sequence[Column], wanted: bool) -> Test:
+    texts = [column for column in columns if column.type is Type.TEXT]
+
+    def test(o: Any, store: Store, now: datetime) -> bool:
+        return any(word in str(column.value(o, store)).lower() for column in texts) is wanted
+
+    return test
+
+
+def _flag(column: Column, wanted: bool) -> Test:
+    def test(o: Any, store: Store, now: datetime) -> bool:
+        return is_true(column.value(o, store)) is wanted
+
+    return test
+
+
+def is_true(value: Value) -> bool:
+    """A flag as it is; a share when all are there (0 of 0 is not)."""
+    return value[0] >= value[1] > 0 if isinstance(value, tuple) else bool(value)
+
+
+def _comparison(column: Column, operator: str, raw: str) -> Test:
+    if column.type is Type.TEXT or operator in ("~", "!~"):
+        return _text(column, operator, raw)
+    if column.type in (Type.FLAG, Type.SHARE):
+        return _flag_or_share(column, operator, raw)
+    if column.type is Type.NUMBER:
+        try:
+            limit = float(raw)
+        except ValueError:
+            raise FilterError(
+                f"“{raw}” is not a number; write for example {_example(column)}."
+            ) from None
+        return lambda o, store, now: _compare(column.value(o, store), operator, limit)
+    seconds = duration(raw)
+    if seconds is None:
+        raise FilterError(
+            f"“{raw}” is not a duration; write for example {column.name}<30m, 1h30m or 2d."
+        )
+    return lambda o, store, now: _compare_age(column.value(o, store), operator, seconds, now)
+
+
+def _text(column: Column, operator: str, raw: str) -> Test:
+    wanted = raw.lower()
+    if operator not in ("=", "!=", "~", "!~"):
+        raise FilterError(f"The column {column.name} is text: it takes = != ~ !~, not {operator}.")
+    if operator in ("~", "!~"):
+        return lambda o, store, now: (
+            (wanted in _shown(column.value(o, store)).lower()) is (operator == "~")
+        )
+    if any(sign in wanted for sign in "*?"):
+        pattern = re.compile(fnmatch.translate(wanted))
+        return lambda o, store, now: (
+            (pattern.match(_shown(column.value(o, store)).lower()) is not None) is (operator == "=")
+        )
+    return lambda o, store, now: (
+        (_shown(column.value(o, store)).lower() == wanted) is (operator == "=")
+    )
+
+
+def _flag_or_share(column: Column, operator: str, raw: str) -> Test:
+    if raw.lower() in ("true", "yes", "false", "no") and operator in ("=", "!="):
+        return _flag(column, (raw.lower() in ("true", "yes")) is (operator == "="))
+    if column.type is Type.SHARE and "/" in raw and operator in ("=", "!="):
+        return lambda o, store, now: (_shown(column.value(o, store)) == raw) is (operator == "=")
+    if column.type is Type.SHARE:
+        try:
+            limit = float(raw)
+        except ValueError:
+            raise FilterError(
+                f"“{raw}” does not fit {column.name}; write !{column.name}, {column.name}=0/1 or "
+                f"{column.name}<2."
+            ) from None
+        return lambda o, store, now: _compare(_first(column.value(o, store)), operator, limit)
+    raise FilterError(
+        f"The column {column.name} is true or false: write {column.name} or !{column.name}."
+    )
+
+
+def _first(value: Value) -> Value:
+    return value[0] if isinstance(value, tuple) else value
+
+
+def _shown(value: Value) -> str:
+    return (
+        f"{value[0]}/{value[1]}"
+        if isinstance(value, tuple)
+        else ""
+        if value is None
+        else str(value)
+    )
+
+
+def _compare(value: Value, operator: str, limit: float) -> bool:
+    if not isinstance(value, int):
+        return False
+    return {
+        "=": value == limit,
+        "!=": value != limit,
+        ">": value > limit,
+        ">=": value >= limit,
+        "<": value < limit,
+        "<=": value <= limit,
+    }[operator]
+
+
+def _compare_age(value: Value, operator: str, seconds: float, now: datetime) -> bool:
+    """A row without that time matches nothing: not known is not old and not young."""
+    if not isinstance(value, datetime):
+        return False
+    age = (now - value).total_seconds()
+    return {
+        "=": abs(age - seconds) < 1,
+        "!=": abs(age - seconds) >= 1,
+        ">": age > seconds,
+        ">=": age >= seconds,
+        "<": age < seconds,
+        "<=": age <= seconds,
+    }[operator]
+
+
+def duration(text: str) -> float | None:
+    """`90s`, `5m`, `1h30m`, `2d` in seconds; None when it is none of these."""
+    parts = _DURATION.findall(text.lower())
+    if not parts or _DURATION.sub("", text.lower()).strip():
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)

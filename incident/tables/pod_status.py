@@ -1,0 +1,81 @@
+"""The status of a pod in one word, as `kubectl get pods` computes it (kubernetes
+pkg/printers/internalversion/printers.go, printPod)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cluster.kube.objects import ContainerStateTerminated, ContainerStatus, Pod
+
+
+def status(pod: Pod) -> str:
+    """`Running`, `CrashLoopBackOff`, `Init:1/2`, `Terminating`, …"""
+    state = pod.status
+    word = state.reason or state.phase or "Unknown"
+    if any(c.type == "PodScheduled" and c.reason == "SchedulingGated" for c in state.conditions):
+        word = "SchedulingGated"
+    initializing = _initializing(state.init_container_statuses, len(pod.spec.init_containers))
+    initialized = any(c.type == "Initialized" and c.status == "True" for c in state.conditions)
+    if initializing:
+        word = initializing
+    if not initializing or initialized:
+        word = _running(pod, word)
+    if pod.metadata.deletion_timestamp is not None:
+        if state.reason == "NodeLost":
+            return "Unknown"
+        if state.phase not in ("Failed", "Succeeded"):
+            return "Terminating"
+    return word
+
+
+def _initializing(statuses: Sequence[ContainerStatus], total: int) -> str:
+    """What the first unfinished init container says, "" when all are done; a sidecar that runs
+    counts as done."""
+    for index, each in enumerate(statuses):
+        ended, waiting = each.state.terminated, each.state.waiting
+        if (ended is not None and ended.exit_code == 0) or (
+            each.state.running is not None and each.ready
+        ):
+            continue
+        if ended is not None:
+            return f"Init:{_ended(ended)}"
+        if waiting is not None and waiting.reason and waiting.reason != "PodInitializing":
+            return f"Init:{waiting.reason}"
+        return f"Init:{index}/{max(total, len(statuses))}"
+    return ""
+
+
+def _running(pod: Pod, word: str) -> str:
+    running = False
+    for each in reversed(pod.status.container_statuses):
+        ended, waiting = each.state.terminated, each.state.waiting
+        if waiting is not None and waiting.reason:
+            word = waiting.reason
+        elif ended is not None:
+            word = _ended(ended)
+        elif each.ready and each.state.running is not None:
+            running = True
+    if word == "Completed" and running:
+        ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions)
+        return "Running" if ready else "NotReady"
+    return word
+
+
+def _ended(ended: ContainerStateTerminated) -> str:
+    if ended.reason:
+        return ended.reason
+    return f"Signal:{ended.signal}" if ended.signal else f"ExitCode:{ended.exit_code}"
+
+
+def ready(pod: Pod) -> tuple[int, int]:
+    """(containers that are ready, containers)."""
+    return sum(1 for each in pod.status.container_statuses if each.ready), max(
+        len(pod.spec.containers), len(pod.status.container_statuses)
+    )
+
+
+def restarts(pod: Pod) -> int:
+    """Restarts of all containers together, init containers included while they run."""
+    return sum(each.restart_count for each in pod.status.container_statuses) or sum(
+        each.restart_count for each in pod.status.init_container_statuses
+    )

@@ -1,0 +1,320 @@
+"""Fetches what a check asks for, and says so when it cannot: what could not be read is unknown,
+never a pass.
+
+The API is asked first (a check wants the state of now); when it does not answer, the last known
+rows stand in and the answer says how old they are. Secrets and ConfigMaps are read as metadata
+only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cluster.errors import ClusterError
+from cluster.kube.kinds import READABLE, Kind
+from cluster.kube.prometheus import Sample, increases, samples
+from cluster.kube.text import clean
+from cluster.live.store import Store
+from runbooks.check import CheckOutcome, Result, evaluate
+from runbooks.model import Query, Source
+
+if TYPE_CHECKING:
+    from cluster.api.transport import Api
+
+LIMIT = 5_000
+"""Objects read for one check; more are not needed to answer and would burden the server."""
+TIMEOUT = 15.0
+LOG_PODS = 10
+LOG_LINES = 500
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was read, or why not. `remark` says where it is from when it is not of this moment."""
+
+    objects: Sequence[Mapping[str, Any]] | None
+    remark: str = ""
+
+
+class Checks:
+    """Runs checks against one cluster."""
+
+    def __init__(
+        self,
+        api: Api | None,
+        store: Store,
+        clock: Callable[[], datetime],
+        heard: Callable[[str], datetime | None],
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._clock = clock
+        self._heard = heard
+
+    async def run(self, query: Query, params: Mapping[str, str]) -> CheckOutcome:
+        """Fetch and evaluate; `query` has its places filled in. Never raises for what the cluster
+        does."""
+        fetched = await self.fetch(query)
+        if fetched.objects is None:
+            return CheckOutcome(Result.UNKNOWN, "", fetched.remark)
+        outcome = evaluate(query, fetched.objects, params, now=self._clock())
+        if not fetched.remark:
+            return outcome
+        return CheckOutcome(
+            outcome.result, f"{outcome.seen} ({fetched.remark})", outcome.why, outcome.offenders
+        )
+
+    async def fetch(self, query: Query) -> Fetched:
+        try:
+            async with asyncio.timeout(TIMEOUT + query.interval):
+                match query.source:
+                    case Source.OBJECTS | Source.COMPARE:
+                        return await self._objects(query)
+                    case Source.LOGS:
+                        return await self._logs(query)
+                    case Source.METRICS:
+                        return await self._metrics(query)
+                    case Source.READYZ:
+                        return await self._readyz(query)
+        except ClusterError as error:
+            return Fetched(None, str(error))
+        except TimeoutError:
+            return Fetched(None, f"no complete answer within {TIMEOUT + query.interval:g} s")
+
+    # -- objects
+
+    async def _objects(self, query: Query) -> Fetched:
+        kind = READABLE.get(query.kind)
+        if kind is None:
+            return Fetched(None, f"kind {query.kind!r} is not one that stanch reads; use kubectl")
+        if self._api is None:
+            return self._last_known(query, kind, "there is no connection")
+        try:
+            return Fetched(await self._list(kind, query))
+        except ClusterError as error:
+            if getattr(error, "status", 0) in (403, 404):
+                raise
+            return self._last_known(query, kind, str(error))
+
+    async def _list(self, kind: Kind, query: Query) -> list[dict[str, Any]]:
+        assert self._api is not None
+        accept = METADATA_ONLY if kind.metadata_only else "application/json"
+        params: dict[str, str | int | list[str]] = {"limit": 500}
+        if query.selector:
+            params["labelSelector"] = query.selector
+        fields = [
+            part
+            for part in (query.field_selector, f"metadata.name={query.name}" if query.name else "")
+            if part
+        ]
+        if fields:
+            params["fieldSelector"] = ",".join(fields)
+        found: list[dict[str, Any]] = []
+        while True:
+            page = await self._api.get_json(
+                kind.path(query.namespace),
+                params,
+                timeout=TIMEOUT,
+                accept=accept,
+                what=f"list {kind.plural}{_in(query.namespace)}",
+            )
+            found += [{"kind": kind.name, **cleaned(item)} for item in page.get("items") or ()]
+            token = (page.get("metadata") or {}).get("continue")
+            if not token or len(found) > LIMIT:
+                return found
+            params["continue"] = token
+
+    def _last_known(self, query: Query, kind: Kind, why: str) -> Fetched:
+        rows = (
+            self._store.in_namespace(kind.name, query.namespace)
+            if query.namespace
+            else self._store.rows(kind.name)
+        )
+        heard = self._heard(kind.name)
+        if heard is None:
+            return Fetched(None, why)
+        wanted = [row for (_, name), row in rows.items() if not query.name or name == query.name]
+        objects = [msgspec.to_builtins(row, builtin_types=()) for row in wanted]
+        objects = [
+            item
+            for item in objects
+            if _selected(item, query.selector) and _fields_match(item, query.field_selector)
+        ]
+        return Fetched(objects, f"last known state of {heard:%H:%M:%S} UTC: {why}")
+
+    # -- logs, metrics, readyz
+
+    async def _logs(self, query: Query) -> Fetched:
+        if self._api is None:
+            return Fetched(None, "there is no connection")
+        wanted = Query(
+            source=Source.OBJECTS,
+            kind="Pod",
+            namespace=query.namespace,
+            selector=query.selector,
+            field_selector=query.field_selector,
+            name=query.name,
+        )
+        pods = await self._list(READABLE["Pod"], wanted)
+        if not pods:
+            return Fetched(
+                None,
+                f"no pod{_in(query.namespace)} matches "
+                f"{query.selector or query.name or 'the check'}",
+            )
+        found = []
+        for pod in pods[:LOG_PODS]:
+            meta, spec = pod.get("metadata", {}), pod.get("spec", {})
+            containers = (
+                [query.container]
+                if query.container
+                else [each["name"] for each in spec.get("containers", [])][:3]
+            )
+            for container in containers:
+                params: dict[str, str | int | list[str]] = {
+                    "container": container,
+                    "tailLines": LOG_LINES,
+                    "limitBytes": 256 * 1024,
+                }
+                if query.previous:
+                    params["previous"] = "true"
+                if query.since:
+                    params["sinceSeconds"] = int(query.since)
+                path = f"/api/v1/namespaces/{meta.get('namespace')}/pods/{meta.get('name')}/log"
+                text, _ = await self._api.get_text(
+                    path,
+                    params,
+                    timeout=TIMEOUT,
+                    what=f"logs of {meta.get('namespace')}/{meta.get('name')}",
+                )
+                found.append(
+                    {
+                        "pod": meta.get("name", ""),
+                        "namespace": meta.get("namespace", ""),
+                        "node": spec.get("nodeName", ""),
+                        "container": container,
+                        "lines": clean(text, 1 << 20).splitlines(),
+                        "previous": query.previous,
+                    }
+                )
+        left_out = (
+            f"only the first {LOG_PODS} of {len(pods)} pods were read"
+            if len(pods) > LOG_PODS
+            else ""
+        )
+        return Fetched(found, left_out)
+
+    async def _metrics(self, query: Query) -> Fetched:
+        if self._api is None:
+            return Fetched(None, "there is no connection")
+        path = query.path or "/metrics"
+        first = await self._scrape(path, query.names)
+        if not query.interval:
+            return Fetched([_metric(sample, 0.0) for sample in first])
+        await asyncio.sleep(query.interval)
+        second = await self._scrape(path, query.names)
+        grown = {(sample.name, sample.key): sample.value for sample in increases(first, second)}
+        return Fetched(
+            [_metric(sample, grown.get((sample.name, sample.key), 0.0)) for sample in second]
+        )
+
+    async def _scrape(self, path: str, names: Sequence[str]) -> list[Sample]:
+        assert self._api is not None
+        text, _ = await self._api.get_text(
+            path, timeout=TIMEOUT, cap=32 << 20, what=f"metrics {path}"
+        )
+        return list(samples(text, names))
+
+    async def _readyz(self, query: Query) -> Fetched:
+        if self._api is None:
+            return Fetched(None, "there is no connection")
+        path = query.path or "/readyz"
+        try:
+            text, _ = await self._api.get_text(
+                path, {"verbose": "1"}, timeout=5.0, what=f"{path}?verbose"
+            )
+        except ClusterError as error:
+            text = getattr(error, "body", "") or str(
+                error
+            )  # a failing readyz says which check fails in its body
+        lines = [READYZ_LINE.match(line) for line in clean(text, 65_536).splitlines()]
+        found = [
+            {"name": line[2], "ok": line[1] == "+", "reason": line[3].strip()}
+            for line in lines
+            if line
+        ]
+        return (
+            Fetched(found)
+            if found
+            else Fetched(None, f"{path} gave no list of checks: {clean(text, 200)}")
+        )
+
+
+READYZ_LINE = re.compile(r"\[([+-])\](\S+)(.*)")
+
+
+def _metric(sample: Sample, delta: float) -> dict[str, Any]:
+    return {
+        "name": sample.name,
+        "labels": dict(sample.labels),
+        "value": sample.value,
+        "delta": delta,
+    }
+
+
+def cleaned(value: Any) -> Any:
+    """A decoded JSON value with every string cleaned."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(key): cleaned(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [cleaned(item) for item in value]
+    return value
+
+
+def _in(namespace: str) -> str:
+    return f" in namespace {namespace}" if namespace else ""
+
+
+def _selected(item: Mapping[str, Any], selector: str) -> bool:
+    """Equality-based and set-based terms of a label selector, on the last known rows."""
+    labels: Mapping[str, str] = item.get("metadata", {}).get("labels", {})
+    for term in re.split(r",(?![^(]*\))", selector):
+        term = term.strip()
+        if not term:
+            continue
+        if match := re.fullmatch(r"(\S+)\s+(in|notin)\s+\((.*)\)", term):
+            inside = labels.get(match[1]) in {value.strip() for value in match[3].split(",")}
+            held = inside if match[2] == "in" else not inside
+        elif "!=" in term:
+            key, _, value = term.partition("!=")
+            held = labels.get(key.strip()) != value.strip()
+        elif "=" in term:
+            key, _, value = term.replace("==", "=").partition("=")
+            held = labels.get(key.strip()) == value.strip()
+        else:
+            held = term[1:] not in labels if term.startswith("!") else term in labels
+        if not held:
+            return False
+    return True
+
+
+def _fields_match(item: Mapping[str, Any], selector: str) -> bool:
+    for term in filter(None, selector.split(",")):
+        negated = "!=" in term
+        key, _, value = term.replace("!=", "=").replace("==", "=").partition("=")
+        found: Any = item
+        for part in key.strip().split("."):
+            found = found.get(part, "") if isinstance(found, dict) else ""
+        if (str(found) == value.strip()) is negated:
+            return False
+    return True

@@ -1,0 +1,237 @@
+"""Runs probes for an investigation: the plan is shown, intent and result are recorded, nothing is
+left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from cluster.api.exec import Executor
+from cluster.api.mode import Mode
+from cluster.api.port_forward import Forwarder
+from cluster.live.freshness import State
+from cluster.live.live_cluster import LiveCluster
+from incident.record import JournalLedger, Record
+from incident.walkthrough.run import StepState
+from incident.walkthrough.step_runner import Walking
+from probes import catalogue
+from probes.context import ProbeContext, operator_name
+from probes.pods.sweep import Scope, SweepReport, sweep
+from probes.pods.write_door import probe_writer
+from probes.result import Expectation, ProbePlan, ProbeResult, Verdict
+from timeline.entry import Capture, Draft
+
+Progress = Callable[[str], None]
+SWEEP_WAIT = 30.0
+"""Seconds that the sweep at the start waits for the server before it says that it could not
+look."""
+
+
+class Probing:
+    def __init__(
+        self,
+        live: LiveCluster,
+        record: Record,
+        ledger: JournalLedger,
+        walking: Walking,
+        clock: Callable[[], datetime],
+        *,
+        write: bool,
+    ) -> None:
+        self._live = live
+        self._mode = Mode.WRITE if write else Mode.READ_ONLY
+        self._record = record
+        self._ledger = ledger
+        self._walking = walking
+        self._clock = clock
+        self._session = str(uuid.uuid4())
+        self._steps: dict[int, tuple[str, str]] = {}
+        self._created = False
+
+    def context(self) -> ProbeContext:
+        """What a probe may use, as of now."""
+        live = self._live
+        unavailable = {
+            kind.kind: kind.reason or kind.state.value
+            for kind in live.freshness().values()
+            if kind.state in (State.FORBIDDEN, State.ABSENT) or kind.heard is None
+        }
+        return ProbeContext(
+            store=live.store,
+            api=live.api,
+            writer=probe_writer(live.api, self._mode),
+            execute=Executor(live.api),
+            forward=Forwarder(live.api),
+            ledger=self._ledger,
+            session=self._session,
+            operator=operator_name(),
+            incident=self._record.journal.id if self._record.journal is not None else "",
+            context=live.access.context,
+            server=live.access.server,
+            unavailable=unavailable,
+            clock=self._clock,
+        )
+
+    async def plan(
+        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+    ) -> ProbePlan:
+        """Never raises for a bad request: `refused` of the plan says why."""
+        plan = await catalogue.plan(name, self.context(), arguments)
+        if run_id:
+            self._steps[id(plan)] = (run_id, step_id)
+        return plan
+
+    async def run(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult:
+        """Record the intent, measure, record the result. Raises `RecordUnavailable` when something
+        would be created without a record."""
+        run_id, step_id = self._steps.pop(id(plan), ("", ""))
+        intent = f"probe/{plan.probe}/{secrets.token_hex(4)}"
+        draft = Draft(
+            kind="probe-intent",
+            text=f"probe {plan.probe}: {plan.question}",
+            phase="diagnose",
+            run_id=run_id,
+            step_id=step_id,
+            data={
+                "intent_id": intent,
+                "probe": plan.probe,
+                "arguments": dict(plan.arguments),
+                "creates": [str(each.ref) for each in plan.creates],
+            },
+        )
+        if plan.creates:
+            self._created = True
+            self._record.append_durably(draft)
+        else:
+            self._record.append(draft)
+        try:
+            result = await catalogue.run(plan, self.context(), progress)
+        except asyncio.CancelledError:
+            self._record.append(
+                Draft(
+                    kind="probe-result",
+                    text=f"probe {plan.probe} was stopped",
+                    phase="diagnose",
+                    data={"intent_id": intent, "stopped": True},
+                )
+            )
+            raise
+        self._conclude(plan, result, intent, run_id, step_id)
+        return result
+
+    def _conclude(
+        self, plan: ProbePlan, result: ProbeResult, intent: str, run_id: str, step_id: str
+    ) -> None:
+        answer = answer_of(result)
+        text = summary(result)
+        content = msgspec.json.format(msgspec.json.encode(result.document), indent=1)
+        self._record.append(
+            Draft(
+                kind="probe-result",
+                text=text,
+                occurred_at=result.finished,
+                phase="diagnose",
+                captures=(
+                    Capture(
+                        content=content,
+                        source=f"stanch probe {plan.probe}",
+                        media_type="application/json",
+                    ),
+                ),
+                data={
+                    "intent_id": intent,
+                    "probe": plan.probe,
+                    "answer": answer,
+                    "conclusions": [
+                        {
+                            "claim": each.claim,
+                            "component": str(each.component),
+                            "confidence": round(each.confidence, 3),
+                        }
+                        for each in result.conclusions
+                    ],
+                    "complete": result.complete,
+                    "left_behind": [str(ref) for ref in result.left_behind],
+                    "seconds": round((result.finished - result.started).total_seconds(), 1),
+                },
+            )
+        )
+        if run_id:
+            state = {"unknown": StepState.UNKNOWN, "clear": StepState.PASSED}.get(
+                answer, StepState.FAILED
+            )
+            self._walking.conclude(run_id, step_id, answer, state, text)
+
+    # -- sweeping
+
+    async def sweep_at_start(self) -> list[str]:
+        """Remove what an earlier run of ours left. Sentences for the record; none when nothing was
+        found."""
+        for _ in range(int(SWEEP_WAIT * 2)):
+            if self._live.health.reachable:
+                break
+            await asyncio.sleep(0.5)
+        else:
+            return [
+                "it could not be looked whether an earlier run left something in the cluster: the "
+                "API server does not answer"
+            ]
+        report = await sweep(self.context(), Scope.RECORD)
+        return [report.sentence] if report.removed or report.left else []
+
+    async def sweep_all(self) -> SweepReport:
+        """On demand: everything with our label whose time is over, and what our records name."""
+        return await sweep(self.context(), Scope.RECORD)
+
+    async def close(self) -> None:
+        """At exit and on signals: what this run made is removed."""
+        if self._created:
+            report = await sweep(self.context(), Scope.SESSION)
+            if report.removed or report.left:
+                self._record.append(
+                    Draft(kind="session", text=report.sentence, data={"event": "sweep"})
+                )
+
+
+def answer_of(result: ProbeResult) -> str:
+    """The word that a runbook's step branches on: found, refused, timeout, clear or unknown."""
+    if result.cells:
+        counted = [cell for cell in result.cells if cell.counted]
+        bad = [cell for cell in counted if cell.failed and cell.expected is not Expectation.DENY]
+        surprising = [
+            cell for cell in counted if not cell.failed and cell.expected is Expectation.DENY
+        ]
+        if not counted:
+            return "unknown"
+        if not bad and not surprising:
+            return "clear" if result.complete else "unknown"
+        accused = result.conclusions[0].component.kind if result.conclusions else ""
+        if accused and accused not in ("pod", "unknown"):
+            return "found"
+        classes = {cell.main for cell in bad}
+        if classes <= {Verdict.REFUSED}:
+            return "refused"
+        return (
+            "timeout"
+            if classes <= {Verdict.TIMEOUT_CONNECT, Verdict.TIMEOUT_FIRST_BYTE}
+            else "found"
+        )
+    if any(row.normal is False for row in result.rows):
+        return "found"
+    told = [row for row in result.rows if row.normal is not None]
+    return "clear" if told and result.complete else "unknown"
+
+
+def summary(result: ProbeResult) -> str:
+    """One line for the record."""
+    if result.conclusions:
+        best = result.conclusions[0]
+        return f"probe {result.probe}: {best.claim} ({best.confidence:.2f})"
+    if result.problems and not result.complete:
+        return f"probe {result.probe}: not measured: {result.problems[0]}"
+    return f"probe {result.probe}: nothing abnormal measured"

@@ -1,0 +1,136 @@
+"""One HTTP request from this workstation, hop by hop: TCP, TLS, the first line of the answer, and
+who signed it.
+
+Certificates are not verified here (the hop is measured, nothing is trusted or sent but a GET), a
+wrong one is said in words. No redirect is followed. `Server`, `Via` and the body's well-known words
+tell a proxy's own error from the application's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+from dataclasses import dataclass
+
+from cluster.kube.text import clean_line
+from probes.result import Verdict
+
+LIMIT = 4.0
+_KEPT = 4096
+_AUTHORS = (
+    ("default backend - 404", "the ingress controller's default backend"),
+    ("404 page not found", "traefik or a Go server without that path"),
+    ("awselb", "the cloud's load balancer"),
+    ("gws", "the cloud's load balancer"),
+    ("cloudflare", "a CDN"),
+    ("akamai", "a CDN"),
+    ("envoy", "envoy (a mesh or a gateway)"),
+    ("nginx", "nginx (an ingress controller, or the application's own)"),
+    ("openresty", "nginx (an ingress controller, or the application's own)"),
+    ("haproxy", "haproxy"),
+    ("traefik", "traefik"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of one knock. `status` 0: no HTTP answer. `author` is "" when nothing tells; `ms`
+    up to the first line or the failure."""
+
+    verdict: Verdict
+    ms: int
+    status: int = 0
+    author: str = ""
+    detail: str = ""
+
+    @property
+    def words(self) -> str:
+        if not self.status:
+            return f"{self.verdict.value}{f' ({self.detail})' if self.detail else ''}, {self.ms} ms"
+        return f"HTTP {self.status}{f' by {self.author}' if self.author else ''}, {self.ms} ms"
+
+    @property
+    def well(self) -> bool:
+        """An answer below 500: whoever wrote it, the way is open. 404 of an ingress controller's
+        default backend is no answer of an app."""
+        return 0 < self.status < 500 and "default backend" not in self.author
+
+
+async def knock(
+    address: str,
+    port: int,
+    *,
+    host: str = "",
+    tls: bool = False,
+    path: str = "/",
+    limit: float = LIMIT,
+) -> Heard:
+    """GET `path` at `address`:`port` with that Host (and SNI). Never raises for the network;
+    bounded by `limit` seconds a stage."""
+    began = time.monotonic()
+
+    def heard(verdict: Verdict, detail: str = "") -> Heard:
+        return Heard(
+            verdict, int((time.monotonic() - began) * 1000), detail=clean_line(detail, 160)
+        )
+
+    context = None
+    if tls:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(limit):
+            reader, writer = await asyncio.open_connection(
+                address, port, ssl=context, server_hostname=(host or address) if tls else None
+            )
+    except TimeoutError:
+        return heard(Verdict.TIMEOUT_CONNECT, "no answer")
+    except ssl.SSLError as error:
+        return heard(Verdict.TLS_HANDSHAKE, error.reason or str(error))
+    except ConnectionRefusedError:
+        return heard(Verdict.REFUSED)
+    except ConnectionResetError:
+        return heard(Verdict.TLS_HANDSHAKE if tls else Verdict.RESET, "reset")
+    except OSError as error:
+        return heard(Verdict.UNREACHABLE, error.strerror or str(error))
+    try:
+        async with asyncio.timeout(limit):
+            writer.write(
+                f"GET {path} HTTP/1.1\r\nHost: {host or address}\r\nUser-Agent: stanch\r\nConnection: close\r\n\r\n".encode()
+            )
+            await writer.drain()
+            data = b""
+            while len(data) < _KEPT and (more := await reader.read(_KEPT)):
+                data += more
+    except TimeoutError:
+        return (
+            heard(Verdict.TIMEOUT_FIRST_BYTE, "connected, and then silence")
+            if not data
+            else _judge(data, began)
+        )
+    except (OSError, ssl.SSLError) as error:
+        return heard(Verdict.RESET, str(error))
+    finally:
+        writer.transport.abort()
+        with contextlib.suppress(OSError, ssl.SSLError):
+            await writer.wait_closed()
+    return _judge(data, began) if data else heard(Verdict.RESET, "closed without an answer")
+
+
+def _judge(data: bytes, began: float) -> Heard:
+    ms = int((time.monotonic() - began) * 1000)
+    text = data.decode("latin-1")
+    words = text.split(maxsplit=2)
+    if not text.startswith("HTTP/") or len(words) < 2 or not words[1].isdigit():
+        return Heard(Verdict.OK, ms, detail="it speaks no HTTP")
+    head, _, body = text.partition("\r\n\r\n")
+    signed = " ".join(
+        line
+        for line in head.lower().splitlines()
+        if line.startswith(("server:", "via:", "x-cache:"))
+    )
+    told = f"{signed} {body[:400].lower()}"
+    author = next((name for mark, name in _AUTHORS if mark in told), "")
+    return Heard(Verdict.OK, ms, int(words[1]), author)

@@ -1,0 +1,1 @@
+"""From measured cells to the component at fault. Pure: no cluster, no clock."""

@@ -1,0 +1,295 @@
+"""From what the measuring script printed to result classes.
+
+The kernel's counters decide where they can be read, because they tell a RST (AttemptFails with a
+segment received) from an ICMP error (Icmp InDestUnreachs) although the tool says "refused" for
+both; measured on Linux 6.18, see `probes.scripts.connectivity`. In a busy network namespace (`idle` shows
+traffic) they cannot, and then only the time is left: a refusal after one second was an ICMP error
+whose SYN was repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from cluster.kube.text import clean_line
+from probes.result import Try, Verdict
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of the script; see `probes.scripts.connectivity` for the meaning of each field."""
+
+    event: str
+    n: int = 0
+    target: str = ""
+    at: int = 0
+    ms: int = 0
+    said: str = ""
+    rc: int = 0
+    opens: int = 0
+    fails: int = 0
+    resets: int = 0
+    retrans: int = 0
+    segs: int = 0
+    unreach: int = 0
+    six: int = 0
+    icmp: str = ""
+    from_: str = msgspec.field(default="", name="from")
+    tool: str = ""
+    has: str = ""
+    counters: int = 0
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What one exec printed, complete or not. `error` is one sentence when nothing of it may be
+    counted."""
+
+    tries: tuple[Line, ...]
+    tool: str
+    has_python: bool
+    counters: bool
+    quiet: bool
+    """Nothing else talked in the namespace during the control interval."""
+    error: str = ""
+
+
+_decoder = msgspec.json.Decoder(Line)
+
+
+def read(text: str) -> Output:
+    """Parse the script's standard output. Never raises: an incomplete output has its tries and an
+    `error`."""
+    begin: Line | None = None
+    idle: Line | None = None
+    end: Line | None = None
+    tries: list[Line] = []
+    strange = ""
+    for raw in text.splitlines():
+        if not raw.startswith("{"):
+            strange = strange or clean_line(raw, 200)
+            continue
+        try:
+            line = _decoder.decode(raw.encode("utf-8", "replace"))
+        except msgspec.MsgspecError:
+            strange = strange or clean_line(raw, 200)
+            continue
+        match line.event:
+            case "begin":
+                begin = line
+            case "idle":
+                idle = line
+            case "try":
+                tries.append(line)
+            case "end":
+                end = line
+            case _:
+                strange = strange or clean_line(raw, 200)
+    error = ""
+    if begin is None:
+        error = (
+            f"the container printed no result{f' but {strange!r}' if strange else ''}; it may "
+            "have no shell"
+        )
+    elif begin.tool == "none":
+        seen = f" (it has {clean_line(begin.has, 80)})" if begin.has else ""
+        error = (
+            f"the container has a shell but no usable nc, bash, perl or wget{seen}; use another "
+            "image"
+        )
+    elif end is None or end.count != len(tries):
+        told = "no end mark" if end is None else f"{end.count} announced"
+        error = f"the output was cut: {len(tries)} tries arrived, {told}; measure again"
+    noisy = idle is not None and (idle.opens + idle.fails + idle.retrans + idle.unreach > 0)
+    return Output(
+        tries=tuple(tries),
+        tool=begin.tool if begin else "",
+        has_python=bool(begin and "python3" in begin.has.split()),
+        counters=bool(begin and begin.counters),
+        quiet=idle is not None and not noisy,
+        error=error,
+    )
+
+
+def judge(line: Line, *, counters: bool, quiet: bool, timeout_s: int = 4) -> Try:
+    """The class of one try."""
+    verdict, icmp, detail = _judge(line, counters, quiet, timeout_s)
+    at = datetime.fromtimestamp(line.at, UTC) if 0 < line.at < 1 << 33 else None
+    return Try(verdict, max(0, line.ms), at, icmp, clean_line(line.from_, 64), detail)
+
+
+_CODES = {"refused": "3/3", "noroute": "3/1", "netunreach": "3/0", "denied": "3/13"}
+_CODES6 = {"refused": "1/4", "noroute": "1/3", "netunreach": "1/0", "denied": "1/1"}
+"""ICMP type and code behind the tool's words, which are those of errno (Linux net/ipv4/icmp.c and
+net/ipv6/icmp.c, the tables of codes)."""
+
+
+def _literal(target: str) -> bool:
+    """Whether HOST:PORT names an address, so that there is nothing to resolve."""
+    host = target.rpartition(":")[0]
+    return host.startswith("[") or (host.replace(".", "").isdigit() and host.count(".") == 3)
+
+
+def _judge(line: Line, counters: bool, quiet: bool, timeout_s: int) -> tuple[Verdict, str, str]:
+    if line.said == "missing":
+        return Verdict.TOOL_MISSING, "", "the tool vanished from the container"
+    if line.said == "open":
+        slow = " (a SYN was lost)" if counters and quiet and line.retrans else ""
+        return Verdict.OK, "", f"accepted{slow}"
+    if line.icmp:
+        return Verdict.REJECTED, line.icmp, "ICMP error, read from the socket's error queue"
+    if line.said == "noname" and _literal(line.target):
+        return (
+            Verdict.TOOL_MISSING,
+            "",
+            "the tool in that image does not take such an address; use another image",
+        )
+    if line.said == "noname":
+        if line.ms >= timeout_s * 1000:
+            return Verdict.DNS_TIMEOUT, "", "the name server did not answer in time"
+        return Verdict.DNS_NXDOMAIN, "", "the name could not be resolved"
+    if line.tool == "python3" and line.said == "refused":
+        return Verdict.REFUSED, "", "RST"
+    if counters and quiet:
+        found = _by_counters(line, timeout_s)
+        if found:
+            return found
+    return _by_words(line, counters and not quiet)
+
+
+def _by_counters(line: Line, timeout_s: int) -> tuple[Verdict, str, str] | None:
+    if line.opens == 0:
+        if line.said == "timeout" or line.ms >= timeout_s * 1000:
+            return (
+                Verdict.DNS_TIMEOUT,
+                "",
+                "no packet was sent before the time limit: the name server did not answer",
+            )
+        if line.said in ("netunreach", "noroute", "denied"):
+            return Verdict.UNREACHABLE, "", "no route in the pod itself: no packet was sent"
+        return None
+    if line.unreach:
+        if line.six:
+            code = _CODES6.get(line.said, "1/?")
+            return Verdict.REJECTED, code, f"ICMPv6 {code}, from the namespace's counters"
+        code = _CODES.get(line.said, "3/?")
+        more = "" if line.said == "refused" else " or its administrative variants"
+        return Verdict.REJECTED, code, f"ICMP {code}{more}, from the namespace's counters"
+    if line.said == "timeout" and line.retrans >= _repeats(timeout_s):
+        # A segment that came in meanwhile is of another connection, a late goodbye of the one
+        # before for example.
+        return Verdict.TIMEOUT_CONNECT, "", f"silence: {line.retrans} SYNs were repeated"
+    if line.fails and line.segs:
+        return Verdict.REFUSED, "", "RST, from the namespace's counters"
+    if line.resets and line.segs:
+        return Verdict.RESET, "", "the connection was accepted and then reset"
+    if line.segs and not line.fails and line.said in ("other", "timeout"):
+        return (
+            Verdict.OK,
+            "",
+            "accepted: the tool failed later, the counters show an established connection",
+        )
+    if line.retrans and not line.segs:
+        return Verdict.TIMEOUT_CONNECT, "", f"silence: {line.retrans} SYNs were repeated"
+    return None
+
+
+def _repeats(timeout_s: int) -> int:
+    """How often a SYN that nobody answers is sent again within so many seconds, at the least: after
+    1, 3, 7, 15 s (RFC 6298; newer kernels repeat the first ones sooner,
+    tcp_syn_linear_timeouts)."""
+    return max(1, (timeout_s + 1).bit_length() - 1)
+
+
+def _by_words(line: Line, busy: bool) -> tuple[Verdict, str, str]:
+    told = "busy namespace, judged by the time" if busy else "no counters, judged by the time"
+    codes = _CODES6 if line.target.startswith("[") else _CODES
+    match line.said:
+        case "refused" if line.ms >= 900:
+            return (
+                Verdict.REJECTED,
+                codes["refused"],
+                f"refused after {line.ms} ms: an ICMP error on a repeated SYN ({told})",
+            )
+        case "refused":
+            return (
+                Verdict.REFUSED,
+                "",
+                "refused at once; a RST, unless the tool gives up on the first ICMP error "
+                f"({told})",
+            )
+        case "noroute" | "netunreach" | "denied":
+            if line.ms < 50:
+                return Verdict.UNREACHABLE, "", f"no route ({told})"
+            return Verdict.REJECTED, codes[line.said], f"ICMP error ({told})"
+        case "timeout":
+            return Verdict.TIMEOUT_CONNECT, "", "no answer"
+        case _:
+            return (
+                Verdict.NOT_MEASURED,
+                "",
+                f"the tool ended with code {line.rc} and said nothing known",
+            )
+
+
+def judge_all(output: Output, timeout_s: int = 4) -> dict[str, list[Try]]:
+    """Tries by target, in the order in which they were made."""
+    judged: dict[str, list[Try]] = {}
+    for line in output.tries:
+        each = judge(
+            _with_tool(line, output.tool),
+            counters=output.counters,
+            quiet=output.quiet,
+            timeout_s=timeout_s,
+        )
+        judged.setdefault(line.target, []).append(each)
+    return judged
+
+
+def _with_tool(line: Line, tool: str) -> Line:
+    return line if line.tool else msgspec.structs.replace(line, tool=tool)
+
+
+def mark_rate_limited(tries: Sequence[Try], *, window_s: float = 6.0) -> list[Try]:
+    """Tries against one place in order of time: a timeout within `window_s` after an ICMP refusal,
+    with another refusal in the series as the last answer, may be the sender's rate limit (Linux:
+    one a second after a burst of six). Such a try is not counted."""
+    marked: list[Try] = []
+    last_rejection: datetime | None = None
+    for each in tries:
+        if each.verdict is Verdict.REJECTED and each.at is not None:
+            last_rejection = each.at
+        if (
+            each.verdict is Verdict.TIMEOUT_CONNECT
+            and each.at is not None
+            and last_rejection is not None
+            and (each.at - last_rejection).total_seconds() <= window_s
+        ):
+            why = "silence just after ICMP refusals: their sender may limit its rate"
+            marked.append(Try(Verdict.RATE_LIMIT_SUSPECT, each.ms, each.at, "", "", why))
+        else:
+            marked.append(each)
+    return marked
+
+
+def fingerprint_of_rate_limit(tries: Iterable[Try]) -> bool:
+    """Whether a series looks like an ICMP REJECT under its rate limit: some refusals by ICMP, then
+    only timeouts."""
+    verdicts = [each.verdict for each in tries]
+    rejected = [i for i, v in enumerate(verdicts) if v is Verdict.REJECTED]
+    silent = [
+        i
+        for i, v in enumerate(verdicts)
+        if v in (Verdict.TIMEOUT_CONNECT, Verdict.RATE_LIMIT_SUSPECT)
+    ]
+    return bool(rejected and silent and Verdict.OK not in verdicts and min(silent) > min(rejected))
+
+
+def try_from_facts(facts: dict[str, Any], *, counters: bool = True, quiet: bool = True) -> Try:
+    """The class of one `try` line given as a decoded JSON object."""
+    return judge(msgspec.convert({"event": "try", **facts}, Line), counters=counters, quiet=quiet)

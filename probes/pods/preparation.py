@@ -1,0 +1,122 @@
+"""From sources to stations, in one way for every probe that measures from pods: the rung that is
+asked for, the rights, the rungs that are possible, and the server's answer to each creation.
+Nothing is created here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from probes.context import ProbeContext
+from probes.pods.preflight import ask_rights, dry_run
+from probes.pods.probe_pod import Identity
+from probes.pods.vantage import HOW, NONE, POD, PROVES, WITHOUT_WRITE, Station, build
+from probes.result import PlannedObject, Right
+from probes.select.paths import Source, Unusable
+
+DEADLINE_S = 600
+"""Seconds after which everything that was created ends by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The stations, each on its rung, and what the plan says of them."""
+
+    stations: tuple[Station, ...]
+    creates: tuple[PlannedObject, ...]
+    rights: tuple[Right, ...]
+    identity: Identity
+
+    @property
+    def usable(self) -> tuple[Station, ...]:
+        return tuple(station for station in self.stations if station.method != NONE)
+
+    @property
+    def selected_by(self) -> tuple[str, ...]:
+        """Services, budgets and policies that select the pods to be created."""
+        return tuple(
+            sorted(
+                {
+                    line
+                    for station in self.usable
+                    if station.method == POD
+                    for line in station.guard.selected_by
+                }
+            )
+        )
+
+    @property
+    def method(self) -> str:
+        return "; ".join(
+            PROVES[method] for method in sorted({station.method for station in self.usable})
+        )
+
+    @property
+    def warnings(self) -> list[str]:
+        return [*(word for station in self.stations for word in station.warnings), *self._reasons]
+
+    @property
+    def refused(self) -> str:
+        """One sentence when no station can measure, else ""."""
+        return (
+            ""
+            if self.usable
+            else "Nothing can measure this: " + "; ".join(dict.fromkeys(self._reasons))
+        )
+
+    @property
+    def _reasons(self) -> list[str]:
+        return [station.reason for station in self.stations if station.reason]
+
+
+def check_way(context: ProbeContext, how: str, others: Sequence[str] = ()) -> None:
+    """Raise `Unusable` for a rung that does not exist, or that needs --write; `others`: rungs that
+    are not taken from pods."""
+    if how not in HOW:
+        raise Unusable(
+            f"There is no way {how!r} to measure; there are "
+            f"{', '.join((*filter(None, HOW), *others))}."
+        )
+    if how == "ephemeral" and not context.may_stay:
+        raise Unusable(WITHOUT_WRITE)
+
+
+async def prepare(
+    context: ProbeContext, sources: Sequence[Source], *, image: str = "", how: str = ""
+) -> Prepared:
+    """Ask and choose. Never raises for the cluster: a source that cannot measure is a station of
+    method `NONE` with its reason."""
+    identity = Identity(
+        context.session,
+        context.operator,
+        context.incident,
+        context.clock() + timedelta(seconds=DEADLINE_S),
+    )
+    rights = await ask_rights(
+        context, sorted({source.namespace for source in sources}), container=how == "ephemeral"
+    )
+    stations = []
+    for source in sources:
+        denied = {
+            (right.verb, right.resource)
+            for right in rights
+            if right.namespace == source.namespace and right.allowed is False
+        }
+        stations.append(
+            build(
+                context,
+                source,
+                identity,
+                image=image,
+                deadline_s=DEADLINE_S,
+                how=how,
+                may_create=not denied
+                & {("create", "pods"), ("delete", "pods"), ("create", "configmaps")},
+                may_execute=not denied & {("get", "pods/exec"), ("create", "pods/exec")},
+                may_patch=("patch", "pods/ephemeralcontainers") not in denied,
+            )
+        )
+    stations, creates = await dry_run(context, stations)
+    return Prepared(tuple(stations), creates, rights, identity)

@@ -1,0 +1,192 @@
+"""Finding and removing what is ours: at exit, on signals, at the next start and on demand.
+
+Ours is what carries the label. Of that, removed is what this session made (at its end), what an
+open intent row of our record names, and what has outlived its deadline. What another living session
+made is only reported. An object without the label is never touched, whatever a row says.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cluster.errors import ClusterError, Forbidden
+from cluster.kube.objects import Ref
+from probes.context import ProbeContext
+from probes.pods import ephemeral_container as ephemeral
+from probes.pods.lifecycle import remove_all
+from probes.select.labels import EXPIRES, MANAGED_BY, OPERATOR, OWN, SESSION
+
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_KINDS = {"Pod": "pods", "ConfigMap": "configmaps"}
+
+
+class Scope(enum.StrEnum):
+    SESSION = "session"
+    """What this run made: at exit and on signals."""
+    RECORD = "record"
+    """What open rows of earlier runs name, and what has expired: at the next start. What this run
+    is at work with is left alone."""
+    ALL = "all"
+    """Everything with our label, other operators' included: on demand only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """One object with our label. `expires` None: the annotation is missing or unreadable, which
+    counts as expired."""
+
+    ref: Ref
+    uid: str
+    session: str
+    operator: str
+    expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """What a sweep found. `left` says why each remaining object remains; `others` belong to
+    somebody who may still be at work."""
+
+    removed: tuple[Ref, ...] = ()
+    left: Mapping[Ref, str] | None = None
+    others: tuple[Owned, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        return not self.left and not self.problems
+
+    @property
+    def sentence(self) -> str:
+        parts = [f"{len(self.removed)} removed"]
+        if self.left:
+            parts.append("left behind: " + "; ".join(self.left.values()))
+        if self.others:
+            parts.append(f"{len(self.others)} of other sessions left alone")
+        return "; ".join([*parts, *self.problems])
+
+
+async def sweep(
+    context: ProbeContext, scope: Scope = Scope.RECORD, *, limit_s: float = 8.0
+) -> SweepReport:
+    """Remove what `scope` covers. Bounded in time, never raises for the cluster: what could not be
+    done is in the report."""
+    if context.api is None:
+        return SweepReport(
+            problems=(
+                "There is no connection to the API server: nothing was swept, it is done at the "
+                "next start.",
+            )
+        )
+    intents = {intent.ref: intent for intent in context.ledger.open_intents()}
+    if scope is not Scope.ALL:
+        # At the start a probe may begin while the sweep still runs: its objects are not leftovers.
+        own = scope is Scope.SESSION
+        intents = {
+            ref: intent
+            for ref, intent in intents.items()
+            if (intent.session == context.session) is own
+        }
+    for ref in [ref for ref in intents if ref.kind == ephemeral.KIND]:
+        ephemeral.close(context, ref)
+        del intents[ref]
+    if scope is Scope.SESSION and not intents:
+        return SweepReport()
+    owned: dict[Ref, Owned] = {}
+    problems: list[str] = []
+    seen_everywhere = True
+    for kind in _KINDS:
+        namespaces = sorted({ref.namespace for ref in intents}) if scope is Scope.SESSION else [""]
+        for namespace in namespaces:
+            try:
+                owned |= await _list(context, kind, namespace)
+            except Forbidden:
+                seen_everywhere = False
+                owned |= await _list_named(
+                    context, kind, {ref.namespace for ref in intents if ref.kind == kind}, problems
+                )
+            except ClusterError as error:
+                seen_everywhere = False
+                problems.append(
+                    f"{_KINDS[kind]} could not be listed, so what is left is not known: {error}"
+                )
+    now = context.clock()
+    mine: dict[Ref, str] = {}
+    others: list[Owned] = []
+    for ref, each in owned.items():
+        named = ref in intents and intents[ref].session == each.session
+        expired = each.expires is None or each.expires <= now
+        own = each.session == context.session
+        if scope is Scope.ALL or (
+            own if scope is Scope.SESSION else (named or expired) and not own
+        ):
+            mine[ref] = each.uid
+        elif not own:
+            others.append(each)
+    left = await remove_all(context, mine, limit_s=limit_s)
+    if seen_everywhere and not problems:
+        for ref in intents:
+            if ref not in owned:
+                context.ledger.removed(
+                    ref, "not in the cluster: it never came to be, or was removed"
+                )
+    return SweepReport(
+        tuple(sorted(ref for ref in mine if ref not in left)), left, tuple(others), tuple(problems)
+    )
+
+
+async def _list(context: ProbeContext, kind: str, namespace: str) -> dict[Ref, Owned]:
+    assert context.api is not None
+    path = (
+        f"/api/v1/namespaces/{namespace}/{_KINDS[kind]}" if namespace else f"/api/v1/{_KINDS[kind]}"
+    )
+    found: dict[Ref, Owned] = {}
+    token = ""
+    while True:
+        params: dict[str, str | int | list[str]] = {
+            "labelSelector": f"{MANAGED_BY}={OWN}",
+            "limit": 200,
+        }
+        if token:
+            params["continue"] = token
+        answer = await context.api.get_json(path, params, timeout=8, accept=_METADATA_LIST)
+        for item in answer.get("items") or ():
+            each = _owned(kind, item.get("metadata") or {})
+            found[each.ref] = each
+        token = str((answer.get("metadata") or {}).get("continue") or "")
+        if not token:
+            return found
+
+
+async def _list_named(
+    context: ProbeContext, kind: str, namespaces: set[str], problems: list[str]
+) -> dict[Ref, Owned]:
+    found: dict[Ref, Owned] = {}
+    for namespace in sorted(namespaces):
+        try:
+            found |= await _list(context, kind, namespace)
+        except ClusterError as error:
+            problems.append(f"{_KINDS[kind]} of namespace {namespace} could not be listed: {error}")
+    return found
+
+
+def _owned(kind: str, meta: Mapping[str, Any]) -> Owned:
+    annotations, labels = meta.get("annotations") or {}, meta.get("labels") or {}
+    try:
+        expires = datetime.fromisoformat(
+            str(annotations.get(EXPIRES, "")).replace("Z", "+00:00")
+        ).astimezone(UTC)
+    except ValueError:
+        expires = None
+    ref = Ref(kind, str(meta.get("namespace") or ""), str(meta.get("name") or ""))
+    return Owned(
+        ref,
+        str(meta.get("uid") or ""),
+        str(labels.get(SESSION, "")),
+        str(annotations.get(OPERATOR, "")),
+        expires,
+    )

@@ -1,0 +1,265 @@
+"""How each source of a plan is measured from: the fall-back ladder, from a pod of our own down to
+reading only.
+
+In this order: a probe pod with the client's identity from an image that the node has (or that was
+asked for); the real client itself by exec; nothing, and then the plan says what remains. A human
+may ask for one rung by `how`: the client itself, or an ephemeral container in it, which is never
+chosen otherwise because it cannot be removed again. Each rung says what it proves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.kube.objects import Node
+from probes.context import ProbeContext
+from probes.inference.policy import End, end_of
+from probes.pods.probe_pod import Identity, ephemeral_container, new_name, pod_manifest
+from probes.select.image import ImageChoice, choices
+from probes.select.labels import Guard, cloned, guard
+from probes.select.paths import Source
+
+SIDECARS = frozenset(
+    {"istio-proxy", "linkerd-proxy", "envoy", "envoy-sidecar", "consul-dataplane", "kuma-sidecar"}
+)
+
+POD = "probe pod"
+CLIENT = "exec in the client"
+EPHEMERAL = "ephemeral container in the client"
+NONE = "not measured"
+
+HOW = ("", "pod", "exec", "ephemeral")
+"""Rungs that a human may ask for; "" and "pod" begin at the top."""
+
+EPHEMERAL_S = 300
+THE_CLIENT = "the client"
+MIRROR = "kubernetes.io/config.mirror"
+
+WITHOUT_WRITE = (
+    "An ephemeral container stays in the client's pod for good, so it needs --write: start again "
+    "with --write, "
+    "or measure with how=exec (inside the client itself) or how=pod (a probe pod beside it)."
+)
+
+NO_LABELS = Guard({})
+
+PROVES = {
+    POD: (
+        "a probe pod with the client's labels on that node: proves what a new connection of such "
+        "a pod meets; not the client's own state"
+    ),
+    CLIENT: (
+        "exec in the client itself: exact identity, node and DNS settings; other traffic in it "
+        "can blur refused against rejected"
+    ),
+    EPHEMERAL: (
+        "an ephemeral container in the client: its own address, network and policies; it cannot "
+        "be removed again"
+    ),
+    NONE: "read-only evidence: configuration and agents, not the data path",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One source with the way it is measured. `choices` are images to try in turn; `manifest` (of a
+    pod, or of the ephemeral container) is for the first of them."""
+
+    source: Source
+    method: str
+    choices: tuple[ImageChoice, ...] = ()
+    guard: Guard = NO_LABELS
+    manifest: Mapping[str, Any] | None = None
+    container: str = ""
+    meshed: bool = False
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def end(self) -> End:
+        """This source as NetworkPolicy sees it."""
+        if self.method in (CLIENT, EPHEMERAL) and self.source.client is not None:
+            return end_of(self.source.client)
+        return End(self.source.namespace, dict(self.guard.labels))
+
+
+def build(
+    context: ProbeContext,
+    source: Source,
+    identity: Identity,
+    *,
+    image: str = "",
+    deadline_s: int = 600,
+    may_create: bool = True,
+    may_execute: bool = True,
+    may_patch: bool = True,
+    how: str = "",
+) -> Station:
+    """Choose the rung for one source. Pure over the store; `may_*`: the server's answers to the
+    access reviews; `how`: one of `HOW`."""
+    client = source.client
+    meshed = client is not None and any(
+        c.name in SIDECARS for c in (*client.spec.containers, *client.spec.init_containers)
+    )
+    if context.execute is None or not may_execute:
+        return Station(
+            source,
+            NONE,
+            reason=(
+                f"exec is not allowed in namespace {source.namespace} (pods/exec needs get and "
+                "create)"
+            ),
+        )
+    if how == "ephemeral" and source.role == THE_CLIENT:
+        return _in_client(context, source, identity, image, meshed=meshed, may_patch=may_patch)
+    labels = cloned(client.metadata.labels) if client is not None else {}
+    guarded = guard(context.store, source.namespace, labels)
+    images = choices(context.store, source.node, client, image)
+    why_not = ""
+    if context.writer is None or not may_create:
+        why_not = f"pods may not be created in namespace {source.namespace}"
+    elif not images:
+        why_not = f"no image with a shell is known on {source.node} (give one with image=)"
+    elif guarded.refused:
+        why_not = guarded.refused
+    elif how == "exec":
+        why_not = "that was asked for"
+    if why_not:
+        if (
+            client is not None
+            and client.spec.node_name == source.node
+            and client.status.phase == "Running"
+            and client.spec.containers
+        ):
+            inside = (
+                f"{source.namespace} on {source.node}: measured inside {client.metadata.name}, "
+                f"because {why_not}"
+            )
+            warning = f"{inside}; {_left_out(context)}" if source.role == THE_CLIENT else inside
+            container = next(
+                (c.name for c in client.spec.containers if c.name not in SIDECARS),
+                client.spec.containers[0].name,
+            )
+            return Station(
+                source,
+                CLIENT,
+                guard=Guard(labels),
+                container=container,
+                meshed=meshed,
+                warnings=(warning,),
+            )
+        if (
+            how == "exec"
+            or not guarded.refused
+            or context.writer is None
+            or not may_create
+            or not images
+        ):
+            return Station(source, NONE, reason=f"{source.namespace} on {source.node}: {why_not}")
+        guarded = NO_LABELS
+    where = f"{source.namespace} on {source.node}"
+    warnings = (
+        []
+        if images[0].on_node
+        else [f"{where}: {images[0].image} is not known to be on the node, a registry must answer"]
+    )
+    if why_not:
+        warnings.append(
+            f"{where}: without the client's labels, because {why_not}; policies may judge it "
+            "otherwise"
+        )
+    if client is not None and client.spec.host_network:
+        warnings.append(
+            f"{where}: {client.metadata.name} uses the node's network, the probe pod does not; "
+            "how=exec measures from it"
+        )
+    if client is None:
+        warnings.append(f"{where}: no running client there whose labels could be taken")
+    if meshed:
+        warnings.append(
+            f"{where}: the clients are in a mesh, the probe pod is not; strict mTLS then resets "
+            "connections"
+        )
+    node: Node | None = context.store.get("Node", "", source.node)
+    manifest = pod_manifest(
+        new_name(identity.session),
+        source.namespace,
+        node if node is not None else source.node,
+        images[0],
+        identity,
+        labels=guarded.labels,
+        tolerations=client.spec.tolerations if client is not None else (),
+        deadline_s=deadline_s,
+    )
+    return Station(source, POD, images, guarded, manifest, warnings=tuple(warnings))
+
+
+def _in_client(
+    context: ProbeContext,
+    source: Source,
+    identity: Identity,
+    image: str,
+    *,
+    meshed: bool,
+    may_patch: bool,
+) -> Station:
+    """An ephemeral container in the client: refused rather than left waiting for ever, because a
+    failed one stays as well."""
+    client = source.client
+    if client is None or client.spec.node_name != source.node or client.status.phase != "Running":
+        return Station(
+            source,
+            NONE,
+            reason=(
+                f"no running client of {source.namespace} on {source.node} to add an ephemeral "
+                "container to"
+            ),
+        )
+    name = f"{client.metadata.namespace}/{client.metadata.name}"
+    if MIRROR in client.metadata.annotations:
+        return Station(
+            source,
+            NONE,
+            reason=f"{name} is a static pod of its kubelet, which takes no ephemeral container",
+        )
+    if context.writer is None or not may_patch:
+        return Station(
+            source,
+            NONE,
+            reason=f"ephemeral containers may not be added in namespace {source.namespace}",
+        )
+    images = tuple(
+        choice for choice in choices(context.store, source.node, client, image) if choice.on_node
+    )
+    if not images:
+        why = (
+            f"no image with a shell is on {source.node}, and one that cannot be pulled would wait "
+            f"in {name} for ever"
+        )
+        return Station(source, NONE, reason=why)
+    container = ephemeral_container(new_name(identity.session), images[0], EPHEMERAL_S)
+    warning = (
+        f"the ephemeral container {container['name']} CANNOT BE REMOVED from {name}: its process "
+        f"ends after {EPHEMERAL_S} s, "
+        "its entry stays until the pod is deleted; it uses the pod's own memory limit"
+    )
+    return Station(
+        source,
+        EPHEMERAL,
+        images[:1],
+        Guard({}),
+        container,
+        container["name"],
+        meshed,
+        warnings=(warning,),
+    )
+
+
+def _left_out(context: ProbeContext) -> str:
+    """The rung that is never chosen without being asked for, and what it takes."""
+    return (
+        f"if it has no shell: how=ephemeral{'' if context.may_stay else ' with --write'}, whose "
+        "container stays in it for good"
+    )

@@ -1,0 +1,1 @@
+"""One probe a file: what it asks, its plan and its run."""

@@ -1,0 +1,113 @@
+"""How many pod addresses and pod slots each node has left. Pure over the live state; plug-ins with
+pools of their own are not seen."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+
+from cluster.kube.objects import Node, Pod, Ref
+from cluster.kube.quantity import parse
+from probes.context import ProbeContext, Progress
+from probes.read_only import answer, no_such_place, reading_plan
+from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.select.surroundings import pod_ranges
+
+NAME = "address-space"
+QUESTION = "Does every node have addresses and slots left for new pods?"
+PARAMETERS = {"node": "only this node"}
+NEARLY = 0.9
+ENDLESS = 1 << 20
+"""Addresses from which on a range is no limit for one node."""
+RESERVED = 3
+"""Addresses of a range that no pod gets: network, broadcast, bridge."""
+
+
+async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    method = (
+        "ranges of the nodes against the pods there: plug-ins with pools of their own (cloud "
+        "interfaces, Calico) are not seen"
+    )
+    return reading_plan(
+        NAME, arguments, QUESTION, method=method, refused=no_such_place(context, arguments)
+    )
+
+
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
+    started = context.clock()
+    rows, conclusions = [], []
+    told = sum(
+        1
+        for e in context.store.rows("Event").values()
+        if any(w in e.message.lower() for w in _WORDS)
+    )
+    for (_, name), node in sorted(context.store.rows("Node").items()):
+        assert isinstance(node, Node)
+        if plan.arguments.get("node", name) != name:
+            continue
+        pods = [
+            p
+            for p in context.store.pods_on(name).values()
+            if p.status.phase not in ("Succeeded", "Failed")
+        ]
+        with_address = [p for p in pods if isinstance(p, Pod) and not p.spec.host_network]
+        ranges = pod_ranges(node)
+        addresses = _addresses(ranges)
+        slots = int(parse(node.status.allocatable.get("pods", "")) or 0)
+        parts, shares = [], []
+        for used, most, what in (
+            (len(with_address), addresses, "addresses"),
+            (len(pods), slots, "pod slots"),
+        ):
+            if most:
+                parts.append(f"{used} of {most} {what} in use")
+                shares.append((used / most, what))
+        full = [what for share, what in shares if share >= NEARLY]
+        if not addresses:
+            parts.append(
+                "its IPv6 range does not run out"
+                if ranges
+                else "no pod range on the node, so its addresses are not known"
+            )
+        seen = "; ".join(parts)
+        rows.append(
+            Row(Ref("Node", "", name), seen, not full if shares else None, f"below {NEARLY:.0%}")
+        )
+        if full:
+            claim = f"Node {name} is nearly out of {' and '.join(full)}: {'; '.join(parts)}"
+            following = "look for finished pods that keep addresses, or add nodes"
+            conclusions.append(
+                Conclusion(claim, Component("node", name), 0.85 if told else 0.6, following)
+            )
+    if told and not conclusions:
+        claim = (
+            f"{told} events say that no address is left, although the nodes' ranges are not full: "
+            "the plug-in's own pool is empty"
+        )
+        conclusions.append(
+            Conclusion(
+                claim,
+                Component("network", "address pool"),
+                0.7,
+                "look at the plug-in's pools and at the subnets",
+            )
+        )
+    return answer(plan, context, started, rows, conclusions, kinds=("Node", "Pod"))
+
+
+_WORDS = (
+    "no available ip",
+    "no ip addresses available",
+    "failed to allocate for range",
+    "insufficient free ip",
+    "failed to assign an ip",
+)
+
+
+def _addresses(ranges: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> int:
+    """Addresses for pods in the smallest range, because a pod needs one of each family; 0 when
+    there is none that could run out."""
+    sizes = [network.num_addresses for network in ranges if network.num_addresses <= ENDLESS]
+    return max(0, min(sizes) - RESERVED) if sizes else 0

@@ -1,0 +1,165 @@
+"""Health and latency of the API server and its etcd, asked several times, each time over another
+connection: behind a balancer each answer may then come from another server. A dry run tells what a
+write costs before it is stored: slow there and fast in reading is an admission webhook.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from cluster.errors import ApiError, ClusterError
+from cluster.kube.objects import Ref
+from probes.context import ProbeContext, Progress
+from probes.read_only import answer, reading_plan
+from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+
+NAME = "api-health"
+QUESTION = "Is every API server behind the address ready, and how fast do they answer?"
+PARAMETERS = {"rounds": "how often each question is asked (10)"}
+SLOW_S = 1.0
+"""The scalability SLO of Kubernetes: 99 % of calls below one second."""
+DRY = "dry run"
+ASKED = {
+    "readyz": "GET /readyz?verbose",
+    "get": "GET of the namespace default",
+    "list": "LIST of one pod",
+    DRY: "a ConfigMap created in a dry run",
+}
+_FAILED = re.compile(r"\[-\]\s?(\S+)")
+
+
+async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    rounds = arguments.get("rounds", "10")
+    refused = (
+        ""
+        if rounds.isdigit() and 1 <= int(rounds) <= 50
+        else f"rounds {rounds!r} is not a number from 1 to 50."
+    )
+    return reading_plan(
+        NAME,
+        arguments,
+        QUESTION,
+        refused=refused,
+        seconds=5.0,
+        reads=(
+            f"{', '.join(ASKED.values())}: each several times, one after another, nothing is "
+            "stored",
+        ),
+        method=(
+            "from this workstation, so the way there is part of each time; a new connection each "
+            "round, for a balancer to choose anew"
+        ),
+    )
+
+
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
+    started = context.clock()
+    rounds = int(plan.arguments.get("rounds", "10"))
+    failing: Counter[str] = Counter()
+    times: dict[str, list[float]] = {what: [] for what in ASKED}
+    not_measured: dict[str, str] = {}
+    questions = _questions(context)
+    requests = 0
+    if not questions:
+        not_measured["anything"] = "there is no connection to the API server"
+    for number in range(rounds if questions else 0):
+        if progress:
+            progress(f"round {number + 1} of {rounds}")
+        for what, ask in questions.items():
+            if what in not_measured:
+                continue
+            before = time.monotonic()
+            requests += 1
+            try:
+                await ask()
+            except ApiError as error:
+                if error.status in (401, 403, 404):
+                    not_measured[what] = str(error)
+                    continue
+                failing.update(_FAILED.findall(error.detail) or [f"{what} HTTP {error.status}"])
+            except ClusterError as error:
+                failing[f"{what}: {error}"[:160]] += 1
+                continue
+            times[what].append(time.monotonic() - before)
+    ref = Ref("APIServer", "", context.server)
+    rows = [
+        Row(ref, f"{check} failed {count} of {rounds} times", False, "ok")
+        for check, count in sorted(failing.items())
+    ]
+    # Whoever may not create ConfigMaps has the reads left: that is no gap in the answer.
+    rows += [
+        Row(ref, f"{ASKED[what]}: {why}", None) for what, why in not_measured.items() if what == DRY
+    ]
+    conclusions = []
+    slow = {}
+    for what, values in times.items():
+        if values:
+            ordered = sorted(values)
+            median, high = (
+                ordered[len(ordered) // 2],
+                ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))],
+            )
+            seen = (
+                f"{ASKED[what]}: p50 {median * 1000:.0f} ms, p95 {high * 1000:.0f} ms of "
+                f"{len(values)}"
+            )
+            facts: dict[str, str | int | float | bool] = {
+                "p50_ms": round(median * 1e3),
+                "p95_ms": round(high * 1e3),
+            }
+            rows.append(Row(ref, seen, high < SLOW_S, f"p95 below {SLOW_S:g} s", facts))
+            if high >= SLOW_S:
+                slow[what] = seen
+    if set(slow) == {DRY}:
+        claim = f"Reading is fast and writing is slow before anything is stored: {slow[DRY]}"
+        following = (
+            "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations: whose "
+            "backend is slow or gone?"
+        )
+        conclusions.append(
+            Conclusion(claim, Component("admission", context.server), 0.75, following)
+        )
+    elif slow:
+        claim = f"The API server is slow: {'; '.join(slow.values())}"
+        following = "its load and its etcd's disk, or the way there: compare from another machine"
+        conclusions.append(
+            Conclusion(claim, Component("api-server", context.server), 0.6, following)
+        )
+    for check, count in failing.most_common(3):
+        part = Component("etcd", "") if "etcd" in check else Component("api-server", context.server)
+        every = (
+            "always"
+            if count >= rounds
+            else f"{count} of {rounds} times: one of several servers, or it comes and goes"
+        )
+        following = "the log of that API server; for etcd: its members' health and disk"
+        conclusions.append(Conclusion(f"{check} fails {every}", part, 0.85, following))
+    problems = [f"{what} not measured: {why}" for what, why in not_measured.items() if what != DRY]
+    return answer(plan, context, started, rows, conclusions, problems=problems, requests=requests)
+
+
+def _questions(context: ProbeContext) -> dict[str, Callable[[], Awaitable[Any]]]:
+    api, writer = context.api, context.writer
+    if api is None:
+        return {}
+    body = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"generateName": "stanch-probe-", "namespace": "default"},
+    }
+    found: dict[str, Callable[[], Awaitable[Any]]] = {
+        "readyz": lambda: api.get_text("/readyz", {"verbose": "true"}, timeout=8, last=True),
+        "get": lambda: api.get_text("/api/v1/namespaces/default", timeout=8),
+        "list": lambda: api.get_text("/api/v1/pods", {"limit": "1"}, timeout=8),
+    }
+    if writer is not None:
+        found[DRY] = lambda: writer.create(
+            "/api/v1/namespaces/default/configmaps", body, dry_run=True
+        )
+    return found

@@ -1,0 +1,143 @@
+"""Network agents and kube-proxy on each node: there, ready, restarted, young, of the same image.
+Read-only, from the live state.
+
+An agent that says it is healthy may still not program rules (kube-proxy was green for days while a
+lock blocked it): this narrows down where to measure with the connectivity probe, it does not
+replace it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from cluster.kube.objects import DaemonSet, Node, Pod, Ref
+from probes.context import ProbeContext, Progress
+from probes.select.drift import drifts
+from probes.read_only import answer, no_such_place, reading_plan
+from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+
+NAME = "cni-health"
+QUESTION = "Does a well network agent and kube-proxy run on every node?"
+PARAMETERS = {"node": "only this node"}
+AGENT = re.compile(
+    r"calico-node|canal|cilium(?!-operator)|flannel|kube-router|weave|antrea-agent|aws-node|kindnet|azure-cni|kube-proxy|ovnkube-node|multus"
+)
+
+
+async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    refused = no_such_place(context, arguments)
+    return reading_plan(
+        NAME,
+        arguments,
+        QUESTION,
+        refused=refused,
+        method="state of the agents' pods: proves that they run, not that they program the node",
+    )
+
+
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
+    started, store = context.clock(), context.store
+    wanted = plan.arguments.get("node", "")
+    agents = [
+        d
+        for _, d in sorted(store.rows("DaemonSet").items())
+        if isinstance(d, DaemonSet) and AGENT.search(d.metadata.name)
+    ]
+    nodes = [
+        n
+        for _, n in sorted(store.rows("Node").items())
+        if isinstance(n, Node) and (not wanted or n.metadata.name == wanted)
+    ]
+    differing = {
+        (drift.daemonset.name, name): drift.sentence
+        for drift in drifts(store)
+        for name in drift.odd
+    }
+    rows, conclusions, problems = [], [], []
+    if not agents:
+        problems.append(
+            "no DaemonSet with the name of a known network agent: static pods or host services "
+            "are not seen"
+        )
+    for daemon in agents:
+        pods = {
+            p.spec.node_name: p
+            for p in store.owned_by(daemon.metadata.uid).values()
+            if isinstance(p, Pod)
+        }
+        covered = len(pods) >= max(1, daemon.status.desired_number_scheduled)
+        for node in nodes:
+            name = node.metadata.name
+            said = _trouble(pods.get(name), covered, context)
+            if (daemon.metadata.name, name) in differing:
+                said.append(f"another image: {differing[daemon.metadata.name, name]}")
+            rows.append(
+                Row(
+                    Ref("Node", "", name),
+                    f"{daemon.metadata.name}: {', '.join(said) or 'ready'}",
+                    not said,
+                    "ready, one image",
+                )
+            )
+            if said:
+                agent = f"{daemon.metadata.name} on {name}"
+                conclusions.append(
+                    Conclusion(
+                        f"{agent}: {', '.join(said)}",
+                        Component("agent", agent),
+                        0.8 if "not ready" in said or "no pod there" in said else 0.6,
+                        f"probe connectivity to pods on {name}; logs: kubectl logs -n "
+                        f"{daemon.metadata.namespace} "
+                        f"{pods[name].metadata.name if name in pods else '-l k8s-app=' + daemon.metadata.name} --tail=100",
+                    )
+                )
+    unavailable = [
+        n.metadata.name
+        for n in nodes
+        for c in n.status.conditions
+        if c.type == "NetworkUnavailable" and c.status == "True"
+    ]
+    for name in unavailable:
+        claim = f"Node {name} says NetworkUnavailable"
+        conclusions.append(
+            Conclusion(claim, Component("node-network", name), 0.85, "the log of its network agent")
+        )
+    return answer(
+        plan,
+        context,
+        started,
+        rows,
+        conclusions,
+        kinds=("DaemonSet", "Pod", "Node"),
+        problems=problems,
+    )
+
+
+def _trouble(pod: Pod | None, covered: bool, context: ProbeContext) -> list[str]:
+    if pod is None:
+        # A DaemonSet that runs everywhere it wants to may leave nodes out on purpose.
+        return [] if covered else ["no pod there"]
+    said = []
+    statuses = pod.status.container_statuses
+    if not statuses or not all(s.ready for s in statuses):
+        waiting = next(
+            (
+                s.state.waiting.reason
+                for s in statuses
+                if s.state.waiting is not None and s.state.waiting.reason
+            ),
+            "",
+        )
+        said.append("not ready" + (f" ({waiting})" if waiting else ""))
+    restarts = sum(s.restart_count for s in statuses)
+    recent = [
+        s.state.running.started_at
+        for s in statuses
+        if s.state.running is not None and s.state.running.started_at is not None
+    ]
+    if restarts and recent and (context.clock() - max(recent)).total_seconds() < 3600:
+        said.append(f"{restarts} restarts, the last within the hour")
+    return said

@@ -1,0 +1,413 @@
+"""Names from inside a pod: the cluster's own and an outside one, through the Service's address and
+at each DNS pod by itself.
+
+Five seconds are a resolver's first time-out: an answer after five means that one packet was lost,
+not that the server is slow. One DNS pod that fails while the others answer, the Service's address
+that fails while all pods answer, and outside names that fail while inside ones do not are three
+different faults with three different owners.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import msgspec
+
+from cluster.kube.objects import Service
+from probes.context import ProbeContext, Progress
+from probes.inference.statistics import bound
+from probes.pods.preparation import DEADLINE_S, check_way, prepare
+from probes.pods.probe_pod import Identity
+from probes.pods.vantage import CLIENT, Station
+from probes.pods.vantage_pods import Spot, Stationing
+from probes.read_only import each
+from probes.result import (
+    Cell,
+    Component,
+    Conclusion,
+    Expectation,
+    Place,
+    ProbePlan,
+    ProbeResult,
+    Target,
+    Try,
+    Verdict,
+)
+from probes.scripts import dns as dns_script
+from probes.scripts.protocol import read_lines
+from probes.select import paths as selection
+
+NAME = "dns"
+QUESTION = "Do names resolve from this namespace, how fast, and at each DNS server by itself?"
+PARAMETERS = {
+    "namespace": "(required) NAMESPACE or NAMESPACE/POD to ask from",
+    "name": "a name outside of the cluster to ask for as well",
+    "image": "image for the probe pods",
+    "tries": "tries for each server and name (5)",
+    "how": "pod, exec or ephemeral",
+}
+SLOW_MS = 1000
+INSIDE = "kubernetes.default.svc.cluster.local"
+CONFIGURED = "-"
+_SAID = {
+    "found": Verdict.OK,
+    "noname": Verdict.DNS_NXDOMAIN,
+    "timeout": Verdict.DNS_TIMEOUT,
+    "refused": Verdict.DNS_REFUSED,
+    "servfail": Verdict.DNS_SERVFAIL,
+    "closed": Verdict.REFUSED,
+    "missing": Verdict.TOOL_MISSING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    stations: tuple[Station, ...]
+    servers: tuple[Target, ...]
+    names: tuple[str, ...]
+    identity: Identity
+    tries: int
+
+
+class Line(msgspec.Struct, frozen=True):
+    event: str
+    server: str = ""
+    name: str = ""
+    at: int = 0
+    ms: int = 0
+    said: str = ""
+    tool: str = ""
+    options: str = ""
+    nameservers: str = ""
+    count: int = 0
+
+
+async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    given = {key: value for key, value in arguments.items() if value}
+    tries = given.get("tries", "5")
+    try:
+        if not tries.isdigit() or not 1 <= int(tries) <= 100:
+            raise selection.Unusable(f"tries {tries!r} is not a number from 1 to 100.")
+        check_way(context, given.get("how", ""))
+        outside = given.get("name", "")
+        dns_script.command([], [outside] if outside else [])
+        servers = find_servers(context)
+        pods = tuple(server for server in servers if server.pod)
+        sources = selection.find_sources(
+            context.store, given.get("namespace", ""), selection.Targets(pods), control="none"
+        )
+    except ValueError as error:
+        return ProbePlan(NAME, given, QUESTION, refused=str(error))
+    prepared = await prepare(
+        context, sources, image=given.get("image", ""), how=given.get("how", "")
+    )
+    names = (INSIDE + ".", *((outside.rstrip(".") + ".",) if outside else ()))
+    detail = Detail(prepared.stations, servers, names, prepared.identity, int(tries))
+    warnings = prepared.warnings
+    if not pods:
+        warnings.append(
+            "no DNS pods are known behind a Service kube-system/kube-dns or coredns: only the "
+            "pod's own settings are asked"
+        )
+    return ProbePlan(
+        NAME,
+        given,
+        QUESTION,
+        creates=prepared.creates,
+        executes=tuple(
+            f"nslookup in {s.source.namespace} on {s.source.node}"
+            for s in prepared.usable
+            if s.method == CLIENT
+        ),
+        rights=prepared.rights,
+        selected_by=prepared.selected_by,
+        method=prepared.method,
+        warnings=tuple(dict.fromkeys(warnings)),
+        refused=prepared.refused,
+        seconds=10.0 + len(servers) * len(names) * int(tries) * 0.2,
+        deadline_s=DEADLINE_S,
+        detail=detail,
+    )
+
+
+def find_servers(context: ProbeContext) -> tuple[Target, ...]:
+    """As the pod is configured, the Service's address, and each of its pods."""
+    found = [Target("", "", "", CONFIGURED, 53, "resolv.conf")]
+    for namespace, name in (
+        ("kube-system", "kube-dns"),
+        ("kube-system", "coredns"),
+        ("openshift-dns", "dns-default"),
+    ):
+        service: Service | None = context.store.get("Service", namespace, name)
+        if service is None:
+            continue
+        if service.spec.cluster_ip not in ("", "None"):
+            found.append(Target(namespace, "", "", service.spec.cluster_ip, 53, name))
+        for pod, _, _ in selection.endpoints(context.store, service):
+            if pod is not None and pod.status.pod_ip:
+                found.append(
+                    Target(namespace, pod.spec.node_name, pod.metadata.name, pod.status.pod_ip, 53)
+                )
+        break
+    return tuple(dict.fromkeys(found))[:10]
+
+
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
+    started = context.clock()
+    detail = plan.detail
+    assert isinstance(detail, Detail)
+    say = progress or (lambda _: None)
+    sent = context.sent
+    stationing = Stationing(context, detail.identity, f"probe {NAME}", say)
+    problems: list[str] = []
+    options: set[str] = set()
+    cells: list[Cell] = []
+    left = {}
+    try:
+        spots = await stationing.start(detail.stations)
+        for found in await each(
+            spots, lambda spot: _ask(spot, context, detail, problems, options, say)
+        ):
+            cells += found
+    finally:
+        left = await asyncio.shield(stationing.close())
+    told = (*stationing.problems, *problems, *filter(None, left.values()))
+    return ProbeResult(
+        NAME,
+        plan.arguments,
+        started,
+        context.clock(),
+        tuple(cells),
+        (),
+        tuple(conclude(cells, sorted(options))),
+        created=tuple(stationing.created),
+        left_behind=tuple(left),
+        complete=all(c.counted for c in cells) and bool(cells),
+        problems=tuple(dict.fromkeys(told)),
+        method=plan.method,
+        requests=len(detail.stations) + context.sent - sent,
+    )
+
+
+async def _ask(
+    spot: Spot,
+    context: ProbeContext,
+    detail: Detail,
+    problems: list[str],
+    options: set[str],
+    say: Progress,
+) -> list[Cell]:
+    source = spot.station.source
+    place = Place(
+        source.namespace, spot.node or source.node, spot.pod, spot.address, spot.station.method
+    )
+    reason, lines = spot.failed, list[Line]()
+    if not reason and context.execute is not None:
+        say(
+            f"{spot.name}: {detail.tries} x {len(detail.servers)} servers x {len(detail.names)} "
+            "names"
+        )
+        addresses = [server.address for server in detail.servers]
+        command = dns_script.command(addresses, detail.names, tries=detail.tries)
+        limit = dns_script.longest_run_s(len(addresses), len(detail.names), tries=detail.tries)
+        answer = await context.execute(
+            source.namespace, spot.pod, spot.container, command, min(limit, DEADLINE_S - 60)
+        )
+        lines, reason = read(answer.stdout)
+        reason = answer.error or reason
+        options.update(line.options for line in lines if line.event == "conf" and line.options)
+    if reason:
+        problems.append(f"{spot.name}: {reason}")
+    cells = []
+    for server in detail.servers:
+        for name in detail.names:
+            tries = tuple(
+                judge(line)
+                for line in lines
+                if line.event == "try" and (line.server, line.name) == (server.address, name)
+            )
+            asked = (
+                replace(server, service=f"{server.service or server.pod} for {name}")
+                if not server.pod
+                else server
+            )
+            asked = replace(asked, service=name) if server.pod else asked
+            where = "" if server.address == CONFIGURED else f" {server.address}"
+            command_words = (
+                f"kubectl exec -n {source.namespace} {spot.pod} -c {spot.container} -- nslookup "
+                f"{name}{where}"
+            )
+            failed = () if reason and not tries else tries
+            cells.append(
+                Cell(
+                    place,
+                    asked,
+                    Expectation.ALLOW,
+                    "names should resolve",
+                    failed,
+                    reason=reason,
+                    command=command_words,
+                )
+            )
+    return cells
+
+
+def read(text: str) -> tuple[list[Line], str]:
+    """(lines, why nothing may be concluded, "" when complete)."""
+    lines, problem = read_lines(text, Line, "look-ups")
+    if any(line.event == "begin" and line.tool == "none" for line in lines):
+        return [], "the container has no nslookup; use another image"
+    return lines, problem
+
+
+def judge(line: Line) -> Try:
+    verdict = _SAID.get(line.said, Verdict.NOT_MEASURED)
+    at = datetime.fromtimestamp(line.at, UTC) if 0 < line.at < 1 << 33 else None
+    return Try(verdict, line.ms, at, detail=line.said)
+
+
+def conclude(cells: Sequence[Cell], options: Sequence[str]) -> list[Conclusion]:
+    """What the look-ups say, most telling first."""
+    measured = [cell for cell in cells if cell.counted]
+    if not measured:
+        return [
+            Conclusion(
+                "Nothing can be said: no look-up was measured",
+                Component("not-measured", ""),
+                0.0,
+                "see the problems",
+            )
+        ]
+    bad = [cell for cell in measured if _bad(cell)]
+    found: list[Conclusion] = []
+    inside = [cell for cell in bad if _name(cell) == INSIDE + "."]
+    pods = {cell.target.pod: cell.target for cell in measured if cell.target.pod}
+    failing = {c.target.pod for c in inside if c.target.pod}
+    asked_from = {c.source for c in measured}
+    blind = {c.source for c in asked_from_bad(measured)}
+    evidence = tuple(_line(cell) for cell in bad[:6])
+    if blind and blind != asked_from:
+        where = ", ".join(sorted({f"{p.namespace} on {p.node}" for p in blind}))
+        claim = (
+            f"No DNS server answers from {where}, while others are answered: the way from there, "
+            "not DNS"
+        )
+        component = Component("node", sorted({p.node for p in blind})[0])
+        found.append(
+            Conclusion(claim, component, 0.8, "probe connectivity from that node", evidence)
+        )
+    elif failing and failing != set(pods):
+        for pod in sorted(failing):
+            target = pods[pod]
+            claim = (
+                f"DNS pod {pod} on {target.node} "
+                f"{_how(c for c in inside if c.target.pod == pod)}, the other DNS pods answer"
+            )
+            component = Component("dns", f"{target.namespace}/{pod}")
+            following = f"compare it with the others, then delete it; look at node {target.node}"
+            found.append(Conclusion(claim, component, 0.85, following, evidence))
+    elif failing:
+        claim = f"All DNS pods: {_how(c for c in inside if c.target.pod)}"
+        following = "memory, restarts and load of the DNS pods, then their upstream"
+        found.append(Conclusion(claim, Component("dns", "all"), 0.8, following, evidence))
+    elif inside and pods:
+        claim = f"The DNS pods answer, but not through the Service's address: {_how(inside)}"
+        following = "kube-proxy on the source's node, egress policies to port 53"
+        found.append(Conclusion(claim, Component("service", "kube-dns"), 0.75, following, evidence))
+    elif inside:
+        found.append(
+            Conclusion(
+                f"Inside names: {_how(inside)}",
+                Component("dns", "cluster"),
+                0.6,
+                "find the DNS pods",
+                evidence,
+            )
+        )
+    outside = [cell for cell in bad if _name(cell) != INSIDE + "."]
+    if outside and not inside:
+        claim = f"Inside names resolve, outside ones do not: {_how(outside)}"
+        found.append(
+            Conclusion(
+                claim,
+                Component("dns", "upstream"),
+                0.85,
+                "the upstream servers of CoreDNS, and egress to them",
+                evidence,
+            )
+        )
+    five = [
+        t for c in measured for t in c.counted if t.verdict is Verdict.OK and 4800 <= t.ms <= 5600
+    ]
+    if five:
+        count = sum(len(c.counted) for c in measured)
+        claim = (
+            f"{len(five)} of {count} answers came after five seconds: a first packet was lost, "
+            "the servers are not slow"
+        )
+        found.append(
+            Conclusion(
+                claim,
+                Component("network", "lost packets"),
+                0.75,
+                "conntrack on the nodes, parallel A and AAAA look-ups",
+            )
+        )
+    if not found:
+        count = sum(len(c.counted) for c in measured)
+        failed = sum(c.failed for c in measured)
+        amplified = (
+            f"; {options[0]} makes outside names cost several look-ups each"
+            if options and "ndots:5" in options[0]
+            else ""
+        )
+        claim = f"Names resolve: {bound(failed, count)}{amplified}"
+        found.append(
+            Conclusion(
+                claim,
+                Component("none", ""),
+                0.7,
+                "" if count >= 60 else "a loss of 1 in 50 needs more tries",
+            )
+        )
+    return found
+
+
+def asked_from_bad(measured: Sequence[Cell]) -> list[Cell]:
+    """Cells of sources from which no server answered at all."""
+    dead = {c.source for c in measured} - {c.source for c in measured if c.failed < len(c.counted)}
+    return [c for c in measured if c.source in dead]
+
+
+def _bad(cell: Cell) -> bool:
+    times = sorted(t.ms for t in cell.counted if t.verdict is Verdict.OK)
+    slow = bool(times) and times[len(times) // 2] >= SLOW_MS
+    return cell.failed * 4 > len(cell.counted) or slow
+
+
+def _name(cell: Cell) -> str:
+    return cell.target.service.rpartition(" for ")[2]
+
+
+def _how(cells: Iterable[Cell]) -> str:
+    listed = list(cells)
+    failed, count = sum(c.failed for c in listed), sum(len(c.counted) for c in listed)
+    times = sorted(t.ms for c in listed for t in c.counted if t.verdict is Verdict.OK)
+    slow = f", median {times[len(times) // 2]} ms" if times else ""
+    kinds = sorted(
+        {t.verdict.value for c in listed for t in c.counted if t.verdict is not Verdict.OK}
+    )
+    return f"{bound(failed, count)}{slow}{' (' + ', '.join(kinds) + ')' if kinds else ''}"
+
+
+def _line(cell: Cell) -> str:
+    server = cell.target.pod or cell.target.service.partition(" for ")[0]
+    return (
+        f"{cell.source.namespace}@{cell.source.node} asks {server} ({cell.target.address}) for "
+        f"{_name(cell)}: {_how([cell])}"
+    )

@@ -1,0 +1,73 @@
+"""Out of the cluster: one address given by the human, from two nodes and a control namespace.
+
+Measured as the connectivity probe measures. Never an address of our own choosing, never in
+parallel: a sick gateway gets a handful of connects. Faults that show only under many connections at
+once (races in SNAT) are not seen; connects that take one or three seconds are a hint at them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+
+from probes.context import ProbeContext
+from probes.pods.preparation import check_way
+from probes.questions.connectivity import plan_for
+from probes.result import ProbePlan, Target
+from probes.select import paths as selection
+
+NAME = "egress"
+QUESTION = "Can pods reach this address outside, from every node and namespace alike?"
+PARAMETERS = {
+    "namespace": "(required) NAMESPACE or NAMESPACE/POD to measure from",
+    "target": "(required) HOST:PORT outside of the cluster",
+    "image": "image for the probe pods",
+    "control": "namespace to compare with, or none",
+    "how": "pod, exec or ephemeral",
+}
+_HOST = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
+
+
+async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    given = {key: value for key, value in arguments.items() if value}
+    try:
+        check_way(context, given.get("how", ""))
+        targets = selection.Targets((_target(given.get("target", "")),))
+        sources = selection.find_sources(
+            context.store, given.get("namespace", ""), targets, control=given.get("control", "")
+        )
+    except selection.Unusable as error:
+        return ProbePlan(NAME, given, QUESTION, refused=str(error))
+    return await plan_for(
+        context,
+        NAME,
+        QUESTION,
+        given,
+        targets,
+        sources,
+        image=given.get("image", ""),
+        how=given.get("how", ""),
+    )
+
+
+def _target(text: str) -> Target:
+    host, _, port = text.strip().rpartition(":")
+    if not host or (":" in host) is not (host.startswith("[") and host.endswith("]")):
+        outside = "203.0.113.9:443 or [2001:db8::1]:443"
+        raise selection.Unusable(
+            f"Target {text!r} is not HOST:PORT; give an address outside that should answer, such "
+            f"as {outside}."
+        )
+    host = host.strip("[]").lower()
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        if not _HOST.match(host):
+            raise selection.Unusable(
+                f"{host!r} is neither an address nor a host name; give one without spaces and "
+                "signs."
+            ) from None
+    else:
+        selection.check_dialled(ip)
+    return Target("", "", "", host, selection.port_number(port, host))

@@ -1,0 +1,64 @@
+"""Image drift of DaemonSets: the same agent should run the same content on every node. Read-only,
+from the live state alone.
+
+A floating tag pulled at different times gives different agents on different nodes, invisible in the
+specification (story of
+`network-policy-cni-version-skew`). Image ids are compared only like with like: a bare digest
+against a repository digest says nothing, and nodes of another architecture may rightly differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cluster.kube.objects import Ref
+from probes.context import ProbeContext, Progress
+from probes.read_only import answer, no_such_place, reading_plan
+from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.select.drift import Drift, drifts
+
+NAME = "image-drift"
+PARAMETERS = {"namespace": "only DaemonSets there"}
+QUESTION = "Does every DaemonSet run the same image content on all nodes?"
+
+
+async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    return reading_plan(NAME, arguments, QUESTION, refused=no_such_place(context, arguments))
+
+
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
+    started = context.clock()
+    wanted = plan.arguments.get("namespace", "")
+    found = drifts(context.store, frozenset({wanted}) if wanted else frozenset())
+    by_ref: dict[Ref, list[Drift]] = {}
+    for drift in found:
+        by_ref.setdefault(drift.daemonset, []).append(drift)
+    rows = []
+    for (namespace, name), _ in sorted(context.store.rows("DaemonSet").items()):
+        if wanted and namespace != wanted:
+            continue
+        ref = Ref("DaemonSet", namespace, name)
+        drifted = by_ref.get(ref, [])
+        rows.append(
+            Row(
+                ref,
+                "; ".join(d.sentence for d in drifted) or "one content on all nodes",
+                not drifted,
+                "one content on all nodes",
+            )
+        )
+    conclusions = tuple(
+        Conclusion(
+            drift.sentence,
+            Component("agent", f"{drift.daemonset.name} on {', '.join(sorted(drift.odd))}"),
+            0.9
+            if ":" not in drift.image.rpartition("/")[2] or drift.image.endswith(":latest")
+            else 0.8,
+            "probe connectivity to pods on that node, and compare with another node",
+            (f"image {drift.image}",),
+        )
+        for drift in found
+    )
+    return answer(plan, context, started, rows, conclusions, kinds=("DaemonSet", "Pod"))

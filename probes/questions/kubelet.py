@@ -1,0 +1,200 @@
+"""Kubelets through the API server: do they answer, do they renew their lease, how much memory do
+they and the runtime hold.
+
+`nodes/proxy` is a strong right and often not given; then only lease and conditions are left, and
+the rows say so. Of stats/summary only CPU and memory are asked: with file systems it costs the node
+more, and answers 500 where one of them is not known. A kubelet that has no cgroup of its own does
+not account for itself there; then its own process metrics tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from cluster.errors import ClusterError
+from cluster.kube.objects import Node, Ref
+from cluster.kube.prometheus import samples
+from cluster.kube.quantity import size_text
+from probes.context import ProbeContext, Progress
+from probes.read_only import answer, each, no_such_place, not_asked, reading_plan
+from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+
+NAME = "kubelet"
+QUESTION = "Do the kubelets answer, renew their leases, and hold a sane amount of memory?"
+PARAMETERS = {"node": "only this node; default: all, at most 30"}
+MOST_NODES = 30
+LEASE_LATE_S = 40.0
+"""The node controller calls a node lost after this long (node-monitor-grace-period was 40 s up to
+1.31, 50 s since)."""
+MEMORY_LIMIT = 1 << 30
+PEER_FACTOR = 4.0
+SHORT = {"only_cpu_and_memory": "true"}
+"""Leaves file systems out of stats/summary."""
+RESIDENT = "process_resident_memory_bytes"
+
+
+async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    return reading_plan(
+        NAME,
+        arguments,
+        QUESTION,
+        refused=no_such_place(context, arguments),
+        seconds=5.0,
+        reads=(
+            "GET nodes/NODE/proxy/healthz, stats/summary and metrics (needs get on nodes/proxy)",
+            "leases and conditions from the live state",
+        ),
+        method=(
+            "through the API server's node proxy: proves that way and the kubelet's own account "
+            "of itself"
+        ),
+    )
+
+
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
+    started = context.clock()
+    wanted = plan.arguments.get("node", "")
+    nodes = [
+        n
+        for _, n in sorted(context.store.rows("Node").items())
+        if not wanted or n.metadata.name == wanted
+    ][:MOST_NODES]
+    looked = await each(nodes, lambda node: _look(context, node, progress))
+    resident = [look.memory for look in looked if look.memory]
+    usual = median(resident) if len(resident) >= 3 else 0.0
+    rows, conclusions, problems = [], [], []
+    for node, seen in zip(nodes, looked, strict=True):
+        name, memory = node.metadata.name, seen.memory
+        heavy = memory > MEMORY_LIMIT and (not usual or memory > PEER_FACTOR * usual)
+        normal = False if heavy else seen.healthy
+        words = "; ".join(seen.said)
+        rows.append(
+            Row(
+                Ref("Node", "", name),
+                words,
+                normal,
+                "answers ok, lease renewed",
+                {"kubelet_memory_bytes": int(memory)},
+            )
+        )
+        if seen.problem:
+            problems.append(seen.problem)
+        if heavy:
+            against = f", its peers {size_text(usual)}" if usual else ""
+            conclusions.append(
+                Conclusion(
+                    f"The kubelet on {name} holds {size_text(memory)}{against}: it may be leaking",
+                    Component("kubelet", name),
+                    0.8,
+                    "cordon the node and restart its kubelet before the kernel ends something else",
+                )
+            )
+        elif seen.healthy is False:
+            conclusions.append(
+                Conclusion(
+                    f"The kubelet on {name} is not well: {words}",
+                    Component("kubelet", name),
+                    0.75,
+                    "probe connectivity to pods on that node: if they answer, only the kubelet or "
+                    "its runtime is down",
+                )
+            )
+    return answer(
+        plan,
+        context,
+        started,
+        rows,
+        conclusions,
+        kinds=("Node", "Lease"),
+        problems=problems,
+        requests=sum(look.requests for look in looked),
+    )
+
+
+@dataclass(slots=True)
+class Look:
+    """What one kubelet showed: sentences, its resident bytes (0: not told), whether it is well, why
+    a part is not known."""
+
+    said: list[str] = field(default_factory=list)
+    memory: float = 0.0
+    healthy: bool | None = None
+    problem: str = ""
+    requests: int = 0
+
+
+async def _look(context: ProbeContext, node: Node, progress: Progress | None) -> Look:
+    name = node.metadata.name
+    if progress:
+        progress(f"kubelet of {name}")
+    look = Look()
+    ready = next((c for c in node.status.conditions if c.type == "Ready"), None)
+    if ready is not None:
+        look.said.append(
+            f"Ready {ready.status}"
+            + (f" ({ready.reason})" if ready.status != "True" and ready.reason else "")
+        )
+        look.healthy = ready.status == "True"
+    late = _lease_age(context, name)
+    if late is not None:
+        look.said.append(f"lease {late:.0f} s old")
+        look.healthy = look.healthy is not False and late < LEASE_LATE_S
+    if context.api is None:
+        look.problem = "no connection to the API server"
+        return look
+    base = f"/api/v1/nodes/{name}/proxy"
+    try:
+        look.requests += 1
+        text, _ = await context.api.get_text(f"{base}/healthz", timeout=8)
+        look.said.append(f"healthz {text.strip()[:40]!r}")
+        look.healthy = look.healthy is not False and text.strip() == "ok"
+    except ClusterError as error:
+        if not_asked(error):
+            look.problem = f"kubelet of {name} not asked: {error}"
+            return look
+        look.said.append(f"healthz failed: {error}")
+        look.healthy = False
+    try:
+        look.requests += 1
+        look.memory = _accounted(
+            await context.api.get_json(f"{base}/stats/summary", SHORT, timeout=8), look.said
+        )
+        if not look.memory:
+            look.requests += 1
+            text, _ = await context.api.get_text(f"{base}/metrics", timeout=8, cap=8 << 20)
+            look.memory = next((sample.value for sample in samples(text, (RESIDENT,))), 0.0)
+            look.said.append(
+                f"kubelet {size_text(look.memory)}" if look.memory else "kubelet's memory not told"
+            )
+    except ClusterError as error:
+        # Known to fail on some file systems while the kubelet is well: a gap, not a fault.
+        look.problem = f"stats of {name} not read: {error}"
+    return look
+
+
+def _accounted(stats: Any, said: list[str]) -> float:
+    """The kubelet's bytes by the node's own accounting, 0 where it has none."""
+    found = 0.0
+    for part in (stats.get("node") or {}).get("systemContainers") or ():
+        used = (
+            (part.get("memory") or {}).get("rssBytes")
+            or (part.get("memory") or {}).get("workingSetBytes")
+            or 0
+        )
+        if part.get("name") in ("kubelet", "runtime") and used:
+            said.append(f"{part['name']} {size_text(float(used))}")
+            if part["name"] == "kubelet":
+                found = float(used)
+    return found
+
+
+def _lease_age(context: ProbeContext, node: str) -> float | None:
+    lease = context.store.get("Lease", "kube-node-lease", node)
+    renewed: datetime | None = lease.spec.renew_time if lease is not None else None
+    return max(0.0, (context.clock() - renewed).total_seconds()) if renewed is not None else None

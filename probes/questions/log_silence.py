@@ -1,0 +1,175 @@
+"""Pods that have stopped writing logs while their peers go on: a shipper that looks healthy and
+does nothing.
+
+Only the time of the last line is read, never its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from statistics import median
+
+from cluster.errors import ClusterError
+from cluster.kube.objects import Pod, Ref
+from probes.context import ProbeContext, Progress
+from probes.read_only import answer, each, no_such_place, reading_plan
+from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+
+NAME = "log-silence"
+QUESTION = "Has a pod stopped writing logs while the other pods of its owner go on?"
+PARAMETERS = {
+    "namespace": "(required) whose pods are compared",
+    "owner": "only pods of this DaemonSet, Deployment or StatefulSet",
+}
+MOST_PODS = 60
+LEAST_PEERS = 3
+"""With two, nobody can say which of them is the odd one."""
+LEAST_SILENCE_S = 300.0
+PEER_FACTOR = 10.0
+
+
+async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    namespace = arguments.get("namespace", "")
+    refused = ""
+    if not namespace:
+        refused = "Which namespace? Give namespace=NAME."
+    elif no_such_place(context, arguments):
+        refused = no_such_place(context, arguments)
+    elif not _groups(context, namespace, arguments.get("owner", "")):
+        refused = (
+            f"Namespace {namespace} has no owner with two or more running pods to compare; give "
+            "another one."
+        )
+    return reading_plan(
+        NAME,
+        arguments,
+        QUESTION,
+        refused=refused,
+        seconds=6.0,
+        reads=("the time of the last log line of each pod (tailLines=1)",),
+        method=(
+            "last lines as the kubelets have them: a pod that has nothing to say is silent too, "
+            "so only peers are compared"
+        ),
+    )
+
+
+async def run(
+    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+) -> ProbeResult:
+    started = context.clock()
+    rows, conclusions, problems = [], [], []
+    requests = 0
+    for owner, pods in _groups(
+        context, plan.arguments["namespace"], plan.arguments.get("owner", "")
+    ).items():
+        if progress:
+            progress(f"{len(pods)} pods of {owner}")
+        ages = await each(pods, lambda pod: _age(context, pod))
+        requests += len(pods)
+        known = [age for age in ages if isinstance(age, float)]
+        usual = median(known) if known else 0.0
+        for pod, age in zip(pods, ages, strict=True):
+            ref = Ref("Pod", pod.metadata.namespace, pod.metadata.name)
+            if isinstance(age, str):
+                problems.append(f"log of {ref.namespace}/{ref.name} not read: {age}")
+                rows.append(Row(ref, "not read", None))
+                continue
+            silent = (
+                len(known) >= LEAST_PEERS
+                and age > LEAST_SILENCE_S
+                and age > PEER_FACTOR * max(usual, 1.0)
+            )
+            seen = "never wrote a line" if age == float("inf") else f"last line {age:.0f} s ago"
+            normal = not silent if len(known) >= LEAST_PEERS else None
+            few = "" if len(known) >= LEAST_PEERS else f"; {len(known)} pods are too few to compare"
+            rows.append(
+                Row(
+                    ref,
+                    f"{seen} on {pod.spec.node_name}{few}",
+                    normal,
+                    f"as its peers: {usual:.0f} s",
+                )
+            )
+            if silent:
+                conclusions.append(
+                    Conclusion(
+                        f"{ref.name} on {pod.spec.node_name} is silent ({seen}) while the other "
+                        f"pods of {owner} wrote {usual:.0f} s ago",
+                        Component("pod", f"{ref.namespace}/{ref.name}"),
+                        0.8,
+                        "compare it with a peer, then restart it: kubectl delete pod -n "
+                        f"{ref.namespace} {ref.name}",
+                    )
+                )
+    return answer(
+        plan,
+        context,
+        started,
+        rows,
+        conclusions,
+        kinds=("Pod",),
+        problems=problems,
+        requests=requests,
+    )
+
+
+def _groups(context: ProbeContext, namespace: str, wanted: str) -> dict[str, list[Pod]]:
+    """Running pods by what owns them (a ReplicaSet's Deployment counts), groups of two and more, at
+    most `MOST_PODS` in all."""
+    found: dict[str, list[Pod]] = {}
+    count = 0
+    for _, pod in sorted(context.store.in_namespace("Pod", namespace).items()):
+        owner = next((o for o in pod.metadata.owner_references if o.controller), None)
+        if owner is None or pod.status.phase != "Running" or count >= MOST_PODS:
+            continue
+        name, kind = owner.name, owner.kind
+        row = context.store.get(kind, namespace, name)
+        above = (
+            next((o for o in row.metadata.owner_references if o.controller), None)
+            if row is not None and kind == "ReplicaSet"
+            else None
+        )
+        if above is not None:
+            name, kind = above.name, above.kind
+        if wanted and name != wanted:
+            continue
+        found.setdefault(f"{kind} {namespace}/{name}", []).append(pod)
+        count += 1
+    return {owner: pods for owner, pods in found.items() if len(pods) > 1}
+
+
+async def _age(context: ProbeContext, pod: Pod) -> float | str:
+    """Seconds since the last line of the first container, infinity when it never wrote one, or why
+    it could not be read."""
+    if context.api is None:
+        return "there is no connection to the API server"
+    path = f"/api/v1/namespaces/{pod.metadata.namespace}/pods/{pod.metadata.name}/log"
+    try:
+        text, _ = await context.api.get_text(
+            path,
+            {
+                "container": pod.spec.containers[0].name,
+                "tailLines": 1,
+                "timestamps": "true",
+                "limitBytes": 4096,
+            },
+            timeout=8,
+        )
+    except ClusterError as error:
+        return str(error)
+    stamp = text.split(" ", 1)[0].strip()
+    if not stamp:
+        return float("inf")
+    try:
+        # The kubelet writes nanoseconds; Python reads at most microseconds.
+        head, _, fraction = stamp.rstrip("Z").partition(".")
+        moment = (
+            datetime.fromisoformat(f"{head}.{(fraction or '0')[:6]}+00:00")
+            if stamp.endswith("Z")
+            else datetime.fromisoformat(stamp)
+        )
+    except ValueError:
+        return "its last line has no time"
+    return max(0.0, (context.clock() - moment.astimezone(UTC)).total_seconds())

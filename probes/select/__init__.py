@@ -1,0 +1,1 @@
+"""Which sources and targets to measure: pure over the live state. Creates nothing."""

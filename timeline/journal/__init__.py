@@ -1,0 +1,2 @@
+"""The SQLite file of an incident: append, verify, salvage, evidence. Knows nothing of how it is
+exported."""

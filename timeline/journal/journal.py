@@ -1,0 +1,491 @@
+"""The record of one incident: one SQLite file, append-only, hash-chained.
+
+`append` returns when the entry is on disk (in the database, or in the sidecar when the database
+refuses; `health` then says so). All methods may be called from any thread. A second process may
+hold the same incident open; seq stays gapless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import msgspec
+from sqlite_utils import Database
+
+from timeline.entry import NO_HASH, Draft, Entry, order, stamp
+from timeline.intents import unfinished
+from timeline.journal import storage
+from timeline.journal.evidence import Evidence
+from timeline.journal.opening import here, redaction_key, reserve
+from timeline.journal.preparation import Origin, check, prepare
+from timeline.journal.rows import SELECT, from_foreign_row
+from timeline.journal.sidecar import Sidecar
+from timeline.journal.snapshot import open_following
+from timeline.journal.storage import MOUNTINFO, JournalError
+from timeline.journal.ulid import new_ulid
+from timeline.journal.verification import Verification, verify_database
+from timeline.journal.writer import Health, Writer
+from timeline.redaction.redact import Redactor
+from timeline.revisions import Line, latest
+
+__all__ = ["Health", "Journal", "JournalError", "Origin"]
+
+RevisionAction = Literal["edit", "hide", "unhide", "pin", "unpin", "undo", "purge"]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Journal:
+    """An incident on disk. Made by `create`, `open` or `open_read_only`; closed by `close` or as a
+    context manager."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        writer: Writer | None,
+        reader: Database,
+        redactor: Redactor,
+        origin: Origin,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], int],
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.path = path
+        self.redactor = redactor
+        self.origin = origin
+        self._writer = writer
+        self._reader = reader
+        self._clock = clock
+        self._monotonic = monotonic
+        self._release = release
+        self._lock = threading.Lock()
+        self._read: list[Entry] = []
+        self._sorted: tuple[tuple[int, tuple[str, ...]], Sequence[Entry]] | None = None
+        self._lines: tuple[Sequence[Entry], Sequence[Line]] | None = None
+        self._closed = False
+        self.meta = storage.read_meta(reader)
+
+    # -- opening
+
+    @classmethod
+    def create(
+        cls,
+        directory: Path,
+        title: str = "",
+        *,
+        origin: Origin | None = None,
+        literals: Iterable[str] = (),
+        clock: Callable[[], datetime] = _utc_now,
+        monotonic: Callable[[], int] = time.monotonic_ns,
+        mountinfo: Path = MOUNTINFO,
+        on_health: Callable[[Health], None] | None = None,
+    ) -> Journal:
+        """Open a new incident in `directory` (made 0700) under the next free id of the day, such as
+        ``2026-11-21-a``.
+
+        The first entry is `incident-opened`. `literals` are strings to redact. Raises JournalError.
+        """
+        now = clock().astimezone(UTC)
+        try:
+            storage.private_directory(directory)
+            path = reserve(directory, now)
+            meta = {
+                "incident_id": path.stem,
+                "created_at": now.isoformat(),
+                "schema": "stanch.timeline/1",
+            }
+            database, _ = storage.connect_writer(path, mountinfo=mountinfo)
+            try:
+                storage.create_tables(database, meta)
+            finally:
+                database.close()
+            storage.sync_directory(directory)
+        except (OSError, sqlite3.Error) as error:
+            raise JournalError(
+                f"no incident could be opened in {directory}: {error}; check the directory and "
+                "its disk"
+            ) from error
+        journal = cls.open(
+            path,
+            origin=origin,
+            literals=literals,
+            clock=clock,
+            monotonic=monotonic,
+            mountinfo=mountinfo,
+            on_health=on_health,
+        )
+        journal.append(
+            Draft(
+                kind="incident-opened", text=title, occurred_at=now, data={"incident_id": path.stem}
+            )
+        )
+        return journal
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        origin: Origin | None = None,
+        literals: Iterable[str] = (),
+        clock: Callable[[], datetime] = _utc_now,
+        monotonic: Callable[[], int] = time.monotonic_ns,
+        mountinfo: Path = MOUNTINFO,
+        patience: float = 5.0,
+        on_health: Callable[[Health], None] | None = None,
+    ) -> Journal:
+        """Open an incident for writing; what a dead process left in the sidecar is merged.
+
+        `patience` is how many seconds to wait for another process that holds the file. Raises
+        JournalError.
+        """
+        if not path.is_file():
+            raise JournalError(
+                f"there is no incident file {path}; `stanch timeline list` shows what there is"
+            )
+        redactor = Redactor(redaction_key(path), literals)
+        try:
+            writer = Writer(path, mountinfo=mountinfo, patience=patience, on_health=on_health)
+        except (OSError, sqlite3.Error) as error:
+            raise JournalError(
+                f"{path} cannot be opened for writing: {error}; try `stanch timeline verify`"
+            ) from error
+        try:
+            reader = storage.connect_reader(path)
+        except sqlite3.Error as error:
+            writer.close()
+            raise JournalError(
+                f"{path} cannot be read: {error}; try `stanch timeline salvage`"
+            ) from error
+        return cls(
+            path,
+            writer=writer,
+            reader=reader,
+            redactor=redactor,
+            origin=origin or here(),
+            clock=clock,
+            monotonic=monotonic,
+        )
+
+    @classmethod
+    def open_read_only(cls, path: Path) -> Journal:
+        """Open an incident, or a copy of one in a place that cannot be written, for reading. Raises
+        JournalError."""
+        if not path.is_file():
+            raise JournalError(
+                f"there is no incident file {path}; `stanch timeline list` shows what there is"
+            )
+        try:
+            reader, release = open_following(path)
+        except (OSError, sqlite3.Error) as error:
+            raise JournalError(
+                f"{path} cannot be read: {error}; try `stanch timeline salvage`"
+            ) from error
+        try:
+            storage.check_schema(reader, path)
+            return cls(
+                path,
+                writer=None,
+                reader=reader,
+                redactor=Redactor(secrets.token_bytes(32)),
+                origin=here(),
+                clock=_utc_now,
+                monotonic=time.monotonic_ns,
+                release=release,
+            )
+        except (JournalError, sqlite3.Error) as error:
+            reader.close()
+            release()
+            raise (
+                error
+                if isinstance(error, JournalError)
+                else JournalError(f"{path} cannot be read: {error}")
+            ) from error
+
+    # -- writing
+
+    def append(self, draft: Draft) -> Entry:
+        """Record one entry; on return it is on disk. Raises ValueError for a bad draft,
+        JournalError when it could not be kept."""
+        return self._submit(draft).result()
+
+    async def append_async(self, draft: Draft) -> Entry:
+        """`append` without blocking the event loop. Being cancelled does not undo the entry."""
+        return await asyncio.shield(asyncio.wrap_future(self._submit(draft)))
+
+    def submit(self, draft: Draft) -> Future[Entry]:
+        """Queue an entry; the future is done when it is on disk. Entries keep the order in which
+        they were submitted."""
+        return self._submit(draft)
+
+    def _submit(self, draft: Draft) -> Future[Entry]:
+        if self._writer is None:
+            raise JournalError(
+                f"{self.path.name} was opened read-only; nothing can be recorded in it"
+            )
+        check(draft)
+        now, mono_ns, origin = self._clock(), self._monotonic(), self.origin
+        identifier = new_ulid(now)
+        return self._writer.submit(
+            lambda: prepare(
+                draft,
+                id=identifier,
+                recorded_at=now,
+                mono_ns=mono_ns,
+                origin=origin,
+                redactor=self.redactor,
+            )
+        )
+
+    def bind(
+        self,
+        *,
+        actor: str | None = None,
+        host: str | None = None,
+        context: str | None = None,
+        cluster_uid: str | None = None,
+    ) -> None:
+        """Change what drafts that do not say are recorded with, from now on."""
+        given = {"actor": actor, "host": host, "context": context, "cluster_uid": cluster_uid}
+        self.origin = msgspec.structs.replace(
+            self.origin, **{name: value for name, value in given.items() if value is not None}
+        )
+
+    def revise(
+        self,
+        entry_id: str,
+        action: RevisionAction,
+        *,
+        reason: str = "",
+        text: str | None = None,
+        occurred_at: datetime | None = None,
+        phase: str | None = None,
+    ) -> Entry:
+        """Revise the view of an entry by one more entry; nothing stored is changed. `undo` names
+        the revision to take back.
+
+        Raises ValueError when there is no such entry.
+        """
+        if not any(entry.id == entry_id for entry in self.entries()):
+            raise ValueError(f"there is no entry {entry_id} in {self.path.stem}")
+        data: dict[str, Any] = {"action": action}
+        if text is not None:
+            data["text"] = text
+        if occurred_at is not None:
+            data["occurred_at"] = stamp(occurred_at)
+        if phase is not None:
+            data["phase"] = phase
+        return self.append(
+            Draft(
+                kind="revision", supersedes=entry_id, reason=reason, time_source="human", data=data
+            )
+        )
+
+    def purge_evidence(self, sha256: str, reason: str) -> Entry:
+        """Remove the bytes of one piece of evidence for good; its hash stays and the chain still
+        verifies."""
+        if self._writer is None:
+            raise JournalError(
+                f"{self.path.name} was opened read-only; nothing can be purged from it"
+            )
+        entry = self.append(
+            Draft(
+                kind="revision",
+                supersedes=sha256,
+                reason=reason,
+                time_source="human",
+                data={"action": "purge", "sha256": sha256},
+            )
+        )
+        self._writer.call(
+            lambda db: db.execute("UPDATE evidence SET content = NULL WHERE sha256 = ?", [sha256])
+        ).result()
+        return entry
+
+    # -- reading
+
+    def entries(
+        self,
+        *,
+        kinds: Iterable[str] | None = None,
+        run_id: str | None = None,
+        after_seq: int = 0,
+        pending: bool = True,
+    ) -> Sequence[Entry]:
+        """Entries as recorded, by the time they happened and then by seq. Those waiting in the
+        sidecar have seq 0.
+
+        Raises JournalError when the file is damaged.
+        """
+        found = self._ordered() if pending else sorted(self._stored(), key=order)
+        if kinds is None and run_id is None and not after_seq:
+            return found
+        wanted = frozenset(kinds) if kinds is not None else None
+        return tuple(
+            entry
+            for entry in found
+            if (wanted is None or entry.kind in wanted)
+            and (run_id is None or entry.run_id == run_id)
+            and (entry.seq > after_seq or entry.pending)
+        )
+
+    def latest(self) -> Sequence[Line]:
+        """Entries with their revisions applied, hidden ones marked, in the same order."""
+        found = self._ordered()
+        if self._lines is None or self._lines[0] is not found:
+            self._lines = (found, latest(found))
+        return self._lines[1]
+
+    def unfinished(self, before_seq: int | None = None) -> Sequence[Entry]:
+        """Intents without a result, in order of seq: what was interrupted, its outcome unknown, to
+        be verified.
+
+        `before_seq` leaves out what this session began: give the seq of its `session` entry.
+        """
+        found = unfinished([*self._stored(), *self._waiting()])
+        return [
+            entry
+            for entry in found
+            if before_seq is None or (entry.seq < before_seq and not entry.pending)
+        ]
+
+    def search(self, words: str) -> Sequence[Entry]:
+        """Entries whose text has all the words, as recorded, by the time they happened. Any input
+        is a valid query."""
+        quoted = " ".join('"' + word.replace('"', '""') + '"' for word in words.split())
+        if not quoted:
+            return []
+        with self._lock:
+            rows = self._reader.execute(
+                "SELECT rowid FROM entry_fts WHERE entry_fts MATCH ?", [quoted]
+            ).fetchall()
+        hits = {row[0] for row in rows}
+        return [entry for entry in self.entries(pending=False) if entry.seq in hits]
+
+    def evidence(self, sha256: str) -> Evidence | None:
+        """One piece of evidence, None when there is none of that hash."""
+        with self._lock:
+            row = self._reader.execute(
+                "SELECT sha256, size, original_size, truncated, media_type, content FROM evidence "
+                "WHERE sha256 = ?",
+                [sha256],
+            ).fetchone()
+        if row is None:
+            waiting = (blob for _, blobs in Sidecar(self.path).entries() for blob in blobs)
+            return next((blob for blob in waiting if blob.sha256 == sha256), None)
+        return Evidence(
+            sha256=row[0],
+            size=row[1],
+            original_size=row[2],
+            truncated=bool(row[3]),
+            media_type=row[4],
+            content=row[5],
+        )
+
+    @property
+    def id(self) -> str:
+        return self.meta.get("incident_id", self.path.stem)
+
+    @property
+    def title(self) -> str:
+        opened = next(
+            (line.entry for line in self.latest() if line.entry.kind == "incident-opened"), None
+        )
+        return opened.text if opened else ""
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """seq and hash of the last entry in the database."""
+        stored = self._stored()
+        return (stored[-1].seq, stored[-1].hash) if stored else (0, NO_HASH)
+
+    @property
+    def health(self) -> Health:
+        if self._writer is not None:
+            return self._writer.health
+        seq, head = self.head
+        return Health(state="closed" if self._closed else "read-only", seq=seq, head=head)
+
+    def verify(self, anchor: tuple[int, str] | None = None) -> Verification:
+        """Check chain, gaps, triggers, evidence and database; `anchor` is a seq and hash from an
+        earlier export."""
+        with self._lock:
+            return verify_database(self._reader, anchor)
+
+    def copy_to(self, target: Path) -> None:
+        """Write a consistent copy (0600) for sharing; the redaction key stays behind. Raises
+        JournalError when `target` exists."""
+        try:
+            storage.create_private(target)
+            with self._lock:
+                self._reader.execute("PRAGMA query_only=OFF")
+                try:
+                    self._reader.execute("VACUUM INTO ?", [str(target)])
+                finally:
+                    self._reader.execute("PRAGMA query_only=ON")
+        except (OSError, sqlite3.Error) as error:
+            raise JournalError(
+                f"no copy of {self.path.name} could be written to {target}: {error}"
+            ) from error
+
+    def close(self) -> None:
+        """Write what is queued and close. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        with self._lock:
+            self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
+        self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _stored(self) -> list[Entry]:
+        """All entries of the database by seq; only new rows are read."""
+        with self._lock:
+            if self._closed:
+                return self._read
+            last = self._read[-1].seq if self._read else 0
+            try:
+                rows = self._reader.execute(
+                    SELECT + " WHERE seq > ? ORDER BY seq", [last]
+                ).fetchall()
+                self._read.extend(from_foreign_row(row) for row in rows)
+            except (sqlite3.Error, ValueError) as error:
+                raise JournalError(
+                    f"{self.path.name} is damaged ({error}); run `stanch timeline salvage`"
+                ) from error
+            return list(self._read)
+
+    def _waiting(self) -> list[Entry]:
+        """What the sidecar holds, in the order in which it was written."""
+        known = {entry.id for entry in self._read}
+        try:
+            return [entry for entry, _ in Sidecar(self.path).entries() if entry.id not in known]
+        except OSError:
+            return []
+
+    def _ordered(self) -> Sequence[Entry]:
+        """Everything by (occurred_at, seq); the same object as long as nothing new was recorded."""
+        stored, waiting = self._stored(), self._waiting()
+        key = (len(stored), tuple(entry.id for entry in waiting))
+        if self._sorted is None or self._sorted[0] != key:
+            self._sorted = (key, tuple(sorted([*stored, *waiting], key=order)))
+        return self._sorted[1]

@@ -1,0 +1,135 @@
+"""From what a caller gives to what is stored: cleaned, redacted, stamped. The place in the chain
+comes later."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from timeline.entry import (
+    CLOSED_BY,
+    KINDS,
+    MILESTONES,
+    NEEDS_INTENT,
+    Draft,
+    Entry,
+    ObjectRef,
+    canonical,
+    to_record,
+)
+from timeline.journal.evidence import Evidence, store_form
+from timeline.redaction.clean import clean, clean_line, clean_value
+from timeline.redaction.redact import Redactor
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Who and where: filled into drafts that do not say."""
+
+    actor: str = ""
+    host: str = ""
+    context: str = ""
+    cluster_uid: str = ""
+
+
+def check(draft: Draft) -> None:
+    """Raise ValueError, in one sentence, for a draft that cannot be recorded."""
+    if draft.kind not in KINDS:
+        raise ValueError(f"{draft.kind!r} is no kind of entry; use one of timeline.entry.KINDS")
+    for moment in (draft.occurred_at, draft.occurred_end):
+        if moment is not None and moment.tzinfo is None:
+            raise ValueError(
+                f"the time {moment.isoformat()} of a {draft.kind} entry has no zone; give an "
+                "aware datetime in UTC"
+            )
+    if draft.occurred_end and draft.occurred_at and draft.occurred_end < draft.occurred_at:
+        raise ValueError(
+            f"a {draft.kind} entry ends before it begins; swap occurred_at and occurred_end"
+        )
+    if draft.kind in NEEDS_INTENT and not draft.data.get("intent_id"):
+        raise ValueError(
+            f"a {draft.kind} entry needs data['intent_id'], the intent that it answers"
+        )
+    if draft.kind == "milestone" and draft.data.get("name") not in MILESTONES:
+        raise ValueError(
+            f"a milestone is one of {', '.join(MILESTONES)}; got {draft.data.get('name')!r}"
+        )
+    if draft.kind == "revision" and not draft.supersedes:
+        raise ValueError("a revision needs supersedes, the id of the entry that it revises")
+
+
+def prepare(
+    draft: Draft,
+    *,
+    id: str,
+    recorded_at: datetime,
+    mono_ns: int,
+    origin: Origin,
+    redactor: Redactor,
+) -> tuple[Entry, tuple[Evidence, ...]]:
+    """Return the entry (seq 0, no hashes) and the evidence to store with it. Raises ValueError."""
+    check(draft)
+    redactions: Counter[str] = Counter()
+
+    def safe(text: str) -> str:
+        redacted, counts = redactor.text(clean(text))
+        redactions.update(counts)
+        return redacted
+
+    data, counts = redactor.value(clean_value(draft.data))
+    redactions.update(counts)
+    blobs: dict[str, Evidence] = {}
+    captures: list[Mapping[str, Any]] = []
+    for capture in draft.captures:
+        blob, facts, counts = store_form(capture, redactor)
+        blobs[blob.sha256] = blob
+        captures.append(facts)
+        redactions.update(counts)
+    if captures:
+        data = {**data, "captures": captures}
+    if draft.kind in CLOSED_BY and not data.get("intent_id"):
+        data = {**data, "intent_id": id}
+    recorded_at = recorded_at.astimezone(UTC)
+    entry = Entry(
+        seq=0,
+        id=id,
+        recorded_at=recorded_at,
+        mono_ns=mono_ns,
+        occurred_at=(draft.occurred_at or recorded_at).astimezone(UTC),
+        occurred_precision=draft.occurred_precision,
+        occurred_end=draft.occurred_end.astimezone(UTC) if draft.occurred_end else None,
+        time_source=draft.time_source,
+        kind=draft.kind,
+        phase=draft.phase or "",
+        actor=safe(clean_line(draft.actor or origin.actor)),
+        host=clean_line(draft.host or origin.host),
+        context=clean_line(draft.context or origin.context),
+        cluster_uid=clean_line(draft.cluster_uid or origin.cluster_uid),
+        namespace=clean_line(draft.namespace or (draft.object.namespace if draft.object else "")),
+        object=_clean_object(draft.object),
+        text=safe(draft.text).strip("\n"),
+        evidence=tuple(dict.fromkeys((*map(clean_line, draft.evidence), *blobs))),
+        confidence=draft.confidence,
+        run_id=clean_line(draft.run_id),
+        step_id=clean_line(draft.step_id),
+        audit_id=clean_line(draft.audit_id),
+        redactions=dict(redactions),
+        supersedes=clean_line(draft.supersedes),
+        reason=safe(draft.reason),
+        data=data,
+    )
+    canonical(
+        to_record(entry)
+    ).encode()  # raises ValueError here, for the caller, and not in the middle of a transaction
+    return entry, tuple(blobs.values())
+
+
+def _clean_object(reference: ObjectRef | None) -> ObjectRef | None:
+    if reference is None:
+        return None
+    return ObjectRef(
+        **{name: clean_line(getattr(reference, name)) for name in ObjectRef.__struct_fields__}
+    )

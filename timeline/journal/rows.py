@@ -1,0 +1,94 @@
+"""Entries as rows of the `entry` table and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from timeline.entry import Entry, ObjectRef, canonical, parse_stamp, stamp
+from timeline.journal.storage import ENTRY_COLUMNS, Row
+from timeline.redaction.clean import clean, clean_value
+
+SELECT: Final = " ".join(("SELECT", ", ".join(ENTRY_COLUMNS), "FROM entry"))
+"""All columns of `entry`, in the order that `from_row` takes; a WHERE or ORDER BY is added by the
+caller."""
+
+_PLAIN: Final = (
+    "occurred_precision",
+    "time_source",
+    "kind",
+    "phase",
+    "actor",
+    "host",
+    "context",
+    "cluster_uid",
+    "namespace",
+    "text",
+    "confidence",
+    "run_id",
+    "step_id",
+    "audit_id",
+    "supersedes",
+    "reason",
+    "prev_hash",
+    "hash",
+)
+_DATA: Final = list(ENTRY_COLUMNS).index("data")
+_OBJECT: Final = ("kind", "namespace", "name", "uid", "resource_version")
+
+
+def to_row(entry: Entry) -> Row:
+    """All columns; JSON columns in canonical form."""
+    row: Row = {name: getattr(entry, name) for name in _PLAIN}
+    row |= {
+        "seq": entry.seq,
+        "id": entry.id,
+        "mono_ns": entry.mono_ns,
+        "recorded_at": stamp(entry.recorded_at),
+        "occurred_at": stamp(entry.occurred_at),
+        "occurred_end": stamp(entry.occurred_end) if entry.occurred_end else None,
+        "evidence": canonical(list(entry.evidence)),
+        "redactions": canonical(dict(entry.redactions)),
+        "data": canonical(dict(entry.data)),
+    }
+    row |= {
+        f"object_{name}": getattr(entry.object, name) if entry.object else "" for name in _OBJECT
+    }
+    return row
+
+
+def from_foreign_row(values: Sequence[Any]) -> Entry:
+    """As `from_row`, for showing: a file that others wrote may hold what this program would never
+    have stored.
+
+    An entry that had to be cleaned no longer has its hash; `verify` reads what is stored. Raises
+    ValueError.
+    """
+    cleaned = [clean(value) if isinstance(value, str) else value for value in values]
+    entry = from_row(cleaned)
+    if "\\u" in cleaned[_DATA]:  # JSON hides control characters behind escapes
+        entry = msgspec.structs.replace(entry, data=clean_value(entry.data))
+    return entry
+
+
+def from_row(values: Sequence[Any]) -> Entry:
+    """Inverse of `to_row`, from a `SELECT`. Raises ValueError for a damaged row."""
+    row = dict(zip(ENTRY_COLUMNS, values, strict=True))
+    fields: dict[str, Any] = {name: row[name] for name in _PLAIN}
+    reference = {name: row[f"object_{name}"] for name in _OBJECT}
+    fields |= {
+        "seq": row["seq"],
+        "id": row["id"],
+        "mono_ns": row["mono_ns"],
+        "recorded_at": parse_stamp(row["recorded_at"]),
+        "occurred_at": parse_stamp(row["occurred_at"]),
+        "occurred_end": parse_stamp(row["occurred_end"]) if row["occurred_end"] else None,
+        "evidence": tuple(json.loads(row["evidence"])),
+        "redactions": json.loads(row["redactions"]),
+        "data": json.loads(row["data"]),
+        "object": ObjectRef(**reference) if any(reference.values()) else None,
+    }
+    return msgspec.convert(fields, Entry)

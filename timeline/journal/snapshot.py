@@ -1,0 +1,57 @@
+"""Opening an incident for reading, also from a directory that cannot be written."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from timeline.journal.storage import connect_reader
+
+Opened = tuple[Database, Callable[[], None]]
+"""A reading connection, and what to call after it is closed."""
+
+
+def open_following(path: Path) -> Opened:
+    """Open to read what others are writing. Raises sqlite3.Error, OSError.
+
+    The connection may write as far as SQLite is concerned (`query_only` forbids it), so that the
+    last one to close tidies up the WAL.
+    """
+    try:
+        return connect_reader(path), _nothing
+    except sqlite3.OperationalError:
+        return open_snapshot(path)
+
+
+def open_snapshot(path: Path) -> Opened:
+    """Open to look once, leaving no trace beside the file. Raises sqlite3.Error, OSError.
+
+    `immutable=1` needs no permission and makes no files, but ignores the WAL: it serves a file
+    without one. A WAL with something in it is read through mode=ro, and where that is refused (no
+    permission in the directory) from a private copy.
+    """
+    wal = path.with_name(path.name + "-wal")
+    if not wal.exists() or not wal.stat().st_size:
+        return connect_reader(path, immutable=True), _nothing
+    try:
+        return connect_reader(path, read_only=True), _nothing
+    except sqlite3.OperationalError:
+        pass  # the copy below can be read
+    scratch = tempfile.TemporaryDirectory(prefix="stanch-read-")
+    copied = Path(scratch.name) / path.name
+    shutil.copyfile(path, copied)
+    shutil.copyfile(wal, copied.with_name(wal.name))
+    try:
+        return connect_reader(copied), scratch.cleanup
+    except BaseException:
+        scratch.cleanup()
+        raise
+
+
+def _nothing() -> None:
+    """There is nothing to tidy up."""

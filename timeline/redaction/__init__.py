@@ -1,0 +1,1 @@
+"""Secrets become tokens before text is shown, stored or hashed."""

@@ -1,0 +1,314 @@
+"""Redaction at capture: secrets become typed tokens before anything is shown, stored, hashed or
+indexed.
+
+A token such as ``⟦PASSWORD:1f3a5c7d9e⟧`` carries ten hex digits of an HMAC with the incident's own
+key, so the same secret gives the same token within one incident and nothing can be guessed from an
+export. This lowers risk; it is no guarantee.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from timeline.redaction.rules import (
+    ASSIGNMENT,
+    ENV_LINE,
+    FLAG,
+    KUBERNETES_SHAPE,
+    NAME_VALUE,
+    PEM,
+    SHAPES,
+    basic_credentials,
+    is_basic,
+    is_placeholder,
+    is_secret_key,
+    kind_of_key,
+    looks_random,
+)
+
+TOKEN: Final = re.compile(r"⟦[A-Z_]+:[0-9a-f]{10}⟧")
+_QUOTES: Final = re.compile(r"""^(\\{0,3}["']?)(.*?)(\\{0,3}["']?)$""", re.S)
+_HINT: Final = re.compile(
+    r"(?i)pass|pwd|\bpw|secret|token|key|cred|auth|cookie|dsn|conn|webhook|sig|jwt|otp|bearer|basic|docker|://|@|eyJ|-----BEGIN|LS0t"
+    r"|[a-z0-9]{6}\.[a-z0-9]{16}|sha256~|[A-Z0-9]{20}|gh[opusr]_|gl[a-z]{2,5}-|xox|xapp|sk[-_]|rk_|SG\.|AIza|ya29|npm_|pypi-|hv[sbr]\.|[sbr]\.[a-z0-9]{24}|do[opr]_v1|shpat"
+    r"|sntry|gls?[ac]_|lin_api|xkeysib|dapi|NRAK|hf_|tfp_|atlasv1|:AA|mysql|maria|sshpass|redis-cli|login|curl|wget|from-literal|kind.{0,4}:"
+)
+_CHUNK: Final = 16 * 1024
+_DROPPED: Final = frozenset({"managedFields"})
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+class Redactor:
+    """Replaces secrets in text and JSON-like values. `key` is the incident's own; `literals` are
+    strings a person named.
+
+    Literals shorter than four characters are refused (ValueError): they would blank ordinary text.
+    """
+
+    def __init__(self, key: bytes, literals: Iterable[str] = ()) -> None:
+        self._key = key
+        forms: set[str] = set()
+        for literal in literals:
+            if len(literal) < 4:
+                raise ValueError(
+                    f"the text to redact has {len(literal)} characters; give at least four"
+                )
+            forms |= {
+                literal,
+                quote(literal, safe=""),
+                base64.b64encode(literal.encode()).decode().rstrip("="),
+            }
+        self._literals = (
+            re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+            if forms
+            else None
+        )
+
+    def token(self, kind: str, secret: str) -> str:
+        """The token that stands for `secret`."""
+        return f"⟦{kind}:{hmac.new(self._key, secret.encode(errors='replace'), hashlib.sha256).hexdigest()[:10]}⟧"
+
+    def text(self, text: str) -> tuple[str, dict[str, int]]:
+        """Return the redacted text and the number of redactions by rule."""
+        counts: Counter[str] = Counter()
+        if self._literals is not None:
+            text = self._literals.sub(lambda m: self._count("LITERAL", m.group(), counts), text)
+        if not _HINT.search(text):
+            return text, dict(counts)
+        text = PEM.sub(lambda m: self._count("PRIVATE_KEY", m.group(), counts), text)
+        text = self._manifest(text, counts)
+        text = "".join(self._rules(chunk, counts) for chunk in _chunks(text))
+        return text, dict(counts)
+
+    def _rules(self, text: str, counts: Counter[str]) -> str:
+        for start, end in reversed(basic_credentials(text)):
+            text = text[:start] + self._count("BASIC_AUTH", text[start:end], counts) + text[end:]
+        for kind, pattern in SHAPES:
+            text = pattern.sub(self._shape(kind, counts), text)
+        text = NAME_VALUE.sub(self._assignment(counts), text)
+        text = ENV_LINE.sub(self._env(counts), text)
+        text = FLAG.sub(self._assignment(counts), text)
+        return ASSIGNMENT.sub(self._assignment(counts), text)
+
+    def document(self, text: str) -> tuple[str, dict[str, int]]:
+        """Like `text`, by structure first when the text is one JSON document (an API object, a
+        list)."""
+        stripped = text.lstrip()
+        if stripped[:1] in ("{", "["):
+            try:
+                value = json.loads(stripped)
+            except (ValueError, RecursionError):
+                return self.text(text)
+            redacted, counts = self.value(value)
+            if not counts and redacted == value:
+                return text, {}
+            return json.dumps(
+                redacted, ensure_ascii=False, indent=2 if "\n" in stripped.strip() else None
+            ), counts
+        return self.text(text)
+
+    def value(self, value: object) -> tuple[Any, dict[str, int]]:
+        """Redact a JSON-like value: Secrets lose their data, fields and variables with secret names
+        their values."""
+        counts: Counter[str] = Counter()
+        return self._walk(value, "", counts), dict(counts)
+
+    def _walk(self, value: object, key: str, counts: Counter[str]) -> Any:
+        if isinstance(value, Mapping):
+            return self._mapping(value, counts)
+        if isinstance(value, (list, tuple)):
+            return [self._walk(item, key, counts) for item in value]
+        if isinstance(value, str):
+            if (
+                key
+                and is_secret_key(key)
+                and not is_placeholder(value)
+                and not _only_reference(key, value)
+            ):
+                return self._count(kind_of_key(key), value, counts)
+            if key == "auth" and is_basic(value):
+                return self._count("DOCKER_AUTH", value, counts)
+            text, found = self.text(value)
+            counts.update(found)
+            return text
+        if (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and key
+            and "passw" in key.lower()
+            and is_secret_key(key)
+        ):
+            return self._count("PASSWORD", str(value), counts)
+        return value
+
+    def _mapping(self, value: Mapping[Any, Any], counts: Counter[str]) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        is_secret = value.get("kind") == "Secret" and ("metadata" in value or "apiVersion" in value)
+        named = value.get("name")
+        for key, item in value.items():
+            if key in _DROPPED:
+                counts["MANAGED_FIELDS"] += 1
+            elif key == _LAST_APPLIED:
+                counts["LAST_APPLIED"] += 1
+            elif is_secret and key in ("data", "stringData") and isinstance(item, Mapping):
+                out[key] = {
+                    name: self._count("SECRET", str(content), counts)
+                    for name, content in item.items()
+                }
+            elif (
+                key == "value"
+                and isinstance(named, str)
+                and isinstance(item, str)
+                and is_secret_key(named)
+            ):
+                out[key] = (
+                    item if is_placeholder(item) else self._count(kind_of_key(named), item, counts)
+                )
+            else:
+                out[key] = self._walk(item, str(key), counts)
+        return out
+
+    def _count(self, kind: str, secret: str, counts: Counter[str]) -> str:
+        if TOKEN.fullmatch(secret):
+            return secret
+        counts[kind] += 1
+        return self.token(kind, secret)
+
+    def _shape(self, kind: str, counts: Counter[str]) -> Callable[[re.Match[str]], str]:
+        def replace(match: re.Match[str]) -> str:
+            groups = match.groupdict()
+            name = next((group for group in ("s", "s2") if groups.get(group) is not None), "")
+            secret = match[name] if name else match.group()
+            if (
+                TOKEN.search(secret)
+                or is_placeholder(secret)
+                or (not name and KUBERNETES_SHAPE.fullmatch(secret))
+            ):
+                return match.group()
+            if not name:
+                return self._count(kind, secret, counts)
+            start, end = (position - match.start() for position in match.span(name))
+            return match.group()[:start] + self._count(kind, secret, counts) + match.group()[end:]
+
+        return replace
+
+    def _assignment(self, counts: Counter[str]) -> Callable[[re.Match[str]], str]:
+        def replace(match: re.Match[str]) -> str:
+            key, value = match["key"].lstrip("-"), match["value"]
+            quoted = _QUOTES.match(value)
+            assert quoted is not None
+            opening, bare, closing = quoted.groups()
+            if (
+                not is_secret_key(key)
+                or is_placeholder(bare)
+                or TOKEN.search(bare)
+                or _only_reference(key, bare)
+            ):
+                return match.group()
+            if not opening and not _certain(match, key, bare):
+                return match.group()
+            lead = match.group()[: match.start("value") - match.start()]
+            return lead + opening + self._count(kind_of_key(key), bare, counts) + closing
+
+        return replace
+
+    def _env(self, counts: Counter[str]) -> Callable[[re.Match[str]], str]:
+        def replace(match: re.Match[str]) -> str:
+            key, value = match["key"], match["value"]
+            # Several assignments on one line (logfmt) are no environment dump.
+            if (
+                not is_secret_key(key)
+                or is_placeholder(value)
+                or TOKEN.search(value)
+                or re.search(r"\s\w+=", value)
+            ):
+                return match.group()
+            return f"{match['lead']}{key}={self._count(kind_of_key(key), value, counts)}"
+
+        return replace
+
+    def _manifest(self, text: str, counts: Counter[str]) -> str:
+        """Blank the values below `data:` and `stringData:` of Secrets written as YAML."""
+        if not re.search(r"^\s*kind:\s*[\"']?Secret\b", text, re.M):
+            return text
+        out: list[str] = []
+        for document in re.split(r"(^---.*$\n?)", text, flags=re.M):
+            out.append(
+                self._yaml_secret(document, counts)
+                if re.search(r"^\s*kind:\s*[\"']?Secret\b", document, re.M)
+                else document
+            )
+        return "".join(out)
+
+    def _yaml_secret(self, document: str, counts: Counter[str]) -> str:
+        lines, depth = [], -1
+        for line in document.split("\n"):
+            indent = len(line) - len(line.lstrip())
+            if depth >= 0 and line.strip() and indent <= depth:
+                depth = -1
+            field = re.match(r"^(\s*(?:- )?[\w.\-/\"']+:[ \t]*)(\S.*)?$", line)
+            if field and re.search(r"(?:^|\s)(?:data|stringData):\s*$", line):
+                depth = indent
+            elif depth >= 0 and field and field[2] and field[2] not in ("|", "|-", ">", ">-", "|+"):
+                line = field[1] + self._count("SECRET", field[2].strip(), counts)
+            elif depth >= 0 and not field and line.strip():
+                line = " " * indent + self._count("SECRET", line.strip(), counts)
+            lines.append(line)
+        return "\n".join(lines)
+
+
+def _chunks(text: str) -> Iterator[str]:
+    """Whole lines, about CHUNK characters at a time: one long match would hold up every other
+    thread of the process."""
+    start = 0
+    while len(text) - start > _CHUNK:
+        cut = start + _CHUNK
+        # The two lines of a YAML variable (name, value) stay together.
+        while (cut := text.find("\n", cut) + 1) and re.match(
+            r"\s*[\"']?value", text[cut : cut + 64]
+        ):
+            pass
+        if not cut:
+            break
+        yield text[start:cut]
+        start = cut
+    yield text[start:]
+
+
+def load_literals(path: Path) -> list[str]:
+    """Strings to redact, one a line; empty lines and lines that begin with # are left out. Raises
+    OSError."""
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _certain(match: re.Match[str], key: str, value: str) -> bool:
+    """Whether an unquoted value after a secret name is a value, and not the next word of a
+    sentence."""
+    separator = match.groupdict().get("sep", "=")
+    if separator is None or "=" in separator:
+        return True
+    if key == "PASS":
+        return False  # the verdict of a test
+    line_start = match.string.rfind("\n", 0, match.start()) + 1
+    if not match.string[line_start : match.start()].strip(" \t-"):
+        return True  # a line of describe output or YAML
+    if any(stem in key.lower() for stem in ("passw", "pwd", "passphrase")) and not value.isdigit():
+        return True
+    return looks_random(value)
+
+
+def _only_reference(key: str, value: str) -> bool:
+    """`secret: db-creds` names an object."""
+    return key.lower() in ("secret", "credential") and bool(
+        re.fullmatch(r"(?:[a-z0-9.-]+/)?[a-z0-9]+(?:-[a-z0-9]+)+|[a-z0-9.-]+/[a-z0-9.-]+", value)
+    )

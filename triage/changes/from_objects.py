@@ -1,0 +1,480 @@
+"""The changes that an object as it stands tells of: creation times, field managers, ReplicaSets,
+release Secrets. Names only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from cluster.kube.objects import (
+    ControllerRevision,
+    CronJob,
+    DaemonSet,
+    Deployment,
+    ManagedFields,
+    Node,
+    ObjectMeta,
+    PartialObject,
+    Ref,
+    ReplicaSet,
+    Service,
+    StatefulSet,
+    WebhookConfiguration,
+)
+from cluster.kube.owners import controller_of
+from cluster.live.store import Store
+from triage.facts import roles
+from triage.facts.cluster_view import POOL, ZONE, label
+from triage.facts.finding import ChangeFact, Fact
+
+_AT_BIRTH = timedelta(seconds=30)
+
+
+HELM = "helm.sh/release.v1"
+
+
+def changed(
+    at: datetime, what: str, ref: Ref, rule: str, manager: str = "", **facts: Fact
+) -> ChangeFact:
+    return ChangeFact(at, what, ref, rule, manager, MappingProxyType(facts))
+
+
+def writes_to(meta: ObjectMeta) -> list[ManagedFields]:
+    """Writes to an object other than to its status, newest first."""
+    found = [m for m in meta.managed_fields if m.time is not None and m.subresource != "status"]
+    return sorted(
+        found, key=lambda m: (m.time.timestamp() if m.time else 0.0, m.manager), reverse=True
+    )
+
+
+def creator(writes: list[ManagedFields], created: datetime) -> str:
+    """Who wrote an object as it was created; "" when a later write has taken the place of that
+    one."""
+    return next(
+        (w.manager for w in writes if w.time is not None and abs(w.time - created) <= _AT_BIRTH), ""
+    )
+
+
+def _sub(tree: dict[str, Any], *path: str) -> dict[str, Any]:
+    for step in path:
+        value = tree.get(step)
+        if not isinstance(value, dict):
+            return {}
+        tree = value
+    return tree
+
+
+def keys_of(meta: ObjectMeta) -> frozenset[str] | None:
+    """Names of the data keys of a Secret or ConfigMap, told by its field managers; None when no
+    manager is known."""
+    if not meta.managed_fields:
+        return None
+    keys: set[str] = set()
+    for managed in meta.managed_fields:
+        for part in ("f:data", "f:stringData", "f:binaryData"):
+            keys.update(k[2:] for k in _sub(managed.fields_v1, part) if k.startswith("f:"))
+    return frozenset(keys)
+
+
+def _env_written(fields: dict[str, Any]) -> tuple[str, ...]:
+    """Names of the variables that a write to a workload touched."""
+    names: set[str] = set()
+    for key, container in _sub(fields, "f:spec", "f:template", "f:spec", "f:containers").items():
+        if key.startswith("k:") and isinstance(container, dict):
+            for env in _sub(container, "f:env"):
+                name = env.partition('"name":"')[2].partition('"')[0]
+                if name:
+                    names.add(name)
+    return tuple(sorted(names))
+
+
+def _resources_written(fields: dict[str, Any]) -> bool:
+    containers = _sub(fields, "f:spec", "f:template", "f:spec", "f:containers")
+    return any(isinstance(c, dict) and bool(_sub(c, "f:resources")) for c in containers.values())
+
+
+def _workload(
+    kind: str, row: Deployment | DaemonSet | StatefulSet, store: Store
+) -> Iterator[ChangeFact]:
+    meta = row.metadata
+    ref = Ref(kind, meta.namespace, meta.name)
+    created = meta.creation_timestamp
+    role = roles.role(
+        meta.namespace, row.spec.template.metadata.labels, row.spec.template.spec, kind, store
+    )
+    writes = writes_to(meta)
+    if created is not None:
+        by = creator(writes, created)
+        yield changed(
+            created,
+            f"{kind} {meta.name} created",
+            ref,
+            "workload-created",
+            by,
+            owner_kind=kind,
+            role=role,
+        )
+    for write in writes:
+        if write.time is None or (created is not None and write.time - created <= _AT_BIRTH):
+            continue
+        spec = _sub(write.fields_v1, "f:spec")
+        if write.subresource == "scale" or set(spec) == {"f:replicas"}:
+            if "f:replicas" in spec:
+                to = getattr(row.spec, "replicas", None)
+                yield changed(
+                    write.time,
+                    f"{kind} {meta.name} scaled" + (f" to {to}" if to is not None else ""),
+                    ref,
+                    "scaled",
+                    write.manager,
+                    replicas_from=None,
+                    replicas_to=to,
+                    down=False,
+                    owner_kind=kind,
+                )
+            continue
+        if not spec or write.manager in ("kube-controller-manager", "deployment-controller"):
+            continue
+        env, resources = _env_written(write.fields_v1), _resources_written(write.fields_v1)
+        template = "f:template" in spec
+        if kind != "Deployment" and template:
+            images = ", ".join(c.image for c in row.spec.template.spec.containers)
+            yield changed(
+                write.time,
+                f"{kind} {meta.name}: template written ({images})",
+                ref,
+                "rollout",
+                write.manager,
+                image_from="",
+                image_to=images,
+                images=False,
+                owner_kind=kind,
+                role=role,
+                revision="",
+                env=env,
+            )
+        what = (
+            "template" if template else ", ".join(sorted(k[2:] for k in spec if k.startswith("f:")))
+        )
+        yield changed(
+            write.time,
+            f"{kind} {meta.name}: {what} written",
+            ref,
+            "workload-edited",
+            write.manager,
+            owner_kind=kind,
+            env=env,
+            resources=resources,
+            role=role,
+        )
+
+
+def _images(row: ReplicaSet) -> dict[str, str]:
+    return {c.name: c.image for c in row.spec.template.spec.containers}
+
+
+def _replica_set(row: ReplicaSet, store: Store) -> Iterator[ChangeFact]:
+    """A new ReplicaSet of a Deployment is a rollout; the one before it says what changed."""
+    owner = controller_of(row.metadata)
+    created = row.metadata.creation_timestamp
+    if owner is None or owner.kind != "Deployment" or created is None:
+        return
+    deployment = store.get(*owner)
+    siblings = []
+    if deployment is not None:
+        rows = store.owned_by(deployment.metadata.uid).values()
+        siblings = [
+            r
+            for r in rows
+            if isinstance(r, ReplicaSet)
+            and r.metadata.creation_timestamp
+            and r.metadata.creation_timestamp < created
+        ]
+    previous = max(siblings, key=lambda r: r.metadata.creation_timestamp or created, default=None)
+    if previous is None:
+        if (
+            deployment is not None
+            and deployment.metadata.creation_timestamp
+            and created - deployment.metadata.creation_timestamp <= _AT_BIRTH
+        ):
+            return  # the Deployment's own creation says it
+        before: dict[str, str] = {}
+    else:
+        before = _images(previous)
+    after = _images(row)
+    differing = (
+        {
+            name: (before.get(name, ""), image)
+            for name, image in after.items()
+            if before.get(name) != image
+        }
+        if before
+        else {}
+    )
+    role, manager = "", ""
+    env: tuple[str, ...] = ()
+    if deployment is not None:
+        template = deployment.spec.template
+        role = roles.role(
+            row.metadata.namespace, template.metadata.labels, template.spec, "Deployment", store
+        )
+        near = [
+            w
+            for w in writes_to(deployment.metadata)
+            if w.time
+            and "f:template" in _sub(w.fields_v1, "f:spec")
+            and abs(w.time - created) <= _AT_BIRTH
+        ]
+        manager = near[0].manager if near else ""
+        env = _env_written(near[0].fields_v1) if near else ()
+    text = "; ".join(f"{old or '-'} -> {new}" for old, new in differing.values()) or (
+        "template changed" if before else ", ".join(after.values())
+    )
+    yield changed(
+        created,
+        f"rollout of {owner.name}: {text}",
+        owner,
+        "rollout",
+        manager,
+        image_from=", ".join(o for o, _ in differing.values()),
+        image_to=", ".join(n for _, n in differing.values()),
+        images=bool(differing),
+        owner_kind="Deployment",
+        role=role,
+        revision=row.metadata.annotations.get("deployment.kubernetes.io/revision", ""),
+        env=env,
+    )
+
+
+_WRITTEN = timedelta(minutes=2)
+"""A controller notes a new revision within moments of the write that made it."""
+
+
+def revised(row: ControllerRevision) -> datetime | None:
+    """When a revision came, or was taken out again: a rollback only renumbers it."""
+    created = row.metadata.creation_timestamp
+    numbered = [
+        w.time
+        for w in row.metadata.managed_fields
+        if w.time is not None and "f:revision" in w.fields_v1
+    ]
+    return max([created, *numbered]) if created is not None else None
+
+
+def _revision(row: ControllerRevision, store: Store) -> Iterator[ChangeFact]:
+    """A revision of a DaemonSet or StatefulSet is a rollout, also an old one that a rollback took
+    out again."""
+    meta, owner = row.metadata, controller_of(row.metadata)
+    at = revised(row)
+    if (
+        owner is None
+        or owner.kind not in ("DaemonSet", "StatefulSet")
+        or at is None
+        or meta.creation_timestamp is None
+    ):
+        return
+    workload = store.get(*owner)
+    if workload is None:
+        return
+    siblings = (
+        r
+        for r in store.owned_by(workload.metadata.uid).values()
+        if isinstance(r, ControllerRevision)
+    )
+    previous = max(
+        (r for r in siblings if r.revision < row.revision), key=lambda r: r.revision, default=None
+    )
+    born = workload.metadata.creation_timestamp
+    if previous is None and (row.revision <= 1 or (born is not None and at - born <= _WRITTEN)):
+        return  # the creation of the workload says it
+    before, after = (
+        (_revision_images(previous) if previous is not None else {}),
+        _revision_images(row),
+    )
+    differing = (
+        {
+            name: (before.get(name, ""), image)
+            for name, image in after.items()
+            if before.get(name) != image
+        }
+        if before
+        else {}
+    )
+    template = workload.spec.template
+    near = [
+        w
+        for w in writes_to(workload.metadata)
+        if w.time and "f:template" in _sub(w.fields_v1, "f:spec") and abs(w.time - at) <= _WRITTEN
+    ]
+    back = at - meta.creation_timestamp > _WRITTEN
+    text = "; ".join(f"{old or '-'} -> {new}" for old, new in differing.values()) or (
+        "template changed" if before else ", ".join(after.values())
+    )
+    yield changed(
+        at,
+        f"{'rollback' if back else 'rollout'} of {owner.kind} {owner.name}: "
+        f"{text or 'template changed'}",
+        owner,
+        "rollout",
+        near[0].manager if near else "",
+        image_from=", ".join(o for o, _ in differing.values()),
+        image_to=", ".join(n for _, n in differing.values()),
+        images=bool(differing),
+        owner_kind=owner.kind,
+        revision=str(row.revision),
+        env=_env_written(near[0].fields_v1) if near else (),
+        role=roles.role(meta.namespace, template.metadata.labels, template.spec, owner.kind, store),
+    )
+
+
+def _revision_images(row: ControllerRevision) -> dict[str, str]:
+    spec = row.data.spec.template.spec
+    return {c.name: c.image for c in (*spec.containers, *spec.init_containers)}
+
+
+def _node(row: Node) -> Iterator[ChangeFact]:
+    meta, info = row.metadata, row.status.node_info
+    ref = Ref("Node", "", meta.name)
+    if meta.creation_timestamp is not None:
+        yield changed(
+            meta.creation_timestamp,
+            f"node {meta.name} joined (kubelet {info.kubelet_version or '?'})",
+            ref,
+            "node-joined",
+            "",
+            kubelet=info.kubelet_version,
+            zone=label(meta, ZONE),
+            pool=label(meta, POOL),
+            version_differs=False,
+        )
+    if row.spec.unschedulable:
+        taint = next(
+            (
+                t
+                for t in row.spec.taints
+                if t.key == "node.kubernetes.io/unschedulable" and t.time_added
+            ),
+            None,
+        )
+        write = next(
+            (w for w in writes_to(meta) if "f:unschedulable" in _sub(w.fields_v1, "f:spec")), None
+        )
+        at = (taint.time_added if taint else None) or (write.time if write else None)
+        if at is not None:
+            yield changed(
+                at,
+                f"node {meta.name} cordoned",
+                ref,
+                "node-cordoned",
+                write.manager if write else "",
+                unschedulable=True,
+            )
+
+
+_SERVER = ("kube-apiserver", "kube-controller-manager")
+"""They make what every cluster has by itself (the Service `kubernetes`, default roles, the root CA
+of each namespace): nobody's change."""
+_BOOTSTRAP = "kubernetes.io/bootstrapping"
+
+
+def _data(kind: str, row: PartialObject) -> Iterator[ChangeFact]:
+    meta = row.metadata
+    ref = Ref(kind, meta.namespace, meta.name)
+    if kind == "Secret" and (meta.labels.get("owner") == "helm" and "status" in meta.labels):
+        if meta.creation_timestamp is not None:
+            release, version, status = (
+                meta.labels.get("name", ""),
+                meta.labels.get("version", ""),
+                meta.labels.get("status", ""),
+            )
+            yield changed(
+                meta.creation_timestamp,
+                f"Helm release {release} revision {version} ({status})",
+                ref,
+                "helm-release",
+                "helm",
+                release=release,
+                version=version,
+                status=status,
+            )
+        return
+    keys = keys_of(meta)
+    for write in writes_to(meta)[:2]:
+        if write.time is None:
+            continue
+        fields = set(write.fields_v1)
+        born = (
+            meta.creation_timestamp is not None
+            and write.time - meta.creation_timestamp <= _AT_BIRTH
+        )
+        if (
+            not born
+            and fields
+            and not fields & {"f:data", "f:stringData", "f:binaryData", "f:type"}
+        ):
+            continue  # labels or annotations only
+        emptied = keys is not None and not keys and not born
+        verb = "created" if born else "emptied" if emptied else "written"
+        facts: dict[str, Fact] = {"keys": len(keys or ()), "lost": ()}
+        if born and write.manager in _SERVER:
+            continue
+        if kind == "Secret":
+            facts["emptied"] = emptied
+        rule = "secret-written" if kind == "Secret" else "configmap-written"
+        yield changed(write.time, f"{kind} {meta.name} {verb}", ref, rule, write.manager, **facts)
+
+
+def _edited(kind: str, rule: str, row: Any, **facts: Fact) -> Iterator[ChangeFact]:
+    meta: ObjectMeta = row.metadata
+    ref = Ref(kind, meta.namespace, meta.name)
+    created = meta.creation_timestamp
+    writes = writes_to(meta)
+    by = creator(writes, created) if created is not None else ""
+    if created is not None and by not in _SERVER and _BOOTSTRAP not in meta.labels:
+        yield changed(created, f"{kind} {meta.name} created", ref, rule, by, **facts)
+    for write in writes:
+        if write.time is None or (created is not None and write.time - created <= _AT_BIRTH):
+            continue
+        if "f:spec" not in write.fields_v1 and kind in (
+            "NetworkPolicy",
+            "Ingress",
+            "Service",
+            "CronJob",
+            "HorizontalPodAutoscaler",
+        ):
+            continue
+        yield changed(write.time, f"{kind} {meta.name} edited", ref, rule, write.manager, **facts)
+
+
+_EDITED = {
+    "NetworkPolicy": "policy-edited",
+    "CustomResourceDefinition": "crd-edited",
+    "ClusterRole": "rbac-edited",
+    "ClusterRoleBinding": "rbac-edited",
+    "Ingress": "ingress-edited",
+    "HorizontalPodAutoscaler": "autoscaler-edited",
+}
+
+
+def carried(kind: str, row: Any, store: Store) -> Iterator[ChangeFact]:
+    """The changes that an object as it stands tells of."""
+    if isinstance(row, (Deployment, DaemonSet, StatefulSet)):
+        yield from _workload(kind, row, store)
+    elif isinstance(row, ReplicaSet):
+        yield from _replica_set(row, store)
+    elif isinstance(row, ControllerRevision):
+        yield from _revision(row, store)
+    elif isinstance(row, Node):
+        yield from _node(row)
+    elif kind in ("Secret", "ConfigMap"):
+        yield from _data(kind, row)
+    elif isinstance(row, Service):
+        yield from _edited(kind, "service-edited", row, type=row.spec.type)
+    elif isinstance(row, CronJob):
+        yield from _edited(kind, "cronjob-edited", row)
+    elif isinstance(row, WebhookConfiguration):
+        yield from _edited(kind, "webhook-edited", row, mutating=kind.startswith("Mutating"))
+    elif kind in _EDITED:
+        yield from _edited(kind, _EDITED[kind], row)

@@ -1,0 +1,426 @@
+"""What failing objects share that the healthy ones of the same kind do not.
+
+Each attribute value of the failing objects is a 2x2 table (inside/outside, has it/has it not),
+tested with Fisher's exact test, one-sided (the value is more frequent inside), and Holm-corrected
+for all values tried. Values that separate exactly as well name each other as ties: the data cannot
+tell them apart. One failing object proves nothing about what it shares, and two rarely do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from cluster.kube.objects import Node, Pod, Ref
+from triage.facts.cluster_view import INSTANCE_TYPE, POOL, ZONE, View, is_finished, label
+from triage.facts.finding import SharedAttribute, spoken
+from triage.facts.population import Attribute, Outside, Population, attributes
+
+ALPHA = 0.05
+_SHARE_INSIDE = 0.6
+_LIMIT = 8
+_NEW = timedelta(hours=48)
+"""Only a recent moment says something by being the birthday of what fails."""
+
+ORDER = (
+    "node",
+    "owner",
+    "image digest",
+    "image",
+    "kubelet version",
+    "kernel version",
+    "container runtime",
+    "os image",
+    "node pool",
+    "instance type",
+    "zone",
+    "architecture",
+    "node created after",
+    "created after",
+    "storage class",
+    "volume driver",
+    "namespace",
+    "service account",
+    "priority class",
+)
+"""Among equal separations the first is named and the others are its ties."""
+
+
+def fisher(inside: int, of_inside: int, outside_: int, of_outside: int) -> float:
+    """One-sided p of at least `inside` of `of_inside`, given the margins (hypergeometric tail). 1.0
+    when there is nothing to compare.
+
+    ValueError when a count is negative or larger than its total.
+    """
+    if not 0 <= inside <= of_inside or not 0 <= outside_ <= of_outside:
+        raise ValueError("a count must lie between 0 and its total")
+    if of_inside == 0 or of_outside == 0:
+        return 1.0
+    total, having = of_inside + of_outside, inside + outside_
+    log_all = _log_choose(total, of_inside)
+    upper = min(of_inside, having)
+    terms = [
+        math.exp(_log_choose(having, k) + _log_choose(total - having, of_inside - k) - log_all)
+        for k in range(inside, upper + 1)
+    ]
+    return min(1.0, math.fsum(terms))
+
+
+def _log_choose(n: int, k: int) -> float:
+    if k < 0 or k > n:
+        return -math.inf
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction, in the order given; never smaller than the value itself, never
+    above 1."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    corrected = [0.0] * len(p_values)
+    running = 0.0
+    for rank, index in enumerate(order):
+        running = max(running, min(1.0, p_values[index] * (len(p_values) - rank)))
+        corrected[index] = running
+    return corrected
+
+
+class Table(msgspec.Struct, frozen=True):
+    """One attribute value: `inside` (k, n) of the failing, `outside` (k, n) of the healthy."""
+
+    what: str
+    value: str
+    inside: tuple[int, int]
+    outside: tuple[int, int]
+
+
+def judge(tables: Iterable[Table], limit: int = _LIMIT) -> tuple[SharedAttribute, ...]:
+    """Those attributes that separate, best first; `tables` are all that were tried."""
+    tried = sorted(
+        tables, key=lambda t: (ORDER.index(t.what) if t.what in ORDER else len(ORDER), t.value)
+    )
+    raw = [fisher(t.inside[0], t.inside[1], t.outside[0], t.outside[1]) for t in tried]
+    found: list[tuple[float, float, Table]] = []
+    for table, p in zip(tried, holm(raw), strict=True):
+        share_in = table.inside[0] / table.inside[1] if table.inside[1] else 0.0
+        share_out = table.outside[0] / table.outside[1] if table.outside[1] else 0.0
+        if p < ALPHA and share_in >= _SHARE_INSIDE and share_out <= share_in / 2:
+            found.append((share_in - share_out, p, table))
+    # What has not started is young: its age separates by itself, so it comes after what all of the
+    # failing share besides
+    whole = any(
+        t.inside[0] == t.inside[1] and not t.what.endswith("created after") for _, _, t in found
+    )
+    found.sort(
+        key=lambda item: (whole and item[2].what == "created after", -item[0], item[1])
+    )  # stable: ORDER decides among equals
+    result: list[SharedAttribute] = []
+    used: set[int] = set()
+    dated: set[str] = set()
+    for index, (_, p, table) in enumerate(found):
+        if index in used or (table.what in dated and table.what.endswith("created after")):
+            continue
+        if table.what.endswith("created after"):
+            dated.add(table.what)
+        ties = [
+            i
+            for i in range(index + 1, len(found))
+            if found[i][2].inside == table.inside
+            and found[i][2].outside == table.outside
+            and i not in used
+        ]
+        used.update(ties)
+        group = [table, *(found[i][2] for i in ties)]
+        for one in group:
+            names = tuple(f"{t.what} {spoken(t.what, t.value)}" for t in group if t is not one)
+            result.append(SharedAttribute(one.what, one.value, one.inside, one.outside, p, names))
+    return tuple(result[:limit])
+
+
+def node_attributes(node: Node) -> dict[str, str]:
+    """What a node is, by the names of `rules.COHORTS`; unknown ones are left out."""
+    info = node.status.node_info
+    values = {
+        "zone": label(node.metadata, ZONE),
+        "instance type": label(node.metadata, INSTANCE_TYPE),
+        "node pool": label(node.metadata, POOL),
+        "architecture": info.architecture,
+        "kubelet version": info.kubelet_version,
+        "kernel version": info.kernel_version,
+        "os image": info.os_image,
+        "container runtime": info.container_runtime_version,
+    }
+    return {what: value for what, value in values.items() if value}
+
+
+def _tables(
+    inside: Counter[Attribute], n_in: int, outside_: Mapping[Attribute, int], n_out: int
+) -> list[Table]:
+    return [
+        Table(what, value, (k, n_in), (max(0, min(outside_.get((what, value), 0), n_out)), n_out))
+        for (what, value), k in inside.items()
+        if k >= 2 and k >= _SHARE_INSIDE * n_in / 2
+    ]
+
+
+def of_pods(
+    pods: Sequence[Pod],
+    failing: Iterable[Pod],
+    population: Population,
+    view: View,
+    limit: int = _LIMIT,
+) -> tuple[SharedAttribute, ...]:
+    """What these pods share against all pods that are neither these nor failing otherwise."""
+    if len(pods) < 2:
+        return ()
+    all_failing = {(p.metadata.namespace, p.metadata.name): p for p in (*failing, *pods)}
+    healthy = Outside(population, all_failing.values())
+    n_out = healthy.total
+    inside: Counter[Attribute] = Counter()
+    out: dict[Attribute, int] = {}
+    for pod in pods:
+        for attribute in attributes(pod):
+            if attribute[0] not in ("controller", "claim") and not (
+                attribute[0] == "service account" and attribute[1].endswith("/default")
+            ):
+                inside[attribute] += 1
+                out[attribute] = healthy.count(attribute)
+        owner = view.owner(pod)
+        if owner.kind != "Pod":
+            inside["owner", str(owner)] += 1
+        for attribute in _storage(pod, view):
+            inside[attribute] += 1
+        node = view.node(pod.spec.node_name) if pod.spec.node_name else None
+        if node is not None:
+            for attribute in node_attributes(node).items():
+                inside[attribute] += 1
+    _count_owners(inside, out, healthy, view)
+    _count_nodes(inside, out, healthy, view)
+    _count_storage(inside, out, healthy, view)
+    tables = _tables(inside, len(pods), out, n_out)
+    tables += _young_nodes(pods, healthy, view)
+    # an old pod among the failing ones must not hide that all others are young: several moments are
+    # tried, and paid for by the correction
+    young = [
+        p.metadata.creation_timestamp
+        for p in pods
+        if p.metadata.creation_timestamp and view.now - p.metadata.creation_timestamp <= _NEW
+    ]
+    for moment in _moments(young, len(pods)):
+        failing_since = sum(
+            1 for p in all_failing.values() if not is_finished(p) and _at_or_after(p, moment)
+        )
+        later = max(0, population.created_since(moment) - failing_since)
+        k = sum(1 for p in pods if _at_or_after(p, moment))
+        tables.append(
+            Table("created after", moment.isoformat(), (k, len(pods)), (min(later, n_out), n_out))
+        )
+    return judge(tables, limit)
+
+
+def _young_nodes(pods: Sequence[Pod], healthy: Outside, view: View) -> list[Table]:
+    """Whether the pods are on nodes that joined lately, against the healthy pods on nodes at least
+    as young."""
+    nodes = {n.metadata.name: n for n in view.store.all("Node", Node)}
+    born = {
+        name: t for name, n in nodes.items() if (t := n.metadata.creation_timestamp) is not None
+    }
+    mine = [born[p.spec.node_name] for p in pods if p.spec.node_name in born]
+    found: list[Table] = []
+    for moment in _moments([t for t in mine if view.now - t <= _NEW], len(pods), most=2):
+        young = {name for name, t in born.items() if t >= moment}
+        if len(young) == len(born):
+            continue
+        outside = sum(healthy.count(("node", name)) for name in young)
+        inside = sum(1 for p in pods if p.spec.node_name in young)
+        found.append(
+            Table(
+                "node created after",
+                moment.isoformat(),
+                (inside, len(pods)),
+                (min(outside, healthy.total), healthy.total),
+            )
+        )
+    return found
+
+
+def _moments(created: list[datetime], failing: int, most: int = 6) -> list[datetime]:
+    """The earliest creation times, at most `most`: those that still have most of the failing
+    objects after them."""
+    distinct = sorted(set(created))
+    return [
+        t
+        for t in distinct[:most]
+        if sum(1 for c in created if c >= t) >= max(2, _SHARE_INSIDE * failing)
+    ]
+
+
+def has(pod: Pod, what: str, value: str, view: View) -> bool:
+    """Whether a pod has this attribute."""
+    if (what, value) in set(attributes(pod)) or (what == "owner" and str(view.owner(pod)) == value):
+        return True
+    node = view.node(pod.spec.node_name) if pod.spec.node_name else None
+    if node is not None and node_attributes(node).get(what) == value:
+        return True
+    return (what, value) in _storage(pod, view)
+
+
+def _at_or_after(pod: Pod, moment: datetime) -> bool:
+    created = pod.metadata.creation_timestamp
+    return created is not None and int(created.timestamp()) >= int(moment.timestamp())
+
+
+def _count_owners(
+    inside: Counter[Attribute], out: dict[Attribute, int], healthy: Outside, view: View
+) -> None:
+    for what, value in list(inside):
+        if what != "owner":
+            continue
+        ref = _parse(value)
+        controllers = [ref]
+        row = view.store.get(*ref)
+        if row is not None:
+            controllers += [
+                Ref(kind, *key)
+                for (kind, key) in view.store.owned_by(row.metadata.uid)
+                if kind in ("ReplicaSet", "Job")
+            ]
+        out[what, value] = sum(
+            healthy.count(("controller", f"{c.kind}/{c.namespace}/{c.name}")) for c in controllers
+        )
+
+
+def _parse(text: str) -> Ref:
+    kind, _, rest = text.partition(" ")
+    namespace, slash, name = rest.partition("/")
+    return Ref(kind, namespace, name) if slash else Ref(kind, "", namespace)
+
+
+def _count_nodes(
+    inside: Counter[Attribute], out: dict[Attribute, int], healthy: Outside, view: View
+) -> None:
+    wanted = {
+        a
+        for a in inside
+        if a[0]
+        in (
+            "zone",
+            "instance type",
+            "node pool",
+            "architecture",
+            "kubelet version",
+            "kernel version",
+            "os image",
+            "container runtime",
+        )
+    }
+    for attribute in wanted:
+        out[attribute] = 0
+    for node in view.store.all("Node", Node):
+        pods = healthy.count(("node", node.metadata.name))
+        for attribute in node_attributes(node).items():
+            if attribute in wanted:
+                out[attribute] += pods
+
+
+def _storage(pod: Pod, view: View) -> list[Attribute]:
+    found: dict[Attribute, None] = {}
+    for volume in pod.spec.volumes:
+        if volume.persistent_volume_claim is not None:
+            for attribute in _claim(
+                f"{pod.metadata.namespace}/{volume.persistent_volume_claim.claim_name}", view
+            ):
+                found[attribute] = None
+    return list(found)
+
+
+def _claim(name: str, view: View) -> list[Attribute]:
+    namespace, _, claim = name.partition("/")
+    row = view.store.get("PersistentVolumeClaim", namespace, claim)
+    if row is None:
+        return []
+    found: list[Attribute] = []
+    if row.spec.storage_class_name:
+        found.append(("storage class", row.spec.storage_class_name))
+    volume = (
+        view.store.get("PersistentVolume", "", row.spec.volume_name)
+        if row.spec.volume_name
+        else None
+    )
+    if volume is not None and volume.spec.csi is not None and volume.spec.csi.driver:
+        found.append(("volume driver", volume.spec.csi.driver))
+    return found
+
+
+def _count_storage(
+    inside: Counter[Attribute], out: dict[Attribute, int], healthy: Outside, view: View
+) -> None:
+    wanted = {a for a in inside if a[0] in ("storage class", "volume driver")}
+    if not wanted:
+        return
+    for attribute in wanted:
+        out[attribute] = 0
+    for value, count in healthy.claims():
+        for attribute in _claim(value, view):
+            if attribute in wanted:
+                out[attribute] += count
+
+
+def of_nodes(names: Iterable[str], view: View) -> tuple[SharedAttribute, ...]:
+    """What these nodes share against the other nodes, and which owners (not DaemonSets) run on them
+    and not elsewhere."""
+    failing = set(names)
+    nodes = list(view.store.all("Node", Node))
+    inside_nodes = [n for n in nodes if n.metadata.name in failing]
+    others = [n for n in nodes if n.metadata.name not in failing]
+    if len(inside_nodes) < 2 or not others:
+        return ()
+    inside: Counter[Attribute] = Counter()
+    out: Counter[Attribute] = Counter()
+    for node, side in [*((n, inside) for n in inside_nodes), *((n, out) for n in others)]:
+        side.update(node_attributes(node).items())
+    for node in inside_nodes:
+        inside.update({("owner", o) for o in _owners_on(node.metadata.name, view)})
+    wanted = {
+        value
+        for (what, value), k in inside.items()
+        if what == "owner" and k >= _SHARE_INSIDE * len(inside_nodes)
+    }
+    if wanted:
+        for node in others:
+            out.update({("owner", o) for o in _owners_on(node.metadata.name, view) if o in wanted})
+    # what nodes are and what runs on them are two questions: a hundred owners must not drown eight
+    # attributes of nodes
+    every = _tables(inside, len(inside_nodes), out, len(others))
+    tables = [t for t in every if t.what != "owner"]
+    first = min(
+        (n.metadata.creation_timestamp for n in inside_nodes if n.metadata.creation_timestamp),
+        default=None,
+    )
+    if first is not None and view.now - first <= _NEW:
+        later = sum(
+            1
+            for n in others
+            if n.metadata.creation_timestamp and n.metadata.creation_timestamp >= first
+        )
+        tables.append(
+            Table(
+                "node created after",
+                first.isoformat(),
+                (len(inside_nodes), len(inside_nodes)),
+                (later, len(others)),
+            )
+        )
+    return (*judge(tables), *judge(t for t in every if t.what == "owner"))[:_LIMIT]
+
+
+def _owners_on(node: str, view: View) -> set[str]:
+    found: set[str] = set()
+    for pod in view.store.pods_on(node).values():
+        owner = view.owner(pod)
+        if owner.kind not in ("DaemonSet", "Node", "Pod"):
+            found.add(str(owner))
+    return found

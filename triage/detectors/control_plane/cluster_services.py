@@ -1,0 +1,324 @@
+"""The cluster's own services: DNS, ingress controller, control plane; and what messages tell of
+etcd, the API server and look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import msgspec
+
+from cluster.kube.objects import DaemonSet, Deployment, Ingress, Pod, Ref, StatefulSet
+from triage.detectors.workloads.workloads import last_edit
+from triage.facts import blast_radius as blast
+from triage.facts import roles
+from triage.facts.cluster_view import View, is_finished, is_ready, ready_status, statuses
+from triage.facts.finding import Evidence, Finding, Severity, SinceSource
+from triage.facts.finding_builder import field_evidence, make
+from triage.facts.windows import EDGE, READY_GRACE, RECENT
+
+Owner = Deployment | DaemonSet | StatefulSet
+
+
+class Health(msgspec.Struct, frozen=True):
+    """How a set of pods fares: ready of total, ends within the hour (oldest first), and since when
+    any is not ready."""
+
+    ready: int
+    total: int
+    oom: int
+    """Pods killed for memory within the hour."""
+    restarted: int
+    """Pods with any bad end within the hour, OOM included."""
+    looping: int
+    times: tuple[datetime, ...]
+    unready_since: datetime | None
+    limit: str
+    evidence: tuple[Evidence, ...]
+    fresh: bool
+    """The newest end is within half an hour, or something is not ready now."""
+    backed_off: datetime | None = None
+    """When the kubelet first held a restart back, within the hour."""
+
+
+def health(pods: list[Pod], view: View, grace: timedelta = timedelta(seconds=60)) -> Health:
+    """Judge the pods of one system service."""
+    ready = sum(1 for p in pods if is_ready(p))
+    oom: set[str] = set()
+    restarted: set[str] = set()
+    looping = 0
+    times: list[datetime] = []
+    evidence: list[Evidence] = []
+    unready: list[datetime] = []
+    first: list[datetime] = []
+    limit = ""
+    for pod in pods:
+        name = pod.metadata.name
+        ref = Ref("Pod", pod.metadata.namespace, name)
+        for status in statuses(pod):
+            end = status.state.terminated or status.last_state.terminated
+            if (
+                status.state.waiting is not None
+                and status.state.waiting.reason == "CrashLoopBackOff"
+            ):
+                looping += 1
+            if (
+                end is None
+                or end.finished_at is None
+                or end.exit_code == 0
+                or not view.within(end.finished_at, RECENT)
+            ):
+                continue
+            if status.restart_count == 0 and status.state.terminated is None:
+                continue
+            restarted.add(name)
+            times.append(end.finished_at)
+            # only the last end is kept in the status; the back-off before it tells when it began
+            held_back = [
+                e.first
+                for e in view.events_of(pod)
+                if e.reason == "BackOff" and "restarting" in e.message
+            ]
+            first += [moment for moment in held_back if view.now - moment <= RECENT]
+            if end.reason == "OOMKilled":
+                oom.add(name)
+                limit = (
+                    next(
+                        (
+                            c.resources.limits.get("memory", "")
+                            for c in pod.spec.containers
+                            if c.name == status.name
+                        ),
+                        "",
+                    )
+                    or limit
+                )
+            evidence.append(
+                field_evidence(
+                    ref,
+                    f"status.containerStatuses[{status.name}].lastState",
+                    f"{end.reason} exit {end.exit_code}, restarts {status.restart_count}",
+                    end.finished_at,
+                )
+            )
+        if not is_ready(pod) and pod.metadata.deletion_timestamp is None:
+            condition = next((c for c in pod.status.conditions if c.type == "Ready"), None)
+            since = (
+                condition.last_transition_time if condition else None
+            ) or pod.metadata.creation_timestamp
+            start = pod.metadata.creation_timestamp
+            young = start is not None and not view.older(start, READY_GRACE)
+            if since is not None and not young and view.older(since, grace):
+                unready.append(since)
+    times.sort()
+    newest = times[-1] if times else None
+    return Health(
+        ready,
+        len(pods),
+        len(oom),
+        len(restarted),
+        looping,
+        tuple(times),
+        min(unready, default=None),
+        limit,
+        tuple(evidence[:6]),
+        bool(unready) or looping > 0 or view.within(newest, EDGE),
+        min(first, default=None),
+    )
+
+
+def _pods(ref: Ref, view: View) -> list[Pod]:
+    return [p for p in view.pods_of(ref) if not is_finished(p)]
+
+
+def sick(state: Health) -> bool:
+    """A single restart that is over is no news; a kill for memory is, and so are several restarts,
+    loops and pods that stay unready."""
+    return state.total > 0 and (
+        state.oom > 0
+        or state.looping > 0
+        or state.restarted >= 2
+        or state.unready_since is not None
+    )
+
+
+def began(state: Health) -> datetime | None:
+    moments = [
+        t
+        for t in (state.unready_since, state.times[0] if state.times else None, state.backed_off)
+        if t is not None
+    ]
+    return min(moments, default=None)
+
+
+def serving(row: Owner, view: View) -> Iterator[Finding]:
+    """DNS servers and ingress controllers as one thing each (stories 003 #1 and #3)."""
+    kind = type(row).__name__
+    template = row.spec.template
+    role = roles.role(
+        row.metadata.namespace, template.metadata.labels, template.spec, kind, view.store
+    )
+    if role not in ("dns", "ingress"):
+        return
+    ref = Ref(kind, row.metadata.namespace, row.metadata.name)
+    pods = _pods(ref, view)
+    if not pods:
+        if role == "dns":
+            yield from _dns_scaled_away(row, ref, view)
+        return
+    state = health(pods, view)
+    if role == "dns":
+        yield from _dns(row, ref, pods, state)
+    else:
+        yield from _ingress(ref, pods, state, view)
+
+
+def _dns(row: Owner, ref: Ref, pods: list[Pod], state: Health) -> Iterator[Finding]:
+    if sick(state):
+        down = state.ready == 0
+        bad = down or state.oom >= 2 or (state.looping > 0 and state.ready * 2 < state.total)
+        parts = [f"{state.ready} of {state.total} ready"]
+        if state.oom:
+            parts.append(
+                f"{state.oom} killed at the memory "
+                f"limit{f' of {state.limit}' if state.limit else ''}"
+            )
+        if state.restarted > state.oom:
+            parts.append(f"{state.restarted} restarted")
+        yield make(
+            "dns-degraded",
+            ref,
+            f"the cluster's DNS: {', '.join(parts)} within the hour",
+            Severity.CRITICAL
+            if bad and state.fresh
+            else Severity.WARNING
+            if state.fresh
+            else Severity.INFO,
+            "critical when none is ready, or two were killed within 30 min",
+            since=began(state),
+            source=SinceSource.STATUS,
+            evidence=state.evidence or [field_evidence(ref, "pods", parts[0])],
+            active=state.fresh,
+            related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10]],
+            facts={
+                "ready": state.ready,
+                "total": state.total,
+                "oom_killed": state.oom,
+                "restarted": state.restarted,
+                "limit": state.limit,
+                "crash_looping": state.looping,
+            },
+        )
+    nodes = {p.spec.node_name for p in pods if is_ready(p)}
+    if (
+        not isinstance(row, DaemonSet)
+        and state.ready
+        and (row.spec.replicas == 1 or (len(nodes) == 1 and state.ready > 1))
+    ):
+        yield make(
+            "dns-single",
+            ref,
+            f"DNS runs as {state.ready} replica{'s' if state.ready > 1 else ''} on one node",
+            Severity.INFO,
+            "a single point of failure is a note",
+            evidence=[field_evidence(ref, "spec.replicas", str(row.spec.replicas))],
+            facts={"replicas": state.ready, "nodes": len(nodes)},
+        )
+
+
+def _dns_scaled_away(row: Owner, ref: Ref, view: View) -> Iterator[Finding]:
+    """DNS scaled to zero while its Service has nobody else behind it. A workload that another one
+    has replaced is left at zero in peace."""
+    if isinstance(row, DaemonSet) or row.spec.replicas != 0 or not view.readable("EndpointSlice"):
+        return
+    services = roles.services_of(ref.namespace, row.spec.template.metadata.labels, view.store)
+    slices = [
+        s for service in services for s in view.slices_of(ref.namespace, service.metadata.name)
+    ]
+    if not services or any(e.conditions.ready is not False for s in slices for e in s.endpoints):
+        return
+    edit = last_edit(row.metadata, "f:replicas")
+    if edit is not None and not view.older(edit.time, timedelta(seconds=60)):
+        return
+    name = services[0].metadata.name
+    yield make(
+        "dns-degraded",
+        ref,
+        f"the cluster's DNS: scaled to 0, and Service {name} has no endpoint",
+        Severity.CRITICAL,
+        "critical when none is ready, or two were killed within 30 min",
+        since=edit.time if edit else None,
+        source=SinceSource.MANAGED_FIELDS if edit else SinceSource.FIRST_SEEN,
+        evidence=[
+            field_evidence(
+                ref,
+                "spec.replicas",
+                f"0, by {edit.manager}" if edit else "0",
+                edit.time if edit else None,
+            )
+        ],
+        related=[Ref("Service", ref.namespace, name)],
+        facts={
+            "ready": 0,
+            "total": 0,
+            "oom_killed": 0,
+            "restarted": 0,
+            "limit": "",
+            "crash_looping": 0,
+        },
+    )
+
+
+def _node_works(pod: Pod, view: View) -> bool:
+    """Whether the pod's node is known and Ready: else the pod may be down with its node."""
+    node = view.node(pod.spec.node_name)
+    return node is not None and ready_status(node) == "True"
+
+
+def _ingress(ref: Ref, pods: list[Pod], state: Health, view: View) -> Iterator[Finding]:
+    if not sick(state):
+        return
+    hosts: set[str] = set()
+    backends = ready = 0
+    for row in view.store.all("Ingress", Ingress):
+        hosts.update(r.host for r in row.spec.rules if r.host)
+        for name in roles.backends(row):
+            backends += 1
+            ready += bool(blast.ready_endpoints(row.metadata.namespace, name, view))
+    within = int((state.times[-1] - state.times[0]).total_seconds()) if state.times else 0
+    parts = [f"{state.ready} of {state.total} ready"]
+    if state.oom:
+        parts.append(
+            f"{state.oom} killed at the memory limit{f' of {state.limit}' if state.limit else ''}"
+        )
+    if state.restarted > state.oom:
+        parts.append(f"{state.restarted} restarted")
+    bad = state.ready == 0 or state.oom >= 2 or state.restarted * 2 > state.total
+    yield make(
+        "ingress-degraded",
+        ref,
+        f"the ingress controller: {', '.join(parts)} within the hour; {len(hosts)} hosts behind it",
+        Severity.CRITICAL
+        if bad and state.fresh
+        else Severity.WARNING
+        if state.fresh
+        else Severity.INFO,
+        "critical when none is ready, two were killed for memory, or most restarted within 30 min",
+        since=began(state),
+        source=SinceSource.STATUS,
+        evidence=state.evidence or [field_evidence(ref, "pods", parts[0])],
+        active=state.fresh,
+        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:50]],
+        facts={
+            "ready": state.ready,
+            "total": state.total,
+            "oom_killed": state.oom,
+            "restarted": state.restarted,
+            "limit": state.limit,
+            "hosts": len(hosts),
+            "within_seconds": within,
+            "backends_ready": backends > 0 and ready * 10 >= backends * 8,
+            "by_itself": state.restarted > 0
+            or any(not is_ready(p) and _node_works(p, view) for p in pods),
+        },
+    )

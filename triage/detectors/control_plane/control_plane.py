@@ -1,0 +1,223 @@
+"""The control plane: its pods, and what messages tell of etcd, the API server and name look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cluster.kube.objects import Pod, Ref
+from cluster.live.freshness import State
+from triage.detectors.control_plane.cluster_services import began, health, sick
+from triage.facts.cluster_view import View, burstable, is_finished
+from triage.facts.events import Fact as EventFact
+from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
+from triage.facts.finding_builder import CLUSTER, event_evidence, field_evidence, make
+from triage.facts.finding_index import Index
+from triage.facts.windows import EDGE, RECENT
+
+
+def control_plane(view: View, index: Index) -> Iterator[Finding]:
+    """Static pods of the control plane, by component (where the cluster shows them)."""
+    groups: dict[str, list[Pod]] = {}
+    for key, component in sorted(index.population.control_plane.items()):
+        pod = view.store.get("Pod", *key)
+        if isinstance(pod, Pod) and not is_finished(pod):
+            groups.setdefault(component, []).append(pod)
+    for component, pods in sorted(groups.items()):
+        state = health(pods, view)
+        # one restart of one member within the hour is told when it was for memory, or of the API
+        # server or etcd
+        probes = [
+            e
+            for p in pods
+            for e in view.events_of(p)
+            if e.reason in ("Unhealthy", "ProbeError")
+            and view.now - e.last <= EDGE
+            and not e.message.startswith("Startup")
+        ]
+        unhealthy = sum(e.count for e in probes)
+        if (
+            unhealthy < 3
+            and not sick(state)
+            and not (state.restarted and component in ("kube-apiserver", "etcd") and state.fresh)
+        ):
+            continue
+        parts = [f"{state.ready} of {state.total} ready"]
+        if state.oom:
+            parts.append(f"{state.oom} killed at the memory limit")
+        if state.restarted > state.oom:
+            parts.append(f"{state.restarted} restarted")
+        if unhealthy >= 3:
+            parts.append(f"{unhealthy} failed probes")
+        core = component in ("kube-apiserver", "etcd")
+        bad = state.ready < state.total or state.oom or state.looping
+        yield make(
+            "control-plane-degraded",
+            CLUSTER,
+            f"{component}: {', '.join(parts)} within the hour",
+            Severity.CRITICAL
+            if core and bad and state.fresh
+            else Severity.WARNING
+            if state.fresh or unhealthy >= 3
+            else Severity.INFO,
+            "critical for the API server and etcd",
+            since=min(
+                [t for t in (began(state), *(e.first for e in probes)) if t is not None],
+                default=None,
+            ),
+            source=SinceSource.STATUS,
+            detail=component,
+            active=state.fresh or unhealthy >= 3,
+            evidence=(*state.evidence, *(event_evidence(e) for e in probes[-2:]))
+            or [
+                field_evidence(
+                    Ref("Pod", pods[0].metadata.namespace, pods[0].metadata.name),
+                    "status",
+                    parts[0],
+                )
+            ],
+            related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10]],
+            facts={
+                "component": component,
+                "ready": state.ready,
+                "total": state.total,
+                "oom_killed": state.oom,
+                "restarted": state.restarted,
+                "unhealthy": unhealthy,
+                "burstable": burstable(view),
+            },
+        )
+
+
+def told(view: View, index: Index) -> Iterator[Finding]:
+    """What messages of events within the hour tell of etcd, of the API server and of name
+    look-ups."""
+    etcd: list[tuple[str, EventFact]] = []
+    api: list[EventFact] = []
+    lookups: list[tuple[str, EventFact]] = []
+    for event, said in view.events.telling():
+        if view.now - event.last > RECENT:
+            continue
+        if said.etcd:
+            etcd.append((said.etcd, event))
+        elif said.api:
+            api.append(event)
+        else:
+            lookups.append((said.lookup, event))
+    if etcd:
+        etcd.sort(key=lambda item: (item[1].last, item[1].uid))
+        count, objects = sum(e.count for _, e in etcd), {e.about for _, e in etcd}
+        kind = max(
+            sorted({k for k, _ in etcd}), key=lambda k: sum(e.count for kk, e in etcd if kk == k)
+        )
+        if count >= 2 or kind == "no-space":
+            yield make(
+                "etcd-errors-in-messages",
+                CLUSTER,
+                f"etcd errors in {count} messages about {len(objects)} objects: {kind}",
+                Severity.CRITICAL if kind == "no-space" else Severity.WARNING,
+                "errors of etcd within the hour",
+                since=min(e.first for _, e in etcd),
+                source=SinceSource.EVENT,
+                evidence=[event_evidence(e) for _, e in etcd[-4:]],
+                related=sorted(objects)[:10],
+                facts={"count": count, "objects": len(objects), "kind": kind},
+            )
+    if len(api) >= 2 or sum(e.count for e in api) >= 3:
+        api.sort(key=lambda e: (e.last, e.uid))
+        objects = {e.about for e in api}
+        yield make(
+            "api-errors-in-messages",
+            CLUSTER,
+            f"{sum(e.count for e in api)} messages about {len(objects)} objects say that the API "
+            "server did not answer",
+            Severity.WARNING,
+            "components that do not reach the API server within the hour",
+            since=min(e.first for e in api),
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in api[-4:]],
+            related=sorted(objects)[:10],
+            facts={"count": sum(e.count for e in api), "objects": len(objects)},
+        )
+    owners = {
+        view.owner(p) if isinstance(p := view.store.get(*e.about), Pod) else e.about
+        for _, e in lookups
+    }
+    if len(owners) >= 2 or sum(e.count for _, e in lookups) >= 5:
+        lookups.sort(key=lambda item: (item[1].last, item[1].uid))
+        namespaces = {o.namespace for o in owners}
+        kind = "timeout" if any(k == "timeout" for k, _ in lookups) else "not-found"
+        yield make(
+            "dns-lookups-failing",
+            CLUSTER,
+            f"messages of {len(owners)} owners in {len(namespaces)} namespaces tell of name "
+            f"look-ups that fail ({kind})",
+            Severity.WARNING,
+            "look-ups that fail for two owners or five times",
+            since=min(e.first for _, e in lookups),
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for _, e in lookups[-4:]],
+            related=sorted(owners)[:10],
+            facts={"owners": len(owners), "namespaces": len(namespaces), "kind": kind},
+        )
+
+
+def leader_changes(view: View, index: Index) -> Iterator[Finding]:
+    """`became leader` events of control plane components, three or more of one within the hour:
+    they lost the API server or etcd."""
+    groups: dict[str, list[EventFact]] = {}
+    for event in view.events.reasons("LeaderElection"):
+        if view.now - event.last <= RECENT and event.about.namespace in ("kube-system", ""):
+            groups.setdefault(event.about.name, []).append(event)
+    often = {name: g for name, g in groups.items() if sum(e.count for e in g) >= 3}
+    if not often:
+        return
+    every = sorted((e for g in often.values() for e in g), key=lambda e: (e.last, e.uid))
+    yield make(
+        "leader-changes",
+        CLUSTER,
+        f"{', '.join(sorted(often))} changed leader {sum(e.count for e in every)} times within "
+        "the hour",
+        Severity.WARNING,
+        "three or more changes of one component",
+        since=min(e.first for e in every),
+        source=SinceSource.EVENT,
+        evidence=[event_evidence(e) for e in every[-4:]],
+        facts={"count": sum(e.count for e in every), "components": tuple(sorted(often))},
+    )
+
+
+def unreachable(view: View, index: Index) -> Iterator[Finding]:
+    """Every kind that was live is stale: the API server is not heard."""
+    states = [
+        f
+        for f in view.freshness.values()
+        if f.state in (State.LIVE, State.STALE, State.LOADING, State.WAITING)
+    ]
+    stale = [
+        f
+        for f in states
+        if f.state is State.STALE or (f.state in (State.LOADING, State.WAITING) and f.reason)
+    ]
+    if not states or len(stale) < len(states):
+        return
+    heard = [f.heard for f in stale if f.heard is not None]
+    since = max(heard, default=None)
+    facts: dict[str, Fact] = {"kinds": len(stale), "since": since.isoformat() if since else ""}
+    yield make(
+        "api-server-unreachable",
+        CLUSTER,
+        "the API server does not answer"
+        + (f"; last heard at {since:%H:%M:%S} UTC" if since else ""),
+        Severity.CRITICAL,
+        "no kind is live",
+        since=since,
+        source=SinceSource.FIRST_SEEN,
+        evidence=[
+            Evidence(f"watch of {f.kind}", f.reason or f.state.value, f.heard)
+            for f in sorted(stale, key=lambda f: f.kind)[:4]
+        ],
+        facts=facts,
+    )
+
+
+CLUSTER_DETECTORS = (unreachable, control_plane, told, leader_changes)

@@ -1,0 +1,2 @@
+"""Detectors that look at measurements instead of objects. Each finding names the age of its
+sample."""

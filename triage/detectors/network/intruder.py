@@ -1,0 +1,56 @@
+"""Who came in: the first workload or cluster-wide grant by a hand that had written nothing before
+(story 002 JW Player).
+
+The reference names what speaks of an intruder: workloads by an unexpected field manager, and new
+ClusterRoleBindings. A hand that is new may also be a colleague's, so this dates what followed an
+open door; it accuses nobody by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import msgspec
+
+from cluster.kube.objects import LeanMeta, ObjectMeta, Ref
+from triage.changes.from_objects import creator, writes_to
+from triage.facts.cluster_view import View
+
+_KINDS = ("Deployment", "DaemonSet", "StatefulSet", "CronJob", "ClusterRoleBinding")
+_BESIDE = timedelta(minutes=30)
+"""Whoever opened the door goes on installing for a while."""
+
+
+class Stranger(msgspec.Struct, frozen=True):
+    """The object that a new hand created first: what, when (UTC), and the field manager."""
+
+    ref: Ref
+    at: datetime
+    manager: str
+
+
+def first_stranger(opened: datetime, view: View) -> Stranger | None:
+    """The first of them after a door was opened; None where every later hand was there before, or
+    belongs to a workload of the cluster."""
+    known: set[str] = set()
+    later: list[Stranger] = []
+    for ref, meta in _objects(view):
+        created = meta.creation_timestamp
+        writes = writes_to(meta)
+        known.update(w.manager for w in writes if w.time is not None and w.time <= opened + _BESIDE)
+        if created is not None and created > opened + _BESIDE:
+            manager = creator(writes, created)
+            if manager:
+                later.append(Stranger(ref, created, manager))
+    names = {name for kind in _KINDS[:3] for _, name in view.store.rows(kind)}
+    strange = [each for each in later if each.manager not in known and each.manager not in names]
+    return min(strange, key=lambda each: (each.at, each.ref), default=None)
+
+
+def _objects(view: View) -> Iterator[tuple[Ref, ObjectMeta]]:
+    for kind in _KINDS:
+        for key, row in view.store.rows(kind).items():
+            meta: LeanMeta = row.metadata
+            if isinstance(meta, ObjectMeta) and not meta.owner_references:
+                yield Ref(kind, *key), meta

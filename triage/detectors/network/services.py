@@ -1,0 +1,360 @@
+"""Services, their load balancers, Ingresses and admission webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from cluster.kube.objects import Ingress, Node, Pod, Ref, Service
+from triage.facts import blast_radius as blast
+from triage.facts import quantity, roles
+from triage.facts.cluster_view import View, is_finished, is_ready
+from triage.facts.finding import Finding, Severity, SinceSource
+from triage.facts.finding_builder import event_evidence, field_evidence, make
+from triage.facts.finding_index import Index
+from triage.facts.windows import EDGE, READY_GRACE, RECENT
+
+_FAILED = (
+    "SyncLoadBalancerFailed",
+    "UpdateLoadBalancerFailed",
+    "CreatingLoadBalancerFailed",
+    "DeleteLoadBalancerFailed",
+    "UnAvailableLoadBalancer",
+    "UpdateLoadBalancerFailure",
+    "FailedDeployModel",
+    "FailedBuildModel",
+    "LoadBalancerUpdateFailed",
+)
+_CHURN = (
+    "UpdatedLoadBalancer",
+    "EnsuringLoadBalancer",
+    "EnsuredLoadBalancer",
+    "UpdatedLoadbalancer",
+    "BackendsUpdated",
+    "Sync",
+)
+CHURN = 6
+"""Rewrites of a load balancer within an hour that are called churn."""
+_INTERNAL = ("internal", "private", "intranet")
+
+
+def ref_of(row: Service) -> Ref:
+    return Ref("Service", row.metadata.namespace, row.metadata.name)
+
+
+def selected(row: Service, view: View) -> list[Pod]:
+    """The pods that a Service's selector matches, finished ones left out."""
+    return [
+        p
+        for p in view.store.in_namespace("Pod", row.metadata.namespace).values()
+        if roles.selects(row.spec.selector, p.metadata.labels) and not is_finished(p)
+    ]
+
+
+def no_endpoints(row: Service, view: View) -> Iterator[Finding]:
+    """A selector, and no ready endpoint although pods are there (or an Ingress leads here):
+    k8sgpt's rule, with what explains it.
+
+    A Service whose workload is scaled to zero by intent, or that selects nothing and nothing leads
+    to, is no news.
+    """
+    if (
+        not row.spec.selector
+        or row.spec.type == "ExternalName"
+        or row.spec.publish_not_ready_addresses
+    ):
+        return
+    if not view.older(row.metadata.creation_timestamp, READY_GRACE) or not view.readable(
+        "EndpointSlice"
+    ):
+        return
+    ref = ref_of(row)
+    slices = view.slices_of(ref.namespace, ref.name)
+    if not slices and any(is_ready(p) for p in selected(row, view)):
+        return  # no slice at all beside ready pods: they are kept elsewhere, or not by this cluster
+    if any(e.conditions.ready is not False for s in slices for e in s.endpoints):
+        return
+    pods = selected(row, view)
+    hosts = blast.hosts_of(ref.namespace, ref.name, view)
+    ready = [p for p in pods if is_ready(p)]
+    times = [
+        c.last_transition_time
+        for p in pods
+        for c in p.status.conditions
+        if c.type == "Ready" and c.status == "False" and c.last_transition_time
+    ]
+    since = max(times, default=None)
+    if since is not None and not view.older(since, timedelta(seconds=60)):
+        return
+    if not pods and not hosts:
+        return
+    if not pods and _scaled_to_zero(row, view):
+        return
+    if (
+        pods
+        and not ready
+        and all(
+            p.metadata.creation_timestamp
+            and not view.older(p.metadata.creation_timestamp, READY_GRACE)
+            for p in pods
+        )
+    ):
+        return
+    role = view.role(pods[0]) if pods else ""
+    behind = f", behind {', '.join(hosts[:2])}" if hosts else ""
+    why = f"{len(pods)} pods match, none is ready" if pods else "no pod matches its selector"
+    if ready:
+        why = f"{len(ready)} ready pods match and no endpoint lists them"
+    yield make(
+        "service-no-endpoints",
+        ref,
+        f"no ready endpoint: {why}{behind}",
+        Severity.CRITICAL if hosts or role in ("dns", "ingress") else Severity.WARNING,
+        "critical where an Ingress or the cluster's DNS stands on it",
+        since=since,
+        source=SinceSource.CONDITION if since else SinceSource.FIRST_SEEN,
+        evidence=[
+            field_evidence(
+                ref, "EndpointSlice", f"{sum(len(s.endpoints) for s in slices)} endpoints, 0 ready"
+            )
+        ],
+        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10]],
+        facts={
+            "pods": len(pods),
+            "not_ready": len(pods) - len(ready),
+            "type": row.spec.type,
+            "selector_matches": bool(pods),
+            "role": role,
+            "hosts": hosts,
+        },
+    )
+
+
+def _scaled_to_zero(row: Service, view: View) -> bool:
+    for kind in ("Deployment", "StatefulSet"):
+        for workload in view.store.in_namespace(kind, row.metadata.namespace).values():
+            if workload.spec.replicas == 0 and roles.selects(
+                row.spec.selector, workload.spec.template.metadata.labels
+            ):
+                return True
+    return False
+
+
+def load_balancer(row: Service, view: View) -> Iterator[Finding]:
+    """The service controller's events, Normal ones included, and addresses that never come (story
+    001)."""
+    if row.spec.type != "LoadBalancer":
+        return
+    ref = ref_of(row)
+    events = view.events.about(ref)
+    failed = [e for e in events if e.reason in _FAILED and view.within(e.last, EDGE)]
+    if failed:
+        count = sum(e.count for e in failed)
+        yield make(
+            "load-balancer-failed",
+            ref,
+            f"its load balancer cannot be synchronised: {failed[-1].reason}",
+            Severity.WARNING,
+            "the cloud controller fails within 30 min",
+            since=min(e.first for e in failed),
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in failed[-2:]],
+            facts={"reason": failed[-1].reason, "count": count},
+        )
+    churn = [
+        e
+        for e in events
+        if e.reason in ("UpdatedLoadBalancer", "UpdatedLoadbalancer")
+        and view.within(e.last, RECENT)
+    ]
+    count = sum(
+        e.count
+        if view.now - e.first <= 2 * RECENT
+        else len([t for t in e.times if view.now - t <= RECENT])
+        for e in churn
+    )
+    if count >= CHURN:
+        first = min(e.first for e in churn)
+        seconds = int((max(e.last for e in churn) - first).total_seconds())
+        yield make(
+            "load-balancer-churn",
+            ref,
+            f"its load balancer's backends were rewritten {count} times in "
+            f"{quantity.span_text(seconds)}",
+            Severity.WARNING,
+            "six or more rewrites within an hour",
+            since=first,
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in churn[-2:]],
+            facts={"count": count, "seconds": seconds},
+        )
+    created = row.metadata.creation_timestamp
+    if (
+        not row.status.load_balancer.ingress
+        and not failed
+        and events
+        and view.older(created, 2 * READY_GRACE)
+        and created is not None
+    ):
+        pending = [
+            e for e in events if e.reason == "EnsuringLoadBalancer" and view.within(e.last, RECENT)
+        ]
+        if pending:
+            age = view.now - created
+            yield make(
+                "load-balancer-pending",
+                ref,
+                f"has no address after {quantity.span_text(age)}",
+                Severity.WARNING,
+                "no address after 10 min",
+                since=created,
+                source=SinceSource.CREATION,
+                evidence=[event_evidence(pending[-1])],
+                facts={"seconds": int(age.total_seconds())},
+            )
+    if row.spec.external_traffic_policy == "Local":
+        nodes = {p.spec.node_name for p in selected(row, view) if is_ready(p)}
+        total = sum(1 for n in view.store.all("Node", Node) if not n.spec.unschedulable)
+        if nodes and len(nodes) * 3 < total:
+            yield make(
+                "load-balancer-local-few",
+                ref,
+                f"externalTrafficPolicy Local with pods on {len(nodes)} of {total} nodes",
+                Severity.INFO,
+                "by design the other nodes fail the balancer's check",
+                evidence=[field_evidence(ref, "spec.externalTrafficPolicy", "Local")],
+                facts={"nodes": len(nodes), "total": total},
+            )
+
+
+def ingress(row: Ingress, view: View) -> Iterator[Finding]:
+    """Backends and TLS Secrets that do not exist (told only when those kinds are readable)."""
+    namespace = row.metadata.namespace
+    ref = Ref("Ingress", namespace, row.metadata.name)
+    if not view.older(row.metadata.creation_timestamp, READY_GRACE):
+        return
+    if view.readable("Service"):
+        for name in sorted(roles.backends(row)):
+            if view.store.get("Service", namespace, name) is None:
+                hosts = tuple(
+                    sorted(
+                        {
+                            r.host or "*"
+                            for r in row.spec.rules
+                            if r.http
+                            and any(
+                                p.backend.service and p.backend.service.name == name
+                                for p in r.http.paths
+                            )
+                        }
+                    )
+                )
+                yield make(
+                    "ingress-backend-missing",
+                    ref,
+                    f"leads to Service {name}, which does not exist",
+                    Severity.WARNING,
+                    "requests to its hosts fail",
+                    evidence=[field_evidence(ref, "spec.rules", f"backend {name}")],
+                    detail=name,
+                    facts={"service": name, "hosts": hosts},
+                    related=[Ref("Service", namespace, name)],
+                )
+    if view.readable("Secret"):
+        for tls in row.spec.tls:
+            if tls.secret_name and view.store.get("Secret", namespace, tls.secret_name) is None:
+                yield make(
+                    "ingress-tls-missing",
+                    ref,
+                    f"names TLS Secret {tls.secret_name}, which does not exist",
+                    Severity.WARNING,
+                    "TLS falls back to a default certificate",
+                    evidence=[field_evidence(ref, "spec.tls", tls.secret_name)],
+                    detail=tls.secret_name,
+                    facts={"secret": tls.secret_name},
+                    related=[Ref("Secret", namespace, tls.secret_name)],
+                )
+
+
+def internal(row: Service) -> bool:
+    """Whether a load balancer is meant for the inside, by the annotations of the cloud
+    providers."""
+    for key, value in row.metadata.annotations.items():
+        lowered = f"{key}={value}".lower()
+        if (
+            "load-balancer" in lowered
+            and any(word in lowered for word in _INTERNAL)
+            and value.lower() not in ("false", "internet-facing", "public")
+        ):
+            return True
+    return False
+
+
+def webhooks(view: View, index: Index) -> Iterator[Finding]:
+    """Admission webhooks with failurePolicy Fail whose Service has no ready endpoint: writes are
+    refused cluster-wide."""
+    if not view.readable("EndpointSlice"):
+        return
+    for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
+        for key, row in sorted(view.store.rows(kind).items()):
+            created = row.metadata.creation_timestamp
+            if created is not None and view.now - created < READY_GRACE:
+                continue
+            for hook in row.webhooks:
+                service = hook.client_config.service
+                if (
+                    hook.failure_policy != "Fail"
+                    or service is None
+                    or _answers(service.namespace, service.name, view)
+                ):
+                    continue
+                at = Ref("Service", service.namespace, service.name)
+                gone = view.store.get(*at) is None
+                refused = [
+                    e
+                    for e in view.events.reasons("FailedCreate")
+                    if hook.name in e.message and view.now - e.last <= RECENT
+                ]
+                ref = Ref(kind, *key)
+                state = "does not exist" if gone else "has no ready endpoint"
+                yield make(
+                    "webhook-backend-down",
+                    ref,
+                    f"webhook {hook.name} must answer (failurePolicy Fail), and {at} {state}",
+                    Severity.CRITICAL,
+                    "writes that it covers are refused",
+                    since=min((e.first for e in refused), default=None),
+                    source=SinceSource.EVENT if refused else SinceSource.FIRST_SEEN,
+                    detail=hook.name,
+                    related=[at],
+                    evidence=[
+                        field_evidence(
+                            ref, f"webhooks[{hook.name}]", f"failurePolicy Fail, {at} {state}"
+                        ),
+                        *(event_evidence(e) for e in refused[-2:]),
+                    ],
+                    facts={
+                        "webhook": hook.name,
+                        "service": f"{service.namespace}/{service.name}",
+                        "timeout": hook.timeout_seconds,
+                        "mutating": kind.startswith("M"),
+                    },
+                )
+
+
+def _answers(namespace: str, name: str, view: View) -> bool:
+    """Whether something stands behind a Service: ready endpoints, or ready pods where no slices are
+    kept for it."""
+    if blast.ready_endpoints(namespace, name, view):
+        return True
+    row = view.store.get("Service", namespace, name)
+    if not isinstance(row, Service):
+        return not view.readable("Service")
+    if row.spec.type == "ExternalName" or not row.spec.selector:
+        return not view.slices_of(namespace, name)
+    return not view.slices_of(namespace, name) and any(is_ready(p) for p in selected(row, view))
+
+
+def service(row: Service, view: View) -> Iterator[Finding]:
+    yield from no_endpoints(row, view)
+    yield from load_balancer(row, view)

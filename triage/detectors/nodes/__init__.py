@@ -1,0 +1,1 @@
+"""Detectors that look at nodes, one by one and together."""

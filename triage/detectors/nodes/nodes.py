@@ -1,0 +1,327 @@
+"""Nodes one by one: readiness, pressure, problems, out of memory, reboots, cordons, leases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cluster.kube.objects import Condition, Lease, Node, Ref
+from triage.detectors.nodes.node_events import (
+    flapping,
+    out_of_memory,
+    problems,
+    rebooted,
+    reclaim,
+    ref_of,
+    restarts_together,
+)
+from triage.facts import messages, quantity
+from triage.facts.cluster_view import View, is_finished, ready_status
+from triage.facts.finding import Evidence, Finding, Severity, SinceSource
+from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
+from triage.facts.windows import INCIDENT, JOINING, LEASE_STALE
+
+_STANDARD = frozenset(
+    {
+        "Ready",
+        "MemoryPressure",
+        "DiskPressure",
+        "PIDPressure",
+        "NetworkUnavailable",
+        "OutOfDisk",
+        "ConfigOK",
+    }
+)
+_BAD_NAME = re.compile(
+    r"Unhealthy|Problem|Deadlock|Readonly|ReadOnly|Corrupt|Frequent|Shutdown|Pressure|Unavailable|Fail|Error|Degraded|Full|Hung|Skew|Deprecat|Missing|Down"
+)
+_CAUSE_TEXT = {
+    "runtime-down": "the container runtime is down",
+    "pleg": "the kubelet cannot relist containers (PLEG)",
+    "network-plugin": "the network plugin is not ready",
+    "shutting-down": "the node is shutting down",
+    "kubelet-silent": "the kubelet stopped posting its status",
+    "never-reported": "the kubelet never posted a status",
+    "other": "the kubelet reports a problem",
+}
+_CAUSE_ORDER = (
+    "runtime-down",
+    "pleg",
+    "network-plugin",
+    "shutting-down",
+    "kubelet-silent",
+    "never-reported",
+    "other",
+)
+_LEAVING = (
+    "ToBeDeletedByClusterAutoscaler",
+    "karpenter.sh/disruption",
+    "karpenter.sh/disrupted",
+    "aws-node-termination-handler",
+)
+
+
+def _ready(node: Node) -> Condition | None:
+    return next((c for c in node.status.conditions if c.type == "Ready"), None)
+
+
+def lease_fresh(node: str, view: View) -> bool | None:
+    lease = view.store.get("Lease", "kube-node-lease", node)
+    if lease is None or lease.spec.renew_time is None:
+        return None
+    return bool(view.now - lease.spec.renew_time <= LEASE_STALE)
+
+
+def ready(node: Node, view: View) -> Iterator[Finding]:
+    """Ready is not True. A node that joins gets three minutes; one that is cordoned and leaving is
+    a warning only."""
+    condition = _ready(node)
+    if condition is None or condition.status == "True":
+        return
+    created = node.metadata.creation_timestamp
+    if created is not None and condition.status == "False" and not view.older(created, JOINING):
+        return
+    causes = messages.node_causes(condition.status, condition.reason, condition.message)
+    cause = min(causes, key=_CAUSE_ORDER.index)
+    since = condition.last_transition_time or created
+    leaving = any(t.key.startswith(_LEAVING) for t in node.spec.taints)
+    planned = (
+        node.metadata.deletion_timestamp is not None
+        or leaving
+        or (node.spec.unschedulable and cause == "shutting-down")
+    )
+    span = f" for {quantity.span_text(view.now - since)}" if since else ""
+    yield make(
+        "node-not-ready",
+        ref_of(node),
+        f"not ready{span}: {_CAUSE_TEXT[cause]}",
+        Severity.WARNING if planned else Severity.CRITICAL,
+        "a node that is being removed is a warning, any other that is not Ready is critical",
+        since=since,
+        source=SinceSource.CONDITION,
+        evidence=[
+            condition_evidence(ref_of(node), condition),
+            *_recent(node, view, "NodeNotReady"),
+        ],
+        facts={
+            **view.node_facts(node, since),
+            "status": condition.status,
+            "cause": cause,
+            "causes": causes,
+            "reason": condition.reason,
+            "cordoned": node.spec.unschedulable,
+            "lease_fresh": lease_fresh(node.metadata.name, view),
+        },
+    )
+
+
+def _recent(node: Node, view: View, *reasons: str) -> list[Evidence]:
+    facts = [
+        e
+        for e in view.events.about(ref_of(node))
+        if e.reason in reasons and view.now - e.last <= INCIDENT
+    ]
+    return [event_evidence(e) for e in facts[-2:]]
+
+
+def conditions(node: Node, view: View) -> Iterator[Finding]:
+    """Pressure only when True (Unknown means that the kubelet is silent); problem conditions by
+    their meaning, not their presence."""
+    for condition in node.status.conditions:
+        since = condition.last_transition_time
+        evidence = [condition_evidence(ref_of(node), condition)]
+        facts = view.node_facts(node, since)
+        if condition.type in ("MemoryPressure", "DiskPressure", "PIDPressure", "OutOfDisk"):
+            if condition.status == "True":
+                which = {"MemoryPressure": "memory", "PIDPressure": "pid"}.get(
+                    condition.type, "disk"
+                )
+                yield make(
+                    "node-pressure",
+                    ref_of(node),
+                    f"{which} pressure: the kubelet evicts pods and takes no new ones",
+                    Severity.WARNING,
+                    "a pressure condition that is True",
+                    since=since,
+                    source=SinceSource.CONDITION,
+                    detail=which,
+                    evidence=[
+                        *evidence,
+                        *_recent(
+                            node,
+                            view,
+                            "EvictionThresholdMet",
+                            "ImageGCFailed",
+                            "FreeDiskSpaceFailed",
+                        ),
+                    ],
+                    facts={**facts, "pressure": which},
+                )
+        elif condition.type == "NetworkUnavailable":
+            if condition.status == "True" and view.older(
+                since or node.metadata.creation_timestamp, JOINING
+            ):
+                yield make(
+                    "node-network-unavailable",
+                    ref_of(node),
+                    "the network of the node is not set up",
+                    Severity.CRITICAL,
+                    "no pod on the node can be reached",
+                    since=since,
+                    source=SinceSource.CONDITION,
+                    evidence=evidence,
+                    facts=facts,
+                )
+        elif condition.type not in _STANDARD:
+            bad_when_true = bool(_BAD_NAME.search(condition.type))
+            bad_when_false = condition.type.endswith(("Ready", "Healthy")) and not bad_when_true
+            if (condition.status == "True" and bad_when_true) or (
+                condition.status == "False" and bad_when_false
+            ):
+                yield make(
+                    "node-problem",
+                    ref_of(node),
+                    f"{condition.type}: {condition.message or condition.reason}",
+                    Severity.WARNING,
+                    "a problem condition is set",
+                    since=since,
+                    source=SinceSource.CONDITION,
+                    evidence=evidence,
+                    detail=condition.type,
+                    facts={**facts, "type": condition.type, "reason": condition.reason},
+                )
+
+
+def cordoned(node: Node, view: View) -> Iterator[Finding]:
+    """Unschedulable: a note. The NoSchedule taint of the API server says since when; the manager
+    that wrote the field says who."""
+    if not node.spec.unschedulable:
+        return
+    taint = next((t for t in node.spec.taints if t.key == "node.kubernetes.io/unschedulable"), None)
+    writer = next(
+        (
+            m
+            for m in node.metadata.managed_fields
+            if "f:unschedulable" in m.fields_v1.get("f:spec", {}) and not m.subresource
+        ),
+        None,
+    )
+    since = (taint.time_added if taint else None) or (writer.time if writer else None)
+    by = writer.manager if writer else ""
+    yield make(
+        "node-cordoned",
+        ref_of(node),
+        f"cordoned{f' by {by}' if by else ''}",
+        Severity.INFO,
+        "a cordon is made by intent",
+        since=since,
+        source=SinceSource.STATUS
+        if taint and taint.time_added
+        else SinceSource.MANAGED_FIELDS
+        if since
+        else SinceSource.FIRST_SEEN,
+        evidence=[field_evidence(ref_of(node), "spec.unschedulable", "true", since)],
+        facts={**view.node_facts(node), "by": by},
+    )
+
+
+def full(node: Node, view: View) -> Iterator[Finding]:
+    """At least 95 % of the pods that the node may run (kubernetes-mixin KubeletTooManyPods): a
+    note."""
+    capacity = quantity.parse(node.status.allocatable.get("pods", "")) or 0
+    if not capacity:
+        return
+    pods = sum(1 for p in view.store.pods_on(node.metadata.name).values() if not is_finished(p))
+    if pods >= 0.95 * capacity:
+        yield make(
+            "node-pods-full",
+            ref_of(node),
+            f"{pods} of {capacity:.0f} pods",
+            Severity.INFO,
+            "a full node is a note",
+            evidence=[field_evidence(ref_of(node), "status.allocatable.pods", f"{capacity:.0f}")],
+            facts={**view.node_facts(node), "pods": pods, "capacity": int(capacity)},
+        )
+
+
+def kernel(node: Node, view: View) -> Iterator[Finding]:
+    """Kernels before 4.19 throttle containers below their CPU limit (kubernetes issue 67577): a
+    note, the proof needs metrics."""
+    version = node.status.node_info.kernel_version
+    found = re.match(r"(\d+)\.(\d+)", version)
+    if found is None or (int(found[1]), int(found[2])) >= (4, 19):
+        return
+    limited = sum(
+        1
+        for p in view.store.pods_on(node.metadata.name).values()
+        for c in p.spec.containers
+        if "cpu" in c.resources.limits
+    )
+    if limited:
+        yield make(
+            "node-kernel-cfs-bug",
+            ref_of(node),
+            f"kernel {version} throttles containers below their CPU limit; {limited} have one",
+            Severity.INFO,
+            "a known kernel defect is a note until throttling is measured",
+            since=node.metadata.creation_timestamp,
+            source=SinceSource.CREATION,
+            evidence=[field_evidence(ref_of(node), "status.nodeInfo.kernelVersion", version)],
+            facts={**view.node_facts(node), "kernel": version, "containers": limited},
+        )
+
+
+def detect(node: Node, view: View) -> Iterator[Finding]:
+    """Everything about one node."""
+    for rule in (
+        ready,
+        conditions,
+        out_of_memory,
+        reclaim,
+        problems,
+        rebooted,
+        flapping,
+        cordoned,
+        full,
+        kernel,
+        restarts_together,
+    ):
+        yield from rule(node, view)
+
+
+def lease(row: Lease, view: View) -> Iterator[Finding]:
+    """A node Lease that is stale although the Lease kind is being heard (KEP-9: renewed every 10
+    s)."""
+    name = row.metadata.name
+    if row.metadata.namespace != "kube-node-lease" or row.spec.renew_time is None:
+        return
+    if not view.older(row.spec.renew_time, LEASE_STALE):
+        return
+    node = view.node(name)
+    state = view.freshness.get("Lease")
+    if node is None or (
+        state is not None
+        and state.heard is not None
+        and state.heard - row.spec.renew_time < LEASE_STALE
+    ):
+        return
+    seconds = int((view.now - row.spec.renew_time).total_seconds())
+    status = ready_status(node)
+    yield make(
+        "node-lease-stale",
+        Ref("Node", "", name),
+        f"its Lease has not been renewed for {quantity.span_text(seconds)}",
+        Severity.WARNING if status == "True" else Severity.INFO,
+        "a stale lease of a node that still counts as Ready is a warning",
+        since=row.spec.renew_time,
+        source=SinceSource.STATUS,
+        evidence=[
+            field_evidence(
+                Ref("Lease", "kube-node-lease", name),
+                "spec.renewTime",
+                quantity.moment_text(row.spec.renew_time, view.now, seconds=True),
+                row.spec.renew_time,
+            )
+        ],
+        facts={**view.node_facts(node), "seconds": seconds, "ready": status},
+    )

@@ -1,0 +1,45 @@
+"""Pods that fail in bulk: one owner's pods are rejected or evicted, and its controller makes more
+and more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cluster.kube.objects import Ref
+from triage.facts.cluster_view import View
+from triage.facts.finding import Finding, Severity, SinceSource
+from triage.facts.finding_builder import make
+from triage.facts.finding_index import Index
+
+LEAST = 5
+
+
+def rejected(view: View, index: Index) -> Iterator[Finding]:
+    """Five or more pods of one owner rejected by the kubelet or evicted within the hour (the
+    OutOfpods loop)."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for rule in ("pod-rejected-by-kubelet", "pod-evicted"):
+        for finding in index.rule(rule):
+            facts = finding.facts
+            if facts.get("owner"):
+                groups.setdefault(
+                    (str(facts["owner_kind"]), finding.object.namespace, str(facts["owner"])), []
+                ).append(finding)
+    for key, group in sorted(groups.items()):
+        if len(group) < LEAST:
+            continue
+        reason = str(
+            group[0].facts.get("reason") or f"Evicted ({group[0].facts.get('resource') or '?'})"
+        )
+        yield make(
+            "pods-rejected-in-bulk",
+            Ref(*key),
+            f"{len(group)} of its pods were rejected or evicted within the hour: {reason}",
+            Severity.WARNING,
+            "five or more pods of one owner within the hour",
+            since=min((f.since for f in group if f.since), default=None),
+            source=SinceSource.STATUS,
+            evidence=[e for f in group[:4] for e in f.evidence[:1]],
+            related=[f.object for f in group[:20]],
+            facts={"owner": key[2], "pods": len(group), "reason": reason},
+        )

@@ -1,0 +1,350 @@
+"""Containers: waiting errors, crash loops, OOM kills, ends that are over but recent, mounts and
+sandboxes that fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from cluster.kube import images
+from cluster.kube.objects import ContainerStateTerminated, ContainerStatus, Pod, Ref
+from triage.detectors.pods.pods import ref_of
+from triage.detectors.pods.starting import missing_config, starting
+from triage.facts import messages, quantity
+from triage.facts.cluster_view import View, containers, statuses
+from triage.facts.finding import Evidence, Finding, Severity, SinceSource
+from triage.facts.finding_builder import event_evidence, field_evidence, make
+from triage.facts.windows import EDGE, RECENT
+
+_PULL = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+    }
+)
+_CREATE = frozenset(
+    {
+        "CreateContainerError",
+        "RunContainerError",
+        "PreCreateHookError",
+        "PreStartHookError",
+        "PostStartHookError",
+        "StartError",
+        "ContainerCannotRun",
+    }
+)
+_BATCH = ("Job", "CronJob")
+
+
+def _limit(pod: Pod, name: str) -> str:
+    return next(
+        (c.resources.limits.get("memory", "") for c in containers(pod.spec) if c.name == name), ""
+    )
+
+
+def _ran(ended: ContainerStateTerminated | None) -> int | None:
+    if ended is None or ended.started_at is None or ended.finished_at is None:
+        return None
+    return max(0, int((ended.finished_at - ended.started_at).total_seconds()))
+
+
+def _last_end(status: ContainerStatus) -> ContainerStateTerminated | None:
+    return status.state.terminated or status.last_state.terminated
+
+
+def _end_evidence(ref: Ref, status: ContainerStatus) -> list[Evidence]:
+    ended = _last_end(status)
+    if ended is None:
+        return []
+    which = "state" if status.state.terminated else "lastState"
+    text = (
+        f"container {status.name} ended {ended.reason or 'Error'} exit {ended.exit_code}, "
+        f"restarts {status.restart_count}"
+    )
+    return [
+        field_evidence(
+            ref, f"status.containerStatuses[{status.name}].{which}", text, ended.finished_at
+        )
+    ]
+
+
+def waiting(pod: Pod, status: ContainerStatus, view: View) -> Iterator[Finding]:
+    """Waiting reasons that say what is wrong (table 1.2 Waiting errors, CrashLoop), init containers
+    included."""
+    state = status.state.waiting
+    if state is None:
+        return
+    ref = ref_of(pod)
+    created = pod.metadata.creation_timestamp
+    path = f"status.containerStatuses[{status.name}].state.waiting"
+    evidence = [
+        field_evidence(
+            ref, path, f"{state.reason}: {state.message}" if state.message else state.reason
+        )
+    ]
+    facts = view.pod_facts(pod)
+    if state.reason == "CrashLoopBackOff":
+        yield _crash_loop(pod, status, view, [*evidence, *_end_evidence(ref, status)])
+    elif state.reason in _PULL:
+        if state.reason == "ErrImagePull" and not view.older(created, timedelta(seconds=30)):
+            return
+        failed = [
+            e
+            for e in view.events_of(pod)
+            if e.reason in ("Failed", "ErrImageNeverPull", "InspectFailed")
+            and "image" in e.message.lower()
+        ]
+        telling = [e for e in failed if messages.image_cause(e.message) != "other"]
+        texts = [state.message, *(e.message for e in reversed(telling))]
+        cause = next((c for c in map(messages.image_cause, texts) if c != "other"), "other")
+        if state.reason == "InvalidImageName":
+            cause = "invalid-name"
+        image = next((c.image for c in containers(pod.spec) if c.name == status.name), status.image)
+        since = min((e.first for e in failed), default=created)
+        yield make(
+            "pod-image-pull-failed",
+            ref,
+            f"image {image} cannot be pulled: {cause}",
+            Severity.WARNING,
+            "the container cannot start",
+            since=since,
+            source=SinceSource.EVENT if failed else SinceSource.CREATION,
+            detail=status.name,
+            evidence=[*evidence, *(event_evidence(e) for e in telling[-1:])],
+            facts={
+                **facts,
+                "image": image,
+                "cause": cause,
+                "registry": images.parse(image).registry or "docker.io",
+            },
+        )
+    elif state.reason == "CreateContainerConfigError":
+        since = created
+        events = [
+            e
+            for e in view.events_of(pod)
+            if e.reason == "Failed" and state.message and state.message in e.message
+        ]
+        if events:
+            since = events[0].first
+        found = missing_config(
+            pod,
+            view,
+            state.message,
+            "env",
+            evidence,
+            since,
+            SinceSource.EVENT if events else SinceSource.CREATION,
+        )
+        yield found or make(
+            "pod-container-create-failed",
+            ref,
+            f"container {status.name} cannot be configured: {state.message}",
+            Severity.WARNING,
+            "the container cannot start",
+            since=since,
+            source=SinceSource.CREATION,
+            evidence=evidence,
+            detail=status.name,
+            facts={**facts, "reason": state.reason, "container": status.name},
+        )
+    elif state.reason in _CREATE:
+        yield make(
+            "pod-container-create-failed",
+            ref,
+            f"container {status.name} cannot be created: {state.reason}",
+            Severity.WARNING,
+            "the container cannot start",
+            since=created,
+            source=SinceSource.CREATION,
+            evidence=evidence,
+            detail=status.name,
+            facts={**facts, "reason": state.reason, "container": status.name},
+        )
+
+
+def _crash_loop(pod: Pod, status: ContainerStatus, view: View, evidence: list[Evidence]) -> Finding:
+    ended = _last_end(status)
+    ref = ref_of(pod)
+    facts = view.pod_facts(pod)
+    batch = facts["owner_kind"] in _BATCH
+    reason = ended.reason if ended else ""
+    code = ended.exit_code if ended else None
+    ran = _ran(ended)
+    backoff = [
+        e for e in view.events_of(pod) if e.reason == "BackOff" and "restarting failed" in e.message
+    ]
+    since = (
+        backoff[0].first
+        if backoff
+        else (ended.finished_at if ended else pod.metadata.creation_timestamp)
+    )
+    how = f"exit {code}" if code is not None else "no exit code"
+    if reason and reason != "Error":
+        how += f" {reason}"
+    after = f" after {quantity.span_text(ran)}" if ran is not None else ""
+    return make(
+        "pod-crash-looping",
+        ref,
+        f"container {status.name} keeps crashing: {status.restart_count} restarts, {how}{after}",
+        Severity.INFO if batch else Severity.WARNING,
+        "a Job retries by itself" if batch else "a container in a crash loop serves nothing",
+        since=since,
+        source=SinceSource.EVENT if backoff else SinceSource.STATUS,
+        detail=status.name,
+        evidence=[*evidence, *(event_evidence(e) for e in backoff[-1:])],
+        facts={
+            **facts,
+            "container": status.name,
+            "restarts": status.restart_count,
+            "exit_code": code,
+            "reason": reason,
+            "ran_seconds": ran,
+            "oom": reason == "OOMKilled",
+        },
+    )
+
+
+def ends(pod: Pod, status: ContainerStatus, view: View) -> Iterator[Finding]:
+    """The last end of a container that runs again, or has ended: levels and edges.
+
+    OOMKilled within 30 minutes is a warning also when it runs again; within the hour a note; after
+    that history. Three crashes with the last one within 15 minutes and short runs between them are
+    a crash loop even while the container runs.
+    """
+    end = _last_end(status)
+    if end is None or end.finished_at is None:
+        return
+    looping = status.state.waiting is not None and status.state.waiting.reason == "CrashLoopBackOff"
+    finished = end.finished_at
+    if not view.within(finished, RECENT):
+        return
+    fresh = view.within(finished, EDGE)
+    ref = ref_of(pod)
+    facts = view.pod_facts(pod)
+    batch = facts["owner_kind"] in _BATCH
+    running = status.state.running is not None
+    evidence = _end_evidence(ref, status)
+    if end.reason == "OOMKilled":
+        limit = _limit(pod, status.name)
+        size = f" of {limit}" if limit else ""
+        again = " and runs again" if running else ""
+        yield make(
+            "pod-oom-killed",
+            ref,
+            f"container {status.name} was killed at its memory limit{size}{again}, "
+            f"{status.restart_count} restarts",
+            Severity.WARNING if fresh and not batch else Severity.INFO,
+            "an OOM kill within 30 min is a warning, within an hour a note",
+            since=finished,
+            source=SinceSource.STATUS,
+            evidence=evidence,
+            active=fresh,
+            detail=status.name,
+            facts={
+                **facts,
+                "container": status.name,
+                "limit": limit,
+                "restarts": status.restart_count,
+                "running_again": running,
+            },
+        )
+        return
+    if looping or batch:
+        return
+    if (
+        end.reason == "ContainerStatusUnknown"
+        or end.exit_code == 255
+        or (end.exit_code == 137 and end.reason == "Error")
+    ):
+        yield make(
+            "pod-container-lost",
+            ref,
+            f"container {status.name} was lost or killed from outside (exit {end.exit_code} "
+            f"{end.reason})",
+            Severity.INFO,
+            "one lost container is a note; several owners on a node are a finding of the node",
+            since=finished,
+            source=SinceSource.STATUS,
+            evidence=evidence,
+            active=False,
+            detail=status.name,
+            facts={**facts, "container": status.name, "exit_code": end.exit_code},
+        )
+        return
+    ran = _ran(end)
+    often = (
+        status.restart_count >= 3
+        and ran is not None
+        and ran < 600
+        and view.within(finished, timedelta(minutes=15))
+    )
+    if running and often:
+        yield _crash_loop(pod, status, view, evidence)
+    elif running and end.exit_code not in (0, 143):
+        yield make(
+            "pod-restarted",
+            ref,
+            f"container {status.name} ended with exit {end.exit_code} and runs again",
+            Severity.INFO,
+            "one restart that is over is a note",
+            since=finished,
+            source=SinceSource.STATUS,
+            evidence=evidence,
+            active=False,
+            detail=status.name,
+            facts={
+                **facts,
+                "container": status.name,
+                "exit_code": end.exit_code,
+                "reason": end.reason,
+                "restarts": status.restart_count,
+            },
+        )
+
+
+def liveness(pod: Pod, view: View) -> Iterator[Finding]:
+    """Restarts ordered by a liveness or startup probe: Killing events (Normal) and Unhealthy
+    ones."""
+    kills = [
+        e
+        for e in view.events_of(pod)
+        if e.reason == "Killing" and "probe" in e.message and view.within(e.last, EDGE)
+    ]
+    if not kills:
+        return
+    probes = [
+        e
+        for e in view.events_of(pod)
+        if e.reason == "Unhealthy" and not e.message.startswith("Readiness")
+    ]
+    count = sum(e.count for e in kills)
+    cause = messages.probe_cause(probes[-1].message) if probes else "other"
+    yield make(
+        "pod-liveness-killed",
+        ref_of(pod),
+        f"restarted {count} time{'s' if count > 1 else ''} by its liveness probe ({cause})",
+        Severity.WARNING if count >= 3 else Severity.INFO,
+        "three or more such restarts within 30 min are a warning",
+        since=kills[0].first,
+        source=SinceSource.EVENT,
+        evidence=[event_evidence(e) for e in (*probes[-1:], kills[-1])],
+        active=count >= 3,
+        facts={**view.pod_facts(pod), "count": count, "probe": cause},
+    )
+
+
+def detect(pod: Pod, view: View) -> Iterator[Finding]:
+    """All containers of a pod. Succeeded, Failed and terminating pods are told by
+    `triage.detectors.pods.pods`."""
+    if pod.status.phase in ("Succeeded", "Failed") or pod.metadata.deletion_timestamp is not None:
+        return
+    for status in statuses(pod):
+        yield from waiting(pod, status, view)
+        yield from ends(pod, status, view)
+    yield from liveness(pod, view)
+    yield from starting(pod, view)

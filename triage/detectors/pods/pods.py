@@ -1,0 +1,359 @@
+"""Pods as a whole: scheduling, eviction, rejection, readiness, termination."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from cluster.kube.objects import Condition, Pod, Ref
+from triage.facts import messages, quantity
+from triage.facts.cluster_view import View, is_ready, statuses
+from triage.facts.finding import Evidence, Finding, Severity, SinceSource
+from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
+from triage.facts.windows import (
+    EDGE,
+    READY_GRACE,
+    RECENT,
+    SCALE_UP_GRACE,
+    SCHEDULE_GRACE,
+    TERMINATION_GRACE,
+    UNREADY_GRACE,
+)
+
+_REJECTED = (
+    "OutOf",
+    "UnexpectedAdmissionError",
+    "NodeAffinity",
+    "InsufficientResource",
+    "PodOSNotSupported",
+    "TopologyAffinityError",
+)
+_PLANNED = ("NodeShutdown", "Terminated", "Shutdown", "Preempting")
+
+
+def ref_of(pod: Pod) -> Ref:
+    return Ref("Pod", pod.metadata.namespace, pod.metadata.name)
+
+
+def condition(pod: Pod, type_: str) -> Condition | None:
+    return next((c for c in pod.status.conditions if c.type == type_), None)
+
+
+def _ended(pod: Pod) -> datetime | None:
+    """When a pod that is over ended, as far as it says."""
+    times = [
+        s.state.terminated.finished_at
+        for s in statuses(pod)
+        if s.state.terminated and s.state.terminated.finished_at
+    ]
+    target = condition(pod, "DisruptionTarget")
+    if target is not None and target.last_transition_time:
+        times.append(target.last_transition_time)
+    return max(times) if times else pod.status.start_time or pod.metadata.creation_timestamp
+
+
+def unschedulable(pod: Pod, view: View) -> Iterator[Finding]:
+    """Pending with PodScheduled=False (table 1.2 Unschedulable), after a grace of a minute.
+
+    The newest text of condition and FailedScheduling events is read; SchedulingGated is by intent
+    and only told after ten minutes.
+    """
+    if pod.spec.node_name or pod.status.phase not in ("Pending", ""):
+        return
+    scheduled = condition(pod, "PodScheduled")
+    created = pod.metadata.creation_timestamp
+    ref = ref_of(pod)
+    if scheduled is None:
+        if (
+            view.older(created, timedelta(minutes=2))
+            and not view.events_of(pod)
+            and created is not None
+        ):
+            age = view.now - created
+            yield make(
+                "pod-not-scheduled",
+                ref,
+                f"Pending for {quantity.span_text(age)} without any word from a scheduler",
+                Severity.WARNING,
+                "no PodScheduled condition and no event after 2 min",
+                since=created,
+                source=SinceSource.CREATION,
+                facts={**view.pod_facts(pod), "seconds": int(age.total_seconds())},
+                evidence=[field_evidence(ref, "status.conditions", "no PodScheduled condition")],
+            )
+        return
+    if scheduled.status != "False":
+        return
+    if scheduled.reason == "SchedulingGated":
+        if view.older(created, timedelta(minutes=10)):
+            yield make(
+                "pod-unschedulable",
+                ref,
+                "held back by scheduling gates",
+                Severity.INFO,
+                "scheduling gates are set by intent",
+                since=created,
+                source=SinceSource.CREATION,
+                evidence=[condition_evidence(ref, scheduled)],
+                facts={**view.pod_facts(pod), "cause": "gated", "causes": ("gated",), "nodes": 0},
+            )
+        return
+    since = scheduled.last_transition_time or created
+    if not view.older(since, SCHEDULE_GRACE):
+        return
+    failed = [e for e in view.events_of(pod) if e.reason == "FailedScheduling"]
+    text = failed[-1].message if failed else scheduled.message
+    read = messages.scheduling(text or scheduled.message)
+    causes = tuple(name for name, _ in read.causes)
+    cause = causes[0] if causes else "other"
+    counts = ", ".join(
+        f"{messages.SCHEDULING_TEXT[name]} on {count}" if count else messages.SCHEDULING_TEXT[name]
+        for name, count in read.causes
+    )
+    of = f" of {read.nodes} nodes" if read.nodes else ""
+    evidence: list[Evidence] = [condition_evidence(ref, scheduled)]
+    evidence.extend(event_evidence(e) for e in failed[-1:])
+    asked = [e for e in view.events_of(pod) if e.reason in _NODE_ASKED]
+    evidence.extend(event_evidence(e) for e in asked[-1:])
+    coming = bool(asked) and not view.older(
+        max(since or asked[0].first, asked[0].first), SCALE_UP_GRACE
+    )
+    yield make(
+        "pod-unschedulable",
+        ref,
+        f"not scheduled: {counts}{of}" + (", a node for it was asked for" if coming else ""),
+        Severity.INFO if coming else Severity.WARNING,
+        "unschedulable for over 60 s (10 min once an autoscaler adds a node for it)",
+        since=since,
+        source=SinceSource.CONDITION,
+        evidence=evidence,
+        facts={**view.pod_facts(pod), "cause": cause, "causes": causes, "nodes": read.nodes},
+    )
+
+
+_NODE_ASKED = ("TriggeredScaleUp", "Nominated")
+"""Events of the cluster autoscaler and of Karpenter: they add a node for this pod."""
+
+
+def ended(pod: Pod, view: View) -> Iterator[Finding]:
+    """Evicted and rejected pods (phase Failed). Old ones are history; planned node shutdown is no
+    failure."""
+    if pod.status.phase != "Failed":
+        return
+    ref = ref_of(pod)
+    at = _ended(pod)
+    if not view.within(at, RECENT):
+        return
+    reason, message = pod.status.reason, pod.status.message
+    fresh = view.within(at, EDGE)
+    facts = view.pod_facts(pod)
+    evidence = [field_evidence(ref, "status", f"{reason}: {message}", at)]
+    if reason == "Evicted":
+        resource = messages.evicted_resource(message)
+        yield make(
+            "pod-evicted",
+            ref,
+            f"evicted by the kubelet: node low on {resource}"
+            if resource
+            else "evicted by the kubelet",
+            Severity.WARNING if fresh else Severity.INFO,
+            "eviction within 30 min is a warning, within an hour a note",
+            since=at,
+            source=SinceSource.STATUS,
+            evidence=evidence,
+            active=fresh,
+            facts={**facts, "resource": resource, "ended": at.isoformat() if at else ""},
+        )
+    elif reason.startswith(_REJECTED):
+        yield make(
+            "pod-rejected-by-kubelet",
+            ref,
+            f"rejected by the kubelet: {reason}",
+            Severity.WARNING if fresh else Severity.INFO,
+            "a rejection within 30 min is a warning, within an hour a note",
+            since=at,
+            source=SinceSource.STATUS,
+            evidence=evidence,
+            active=fresh,
+            facts={**facts, "reason": reason},
+        )
+    elif reason not in _PLANNED:
+        lost = [
+            s
+            for s in statuses(pod)
+            if s.state.terminated and s.state.terminated.reason == "ContainerStatusUnknown"
+        ]
+        if lost and (owner := view.owner(pod)).kind not in ("Job", "CronJob"):
+            yield make(
+                "pod-container-lost",
+                ref,
+                f"ended because its node lost container {lost[0].name}",
+                Severity.INFO,
+                "one lost container is a note; several owners on a node are a finding of the node",
+                since=at,
+                source=SinceSource.STATUS,
+                evidence=evidence,
+                active=False,
+                related=[owner],
+                facts={**facts, "container": lost[0].name, "exit_code": 137},
+            )
+
+
+def preempted(pod: Pod, view: View) -> Iterator[Finding]:
+    """Preempted by a pod of higher priority: a Normal event (rule: never filter on
+    type=Warning)."""
+    for event in view.events_of(pod):
+        if event.reason == "Preempted" and view.within(event.last, EDGE):
+            by = event.message.removeprefix("Preempted by ").split(" on node")[0]
+            yield make(
+                "pod-preempted",
+                ref_of(pod),
+                "removed to make room for a pod of higher priority",
+                Severity.WARNING,
+                "preemption of a running pod within 30 min",
+                since=event.first,
+                source=SinceSource.EVENT,
+                evidence=[event_evidence(event)],
+                facts={**view.pod_facts(pod), "by": by},
+                active=False,
+            )
+            return
+
+
+def terminating(pod: Pod, view: View) -> Iterator[Finding]:
+    """Deleted and still there two minutes after the grace period (deletionTimestamp is the end of
+    that period)."""
+    until = pod.metadata.deletion_timestamp
+    if until is None or not view.older(until, TERMINATION_GRACE):
+        return
+    ref = ref_of(pod)
+    late = view.now - until
+    node_ready = view.node_ready(pod.spec.node_name) if pod.spec.node_name else True
+    why = (
+        f"finalizers {', '.join(pod.metadata.finalizers)}"
+        if pod.metadata.finalizers
+        else f"node {pod.spec.node_name}"
+    )
+    related = [Ref("Node", "", pod.spec.node_name)] if pod.spec.node_name else []
+    yield make(
+        "pod-stuck-terminating",
+        ref,
+        f"still terminating {quantity.span_text(late)} after its grace period ({why})",
+        Severity.WARNING,
+        "over 2 min beyond the grace period",
+        since=until,
+        source=SinceSource.STATUS,
+        related=related,
+        evidence=[
+            field_evidence(
+                ref,
+                "metadata.deletionTimestamp",
+                quantity.moment_text(until, view.now, seconds=True),
+                until,
+            )
+        ],
+        facts={
+            **view.pod_facts(pod),
+            "seconds": int(late.total_seconds()),
+            "node_ready": node_ready,
+            "finalizers": pod.metadata.finalizers,
+        },
+    )
+
+
+def _start_allowance(pod: Pod) -> timedelta:
+    """How long a start may take: the probes' own budgets count."""
+    allowed = READY_GRACE
+    for container in pod.spec.containers:
+        probe = container.readiness_probe
+        if probe is not None:
+            allowed = max(
+                allowed,
+                timedelta(
+                    seconds=2 * (probe.period_seconds or 10) * (probe.failure_threshold or 3)
+                ),
+            )
+    return allowed
+
+
+def not_ready(pod: Pod, view: View) -> Iterator[Finding]:
+    """Running and not ready: after 45 s when it had been ready before, after five minutes when it
+    never was.
+
+    A pod that never was ready has a Ready condition as old as its start. All Unhealthy events are
+    read, not only the newest event.
+    """
+    if pod.status.phase != "Running" or is_ready(pod):
+        return
+    ready = condition(pod, "Ready")
+    if ready is None or ready.reason == "PodCompleted":
+        return
+    for status in statuses(pod):
+        if status.state.waiting is not None or (
+            status.state.terminated is not None and status.state.terminated.exit_code != 0
+        ):
+            return  # told by the container itself
+    start = pod.status.start_time or pod.metadata.creation_timestamp
+    since = ready.last_transition_time or start
+    if since is None:
+        return
+    was_ready = start is not None and since - start > timedelta(seconds=5)
+    running = [
+        s.state.running.started_at
+        for s in pod.status.container_statuses
+        if s.state.running and s.state.running.started_at
+    ]
+    restarted = max(running) if running else since
+    # a container that started again gets the time of a start
+    begin = max(since, restarted) if was_ready and restarted > since else since
+    grace = _start_allowance(pod) if not was_ready or restarted > since else UNREADY_GRACE
+    if not view.older(begin, grace):
+        return
+    ref = ref_of(pod)
+    unhealthy = [
+        e
+        for e in view.events_of(pod)
+        if e.reason in ("Unhealthy", "NodeNotReady") and view.now - e.last < RECENT
+    ]
+    probe = (
+        messages.probe_cause(unhealthy[-1].message)
+        if unhealthy and unhealthy[-1].reason == "Unhealthy"
+        else ""
+    )
+    span = view.now - since
+    why = {
+        "refused": ": its probe is refused",
+        "timeout": ": its probe times out",
+        "status": ": its probe answers with an error",
+    }.get(probe, "")
+    yield make(
+        "pod-not-ready",
+        ref,
+        f"running, not ready for {quantity.span_text(span)}{why}",
+        Severity.WARNING,
+        "not ready for longer than a start takes"
+        if not was_ready
+        else "was ready, and is not for over 45 s",
+        since=since,
+        source=SinceSource.CONDITION,
+        evidence=[condition_evidence(ref, ready), *(event_evidence(e) for e in unhealthy[-2:])],
+        facts={
+            **view.pod_facts(pod),
+            "seconds": int(span.total_seconds()),
+            "probe": probe,
+            "was_ready": was_ready,
+        },
+    )
+
+
+def detect(pod: Pod, view: View) -> Iterator[Finding]:
+    """Everything about the pod as a whole. Succeeded pods are healthy."""
+    if pod.status.phase == "Succeeded":
+        return
+    yield from preempted(pod, view)
+    if pod.metadata.deletion_timestamp is not None:
+        yield from terminating(pod, view)
+        return
+    yield from ended(pod, view)
+    yield from unschedulable(pod, view)
+    yield from not_ready(pod, view)

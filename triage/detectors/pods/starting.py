@@ -1,0 +1,287 @@
+"""Pods that are assigned to a node and do not start: missing configuration, sandboxes, volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from cluster.kube.objects import Pod, Ref
+from triage.detectors.pods.pods import condition, ref_of
+from triage.facts import messages, quantity
+from triage.facts.cluster_view import View, statuses
+from triage.facts.events import Fact as EventFact
+from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
+from triage.facts.finding_builder import event_evidence, field_evidence, make
+from triage.facts.windows import PULL_GRACE, RETRY_GRACE, START_GRACE
+
+
+def missing_config(
+    pod: Pod,
+    view: View,
+    message: str,
+    how: str,
+    evidence: list[Evidence],
+    since: datetime | None,
+    source: SinceSource,
+) -> Finding | None:
+    """A Secret, ConfigMap or key that a message misses, as a finding."""
+    namespace = pod.metadata.namespace
+    found = messages.missing_config(message, namespace)
+    if found is None:
+        return None
+    name = found.name
+    if not name:
+        volume = next(
+            (v for v in pod.spec.volumes if v.name == messages.volume_name(message)), None
+        )
+        if volume is not None and volume.secret is not None:
+            name = volume.secret.secret_name
+        elif volume is not None and volume.config_map is not None:
+            name = volume.config_map.name
+    target = Ref(found.kind, found.namespace, name)
+    exists: bool | None = view.store.get(*target) is not None
+    if not exists and not view.readable(found.kind):
+        exists = None
+    ref = ref_of(pod)
+    what = f"key {found.key} in {found.kind} {name}" if found.key else f"{found.kind} {name}"
+    there = " (it exists now)" if exists and not found.key else ""
+    return make(
+        "pod-config-missing",
+        ref,
+        f"cannot start: {what} is missing{there}",
+        Severity.WARNING,
+        "the pod cannot start",
+        since=since,
+        source=source,
+        evidence=evidence,
+        related=[target],
+        detail=f"{found.kind}/{name}/{found.key}",
+        facts={
+            **view.pod_facts(pod),
+            "kind": found.kind,
+            "name": name,
+            "key": found.key,
+            "how": how,
+            "exists": exists,
+        },
+    )
+
+
+def starting(pod: Pod, view: View) -> Iterator[Finding]:
+    """Assigned to a node and not started: all FailedMount, FailedAttachVolume and sandbox events
+    are read, not only the newest event."""
+    if pod.status.phase != "Pending" or not pod.spec.node_name:
+        return
+    reasons = {s.state.waiting.reason for s in statuses(pod) if s.state.waiting}
+    if reasons - {"ContainerCreating", "PodInitializing", ""}:
+        return
+    if any(s.state.running for s in pod.status.init_container_statuses):
+        return
+    scheduled = condition(pod, "PodScheduled")
+    since = (
+        (scheduled.last_transition_time if scheduled else None)
+        or pod.status.start_time
+        or pod.metadata.creation_timestamp
+    )
+    if since is None or not view.older(since, RETRY_GRACE):
+        return
+    events = view.events_of(pod)
+    told = list(_start_failures(pod, events, view)) or list(_absent(pod, view, since))
+    yield from told
+    if told:
+        return
+    pulling = any(e.reason == "Pulling" for e in events)
+    grace = PULL_GRACE if pulling else START_GRACE
+    if not view.older(since, grace):
+        return
+    ref = ref_of(pod)
+    age = view.now - since
+    ready_to_start = condition(pod, "PodReadyToStartContainers") or condition(pod, "PodHasNetwork")
+    state = (
+        f"PodReadyToStartContainers={ready_to_start.status}"
+        if ready_to_start
+        else "no container was created"
+    )
+    yield make(
+        "pod-not-starting",
+        ref,
+        f"containers are not created for {quantity.span_text(age)}, and no event says why",
+        Severity.WARNING,
+        "assigned to a node and not started within 3 min (10 min while pulling)",
+        since=since,
+        source=SinceSource.CONDITION,
+        evidence=[field_evidence(ref, "status.conditions", state)],
+        related=[Ref("Node", "", pod.spec.node_name)],
+        facts={**view.pod_facts(pod), "seconds": int(age.total_seconds())},
+    )
+
+
+def _absent(pod: Pod, view: View, since: datetime) -> Iterator[Finding]:
+    """Secrets and ConfigMaps that its volumes need and that do not exist: known without any event
+    (they are kept for an hour only)."""
+    wanted = [
+        ("Secret", v.secret.secret_name)
+        for v in pod.spec.volumes
+        if v.secret is not None and not v.secret.optional
+    ]
+    wanted += [
+        ("ConfigMap", v.config_map.name)
+        for v in pod.spec.volumes
+        if v.config_map is not None and not v.config_map.optional
+    ]
+    ref = ref_of(pod)
+    for kind, name in wanted:
+        if not name:
+            continue
+        if not view.readable(kind):
+            view.wake(view.now + RETRY_GRACE)
+            continue
+        target = Ref(kind, pod.metadata.namespace, name)
+        if view.store.get(*target) is None:
+            yield make(
+                "pod-config-missing",
+                ref,
+                f"cannot start: {kind} {name} is missing",
+                Severity.WARNING,
+                "the pod cannot start",
+                since=since,
+                source=SinceSource.CONDITION,
+                related=[target],
+                detail=f"{kind}/{name}/",
+                evidence=[
+                    field_evidence(
+                        ref, "spec.volumes", f"needs {kind} {name}, which does not exist"
+                    )
+                ],
+                facts={
+                    **view.pod_facts(pod),
+                    "kind": kind,
+                    "name": name,
+                    "key": "",
+                    "how": "volume",
+                    "exists": False,
+                },
+            )
+
+
+def _start_failures(pod: Pod, events: list[EventFact], view: View) -> Iterator[Finding]:
+    sandbox: dict[str, list[EventFact]] = {}
+    config: dict[messages.MissingConfig, list[EventFact]] = {}
+    volumes: list[EventFact] = []
+    for event in events:
+        if event.reason in ("FailedCreatePodSandBox", "FailedCreatePodSandbox"):
+            sandbox.setdefault(messages.sandbox_cause(event.message), []).append(event)
+        elif event.reason == "NetworkNotReady":
+            sandbox.setdefault("cni-not-ready", []).append(event)
+        elif event.reason in ("FailedMount", "FailedAttachVolume", "FailedMapVolume"):
+            missing = messages.missing_config(event.message, pod.metadata.namespace)
+            if missing is not None:
+                config.setdefault(missing, []).append(event)
+            elif (
+                "not registered" not in event.message
+            ):  # the kubelet's cache was not filled yet: passes by itself
+                volumes.append(event)
+    for _, group in sorted(config.items()):
+        evidence = [event_evidence(group[-1])]
+        found = missing_config(
+            pod,
+            view,
+            group[-1].message,
+            "volume",
+            evidence,
+            min(e.first for e in group),
+            SinceSource.EVENT,
+        )
+        if found is not None:
+            yield found
+    order = (
+        "ip-exhausted",
+        "name-reserved",
+        "timeout",
+        "cni-not-ready",
+        "no-space",
+        "cni",
+        "other",
+    )
+    ref = ref_of(pod)
+    if sandbox:
+        cause = next(c for c in order if c in sandbox)
+        group = sandbox[cause]
+        every = sorted((e for g in sandbox.values() for e in g), key=lambda e: e.first)
+        yield make(
+            "pod-sandbox-failed",
+            ref,
+            f"its sandbox cannot be created on {pod.spec.node_name}: {_SANDBOX_TEXT[cause]}",
+            Severity.WARNING,
+            "the pod cannot start",
+            since=every[0].first,
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in group[-2:]],
+            related=[Ref("Node", "", pod.spec.node_name)],
+            facts={**view.pod_facts(pod), "cause": cause},
+        )
+    if volumes and not config:
+        yield _volume(pod, volumes, view)
+
+
+_SANDBOX_TEXT = {
+    "ip-exhausted": "no free address",
+    "name-reserved": "the runtime still holds its name",
+    "timeout": "the runtime does not answer in time",
+    "cni-not-ready": "the network plugin is not ready",
+    "no-space": "no space left",
+    "cni": "the network plugin fails",
+    "other": "the runtime fails",
+}
+
+
+def _volume(pod: Pod, events: list[EventFact], view: View) -> Finding:
+    order = ("multi-attach", "attach-limit", "attach", "mount", "timeout", "other")
+    by_cause: dict[str, list[EventFact]] = {}
+    for event in events:
+        by_cause.setdefault(messages.volume_cause(event.reason, event.message), []).append(event)
+    cause = next(c for c in order if c in by_cause)
+    group = by_cause[cause]
+    volume = next((v for v in (messages.volume_name(e.message) for e in group) if v), "")
+    claim = driver = ""
+    related: list[Ref] = []
+    for spec in pod.spec.volumes:
+        if spec.persistent_volume_claim is None:
+            continue
+        name = spec.persistent_volume_claim.claim_name
+        row = view.store.get("PersistentVolumeClaim", pod.metadata.namespace, name)
+        bound = row.spec.volume_name if row is not None else ""
+        if not volume or volume in (spec.name, bound):
+            claim = name
+            related.append(Ref("PersistentVolumeClaim", pod.metadata.namespace, name))
+            pv = view.store.get("PersistentVolume", "", bound) if bound else None
+            if pv is not None:
+                related.append(Ref("PersistentVolume", "", bound))
+                driver = pv.spec.csi.driver if pv.spec.csi else ""
+            break
+    facts: dict[str, Fact] = {
+        **view.pod_facts(pod),
+        "cause": cause,
+        "volume": volume,
+        "driver": driver,
+        "claim": claim,
+    }
+    text = {
+        "multi-attach": "is still attached to another node",
+        "attach-limit": "would exceed the node's limit of volumes",
+        "attach": "cannot be attached",
+        "mount": "cannot be mounted",
+        "timeout": "is not attached or mounted in time",
+    }.get(cause, "cannot be mounted")
+    return make(
+        "pod-volume-failed",
+        ref_of(pod),
+        f"volume {volume or claim or '?'} {text} on {pod.spec.node_name}",
+        Severity.WARNING,
+        "the pod cannot start",
+        since=min(e.first for e in events),
+        source=SinceSource.EVENT,
+        evidence=[event_evidence(e) for e in group[-2:]],
+        related=related,
+        facts=facts,
+    )

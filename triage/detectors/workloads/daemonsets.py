@@ -1,0 +1,359 @@
+"""DaemonSets: image drift between nodes, and pods that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from cluster.kube import images
+from cluster.kube.objects import DaemonSet, Pod, Ref
+from triage.facts import messages, roles
+from triage.facts.cluster_view import View, is_finished, is_ready
+from triage.facts.finding import Finding, Severity, SinceSource
+from triage.facts.finding_builder import event_evidence, field_evidence, make
+from triage.facts.windows import EDGE, READY_GRACE, ROLLOUT_GRACE
+
+
+def ref_of(row: DaemonSet) -> Ref:
+    return Ref("DaemonSet", row.metadata.namespace, row.metadata.name)
+
+
+def role_of(row: DaemonSet, view: View) -> str:
+    template = row.spec.template
+    return roles.role(
+        row.metadata.namespace, template.metadata.labels, template.spec, "DaemonSet", view.store
+    )
+
+
+def _network(row: DaemonSet, role: str) -> bool:
+    """CNI, kube-proxy, or a privileged pod on the host's network of a system namespace (an agent of
+    the network under another layout)."""
+    if role in ("cni", "proxy"):
+        return True
+    spec = row.spec.template.spec
+    privileged = any(
+        c.security_context is not None and c.security_context.privileged for c in spec.containers
+    )
+    return (
+        role == ""
+        and spec.host_network
+        and privileged
+        and roles.system_namespace(row.metadata.namespace)
+    )
+
+
+def image_drift(row: DaemonSet, view: View) -> Iterator[Finding]:
+    """More than one digest for one image name within one revision (story 000; RFE in
+    k8s-image-availability-exporter, nobody ships it).
+
+    Compared like with like: same container, image name, controller-revision-hash, CPU architecture,
+    container runtime and kind of digest (manifest or configuration); split by architecture is no
+    drift.
+    """
+    groups: dict[tuple[str, ...], dict[str, list[Pod]]] = {}
+    for pod in view.pods_of(ref_of(row)):
+        if is_finished(pod) or not pod.spec.node_name:
+            continue
+        node = view.node(pod.spec.node_name)
+        info = node.status.node_info if node is not None else None
+        arch = info.architecture if info else ""
+        runtime = info.container_runtime_version.partition(":")[0] if info else ""
+        revision = pod.metadata.labels.get("controller-revision-hash", "")
+        named = {c.name: c.image for c in (*pod.spec.containers, *pod.spec.init_containers)}
+        for status in (*pod.status.container_statuses, *pod.status.init_container_statuses):
+            kind, digest = images.digest_of(status.image_id)
+            image = named.get(status.name, status.image)
+            if digest and not images.parse(image).digest:
+                groups.setdefault(
+                    (status.name, image, revision, arch, runtime, kind), {}
+                ).setdefault(digest, []).append(pod)
+    ref = ref_of(row)
+    for (container, image, revision, *_), by_digest in sorted(groups.items()):
+        if len(by_digest) < 2:
+            continue
+        ranked = sorted(by_digest.items(), key=lambda item: (-len(item[1]), item[0]))
+        usual_digest, usual = ranked[0]
+        odd = [p for _, pods in ranked[1:] for p in pods]
+        nodes = tuple(sorted({p.spec.node_name for p in odd}))
+        role = role_of(row, view)
+        network = _network(row, role)
+        policy = next(
+            (c.image_pull_policy for c in odd[0].spec.containers if c.name == container), ""
+        )
+        starts = [t for t in (_started(p, container) for p in odd) if t is not None]
+        since = min(starts, default=None)
+        others = [t for t in (p.metadata.creation_timestamp for p in usual) if t is not None]
+        newest = since is not None and bool(others) and since >= max(others)
+        floating = images.parse(image).floating or policy == "Always"
+        where = nodes[0] if len(nodes) == 1 else f"{len(nodes)} nodes"
+        digests = ", ".join(f"{images.short_digest(d)} on {len(p)}" for d, p in ranked[:3])
+        yield make(
+            "daemonset-image-drift",
+            ref,
+            f"{image} is not the same image on {where} as on the other "
+            f"{len({p.spec.node_name for p in usual})} ({digests})",
+            Severity.WARNING if network else Severity.INFO,
+            "drift of a network agent is a warning, of another DaemonSet a note",
+            since=since,
+            source=SinceSource.STATUS,
+            detail=f"{container}/{revision}" if revision else container,
+            related=[
+                *(Ref("Pod", p.metadata.namespace, p.metadata.name) for p in odd[:10]),
+                *(Ref("Node", "", n) for n in nodes[:10]),
+            ],
+            evidence=[
+                field_evidence(
+                    Ref("Pod", p.metadata.namespace, p.metadata.name),
+                    f"status.containerStatuses[{container}].imageID",
+                    f"{images.short_digest(d)} on {p.spec.node_name}",
+                    _started(p, container),
+                )
+                for d, pods in [*ranked[1:], (usual_digest, usual)]
+                for p in pods[:3]
+            ],
+            facts={
+                "container": container,
+                "image": image,
+                "digests": len(by_digest),
+                "odd_nodes": nodes,
+                "odd": len(odd),
+                "usual": len(usual),
+                "floating": floating,
+                "odd_is_newest": newest,
+                "role": role,
+                "network": network,
+                "odd_digest": images.short_digest(ranked[1][0]),
+                "usual_digest": images.short_digest(usual_digest),
+                "skew": False,
+            },
+        )
+
+
+def update_stopped(row: DaemonSet, view: View) -> Iterator[Finding]:
+    """Pods of one DaemonSet run different image names, and none was replaced for a while: an update
+    that stopped, or OnDelete."""
+    groups: dict[str, dict[str, list[Pod]]] = {}
+    newest: datetime | None = None
+    for pod in view.pods_of(ref_of(row)):
+        if (
+            is_finished(pod)
+            or not pod.spec.node_name
+            or pod.metadata.deletion_timestamp is not None
+        ):
+            continue
+        created = pod.metadata.creation_timestamp
+        newest = created if newest is None or (created is not None and created > newest) else newest
+        for spec in pod.spec.containers:
+            groups.setdefault(spec.name, {}).setdefault(spec.image, []).append(pod)
+    skewed = {name: by for name, by in groups.items() if len(by) > 1}
+    if not skewed or not view.older(newest, ROLLOUT_GRACE * 3):
+        return
+    role = role_of(row, view)
+    network = _network(row, role)
+    ref = ref_of(row)
+    for container, by_image in sorted(skewed.items()):
+        ranked = sorted(by_image.items(), key=lambda item: (-len(item[1]), item[0]))
+        usual_image, usual = ranked[0]
+        odd = [p for _, pods in ranked[1:] for p in pods]
+        nodes = tuple(sorted({p.spec.node_name for p in odd}))
+        born = [t for t in (p.metadata.creation_timestamp for p in odd) if t is not None]
+        others = [t for t in (p.metadata.creation_timestamp for p in usual) if t is not None]
+        since = (
+            min(born, default=None)
+            if born and others and min(born) >= max(others)
+            else min(others, default=None)
+        )
+        yield make(
+            "daemonset-image-drift",
+            ref,
+            f"{container} runs {', '.join(f'{i} on {len(p)}' for i, p in ranked[:3])} nodes, and "
+            "no pod was replaced for 15 min",
+            Severity.WARNING if network else Severity.INFO,
+            "drift of a network agent is a warning, of another DaemonSet a note",
+            since=since,
+            source=SinceSource.CREATION,
+            detail=f"{container}/names",
+            related=[
+                *(Ref("Pod", p.metadata.namespace, p.metadata.name) for p in odd[:10]),
+                *(Ref("Node", "", n) for n in nodes[:10]),
+            ],
+            evidence=[
+                field_evidence(
+                    Ref("Pod", p.metadata.namespace, p.metadata.name),
+                    "spec.containers",
+                    f"{i} on {p.spec.node_name}",
+                )
+                for i, pods in reversed(ranked)
+                for p in pods[:3]
+            ],
+            facts={
+                "container": container,
+                "image": usual_image,
+                "digests": len(by_image),
+                "odd_nodes": nodes,
+                "odd": len(odd),
+                "usual": len(usual),
+                "floating": images.parse(usual_image).floating,
+                "odd_is_newest": bool(born and others and min(born) >= max(others)),
+                "role": role,
+                "network": network,
+                "odd_digest": ranked[1][0],
+                "usual_digest": usual_image,
+                "skew": True,
+            },
+        )
+
+
+def _started(pod: Pod, container: str) -> datetime | None:
+    for status in pod.status.container_statuses:
+        if status.name == container and status.state.running is not None:
+            return status.state.running.started_at or pod.metadata.creation_timestamp
+    return pod.metadata.creation_timestamp
+
+
+def short(row: DaemonSet, view: View) -> Iterator[Finding]:
+    """Fewer ready pods than nodes want it, for longer than a start takes. Nodes that are not Ready
+    explain themselves."""
+    desired, ready = row.status.desired_number_scheduled, row.status.number_ready
+    if ready >= desired or not view.older(row.metadata.creation_timestamp, READY_GRACE):
+        return
+    bad: list[tuple[datetime, str]] = []
+    for pod in view.pods_of(ref_of(row)):
+        if is_ready(pod) or is_finished(pod) or pod.metadata.deletion_timestamp is not None:
+            continue
+        condition = next((c for c in pod.status.conditions if c.type == "Ready"), None)
+        since = (
+            condition.last_transition_time if condition else None
+        ) or pod.metadata.creation_timestamp
+        if (
+            since is not None
+            and view.older(since, READY_GRACE)
+            and (not pod.spec.node_name or view.node_ready(pod.spec.node_name))
+        ):
+            bad.append((since, pod.spec.node_name))
+    failed = [
+        e
+        for e in view.events.about(ref_of(row))
+        if e.reason == "FailedCreate" and view.within(e.last, EDGE)
+    ]
+    if not bad and not failed:
+        return
+    ref = ref_of(row)
+    nodes = tuple(sorted({n for _, n in bad if n}))
+    role = role_of(row, view)
+    if bad:
+        yield make(
+            "daemonset-short",
+            ref,
+            f"{ready} of {desired} pods ready",
+            Severity.WARNING,
+            "short of pods on Ready nodes for over 5 min",
+            since=min(t for t, _ in bad),
+            source=SinceSource.CONDITION,
+            facts={"ready": ready, "desired": desired, "role": role, "nodes": nodes},
+            evidence=[field_evidence(ref, "status.numberReady", f"{ready} of {desired}")],
+            related=[Ref("Node", "", n) for n in nodes[:10]],
+        )
+    if failed:
+        read = messages.create_failure(failed[-1].message)
+        yield make(
+            "create-failed",
+            ref,
+            f"pods cannot be created: {read.cause} {read.detail}".rstrip(),
+            Severity.WARNING,
+            "the controller is short of pods it may not create",
+            since=failed[0].first,
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in failed[-2:]],
+            facts={"cause": read.cause, "detail": read.detail},
+        )
+
+
+_CHANCE = timedelta(minutes=2)
+"""A pod of a new revision may take this long to start."""
+
+
+def _fails(pod: Pod, view: View) -> bool:
+    """Whether its containers are not ready by their own report, and have had the time to be."""
+    if not pod.status.container_statuses or all(s.ready for s in pod.status.container_statuses):
+        return False
+    return view.older(pod.metadata.creation_timestamp, _CHANCE)
+
+
+def update_failing(row: DaemonSet, view: View) -> Iterator[Finding]:
+    """Most pods of the newest revision fail, those of the one before do not: the update is at
+    fault, on whatever node (story 003 #6)."""
+    groups: dict[str, list[Pod]] = {}
+    for pod in view.pods_of(ref_of(row)):
+        born = pod.metadata.creation_timestamp
+        if (
+            not is_finished(pod)
+            and pod.spec.node_name
+            and pod.metadata.deletion_timestamp is None
+            and born is not None
+        ):
+            groups.setdefault(pod.metadata.labels.get("controller-revision-hash", ""), []).append(
+                pod
+            )
+    groups.pop("", None)
+    if len(groups) < 2:
+        return
+    first = {
+        name: min(p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp)
+        for name, pods in groups.items()
+    }
+    revision = max(sorted(first), key=lambda name: first[name])
+    updated, old = (
+        groups[revision],
+        [p for name, pods in groups.items() if name != revision for p in pods],
+    )
+    failing, old_failing = (
+        [p for p in updated if _fails(p, view)],
+        [p for p in old if _fails(p, view)],
+    )
+    if len(failing) < 2 or len(failing) * 5 < len(updated) * 3 or len(old_failing) * 5 > len(old):
+        return
+    images_ = ", ".join(c.image for c in updated[0].spec.containers)
+    nodes = tuple(sorted({p.spec.node_name for p in failing}))
+    ref = ref_of(row)
+    yield make(
+        "daemonset-update-failing",
+        ref,
+        f"{len(failing)} of {len(updated)} updated pods fail, {len(old_failing)} of {len(old)} of "
+        "the revision before",
+        Severity.CRITICAL if _network(row, role_of(row, view)) else Severity.WARNING,
+        "an update whose pods fail (critical for the network of the nodes)",
+        since=min(p.metadata.creation_timestamp for p in failing if p.metadata.creation_timestamp),
+        source=SinceSource.CREATION,
+        detail=revision,
+        related=[
+            *(Ref("Node", "", n) for n in nodes[:50]),
+            *(Ref("Pod", p.metadata.namespace, p.metadata.name) for p in failing[:20]),
+        ],
+        evidence=[
+            field_evidence(
+                Ref("Pod", p.metadata.namespace, p.metadata.name),
+                "status.containerStatuses",
+                f"not ready on {p.spec.node_name}",
+                p.metadata.creation_timestamp,
+            )
+            for p in failing[:6]
+        ],
+        facts={
+            "revision": revision,
+            "image": images_,
+            "failing": len(failing),
+            "updated": len(updated),
+            "old": len(old),
+            "old_failing": len(old_failing),
+            "role": role_of(row, view),
+            "nodes": nodes,
+        },
+    )
+
+
+def detect(row: DaemonSet, view: View) -> Iterator[Finding]:
+    yield from image_drift(row, view)
+    yield from update_failing(row, view)
+    yield from update_stopped(row, view)
+    yield from short(row, view)

@@ -1,0 +1,142 @@
+"""Autoscalers, disruption budgets and quotas. At the minimum, at the limit of a budget: healthy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cluster.kube.objects import HorizontalPodAutoscaler, PodDisruptionBudget, Ref, ResourceQuota
+from triage.facts import quantity
+from triage.facts.cluster_view import View
+from triage.facts.finding import Evidence, Finding, Severity, SinceSource
+from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
+from triage.facts.windows import EDGE, READY_GRACE
+
+
+def autoscaler(row: HorizontalPodAutoscaler, view: View) -> Iterator[Finding]:
+    """ScalingLimited with TooManyReplicas (a note), ScalingActive or AbleToScale False.
+    ScalingDisabled is by intent (0 replicas)."""
+    ref = Ref("HorizontalPodAutoscaler", row.metadata.namespace, row.metadata.name)
+    for condition in row.status.conditions:
+        evidence = [condition_evidence(ref, condition)]
+        since = condition.last_transition_time
+        if (
+            condition.type == "ScalingLimited"
+            and condition.status == "True"
+            and condition.reason == "TooManyReplicas"
+        ):
+            if row.spec.max_replicas > row.spec.min_replicas:
+                yield make(
+                    "hpa-maxed",
+                    ref,
+                    f"wants more than its maximum of {row.spec.max_replicas} replicas",
+                    Severity.INFO,
+                    "an autoscaler at its maximum is a note",
+                    since=since,
+                    source=SinceSource.CONDITION,
+                    evidence=evidence,
+                    facts={
+                        "current": row.status.current_replicas,
+                        "maximum": row.spec.max_replicas,
+                    },
+                )
+        elif (
+            condition.type in ("ScalingActive", "AbleToScale")
+            and condition.status == "False"
+            and condition.reason != "ScalingDisabled"
+        ):
+            created = row.metadata.creation_timestamp
+            if (created is not None and not view.older(created, READY_GRACE)) or not view.older(
+                since or created, READY_GRACE
+            ):
+                continue
+            yield make(
+                "hpa-cannot-scale",
+                ref,
+                f"cannot scale: {condition.reason}",
+                Severity.WARNING,
+                "an autoscaler that is blind for over 5 min",
+                since=since,
+                source=SinceSource.CONDITION,
+                evidence=evidence,
+                detail=condition.type,
+                facts={"reason": condition.reason},
+            )
+
+
+def budget(row: PodDisruptionBudget, view: View) -> Iterator[Finding]:
+    """Fewer healthy pods than wanted, so that no eviction is allowed (a note: the pods tell why).
+    Exactly at the limit is healthy."""
+    status = row.status
+    if (
+        status.disruptions_allowed == 0
+        and status.current_healthy < status.desired_healthy
+        and status.expected_pods > 0
+    ):
+        ref = Ref("PodDisruptionBudget", row.metadata.namespace, row.metadata.name)
+        yield make(
+            "pdb-blocking",
+            ref,
+            f"allows no eviction: {status.current_healthy} healthy, {status.desired_healthy} "
+            "wanted",
+            Severity.INFO,
+            "a budget that blocks because pods are unhealthy is a note beside their findings",
+            evidence=[
+                field_evidence(
+                    ref,
+                    "status",
+                    f"currentHealthy {status.current_healthy}, desiredHealthy "
+                    f"{status.desired_healthy}",
+                )
+            ],
+            facts={"healthy": status.current_healthy, "desired": status.desired_healthy},
+        )
+
+
+_EXCEEDED = re.compile(
+    r"exceeded quota: ([^,\s]+), requested: ([^,]+(?:,[^,=]+=[^,]+)*?), used: (\S+?),? limited: "
+    r"(\S+)"
+)
+
+
+def quota(row: ResourceQuota, view: View) -> Iterator[Finding]:
+    """A quota that is used up and refuses objects now (FailedCreate within half an hour). A full
+    quota that refuses nothing is healthy."""
+    namespace, name = row.metadata.namespace, row.metadata.name
+    full = [
+        (resource, row.status.used.get(resource, "0"), hard)
+        for resource, hard in sorted(row.status.hard.items())
+        if (quantity.parse(row.status.used.get(resource, "0")) or 0)
+        >= (quantity.parse(hard) or 0)
+        > 0
+    ]
+    refused = [
+        e
+        for e in view.events.reasons("FailedCreate")
+        if e.about.namespace == namespace
+        and f"exceeded quota: {name}" in e.message
+        and view.within(e.last, EDGE)
+    ]
+    if not refused:
+        return
+    resource, used, hard = full[0] if full else ("", "", "")
+    if not full and (found := _EXCEEDED.search(refused[-1].message)):
+        resource, used, hard = (
+            found[2].partition("=")[0],
+            found[3].partition("=")[2],
+            found[4].partition("=")[2],
+        )
+    ref = Ref("ResourceQuota", namespace, name)
+    evidence: list[Evidence] = [event_evidence(e) for e in refused[-2:]]
+    yield make(
+        "quota-exceeded",
+        ref,
+        f"refuses new objects: {resource} {used} of {hard}",
+        Severity.WARNING,
+        "a quota that refuses objects",
+        since=min(e.first for e in refused),
+        source=SinceSource.EVENT,
+        evidence=evidence,
+        related=[e.about for e in refused[:10]],
+        facts={"quota": name, "resource": resource, "used": used, "hard": hard},
+    )

@@ -1,0 +1,134 @@
+"""What nobody attends to: specs that no controller has acted on, endpoints that are not updated,
+pods that ended and stay so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from cluster.kube.objects import DaemonSet, Deployment, Pod, Ref, Service, StatefulSet
+from triage.facts.cluster_view import View, statuses
+from triage.facts.finding import Finding, Severity, SinceSource
+from triage.facts.finding_builder import event_evidence, field_evidence, make
+from triage.facts.windows import EDGE, RECENT
+
+_OBSERVED = timedelta(minutes=5)
+"""A controller that is busy with thousands of objects still sees a change within this time."""
+
+
+def generation(row: Deployment | DaemonSet | StatefulSet, view: View) -> Iterator[Finding]:
+    """A change that its controller has not seen (kubernetes-mixin
+    KubeDeploymentGenerationMismatch): the controller manager is away.
+
+    Only where the controller has ever reported: an object that was copied without its status says
+    nothing.
+    """
+    seen, wanted = row.status.observed_generation, row.metadata.generation
+    if not 0 < seen < wanted:
+        return
+    writes = [
+        w for w in row.metadata.managed_fields if w.time is not None and "f:spec" in w.fields_v1
+    ]
+    last = max(writes, key=lambda w: w.time.timestamp() if w.time else 0.0, default=None)
+    if last is None or not view.older(last.time, _OBSERVED):
+        return
+    ref = Ref(type(row).__name__, row.metadata.namespace, row.metadata.name)
+    yield make(
+        "generation-not-observed",
+        ref,
+        f"its controller has not acted on generation {wanted}, written by {last.manager or '?'}",
+        Severity.WARNING,
+        "a change that no controller has seen for over 5 min",
+        since=last.time,
+        source=SinceSource.MANAGED_FIELDS,
+        evidence=[
+            field_evidence(
+                ref, "status.observedGeneration", f"{seen}, metadata.generation {wanted}", last.time
+            )
+        ],
+        facts={"generation": wanted, "observed": seen, "manager": last.manager},
+    )
+
+
+def governing_service(row: StatefulSet, view: View) -> Iterator[Finding]:
+    """A StatefulSet whose headless Service does not exist: its pods have no names of their own."""
+    name = row.spec.service_name
+    if not name or row.spec.replicas == 0 or not view.readable("Service"):
+        return
+    if view.store.get("Service", row.metadata.namespace, name) is not None:
+        return
+    ref = Ref("StatefulSet", row.metadata.namespace, row.metadata.name)
+    yield make(
+        "governing-service-missing",
+        ref,
+        f"its Service {name} does not exist: its pods have no names of their own",
+        Severity.INFO,
+        "a missing name is a note beside what fails for it",
+        since=row.metadata.creation_timestamp,
+        source=SinceSource.CREATION,
+        evidence=[field_evidence(ref, "spec.serviceName", name)],
+        facts={"service": name},
+        related=[Ref("Service", row.metadata.namespace, name)],
+    )
+
+
+def endpoints(row: Service, view: View) -> Iterator[Finding]:
+    """FailedToUpdateEndpoint(Slices) of the endpoint controllers: clients go on being led to pods
+    that are gone."""
+    ref = Ref("Service", row.metadata.namespace, row.metadata.name)
+    failed = [
+        e
+        for e in view.events.about(ref)
+        if e.reason.startswith("FailedToUpdateEndpoint") and view.within(e.last, EDGE)
+    ]
+    if failed and (
+        len(failed) > 1 or failed[-1].count > 1
+    ):  # one conflict is settled by the next try
+        yield make(
+            "endpoints-not-updated",
+            ref,
+            "its endpoints cannot be updated",
+            Severity.WARNING,
+            "more than one failed update within 30 min",
+            since=failed[0].first,
+            source=SinceSource.EVENT,
+            evidence=[event_evidence(e) for e in failed[-2:]],
+            facts={"count": sum(e.count for e in failed)},
+        )
+
+
+def ended_for_good(pod: Pod, view: View) -> Iterator[Finding]:
+    """A bare pod that failed and that nobody starts again (a note): a Job retries, and other
+    controllers make a new one."""
+    if pod.status.phase != "Failed" or pod.status.reason or pod.metadata.owner_references:
+        return
+    ends = [
+        s.state.terminated
+        for s in statuses(pod)
+        if s.state.terminated is not None and s.state.terminated.exit_code
+    ]
+    last = max(
+        ends, key=lambda e: e.finished_at.timestamp() if e.finished_at else 0.0, default=None
+    )
+    if last is None or not view.within(last.finished_at, RECENT):
+        return
+    ref = Ref("Pod", pod.metadata.namespace, pod.metadata.name)
+    yield make(
+        "pod-failed",
+        ref,
+        f"ended with exit {last.exit_code} and is not started again",
+        Severity.INFO,
+        "a bare pod that failed is a note",
+        since=last.finished_at,
+        source=SinceSource.STATUS,
+        active=False,
+        evidence=[
+            field_evidence(
+                ref,
+                "status.phase",
+                f"Failed, exit {last.exit_code} {last.reason}",
+                last.finished_at,
+            )
+        ],
+        facts={**view.pod_facts(pod), "exit_code": last.exit_code, "reason": last.reason},
+    )

@@ -1,0 +1,183 @@
+"""Blast radius: what depends on the failing things, and in what state it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cluster.kube.objects import LabelSelector, Pod, PodDisruptionBudget, Ref, Service
+from triage.facts.cluster_view import View, is_finished, is_ready
+from triage.facts.finding import Dependant
+
+_LIMIT = 20
+
+
+def ready_endpoints(namespace: str, service: str, view: View) -> list[tuple[str, str]]:
+    """Ready endpoints of a Service as (node, address). `ready` unset means ready (EndpointSlice
+    API)."""
+    found: list[tuple[str, str]] = []
+    for row in view.slices_of(namespace, service):
+        for endpoint in row.endpoints:
+            if endpoint.conditions.ready is not False:
+                found.extend((endpoint.node_name, address) for address in endpoint.addresses[:1])
+    return sorted(set(found))
+
+
+def hosts_of(namespace: str, service: str, view: View) -> tuple[str, ...]:
+    """Ingress hosts that lead to a Service ("*" for a rule without host)."""
+    hosts: set[str] = set()
+    for ingress in view.store.in_namespace("Ingress", namespace).values():
+        for rule in ingress.spec.rules:
+            if rule.http and any(
+                p.backend.service and p.backend.service.name == service for p in rule.http.paths
+            ):
+                hosts.add(rule.host or "*")
+        default = ingress.spec.default_backend
+        if default is not None and default.service is not None and default.service.name == service:
+            hosts.add("*")
+    return tuple(sorted(hosts))
+
+
+def matches(selector: LabelSelector | None, labels: dict[str, str]) -> bool:
+    """Whether a label selector (metav1.LabelSelector) selects these labels; None selects nothing,
+    an empty one everything."""
+    if selector is None:
+        return False
+    if any(labels.get(k) != v for k, v in selector.match_labels.items()):
+        return False
+    for term in selector.match_expressions:
+        value = labels.get(term.key)
+        if term.operator == "In" and value not in term.values:
+            return False
+        if term.operator == "NotIn" and value in term.values:
+            return False
+        if term.operator == "Exists" and value is None:
+            return False
+        if term.operator == "DoesNotExist" and value is not None:
+            return False
+    return True
+
+
+def services_lost_with(nodes: Iterable[str], view: View) -> tuple[Ref, ...]:
+    """The Services whose every ready endpoint is on these nodes: they answer nothing when the nodes
+    die (the blast table)."""
+    lost = set(nodes)
+    ends: dict[tuple[str, str], set[str]] = {}
+    for row in view.store.rows("EndpointSlice").values():
+        name = row.metadata.labels.get("kubernetes.io/service-name", "")
+        for endpoint in row.endpoints:
+            if name and endpoint.conditions.ready is not False and endpoint.node_name:
+                ends.setdefault((row.metadata.namespace, name), set()).add(endpoint.node_name)
+    return tuple(Ref("Service", *key) for key, on in sorted(ends.items()) if on and on <= lost)
+
+
+def dependants(objects: tuple[Ref, ...], view: View) -> tuple[Dependant, ...]:
+    """What hangs on these objects: Services without ready endpoints first, then hosts, budgets,
+    single replicas and volumes."""
+    pods: dict[Ref, Pod] = {}
+    nodes: list[str] = []
+    services: dict[Ref, Service] = {}
+    for ref in objects:
+        row = view.store.get(*ref)
+        if isinstance(row, Pod):
+            pods[ref] = row
+        elif ref.kind == "Node":
+            nodes.append(ref.name)
+        elif isinstance(row, Service):
+            services[ref] = row
+        elif ref.kind in ("Deployment", "StatefulSet", "DaemonSet"):
+            pods.update(
+                {Ref("Pod", p.metadata.namespace, p.metadata.name): p for p in view.pods_of(ref)}
+            )
+    for name in nodes:
+        pods.update({Ref("Pod", *key): p for key, p in view.store.pods_on(name).items()})
+    seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+    for pod in pods.values():
+        group = (pod.metadata.namespace, tuple(sorted(pod.metadata.labels.items())))
+        if group not in seen:
+            seen.add(group)
+            services.update(
+                {
+                    Ref("Service", s.metadata.namespace, s.metadata.name): s
+                    for s in view.services_of(pod)
+                }
+            )
+    found: list[tuple[int, Dependant]] = []
+    down = set(nodes)
+    for ref, _ in sorted(services.items()):
+        ends = ready_endpoints(ref.namespace, ref.name, view)
+        alive = [e for e in ends if e[0] not in down]
+        hosts = hosts_of(ref.namespace, ref.name, view)
+        behind = f", Ingress hosts {', '.join(hosts[:3])}" if hosts else ""
+        if not ends:
+            found.append((0, Dependant(ref, f"no ready endpoint{behind}")))
+        elif not alive:
+            found.append(
+                (
+                    1,
+                    Dependant(
+                        ref,
+                        f"all {len(ends)} ready endpoints are on the failing "
+                        f"node{'s' if len(down) > 1 else ''}{behind}",
+                    ),
+                )
+            )
+        elif not nodes:
+            found.append(
+                (
+                    3,
+                    Dependant(
+                        ref, f"{len(ends)} ready endpoint{'s' if len(ends) != 1 else ''}{behind}"
+                    ),
+                )
+            )
+    found.extend((2, d) for d in _singles(pods.values(), view))
+    found.extend((4, d) for d in _budgets(pods.values(), view))
+    found.extend((5, d) for d in _volumes(pods.values()))
+    found.sort(key=lambda item: (item[0], item[1].object))
+    return tuple(d for _, d in found[:_LIMIT])
+
+
+def _singles(pods: Iterable[Pod], view: View) -> list[Dependant]:
+    found: dict[Ref, Dependant] = {}
+    for pod in pods:
+        owner = view.owner(pod)
+        row = view.store.get(*owner) if owner.kind in ("Deployment", "StatefulSet") else None
+        if (
+            row is not None
+            and row.spec.replicas == 1
+            and not is_ready(pod)
+            and not is_finished(pod)
+        ):
+            found[owner] = Dependant(owner, "its only replica is not ready")
+    return list(found.values())
+
+
+def _budgets(pods: Iterable[Pod], view: View) -> list[Dependant]:
+    found: dict[Ref, Dependant] = {}
+    for pod in pods:
+        for row in view.store.in_namespace("PodDisruptionBudget", pod.metadata.namespace).values():
+            if (
+                isinstance(row, PodDisruptionBudget)
+                and row.status.disruptions_allowed == 0
+                and matches(row.spec.selector, pod.metadata.labels)
+            ):
+                ref = Ref("PodDisruptionBudget", row.metadata.namespace, row.metadata.name)
+                found[ref] = Dependant(ref, "allows no eviction now")
+    return list(found.values())
+
+
+def _volumes(pods: Iterable[Pod]) -> list[Dependant]:
+    found: dict[Ref, Dependant] = {}
+    for pod in pods:
+        for volume in pod.spec.volumes:
+            if volume.persistent_volume_claim is not None and not is_ready(pod):
+                ref = Ref(
+                    "PersistentVolumeClaim",
+                    pod.metadata.namespace,
+                    volume.persistent_volume_claim.claim_name,
+                )
+                found[ref] = Dependant(ref, f"used by {pod.metadata.name}")
+    return list(found.values())
+
+
+__all__ = ["dependants", "hosts_of", "matches", "ready_endpoints", "services_lost_with"]

@@ -1,0 +1,253 @@
+"""What a detector may look at: the store, the remembered events, the time, and a way to ask for
+another look later."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import cast
+
+from cluster.kube.objects import (
+    Container,
+    ContainerStatus,
+    EndpointSlice,
+    LeanMeta,
+    Node,
+    Pod,
+    PodSpec,
+    Ref,
+    Service,
+)
+from cluster.kube.owners import controller_of, top_owner
+from cluster.live.freshness import Freshness
+from cluster.live.store import Store
+from triage.facts import roles
+from triage.facts.events import EventMemory
+from triage.facts.events import Fact as EventFact
+from triage.facts.finding import Fact
+from triage.facts.windows import NEW_NODE
+
+ZONE = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
+INSTANCE_TYPE = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
+POOL = (
+    "eks.amazonaws.com/nodegroup",
+    "alpha.eksctl.io/nodegroup-name",
+    "karpenter.sh/nodepool",
+    "karpenter.sh/provisioner-name",
+    "cloud.google.com/gke-nodepool",
+    "kubernetes.azure.com/agentpool",
+    "agentpool",
+    "node.kubernetes.io/pool",
+    "nodepool",
+    "machine.openshift.io/cluster-api-machineset",
+    "kops.k8s.io/instancegroup",
+    "doks.digitalocean.com/node-pool",
+    "lke.linode.com/pool-id",
+    "node-pool",
+    "pool",
+)
+_CONTROL_PLANE = (
+    "node-role.kubernetes.io/control-plane",
+    "node-role.kubernetes.io/master",
+    "node-role.kubernetes.io/controlplane",
+)
+
+
+def label(meta: LeanMeta, names: tuple[str, ...]) -> str:
+    """The first of these labels that is set."""
+    return next((meta.labels[n] for n in names if meta.labels.get(n)), "")
+
+
+def is_control_plane(node: Node) -> bool:
+    return any(name in node.metadata.labels for name in _CONTROL_PLANE)
+
+
+def ready_status(node: Node) -> str:
+    """Status of the Ready condition, "" when the node has none yet."""
+    return next((c.status for c in node.status.conditions if c.type == "Ready"), "")
+
+
+_BURSTABLE = re.compile(
+    r"^(t[1-4][a-z]*\.|Standard_B|e2-(micro|small|medium)|f1-|g1-)", re.IGNORECASE
+)
+
+
+def is_ready(pod: Pod) -> bool:
+    for condition in (
+        pod.status.conditions
+    ):  # a loop: asked of every pod, and a generator takes three times as long
+        if condition.type == "Ready":
+            return condition.status == "True"
+    return False
+
+
+def is_finished(pod: Pod) -> bool:
+    return pod.status.phase in ("Succeeded", "Failed")
+
+
+def statuses(pod: Pod) -> Iterator[ContainerStatus]:
+    """Init containers first, then the main ones."""
+    yield from pod.status.init_container_statuses
+    yield from pod.status.container_statuses
+
+
+def containers(spec: PodSpec) -> Iterator[Container]:
+    yield from spec.init_containers
+    yield from spec.containers
+
+
+class View:
+    """One look at the cluster at `now`. Cheap to make; caches live as long as it does."""
+
+    def __init__(
+        self,
+        store: Store,
+        events: EventMemory,
+        now: datetime,
+        freshness: Mapping[str, Freshness] | None = None,
+        slices: Mapping[tuple[str, str], set[str]] | None = None,
+    ) -> None:
+        self.store = store
+        self.events = events
+        self.now = now
+        self.freshness = freshness or {}
+        self.due: datetime | None = None
+        """When the object being looked at should be looked at again, if nothing changes before."""
+        self._roles: dict[tuple[str, str], str] = {}
+        self._slices = slices
+
+    def begin(self) -> None:
+        """Begin with the next object."""
+        self.due = None
+
+    def wake(self, at: datetime) -> None:
+        """Ask for another look at `at` (a grace period ends, an edge becomes history)."""
+        if at > self.now and (self.due is None or at < self.due):
+            self.due = at
+
+    def older(self, since: datetime | None, span: timedelta) -> bool:
+        """Whether `span` has passed since a moment; asks for another look when it has not. Unknown
+        moments are not older."""
+        if since is None:
+            return False
+        if self.now - since >= span:
+            return True
+        self.wake(since + span)
+        return False
+
+    def within(self, moment: datetime | None, span: timedelta) -> bool:
+        """Whether a moment lies at most `span` back; asks for another look when that ends."""
+        if moment is None or self.now - moment > span:
+            return False
+        self.wake(moment + span + timedelta(seconds=1))
+        return True
+
+    def readable(self, kind: str) -> bool:
+        """Whether absence from the store means absence from the cluster."""
+        state = self.freshness.get(kind)
+        if state is not None:
+            return state.complete()
+        return self.store.count(kind) > 0
+
+    # -- objects
+
+    def node(self, name: str) -> Node | None:
+        return cast("Node | None", self.store.get("Node", "", name))
+
+    def node_ready(self, name: str) -> bool:
+        node = self.node(name)
+        return node is not None and ready_status(node) == "True"
+
+    def owner(self, pod: Pod) -> Ref:
+        return top_owner(pod, self.store)
+
+    def pods_of(self, ref: Ref) -> list[Pod]:
+        """The pods that belong to a workload, through its ReplicaSets or Jobs."""
+        row = self.store.get(*ref)
+        if row is None:
+            return []
+        found: list[Pod] = []
+        for (kind, _), child in self.store.owned_by(row.metadata.uid).items():
+            if isinstance(child, Pod):
+                found.append(child)
+            elif kind in ("ReplicaSet", "Job"):
+                found.extend(
+                    p
+                    for p in self.store.owned_by(child.metadata.uid).values()
+                    if isinstance(p, Pod)
+                )
+        return found
+
+    def events_of(self, pod: Pod) -> list[EventFact]:
+        """Events of this very pod (names are used again by StatefulSets), oldest first."""
+        ref = Ref("Pod", pod.metadata.namespace, pod.metadata.name)
+        return [
+            e
+            for e in self.events.about(ref)
+            if not e.about_uid or not pod.metadata.uid or e.about_uid == pod.metadata.uid
+        ]
+
+    def role(self, pod: Pod) -> str:
+        """dns, ingress, cni, proxy, storage, log-shipper, control-plane or ""."""
+        owner = controller_of(pod.metadata)
+        key = (
+            pod.metadata.namespace,
+            f"{owner.kind}/{owner.name}" if owner else f"Pod/{pod.metadata.name}",
+        )
+        if key not in self._roles:
+            if roles.component(pod):
+                self._roles[key] = "control-plane"
+            else:
+                kind = owner.kind if owner else ""
+                self._roles[key] = roles.role(
+                    pod.metadata.namespace, pod.metadata.labels, pod.spec, kind, self.store
+                )
+        return self._roles[key]
+
+    def slices_of(self, namespace: str, service: str) -> list[EndpointSlice]:
+        """The EndpointSlices of a Service."""
+        if self._slices is not None:
+            known = (
+                self.store.get("EndpointSlice", namespace, name)
+                for name in sorted(self._slices.get((namespace, service), ()))
+            )
+            return [r for r in known if r is not None]
+        rows = self.store.in_namespace("EndpointSlice", namespace).values()
+        return [r for r in rows if r.metadata.labels.get("kubernetes.io/service-name") == service]
+
+    def services_of(self, pod: Pod) -> list[Service]:
+        return roles.services_of(pod.metadata.namespace, pod.metadata.labels, self.store)
+
+    # -- common facts
+
+    def pod_facts(self, pod: Pod) -> dict[str, Fact]:
+        owner = self.owner(pod)
+        own = owner.kind != "Pod"
+        return {
+            "namespace": pod.metadata.namespace,
+            "node": pod.spec.node_name,
+            "owner": owner.name if own else "",
+            "owner_kind": owner.kind if own else "",
+            "role": self.role(pod),
+        }
+
+    def node_facts(self, node: Node, since: datetime | None = None) -> dict[str, Fact]:
+        created = node.metadata.creation_timestamp
+        moment = since or self.now
+        return {
+            "pool": label(node.metadata, POOL) or label(node.metadata, INSTANCE_TYPE),
+            "zone": label(node.metadata, ZONE),
+            "kubelet": node.status.node_info.kubelet_version,
+            "new_node": created is not None and moment - created <= NEW_NODE,
+            "control_plane": is_control_plane(node),
+        }
+
+
+def burstable(view: View) -> bool:
+    """Whether any control plane node is of a burstable instance type (story 003 #5: treat T2 with
+    care)."""
+    return any(
+        is_control_plane(n) and _BURSTABLE.match(label(n.metadata, INSTANCE_TYPE)) is not None
+        for n in view.store.all("Node", Node)
+    )

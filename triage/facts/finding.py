@@ -1,0 +1,164 @@
+"""What triage says: findings, symptoms, cohorts and changes, as values that cross the folders."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+import msgspec
+
+from cluster.kube.images import short_digest
+from cluster.kube.objects import Ref
+
+Fact = str | int | float | bool | None | tuple[str, ...]
+
+
+class Severity(enum.StrEnum):
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return _RANK[self]
+
+
+_RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+class SinceSource(enum.StrEnum):
+    """How the beginning of a finding is known."""
+
+    CONDITION = "condition"
+    EVENT = "event"
+    STATUS = "status"
+    MANAGED_FIELDS = "managedFields"
+    CREATION = "creation"
+    FIRST_SEEN = "first seen"
+    """Only that it was so when it was first looked at: it may be older."""
+
+
+class Evidence(msgspec.Struct, frozen=True, gc=False):
+    """One observed fact: where it was read (object and field, or event) and what it said."""
+
+    source: str
+    text: str
+    at: datetime | None = None
+
+
+class Finding(msgspec.Struct, frozen=True, gc=False):
+    """One abnormal fact about one object.
+
+    `id` is stable for the same fact on the same object: `rule:Kind/namespace/name[:detail]`.
+    `rule` names the signal (`node-not-ready`, `daemonset-image-drift`, …): runbooks match on it and
+    on `facts`.
+    `active` is False for an edge that is over but recent (a container that runs again after
+    OOMKilled ten minutes ago).
+    """
+
+    id: str
+    rule: str
+    object: Ref
+    claim: str
+    severity: Severity
+    severity_rule: str
+    since: datetime | None
+    since_source: SinceSource
+    evidence: tuple[Evidence, ...] = ()
+    facts: Mapping[str, Fact] = msgspec.field(default_factory=lambda: MappingProxyType({}))
+    related: tuple[Ref, ...] = ()
+    active: bool = True
+
+
+class SharedAttribute(msgspec.Struct, frozen=True, gc=False):
+    """What failing objects have in common: `inside` of the failing ones, `outside` of the healthy
+    ones, each as (k, n)."""
+
+    what: str
+    value: str
+    inside: tuple[int, int]
+    outside: tuple[int, int]
+    p_value: float
+    """Fisher's exact test, one-sided, Holm-corrected for all attributes tried."""
+    tied_with: tuple[str, ...] = ()
+    """Other attributes that separate exactly as well ("zone zone-b"): the data cannot tell them
+    apart."""
+
+    @property
+    def spoken(self) -> str:
+        """The value for people: a moment is told as a moment."""
+        return spoken(self.what, self.value)
+
+
+def spoken(what: str, value: str) -> str:
+    """The value of an attribute for people: a moment (`created after`) with its date, in UTC, of a
+    digest what tells it from others."""
+    if what == "image digest":
+        return short_digest(value)
+    if what.endswith("created after"):
+        with contextlib.suppress(ValueError):
+            return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return value
+
+
+class ChangeFact(msgspec.Struct, frozen=True, gc=False):
+    """Something that was changed in the cluster before or around a symptom, read from the API
+    alone."""
+
+    at: datetime
+    what: str
+    object: Ref
+    rule: str
+    """Kind of change: rollout, node-joined, node-version, secret-keys, policy-edited, scaled,
+    cordoned, …"""
+    manager: str = ""
+    facts: Mapping[str, Fact] = msgspec.field(default_factory=lambda: MappingProxyType({}))
+
+
+class Dependant(msgspec.Struct, frozen=True, gc=False):
+    """Part of the blast radius: what depends on the failing thing, and in what state it is."""
+
+    object: Ref
+    why: str
+
+
+class Symptom(msgspec.Struct, frozen=True):
+    """A group of findings that belong together. `id` is stable while the group lasts."""
+
+    id: str
+    title: str
+    severity: Severity
+    since: datetime | None
+    objects: tuple[Ref, ...]
+    findings: tuple[Finding, ...]
+    shared: tuple[SharedAttribute, ...] = ()
+    changes: tuple[ChangeFact, ...] = ()
+    blast: tuple[Dependant, ...] = ()
+    mechanism: str = ""
+    """Id of the rule that names what is going on: the one that the title is made of."""
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Something that could not be looked at, and why: an answer with gaps says so."""
+
+    what: str
+    why: str
+    quiet: bool = False
+    """How clusters usually come, and no reason to look elsewhere: listed with the rest, never in
+    the foreground."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """Triage of one moment: deterministic for the same snapshot."""
+
+    as_of: datetime
+    complete: bool
+    unavailable: tuple[Gap, ...]
+    symptoms: tuple[Symptom, ...]
+    """Worst and oldest first."""
+    findings: tuple[Finding, ...]
+    changes: tuple[ChangeFact, ...]

@@ -1,0 +1,72 @@
+"""Building findings: one way to write ids, facts and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+
+from cluster.kube.objects import Condition, Ref
+from triage.facts.events import Fact as EventFact
+from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
+from triage.facts.rules import FINDINGS
+
+CLUSTER = Ref("Cluster", "", "")
+
+
+def finding_id(rule: str, ref: Ref, detail: str = "") -> str:
+    """`rule:Kind/namespace/name[:detail]`."""
+    base = f"{rule}:{ref.kind}/{ref.namespace}/{ref.name}"
+    return f"{base}:{detail}" if detail else base
+
+
+def make(
+    rule: str,
+    ref: Ref,
+    claim: str,
+    severity: Severity,
+    why: str,
+    *,
+    since: datetime | None = None,
+    source: SinceSource = SinceSource.FIRST_SEEN,
+    evidence: Iterable[Evidence] = (),
+    facts: Mapping[str, Fact] | None = None,
+    related: Iterable[Ref] = (),
+    detail: str = "",
+    active: bool = True,
+) -> Finding:
+    """A finding of a registered rule; `why` says which rule set the severity. KeyError when the
+    rule is not registered."""
+    registered = FINDINGS[rule]
+    return Finding(
+        id=finding_id(registered.id, ref, detail),
+        rule=registered.id,
+        object=ref,
+        claim=claim,
+        severity=severity,
+        severity_rule=why,
+        since=since,
+        since_source=source,
+        evidence=tuple(evidence),
+        facts=MappingProxyType(dict(facts or {})),
+        related=tuple(dict.fromkeys(related)),
+        active=active,
+    )
+
+
+def event_evidence(fact: EventFact) -> Evidence:
+    times = f" (x{fact.count})" if fact.count > 1 else ""
+    return Evidence(fact.source, f"{fact.reason}{times}: {fact.message}", fact.last)
+
+
+def condition_evidence(ref: Ref, condition: Condition) -> Evidence:
+    text = f"{condition.type}={condition.status}"
+    if condition.reason:
+        text += f" {condition.reason}"
+    if condition.message:
+        text += f": {condition.message}"
+    return Evidence(f"{ref} status.conditions", text, condition.last_transition_time)
+
+
+def field_evidence(ref: Ref, path: str, text: str, at: datetime | None = None) -> Evidence:
+    return Evidence(f"{ref} {path}", text, at)

@@ -1,0 +1,41 @@
+"""Findings by rule and by object, for detectors that look at findings rather than at the
+cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from cluster.kube.objects import Ref
+from triage.facts.finding import Finding
+from triage.facts.population import Population
+
+
+class Index:
+    """The findings of one moment, growing while the detectors over them run."""
+
+    def __init__(self, findings: Iterable[Finding], population: Population) -> None:
+        self.population = population
+        self._all: dict[str, Finding] = {}
+        self._rule: dict[str, dict[str, Finding]] = {}
+        self._object: dict[Ref, dict[str, Finding]] = {}
+        for finding in findings:
+            self.add(finding)
+
+    def add(self, finding: Finding) -> None:
+        """Add a finding; one with the same id is replaced."""
+        self._all[finding.id] = finding
+        self._rule.setdefault(finding.rule, {})[finding.id] = finding
+        self._object.setdefault(finding.object, {})[finding.id] = finding
+
+    def rule(self, rule: str) -> list[Finding]:
+        """Findings of a rule, by id."""
+        return [f for _, f in sorted(self._rule.get(rule, {}).items())]
+
+    def about(self, ref: Ref) -> list[Finding]:
+        return [f for _, f in sorted(self._object.get(ref, {}).items())]
+
+    def all(self) -> Iterator[Finding]:
+        return iter(f for _, f in sorted(self._all.items()))
+
+    def __len__(self) -> int:
+        return len(self._all)

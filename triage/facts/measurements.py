@@ -1,0 +1,129 @@
+"""Measurements from outside the objects: metrics.k8s.io, kubelet summary, cadvisor, the API
+server's, CoreDNS' and kube-proxy's /metrics, logs.
+
+Each is optional and carries the time of its sample; None means that it is not there (not installed,
+forbidden, not asked). Rates come from two scrapes, so they carry the seconds between them. Others
+fetch; triage only judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+import msgspec
+
+from cluster.kube.objects import Ref
+from triage.facts.finding import Gap
+
+T = TypeVar("T")
+
+
+class ContainerUsage(msgspec.Struct, frozen=True):
+    """One container over the time between two scrapes. Cores and bytes; None where the source does
+    not say."""
+
+    pod: Ref
+    container: str
+    cpu_cores: float | None = None
+    memory_bytes: int | None = None
+    """Working set."""
+    throttled_periods: float | None = None
+    """Throttled periods between the scrapes."""
+    periods: float | None = None
+    memory_bytes_before: int | None = None
+    """Working set at the first scrape."""
+
+
+class NodeUsage(msgspec.Struct, frozen=True):
+    """One node, from its kubelet's stats/summary. Cores and bytes."""
+
+    node: str
+    cpu_cores: float | None = None
+    memory_bytes: int | None = None
+    kubelet_memory_bytes: int | None = None
+    kubelet_cpu_cores: float | None = None
+    runtime_memory_bytes: int | None = None
+    runtime_cpu_cores: float | None = None
+    pods_cpu_cores: float | None = None
+    pods_memory_bytes: int | None = None
+    fs_used_share: float | None = None
+    pleg_p99_seconds: float | None = None
+
+
+class DnsUsage(msgspec.Struct, frozen=True):
+    """One DNS pod between two scrapes of its /metrics."""
+
+    pod: Ref
+    queries_per_second: float
+    nxdomain_share: float
+    servfail_share: float = 0.0
+    p99_seconds: float | None = None
+    over_4s_share: float | None = None
+
+
+class ProxyUsage(msgspec.Struct, frozen=True):
+    """One kube-proxy: its health page, and what its metrics grew by between two scrapes where they
+    can be reached."""
+
+    pod: Ref
+    node: str
+    answers: bool = True
+    """Whether its health or its metrics port answered at all."""
+    overdue_seconds: float | None = None
+    """How long a change of Services or endpoints has waited to be written; 0 when none is late,
+    None when it is not known."""
+    failures: int | None = None
+    """Writes of iptables or nftables rules that failed between the scrapes."""
+    pending: int | None = None
+    """Changes of endpoints not yet written."""
+    sync_p99_seconds: float | None = None
+    programming_p99_seconds: float | None = None
+    """From the change of a Service or an endpoint to its rules."""
+
+
+class LogActivity(msgspec.Struct, frozen=True):
+    """What one DaemonSet pod wrote and did in the last `seconds`."""
+
+    pod: Ref
+    node: str
+    lines: int | None
+    seconds: float
+    cpu_cores: float | None = None
+    network_tx_bytes: float | None = None
+
+
+class ApiServerUsage(msgspec.Struct, frozen=True):
+    """The API server between two scrapes, and its readiness checks."""
+
+    p99_seconds: float | None = None
+    error_share: float | None = None
+    rejected_per_second: float | None = None
+    etcd_p99_seconds: float | None = None
+    failed_checks: tuple[str, ...] = ()
+    """Names of the /readyz checks that fail, such as `etcd`."""
+
+
+class Sample(msgspec.Struct, Generic[T], frozen=True):
+    """Values of one source: when they were taken (UTC) and over how many seconds (0 for a single
+    look)."""
+
+    at: datetime
+    seconds: float
+    values: tuple[T, ...]
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """Everything measured. A source that was asked and failed stands in `gaps`."""
+
+    containers: Sample[ContainerUsage] | None = None
+    nodes: Sample[NodeUsage] | None = None
+    dns: Sample[DnsUsage] | None = None
+    logs: Sample[LogActivity] | None = None
+    api_server: Sample[ApiServerUsage] | None = None
+    proxies: Sample[ProxyUsage] | None = None
+    gaps: tuple[Gap, ...] = ()
+    log_owners: Mapping[Ref, Ref] = msgspec.field(default_factory=lambda: MappingProxyType({}))
+    """DaemonSet by pod, where it is not told by the store."""

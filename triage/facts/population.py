@@ -1,0 +1,246 @@
+"""Who is there: counters over all pods that are not finished, kept up to date per change.
+
+Cohorts compare the failing objects with all others; counting all others anew for every report would
+cost the whole cluster each time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from cluster.kube import images
+from cluster.kube.objects import OwnerReference, Pod, Ref
+from cluster.kube.owners import controller_of
+from cluster.live.store import Change, Key, Store
+from triage.facts import roles
+from triage.facts.cluster_view import is_finished
+
+Attribute = tuple[str, str]
+"""(what, value)."""
+
+_OWNER_KINDS = frozenset(
+    {"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"}
+)
+
+
+def attributes(pod: Pod) -> Iterator[Attribute]:
+    """What a pod says of itself alone. Attributes of its node are derived from `node`, owners from
+    `controller`."""
+    if pod.spec.node_name:
+        yield ("node", pod.spec.node_name)
+    yield from _of_template(pod)
+
+
+def _of_template(pod: Pod) -> Iterator[Attribute]:
+    """What the pods of one controller say alike."""
+    meta, spec = pod.metadata, pod.spec
+    yield ("namespace", meta.namespace)
+    owner = controller_of(meta)
+    if owner is not None:
+        yield ("controller", f"{owner.kind}/{owner.namespace}/{owner.name}")
+    if spec.service_account_name:
+        yield ("service account", f"{meta.namespace}/{spec.service_account_name}")
+    if spec.priority_class_name:
+        yield ("priority class", spec.priority_class_name)
+    for image in {c.image for c in spec.containers}:
+        yield ("image", image)
+    for digest in {images.digest_of(s.image_id)[1] for s in pod.status.container_statuses} - {""}:
+        yield ("image digest", digest)
+    for volume in spec.volumes:
+        if volume.persistent_volume_claim is not None:
+            yield ("claim", f"{meta.namespace}/{volume.persistent_volume_claim.claim_name}")
+
+
+class _Siblings:
+    """The attributes of the pod that was asked for last.
+
+    Lists come in the order of names, so the pods of one controller follow each other; as they share
+    what is equal (`cluster.kube.interning`), they are told by identity.
+    """
+
+    def __init__(self) -> None:
+        self._pod: Pod | None = None
+        self._known: tuple[Attribute, ...] = ()
+
+    def attributes(self, pod: Pod) -> tuple[Attribute, ...]:
+        """As `_of_template`."""
+        if self._pod is None or not _alike(pod, self._pod):
+            self._known = tuple(_of_template(pod))
+        self._pod = pod
+        return self._known
+
+
+def _alike(pod: Pod, other: Pod) -> bool:
+    """Whether `_of_template` says the same of both, as far as identity tells."""
+    return (
+        pod.metadata.owner_references is other.metadata.owner_references
+        and pod.spec.containers is other.spec.containers
+        and pod.spec.volumes is other.spec.volumes
+        and pod.spec.service_account_name is other.spec.service_account_name
+        and pod.spec.priority_class_name is other.spec.priority_class_name
+        and pod.metadata.namespace is other.metadata.namespace
+        and _same_images(pod, other)
+    )
+
+
+def _same_images(pod: Pod, other: Pod) -> bool:
+    mine, theirs = pod.status.container_statuses, other.status.container_statuses
+    if len(mine) != len(theirs):
+        return False
+    for one, another in zip(mine, theirs, strict=True):  # noqa: SIM110  # asked of every pod; a generator takes three times as long
+        if one.image_id is not another.image_id:
+            return False
+    return True
+
+
+class Population:
+    """Counts of attributes over the pods that are not finished, their creation times, and
+    references to owners that are gone."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Attribute] = Counter()
+        self.claims: set[Attribute] = set()
+        """The attributes that name volume claims."""
+        self.total = 0
+        self.created: Counter[int] = Counter()
+        """Pods by creation, in seconds since the epoch."""
+        self.control_plane: dict[Key, str] = {}
+        """Pods of control plane components: key -> component."""
+        self.missing_owners: dict[str, Ref] = {}
+        """Owners by uid that objects name and that are not in the store."""
+        self._references: dict[str, int] = {}
+        self._owners: dict[str, Ref] = {}
+        self._live: set[str] = set()
+        self._siblings = _Siblings()
+
+    def apply(self, change: Change) -> None:
+        """Take one change of the store."""
+        if change.kind == "Pod":
+            for row, sign in ((change.old, -1), (change.new, 1)):
+                if isinstance(row, Pod) and not is_finished(row):
+                    self._count(row, sign)
+            self._component(change)
+        if change.kind in _OWNER_KINDS:
+            self._refer(change)
+
+    def created_since(self, moment: datetime) -> int:
+        """How many of the pods were created at that second or later."""
+        edge = int(moment.timestamp())
+        return sum(count for second, count in self.created.items() if second >= edge)
+
+    def _count(self, pod: Pod, sign: int) -> None:
+        if pod.spec.node_name:
+            self._add(("node", pod.spec.node_name), sign)
+        for attribute in self._siblings.attributes(pod):
+            self._add(attribute, sign)
+        self.total += sign
+        if pod.metadata.creation_timestamp is not None:
+            second = int(pod.metadata.creation_timestamp.timestamp())
+            count = self.created.get(second, 0) + sign
+            if count:
+                self.created[second] = count
+            else:
+                self.created.pop(second, None)
+
+    def _add(self, attribute: Attribute, sign: int) -> None:
+        count = self.counts.get(attribute, 0) + sign
+        if count:
+            self.counts[attribute] = count
+        else:
+            self.counts.pop(attribute, None)
+        if attribute[0] == "claim":
+            self.claims.add(attribute) if count else self.claims.discard(attribute)
+
+    def _component(self, change: Change) -> None:
+        new = change.new
+        if not isinstance(new, Pod):
+            self.control_plane.pop(change.key, None)
+        elif not isinstance(change.old, Pod) or change.old.spec is not new.spec:
+            name = roles.component(new)
+            if name:
+                self.control_plane[change.key] = name
+            else:
+                self.control_plane.pop(change.key, None)
+
+    def _refer(self, change: Change) -> None:
+        """Keep which owners are named by live objects and are not there; each step costs the change
+        alone."""
+        old, new = change.old, change.new
+        before = old.metadata.uid if old is not None else ""
+        after = new.metadata.uid if new is not None else ""
+        if before != after:
+            if before:
+                self._live.discard(before)
+                self._weigh(before)
+            if after:
+                self._live.add(after)
+                self._weigh(after)
+        elif (
+            old is not None
+            and new is not None
+            and old.metadata.owner_references is new.metadata.owner_references
+        ):
+            return
+        for row, sign in ((new, 1), (old, -1)):
+            if row is None:
+                continue
+            for owner in row.metadata.owner_references:
+                if owner.controller:
+                    if owner.uid and owner.kind in _OWNER_KINDS:
+                        self._name(owner, row.metadata.namespace, sign)
+                    break
+
+    def _name(self, owner: OwnerReference, namespace: str, sign: int) -> None:
+        """One more or one less object names this owner."""
+        uid = owner.uid
+        count = self._references.get(uid, 0) + sign
+        self._references[uid] = count
+        if uid not in self._owners:
+            self._owners[uid] = Ref(owner.kind, namespace, owner.name)
+        if count <= 1:
+            self._weigh(uid)
+
+    def _weigh(self, uid: str) -> None:
+        named = self._references.get(uid, 0)
+        if named > 0 and uid not in self._live:
+            self.missing_owners[uid] = self._owners[uid]
+        else:
+            self.missing_owners.pop(uid, None)
+            if not named:
+                self._references.pop(uid, None)
+                self._owners.pop(uid, None)
+
+
+class Outside:
+    """Counts over all pods that are not failing. Asking costs nothing per pod of the population."""
+
+    def __init__(self, population: Population, failing: Iterable[Pod]) -> None:
+        self._population = population
+        self._failing: Counter[Attribute] = Counter()
+        self.total = population.total
+        for pod in failing:
+            if not is_finished(pod):
+                self.total -= 1
+                self._failing.update(attributes(pod))
+        self.total = max(self.total, 0)
+
+    def count(self, attribute: Attribute) -> int:
+        return max(0, self._population.counts.get(attribute, 0) - self._failing.get(attribute, 0))
+
+    def claims(self) -> Iterator[tuple[str, int]]:
+        """Volume claims in use, as namespace/name, with the number of pods."""
+        for what, value in self._population.claims:
+            count = self.count((what, value))
+            if count:
+                yield value, count
+
+
+def load(store: Store) -> Population:
+    """The population of a store as it stands."""
+    population = Population()
+    for kind in sorted(_OWNER_KINDS):
+        for key, row in store.rows(kind).items():
+            population.apply(Change(kind, key, None, row))
+    return population

@@ -1,0 +1,64 @@
+"""Looking again without a cause: once when everything has been read, and then a few objects each
+second.
+
+A finding about one object may rest on others (a Service on its pods, an attachment on its node).
+What changes is followed along the relations that matter most; the rest is caught here, so that the
+order in which kinds arrive never decides what is found, and an answer that went stale by a relation
+nobody follows is right again after one round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from cluster.kube.objects import Ref
+from cluster.live.freshness import Freshness, State
+from cluster.live.store import Store
+
+SHARE = 30
+"""Objects looked at again for each second since the last look, of at most LONGEST."""
+LONGEST = 10
+
+
+class Rounds:
+    """Which objects are due for another look. `kinds` are those with detectors of their own; pods
+    are looked at as they change."""
+
+    def __init__(self, kinds: Iterable[str]) -> None:
+        self._kinds = tuple(kind for kind in sorted(kinds) if kind != "Pod")
+        self._complete: frozenset[str] = frozenset()
+        self._turn: Iterator[Ref] = iter(())
+        self._last: datetime | None = None
+
+    def everything(self, freshness: Mapping[str, Freshness], store: Store) -> Iterator[Ref]:
+        """All objects, when other kinds than before can be read completely and none is still being
+        read."""
+        if any(
+            state.state in (State.WAITING, State.LOADING) and not state.reason
+            for state in freshness.values()
+        ):
+            return
+        complete = frozenset(kind for kind, state in freshness.items() if state.complete())
+        if complete == self._complete:
+            return
+        self._complete = complete
+        yield from self._all(store)
+
+    def some(self, store: Store, now: datetime) -> Iterator[Ref]:
+        """The next few objects of the present round, at most once a second."""
+        passed = LONGEST if self._last is None else (now - self._last).total_seconds()
+        if 0 <= passed < 1:
+            return
+        self._last = now
+        for _ in range(int(SHARE * min(max(passed, 1), LONGEST))):
+            ref = next(self._turn, None)
+            if ref is None:
+                self._turn = iter(tuple(self._all(store)))
+                return
+            yield ref
+
+    def _all(self, store: Store) -> Iterator[Ref]:
+        for kind in self._kinds:
+            for key in store.rows(kind):
+                yield Ref(kind, *key)

@@ -1,0 +1,407 @@
+"""Why findings belong together: keys that say what explains a finding, and the chains of causes
+between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from cluster.kube.objects import Pod, Ref
+from triage.cohorts import cohort
+from triage.facts.cluster_view import View, is_finished
+from triage.facts.finding import Finding, Severity
+from triage.facts.finding_index import Index
+
+_ON_NODE = frozenset(
+    {
+        "pod-not-ready",
+        "pod-stuck-terminating",
+        "pod-container-lost",
+        "pod-restarted",
+        "pod-not-starting",
+        "pod-evicted",
+        "pod-rejected-by-kubelet",
+        "pod-crash-looping",
+        "pod-oom-killed",
+        "pod-liveness-killed",
+    }
+)
+
+
+EFFECTS = _ON_NODE | {"workload-unavailable", "workload-degraded", "service-no-endpoints"}
+"""What follows from many causes, and may have had another one before."""
+
+
+NODE_TROUBLE = frozenset(
+    {
+        "node-not-ready",
+        "node-system-oom",
+        "node-pressure",
+        "node-network-unavailable",
+        "node-eviction-threshold",
+        "node-rebooted",
+        "node-problem",
+        "restarts-together-on-node",
+        "sandboxes-recreated-on-node",
+        "pods-stuck-on-node",
+        "node-lease-stale",
+        "node-disk-reclaim-failed",
+        "node-flapping",
+        "node-recovered",
+        "kubelet-memory-high",
+        "node-memory-hot",
+        "node-cpu-hot",
+        "node-memory-unaccounted",
+        "node-cpu-unaccounted",
+        "proxy-rules-behind",
+    }
+)
+
+
+_JOINS_NODES = frozenset(
+    {
+        "nodes-failing-in-turn",
+        "nodes-unknown-together",
+        "failures-on-new-nodes",
+        "leases-stale-together",
+    }
+)
+
+
+_JOINS_PODS = frozenset(
+    {
+        "secret-missing-across-namespaces",
+        "secret-keys-lost",
+        "new-pods-failing",
+        "not-ready-together",
+    }
+)
+
+
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "ReplicaSet")
+
+
+class Groups:
+    """Union-find over keys."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def find(self, key: str) -> str:
+        parent = self._parent.setdefault(key, key)
+        if parent != key:
+            self._parent[key] = parent = self.find(parent)
+        return parent
+
+    def join(self, one: str, other: str) -> None:
+        first, second = sorted((self.find(one), self.find(other)))
+        self._parent[second] = first
+
+
+def _owner_key(finding: Finding) -> str:
+    owner = finding.facts.get("owner")
+    if owner:
+        return f"owner:{finding.facts.get('owner_kind')}/{finding.object.namespace}/{owner}"
+    return f"owner:Pod/{finding.object.namespace}/{finding.object.name}"
+
+
+def sick_nodes(index: Index) -> set[str]:
+    """Nodes whose own trouble explains trouble of their pods."""
+    sick: set[str] = set()
+    for rule in (
+        "node-not-ready",
+        "node-system-oom",
+        "restarts-together-on-node",
+        "pods-stuck-on-node",
+        "node-network-unavailable",
+        "node-pressure",
+        "node-rebooted",
+    ):
+        for finding in index.rule(rule):
+            if finding.severity is not Severity.INFO:
+                sick.add(finding.object.name)
+    return sick
+
+
+def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
+    """Why a finding is there, as keys; the first is its own."""
+    rule, ref, facts = finding.rule, finding.object, finding.facts
+    node = str(facts.get("node") or "")
+    if ref.kind == "Node":
+        yield f"node:{ref.name}" if rule in NODE_TROUBLE else f"rule:{rule}"
+    elif rule in _ON_NODE and node in sick:
+        yield f"node:{node}"
+    elif rule == "pod-unschedulable":
+        yield f"unschedulable:{facts.get('cause')}"
+    elif rule == "pod-config-missing":
+        yield f"config:{facts.get('kind')}/{ref.namespace}/{facts.get('name')}"
+        yield _owner_key(finding)
+    elif rule == "pod-sandbox-failed":
+        cause = facts.get("cause")
+        yield (
+            f"node:{node}"
+            if cause in ("timeout", "name-reserved", "other", "no-space")
+            else f"sandbox:{cause}"
+        )
+    elif rule == "pod-volume-failed":
+        yield "volumes"
+        yield _owner_key(finding)
+    elif rule in ("volume-attachment-failed", "volume-failed", "claim-pending"):
+        yield "volumes"
+    elif rule == "pod-evicted":
+        yield f"evicted:{facts.get('resource')}"
+    elif rule in ("pod-rejected-by-kubelet", "pods-rejected-in-bulk"):
+        yield f"rejected:{facts.get('reason')}"
+    elif rule == "pod-preempted":
+        yield "preempted"
+    elif rule == "pod-image-pull-failed":
+        yield (
+            f"image:{facts.get('image')}"
+            if facts.get("cause") in ("not-found", "invalid-name")
+            else f"registry:{facts.get('registry')}"
+        )
+        yield _owner_key(finding)
+    elif ref.kind == "Pod":
+        yield _owner_key(finding)
+    elif rule == "create-failed":
+        yield (
+            f"create:{facts.get('cause')}/{facts.get('detail')}"
+            if facts.get("detail")
+            else f"create:{ref}"
+        )
+        yield f"owner:{ref.kind}/{ref.namespace}/{ref.name}"
+    elif rule == "quota-exceeded":
+        yield f"create:quota/{facts.get('quota')}"
+    elif ref.kind in WORKLOADS:
+        yield f"owner:{ref.kind}/{ref.namespace}/{ref.name}"
+    elif ref.kind == "Service":
+        yield f"service:{ref.namespace}/{ref.name}"
+    elif rule in _JOINS_NODES:
+        yield "nodes"
+    else:
+        yield f"rule:{rule}:{ref.kind}/{ref.namespace}/{ref.name}"
+
+
+def join_causes(
+    findings: Iterable[Finding], first_key: dict[str, str], groups: Groups, index: Index, view: View
+) -> None:
+    """Let the findings over the whole cluster pull in what they explain."""
+    for finding in findings:
+        key = first_key[finding.id]
+        if finding.rule in _JOINS_NODES:
+            for ref in finding.related:
+                if ref.kind == "Node":
+                    groups.join(key, f"node:{ref.name}")
+            if finding.rule == "failures-on-new-nodes":
+                for ref in finding.related:
+                    for cause in ("cni-not-ready", "cni"):
+                        if any(
+                            f.facts.get("node") == ref.name and f.facts.get("cause") == cause
+                            for f in index.rule("pod-sandbox-failed")
+                        ):
+                            groups.join(key, f"sandbox:{cause}")
+        elif finding.rule == "daemonset-update-failing" and finding.facts.get("role") in (
+            "cni",
+            "proxy",
+        ):
+            for ref in (
+                finding.related
+            ):  # a node without its network agent is not ready, and its pods do not start
+                if any(f.facts.get("cause") in _NETWORK for f in index.about(ref)):
+                    groups.join(key, f"node:{ref.name}")
+            if any(
+                f.facts.get("node") in _names(finding)
+                for f in index.rule("pod-sandbox-failed")
+                if f.facts.get("cause") in _NETWORK
+            ):
+                for cause in _NETWORK:
+                    groups.join(key, f"sandbox:{cause}")
+        elif finding.rule in _JOINS_PODS:
+            for ref in finding.related:
+                for other in index.about(ref):
+                    if other.rule in (
+                        "pod-config-missing",
+                        "pod-crash-looping",
+                        "pod-not-ready",
+                        "pod-container-create-failed",
+                    ):
+                        groups.join(key, first_key[other.id])
+        elif finding.rule == "service-no-endpoints":
+            service = view.store.get(*finding.object)
+            if service is None:
+                continue
+            for other in index.all():
+                if (
+                    other.object.kind == "Pod"
+                    and other.severity is not Severity.INFO
+                    and other.object.namespace == finding.object.namespace
+                ):
+                    pod = view.store.get(*other.object)
+                    if isinstance(pod, Pod) and service in view.services_of(pod):
+                        groups.join(first_key[other.id], key)
+                        break
+        elif finding.rule in SYSTEM:
+            for ref in finding.related:
+                for other in index.about(ref):
+                    if other.severity is not Severity.INFO:
+                        groups.join(key, first_key[other.id])
+        elif finding.rule in (
+            "workload-unavailable",
+            "workload-degraded",
+            "rollout-stuck",
+            "daemonset-short",
+        ):
+            for pod in view.pods_of(finding.object):
+                for other in index.about(Ref("Pod", pod.metadata.namespace, pod.metadata.name)):
+                    if other.severity is not Severity.INFO:
+                        groups.join(first_key[other.id], key)
+
+
+_NETWORK = ("cni-not-ready", "cni", "network-plugin")
+
+
+_AGENT = (
+    "pod-not-ready",
+    "pod-crash-looping",
+    "pod-not-starting",
+    "pod-image-pull-failed",
+    "pod-container-create-failed",
+)
+
+
+def _names(finding: Finding) -> set[str]:
+    return {ref.name for ref in finding.related if ref.kind == "Node"}
+
+
+SYSTEM = frozenset({"control-plane-degraded", "dns-degraded", "ingress-degraded"})
+
+
+_CONTROL_PLANE = (
+    "etcd-errors-in-messages",
+    "leader-changes",
+    "api-errors-in-messages",
+    "nodes-unknown-together",
+    "leases-stale-together",
+    "ready-check-failed",
+    "api-slow",
+)
+
+
+def join_chains(findings: list[Finding], first_key: dict[str, str], groups: Groups) -> None:
+    """Chains of causes between whole groups: what follows from DNS, from the control plane, from a
+    flood of Jobs."""
+    by_rule: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_rule.setdefault(finding.rule, []).append(finding)
+
+    def join(cause: Finding, effects: Iterable[Finding], slack: int = 120) -> None:
+        for effect in effects:
+            late = (
+                cause.since is None
+                or effect.since is None
+                or (effect.since - cause.since).total_seconds() >= -slack
+            )
+            if late:
+                groups.join(first_key[cause.id], first_key[effect.id])
+
+    for dns in by_rule.get("dns-degraded", []):
+        join(dns, [*by_rule.get("not-ready-together", []), *by_rule.get("dns-lookups-failing", [])])
+    plane = [
+        f
+        for f in by_rule.get("control-plane-degraded", [])
+        if f.facts.get("component") in ("kube-apiserver", "etcd")
+    ]
+    told = [f for rule in _CONTROL_PLANE for f in by_rule.get(rule, [])]
+    if plane or told:
+        plane = by_rule.get("control-plane-degraded", [])
+    for one, other in zip([*plane, *told], [*plane, *told][1:], strict=False):
+        groups.join(first_key[one.id], first_key[other.id])
+    for finding in [f for f in plane if f.facts.get("component") in ("kube-apiserver", "etcd")]:
+        join(
+            finding,
+            [f for f in by_rule.get("ingress-degraded", []) if not f.facts.get("oom_killed")],
+        )
+    agents = [f for rule in _AGENT for f in by_rule.get(rule, []) if f.facts.get("role") == "cni"]
+    waiting = [f for f in by_rule.get("pod-sandbox-failed", []) if f.facts.get("cause") in _NETWORK]
+    for agent in agents:  # no sandbox on a node whose network agent is not there
+        join(agent, [f for f in waiting if f.facts.get("node") == agent.facts.get("node")])
+    for flood in by_rule.get("cronjob-flood", []):
+        mine = (flood.object.namespace, flood.object.name)
+        for cause in {str(f.facts.get("cause")) for f in by_rule.get("pod-unschedulable", [])}:
+            pending = [f for f in by_rule["pod-unschedulable"] if f.facts.get("cause") == cause]
+            own = [f for f in pending if (f.object.namespace, f.facts.get("owner")) == mine]
+            if len(own) * 2 >= len(pending):
+                join(flood, pending)
+        join(
+            flood,
+            [
+                f
+                for f in (*by_rule.get("quota-exceeded", []), *by_rule.get("create-failed", []))
+                if f.object.namespace == mine[0]
+            ],
+        )
+        join(
+            flood,
+            [
+                f
+                for f in plane
+                if f.facts.get("component") == "kube-apiserver" and f.facts.get("oom_killed")
+            ],
+        )
+
+
+_ALIKE = frozenset(
+    {
+        "pod-crash-looping",
+        "pod-not-ready",
+        "pod-liveness-killed",
+        "pod-not-starting",
+        "pod-container-create-failed",
+        "pod-oom-killed",
+    }
+)
+
+
+_JOINING = frozenset(cohort.ORDER) - {"owner", "created after", "namespace", "service account"}
+
+
+def join_shared(
+    findings: Iterable[Finding], first_key: dict[str, str], groups: Groups, index: Index, view: View
+) -> None:
+    """Owners that fail apart and share a node, a zone, an image … that healthy pods do not have
+    belong together.
+
+    Three pods of two groups at least, four fifths of all that fail so (p is below 0.05 after
+    correction).
+    """
+    pods: dict[Ref, Pod] = {}
+    keys_of: dict[Ref, str] = {}
+    for finding in findings:
+        if (
+            finding.rule in _ALIKE
+            and finding.severity is not Severity.INFO
+            and first_key[finding.id].startswith("owner:")
+        ):
+            pod = view.store.get(*finding.object)
+            if isinstance(pod, Pod) and not is_finished(pod):
+                pods[finding.object] = pod
+                keys_of[finding.object] = first_key[finding.id]
+    if len(pods) < 3 or len({groups.find(k) for k in keys_of.values()}) < 2:
+        return
+    refs = sorted(pods)
+    for shared in cohort.of_pods(
+        [pods[r] for r in refs], failing_pods(findings, view), index.population, view
+    ):
+        if shared.what not in _JOINING or shared.inside[0] * 5 < shared.inside[1] * 4:
+            continue
+        having = [r for r in refs if cohort.has(pods[r], shared.what, shared.value, view)]
+        if len(having) >= 3:
+            for ref in having[1:]:
+                groups.join(keys_of[having[0]], keys_of[ref])
+            return
+
+
+def failing_pods(findings: Iterable[Finding], view: View) -> list[Pod]:
+    refs = {
+        f.object for f in findings if f.object.kind == "Pod" and f.severity is not Severity.INFO
+    }
+    return [p for p in (view.store.get(*r) for r in sorted(refs)) if isinstance(p, Pod)]

@@ -1,0 +1,230 @@
+"""Findings grouped into symptoms: by mechanism and chain of causes, not one for each object.
+
+Each finding has one or more keys; findings that share a key belong together (union-find). Keys say
+why: the node that failed, the Secret that is missing, the owner that crashes, the reason why
+nothing is scheduled. A cluster-wide finding pulls in what it explains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from cluster.kube.objects import Pod, Ref
+from triage.changes import change_log as change_rules
+from triage.facts import blast_radius as blast
+from triage.facts.cluster_view import View
+from triage.facts.finding import ChangeFact, Finding, Severity, Symptom
+from triage.facts.finding_index import Index
+from triage.facts.stages import Stages
+from triage.symptoms.causes import (
+    EFFECTS,
+    NODE_TROUBLE,
+    WORKLOADS,
+    Groups,
+    failing_pods,
+    join_causes,
+    join_chains,
+    join_shared,
+    keys,
+    sick_nodes,
+)
+from triage.symptoms.shared_attributes import shared_by
+from triage.symptoms.titles import leading, title
+
+
+def group(view: View, index: Index, changes: tuple[ChangeFact, ...]) -> Stages[tuple[Symptom, ...]]:
+    """All symptoms, worst and oldest first. Notes (info) that stand alone are gathered by their
+    rule."""
+    findings = list(index.all())
+    sick = sick_nodes(index)
+    groups = Groups()
+    first_key: dict[str, str] = {}
+    loud: list[Finding] = []
+    for finding in findings:
+        own = list(keys(finding, sick))
+        first_key[finding.id] = own[0]
+        if (
+            finding.severity is Severity.INFO
+            and finding.object.kind != "Pod"
+            and finding.rule not in NODE_TROUBLE
+        ):
+            continue
+        loud.append(finding)
+        for key in own[1:]:
+            groups.join(own[0], key)
+    yield
+    join_causes(loud, first_key, groups, index, view)
+    yield
+    join_chains(loud, first_key, groups)
+    join_shared(loud, first_key, groups, index, view)
+    yield
+    members: dict[str, list[Finding]] = {}
+    for finding in findings:
+        members.setdefault(groups.find(first_key[finding.id]), []).append(finding)
+    quiet: dict[str, list[Finding]] = {}
+    result: list[Symptom] = []
+    failing = failing_pods(findings, view)
+    yield
+    for key, group_ in sorted(members.items()):
+        if all(f.severity is Severity.INFO for f in group_):
+            for finding in group_:
+                quiet.setdefault(finding.rule, []).append(finding)
+        else:
+            result.append(_symptom(key, group_, view, index, changes, failing))
+            yield
+    for rule, group_ in sorted(quiet.items()):
+        result.append(_symptom(f"note:{rule}", group_, view, index, changes, failing))
+        yield
+    result.sort(key=lambda s: (s.severity.rank, s.since or view.now, s.id))
+    return tuple(result)
+
+
+def _symptom(
+    key: str,
+    findings: list[Finding],
+    view: View,
+    index: Index,
+    changes: tuple[ChangeFact, ...],
+    failing: list[Pod],
+) -> Symptom:
+    findings = sorted(findings, key=lambda f: (f.severity.rank, f.since or view.now, f.id))
+    severity = findings[0].severity
+    since = began(
+        [f for f in findings if f.severity is not Severity.INFO or severity is Severity.INFO]
+    )
+    objects = _objects(findings)
+    return Symptom(
+        id=key,
+        title=title(findings),
+        severity=severity,
+        since=since,
+        objects=objects,
+        findings=tuple(findings),
+        shared=shared_by(findings, objects, view, index, failing)
+        if severity is not Severity.INFO
+        else (),
+        changes=related_changes(findings, objects, since, changes, view),
+        blast=blast.dependants(objects, view) if severity is not Severity.INFO else (),
+        mechanism=leading(findings).rule,
+    )
+
+
+_BEFORE = timedelta(minutes=5)
+
+
+def began(findings: Iterable[Finding]) -> datetime | None:
+    """When a symptom began: the earliest of its findings, except effects that are older than every
+    cause in it.
+
+    A pod that has crashed for an hour on a node that fails now has a trouble of its own; it does
+    not make the node's an hour old.
+    """
+    timed = [(f.since, f.rule) for f in findings if f.since is not None]
+    causes = [since for since, rule in timed if rule not in EFFECTS]
+    first = min(causes, default=None)
+    return min(
+        (
+            since
+            for since, rule in timed
+            if first is None or rule not in EFFECTS or since >= first - _BEFORE
+        ),
+        default=None,
+    )
+
+
+def _objects(findings: list[Finding]) -> tuple[Ref, ...]:
+    """What is affected: objects of the findings that count, of the rest when none does; then what
+    cluster-wide findings relate to."""
+    worst = findings[0].severity
+    found: dict[Ref, None] = {}
+    for finding in findings:
+        if finding.object.kind != "Cluster" and (
+            finding.severity is not Severity.INFO or worst is Severity.INFO
+        ):
+            found[finding.object] = None
+    if not found:
+        for finding in findings:
+            found.update(dict.fromkeys(finding.related))
+    return tuple(found)
+
+
+def related_changes(
+    findings: list[Finding],
+    objects: tuple[Ref, ...],
+    since: datetime | None,
+    changes: Iterable[ChangeFact],
+    view: View,
+) -> tuple[ChangeFact, ...]:
+    """The changes before or around a symptom, by relation to its objects and closeness in time."""
+    direct = set(objects) | {r for f in findings for r in f.related}
+    namespaces = {r.namespace for r in objects if r.namespace}
+    owners: set[Ref] = set()
+    nodes: set[str] = {r.name for r in direct if r.kind == "Node"}
+    for ref in list(direct):
+        row = view.store.get(*ref) if ref.kind == "Pod" else None
+        if isinstance(row, Pod):
+            owners.add(view.owner(row))
+            if row.spec.node_name:
+                nodes.add(row.spec.node_name)
+    quiet = all(f.severity is Severity.INFO for f in findings)
+    wide = not quiet and any(f.object.kind == "Cluster" for f in findings)
+    wide = wide or (not quiet and (len(nodes) > 1 or len(namespaces) > 2))
+    has_nodes = any(r.kind == "Node" for r in objects)
+    managers = {
+        str(f.facts.get(name))
+        for f in findings
+        for name in ("manager", "supplier", "edited_by")
+        if f.facts.get(name)
+    }
+
+    doors = {f.object for f in findings if f.rule == "exposed-privileged-workload"}
+
+    def relation(change: ChangeFact) -> int:
+        if change.object in doors:
+            return 0  # however long it has stood open
+        if change.rule == "secrets-written-together":
+            return 0 if change.manager in managers else 1
+        if change.object.name in managers and change.object.kind in WORKLOADS:
+            return 0  # the supplier itself was changed
+        if change.rule in (
+            "workload-created",
+            "service-edited",
+            "ingress-edited",
+            "autoscaler-edited",
+        ):
+            return (
+                1
+                if change.object in owners
+                or change.object in direct
+                or change.object.namespace in namespaces
+                else 3
+                if wide
+                else -1
+            )
+        if (
+            change.object in direct
+            or change.object in owners
+            or (change.manager and change.manager in managers)
+        ):
+            return 0
+        if change.object.kind == "Node":
+            return 0 if change.object.name in nodes else -1
+        if change.object.namespace and change.object.namespace in namespaces:
+            return 1
+        if change.rule in ("rollout", "scaled", "workload-created", "workload-edited") and (
+            has_nodes or wide
+        ):
+            return 2
+        if change.rule in (
+            "webhook-edited",
+            "crd-edited",
+            "rbac-edited",
+            "helm-release",
+            "secrets-written-together",
+            "policy-edited",
+        ) and (wide or has_nodes):
+            return 2
+        return 3 if wide else -1
+
+    return change_rules.rank(changes, since, relation)

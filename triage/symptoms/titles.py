@@ -1,0 +1,160 @@
+"""Short titles for symptoms, made of the finding that says most about the mechanism."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from triage.facts import messages
+from triage.facts.finding import Finding
+
+_TELLING = (
+    "api-server-unreachable",
+    "objects-vanished",
+    "system-namespaces-recreated",
+    "system-workloads-missing",
+    "owners-missing",
+    "nodes-unknown-together",
+    "secret-keys-lost",
+    "secret-missing-across-namespaces",
+    "nodes-failing-in-turn",
+    "daemonset-update-failing",
+    "failures-on-new-nodes",
+    "cronjob-flood",
+    "control-plane-degraded",
+    "dns-degraded",
+    "ingress-degraded",
+    "etcd-errors-in-messages",
+    "leader-changes",
+    "daemonset-image-drift",
+    "webhook-backend-down",
+    "exposed-privileged-workload",
+    "stateful-on-emptydir",
+    "node-system-oom",
+    "pods-stuck-on-node",
+    "node-not-ready",
+    "node-network-unavailable",
+    "node-pressure",
+    "restarts-together-on-node",
+    "sandboxes-recreated-on-node",
+    "node-rebooted",
+    "node-lease-stale",
+    "node-flapping",
+    "not-ready-together",
+    "pod-sandbox-failed",
+    "pod-volume-failed",
+    "volume-attachment-failed",
+    "pod-config-missing",
+    "new-pods-failing",
+    "create-failed",
+    "pods-rejected-in-bulk",
+    "pod-image-pull-failed",
+    "pod-oom-killed",
+    "pod-crash-looping",
+    "pod-unschedulable",
+    "pod-evicted",
+    "pod-rejected-by-kubelet",
+    "generation-not-observed",
+    "endpoints-not-updated",
+)
+_RANK = {rule: rank for rank, rule in enumerate(_TELLING)}
+
+
+def leading(findings: Sequence[Finding]) -> Finding:
+    """The finding that says most about the mechanism, among those that count."""
+    worst = min(f.severity.rank for f in findings)
+    loud = [f for f in findings if f.severity.rank <= max(worst, 1)] or list(findings)
+    return min(loud, key=lambda f: (_rank(f), f.severity.rank, f.id))
+
+
+def _rank(finding: Finding) -> int:
+    """How much a finding says about the mechanism. DNS or ingress that only misses a pod is an
+    effect."""
+    facts = finding.facts
+    if (
+        finding.rule in ("dns-degraded", "ingress-degraded")
+        and facts.get("ready")
+        and not facts.get("oom_killed")
+        and not facts.get("restarted")
+    ):
+        return len(_RANK)
+    return _RANK.get(finding.rule, len(_RANK) + 1)
+
+
+_AGE = re.compile(
+    r"(?:(?: for| after|, the oldest) \d+ (?:s|min|h|d)| \d+ (?:s|min|h|d) ago)(?=[ :;,.]|$)"
+)
+"""`for 21 min`, `18 min ago`: true for a minute. A title stays; what shows it says the age beside
+it."""
+
+
+def title(findings: Sequence[Finding]) -> str:
+    """One short line: what, where, how many. It does not change while time passes."""
+    return _AGE.sub("", _title(findings))
+
+
+def _title(findings: Sequence[Finding]) -> str:
+    lead = leading(findings)
+    facts, same = lead.facts, [f for f in findings if f.rule == lead.rule]
+    count = len({f.object for f in same})
+    rule = lead.rule
+    if lead.object.kind == "Cluster":
+        return lead.claim.split("; ")[0]
+    where = _where(same)
+    if rule == "pod-unschedulable":
+        return (
+            f"pods pending: {messages.SCHEDULING_TEXT.get(str(facts.get('cause')), 'no node fits')}"
+        )
+    if rule == "pod-sandbox-failed":
+        causes = {
+            "ip-exhausted": "no pod addresses left",
+            "cni-not-ready": "network plugin not ready",
+            "timeout": "container runtime does not answer",
+            "name-reserved": "container runtime does not answer",
+        }
+        return f"pods do not start: {causes.get(str(facts.get('cause')), 'sandbox fails')}"
+    if rule == "pod-volume-failed":
+        return f"volumes do not attach or mount: {count} pod{'s' if count != 1 else ''}"
+    if rule == "pod-config-missing":
+        what = f"key {facts.get('key')} of " if facts.get("key") else ""
+        return f"{what}{facts.get('kind')} {facts.get('name')} missing{where}"
+    if rule == "pod-crash-looping":
+        return f"crash loop{where}"
+    if rule == "pod-oom-killed":
+        return f"killed at the memory limit{where}"
+    if rule == "pod-evicted":
+        return f"pods evicted: {facts.get('resource') or 'node pressure'}"
+    if rule == "pod-image-pull-failed":
+        return f"image cannot be pulled ({facts.get('cause')}){where}"
+    if lead.object.kind == "Node" and count > 1:
+        return f"{count} nodes: {lead.claim}"
+    if rule in (
+        "pod-not-ready",
+        "pod-not-starting",
+        "pod-stuck-terminating",
+        "pod-liveness-killed",
+        "pod-restarted",
+        "pod-container-lost",
+    ):
+        text = {
+            "pod-not-ready": "not ready",
+            "pod-not-starting": "does not start",
+            "pod-stuck-terminating": "stuck terminating",
+            "pod-liveness-killed": "restarted by its liveness probe",
+            "pod-restarted": "restarted",
+            "pod-container-lost": "lost a container",
+        }[rule]
+        return f"{text}{where}"
+    if count > 1:
+        return f"{count} objects: {lead.claim}"
+    return f"{lead.object.name}: {lead.claim.split('; ')[0]}"
+
+
+def _where(findings: Sequence[Finding]) -> str:
+    owners = Counter(str(f.facts.get("owner") or f.object.name) for f in findings)
+    pods = len({f.object for f in findings})
+    name = min(owners, key=lambda o: (-owners[o], o))
+    if len(owners) > 1:
+        return f": {pods} pods of {len(owners)} owners"
+    return f": {name}" + (f", {pods} pods" if pods > 1 else "")

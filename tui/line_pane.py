@@ -1,0 +1,291 @@
+"""A pane of lines: draws what is visible, repaints what changed, keeps its cursor on the same thing
+when lines move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.strips import BLANK, STYLES, Line, to_strip
+
+Build = Callable[[int], Sequence[Line]]
+"""Makes the lines for a width in cells."""
+
+CURSOR = "›"
+LOOKS = {f"text--{name}" for name in STYLES}
+"""The component classes of whatever holds lines."""
+
+
+def looks_around(pane: Widget) -> Widget:
+    """The screen or box around a pane that holds the looks of text.
+
+    Once for all panes: each would make fourteen styles of its own whenever its screen changes,
+    which took a quarter of the first frame.
+    """
+    return next(
+        node
+        for node in pane.ancestors
+        if isinstance(node, Widget) and type(node).COMPONENT_CLASSES >= LOOKS
+    )
+
+
+class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
+    """Lines of text from a pure function of the width.
+
+    It stands inside of something with `LOOKS`. `show` replaces the content and refreshes only the
+    lines that differ. Lines with a target can be chosen: the cursor stays on its target while the
+    content changes around it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "up", "up", show=False),
+        Binding("down,j", "down", "down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("pagedown,space", "page(1)", "page down", show=False),
+        Binding("home,g", "edge(-1)", "first", show=False),
+        Binding("end,G", "edge(1)", "last", show=False),
+        Binding("enter", "choose", "choose", show=False),
+    ]
+
+    @dataclass
+    class Highlighted(Message):
+        """The cursor moved to another target."""
+
+        view: LinesView
+        target: str
+
+        @property
+        def control(self) -> LinesView:
+            return self.view
+
+    @dataclass
+    class Chosen(Message):
+        """Enter (or a second click) on a target."""
+
+        view: LinesView
+        target: str
+
+        @property
+        def control(self) -> LinesView:
+            return self.view
+
+    def __init__(
+        self, *, id: str | None = None, classes: str | None = None, follow: bool = False
+    ) -> None:
+        """`follow`: stay at the end as lines are added (logs)."""
+        super().__init__(id=id, classes=classes)
+        self._build: Build = lambda width: ()
+        self._lines: Sequence[Line] = ()
+        self._follow = follow
+        self._cursor = -1
+        self._drawn_width = 0
+        self._looks: Widget | None = None
+        self._held = False
+        """Whether somebody put the cursor where it is; before that it stays on the first line,
+        which is the worst."""
+
+    # -- content
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        return self._lines
+
+    @property
+    def target(self) -> str:
+        """What the cursor is on, "" when nothing can be chosen."""
+        return self._lines[self._cursor].target if 0 <= self._cursor < len(self._lines) else ""
+
+    @property
+    def text_width(self) -> int:
+        return self.scrollable_content_region.width or self.size.width
+
+    def show(self, build: Build) -> None:
+        """Show the lines that `build` makes; called again with the new width when the pane is
+        resized."""
+        self._build = build
+        if self.is_attached and self.text_width:
+            self._rebuild()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        width = self.text_width
+        if not width:
+            return
+        old, target = self._lines, self.target
+        at_end = self.scroll_offset.y >= self.max_scroll_y
+        new = list(self._build(width))
+        self._lines = new
+        before = self._cursor
+        self._cursor = self._find(target if self._held else "", before if self._held else -1)
+        virtual = Size(width, len(new))
+        if virtual != self.virtual_size or width != self._drawn_width:
+            self._drawn_width = width
+            self.virtual_size = virtual
+            self.refresh(layout=self.styles.auto_dimensions)
+        else:
+            for y in self._visible():
+                if (old[y] if y < len(old) else None) != (new[y] if y < len(new) else None):
+                    self._refresh_line(y)
+        if before != self._cursor:
+            self._refresh_line(before)
+            self._refresh_line(self._cursor)
+        if self.target != target and self.target:
+            self.post_message(self.Highlighted(self, self.target))
+        if self._follow and at_end:
+            self.scroll_end(animate=False)
+
+    def _visible(self) -> range:
+        top = self.scroll_offset.y
+        return range(top, top + self.size.height)
+
+    def _refresh_line(self, y: int) -> None:
+        if y >= 0:
+            self.refresh(Region(0, y - self.scroll_offset.y, self.size.width, 1))
+
+    def _find(self, target: str, near: int) -> int:
+        if target:
+            for index, row in enumerate(self._lines):
+                if row.target == target:
+                    return index
+        targets = self._stops()
+        return (
+            min(targets, key=lambda index: abs(index - near))
+            if targets and near >= 0
+            else (targets[0] if targets else -1)
+        )
+
+    def _stops(self) -> list[int]:
+        """Where the cursor can stand: the first line of each run of lines with the same target."""
+        lines = self._lines
+        return [
+            i
+            for i, row in enumerate(lines)
+            if row.target and (i == 0 or lines[i - 1].target != row.target)
+        ]
+
+    # -- drawing
+
+    def render_line(self, y: int) -> Strip:
+        offset = self.scroll_offset
+        index = y + offset.y
+        width = self.size.width
+        row = self._lines[index] if index < len(self._lines) else BLANK
+        here = bool(row.target) and row.target == self.target
+        under = self._style("cursor") if here and self.has_focus else self.rich_style
+        marker = CURSOR if here and index == self._cursor else ""
+        return to_strip(row, self._piece_style, offset.x, width, under, marker)
+
+    def _style(self, name: str, *, partial: bool = False) -> Style:
+        if self._looks is None:
+            self._looks = looks_around(self)
+        return self._looks.get_component_rich_style(
+            f"text--{name}", partial=partial, default=Style.null()
+        )
+
+    def _piece_style(self, name: str) -> Style:
+        return self._style(name, partial=True) if name != "plain" else Style.null()
+
+    # -- moving
+
+    def move_to(self, target: str) -> None:
+        """Put the cursor on a target, if it is there."""
+        index = self._find(target, -1)
+        self._held = True
+        if index >= 0 and self._lines[index].target == target:
+            self._move(index)
+
+    def _move(self, index: int) -> None:
+        self._held = True
+        if index == self._cursor:
+            return
+        before, self._cursor = self._cursor, index
+        target = self.target
+        for y in self._visible():
+            if y in (before, index) or (y < len(self._lines) and self._lines[y].target == target):
+                self._refresh_line(y)
+        self._refresh_line(before)
+        self.scroll_to_region(
+            Region(self.scroll_offset.x, index, 1, self._height_of(index)),
+            animate=False,
+            force=True,
+        )
+        self.post_message(self.Highlighted(self, target))
+
+    def _height_of(self, index: int) -> int:
+        """Lines of the block that begins at `index`: up to the next target."""
+        end = index + 1
+        own = self._lines[index].target
+        while end < len(self._lines) and self._lines[end].target in ("", own) and end - index < 4:
+            end += 1
+        return end - index
+
+    def _step(self, by: int) -> None:
+        targets = self._stops()
+        if not targets:
+            self.scroll_relative(y=by, animate=False)
+            return
+        ahead = (
+            [index for index in targets if index > self._cursor]
+            if by > 0
+            else [index for index in targets if index < self._cursor][::-1]
+        )
+        top = self.scroll_offset.y
+        near = range(top - 1, top + self.size.height + 1)
+        if ahead and (ahead[0] in near or self._cursor in near):
+            self._move(ahead[min(abs(by), len(ahead)) - 1])
+        else:  # what stands between, or beyond, is there to be read
+            self.scroll_relative(y=by, animate=False)
+
+    def action_up(self) -> None:
+        self._step(-1)
+
+    def action_down(self) -> None:
+        self._step(1)
+
+    def action_page(self, direction: int) -> None:
+        page = max(1, self.size.height - 1)
+        if any(row.target for row in self._lines):
+            self._step(direction * max(1, page // 2))
+        else:
+            self.scroll_relative(y=direction * page, animate=False)
+
+    def action_edge(self, direction: int) -> None:
+        targets = self._stops()
+        if targets:
+            self._move(targets[0 if direction < 0 else -1])
+        elif direction < 0:
+            self.scroll_home(animate=False)
+        else:
+            self.scroll_end(animate=False)
+
+    def action_choose(self) -> None:
+        if self.target:
+            self.post_message(self.Chosen(self, self.target))
+
+    def on_click(self, event: events.Click) -> None:
+        index = event.y + self.scroll_offset.y
+        stops = [stop for stop in self._stops() if stop <= index]
+        if not stops or index >= len(self._lines):
+            return
+        if stops[-1] == self._cursor:
+            self.action_choose()
+        else:
+            self._move(stops[-1])
+
+    def on_focus(self) -> None:
+        self._refresh_line(self._cursor)
+
+    def on_blur(self) -> None:
+        self._refresh_line(self._cursor)

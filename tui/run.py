@@ -1,0 +1,137 @@
+"""The entry to the screens: opens them on an investigation, and ends both cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from tui.safe_stderr import Outlet
+
+if TYPE_CHECKING:
+    from incident.api import Investigation
+    from tui.app import StanchApp
+
+PATIENCE = 12.0
+"""Seconds that the end of an investigation may take: its own limit is 10."""
+
+SWITCH = 0.001
+"""Seconds after which a busy thread gives way: keys are read on a thread and written on another,
+and each waits so long at most."""
+
+FRAMES = "120"
+"""Frames a second at most, twice Textual's own: a key that comes right behind a frame waits for the
+next one or for the one after it."""
+
+Clock = Callable[[], datetime]
+
+
+def unsuitable(
+    environment: Mapping[str, str] = os.environ,
+    stdin: TextIO | None = None,
+    stdout: TextIO | None = None,
+    stderr: TextIO | None = None,
+) -> str:
+    """Why screens cannot be shown here, one sentence with what to do instead; "" when they can.
+    Textual draws on standard error."""
+    if not all(
+        stream.isatty()
+        for stream in (stdin or sys.stdin, stdout or sys.stdout, stderr or sys.stderr)
+    ):
+        return (
+            "There is no terminal here, so the screens cannot be shown; `stanch triage` prints "
+            "the same answers as text."
+        )
+    if environment.get("TERM", "") in ("dumb", ""):
+        return (
+            "This terminal (TERM=dumb) cannot show screens; `stanch triage` and `stanch run ID` "
+            "work on it."
+        )
+    return ""
+
+
+def run(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) -> int:
+    """Show the screens until the person leaves; returns the exit code. Starts and stops the
+    investigation."""
+    return asyncio.run(show(investigation, clock))
+
+
+async def show(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) -> int:
+    """As `run`, on the running event loop. 0 when left by a key, 128 + n when ended by signal n."""
+    starting = asyncio.ensure_future(investigation.start())
+    for _ in range(2):
+        await asyncio.sleep(
+            0
+        )  # the start begins to read the kubeconfig, in a thread: its file system may hang
+    application = _application()
+    loop = asyncio.get_running_loop()
+    ended_by = 0
+
+    def end(number: int) -> None:
+        nonlocal ended_by
+        ended_by = ended_by or number
+        app.exit(128 + number)
+
+    def gone() -> None:
+        loop.call_soon_threadsafe(end, signal.SIGHUP)
+
+    terminal = sys.__stderr__  # where Textual draws
+    sys.__stderr__ = cast("Any", Outlet(terminal or sys.stderr, gone))  # type: ignore[misc]  # final for type checkers only
+    app = application(investigation, clock, starting=starting)
+    sys.setswitchinterval(SWITCH)
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, end, number)
+    try:
+        code = await app.run_async()
+    finally:
+        sys.__stderr__ = terminal  # type: ignore[misc]  # as above
+        await _stopped(investigation)
+        for number in signals:
+            loop.remove_signal_handler(number)
+    if ended_by:
+        return 128 + ended_by
+    return code if isinstance(code, int) else app.return_code or 0
+
+
+def _application() -> type[StanchApp]:
+    """Textual takes 0.15 s to import. Not in a thread: it would fight for the interpreter with what
+    reads from the cluster.
+
+    In a thread, the first finding came a quarter later (measured).
+    """
+    os.environ.setdefault("TEXTUAL_FPS", FRAMES)  # Textual reads it once, as it is imported
+    from tui.app import StanchApp
+
+    return StanchApp
+
+
+async def _stopped(investigation: Investigation) -> None:
+    """Stop the investigation after the terminal was given back; say so when that takes a moment."""
+    stopping = asyncio.ensure_future(investigation.stop())
+    done, _ = await asyncio.wait({stopping}, timeout=0.7)
+    if not done:
+        _say("Removing what was created in the cluster and closing the record, up to 10 s …")
+        done, _ = await asyncio.wait({stopping}, timeout=PATIENCE)
+    if not done:
+        stopping.cancel()
+        _say(
+            "The cluster did not answer in time. What is left there ends at its deadline, and the "
+            "next start removes it."
+        )
+        return
+    error = stopping.exception()
+    if error is not None:
+        _say(f"The investigation did not end cleanly: {error}")
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except OSError:
+        pass  # the terminal is gone (SIGHUP): there is nobody to tell
