@@ -39,7 +39,7 @@ COMMANDS = "triage match probe timeline runbooks run drill doctor completion"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from drills import catalogue
+    from drills.scenario import catalogue
     from incident.offline import runbooks as books
 
     template = {"bash": _BASH, "zsh": _ZSH + _BASH, "fish": _FISH}[arguments.shell]

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from drills import catalogue
-from drills.scenario import Scenario
+from drills.scenario import catalogue
+from drills.scenario.model import Scenario
 from incident.offline import archive
 from incident.options import Options
 from timeline.entry import Entry

@@ -15,19 +15,19 @@ from msgspec.structs import replace
 from cli import exits
 from cli.connection import on_terminal, options_of
 from cli.exits import Refusal
-from drills import catalogue
+from drills.scenario import catalogue
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.listing:
         return list_drills(arguments.output)
     drill = choose(arguments)
-    from drills import run as runner
+    from drills.server import run as runner
 
     seed = arguments.seed or (random.SystemRandom().randrange(1, 1 << 30) if arguments.blind else 0)
     scenario = catalogue.load(drill)
     if arguments.blind:
-        from drills.shuffle import shuffle
+        from drills.scenario.renaming import shuffle
 
         scenario = shuffle(scenario, seed)
     if arguments.serve:

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def lint(arguments: argparse.Namespace) -> int:
     """Check the named files, or our own library and the team's folders; 0 when nothing is wrong."""
-    from drills import catalogue
+    from drills.scenario import catalogue
 
     given = [Path(name) for name in arguments.argument]
     missing = [path for path in given if not path.exists()]

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 from cluster.kube.objects import DaemonSet, Node, Pod, Ref
 from probes.context import ProbeContext, Progress
-from probes.select.drift import drifts
 from probes.read_only import answer, no_such_place, reading_plan
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.select.drift import drifts
 
 NAME = "cni-health"
 QUESTION = "Does a well network agent and kube-proxy run on every node?"

@@ -22,8 +22,8 @@ from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster
 from cluster.live.watch_config import Pace
-from drills.run import serve_in_thread
-from drills.server import DrillServer
+from drills.server.drill_server import DrillServer
+from drills.server.run import serve_in_thread
 from tests.cluster.fake import until
 
 PACE = Pace(denied=0.3, backoff=0.05, backoff_cap=0.3)

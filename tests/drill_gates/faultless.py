@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from drills.scenario import Scenario
+from drills.scenario.model import Scenario
 
 Data = dict[str, Any]
 _FAULTS = (

@@ -15,9 +15,9 @@ from cluster.kube.kinds import BY_NAME, KINDS
 from cluster.kube.objects import Object
 from cluster.live.freshness import Freshness, State
 from cluster.live.store import Store
-from drills.catalogue import load
-from drills.expand import objects
-from drills.scenario import Answer, parse
+from drills.scenario.catalogue import load
+from drills.scenario.expand import objects
+from drills.scenario.model import Answer, parse
 from incident.view import SymptomView
 from runbooks.loader import Library
 from runbooks.matcher import Matcher

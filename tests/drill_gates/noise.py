@@ -8,8 +8,8 @@ from functools import cache
 from math import ceil
 from typing import Any
 
-from drills.expand import objects
-from drills.scenario import parse
+from drills.scenario.expand import objects
+from drills.scenario.model import parse
 from tests.drill_gates.ground import NOW, Raw
 
 SHARE = 0.2

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cli.connection import read_once
-from drills.catalogue import load
-from drills.expand import objects
+from drills.scenario.catalogue import load
+from drills.scenario.expand import objects
 from incident.options import Options
 from incident.session import LiveInvestigation
 from incident.view import View

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from drills.catalogue import load
-from drills.expand import objects
+from drills.scenario.catalogue import load
+from drills.scenario.expand import objects
 from tests.drill_gates.expected import DRILLS, SILENT
 from tests.drill_gates.faultless import faultless
 from tests.drill_gates.ground import NOW, judge, rows

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from drills.shuffle import Renamer, mapping, shuffle
+from drills.scenario.renaming import Renamer, mapping, shuffle
 from tests.drill_gates.expected import DRILLS
 from tests.drill_gates.ground import Raw, judge, rows, seen
 

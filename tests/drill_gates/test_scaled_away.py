@@ -7,7 +7,7 @@ import copy
 from collections.abc import Iterator
 from datetime import timedelta
 
-from drills.objects import rfc3339
+from drills.api.objects import rfc3339
 from tests.drill_gates.ground import NOW, Raw, calm, judge
 
 

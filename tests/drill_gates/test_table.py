@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from drills.catalogue import ids
-from drills.objects import parse_duration
+from drills.api.objects import parse_duration
+from drills.scenario.catalogue import ids
 from tests.drill_gates.expected import DRILLS, SILENT, TOLD
 from tests.drill_gates.ground import NOW, answer, calm, judge, seen
 

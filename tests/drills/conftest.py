@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from drills.run import serve_in_thread
-from drills.scenario import Scenario, parse
-from drills.server import DrillServer
+from drills.scenario.model import Scenario, parse
+from drills.server.drill_server import DrillServer
+from drills.server.run import serve_in_thread
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 

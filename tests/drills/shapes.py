@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from drills.kinds import KindTable
-from drills.objects import Obj, dig, parse_time
-from drills.selectors import matches_selector
+from drills.api.kinds import KindTable
+from drills.api.objects import Obj, dig, parse_time
+from drills.api.selectors import matches_selector
 
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9.:]*[a-z0-9])?$")
 

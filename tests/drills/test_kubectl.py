@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from drills.run import serve_in_thread
+from drills.server.run import serve_in_thread
 from tests.drills.conftest import scenario
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drills.managed_fields import fields_v1, owned_paths, paths, record_change
+from drills.api.managed_fields import fields_v1, owned_paths, paths, record_change
 
 AT = "2026-11-21T12:00:00Z"
 LATER = "2026-11-21T12:05:00Z"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drills.patch import json_patch, merge_patch, strategic_merge
-from drills.problems import ApiProblem
+from drills.api.patch import json_patch, merge_patch, strategic_merge
+from drills.api.problems import ApiProblem
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=4),

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from drills.catalogue import load
-from drills.expand import expand, objects
-from drills.objects import condition, dig
-from drills.play import apply_step
-from drills.server import DrillServer
-from drills.shuffle import answer_of, shuffle
+from drills.api.objects import condition, dig
+from drills.scenario.catalogue import load
+from drills.scenario.expand import expand, objects
+from drills.scenario.renaming import answer_of, shuffle
+from drills.server.drill_server import DrillServer
+from drills.server.play import apply_step
 from tests.drills.conftest import NOW
 from tests.drills.shapes import faults_of
 from tests.drills.test_server import until

@@ -7,11 +7,11 @@ from functools import cache
 
 import pytest
 
-from drills.catalogue import describe, ids, load
-from drills.expand import expand, objects
-from drills.objects import Obj, condition, controller_of, dig, parse_duration, parse_time
-from drills.scenario import ScenarioError
-from drills.settle import settle
+from drills.api.objects import Obj, condition, controller_of, dig, parse_duration, parse_time
+from drills.controllers.status_sync import settle
+from drills.scenario.catalogue import describe, ids, load
+from drills.scenario.expand import expand, objects
+from drills.scenario.model import ScenarioError
 from tests.drills.conftest import NOW, scenario
 from tests.drills.shapes import faults_of
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from drills.run import serve_in_thread
-from drills.server import DrillServer
+from drills.server.drill_server import DrillServer
+from drills.server.run import serve_in_thread
 from tests.drills.conftest import scenario
 
 Serve = Callable[..., tuple[DrillServer, httpx.Client]]

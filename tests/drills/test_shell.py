@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from drills.catalogue import load
-from drills.connectivity import Network
-from drills.expand import expand
-from drills.expand.world import World
-from drills.objects import Obj
-from drills.scenario import Scenario
-from drills.shell import MARKER, Exit, Piece, Shell
+from drills.api.objects import Obj
+from drills.api.world import World
+from drills.pods.connectivity import Network
+from drills.pods.shell import MARKER, Exit, Piece, Shell
+from drills.scenario.catalogue import load
+from drills.scenario.expand import expand
+from drills.scenario.model import Scenario
 from tests.drills.conftest import NOW, scenario
 
 

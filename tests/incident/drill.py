@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from cli.connection import is_settled
-from drills.run import serve_in_thread
-from drills.server import DrillServer
+from drills.server.drill_server import DrillServer
+from drills.server.run import serve_in_thread
 from incident.options import Options
 from incident.session import LiveInvestigation
 from incident.view import Reach, View

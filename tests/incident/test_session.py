@@ -12,7 +12,7 @@ import pytest
 from actions.plan import Outcome
 from cluster.kube.objects import Ref
 from cluster.live.freshness import State
-from drills.faults import Rule
+from drills.server.faults import Rule
 from incident.session import LiveInvestigation
 from incident.view import Reach, View
 from incident.walkthrough.run import StepState

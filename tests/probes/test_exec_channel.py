@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from cluster.api import exec as channel
-from drills.faults import Rule
-from drills.run import serve_in_thread
-from drills.server import DrillServer
+from drills.server.drill_server import DrillServer
+from drills.server.faults import Rule
+from drills.server.run import serve_in_thread
 from probes import catalogue
 from probes.context import ProbeContext
 from probes.result import ProbeResult, Verdict

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from cli import exits
-from drills.run import serve_in_thread
-from drills.server import DrillServer
+from drills.server.drill_server import DrillServer
+from drills.server.run import serve_in_thread
 from tests.probes.onnodes import ours
 from tests.rungs.cluster import Cluster
 from tests.rungs.nodes import Lab

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
-from drills.run import serve_in_thread
-from drills.scenario import parse
-from drills.server import DrillServer
+from drills.scenario.model import parse
+from drills.server.drill_server import DrillServer
+from drills.server.run import serve_in_thread
 from tests.rungs.cluster import Cluster
 
 

@@ -18,8 +18,8 @@ import pytest
 from cluster.kube.kinds import BY_NAME
 from cluster.kube.objects import Object
 from cluster.live.store import Store
-from drills.expand import objects
-from drills.scenario import SCENARIOS, parse, read
+from drills.scenario.expand import objects
+from drills.scenario.model import SCENARIOS, parse, read
 from triage.engine import triage_once
 from triage.facts.finding import Report, Severity
 

@@ -14,8 +14,8 @@ import pytest
 from cluster.kube.kinds import BY_NAME, KINDS
 from cluster.live.freshness import Freshness, State
 from cluster.live.store import Store
-from drills import catalogue
-from drills.expand import objects
+from drills.scenario import catalogue
+from drills.scenario.expand import objects
 from triage.engine import Triage
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
