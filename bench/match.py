@@ -18,7 +18,7 @@ from rapidfuzz import fuzz, process
 
 from runbooks.documents import Document, document, outside
 from runbooks.loader import Library
-from runbooks.words import WordIndex
+from runbooks.word_index import WordIndex
 
 BUDGET = 0.016
 TEXTS = Path(__file__).parents[1] / "tests" / "runbooks" / "symptoms.jsonl"

@@ -1,35 +1,113 @@
-"""What a human's words are compared with: the phrases of the runbooks, and of known failures that
-none of them covers (`outside.yaml`)."""
+"""What a text is compared with: phrases and patterns of the runbooks, and of known failures that no
+runbook covers (`outside.yaml`)."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from runbooks.model import Runbook
-from runbooks.positions import read
+import msgspec
+
+from runbooks.fields import FieldError, Lines, strings
+from runbooks.model import Problem, Runbook
+from runbooks.positions import YamlError, read
 
 OUTSIDE = Path(__file__).with_name("outside.yaml")
 
 
+class Pattern(msgspec.Struct, frozen=True):
+    """A regular expression over the folded text (`terms.fold`) that is near to proof by itself: an
+    error line, an alert's name.
+
+    `needs`: parts of a text, in lower case, one of which every match contains; looking for them
+    first makes hundreds of patterns affordable at each key. Empty: the pattern is always tried.
+    `shows`: texts that it matches, the reason why it is there.
+    """
+
+    expression: str
+    needs: tuple[str, ...] = ()
+    shows: tuple[str, ...] = ()
+    line: int = 1
+
+
+class Words(msgspec.Struct, frozen=True):
+    """What stands in `ID.words.yaml`: what the matcher needs and a reader of the runbook does
+    not."""
+
+    phrases: tuple[str, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
+
+
+_PATTERN_FIELDS = frozenset({"shows", "needs", "pattern"})
+
+
+def read_words(text: str, path: Path) -> tuple[Words, tuple[Problem, ...]]:
+    """The words of one file, and what is wrong with it. A file that cannot be read gives none."""
+    try:
+        data, lines = read(text)
+        if data is None:
+            return Words(), ()
+        return _words(data, lines, ()), ()
+    except (YamlError, FieldError) as error:
+        return Words(), (Problem(path, error.line, str(error)),)
+
+
+def _words(data: Any, lines: Lines, at: tuple[str, ...]) -> Words:
+    """`at`: where the mapping stands in its file. Raises FieldError."""
+    line = lines.get(at, 1)
+    if not isinstance(data, dict):
+        raise FieldError(line, "must be a mapping with phrases and patterns")
+    unknown = sorted(set(map(str, data)) - {"id", "title", "phrases", "patterns"})
+    if unknown:
+        raise FieldError(
+            lines.get((*at, unknown[0]), line),
+            f"has an unknown field {unknown[0]!r}; known: phrases, patterns",
+        )
+    patterns = data.get("patterns") or ()
+    if not isinstance(patterns, list | tuple):
+        raise FieldError(lines.get((*at, "patterns"), line), "field patterns must be a list")
+    return Words(
+        phrases=strings(data.get("phrases"), lines.get((*at, "phrases"), line), "phrases"),
+        patterns=tuple(
+            _pattern(item, lines.get((*at, "patterns", str(number)), line))
+            for number, item in enumerate(patterns)
+        ),
+    )
+
+
+def _pattern(data: Any, line: int) -> Pattern:
+    if not isinstance(data, dict) or not set(map(str, data)) <= _PATTERN_FIELDS:
+        raise FieldError(line, "a pattern is a mapping of pattern, needs and shows")
+    alternatives = strings(data.get("pattern"), line, "pattern")
+    if not alternatives:
+        raise FieldError(line, "lacks pattern: a regular expression, or a list of alternatives")
+    return Pattern(
+        "|".join(alternatives),
+        strings(data.get("needs"), line, "needs"),
+        strings(data.get("shows"), line, "shows"),
+        line,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What words are compared with: a runbook, or (`outside`) a known failure that no runbook
-    covers."""
+    """A runbook, or (`outside`) a known failure that no runbook covers."""
 
     id: str
     title: str
     phrases: tuple[tuple[str, str], ...]
     """(field, text)."""
-    patterns: tuple[str, ...]
+    patterns: tuple[Pattern, ...]
     outside: bool = False
 
 
 def document(runbook: Runbook) -> Document:
-    """The phrases of a runbook: symptoms, title, id; headings and sentences of a plain one, the
-    first section of ours."""
-    phrases = [("symptom", text) for text in runbook.symptoms]
+    """The phrases of a runbook: symptoms, words, title, id; headings and sentences of a plain one,
+    the first section of ours."""
+    words, _ = read_words(runbook.words, runbook.path)
+    phrases = [("symptom", text) for text in (*runbook.symptoms, *words.phrases)]
     phrases += [("title", runbook.title), ("id", runbook.id.replace("-", " "))]
     if runbook.impact:
         phrases.append(("body", runbook.impact))
@@ -42,7 +120,7 @@ def document(runbook: Runbook) -> Document:
         if runbook.plain:
             phrases.append(("heading", section.title))
         phrases += [("body", sentence) for sentence in _sentences(section.text)]
-    return Document(runbook.id, runbook.title, tuple(phrases), runbook.patterns)
+    return Document(runbook.id, runbook.title, tuple(phrases), words.patterns)
 
 
 def _sentences(text: str) -> list[str]:
@@ -55,20 +133,12 @@ def _sentences(text: str) -> list[str]:
 
 
 def outside(path: Path = OUTSIDE) -> tuple[Document, ...]:
-    """Known failures without a runbook of ours. Each: id, title, symptoms, patterns."""
-    if not path.is_file():
-        return ()
-    data, _ = read(path.read_text("utf-8"))
-    return tuple(
-        Document(
-            id=str(item["id"]),
-            title=str(item["title"]),
-            phrases=(
-                ("title", str(item["title"])),
-                *(("symptom", str(text)) for text in item.get("symptoms", ())),
-            ),
-            patterns=tuple(map(str, item.get("patterns", ()))),
-            outside=True,
-        )
-        for item in data or ()
-    )
+    """Known failures without a runbook of ours: id, title and words of each."""
+    data, lines = read(path.read_text("utf-8"))
+    found = []
+    for number, item in enumerate(data):
+        words = _words(item, lines, (str(number),))
+        title = str(item["title"])
+        phrases = (("title", title), *(("symptom", text) for text in words.phrases))
+        found.append(Document(str(item["id"]), title, phrases, words.patterns, outside=True))
+    return tuple(found)

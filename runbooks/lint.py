@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from runbooks.check import compile_problem
+from runbooks.documents import read_words
 from runbooks.fields import OUTCOMES
 from runbooks.loader import Library
 from runbooks.model import (
@@ -30,6 +31,7 @@ from runbooks.model import (
     Weight,
 )
 from runbooks.parse import slug
+from runbooks.terms import fold
 from triage.facts.finding import Severity
 from triage.facts.rules import CHANGES, COHORTS, FINDINGS
 
@@ -38,6 +40,8 @@ SECTION_WORDS = 250
 in on one screen."""
 STORY_WORDS = 320
 STEP_WORDS = 110
+SYMPTOMS = 8
+"""Symptoms in the front matter."""
 IDS = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
 READS_SECRET = re.compile(
     r"\bsecrets?\b.*(?:-o|--output)[ =]?['\"]?(?:yaml|json\b|jsonpath(?!\S*metadata)|go-template)"
@@ -85,6 +89,7 @@ def lint(library: Library, names: Names | None = None) -> list[Problem]:
     for runbook in library.runbooks:
         if not runbook.plain:
             found += _runbook(runbook, ids, known)
+        found += _patterns(runbook)
     found += _overlaps(library.runbooks)
     return sorted(
         dict.fromkeys(found), key=lambda problem: (str(problem.path), problem.line, problem.text)
@@ -107,6 +112,26 @@ def _runbook(runbook: Runbook, ids: Collection[str], names: Names) -> Iterator[P
     yield from _unreachable(runbook)
     for condition in _flat(runbook.match):
         yield from _condition(runbook, condition)
+
+
+def _patterns(runbook: Runbook) -> Iterator[Problem]:
+    """Each pattern matches the texts that show why it is there, and names a part of each."""
+    path = runbook.path.with_name(f"{runbook.path.stem}.words.yaml")
+    words, _ = read_words(runbook.words, path)
+    for pattern in words.patterns:
+        try:
+            compiled = re.compile(pattern.expression, re.IGNORECASE)
+        except re.error as error:
+            yield Problem(path, pattern.line, f"pattern is not a regular expression: {error}")
+            continue
+        if not pattern.shows:
+            yield Problem(path, pattern.line, "pattern lacks shows: a text that it matches")
+        for text in pattern.shows:
+            folded = fold(text)
+            if not compiled.search(folded):
+                yield Problem(path, pattern.line, f"pattern does not match its text {text!r}")
+            if pattern.needs and not any(part in folded for part in pattern.needs):
+                yield Problem(path, pattern.line, f"needs names no part of the text {text!r}")
 
 
 def _at(runbook: Runbook, line: int, text: str) -> Problem:
@@ -140,11 +165,12 @@ def _front(runbook: Runbook, names: Names) -> Iterator[Problem]:
         yield _at(
             runbook, line("last_reviewed", 1), "last_reviewed must be a date such as 2026-11-21"
         )
-    if len(runbook.symptoms) < 3:
+    if not 3 <= len(runbook.symptoms) <= SYMPTOMS:
         yield _at(
             runbook,
             line("symptoms", 1),
-            "has fewer than three symptoms; write down how people describe it",
+            f"has {len(runbook.symptoms)} symptoms; write down three to {SYMPTOMS} that a person "
+            "would say, and the rest in ID.words.yaml",
         )
     if runbook.match and not runbook.conditions(Weight.STRONG):
         yield _at(

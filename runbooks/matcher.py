@@ -18,7 +18,7 @@ from triage.facts.finding import Report, Symptom
 # does not wait for them
 if TYPE_CHECKING:
     from runbooks.documents import Document
-    from runbooks.words import WordIndex, WordMatch
+    from runbooks.word_index import WordIndex, WordMatch
 
 SHOWN = 10
 """Matches in an answer."""
@@ -47,7 +47,7 @@ class Matcher:
     def index(self) -> WordIndex:
         if self._index is None or self._generation != self.library.generation:
             from runbooks.documents import document, outside
-            from runbooks.words import WordIndex
+            from runbooks.word_index import WordIndex
 
             if self._outside is None:
                 self._outside = outside()
@@ -97,7 +97,7 @@ def _ordered(matches: Iterable[Match]) -> list[Match]:
 
 
 def _from_words(found: WordMatch, best: float, rival: WordMatch | None) -> Match:
-    from runbooks.words import CONFIDENT, calibrated
+    from runbooks.word_index import CONFIDENT, calibrated
 
     score = calibrated(found.score) * (1.0 if rival is None else 0.5)
     says_enough = bool(found.patterns) or (len(found.words) > 1 and found.common >= SAID)

@@ -204,9 +204,8 @@ class Runbook(msgspec.Struct, frozen=True):
     severity: str = ""
     impact: str = ""
     symptoms: tuple[str, ...] = ()
-    patterns: tuple[str, ...] = ()
-    """Regular expressions over the lower-cased text: what is near to proof by itself (an error
-    line, an alert's name)."""
+    words: str = ""
+    """Text of `ID.words.yaml` beside it, "" without one; `documents.read_words` reads it."""
     match: tuple[Condition, ...] = ()
     kubernetes: str = ""
     last_reviewed: str = ""

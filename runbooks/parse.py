@@ -24,7 +24,6 @@ FRONT_MATTER = frozenset(
         "severity",
         "impact",
         "symptoms",
-        "patterns",
         "match",
         "kubernetes",
         "last_reviewed",
@@ -38,8 +37,7 @@ def slug(title: str) -> str:
 
 
 class Later(Sequence[Section]):
-    """The sections of a body that is parsed when somebody opens it: what ranks runbooks is all in
-    the front matter."""
+    """The sections of a body that is parsed at first use: ranking needs the front matter alone."""
 
     def __init__(self, read: Callable[[], tuple[Section, ...]]) -> None:
         self._read = read
@@ -62,13 +60,13 @@ class Later(Sequence[Section]):
 
 
 def parse(
-    text: str, path: Path, origin: str = "", *, later: bool = False
+    text: str, path: Path, origin: str = "", *, words: str = "", later: bool = False
 ) -> tuple[Runbook | None, tuple[Problem, ...]]:
     """Return the runbook (None when nothing of it can be used) and what is wrong with it. A broken
     step is left out, the rest stays.
 
-    `later`: the body of a runbook of ours is parsed when it is first looked at, and nothing is said
-    of what is wrong in it.
+    `words`: text of `ID.words.yaml`. `later`: the body of a shipped runbook is parsed at first use,
+    and its problems are not reported.
     """
     front, body, body_line = _split(text)
     problems: list[Problem] = []
@@ -92,6 +90,7 @@ def parse(
         "sections": sections,
         "origin": origin,
         "text": text,
+        "words": words,
     }
     if not ours:
         heading = str(data.get("title", "")) if isinstance(data, dict) else ""
@@ -117,7 +116,6 @@ def parse(
             severity=str(data.get("severity") or ""),
             impact=str(data.get("impact") or "").strip(),
             symptoms=fields.strings(data.get("symptoms"), lines.get(("symptoms",), 1), "symptoms"),
-            patterns=fields.strings(data.get("patterns"), lines.get(("patterns",), 1), "patterns"),
             match=fields.conditions(data.get("match"), lines, lines.get(("match",), 1)),
             kubernetes=str(data.get("kubernetes") or ""),
             last_reviewed=str(data.get("last_reviewed") or ""),
@@ -127,17 +125,6 @@ def parse(
     except (fields.FieldError, ValueError, TypeError) as error:
         line = error.line if isinstance(error, fields.FieldError) else 1
         return None, (*problems, Problem(path, line, f"front matter: {error}"))
-    for index, pattern in enumerate(runbook.patterns):
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            problems.append(
-                Problem(
-                    path,
-                    lines.get(("patterns", str(index)), 1),
-                    f"pattern {pattern!r} is not a regular expression: {error}",
-                )
-            )
     return runbook, tuple(problems)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from actions import catalogue as actions
 from incident.options import runbook_folders
 from probes import catalogue as probes
-from runbooks.loader import OWN, Library
+from runbooks.loader import Library
 from runbooks.match import Match
 from runbooks.matcher import Matcher
 from runbooks.model import Problem
@@ -33,11 +33,7 @@ def check(
     library and the team's."""
     from runbooks.lint import Names, lint
 
-    library = (
-        Library(list(files), own=None)
-        if files
-        else Library(runbook_folders(tuple(folders)), own=OWN)
-    )
+    library = Library(list(files), own=()) if files else Library(runbook_folders(tuple(folders)))
     found = lint(
         library,
         Names(probes=frozenset(probes.names()), actions=frozenset(actions.names()), drills=drills),

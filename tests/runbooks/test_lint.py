@@ -9,7 +9,8 @@ from runbooks.loader import OWN, Library
 from runbooks.model import SECTIONS
 
 ROOT = Path(__file__).parents[2]
-CATALOGUE = {path.stem for path in OWN.glob("*.md")}
+STORIES = OWN[0]
+CATALOGUE = {path.stem for path in STORIES.glob("*.md")}
 NAMES = Names(
     probes=PLANNED_PROBES,
     actions={"cordon", "uncordon"},
@@ -22,7 +23,7 @@ def test_our_library_is_whole() -> None:
     assert len(CATALOGUE) == 28
 
 
-BASE = (OWN / "kubelet-memory-leak.md").read_text("utf-8")
+BASE = (STORIES / "kubelet-memory-leak.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_each_fault_is_found_with_its_line(tmp_path: Path, old: str, new: str, s
     folder.mkdir()
     broken = folder / "kubelet-memory-leak.md"
     broken.write_text(BASE.replace(old, new, 1), "utf-8")
-    problems = [problem for problem in lint(Library(own=folder), NAMES) if problem.path == broken]
+    problems = [problem for problem in lint(Library(own=[folder]), NAMES) if problem.path == broken]
     assert any(says in problem.text for problem in problems), [str(problem) for problem in problems]
     assert all(problem.line >= 1 for problem in problems)
 
@@ -91,7 +92,7 @@ def test_sections_out_of_order(tmp_path: Path) -> None:
         .replace("## Swap\n", "## Stop the bleeding\n")
     )
     (tmp_path / "kubelet-memory-leak.md").write_text(swapped, "utf-8")
-    assert any("in this order" in problem.text for problem in lint(Library([tmp_path], own=None)))
+    assert any("in this order" in problem.text for problem in lint(Library([tmp_path], own=())))
     assert SECTIONS.index("Stop the bleeding") < SECTIONS.index("Find out"), (
         "mitigation stands before diagnosis"
     )
@@ -112,17 +113,16 @@ def test_two_with_the_same_strong_evidence_need_a_refuting_one(tmp_path: Path) -
     (tmp_path / "a.md").write_text(text.format(id="a", more=""))
     (tmp_path / "b.md").write_text(text.format(id="b", more=""))
     assert (
-        sum("nothing refutes" in problem.text for problem in lint(Library([tmp_path], own=None)))
-        == 2
+        sum("nothing refutes" in problem.text for problem in lint(Library([tmp_path], own=()))) == 2
     )
     (tmp_path / "b.md").write_text(
         text.format(id="b", more="  refute:\n    - {finding: node-rebooted, text: Rebooted}\n")
     )
     assert not any(
-        "nothing refutes" in problem.text for problem in lint(Library([tmp_path], own=None))
+        "nothing refutes" in problem.text for problem in lint(Library([tmp_path], own=()))
     )
 
 
 def test_plain_markdown_is_not_held_to_our_form(tmp_path: Path) -> None:
     (tmp_path / "KubeNodeNotReady.md").write_text("# KubeNodeNotReady\n\n## Meaning\n\nText.\n")
-    assert lint(Library([tmp_path], own=None)) == []
+    assert lint(Library([tmp_path], own=())) == []

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from runbooks.loader import Library, folders
+from runbooks.documents import document
+from runbooks.lint import lint
+from runbooks.loader import Library
 from runbooks.model import Source, StepKind
 from runbooks.parse import parse
 
@@ -93,7 +95,7 @@ def test_a_broken_file_does_not_stop_the_rest(tmp_path: Path) -> None:
     (tmp_path / "good.md").write_text(GOOD)
     (tmp_path / "bad.md").write_text("---\nid: [\n---\n# x\n")
     (tmp_path / "bytes.md").write_bytes(b"# caf\xe9\n")
-    library = Library([tmp_path], own=None)
+    library = Library([tmp_path], own=())
     assert [runbook.id for runbook in library.runbooks] == ["disk-slow"]
     assert sorted(problem.path.name for problem in library.problems) == ["bad.md", "bytes.md"]
 
@@ -103,7 +105,7 @@ def test_plain_markdown_loads_by_title_and_headings(tmp_path: Path) -> None:
         "---\ntitle: Kube Node Not Ready\nweight: 20\n---\n\n# KubeNodeNotReady\n\n"
         "## Meaning\n\nA node is not ready.\n\n```shell\nkubectl get node\n```\n"
     )
-    library = Library([tmp_path], own=None)
+    library = Library([tmp_path], own=())
     (runbook,) = library.runbooks
     assert library.problems == ()
     assert (runbook.plain, runbook.title, runbook.id) == (
@@ -122,7 +124,7 @@ def test_a_team_overrules_ours_and_a_double_id_is_named(tmp_path: Path) -> None:
     team.mkdir()
     (own / "a.md").write_text(GOOD)
     (team / "b.md").write_text(GOOD.replace("The disk is slow", "Our disk is slow"))
-    library = Library([team], own=own)
+    library = Library([team], own=[own])
     assert [(runbook.title, runbook.origin) for runbook in library.runbooks] == [
         ("Our disk is slow", str(team))
     ]
@@ -131,10 +133,70 @@ def test_a_team_overrules_ours_and_a_double_id_is_named(tmp_path: Path) -> None:
     assert any("as b.md has" in problem.text for problem in library.problems)
 
 
+def test_two_pages_with_one_id_in_two_folders_both_load(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "KubeNodeNotReady.md").write_text(f"# Of folder {name}\n\nText.\n")
+    apart = Library([tmp_path / "one", tmp_path / "two"], own=())
+    together = Library([tmp_path], own=())
+    for library in (apart, together):
+        assert library.problems == ()
+        assert {runbook.id: runbook.title for runbook in library.runbooks} == {
+            "kubenodenotready": "Of folder two",
+            "one/kubenodenotready": "Of folder one",
+        }
+
+
+WORDS = """phrases: [platter trouble]
+patterns:
+  - shows: sda io stall
+    needs: [stall]
+    pattern: [io stall, platter]
+"""
+
+
+def test_words_stand_beside_the_page(tmp_path: Path) -> None:
+    (tmp_path / "disk-slow.md").write_text(GOOD)
+    words = tmp_path / "disk-slow.words.yaml"
+    words.write_text(WORDS)
+    library = Library([tmp_path], own=())
+    (runbook,) = library.runbooks
+    found = document(runbook)
+    assert ("symptom", "platter trouble") in found.phrases
+    assert [pattern.expression for pattern in found.patterns] == ["io stall|platter"]
+    assert not library.refresh()
+    words.write_text(WORDS.replace("trouble", "noise"))
+    assert library.refresh()
+    assert ("symptom", "platter noise") in document(library.runbooks[0]).phrases
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("io stall, platter", "io (stall", "is not a regular expression"),
+        ("io stall, platter", "nothing", "does not match its text"),
+        ("needs: [stall]", "needs: [stuck]", "needs names no part"),
+        ("shows: sda io stall", "shows: []", "lacks shows"),
+        ("phrases:", "phrase:", "unknown field 'phrase'"),
+        ("pattern: [io stall, platter]", "", "lacks pattern"),
+        ("phrases: [", "phrases: [[", "not valid YAML"),
+    ],
+)
+def test_what_is_wrong_in_a_words_file_is_named(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    (tmp_path / "disk-slow.md").write_text(GOOD)
+    (tmp_path / "disk-slow.words.yaml").write_text(WORDS.replace(old, new))
+    problems = lint(Library([tmp_path], own=()))
+    assert any(
+        says in problem.text and problem.path.name == "disk-slow.words.yaml" for problem in problems
+    ), problems
+
+
 def test_refresh_sees_changes_only(tmp_path: Path) -> None:
     path = tmp_path / "a.md"
     path.write_text(GOOD)
-    library = Library([tmp_path], own=None)
+    library = Library([tmp_path], own=())
     generation, digest = library.generation, library.runbooks[0].digest
     assert not library.refresh()
     os.utime(path, ns=(1, 1))
@@ -149,16 +211,10 @@ def test_refresh_sees_changes_only(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_a_problem_and_no_error(tmp_path: Path) -> None:
-    library = Library([tmp_path / "none"], own=None)
+    library = Library([tmp_path / "none"], own=())
     assert [problem.text for problem in library.problems] == [
         "is not a folder; give a folder of Markdown files"
     ]
-
-
-def test_folders_in_rising_precedence(tmp_path: Path) -> None:
-    assert folders(["/given"], ["/config"], home=tmp_path) == (Path("/config"), Path("/given"))
-    (tmp_path / ".config/stanch/runbooks").mkdir(parents=True)
-    assert folders([], [], home=tmp_path) == (tmp_path / ".config/stanch/runbooks",)
 
 
 def test_a_body_that_is_parsed_later_is_the_same_body() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.kube.objects import Ref
-from runbooks.documents import outside
+from runbooks.documents import document, outside
 from runbooks.evidence import fits, judge
 from runbooks.loader import Library
 from runbooks.matcher import Matcher
-from runbooks.needed import needed_words
 from runbooks.parse import parse
 from runbooks.terms import fold, terms
 from triage.facts.finding import (
@@ -166,26 +166,20 @@ def test_any_text_is_split_and_folded(text: str) -> None:
     assert fold(fold(text)) == fold(text)
 
 
-def test_needed_words_never_lose_a_match() -> None:
-    import re
-
-    patterns = {pattern for runbook in LIBRARY.runbooks for pattern in runbook.patterns} | {
-        p for item in outside() for p in item.patterns
-    }
-    samples = [fold(case["text"]) for case in TEXTS] + [
-        fold(text) for runbook in LIBRARY.runbooks for text in runbook.symptoms
+def test_needs_never_lose_a_match() -> None:
+    documents = [*map(document, LIBRARY.runbooks), *outside()]
+    samples = [fold(case["text"]) for case in (*TEXTS, *HELD_OUT, *FRESH)] + [
+        fold(text) for one in documents for _, text in one.phrases
     ]
-    hits = 0
-    for pattern in patterns:
-        words, compiled = needed_words(pattern), re.compile(pattern, re.IGNORECASE)
-        for text in samples:
-            if compiled.search(text):
-                hits += 1
-                assert not words or any(word in text for word in words), (pattern, text)
-    assert hits > 300
-    assert needed_words("(docker|containerd).{0,80}hang") == ("containerd", "docker")
-    assert needed_words("a|bcd") == ()
-    assert needed_words("(") == ()
+    for pattern in {pattern for one in documents for pattern in one.patterns}:
+        compiled = re.compile(pattern.expression, re.IGNORECASE)
+        lost = [
+            text
+            for text in samples
+            if not any(part in text for part in pattern.needs or ("",)) and compiled.search(text)
+        ]
+        assert not lost, (pattern.expression, lost[:3])
+        assert all(compiled.search(fold(text)) for text in pattern.shows), pattern
 
 
 def test_a_changed_library_is_seen(tmp_path: Path) -> None:

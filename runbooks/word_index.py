@@ -20,7 +20,6 @@ from functools import cache, lru_cache
 from rapidfuzz import fuzz, process
 
 from runbooks.documents import Document
-from runbooks.needed import needed_words
 from runbooks.terms import Term, fold, terms, terms_of_lines
 
 FIELD_WEIGHTS: Mapping[str, float] = {
@@ -94,16 +93,16 @@ class WordIndex:
         """The documents of each pattern."""
         split = _split(documents)
         self._rarity = _rarity(split)
+        self._needed: dict[str, list[str]] = defaultdict(list)
+        """The patterns that may match where a word stands; those under "" may match anywhere."""
         for number, phrases in enumerate(split):
             for field, text, found in phrases:
                 self._add(number, field, text, found)
             for pattern in documents[number].patterns:
-                self._patterns[pattern].append(number)
-        self._needed: dict[str, list[str]] = defaultdict(list)
-        """The patterns that may match where a word stands; those under "" may match anywhere."""
-        for pattern in self._patterns:
-            for word in needed_words(pattern) or ("",):
-                self._needed[word].append(pattern)
+                if pattern.expression not in self._patterns:
+                    for word in pattern.needs or ("",):
+                        self._needed[word].append(pattern.expression)
+                self._patterns[pattern.expression].append(number)
         self._masses = [phrase.mass for phrase in self._phrases]
         self._weights = [phrase.weight for phrase in self._phrases]
         self._known = self._owners(self._stems)
