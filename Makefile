@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-PACKAGES := actions assets cli cluster drills incident probes runbooks timeline triage tui
+PACKAGES := actions assets cli cluster drills incident probes runbooks text timeline triage tui
 DRILL ?= network-policy-cni-version-skew
 
 # Tests start the program hundreds of times; without compiled modules each start takes a second longer.

@@ -16,7 +16,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.strips import BLANK, STYLES, Line, to_strip
+from text.lines import BLANK, STYLES, Line
+from tui.strips import to_strip
 
 Build = Callable[[int], Sequence[Line]]
 """Makes the lines for a width in cells."""

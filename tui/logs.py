@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator
 
-from tui.strips import Line, line, wrap
+from text.lines import Line, line, wrap
 
 KEPT = 2_000
 """Lines kept; older ones are dropped and counted."""

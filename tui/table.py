@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-import msgspec
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
@@ -17,8 +16,10 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from text.lines import Line, Span, fit
+from text.object_table import Heading
 from tui.line_pane import CURSOR, looks_around
-from tui.strips import Line, Piece, fit, to_strip
+from tui.strips import to_strip
 
 
 class Rows(Protocol):
@@ -31,15 +32,7 @@ class Rows(Protocol):
     def row_of(self, key: Any) -> int | None: ...
 
 
-class Heading(msgspec.Struct, frozen=True):
-    """`width` in cells; 0 takes what is left."""
-
-    title: str
-    width: int
-    right: bool = False
-
-
-Cells = Callable[[int], Sequence[Piece]]
+Cells = Callable[[int], Sequence[Span]]
 """(row) -> text and style name of each shown cell."""
 
 
@@ -154,14 +147,14 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         rest = max(8, (width - 1 - fixed) // open_) if open_ else 0
         return [h.width or rest for h in self._headings]
 
-    def _line(self, cells: Sequence[Piece], width: int) -> Line:
-        pieces: list[Piece] = [(" ", "plain")]
+    def _line(self, cells: Sequence[Span], width: int) -> Line:
+        spans: list[Span] = [(" ", "plain")]
         for heading, size, (text, style) in zip(
             self._headings, self.widths(width), cells, strict=False
         ):
             text = text.rjust(size) if heading.right and len(text) < size else text
-            pieces += [(fit(text, size), style), (" ", "plain")]
-        return Line(tuple(pieces))
+            spans += [(fit(text, size), style), (" ", "plain")]
+        return Line(tuple(spans))
 
     def _head_line(self, width: int) -> Line:
         return self._line([(heading.title, "heading") for heading in self._headings], width)

@@ -6,8 +6,8 @@ import importlib
 
 import pytest
 
+from tui.help import help_lines, keys_line
 from tui.keys import ACTIONS, actions_for, bindings
-from tui.panes.keys import help_lines, keys_line
 
 SCREENS = {
     "now": ("tui.screens.now", "NowScreen"),

@@ -19,8 +19,8 @@ from cluster.kube.objects import Ref
 from incident.walkthrough.run import StepState
 from tests.tui import story
 from tests.tui.fake import SCENES, FakeInvestigation
+from text.status import banner_lines
 from tui.app import StanchApp
-from tui.panes.status import banner_lines
 from tui.screens.frame import Frame
 from tui.text_input import TypedLine
 

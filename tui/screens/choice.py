@@ -10,10 +10,10 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
+from text.lines import Line
+from text.matches import catalogue_lines
 from tui.line_pane import LinesView
-from tui.panes.matches import catalogue_lines
 from tui.screens.dialogs import Dialog
-from tui.strips import Line
 from tui.text_input import TypedLine
 
 if TYPE_CHECKING:

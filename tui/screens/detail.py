@@ -11,10 +11,9 @@ from textual.widget import Widget
 from textual.worker import Worker
 
 from cluster.kube.objects import Pod, Ref
-from tui.keys import bindings
-from tui.line_pane import LinesView
-from tui.logs import LogLines
-from tui.panes.detail import (
+from incident.tables.related import related
+from text.lines import line, paragraphs, rule
+from text.object_page import (
     PARTS,
     event_lines,
     events_of,
@@ -23,9 +22,10 @@ from tui.panes.detail import (
     summary_lines,
     tabs_line,
 )
-from tui.panes.related import related
+from tui.keys import bindings
+from tui.line_pane import LinesView
+from tui.logs import LogLines
 from tui.screens.frame import Fixed, Frame
-from tui.strips import line, paragraphs, rule
 
 FLUSH = 0.2
 

@@ -16,9 +16,9 @@ from textual.widgets import Input
 from incident.walkthrough.run import RunView
 from runbooks.model import Step
 from runbooks.steps import fill
+from text.lines import BLANK, Line, line, paragraphs, rule, wrap
 from tui.line_pane import LOOKS, LinesView
 from tui.screens.frame import Fixed
-from tui.strips import BLANK, Line, line, paragraphs, rule, wrap
 from tui.text_input import TypedLine
 
 T = TypeVar("T")
@@ -84,11 +84,7 @@ class Dialog(ModalScreen[T], Generic[T]):
             lambda width: [
                 line(
                     " ",
-                    *(
-                        piece
-                        for key, label in self.keys
-                        for piece in ((key, "key"), f" {label}   ")
-                    ),
+                    *(span for key, label in self.keys for span in ((key, "key"), f" {label}   ")),
                 )
             ]
         )
@@ -200,7 +196,7 @@ class Answers(Dialog[str]):
                 width,
                 5,
             )
-            lines += [Line(row.pieces, answer.when) for row in rows]
+            lines += [Line(row.spans, answer.when) for row in rows]
         if not step.answers:
             lines.append(line("   ", ("done", "key"), "  it is done", target="done"))
         return lines

@@ -15,10 +15,10 @@ from textual.widget import Widget
 
 from incident.api import Investigation
 from incident.view import Reach, View
+from text.lines import Line
+from text.status import activity_line, banner_lines, status_lines
+from tui.help import keys_line
 from tui.line_pane import LOOKS, LinesView
-from tui.panes.keys import keys_line
-from tui.panes.status import activity_line, banner_lines, status_lines
-from tui.strips import Line
 
 if TYPE_CHECKING:
     from tui.app import StanchApp

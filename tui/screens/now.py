@@ -9,13 +9,13 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from cluster.kube.objects import Ref
+from incident.tables.related import first_pod
 from incident.view import SymptomView
+from text.lines import rule
+from text.symptoms import headline, one_sentence, symptom_lines, why_lines, why_title
 from tui.keys import bindings
 from tui.line_pane import LinesView
-from tui.panes.now import headline, one_sentence, symptom_lines, why_lines, why_title
-from tui.panes.related import first_pod
 from tui.screens.frame import Fixed, Frame
-from tui.strips import rule
 
 
 class NowScreen(Frame):

@@ -17,9 +17,8 @@ from cluster.live.store import Change, Key
 from incident.tables.columns import Column, Type
 from incident.tables.filters import FilterError
 from incident.tables.table import ObjectTable
-from tui.keys import bindings
-from tui.line_pane import LinesView
-from tui.panes.objects import (
+from text.lines import line, rule
+from text.object_table import (
     all_kinds,
     cells,
     empty_lines,
@@ -28,11 +27,12 @@ from tui.panes.objects import (
     kind_lines,
     state_line,
 )
+from text.words import kinds_name
+from tui.keys import bindings
+from tui.line_pane import LinesView
 from tui.screens.frame import Fixed, Frame
-from tui.strips import line, rule
 from tui.table import VirtualTable
 from tui.text_input import TypedLine
-from tui.words import kinds_name
 
 FLUSH = 0.1
 """Seconds between two takings-over of changes."""

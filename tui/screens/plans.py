@@ -13,10 +13,10 @@ from textual.widgets import Input
 from actions.plan import ActionPlan
 from incident.view import View
 from probes.result import ProbePlan
-from tui.panes.gate import gate_lines, shut
-from tui.panes.probe import plan_lines
+from text.action_plan import gate_lines, shut
+from text.lines import Line, line
+from text.probe import plan_lines
 from tui.screens.dialogs import Dialog
-from tui.strips import Line, line
 from tui.text_input import TypedLine
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from textual.widget import Widget
 
+from text.connection import connection_lines
+from text.lines import rule
+from tui.help import help_lines
 from tui.line_pane import Build, LinesView
-from tui.panes.connection import connection_lines
-from tui.panes.keys import help_lines
 from tui.screens.frame import Fixed, Frame
-from tui.strips import rule
 
 
 class Reading(Frame):

@@ -10,12 +10,12 @@ from textual.widget import Widget
 
 from runbooks.model import Step
 from runbooks.steps import names
+from text.lines import BLANK, line, paragraphs, rule
+from text.runbook import progress_text, runbook_lines, section_lines, step_lines, steps_lines
 from tui.keys import bindings
 from tui.line_pane import LinesView
-from tui.panes.runbook import progress_text, runbook_lines, section_lines, step_lines, steps_lines
 from tui.screens.dialogs import Ask
 from tui.screens.frame import Fixed, Frame
-from tui.strips import BLANK, line, paragraphs, rule
 
 
 class RunbookScreen(Frame):

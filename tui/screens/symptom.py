@@ -13,10 +13,10 @@ from textual.widgets import Input
 
 from incident.view import Reach
 from runbooks.match import Match
+from text.lines import line, rule
+from text.matches import chosen_lines, match_lines
 from tui.line_pane import LinesView
-from tui.panes.matches import chosen_lines, match_lines
 from tui.screens.frame import Fixed, Frame
-from tui.strips import line, rule
 from tui.text_input import TypedLine
 
 

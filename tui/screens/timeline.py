@@ -8,14 +8,14 @@ from textual import on
 from textual.containers import Container
 from textual.widget import Widget
 
+from text.lines import rule
+from text.runbook import markdown_lines
+from text.timeline import entry_lines, log_lines
+from text.words import count
 from timeline.entry import Entry
 from tui.keys import bindings
 from tui.line_pane import LinesView
-from tui.panes.runbook import markdown_lines
-from tui.panes.timeline import entry_lines, log_lines
 from tui.screens.frame import Fixed, Frame
-from tui.strips import rule
-from tui.words import count
 
 WIDE = 110
 

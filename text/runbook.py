@@ -10,9 +10,9 @@ from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
 from probes.result import ProbeResult
 from runbooks.model import Runbook, Section, Step, StepKind
 from runbooks.steps import command, fill, names
-from tui.panes.probe import result_lines
-from tui.strips import BLANK, Line, columns, line, paragraphs, rule, shorten, wrap
-from tui.words import STEP, clock
+from text.lines import BLANK, Line, columns, line, paragraphs, rule, shorten, wrap
+from text.probe import result_lines
+from text.words import STEP, clock
 
 KINDS: Mapping[StepKind, tuple[str, str]] = {
     StepKind.CHECK: ("read", "muted"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from text.lines import BLANK, Line, Span, columns, line, paragraphs, rule
 from tui.keys import ACTIONS, FIRST, Action, actions_for
-from tui.strips import BLANK, Line, Piece, columns, line, paragraphs, rule
 
 TITLES = {
     "now": "Now",
@@ -67,10 +67,10 @@ def keys_line(scope: str, width: int) -> Line:
     gap = 3 if _width(texts, 3) + _width([(final.keys, final.label)], 3) <= width else 2
     while texts and _width(texts, gap) + len(final.keys) + 1 + len(final.label) > width:
         texts.pop()
-    pieces: list[str | Piece] = []
+    spans: list[str | Span] = []
     for key, label in [*texts, (final.keys, final.label)]:
-        pieces += [(key, "key"), f" {label}{' ' * gap}"]
-    return line(*pieces)
+        spans += [(key, "key"), f" {label}{' ' * gap}"]
+    return line(*spans)
 
 
 def _width(texts: Sequence[tuple[str, str]], gap: int) -> int:
@@ -93,8 +93,8 @@ def help_lines(scope: str, width: int) -> list[Line]:
             if action.scope == each and action.help:
                 head = columns(("", 0), (_all_keys(action), 11, "key"), gap=1)
                 for index, row in enumerate(paragraphs(action.help, max(20, width - 16))):
-                    start = head.pieces if index == 0 else ((" " * 12, "plain"),)
-                    lines.append(Line((*start, ("  ", "plain"), *row.pieces)))
+                    start = head.spans if index == 0 else ((" " * 12, "plain"),)
+                    lines.append(Line((*start, ("  ", "plain"), *row.spans)))
         lines.append(BLANK)
     lines += [
         rule("moving", width),

@@ -8,10 +8,10 @@ from datetime import datetime
 from cluster.live.freshness import State
 from incident.view import NOTHING_READABLE, Reach, SymptomView, View, nothing_readable
 from runbooks.match import Match, Reason
+from text.connection import hop_lines
+from text.lines import BLANK, Line, columns, line, paragraphs, rule, shorten, wrap
+from text.words import SEVERITY, ago, clock, count, freshness, kinds_name, minute, plural
 from triage.facts.finding import ChangeFact, SharedAttribute, Symptom
-from tui.panes.connection import hop_lines
-from tui.strips import BLANK, Line, columns, line, paragraphs, rule, shorten, wrap
-from tui.words import SEVERITY, ago, clock, count, freshness, kinds_name, minute, plural
 
 MARGIN = 1
 

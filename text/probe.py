@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from probes.result import Cell, Expectation, ProbePlan, ProbeResult, Verdict
-from tui.strips import BLANK, Line, columns, line, paragraphs, wrap
+from text.lines import BLANK, Line, columns, line, paragraphs, wrap
 
 SHORT: dict[Verdict, tuple[str, str]] = {
     Verdict.OK: ("ok", "good"),

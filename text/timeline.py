@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from text.lines import BLANK, Line, fit, line, paragraphs, wrap
+from text.words import clock
 from timeline.entry import CLOSED_BY, Entry
-from tui.strips import BLANK, Line, fit, line, paragraphs, wrap
-from tui.words import clock
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "note": ("note", "key"),
@@ -86,7 +86,7 @@ def _entry(entry: Entry, now: datetime, width: int, open_: bool) -> list[Line]:
         unknown,
         target=entry.id,
     )
-    return [Line(row.pieces, entry.id) for row in wrap(shown, width, 23)]
+    return [Line(row.spans, entry.id) for row in wrap(shown, width, 23)]
 
 
 def entry_lines(entry: Entry, now: datetime, width: int) -> list[Line]:

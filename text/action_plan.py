@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actions.plan import ActionPlan
 from incident.view import View
-from tui.strips import BLANK, Line, line, paragraphs, wrap
+from text.lines import BLANK, Line, line, paragraphs, wrap
 
 
 def shut(plan: ActionPlan, view: View) -> str:

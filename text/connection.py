@@ -8,8 +8,8 @@ from datetime import datetime
 
 from cluster.live.freshness import Freshness, State
 from incident.view import HopView, Reach, View
-from tui.strips import BLANK, Line, columns, line, paragraphs, rule, wrap
-from tui.words import ago, clock, count, freshness, kinds_name
+from text.lines import BLANK, Line, columns, line, paragraphs, rule, wrap
+from text.words import ago, clock, count, freshness, kinds_name
 
 REACH: dict[Reach, tuple[str, str]] = {
     Reach.CONNECTING: ("connecting", "unknown"),
@@ -143,7 +143,7 @@ def _kind(kind: Freshness, now: datetime, width: int, reasons: bool) -> list[Lin
         gap=1,
     )
     return (
-        wrap(Line((*head.pieces, (f"  {line(kind.reason).text}", "muted"))), width, 4)
+        wrap(Line((*head.spans, (f"  {line(kind.reason).text}", "muted"))), width, 4)
         if kind.reason and reasons
         else [head]
     )

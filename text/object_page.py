@@ -12,8 +12,8 @@ from cluster.kube.objects import Ref
 from cluster.live.store import Store
 from incident.tables.columns import columns, event_count, event_time
 from incident.tables.table import show
-from tui.strips import BLANK, Line, line, paragraphs, rule, wrap
-from tui.words import ago, clock, count
+from text.lines import BLANK, Line, line, paragraphs, rule, wrap
+from text.words import ago, clock, count
 
 PARTS = ("summary", "events", "logs", "yaml", "related")
 TITLES = {
@@ -178,7 +178,8 @@ def _state(state: k.ContainerState, now: datetime) -> tuple[str, str]:
     if ended is not None:
         code = f"signal {ended.signal}" if ended.signal else f"exit code {ended.exit_code}"
         return (
-            f"ended at {clock(ended.finished_at, now)} UTC: {ended.reason or 'no reason given'}, {code} {ended.message}".strip(),
+            f"ended at {clock(ended.finished_at, now)} UTC: {ended.reason or 'no reason given'}, "
+            f"{code} {ended.message}".rstrip(),
             "plain" if ended.exit_code == 0 else "critical",
         )
     return "not known", "unknown"
@@ -256,9 +257,9 @@ def related_lines(found: Sequence[tuple[str, Ref]], store: Store, width: int) ->
 
 def tabs_line(part: str, parts: Sequence[str], width: int) -> Line:
     """The parts, the shown one in brackets: seen without colour."""
-    pieces: list[str | tuple[str, str]] = [" "]
+    spans: list[str | tuple[str, str]] = [" "]
     for each in parts:
-        pieces.append(
+        spans.append(
             (f"[{TITLES[each]}]  ", "key") if each == part else (f" {TITLES[each]}   ", "muted")
         )
-    return line(*pieces)
+    return line(*spans)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from runbooks.match import Match
 from runbooks.model import Runbook
-from tui.panes.now import reason_lines
-from tui.strips import BLANK, Line, columns, line, paragraphs, wrap
+from text.lines import BLANK, Line, columns, line, paragraphs, wrap
+from text.symptoms import reason_lines
 
 
 def match_lines(text: str, matches: Sequence[Match], reach: str, width: int) -> list[Line]:
@@ -56,7 +56,7 @@ def match_lines(text: str, matches: Sequence[Match], reach: str, width: int) -> 
         reasons = "; ".join(reason.text for reason in match.for_[:2]) or "the words alone"
         against = f"  against: {match.against[0].text}" if match.against else ""
         lines += [
-            Line(row.pieces, match.id)
+            Line(row.spans, match.id)
             for row in wrap(line("      ", (reasons, "muted"), (against, "critical")), width, 6)
         ]
     return lines

@@ -6,13 +6,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from cluster.kube.kinds import KINDS
 from cluster.live.freshness import Freshness, State
 from incident.tables.columns import Column, Type
 from incident.tables.table import ObjectTable
-from tui.strips import Line, Piece, columns, line, wrap
-from tui.table import Heading
-from tui.words import age, clock, count, freshness, kinds_count, kinds_name
+from text.lines import Line, Span, columns, line, wrap
+from text.words import age, clock, count, freshness, kinds_count, kinds_name
+
+
+class Heading(msgspec.Struct, frozen=True):
+    """`width` in cells; 0 takes what is left."""
+
+    title: str
+    width: int
+    right: bool = False
+
 
 ORDER = (
     "Pod",
@@ -100,7 +110,7 @@ def headings(table: ObjectTable, shown: Sequence[Column]) -> list[Heading]:
     return result
 
 
-def cells(table: ObjectTable, row: int, shown: Sequence[Column], now: datetime) -> list[Piece]:
+def cells(table: ObjectTable, row: int, shown: Sequence[Column], now: datetime) -> list[Span]:
     texts = table.cells(row, shown, now)
     return [(text, _style(column, text)) for column, text in zip(shown, texts, strict=True)]
 

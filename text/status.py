@@ -8,11 +8,11 @@ from datetime import datetime
 
 from cluster.live.freshness import Freshness, State
 from incident.view import Activity, Reach, RecordView, View
-from tui.strips import Line, Piece, line, shorten, wrap
-from tui.words import age, clock, count, freshness, kinds_name, reach
+from text.lines import Line, Span, line, shorten, wrap
+from text.words import age, clock, count, freshness, kinds_name, reach
 
 ALWAYS = ("Node", "Pod", "Event")
-GAP: Piece = ("  ", "plain")
+GAP: Span = ("  ", "plain")
 
 
 def status_lines(view: View, now: datetime, width: int, height: int = 40) -> list[Line]:
@@ -29,59 +29,59 @@ def status_lines(view: View, now: datetime, width: int, height: int = 40) -> lis
     return [_fill(where, record, width), _fill(_fitting(view.kinds, now, width - 2), [], width)]
 
 
-def _where(view: View, now: datetime, width: int) -> list[Piece]:
+def _where(view: View, now: datetime, width: int) -> list[Span]:
     words, style = reach(view.api, now)
     offline = view.api.reach is Reach.OFFLINE
-    pieces: list[Piece] = (
+    spans: list[Span] = (
         []
         if offline and not view.context
         else [(shorten(view.context, max(14, width // 3)) or "no context", "strong")]
     )
     if words:
-        pieces.append((words, style))
+        spans.append((words, style))
     if view.api.reach is not Reach.OFFLINE:
-        pieces.append(("CAN CHANGE", "change") if view.write else ("read-only", "plain"))
+        spans.append(("CAN CHANGE", "change") if view.write else ("read-only", "plain"))
     if view.namespaces:
-        pieces.append((shorten("ns " + ",".join(view.namespaces), 24), "plain"))
+        spans.append((shorten("ns " + ",".join(view.namespaces), 24), "plain"))
     if view.server and view.api.reach is not Reach.OFFLINE and width >= 60:
-        pieces.append((shorten(view.server, max(16, width // 3)), "muted"))
-    return pieces
+        spans.append((shorten(view.server, max(16, width // 3)), "muted"))
+    return spans
 
 
-def _ages(kinds: Sequence[Freshness], now: datetime) -> list[Piece]:
+def _ages(kinds: Sequence[Freshness], now: datetime) -> list[Span]:
     """Nodes, pods and events always; of the others those that are not live; the rest is counted."""
-    pieces: list[Piece] = []
+    spans: list[Span] = []
     quiet = 0
     for kind in sorted(kinds, key=_order):
         words, style = freshness(kind, now)
         if kind.kind in ALWAYS:
-            pieces.append((f"{kinds_name(kind.kind)} {words}", style))
+            spans.append((f"{kinds_name(kind.kind)} {words}", style))
         elif kind.state in (State.LIVE, State.ABSENT):
             quiet += kind.state is State.LIVE
         else:
-            pieces.append((f"{kinds_name(kind.kind)}: {words}", style))
+            spans.append((f"{kinds_name(kind.kind)}: {words}", style))
     if quiet:
-        pieces.append((f"+{quiet} live", "muted"))
-    return pieces
+        spans.append((f"+{quiet} live", "muted"))
+    return spans
 
 
-def _fitting(kinds: Sequence[Freshness], now: datetime, width: int) -> list[Piece]:
+def _fitting(kinds: Sequence[Freshness], now: datetime, width: int) -> list[Span]:
     """As many ages as fit, and how many more there are: `a` shows all."""
-    pieces = _ages(kinds, now)
-    kept: list[Piece] = []
+    spans = _ages(kinds, now)
+    kept: list[Span] = []
     used = 0
-    for index, piece in enumerate(pieces):
-        rest = len(pieces) - index - 1
-        need = len(piece[0]) + 2
+    for index, span in enumerate(spans):
+        rest = len(spans) - index - 1
+        need = len(span[0]) + 2
         if used + need + (14 if rest else 0) > width:
             return [
                 *kept,
                 (
-                    f"+{len(pieces) - index} more: a",
-                    "warning" if any(s != "plain" for _, s in pieces[index:]) else "muted",
+                    f"+{len(spans) - index} more: a",
+                    "warning" if any(s != "plain" for _, s in spans[index:]) else "muted",
                 ),
             ]
-        kept.append(piece)
+        kept.append(span)
         used += need
     return kept
 
@@ -92,7 +92,7 @@ def _order(kind: Freshness) -> tuple[int, int, str]:
     return first, states.index(kind.state), kind.kind
 
 
-def _record(record: RecordView) -> list[Piece]:
+def _record(record: RecordView) -> list[Span]:
     if record.state == "none":
         return [("nothing is recorded", "warning")]
     if record.state == "ok":
@@ -103,18 +103,18 @@ def _record(record: RecordView) -> list[Piece]:
     ]
 
 
-def _size(left: Sequence[Piece], right: Sequence[Piece]) -> int:
+def _size(left: Sequence[Span], right: Sequence[Span]) -> int:
     return sum(len(text) + 2 for text, _ in [*left, *right]) + 1
 
 
-def _fill(left: Sequence[Piece], right: Sequence[Piece], width: int) -> Line:
-    """Pieces from the left and pieces at the right edge, in one line of `width` cells; the right
+def _fill(left: Sequence[Span], right: Sequence[Span], width: int) -> Line:
+    """Pieces from the left and spans at the right edge, in one line of `width` cells; the right
     ones are never pushed out."""
-    tail: list[Piece] = []
-    for piece in right:
-        tail += [GAP, piece]
+    tail: list[Span] = []
+    for span in right:
+        tail += [GAP, span]
     tail_width = line(*tail).width + 1
-    head: list[str | Piece] = [" "]
+    head: list[str | Span] = [" "]
     room = width - tail_width - 1
     for index, (text, style) in enumerate(left):
         gap = 2 if index else 0
@@ -171,7 +171,7 @@ def _two(said: Line, width: int) -> list[Line]:
     rows = wrap(said, width, 1)
     if len(rows) <= 2:
         return rows
-    *before, (text, style) = rows[1].pieces
+    *before, (text, style) = rows[1].spans
     room = width - line(*before).width - 2
     return [rows[0], line(*before, (shorten(text.rstrip(), room).removesuffix("…") + " …", style))]
 
