@@ -15,7 +15,6 @@ from cluster.errors import ClusterError
 from cluster.kube.kinds import READABLE
 from cluster.kube.objects import Ref
 from incident.record import Record
-from incident.walkthrough.check_inputs import cleaned
 
 if TYPE_CHECKING:
     from cluster.api.transport import Api
@@ -52,7 +51,7 @@ class Details:
             )
         except ClusterError as error:
             return f"# {ref} cannot be read: {error}"
-        document: dict[str, Any] = cleaned(found)
+        document: dict[str, Any] = found
         keys: list[str] = []
         metadata = document.get("metadata", {})
         if kind.metadata_only:

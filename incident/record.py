@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cluster.kube.objects import Ref
+from cluster.kube.text import clean_uncut
 from incident.config import ConfigError, load_config
 from incident.options import Options
 from incident.view import RecordView
 from timeline.entry import Draft, Entry, Kind, ObjectRef, order
 from timeline.journal.ulid import new_ulid
-from timeline.redaction.clean import clean
 
 if TYPE_CHECKING:
     from probes.ledger import Intent
@@ -97,7 +97,7 @@ class Record:
                 kind=draft.kind,
                 time_source=draft.time_source,
                 phase=draft.phase or "",
-                text=self.redact(clean(draft.text)),
+                text=self.redact(draft.text),
                 run_id=draft.run_id,
                 step_id=draft.step_id,
                 data=draft.data,
@@ -170,7 +170,7 @@ class Record:
         if self.journal is None:
             from timeline.redaction.redact import Redactor
 
-            return Redactor(b"\0" * 32).text(text)[0]
+            return Redactor(b"\0" * 32, clean_uncut).text(text)[0]
         return self.journal.redactor.text(text)[0]
 
     def close(self) -> None:
@@ -193,21 +193,22 @@ def begin_record(
         literals = load_config(options.config).redact
         path: Path | None = None
         if options.incident and options.incident != "new":
-            path = index.find_incident(directory, options.incident).path
+            path = index.find_incident(directory, options.incident, clean=clean_uncut).path
         elif not options.incident:
             found = index.find_resumable(
-                directory, now=clock(), context=context, within=RESUME_WITHIN
+                directory, clean=clean_uncut, now=clock(), context=context, within=RESUME_WITHIN
             )
             path = found.path if found is not None else None
         if path is None:
             journal = Journal.create(
                 directory,
                 f"Incident on {context or 'an unknown cluster'}",
+                clean=clean_uncut,
                 literals=literals,
                 clock=clock,
             )
         else:
-            journal = Journal.open(path, literals=literals, clock=clock)
+            journal = Journal.open(path, clean=clean_uncut, literals=literals, clock=clock)
         record = Record(journal, clock=clock)
         record.join(context, server, options)
         return record
@@ -263,7 +264,7 @@ class JournalLedger:
 
         for path in self._earlier:
             try:
-                with Journal.open_read_only(path) as journal:
+                with Journal.open_read_only(path, clean=clean_uncut) as journal:
                     found += intents_of(journal.unfinished())
             except (JournalError, OSError):
                 # a damaged file of an older incident must not stop today's sweep; the sweep by

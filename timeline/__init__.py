@@ -12,7 +12,8 @@ What others use:
   `close`; `Origin`, `Health`, `JournalError`.
 - `timeline.journal.index`: `list_incidents`, `find_incident`, `find_resumable` over a directory.
 - `timeline.note`: `parse_note` for quick capture.
-- `timeline.redaction.redact`: `Redactor`; `timeline.redaction.clean`: `clean`, `clean_line`.
+- `timeline.redaction.redact`: `Redactor`; `timeline.redaction.clean`: `Clean`, the rule for text
+  from outside, which callers hand in.
 - `timeline.export`: `write_draft` (Markdown, keeps edits), `to_markdown`, `to_jsonl`,
   `import_jsonl`, `to_json`, `to_csv`, `to_html`,
   `find_anchor` (the head that an export names, for `Journal.verify`).

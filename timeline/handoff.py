@@ -9,7 +9,6 @@ from typing import Final
 from timeline.entry import MILESTONES, Entry
 from timeline.journal.journal import Journal
 from timeline.metrics import duration, milestones
-from timeline.redaction.clean import clean_line
 from timeline.revisions import draft_lines
 
 _LAST: Final = 10
@@ -20,7 +19,7 @@ def handoff(journal: Journal, now: datetime) -> str:
     entries, lines, health = journal.entries(), journal.latest(), journal.health
     marks = milestones(lines).entries
     opened = datetime.fromisoformat(journal.meta["created_at"]).astimezone(UTC)
-    out = [f"{journal.id}  {clean_line(journal.title)}".rstrip()]
+    out = [f"{journal.id}  {_folded(journal.title)}".rstrip()]
     out.append(
         f"opened {opened:%Y-%m-%d %H:%M} UTC, {duration((now - opened).total_seconds())} ago; "
         f"{len(entries)} entries"
@@ -61,7 +60,7 @@ def handoff(journal: Journal, now: datetime) -> str:
     out += _part(
         "ruled out",
         [
-            _text(entry) + (f" ({clean_line(entry.reason)})" if entry.reason else "")
+            _text(entry) + (f" ({_folded(entry.reason)})" if entry.reason else "")
             for entry in ruled_out
         ],
     )
@@ -87,7 +86,11 @@ def _text(entry: Entry) -> str:
         if entry.object is not None and str(entry.object) not in entry.text
         else ""
     )
-    return clean_line(about + entry.text)
+    return _folded(about + entry.text)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _at(entry: Entry) -> str:

@@ -23,8 +23,7 @@ from cluster.connect.access import Access
 from cluster.connect.credentials import Credential, Credentials
 from cluster.connect.tls import client_context
 from cluster.errors import KubeconfigError, ServerError, Unauthorized, Unreachable, from_response
-from cluster.kube.decode import clean_tree
-from cluster.kube.text import clean, clean_line, is_clean
+from cluster.kube.text import clean, clean_line, clean_tree, is_clean
 from cluster.version import VERSION
 
 JSON = "application/json"

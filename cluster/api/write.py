@@ -20,8 +20,7 @@ import msgspec
 from cluster.api.mode import Mode, Purpose
 from cluster.api.transport import PARTIAL, Api, Params, send
 from cluster.errors import OutcomeUnknown, Refused, ServerError, Unreachable
-from cluster.kube.decode import clean_tree
-from cluster.kube.text import clean_line
+from cluster.kube.text import clean_line, clean_tree
 
 FIELD_MANAGER = "stanch"
 PREFIX = "stanch-probe-"

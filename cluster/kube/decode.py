@@ -21,7 +21,7 @@ import msgspec
 from cluster.kube.interning import Sharing
 from cluster.kube.kinds import Kind
 from cluster.kube.objects import Object
-from cluster.kube.text import clean, is_suspect
+from cluster.kube.text import clean_tree, is_suspect
 
 T = TypeVar("T")
 
@@ -241,20 +241,6 @@ class KindDecoder:
 
     def _cleaned(self, value: Object) -> Object:
         return cast("Object", _convert(clean_tree(msgspec.to_builtins(value)), self._type) or value)
-
-
-def clean_tree(value: Any) -> Any:
-    """A copy of plain data in which every string, also of keys, is cleaned."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {
-            clean(key) if isinstance(key, str) else key: clean_tree(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [clean_tree(item) for item in value]
-    return value
 
 
 def _generic(data: bytes) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from cluster.kube.text import clean_uncut
 from incident.options import Options
 from incident.record import begin_record
 from timeline import export as exports
@@ -58,9 +59,9 @@ def drill_options(options: Options) -> Options:
 def incidents(options: Options) -> Sequence[Incident]:
     """Newest first, then those of drills with `drills/` before their id; damaged ones are listed
     with what is wrong."""
-    rehearsed = index.list_incidents(directory(drill_options(options)))
+    rehearsed = index.list_incidents(directory(drill_options(options)), clean=clean_uncut)
     return [
-        *index.list_incidents(directory(options)),
+        *index.list_incidents(directory(options), clean=clean_uncut),
         *(msgspec.structs.replace(each, id=REHEARSED + each.id) for each in rehearsed),
     ]
 
@@ -73,11 +74,17 @@ def find(options: Options, name: str) -> Incident:
     """
     if name.endswith(".db") and Path(name).is_file():
         path = Path(name).resolve()
-        return next(each for each in index.list_incidents(path.parent) if each.path == path)
+        return next(
+            each
+            for each in index.list_incidents(path.parent, clean=clean_uncut)
+            if each.path == path
+        )
     if name.startswith(REHEARSED):
-        return index.find_incident(directory(drill_options(options)), name.removeprefix(REHEARSED))
+        return index.find_incident(
+            directory(drill_options(options)), name.removeprefix(REHEARSED), clean=clean_uncut
+        )
     if name:
-        return index.find_incident(directory(options), name)
+        return index.find_incident(directory(options), name, clean=clean_uncut)
     known = incidents(options)
     if not known:
         raise JournalError(
@@ -87,7 +94,7 @@ def find(options: Options, name: str) -> Incident:
 
 
 def read(options: Options, name: str) -> Reading:
-    with Journal.open_read_only(find(options, name).path) as journal:
+    with Journal.open_read_only(find(options, name).path, clean=clean_uncut) as journal:
         return Reading(journal.id, journal.head[1], journal.entries())
 
 
@@ -109,14 +116,14 @@ def note(options: Options, text: str) -> tuple[str, Entry]:
 def write_draft(options: Options, name: str, target: Path | None) -> tuple[Path, Path | None]:
     """Write or update the Markdown draft: (its path, the file with the new text where edits by hand
     stand in the way). Raises OSError."""
-    with Journal.open_read_only(find(options, name).path) as journal:
+    with Journal.open_read_only(find(options, name).path, clean=clean_uncut) as journal:
         written = exports.write_draft(journal, target or journal.path.with_suffix(".md"))
     return written.path, written.conflict
 
 
 def export(options: Options, name: str, form: str) -> str:
     """The record as text in one of `FORMATS`."""
-    with Journal.open_read_only(find(options, name).path) as journal:
+    with Journal.open_read_only(find(options, name).path, clean=clean_uncut) as journal:
         return exports.export(journal, form)
 
 
@@ -140,12 +147,12 @@ def import_file(
         or "imported"
     )
     path = target or directory(options) / f"{safe}.db"
-    with exports.import_jsonl(lines, path) as journal:
+    with exports.import_jsonl(lines, path, clean=clean_uncut) as journal:
         return journal.id, len(journal.entries()), path
 
 
 def verify(options: Options, name: str) -> tuple[str, Verification]:
-    with Journal.open_read_only(find(options, name).path) as journal:
+    with Journal.open_read_only(find(options, name).path, clean=clean_uncut) as journal:
         return journal.id, journal.verify()
 
 
@@ -154,5 +161,5 @@ def save_what_is_left(options: Options, name: str, target: Path | None) -> Salva
 
 
 def brief(options: Options, name: str) -> str:
-    with Journal.open_read_only(find(options, name).path) as journal:
+    with Journal.open_read_only(find(options, name).path, clean=clean_uncut) as journal:
         return handoff(journal, datetime.now(UTC))

@@ -20,7 +20,6 @@ import msgspec
 from cluster.errors import ClusterError
 from cluster.kube.kinds import READABLE, Kind
 from cluster.kube.prometheus import Sample, increases, samples
-from cluster.kube.text import clean
 from cluster.live.store import Store
 from runbooks.check import CheckOutcome, Result, evaluate
 from runbooks.model import Query, Source
@@ -126,7 +125,7 @@ class Checks:
                 accept=accept,
                 what=f"list {kind.plural}{_in(query.namespace)}",
             )
-            found += [{"kind": kind.name, **cleaned(item)} for item in page.get("items") or ()]
+            found += [{"kind": kind.name, **item} for item in page.get("items") or ()]
             token = (page.get("metadata") or {}).get("continue")
             if not token or len(found) > LIMIT:
                 return found
@@ -201,7 +200,7 @@ class Checks:
                         "namespace": meta.get("namespace", ""),
                         "node": spec.get("nodeName", ""),
                         "container": container,
-                        "lines": clean(text, 1 << 20).splitlines(),
+                        "lines": text.splitlines(),
                         "previous": query.previous,
                     }
                 )
@@ -245,7 +244,7 @@ class Checks:
             text = getattr(error, "body", "") or str(
                 error
             )  # a failing readyz says which check fails in its body
-        lines = [READYZ_LINE.match(line) for line in clean(text, 65_536).splitlines()]
+        lines = [READYZ_LINE.match(line) for line in text.splitlines()]
         found = [
             {"name": line[2], "ok": line[1] == "+", "reason": line[3].strip()}
             for line in lines
@@ -254,7 +253,7 @@ class Checks:
         return (
             Fetched(found)
             if found
-            else Fetched(None, f"{path} gave no list of checks: {clean(text, 200)}")
+            else Fetched(None, f"{path} gave no list of checks: {text[:200]}")
         )
 
 
@@ -268,17 +267,6 @@ def _metric(sample: Sample, delta: float) -> dict[str, Any]:
         "value": sample.value,
         "delta": delta,
     }
-
-
-def cleaned(value: Any) -> Any:
-    """A decoded JSON value with every string cleaned."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {clean(key): cleaned(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [cleaned(item) for item in value]
-    return value
 
 
 def _in(namespace: str) -> str:

@@ -251,7 +251,7 @@ async def test_caps(fake: FakeCluster, api: Api) -> None:
 async def test_text_and_json_are_cleaned_at_the_door(fake: FakeCluster, api: Api) -> None:
     await fake.put("a", message="red \x1b[31m\u202e text")
     found = await api.get_json("/api/v1/pods")
-    assert found["items"][0]["status"]["message"] == "red \\u202e text"
+    assert found["items"][0]["status"]["message"] == "red  text"
 
     async def raw(_: web.Request) -> web.Response:
         return web.Response(body=b"a\x1b[2Jb\xff")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.kube.text import clean_uncut
 from incident.offline import archive
 from incident.options import Options
 from timeline.journal.journal import Journal
@@ -17,7 +18,7 @@ def options(tmp_path: Path) -> Options:
 
 
 def begun(options: Options, title: str) -> str:
-    with Journal.create(archive.directory(options), title) as journal:
+    with Journal.create(archive.directory(options), title, clean=clean_uncut) as journal:
         return journal.id
 
 

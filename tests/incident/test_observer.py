@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from cluster.kube.text import clean_uncut
 from incident.report.observer import CLEAR_AFTER, Observer
 from incident.view import ApiView, HopView, Reach
 from tests.incident.build import NOW, match, report, symptom, view
@@ -77,7 +78,7 @@ def test_what_is_only_worth_knowing_does_not_begin_the_incident() -> None:
 
 def test_a_restart_does_not_write_again_what_the_record_holds(tmp_path: Path) -> None:
     seen = symptom()
-    with Journal.create(tmp_path, "test") as journal:
+    with Journal.create(tmp_path, "test", clean=clean_uncut) as journal:
         for draft in Observer().observe(report(seen), view(seen, matches=(match(),)), NOW):
             journal.append(draft)
         again = Observer(sorted(journal.entries(), key=lambda entry: entry.seq))

@@ -11,6 +11,7 @@ import pytest
 
 from actions.plan import Outcome
 from cluster.kube.objects import Ref
+from cluster.kube.text import clean_uncut
 from cluster.live.freshness import State
 from drills.server.faults import Rule
 from incident.session import LiveInvestigation
@@ -65,7 +66,9 @@ async def test_from_the_first_look_to_the_draft(tmp_path: Path) -> None:
             path = Path(investigation.export())
     assert "users report 502s" in path.read_text()  # noqa: ASYNC240  # the loop has nothing to do
     assert "same image" in draft
-    with Journal.open_read_only(next((tmp_path / "state" / "incidents").glob("*.db"))) as journal:
+    with Journal.open_read_only(
+        next((tmp_path / "state" / "incidents").glob("*.db")), clean=clean_uncut
+    ) as journal:
         assert journal.verify().ok
         kinds = [entry.kind for entry in journal.entries()]
         assert not [entry for entry in journal.unfinished() if entry.kind != "object-intent"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.kube.text import clean_uncut
 from timeline.journal.journal import Journal, Origin
 
 START = datetime(2026, 11, 21, 3, 2, 11, tzinfo=UTC)
@@ -45,7 +46,9 @@ def new_journal(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., Journal]
             "clock": clock,
             "monotonic": clock.monotonic,
         }
-        journal = Journal.create(tmp_path / "incidents", title, **(settings | options))  # type: ignore[arg-type]  # test data
+        journal = Journal.create(
+            tmp_path / "incidents", title, **(settings | options), clean=clean_uncut
+        )  # type: ignore[arg-type]  # test data
         opened.append(journal)
         return journal
 

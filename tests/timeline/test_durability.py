@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.kube.text import clean_uncut
 from timeline.entry import Draft, Entry
 from timeline.journal.journal import Journal, JournalError
 from timeline.journal.sidecar import RESERVE_BYTES, Sidecar
@@ -47,9 +48,10 @@ def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
 _WRITE = """
     import sys
     from pathlib import Path
+    from cluster.kube.text import clean_uncut
     from timeline.entry import Capture, Draft
     from timeline.journal.journal import Journal
-    journal = Journal.open(Path(sys.argv[1]))
+    journal = Journal.open(Path(sys.argv[1]), clean=clean_uncut)
     number = 0
     while True:
         intent = journal.append(Draft(kind="step-intent", text=f"step {number}"))
@@ -80,7 +82,7 @@ def test_kill_nine_loses_nothing_that_was_acknowledged(journal: Journal) -> None
                 acknowledged.add(identifier)
         process.wait()
         process.stdout.close()
-        with Journal.open(journal.path) as again:
+        with Journal.open(journal.path, clean=clean_uncut) as again:
             entries = again.entries()
             assert acknowledged <= {entry.id for entry in entries}
             verification = again.verify()
@@ -96,9 +98,10 @@ def test_two_processes_write_one_gapless_chain(journal: Journal) -> None:
     program = """
         import sys
         from pathlib import Path
+        from cluster.kube.text import clean_uncut
         from timeline.entry import Draft, Entry
         from timeline.journal.journal import Journal
-        with Journal.open(Path(sys.argv[1])) as journal:
+        with Journal.open(Path(sys.argv[1]), clean=clean_uncut) as journal:
             for number in range(300):
                 entry = journal.append(Draft(kind="note", text=f"{sys.argv[2]} {number}"))
                 assert not entry.pending, journal.health
@@ -135,7 +138,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_sends_entries_to_the_sidecar_and_they_come_back(small_disk: Path) -> None:
-    journal = Journal.create(small_disk, "disk full")
+    journal = Journal.create(small_disk, "disk full", clean=clean_uncut)
     ballast = small_disk / "ballast"
     _fill(ballast)
     told = []
@@ -165,7 +168,7 @@ def test_a_full_disk_sends_entries_to_the_sidecar_and_they_come_back(small_disk:
 
 
 def test_when_even_the_sidecar_is_full_the_caller_is_told(small_disk: Path) -> None:
-    journal = Journal.create(small_disk, "disk full")
+    journal = Journal.create(small_disk, "disk full", clean=clean_uncut)
     ballast = small_disk / "ballast"
     _fill(ballast)
     kept: list[Entry] = []
@@ -201,9 +204,10 @@ def test_a_file_size_limit_is_a_full_disk_too(tmp_path: Path) -> None:
     program = """
         import json, resource, sys
         from pathlib import Path
+        from cluster.kube.text import clean_uncut
         from timeline.entry import Draft, Entry
         from timeline.journal.journal import Journal
-        journal = Journal.create(Path(sys.argv[1]), "limited")
+        journal = Journal.create(Path(sys.argv[1]), "limited", clean=clean_uncut)
         limit = journal.path.stat().st_size + 200_000
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         ids = []
@@ -220,7 +224,9 @@ def test_a_file_size_limit_is_a_full_disk_too(tmp_path: Path) -> None:
     assert process.returncode == 0
     assert (state, pending) == ("sidecar", 2)
     assert "2026" in reason or ".db" in reason
-    with Journal.open_read_only(next((tmp_path / "incidents").glob("*.db"))) as journal:
+    with Journal.open_read_only(
+        next((tmp_path / "incidents").glob("*.db")), clean=clean_uncut
+    ) as journal:
         assert [entry.id for entry in journal.entries(kinds=["note"])] == ids
         assert not any(entry.pending for entry in journal.entries())
         assert journal.verify().ok
@@ -230,7 +236,7 @@ def test_a_file_size_limit_is_a_full_disk_too(tmp_path: Path) -> None:
 def test_a_lock_that_is_held_does_not_stop_the_record(journal: Journal) -> None:
     journal.close()
     told = []
-    journal = Journal.open(journal.path, patience=0.2, on_health=told.append)
+    journal = Journal.open(journal.path, patience=0.2, on_health=told.append, clean=clean_uncut)
     with journal.path.with_suffix(".lock").open("rb+") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         entry = journal.append(Draft(kind="note", text="taken down all the same"))
@@ -249,24 +255,24 @@ def test_opening_while_the_lock_is_held_says_so(journal: Journal) -> None:
     with journal.path.with_suffix(".lock").open("rb+") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(JournalError, match="held by another process"):
-            Journal.open(journal.path, patience=0.1)
-        with Journal.open_read_only(journal.path) as reader:
+            Journal.open(journal.path, patience=0.1, clean=clean_uncut)
+        with Journal.open_read_only(journal.path, clean=clean_uncut) as reader:
             assert len(reader.entries()) == 1
 
 
 def test_what_a_dead_process_left_is_merged_once(journal: Journal) -> None:
     with journal.path.with_suffix(".lock").open("rb+") as other:
         journal.close()
-        journal = Journal.open(journal.path, patience=0.1)
+        journal = Journal.open(journal.path, patience=0.1, clean=clean_uncut)
         fcntl.flock(other, fcntl.LOCK_EX)
         waiting = journal.append(Draft(kind="note", text="left behind"))
         left = Sidecar(journal.path).path.read_bytes()
         journal.close()
     # The process died between commit and emptying the file, inside a line, and a bit rotted.
-    with Journal.open(journal.path) as again:
+    with Journal.open(journal.path, clean=clean_uncut) as again:
         assert [entry.id for entry in again.entries(kinds=["note"])] == [waiting.id]
     Sidecar(journal.path).path.write_bytes(left + b'{"entry": broken}\n' + left[:40])
-    with Journal.open(journal.path) as again:
+    with Journal.open(journal.path, clean=clean_uncut) as again:
         assert [entry.id for entry in again.entries(kinds=["note"])] == [waiting.id]
         assert again.verify().ok
     assert Sidecar(journal.path).path.read_bytes() == b""
@@ -298,17 +304,17 @@ def test_a_file_taken_away_is_noticed(journal: Journal) -> None:
 
 def test_closing_while_entries_wait_keeps_them(journal: Journal) -> None:
     journal.close()
-    journal = Journal.open(journal.path, patience=0.1)
+    journal = Journal.open(journal.path, patience=0.1, clean=clean_uncut)
     with journal.path.with_suffix(".lock").open("rb+") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         identifier = journal.append(Draft(kind="note", text="wait")).id
         journal.close()
     assert [entry.id for entry, _ in Sidecar(journal.path).entries()] == [identifier]
-    with Journal.open_read_only(journal.path) as reader:
+    with Journal.open_read_only(journal.path, clean=clean_uncut) as reader:
         assert [(entry.id, entry.pending) for entry in reader.entries(kinds=["note"])] == [
             (identifier, True)
         ]
-    with Journal.open(journal.path) as again:
+    with Journal.open(journal.path, clean=clean_uncut) as again:
         assert [(entry.id, entry.pending) for entry in again.entries(kinds=["note"])] == [
             (identifier, False)
         ]

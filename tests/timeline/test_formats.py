@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START
 from tests.timeline.story import tell
 from tests.timeline.test_markdown import HOSTILE
@@ -46,7 +47,7 @@ def test_an_import_is_the_same_record(journal: Journal, tmp_path: Path) -> None:
     purged = journal.entries(kinds=["observation"])[0].evidence[0]
     journal.purge_evidence(purged, "asked for")
     text = to_jsonl(journal)
-    copy = import_jsonl(text.splitlines(), tmp_path / "elsewhere" / "copy.db")
+    copy = import_jsonl(text.splitlines(), tmp_path / "elsewhere" / "copy.db", clean=clean_uncut)
     assert copy.entries() == journal.entries()
     assert copy.head == journal.head
     assert copy.verify().ok
@@ -85,13 +86,13 @@ def test_a_damaged_export_is_refused_with_the_reason(
     tell(journal)
     target = tmp_path / "copy.db"
     with pytest.raises(JournalError, match=words):
-        import_jsonl(change(to_jsonl(journal).splitlines()), target)
+        import_jsonl(change(to_jsonl(journal).splitlines()), target, clean=clean_uncut)
     assert not target.exists()
 
 
 def test_an_import_does_not_overwrite(journal: Journal) -> None:
     with pytest.raises(JournalError, match="does not exist"):
-        import_jsonl(to_jsonl(journal).splitlines(), journal.path)
+        import_jsonl(to_jsonl(journal).splitlines(), journal.path, clean=clean_uncut)
 
 
 def test_one_order_everywhere(journal: Journal) -> None:
@@ -180,7 +181,7 @@ def test_the_head_in_an_export_anchors_the_record(journal: Journal, form: str) -
 def test_an_export_redacts_once_more(journal: Journal) -> None:
     """What was not known to be a secret when it was recorded may be known now."""
     journal.append(Draft(kind="note", text="customer Zebra-Holdings called"))
-    journal.redactor = Redactor(b"k" * 32, ["Zebra-Holdings"])
+    journal.redactor = Redactor(b"k" * 32, clean_uncut, ["Zebra-Holdings"])
     for form in ("markdown", "html", "csv"):
         assert "Zebra" not in export(journal, form)
     assert "Zebra" in export(journal, "jsonl")

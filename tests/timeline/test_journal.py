@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START, Clock
 from timeline.entry import Capture, Draft, ObjectRef
 from timeline.export import to_markdown
@@ -45,7 +46,7 @@ def test_a_new_incident_has_an_id_an_opening_entry_and_private_files(
 def test_the_27th_incident_of_a_day(tmp_path: Path, clock: Clock) -> None:
     for letter in "abcdefghijklmnopqrstuvwxyz":
         (tmp_path / f"2026-11-21-{letter}.db").touch()
-    with Journal.create(tmp_path, clock=clock) as journal:
+    with Journal.create(tmp_path, clock=clock, clean=clean_uncut) as journal:
         assert journal.id == "2026-11-21-aa"
 
 
@@ -208,12 +209,12 @@ def test_secrets_and_escapes_never_reach_the_disk(
 def test_tokens_are_the_same_after_reopening(journal: Journal) -> None:
     before = journal.append(Draft(kind="note", text=f"password={SECRET}"))
     journal.close()
-    with Journal.open(journal.path) as again:
+    with Journal.open(journal.path, clean=clean_uncut) as again:
         assert again.append(Draft(kind="note", text=f"password={SECRET}")).text == before.text
 
 
 def test_literals_are_redacted(tmp_path: Path) -> None:
-    with Journal.create(tmp_path, "ACME is down", literals=["ACME"]) as journal:
+    with Journal.create(tmp_path, "ACME is down", literals=["ACME"], clean=clean_uncut) as journal:
         assert journal.title.startswith("⟦LITERAL:")
 
 
@@ -324,7 +325,7 @@ def test_modes_are_read_back(journal: Journal, tmp_path: Path) -> None:
         "server:/home rw\n"
     )
     assert file_system(tmp_path, mountinfo) == "nfs4"
-    with Journal.create(tmp_path / "net", mountinfo=mountinfo) as remote:
+    with Journal.create(tmp_path / "net", mountinfo=mountinfo, clean=clean_uncut) as remote:
         assert remote.health.mode == "TRUNCATE+EXTRA"
         remote.append(Draft(kind="note", text="on a network disk"))
         assert remote.verify().ok
@@ -345,7 +346,7 @@ def test_mount_points_with_spaces_and_nesting(tmp_path: Path) -> None:
 
 def test_read_only_and_closed_journals_refuse_to_record(journal: Journal) -> None:
     journal.append(Draft(kind="note", text="seen"))
-    with Journal.open_read_only(journal.path) as reader:
+    with Journal.open_read_only(journal.path, clean=clean_uncut) as reader:
         assert [entry.text for entry in reader.entries(kinds=["note"])] == ["seen"]
         assert reader.health.state == "read-only"
         with pytest.raises(JournalError, match="read-only"):
@@ -369,39 +370,39 @@ def test_a_copy_carries_no_key_and_opens_without_write_permission(
     assert [path.name for path in target.parent.iterdir()] == ["copy.db"]
     with pytest.raises(JournalError, match="no copy"):
         journal.copy_to(target)
-    with Journal.open_read_only(target) as copy:
+    with Journal.open_read_only(target, clean=clean_uncut) as copy:
         assert copy.verify().ok
         assert copy.head == journal.head
 
 
 def test_opening_what_is_no_incident(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="no incident file"):
-        Journal.open(tmp_path / "absent.db")
+        Journal.open(tmp_path / "absent.db", clean=clean_uncut)
     text = tmp_path / "text.db"
     text.write_text("hello " * 1000)
     with pytest.raises(JournalError, match="cannot be opened"):
-        Journal.open(text)
+        Journal.open(text, clean=clean_uncut)
     with pytest.raises(JournalError, match="cannot be read"):
-        Journal.open_read_only(text)
+        Journal.open_read_only(text, clean=clean_uncut)
     foreign = tmp_path / "foreign.db"
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE t(x)")
     connection.close()
     for opener in (Journal.open, Journal.open_read_only):
         with pytest.raises(JournalError, match="not an incident file"):
-            opener(foreign)
+            opener(foreign, clean=clean_uncut)
     newer = tmp_path / "newer.db"
-    Journal.create(tmp_path / "d").close()
+    Journal.create(tmp_path / "d", clean=clean_uncut).close()
     newer.write_bytes(next((tmp_path / "d").glob("*.db")).read_bytes())
     with sqlite3.connect(newer) as connection:
         connection.execute("PRAGMA user_version=99")
     connection.close()
     with pytest.raises(JournalError, match="newer version"):
-        Journal.open_read_only(newer)
+        Journal.open_read_only(newer, clean=clean_uncut)
 
 
 def test_triggers_are_found_missing(tmp_path: Path) -> None:
-    with Journal.create(tmp_path) as journal:
+    with Journal.create(tmp_path, clean=clean_uncut) as journal:
         path = journal.path
     database, _ = connect_writer(path)
     assert missing_triggers(database) == []
@@ -451,7 +452,7 @@ def test_the_record_goes_on_whatever_a_caller_does(new_journal: Callable[..., Jo
 def test_looking_at_incidents_leaves_nothing_behind(journal: Journal) -> None:
     journal.close()
     before = sorted(path.name for path in journal.path.parent.iterdir())
-    with Journal.open_read_only(journal.path) as reader:
+    with Journal.open_read_only(journal.path, clean=clean_uncut) as reader:
         assert reader.entries()
-    assert list_incidents(journal.path.parent)[0].entries == 1
+    assert list_incidents(journal.path.parent, clean=clean_uncut)[0].entries == 1
     assert sorted(path.name for path in journal.path.parent.iterdir()) == before

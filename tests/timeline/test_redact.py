@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from cluster.kube.text import clean_uncut
 from timeline.redaction.redact import TOKEN, Redactor
 
 KEY = b"k" * 32
@@ -185,18 +186,18 @@ BENIGN: list[tuple[str, str]] = [
 
 @pytest.mark.parametrize(("name", "text", "secret"), SECRETS, ids=[name for name, _, _ in SECRETS])
 def test_secret_is_gone(name: str, text: str, secret: str) -> None:
-    redacted, counts = Redactor(KEY).document(text)
+    redacted, counts = Redactor(KEY, clean_uncut).document(text)
     assert secret not in redacted
     assert counts
 
 
 @pytest.mark.parametrize(("name", "text"), BENIGN, ids=[name for name, _ in BENIGN])
 def test_benign_text_is_left_alone(name: str, text: str) -> None:
-    assert Redactor(KEY).document(text) == (text, {})
+    assert Redactor(KEY, clean_uncut).document(text) == (text, {})
 
 
 def test_the_surroundings_stay_readable() -> None:
-    redacted, counts = Redactor(KEY).text(
+    redacted, counts = Redactor(KEY, clean_uncut).text(
         "dial postgres://shop:s3a-turtle@db.shop.svc:5432/orders: connection refused"
     )
     assert redacted.startswith("dial postgres://shop:⟦URL_PASSWORD:")
@@ -206,7 +207,7 @@ def test_the_surroundings_stay_readable() -> None:
 
 def test_same_secret_same_digest_within_an_incident_only() -> None:
     def digests(key: bytes) -> set[str]:
-        text, _ = Redactor(key).text(
+        text, _ = Redactor(key, clean_uncut).text(
             "DB_PASSWORD=walrus-hat\nurl=amqp://q:walrus-hat@mq/\nOTHER_PASSWORD=other-hat"
         )
         return {token.split(":")[1] for token in TOKEN.findall(text)}
@@ -216,14 +217,14 @@ def test_same_secret_same_digest_within_an_incident_only() -> None:
 
 
 def test_redaction_is_idempotent() -> None:
-    redactor = Redactor(KEY)
+    redactor = Redactor(KEY, clean_uncut)
     for _, text, _ in SECRETS:
         once, _ = redactor.document(text)
         assert redactor.document(once) == (once, {}) or "MANAGED_FIELDS" in once
 
 
 def test_literals_in_every_spelling() -> None:
-    redactor = Redactor(KEY, ["ACME & Söhne"])
+    redactor = Redactor(KEY, clean_uncut, ["ACME & Söhne"])
     text, counts = redactor.text(
         "ACME & Söhne, ACME%20%26%20S%C3%B6hne, "
         + base64.b64encode("ACME & Söhne".encode()).decode()
@@ -231,11 +232,11 @@ def test_literals_in_every_spelling() -> None:
     assert "ACME" not in text
     assert counts == {"LITERAL": 3}
     with pytest.raises(ValueError, match="at least four"):
-        Redactor(KEY, ["abc"])
+        Redactor(KEY, clean_uncut, ["abc"])
 
 
 def test_structure_first() -> None:
-    value, counts = Redactor(KEY).value(
+    value, counts = Redactor(KEY, clean_uncut).value(
         {
             "password": 12345678,
             "passed": 3,

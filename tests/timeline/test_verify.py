@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.kube.text import clean_uncut
 from timeline.entry import Capture, Draft
 from timeline.journal.journal import Journal, JournalError
 from timeline.journal.salvage import salvage
@@ -43,7 +44,7 @@ def test_one_flipped_bit_is_named_by_its_seq(journal: Journal) -> None:
     position = content.index(b"note number 7 with")
     content[position + 5] ^= 1
     journal.path.write_bytes(content)
-    with Journal.open_read_only(journal.path) as damaged:
+    with Journal.open_read_only(journal.path, clean=clean_uncut) as damaged:
         verification = damaged.verify()
     assert not verification.ok
     assert [(problem.seq, "hash differs" in problem.what) for problem in verification.problems] == [
@@ -70,7 +71,7 @@ def test_what_was_changed_is_named(
     _fill(journal, 8)
     journal.close()
     _tamper(journal.path, statement)
-    with Journal.open_read_only(journal.path) as damaged:
+    with Journal.open_read_only(journal.path, clean=clean_uncut) as damaged:
         verification = damaged.verify()
     assert verification.ok is (words == "")
     if words:
@@ -84,7 +85,7 @@ def test_a_dropped_trigger_is_named(journal: Journal) -> None:
     connection = sqlite3.connect(journal.path)
     connection.execute("DROP TRIGGER entry_no_delete")
     connection.close()
-    with Journal.open_read_only(journal.path) as damaged:
+    with Journal.open_read_only(journal.path, clean=clean_uncut) as damaged:
         assert [problem.what for problem in damaged.verify().problems] == [
             "trigger entry_no_delete is missing or was changed"
         ]
@@ -95,7 +96,7 @@ def test_only_a_head_noted_elsewhere_shows_a_cut_tail(journal: Journal) -> None:
     anchor = journal.head
     journal.close()
     _tamper(journal.path, "DELETE FROM entry WHERE seq > 11")
-    with Journal.open_read_only(journal.path) as cut:
+    with Journal.open_read_only(journal.path, clean=clean_uncut) as cut:
         assert cut.verify().ok
         verification = cut.verify(anchor)
     assert not verification.ok
@@ -132,7 +133,7 @@ def test_salvage_gets_nearly_everything_out_of_a_trashed_file(
     journal.close()
     _trash(journal.path, 2)
     damaged_bytes = journal.path.read_bytes()
-    with Journal.open_read_only(journal.path) as damaged:
+    with Journal.open_read_only(journal.path, clean=clean_uncut) as damaged:
         with pytest.raises(JournalError, match="salvage"):
             damaged.entries()
         assert not damaged.verify().ok
@@ -142,7 +143,7 @@ def test_salvage_gets_nearly_everything_out_of_a_trashed_file(
     assert report.entries + len(report.lost) == len(entries)
     assert report.lost
     assert (report.changed, report.evidence, report.evidence_lost) == ((), 1, 0)
-    with Journal.open(report.path) as saved:
+    with Journal.open(report.path, clean=clean_uncut) as saved:
         assert {entry.seq: entry for entry in saved.entries()} == {
             seq: entry for seq, entry in entries.items() if seq not in report.lost
         }
@@ -162,7 +163,7 @@ def test_salvage_brings_what_waits_in_the_sidecar(journal: Journal) -> None:
     aside.rename(journal.path)
     report = salvage(journal.path)
     assert report.waiting == 1
-    with Journal.open(report.path) as saved:
+    with Journal.open(report.path, clean=clean_uncut) as saved:
         assert saved.entries()[-1].id == waiting.id
         assert saved.verify().ok
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START, Clock
 from tests.timeline.story import tell
 from timeline.entry import Draft
@@ -185,7 +186,7 @@ def test_the_list_of_incidents(
     new_journal: Callable[..., Journal], tmp_path: Path, clock: Clock
 ) -> None:
     directory = tmp_path / "incidents"
-    assert list_incidents(directory) == []
+    assert list_incidents(directory, clean=clean_uncut) == []
     first = new_journal("first")
     opened = first.entries()[0]
     first.revise(opened.id, "edit", text="first, renamed")
@@ -194,7 +195,7 @@ def test_the_list_of_incidents(
     second = new_journal("second")
     _milestone(second, "resolved", START)
     (directory / "2026-11-19-x.db").write_bytes(b"rubbish" * 100)
-    listed = list_incidents(directory)
+    listed = list_incidents(directory, clean=clean_uncut)
     assert [
         (incident.id, incident.title, incident.state, incident.entries) for incident in listed
     ] == [
@@ -203,11 +204,11 @@ def test_the_list_of_incidents(
         ("2026-11-19-x", "", "damaged", 0),
     ]
     assert listed[2].problem
-    assert find_incident(directory, "2026-11-21-a").path == first.path
+    assert find_incident(directory, "2026-11-21-a", clean=clean_uncut).path == first.path
     with pytest.raises(JournalError, match="name one of them"):
-        find_incident(directory, "2026-11-21")
+        find_incident(directory, "2026-11-21", clean=clean_uncut)
     with pytest.raises(JournalError, match="no incident"):
-        find_incident(directory, "1999")
+        find_incident(directory, "1999", clean=clean_uncut)
 
 
 def test_which_incident_to_go_on_with(
@@ -215,15 +216,15 @@ def test_which_incident_to_go_on_with(
 ) -> None:
     directory = tmp_path / "incidents"
     first = new_journal("first")
-    found = find_resumable(directory, now=clock.now, context="prod-eu1")
+    found = find_resumable(directory, now=clock.now, context="prod-eu1", clean=clean_uncut)
     assert found is not None
     assert found.id == first.id
-    assert find_resumable(directory, now=clock.now, context="staging") is None
-    assert find_resumable(directory, now=clock.now + timedelta(hours=13)) is None
+    assert find_resumable(directory, now=clock.now, context="staging", clean=clean_uncut) is None
+    assert find_resumable(directory, now=clock.now + timedelta(hours=13), clean=clean_uncut) is None
     first.append(Draft(kind="incident-closed"))
-    assert find_resumable(directory, now=clock.now) is None
+    assert find_resumable(directory, now=clock.now, clean=clean_uncut) is None
     first.append(Draft(kind="incident-reopened"))
-    assert find_resumable(directory, now=clock.now) is not None
+    assert find_resumable(directory, now=clock.now, clean=clean_uncut) is not None
 
 
 def test_the_hand_off_says_what_is_open(journal: Journal) -> None:

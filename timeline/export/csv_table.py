@@ -15,7 +15,6 @@ from typing import Final
 from timeline.entry import stamp
 from timeline.export.people import Names, People
 from timeline.export.source import Source
-from timeline.redaction.clean import clean
 from timeline.redaction.redact import Redactor
 
 _TRIGGERS: Final = "=+-@\t\r\n|%＝＋－＠"
@@ -75,5 +74,4 @@ def render(source: Source, names: Names, redactor: Redactor) -> str:
 
 def safe_cell(text: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    text = clean(text)
     return f"'{text}" if text.lstrip(" ")[:1] and text.lstrip(" ")[0] in _TRIGGERS else text

@@ -7,7 +7,6 @@ from html import escape
 from typing import Final
 
 from timeline.export.document import Block, Cell, Document, Fence, Items, Para
-from timeline.redaction.clean import clean
 
 _STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1b1f24; background: #fff }
@@ -28,7 +27,7 @@ def render(document: Document) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(clean(_plain(document.title)))}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
+        f"<title>{escape(_plain(document.title))}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
         f"<h1>{_inline(document.title)}</h1>",
     ]
     parts += [_block(block) for block in document.intro]
@@ -47,7 +46,7 @@ def _block(block: Block) -> str:
         lead = "☐ " if block.tasks else ""
         return "<ul>" + "".join(f"<li>{lead}{_inline(item)}</li>" for item in block.items) + "</ul>"
     if isinstance(block, Fence):
-        return f"<pre>{escape(clean(block.text))}</pre>"
+        return f"<pre>{escape(block.text)}</pre>"
     head = "".join(f"<th>{escape(name)}</th>" for name in block.header)
     rows = "".join(
         "<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>\n"
@@ -60,7 +59,7 @@ def _inline(cell: Cell) -> str:
     return "".join(
         escape(part.replace("**", "").replace("`", ""))
         if isinstance(part, str)
-        else f'<span class="outside">{escape(clean(part.text))}</span>'
+        else f'<span class="outside">{escape(part.text)}</span>'
         for part in cell
     )
 

@@ -24,6 +24,7 @@ from timeline.journal.journal import Journal
 from timeline.journal.rows import to_row
 from timeline.journal.storage import JournalError
 from timeline.journal.verification import verify_chain
+from timeline.redaction.clean import Clean
 
 SCHEMA: Final = "stanch.timeline/1"
 
@@ -54,7 +55,7 @@ def lines_of(source: Source, created_at: str) -> Iterator[str]:
     )
 
 
-def import_jsonl(lines: Iterable[str], path: Path) -> Journal:
+def import_jsonl(lines: Iterable[str], path: Path, *, clean: Clean) -> Journal:
     """Make a new incident file at `path` from an export and open it.
 
     Raises JournalError when a line cannot be read, the chain or a piece of evidence does not hold,
@@ -97,7 +98,7 @@ def import_jsonl(lines: Iterable[str], path: Path) -> Journal:
     except (OSError, sqlite3.Error) as error:
         path.unlink(missing_ok=True)
         raise JournalError(f"the import into {path} failed: {error}") from error
-    return Journal.open(path)
+    return Journal.open(path, clean=clean)
 
 
 def _parse(lines: Iterable[str]) -> tuple[dict[str, Any], list[Entry], list[Evidence]]:

@@ -13,7 +13,6 @@ from typing import Final
 
 from timeline.export.document import Block, Cell, Document, Fence, Items, Outside, Para, Section
 from timeline.export.regions import Region, head_comment, wrap
-from timeline.redaction.clean import clean
 
 _PROSE: Final = re.compile(r"[\w ,;:()%'\"+=/.?-]*")
 _ACTIVE: Final = re.compile(
@@ -76,7 +75,7 @@ def _inline(cell: Cell, *, table: bool = False) -> str:
 def inert(text: str) -> str:
     """Text from outside for use inside a line: prose when nothing in it can mean anything, a code
     span otherwise."""
-    text = " ⏎ ".join(line.strip() for line in clean(text).splitlines() if line.strip())
+    text = " ⏎ ".join(line.strip() for line in text.splitlines() if line.strip())
     text = _MARKER.sub("<! --", text.replace("\t", " "))
     if len(text) > _CELL_LIMIT:
         text = text[:_CELL_LIMIT] + " …"
@@ -88,7 +87,7 @@ def inert(text: str) -> str:
 
 
 def _fence(text: str) -> str:
-    text = _MARKER.sub("<! --", clean(text))
+    text = _MARKER.sub("<! --", text)
     fence = "`" * max(3, _longest_run(text) + 1)
     return f"{fence}text\n{text}\n{fence}\n"
 

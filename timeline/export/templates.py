@@ -170,7 +170,7 @@ def build(source: Source, template: str, names: Names, redactor: Redactor) -> Do
             Para(
                 (
                     "Preliminary draft of incident ",
-                    Outside(source.incident_id),
+                    people.text(source.incident_id),
                     ". What it says is generated; the rest is yours.",
                 )
             ),

@@ -14,7 +14,6 @@ from typing import Any, Final
 import msgspec
 
 from timeline.entry import Capture
-from timeline.redaction.clean import clean
 from timeline.redaction.redact import Redactor
 
 CAP_BYTES: Final = 256 * 1024
@@ -79,10 +78,10 @@ def store_form(
         size=len(content),
         original_size=len(raw),
         truncated=truncated,
-        media_type=clean(capture.media_type),
+        media_type=redactor.clean(capture.media_type),
         content=content,
     )
-    source, counts = redactor.text(clean(capture.source))
+    source, counts = redactor.text(capture.source)
     for rule, count in counts.items():
         redactions[rule] = redactions.get(rule, 0) + count
     facts: dict[str, Any] = {"sha256": evidence.sha256, "source": source}
@@ -91,12 +90,12 @@ def store_form(
     if capture.duration is not None:
         facts["duration_ms"] = round(capture.duration * 1000)
     if capture.resource_version:
-        facts["resource_version"] = clean(capture.resource_version)
+        facts["resource_version"] = redactor.clean(capture.resource_version)
     return evidence, facts, redactions
 
 
 def _safe(raw: bytes, redactor: Redactor, redactions: dict[str, int]) -> bytes:
-    text, counts = redactor.document(clean(raw.decode(errors="replace")))
+    text, counts = redactor.document(redactor.clean(raw.decode(errors="replace")))
     for rule, count in counts.items():
         redactions[rule] = redactions.get(rule, 0) + count
     return text.encode()

@@ -15,6 +15,7 @@ from timeline.entry import parse_stamp
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.snapshot import open_snapshot
 from timeline.journal.storage import JournalError, check_schema
+from timeline.redaction.clean import Clean
 
 State = Literal["open", "resolved", "closed", "damaged"]
 
@@ -39,20 +40,24 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-def list_incidents(directory: Path) -> Sequence[Incident]:
+def list_incidents(directory: Path, *, clean: Clean) -> Sequence[Incident]:
     """All incidents in `directory`, newest first; none when it does not exist. A damaged file is
     listed, not left out."""
-    found = [_read(path) for path in sorted(directory.glob("*.db"))] if directory.is_dir() else []
+    found = (
+        [_read(path, clean) for path in sorted(directory.glob("*.db"))]
+        if directory.is_dir()
+        else []
+    )
     oldest = datetime.min.replace(tzinfo=UTC)
     return sorted(
         found, key=lambda incident: (incident.opened_at or oldest, incident.id), reverse=True
     )
 
 
-def find_incident(directory: Path, name: str) -> Incident:
+def find_incident(directory: Path, name: str, *, clean: Clean) -> Incident:
     """The incident with this id, or whose id begins with it when only one does. Raises
     JournalError."""
-    incidents = list_incidents(directory)
+    incidents = list_incidents(directory, clean=clean)
     exact = [incident for incident in incidents if incident.id == name]
     matching = exact or [incident for incident in incidents if incident.id.startswith(name)]
     if len(matching) == 1:
@@ -67,11 +72,16 @@ def find_incident(directory: Path, name: str) -> Incident:
 
 
 def find_resumable(
-    directory: Path, *, now: datetime, context: str = "", within: timedelta = timedelta(hours=12)
+    directory: Path,
+    *,
+    clean: Clean,
+    now: datetime,
+    context: str = "",
+    within: timedelta = timedelta(hours=12),
 ) -> Incident | None:
     """The newest incident that is still open, was written to not longer than `within` ago, and is
     about the same context."""
-    for incident in list_incidents(directory):
+    for incident in list_incidents(directory, clean=clean):
         recent = incident.last_at is not None and now - incident.last_at <= within
         if (
             incident.state in ("open", "resolved")
@@ -82,22 +92,22 @@ def find_resumable(
     return None
 
 
-def _read(path: Path) -> Incident:
+def _read(path: Path, clean: Clean) -> Incident:
     try:
         database, release = open_snapshot(path)
     except (OSError, sqlite3.Error) as error:
-        return Incident(id=path.stem, path=path, state="damaged", problem=str(error))
+        return Incident(id=path.stem, path=path, state="damaged", problem=clean(str(error)))
     try:
         check_schema(database, path)
-        return _summary(path, database.conn)
+        return _summary(path, database.conn, clean)
     except (JournalError, sqlite3.Error, ValueError) as error:
-        return Incident(id=path.stem, path=path, state="damaged", problem=str(error))
+        return Incident(id=path.stem, path=path, state="damaged", problem=clean(str(error)))
     finally:
         database.close()
         release()
 
 
-def _summary(path: Path, connection: sqlite3.Connection) -> Incident:
+def _summary(path: Path, connection: sqlite3.Connection, clean: Clean) -> Incident:
     def one(query: str, *arguments: object) -> tuple[str, ...] | None:
         row: tuple[str, ...] | None = connection.execute(query, arguments).fetchone()
         return row
@@ -129,15 +139,15 @@ def _summary(path: Path, connection: sqlite3.Connection) -> Incident:
             state = "closed" if kind == "incident-closed" else "open"
     moments = [entry.recorded_at for entry, _ in waiting] + ([parse_stamp(last[0])] if last else [])
     return Incident(
-        id=meta.get("incident_id", path.stem),
+        id=clean(meta.get("incident_id", path.stem)),
         path=path,
-        title=title,
+        title=clean(str(title)),
         opened_at=datetime.fromisoformat(meta["created_at"]).astimezone(UTC)
         if "created_at" in meta
         else None,
         last_at=max(moments, default=None),
         entries=int(connection.execute("SELECT count(*) FROM entry").fetchone()[0]),
-        context=context[0] if context else "",
+        context=clean(context[0]) if context else "",
         state=state,
         pending=len(waiting),
     )

@@ -27,13 +27,14 @@ from timeline.journal import storage
 from timeline.journal.evidence import Evidence
 from timeline.journal.opening import here, redaction_key, reserve
 from timeline.journal.preparation import Origin, check, prepare
-from timeline.journal.rows import SELECT, from_foreign_row
+from timeline.journal.rows import SELECT, cleaned, from_foreign_row
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.snapshot import open_following
 from timeline.journal.storage import MOUNTINFO, JournalError
 from timeline.journal.ulid import new_ulid
 from timeline.journal.verification import Verification, verify_database
 from timeline.journal.writer import Health, Writer
+from timeline.redaction.clean import Clean
 from timeline.redaction.redact import Redactor
 from timeline.revisions import Line, latest
 
@@ -75,7 +76,10 @@ class Journal:
         self._sorted: tuple[tuple[int, tuple[str, ...]], Sequence[Entry]] | None = None
         self._lines: tuple[Sequence[Entry], Sequence[Line]] | None = None
         self._closed = False
-        self.meta = storage.read_meta(reader)
+        self.meta = {
+            redactor.clean(key): redactor.clean(value)
+            for key, value in storage.read_meta(reader).items()
+        }
 
     # -- opening
 
@@ -85,6 +89,7 @@ class Journal:
         directory: Path,
         title: str = "",
         *,
+        clean: Clean,
         origin: Origin | None = None,
         literals: Iterable[str] = (),
         clock: Callable[[], datetime] = _utc_now,
@@ -95,7 +100,8 @@ class Journal:
         """Open a new incident in `directory` (made 0700) under the next free id of the day, such as
         ``2026-11-21-a``.
 
-        The first entry is `incident-opened`. `literals` are strings to redact. Raises JournalError.
+        The first entry is `incident-opened`. `clean` is applied to all text that comes in,
+        `literals` are strings to redact. Raises JournalError.
         """
         now = clock().astimezone(UTC)
         try:
@@ -119,6 +125,7 @@ class Journal:
             ) from error
         journal = cls.open(
             path,
+            clean=clean,
             origin=origin,
             literals=literals,
             clock=clock,
@@ -138,6 +145,7 @@ class Journal:
         cls,
         path: Path,
         *,
+        clean: Clean,
         origin: Origin | None = None,
         literals: Iterable[str] = (),
         clock: Callable[[], datetime] = _utc_now,
@@ -155,7 +163,7 @@ class Journal:
             raise JournalError(
                 f"there is no incident file {path}; `stanch timeline list` shows what there is"
             )
-        redactor = Redactor(redaction_key(path), literals)
+        redactor = Redactor(redaction_key(path), clean, literals)
         try:
             writer = Writer(path, mountinfo=mountinfo, patience=patience, on_health=on_health)
         except (OSError, sqlite3.Error) as error:
@@ -180,7 +188,7 @@ class Journal:
         )
 
     @classmethod
-    def open_read_only(cls, path: Path) -> Journal:
+    def open_read_only(cls, path: Path, *, clean: Clean) -> Journal:
         """Open an incident, or a copy of one in a place that cannot be written, for reading. Raises
         JournalError."""
         if not path.is_file():
@@ -199,7 +207,7 @@ class Journal:
                 path,
                 writer=None,
                 reader=reader,
-                redactor=Redactor(secrets.token_bytes(32)),
+                redactor=Redactor(secrets.token_bytes(32), clean),
                 origin=here(),
                 clock=_utc_now,
                 monotonic=time.monotonic_ns,
@@ -467,7 +475,7 @@ class Journal:
                 rows = self._reader.execute(
                     SELECT + " WHERE seq > ? ORDER BY seq", [last]
                 ).fetchall()
-                self._read.extend(from_foreign_row(row) for row in rows)
+                self._read.extend(from_foreign_row(row, self.redactor.clean) for row in rows)
             except (sqlite3.Error, ValueError) as error:
                 raise JournalError(
                     f"{self.path.name} is damaged ({error}); run `stanch timeline salvage`"
@@ -478,7 +486,10 @@ class Journal:
         """What the sidecar holds, in the order in which it was written."""
         known = {entry.id for entry in self._read}
         try:
-            return [entry for entry, _ in Sidecar(self.path).entries() if entry.id not in known]
+            waiting = Sidecar(self.path).entries()
+            return [
+                cleaned(entry, self.redactor.clean) for entry, _ in waiting if entry.id not in known
+            ]
         except OSError:
             return []
 

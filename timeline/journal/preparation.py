@@ -22,7 +22,7 @@ from timeline.entry import (
     to_record,
 )
 from timeline.journal.evidence import Evidence, store_form
-from timeline.redaction.clean import clean, clean_line, clean_value
+from timeline.redaction.clean import Clean, clean_line
 from timeline.redaction.redact import Redactor
 
 
@@ -75,11 +75,14 @@ def prepare(
     redactions: Counter[str] = Counter()
 
     def safe(text: str) -> str:
-        redacted, counts = redactor.text(clean(text))
+        redacted, counts = redactor.text(text)
         redactions.update(counts)
         return redacted
 
-    data, counts = redactor.value(clean_value(draft.data))
+    def line(text: str) -> str:
+        return clean_line(text, redactor.clean)
+
+    data, counts = redactor.value(draft.data)
     redactions.update(counts)
     blobs: dict[str, Evidence] = {}
     captures: list[Mapping[str, Any]] = []
@@ -104,20 +107,20 @@ def prepare(
         time_source=draft.time_source,
         kind=draft.kind,
         phase=draft.phase or "",
-        actor=safe(clean_line(draft.actor or origin.actor)),
-        host=clean_line(draft.host or origin.host),
-        context=clean_line(draft.context or origin.context),
-        cluster_uid=clean_line(draft.cluster_uid or origin.cluster_uid),
-        namespace=clean_line(draft.namespace or (draft.object.namespace if draft.object else "")),
-        object=_clean_object(draft.object),
+        actor=safe(line(draft.actor or origin.actor)),
+        host=line(draft.host or origin.host),
+        context=line(draft.context or origin.context),
+        cluster_uid=line(draft.cluster_uid or origin.cluster_uid),
+        namespace=line(draft.namespace or (draft.object.namespace if draft.object else "")),
+        object=_clean_object(draft.object, line),
         text=safe(draft.text).strip("\n"),
-        evidence=tuple(dict.fromkeys((*map(clean_line, draft.evidence), *blobs))),
+        evidence=tuple(dict.fromkeys((*map(line, draft.evidence), *blobs))),
         confidence=draft.confidence,
-        run_id=clean_line(draft.run_id),
-        step_id=clean_line(draft.step_id),
-        audit_id=clean_line(draft.audit_id),
+        run_id=line(draft.run_id),
+        step_id=line(draft.step_id),
+        audit_id=line(draft.audit_id),
         redactions=dict(redactions),
-        supersedes=clean_line(draft.supersedes),
+        supersedes=line(draft.supersedes),
         reason=safe(draft.reason),
         data=data,
     )
@@ -127,9 +130,9 @@ def prepare(
     return entry, tuple(blobs.values())
 
 
-def _clean_object(reference: ObjectRef | None) -> ObjectRef | None:
+def _clean_object(reference: ObjectRef | None, line: Clean) -> ObjectRef | None:
     if reference is None:
         return None
     return ObjectRef(
-        **{name: clean_line(getattr(reference, name)) for name in ObjectRef.__struct_fields__}
+        **{name: line(getattr(reference, name)) for name in ObjectRef.__struct_fields__}
     )

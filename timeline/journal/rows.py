@@ -10,7 +10,7 @@ import msgspec
 
 from timeline.entry import Entry, ObjectRef, canonical, parse_stamp, stamp
 from timeline.journal.storage import ENTRY_COLUMNS, Row
-from timeline.redaction.clean import clean, clean_value
+from timeline.redaction.clean import Clean, clean_value
 
 SELECT: Final = " ".join(("SELECT", ", ".join(ENTRY_COLUMNS), "FROM entry"))
 """All columns of `entry`, in the order that `from_row` takes; a WHERE or ORDER BY is added by the
@@ -60,7 +60,7 @@ def to_row(entry: Entry) -> Row:
     return row
 
 
-def from_foreign_row(values: Sequence[Any]) -> Entry:
+def from_foreign_row(values: Sequence[Any], clean: Clean) -> Entry:
     """As `from_row`, for showing: a file that others wrote may hold what this program would never
     have stored.
 
@@ -70,8 +70,14 @@ def from_foreign_row(values: Sequence[Any]) -> Entry:
     cleaned = [clean(value) if isinstance(value, str) else value for value in values]
     entry = from_row(cleaned)
     if "\\u" in cleaned[_DATA]:  # JSON hides control characters behind escapes
-        entry = msgspec.structs.replace(entry, data=clean_value(entry.data))
+        entry = msgspec.structs.replace(entry, data=clean_value(entry.data, clean))
     return entry
+
+
+def cleaned(entry: Entry, clean: Clean) -> Entry:
+    """An entry from another file than the database (the sidecar), as `from_foreign_row`."""
+    row = to_row(entry)
+    return from_foreign_row([row[name] for name in ENTRY_COLUMNS], clean)
 
 
 def from_row(values: Sequence[Any]) -> Entry:

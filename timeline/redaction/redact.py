@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from timeline.redaction.clean import Clean, clean_value
 from timeline.redaction.rules import (
     ASSIGNMENT,
     ENV_LINE,
@@ -48,13 +49,14 @@ _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Redactor:
-    """Replaces secrets in text and JSON-like values. `key` is the incident's own; `literals` are
-    strings a person named.
+    """Cleans text and JSON-like values and replaces the secrets in them. `key` is the incident's
+    own; `clean` is the rule for text from outside; `literals` are strings a person named.
 
     Literals shorter than four characters are refused (ValueError): they would blank ordinary text.
     """
 
-    def __init__(self, key: bytes, literals: Iterable[str] = ()) -> None:
+    def __init__(self, key: bytes, clean: Clean, literals: Iterable[str] = ()) -> None:
+        self.clean = clean
         self._key = key
         forms: set[str] = set()
         for literal in literals:
@@ -78,8 +80,9 @@ class Redactor:
         return f"⟦{kind}:{hmac.new(self._key, secret.encode(errors='replace'), hashlib.sha256).hexdigest()[:10]}⟧"
 
     def text(self, text: str) -> tuple[str, dict[str, int]]:
-        """Return the redacted text and the number of redactions by rule."""
+        """Return the cleaned and redacted text and the number of redactions by rule."""
         counts: Counter[str] = Counter()
+        text = self.clean(text)
         if self._literals is not None:
             text = self._literals.sub(lambda m: self._count("LITERAL", m.group(), counts), text)
         if not _HINT.search(text):
@@ -117,10 +120,10 @@ class Redactor:
         return self.text(text)
 
     def value(self, value: object) -> tuple[Any, dict[str, int]]:
-        """Redact a JSON-like value: Secrets lose their data, fields and variables with secret names
+        """Clean and redact a JSON-like value: Secrets lose their data, fields and variables with secret names
         their values."""
         counts: Counter[str] = Counter()
-        return self._walk(value, "", counts), dict(counts)
+        return self._walk(clean_value(value, self.clean), "", counts), dict(counts)
 
     def _walk(self, value: object, key: str, counts: Counter[str]) -> Any:
         if isinstance(value, Mapping):
