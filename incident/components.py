@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from incident.options import Options, runbook_folders
 from incident.record import JournalLedger, Record, begin_record
 from incident.report.observer import Observer
+from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Report, Symptom
-from triage.facts.stages import Stages
 
 if TYPE_CHECKING:
     from cluster.api.transport import Api
@@ -92,7 +92,7 @@ class Parts:
         self.matcher.match_words("warm up")
         _ = self.walking, self.details
 
-    def rank(self, report: Report) -> Stages[tuple[SymptomView, ...]]:
+    def rank(self, report: Report) -> Cooperative[tuple[SymptomView, ...]]:
         """Symptoms with their runbooks; without any as long as the runbooks are still being
         read."""
         if self.ranking is None:

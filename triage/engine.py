@@ -19,22 +19,23 @@ from cluster.kube.objects import Event, OwnerReference, Pod, Ref
 from cluster.kube.owners import controller_of
 from cluster.live.freshness import Freshness, State
 from cluster.live.store import Change, Store
-from triage.changes import from_findings as told_by
 from triage.changes.change_log import ChangeIndex
-from triage.detectors.data import data_loss as lost
-from triage.detectors.measured import pods_and_nodes as measured
+from triage.changes.from_findings import with_findings
+from triage.detectors import registry
 from triage.detectors.registry import CLUSTER_DETECTORS, OBJECT_DETECTORS
-from triage.facts.cluster_view import View, is_ready, statuses
+from triage.facts.cluster_view import ClusterView, is_ready, statuses
+from triage.facts.cooperative import Cooperative, run
 from triage.facts.events import EventMemory
 from triage.facts.finding import Finding, Gap, Report
-from triage.facts.finding_index import Index
+from triage.facts.finding_index import FindingIndex
 from triage.facts.measurements import Sources
 from triage.facts.population import Population
 from triage.facts.significance import significant
-from triage.facts.stages import Stages, finish
 from triage.facts.windows import CHANGES
-from triage.reevaluation import Rounds
+from triage.reevaluation import Reevaluation
 from triage.symptoms import grouping as symptoms
+
+registry.load()
 
 Clock = Callable[[], datetime]
 _TRACKED = (
@@ -71,7 +72,7 @@ class Triage:
         """EndpointSlices by (namespace, Service)."""
         self._counts: deque[tuple[datetime, dict[str, int]]] = deque(maxlen=240)
         self._rollouts: set[Ref] = set()
-        self._rounds = Rounds(OBJECT_DETECTORS)
+        self._reevaluation = Reevaluation(OBJECT_DETECTORS)
         self._odd: set[Ref] = set()
         """Pods that are not plain."""
         self._queue: list[Ref] = []
@@ -190,7 +191,7 @@ class Triage:
 
     # -- looking
 
-    def _look(self, ref: Ref, view: View) -> None:
+    def _look(self, ref: Ref, view: ClusterView) -> None:
         """Make the findings of one object anew."""
         self._dirty.discard(ref)
         row = view.store.get(*ref)
@@ -231,7 +232,7 @@ class Triage:
                     if not group:
                         del self._watching[related]
 
-    def _gather(self, view: View) -> None:
+    def _gather(self, view: ClusterView) -> None:
         """Put among what is to be looked at what is due, and what a rollout or the reading of
         further kinds may say something about."""
         if self._rollouts:
@@ -244,14 +245,14 @@ class Triage:
             if self._due_at.get(ref) == at:
                 del self._due_at[ref]
                 self._dirty.add(ref)
-        again = list(self._rounds.everything(view.freshness, view.store))
+        again = list(self._reevaluation.everything(view.freshness, view.store))
         if again:
             self._dirty.update(again)
             self._dirty.update(ref for ref in self._found if ref.kind == "Pod")
             self._dirty.update(self._odd)
-        self._dirty.update(self._rounds.some(view.store, view.now))
+        self._dirty.update(self._reevaluation.some(view.store, view.now))
 
-    def _refresh_rollouts(self, owner: Ref, view: View) -> None:
+    def _refresh_rollouts(self, owner: Ref, view: ClusterView) -> None:
         row = view.store.get(*owner)
         if row is None:
             return
@@ -261,14 +262,14 @@ class Triage:
 
     def settle(
         self, now: datetime, store: Store, freshness: Mapping[str, Freshness]
-    ) -> Stages[None]:
+    ) -> Cooperative[None]:
         """Do the next report's work on what has changed so far; the store may change between the
         stages."""
-        view = View(store, self.events, now, freshness, self._slices)
+        view = ClusterView(store, self.events, now, freshness, self._slices)
         self._gather(view)
         yield from self._look_at_all(view)
 
-    def _look_at_all(self, view: View) -> Stages[None]:
+    def _look_at_all(self, view: ClusterView) -> Cooperative[None]:
         """Look at what is dirty, in the order of references, until nothing is left."""
         while self._dirty:
             if not self._queue:
@@ -294,7 +295,7 @@ class Triage:
 
         Deterministic: the same store, events and time give the same report.
         """
-        return finish(self.reporting(now, store, freshness, extra))
+        return run(self.reporting(now, store, freshness, extra))
 
     def reporting(
         self,
@@ -302,28 +303,25 @@ class Triage:
         store: Store,
         freshness: Mapping[str, Freshness],
         extra: Sources | None = None,
-    ) -> Stages[Report]:
+    ) -> Cooperative[Report]:
         """The same in stages, between which neither the store may change nor a change be taken: a
         report is of one moment."""
-        view = View(store, self.events, now, freshness, self._slices)
+        view = ClusterView(
+            store, self.events, now, freshness, self._slices, extra, tuple(self._counts)
+        )
         self._gather(view)
         yield from self._look_at_all(view)
         self.events.forget_before(now)
-        index = Index((f for group in self._found.values() for f in group), self.population)
+        index = FindingIndex((f for group in self._found.values() for f in group), self.population)
         yield
         for detect in CLUSTER_DETECTORS:
             for finding in list(detect(view, index)):
                 index.add(finding)
             yield
-        for finding in lost.vanished(view, self._counts):
-            index.add(finding)
         self._remember_counts(view)
         yield
-        for finding in measured.detect(view, extra):
-            index.add(finding)
-        yield
         changes = tuple(
-            told_by.join(self.changes.all(now, CHANGES, self.events), view, index, now - CHANGES)
+            with_findings(self.changes.all(now, CHANGES, self.events), view, index, now - CHANGES)
         )
         yield
         gaps = _gaps(freshness, extra)
@@ -339,7 +337,7 @@ class Triage:
             changes=changes,
         )
 
-    def _remember_counts(self, view: View) -> None:
+    def _remember_counts(self, view: ClusterView) -> None:
         """How many objects of each kind there were, for kinds that are completely known: every 15
         s, one hour back."""
         if self._counts and view.now - self._counts[-1][0] < timedelta(seconds=15):

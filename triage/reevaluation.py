@@ -21,7 +21,7 @@ SHARE = 30
 LONGEST = 10
 
 
-class Rounds:
+class Reevaluation:
     """Which objects are due for another look. `kinds` are those with detectors of their own; pods
     are looked at as they change."""
 

@@ -12,8 +12,8 @@ from cluster.health.monitor import Reach as Health
 from cluster.live.live_cluster import LiveCluster
 from incident.view import ApiView, HopView, Reach, SymptomView
 from runbooks.match import Match
+from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Report, Severity, Symptom
-from triage.facts.stages import Stages
 
 _REACH = {
     Health.UNKNOWN: Reach.CONNECTING,
@@ -58,7 +58,7 @@ class Ranking:
         self._match = match
         self._known: dict[str, tuple[object, SymptomView]] = {}
 
-    def rank(self, report: Report, generation: int) -> Stages[tuple[SymptomView, ...]]:
+    def rank(self, report: Report, generation: int) -> Cooperative[tuple[SymptomView, ...]]:
         """Symptoms of the report with their runbooks; `generation` is that of the runbook
         library."""
         surroundings = (

@@ -15,8 +15,8 @@ from cluster.live.freshness import State
 from cluster.live.input_priority import GiveWay
 from incident.report.report_schedule import Pacing
 from incident.view import SymptomView, View, nothing_readable
+from triage.facts.cooperative import Cooperative
 from triage.facts.significance import significant
-from triage.facts.stages import Stages
 
 if TYPE_CHECKING:
     from cluster.live.live_cluster import LiveCluster
@@ -116,7 +116,7 @@ class Look:
             engine.update(changes[start : start + self._part], store)
             await self._pass()
 
-    async def _through(self, stages: Stages[T]) -> T:
+    async def _through(self, stages: Cooperative[T]) -> T:
         """Go through the stages in slices, so that a key never waits for a flood of changes or for
         a report; returns what was made."""
         while True:

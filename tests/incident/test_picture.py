@@ -5,15 +5,15 @@ from __future__ import annotations
 from incident.report.ranking import Ranking
 from runbooks.match import Match
 from tests.incident.build import match, report, symptom
+from triage.facts.cooperative import run
 from triage.facts.finding import Report, Severity, Symptom
-from triage.facts.stages import finish
 
 
 def order(fitting: str, *given: Symptom) -> list[str]:
     def matches(found: Symptom, _: Report) -> list[Match]:
         return [match(confident=found.id == fitting)]
 
-    return [view.symptom.id for view in finish(Ranking(matches).rank(report(*given), 1))]
+    return [view.symptom.id for view in run(Ranking(matches).rank(report(*given), 1))]
 
 
 def test_of_what_is_only_worth_knowing_the_one_that_fits_a_runbook_leads() -> None:

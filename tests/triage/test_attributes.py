@@ -16,7 +16,7 @@ from tests.triage.test_catalogue import background, service
 from triage.cohorts.cohort import ALPHA, holm, of_pods
 from triage.engine import Triage, triage_once
 from triage.facts import blast_radius as blast
-from triage.facts.cluster_view import View
+from triage.facts.cluster_view import ClusterView
 from triage.facts.events import EventMemory
 from triage.facts.finding import ChangeFact, SharedAttribute
 from triage.facts.population import load
@@ -28,7 +28,7 @@ def shared(cluster: Cluster, bad: list[dict[str, Any]]) -> dict[str, SharedAttri
     """What the pods `bad` share against all others, by attribute."""
     store = cluster.store()
     pods = [store.get("Pod", raw["metadata"]["namespace"], raw["metadata"]["name"]) for raw in bad]
-    view = View(store, EventMemory(), NOW, {}, None)
+    view = ClusterView(store, EventMemory(), NOW, {}, None)
     found = of_pods([p for p in pods if isinstance(p, Pod)], [], load(store), view, limit=40)
     assert all(one.p_value < ALPHA for one in found)
     return {one.what: one for one in found}
@@ -294,7 +294,7 @@ def test_each_kind_of_dependant_is_named() -> None:
         "PodDisruptionBudget",
         {"metadata": meta("cart", "shop"), "spec": spec, "status": {"disruptionsAllowed": 0}},
     )
-    view = View(cluster.store(), EventMemory(), NOW, {}, None)
+    view = ClusterView(cluster.store(), EventMemory(), NOW, {}, None)
     told = {
         d.object.kind: d.why
         for d in blast.dependants((Ref("Pod", "shop", pod["metadata"]["name"]),), view)

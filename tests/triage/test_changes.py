@@ -15,7 +15,7 @@ from tests.triage.test_catalogue import service
 from triage.changes.from_objects import keys_of
 from triage.engine import Triage, triage_once
 from triage.facts import blast_radius as blast
-from triage.facts.cluster_view import View
+from triage.facts.cluster_view import ClusterView
 from triage.facts.events import EventMemory
 from triage.facts.finding import ChangeFact
 
@@ -209,7 +209,7 @@ def test_which_services_die_with_a_node() -> None:
     cluster.deployment("many", replicas=6)
     service(cluster, "single", "shop", {"app": "single"})
     service(cluster, "many", "shop", {"app": "many"})
-    view = View(cluster.store(), EventMemory(), NOW)
+    view = ClusterView(cluster.store(), EventMemory(), NOW)
     node = single["pods"][0]["spec"]["nodeName"]
     assert blast.services_lost_with([node], view) == (Ref("Service", "shop", "single"),)
     assert blast.services_lost_with(["n1", "n2", "n3"], view) == (

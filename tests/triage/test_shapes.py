@@ -119,7 +119,7 @@ def test_what_messages_tell_follows_the_events() -> None:
         )
 
     def told() -> dict[str, tuple[str, bool, str]]:
-        return {fact.uid: tuple(said) for fact, said in memory.telling()}
+        return {fact.uid: tuple(said) for fact, said in memory.with_signs()}
 
     see("a", ETCD_GONE, 9)
     see("b", "Started container web", 8)
@@ -143,7 +143,7 @@ ASCII = st.characters(max_codepoint=127)
     | st.from_regex(messages._LOOKUP, alphabet=ASCII)
 )
 def test_the_quick_look_at_a_message_misses_nothing(message: str) -> None:
-    assert messages.told(message) == (
+    assert messages.message_signs(message) == (
         messages.etcd_error(message),
         messages.api_error(message),
         messages.lookup_failure(message),
@@ -151,9 +151,12 @@ def test_the_quick_look_at_a_message_misses_nothing(message: str) -> None:
 
 
 def test_most_messages_tell_nothing() -> None:
-    assert messages.told("Back-off restarting failed container web in pod web-0_shop(1)") is None
     assert (
-        messages.told("unable to ensure pod container exists: something else") is None
+        messages.message_signs("Back-off restarting failed container web in pod web-0_shop(1)")
+        is None
+    )
+    assert (
+        messages.message_signs("unable to ensure pod container exists: something else") is None
     )  # a hint alone is not enough
 
 

@@ -23,7 +23,7 @@ from cluster.kube.objects import (
     StatefulSet,
 )
 from cluster.live.store import Change, Store
-from triage.changes.from_objects import carried, changed, keys_of, revised, writes_to
+from triage.changes.from_objects import change_fact, keys_of, object_changes, revised, writes_to
 from triage.facts.events import EventMemory
 from triage.facts.finding import ChangeFact, Fact
 
@@ -31,13 +31,7 @@ _ROLLING = timedelta(minutes=20)
 TOGETHER = timedelta(minutes=5)
 
 
-# ---- what objects carry
-
-
-# ---- what is seen only as it happens
-
-
-def edges(change: Change, at: datetime) -> Iterator[ChangeFact]:
+def observed_changes(change: Change, at: datetime) -> Iterator[ChangeFact]:
     """The changes that one difference of the store tells of: keys lost, versions, boot ids,
     cordons, deletions."""
     old, new = change.old, change.new
@@ -48,7 +42,7 @@ def edges(change: Change, at: datetime) -> Iterator[ChangeFact]:
             was, is_ = getattr(before, what), getattr(after, what)
             if was and is_ and was != is_:
                 name = what.replace("_", " ")
-                yield changed(
+                yield change_fact(
                     at,
                     f"{name} of {ref.name}: {was} -> {is_}",
                     ref,
@@ -59,7 +53,7 @@ def edges(change: Change, at: datetime) -> Iterator[ChangeFact]:
                     after=is_,
                 )
         if before.boot_id and after.boot_id and before.boot_id != after.boot_id:
-            yield changed(
+            yield change_fact(
                 at,
                 f"node {ref.name} came up with another boot id",
                 ref,
@@ -68,13 +62,14 @@ def edges(change: Change, at: datetime) -> Iterator[ChangeFact]:
                 boot_id=after.boot_id,
             )
         if old.spec.unschedulable and not new.spec.unschedulable:
-            yield changed(
+            yield change_fact(
                 at, f"node {ref.name} uncordoned", ref, "node-cordoned", "", unschedulable=False
             )
     elif isinstance(old, Node) and new is None:
-        yield changed(at, f"node {ref.name} was removed", ref, "node-left")
+        yield change_fact(at, f"node {ref.name} was removed", ref, "node-left")
     elif change.kind in ("Secret", "ConfigMap") and old is not None and new is not None:
-        was_keys, is_keys = keys_of(old.metadata), keys_of(new.metadata)  # type: ignore[arg-type]  # metadata-only rows carry ObjectMeta
+        # metadata-only rows carry ObjectMeta
+        was_keys, is_keys = keys_of(old.metadata), keys_of(new.metadata)  # type: ignore[arg-type]
         lost = (
             tuple(sorted((was_keys or frozenset()) - (is_keys or frozenset())))
             if was_keys and is_keys is not None
@@ -86,7 +81,7 @@ def edges(change: Change, at: datetime) -> Iterator[ChangeFact]:
             facts: dict[str, Fact] = {"keys": len(is_keys or ()), "lost": lost}
             if change.kind == "Secret":
                 facts["emptied"] = not is_keys
-            yield changed(
+            yield change_fact(
                 (writer.time if writer else None) or at,
                 f"{change.kind} {ref.name} lost {', '.join(lost[:4])}",
                 ref,
@@ -96,11 +91,11 @@ def edges(change: Change, at: datetime) -> Iterator[ChangeFact]:
             )
     elif new is None and old is not None:
         if change.kind == "Secret":
-            yield changed(at, f"Secret {ref.name} was deleted", ref, "secret-deleted")
+            yield change_fact(at, f"Secret {ref.name} was deleted", ref, "secret-deleted")
         elif change.kind == "NetworkPolicy":
-            yield changed(at, f"NetworkPolicy {ref.name} was deleted", ref, "policy-edited")
+            yield change_fact(at, f"NetworkPolicy {ref.name} was deleted", ref, "policy-edited")
         elif change.kind in ("Deployment", "DaemonSet", "StatefulSet"):
-            yield changed(
+            yield change_fact(
                 at,
                 f"{change.kind} {ref.name} was deleted",
                 ref,
@@ -114,7 +109,7 @@ def edges(change: Change, at: datetime) -> Iterator[ChangeFact]:
         and old.spec.replicas != new.spec.replicas
     ):
         was, now = old.spec.replicas, new.spec.replicas
-        yield changed(
+        yield change_fact(
             at,
             f"{change.kind} {ref.name} scaled from {was} to {now}",
             ref,
@@ -133,16 +128,16 @@ class ChangeIndex:
 
     def __init__(self, keep: timedelta = timedelta(days=15)) -> None:
         self._keep = keep
-        self._carried: dict[Ref, tuple[ChangeFact, ...]] = {}
-        self._edges: deque[ChangeFact] = deque(maxlen=2_000)
+        self._by_object: dict[Ref, tuple[ChangeFact, ...]] = {}
+        self._observed: deque[ChangeFact] = deque(maxlen=2_000)
         self._loaded: set[str] = set()
 
     def apply(self, change: Change, store: Store, now: datetime) -> None:
         """Take one change of the store."""
         if change.old is not None:
-            self._edges.extend(edges(change, now))
+            self._observed.extend(observed_changes(change, now))
         if change.new is None:
-            self._carried.pop(change.ref, None)
+            self._by_object.pop(change.ref, None)
             return
         horizon = now - self._keep
         if (
@@ -151,11 +146,11 @@ class ChangeIndex:
             and at < horizon
         ):
             return  # history: most revisions are, and their siblings need not be searched
-        found = tuple(f for f in carried(change.kind, change.new, store) if f.at >= horizon)
+        found = tuple(f for f in object_changes(change.kind, change.new, store) if f.at >= horizon)
         if found:
-            self._carried[change.ref] = found
+            self._by_object[change.ref] = found
         else:
-            self._carried.pop(change.ref, None)
+            self._by_object.pop(change.ref, None)
 
     def all(self, now: datetime, window: timedelta, events: EventMemory) -> list[ChangeFact]:
         """All changes within `window` before `now` (and up to a minute after it, for clocks that
@@ -167,8 +162,8 @@ class ChangeIndex:
         horizon, end = now - window, now + timedelta(minutes=1)
         found: dict[tuple[str, Ref, datetime], ChangeFact] = {}
         for fact in (
-            *(f for group in self._carried.values() for f in group),
-            *self._edges,
+            *(f for group in self._by_object.values() for f in group),
+            *self._observed,
             *_scalings(events),
         ):
             key = (fact.rule, fact.object, fact.at)
@@ -225,7 +220,7 @@ def _scalings(events: EventMemory) -> Iterator[ChangeFact]:
             if before is None or before == 0:
                 continue
             down = "down" in event.message
-            yield changed(
+            yield change_fact(
                 event.last,
                 f"Deployment {ref.name} scaled from {before} to {to}",
                 ref,
@@ -271,7 +266,7 @@ def written_together(facts: Iterable[ChangeFact], least: int = 3) -> Iterator[Ch
                     f"{len(refs)} Secrets in {len(namespaces)} "
                     f"namespace{'s' if len(namespaces) > 1 else ''} written by {manager}"
                 )
-                yield changed(
+                yield change_fact(
                     batch[0].at,
                     text + (f", {emptied} left without keys" if emptied else ""),
                     batch[0].object,

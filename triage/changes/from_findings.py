@@ -12,13 +12,13 @@ from msgspec.structs import replace
 
 from cluster.kube.objects import Node
 from cluster.kube.owners import controller_of
-from triage.facts.cluster_view import View, is_finished
+from triage.facts.cluster_view import ClusterView, is_finished
 from triage.facts.finding import ChangeFact
-from triage.facts.finding_index import Index
+from triage.facts.finding_index import FindingIndex
 
 
-def join(
-    changes: Iterable[ChangeFact], view: View, index: Index, horizon: datetime
+def with_findings(
+    changes: Iterable[ChangeFact], view: ClusterView, index: FindingIndex, horizon: datetime
 ) -> list[ChangeFact]:
     """All changes with those that other signals tell of, newest first."""
     given = list(changes)
@@ -55,13 +55,13 @@ def join(
     return sorted(found, key=lambda f: (-f.at.timestamp(), f.rule, f.object))
 
 
-def _usual_version(view: View) -> str:
+def _usual_version(view: ClusterView) -> str:
     """The kubelet version that most nodes run."""
     versions = Counter(n.status.node_info.kubelet_version for n in view.store.all("Node", Node))
     return versions.most_common(1)[0][0] if versions else ""
 
 
-def _drained(change: ChangeFact, view: View) -> ChangeFact:
+def _drained(change: ChangeFact, view: ClusterView) -> ChangeFact:
     """Whether nothing but DaemonSets and static pods is left on a cordoned node."""
     if not change.facts.get("unschedulable"):
         return change

@@ -35,7 +35,7 @@ _AT_BIRTH = timedelta(seconds=30)
 HELM = "helm.sh/release.v1"
 
 
-def changed(
+def change_fact(
     at: datetime, what: str, ref: Ref, rule: str, manager: str = "", **facts: Fact
 ) -> ChangeFact:
     return ChangeFact(at, what, ref, rule, manager, MappingProxyType(facts))
@@ -107,7 +107,7 @@ def _workload(
     writes = writes_to(meta)
     if created is not None:
         by = creator(writes, created)
-        yield changed(
+        yield change_fact(
             created,
             f"{kind} {meta.name} created",
             ref,
@@ -123,7 +123,7 @@ def _workload(
         if write.subresource == "scale" or set(spec) == {"f:replicas"}:
             if "f:replicas" in spec:
                 to = getattr(row.spec, "replicas", None)
-                yield changed(
+                yield change_fact(
                     write.time,
                     f"{kind} {meta.name} scaled" + (f" to {to}" if to is not None else ""),
                     ref,
@@ -141,7 +141,7 @@ def _workload(
         template = "f:template" in spec
         if kind != "Deployment" and template:
             images = ", ".join(c.image for c in row.spec.template.spec.containers)
-            yield changed(
+            yield change_fact(
                 write.time,
                 f"{kind} {meta.name}: template written ({images})",
                 ref,
@@ -158,7 +158,7 @@ def _workload(
         what = (
             "template" if template else ", ".join(sorted(k[2:] for k in spec if k.startswith("f:")))
         )
-        yield changed(
+        yield change_fact(
             write.time,
             f"{kind} {meta.name}: {what} written",
             ref,
@@ -232,7 +232,7 @@ def _replica_set(row: ReplicaSet, store: Store) -> Iterator[ChangeFact]:
     text = "; ".join(f"{old or '-'} -> {new}" for old, new in differing.values()) or (
         "template changed" if before else ", ".join(after.values())
     )
-    yield changed(
+    yield change_fact(
         created,
         f"rollout of {owner.name}: {text}",
         owner,
@@ -312,7 +312,7 @@ def _revision(row: ControllerRevision, store: Store) -> Iterator[ChangeFact]:
     text = "; ".join(f"{old or '-'} -> {new}" for old, new in differing.values()) or (
         "template changed" if before else ", ".join(after.values())
     )
-    yield changed(
+    yield change_fact(
         at,
         f"{'rollback' if back else 'rollout'} of {owner.kind} {owner.name}: "
         f"{text or 'template changed'}",
@@ -338,7 +338,7 @@ def _node(row: Node) -> Iterator[ChangeFact]:
     meta, info = row.metadata, row.status.node_info
     ref = Ref("Node", "", meta.name)
     if meta.creation_timestamp is not None:
-        yield changed(
+        yield change_fact(
             meta.creation_timestamp,
             f"node {meta.name} joined (kubelet {info.kubelet_version or '?'})",
             ref,
@@ -363,7 +363,7 @@ def _node(row: Node) -> Iterator[ChangeFact]:
         )
         at = (taint.time_added if taint else None) or (write.time if write else None)
         if at is not None:
-            yield changed(
+            yield change_fact(
                 at,
                 f"node {meta.name} cordoned",
                 ref,
@@ -389,7 +389,7 @@ def _data(kind: str, row: PartialObject) -> Iterator[ChangeFact]:
                 meta.labels.get("version", ""),
                 meta.labels.get("status", ""),
             )
-            yield changed(
+            yield change_fact(
                 meta.creation_timestamp,
                 f"Helm release {release} revision {version} ({status})",
                 ref,
@@ -423,7 +423,9 @@ def _data(kind: str, row: PartialObject) -> Iterator[ChangeFact]:
         if kind == "Secret":
             facts["emptied"] = emptied
         rule = "secret-written" if kind == "Secret" else "configmap-written"
-        yield changed(write.time, f"{kind} {meta.name} {verb}", ref, rule, write.manager, **facts)
+        yield change_fact(
+            write.time, f"{kind} {meta.name} {verb}", ref, rule, write.manager, **facts
+        )
 
 
 def _edited(kind: str, rule: str, row: Any, **facts: Fact) -> Iterator[ChangeFact]:
@@ -433,7 +435,7 @@ def _edited(kind: str, rule: str, row: Any, **facts: Fact) -> Iterator[ChangeFac
     writes = writes_to(meta)
     by = creator(writes, created) if created is not None else ""
     if created is not None and by not in _SERVER and _BOOTSTRAP not in meta.labels:
-        yield changed(created, f"{kind} {meta.name} created", ref, rule, by, **facts)
+        yield change_fact(created, f"{kind} {meta.name} created", ref, rule, by, **facts)
     for write in writes:
         if write.time is None or (created is not None and write.time - created <= _AT_BIRTH):
             continue
@@ -445,7 +447,9 @@ def _edited(kind: str, rule: str, row: Any, **facts: Fact) -> Iterator[ChangeFac
             "HorizontalPodAutoscaler",
         ):
             continue
-        yield changed(write.time, f"{kind} {meta.name} edited", ref, rule, write.manager, **facts)
+        yield change_fact(
+            write.time, f"{kind} {meta.name} edited", ref, rule, write.manager, **facts
+        )
 
 
 _EDITED = {
@@ -458,7 +462,7 @@ _EDITED = {
 }
 
 
-def carried(kind: str, row: Any, store: Store) -> Iterator[ChangeFact]:
+def object_changes(kind: str, row: Any, store: Store) -> Iterator[ChangeFact]:
     """The changes that an object as it stands tells of."""
     if isinstance(row, (Deployment, DaemonSet, StatefulSet)):
         yield from _workload(kind, row, store)

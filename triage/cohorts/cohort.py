@@ -16,9 +16,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from cluster.kube.objects import Node, Pod, Ref
-from triage.facts.cluster_view import INSTANCE_TYPE, POOL, ZONE, View, is_finished, label
+from triage.facts.cluster_view import INSTANCE_TYPE, POOL, ZONE, ClusterView, is_finished, label
 from triage.facts.finding import SharedAttribute, spoken
-from triage.facts.population import Attribute, Outside, Population, attributes
+from triage.facts.population import Attribute, HealthyCounts, Population, attributes
 
 ALPHA = 0.05
 _SHARE_INSIDE = 0.6
@@ -170,14 +170,14 @@ def of_pods(
     pods: Sequence[Pod],
     failing: Iterable[Pod],
     population: Population,
-    view: View,
+    view: ClusterView,
     limit: int = _LIMIT,
 ) -> tuple[SharedAttribute, ...]:
     """What these pods share against all pods that are neither these nor failing otherwise."""
     if len(pods) < 2:
         return ()
     all_failing = {(p.metadata.namespace, p.metadata.name): p for p in (*failing, *pods)}
-    healthy = Outside(population, all_failing.values())
+    healthy = HealthyCounts(population, all_failing.values())
     n_out = healthy.total
     inside: Counter[Attribute] = Counter()
     out: dict[Attribute, int] = {}
@@ -221,7 +221,7 @@ def of_pods(
     return judge(tables, limit)
 
 
-def _young_nodes(pods: Sequence[Pod], healthy: Outside, view: View) -> list[Table]:
+def _young_nodes(pods: Sequence[Pod], healthy: HealthyCounts, view: ClusterView) -> list[Table]:
     """Whether the pods are on nodes that joined lately, against the healthy pods on nodes at least
     as young."""
     nodes = {n.metadata.name: n for n in view.store.all("Node", Node)}
@@ -258,7 +258,7 @@ def _moments(created: list[datetime], failing: int, most: int = 6) -> list[datet
     ]
 
 
-def has(pod: Pod, what: str, value: str, view: View) -> bool:
+def has(pod: Pod, what: str, value: str, view: ClusterView) -> bool:
     """Whether a pod has this attribute."""
     if (what, value) in set(attributes(pod)) or (what == "owner" and str(view.owner(pod)) == value):
         return True
@@ -274,7 +274,7 @@ def _at_or_after(pod: Pod, moment: datetime) -> bool:
 
 
 def _count_owners(
-    inside: Counter[Attribute], out: dict[Attribute, int], healthy: Outside, view: View
+    inside: Counter[Attribute], out: dict[Attribute, int], healthy: HealthyCounts, view: ClusterView
 ) -> None:
     for what, value in list(inside):
         if what != "owner":
@@ -300,7 +300,7 @@ def _parse(text: str) -> Ref:
 
 
 def _count_nodes(
-    inside: Counter[Attribute], out: dict[Attribute, int], healthy: Outside, view: View
+    inside: Counter[Attribute], out: dict[Attribute, int], healthy: HealthyCounts, view: ClusterView
 ) -> None:
     wanted = {
         a
@@ -326,7 +326,7 @@ def _count_nodes(
                 out[attribute] += pods
 
 
-def _storage(pod: Pod, view: View) -> list[Attribute]:
+def _storage(pod: Pod, view: ClusterView) -> list[Attribute]:
     found: dict[Attribute, None] = {}
     for volume in pod.spec.volumes:
         if volume.persistent_volume_claim is not None:
@@ -337,7 +337,7 @@ def _storage(pod: Pod, view: View) -> list[Attribute]:
     return list(found)
 
 
-def _claim(name: str, view: View) -> list[Attribute]:
+def _claim(name: str, view: ClusterView) -> list[Attribute]:
     namespace, _, claim = name.partition("/")
     row = view.store.get("PersistentVolumeClaim", namespace, claim)
     if row is None:
@@ -356,7 +356,7 @@ def _claim(name: str, view: View) -> list[Attribute]:
 
 
 def _count_storage(
-    inside: Counter[Attribute], out: dict[Attribute, int], healthy: Outside, view: View
+    inside: Counter[Attribute], out: dict[Attribute, int], healthy: HealthyCounts, view: ClusterView
 ) -> None:
     wanted = {a for a in inside if a[0] in ("storage class", "volume driver")}
     if not wanted:
@@ -369,7 +369,7 @@ def _count_storage(
                 out[attribute] += count
 
 
-def of_nodes(names: Iterable[str], view: View) -> tuple[SharedAttribute, ...]:
+def of_nodes(names: Iterable[str], view: ClusterView) -> tuple[SharedAttribute, ...]:
     """What these nodes share against the other nodes, and which owners (not DaemonSets) run on them
     and not elsewhere."""
     failing = set(names)
@@ -417,7 +417,7 @@ def of_nodes(names: Iterable[str], view: View) -> tuple[SharedAttribute, ...]:
     return (*judge(tables), *judge(t for t in every if t.what == "owner"))[:_LIMIT]
 
 
-def _owners_on(node: str, view: View) -> set[str]:
+def _owners_on(node: str, view: ClusterView) -> set[str]:
     found: set[str] = set()
     for pod in view.store.pods_on(node).values():
         owner = view.owner(pod)

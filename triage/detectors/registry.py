@@ -1,63 +1,48 @@
-"""Which detectors look at which kind, and which look at the findings of the whole cluster."""
+"""Collects the detectors. Each registers itself with a decorator where it is written; `load`
+imports the modules of all rooms, so that a new module needs no entry in a list."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
-from triage.detectors.control_plane import cluster_services as system
-from triage.detectors.control_plane import control_plane
-from triage.detectors.data import configuration as config
-from triage.detectors.data import data_loss as lost
-from triage.detectors.data import storage
-from triage.detectors.network import exposure, services
-from triage.detectors.nodes import node_correlation as together
-from triage.detectors.nodes import nodes
-from triage.detectors.pods import bulk, containers, pods
-from triage.detectors.pods import pod_correlation as pods_together
-from triage.detectors.workloads import batch, daemonsets, scaling, workloads
-from triage.detectors.workloads import unreconciled as unattended
-from triage.facts.cluster_view import View
+import triage.detectors
+from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Finding
-from triage.facts.finding_index import Index
+from triage.facts.finding_index import FindingIndex
 
-Detector = Callable[[Any, View], Iterator[Finding]]
-"""Looks at one object (a row of its kind) and what belongs to it."""
-ClusterDetector = Callable[[View, Index], Iterator[Finding]]
-"""Looks at the findings and at counters; its cost may grow with the findings, not with the
-cluster."""
+Detector = Callable[[Any, ClusterView], Iterator[Finding]]
+"""Looks at one object (a row of its kind) and at what belongs to it."""
+ClusterDetector = Callable[[ClusterView, FindingIndex], Iterator[Finding]]
+"""Looks at findings, counters and measurements. Its cost may grow with the findings, not with the
+cluster. It reads no finding of another cluster detector: they have no order."""
+F = TypeVar("F", bound=Callable[..., Iterator[Finding]])
 
-OBJECT_DETECTORS: dict[str, tuple[Detector, ...]] = {
-    "Pod": (pods.detect, containers.detect, unattended.ended_for_good),
-    "Node": (nodes.detect,),
-    "Deployment": (workloads.detect, system.serving, unattended.generation),
-    "StatefulSet": (
-        workloads.detect,
-        system.serving,
-        unattended.generation,
-        unattended.governing_service,
-    ),
-    "ReplicaSet": (workloads.create_failed,),
-    "DaemonSet": (daemonsets.detect, system.serving, unattended.generation),
-    "Job": (batch.job,),
-    "CronJob": (batch.cronjob,),
-    "Service": (services.service, exposure.exposed, unattended.endpoints),
-    "Ingress": (services.ingress,),
-    "HorizontalPodAutoscaler": (scaling.autoscaler,),
-    "PodDisruptionBudget": (scaling.budget,),
-    "ResourceQuota": (scaling.quota,),
-    "PersistentVolumeClaim": (storage.claim,),
-    "PersistentVolume": (storage.volume,),
-    "VolumeAttachment": (storage.attachment,),
-}
+OBJECT_DETECTORS: dict[str, list[Detector]] = {}
+"""By the kind that they look at."""
+CLUSTER_DETECTORS: list[ClusterDetector] = []
 
-CLUSTER_DETECTORS: tuple[ClusterDetector, ...] = (
-    *together.DETECTORS,
-    *pods_together.DETECTORS,
-    *config.DETECTORS,
-    *control_plane.CLUSTER_DETECTORS,
-    *lost.CLUSTER_DETECTORS,
-    services.webhooks,
-    bulk.rejected,
-)
-"""In this order: later ones may look at what earlier ones found."""
+
+def object_detector(*kinds: str) -> Callable[[F], F]:
+    """Registers a detector for objects of these kinds."""
+
+    def register(detector: F) -> F:
+        for kind in kinds:
+            OBJECT_DETECTORS.setdefault(kind, []).append(detector)
+        return detector
+
+    return register
+
+
+def cluster_detector(detector: F) -> F:
+    """Registers a detector for the cluster as a whole."""
+    CLUSTER_DETECTORS.append(detector)
+    return detector
+
+
+def load() -> None:
+    """Imports every module below `triage.detectors`; a second call changes nothing."""
+    for module in pkgutil.walk_packages(triage.detectors.__path__, "triage.detectors."):
+        importlib.import_module(module.name)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cluster.kube.objects import LabelSelector, Pod, PodDisruptionBudget, Ref, Service
-from triage.facts.cluster_view import View, is_finished, is_ready
+from triage.facts.cluster_view import ClusterView, is_finished, is_ready
 from triage.facts.finding import Dependant
 
 _LIMIT = 20
 
 
-def ready_endpoints(namespace: str, service: str, view: View) -> list[tuple[str, str]]:
+def ready_endpoints(namespace: str, service: str, view: ClusterView) -> list[tuple[str, str]]:
     """Ready endpoints of a Service as (node, address). `ready` unset means ready (EndpointSlice
     API)."""
     found: list[tuple[str, str]] = []
@@ -22,7 +22,7 @@ def ready_endpoints(namespace: str, service: str, view: View) -> list[tuple[str,
     return sorted(set(found))
 
 
-def hosts_of(namespace: str, service: str, view: View) -> tuple[str, ...]:
+def hosts_of(namespace: str, service: str, view: ClusterView) -> tuple[str, ...]:
     """Ingress hosts that lead to a Service ("*" for a rule without host)."""
     hosts: set[str] = set()
     for ingress in view.store.in_namespace("Ingress", namespace).values():
@@ -57,7 +57,7 @@ def matches(selector: LabelSelector | None, labels: dict[str, str]) -> bool:
     return True
 
 
-def services_lost_with(nodes: Iterable[str], view: View) -> tuple[Ref, ...]:
+def services_lost_with(nodes: Iterable[str], view: ClusterView) -> tuple[Ref, ...]:
     """The Services whose every ready endpoint is on these nodes: they answer nothing when the nodes
     die (the blast table)."""
     lost = set(nodes)
@@ -70,7 +70,7 @@ def services_lost_with(nodes: Iterable[str], view: View) -> tuple[Ref, ...]:
     return tuple(Ref("Service", *key) for key, on in sorted(ends.items()) if on and on <= lost)
 
 
-def dependants(objects: tuple[Ref, ...], view: View) -> tuple[Dependant, ...]:
+def dependants(objects: tuple[Ref, ...], view: ClusterView) -> tuple[Dependant, ...]:
     """What hangs on these objects: Services without ready endpoints first, then hosts, budgets,
     single replicas and volumes."""
     pods: dict[Ref, Pod] = {}
@@ -137,7 +137,7 @@ def dependants(objects: tuple[Ref, ...], view: View) -> tuple[Dependant, ...]:
     return tuple(d for _, d in found[:_LIMIT])
 
 
-def _singles(pods: Iterable[Pod], view: View) -> list[Dependant]:
+def _singles(pods: Iterable[Pod], view: ClusterView) -> list[Dependant]:
     found: dict[Ref, Dependant] = {}
     for pod in pods:
         owner = view.owner(pod)
@@ -152,7 +152,7 @@ def _singles(pods: Iterable[Pod], view: View) -> list[Dependant]:
     return list(found.values())
 
 
-def _budgets(pods: Iterable[Pod], view: View) -> list[Dependant]:
+def _budgets(pods: Iterable[Pod], view: ClusterView) -> list[Dependant]:
     found: dict[Ref, Dependant] = {}
     for pod in pods:
         for row in view.store.in_namespace("PodDisruptionBudget", pod.metadata.namespace).values():

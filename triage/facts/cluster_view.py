@@ -4,7 +4,7 @@ another look later."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -23,9 +23,9 @@ from cluster.kube.owners import controller_of, top_owner
 from cluster.live.freshness import Freshness
 from cluster.live.store import Store
 from triage.facts import roles
-from triage.facts.events import EventMemory
-from triage.facts.events import Fact as EventFact
+from triage.facts.events import EventFact, EventMemory
 from triage.facts.finding import Fact
+from triage.facts.measurements import Sources
 from triage.facts.windows import NEW_NODE
 
 ZONE = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
@@ -97,7 +97,7 @@ def containers(spec: PodSpec) -> Iterator[Container]:
     yield from spec.containers
 
 
-class View:
+class ClusterView:
     """One look at the cluster at `now`. Cheap to make; caches live as long as it does."""
 
     def __init__(
@@ -107,6 +107,8 @@ class View:
         now: datetime,
         freshness: Mapping[str, Freshness] | None = None,
         slices: Mapping[tuple[str, str], set[str]] | None = None,
+        sources: Sources | None = None,
+        counts: Sequence[tuple[datetime, Mapping[str, int]]] = (),
     ) -> None:
         self.store = store
         self.events = events
@@ -114,6 +116,9 @@ class View:
         self.freshness = freshness or {}
         self.due: datetime | None = None
         """When the object being looked at should be looked at again, if nothing changes before."""
+        self.sources = sources or Sources()
+        self.counts = counts
+        """How many objects of each kind there were at earlier moments, oldest first."""
         self._roles: dict[tuple[str, str], str] = {}
         self._slices = slices
 
@@ -244,7 +249,7 @@ class View:
         }
 
 
-def burstable(view: View) -> bool:
+def burstable(view: ClusterView) -> bool:
     """Whether any control plane node is of a burstable instance type (story 003 #5: treat T2 with
     care)."""
     return any(

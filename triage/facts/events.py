@@ -24,7 +24,7 @@ _CLUSTER_SCOPED = frozenset(
 )
 
 
-class Fact(msgspec.Struct, frozen=True, gc=False):
+class EventFact(msgspec.Struct, frozen=True, gc=False):
     """One event as remembered. `times` are the moments at which it was observed to have happened,
     oldest first, at most 24."""
 
@@ -69,7 +69,7 @@ def about(event: Event) -> Ref:
     return Ref(obj.kind, namespace, obj.name)
 
 
-def read(event: Event, known: Fact | None = None) -> Fact | None:
+def read(event: Event, known: EventFact | None = None) -> EventFact | None:
     """The fact that an event states, joined with what was known of the same uid; None when it
     carries no time at all."""
     last = last_time(event)
@@ -81,7 +81,7 @@ def read(event: Event, known: Fact | None = None) -> Fact | None:
     if not times or last > times[-1]:
         times = (*times, last)[-24:]
     meta = event.metadata
-    return Fact(
+    return EventFact(
         uid=meta.uid or f"{meta.namespace}/{meta.name}",
         about=about(event),
         about_uid=event.involved_object.uid,
@@ -107,10 +107,10 @@ class EventMemory:
     def __init__(self, limit: int = 50_000, keep: timedelta = timedelta(hours=24)) -> None:
         self._limit = limit
         self._keep = keep
-        self._facts: OrderedDict[str, Fact] = OrderedDict()
-        self._about: dict[Ref, dict[str, Fact]] = {}
-        self._reason: dict[str, dict[str, Fact]] = {}
-        self._told: dict[str, messages.Told] = {}
+        self._facts: OrderedDict[str, EventFact] = OrderedDict()
+        self._about: dict[Ref, dict[str, EventFact]] = {}
+        self._reason: dict[str, dict[str, EventFact]] = {}
+        self._signs: dict[str, messages.MessageSigns] = {}
         self._forgot: datetime | None = None
 
     def __len__(self) -> int:
@@ -142,35 +142,35 @@ class EventMemory:
         """Whether anything is remembered about an object."""
         return ref in self._about
 
-    def about(self, ref: Ref) -> list[Fact]:
+    def about(self, ref: Ref) -> list[EventFact]:
         """All remembered events about an object, oldest first."""
         facts = self._about.get(ref)
         return sorted(facts.values(), key=_order) if facts else []
 
-    def reasons(self, *reasons: str) -> list[Fact]:
+    def reasons(self, *reasons: str) -> list[EventFact]:
         """All remembered events with one of these reasons, oldest first."""
         found = [fact for reason in reasons for fact in self._reason.get(reason, {}).values()]
         return sorted(found, key=_order)
 
-    def all(self) -> Iterator[Fact]:
+    def all(self) -> Iterator[EventFact]:
         return iter(self._facts.values())
 
-    def telling(self) -> Iterator[tuple[Fact, messages.Told]]:
+    def with_signs(self) -> Iterator[tuple[EventFact, messages.MessageSigns]]:
         """Those whose messages tell of etcd, the API server or name look-ups."""
-        return ((self._facts[uid], told) for uid, told in self._told.items())
+        return ((self._facts[uid], signs) for uid, signs in self._signs.items())
 
-    def move(self, facts: Iterable[Fact]) -> None:
+    def move(self, facts: Iterable[EventFact]) -> None:
         """Take over facts remembered elsewhere (an earlier session)."""
         for fact in facts:
             if fact.uid not in self._facts:
                 self._put(replace(fact))
 
-    def _put(self, fact: Fact) -> None:
+    def _put(self, fact: EventFact) -> None:
         known = self._facts.get(fact.uid)
         if known is None or known.message != fact.message:
-            self._told.pop(fact.uid, None)
-            if (told := messages.told(fact.message)) is not None:
-                self._told[fact.uid] = told
+            self._signs.pop(fact.uid, None)
+            if (signs := messages.message_signs(fact.message)) is not None:
+                self._signs[fact.uid] = signs
         self._facts[fact.uid] = fact
         self._facts.move_to_end(fact.uid)
         self._about.setdefault(fact.about, {})[fact.uid] = fact
@@ -178,7 +178,7 @@ class EventMemory:
 
     def _drop(self, uid: str) -> None:
         fact = self._facts.pop(uid)
-        self._told.pop(uid, None)
+        self._signs.pop(uid, None)
         _discard(self._about, fact.about, uid)
         _discard(self._reason, fact.reason, uid)
 
@@ -186,7 +186,7 @@ class EventMemory:
 K = TypeVar("K", bound=Hashable)
 
 
-def _discard(index: dict[K, dict[str, Fact]], key: K, uid: str) -> None:
+def _discard(index: dict[K, dict[str, EventFact]], key: K, uid: str) -> None:
     group = index.get(key)
     if group is not None:
         group.pop(uid, None)
@@ -194,5 +194,5 @@ def _discard(index: dict[K, dict[str, Fact]], key: K, uid: str) -> None:
             del index[key]
 
 
-def _order(fact: Fact) -> tuple[datetime, str]:
+def _order(fact: EventFact) -> tuple[datetime, str]:
     return (fact.last, fact.uid)

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from cluster.kube.objects import Condition, Ref
-from triage.facts.events import Fact as EventFact
+from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.rules import FINDINGS
 

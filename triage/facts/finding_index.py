@@ -10,7 +10,7 @@ from triage.facts.finding import Finding
 from triage.facts.population import Population
 
 
-class Index:
+class FindingIndex:
     """The findings of one moment, growing while the detectors over them run."""
 
     def __init__(self, findings: Iterable[Finding], population: Population) -> None:

@@ -406,7 +406,7 @@ def api_error(message: str) -> bool:
     return _API.search(message) is not None
 
 
-class Told(NamedTuple):
+class MessageSigns(NamedTuple):
     """What a message tells of etcd, of the API server and of name look-ups; each as its function
     above and `lookup_failure` say it."""
 
@@ -434,12 +434,12 @@ _HINTS = (
 none."""
 
 
-def told(message: str) -> Told | None:
+def message_signs(message: str) -> MessageSigns | None:
     """None for a message that tells of none of them."""
     lowered = message.lower()
     for hint in _HINTS:
         if hint in lowered:
-            found = Told(etcd_error(message), api_error(message), lookup_failure(message))
+            found = MessageSigns(etcd_error(message), api_error(message), lookup_failure(message))
             return found if any(found) else None
     return None
 

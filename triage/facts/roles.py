@@ -29,7 +29,8 @@ _CNI_PATHS = (
     "/var/run/multus",
 )
 _CNI_IMAGE = re.compile(
-    r"(^|/)(calico/node|cilium|flannel|kube-router|canal|weave-(kube|npc)|antrea-agent\S*|ovn-kube\S*|ovn-kubernetes|kindnetd|amazon-k8s-cni"
+    r"(^|/)(calico/node|cilium|flannel|kube-router|canal|weave-(kube|npc)|antrea-agent\S*|ovn-kube\S*|ovn-kubernetes"
+    r"|kindnetd|amazon-k8s-cni"
     r"|azure-(cni|cns|npm)|netd|multus-cni)$"
 )
 _STORAGE_PATHS = ("/var/lib/kubelet/plugins", "/var/lib/kubelet/plugins_registry")
@@ -112,7 +113,8 @@ def is_backend(service: Service, store: Store) -> bool:
 
 def backends(ingress: object) -> set[str]:
     """Names of the Services that an Ingress leads to."""
-    spec = ingress.spec  # type: ignore[attr-defined]  # an Ingress row; typed as object so that screens may pass rows on
+    # typed as object so that screens may pass rows on
+    spec = ingress.spec  # type: ignore[attr-defined]
     names = {
         p.backend.service.name
         for r in spec.rules

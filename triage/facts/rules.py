@@ -21,9 +21,13 @@ POD_FACTS: Mapping[str, str] = MappingProxyType(
         "namespace": "str",
         "node": "str: node name, empty before scheduling",
         "owner": "str: name of the top controller (Deployment, CronJob, …), empty for bare pods",
-        "owner_kind": "str: Deployment, DaemonSet, StatefulSet, Job, CronJob, Node (static pod) or empty",
-        "role": "str: dns, ingress, cni, proxy, storage, log-shipper, control-plane or empty; told by structure (ports, mounts, "
-        "Services), not by the object's name",
+        "owner_kind": (
+            "str: Deployment, DaemonSet, StatefulSet, Job, CronJob, Node (static pod) or empty"
+        ),
+        "role": (
+            "str: dns, ingress, cni, proxy, storage, log-shipper, control-plane or empty; told "
+            "by structure (ports, mounts, Services), not by the object's name"
+        ),
     }
 )
 
@@ -71,7 +75,10 @@ _FINDINGS: tuple[Rule, ...] = (
         "Ready is False or Unknown",
         "node lifecycle controller; kubelet setters.go",
         status="str: False or Unknown",
-        cause="str: runtime-down, pleg, network-plugin, shutting-down, kubelet-silent, never-reported or other (the first that applies)",
+        cause=(
+            "str: runtime-down, pleg, network-plugin, shutting-down, kubelet-silent, "
+            "never-reported or other (the first that applies)"
+        ),
         causes="tuple: all that apply",
         reason="str: reason of the condition",
         cordoned="bool",
@@ -101,7 +108,10 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "node-system-oom",
         "node",
-        "The kernel ran out of memory on the node (SystemOOM of the kubelet, OOMKilling of node-problem-detector)",
+        (
+            "The kernel ran out of memory on the node (SystemOOM of the kubelet, OOMKilling of "
+            "node-problem-detector)"
+        ),
         "kubelet oom_watcher_linux.go; story 004",
         count="int: times seen",
         victims="tuple: process names killed",
@@ -190,7 +200,10 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "restarts-together-on-node",
         "node",
-        "Containers of at least three owners ended on one node within two minutes, not at their own limit",
+        (
+            "Containers of at least three owners ended on one node within two minutes, not at "
+            "their own limit"
+        ),
         "story 000: the runtime crashed",
         owners="int",
         containers="int",
@@ -262,7 +275,10 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "failures-on-new-nodes",
         "cluster",
-        "Failing nodes or pods are on nodes that joined or changed version lately, the older nodes are fine",
+        (
+            "Failing nodes or pods are on nodes that joined or changed version lately, the "
+            "older nodes are fine"
+        ),
         "story 003 #6",
         nodes="int: failing new nodes",
         new_total="int",
@@ -276,8 +292,12 @@ _FINDINGS: tuple[Rule, ...] = (
         "pod",
         "The scheduler finds no node",
         "kube-scheduler FitError",
-        cause="str: insufficient-memory, insufficient-cpu, insufficient-pods, insufficient-storage, insufficient-other, taint, node-not-ready, affinity, anti-affinity, "
-        "topology-spread, volume-affinity, volume-count, volume-unbound, claim-missing, host-port, cordoned, gated or other; the one that most nodes give",
+        cause=(
+            "str: insufficient-memory, insufficient-cpu, insufficient-pods, "
+            "insufficient-storage, insufficient-other, taint, node-not-ready, affinity, "
+            "anti-affinity, topology-spread, volume-affinity, volume-count, volume-unbound, "
+            "claim-missing, host-port, cordoned, gated or other; the one that most nodes give"
+        ),
         causes="tuple: all, most frequent first",
         nodes="int: nodes looked at",
     ),
@@ -343,7 +363,10 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "pod-container-lost",
         "pod",
-        "The runtime or the node lost the container (ContainerStatusUnknown, exit 137 without OOM, 255): not an OOM of its own",
+        (
+            "The runtime or the node lost the container (ContainerStatusUnknown, exit 137 "
+            "without OOM, 255): not an OOM of its own"
+        ),
         "kubelet",
         container="str",
         exit_code="int",
@@ -364,7 +387,10 @@ _FINDINGS: tuple[Rule, ...] = (
         "The image cannot be pulled",
         "ErrImagePull, ImagePullBackOff, InvalidImageName, ErrImageNeverPull",
         image="str",
-        cause="str: not-found, unauthorized, rate-limited, timeout, dns, tls, refused, no-space, invalid-name or other",
+        cause=(
+            "str: not-found, unauthorized, rate-limited, timeout, dns, tls, refused, no-space, "
+            "invalid-name or other"
+        ),
         registry="str",
     ),
     _rule(
@@ -440,7 +466,10 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "secret-missing-across-namespaces",
         "cluster",
-        "Pods of at least three namespaces (or owners) wait for Secrets that do not exist: one supplier",
+        (
+            "Pods of at least three namespaces (or owners) wait for Secrets that do not exist: "
+            "one supplier"
+        ),
         "story 003 #8",
         namespaces="int",
         pods="int",
@@ -483,7 +512,10 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "not-ready-together",
         "cluster",
-        "Pods of many owners in several namespaces became unready within two minutes, on several nodes",
+        (
+            "Pods of many owners in several namespaces became unready within two minutes, on "
+            "several nodes"
+        ),
         "story 003 #3",
         owners="int",
         namespaces="int",
@@ -574,7 +606,10 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "rollout-not-graceful",
         "workload",
-        "A workload behind a Service was rolled out lately without anything that lets connections drain (info)",
+        (
+            "A workload behind a Service was rolled out lately without anything that lets "
+            "connections drain (info)"
+        ),
         "story 003: 502s while pods shut down",
         pre_stop="bool",
         readiness="bool",
@@ -587,7 +622,10 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "stateful-on-emptydir",
         "workload",
-        "A stateful workload that keeps its data in emptyDir was edited or restarted: what it held is gone",
+        (
+            "A stateful workload that keeps its data in emptyDir was edited or restarted: what "
+            "it held is gone"
+        ),
         "story 002 Flant",
         edited_by="str",
         edited_at="str: RFC 3339 or empty",
@@ -815,7 +853,10 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "load-balancer-local-few",
         "service",
-        "externalTrafficPolicy Local with endpoints on few nodes: the others fail the balancer's check by design (info)",
+        (
+            "externalTrafficPolicy Local with endpoints on few nodes: the others fail the "
+            "balancer's check by design (info)"
+        ),
         "story 001",
         nodes="int",
         total="int",
@@ -949,7 +990,10 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "cpu-throttled-below-limit",
         "measured",
-        "Containers are throttled in over 25 % of periods while they use much less than their limit",
+        (
+            "Containers are throttled in over 25 % of periods while they use much less than "
+            "their limit"
+        ),
         "kubernetes-mixin CPUThrottlingHigh; story 002 Buffer",
         ratio="float",
         usage_of_limit="float",

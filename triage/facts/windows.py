@@ -6,10 +6,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 SCHEDULE_GRACE = timedelta(seconds=60)
+"""A pod may wait this long for a node."""
 SCALE_UP_GRACE = timedelta(minutes=10)
-"""A node that was asked for is given this long before the pods that wait for it are worth a warning
-(usual: 2 to 4 min)."""
-"""A pod may wait this long for a node (autoscalers take longer, but then it is worth knowing)."""
+"""... and this long once an autoscaler was asked for a node (usual: 2 to 4 min)."""
 START_GRACE = timedelta(minutes=3)
 """Containers may take this long to be created without a reason being known."""
 PULL_GRACE = timedelta(minutes=10)
@@ -40,3 +39,4 @@ CHANGES = timedelta(days=14)
 JOINING = timedelta(minutes=3)
 """A node that joins may take this long to become Ready."""
 NEW_NODE = timedelta(hours=1)
+"""A node counts as new for this long."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from cluster.kube.objects import Pod, Ref
 from triage.cohorts import cohort
-from triage.facts.cluster_view import View, is_finished
+from triage.facts.cluster_view import ClusterView, is_finished
 from triage.facts.finding import Finding, Severity
-from triage.facts.finding_index import Index
+from triage.facts.finding_index import FindingIndex
 
 _ON_NODE = frozenset(
     {
@@ -104,7 +104,7 @@ def _owner_key(finding: Finding) -> str:
     return f"owner:Pod/{finding.object.namespace}/{finding.object.name}"
 
 
-def sick_nodes(index: Index) -> set[str]:
+def sick_nodes(index: FindingIndex) -> set[str]:
     """Nodes whose own trouble explains trouble of their pods."""
     sick: set[str] = set()
     for rule in (
@@ -182,7 +182,11 @@ def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
 
 
 def join_causes(
-    findings: Iterable[Finding], first_key: dict[str, str], groups: Groups, index: Index, view: View
+    findings: Iterable[Finding],
+    first_key: dict[str, str],
+    groups: Groups,
+    index: FindingIndex,
+    view: ClusterView,
 ) -> None:
     """Let the findings over the whole cluster pull in what they explain."""
     for finding in findings:
@@ -365,7 +369,11 @@ _JOINING = frozenset(cohort.ORDER) - {"owner", "created after", "namespace", "se
 
 
 def join_shared(
-    findings: Iterable[Finding], first_key: dict[str, str], groups: Groups, index: Index, view: View
+    findings: Iterable[Finding],
+    first_key: dict[str, str],
+    groups: Groups,
+    index: FindingIndex,
+    view: ClusterView,
 ) -> None:
     """Owners that fail apart and share a node, a zone, an image … that healthy pods do not have
     belong together.
@@ -400,7 +408,7 @@ def join_shared(
             return
 
 
-def failing_pods(findings: Iterable[Finding], view: View) -> list[Pod]:
+def failing_pods(findings: Iterable[Finding], view: ClusterView) -> list[Pod]:
     refs = {
         f.object for f in findings if f.object.kind == "Pod" and f.severity is not Severity.INFO
     }

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from cluster.kube.objects import Pod, Ref
 from triage.changes import change_log as change_rules
 from triage.facts import blast_radius as blast
-from triage.facts.cluster_view import View
+from triage.facts.cluster_view import ClusterView
+from triage.facts.cooperative import Cooperative
 from triage.facts.finding import ChangeFact, Finding, Severity, Symptom
-from triage.facts.finding_index import Index
-from triage.facts.stages import Stages
+from triage.facts.finding_index import FindingIndex
 from triage.symptoms.causes import (
     EFFECTS,
     NODE_TROUBLE,
@@ -33,7 +33,9 @@ from triage.symptoms.shared_attributes import shared_by
 from triage.symptoms.titles import leading, title
 
 
-def group(view: View, index: Index, changes: tuple[ChangeFact, ...]) -> Stages[tuple[Symptom, ...]]:
+def group(
+    view: ClusterView, index: FindingIndex, changes: tuple[ChangeFact, ...]
+) -> Cooperative[tuple[Symptom, ...]]:
     """All symptoms, worst and oldest first. Notes (info) that stand alone are gathered by their
     rule."""
     findings = list(index.all())
@@ -83,8 +85,8 @@ def group(view: View, index: Index, changes: tuple[ChangeFact, ...]) -> Stages[t
 def _symptom(
     key: str,
     findings: list[Finding],
-    view: View,
-    index: Index,
+    view: ClusterView,
+    index: FindingIndex,
     changes: tuple[ChangeFact, ...],
     failing: list[Pod],
 ) -> Symptom:
@@ -154,7 +156,7 @@ def related_changes(
     objects: tuple[Ref, ...],
     since: datetime | None,
     changes: Iterable[ChangeFact],
-    view: View,
+    view: ClusterView,
 ) -> tuple[ChangeFact, ...]:
     """The changes before or around a symptom, by relation to its objects and closeness in time."""
     direct = set(objects) | {r for f in findings for r in f.related}

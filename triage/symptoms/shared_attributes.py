@@ -7,15 +7,19 @@ from collections.abc import Iterator
 
 from cluster.kube.objects import Pod, Ref
 from triage.cohorts import cohort
-from triage.facts.cluster_view import View, is_finished
+from triage.facts.cluster_view import ClusterView, is_finished
 from triage.facts.finding import Finding, SharedAttribute
-from triage.facts.finding_index import Index
+from triage.facts.finding_index import FindingIndex
 from triage.symptoms.causes import SYSTEM
 from triage.symptoms.titles import leading
 
 
 def shared_by(
-    findings: list[Finding], objects: tuple[Ref, ...], view: View, index: Index, failing: list[Pod]
+    findings: list[Finding],
+    objects: tuple[Ref, ...],
+    view: ClusterView,
+    index: FindingIndex,
+    failing: list[Pod],
 ) -> tuple[SharedAttribute, ...]:
     refs = [r for r in objects if r.kind == "Pod"]
     pods = [
@@ -67,7 +71,7 @@ def shared_by(
     return tuple(first.values())
 
 
-def _flood(finding: Finding, view: View, index: Index) -> SharedAttribute:
+def _flood(finding: Finding, view: ClusterView, index: FindingIndex) -> SharedAttribute:
     """How many of the pods created since a flood began are of its CronJob, against the pods
     before."""
     assert finding.since is not None
@@ -83,7 +87,7 @@ def _flood(finding: Finding, view: View, index: Index) -> SharedAttribute:
     )
 
 
-def _suspect(finding: Finding, view: View) -> Iterator[SharedAttribute]:
+def _suspect(finding: Finding, view: ClusterView) -> Iterator[SharedAttribute]:
     """The owner that was on the failed nodes, with the p of the best of all owners tried
     (Bonferroni)."""
     on, nodes, elsewhere, tried = (
@@ -122,7 +126,7 @@ def _update(finding: Finding) -> Iterator[SharedAttribute]:
         )
 
 
-def _packed(finding: Finding, view: View, index: Index) -> SharedAttribute:
+def _packed(finding: Finding, view: ClusterView, index: FindingIndex) -> SharedAttribute:
     """The node on which all replicas are, against all other pods of the cluster."""
     node, replicas = str(finding.facts.get("node") or ""), _count(finding, "replicas")
     there = sum(1 for p in view.store.pods_on(node).values() if not is_finished(p))

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from cluster.kube.objects import DaemonSet, Deployment, Ingress, Pod, Ref, StatefulSet
+from triage.detectors.registry import object_detector
 from triage.detectors.workloads.workloads import last_edit
 from triage.facts import blast_radius as blast
 from triage.facts import roles
-from triage.facts.cluster_view import View, is_finished, is_ready, ready_status, statuses
+from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ready_status, statuses
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.windows import EDGE, READY_GRACE, RECENT
@@ -41,7 +42,7 @@ class Health(msgspec.Struct, frozen=True):
     """When the kubelet first held a restart back, within the hour."""
 
 
-def health(pods: list[Pod], view: View, grace: timedelta = timedelta(seconds=60)) -> Health:
+def health(pods: list[Pod], view: ClusterView, grace: timedelta = timedelta(seconds=60)) -> Health:
     """Judge the pods of one system service."""
     ready = sum(1 for p in pods if is_ready(p))
     oom: set[str] = set()
@@ -127,7 +128,7 @@ def health(pods: list[Pod], view: View, grace: timedelta = timedelta(seconds=60)
     )
 
 
-def _pods(ref: Ref, view: View) -> list[Pod]:
+def _pods(ref: Ref, view: ClusterView) -> list[Pod]:
     return [p for p in view.pods_of(ref) if not is_finished(p)]
 
 
@@ -151,7 +152,8 @@ def began(state: Health) -> datetime | None:
     return min(moments, default=None)
 
 
-def serving(row: Owner, view: View) -> Iterator[Finding]:
+@object_detector("Deployment", "StatefulSet", "DaemonSet")
+def serving(row: Owner, view: ClusterView) -> Iterator[Finding]:
     """DNS servers and ingress controllers as one thing each (stories 003 #1 and #3)."""
     kind = type(row).__name__
     template = row.spec.template
@@ -226,7 +228,7 @@ def _dns(row: Owner, ref: Ref, pods: list[Pod], state: Health) -> Iterator[Findi
         )
 
 
-def _dns_scaled_away(row: Owner, ref: Ref, view: View) -> Iterator[Finding]:
+def _dns_scaled_away(row: Owner, ref: Ref, view: ClusterView) -> Iterator[Finding]:
     """DNS scaled to zero while its Service has nobody else behind it. A workload that another one
     has replaced is left at zero in peace."""
     if isinstance(row, DaemonSet) or row.spec.replicas != 0 or not view.readable("EndpointSlice"):
@@ -269,13 +271,13 @@ def _dns_scaled_away(row: Owner, ref: Ref, view: View) -> Iterator[Finding]:
     )
 
 
-def _node_works(pod: Pod, view: View) -> bool:
+def _node_works(pod: Pod, view: ClusterView) -> bool:
     """Whether the pod's node is known and Ready: else the pod may be down with its node."""
     node = view.node(pod.spec.node_name)
     return node is not None and ready_status(node) == "True"
 
 
-def _ingress(ref: Ref, pods: list[Pod], state: Health, view: View) -> Iterator[Finding]:
+def _ingress(ref: Ref, pods: list[Pod], state: Health, view: ClusterView) -> Iterator[Finding]:
     if not sick(state):
         return
     hosts: set[str] = set()

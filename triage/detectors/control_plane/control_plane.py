@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from cluster.kube.objects import Pod, Ref
 from cluster.live.freshness import State
 from triage.detectors.control_plane.cluster_services import began, health, sick
-from triage.facts.cluster_view import View, burstable, is_finished
-from triage.facts.events import Fact as EventFact
+from triage.detectors.registry import cluster_detector
+from triage.facts.cluster_view import ClusterView, burstable, is_finished
+from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, field_evidence, make
-from triage.facts.finding_index import Index
+from triage.facts.finding_index import FindingIndex
 from triage.facts.windows import EDGE, RECENT
 
 
-def control_plane(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Static pods of the control plane, by component (where the cluster shows them)."""
     groups: dict[str, list[Pod]] = {}
     for key, component in sorted(index.population.control_plane.items()):
@@ -24,8 +26,8 @@ def control_plane(view: View, index: Index) -> Iterator[Finding]:
             groups.setdefault(component, []).append(pod)
     for component, pods in sorted(groups.items()):
         state = health(pods, view)
-        # one restart of one member within the hour is told when it was for memory, or of the API
-        # server or etcd
+        # one restart within the hour is reported when it was an OOM kill, or of the API server or
+        # etcd
         probes = [
             e
             for p in pods
@@ -88,13 +90,14 @@ def control_plane(view: View, index: Index) -> Iterator[Finding]:
         )
 
 
-def told(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """What messages of events within the hour tell of etcd, of the API server and of name
     look-ups."""
     etcd: list[tuple[str, EventFact]] = []
     api: list[EventFact] = []
     lookups: list[tuple[str, EventFact]] = []
-    for event, said in view.events.telling():
+    for event, said in view.events.with_signs():
         if view.now - event.last > RECENT:
             continue
         if said.etcd:
@@ -161,7 +164,8 @@ def told(view: View, index: Index) -> Iterator[Finding]:
         )
 
 
-def leader_changes(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def leader_changes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """`became leader` events of control plane components, three or more of one within the hour:
     they lost the API server or etcd."""
     groups: dict[str, list[EventFact]] = {}
@@ -186,7 +190,8 @@ def leader_changes(view: View, index: Index) -> Iterator[Finding]:
     )
 
 
-def unreachable(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def unreachable(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Every kind that was live is stale: the API server is not heard."""
     states = [
         f
@@ -218,6 +223,3 @@ def unreachable(view: View, index: Index) -> Iterator[Finding]:
         ],
         facts=facts,
     )
-
-
-CLUSTER_DETECTORS = (unreachable, control_plane, told, leader_changes)

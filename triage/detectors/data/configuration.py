@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 
 from cluster.kube.objects import PartialObject, Pod, Ref
 from triage.changes.from_objects import keys_of
+from triage.detectors.registry import cluster_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import View, containers
+from triage.facts.cluster_view import ClusterView, containers
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, field_evidence, make
-from triage.facts.finding_index import Index
+from triage.facts.finding_index import FindingIndex
 
 _START_FAILURES = ("pod-config-missing", "pod-crash-looping", "pod-container-create-failed")
 
@@ -45,7 +46,8 @@ def _last_write(row: PartialObject) -> tuple[datetime, str] | None:
     return max(times) if times else None
 
 
-def missing_across(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def missing_across(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Secrets that do not exist, missed by pods of three or more namespaces, or of three owners by
     one name pattern (story 003 #8)."""
     findings = [
@@ -90,7 +92,7 @@ def missing_across(view: View, index: Index) -> Iterator[Finding]:
     )
 
 
-def _supplier(view: View, common: str, namespaces: set[str]) -> str:
+def _supplier(view: ClusterView, common: str, namespaces: set[str]) -> str:
     """Who writes the Secrets whose names are like the missing ones."""
     if "*" not in common:
         return ""
@@ -104,7 +106,8 @@ def _supplier(view: View, common: str, namespaces: set[str]) -> str:
     return min(managers.items(), key=lambda item: (-item[1], item[0]))[0] if managers else ""
 
 
-def keys_lost(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def keys_lost(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Secrets that exist without the keys that pods need, written shortly before by one manager
     (story 000): several at once.
 
@@ -193,7 +196,9 @@ def keys_lost(view: View, index: Index) -> Iterator[Finding]:
         )
 
 
-def _crashing(secrets: Iterable[Ref], since: datetime, view: View, index: Index) -> set[Ref]:
+def _crashing(
+    secrets: Iterable[Ref], since: datetime, view: ClusterView, index: FindingIndex
+) -> set[Ref]:
     """Pods that read one of these Secrets and crash since it was written: a missing variable looks
     so when it is optional."""
     wanted = set(secrets)
@@ -222,7 +227,9 @@ def secrets_of(pod: Pod) -> set[Ref]:
     return {Ref("Secret", pod.metadata.namespace, n) for n in names if n}
 
 
-def _only_new(pods: list[Pod], index: Index, findings: Iterable[Finding]) -> tuple[bool, int]:
+def _only_new(
+    pods: list[Pod], index: FindingIndex, findings: Iterable[Finding]
+) -> tuple[bool, int]:
     """Whether every pod created since the first of these fails (three of four), and how many were
     created since."""
     created = [p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp]
@@ -232,7 +239,8 @@ def _only_new(pods: list[Pod], index: Index, findings: Iterable[Finding]) -> tup
     return len(pods) * 4 >= since * 3, since
 
 
-def new_pods_failing(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def new_pods_failing(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Three of four pods created after a moment fail to start while all older ones live: what a
     start needs is gone (story 000)."""
     failing: dict[Ref, list[Finding]] = {}
@@ -288,6 +296,3 @@ def new_pods_failing(view: View, index: Index) -> Iterator[Finding]:
             "at": at.isoformat(),
         },
     )
-
-
-DETECTORS = (missing_across, keys_lost, new_pods_failing)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube.objects import (
@@ -16,21 +16,23 @@ from cluster.kube.objects import (
     Pod,
     Ref,
 )
+from triage.detectors.registry import cluster_detector
 from triage.facts import quantity, roles
-from triage.facts.cluster_view import View, ready_status
+from triage.facts.cluster_view import ClusterView, ready_status
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, field_evidence, make
-from triage.facts.finding_index import Index
+from triage.facts.finding_index import FindingIndex
 
 _WINDOW = timedelta(minutes=15)
 _MUCH_OLDER = timedelta(hours=1)
 
 
-def vanished(view: View, history: Sequence[tuple[datetime, dict[str, int]]]) -> Iterator[Finding]:
+@cluster_detector
+def vanished(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """At least three kinds lost more than half of their objects within a quarter of an hour, by our
     own counts."""
     fell: dict[str, tuple[int, int, datetime]] = {}
-    for at, counts in history:
+    for at, counts in view.counts:
         if view.now - at > _WINDOW:
             continue
         for kind, before in counts.items():
@@ -63,7 +65,8 @@ def vanished(view: View, history: Sequence[tuple[datetime, dict[str, int]]]) -> 
     )
 
 
-def owners_missing(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def owners_missing(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Objects whose controllers are gone, three owners or more: a normal deletion takes the
     dependants along."""
     missing = {
@@ -112,7 +115,7 @@ def owners_missing(view: View, index: Index) -> Iterator[Finding]:
     )
 
 
-def _unread(ref: Ref, view: View) -> bool:
+def _unread(ref: Ref, view: ClusterView) -> bool:
     """A ReplicaSet that nobody shows although its Deployment is there: the controller makes such a
     one anew at once, under the same name.
 
@@ -134,13 +137,14 @@ def _collected(children: Iterable[Object]) -> datetime | None:
     return min(times, default=None)
 
 
-def _gone(ref: Ref, view: View) -> bool:
+def _gone(ref: Ref, view: ClusterView) -> bool:
     """Whether a whole kind is known to be empty although objects name members of it."""
     state = view.freshness.get(ref.kind)
     return state is not None and state.complete() and view.store.count(ref.kind) == 0
 
 
-def dangling(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def dangling(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """References of several kinds that lead to nothing: autoscalers, Ingresses, endpoints, claimed
     volumes. Five or more of two kinds."""
     found: list[tuple[str, Ref, str]] = []
@@ -223,7 +227,7 @@ def dangling(view: View, index: Index) -> Iterator[Finding]:
     )
 
 
-def _known(kind: str, view: View) -> bool:
+def _known(kind: str, view: ClusterView) -> bool:
     """Whether the kind was read completely: an empty kind counts only when freshness says that it
     was."""
     return view.readable(kind)
@@ -238,7 +242,8 @@ _SURVIVORS = (
 )
 
 
-def made_anew(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def made_anew(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """kube-system is younger than other objects by more than an hour: it was lost, and the API
     server made it anew.
 
@@ -290,7 +295,7 @@ def made_anew(view: View, index: Index) -> Iterator[Finding]:
     )
 
 
-def _intact(moment: datetime, view: View, kinds: Iterable[str]) -> bool:
+def _intact(moment: datetime, view: ClusterView, kinds: Iterable[str]) -> bool:
     """Whether objects of these kinds are there that are older than `moment` by more than an hour,
     other than the server's own."""
     for kind in kinds:
@@ -307,7 +312,8 @@ _BY_SERVER = ("default", "kube-system", "kube-public", "kube-node-lease")
 """Namespaces that an API server makes when they are missing."""
 
 
-def system_emptied(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def system_emptied(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Nodes that have been Ready for over an hour, and neither pod, DaemonSet nor Deployment is
     left in kube-system.
 
@@ -378,6 +384,3 @@ def system_emptied(view: View, index: Index) -> Iterator[Finding]:
         ],
         facts={"pods": len(pods)},
     )
-
-
-CLUSTER_DETECTORS = (owners_missing, dangling, made_anew, system_emptied)

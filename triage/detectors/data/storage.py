@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from cluster.kube.objects import PersistentVolume, PersistentVolumeClaim, Pod, Ref, VolumeAttachment
-from triage.facts.cluster_view import View, is_finished
+from triage.detectors.registry import object_detector
+from triage.facts.cluster_view import ClusterView, is_finished
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.windows import READY_GRACE, RECENT
 
 
-def claim(row: PersistentVolumeClaim, view: View) -> Iterator[Finding]:
+@object_detector("PersistentVolumeClaim")
+def claim(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
     """Pending, and provisioning failed or a pod waits for it. WaitForFirstConsumer without a pod is
     healthy."""
     if row.status.phase not in ("Pending", "Lost"):
@@ -58,7 +60,8 @@ def claim(row: PersistentVolumeClaim, view: View) -> Iterator[Finding]:
     )
 
 
-def volume(row: PersistentVolume, view: View) -> Iterator[Finding]:
+@object_detector("PersistentVolume")
+def volume(row: PersistentVolume, view: ClusterView) -> Iterator[Finding]:
     """Phase Failed (Released is how Retain ends)."""
     if row.status.phase == "Failed":
         ref = Ref("PersistentVolume", "", row.metadata.name)
@@ -73,7 +76,8 @@ def volume(row: PersistentVolume, view: View) -> Iterator[Finding]:
         )
 
 
-def attachment(row: VolumeAttachment, view: View) -> Iterator[Finding]:
+@object_detector("VolumeAttachment")
+def attachment(row: VolumeAttachment, view: ClusterView) -> Iterator[Finding]:
     """Attach or detach errors, an attachment that does not come, or one that a node which is gone
     or down still holds."""
     ref = Ref("VolumeAttachment", "", row.metadata.name)
@@ -150,7 +154,7 @@ def attachment(row: VolumeAttachment, view: View) -> Iterator[Finding]:
     )
 
 
-def _wanted_elsewhere(name: str, node: str, view: View) -> bool:
+def _wanted_elsewhere(name: str, node: str, view: ClusterView) -> bool:
     """Whether a pod on another node waits for this volume."""
     pv = view.store.get("PersistentVolume", "", name)
     if pv is None or pv.spec.claim_ref is None:

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.kube.objects import Ref
-from triage.detectors.measured.sample import said
+from triage.detectors.registry import cluster_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import View
+from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Finding, Severity
 from triage.facts.finding_builder import make
-from triage.facts.measurements import ProxyUsage, Sample
-from triage.facts.median import median
+from triage.facts.finding_index import FindingIndex
+from triage.facts.measurements import ProxyUsage, Sample, median
 
 OVERDUE = 60.0
 """Seconds that a change may wait: kube-proxy calls itself unhealthy after twice its syncPeriod of
@@ -24,9 +24,13 @@ PROGRAMMING = 30.0
 _PEERS = 3
 
 
-def proxies(sample: Sample[ProxyUsage], view: View) -> Iterator[Finding]:
+@cluster_detector
+def proxies(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """A kube-proxy that is late is a warning; one that is silent counts only while at least three
     peers answer."""
+    sample = view.sources.proxies
+    if sample is None:
+        return
     troubled = [(usage, cause) for usage in sample.values if (cause := _cause(usage, sample))]
     well = len(sample.values) - len(troubled)
     for usage, cause in sorted(troubled, key=lambda item: item[0].node):
@@ -34,9 +38,11 @@ def proxies(sample: Sample[ProxyUsage], view: View) -> Iterator[Finding]:
         if node is None:
             continue
         what = {
-            "stale": f"has not written a change of Services for {quantity.span_text(usage.overdue_seconds or 0)}",
-            "failing": f"failed to write its rules {usage.failures} times in {quantity.span_text(sample.seconds)}",
-            "slow": f"takes {usage.programming_p99_seconds or 0:.0f} s to bring a change of Services into effect",
+            "stale": "has not written a change of Services for "
+            f"{quantity.span_text(usage.overdue_seconds or 0)}",
+            "failing": f"failed to write its rules {usage.failures} times in "
+            f"{quantity.span_text(sample.seconds)}",
+            "slow": f"takes {usage.programming_p99_seconds or 0:.0f} s to apply a change",
             "silent": "does not answer on its health port",
         }[cause]
         peers = (
@@ -53,7 +59,7 @@ def proxies(sample: Sample[ProxyUsage], view: View) -> Iterator[Finding]:
             "percentile, or silence among peers that answer",
             since=sample.at,
             related=[usage.pod],
-            evidence=[said(sample, f"{usage.pod}: {_numbers(usage)}")],
+            evidence=[sample.evidence(f"{usage.pod}: {_numbers(usage)}")],
             facts={
                 **view.node_facts(node),
                 "cause": cause,

@@ -1,5 +1,4 @@
-"""Findings from measurements (`triage.facts.measurements`), each only where its source is there. Every one
-names the age of its sample."""
+"""Findings from measurements of pods and nodes, each only where its source was read."""
 
 from __future__ import annotations
 
@@ -7,20 +6,18 @@ from collections import Counter
 from collections.abc import Iterator
 
 from cluster.kube.objects import Pod, Ref
-from triage.detectors.measured.kube_proxy import proxies
-from triage.detectors.measured.sample import said
-from triage.detectors.measured.services import api_server, dns, log_silence
+from triage.detectors.registry import cluster_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import View
+from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Finding, Severity
 from triage.facts.finding_builder import make
-from triage.facts.measurements import ContainerUsage, NodeUsage, Sample, Sources
-from triage.facts.median import median
+from triage.facts.finding_index import FindingIndex
+from triage.facts.measurements import ContainerUsage, NodeUsage, Sample, median
 
 GIB = 2**30
 
 
-def _pod(usage: ContainerUsage, view: View) -> Pod | None:
+def _pod(usage: ContainerUsage, view: ClusterView) -> Pod | None:
     row = view.store.get(*usage.pod)
     return row if isinstance(row, Pod) else None
 
@@ -29,9 +26,13 @@ def _limits(usage: ContainerUsage, pod: Pod) -> dict[str, str]:
     return next((c.resources.limits for c in pod.spec.containers if c.name == usage.container), {})
 
 
-def throttling(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
+@cluster_detector
+def throttling(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Over 25 % of periods throttled (mixin CPUThrottlingHigh): far below the limit it is the
     kernel, at the limit it is honest."""
+    sample = view.sources.containers
+    if sample is None:
+        return
     below: dict[Ref, list[tuple[ContainerUsage, float, float, Pod]]] = {}
     for usage in sample.values:
         pod = _pod(usage, view)
@@ -54,7 +55,7 @@ def throttling(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
                 "a limit that does what it says is a note",
                 since=sample.at,
                 detail=usage.container,
-                evidence=[said(sample, f"{ratio:.0%} throttled")],
+                evidence=[sample.evidence(f"{ratio:.0%} throttled")],
                 facts={"ratio": round(ratio, 3), "usage_of_limit": round(share, 3)},
             )
     for owner, group in sorted(below.items()):
@@ -71,7 +72,7 @@ def throttling(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
             since=sample.at,
             related=[u.pod for u, _, _, _ in group[:10]],
             evidence=[
-                said(sample, f"{u.pod}: {r:.0%} throttled at {s:.0%} of the limit")
+                sample.evidence(f"{u.pod}: {r:.0%} throttled at {s:.0%} of the limit")
                 for u, r, s, _ in group[:4]
             ],
             facts={
@@ -83,8 +84,12 @@ def throttling(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
         )
 
 
-def memory(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
+@cluster_detector
+def memory(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Close to the limit, and owners whose pods grow on every node (story 000)."""
+    sample = view.sources.containers
+    if sample is None:
+        return
     growth: dict[Ref, list[tuple[float, str]]] = {}
     peers: Counter[Ref] = Counter()
     for usage in sample.values:
@@ -104,8 +109,7 @@ def memory(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
                 since=sample.at,
                 detail=usage.container,
                 evidence=[
-                    said(
-                        sample,
+                    sample.evidence(
                         f"{quantity.bytes_text(usage.memory_bytes)} of "
                         f"{quantity.bytes_text(limit)}",
                     )
@@ -129,7 +133,7 @@ def memory(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
                 Severity.WARNING,
                 "three quarters of an owner's pods grow by over 10 MiB a minute",
                 since=sample.at,
-                evidence=[said(sample, f"{quantity.bytes_text(rate)} a minute")],
+                evidence=[sample.evidence(f"{quantity.bytes_text(rate)} a minute")],
                 facts={
                     "owner": str(owner),
                     "bytes_per_minute": rate,
@@ -139,10 +143,12 @@ def memory(sample: Sample[ContainerUsage], view: View) -> Iterator[Finding]:
             )
 
 
-def nodes(
-    sample: Sample[NodeUsage], view: View, containers: Sample[ContainerUsage] | None
-) -> Iterator[Finding]:
+@cluster_detector
+def nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Kubelet memory against its peers, and CPU or memory of a node that nothing on it explains."""
+    sample = view.sources.nodes
+    if sample is None:
+        return
     kubelets = [u.kubelet_memory_bytes for u in sample.values if u.kubelet_memory_bytes]
     high = [
         u
@@ -167,7 +173,7 @@ def nodes(
                 Severity.WARNING,
                 "over 1 GiB, or over four times the median and 400 MiB",
                 since=sample.at,
-                evidence=[said(sample, quantity.bytes_text(usage.kubelet_memory_bytes))],
+                evidence=[sample.evidence(quantity.bytes_text(usage.kubelet_memory_bytes))],
                 facts={
                     **facts,
                     "bytes": usage.kubelet_memory_bytes,
@@ -185,7 +191,7 @@ def nodes(
                 Severity.WARNING,
                 "over 30 % of the node's CPU unaccounted for",
                 since=sample.at,
-                evidence=[said(sample, f"{left:.1f} cores")],
+                evidence=[sample.evidence(f"{left:.1f} cores")],
                 facts={
                     **facts,
                     "cores": round(left, 2),
@@ -208,10 +214,10 @@ def nodes(
                     Severity.WARNING,
                     "over 30 % of the node's memory unaccounted for",
                     since=sample.at,
-                    evidence=[said(sample, quantity.bytes_text(rest))],
+                    evidence=[sample.evidence(quantity.bytes_text(rest))],
                     facts={**facts, "bytes": rest, "share": round(rest / room, 3)},
                 )
-        top = _top(usage.node, view, containers)
+        top = _top(usage.node, view, view.sources.containers)
         if usage.cpu_cores is not None and cores and usage.cpu_cores > 0.9 * cores:
             yield make(
                 "node-cpu-hot",
@@ -221,7 +227,7 @@ def nodes(
                 Severity.WARNING,
                 "over 90 % of the node's CPU",
                 since=sample.at,
-                evidence=[said(sample, f"{usage.cpu_cores:.1f} of {cores:.0f} cores")],
+                evidence=[sample.evidence(f"{usage.cpu_cores:.1f} of {cores:.0f} cores")],
                 facts={
                     **facts,
                     "share": round(usage.cpu_cores / cores, 3),
@@ -239,7 +245,7 @@ def nodes(
                 Severity.WARNING,
                 "over 90 % of the node's memory",
                 since=sample.at,
-                evidence=[said(sample, quantity.bytes_text(usage.memory_bytes))],
+                evidence=[sample.evidence(quantity.bytes_text(usage.memory_bytes))],
                 facts={
                     **facts,
                     "share": round(usage.memory_bytes / room, 3),
@@ -255,7 +261,7 @@ def _kubelet_high(value: int, every: list[int]) -> bool:
     return value > GIB or (len(every) >= 3 and value > 4 * peers and value > 400 * 2**20)
 
 
-def _cpu_left(usage: NodeUsage, view: View) -> tuple[float, float]:
+def _cpu_left(usage: NodeUsage, view: ClusterView) -> tuple[float, float]:
     """Cores that nothing explains, and their share of the node."""
     node = view.node(usage.node)
     cores = quantity.parse(node.status.allocatable.get("cpu", "")) if node else None
@@ -271,7 +277,7 @@ def _cpu_left(usage: NodeUsage, view: View) -> tuple[float, float]:
 
 
 def _top(
-    node: str, view: View, sample: Sample[ContainerUsage] | None
+    node: str, view: ClusterView, sample: Sample[ContainerUsage] | None
 ) -> tuple[str, float, str, float, bool, bool]:
     """(owner that uses most CPU, cores, owner that uses most memory, bytes, no CPU limit, no memory
     limit) on a node."""
@@ -303,21 +309,3 @@ def _top(
         by_cpu in free_cpu,
         by_mem in free_mem,
     )
-
-
-def detect(view: View, extra: Sources | None) -> Iterator[Finding]:
-    """All findings that the measurements give; none when nothing was measured."""
-    if extra is None:
-        return
-    if extra.containers is not None:
-        yield from throttling(extra.containers, view)
-        yield from memory(extra.containers, view)
-    if extra.nodes is not None:
-        yield from nodes(extra.nodes, view, extra.containers)
-    if extra.dns is not None:
-        yield from dns(extra.dns)
-    if extra.proxies is not None:
-        yield from proxies(extra.proxies, view)
-    if extra.logs is not None:
-        yield from log_silence(extra.logs, view, extra)
-    yield from api_server(extra)

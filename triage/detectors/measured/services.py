@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.kube.objects import Pod, Ref
-from triage.detectors.measured.sample import said
+from triage.detectors.registry import cluster_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import View
+from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, make
-from triage.facts.measurements import DnsUsage, LogActivity, Sample, Sources
-from triage.facts.median import median
+from triage.facts.finding_index import FindingIndex
+from triage.facts.measurements import LogActivity, median
 
 
-def dns(sample: Sample[DnsUsage]) -> Iterator[Finding]:
+@cluster_detector
+def dns(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Mostly NXDOMAIN (search path, ndots:5), SERVFAIL over 1 % (openshift CoreDNSErrorsHigh), or
     slow answers."""
+    sample = view.sources.dns
+    if sample is None:
+        return
     for usage in sample.values:
         if (
             usage.nxdomain_share > 0.5 and usage.queries_per_second > 50
@@ -29,7 +33,7 @@ def dns(sample: Sample[DnsUsage]) -> Iterator[Finding]:
                 Severity.WARNING if usage.servfail_share > 0.01 else Severity.INFO,
                 "SERVFAIL over 1 % is a warning, mostly NXDOMAIN a note",
                 since=sample.at,
-                evidence=[said(sample, f"{usage.nxdomain_share:.0%} NXDOMAIN")],
+                evidence=[sample.evidence(f"{usage.nxdomain_share:.0%} NXDOMAIN")],
                 facts={
                     "qps": round(usage.queries_per_second, 1),
                     "nxdomain": round(usage.nxdomain_share, 3),
@@ -45,7 +49,7 @@ def dns(sample: Sample[DnsUsage]) -> Iterator[Finding]:
                 Severity.WARNING,
                 "p99 over a second, or answers over 4 s",
                 since=sample.at,
-                evidence=[said(sample, f"p99 {usage.p99_seconds} s")],
+                evidence=[sample.evidence(f"p99 {usage.p99_seconds} s")],
                 facts={
                     "p99_seconds": float(usage.p99_seconds or 0),
                     "over_4s": float(usage.over_4s_share or 0),
@@ -53,13 +57,19 @@ def dns(sample: Sample[DnsUsage]) -> Iterator[Finding]:
             )
 
 
-def log_silence(sample: Sample[LogActivity], view: View, extra: Sources) -> Iterator[Finding]:
+@cluster_detector
+def log_silence(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """One pod of a DaemonSet is silent while three or more peers work (story 002
     PrometheusKube)."""
+    sample = view.sources.logs
+    if sample is None:
+        return
     groups: dict[Ref, list[LogActivity]] = {}
     for activity in sample.values:
         row = view.store.get(*activity.pod)
-        owner = view.owner(row) if isinstance(row, Pod) else extra.log_owners.get(activity.pod)
+        owner = (
+            view.owner(row) if isinstance(row, Pod) else view.sources.log_owners.get(activity.pod)
+        )
         if owner is not None:
             groups.setdefault(owner, []).append(activity)
     for owner, group in sorted(groups.items()):
@@ -96,8 +106,8 @@ def log_silence(sample: Sample[LogActivity], view: View, extra: Sources) -> Iter
                 since=sample.at,
                 source=SinceSource.FIRST_SEEN,
                 evidence=[
-                    said(
-                        sample, f"0 lines, peers {int(median(a.lines or 0 for a in talking))} lines"
+                    sample.evidence(
+                        f"0 lines, peers {int(median(a.lines or 0 for a in talking))} lines"
                     )
                 ],
                 related=[owner],
@@ -111,9 +121,10 @@ def log_silence(sample: Sample[LogActivity], view: View, extra: Sources) -> Iter
             )
 
 
-def api_server(extra: Sources) -> Iterator[Finding]:
+@cluster_detector
+def api_server(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Slow or failing requests, and checks of /readyz that fail."""
-    sample = extra.api_server
+    sample = view.sources.api_server
     if sample is None:
         return
     for usage in sample.values:
@@ -127,7 +138,7 @@ def api_server(extra: Sources) -> Iterator[Finding]:
                 Severity.WARNING,
                 "p99 over a second, or over 5 % errors",
                 since=sample.at,
-                evidence=[said(sample, f"p99 {p99:.1f} s, etcd {usage.etcd_p99_seconds} s")],
+                evidence=[sample.evidence(f"p99 {p99:.1f} s, etcd {usage.etcd_p99_seconds} s")],
                 facts={
                     "p99_seconds": round(p99, 2),
                     "errors": round(errors, 3),
@@ -143,6 +154,6 @@ def api_server(extra: Sources) -> Iterator[Finding]:
                 Severity.CRITICAL,
                 "a check of /readyz fails",
                 since=sample.at,
-                evidence=[said(sample, ", ".join(usage.failed_checks))],
+                evidence=[sample.evidence(", ".join(usage.failed_checks))],
                 facts={"checks": usage.failed_checks, "etcd": etcd},
             )

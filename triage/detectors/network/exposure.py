@@ -8,9 +8,10 @@ from cluster.kube import images
 from cluster.kube.objects import Pod, PodSpec, Ref, Service
 from triage.detectors.network.intruder import first_stranger
 from triage.detectors.network.services import internal, ref_of, selected
+from triage.detectors.registry import object_detector
 from triage.facts import blast_radius as blast
 from triage.facts import roles
-from triage.facts.cluster_view import View
+from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.quantity import moment_text
@@ -47,7 +48,8 @@ def power(spec: PodSpec) -> tuple[bool, bool, tuple[str, ...]]:
     )
 
 
-def exposed(row: Service, view: View) -> Iterator[Finding]:
+@object_detector("Service")
+def exposed(row: Service, view: ClusterView) -> Iterator[Finding]:
     """A Service that can be reached from outside, in front of pods that are privileged, share the
     host's processes or mount its sockets.
 
@@ -156,7 +158,7 @@ _APP = (
 )
 
 
-def _agents(row: Service, pods: list[Pod], view: View) -> list[Pod]:
+def _agents(row: Service, pods: list[Pod], view: ClusterView) -> list[Pod]:
     """Pods beside these that belong to the same application and have power over their nodes.
 
     The same application: an application label, the image's repository or a ServiceAccount of its

@@ -15,7 +15,7 @@ import msgspec
 
 from cluster.kube.objects import LeanMeta, ObjectMeta, Ref
 from triage.changes.from_objects import creator, writes_to
-from triage.facts.cluster_view import View
+from triage.facts.cluster_view import ClusterView
 
 _KINDS = ("Deployment", "DaemonSet", "StatefulSet", "CronJob", "ClusterRoleBinding")
 _BESIDE = timedelta(minutes=30)
@@ -30,7 +30,7 @@ class Stranger(msgspec.Struct, frozen=True):
     manager: str
 
 
-def first_stranger(opened: datetime, view: View) -> Stranger | None:
+def first_stranger(opened: datetime, view: ClusterView) -> Stranger | None:
     """The first of them after a door was opened; None where every later hand was there before, or
     belongs to a workload of the cluster."""
     known: set[str] = set()
@@ -48,7 +48,7 @@ def first_stranger(opened: datetime, view: View) -> Stranger | None:
     return min(strange, key=lambda each: (each.at, each.ref), default=None)
 
 
-def _objects(view: View) -> Iterator[tuple[Ref, ObjectMeta]]:
+def _objects(view: ClusterView) -> Iterator[tuple[Ref, ObjectMeta]]:
     for kind in _KINDS:
         for key, row in view.store.rows(kind).items():
             meta: LeanMeta = row.metadata

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from cluster.kube.objects import Ingress, Node, Pod, Ref, Service
+from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
 from triage.facts import quantity, roles
-from triage.facts.cluster_view import View, is_finished, is_ready
+from triage.facts.cluster_view import ClusterView, is_finished, is_ready
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
-from triage.facts.finding_index import Index
+from triage.facts.finding_index import FindingIndex
 from triage.facts.windows import EDGE, READY_GRACE, RECENT
 
 _FAILED = (
@@ -42,7 +43,7 @@ def ref_of(row: Service) -> Ref:
     return Ref("Service", row.metadata.namespace, row.metadata.name)
 
 
-def selected(row: Service, view: View) -> list[Pod]:
+def selected(row: Service, view: ClusterView) -> list[Pod]:
     """The pods that a Service's selector matches, finished ones left out."""
     return [
         p
@@ -51,7 +52,8 @@ def selected(row: Service, view: View) -> list[Pod]:
     ]
 
 
-def no_endpoints(row: Service, view: View) -> Iterator[Finding]:
+@object_detector("Service")
+def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     """A selector, and no ready endpoint although pods are there (or an Ingress leads here):
     k8sgpt's rule, with what explains it.
 
@@ -130,7 +132,7 @@ def no_endpoints(row: Service, view: View) -> Iterator[Finding]:
     )
 
 
-def _scaled_to_zero(row: Service, view: View) -> bool:
+def _scaled_to_zero(row: Service, view: ClusterView) -> bool:
     for kind in ("Deployment", "StatefulSet"):
         for workload in view.store.in_namespace(kind, row.metadata.namespace).values():
             if workload.spec.replicas == 0 and roles.selects(
@@ -140,7 +142,8 @@ def _scaled_to_zero(row: Service, view: View) -> bool:
     return False
 
 
-def load_balancer(row: Service, view: View) -> Iterator[Finding]:
+@object_detector("Service")
+def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
     """The service controller's events, Normal ones included, and addresses that never come (story
     001)."""
     if row.spec.type != "LoadBalancer":
@@ -227,7 +230,8 @@ def load_balancer(row: Service, view: View) -> Iterator[Finding]:
             )
 
 
-def ingress(row: Ingress, view: View) -> Iterator[Finding]:
+@object_detector("Ingress")
+def ingress(row: Ingress, view: ClusterView) -> Iterator[Finding]:
     """Backends and TLS Secrets that do not exist (told only when those kinds are readable)."""
     namespace = row.metadata.namespace
     ref = Ref("Ingress", namespace, row.metadata.name)
@@ -290,7 +294,8 @@ def internal(row: Service) -> bool:
     return False
 
 
-def webhooks(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def webhooks(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Admission webhooks with failurePolicy Fail whose Service has no ready endpoint: writes are
     refused cluster-wide."""
     if not view.readable("EndpointSlice"):
@@ -342,7 +347,7 @@ def webhooks(view: View, index: Index) -> Iterator[Finding]:
                 )
 
 
-def _answers(namespace: str, name: str, view: View) -> bool:
+def _answers(namespace: str, name: str, view: ClusterView) -> bool:
     """Whether something stands behind a Service: ready endpoints, or ready pods where no slices are
     kept for it."""
     if blast.ready_endpoints(namespace, name, view):
@@ -353,8 +358,3 @@ def _answers(namespace: str, name: str, view: View) -> bool:
     if row.spec.type == "ExternalName" or not row.spec.selector:
         return not view.slices_of(namespace, name)
     return not view.slices_of(namespace, name) and any(is_ready(p) for p in selected(row, view))
-
-
-def service(row: Service, view: View) -> Iterator[Finding]:
-    yield from no_endpoints(row, view)
-    yield from load_balancer(row, view)

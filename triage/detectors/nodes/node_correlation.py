@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube.objects import Lease, Node, Pod, Ref
+from triage.detectors.registry import cluster_detector
 from triage.facts import messages, quantity
 from triage.facts.cluster_view import (
     INSTANCE_TYPE,
     POOL,
-    View,
+    ClusterView,
     burstable,
     is_finished,
     label,
@@ -20,13 +21,13 @@ from triage.facts.cluster_view import (
 )
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, make
-from triage.facts.finding_index import Index
+from triage.facts.finding_index import FindingIndex
 from triage.facts.windows import INCIDENT, LEASE_STALE, RECENT
 
 AT_ONCE = timedelta(seconds=90)
 
 
-def _downs(index: Index) -> dict[str, list[Finding]]:
+def _downs(index: FindingIndex) -> dict[str, list[Finding]]:
     """Findings that a node failed, by node name."""
     found: dict[str, list[Finding]] = {}
     for rule in (
@@ -49,7 +50,8 @@ def _downs(index: Index) -> dict[str, list[Finding]]:
     return found
 
 
-def unknown_together(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def unknown_together(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Many nodes of several pools silent within 90 s: the control plane or its way to them, not the
     nodes (story 003 #5).
 
@@ -126,7 +128,8 @@ def _bursts(points: list[tuple[datetime, str]]) -> list[list[tuple[datetime, str
     return runs
 
 
-def leases_stale(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def leases_stale(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Leases of single nodes against the newest Lease of all, so that a clock that differs does no
     harm; all of them against the time.
 
@@ -201,7 +204,7 @@ _ARRIVAL = timedelta(minutes=60)
 """An owner that came to a node this short before it failed follows the failures."""
 
 
-def _present(node: str, at: datetime, view: View) -> dict[Ref, datetime]:
+def _present(node: str, at: datetime, view: ClusterView) -> dict[Ref, datetime]:
     """Owners that ran on a node around a moment, failed and leaving pods too, with when the last of
     their pods came."""
     found: dict[Ref, datetime] = {}
@@ -218,7 +221,7 @@ def _present(node: str, at: datetime, view: View) -> dict[Ref, datetime]:
     return found
 
 
-def _assigned(view: View) -> dict[str, set[tuple[Ref, datetime]]]:
+def _assigned(view: ClusterView) -> dict[str, set[tuple[Ref, datetime]]]:
     """Owners by node, from `Successfully assigned ns/pod to node` events; the owner is told from
     the pod's name when it is gone."""
     found: dict[str, set[tuple[Ref, datetime]]] = {}
@@ -231,7 +234,7 @@ def _assigned(view: View) -> dict[str, set[tuple[Ref, datetime]]]:
     return found
 
 
-def _guess(ref: Ref, view: View) -> Ref | None:
+def _guess(ref: Ref, view: ClusterView) -> Ref | None:
     """The Deployment or StatefulSet that a pod which is gone belonged to, by the names controllers
     give."""
     parts = ref.name.split("-")
@@ -242,7 +245,8 @@ def _guess(ref: Ref, view: View) -> Ref | None:
     return None
 
 
-def in_turn(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def in_turn(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Two or more nodes failed one after another within two hours; owners that were on each of them
     are suspects (stories 002 and 004)."""
     if any(True for _ in unknown_together(view, index)):
@@ -342,7 +346,7 @@ def _texts(value: object) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else ()
 
 
-def _unlimited(owner: Ref, view: View, resource: str) -> bool:
+def _unlimited(owner: Ref, view: ClusterView, resource: str) -> bool:
     row = view.store.get(*owner)
     template = getattr(getattr(row, "spec", None), "template", None)
     if template is None:
@@ -350,7 +354,8 @@ def _unlimited(owner: Ref, view: View, resource: str) -> bool:
     return any(resource not in c.resources.limits for c in template.spec.containers)
 
 
-def version_outliers(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def version_outliers(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Nodes whose kubelet version fewer than a quarter of the nodes have (a note), at most ten of
     them."""
     nodes = sorted(view.store.all("Node", Node), key=lambda n: n.metadata.name)
@@ -390,6 +395,3 @@ def version_outliers(view: View, index: Index) -> Iterator[Finding]:
 def _minor(version: str) -> int:
     parts = version.lstrip("v").split(".")
     return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
-
-
-DETECTORS = (unknown_together, leases_stale, in_turn, version_outliers)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube.objects import Node, Pod, Ref
+from triage.detectors.registry import object_detector
 from triage.facts import messages, quantity
-from triage.facts.cluster_view import View, is_finished, ready_status, statuses
-from triage.facts.events import Fact as EventFact
+from triage.facts.cluster_view import ClusterView, is_finished, ready_status, statuses
+from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.windows import EDGE, INCIDENT, JOINING, RECENT, TOGETHER
@@ -48,7 +49,7 @@ def ref_of(node: Node) -> Ref:
     return Ref("Node", "", node.metadata.name)
 
 
-def _no_limit_owners(node: Node, view: View) -> tuple[str, ...]:
+def _no_limit_owners(node: Node, view: ClusterView) -> tuple[str, ...]:
     owners: dict[str, None] = {}
     for pod in view.store.pods_on(node.metadata.name).values():
         if not is_finished(pod) and any(
@@ -60,7 +61,7 @@ def _no_limit_owners(node: Node, view: View) -> tuple[str, ...]:
     return tuple(sorted(owners))
 
 
-def _container_oom_near(node: Node, view: View, at: datetime) -> bool:
+def _container_oom_near(node: Node, view: ClusterView, at: datetime) -> bool:
     """Whether a container of the node was killed at its own limit around a moment."""
     for pod in view.store.pods_on(node.metadata.name).values():
         for status in statuses(pod):
@@ -75,7 +76,8 @@ def _container_oom_near(node: Node, view: View, at: datetime) -> bool:
     return False
 
 
-def out_of_memory(node: Node, view: View) -> Iterator[Finding]:
+@object_detector("Node")
+def out_of_memory(node: Node, view: ClusterView) -> Iterator[Finding]:
     """SystemOOM: only when the whole node ran out. OOMKilling of node-problem-detector tells of
     containers too: those do not count."""
     seen: list[EventFact] = []
@@ -123,7 +125,8 @@ def out_of_memory(node: Node, view: View) -> Iterator[Finding]:
     )
 
 
-def reclaim(node: Node, view: View) -> Iterator[Finding]:
+@object_detector("Node")
+def reclaim(node: Node, view: ClusterView) -> Iterator[Finding]:
     """EvictionThresholdMet and failing garbage collection, within half an hour."""
     by_resource: dict[str, list[EventFact]] = {}
     failed: list[EventFact] = []
@@ -168,7 +171,8 @@ def reclaim(node: Node, view: View) -> Iterator[Finding]:
         )
 
 
-def problems(node: Node, view: View) -> Iterator[Finding]:
+@object_detector("Node")
+def problems(node: Node, view: ClusterView) -> Iterator[Finding]:
     """Events of node-problem-detector and its like, within half an hour."""
     groups: dict[str, list[EventFact]] = {}
     for event in view.events.about(ref_of(node)):
@@ -191,7 +195,8 @@ def problems(node: Node, view: View) -> Iterator[Finding]:
         )
 
 
-def rebooted(node: Node, view: View) -> Iterator[Finding]:
+@object_detector("Node")
+def rebooted(node: Node, view: ClusterView) -> Iterator[Finding]:
     """Rebooted (kubelet, boot id changed). Planned when the node is or was just cordoned: a note
     then."""
     created = node.metadata.creation_timestamp
@@ -225,7 +230,8 @@ def rebooted(node: Node, view: View) -> Iterator[Finding]:
     )
 
 
-def flapping(node: Node, view: View) -> Iterator[Finding]:
+@object_detector("Node")
+def flapping(node: Node, view: ClusterView) -> Iterator[Finding]:
     """Ready changed often (kubernetes-mixin: more than twice in 15 min), or once and it is over (a
     note)."""
     created = node.metadata.creation_timestamp
@@ -278,7 +284,8 @@ def flapping(node: Node, view: View) -> Iterator[Finding]:
         )
 
 
-def restarts_together(node: Node, view: View) -> Iterator[Finding]:
+@object_detector("Node")
+def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
     """Containers of three or more owners ended on this node within two minutes, not at their own
     limit (story 000)."""
     found: list[tuple[datetime, Ref, int, Pod]] = []

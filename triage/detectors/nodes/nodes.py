@@ -5,18 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cluster.kube.objects import Condition, Lease, Node, Ref
-from triage.detectors.nodes.node_events import (
-    flapping,
-    out_of_memory,
-    problems,
-    rebooted,
-    reclaim,
-    ref_of,
-    restarts_together,
-)
+from cluster.kube.objects import Condition, Node
+from triage.detectors.nodes.node_events import ref_of
+from triage.detectors.registry import object_detector
 from triage.facts import messages, quantity
-from triage.facts.cluster_view import View, is_finished, ready_status
+from triage.facts.cluster_view import ClusterView, is_finished
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.windows import INCIDENT, JOINING, LEASE_STALE
@@ -33,7 +26,8 @@ _STANDARD = frozenset(
     }
 )
 _BAD_NAME = re.compile(
-    r"Unhealthy|Problem|Deadlock|Readonly|ReadOnly|Corrupt|Frequent|Shutdown|Pressure|Unavailable|Fail|Error|Degraded|Full|Hung|Skew|Deprecat|Missing|Down"
+    r"Unhealthy|Problem|Deadlock|Readonly|ReadOnly|Corrupt|Frequent|Shutdown|Pressure|Unavailable"
+    r"|Fail|Error|Degraded|Full|Hung|Skew|Deprecat|Missing|Down"
 )
 _CAUSE_TEXT = {
     "runtime-down": "the container runtime is down",
@@ -65,14 +59,15 @@ def _ready(node: Node) -> Condition | None:
     return next((c for c in node.status.conditions if c.type == "Ready"), None)
 
 
-def lease_fresh(node: str, view: View) -> bool | None:
+def lease_fresh(node: str, view: ClusterView) -> bool | None:
     lease = view.store.get("Lease", "kube-node-lease", node)
     if lease is None or lease.spec.renew_time is None:
         return None
     return bool(view.now - lease.spec.renew_time <= LEASE_STALE)
 
 
-def ready(node: Node, view: View) -> Iterator[Finding]:
+@object_detector("Node")
+def ready(node: Node, view: ClusterView) -> Iterator[Finding]:
     """Ready is not True. A node that joins gets three minutes; one that is cordoned and leaving is
     a warning only."""
     condition = _ready(node)
@@ -115,7 +110,7 @@ def ready(node: Node, view: View) -> Iterator[Finding]:
     )
 
 
-def _recent(node: Node, view: View, *reasons: str) -> list[Evidence]:
+def _recent(node: Node, view: ClusterView, *reasons: str) -> list[Evidence]:
     facts = [
         e
         for e in view.events.about(ref_of(node))
@@ -124,7 +119,8 @@ def _recent(node: Node, view: View, *reasons: str) -> list[Evidence]:
     return [event_evidence(e) for e in facts[-2:]]
 
 
-def conditions(node: Node, view: View) -> Iterator[Finding]:
+@object_detector("Node")
+def conditions(node: Node, view: ClusterView) -> Iterator[Finding]:
     """Pressure only when True (Unknown means that the kubelet is silent); problem conditions by
     their meaning, not their presence."""
     for condition in node.status.conditions:
@@ -192,7 +188,8 @@ def conditions(node: Node, view: View) -> Iterator[Finding]:
                 )
 
 
-def cordoned(node: Node, view: View) -> Iterator[Finding]:
+@object_detector("Node")
+def cordoned(node: Node, view: ClusterView) -> Iterator[Finding]:
     """Unschedulable: a note. The NoSchedule taint of the API server says since when; the manager
     that wrote the field says who."""
     if not node.spec.unschedulable:
@@ -225,7 +222,8 @@ def cordoned(node: Node, view: View) -> Iterator[Finding]:
     )
 
 
-def full(node: Node, view: View) -> Iterator[Finding]:
+@object_detector("Node")
+def full(node: Node, view: ClusterView) -> Iterator[Finding]:
     """At least 95 % of the pods that the node may run (kubernetes-mixin KubeletTooManyPods): a
     note."""
     capacity = quantity.parse(node.status.allocatable.get("pods", "")) or 0
@@ -244,7 +242,8 @@ def full(node: Node, view: View) -> Iterator[Finding]:
         )
 
 
-def kernel(node: Node, view: View) -> Iterator[Finding]:
+@object_detector("Node")
+def kernel(node: Node, view: ClusterView) -> Iterator[Finding]:
     """Kernels before 4.19 throttle containers below their CPU limit (kubernetes issue 67577): a
     note, the proof needs metrics."""
     version = node.status.node_info.kernel_version
@@ -269,59 +268,3 @@ def kernel(node: Node, view: View) -> Iterator[Finding]:
             evidence=[field_evidence(ref_of(node), "status.nodeInfo.kernelVersion", version)],
             facts={**view.node_facts(node), "kernel": version, "containers": limited},
         )
-
-
-def detect(node: Node, view: View) -> Iterator[Finding]:
-    """Everything about one node."""
-    for rule in (
-        ready,
-        conditions,
-        out_of_memory,
-        reclaim,
-        problems,
-        rebooted,
-        flapping,
-        cordoned,
-        full,
-        kernel,
-        restarts_together,
-    ):
-        yield from rule(node, view)
-
-
-def lease(row: Lease, view: View) -> Iterator[Finding]:
-    """A node Lease that is stale although the Lease kind is being heard (KEP-9: renewed every 10
-    s)."""
-    name = row.metadata.name
-    if row.metadata.namespace != "kube-node-lease" or row.spec.renew_time is None:
-        return
-    if not view.older(row.spec.renew_time, LEASE_STALE):
-        return
-    node = view.node(name)
-    state = view.freshness.get("Lease")
-    if node is None or (
-        state is not None
-        and state.heard is not None
-        and state.heard - row.spec.renew_time < LEASE_STALE
-    ):
-        return
-    seconds = int((view.now - row.spec.renew_time).total_seconds())
-    status = ready_status(node)
-    yield make(
-        "node-lease-stale",
-        Ref("Node", "", name),
-        f"its Lease has not been renewed for {quantity.span_text(seconds)}",
-        Severity.WARNING if status == "True" else Severity.INFO,
-        "a stale lease of a node that still counts as Ready is a warning",
-        since=row.spec.renew_time,
-        source=SinceSource.STATUS,
-        evidence=[
-            field_evidence(
-                Ref("Lease", "kube-node-lease", name),
-                "spec.renewTime",
-                quantity.moment_text(row.spec.renew_time, view.now, seconds=True),
-                row.spec.renew_time,
-            )
-        ],
-        facts={**view.node_facts(node), "seconds": seconds, "ready": status},
-    )

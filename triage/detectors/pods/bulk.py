@@ -6,15 +6,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.kube.objects import Ref
-from triage.facts.cluster_view import View
+from triage.detectors.registry import cluster_detector
+from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import make
-from triage.facts.finding_index import Index
+from triage.facts.finding_index import FindingIndex
 
 LEAST = 5
 
 
-def rejected(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def rejected(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Five or more pods of one owner rejected by the kubelet or evicted within the hour (the
     OutOfpods loop)."""
     groups: dict[tuple[str, str, str], list[Finding]] = {}

@@ -10,8 +10,9 @@ from cluster.kube import images
 from cluster.kube.objects import ContainerStateTerminated, ContainerStatus, Pod, Ref
 from triage.detectors.pods.pods import ref_of
 from triage.detectors.pods.starting import missing_config, starting
+from triage.detectors.registry import object_detector
 from triage.facts import messages, quantity
-from triage.facts.cluster_view import View, containers, statuses
+from triage.facts.cluster_view import ClusterView, containers, statuses
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.windows import EDGE, RECENT
@@ -72,7 +73,7 @@ def _end_evidence(ref: Ref, status: ContainerStatus) -> list[Evidence]:
     ]
 
 
-def waiting(pod: Pod, status: ContainerStatus, view: View) -> Iterator[Finding]:
+def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Finding]:
     """Waiting reasons that say what is wrong (table 1.2 Waiting errors, CrashLoop), init containers
     included."""
     state = status.state.waiting
@@ -167,7 +168,9 @@ def waiting(pod: Pod, status: ContainerStatus, view: View) -> Iterator[Finding]:
         )
 
 
-def _crash_loop(pod: Pod, status: ContainerStatus, view: View, evidence: list[Evidence]) -> Finding:
+def _crash_loop(
+    pod: Pod, status: ContainerStatus, view: ClusterView, evidence: list[Evidence]
+) -> Finding:
     ended = _last_end(status)
     ref = ref_of(pod)
     facts = view.pod_facts(pod)
@@ -209,7 +212,7 @@ def _crash_loop(pod: Pod, status: ContainerStatus, view: View, evidence: list[Ev
     )
 
 
-def ends(pod: Pod, status: ContainerStatus, view: View) -> Iterator[Finding]:
+def ends(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Finding]:
     """The last end of a container that runs again, or has ended: levels and edges.
 
     OOMKilled within 30 minutes is a warning also when it runs again; within the hour a note; after
@@ -307,7 +310,7 @@ def ends(pod: Pod, status: ContainerStatus, view: View) -> Iterator[Finding]:
         )
 
 
-def liveness(pod: Pod, view: View) -> Iterator[Finding]:
+def liveness(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Restarts ordered by a liveness or startup probe: Killing events (Normal) and Unhealthy
     ones."""
     kills = [
@@ -338,7 +341,8 @@ def liveness(pod: Pod, view: View) -> Iterator[Finding]:
     )
 
 
-def detect(pod: Pod, view: View) -> Iterator[Finding]:
+@object_detector("Pod")
+def detect(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """All containers of a pod. Succeeded, Failed and terminating pods are told by
     `triage.detectors.pods.pods`."""
     if pod.status.phase in ("Succeeded", "Failed") or pod.metadata.deletion_timestamp is not None:

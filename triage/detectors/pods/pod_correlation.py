@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 from cluster.kube.objects import Node, Pod, Ref
 from cluster.kube.owners import controller_of
+from triage.detectors.registry import cluster_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import View, is_ready, ready_status
-from triage.facts.events import Fact as EventFact
+from triage.facts.cluster_view import ClusterView, is_ready, ready_status
+from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, make
-from triage.facts.finding_index import Index
+from triage.facts.finding_index import FindingIndex
 from triage.facts.windows import NEW_NODE, RECENT
 
 _TROUBLE = (
@@ -31,7 +32,7 @@ _OWN = frozenset({"pod-not-ready", "pod-crash-looping", "pod-image-pull-failed"}
 are well on other nodes."""
 
 
-def _troubled(view: View, index: Index) -> Iterator[tuple[str, Finding]]:
+def _troubled(view: ClusterView, index: FindingIndex) -> Iterator[tuple[str, Finding]]:
     """(node, finding) of every pod whose trouble may come from its node."""
     well: dict[Ref, set[str]] = {}
     for rule in _TROUBLE:
@@ -51,7 +52,8 @@ def _troubled(view: View, index: Index) -> Iterator[tuple[str, Finding]]:
             yield name, finding
 
 
-def new_nodes(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def new_nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Trouble only on nodes that joined within the day, or that run another kubelet version; the
     older ones are fine (story 003 #6)."""
     bad: dict[str, datetime] = {}
@@ -131,7 +133,8 @@ def new_nodes(view: View, index: Index) -> Iterator[Finding]:
     )
 
 
-def stuck_on_node(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def stuck_on_node(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Pods of several owners that do not start or do not end on one node while other nodes work
     (story 003: the runtime hangs)."""
     creating: dict[str, list[Finding]] = {}
@@ -187,7 +190,8 @@ def stuck_on_node(view: View, index: Index) -> Iterator[Finding]:
         )
 
 
-def sandboxes(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def sandboxes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """SandboxChanged (Normal!) for pods of at least three owners of one node within the hour: its
     runtime restarted, or the node did."""
     by_node: dict[str, list[tuple[EventFact, Ref]]] = {}
@@ -231,7 +235,8 @@ def sandboxes(view: View, index: Index) -> Iterator[Finding]:
         )
 
 
-def not_ready_together(view: View, index: Index) -> Iterator[Finding]:
+@cluster_detector
+def not_ready_together(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Pods of many owners, namespaces and nodes that had been ready became unready within two
     minutes: something they share is gone."""
     findings = sorted(
@@ -265,6 +270,3 @@ def not_ready_together(view: View, index: Index) -> Iterator[Finding]:
         evidence=[e for f in best[:4] for e in f.evidence[:1]],
         facts={"owners": len(owners), "namespaces": len(namespaces), "nodes": len(nodes)},
     )
-
-
-DETECTORS = (stuck_on_node, sandboxes, new_nodes, not_ready_together)

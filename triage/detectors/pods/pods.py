@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube.objects import Condition, Pod, Ref
+from triage.detectors.registry import object_detector
 from triage.facts import messages, quantity
-from triage.facts.cluster_view import View, is_ready, statuses
+from triage.facts.cluster_view import ClusterView, is_ready, statuses
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.windows import (
@@ -52,7 +53,7 @@ def _ended(pod: Pod) -> datetime | None:
     return max(times) if times else pod.status.start_time or pod.metadata.creation_timestamp
 
 
-def unschedulable(pod: Pod, view: View) -> Iterator[Finding]:
+def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Pending with PodScheduled=False (table 1.2 Unschedulable), after a grace of a minute.
 
     The newest text of condition and FailedScheduling events is read; SchedulingGated is by intent
@@ -135,7 +136,7 @@ _NODE_ASKED = ("TriggeredScaleUp", "Nominated")
 """Events of the cluster autoscaler and of Karpenter: they add a node for this pod."""
 
 
-def ended(pod: Pod, view: View) -> Iterator[Finding]:
+def ended(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Evicted and rejected pods (phase Failed). Old ones are history; planned node shutdown is no
     failure."""
     if pod.status.phase != "Failed":
@@ -199,7 +200,7 @@ def ended(pod: Pod, view: View) -> Iterator[Finding]:
             )
 
 
-def preempted(pod: Pod, view: View) -> Iterator[Finding]:
+def preempted(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Preempted by a pod of higher priority: a Normal event (rule: never filter on
     type=Warning)."""
     for event in view.events_of(pod):
@@ -220,7 +221,7 @@ def preempted(pod: Pod, view: View) -> Iterator[Finding]:
             return
 
 
-def terminating(pod: Pod, view: View) -> Iterator[Finding]:
+def terminating(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Deleted and still there two minutes after the grace period (deletionTimestamp is the end of
     that period)."""
     until = pod.metadata.deletion_timestamp
@@ -276,7 +277,7 @@ def _start_allowance(pod: Pod) -> timedelta:
     return allowed
 
 
-def not_ready(pod: Pod, view: View) -> Iterator[Finding]:
+def not_ready(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Running and not ready: after 45 s when it had been ready before, after five minutes when it
     never was.
 
@@ -346,7 +347,8 @@ def not_ready(pod: Pod, view: View) -> Iterator[Finding]:
     )
 
 
-def detect(pod: Pod, view: View) -> Iterator[Finding]:
+@object_detector("Pod")
+def detect(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Everything about the pod as a whole. Succeeded pods are healthy."""
     if pod.status.phase == "Succeeded":
         return

@@ -8,8 +8,8 @@ from datetime import datetime
 from cluster.kube.objects import Pod, Ref
 from triage.detectors.pods.pods import condition, ref_of
 from triage.facts import messages, quantity
-from triage.facts.cluster_view import View, statuses
-from triage.facts.events import Fact as EventFact
+from triage.facts.cluster_view import ClusterView, statuses
+from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.windows import PULL_GRACE, RETRY_GRACE, START_GRACE
@@ -17,7 +17,7 @@ from triage.facts.windows import PULL_GRACE, RETRY_GRACE, START_GRACE
 
 def missing_config(
     pod: Pod,
-    view: View,
+    view: ClusterView,
     message: str,
     how: str,
     evidence: list[Evidence],
@@ -67,7 +67,7 @@ def missing_config(
     )
 
 
-def starting(pod: Pod, view: View) -> Iterator[Finding]:
+def starting(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Assigned to a node and not started: all FailedMount, FailedAttachVolume and sandbox events
     are read, not only the newest event."""
     if pod.status.phase != "Pending" or not pod.spec.node_name:
@@ -116,7 +116,7 @@ def starting(pod: Pod, view: View) -> Iterator[Finding]:
     )
 
 
-def _absent(pod: Pod, view: View, since: datetime) -> Iterator[Finding]:
+def _absent(pod: Pod, view: ClusterView, since: datetime) -> Iterator[Finding]:
     """Secrets and ConfigMaps that its volumes need and that do not exist: known without any event
     (they are kept for an hour only)."""
     wanted = [
@@ -164,7 +164,7 @@ def _absent(pod: Pod, view: View, since: datetime) -> Iterator[Finding]:
             )
 
 
-def _start_failures(pod: Pod, events: list[EventFact], view: View) -> Iterator[Finding]:
+def _start_failures(pod: Pod, events: list[EventFact], view: ClusterView) -> Iterator[Finding]:
     sandbox: dict[str, list[EventFact]] = {}
     config: dict[messages.MissingConfig, list[EventFact]] = {}
     volumes: list[EventFact] = []
@@ -235,7 +235,7 @@ _SANDBOX_TEXT = {
 }
 
 
-def _volume(pod: Pod, events: list[EventFact], view: View) -> Finding:
+def _volume(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding:
     order = ("multi-attach", "attach-limit", "attach", "mount", "timeout", "other")
     by_cause: dict[str, list[EventFact]] = {}
     for event in events:

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from cluster.kube.objects import CronJob, Job, Pod, Ref
 from cluster.kube.owners import controller_of
+from triage.detectors.registry import object_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import View, is_finished
-from triage.facts.events import Fact as EventFact
+from triage.facts.cluster_view import ClusterView, is_finished
+from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.windows import EDGE
@@ -30,7 +31,8 @@ def _done(row: Job) -> bool:
     )
 
 
-def job(row: Job, view: View) -> Iterator[Finding]:
+@object_detector("Job")
+def job(row: Job, view: ClusterView) -> Iterator[Finding]:
     """A Job that gave up: a warning within the hour, a note within six, nothing once a later run of
     its CronJob succeeded."""
     failed = next(
@@ -79,7 +81,8 @@ def job(row: Job, view: View) -> Iterator[Finding]:
     )
 
 
-def cronjob(row: CronJob, view: View) -> Iterator[Finding]:
+@object_detector("CronJob")
+def cronjob(row: CronJob, view: ClusterView) -> Iterator[Finding]:
     """Several Jobs of one CronJob active at once (story 003 #2), or a schedule that is missed."""
     ref = Ref("CronJob", row.metadata.namespace, row.metadata.name)
     jobs = [j for j in view.store.owned_by(row.metadata.uid).values() if isinstance(j, Job)]

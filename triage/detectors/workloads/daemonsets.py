@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from cluster.kube import images
 from cluster.kube.objects import DaemonSet, Pod, Ref
+from triage.detectors.registry import object_detector
 from triage.facts import messages, roles
-from triage.facts.cluster_view import View, is_finished, is_ready
+from triage.facts.cluster_view import ClusterView, is_finished, is_ready
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.windows import EDGE, READY_GRACE, ROLLOUT_GRACE
@@ -18,7 +19,7 @@ def ref_of(row: DaemonSet) -> Ref:
     return Ref("DaemonSet", row.metadata.namespace, row.metadata.name)
 
 
-def role_of(row: DaemonSet, view: View) -> str:
+def role_of(row: DaemonSet, view: ClusterView) -> str:
     template = row.spec.template
     return roles.role(
         row.metadata.namespace, template.metadata.labels, template.spec, "DaemonSet", view.store
@@ -42,7 +43,8 @@ def _network(row: DaemonSet, role: str) -> bool:
     )
 
 
-def image_drift(row: DaemonSet, view: View) -> Iterator[Finding]:
+@object_detector("DaemonSet")
+def image_drift(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
     """More than one digest for one image name within one revision (story 000; RFE in
     k8s-image-availability-exporter, nobody ships it).
 
@@ -129,7 +131,8 @@ def image_drift(row: DaemonSet, view: View) -> Iterator[Finding]:
         )
 
 
-def update_stopped(row: DaemonSet, view: View) -> Iterator[Finding]:
+@object_detector("DaemonSet")
+def update_stopped(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
     """Pods of one DaemonSet run different image names, and none was replaced for a while: an update
     that stopped, or OnDelete."""
     groups: dict[str, dict[str, list[Pod]]] = {}
@@ -211,7 +214,8 @@ def _started(pod: Pod, container: str) -> datetime | None:
     return pod.metadata.creation_timestamp
 
 
-def short(row: DaemonSet, view: View) -> Iterator[Finding]:
+@object_detector("DaemonSet")
+def short(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
     """Fewer ready pods than nodes want it, for longer than a start takes. Nodes that are not Ready
     explain themselves."""
     desired, ready = row.status.desired_number_scheduled, row.status.number_ready
@@ -273,14 +277,15 @@ _CHANCE = timedelta(minutes=2)
 """A pod of a new revision may take this long to start."""
 
 
-def _fails(pod: Pod, view: View) -> bool:
+def _fails(pod: Pod, view: ClusterView) -> bool:
     """Whether its containers are not ready by their own report, and have had the time to be."""
     if not pod.status.container_statuses or all(s.ready for s in pod.status.container_statuses):
         return False
     return view.older(pod.metadata.creation_timestamp, _CHANCE)
 
 
-def update_failing(row: DaemonSet, view: View) -> Iterator[Finding]:
+@object_detector("DaemonSet")
+def update_failing(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
     """Most pods of the newest revision fail, those of the one before do not: the update is at
     fault, on whatever node (story 003 #6)."""
     groups: dict[str, list[Pod]] = {}
@@ -350,10 +355,3 @@ def update_failing(row: DaemonSet, view: View) -> Iterator[Finding]:
             "nodes": nodes,
         },
     )
-
-
-def detect(row: DaemonSet, view: View) -> Iterator[Finding]:
-    yield from image_drift(row, view)
-    yield from update_failing(row, view)
-    yield from update_stopped(row, view)
-    yield from short(row, view)

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterator
 
 from cluster.kube.objects import HorizontalPodAutoscaler, PodDisruptionBudget, Ref, ResourceQuota
+from triage.detectors.registry import object_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import View
+from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.windows import EDGE, READY_GRACE
 
 
-def autoscaler(row: HorizontalPodAutoscaler, view: View) -> Iterator[Finding]:
+@object_detector("HorizontalPodAutoscaler")
+def autoscaler(row: HorizontalPodAutoscaler, view: ClusterView) -> Iterator[Finding]:
     """ScalingLimited with TooManyReplicas (a note), ScalingActive or AbleToScale False.
     ScalingDisabled is by intent (0 replicas)."""
     ref = Ref("HorizontalPodAutoscaler", row.metadata.namespace, row.metadata.name)
@@ -64,7 +66,8 @@ def autoscaler(row: HorizontalPodAutoscaler, view: View) -> Iterator[Finding]:
             )
 
 
-def budget(row: PodDisruptionBudget, view: View) -> Iterator[Finding]:
+@object_detector("PodDisruptionBudget")
+def budget(row: PodDisruptionBudget, view: ClusterView) -> Iterator[Finding]:
     """Fewer healthy pods than wanted, so that no eviction is allowed (a note: the pods tell why).
     Exactly at the limit is healthy."""
     status = row.status
@@ -99,7 +102,8 @@ _EXCEEDED = re.compile(
 )
 
 
-def quota(row: ResourceQuota, view: View) -> Iterator[Finding]:
+@object_detector("ResourceQuota")
+def quota(row: ResourceQuota, view: ClusterView) -> Iterator[Finding]:
     """A quota that is used up and refuses objects now (FailedCreate within half an hour). A full
     quota that refuses nothing is healthy."""
     namespace, name = row.metadata.namespace, row.metadata.name

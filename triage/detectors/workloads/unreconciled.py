@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from cluster.kube.objects import DaemonSet, Deployment, Pod, Ref, Service, StatefulSet
-from triage.facts.cluster_view import View, statuses
+from triage.detectors.registry import object_detector
+from triage.facts.cluster_view import ClusterView, statuses
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.windows import EDGE, RECENT
@@ -16,7 +17,8 @@ _OBSERVED = timedelta(minutes=5)
 """A controller that is busy with thousands of objects still sees a change within this time."""
 
 
-def generation(row: Deployment | DaemonSet | StatefulSet, view: View) -> Iterator[Finding]:
+@object_detector("Deployment", "StatefulSet", "DaemonSet")
+def generation(row: Deployment | DaemonSet | StatefulSet, view: ClusterView) -> Iterator[Finding]:
     """A change that its controller has not seen (kubernetes-mixin
     KubeDeploymentGenerationMismatch): the controller manager is away.
 
@@ -50,7 +52,8 @@ def generation(row: Deployment | DaemonSet | StatefulSet, view: View) -> Iterato
     )
 
 
-def governing_service(row: StatefulSet, view: View) -> Iterator[Finding]:
+@object_detector("StatefulSet")
+def governing_service(row: StatefulSet, view: ClusterView) -> Iterator[Finding]:
     """A StatefulSet whose headless Service does not exist: its pods have no names of their own."""
     name = row.spec.service_name
     if not name or row.spec.replicas == 0 or not view.readable("Service"):
@@ -72,7 +75,8 @@ def governing_service(row: StatefulSet, view: View) -> Iterator[Finding]:
     )
 
 
-def endpoints(row: Service, view: View) -> Iterator[Finding]:
+@object_detector("Service")
+def endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     """FailedToUpdateEndpoint(Slices) of the endpoint controllers: clients go on being led to pods
     that are gone."""
     ref = Ref("Service", row.metadata.namespace, row.metadata.name)
@@ -97,7 +101,8 @@ def endpoints(row: Service, view: View) -> Iterator[Finding]:
         )
 
 
-def ended_for_good(pod: Pod, view: View) -> Iterator[Finding]:
+@object_detector("Pod")
+def ended_for_good(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """A bare pod that failed and that nobody starts again (a note): a Job retries, and other
     controllers make a new one."""
     if pod.status.phase != "Failed" or pod.status.reason or pod.metadata.owner_references:

@@ -17,9 +17,10 @@ from cluster.kube.objects import (
     StatefulSet,
 )
 from cluster.kube.owners import controller_of
+from triage.detectors.registry import object_detector
 from triage.facts import messages, quantity, roles
-from triage.facts.cluster_view import ZONE, View, is_finished, is_ready, label
-from triage.facts.events import Fact as EventFact
+from triage.facts.cluster_view import ZONE, ClusterView, is_finished, is_ready, label
+from triage.facts.events import EventFact
 from triage.facts.finding import Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.placement import eligible, fits
@@ -32,7 +33,7 @@ def ref_of(row: Scalable | ReplicaSet) -> Ref:
     return Ref(type(row).__name__, row.metadata.namespace, row.metadata.name)
 
 
-def replica_sets(row: Deployment, view: View) -> list[ReplicaSet]:
+def replica_sets(row: Deployment, view: ClusterView) -> list[ReplicaSet]:
     """Its ReplicaSets, newest first."""
     owned = [r for r in view.store.owned_by(row.metadata.uid).values() if isinstance(r, ReplicaSet)]
     return sorted(
@@ -42,7 +43,7 @@ def replica_sets(row: Deployment, view: View) -> list[ReplicaSet]:
     )
 
 
-def last_rollout(row: Scalable, view: View) -> datetime | None:
+def last_rollout(row: Scalable, view: ClusterView) -> datetime | None:
     """When the pod template last changed: creation of the newest ReplicaSet with replicas, or the
     last write to the template."""
     if isinstance(row, Deployment):
@@ -67,7 +68,7 @@ def last_edit(meta: ObjectMeta, field: str = "") -> ManagedFields | None:
     return max(found, key=lambda m: m.time.timestamp() if m.time else 0.0, default=None)
 
 
-def template_role(row: Scalable, view: View) -> str:
+def template_role(row: Scalable, view: ClusterView) -> str:
     meta = row.metadata
     return roles.role(
         meta.namespace,
@@ -83,7 +84,8 @@ def _unready_since(pod: Pod) -> datetime | None:
     return (ready.last_transition_time if ready else None) or pod.metadata.creation_timestamp
 
 
-def availability(row: Scalable, view: View) -> Iterator[Finding]:
+@object_detector("Deployment", "StatefulSet")
+def availability(row: Scalable, view: ClusterView) -> Iterator[Finding]:
     """Fewer ready replicas than wanted. A rollout or a scaling gets five minutes; a new workload as
     well."""
     desired, ready = row.spec.replicas, row.status.ready_replicas
@@ -157,7 +159,8 @@ def availability(row: Scalable, view: View) -> Iterator[Finding]:
     )
 
 
-def rollout_stuck(row: Scalable, view: View) -> Iterator[Finding]:
+@object_detector("Deployment", "StatefulSet")
+def rollout_stuck(row: Scalable, view: ClusterView) -> Iterator[Finding]:
     """Progressing=False, ProgressDeadlineExceeded."""
     for condition in row.status.conditions:
         if (
@@ -180,7 +183,8 @@ def rollout_stuck(row: Scalable, view: View) -> Iterator[Finding]:
             )
 
 
-def create_failed(row: Scalable | ReplicaSet, view: View) -> Iterator[Finding]:
+@object_detector("Deployment", "StatefulSet", "ReplicaSet")
+def create_failed(row: Scalable | ReplicaSet, view: ClusterView) -> Iterator[Finding]:
     """FailedCreate events and ReplicaFailure conditions; the ReplicaSet's are told of its
     Deployment."""
     if isinstance(row, (ReplicaSet, Deployment)) and row.spec.replicas == 0:
@@ -226,7 +230,8 @@ def create_failed(row: Scalable | ReplicaSet, view: View) -> Iterator[Finding]:
     )
 
 
-def spread(row: Scalable, view: View) -> Iterator[Finding]:
+@object_detector("Deployment", "StatefulSet")
+def spread(row: Scalable, view: ClusterView) -> Iterator[Finding]:
     """All ready replicas on one node (story 000): a warning where the template prefers otherwise, a
     note where it says nothing.
 
@@ -330,10 +335,11 @@ def spread(row: Scalable, view: View) -> Iterator[Finding]:
         )
 
 
-def not_graceful(row: Scalable, view: View) -> Iterator[Finding]:
+@object_detector("Deployment")
+def not_graceful(row: Deployment, view: ClusterView) -> Iterator[Finding]:
     """Rolled out within half an hour behind a Service, with nothing that lets connections drain
     (story 003): a note."""
-    if not isinstance(row, Deployment) or not row.spec.replicas:
+    if not row.spec.replicas:
         return
     sets = replica_sets(row, view)
     rollout = last_rollout(row, view)
@@ -385,7 +391,7 @@ def not_graceful(row: Scalable, view: View) -> Iterator[Finding]:
 
 
 def _stopped_listening(
-    sets: list[ReplicaSet], rollout: datetime | None, view: View
+    sets: list[ReplicaSet], rollout: datetime | None, view: ClusterView
 ) -> list[EventFact]:
     """Probes that were refused by pods on their way out (of the revision before, leaving or gone):
     what clients met as well. One a pod.
@@ -415,7 +421,8 @@ def _stopped_listening(
     return list(found.values())
 
 
-def data_in_emptydir(row: StatefulSet, view: View) -> Iterator[Finding]:
+@object_detector("StatefulSet")
+def data_in_emptydir(row: StatefulSet, view: ClusterView) -> Iterator[Finding]:
     """A StatefulSet without claims whose template was edited within hours, so that its pods came up
     empty (story 002 Flant)."""
     spec = row.spec.template.spec
@@ -491,14 +498,3 @@ def data_in_emptydir(row: StatefulSet, view: View) -> Iterator[Finding]:
             "rolling": rolling,
         },
     )
-
-
-def detect(row: Scalable, view: View) -> Iterator[Finding]:
-    """Everything about one Deployment or StatefulSet."""
-    yield from availability(row, view)
-    yield from rollout_stuck(row, view)
-    yield from create_failed(row, view)
-    yield from spread(row, view)
-    yield from not_graceful(row, view)
-    if isinstance(row, StatefulSet):
-        yield from data_in_emptydir(row, view)
