@@ -11,10 +11,12 @@ from typing import Any, Protocol
 
 from actions.plan import ActionPlan, ActionResult
 from cluster.api.mode import Mode, Purpose
+from cluster.api.transport import Api
+from cluster.api.write import Writer
 from cluster.live.store import Store
 
 
-class Reader(Protocol):
+class ApiReader(Protocol):
     """The reading half of `cluster.api.transport.Api`. Raises `cluster.errors.ClusterError`."""
 
     async def get_json(
@@ -26,7 +28,7 @@ class Reader(Protocol):
     ) -> Any: ...
 
 
-class Writer(Protocol):
+class ActionWriter(Protocol):
     """The write door. Raises `Refused` (nothing sent), `ApiError` (the server said no),
     `OutcomeUnknown` (it may have taken effect)."""
 
@@ -80,10 +82,16 @@ class ActionContext:
     `unavailable`: kinds that could not be read."""
 
     store: Store
-    api: Reader
-    writer: Writer
+    api: ApiReader
+    writer: ActionWriter
     context: str
     server: str
     unavailable: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+def action_writer(api: Api, mode: Mode) -> Writer:
+    """Opens the one door for writing to actions: with --write only, and with a purpose named at
+    each call."""
+    return Writer(api, mode)

@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from cluster.api.exec import ExecResult
-from cluster.api.mode import Mode
+from cluster.api.mode import Mode, Purpose
 from cluster.api.port_forward import ForwardResult
 from cluster.api.transport import Api
+from cluster.api.write import Writer
 from cluster.live.store import Store
 from probes.ledger import Ledger, MemoryLedger
 
@@ -28,7 +29,7 @@ Params = Mapping[str, str | int | list[str]]
 JSON = "application/json"
 
 
-class Reader(Protocol):
+class ApiReader(Protocol):
     """The reading half of `cluster.api.transport.Api`; paths are below the server's root. Raises
     `cluster.errors.ClusterError`."""
 
@@ -52,7 +53,7 @@ class Reader(Protocol):
     ) -> tuple[str, bool]: ...
 
 
-class Writer(Protocol):
+class ProbeWriter(Protocol):
     """The write door, bound to `cluster.api.mode.Purpose.DEBUG_POD`. Answers with the decoded object.
 
     Raises `cluster.errors.ClusterError` (`Refused`: not sent; `OutcomeUnknown`: it may have taken
@@ -114,8 +115,8 @@ class ProbeContext:
     """
 
     store: Store
-    api: Reader | None = None
-    writer: Writer | None = None
+    api: ApiReader | None = None
+    writer: ProbeWriter | None = None
     execute: Execute | None = None
     forward: Forward | None = None
     ledger: Ledger = field(default_factory=MemoryLedger)
@@ -140,6 +141,12 @@ class ProbeContext:
         """Whether the program was started with --write, so that a probe may do what cannot be
         undone."""
         return self.writer is not None and self.writer.mode is Mode.WRITE
+
+
+def probe_writer(api: Api, mode: Mode = Mode.READ_ONLY) -> Writer:
+    """Opens the one door for writing to probes: it admits dry runs, access reviews, and objects
+    that carry our label; with --write also an ephemeral container that a human asked for."""
+    return Writer(api, mode, Purpose.DEBUG_POD)
 
 
 def operator_name() -> str:

@@ -35,8 +35,8 @@ _AUTHORS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What came of one knock. `status` 0: no HTTP answer. `author` is "" when nothing tells; `ms`
+class HttpAnswer:
+    """What came of one probe_http. `status` 0: no HTTP answer. `author` is "" when nothing tells; `ms`
     up to the first line or the failure."""
 
     verdict: Verdict
@@ -58,7 +58,7 @@ class Heard:
         return 0 < self.status < 500 and "default backend" not in self.author
 
 
-async def knock(
+async def probe_http(
     address: str,
     port: int,
     *,
@@ -66,13 +66,13 @@ async def knock(
     tls: bool = False,
     path: str = "/",
     limit: float = LIMIT,
-) -> Heard:
+) -> HttpAnswer:
     """GET `path` at `address`:`port` with that Host (and SNI). Never raises for the network;
     bounded by `limit` seconds a stage."""
     began = time.monotonic()
 
-    def heard(verdict: Verdict, detail: str = "") -> Heard:
-        return Heard(
+    def heard(verdict: Verdict, detail: str = "") -> HttpAnswer:
+        return HttpAnswer(
             verdict, int((time.monotonic() - began) * 1000), detail=clean_line(detail, 160)
         )
 
@@ -119,12 +119,12 @@ async def knock(
     return _judge(data, began) if data else heard(Verdict.RESET, "closed without an answer")
 
 
-def _judge(data: bytes, began: float) -> Heard:
+def _judge(data: bytes, began: float) -> HttpAnswer:
     ms = int((time.monotonic() - began) * 1000)
     text = data.decode("latin-1")
     words = text.split(maxsplit=2)
     if not text.startswith("HTTP/") or len(words) < 2 or not words[1].isdigit():
-        return Heard(Verdict.OK, ms, detail="it speaks no HTTP")
+        return HttpAnswer(Verdict.OK, ms, detail="it speaks no HTTP")
     head, _, body = text.partition("\r\n\r\n")
     signed = " ".join(
         line
@@ -133,4 +133,4 @@ def _judge(data: bytes, began: float) -> Heard:
     )
     told = f"{signed} {body[:400].lower()}"
     author = next((name for mark, name in _AUTHORS if mark in told), "")
-    return Heard(Verdict.OK, ms, int(words[1]), author)
+    return HttpAnswer(Verdict.OK, ms, int(words[1]), author)

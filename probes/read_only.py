@@ -19,7 +19,7 @@ AT_ONCE = 4
 """Requests of one probe at the same time."""
 
 
-def reading_plan(
+def read_only_plan(
     name: str,
     arguments: Mapping[str, str],
     question: str,
@@ -43,7 +43,7 @@ def reading_plan(
     )
 
 
-def answer(
+def read_only_result(
     plan: ProbePlan,
     context: ProbeContext,
     started: datetime,
@@ -77,7 +77,7 @@ def answer(
     )
 
 
-async def each(
+async def map_bounded(
     items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE
 ) -> list[R]:
     """`work` on all items, at most `at_once` at a time, results in order."""
@@ -90,7 +90,7 @@ async def each(
     return list(await asyncio.gather(*(one(item) for item in items)))
 
 
-def no_such_place(context: ProbeContext, arguments: Mapping[str, str]) -> str:
+def missing_place(context: ProbeContext, arguments: Mapping[str, str]) -> str:
     """One sentence when `node` or `namespace` names nothing that is there, "" when it does or
     cannot be told."""
     node, namespace = arguments.get("node", ""), arguments.get("namespace", "")

@@ -18,7 +18,7 @@ from cluster.errors import ClusterError
 from cluster.health.ladder import ladder
 from cluster.kube.kinds import KINDS
 from incident.options import Options
-from probes.pods.write_door import probe_writer
+from probes.context import probe_writer
 
 _PROBE_RIGHTS = (
     ("create", "pods", ""),

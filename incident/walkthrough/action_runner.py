@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from actions import catalogue
-from actions.context import ActionContext
+from actions.context import ActionContext, action_writer
 from actions.plan import ActionPlan, ActionResult, Outcome
-from actions.write_door import action_writer
 from cluster.api.mode import Mode
 from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster

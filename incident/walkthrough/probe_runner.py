@@ -20,9 +20,8 @@ from incident.record import JournalLedger, Record
 from incident.walkthrough.run import StepState
 from incident.walkthrough.step_runner import Walking
 from probes import catalogue
-from probes.context import ProbeContext, operator_name
+from probes.context import ProbeContext, operator_name, probe_writer
 from probes.pods.sweep import Scope, SweepReport, sweep
-from probes.pods.write_door import probe_writer
 from probes.result import Expectation, ProbePlan, ProbeResult, Verdict
 from timeline.entry import Capture, Draft
 

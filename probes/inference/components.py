@@ -29,7 +29,7 @@ class Surroundings:
 
 NOTHING = Surroundings({}, {}, {}, {})
 
-Suspect = tuple[str, str]
+ComponentKey = tuple[str, str]
 """(kind, name) of a component."""
 
 
@@ -38,10 +38,10 @@ def is_bad(cell: Cell) -> bool:
     return cell.failed * 2 > len(cell.counted)
 
 
-def components(cell: Cell) -> set[Suspect]:
+def components(cell: Cell) -> set[ComponentKey]:
     """Everything that must work for this cell to be good, single parts and interactions."""
     source, target = cell.source, cell.target
-    parts: set[Suspect] = {
+    parts: set[ComponentKey] = {
         ("source-node", source.node),
         ("source-namespace", f"{source.namespace} -> {goal(cell)}"),
     }

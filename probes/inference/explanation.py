@@ -15,8 +15,8 @@ from itertools import combinations
 
 from probes.inference.components import (
     NOTHING,
+    ComponentKey,
     Surroundings,
-    Suspect,
     components,
     goal,
     is_bad,
@@ -211,13 +211,13 @@ def _explain(
 
 
 def _rank(
-    explanations: Sequence[tuple[Suspect, ...]],
+    explanations: Sequence[tuple[ComponentKey, ...]],
     bad: Sequence[Cell],
     good: Sequence[Cell],
     measured: Sequence[Cell],
     around: Surroundings,
 ) -> list[Conclusion]:
-    scored: list[tuple[float, tuple[Suspect, ...]]] = []
+    scored: list[tuple[float, tuple[ComponentKey, ...]]] = []
     for parts in explanations:
         weight = 1.0
         for part in parts:
@@ -259,7 +259,7 @@ def _proof(bad: Sequence[Cell], good: Sequence[Cell]) -> float:
 
 
 def _weight(
-    part: Suspect,
+    part: ComponentKey,
     cells: Sequence[Cell],
     good: Sequence[Cell],
     measured: Sequence[Cell],

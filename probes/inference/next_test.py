@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from probes.inference.components import Surroundings, Suspect, components, is_bad
+from probes.inference.components import ComponentKey, Surroundings, components, is_bad
 from probes.result import Cell
 
 
 def next_probe(
-    part: Suspect, rivals: Iterable[Suspect], measured: Sequence[Cell], around: Surroundings
+    part: ComponentKey,
+    rivals: Iterable[ComponentKey],
+    measured: Sequence[Cell],
+    around: Surroundings,
 ) -> str:
     """The one measurement that would tell this component from its strongest rival, in words; ""
     when none is known."""

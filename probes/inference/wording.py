@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from probes.inference.components import Surroundings, Suspect, main_class, sender_node
+from probes.inference.components import ComponentKey, Surroundings, main_class, sender_node
 from probes.inference.statistics import bound
 from probes.result import Cell, Component, Conclusion, Verdict
 
@@ -19,7 +19,7 @@ _WORDS: dict[Verdict, str] = {
 
 
 def conclude(
-    part: Suspect,
+    part: ComponentKey,
     cells: Sequence[Cell],
     good: Sequence[Cell],
     confidence: float,
@@ -39,7 +39,7 @@ def conclude(
 
 
 def _claim(
-    part: Suspect, cells: Sequence[Cell], how: str, around: Surroundings
+    part: ComponentKey, cells: Sequence[Cell], how: str, around: Surroundings
 ) -> tuple[str, Component, str]:
     """(claim, component, what to look at next)."""
     kind, name = part

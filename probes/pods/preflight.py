@@ -10,7 +10,7 @@ from cluster.errors import ClusterError
 from probes.context import ProbeContext
 from probes.pods import ephemeral_container as ephemeral
 from probes.pods.probe_pod import pod_ref, unclonable
-from probes.pods.vantage import EPHEMERAL, NONE, POD, Station
+from probes.pods.vantage import EPHEMERAL, NONE, POD, Vantage
 from probes.result import PlannedObject, Right
 
 
@@ -46,64 +46,64 @@ async def ask_rights(
 
 
 async def dry_run(
-    context: ProbeContext, stations: list[Station]
-) -> tuple[list[Station], tuple[PlannedObject, ...]]:
+    context: ProbeContext, vantages: list[Vantage]
+) -> tuple[list[Vantage], tuple[PlannedObject, ...]]:
     """Ask the server about each pod; what admission would change becomes a warning, what it refuses
     a reason."""
 
-    async def one(station: Station) -> tuple[Station, PlannedObject | None]:
-        if station.method == EPHEMERAL:
-            return await _dry_run_container(context, station)
-        if station.method != POD or station.manifest is None or context.writer is None:
-            return station, None
-        ref = pod_ref(station.manifest)
+    async def one(vantage: Vantage) -> tuple[Vantage, PlannedObject | None]:
+        if vantage.method == EPHEMERAL:
+            return await _dry_run_container(context, vantage)
+        if vantage.method != POD or vantage.manifest is None or context.writer is None:
+            return vantage, None
+        ref = pod_ref(vantage.manifest)
         planned = PlannedObject(
-            ref, station.source.node, station.choices[0].image, station.manifest
+            ref, vantage.source.node, vantage.choices[0].image, vantage.manifest
         )
         try:
             answer = await context.writer.create(
-                f"/api/v1/namespaces/{ref.namespace}/pods", station.manifest, dry_run=True
+                f"/api/v1/namespaces/{ref.namespace}/pods", vantage.manifest, dry_run=True
             )
         except ClusterError as error:
             status = getattr(error, "status", 0)
             if status in (400, 403, 404, 422):
                 return replace(
-                    station, method=NONE, reason=f"the server refuses the probe pod: {error}"
+                    vantage, method=NONE, reason=f"the server refuses the probe pod: {error}"
                 ), None
-            return station, replace(
+            return vantage, replace(
                 planned, dry_run=f"no answer to the dry run: {error}", accepted=None
             )
-        told = unclonable(station.manifest, answer)
+        told = unclonable(vantage.manifest, answer)
         planned = replace(planned, dry_run="; ".join(told) or "accepted as sent", accepted=True)
-        return replace(station, warnings=(*station.warnings, *told)), planned
+        return replace(vantage, warnings=(*vantage.warnings, *told)), planned
 
-    pairs = await asyncio.gather(*(one(station) for station in stations))
-    return [station for station, _ in pairs], tuple(
+    pairs = await asyncio.gather(*(one(vantage) for vantage in vantages))
+    return [vantage for vantage, _ in pairs], tuple(
         planned for _, planned in pairs if planned is not None
     )
 
 
 async def _dry_run_container(
-    context: ProbeContext, station: Station
-) -> tuple[Station, PlannedObject | None]:
-    client = station.source.client
+    context: ProbeContext, vantage: Vantage
+) -> tuple[Vantage, PlannedObject | None]:
+    client = vantage.source.client
     assert client is not None
-    assert station.manifest is not None
-    ref = ephemeral.ref_of(client, station.manifest)
+    assert vantage.manifest is not None
+    ref = ephemeral.ref_of(client, vantage.manifest)
     planned = PlannedObject(
         ref,
-        station.source.node,
-        station.choices[0].image,
-        station.manifest,
+        vantage.source.node,
+        vantage.choices[0].image,
+        vantage.manifest,
         "accepted as sent",
         True,
     )
     try:
-        await ephemeral.dry_run(context, client, station.manifest)
+        await ephemeral.dry_run(context, client, vantage.manifest)
     except ClusterError as error:
         if getattr(error, "status", 0) in (400, 403, 404, 422):
             return replace(
-                station, method=NONE, reason=f"the server refuses the ephemeral container: {error}"
+                vantage, method=NONE, reason=f"the server refuses the ephemeral container: {error}"
             ), None
         planned = replace(planned, dry_run=f"no answer to the dry run: {error}", accepted=None)
-    return station, planned
+    return vantage, planned

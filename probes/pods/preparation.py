@@ -1,4 +1,4 @@
-"""From sources to stations, in one way for every probe that measures from pods: the rung that is
+"""From sources to vantages, in one way for every probe that measures from pods: the rung that is
 asked for, the rights, the rungs that are possible, and the server's answer to each creation.
 Nothing is created here.
 """
@@ -12,7 +12,7 @@ from datetime import timedelta
 from probes.context import ProbeContext
 from probes.pods.preflight import ask_rights, dry_run
 from probes.pods.probe_pod import Identity
-from probes.pods.vantage import HOW, NONE, POD, PROVES, WITHOUT_WRITE, Station, build
+from probes.pods.vantage import HOW, NONE, POD, PROVES, WITHOUT_WRITE, Vantage, build
 from probes.result import PlannedObject, Right
 from probes.select.paths import Source, Unusable
 
@@ -22,16 +22,16 @@ DEADLINE_S = 600
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The stations, each on its rung, and what the plan says of them."""
+    """The vantages, each on its rung, and what the plan says of them."""
 
-    stations: tuple[Station, ...]
+    vantages: tuple[Vantage, ...]
     creates: tuple[PlannedObject, ...]
     rights: tuple[Right, ...]
     identity: Identity
 
     @property
-    def usable(self) -> tuple[Station, ...]:
-        return tuple(station for station in self.stations if station.method != NONE)
+    def usable(self) -> tuple[Vantage, ...]:
+        return tuple(vantage for vantage in self.vantages if vantage.method != NONE)
 
     @property
     def selected_by(self) -> tuple[str, ...]:
@@ -40,9 +40,9 @@ class Prepared:
             sorted(
                 {
                     line
-                    for station in self.usable
-                    if station.method == POD
-                    for line in station.guard.selected_by
+                    for vantage in self.usable
+                    if vantage.method == POD
+                    for line in vantage.guard.selected_by
                 }
             )
         )
@@ -50,16 +50,16 @@ class Prepared:
     @property
     def method(self) -> str:
         return "; ".join(
-            PROVES[method] for method in sorted({station.method for station in self.usable})
+            PROVES[method] for method in sorted({vantage.method for vantage in self.usable})
         )
 
     @property
     def warnings(self) -> list[str]:
-        return [*(word for station in self.stations for word in station.warnings), *self._reasons]
+        return [*(word for vantage in self.vantages for word in vantage.warnings), *self._reasons]
 
     @property
     def refused(self) -> str:
-        """One sentence when no station can measure, else ""."""
+        """One sentence when no vantage can measure, else ""."""
         return (
             ""
             if self.usable
@@ -68,10 +68,10 @@ class Prepared:
 
     @property
     def _reasons(self) -> list[str]:
-        return [station.reason for station in self.stations if station.reason]
+        return [vantage.reason for vantage in self.vantages if vantage.reason]
 
 
-def check_way(context: ProbeContext, how: str, others: Sequence[str] = ()) -> None:
+def check_method(context: ProbeContext, how: str, others: Sequence[str] = ()) -> None:
     """Raise `Unusable` for a rung that does not exist, or that needs --write; `others`: rungs that
     are not taken from pods."""
     if how not in HOW:
@@ -86,7 +86,7 @@ def check_way(context: ProbeContext, how: str, others: Sequence[str] = ()) -> No
 async def prepare(
     context: ProbeContext, sources: Sequence[Source], *, image: str = "", how: str = ""
 ) -> Prepared:
-    """Ask and choose. Never raises for the cluster: a source that cannot measure is a station of
+    """Ask and choose. Never raises for the cluster: a source that cannot measure is a vantage of
     method `NONE` with its reason."""
     identity = Identity(
         context.session,
@@ -97,14 +97,14 @@ async def prepare(
     rights = await ask_rights(
         context, sorted({source.namespace for source in sources}), container=how == "ephemeral"
     )
-    stations = []
+    vantages = []
     for source in sources:
         denied = {
             (right.verb, right.resource)
             for right in rights
             if right.namespace == source.namespace and right.allowed is False
         }
-        stations.append(
+        vantages.append(
             build(
                 context,
                 source,
@@ -118,5 +118,5 @@ async def prepare(
                 may_patch=("patch", "pods/ephemeralcontainers") not in denied,
             )
         )
-    stations, creates = await dry_run(context, stations)
-    return Prepared(tuple(stations), creates, rights, identity)
+    vantages, creates = await dry_run(context, vantages)
+    return Prepared(tuple(vantages), creates, rights, identity)

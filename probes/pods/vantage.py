@@ -63,7 +63,7 @@ PROVES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Station:
+class Vantage:
     """One source with the way it is measured. `choices` are images to try in turn; `manifest` (of a
     pod, or of the ephemeral container) is for the first of them."""
 
@@ -96,7 +96,7 @@ def build(
     may_execute: bool = True,
     may_patch: bool = True,
     how: str = "",
-) -> Station:
+) -> Vantage:
     """Choose the rung for one source. Pure over the store; `may_*`: the server's answers to the
     access reviews; `how`: one of `HOW`."""
     client = source.client
@@ -104,7 +104,7 @@ def build(
         c.name in SIDECARS for c in (*client.spec.containers, *client.spec.init_containers)
     )
     if context.execute is None or not may_execute:
-        return Station(
+        return Vantage(
             source,
             NONE,
             reason=(
@@ -142,7 +142,7 @@ def build(
                 (c.name for c in client.spec.containers if c.name not in SIDECARS),
                 client.spec.containers[0].name,
             )
-            return Station(
+            return Vantage(
                 source,
                 CLIENT,
                 guard=Guard(labels),
@@ -157,7 +157,7 @@ def build(
             or not may_create
             or not images
         ):
-            return Station(source, NONE, reason=f"{source.namespace} on {source.node}: {why_not}")
+            return Vantage(source, NONE, reason=f"{source.namespace} on {source.node}: {why_not}")
         guarded = NO_LABELS
     where = f"{source.namespace} on {source.node}"
     warnings = (
@@ -193,7 +193,7 @@ def build(
         tolerations=client.spec.tolerations if client is not None else (),
         deadline_s=deadline_s,
     )
-    return Station(source, POD, images, guarded, manifest, warnings=tuple(warnings))
+    return Vantage(source, POD, images, guarded, manifest, warnings=tuple(warnings))
 
 
 def _in_client(
@@ -204,12 +204,12 @@ def _in_client(
     *,
     meshed: bool,
     may_patch: bool,
-) -> Station:
+) -> Vantage:
     """An ephemeral container in the client: refused rather than left waiting for ever, because a
     failed one stays as well."""
     client = source.client
     if client is None or client.spec.node_name != source.node or client.status.phase != "Running":
-        return Station(
+        return Vantage(
             source,
             NONE,
             reason=(
@@ -219,13 +219,13 @@ def _in_client(
         )
     name = f"{client.metadata.namespace}/{client.metadata.name}"
     if MIRROR in client.metadata.annotations:
-        return Station(
+        return Vantage(
             source,
             NONE,
             reason=f"{name} is a static pod of its kubelet, which takes no ephemeral container",
         )
     if context.writer is None or not may_patch:
-        return Station(
+        return Vantage(
             source,
             NONE,
             reason=f"ephemeral containers may not be added in namespace {source.namespace}",
@@ -238,14 +238,14 @@ def _in_client(
             f"no image with a shell is on {source.node}, and one that cannot be pulled would wait "
             f"in {name} for ever"
         )
-        return Station(source, NONE, reason=why)
+        return Vantage(source, NONE, reason=why)
     container = ephemeral_container(new_name(identity.session), images[0], EPHEMERAL_S)
     warning = (
         f"the ephemeral container {container['name']} CANNOT BE REMOVED from {name}: its process "
         f"ends after {EPHEMERAL_S} s, "
         "its entry stays until the pod is deleted; it uses the pod's own memory limit"
     )
-    return Station(
+    return Vantage(
         source,
         EPHEMERAL,
         images[:1],

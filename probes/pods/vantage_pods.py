@@ -1,4 +1,4 @@
-"""Taking up the stations of a plan: an owner for each namespace, a pod for each station, and
+"""Taking up the vantages of a plan: an owner for each namespace, a pod for each vantage, and
 everything removed again at the end."""
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from probes.pods.ephemeral_container import KIND, add
 from probes.pods.ephemeral_container import close as close_row
 from probes.pods.lifecycle import NotStarted, create, remove_all, wait_running
 from probes.pods.probe_pod import CONTAINER, Identity, new_name, owner_manifest, pod_ref
-from probes.pods.vantage import CLIENT, EPHEMERAL, NONE, POD, Station
+from probes.pods.vantage import CLIENT, EPHEMERAL, NONE, POD, Vantage
 
 
 @dataclass(slots=True)
-class Spot:
-    """A station at work: where exec goes. `failed` is one sentence when nothing can be measured
+class Origin:
+    """A vantage at work: where exec goes. `failed` is one sentence when nothing can be measured
     from here."""
 
-    station: Station
+    vantage: Vantage
     index: int
     pod: str = ""
     node: str = ""
@@ -35,11 +35,11 @@ class Spot:
 
     @property
     def name(self) -> str:
-        source = self.station.source
+        source = self.vantage.source
         return f"{source.namespace} on {self.node or source.node}"
 
 
-class Stationing:
+class VantagePods:
     """The objects that one run created. `close` must be called whatever happens; it is bounded in
     time."""
 
@@ -51,13 +51,13 @@ class Stationing:
         """Which -> uid, "" while the answer to its creation is awaited."""
         self.problems: list[str] = []
 
-    async def start(self, stations: Sequence[Station]) -> list[Spot]:
-        """Create what the stations need and wait until it runs. Raises what the ledger raises; then
+    async def start(self, vantages: Sequence[Vantage]) -> list[Origin]:
+        """Create what the vantages need and wait until it runs. Raises what the ledger raises; then
         nothing more is created."""
-        spots = [Spot(station, index) for index, station in enumerate(stations)]
-        owners = await self._owners(stations)
-        await asyncio.gather(*(self._start(spot, owners) for spot in spots))
-        return spots
+        origins = [Origin(vantage, index) for index, vantage in enumerate(vantages)]
+        owners = await self._owners(vantages)
+        await asyncio.gather(*(self._start(origin, owners) for origin in origins))
+        return origins
 
     async def close(self) -> dict[Ref, str]:
         """Remove everything; what remains, with the reason: "" for an ephemeral container, which
@@ -71,10 +71,10 @@ class Stationing:
                 left[ref] = ""
         return left
 
-    async def _owners(self, stations: Sequence[Station]) -> dict[str, tuple[str, str]]:
+    async def _owners(self, vantages: Sequence[Vantage]) -> dict[str, tuple[str, str]]:
         """One ConfigMap for each namespace in which pods will be created: (name, uid)."""
         owners: dict[str, tuple[str, str]] = {}
-        for namespace in sorted({s.source.namespace for s in stations if s.method == POD}):
+        for namespace in sorted({s.source.namespace for s in vantages if s.method == POD}):
             name = new_name(self.identity.session)
             manifest = owner_manifest(name, namespace, self.identity)
             try:
@@ -90,61 +90,63 @@ class Stationing:
             owners[namespace] = (name, uid)
         return owners
 
-    async def _start(self, spot: Spot, owners: Mapping[str, tuple[str, str]]) -> None:
-        station = spot.station
-        if station.method == NONE:
-            spot.failed = station.reason
-        elif station.method == CLIENT:
-            client = station.source.client
+    async def _start(self, origin: Origin, owners: Mapping[str, tuple[str, str]]) -> None:
+        vantage = origin.vantage
+        if vantage.method == NONE:
+            origin.failed = vantage.reason
+        elif vantage.method == CLIENT:
+            client = vantage.source.client
             assert client is not None
-            spot.pod, spot.node, spot.address = (
+            origin.pod, origin.node, origin.address = (
                 client.metadata.name,
                 client.spec.node_name,
                 client.status.pod_ip,
             )
-            spot.container, spot.warm = station.container, True
-        elif station.method == EPHEMERAL:
-            await self._add_container(spot)
-        elif station.source.namespace not in owners:
-            spot.failed = f"no owner for a probe pod could be created in {station.source.namespace}"
+            origin.container, origin.warm = vantage.container, True
+        elif vantage.method == EPHEMERAL:
+            await self._add_container(origin)
+        elif vantage.source.namespace not in owners:
+            origin.failed = (
+                f"no owner for a probe pod could be created in {vantage.source.namespace}"
+            )
         else:
-            await self._start_pod(spot, owners[station.source.namespace])
+            await self._start_pod(origin, owners[vantage.source.namespace])
 
-    async def _add_container(self, spot: Spot) -> None:
+    async def _add_container(self, origin: Origin) -> None:
         """In the client's own network: known to the policy agents as long as the client is, so
         there is no warm-up."""
-        station, client = spot.station, spot.station.source.client
+        vantage, client = origin.vantage, origin.vantage.source.client
         assert client is not None
-        assert station.manifest is not None
+        assert vantage.manifest is not None
         self.say(
-            f"adding {station.container} to {client.metadata.namespace}/{client.metadata.name}"
+            f"adding {vantage.container} to {client.metadata.namespace}/{client.metadata.name}"
         )
         try:
             await add(
-                self.context, client, station.manifest, self.identity, self.purpose, self.created
+                self.context, client, vantage.manifest, self.identity, self.purpose, self.created
             )
         except (ClusterError, NotStarted) as error:
-            spot.failed = str(error)
-            self.problems.append(spot.failed)
+            origin.failed = str(error)
+            self.problems.append(origin.failed)
             return
-        spot.pod, spot.node, spot.address = (
+        origin.pod, origin.node, origin.address = (
             client.metadata.name,
             client.spec.node_name,
             client.status.pod_ip,
         )
-        spot.container, spot.warm = station.container, True
+        origin.container, origin.warm = vantage.container, True
 
-    async def _start_pod(self, spot: Spot, owner: tuple[str, str]) -> None:
-        station = spot.station
-        assert station.manifest is not None
-        for attempt, image in enumerate(station.choices[:3]):
+    async def _start_pod(self, origin: Origin, owner: tuple[str, str]) -> None:
+        vantage = origin.vantage
+        assert vantage.manifest is not None
+        for attempt, image in enumerate(vantage.choices[:3]):
             again = self.identity.session if attempt else ""
             manifest = _with_image(
-                station.manifest, image.image, image.pull_policy, owner, fresh=again
+                vantage.manifest, image.image, image.pull_policy, owner, fresh=again
             )
             ref = pod_ref(manifest)
             self.say(
-                f"starting {ref.name} in {ref.namespace} on {station.source.node} from "
+                f"starting {ref.name} in {ref.namespace} on {vantage.source.node} from "
                 f"{image.image}"
             )
             uid = ""
@@ -156,18 +158,18 @@ class Stationing:
                 self.created[ref] = uid
                 running = await wait_running(self.context, ref, uid)
             except (ClusterError, NotStarted) as error:
-                spot.failed = str(error)
+                origin.failed = str(error)
                 if isinstance(error, ClusterError) and not uid:
                     break
                 continue
-            spot.pod, spot.node, spot.address, spot.failed = (
+            origin.pod, origin.node, origin.address, origin.failed = (
                 ref.name,
                 running.node,
                 running.address,
                 "",
             )
             return
-        self.problems.append(spot.failed)
+        self.problems.append(origin.failed)
 
 
 def _with_image(

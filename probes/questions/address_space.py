@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from cluster.kube.objects import Node, Pod, Ref
 from cluster.kube.quantity import parse
 from probes.context import ProbeContext, Progress
-from probes.read_only import answer, no_such_place, reading_plan
+from probes.definition import Probe
+from probes.read_only import missing_place, read_only_plan, read_only_result
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 from probes.select.surroundings import pod_ranges
 
@@ -28,8 +29,8 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
         "ranges of the nodes against the pods there: plug-ins with pools of their own (cloud "
         "interfaces, Calico) are not seen"
     )
-    return reading_plan(
-        NAME, arguments, QUESTION, method=method, refused=no_such_place(context, arguments)
+    return read_only_plan(
+        NAME, arguments, QUESTION, method=method, refused=missing_place(context, arguments)
     )
 
 
@@ -94,7 +95,7 @@ async def run(
                 "look at the plug-in's pools and at the subnets",
             )
         )
-    return answer(plan, context, started, rows, conclusions, kinds=("Node", "Pod"))
+    return read_only_result(plan, context, started, rows, conclusions, kinds=("Node", "Pod"))
 
 
 _WORDS = (
@@ -111,3 +112,6 @@ def _addresses(ranges: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) 
     there is none that could run out."""
     sizes = [network.num_addresses for network in ranges if network.num_addresses <= ENDLESS]
     return max(0, min(sizes) - RESERVED) if sizes else 0
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)

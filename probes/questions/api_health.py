@@ -14,7 +14,8 @@ from typing import Any
 from cluster.errors import ApiError, ClusterError
 from cluster.kube.objects import Ref
 from probes.context import ProbeContext, Progress
-from probes.read_only import answer, reading_plan
+from probes.definition import Probe
+from probes.read_only import read_only_plan, read_only_result
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "api-health"
@@ -39,7 +40,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
         if rounds.isdigit() and 1 <= int(rounds) <= 50
         else f"rounds {rounds!r} is not a number from 1 to 50."
     )
-    return reading_plan(
+    return read_only_plan(
         NAME,
         arguments,
         QUESTION,
@@ -141,7 +142,9 @@ async def run(
         following = "the log of that API server; for etcd: its members' health and disk"
         conclusions.append(Conclusion(f"{check} fails {every}", part, 0.85, following))
     problems = [f"{what} not measured: {why}" for what, why in not_measured.items() if what != DRY]
-    return answer(plan, context, started, rows, conclusions, problems=problems, requests=requests)
+    return read_only_result(
+        plan, context, started, rows, conclusions, problems=problems, requests=requests
+    )
 
 
 def _questions(context: ProbeContext) -> dict[str, Callable[[], Awaitable[Any]]]:
@@ -163,3 +166,6 @@ def _questions(context: ProbeContext) -> dict[str, Callable[[], Awaitable[Any]]]
             "/api/v1/namespaces/default/configmaps", body, dry_run=True
         )
     return found
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from cluster.errors import ApiError, ClusterError
 from cluster.kube.text import clean_line
 from probes.context import ProbeContext, Progress
-from probes.read_only import each
+from probes.read_only import map_bounded
 from probes.result import (
     Cell,
     Component,
@@ -136,7 +136,7 @@ async def run(
     if progress:
         progress(f"{len(detail.targets)} targets through the API server ({detail.how})")
     ask = proxied if detail.how == PROXY else _forwarded
-    tries = await each(detail.targets, lambda target: ask(context, target))
+    tries = await map_bounded(detail.targets, lambda target: ask(context, target))
     place = Place("", "API server", how=f"API server {detail.how}")
     why = "NetworkPolicy does not speak of the API server"
     cells = tuple(

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 
 from cluster.kube.objects import DaemonSet, Node, Pod, Ref
 from probes.context import ProbeContext, Progress
-from probes.read_only import answer, no_such_place, reading_plan
+from probes.definition import Probe
+from probes.read_only import missing_place, read_only_plan, read_only_result
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 from probes.select.drift import drifts
 
@@ -26,8 +27,8 @@ AGENT = re.compile(
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    refused = no_such_place(context, arguments)
-    return reading_plan(
+    refused = missing_place(context, arguments)
+    return read_only_plan(
         NAME,
         arguments,
         QUESTION,
@@ -105,7 +106,7 @@ async def run(
         conclusions.append(
             Conclusion(claim, Component("node-network", name), 0.85, "the log of its network agent")
         )
-    return answer(
+    return read_only_result(
         plan,
         context,
         started,
@@ -141,3 +142,6 @@ def _trouble(pod: Pod | None, covered: bool, context: ProbeContext) -> list[str]
     if restarts and recent and (context.clock() - max(recent)).total_seconds() < 3600:
         said.append(f"{restarts} restarts, the last within the hour")
     return said
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)

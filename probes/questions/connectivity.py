@@ -1,12 +1,9 @@
-"""Who can connect to whom: a few sources against one pod for each node and the Service itself,
-expected beside observed, and a conclusion.
+"""Connections between pods: a few sources against one pod on each node and the Service itself,
+expected beside observed, with a conclusion.
 
-    plan = await connectivity.plan(context, from_="nginx", to="marketplace")
-    result = await connectivity.run(plan, context, progress=print)
-
-`plan` creates nothing; it asks the server what would be allowed and how it would answer. `run`
-creates the pods of the plan, measures in agreeing rounds, and removes everything again, also when
-it is cancelled.
+`plan` creates nothing: it asks the server which rights there are and how it would answer each
+creation. `run` creates the pods of the plan, measures until two rounds agree, and removes the pods,
+also when it is cancelled.
 """
 
 from __future__ import annotations
@@ -17,15 +14,17 @@ from dataclasses import dataclass, replace
 
 from cluster.kube.objects import Pod, Ref, Service
 from probes.context import ProbeContext, Progress
+from probes.definition import Probe
 from probes.inference.classification import judge_all, mark_rate_limited, read
 from probes.inference.explanation import infer
 from probes.inference.icmp_senders import infer_senders
 from probes.inference.policy import End, end_of, expect, not_evaluated
 from probes.inference.statistics import tries_wanted
-from probes.pods.preparation import DEADLINE_S, check_way, prepare
+from probes.pods.preparation import DEADLINE_S, check_method, prepare
 from probes.pods.probe_pod import Identity
-from probes.pods.vantage import CLIENT, EPHEMERAL, Station
-from probes.pods.vantage_pods import Spot, Stationing
+from probes.pods.vantage import CLIENT, EPHEMERAL, Vantage
+from probes.pods.vantage_pods import Origin, VantagePods
+from probes.questions import api_server_paths
 from probes.result import Cell, Expectation, Place, ProbePlan, ProbeResult, Target, Try, Verdict
 from probes.scripts import connectivity as script
 from probes.select import paths as selection
@@ -41,10 +40,22 @@ WARM_UP_S = 5.0
 the policy agents for seconds."""
 MOST_ROUNDS = 4
 GAP_MS = 1100
-OTHER_WAYS = ("proxy", "port-forward")
-"""Rungs without any pod of ours, which `probes.questions.api_server_paths` measures."""
 TIMEOUT_S = 4
 MOST_TRIES = 30
+PARAMETERS = {
+    "from": "(required) NAMESPACE or NAMESPACE/POD to measure from, several with commas",
+    "to": (
+        "(required) NAMESPACE, NAMESPACE/SERVICE, NAMESPACE/POD or IP:PORT, several with commas"
+    ),
+    "port": "port of the Service or pod; default: its first",
+    "image": "image for the probe pods; default: one that the nodes have",
+    "control": "namespace to compare with, or none",
+    "tries": "most tries for a path that answers now and then (30)",
+    "how": (
+        "pod (default), exec (in the client), ephemeral (added to it, cannot be removed again), "
+        "proxy or port-forward (no pod)"
+    ),
+}
 _SAYS_NOTHING = frozenset({Verdict.EXEC_FAILED, Verdict.TOOL_MISSING, Verdict.NOT_MEASURED})
 
 
@@ -52,7 +63,7 @@ _SAYS_NOTHING = frozenset({Verdict.EXEC_FAILED, Verdict.TOOL_MISSING, Verdict.NO
 class Detail:
     """The working plan behind a `ProbePlan`."""
 
-    stations: tuple[Station, ...]
+    vantages: tuple[Vantage, ...]
     targets: tuple[Target, ...]
     gap_ms: int
     identity: Identity
@@ -60,37 +71,46 @@ class Detail:
     most_tries: int
 
 
-async def plan(
-    context: ProbeContext,
-    *,
-    from_: str,
-    to: str,
-    port: int = 0,
-    image: str = "",
-    control: str = "",
-    tries: int = MOST_TRIES,
-    how: str = "",
-) -> ProbePlan:
-    """What would be measured and created. Never raises for a bad request or a sick cluster: the
-    plan's `refused` says why it cannot be."""
-    given = {
-        "from": from_,
-        "to": to,
-        "port": str(port or ""),
-        "image": image,
-        "control": control,
-        "how": how,
-    }
-    arguments = {key: value for key, value in given.items() if value}
+async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+    """What would be measured and created. Does not raise for a bad request or a failing cluster:
+    the plan's `refused` says why it cannot be measured."""
+    given = {key: value for key, value in arguments.items() if value}
+    how = given.get("how", "")
     try:
-        check_way(context, how, OTHER_WAYS)
-        targets = selection.find_all_targets(context.store, to, port)
-        sources = selection.find_all_sources(context.store, from_, targets, control=control)
+        port = _number(given, "port", 0, 65535)
+        tries = min(_number(given, "tries", MOST_TRIES, 10**9), 300)
+        if how in api_server_paths.HOW:
+            return await api_server_paths.plan(context, NAME, QUESTION, given, how)
+        if not given.get("from") or not given.get("to"):
+            raise selection.Unusable(
+                "From where to where? Give from=NAMESPACE[/POD] and to=NAMESPACE[/SERVICE or /POD]."
+            )
+        check_method(context, how, api_server_paths.HOW)
+        targets = selection.find_all_targets(context.store, given["to"], port)
+        sources = selection.find_all_sources(
+            context.store, given["from"], targets, control=given.get("control", "")
+        )
     except selection.Unusable as error:
-        return ProbePlan(NAME, arguments, QUESTION, refused=str(error))
+        return ProbePlan(NAME, dict(arguments), QUESTION, refused=str(error))
     return await plan_for(
-        context, NAME, QUESTION, arguments, targets, sources, image=image, tries=tries, how=how
+        context,
+        NAME,
+        QUESTION,
+        given,
+        targets,
+        sources,
+        image=given.get("image", ""),
+        tries=tries,
+        how=how,
     )
+
+
+def _number(given: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """A whole number of `given`. Raises `Unusable`."""
+    text = given.get(name, str(default))
+    if not text.isdigit() or int(text) > most:
+        raise selection.Unusable(f"{name} {text!r} is not a number that can be used.")
+    return int(text)
 
 
 async def plan_for(
@@ -110,8 +130,8 @@ async def plan_for(
     prepared = await prepare(context, sources, image=image, how=how)
     order, distance = selection.interleaved(targets.targets)
     gap_ms = max(300, -(-GAP_MS // distance))
-    expected = _expectations(context, prepared.stations, order)
-    detail = Detail(prepared.stations, order, gap_ms, prepared.identity, expected, max(5, tries))
+    expected = _expectations(context, prepared.vantages, order)
+    detail = Detail(prepared.vantages, order, gap_ms, prepared.identity, expected, max(5, tries))
     warnings = [*targets.notes, *prepared.warnings]
     others = not_evaluated(context.store)
     if others:
@@ -141,14 +161,14 @@ async def plan_for(
 
 
 def _expectations(
-    context: ProbeContext, stations: Sequence[Station], targets: tuple[Target, ...]
+    context: ProbeContext, vantages: Sequence[Vantage], targets: tuple[Target, ...]
 ) -> dict[tuple[int, Target], tuple[Expectation, str]]:
     complete = "NetworkPolicy" not in context.unavailable
     found = {}
-    for index, station in enumerate(stations):
+    for index, vantage in enumerate(vantages):
         for target in targets:
             expected = [
-                expect(context.store, station.end, end, number, complete=complete)
+                expect(context.store, vantage.end, end, number, complete=complete)
                 for end, number in _ends(context, target)
             ]
             verdicts = {e.verdict for e in expected}
@@ -187,12 +207,12 @@ def _ends(context: ProbeContext, target: Target) -> list[tuple[End, int]]:
     return [(End(address=target.address), target.port)]
 
 
-def _exec_words(station: Station) -> str:
-    pod = station.source.client
+def _exec_words(vantage: Vantage) -> str:
+    pod = vantage.source.client
     name = pod.metadata.name if pod is not None else "?"
     told = f"<measuring script, {len(script.SHELL)} bytes>"
     return (
-        f"kubectl exec -n {station.source.namespace} {name} -c {station.container} -- sh -c "
+        f"kubectl exec -n {vantage.source.namespace} {name} -c {vantage.container} -- sh -c "
         f"'{told}'"
     )
 
@@ -217,30 +237,22 @@ async def run(
 ) -> ProbeResult:
     """Create, measure, remove. Never raises for the cluster; cancelling it cleans up first
     (bounded) and then raises CancelledError."""
+    if isinstance(plan.detail, api_server_paths.Detail):
+        return await api_server_paths.run(plan, context, progress)
     started = context.clock()
-    if plan.refused or not isinstance(plan.detail, Detail):
-        why = plan.refused or "the plan was not made by this probe"
-        return ProbeResult(
-            plan.probe,
-            plan.arguments,
-            started,
-            context.clock(),
-            complete=False,
-            problems=(why,),
-            conclusions=infer(()),
-        )
+    assert isinstance(plan.detail, Detail)
     measurement = _Measurement(context, plan.detail, progress or (lambda _: None))
     sent = context.sent
     left: dict[Ref, str] = {}
     try:
         await measurement.run()
     finally:
-        left = await asyncio.shield(measurement.stationing.close())
+        left = await asyncio.shield(measurement.vantage_pods.close())
     cells = measurement.cells()
     around = surroundings(context.store, cells)
     cells = infer_senders(cells, around)
     problems = (
-        *measurement.stationing.problems,
+        *measurement.vantage_pods.problems,
         *measurement.problems,
         *filter(None, left.values()),
     )
@@ -252,7 +264,7 @@ async def run(
         cells,
         (),
         infer(cells, around),
-        created=tuple(measurement.stationing.created),
+        created=tuple(measurement.vantage_pods.created),
         left_behind=tuple(left),
         complete=all(cell.counted for cell in cells) and bool(cells),
         problems=tuple(dict.fromkeys(problems)),
@@ -264,34 +276,34 @@ async def run(
 class _Measurement:
     def __init__(self, context: ProbeContext, detail: Detail, say: Progress) -> None:
         self.context, self.detail, self.say = context, detail, say
-        self.stationing = Stationing(context, detail.identity, f"probe {NAME}", say)
-        self.spots: list[Spot] = []
+        self.vantage_pods = VantagePods(context, detail.identity, f"probe {NAME}", say)
+        self.origins: list[Origin] = []
         self.problems: list[str] = []
         self.execs = 0
         self.tries: dict[tuple[int, Target], list[Try]] = {}
         self.by_argument = {script.target(t.address, t.port): t for t in detail.targets}
 
     async def run(self) -> None:
-        self.spots = await self.stationing.start(self.detail.stations)
-        ready = [spot for spot in self.spots if not spot.failed]
-        await asyncio.gather(*(self._measure(spot) for spot in ready))
+        self.origins = await self.vantage_pods.start(self.detail.vantages)
+        ready = [origin for origin in self.origins if not origin.failed]
+        await asyncio.gather(*(self._measure(origin) for origin in ready))
 
     # -- measuring
 
-    async def _measure(self, spot: Spot) -> None:
+    async def _measure(self, origin: Origin) -> None:
         """Agreeing rounds for a new pod, then five tries for every target, then more where the
         answers differ."""
-        if not spot.warm:
-            await self._warm_up(spot)
-        while not spot.failed:
-            missing = {t: self._missing(spot, t) for t in self.detail.targets}
+        if not origin.warm:
+            await self._warm_up(origin)
+        while not origin.failed:
+            missing = {t: self._missing(origin, t) for t in self.detail.targets}
             wanted = tuple(t for t in self.detail.targets if missing[t] > 0)
             if not wanted:
                 return
-            self._keep(spot, await self._once(spot, wanted, min(5, max(missing.values()))))
+            self._keep(origin, await self._once(origin, wanted, min(5, max(missing.values()))))
 
-    def _missing(self, spot: Spot, target: Target) -> int:
-        tries = self.tries.get((spot.index, target), [])
+    def _missing(self, origin: Origin, target: Target) -> int:
+        tries = self.tries.get((origin.index, target), [])
         counted = [t for t in tries if t.verdict not in _SAYS_NOTHING]
         if tries and not counted:
             return 0
@@ -301,36 +313,36 @@ class _Measurement:
         several = not target.pod and len(self.detail.targets) > 1
         return tries_wanted(failed, len(counted), most=5 if several else self.detail.most_tries)
 
-    async def _warm_up(self, spot: Spot) -> None:
+    async def _warm_up(self, origin: Origin) -> None:
         """Rounds of one try until two in a row, `WARM_UP_S` apart, say the same; what was measured
         before them is dropped."""
         before: dict[Target, list[Try]] = {}
         for number in range(MOST_ROUNDS):
             began = self.context.clock()
-            results = await self._once(spot, self.detail.targets, 1)
-            if spot.failed:
-                self._keep(spot, results)
+            results = await self._once(origin, self.detail.targets, 1)
+            if origin.failed:
+                self._keep(origin, results)
                 return
             if before and _verdicts(before) == _verdicts(results):
-                self._keep(spot, before)
-                self._keep(spot, results)
+                self._keep(origin, before)
+                self._keep(origin, results)
                 return
             before = results
             if number < MOST_ROUNDS - 1:
                 elapsed = (self.context.clock() - began).total_seconds()
                 await self.context.sleep(max(0.0, WARM_UP_S - elapsed))
         self.problems.append(
-            f"{spot.name}: no two of {MOST_ROUNDS} rounds agreed; the answers change from round "
+            f"{origin.name}: no two of {MOST_ROUNDS} rounds agreed; the answers change from round "
             "to round"
         )
-        self._keep(spot, before)
+        self._keep(origin, before)
 
-    def _keep(self, spot: Spot, results: Mapping[Target, list[Try]]) -> None:
+    def _keep(self, origin: Origin, results: Mapping[Target, list[Try]]) -> None:
         for target, tries in results.items():
-            self.tries.setdefault((spot.index, target), []).extend(tries)
+            self.tries.setdefault((origin.index, target), []).extend(tries)
 
     async def _once(
-        self, spot: Spot, targets: tuple[Target, ...], tries: int
+        self, origin: Origin, targets: tuple[Target, ...], tries: int
     ) -> dict[Target, list[Try]]:
         """One exec; on failure every target gets one try of class `EXEC_FAILED`, which is never
         counted as a network fault."""
@@ -341,31 +353,31 @@ class _Measurement:
             tries=tries,
             gap_ms=self.detail.gap_ms,
             timeout_s=TIMEOUT_S,
-            python=spot.python,
+            python=origin.python,
         )
         limit = script.longest_run_s(
             len(targets), tries=tries, gap_ms=self.detail.gap_ms, timeout_s=TIMEOUT_S
         )
-        self.say(f"{spot.name}: {tries} x {len(targets)} connects")
+        self.say(f"{origin.name}: {tries} x {len(targets)} connects")
         self.execs += 1
         answer = await self.context.execute(
-            spot.station.source.namespace, spot.pod, spot.container, command, limit
+            origin.vantage.source.namespace, origin.pod, origin.container, command, limit
         )
         output = read(answer.stdout)
         problem = answer.error or output.error
         if problem:
             said = answer.stderr.strip().splitlines()[-1:] if not answer.error else []
-            spot.failed = f"{spot.name}: {problem}{f' ({said[0][:200]})' if said else ''}"
-            self.problems.append(spot.failed)
+            origin.failed = f"{origin.name}: {problem}{f' ({said[0][:200]})' if said else ''}"
+            self.problems.append(origin.failed)
             # What was measured before stays; this round says nothing about the network.
             verdict = Verdict.TOOL_MISSING if output.tool == "none" else Verdict.EXEC_FAILED
             return {t: [Try(verdict, 0, None, detail=problem)] for t in targets}
-        spot.python = spot.python or (output.has_python and spot.station.method != CLIENT)
+        origin.python = origin.python or (output.has_python and origin.vantage.method != CLIENT)
         judged = judge_all(output, TIMEOUT_S)
         found = {
             t: judged.get(argument, []) for t, argument in zip(targets, arguments, strict=True)
         }
-        if spot.station.meshed and spot.station.method in (CLIENT, EPHEMERAL):
+        if origin.vantage.meshed and origin.vantage.method in (CLIENT, EPHEMERAL):
             found = {t: [_meshed(each) for each in tries_] for t, tries_ in found.items()}
         return found
 
@@ -373,24 +385,24 @@ class _Measurement:
 
     def cells(self) -> tuple[Cell, ...]:
         cells = []
-        for spot in self.spots:
-            source = spot.station.source
+        for origin in self.origins:
+            source = origin.vantage.source
             place = Place(
                 source.namespace,
-                spot.node or source.node,
-                spot.pod,
-                spot.address,
-                spot.station.method,
+                origin.node or source.node,
+                origin.pod,
+                origin.address,
+                origin.vantage.method,
             )
             for target in self.detail.targets:
-                expected, why = self.detail.expected[spot.index, target]
-                tries = tuple(mark_rate_limited(self.tries.get((spot.index, target), [])))
-                way = f"kubectl exec -n {source.namespace} {spot.pod} -c {spot.container}"
+                expected, why = self.detail.expected[origin.index, target]
+                tries = tuple(mark_rate_limited(self.tries.get((origin.index, target), [])))
+                way = f"kubectl exec -n {source.namespace} {origin.pod} -c {origin.container}"
                 command = (
-                    f"{way} -- nc -w 4 {target.address} {target.port} -e true" if spot.pod else ""
+                    f"{way} -- nc -w 4 {target.address} {target.port} -e true" if origin.pod else ""
                 )
                 cells.append(
-                    Cell(place, target, expected, why, tries, reason=spot.failed, command=command)
+                    Cell(place, target, expected, why, tries, reason=origin.failed, command=command)
                 )
         return tuple(cells)
 
@@ -413,3 +425,6 @@ def _meshed(each: Try) -> Try:
             each, verdict=Verdict.NOT_MEASURED, detail="a sidecar accepts every connect in this pod"
         )
     return each
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run, creates=True)

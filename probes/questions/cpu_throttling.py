@@ -17,7 +17,8 @@ from cluster.kube.prometheus import samples
 from cluster.kube.quantity import parse
 from cluster.live.store import Store
 from probes.context import ProbeContext, Progress
-from probes.read_only import answer, each, no_such_place, reading_plan
+from probes.definition import Probe
+from probes.read_only import map_bounded, missing_place, read_only_plan, read_only_result
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "cpu-throttling"
@@ -62,12 +63,12 @@ Reading = dict[Key, Counters]
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     nodes = _nodes(context, arguments)
     interval = arguments.get("seconds", str(INTERVAL_S))
-    refused = no_such_place(context, arguments)
+    refused = missing_place(context, arguments)
     if not refused and not nodes:
         refused = "No pod runs there; look at `kubectl get pods -A -o wide`."
     if not interval.isdigit() or not 2 <= int(interval) <= 120:
         refused, interval = f"seconds {interval!r} is not a number from 2 to 120.", "0"
-    return reading_plan(
+    return read_only_plan(
         NAME,
         arguments,
         QUESTION,
@@ -100,9 +101,9 @@ async def run(
             problems.append(problem)
         return found
 
-    before = dict(zip(nodes, await each(nodes, read), strict=True))
+    before = dict(zip(nodes, await map_bounded(nodes, read), strict=True))
     await context.sleep(interval)
-    after = dict(zip(nodes, await each(nodes, read), strict=True))
+    after = dict(zip(nodes, await map_bounded(nodes, read), strict=True))
     unmoved = [
         node
         for node in nodes
@@ -110,7 +111,7 @@ async def run(
     ]
     if unmoved:
         await context.sleep(interval)
-        after |= dict(zip(unmoved, await each(unmoved, read), strict=True))
+        after |= dict(zip(unmoved, await map_bounded(unmoved, read), strict=True))
     rows, conclusions = [], []
     for node in nodes:
         row: Node | None = context.store.get("Node", "", node)
@@ -169,7 +170,9 @@ async def run(
                         _following(cores, limit),
                     )
                 )
-    return answer(plan, context, started, rows, conclusions, problems=problems, requests=requests)
+    return read_only_result(
+        plan, context, started, rows, conclusions, problems=problems, requests=requests
+    )
 
 
 async def _read(context: ProbeContext, node: str) -> tuple[Reading, str]:
@@ -250,3 +253,6 @@ def _before(kernel: str, limit: tuple[int, int]) -> bool:
         return (int(parts[0]), int(parts[1])) < limit
     except (ValueError, IndexError):
         return False
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)

@@ -18,12 +18,13 @@ import msgspec
 
 from cluster.kube.objects import Service
 from probes.context import ProbeContext, Progress
+from probes.definition import Probe
 from probes.inference.statistics import bound
-from probes.pods.preparation import DEADLINE_S, check_way, prepare
+from probes.pods.preparation import DEADLINE_S, check_method, prepare
 from probes.pods.probe_pod import Identity
-from probes.pods.vantage import CLIENT, Station
-from probes.pods.vantage_pods import Spot, Stationing
-from probes.read_only import each
+from probes.pods.vantage import CLIENT, Vantage
+from probes.pods.vantage_pods import Origin, VantagePods
+from probes.read_only import map_bounded
 from probes.result import (
     Cell,
     Component,
@@ -65,7 +66,7 @@ _SAID = {
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    stations: tuple[Station, ...]
+    vantages: tuple[Vantage, ...]
     servers: tuple[Target, ...]
     names: tuple[str, ...]
     identity: Identity
@@ -91,7 +92,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     try:
         if not tries.isdigit() or not 1 <= int(tries) <= 100:
             raise selection.Unusable(f"tries {tries!r} is not a number from 1 to 100.")
-        check_way(context, given.get("how", ""))
+        check_method(context, given.get("how", ""))
         outside = given.get("name", "")
         dns_script.command([], [outside] if outside else [])
         servers = find_servers(context)
@@ -105,7 +106,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
         context, sources, image=given.get("image", ""), how=given.get("how", "")
     )
     names = (INSIDE + ".", *((outside.rstrip(".") + ".",) if outside else ()))
-    detail = Detail(prepared.stations, servers, names, prepared.identity, int(tries))
+    detail = Detail(prepared.vantages, servers, names, prepared.identity, int(tries))
     warnings = prepared.warnings
     if not pods:
         warnings.append(
@@ -163,20 +164,20 @@ async def run(
     assert isinstance(detail, Detail)
     say = progress or (lambda _: None)
     sent = context.sent
-    stationing = Stationing(context, detail.identity, f"probe {NAME}", say)
+    vantage_pods = VantagePods(context, detail.identity, f"probe {NAME}", say)
     problems: list[str] = []
     options: set[str] = set()
     cells: list[Cell] = []
     left = {}
     try:
-        spots = await stationing.start(detail.stations)
-        for found in await each(
-            spots, lambda spot: _ask(spot, context, detail, problems, options, say)
+        origins = await vantage_pods.start(detail.vantages)
+        for found in await map_bounded(
+            origins, lambda origin: _ask(origin, context, detail, problems, options, say)
         ):
             cells += found
     finally:
-        left = await asyncio.shield(stationing.close())
-    told = (*stationing.problems, *problems, *filter(None, left.values()))
+        left = await asyncio.shield(vantage_pods.close())
+    told = (*vantage_pods.problems, *problems, *filter(None, left.values()))
     return ProbeResult(
         NAME,
         plan.arguments,
@@ -185,44 +186,48 @@ async def run(
         tuple(cells),
         (),
         tuple(conclude(cells, sorted(options))),
-        created=tuple(stationing.created),
+        created=tuple(vantage_pods.created),
         left_behind=tuple(left),
         complete=all(c.counted for c in cells) and bool(cells),
         problems=tuple(dict.fromkeys(told)),
         method=plan.method,
-        requests=len(detail.stations) + context.sent - sent,
+        requests=len(detail.vantages) + context.sent - sent,
     )
 
 
 async def _ask(
-    spot: Spot,
+    origin: Origin,
     context: ProbeContext,
     detail: Detail,
     problems: list[str],
     options: set[str],
     say: Progress,
 ) -> list[Cell]:
-    source = spot.station.source
+    source = origin.vantage.source
     place = Place(
-        source.namespace, spot.node or source.node, spot.pod, spot.address, spot.station.method
+        source.namespace,
+        origin.node or source.node,
+        origin.pod,
+        origin.address,
+        origin.vantage.method,
     )
-    reason, lines = spot.failed, list[Line]()
+    reason, lines = origin.failed, list[Line]()
     if not reason and context.execute is not None:
         say(
-            f"{spot.name}: {detail.tries} x {len(detail.servers)} servers x {len(detail.names)} "
+            f"{origin.name}: {detail.tries} x {len(detail.servers)} servers x {len(detail.names)} "
             "names"
         )
         addresses = [server.address for server in detail.servers]
         command = dns_script.command(addresses, detail.names, tries=detail.tries)
         limit = dns_script.longest_run_s(len(addresses), len(detail.names), tries=detail.tries)
         answer = await context.execute(
-            source.namespace, spot.pod, spot.container, command, min(limit, DEADLINE_S - 60)
+            source.namespace, origin.pod, origin.container, command, min(limit, DEADLINE_S - 60)
         )
         lines, reason = read(answer.stdout)
         reason = answer.error or reason
         options.update(line.options for line in lines if line.event == "conf" and line.options)
     if reason:
-        problems.append(f"{spot.name}: {reason}")
+        problems.append(f"{origin.name}: {reason}")
     cells = []
     for server in detail.servers:
         for name in detail.names:
@@ -239,7 +244,7 @@ async def _ask(
             asked = replace(asked, service=name) if server.pod else asked
             where = "" if server.address == CONFIGURED else f" {server.address}"
             command_words = (
-                f"kubectl exec -n {source.namespace} {spot.pod} -c {spot.container} -- nslookup "
+                f"kubectl exec -n {source.namespace} {origin.pod} -c {origin.container} -- nslookup "
                 f"{name}{where}"
             )
             failed = () if reason and not tries else tries
@@ -289,7 +294,7 @@ def conclude(cells: Sequence[Cell], options: Sequence[str]) -> list[Conclusion]:
     pods = {cell.target.pod: cell.target for cell in measured if cell.target.pod}
     failing = {c.target.pod for c in inside if c.target.pod}
     asked_from = {c.source for c in measured}
-    blind = {c.source for c in asked_from_bad(measured)}
+    blind = {c.source for c in unanswered(measured)}
     evidence = tuple(_line(cell) for cell in bad[:6])
     if blind and blind != asked_from:
         where = ", ".join(sorted({f"{p.namespace} on {p.node}" for p in blind}))
@@ -378,7 +383,7 @@ def conclude(cells: Sequence[Cell], options: Sequence[str]) -> list[Conclusion]:
     return found
 
 
-def asked_from_bad(measured: Sequence[Cell]) -> list[Cell]:
+def unanswered(measured: Sequence[Cell]) -> list[Cell]:
     """Cells of sources from which no server answered at all."""
     dead = {c.source for c in measured} - {c.source for c in measured if c.failed < len(c.counted)}
     return [c for c in measured if c.source in dead]
@@ -411,3 +416,6 @@ def _line(cell: Cell) -> str:
         f"{cell.source.namespace}@{cell.source.node} asks {server} ({cell.target.address}) for "
         f"{_name(cell)}: {_how([cell])}"
     )
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run, creates=True)

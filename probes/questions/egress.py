@@ -12,8 +12,9 @@ import re
 from collections.abc import Mapping
 
 from probes.context import ProbeContext
-from probes.pods.preparation import check_way
-from probes.questions.connectivity import plan_for
+from probes.definition import Probe
+from probes.pods.preparation import check_method
+from probes.questions.connectivity import plan_for, run
 from probes.result import ProbePlan, Target
 from probes.select import paths as selection
 
@@ -32,7 +33,7 @@ _HOST = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     given = {key: value for key, value in arguments.items() if value}
     try:
-        check_way(context, given.get("how", ""))
+        check_method(context, given.get("how", ""))
         targets = selection.Targets((_target(given.get("target", "")),))
         sources = selection.find_sources(
             context.store, given.get("namespace", ""), targets, control=given.get("control", "")
@@ -71,3 +72,6 @@ def _target(text: str) -> Target:
     else:
         selection.check_dialled(ip)
     return Target("", "", "", host, selection.port_number(port, host))
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run, creates=True)

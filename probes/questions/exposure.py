@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from cluster.kube.objects import Ingress, Pod, Ref, Service
 from cluster.live.store import Store
 from probes.context import ProbeContext, Progress
-from probes.read_only import answer, no_such_place, reading_plan
+from probes.definition import Probe
+from probes.read_only import missing_place, read_only_plan, read_only_result
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "exposure"
@@ -26,8 +27,8 @@ _ADMIN = re.compile(
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     method = "configuration from the live state: firewalls outside of the cluster are not seen"
-    return reading_plan(
-        NAME, arguments, QUESTION, method=method, refused=no_such_place(context, arguments)
+    return read_only_plan(
+        NAME, arguments, QUESTION, method=method, refused=missing_place(context, arguments)
     )
 
 
@@ -133,7 +134,7 @@ async def run(
         if host_ports and not pod.spec.host_network and (not wanted or namespace == wanted):
             seen = f"host ports {', '.join(map(str, host_ports))} on {pod.spec.node_name}"
             add(Ref("Pod", namespace, name), seen, True, (), behind_login=False)
-    return answer(
+    return read_only_result(
         plan,
         context,
         started,
@@ -155,3 +156,6 @@ def behind(store: Store, namespace: str, name: str) -> list[Pod]:
         for p in pods
         if isinstance(p, Pod) and all(p.metadata.labels.get(key) == value for key, value in wanted)
     ]
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 from cluster.kube.objects import Ingress, Node, Ref, Service, ServicePort
 from probes.context import ProbeContext
-from probes.http_probe import Heard, knock
+from probes.http_probe import HttpAnswer, probe_http
 from probes.questions.api_server_paths import proxied
-from probes.read_only import each
+from probes.read_only import map_bounded
 from probes.result import Component, Conclusion, Row, Target, Try, Verdict
 from probes.select import paths as selection
 from probes.select.paths import Unusable
@@ -110,7 +110,7 @@ async def climb(context: ProbeContext, front: Front) -> list[Hop]:
         ]
 
     async def ask(what: tuple[str, int, bool]) -> Hop:
-        heard = await knock(
+        heard = await probe_http(
             what[0], what[1], host=front.hosts[0] if front.hosts else "", tls=what[2]
         )
         return Hop(
@@ -120,7 +120,7 @@ async def climb(context: ProbeContext, front: Front) -> list[Hop]:
             heard.well or (heard.verdict is Verdict.OK and not heard.status),
         )
 
-    hops += await each(dialled[:MOST], ask)
+    hops += await map_bounded(dialled[:MOST], ask)
     hops += await _node_ports(context, front, ports)
     return hops + await _pods(context, front)
 
@@ -162,13 +162,13 @@ async def _node_ports(
 
     async def ask(what: tuple[str, str, int, bool]) -> Hop:
         name, address, number, tls = what
-        heard = await knock(address, number, tls=tls)
+        heard = await probe_http(address, number, tls=tls)
         return Hop("node-port", f"{name} {address}:{number}", heard.words, _node_port_well(heard))
 
-    return await each(asked, ask)
+    return await map_bounded(asked, ask)
 
 
-def _node_port_well(heard: Heard) -> bool | None:
+def _node_port_well(heard: HttpAnswer) -> bool | None:
     """Silence is usual: node addresses are seldom open to a workstation."""
     if heard.verdict in (Verdict.TIMEOUT_CONNECT, Verdict.UNREACHABLE):
         return None
@@ -201,7 +201,7 @@ async def _pods(context: ProbeContext, front: Front) -> list[Hop]:
             well,
         )
 
-    return await each(pods, ask)
+    return await map_bounded(pods, ask)
 
 
 def rows(hops: Sequence[Hop]) -> list[Row]:

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 
 from cluster.kube.objects import Ref
 from probes.context import ProbeContext, Progress
-from probes.read_only import answer, no_such_place, reading_plan
+from probes.definition import Probe
+from probes.read_only import missing_place, read_only_plan, read_only_result
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 from probes.select.drift import Drift, drifts
 
@@ -23,7 +24,7 @@ QUESTION = "Does every DaemonSet run the same image content on all nodes?"
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    return reading_plan(NAME, arguments, QUESTION, refused=no_such_place(context, arguments))
+    return read_only_plan(NAME, arguments, QUESTION, refused=missing_place(context, arguments))
 
 
 async def run(
@@ -61,4 +62,7 @@ async def run(
         )
         for drift in found
     )
-    return answer(plan, context, started, rows, conclusions, kinds=("DaemonSet", "Pod"))
+    return read_only_result(plan, context, started, rows, conclusions, kinds=("DaemonSet", "Pod"))
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)

@@ -20,7 +20,8 @@ from cluster.kube.objects import Node, Ref
 from cluster.kube.prometheus import samples
 from cluster.kube.quantity import size_text
 from probes.context import ProbeContext, Progress
-from probes.read_only import answer, each, no_such_place, not_asked, reading_plan
+from probes.definition import Probe
+from probes.read_only import map_bounded, missing_place, not_asked, read_only_plan, read_only_result
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "kubelet"
@@ -38,11 +39,11 @@ RESIDENT = "process_resident_memory_bytes"
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    return reading_plan(
+    return read_only_plan(
         NAME,
         arguments,
         QUESTION,
-        refused=no_such_place(context, arguments),
+        refused=missing_place(context, arguments),
         seconds=5.0,
         reads=(
             "GET nodes/NODE/proxy/healthz, stats/summary and metrics (needs get on nodes/proxy)",
@@ -65,7 +66,7 @@ async def run(
         for _, n in sorted(context.store.rows("Node").items())
         if not wanted or n.metadata.name == wanted
     ][:MOST_NODES]
-    looked = await each(nodes, lambda node: _look(context, node, progress))
+    looked = await map_bounded(nodes, lambda node: _look(context, node, progress))
     resident = [look.memory for look in looked if look.memory]
     usual = median(resident) if len(resident) >= 3 else 0.0
     rows, conclusions, problems = [], [], []
@@ -105,7 +106,7 @@ async def run(
                     "its runtime is down",
                 )
             )
-    return answer(
+    return read_only_result(
         plan,
         context,
         started,
@@ -198,3 +199,6 @@ def _lease_age(context: ProbeContext, node: str) -> float | None:
     lease = context.store.get("Lease", "kube-node-lease", node)
     renewed: datetime | None = lease.spec.renew_time if lease is not None else None
     return max(0.0, (context.clock() - renewed).total_seconds()) if renewed is not None else None
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)

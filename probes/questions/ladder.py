@@ -11,8 +11,9 @@ from cluster.connect.access import Access
 from cluster.health.ladder import Hop, first_failure, ladder
 from cluster.kube.objects import Ref
 from probes.context import ProbeContext, Progress
+from probes.definition import Probe
 from probes.questions import front_door as front
-from probes.read_only import answer, reading_plan
+from probes.read_only import read_only_plan, read_only_result
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 from probes.select import paths as selection
 
@@ -28,14 +29,14 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
         try:
             found = front.find(context, arguments["to"])
         except selection.Unusable as error:
-            return reading_plan(NAME, arguments, QUESTION, refused=str(error))
+            return read_only_plan(NAME, arguments, QUESTION, refused=str(error))
         outside = ", ".join([*found.hosts, *found.addresses]) or "no outside address"
         word = f"one GET at each: {outside}, node ports, pods (by the API server's proxy)"
         method = (
             "from this workstation: a firewall may keep node ports from it that users' traffic "
             "passes"
         )
-        return reading_plan(NAME, arguments, QUESTION, seconds=10.0, method=method, reads=(word,))
+        return read_only_plan(NAME, arguments, QUESTION, seconds=10.0, method=method, reads=(word,))
     known = isinstance(getattr(context.api, "access", None), Access)
     refused = (
         ""
@@ -43,7 +44,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
         else "There is no kubeconfig, so there is no way to climb; give one with --kubeconfig."
     )
     method = "from this workstation: says nothing about how the nodes reach the API server"
-    return reading_plan(
+    return read_only_plan(
         NAME,
         arguments,
         QUESTION,
@@ -72,7 +73,7 @@ async def run(
             if hop.well is None and hop.stage == "pod"
         ]
         concluded = front.conclude(found, climbed)
-        return answer(
+        return read_only_result(
             plan,
             context,
             started,
@@ -96,4 +97,7 @@ async def run(
                 "compare from another machine or network",
             )
         )
-    return answer(plan, context, started, rows, conclusions, requests=len(hops))
+    return read_only_result(plan, context, started, rows, conclusions, requests=len(hops))
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)

@@ -13,7 +13,8 @@ from statistics import median
 from cluster.errors import ClusterError
 from cluster.kube.objects import Pod, Ref
 from probes.context import ProbeContext, Progress
-from probes.read_only import answer, each, no_such_place, reading_plan
+from probes.definition import Probe
+from probes.read_only import map_bounded, missing_place, read_only_plan, read_only_result
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "log-silence"
@@ -34,14 +35,14 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     refused = ""
     if not namespace:
         refused = "Which namespace? Give namespace=NAME."
-    elif no_such_place(context, arguments):
-        refused = no_such_place(context, arguments)
+    elif missing_place(context, arguments):
+        refused = missing_place(context, arguments)
     elif not _groups(context, namespace, arguments.get("owner", "")):
         refused = (
             f"Namespace {namespace} has no owner with two or more running pods to compare; give "
             "another one."
         )
-    return reading_plan(
+    return read_only_plan(
         NAME,
         arguments,
         QUESTION,
@@ -66,7 +67,7 @@ async def run(
     ).items():
         if progress:
             progress(f"{len(pods)} pods of {owner}")
-        ages = await each(pods, lambda pod: _age(context, pod))
+        ages = await map_bounded(pods, lambda pod: _age(context, pod))
         requests += len(pods)
         known = [age for age in ages if isinstance(age, float)]
         usual = median(known) if known else 0.0
@@ -103,7 +104,7 @@ async def run(
                         f"{ref.namespace} {ref.name}",
                     )
                 )
-    return answer(
+    return read_only_result(
         plan,
         context,
         started,
@@ -173,3 +174,6 @@ async def _age(context: ProbeContext, pod: Pod) -> float | str:
     except ValueError:
         return "its last line has no time"
     return max(0.0, (context.clock() - moment.astimezone(UTC)).total_seconds())
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)

@@ -16,10 +16,11 @@ import msgspec
 
 from cluster.kube.objects import Ref
 from probes.context import ProbeContext, Progress
-from probes.pods.preparation import check_way
-from probes.pods.vantage_pods import Spot, Stationing
+from probes.definition import Probe
+from probes.pods.preparation import check_method
+from probes.pods.vantage_pods import Origin, VantagePods
 from probes.questions.connectivity import Detail, plan_for
-from probes.read_only import each
+from probes.read_only import map_bounded
 from probes.result import (
     Cell,
     Component,
@@ -80,7 +81,7 @@ class Seen:
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     given = {key: value for key, value in arguments.items() if value}
     try:
-        check_way(context, given.get("how", ""))
+        check_method(context, given.get("how", ""))
         if not given.get("port", "0").isdigit():
             raise selection.Unusable(f"port {given['port']!r} is not a number.")
         targets = selection.find_targets(
@@ -118,13 +119,15 @@ async def run(
     assert isinstance(detail, Detail)
     say = progress or (lambda _: None)
     sent = context.sent
-    stationing = Stationing(context, detail.identity, f"probe {NAME}", say)
+    vantage_pods = VantagePods(context, detail.identity, f"probe {NAME}", say)
     problems: list[str] = []
     try:
-        spots = await stationing.start(detail.stations)
-        seen = await each(spots, lambda spot: _measure(spot, context, detail, problems, say))
+        origins = await vantage_pods.start(detail.vantages)
+        seen = await map_bounded(
+            origins, lambda origin: _measure(origin, context, detail, problems, say)
+        )
     finally:
-        left = await asyncio.shield(stationing.close())
+        left = await asyncio.shield(vantage_pods.close())
     cells = tuple(cell for one in seen for cell in one.cells)
     rows = []
     for one in seen:
@@ -139,7 +142,7 @@ async def run(
                     {"mtu": one.mtu},
                 )
             )
-    told = (*stationing.problems, *problems, *filter(None, left.values()))
+    told = (*vantage_pods.problems, *problems, *filter(None, left.values()))
     return ProbeResult(
         NAME,
         plan.arguments,
@@ -148,37 +151,43 @@ async def run(
         cells,
         tuple(rows),
         tuple(conclude(seen)),
-        created=tuple(stationing.created),
+        created=tuple(vantage_pods.created),
         left_behind=tuple(left),
         complete=bool(cells) and all(c.counted for c in cells),
         problems=tuple(dict.fromkeys(told)),
         method=plan.method,
-        requests=len(detail.stations) + context.sent - sent,
+        requests=len(detail.vantages) + context.sent - sent,
     )
 
 
 async def _measure(
-    spot: Spot, context: ProbeContext, detail: Detail, problems: list[str], say: Progress
+    origin: Origin, context: ProbeContext, detail: Detail, problems: list[str], say: Progress
 ) -> Seen:
-    source = spot.station.source
+    source = origin.vantage.source
     place = Place(
-        source.namespace, spot.node or source.node, spot.pod, spot.address, spot.station.method
+        source.namespace,
+        origin.node or source.node,
+        origin.pod,
+        origin.address,
+        origin.vantage.method,
     )
-    reason, lines = spot.failed, list[Line]()
+    reason, lines = origin.failed, list[Line]()
     arguments = [script.target(t.address, t.port) for t in detail.targets]
     if not reason and context.execute is not None:
-        say(f"{spot.name}: {SMALL} and {LARGE} bytes to {len(arguments)} targets")
+        say(f"{origin.name}: {SMALL} and {LARGE} bytes to {len(arguments)} targets")
         command = mtu_script.command(arguments, (SMALL, LARGE), timeout_s=TIMEOUT_S)
         limit = mtu_script.longest_run_s(len(arguments), 2, timeout_s=TIMEOUT_S)
-        answer = await context.execute(source.namespace, spot.pod, spot.container, command, limit)
+        answer = await context.execute(
+            source.namespace, origin.pod, origin.container, command, limit
+        )
         lines, reason = read(answer.stdout)
         reason = answer.error or reason
     if reason:
-        problems.append(f"{spot.name}: {reason}")
+        problems.append(f"{origin.name}: {reason}")
     begin = next((line for line in lines if line.event == "begin"), Line("begin"))
     cells = []
     for target, argument in zip(detail.targets, arguments, strict=True):
-        expected, why = detail.expected[spot.index, target]
+        expected, why = detail.expected[origin.index, target]
         tries = (
             tuple(judge(line) for line in lines if line.event == "try" and line.target == argument)
             if not reason
@@ -296,3 +305,6 @@ def _line(cell: Cell) -> str:
         f"{cell.source.namespace}@{cell.source.node} -> {cell.target.label}@{cell.target.node}: "
         f"{said}"
     )
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run, creates=True)

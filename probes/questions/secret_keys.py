@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from cluster.kube.objects import Container, PartialObject, Pod, Ref
 from cluster.live.store import Store
 from probes.context import ProbeContext, Progress
-from probes.read_only import answer, no_such_place, reading_plan
+from probes.definition import Probe
+from probes.read_only import missing_place, read_only_plan, read_only_result
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "secret-keys"
@@ -25,8 +26,8 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
         "key names from managedFields (metadata only, values are never read): a key written "
         "without a field manager is not seen"
     )
-    return reading_plan(
-        NAME, arguments, QUESTION, method=method, refused=no_such_place(context, arguments)
+    return read_only_plan(
+        NAME, arguments, QUESTION, method=method, refused=missing_place(context, arguments)
     )
 
 
@@ -94,7 +95,7 @@ async def run(
                 "until then"
             )
             conclusions.append(Conclusion(claim, Component("controller", writer), 0.95, following))
-    return answer(plan, context, started, rows, conclusions, kinds=("Secret", "Pod"))
+    return read_only_result(plan, context, started, rows, conclusions, kinds=("Secret", "Pod"))
 
 
 def keys_of(secret: PartialObject) -> set[str] | None:
@@ -151,3 +152,6 @@ def _of_container(pod: Pod, container: Container, refer: object) -> None:
     for whole in container.env_from:
         if whole.secret_ref is not None and whole.secret_ref.name and not whole.secret_ref.optional:
             refer(pod, whole.secret_ref.name)
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)

@@ -14,8 +14,9 @@ from cluster.errors import ClusterError
 from cluster.kube.objects import Ref
 from cluster.kube.quantity import parse, size_text
 from probes.context import ProbeContext, Progress
+from probes.definition import Probe
 from probes.questions.kubelet import SHORT
-from probes.read_only import answer, each, no_such_place, reading_plan
+from probes.read_only import map_bounded, missing_place, read_only_plan, read_only_result
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 
 NAME = "unaccounted"
@@ -28,11 +29,11 @@ MEMORY_SHARE = 0.25
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    return reading_plan(
+    return read_only_plan(
         NAME,
         arguments,
         QUESTION,
-        refused=no_such_place(context, arguments),
+        refused=missing_place(context, arguments),
         seconds=4.0,
         reads=("GET nodes/NODE/proxy/stats/summary (needs get on nodes/proxy)",),
         method=(
@@ -65,7 +66,7 @@ async def run(
 
     rows, conclusions, problems = [], [], []
     strange: dict[str, str] = {}
-    for name, stats in zip(names, await each(names, look), strict=True):
+    for name, stats in zip(names, await map_bounded(names, look), strict=True):
         ref = Ref("Node", "", name)
         if isinstance(stats, str):
             problems.append(f"stats of {name} not read: {stats}")
@@ -103,7 +104,9 @@ async def run(
         )
         claim = f"{shown}{more} belong to no pod: something runs on the host itself"
         conclusions.append(Conclusion(claim, Component("node", names_shown), 0.75, following))
-    return answer(plan, context, started, rows, conclusions, problems=problems, requests=len(names))
+    return read_only_result(
+        plan, context, started, rows, conclusions, problems=problems, requests=len(names)
+    )
 
 
 def difference(stats: Any) -> tuple[float | None, float | None]:
@@ -123,3 +126,6 @@ def difference(stats: Any) -> tuple[float | None, float | None]:
 
     cpu = left("cpu", "usageNanoCores")
     return (cpu / 1e9 if cpu is not None else None), left("memory", "workingSetBytes")
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)

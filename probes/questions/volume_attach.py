@@ -13,7 +13,8 @@ from cluster.kube.objects import (
     VolumeAttachment,
 )
 from probes.context import ProbeContext, Progress
-from probes.read_only import answer, no_such_place, reading_plan
+from probes.definition import Probe
+from probes.read_only import missing_place, read_only_plan, read_only_result
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 from probes.select.paths import ready
 
@@ -24,7 +25,7 @@ SINGLE = frozenset({"ReadWriteOnce", "ReadWriteOncePod"})
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    return reading_plan(NAME, arguments, QUESTION, refused=no_such_place(context, arguments))
+    return read_only_plan(NAME, arguments, QUESTION, refused=missing_place(context, arguments))
 
 
 async def run(
@@ -145,7 +146,7 @@ async def run(
                 following,
             )
     kinds = ("PersistentVolumeClaim", "PersistentVolume", "VolumeAttachment", "Pod", "Node")
-    return answer(plan, context, started, rows, conclusions, kinds=kinds)
+    return read_only_result(plan, context, started, rows, conclusions, kinds=kinds)
 
 
 def _uses(pod: Pod, claim: str) -> bool:
@@ -153,3 +154,6 @@ def _uses(pod: Pod, claim: str) -> bool:
         v.persistent_volume_claim is not None and v.persistent_volume_claim.claim_name == claim
         for v in pod.spec.volumes
     )
+
+
+PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)

@@ -14,7 +14,7 @@ import pytest
 
 from cluster.errors import ServerError
 from probes import catalogue
-from probes.http_probe import knock
+from probes.http_probe import probe_http
 from probes.result import Component, ProbeResult, Verdict
 from tests.probes.cells import meta, node, pod, service, slice_of, store
 from tests.probes.fake import FakeCluster
@@ -87,16 +87,16 @@ def free_port() -> int:
 async def test_knocking(said: bytes | None, verdict: Verdict, words: str, well: bool) -> None:
     port = free_port()
     async with serving("127.0.0.1", port, said):
-        heard = await knock("127.0.0.1", port, limit=0.5)
+        heard = await probe_http("127.0.0.1", port, limit=0.5)
     assert (heard.verdict, heard.well) == (verdict, well)
     assert words in heard.words
 
 
 async def test_nobody_there_and_no_tls() -> None:
     port = free_port()
-    assert (await knock("127.0.0.1", port)).verdict is Verdict.REFUSED
+    assert (await probe_http("127.0.0.1", port)).verdict is Verdict.REFUSED
     async with serving("127.0.0.1", port, OK):
-        assert (await knock("127.0.0.1", port, tls=True)).verdict is Verdict.TLS_HANDSHAKE
+        assert (await probe_http("127.0.0.1", port, tls=True)).verdict is Verdict.TLS_HANDSHAKE
 
 
 async def front(
