@@ -104,6 +104,11 @@ class ActionPlan:
     refused: str = ""
     production: bool = False
     facts: Mapping[str, str | int] = field(default_factory=lambda: MappingProxyType({}))
+    run_id: str = ""
+    """The run of a runbook whose step asked for it, "" where none did; `step_id` names the step."""
+    step_id: str = ""
+    undoes: bool = False
+    """This plan undoes the change that the step made: the step is open again afterwards."""
 
     @property
     def document(self) -> dict[str, Any]:
@@ -118,6 +123,8 @@ class ActionPlan:
             },
             "change": _change(self.change),
             "undo": _change(self.undo) if self.undo else None,
+            "undo_action": self.undo_action,
+            "undoes": self.undoes,
             "context": self.context,
             "server": self.server,
             "blast": list(self.blast.lines),

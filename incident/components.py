@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from incident.object_details import Details
     from incident.report.ranking import Ranking
     from incident.view import SymptomView
-    from incident.walkthrough.action_runner import Acting
+    from incident.walkthrough.action_runner import ActionRunner
     from incident.walkthrough.check_inputs import Checks
-    from incident.walkthrough.probe_runner import Probing
-    from incident.walkthrough.step_runner import Walking
+    from incident.walkthrough.probe_runner import ProbeRunner
+    from incident.walkthrough.runs import Runs
+    from incident.walkthrough.walkthrough import Walkthrough
     from runbooks.loader import Library
     from runbooks.matcher import Matcher
     from timeline.entry import Entry
@@ -49,9 +50,16 @@ class Parts:
     """Everything below an investigation. The cluster's parts come when the kubeconfig has been
     read."""
 
-    def __init__(self, options: Options, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        options: Options,
+        clock: Callable[[], datetime],
+        symptoms: Callable[[], Sequence[Symptom]],
+    ) -> None:
+        """`symptoms`: those of the last report."""
         self.options = options
         self.clock = clock
+        self.symptoms = symptoms
         self.record = Record(None, "opening", clock)
         self.observer = Observer()
         self.live: LiveCluster | None = None
@@ -90,7 +98,7 @@ class Parts:
     def warm_up(self) -> None:
         """Blocking: what the first keystroke and the first step would otherwise wait for."""
         self.matcher.match_words("warm up")
-        _ = self.walking, self.details
+        _ = self.walkthrough, self.details
 
     def rank(self, report: Report) -> Cooperative[tuple[SymptomView, ...]]:
         """Symptoms with their runbooks; without any as long as the runbooks are still being
@@ -102,10 +110,16 @@ class Parts:
         return (yield from self.ranking.rank(report, self.library.generation))
 
     @cached_property
-    def walking(self) -> Walking:
-        from incident.walkthrough.step_runner import Walking
+    def runs(self) -> Runs:
+        from incident.walkthrough.runs import Runs
 
-        return Walking(self.record, self.library, self.checks, self.suggest, self.clock)
+        return Runs(self.record, self.library, self.suggest, self.symptoms)
+
+    @cached_property
+    def walkthrough(self) -> Walkthrough:
+        from incident.walkthrough.walkthrough import Walkthrough
+
+        return Walkthrough(self.runs, self.checks)
 
     @cached_property
     def details(self) -> Details:
@@ -174,38 +188,38 @@ class Parts:
         return self.live
 
     @cached_property
-    def _probing(self) -> Probing:
-        from incident.walkthrough.probe_runner import Probing
+    def _probe_runner(self) -> ProbeRunner:
+        from incident.walkthrough.probe_runner import ProbeRunner
 
         assert self.live is not None
         ledger = JournalLedger(self.record, self._earlier())
-        return Probing(
-            self.live, self.record, ledger, self.walking, self.clock, write=self.options.write
+        return ProbeRunner(
+            self.live, self.record, ledger, self.runs, self.clock, write=self.options.write
         )
 
     @cached_property
-    def _acting(self) -> Acting:
-        from incident.walkthrough.action_runner import Acting
+    def _action_runner(self) -> ActionRunner:
+        from incident.walkthrough.action_runner import ActionRunner
 
         assert self.live is not None
-        return Acting(self.live, self.record, self.walking, self.clock, write=self.options.write)
+        return ActionRunner(self.live, self.record, self.runs, self.clock, write=self.options.write)
 
-    def probes(self) -> Probing:
+    def probes(self) -> ProbeRunner:
         """Raises RuntimeError while there is no cluster."""
         if self.live is None:
             raise RuntimeError(NO_CLUSTER)
-        return self._probing
+        return self._probe_runner
 
-    def actions(self) -> Acting:
+    def actions(self) -> ActionRunner:
         """Raises RuntimeError while there is no cluster."""
         if self.live is None:
             raise RuntimeError(NO_CLUSTER)
-        return self._acting
+        return self._action_runner
 
     async def close(self) -> None:
         """What this run created in the cluster is removed."""
-        if "_probing" in self.__dict__:
-            await self._probing.close()
+        if "_probe_runner" in self.__dict__:
+            await self._probe_runner.close()
 
     def suggest(self, symptom: Symptom | None) -> dict[str, str]:
         """Values for parameters that a symptom alone cannot give: between which namespaces a

@@ -116,7 +116,11 @@ class LiveInvestigation:
         """Open the record and begin to connect; returns as soon as notes can be taken."""
         from incident.components import Parts
 
-        self._parts = Parts(self.options, self._clock)
+        self._parts = Parts(
+            self.options,
+            self._clock,
+            lambda: [view.symptom for view in self._look.symptoms],
+        )
         self._spawn(self._connect(), "connect")
         self._spawn(self._keep_picture(), "picture")
         self._spawn(self._keep_runbooks(), "runbooks")
@@ -168,25 +172,25 @@ class LiveInvestigation:
         symptom = next(
             (view.symptom for view in self._look.symptoms if view.symptom.id == symptom_id), None
         )
-        return self._ready().walking.open(runbook_id, symptom)
+        return self._ready().walkthrough.open(runbook_id, symptom)
 
     def set_parameter(self, run_id: str, name: str, value: str) -> RunView:
-        return self._ready().walking.set_parameter(run_id, name, value)
+        return self._ready().walkthrough.set_parameter(run_id, name, value)
 
     async def do_step(self, run_id: str, step_id: str, progress: Progress | None = None) -> RunView:
         parts = self._ready()
-        step = parts.walking.step(run_id, step_id)
+        step = parts.walkthrough.step(run_id, step_id)
         async with self._activity(f"{run_id}/{step_id}", step.question):
-            return await parts.walking.do(run_id, step_id, progress)
+            return await parts.walkthrough.check(run_id, step_id, progress)
 
     def answer_step(self, run_id: str, step_id: str, answer: str) -> RunView:
-        return self._ready().walking.answer(run_id, step_id, answer)
+        return self._ready().walkthrough.answer(run_id, step_id, answer)
 
     def skip_step(self, run_id: str, step_id: str, reason: str) -> RunView:
-        return self._ready().walking.skip(run_id, step_id, reason)
+        return self._ready().walkthrough.skip(run_id, step_id, reason)
 
     def go_to_step(self, run_id: str, step_id: str) -> RunView:
-        return self._ready().walking.go_to(run_id, step_id)
+        return self._ready().walkthrough.go_to(run_id, step_id)
 
     # -- probes and actions
 

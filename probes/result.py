@@ -264,6 +264,9 @@ class ProbePlan:
     """After this many seconds everything it created ends by itself, also without this program."""
     detail: Any = None
     """The probe's own working plan; nobody else reads it."""
+    run_id: str = ""
+    """The run of a runbook whose step asked for it, "" where none did; `step_id` names the step."""
+    step_id: str = ""
 
     @property
     def needs_agreement(self) -> bool:

@@ -25,6 +25,7 @@ STEP: dict[StepState, tuple[str, str]] = {
     StepState.FAILED: ("abnormal", "critical"),
     StepState.UNKNOWN: ("unknown", "unknown"),
     StepState.DONE: ("done", "good"),
+    StepState.ANSWERED: ("answered", "good"),
     StepState.SKIPPED: ("skipped", "muted"),
 }
 

@@ -1,9 +1,10 @@
-"""Takes actions through the gate for an investigation, with intent and result in the record."""
+"""Runs actions through the gate, with intent and result in the record."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from actions import catalogue
@@ -14,7 +15,7 @@ from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster
 from incident.record import Record, object_ref
 from incident.walkthrough.run import StepState
-from incident.walkthrough.step_runner import Walking
+from incident.walkthrough.runs import Runs
 from timeline.entry import Draft, Kind
 
 _ANSWER = {
@@ -23,26 +24,26 @@ _ANSWER = {
     Outcome.UNKNOWN: ("unknown", StepState.UNKNOWN),
     Outcome.FAILED: ("failed", StepState.FAILED),
     Outcome.REFUSED: ("failed", StepState.FAILED),
-    Outcome.DECLINED: ("declined", StepState.SKIPPED),
 }
+_UNDONE = {StepState.DONE: StepState.TODO}
+"""State of a step after its undo: open again, unknown, or (the undo failed) as before."""
 
 
-class Acting:
+class ActionRunner:
     def __init__(
         self,
         live: LiveCluster,
         record: Record,
-        walking: Walking,
+        runs: Runs,
         clock: Callable[[], datetime],
         *,
         write: bool,
     ) -> None:
         self._live = live
         self._record = record
-        self._walking = walking
+        self._runs = runs
         self._clock = clock
         self._mode = Mode.WRITE if write else Mode.READ_ONLY
-        self._steps: dict[int, tuple[str, str]] = {}
 
     def context(self) -> ActionContext:
         live = self._live
@@ -62,70 +63,83 @@ class Acting:
         )
 
     async def plan(
-        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+        self,
+        name: str,
+        arguments: Mapping[str, str],
+        run_id: str = "",
+        step_id: str = "",
+        *,
+        undoes: bool = False,
     ) -> ActionPlan:
-        """The exact change, its blast radius and its undo. Raises ValueError for an action that
-        does not exist."""
+        """The exact change, its blast radius and its undo, for the step that asks. Raises
+        ValueError for an action that does not exist."""
         plan = await catalogue.plan(name, self.context(), arguments)
-        if run_id:
-            self._steps[id(plan)] = (run_id, step_id)
-        return plan
+        return replace(plan, run_id=run_id, step_id=step_id, undoes=undoes)
 
     async def run(self, plan: ActionPlan, typed: str) -> ActionResult:
-        """Through the gate; never raises. The step that asked for it gets its answer."""
-        journal = GateJournal(self._record, *self._steps.get(id(plan), ("", "")))
-        result = await catalogue.run(plan, typed, self.context(), journal)
-        self._conclude(plan, result)
-        return result
-
-    def decline(self, plan: ActionPlan, reason: str) -> None:
-        self._conclude(
-            plan, catalogue.decline(plan, self.context(), GateJournal(self._record), reason)
+        """Through the gate; never raises."""
+        return await catalogue.run(
+            plan, typed, self.context(), GateJournal(self._record, self._runs)
         )
 
-    def _conclude(self, plan: ActionPlan, result: ActionResult) -> None:
-        run_id, step_id = self._steps.get(id(plan), ("", ""))
-        if run_id:
-            answer, state = _ANSWER[result.outcome]
-            self._walking.conclude(run_id, step_id, answer, state, result.sentence)
+    def decline(self, plan: ActionPlan, reason: str) -> ActionResult:
+        return catalogue.decline(
+            plan, self.context(), GateJournal(self._record, self._runs), reason
+        )
 
 
 class GateJournal:
     """The record as the gate needs it: an intent that is certainly on disk, and a result for
-    whatever became of it."""
+    whatever became of it. Both name the step that the plan was made for."""
 
-    def __init__(self, record: Record, run_id: str = "", step_id: str = "") -> None:
-        """`run_id` and `step_id`: the step that asked for it; without a result, that step is shown
-        as unknown after a restart."""
+    def __init__(self, record: Record, runs: Runs) -> None:
         self._record = record
-        self._run_id, self._step_id = run_id, step_id
+        self._runs = runs
         self._intent = ""
 
     def intend(self, plan: ActionPlan) -> None:
         """Raises `RecordUnavailable`: then nothing is sent."""
         self._intent = f"action/{plan.action}/{secrets.token_hex(4)}"
-        self._record.append_durably(
-            Draft(
-                kind="action-intent",
-                text=f"{plan.action} {plan.object}: {plan.change.summary}",
-                phase="mitigate",
-                object=object_ref(plan.object),
-                run_id=self._run_id,
-                step_id=self._step_id,
-                data={"intent_id": self._intent, **plan.document},
+        self._runs.take(
+            self._record.append_durably(
+                Draft(
+                    kind="action-intent",
+                    text=f"{plan.action} {plan.object}: {plan.change.summary}",
+                    phase="mitigate",
+                    object=object_ref(plan.object),
+                    run_id=plan.run_id,
+                    step_id=plan.step_id,
+                    data={"intent_id": self._intent, **plan.document},
+                )
             )
         )
 
     def conclude(self, result: ActionResult) -> None:
         refused = result.outcome in (Outcome.DECLINED, Outcome.REFUSED) and not self._intent
         kind: Kind = "action-declined" if refused else "action-result"
-        self._record.append(
+        plan = result.plan
+        answer = {} if refused else self._answer(result)
+        self._runs.write(
             Draft(
                 kind=kind,
-                text=f"{result.plan.action} {result.plan.object}: {result.sentence}",
+                text=f"{plan.action} {plan.object}: {result.sentence}",
                 phase="mitigate",
-                object=object_ref(result.plan.object),
+                object=object_ref(plan.object),
+                run_id=plan.run_id,
+                step_id=plan.step_id,
                 time_source="human" if result.outcome is Outcome.DECLINED else "tool",
-                data={"intent_id": self._intent, **result.document},
+                data={
+                    "intent_id": self._intent,
+                    **result.document,
+                    "undoes": plan.undoes,
+                    **answer,
+                },
             )
         )
+
+    def _answer(self, result: ActionResult) -> dict[str, str]:
+        plan = result.plan
+        answer, state = _ANSWER[result.outcome]
+        if plan.undoes:
+            return {"answer": "", "state": _UNDONE.get(state, state).value}
+        return self._runs.answered(plan.run_id, plan.step_id, answer, state)

@@ -1,5 +1,4 @@
-"""Runs probes for an investigation: the plan is shown, intent and result are recorded, nothing is
-left behind."""
+"""Runs probes: one intent before, one result after in the record; removes what they create."""
 
 from __future__ import annotations
 
@@ -7,6 +6,7 @@ import asyncio
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -18,7 +18,7 @@ from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster
 from incident.record import JournalLedger, Record
 from incident.walkthrough.run import StepState
-from incident.walkthrough.step_runner import Walking
+from incident.walkthrough.runs import Runs
 from probes import catalogue
 from probes.context import ProbeContext, operator_name, probe_writer
 from probes.pods.sweep import Scope, SweepReport, sweep
@@ -26,18 +26,19 @@ from probes.result import Expectation, ProbePlan, ProbeResult, Verdict
 from timeline.entry import Capture, Draft
 
 Progress = Callable[[str], None]
+_STATE = {"unknown": StepState.UNKNOWN, "clear": StepState.PASSED}
 SWEEP_WAIT = 30.0
 """Seconds that the sweep at the start waits for the server before it says that it could not
 look."""
 
 
-class Probing:
+class ProbeRunner:
     def __init__(
         self,
         live: LiveCluster,
         record: Record,
         ledger: JournalLedger,
-        walking: Walking,
+        runs: Runs,
         clock: Callable[[], datetime],
         *,
         write: bool,
@@ -46,10 +47,9 @@ class Probing:
         self._mode = Mode.WRITE if write else Mode.READ_ONLY
         self._record = record
         self._ledger = ledger
-        self._walking = walking
+        self._runs = runs
         self._clock = clock
         self._session = str(uuid.uuid4())
-        self._steps: dict[int, tuple[str, str]] = {}
         self._created = False
 
     def context(self) -> ProbeContext:
@@ -79,23 +79,21 @@ class Probing:
     async def plan(
         self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
     ) -> ProbePlan:
-        """Never raises for a bad request: `refused` of the plan says why."""
+        """What the probe would do, for the step that asks. Never raises for a bad request:
+        `refused` of the plan says why."""
         plan = await catalogue.plan(name, self.context(), arguments)
-        if run_id:
-            self._steps[id(plan)] = (run_id, step_id)
-        return plan
+        return replace(plan, run_id=run_id, step_id=step_id)
 
     async def run(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult:
         """Record the intent, measure, record the result. Raises `RecordUnavailable` when something
         would be created without a record."""
-        run_id, step_id = self._steps.pop(id(plan), ("", ""))
         intent = f"probe/{plan.probe}/{secrets.token_hex(4)}"
         draft = Draft(
             kind="probe-intent",
             text=f"probe {plan.probe}: {plan.question}",
             phase="diagnose",
-            run_id=run_id,
-            step_id=step_id,
+            run_id=plan.run_id,
+            step_id=plan.step_id,
             data={
                 "intent_id": intent,
                 "probe": plan.probe,
@@ -105,36 +103,42 @@ class Probing:
         )
         if plan.creates:
             self._created = True
-            self._record.append_durably(draft)
+            self._runs.take(self._record.append_durably(draft))
         else:
-            self._record.append(draft)
+            self._runs.write(draft)
         try:
             result = await catalogue.run(plan, self.context(), progress)
         except asyncio.CancelledError:
-            self._record.append(
+            self._runs.write(
                 Draft(
                     kind="probe-result",
                     text=f"probe {plan.probe} was stopped",
                     phase="diagnose",
-                    data={"intent_id": intent, "stopped": True},
+                    run_id=plan.run_id,
+                    step_id=plan.step_id,
+                    data={
+                        "intent_id": intent,
+                        "stopped": True,
+                        "state": StepState.UNKNOWN.value,
+                    },
                 )
             )
             raise
-        self._conclude(plan, result, intent, run_id, step_id)
+        self._conclude(plan, result, intent)
         return result
 
-    def _conclude(
-        self, plan: ProbePlan, result: ProbeResult, intent: str, run_id: str, step_id: str
-    ) -> None:
+    def _conclude(self, plan: ProbePlan, result: ProbeResult, intent: str) -> None:
         answer = answer_of(result)
-        text = summary(result)
+        state = _STATE.get(answer, StepState.FAILED)
         content = msgspec.json.format(msgspec.json.encode(result.document), indent=1)
-        self._record.append(
+        self._runs.write(
             Draft(
                 kind="probe-result",
-                text=text,
+                text=summary(result),
                 occurred_at=result.finished,
                 phase="diagnose",
+                run_id=plan.run_id,
+                step_id=plan.step_id,
                 captures=(
                     Capture(
                         content=content,
@@ -157,14 +161,10 @@ class Probing:
                     "complete": result.complete,
                     "left_behind": [str(ref) for ref in result.left_behind],
                     "seconds": round((result.finished - result.started).total_seconds(), 1),
+                    **self._runs.answered(plan.run_id, plan.step_id, answer, state),
                 },
             )
         )
-        if run_id:
-            state = {"unknown": StepState.UNKNOWN, "clear": StepState.PASSED}.get(
-                answer, StepState.FAILED
-            )
-            self._walking.conclude(run_id, step_id, answer, state, text)
 
     # -- sweeping
 

@@ -1,4 +1,4 @@
-"""A runbook being walked: the steps with their outcomes, read back from the record."""
+"""A run: one pass through one runbook in an incident, as the faces show it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    from actions.plan import ActionResult
+    from probes.result import ProbeResult
     from runbooks.model import Runbook
 
 
 class StepState(enum.StrEnum):
     TODO = "todo"
+    """Open: not asked yet, put off ("later"), declined or undone."""
     NOW = "now"
     RUNNING = "running"
     PASSED = "passed"
     FAILED = "failed"
-    """The check was answered, and the answer is the abnormal one."""
+    """Answered, and the answer is the abnormal one."""
     UNKNOWN = "unknown"
-    """Asked, not answered (forbidden, unreachable, interrupted): never a pass."""
+    """Asked, not answered (forbidden, unreachable, interrupted, "cannot look"): never a pass."""
     DONE = "done"
+    ANSWERED = "answered"
+    """A person answered; `StepOutcome.answer` is the word, which says neither done nor unknown."""
     SKIPPED = "skipped"
 
 
@@ -38,21 +43,29 @@ class StepOutcome(msgspec.Struct, frozen=True):
     seconds: float | None = None
     entry: int | None = None
     """seq of the record's entry."""
+    answer: str = ""
+    """The answer as the runbook declares it: pass, found, drained."""
+    undo: str = ""
+    """Name of the action that undoes the change of this step, "" when there is none to undo."""
 
 
 class Parameter(msgspec.Struct, frozen=True):
     name: str
     value: str
+    """"" when it is not known, or when several values fit."""
     origin: str
-    """Where the value came from ("symptom", "default", "typed")."""
+    """Where the value comes from, or why there is none."""
+    choices: tuple[str, ...] = ()
+    """Other values that fit as well."""
 
 
 class RunView(msgspec.Struct, frozen=True):
-    """One walk through one runbook for one symptom (or none)."""
+    """One run as of now."""
 
     id: str
     runbook: Runbook
     symptom_id: str
+    """Symptom from which the runbook was opened last, "" for none."""
     parameters: tuple[Parameter, ...]
     outcomes: Mapping[str, StepOutcome]
     """By step id."""
@@ -60,3 +73,12 @@ class RunView(msgspec.Struct, frozen=True):
     """Id of the step to do now, "" at the end."""
     changed_text: str = ""
     """A unified diff when the runbook's file is not the one that the run began with."""
+    end: str = ""
+    """Where the last answer leads when no step is next: "done", "escalate" or "runbook:ID"."""
+    results: Mapping[str, ProbeResult | ActionResult] = {}
+    """What probes and actions of this program's lifetime answered, by step id."""
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The parameters that are known, by name."""
+        return {each.name: each.value for each in self.parameters if each.value}

@@ -77,7 +77,7 @@ async def test_from_the_first_look_to_the_draft(tmp_path: Path) -> None:
     )
 
 
-async def test_a_walk_goes_on_after_a_restart(tmp_path: Path) -> None:
+async def test_a_run_goes_on_after_a_restart(tmp_path: Path) -> None:
     story = "network-policy-cni-version-skew"
     with served(story, tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as investigation:

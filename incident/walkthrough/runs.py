@@ -1,0 +1,390 @@
+"""The runs of an incident, folded from its record: after a restart a run goes on where it was.
+
+A step with an intent and no result was interrupted: it is unknown, and not repeated by itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec.structs import replace
+
+from incident.record import Record
+from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
+from runbooks import steps
+from runbooks.model import Runbook, Step
+from timeline.entry import Capture, Draft, Entry
+from triage.facts.finding import Symptom
+
+if TYPE_CHECKING:
+    from actions.plan import ActionResult
+    from probes.result import ProbeResult
+
+_INTENTS = ("step-intent", "probe-intent", "action-intent")
+_RESULTS = ("step-result", "probe-result", "action-result", "step-skipped", "action-declined")
+Suggest = Callable[[Symptom | None], dict[str, str]]
+
+
+class Library(Protocol):
+    """The runbooks that are known now."""
+
+    @property
+    def runbooks(self) -> Sequence[Runbook]: ...
+
+    def get(self, runbook_id: str) -> Runbook | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MadeChange:
+    """The change that a step made last: the action, its arguments, and the action that undoes it
+    ("" where there is none)."""
+
+    action: str
+    arguments: Mapping[str, str]
+    undo_action: str
+
+
+@dataclass(slots=True)
+class Run:
+    """One run while the program lives. `began_text` is the runbook's text at its start."""
+
+    id: str
+    runbook: Runbook
+    began_digest: str
+    began_text: str = ""
+    symptom_id: str = ""
+    symptom: Symptom | None = None
+    typed: dict[str, str] = field(default_factory=dict)
+    suggested: dict[str, str] = field(default_factory=dict)
+    """Values that the live state suggests where neither the symptom nor a person gives one."""
+    outcomes: dict[str, StepOutcome] = field(default_factory=dict)
+    changes: dict[str, MadeChange] = field(default_factory=dict)
+    """By step id, as long as they are not undone."""
+    results: dict[str, ProbeResult | ActionResult] = field(default_factory=dict)
+    current: str = ""
+    end: str = ""
+    _before: dict[str, StepOutcome] = field(default_factory=dict)
+    """Outcomes as they were before an undo or a repetition began."""
+    _intended: dict[str, MadeChange] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        first = steps.first(self.runbook)
+        self.current = first.id if first else ""
+
+    def take(self, entry: Entry) -> None:
+        """Fold one entry of the record into the run; entries of other runs are ignored."""
+        if entry.run_id != self.id:
+            return
+        data, step_id = entry.data, entry.step_id
+        if entry.kind == "note":
+            match data.get("event"):
+                case "parameter":
+                    self.typed[str(data["name"])] = str(data["value"])
+                case "go-to":
+                    self.current, self.end = step_id, ""
+                case "opened":
+                    self.symptom_id = str(data.get("symptom", ""))
+        elif entry.kind in _INTENTS:
+            self._begun(entry)
+        elif entry.kind == "action-declined":
+            self._declined(entry)
+        elif entry.kind in _RESULTS and "state" in data:
+            if data.get("undoes"):
+                self._undone(entry)
+            else:
+                self._finished(entry)
+
+    def _begun(self, entry: Entry) -> None:
+        step_id, data = entry.step_id, entry.data
+        if step_id in self.outcomes:
+            self._before[step_id] = self.outcomes[step_id]
+        if entry.kind == "action-intent" and not data.get("undoes"):
+            self._intended[step_id] = MadeChange(
+                str(data.get("action", "")),
+                {str(k): str(v) for k, v in dict(data.get("arguments", {})).items()},
+                str(data.get("undo_action", "")),
+            )
+        self.outcomes[step_id] = StepOutcome(
+            StepState.UNKNOWN,
+            meaning="started, and no result was recorded: look before you repeat it",
+            at=entry.occurred_at,
+            entry=entry.seq,
+        )
+
+    def _declined(self, entry: Entry) -> None:
+        """Nothing was sent: the step is as open, or as answered, as it was."""
+        known = self.outcomes.get(entry.step_id)
+        if known is None or known.state is StepState.TODO:
+            self.outcomes[entry.step_id] = StepOutcome(
+                StepState.TODO, seen=entry.text, at=entry.occurred_at, entry=entry.seq
+            )
+
+    def _undone(self, entry: Entry) -> None:
+        """A change was undone: the step is open again. An undo that failed leaves it as it was."""
+        step_id, state = entry.step_id, StepState(str(entry.data["state"]))
+        before = self._before.pop(step_id, None)
+        if state is StepState.FAILED:
+            if before is not None:
+                self.outcomes[step_id] = before
+            return
+        if state is StepState.TODO:
+            self.changes.pop(step_id, None)
+        self.outcomes[step_id] = StepOutcome(
+            state,
+            seen=entry.text,
+            at=entry.occurred_at,
+            entry=entry.seq,
+            undo=self._undo_of(step_id),
+        )
+        self.current, self.end = step_id, ""
+
+    def _finished(self, entry: Entry) -> None:
+        data, step_id = entry.data, entry.step_id
+        answer, seconds = str(data.get("answer", "")), data.get("seconds")
+        state = StepState(str(data["state"]))
+        made = self._intended.pop(step_id, None)
+        if made is not None and state in (StepState.DONE, StepState.UNKNOWN):
+            self.changes[step_id] = made
+        self.outcomes.pop(step_id, None)
+        self.outcomes[step_id] = StepOutcome(
+            state=state,
+            seen=entry.text,
+            meaning=str(data.get("meaning", "")),
+            goto=str(data.get("goto", "")),
+            at=entry.occurred_at,
+            seconds=float(seconds) if isinstance(seconds, int | float) else None,
+            entry=entry.seq,
+            answer=answer,
+            undo=self._undo_of(step_id),
+        )
+        step = self.runbook.step(step_id)
+        if data.get("stopped"):
+            self.current, self.end = step_id, ""
+        elif step is not None:
+            lead = steps.next_step(self.runbook, step, answer)
+            self.current = lead.target if lead.lead is steps.Lead.STEP else ""
+            self.end = "" if self.current else _end(lead)
+
+    def _undo_of(self, step_id: str) -> str:
+        change = self.changes.get(step_id)
+        return change.undo_action if change else ""
+
+    # -- parameters
+
+    def values(self, step: Step) -> dict[str, str]:
+        """What the step's parameters stand for now; a parameter that is not known is left out."""
+        return {each.name: each.value for each in self.parameters(step) if each.value}
+
+    def parameters(self, step: Step) -> Iterator[Parameter]:
+        for value in steps.resolve(step, self.symptom, self.typed):
+            offered = self.suggested.get(value.name, "")
+            if not value.value and offered:
+                yield Parameter(value.name, offered, "suggested by the policies and Ingresses")
+            else:
+                yield Parameter(value.name, value.value, value.origin, value.others)
+
+    # -- showing
+
+    def view(self) -> RunView:
+        parameters: dict[str, Parameter] = {}
+        for step in self.runbook.steps():
+            for value in self.parameters(step):
+                if value.name not in parameters or not parameters[value.name].value:
+                    parameters[value.name] = value
+        outcomes = dict(self.outcomes)
+        if self.current:
+            now = outcomes.get(self.current, StepOutcome(StepState.TODO))
+            if now.state is StepState.TODO:
+                outcomes[self.current] = replace(now, state=StepState.NOW)
+        return RunView(
+            id=self.id,
+            runbook=self.runbook,
+            symptom_id=self.symptom_id,
+            parameters=tuple(parameters.values()),
+            outcomes=MappingProxyType(outcomes),
+            current=self.current,
+            changed_text=self.drift(),
+            end=self.end,
+            results=MappingProxyType(dict(self.results)),
+        )
+
+    def drift(self) -> str:
+        """A unified diff from the runbook that the run began with to the one that is there now, ""
+        when they are the same."""
+        if self.runbook.digest == self.began_digest or not self.began_text:
+            return ""
+        lines = difflib.unified_diff(
+            self.began_text.splitlines(),
+            self.runbook.text.splitlines(),
+            "when the run began",
+            "now",
+            lineterm="",
+        )
+        return "\n".join(lines)
+
+
+class Runs:
+    """Every run of one incident. Writes entries and folds them; reads back those that an earlier
+    or another program wrote."""
+
+    def __init__(
+        self,
+        record: Record,
+        library: Library,
+        suggest: Suggest,
+        symptoms: Callable[[], Sequence[Symptom]],
+    ) -> None:
+        self._record = record
+        self._library = library
+        self._suggest = suggest
+        self._symptoms = symptoms
+        self._runs: dict[str, Run] = {}
+        self._folded: set[str] = set()
+        """Ids of the entries that the runs hold."""
+
+    def open(self, runbook_id: str, symptom: Symptom | None) -> Run:
+        """Go on with the run of this runbook, or begin it: a runbook has one run in an incident,
+        also when it is opened from another symptom. Raises KeyError for an unknown runbook."""
+        runbook = self._library.get(runbook_id)
+        if runbook is None:
+            raise KeyError(
+                f"there is no runbook {runbook_id!r}; `stanch runbooks list` names them all"
+            )
+        known = [run for run in self.all() if run.runbook.id == runbook_id]
+        if not known:
+            return self._begin(runbook, symptom)
+        run = known[0]
+        run.runbook = runbook
+        if symptom is not None and symptom.id != run.symptom_id:
+            self.write(
+                Draft(
+                    kind="note",
+                    text=f"runbook {runbook.id} opened for: {symptom.title}",
+                    run_id=run.id,
+                    data={"event": "opened", "symptom": symptom.id},
+                )
+            )
+        self._refresh_evidence(run)
+        return run
+
+    def _begin(self, runbook: Runbook, symptom: Symptom | None) -> Run:
+        run_id = f"run-{secrets.token_hex(4)}"
+        self._runs[run_id] = Run(run_id, runbook, runbook.digest, runbook.text)
+        self.write(
+            Draft(
+                kind="run-started",
+                text=f"runbook {runbook.id} opened" + (f" for: {symptom.title}" if symptom else ""),
+                run_id=run_id,
+                phase="diagnose",
+                captures=(
+                    Capture(
+                        content=runbook.text.encode(),
+                        source=runbook.path.name,
+                        media_type="text/markdown",
+                    ),
+                ),
+                data={
+                    "runbook": runbook.id,
+                    "digest": runbook.digest,
+                    "origin": runbook.origin,
+                    "symptom": symptom.id if symptom else "",
+                    "symptom_title": symptom.title if symptom else "",
+                },
+            )
+        )
+        run = self._runs[run_id]
+        run.symptom_id, run.symptom = (symptom.id if symptom else ""), symptom
+        self._refresh_evidence(run)
+        return run
+
+    def all(self) -> Sequence[Run]:
+        """Every run of the incident whose runbook is still known, the newest first."""
+        self._fold()
+        return list(reversed(self._runs.values()))
+
+    def run(self, run_id: str) -> Run:
+        """Raises KeyError."""
+        if run_id not in self._runs:
+            self._fold()
+        if run_id not in self._runs:
+            raise KeyError(f"there is no run {run_id!r} in this incident")
+        run = self._runs[run_id]
+        self._refresh_evidence(run)
+        return run
+
+    def step(self, run_id: str, step_id: str) -> Step:
+        """Raises KeyError."""
+        runbook = self.run(run_id).runbook
+        step = runbook.step(step_id)
+        if step is None:
+            raise KeyError(f"runbook {runbook.id} has no step {step_id!r}")
+        return step
+
+    def write(self, draft: Draft) -> Entry:
+        """Record an entry of a run and fold it."""
+        entry = self._record.append(draft)
+        self.take(entry)
+        return entry
+
+    def take(self, entry: Entry) -> None:
+        """Fold an entry that was written elsewhere."""
+        self._folded.add(entry.id)
+        if entry.run_id in self._runs:
+            self._runs[entry.run_id].take(entry)
+
+    def answered(self, run_id: str, step_id: str, answer: str, state: StepState) -> dict[str, str]:
+        """The fields of a result by which the run goes on: the answer, the state of the step, what
+        the runbook says that the answer means, and where it leads. {} without a run."""
+        if not run_id:
+            return {}
+        step = self.step(run_id, step_id)
+        declared = steps.answer_for(step, answer)
+        return {
+            "answer": answer,
+            "state": state.value,
+            "expected": step.expected,
+            "meaning": declared.means if declared else "",
+            "goto": declared.goto if declared else "",
+        }
+
+    def _fold(self) -> None:
+        """Take what the record holds and the runs do not: entries from before a restart, and those
+        of another program on the same incident."""
+        for entry in self._record.by_record():
+            if entry.id in self._folded:
+                continue
+            if entry.kind == "run-started" and entry.run_id not in self._runs:
+                runbook = self._library.get(str(entry.data.get("runbook", "")))
+                if runbook is None:
+                    continue
+                self._runs[entry.run_id] = Run(
+                    entry.run_id,
+                    runbook,
+                    str(entry.data.get("digest", "")),
+                    self._text_of(entry),
+                    symptom_id=str(entry.data.get("symptom", "")),
+                )
+            self.take(entry)
+
+    def _text_of(self, entry: Entry) -> str:
+        journal = self._record.journal
+        if journal is None or not entry.evidence:
+            return ""
+        blob = journal.evidence(entry.evidence[0])
+        return blob.text if blob is not None else ""
+
+    def _refresh_evidence(self, run: Run) -> None:
+        """The symptom as it is now; one that cleared stays as it was seen last."""
+        run.symptom = next(
+            (symptom for symptom in self._symptoms() if symptom.id == run.symptom_id), run.symptom
+        )
+        run.suggested = self._suggest(run.symptom)
+
+
+def _end(lead: steps.Destination) -> str:
+    return f"runbook:{lead.target}" if lead.lead is steps.Lead.RUNBOOK else lead.lead.value
