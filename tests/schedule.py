@@ -69,6 +69,11 @@ def unit(nodeid: str) -> str:
     return nodeid if file in APART else file
 
 
+def on_nodes(nodeid: str) -> bool:
+    """Whether a test runs on real nodes."""
+    return unit(nodeid) in ALL_LABS
+
+
 def seconds(nodeid: str) -> float:
     """About how long the unit of a test takes."""
     return SECONDS.get(unit(nodeid), USUAL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.schedule import ALL_LABS, SECONDS, USUAL, seconds, unit
+from tests.schedule import ALL_LABS, SECONDS, USUAL, on_nodes, seconds, unit
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,10 @@ def test_the_labs_begin_before_all_others() -> None:
         length for name, length in SECONDS.items() if name not in ALL_LABS
     )
     assert seconds("tests/actions/test_gate.py::test_it") == USUAL
+
+
+def test_only_tests_on_real_nodes_are_tried_again() -> None:
+    assert on_nodes("tests/probes/test_story_on_nodes.py::test_it")
+    assert on_nodes("tests/contract/test_lists.py::test_it[nodes-a in (b)]")
+    assert not on_nodes("tests/contract/test_lists.py::test_it[control plane-a]")
+    assert not on_nodes("tests/tui/test_screens.py::test_it")

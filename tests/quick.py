@@ -1,0 +1,199 @@
+"""`make quick`: lint, types, contracts and pure tests of what changed, in under 20 seconds.
+
+Changed means: differs from HEAD, or is not tracked yet; with nothing changed, the last commit.
+A test file is pure when it starts no server, no process and no screen, told by what it imports and
+by its fixtures. Tests that reach a changed module over the fewest imports run first. They stop when
+their share of the time is used up, and the output says how many did not run.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 7.0
+"""CPU seconds of tests at most, so that the whole stays under 20 on an idle machine."""
+IMPURE = frozenset(
+    [
+        "drill_cluster",
+        "control_plane",
+        "nodes_lab",
+        "workloads",
+        "rung",
+        "subprocess",
+        "hypothesis",
+        "pty",
+        "aiohttp",
+        "run_test",
+        "drills",
+        "investigating",
+        "serving",
+    ]
+)
+"""Names that only a test with a server, a process, a screen or many examples uses."""
+
+
+def changed() -> list[str]:
+    """Paths of changed Python files, relative to the root."""
+    found = _git("diff", "--name-only", "HEAD") + _git("ls-files", "--others", "--exclude-standard")
+    if not found:
+        found = _git("diff", "--name-only", "HEAD~1")
+    return sorted({path for path in found if path.endswith(".py") and (ROOT / path).exists()})
+
+
+def imports_of(source: str) -> set[str]:
+    """Dotted names that a module imports, each also with the names taken from it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{name.name}" for name in node.names)
+        elif isinstance(node, ast.Import):
+            found.update(name.name for name in node.names)
+    return found
+
+
+def is_pure(source: str) -> bool:
+    """Whether a test file needs no server, process or screen."""
+    words = {
+        name
+        for node in ast.walk(ast.parse(source))
+        for name in (
+            (node.arg,)
+            if isinstance(node, ast.arg)
+            else (node.id,)
+            if isinstance(node, ast.Name)
+            else (node.attr,)
+            if isinstance(node, ast.Attribute)
+            else ()
+        )
+    }
+    roots = {name.partition(".")[0] for name in imports_of(source)}
+    return not IMPURE & (words | roots)
+
+
+def distances(starts: Iterable[str], imported_by: Mapping[str, set[str]]) -> dict[str, int]:
+    """Modules that reach one of `starts` by imports, with the least number of imports between."""
+    found = dict.fromkeys(starts, 0)
+    waiting = deque(found)
+    while waiting:
+        module = waiting.popleft()
+        for user in imported_by.get(module, ()):
+            if user not in found:
+                found[user] = found[module] + 1
+                waiting.append(user)
+    return found
+
+
+def tests_for(paths: Iterable[str]) -> list[str]:
+    """Pure test files that reach the changed files, the nearest first."""
+    sources = {
+        _module(path): (path, (ROOT / path).read_text(encoding="utf-8"))
+        for path in _git("ls-files", "--cached", "--others", "--exclude-standard", "*.py")
+        if (ROOT / path).exists()
+    }
+    imported_by: dict[str, set[str]] = {}
+    for module, (_, source) in sources.items():
+        for name in imports_of(source):
+            if name in sources:
+                imported_by.setdefault(name, set()).add(module)
+    reached = distances((_module(path) for path in paths), imported_by)
+    tests = [
+        (distance, sources[module][0])
+        for module, distance in reached.items()
+        if module in sources
+        and Path(sources[module][0]).name.startswith("test_")
+        and is_pure(sources[module][1])
+    ]
+    return [path for _, path in sorted(tests)]
+
+
+def main() -> int:
+    paths = changed()
+    if not paths:
+        print("no Python file changed")
+        return 0
+    tests = tests_for(paths)
+    steps = [
+        ("ruff", ["ruff", "check", "--quiet", *paths]),
+        ("format", ["ruff", "format", "--quiet", "--check", *paths]),
+        ("contracts", ["lint-imports"]),
+        ("types", ["dmypy", "run", "--timeout", "3600", "--", *_typed(paths)]),
+    ]
+    failed = []
+    for name, command in steps:
+        began = time.monotonic()
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / command[0]), *command[1:]],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        outcome = "ok" if done.returncode == 0 else "FAILED"
+        print(f"{name}: {outcome}, {time.monotonic() - began:.1f} s")
+        if done.returncode:
+            failed.append(name)
+            print(done.stdout[-6000:], done.stderr[-2000:], sep="")
+    print(f"{len(paths)} changed files, {len(tests)} pure test files reach them", flush=True)
+    budget = Budget(SECONDS)
+    code = pytest.main(["-q", "--no-header", *tests], plugins=[budget]) if tests else 0
+    if budget.failed or (code not in (0, 5) and not budget.left):
+        failed.append("tests")
+    if budget.left:
+        print(f"not run, the time was up: {budget.left} tests; `make test` runs all")
+    return 1 if failed else 0
+
+
+class Budget:
+    """A pytest plugin that ends the session when the tests have used their CPU time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._began = time.process_time()
+        self._done = 0
+        self._all = 0
+        self.failed = False
+
+    @property
+    def left(self) -> int:
+        """Tests that did not run."""
+        return self._all - self._done
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._all = len(session.items)
+        self._began = time.process_time()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.failed = self.failed or report.failed
+
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        self._done += 1
+        if time.process_time() - self._began > self._seconds and self.left:
+            item.session.shouldstop = "the time is up"
+
+
+def _typed(paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if not path.startswith("tests/rungs/binaries")]
+
+
+def _module(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _git(*arguments: str) -> list[str]:
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
