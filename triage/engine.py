@@ -1,9 +1,7 @@
-"""Triage as the cluster changes: findings per object, made anew only for what changed or what is
-due, and a report of one moment.
+"""Incremental triage: evaluates the objects that changed or are due, and reports one moment.
 
-Cost: `update` counts what changed; `settle`, or else a report, looks at the objects that changed
-(or that belong to what changed) and at those whose grace period ended, `report` at the findings.
-None of them walks over the whole cluster.
+Cost: `update` grows with the changes, `settle` with the objects that changed (or belong to what
+changed) or whose grace period ended, `report` with the findings. None walks over the whole cluster.
 """
 
 from __future__ import annotations
@@ -66,7 +64,7 @@ class Triage:
         self._due_at: dict[Ref, datetime] = {}
         self._order = itertools.count()
         self._watching: dict[Ref, set[Ref]] = {}
-        """Objects whose findings depend on another object: related object -> objects to look at
+        """Objects whose findings depend on another object: related object -> objects to evaluate
         again."""
         self._slices: dict[tuple[str, str], set[str]] = {}
         """EndpointSlices by (namespace, Service)."""
@@ -74,9 +72,9 @@ class Triage:
         self._rollouts: set[Ref] = set()
         self._reevaluation = Reevaluation(OBJECT_DETECTORS)
         self._odd: set[Ref] = set()
-        """Pods that are not plain."""
+        """Pods that need evaluation."""
         self._queue: list[Ref] = []
-        """What `settle` is looking at, the next one last."""
+        """What `settle` evaluates, the next one last."""
         self._marked: tuple[str, tuple[OwnerReference, ...]] = ("", ())
         """The owners that were marked last in this update: the pods of one controller follow each
         other."""
@@ -135,7 +133,7 @@ class Triage:
             }
 
     def _sort_out(self, change: Change, ref: Ref) -> None:
-        """Whether a pod that changed is to be looked at."""
+        """Decide whether a changed pod needs evaluation."""
         new = change.new
         if isinstance(new, Pod) and not _plain(new):
             self._odd.add(ref)
@@ -148,8 +146,8 @@ class Triage:
             self._dirty.add(ref)
 
     def _is_plain(self, ref: Ref) -> bool:
-        """Whether there is nothing to look for in a pod, or it is gone, and nothing was found: it
-        is not put among what is looked at."""
+        """Whether a pod is healthy or gone, and without findings and events: it needs no
+        evaluation."""
         return ref not in self._odd and ref not in self._found and not self.events.known(ref)
 
     def _touch_about(self, about: Ref, store: Store) -> None:
@@ -162,8 +160,8 @@ class Triage:
                 self._dirty.add(owner)
 
     def _touch_pod(self, change: Change, store: Store) -> None:
-        """Mark what a pod's change may say something about: its owners always, its node only for
-        restarts and ends."""
+        """Mark what a pod's change may concern: its owners always, its node only for restarts and
+        ends."""
         old, new = change.old, change.new
         before = _signature(old) if isinstance(old, Pod) else None
         if before is not None and isinstance(new, Pod) and before == _signature(new):
@@ -189,10 +187,10 @@ class Triage:
             above = store.get(*owner) if owner.kind in ("ReplicaSet", "Job") else None
             owner = controller_of(above.metadata) if above is not None else None
 
-    # -- looking
+    # -- evaluating
 
-    def _look(self, ref: Ref, view: ClusterView) -> None:
-        """Make the findings of one object anew."""
+    def _evaluate(self, ref: Ref, view: ClusterView) -> None:
+        """Evaluate one object."""
         self._dirty.discard(ref)
         row = view.store.get(*ref)
         old = self._found.get(ref, ())
@@ -233,8 +231,7 @@ class Triage:
                         del self._watching[related]
 
     def _gather(self, view: ClusterView) -> None:
-        """Put among what is to be looked at what is due, and what a rollout or the reading of
-        further kinds may say something about."""
+        """Mark what is due, and what a rollout or newly read kinds may concern."""
         if self._rollouts:
             # what a rollout changed depends on its siblings, which may have come after it
             for owner in self._rollouts:
@@ -263,21 +260,21 @@ class Triage:
     def settle(
         self, now: datetime, store: Store, freshness: Mapping[str, Freshness]
     ) -> Cooperative[None]:
-        """Do the next report's work on what has changed so far; the store may change between the
-        stages."""
+        """Evaluate ahead of the next report what has changed so far; the store may change between
+        the steps."""
         view = ClusterView(store, self.events, now, freshness, self._slices)
         self._gather(view)
-        yield from self._look_at_all(view)
+        yield from self._evaluate_marked(view)
 
-    def _look_at_all(self, view: ClusterView) -> Cooperative[None]:
-        """Look at what is dirty, in the order of references, until nothing is left."""
+    def _evaluate_marked(self, view: ClusterView) -> Cooperative[None]:
+        """Evaluate what is marked, in the order of references, until nothing is left."""
         while self._dirty:
             if not self._queue:
                 self._queue = sorted(self._dirty, reverse=True)
             while self._queue:
                 ref = self._queue.pop()
                 if ref in self._dirty:
-                    self._look(ref, view)
+                    self._evaluate(ref, view)
                 if len(self._queue) % 8 == 0:
                     yield
 
@@ -304,13 +301,13 @@ class Triage:
         freshness: Mapping[str, Freshness],
         extra: Sources | None = None,
     ) -> Cooperative[Report]:
-        """The same in stages, between which neither the store may change nor a change be taken: a
-        report is of one moment."""
+        """As `report`, in steps. Neither the store nor the engine may take a change between them: a
+        report shows one moment."""
         view = ClusterView(
             store, self.events, now, freshness, self._slices, extra, tuple(self._counts)
         )
         self._gather(view)
-        yield from self._look_at_all(view)
+        yield from self._evaluate_marked(view)
         self.events.forget_before(now)
         index = FindingIndex((f for group in self._found.values() for f in group), self.population)
         yield
@@ -338,8 +335,7 @@ class Triage:
         )
 
     def _remember_counts(self, view: ClusterView) -> None:
-        """How many objects of each kind there were, for kinds that are completely known: every 15
-        s, one hour back."""
+        """Keep the number of objects of each completely read kind: every 15 s, for one hour."""
         if self._counts and view.now - self._counts[-1][0] < timedelta(seconds=15):
             return
         counts = {kind: view.store.count(kind) for kind in _TRACKED if view.readable(kind)}
@@ -347,8 +343,7 @@ class Triage:
 
 
 def _plain(pod: Pod) -> bool:
-    """Running, ready, never restarted, not leaving: nothing to look for. Most pods of most
-    clusters, and so worth a short way."""
+    """Running, ready, never restarted, not terminating. Most pods are so, and are skipped."""
     status = pod.status
     if (
         status.phase != "Running"
@@ -380,12 +375,12 @@ _REQUIRED = frozenset(kind.name for kind in KINDS if not kind.optional)
 
 
 _SPARE = frozenset({"ControllerRevision"})
-"""What many roles leave out, and what other kinds tell in part: its absence is listed, and no
-more."""
+"""Kinds that many roles leave out and that other kinds replace in part: their absence is listed
+quietly."""
 
 
 def _gaps(freshness: Mapping[str, Freshness], extra: Sources | None) -> tuple[Gap, ...]:
-    """What could not be looked at, or only in part or late."""
+    """What could not be read, or only in part or late."""
     gaps: list[Gap] = []
     for kind, state in sorted(freshness.items()):
         if state.state is State.LIVE or (state.state is State.ABSENT and kind not in _REQUIRED):

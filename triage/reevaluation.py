@@ -1,10 +1,9 @@
-"""Looking again without a cause: once when everything has been read, and then a few objects each
-second.
+"""Evaluates objects again that did not change: all of them once every kind has been read, then a
+few each second.
 
-A finding about one object may rest on others (a Service on its pods, an attachment on its node).
-What changes is followed along the relations that matter most; the rest is caught here, so that the
-order in which kinds arrive never decides what is found, and an answer that went stale by a relation
-nobody follows is right again after one round.
+A finding about one object may depend on others (a Service on its pods, an attachment on its node).
+The engine follows the most important relations; this round catches the rest, so that findings do
+not depend on the order in which kinds arrive.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from cluster.live.freshness import Freshness, State
 from cluster.live.store import Store
 
 SHARE = 30
-"""Objects looked at again for each second since the last look, of at most LONGEST."""
+"""Objects evaluated per second since the last time, for at most LONGEST seconds."""
 LONGEST = 10
 
 
 class Reevaluation:
-    """Which objects are due for another look. `kinds` are those with detectors of their own; pods
-    are looked at as they change."""
+    """Which objects are due again. `kinds` are those with object detectors; pods are evaluated
+    when they change."""
 
     def __init__(self, kinds: Iterable[str]) -> None:
         self._kinds = tuple(kind for kind in sorted(kinds) if kind != "Pod")
@@ -32,8 +31,7 @@ class Reevaluation:
         self._last: datetime | None = None
 
     def everything(self, freshness: Mapping[str, Freshness], store: Store) -> Iterator[Ref]:
-        """All objects, when other kinds than before can be read completely and none is still being
-        read."""
+        """All objects, when the set of completely read kinds has changed and no kind is loading."""
         if any(
             state.state in (State.WAITING, State.LOADING) and not state.reason
             for state in freshness.values()
@@ -46,7 +44,7 @@ class Reevaluation:
         yield from self._all(store)
 
     def some(self, store: Store, now: datetime) -> Iterator[Ref]:
-        """The next few objects of the present round, at most once a second."""
+        """The next objects of the present round, at most once a second."""
         passed = LONGEST if self._last is None else (now - self._last).total_seconds()
         if 0 <= passed < 1:
             return

@@ -1,2 +1,1 @@
-"""What changed and who did it, told from objects, events and findings. Judges no change as good or
-bad."""
+"""What changed and who did it, from objects, events and findings. Judges no change."""

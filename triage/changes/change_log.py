@@ -32,7 +32,7 @@ TOGETHER = timedelta(minutes=5)
 
 
 def observed_changes(change: Change, at: datetime) -> Iterator[ChangeFact]:
-    """The changes that one difference of the store tells of: keys lost, versions, boot ids,
+    """The changes that one update of the store shows: keys lost, versions, boot ids,
     cordons, deletions."""
     old, new = change.old, change.new
     ref = change.ref
@@ -192,7 +192,7 @@ _Found = dict[tuple[str, Ref, datetime], ChangeFact]
 
 def _written_beside_a_revision(found: _Found) -> Iterator[tuple[str, Ref, datetime]]:
     """Templates of DaemonSets and StatefulSets that were written when a revision came: the revision
-    tells the same, and the images."""
+    says the same, with the images."""
     noted: dict[Ref, list[datetime]] = {}
     for fact in found.values():
         if fact.rule == "rollout" and fact.facts.get("revision"):
@@ -204,8 +204,8 @@ def _written_beside_a_revision(found: _Found) -> Iterator[tuple[str, Ref, dateti
 
 
 def _scalings(events: EventMemory) -> Iterator[ChangeFact]:
-    """`Scaled down replica set X to 1 from 4` without a rollout beside it: someone scaled the
-    Deployment."""
+    """`Scaled down replica set X to 1 from 4` without a rollout beside it: the Deployment was
+    scaled by hand or by a tool."""
     groups: dict[Ref, list[Any]] = {}
     for event in events.reasons("ScalingReplicaSet"):
         groups.setdefault(event.about, []).append(event)
@@ -214,7 +214,7 @@ def _scalings(events: EventMemory) -> Iterator[ChangeFact]:
         for event in group:
             words = event.message.split()
             if "to" not in words or len(sets) > 1:
-                continue  # several ReplicaSets: a rollout, told by its ReplicaSet
+                continue  # several ReplicaSets: a rollout, reported by its ReplicaSet
             to = _number(words, "to")
             before = _number(words, "from")
             if before is None or before == 0:

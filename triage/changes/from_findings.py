@@ -1,4 +1,4 @@
-"""Changes that only findings, events or a comparison of objects tell of: image drift, reboots,
+"""Changes that follow from findings, events or a comparison of objects: image drift, reboots,
 nodes of another version."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from triage.facts.finding_index import FindingIndex
 def with_findings(
     changes: Iterable[ChangeFact], view: ClusterView, index: FindingIndex, horizon: datetime
 ) -> list[ChangeFact]:
-    """All changes with those that other signals tell of, newest first."""
+    """The given changes and those that findings show, newest first."""
     given = list(changes)
     usual = _usual_version(view) if any(c.rule == "node-joined" for c in given) else ""
     found = [

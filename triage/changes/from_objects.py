@@ -1,4 +1,4 @@
-"""The changes that an object as it stands tells of: creation times, field managers, ReplicaSets,
+"""Changes read from an object as it stands: creation times, field managers, ReplicaSets,
 release Secrets. Names only."""
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _sub(tree: dict[str, Any], *path: str) -> dict[str, Any]:
 
 
 def keys_of(meta: ObjectMeta) -> frozenset[str] | None:
-    """Names of the data keys of a Secret or ConfigMap, told by its field managers; None when no
+    """Names of the data keys of a Secret or ConfigMap, read from its field managers; None when no
     manager is known."""
     if not meta.managed_fields:
         return None
@@ -374,8 +374,8 @@ def _node(row: Node) -> Iterator[ChangeFact]:
 
 
 _SERVER = ("kube-apiserver", "kube-controller-manager")
-"""They make what every cluster has by itself (the Service `kubernetes`, default roles, the root CA
-of each namespace): nobody's change."""
+"""Their objects exist in every cluster (the Service `kubernetes`, default roles, the root CA of
+each namespace) and are no change."""
 _BOOTSTRAP = "kubernetes.io/bootstrapping"
 
 
@@ -463,7 +463,7 @@ _EDITED = {
 
 
 def object_changes(kind: str, row: Any, store: Store) -> Iterator[ChangeFact]:
-    """The changes that an object as it stands tells of."""
+    """The changes that an object carries."""
     if isinstance(row, (Deployment, DaemonSet, StatefulSet)):
         yield from _workload(kind, row, store)
     elif isinstance(row, ReplicaSet):

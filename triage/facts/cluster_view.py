@@ -1,5 +1,5 @@
-"""What a detector may look at: the store, the remembered events, the time, and a way to ask for
-another look later."""
+"""What a detector reads: the store, the remembered events, the time; and a request to look again
+later."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def containers(spec: PodSpec) -> Iterator[Container]:
 
 
 class ClusterView:
-    """One look at the cluster at `now`. Cheap to make; caches live as long as it does."""
+    """The cluster at `now`. Cheap to make; its caches live as long as it does."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class ClusterView:
         self.now = now
         self.freshness = freshness or {}
         self.due: datetime | None = None
-        """When the object being looked at should be looked at again, if nothing changes before."""
+        """When to look at the present object again, if nothing changes before."""
         self.sources = sources or Sources()
         self.counts = counts
         """How many objects of each kind there were at earlier moments, oldest first."""

@@ -156,7 +156,7 @@ class EventMemory:
         return iter(self._facts.values())
 
     def with_signs(self) -> Iterator[tuple[EventFact, messages.MessageSigns]]:
-        """Those whose messages tell of etcd, the API server or name look-ups."""
+        """Events whose messages report etcd, the API server or name look-ups."""
         return ((self._facts[uid], signs) for uid, signs in self._signs.items())
 
     def move(self, facts: Iterable[EventFact]) -> None:

@@ -39,7 +39,7 @@ class SinceSource(enum.StrEnum):
     MANAGED_FIELDS = "managedFields"
     CREATION = "creation"
     FIRST_SEEN = "first seen"
-    """Only that it was so when it was first looked at: it may be older."""
+    """True when it was first read: it may be older."""
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
@@ -90,13 +90,13 @@ class SharedAttribute(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def spoken(self) -> str:
-        """The value for people: a moment is told as a moment."""
+        """The value for people: a moment as a date and time."""
         return spoken(self.what, self.value)
 
 
 def spoken(what: str, value: str) -> str:
-    """The value of an attribute for people: a moment (`created after`) with its date, in UTC, of a
-    digest what tells it from others."""
+    """The value of an attribute for people: a moment (`created after`) with its date, in UTC; a
+    digest shortened."""
     if what == "image digest":
         return short_digest(value)
     if what.endswith("created after"):
@@ -143,7 +143,7 @@ class Symptom(msgspec.Struct, frozen=True):
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """Something that could not be looked at, and why: an answer with gaps says so."""
+    """Something that could not be read, and why."""
 
     what: str
     why: str

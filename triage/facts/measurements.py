@@ -1,9 +1,9 @@
 """Measurements from outside the objects: metrics.k8s.io, kubelet summary, cadvisor, the API
 server's, CoreDNS' and kube-proxy's /metrics, logs.
 
-Each is optional and carries the time of its sample; None means that it is not there (not installed,
-forbidden, not asked). Rates come from two scrapes, so they carry the seconds between them. Others
-fetch; triage only judges.
+Each is optional and carries the time of its sample; None means that it is missing (not installed,
+forbidden, not read). Rates come from two scrapes and carry the seconds between them. This module
+fetches nothing.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Sources(msgspec.Struct, frozen=True):
     proxies: Sample[ProxyUsage] | None = None
     gaps: tuple[Gap, ...] = ()
     log_owners: Mapping[Ref, Ref] = msgspec.field(default_factory=lambda: MappingProxyType({}))
-    """DaemonSet by pod, where it is not told by the store."""
+    """DaemonSet by pod, where the store does not say it."""
 
 
 def median(values: Iterable[float]) -> float:

@@ -235,7 +235,7 @@ _LOOKUP = re.compile(
 
 
 def lookup_failure(message: str) -> str:
-    """`timeout`, `not-found`, or "" when the text does not tell of a name look-up that failed."""
+    """`timeout`, `not-found`, or "" when the text does not report a failed name look-up."""
     found = _LOOKUP.search(message)
     if found is None:
         return ""
@@ -407,8 +407,8 @@ def api_error(message: str) -> bool:
 
 
 class MessageSigns(NamedTuple):
-    """What a message tells of etcd, of the API server and of name look-ups; each as its function
-    above and `lookup_failure` say it."""
+    """What a message reports about etcd, the API server and name look-ups, as `etcd_error`,
+    `api_error` and `lookup_failure` return it."""
 
     etcd: str
     api: bool
@@ -430,12 +430,11 @@ _HINTS = (
     "getaddrinfo",
     "eai_again",
 )
-"""One of these is in whatever the expressions find, in small letters; in most messages there is
-none."""
+"""A cheap filter: each text that the expressions match contains one of these in lower case."""
 
 
 def message_signs(message: str) -> MessageSigns | None:
-    """None for a message that tells of none of them."""
+    """None for a message that reports none of them."""
     lowered = message.lower()
     for hint in _HINTS:
         if hint in lowered:

@@ -1,5 +1,5 @@
 """Where a pod could run, as far as its template says: node selector, required node affinity,
-taints. Free capacity is not looked at."""
+taints. Ignores free capacity."""
 
 from __future__ import annotations
 

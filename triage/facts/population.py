@@ -1,7 +1,7 @@
-"""Who is there: counters over all pods that are not finished, kept up to date per change.
+"""Counters over all pods that are not finished, updated with each change.
 
-Cohorts compare the failing objects with all others; counting all others anew for every report would
-cost the whole cluster each time.
+Cohorts compare the failing objects with all others; a count of all others for each report would
+cost a walk over the whole cluster.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ def _of_template(pod: Pod) -> Iterator[Attribute]:
 
 
 class _Siblings:
-    """The attributes of the pod that was asked for last.
+    """Caches the attributes of the last pod.
 
     Lists come in the order of names, so the pods of one controller follow each other; as they share
-    what is equal (`cluster.kube.interning`), they are told by identity.
+    what is equal (`cluster.kube.interning`), they are compared by identity.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class _Siblings:
 
 
 def _alike(pod: Pod, other: Pod) -> bool:
-    """Whether `_of_template` says the same of both, as far as identity tells."""
+    """Whether `_of_template` gives the same for both, as far as identity shows."""
     return (
         pod.metadata.owner_references is other.metadata.owner_references
         and pod.spec.containers is other.spec.containers

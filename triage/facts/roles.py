@@ -1,4 +1,4 @@
-"""What a pod is for in the cluster, told from its structure: ports, host mounts, Services in front
+"""What a pod does in the cluster, from its structure: ports, host mounts, Services in front
 of it, well-known images.
 
 Names of objects are not used: they differ from cluster to cluster.

@@ -25,8 +25,8 @@ POD_FACTS: Mapping[str, str] = MappingProxyType(
             "str: Deployment, DaemonSet, StatefulSet, Job, CronJob, Node (static pod) or empty"
         ),
         "role": (
-            "str: dns, ingress, cni, proxy, storage, log-shipper, control-plane or empty; told "
-            "by structure (ports, mounts, Services), not by the object's name"
+            "str: dns, ingress, cni, proxy, storage, log-shipper, control-plane or empty; by "
+            "structure (ports, mounts, Services), not by the object's name"
         ),
     }
 )
@@ -503,7 +503,7 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "dns-lookups-failing",
         "cluster",
-        "Messages of several owners tell of failing or slow name look-ups",
+        "Messages of several owners report failing or slow name look-ups",
         "story 003 #3",
         owners="int",
         namespaces="int",
@@ -777,7 +777,7 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "etcd-errors-in-messages",
         "cluster",
-        "Messages of controllers and events tell of etcd time-outs or leader changes",
+        "Messages of controllers and events report etcd time-outs or leader changes",
         "story 003 #5",
         count="int",
         objects="int",
@@ -973,7 +973,7 @@ _FINDINGS: tuple[Rule, ...] = (
     _rule(
         "system-namespaces-recreated",
         "cluster",
-        "kube-system is younger than other objects: the API server made it anew",
+        "kube-system is younger than other objects: it was lost and recreated",
         "story 003 #4",
         created="str: RFC 3339",
         recent="bool: within a day",

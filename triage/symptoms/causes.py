@@ -314,10 +314,10 @@ def join_chains(findings: list[Finding], first_key: dict[str, str], groups: Grou
         for f in by_rule.get("control-plane-degraded", [])
         if f.facts.get("component") in ("kube-apiserver", "etcd")
     ]
-    told = [f for rule in _CONTROL_PLANE for f in by_rule.get(rule, [])]
-    if plane or told:
+    signs = [f for rule in _CONTROL_PLANE for f in by_rule.get(rule, [])]
+    if plane or signs:
         plane = by_rule.get("control-plane-degraded", [])
-    for one, other in zip([*plane, *told], [*plane, *told][1:], strict=False):
+    for one, other in zip([*plane, *signs], [*plane, *signs][1:], strict=False):
         groups.join(first_key[one.id], first_key[other.id])
     for finding in [f for f in plane if f.facts.get("component") in ("kube-apiserver", "etcd")]:
         join(

@@ -1,5 +1,4 @@
-"""The cluster's own services: DNS, ingress controller, control plane; and what messages tell of
-etcd, the API server and look-ups."""
+"""The cluster's own services: DNS and ingress controllers."""
 
 from __future__ import annotations
 
@@ -74,7 +73,7 @@ def health(pods: list[Pod], view: ClusterView, grace: timedelta = timedelta(seco
                 continue
             restarted.add(name)
             times.append(end.finished_at)
-            # only the last end is kept in the status; the back-off before it tells when it began
+            # the status keeps only the last end; the back-off event gives the beginning
             held_back = [
                 e.first
                 for e in view.events_of(pod)
@@ -152,6 +151,17 @@ def began(state: Health) -> datetime | None:
     return min(moments, default=None)
 
 
+def _spoken(state: Health) -> list[str]:
+    parts = [f"{state.ready} of {state.total} ready"]
+    if state.oom:
+        parts.append(
+            f"{state.oom} killed at the memory limit{f' of {state.limit}' if state.limit else ''}"
+        )
+    if state.restarted > state.oom:
+        parts.append(f"{state.restarted} restarted")
+    return parts
+
+
 @object_detector("Deployment", "StatefulSet", "DaemonSet")
 def serving(row: Owner, view: ClusterView) -> Iterator[Finding]:
     """DNS servers and ingress controllers as one thing each (stories 003 #1 and #3)."""
@@ -179,14 +189,7 @@ def _dns(row: Owner, ref: Ref, pods: list[Pod], state: Health) -> Iterator[Findi
     if sick(state):
         down = state.ready == 0
         bad = down or state.oom >= 2 or (state.looping > 0 and state.ready * 2 < state.total)
-        parts = [f"{state.ready} of {state.total} ready"]
-        if state.oom:
-            parts.append(
-                f"{state.oom} killed at the memory "
-                f"limit{f' of {state.limit}' if state.limit else ''}"
-            )
-        if state.restarted > state.oom:
-            parts.append(f"{state.restarted} restarted")
+        parts = _spoken(state)
         yield make(
             "dns-degraded",
             ref,
@@ -229,8 +232,8 @@ def _dns(row: Owner, ref: Ref, pods: list[Pod], state: Health) -> Iterator[Findi
 
 
 def _dns_scaled_away(row: Owner, ref: Ref, view: ClusterView) -> Iterator[Finding]:
-    """DNS scaled to zero while its Service has nobody else behind it. A workload that another one
-    has replaced is left at zero in peace."""
+    """DNS scaled to zero while its Service has no other endpoint. A workload that another one has
+    replaced may stay at zero."""
     if isinstance(row, DaemonSet) or row.spec.replicas != 0 or not view.readable("EndpointSlice"):
         return
     services = roles.services_of(ref.namespace, row.spec.template.metadata.labels, view.store)
@@ -288,13 +291,7 @@ def _ingress(ref: Ref, pods: list[Pod], state: Health, view: ClusterView) -> Ite
             backends += 1
             ready += bool(blast.ready_endpoints(row.metadata.namespace, name, view))
     within = int((state.times[-1] - state.times[0]).total_seconds()) if state.times else 0
-    parts = [f"{state.ready} of {state.total} ready"]
-    if state.oom:
-        parts.append(
-            f"{state.oom} killed at the memory limit{f' of {state.limit}' if state.limit else ''}"
-        )
-    if state.restarted > state.oom:
-        parts.append(f"{state.restarted} restarted")
+    parts = _spoken(state)
     bad = state.ready == 0 or state.oom >= 2 or state.restarted * 2 > state.total
     yield make(
         "ingress-degraded",

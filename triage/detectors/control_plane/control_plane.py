@@ -1,4 +1,4 @@
-"""The control plane: its pods, and what messages tell of etcd, the API server and name look-ups."""
+"""The control plane: its pods, and messages about etcd, the API server and name look-ups."""
 
 from __future__ import annotations
 
@@ -92,8 +92,7 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
 
 @cluster_detector
 def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
-    """What messages of events within the hour tell of etcd, of the API server and of name
-    look-ups."""
+    """Event messages within the hour about errors of etcd, the API server and name look-ups."""
     etcd: list[tuple[str, EventFact]] = []
     api: list[EventFact] = []
     lookups: list[tuple[str, EventFact]] = []
@@ -152,7 +151,7 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
         yield make(
             "dns-lookups-failing",
             CLUSTER,
-            f"messages of {len(owners)} owners in {len(namespaces)} namespaces tell of name "
+            f"messages of {len(owners)} owners in {len(namespaces)} namespaces report name "
             f"look-ups that fail ({kind})",
             Severity.WARNING,
             "look-ups that fail for two owners or five times",

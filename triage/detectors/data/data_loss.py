@@ -1,4 +1,4 @@
-"""Objects that are gone: counts that fell, references to nothing, system namespaces made anew
+"""Objects that are gone: counts that fell, references to nothing, system namespaces recreated
 (story 003 #4)."""
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def owners_missing(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     yield make(
         "owners-missing",
         CLUSTER,
-        f"{len(children)} objects live on whose {len(owners)} controllers ({', '.join(kinds)}) "
+        f"{len(children)} objects remain whose {len(owners)} controllers ({', '.join(kinds)}) "
         "are gone",
         Severity.CRITICAL if severe else Severity.WARNING,
         "three or more missing owners (critical when more are missing than left)",
@@ -116,10 +116,10 @@ def owners_missing(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
 
 
 def _unread(ref: Ref, view: ClusterView) -> bool:
-    """A ReplicaSet that nobody shows although its Deployment is there: the controller makes such a
-    one anew at once, under the same name.
+    """A ReplicaSet that is missing although its Deployment exists: the controller would recreate it
+    at once under the same name.
 
-    So it was not lost: what we look at is a part of a cluster (a copy without them).
+    So it was not lost: the API shows a part of a cluster (a copy without ReplicaSets).
     """
     if ref.kind != "ReplicaSet" or view.store.get(*ref) is not None:
         return False
@@ -243,9 +243,9 @@ _SURVIVORS = (
 
 
 @cluster_detector
-def made_anew(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
+def recreated(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """kube-system is younger than other objects by more than an hour: it was lost, and the API
-    server made it anew.
+    server recreated it.
 
     Not where namespaces of applications or workloads are older too: what was deleted in etcd is a
     range of keys, and a range that takes one namespace takes them all. Such a server started empty
@@ -277,7 +277,7 @@ def made_anew(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         "system-namespaces-recreated",
         CLUSTER,
         f"kube-system was created at {quantity.moment_text(created, view.now)}, {older} objects "
-        "are older: it was lost and made anew",
+        "are older: it was lost and recreated",
         Severity.CRITICAL if view.now - created <= timedelta(days=1) else Severity.INFO,
         "a cluster's first namespace cannot be younger than its objects (critical within a day)",
         since=created,

@@ -1,1 +1,1 @@
-"""Detectors that look at Services, balancers, routes and at who came in through them."""
+"""Detectors for Services, load balancers, routes and intruders behind exposed workloads."""

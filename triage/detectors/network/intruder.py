@@ -1,4 +1,4 @@
-"""Who came in: the first workload or cluster-wide grant by a hand that had written nothing before
+"""The first workload or cluster-wide grant by a field manager that had written nothing before
 (story 002 JW Player).
 
 The reference names what speaks of an intruder: workloads by an unexpected field manager, and new
@@ -19,7 +19,7 @@ from triage.facts.cluster_view import ClusterView
 
 _KINDS = ("Deployment", "DaemonSet", "StatefulSet", "CronJob", "ClusterRoleBinding")
 _BESIDE = timedelta(minutes=30)
-"""Whoever opened the door goes on installing for a while."""
+"""The person who exposed the Service goes on installing for a while."""
 
 
 class Stranger(msgspec.Struct, frozen=True):

@@ -232,7 +232,7 @@ def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
 
 @object_detector("Ingress")
 def ingress(row: Ingress, view: ClusterView) -> Iterator[Finding]:
-    """Backends and TLS Secrets that do not exist (told only when those kinds are readable)."""
+    """Backends and TLS Secrets that do not exist (only when those kinds are readable)."""
     namespace = row.metadata.namespace
     ref = Ref("Ingress", namespace, row.metadata.name)
     if not view.older(row.metadata.creation_timestamp, READY_GRACE):

@@ -201,7 +201,7 @@ def leases_stale(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
 
 
 _ARRIVAL = timedelta(minutes=60)
-"""An owner that came to a node this short before it failed follows the failures."""
+"""An owner whose pod came to a node within this time before it failed may be the cause."""
 
 
 def _present(node: str, at: datetime, view: ClusterView) -> dict[Ref, datetime]:
@@ -222,7 +222,7 @@ def _present(node: str, at: datetime, view: ClusterView) -> dict[Ref, datetime]:
 
 
 def _assigned(view: ClusterView) -> dict[str, set[tuple[Ref, datetime]]]:
-    """Owners by node, from `Successfully assigned ns/pod to node` events; the owner is told from
+    """Owners by node, from `Successfully assigned ns/pod to node` events; the owner is taken from
     the pod's name when it is gone."""
     found: dict[str, set[tuple[Ref, datetime]]] = {}
     for event in view.events.reasons("Scheduled"):
@@ -300,8 +300,8 @@ def in_turn(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             )
         )
         unlimited = _unlimited(owner, view, "cpu" if reboots > oom else "memory")
-        # who came to a node shortly before it failed, has no limit and is nowhere else is more of a
-        # suspect than who was just there
+        # an owner that came to a node shortly before it failed, has no limit and runs nowhere else
+        # is more suspect than one that was there before
         weight = k + 0.5 * arrived[owner] + unlimited - 2 * elsewhere / max(len(healthy), 1)
         ranked.append((-weight, k, elsewhere, unlimited, owner))
     ranked.sort(key=lambda r: (r[0], r[4]))

@@ -78,7 +78,7 @@ def _container_oom_near(node: Node, view: ClusterView, at: datetime) -> bool:
 
 @object_detector("Node")
 def out_of_memory(node: Node, view: ClusterView) -> Iterator[Finding]:
-    """SystemOOM: only when the whole node ran out. OOMKilling of node-problem-detector tells of
+    """SystemOOM: only when the whole node ran out. OOMKilling of node-problem-detector covers
     containers too: those do not count."""
     seen: list[EventFact] = []
     for event in view.events.about(ref_of(node)):
@@ -311,7 +311,7 @@ def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
                 looping
                 or (status.restart_count >= 3 and ran is not None and ran < timedelta(minutes=10))
             ):
-                continue  # it ends again and again by itself: that it did so now is chance
+                continue  # it crashes repeatedly: this end is a coincidence
             if end.reason == "OOMKilled":
                 own_limit += 1
             else:
@@ -342,7 +342,7 @@ def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
         ref_of(node),
         *(Ref("Pod", p.metadata.namespace, p.metadata.name) for _, _, _, p in best),
     }
-    told = any(
+    events_known = any(
         abs(e.last - at) <= timedelta(minutes=10)
         for ref in sorted(witnesses)
         for e in view.events.about(ref)
@@ -375,6 +375,6 @@ def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
             "containers": len(best),
             "exit_codes": codes,
             "own_limit": own_limit,
-            "rebooted": bool(reboots) if reboots or told else None,
+            "rebooted": bool(reboots) if reboots or events_known else None,
         },
     )

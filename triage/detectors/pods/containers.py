@@ -195,7 +195,7 @@ def _crash_loop(
         ref,
         f"container {status.name} keeps crashing: {status.restart_count} restarts, {how}{after}",
         Severity.INFO if batch else Severity.WARNING,
-        "a Job retries by itself" if batch else "a container in a crash loop serves nothing",
+        "a Job retries" if batch else "a container in a crash loop serves nothing",
         since=since,
         source=SinceSource.EVENT if backoff else SinceSource.STATUS,
         detail=status.name,
@@ -343,7 +343,7 @@ def liveness(pod: Pod, view: ClusterView) -> Iterator[Finding]:
 
 @object_detector("Pod")
 def detect(pod: Pod, view: ClusterView) -> Iterator[Finding]:
-    """All containers of a pod. Succeeded, Failed and terminating pods are told by
+    """All containers of a pod. Succeeded, Failed and terminating pods are reported by
     `triage.detectors.pods.pods`."""
     if pod.status.phase in ("Succeeded", "Failed") or pod.metadata.deletion_timestamp is not None:
         return

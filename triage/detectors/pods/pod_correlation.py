@@ -28,8 +28,8 @@ _TROUBLE = (
 )
 
 _OWN = frozenset({"pod-not-ready", "pod-crash-looping", "pod-image-pull-failed"})
-"""Trouble that most pods bring along themselves: it tells of a node only where the twins of the pod
-are well on other nodes."""
+"""Trouble that mostly comes from the pod itself: it points at a node only where the twins of the
+pod are well on other nodes."""
 
 
 def _troubled(view: ClusterView, index: FindingIndex) -> Iterator[tuple[str, Finding]]:

@@ -57,7 +57,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Pending with PodScheduled=False (table 1.2 Unschedulable), after a grace of a minute.
 
     The newest text of condition and FailedScheduling events is read; SchedulingGated is by intent
-    and only told after ten minutes.
+    and only reported after ten minutes.
     """
     if pod.spec.node_name or pod.status.phase not in ("Pending", ""):
         return
@@ -293,7 +293,7 @@ def not_ready(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         if status.state.waiting is not None or (
             status.state.terminated is not None and status.state.terminated.exit_code != 0
         ):
-            return  # told by the container itself
+            return  # reported for the container
     start = pod.status.start_time or pod.metadata.creation_timestamp
     since = ready.last_transition_time or start
     if since is None:

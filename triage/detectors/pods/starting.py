@@ -86,9 +86,9 @@ def starting(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     if since is None or not view.older(since, RETRY_GRACE):
         return
     events = view.events_of(pod)
-    told = list(_start_failures(pod, events, view)) or list(_absent(pod, view, since))
-    yield from told
-    if told:
+    found = list(_start_failures(pod, events, view)) or list(_absent(pod, view, since))
+    yield from found
+    if found:
         return
     pulling = any(e.reason == "Pulling" for e in events)
     grace = PULL_GRACE if pulling else START_GRACE
@@ -179,7 +179,7 @@ def _start_failures(pod: Pod, events: list[EventFact], view: ClusterView) -> Ite
                 config.setdefault(missing, []).append(event)
             elif (
                 "not registered" not in event.message
-            ):  # the kubelet's cache was not filled yet: passes by itself
+            ):  # the kubelet's cache was not filled yet: passes
                 volumes.append(event)
     for _, group in sorted(config.items()):
         evidence = [event_evidence(group[-1])]

@@ -63,7 +63,7 @@ def job(row: Job, view: ClusterView) -> Iterator[Finding]:
             if last is not None and at is not None and last > at:
                 return
             if any(_failed(j) for j in later):
-                return  # the newest run tells
+                return  # the newest run is reported
     fresh = view.within(at, timedelta(hours=1))
     ref = Ref("Job", row.metadata.namespace, row.metadata.name)
     yield make(

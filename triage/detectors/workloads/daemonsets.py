@@ -46,7 +46,7 @@ def _network(row: DaemonSet, role: str) -> bool:
 @object_detector("DaemonSet")
 def image_drift(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
     """More than one digest for one image name within one revision (story 000; RFE in
-    k8s-image-availability-exporter, nobody ships it).
+    k8s-image-availability-exporter, no tool ships it).
 
     Compared like with like: same container, image name, controller-revision-hash, CPU architecture,
     container runtime and kind of digest (manifest or configuration); split by architecture is no

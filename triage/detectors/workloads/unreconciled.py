@@ -1,4 +1,4 @@
-"""What nobody attends to: specs that no controller has acted on, endpoints that are not updated,
+"""What no controller acts on: specs that were not observed, endpoints that are not updated,
 pods that ended and stay so."""
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
 
 @object_detector("Pod")
 def ended_for_good(pod: Pod, view: ClusterView) -> Iterator[Finding]:
-    """A bare pod that failed and that nobody starts again (a note): a Job retries, and other
-    controllers make a new one."""
+    """A bare pod that failed and is not started again (a note). A Job retries, other controllers
+    create a new pod."""
     if pod.status.phase != "Failed" or pod.status.reason or pod.metadata.owner_references:
         return
     ends = [

@@ -185,8 +185,8 @@ def rollout_stuck(row: Scalable, view: ClusterView) -> Iterator[Finding]:
 
 @object_detector("Deployment", "StatefulSet", "ReplicaSet")
 def create_failed(row: Scalable | ReplicaSet, view: ClusterView) -> Iterator[Finding]:
-    """FailedCreate events and ReplicaFailure conditions; the ReplicaSet's are told of its
-    Deployment."""
+    """FailedCreate events and ReplicaFailure conditions; those of a ReplicaSet are
+    reported for its Deployment."""
     if isinstance(row, (ReplicaSet, Deployment)) and row.spec.replicas == 0:
         return
     own = ref_of(row)
@@ -203,7 +203,7 @@ def create_failed(row: Scalable | ReplicaSet, view: ClusterView) -> Iterator[Fin
         None,
     )
     if isinstance(row, Deployment) and not events:
-        return  # its ReplicaSet tells
+        return  # reported by its ReplicaSet
     if not short or (not events and failure is None):
         return
     text = events[-1].message if events else failure.message if failure else ""
@@ -366,7 +366,7 @@ def not_graceful(row: Deployment, view: ClusterView) -> Iterator[Finding]:
         "connections may be cut"
         + (f"; {len(cut)} pods refused connections while they ended" if cut else ""),
         Severity.INFO,
-        "a way of rolling out is a note",
+        "a rollout without draining is a note",
         since=rollout,
         source=SinceSource.CREATION,
         active=rolling,
@@ -476,7 +476,7 @@ def data_in_emptydir(row: StatefulSet, view: ClusterView) -> Iterator[Finding]:
     fresh = known and (rolling or view.within(at, INCIDENT))
     by = edit.manager if edit and at else ""
     what = (
-        f"{len(restarted)} of {len(pods)} pods came up anew"
+        f"{len(restarted)} of {len(pods)} pods were recreated"
         if restarted
         else "its pods are being replaced"
     )
