@@ -11,17 +11,19 @@ against a runbook: events are best-effort and go after an hour.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
 
 import msgspec
-from msgspec.structs import replace
 
 from runbooks.match import Match, Reason
 from runbooks.model import Condition, Runbook, Weight
 from triage.facts.finding import ChangeFact, Fact, Finding, Report, SharedAttribute, Symptom
 from triage.facts.quantity import moment_text
 from triage.facts.rules import FINDINGS
+
+T = TypeVar("T")
 
 STRONG, SECOND, SUPPORT, REFUTE = 0.7, 0.4, 0.15, 0.65
 ELSEWHERE = 0.5
@@ -41,13 +43,102 @@ class Held(msgspec.Struct, frozen=True):
     share: float
 
 
+class Scope:
+    """Findings, changes and shared attributes of one symptom or of one report, by rule.
+
+    What fits a condition is looked up once: every symptom of a report asks the report the same
+    questions.
+    """
+
+    def __init__(
+        self,
+        findings: Iterable[Finding],
+        changes: Iterable[ChangeFact],
+        shared: Iterable[SharedAttribute] = (),
+        as_of: datetime | None = None,
+    ) -> None:
+        self.as_of = as_of
+        self._findings: dict[str, list[Finding]] = {}
+        self._changes: dict[str, list[ChangeFact]] = {}
+        self._shared: dict[str, list[SharedAttribute]] = {}
+        for finding in findings:
+            self._findings.setdefault(finding.rule, []).append(finding)
+        for change in changes:
+            self._changes.setdefault(change.rule, []).append(change)
+        for attribute in shared:
+            self._shared.setdefault(attribute.what, []).append(attribute)
+        self._fitting: dict[int, tuple[Condition, list[Any]]] = {}
+
+    def has(self, condition: Condition) -> bool:
+        """Whether anything here has the rule that the condition names."""
+        if condition.any_of or condition.all_of:
+            return any(map(self.has, (*condition.any_of, *condition.all_of)))
+        if condition.on == "shared":
+            return condition.rule in self._shared
+        if condition.on == "change":
+            return condition.rule in self._changes
+        return condition.rule in self._findings
+
+    def findings(self, condition: Condition) -> list[Finding]:
+        """Findings of the condition's rule with its facts."""
+        rows = self._findings.get(condition.rule)
+        return self._fit(condition, rows, lambda one: one.facts) if rows else []
+
+    def changes(self, condition: Condition) -> list[ChangeFact]:
+        """Changes of the condition's rule with its facts, at any time."""
+        rows = self._changes.get(condition.rule)
+        return self._fit(condition, rows, _change_facts) if rows else []
+
+    def shared(self, condition: Condition) -> list[SharedAttribute]:
+        """Shared attributes of the condition's name with its facts."""
+        rows = self._shared.get(condition.rule)
+        return self._fit(condition, rows, _shared_facts) if rows else []
+
+    def _fit(
+        self, condition: Condition, rows: list[T], facts: Callable[[T], Mapping[str, Fact]]
+    ) -> list[T]:
+        known = self._fitting.get(id(condition))
+        if known is None:
+            found = [one for one in rows if _all(condition.where, facts(one))]
+            # The condition is kept, so that its id is not given to another one.
+            known = self._fitting[id(condition)] = (condition, found)
+        return known[1]
+
+
+def scope_of(report: Report) -> Scope:
+    """The scope of a whole report, for all its symptoms."""
+    return Scope(report.findings, report.changes, as_of=report.as_of)
+
+
 def judge(runbook: Runbook, symptom: Symptom, report: Report | None = None) -> Match:
     """The runbook beside one symptom. Deterministic: order of the front matter, no clock."""
+    return judge_all([runbook], symptom, scope_of(report) if report is not None else None)[0]
+
+
+def judge_all(
+    runbooks: Iterable[Runbook], symptom: Symptom, elsewhere: Scope | None
+) -> list[Match]:
+    """Each runbook beside one symptom; `elsewhere` is the scope of the report."""
+    here = Scope(symptom.findings, symptom.changes, symptom.shared)
+    return [_judge(runbook, symptom, here, elsewhere) for runbook in runbooks]
+
+
+def touched(runbook: Runbook, scopes: Iterable[Scope]) -> bool:
+    """Whether any condition that speaks for the runbook names a rule that one of the scopes has."""
+    return any(
+        scope.has(condition)
+        for scope in scopes
+        for weight in (Weight.STRONG, Weight.SUPPORT)
+        for condition in runbook.conditions(weight)
+    )
+
+
+def _judge(runbook: Runbook, symptom: Symptom, here: Scope, elsewhere: Scope | None) -> Match:
     held = {
         weight: [
             one
             for condition in runbook.conditions(weight)
-            if (one := holds(condition, symptom, report))
+            if (one := _holds(condition, weight, symptom, here, elsewhere))
         ]
         for weight in Weight
     }
@@ -91,9 +182,20 @@ def _score(held: Mapping[Weight, Sequence[Held]]) -> float:
 def holds(condition: Condition, symptom: Symptom, report: Report | None = None) -> Held | None:
     """Whether the condition holds for the symptom: there, or (support; facts about the whole
     cluster) elsewhere."""
+    here = Scope(symptom.findings, symptom.changes, symptom.shared)
+    elsewhere = scope_of(report) if report is not None else None
+    return _holds(condition, condition.weight, symptom, here, elsewhere)
+
+
+def _holds(
+    condition: Condition, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Scope | None
+) -> Held | None:
+    """`weight` decides whether findings outside the symptom count."""
     if condition.any_of:
         found = [
-            one for alternative in condition.any_of if (one := holds(alternative, symptom, report))
+            one
+            for alternative in condition.any_of
+            if (one := _holds(alternative, weight, symptom, here, elsewhere))
         ]
         if not found:
             return None
@@ -101,7 +203,8 @@ def holds(condition: Condition, symptom: Symptom, report: Report | None = None) 
         return Held(condition, best.text, best.findings, best.share)
     if condition.all_of:
         every = [
-            holds(part, symptom, report) or holds(_anywhere(part), symptom, report)
+            _holds(part, weight, symptom, here, elsewhere)
+            or _holds(part, Weight.SUPPORT, symptom, here, elsewhere)
             for part in condition.all_of
         ]
         if not all(every) or not any(one and one.share == 1.0 for one in every):
@@ -111,39 +214,22 @@ def holds(condition: Condition, symptom: Symptom, report: Report | None = None) 
             condition, text, tuple(name for one in every if one for name in one.findings), 1.0
         )
     if condition.on == "shared":
-        return _shared(condition, symptom)
+        return _shared(condition, here)
     if condition.on == "change":
-        return _change(condition, symptom, report)
-    return _finding(condition, symptom, report)
+        return _change(condition, weight, symptom, here, elsewhere)
+    return _finding(condition, weight, symptom, here, elsewhere)
 
 
-def _anywhere(condition: Condition) -> Condition:
-    """The same condition, satisfied by findings outside the symptom too."""
-    return replace(condition, weight=Weight.SUPPORT, any_of=tuple(map(_anywhere, condition.any_of)))
-
-
-def _finding(condition: Condition, symptom: Symptom, report: Report | None) -> Held | None:
-    found = _enough(
-        condition,
-        [
-            one
-            for one in symptom.findings
-            if one.rule == condition.rule and _all(condition.where, one.facts)
-        ],
-    )
-    share = 1.0
-    if not found and report is not None:
+def _finding(
+    condition: Condition, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Scope | None
+) -> Held | None:
+    found, share = _enough(condition, here.findings(condition)), 1.0
+    if not found and elsewhere is not None:
         rule = FINDINGS.get(condition.rule)
         anywhere = rule is not None and rule.area == "cluster"
-        if condition.weight is Weight.SUPPORT or (condition.weight is Weight.REFUTE and anywhere):
-            inside = {one.id for one in symptom.findings}
-            others = [
-                one
-                for one in report.findings
-                if one.rule == condition.rule
-                and one.id not in inside
-                and _all(condition.where, one.facts)
-            ]
+        if weight is Weight.SUPPORT or (weight is Weight.REFUTE and anywhere):
+            inside = {one.id for one in here.findings(condition)}
+            others = [one for one in elsewhere.findings(condition) if one.id not in inside]
             found, share = _enough(condition, others), ELSEWHERE
     if not found:
         return None
@@ -169,38 +255,37 @@ def _enough(condition: Condition, found: list[Finding]) -> list[Finding]:
     return found if len(found) >= condition.count else []
 
 
-def _change(condition: Condition, symptom: Symptom, report: Report | None) -> Held | None:
-    def fits(change: ChangeFact) -> bool:
-        if change.rule != condition.rule or not _all(
-            condition.where, {"manager": change.manager, **change.facts}
-        ):
-            return False
-        if not condition.within or symptom.since is None:
-            return True
-        return -300 <= (symptom.since - change.at).total_seconds() <= condition.within
-
-    for changes, share in (
-        (symptom.changes, 1.0),
-        (report.changes if report and condition.weight is Weight.SUPPORT else (), ELSEWHERE),
-    ):
-        found = [change for change in changes if fits(change)]
+def _change(
+    condition: Condition, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Scope | None
+) -> Held | None:
+    scopes = [(here, 1.0)]
+    if elsewhere is not None and weight is Weight.SUPPORT:
+        scopes.append((elsewhere, ELSEWHERE))
+    for scope, share in scopes:
+        found = [
+            change for change in scope.changes(condition) if _in_time(condition, symptom, change)
+        ]
         if len(found) >= condition.count:
             first = min(found, key=lambda change: (change.at, change.object))
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            at = moment_text(first.at, report.as_of if report is not None else first.at)
+            as_of = elsewhere.as_of if elsewhere is not None else None
+            at = moment_text(first.at, as_of or first.at)
             return Held(condition, f"{condition.text}: {at} {first.what}{more}", (), share)
     return None
 
 
-def _shared(condition: Condition, symptom: Symptom) -> Held | None:
-    attribute = next(
-        (
-            one
-            for one in symptom.shared
-            if one.what == condition.rule and _all(condition.where, _shared_facts(one))
-        ),
-        None,
-    )
+def _in_time(condition: Condition, symptom: Symptom, change: ChangeFact) -> bool:
+    if not condition.within or symptom.since is None:
+        return True
+    return -300 <= (symptom.since - change.at).total_seconds() <= condition.within
+
+
+def _change_facts(change: ChangeFact) -> dict[str, Fact]:
+    return {"manager": change.manager, **change.facts}
+
+
+def _shared(condition: Condition, here: Scope) -> Held | None:
+    attribute = next(iter(here.shared(condition)), None)
     if attribute is None:
         return None
     numbers = (

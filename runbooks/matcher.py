@@ -42,6 +42,8 @@ class Matcher:
         self._outside = None if known_outside is None else tuple(known_outside)
         self._index: WordIndex | None = None
         self._generation = -1
+        self._of: Report | None = None
+        self._known: evidence.Scope | None = None
 
     @property
     def index(self) -> WordIndex:
@@ -69,8 +71,23 @@ class Matcher:
 
     def match_symptom(self, symptom: Symptom, report: Report | None = None) -> list[Match]:
         """Runbooks for one symptom, best first; only those for which something speaks."""
-        found = [evidence.judge(runbook, symptom, report) for runbook in self._ours()]
+        found = evidence.judge_all(self._speaking(symptom, report), symptom, self._scope(report))
         return _ordered(match for match in found if match.for_ and match.score >= LOWEST)
+
+    def _speaking(self, symptom: Symptom, report: Report | None) -> list[Runbook]:
+        """Runbooks for which a rule of the symptom or of the report could speak."""
+        here = evidence.Scope(symptom.findings, symptom.changes, symptom.shared)
+        elsewhere = self._scope(report)
+        scopes = [here] if elsewhere is None else [here, elsewhere]
+        return [runbook for runbook in self._ours() if evidence.touched(runbook, scopes)]
+
+    def _scope(self, report: Report | None) -> evidence.Scope | None:
+        """The scope of the report, kept while its symptoms are matched one after the other."""
+        if report is None:
+            return None
+        if self._of is not report:
+            self._of, self._known = report, evidence.scope_of(report)
+        return self._known
 
     def match(self, text: str, report: Report | None) -> list[Match]:
         """Words and evidence together: good words without a cluster, a good match without words,
