@@ -66,7 +66,7 @@ class ActionWriter(Protocol):
 class Journal(Protocol):
     """The record as the gate needs it."""
 
-    def intend(self, plan: ActionPlan) -> None:
+    async def intend(self, plan: ActionPlan) -> None:
         """On disk when it returns. Raises (anything) when that is not certain: then nothing is
         sent."""
         ...

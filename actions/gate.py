@@ -9,6 +9,7 @@ says what it saw.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -66,7 +67,11 @@ async def run(
         outcome = Outcome.DECLINED if not typed.strip() else Outcome.REFUSED
         return _close(journal, _result(plan, context, outcome, f"Nothing was changed: {refused}."))
     try:
-        journal.intend(plan)
+        await journal.intend(plan)
+    except asyncio.CancelledError:
+        sentence = "Nothing was changed: it was stopped before it was sent."
+        _close(journal, _result(plan, context, Outcome.REFUSED, sentence))
+        raise
     except (
         Exception
     ) as error:  # without a record of the intent nothing may be sent, for whatever reason

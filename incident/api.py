@@ -131,19 +131,30 @@ class Investigation(Protocol):
     # -- record
 
     def note(self, text: str) -> Entry:
-        """`text`, `-5m text` or `@14:30 text`. Works without a cluster. Raises ValueError with a
-        sentence for a bad time."""
+        """`text`, `-5m text` or `@14:30 text`. Works without a cluster and does not wait for the
+        disk: it is noted when `recorded` returns. Raises ValueError with a sentence for a bad
+        time."""
+        ...
+
+    async def recorded(self, entry: Entry, *, again: bool = False) -> Entry:
+        """Wait until the entry is on disk. Raises `RecordUnavailable`, whose message says
+        NOT RECORDED and why; with `again`, wait until the disk takes what it refused before."""
+        ...
+
+    def unrecorded(self) -> Sequence[Entry]:
+        """Entries that are not on disk: they would be lost with the process."""
         ...
 
     def entries(self) -> Sequence[Entry]:
-        """All entries, oldest first by the time they happened."""
+        """All entries, oldest first by the time they happened; those whose `on_disk` is false are
+        not acknowledged yet."""
         ...
 
-    def draft(self) -> str:
+    async def draft(self) -> str:
         """The post-mortem draft as Markdown."""
         ...
 
-    def export(self) -> str:
+    async def export(self) -> str:
         """Write the draft beside the record without losing edits; returns the path."""
         ...
 

@@ -11,11 +11,10 @@ import importlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from incident.options import Options, runbook_folders
-from incident.record import JournalLedger, Record, begin_record
+from incident.record import JournalLedger, Record
 from incident.report.observer import Observer
 from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Report, Symptom
@@ -60,7 +59,7 @@ class Parts:
         self.options = options
         self.clock = clock
         self.symptoms = symptoms
-        self.record = Record(None, "opening", clock)
+        self.record = Record(clock)
         self.observer = Observer()
         self.live: LiveCluster | None = None
         self.measuring: Measuring | None = None
@@ -130,12 +129,9 @@ class Parts:
     # -- record
 
     def open_record(self, context: str, server: str) -> None:
-        """Open the incident's file; what was noted before goes into it. Called again with the
-        context once that is known."""
-        if self.record.journal is None:
-            self.record.adopt(begin_record(self.options, context, server, self.clock))
-        else:
-            self.record.join(context, server, self.options)
+        """Blocking: open the incident's file; what was noted before goes into it. Called again with
+        the context once that is known."""
+        self.record.open(self.options, context, server)
         self.observer = Observer(self.record.by_record())
 
     def note(self, text: str, now: datetime) -> Entry:
@@ -145,6 +141,7 @@ class Parts:
         return self.record.append(parse_note(text, now).draft())
 
     def draft(self) -> str:
+        """Blocking."""
         from timeline.export import to_markdown
 
         if self.record.journal is None:
@@ -152,6 +149,7 @@ class Parts:
         return to_markdown(self.record.journal)
 
     def export(self) -> str:
+        """Blocking."""
         from timeline.export import write_draft
 
         if self.record.journal is None:
@@ -192,7 +190,7 @@ class Parts:
         from incident.walkthrough.probe_runner import ProbeRunner
 
         assert self.live is not None
-        ledger = JournalLedger(self.record, self._earlier())
+        ledger = JournalLedger(self.record, self.options.state / "incidents")
         return ProbeRunner(
             self.live, self.record, ledger, self.runs, self.clock, write=self.options.write
         )
@@ -268,15 +266,3 @@ class Parts:
     def _heard(self, kind: str) -> datetime | None:
         freshness = self.live.freshness().get(kind) if self.live is not None else None
         return freshness.heard if freshness is not None else None
-
-    def _earlier(self) -> tuple[Path, ...]:
-        """Files of the newest other incidents: their open rows name what may still be in a
-        cluster."""
-        directory = self.options.state / "incidents"
-        own = self.record.journal.path if self.record.journal is not None else None
-        files = (
-            sorted(directory.glob("*.db"), key=lambda path: path.stat().st_mtime, reverse=True)
-            if directory.is_dir()
-            else []
-        )
-        return tuple(path for path in files if path != own)[:20]

@@ -1,19 +1,23 @@
-"""The investigation's side of the record: opening or going on with an incident, writing, and the
-ledger of what exists in the cluster.
+"""The record of an investigation: writes entries without blocking the event loop, holds all of them
+in memory for reading, and keeps the ledger of what exists in the cluster.
 
-Writing never raises into the screens: when no file can be had, entries live in memory, the status
-line says so, and everything that must not happen without a record (probes that create something,
-actions) stays shut.
+Writing never raises into the screens: without a file, entries live in memory, the status line says
+so, and whatever needs a record (probes that create something, actions) is refused.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,8 +27,11 @@ from cluster.kube.text import clean_uncut
 from incident.config import ConfigError, load_config
 from incident.options import Options
 from incident.view import RecordView
-from timeline.entry import Draft, Entry, Kind, ObjectRef, order
+from timeline.entry import Draft, Entry, Kind, ObjectRef
+from timeline.intents import unfinished
+from timeline.journal.preparation import Identity, Origin, outline
 from timeline.journal.ulid import new_ulid
+from timeline.redaction.redact import Redactor
 
 if TYPE_CHECKING:
     from probes.ledger import Intent
@@ -33,85 +40,217 @@ if TYPE_CHECKING:
 RESUME_WITHIN = timedelta(hours=12)
 """An open incident of the same context that was written to within this time is gone on with."""
 
+EARLIER = 20
+"""Files of other incidents that are searched for objects that may still exist in a cluster."""
+
 
 class RecordUnavailable(RuntimeError):
-    """There is no file to write to; the message is one sentence with what to try."""
+    """An entry is not on disk; the message is one sentence with the reason."""
+
+
+class _Waiting(msgspec.Struct):
+    """An entry that is not on disk. `refused`: why not, "" while the disk has not answered.
+    `answered` fails when the disk refuses it, `written` is done when it takes it. An entry that is
+    not kept when it is refused is not shown before it is on disk (`keep`)."""
+
+    entry: Entry
+    draft: Draft
+    identity: Identity
+    keep: bool
+    answered: Future[Entry]
+    written: Future[Entry]
+    refused: str = ""
 
 
 class Record:
-    """One incident's file, or a list in memory with the reason why there is no file."""
+    """One incident's file, or a list in memory with the reason why there is no file.
+
+    Only `open` and `close` wait for the disk; what else is not a coroutine returns at once. All
+    methods may be called from any thread. `on_change` is called, also from another thread, when an
+    entry reached the disk or was refused.
+    """
 
     def __init__(
         self,
-        journal: Journal | None,
-        reason: str = "",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        self.journal = journal
-        self._reason = reason
+        self.journal: Journal | None = None
+        self.on_change = on_change
+        self._reason = "not opened yet"
+        self._opening = True
         self._clock = clock
-        self._memory: list[Entry] = []
-        self._drafts: list[Draft] = []
-        self._lock = threading.Lock()
+        self._redactor = Redactor(os.urandom(32), clean_uncut)
+        self._lock = threading.RLock()
+        self._stored: dict[str, Entry] = {}
+        self._waiting: dict[str, _Waiting] = {}
+        """In the order in which they were given."""
+        self._runbooks: dict[str, str] = {}
+        self._by_record: Sequence[Entry] | None = None
+        self._by_time: Sequence[Entry] | None = None
 
     # -- writing
 
     def append(self, draft: Draft) -> Entry:
-        """Write one entry; on disk when it returns, unless there is no file (then it is in memory
-        and `view` says so)."""
-        if self.journal is not None:
-            from timeline.journal.journal import JournalError
+        """Give one entry to the record and return it as it is shown until it is on disk
+        (`Entry.on_disk`); `recorded` waits for that. Entries keep the order of the calls; what the
+        disk refuses is tried again every second. Raises ValueError for a bad draft."""
+        return self._give(draft, keep=True).entry
 
-            try:
-                return self.journal.append(draft)
-            except (JournalError, OSError) as error:
-                self._reason = str(error)
-        return self._remember(draft)
-
-    def append_durably(self, draft: Draft) -> Entry:
-        """As `append`, for what must not happen without a record. Raises `RecordUnavailable`."""
+    async def append_durably(self, draft: Draft) -> Entry:
+        """As `append`, and return when the entry is on disk: for what must not happen without a
+        record. Raises `RecordUnavailable`; the entry is then not kept."""
         if self.journal is None:
-            raise RecordUnavailable(
-                self._reason
-                or "no incident is being recorded; start without `--offline` or give --incident"
-            )
+            raise RecordUnavailable(f"no incident is being recorded ({self._reason})")
+        entry = self._give(draft, keep=False).entry
+        return await self.recorded(entry)
+
+    async def recorded(self, entry: Entry, *, again: bool = False) -> Entry:
+        """Wait until `entry` is in the database or the sidecar, synced, and return it as it stands
+        there. Raises `RecordUnavailable` when the disk refuses it; with `again`, wait until the
+        disk takes what it refused before. Being cancelled undoes nothing."""
+        with self._lock:
+            stored, waiting = self._stored.get(entry.id), self._waiting.get(entry.id)
+        if stored is not None:
+            return stored
+        if waiting is None:
+            raise RecordUnavailable("NOT RECORDED")
+        future = waiting.written if again else waiting.answered
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+    def _give(self, draft: Draft, *, keep: bool) -> _Waiting:
+        with self._lock:
+            now = self._clock()
+            identity = Identity(new_ulid(now), now, monotonic_ns())
+            origin = self.journal.origin if self.journal is not None else Origin()
+            shown = outline(draft, identity, origin, self._redactor)
+            waiting = _Waiting(shown, draft, identity, keep, Future(), Future())
+            self._waiting[identity.id] = waiting
+            self._changed()
+            if self.journal is not None or not self._opening:
+                self._submit(waiting)
+        return waiting
+
+    def _submit(self, waiting: _Waiting) -> None:
+        """Queue an entry; the journal's thread tells what became of it, success through `_take`."""
         from timeline.journal.journal import JournalError
 
         try:
-            return self.journal.append(draft)
-        except (JournalError, OSError) as error:
-            raise RecordUnavailable(
-                f"the record does not take the entry ({error}); free space on its disk"
-            ) from error
+            if self.journal is None:
+                raise JournalError(f"NOT RECORDED ({self._reason})")
+            future = self.journal.submit(waiting.draft, waiting.identity, keep=waiting.keep)
+        except JournalError as error:
+            self._refuse(waiting, str(error))
+        else:
+            future.add_done_callback(partial(self._answered, waiting))
 
-    def _remember(self, draft: Draft) -> Entry:
-        now = self._clock()
+    def _answered(self, waiting: _Waiting, future: Future[Entry]) -> None:
+        error = future.exception()
+        if error is not None:
+            self._refuse(waiting, str(error))
+
+    def _refuse(self, waiting: _Waiting, reason: str) -> None:
         with self._lock:
-            entry = Entry(
-                seq=0,
-                id=new_ulid(now),
-                recorded_at=now,
-                mono_ns=0,
-                occurred_at=draft.occurred_at or now,
-                occurred_precision=draft.occurred_precision,
-                kind=draft.kind,
-                time_source=draft.time_source,
-                phase=draft.phase or "",
-                text=self.redact(draft.text),
-                run_id=draft.run_id,
-                step_id=draft.step_id,
-                data=draft.data,
-            )
-            self._memory.append(entry)
-            self._drafts.append(msgspec.structs.replace(draft, occurred_at=entry.occurred_at))
-            return entry
+            waiting.refused = reason
+            if not waiting.keep:
+                del self._waiting[waiting.entry.id]
+            if not waiting.answered.done():
+                waiting.answered.set_exception(RecordUnavailable(reason))
+        self.on_change()
+
+    def _take(self, entries: Sequence[Entry]) -> None:
+        """Entries that are on disk, of this process and of others."""
+        with self._lock:
+            fresh = [
+                entry
+                for entry in entries
+                if entry.id not in self._stored or self._stored[entry.id].seq < entry.seq
+            ]
+            for entry in fresh:
+                self._stored[entry.id] = entry
+                waiting = self._waiting.pop(entry.id, None)
+                for future in (waiting.answered, waiting.written) if waiting is not None else ():
+                    if not future.done():
+                        future.set_result(entry)
+            self._changed()
+        self._read_runbooks(fresh)
+        if fresh:
+            self.on_change()
+
+    def _read_runbooks(self, entries: Iterable[Entry]) -> None:
+        """Keep the texts of the runbooks that were opened: reading one must not wait for the
+        disk."""
+        for entry in entries:
+            if entry.kind == "run-started" and entry.evidence and self.journal is not None:
+                blob = self.journal.evidence(entry.evidence[0])
+                self._runbooks[entry.run_id] = blob.text if blob is not None else ""
+
+    def _changed(self) -> None:
+        self._by_record = self._by_time = None
 
     # -- opening
 
-    def join(self, context: str, server: str, options: Options) -> None:
-        """Say in the record who works on which cluster from now on."""
+    def open(self, options: Options, context: str, server: str) -> None:
+        """Blocking: go on with an incident or begin one, as the options say, and write what was
+        noted before. Called again when the context is known. Never raises: without a file, entries
+        stay in memory and `view` says why."""
+        from timeline.journal.journal import JournalError
+
+        if self.journal is None:
+            try:
+                journal = self._open_journal(options, context)
+            except (JournalError, ConfigError, OSError) as error:
+                journal, self._reason = None, str(error)
+            with self._lock:
+                self.journal, self._opening = journal, False
+                if journal is not None:
+                    self._redactor = journal.redactor
+                for waiting in list(self._waiting.values()):
+                    self._submit(waiting)
+                given = list(self._stored.values())
+            self._read_runbooks(given)
         if self.journal is not None:
-            self.journal.bind(context=context)
+            self._join(context, server, options)
+        self.on_change()
+
+    def _open_journal(self, options: Options, context: str) -> Journal:
+        from timeline.journal import index
+        from timeline.journal.journal import Journal, JournalError
+
+        if not options.record:
+            raise JournalError("this command keeps no record")
+        directory = options.state / "incidents"
+        literals = load_config(options.config).redact
+        path: Path | None = None
+        if options.incident and options.incident != "new":
+            path = index.find_incident(directory, options.incident, clean=clean_uncut).path
+        elif not options.incident:
+            found = index.find_resumable(
+                directory,
+                clean=clean_uncut,
+                now=self._clock(),
+                context=context,
+                within=RESUME_WITHIN,
+            )
+            path = found.path if found is not None else None
+        if path is None:
+            return Journal.create(
+                directory,
+                f"Incident on {context or 'an unknown cluster'}",
+                clean=clean_uncut,
+                literals=literals,
+                clock=self._clock,
+                on_stored=self._take,
+            )
+        return Journal.open(
+            path, clean=clean_uncut, literals=literals, clock=self._clock, on_stored=self._take
+        )
+
+    def _join(self, context: str, server: str, options: Options) -> None:
+        """Say in the record who works on which cluster from now on."""
+        assert self.journal is not None
+        self.journal.bind(context=context)
         mode = "write" if options.write else "read-only"
         text = f"stanch opened on {context or 'no context'} ({server or 'no server'}), {mode}"
         data = {
@@ -123,107 +262,90 @@ class Record:
         }
         self.append(Draft(kind="session", text=text, data=data))
 
-    def adopt(self, opened: Record) -> None:
-        """Go on in the file of `opened`; what was noted in memory before goes into it."""
-        self.journal, self._reason = opened.journal, opened._reason
-        if self.journal is None:
-            return
-        with self._lock:
-            waiting, self._drafts, self._memory = self._drafts, [], []
-        for draft in waiting:
-            self.append(draft)
-
     # -- reading
 
-    def entries(self) -> Sequence[Entry]:
-        """Everything recorded, by the time it happened."""
-        if self.journal is None:
-            return sorted(self._memory, key=order)
-        from timeline.journal.journal import JournalError
-
-        try:
-            found = self.journal.entries()
-        except JournalError as error:
-            self._reason = str(error)
-            found = []
-        return sorted([*found, *self._memory], key=order) if self._memory else found
-
     def by_record(self) -> Sequence[Entry]:
-        """Everything recorded, in the order in which it was written."""
-        return sorted(self.entries(), key=lambda entry: (entry.seq == 0, entry.seq, entry.id))
+        """Everything given to the record, in the order in which it was given; what is not in the
+        database yet comes last."""
+        with self._lock:
+            if self._by_record is None:
+                stored = sorted(self._stored.values(), key=lambda entry: (entry.pending, entry.seq))
+                self._by_record = (*stored, *self.unrecorded())
+            return self._by_record
+
+    def entries(self) -> Sequence[Entry]:
+        """Everything given to the record, by the time it happened."""
+        with self._lock:
+            if self._by_time is None:
+                self._by_time = tuple(sorted(self.by_record(), key=lambda entry: entry.occurred_at))
+            return self._by_time
+
+    def unrecorded(self) -> Sequence[Entry]:
+        """Entries that are not on disk and would be lost with this process."""
+        with self._lock:
+            return [each.entry for each in self._waiting.values() if each.keep]
+
+    def unfinished(self) -> Sequence[Entry]:
+        """Intents without a result."""
+        return unfinished(self.by_record())
+
+    def runbook_text(self, run_id: str) -> str:
+        """The runbook's text when this run was started, "" when it is not known."""
+        return self._runbooks.get(run_id, "")
 
     def view(self) -> RecordView:
+        with self._lock:
+            shown = [each for each in self._waiting.values() if each.keep]
+            refused = sum(1 for each in shown if each.refused)
+            waiting, count = len(shown) - refused, len(self._stored) + len(shown)
         if self.journal is None:
-            return RecordView("", len(self._memory), "none", self._reason)
+            return RecordView("", count, "none", self._reason, "", waiting, refused)
         health = self.journal.health
-        state = "ok" if health.state in ("ok", "read-only") and not self._memory else "sidecar"
+        state = "ok" if health.state in ("ok", "closed") else "sidecar"
+        if refused:
+            state = "refused"
         return RecordView(
-            self.journal.id,
-            health.seq + health.pending,
-            state,
-            health.reason or self._reason,
-            health.head,
+            self.journal.id, count, state, health.reason, health.head, waiting, refused
         )
+
+    async def settled(self, limit: float = 2.0) -> None:
+        """Wait until what was given so far is on disk or refused, at most `limit` seconds."""
+        with self._lock:
+            given = [
+                asyncio.wrap_future(each.answered)
+                for each in self._waiting.values()
+                if not each.refused
+            ]
+        for each in given:
+            each.add_done_callback(_retrieve)
+        if given:
+            await asyncio.wait(given, timeout=limit)
 
     def redact(self, text: str) -> str:
         """`text` without secrets, as the record would store it."""
-        if self.journal is None:
-            from timeline.redaction.redact import Redactor
-
-            return Redactor(b"\0" * 32, clean_uncut).text(text)[0]
-        return self.journal.redactor.text(text)[0]
+        return self._redactor.text(text)[0]
 
     def close(self) -> None:
+        """Blocking: write what is queued. What could not be written stays in `unrecorded`."""
         if self.journal is not None:
             self.journal.close()
 
 
-def begin_record(
-    options: Options, context: str, server: str, clock: Callable[[], datetime]
-) -> Record:
-    """Go on with an incident or begin one, as the options say. Never raises: without a file the
-    record is in memory and says why."""
-    if not options.record:
-        return Record(None, "this command keeps no record", clock)
-    from timeline.journal import index
-    from timeline.journal.journal import Journal, JournalError
-
-    directory = options.state / "incidents"
-    try:
-        literals = load_config(options.config).redact
-        path: Path | None = None
-        if options.incident and options.incident != "new":
-            path = index.find_incident(directory, options.incident, clean=clean_uncut).path
-        elif not options.incident:
-            found = index.find_resumable(
-                directory, clean=clean_uncut, now=clock(), context=context, within=RESUME_WITHIN
-            )
-            path = found.path if found is not None else None
-        if path is None:
-            journal = Journal.create(
-                directory,
-                f"Incident on {context or 'an unknown cluster'}",
-                clean=clean_uncut,
-                literals=literals,
-                clock=clock,
-            )
-        else:
-            journal = Journal.open(path, clean=clean_uncut, literals=literals, clock=clock)
-        record = Record(journal, clock=clock)
-        record.join(context, server, options)
-        return record
-    except (JournalError, ConfigError, OSError) as error:
-        return Record(None, str(error), clock)
+def _retrieve(future: asyncio.Future[Entry]) -> None:
+    """A refusal is said by `Record.view`, whoever else waits for it."""
+    if not future.cancelled():
+        future.exception()
 
 
 class JournalLedger:
     """The ledger of created objects, kept as intent and result entries of the record."""
 
-    def __init__(self, record: Record, earlier: Iterable[Path] = ()) -> None:
+    def __init__(self, record: Record, incidents: Path) -> None:
+        """`incidents`: the folder with the files of earlier incidents."""
         self._record = record
-        self._earlier = tuple(earlier)
+        self._incidents = incidents
 
-    def intend(self, intent: Intent) -> None:
+    async def intend(self, intent: Intent) -> None:
         """Raises `RecordUnavailable`: then nothing is created."""
         data = {
             "intent_id": _ledger_key(intent.ref),
@@ -234,7 +356,7 @@ class JournalLedger:
             "pid": os.getpid(),
             "host": socket.gethostname(),
         }
-        self._record.append_durably(
+        await self._record.append_durably(
             Draft(
                 kind="object-intent",
                 text=f"about to create {intent.ref}: {intent.purpose}",
@@ -255,20 +377,27 @@ class JournalLedger:
     def removed(self, ref: Ref, how: str) -> None:
         self._write("object-removed", ref, f"{ref} is gone: {how}", {"how": how})
 
-    def open_intents(self) -> Sequence[Intent]:
+    async def open_intents(self) -> Sequence[Intent]:
         """Rows without an end, of this incident and of the earlier ones on this machine."""
-        found: list[Intent] = []
-        if self._record.journal is not None:
-            found += intents_of(self._record.journal.unfinished())
+        return [
+            *intents_of(self._record.unfinished()),
+            *await asyncio.to_thread(self._earlier_intents),
+        ]
+
+    def _earlier_intents(self) -> list[Intent]:
         from timeline.journal.journal import Journal, JournalError
 
-        for path in self._earlier:
+        own = self._record.journal.path if self._record.journal is not None else None
+        found: list[Intent] = []
+        for path in _newest(self._incidents)[:EARLIER]:
+            if path == own:
+                continue
             try:
                 with Journal.open_read_only(path, clean=clean_uncut) as journal:
                     found += intents_of(journal.unfinished())
             except (JournalError, OSError):
-                # a damaged file of an older incident must not stop today's sweep; the sweep by
-                # label still finds its objects
+                # A damaged file of an older incident must not stop today's sweep; the sweep by
+                # label still finds its objects.
                 continue
         return found
 
@@ -282,6 +411,15 @@ class JournalLedger:
                 data={"intent_id": _ledger_key(ref), "object": list(ref), **more},
             )
         )
+
+
+def _newest(directory: Path) -> list[Path]:
+    """Incident files, the one written to last first."""
+    written: list[tuple[float, Path]] = []
+    for path in directory.glob("*.db") if directory.is_dir() else ():
+        with suppress(OSError):
+            written.append((path.stat().st_mtime, path))
+    return [path for _, path in sorted(written, reverse=True)]
 
 
 def intents_of(entries: Iterable[Entry]) -> list[Intent]:

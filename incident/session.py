@@ -121,6 +121,8 @@ class LiveInvestigation:
             self._clock,
             lambda: [view.symptom for view in self._look.symptoms],
         )
+        loop = asyncio.get_running_loop()
+        self._parts.record.on_change = partial(_wake_from_thread, loop, self._wake)
         self._spawn(self._connect(), "connect")
         self._spawn(self._keep_picture(), "picture")
         self._spawn(self._keep_runbooks(), "runbooks")
@@ -144,7 +146,7 @@ class LiveInvestigation:
             if self._live is not None:
                 await self._live.api.aclose()
             if parts is not None:
-                parts.record.close()
+                await asyncio.to_thread(parts.record.close)
 
     def retry_now(self) -> None:
         self._retry.set()
@@ -250,14 +252,24 @@ class LiveInvestigation:
     def note(self, text: str) -> Entry:
         return self._ready().note(text, self._clock())
 
+    async def recorded(self, entry: Entry, *, again: bool = False) -> Entry:
+        return await self._ready().record.recorded(entry, again=again)
+
+    def unrecorded(self) -> Sequence[Entry]:
+        return self._parts.record.unrecorded() if self._parts is not None else ()
+
     def entries(self) -> Sequence[Entry]:
         return self._parts.record.entries() if self._parts is not None else ()
 
-    def draft(self) -> str:
-        return self._ready().draft()
+    async def draft(self) -> str:
+        parts = self._ready()
+        await parts.record.settled()
+        return await asyncio.to_thread(parts.draft)
 
-    def export(self) -> str:
-        return self._ready().export()
+    async def export(self) -> str:
+        parts = self._ready()
+        await parts.record.settled()
+        return await asyncio.to_thread(parts.export)
 
     # -- inside
 
@@ -312,7 +324,7 @@ class LiveInvestigation:
                 break
             except ClusterError as error:
                 self._problem = str(error)
-            parts.open_record("", "")
+            await asyncio.to_thread(parts.open_record, "", "")
             self._wake.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RECONNECT):
@@ -456,6 +468,11 @@ class LiveInvestigation:
             problem=self._problem,
             ranked=self._look.ranked,
         )
+
+
+def _wake_from_thread(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop has ended
+        loop.call_soon_threadsafe(event.set)
 
 
 def _nothing() -> None: ...

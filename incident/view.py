@@ -53,7 +53,8 @@ class ApiView(msgspec.Struct, frozen=True):
 
 
 class RecordView(msgspec.Struct, frozen=True):
-    """The incident's file. `state` is "ok", "sidecar" (the disk refuses, entries wait beside it) or
+    """The incident's file. `state` is "ok", "sidecar" (the database refuses, entries are on disk
+    beside it), "refused" (the disk takes nothing, `refused` entries are in memory only) or
     "none"."""
 
     incident: str
@@ -61,6 +62,10 @@ class RecordView(msgspec.Struct, frozen=True):
     state: str
     reason: str = ""
     head: str = ""
+    waiting: int = 0
+    """Entries that the disk has not acknowledged yet."""
+    refused: int = 0
+    """Entries that are NOT RECORDED."""
 
 
 class SymptomView(msgspec.Struct, frozen=True):

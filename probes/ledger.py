@@ -28,7 +28,7 @@ class Intent:
 
 
 class Ledger(Protocol):
-    def intend(self, intent: Intent) -> None:
+    async def intend(self, intent: Intent) -> None:
         """On disk when it returns; raises (anything) when that is not certain, and then nothing is
         created."""
         ...
@@ -39,7 +39,7 @@ class Ledger(Protocol):
         """The object is gone, or never came to be; `how` is a short sentence."""
         ...
 
-    def open_intents(self) -> Sequence[Intent]:
+    async def open_intents(self) -> Sequence[Intent]:
         """Rows without an end, of this and of earlier runs."""
         ...
 
@@ -51,7 +51,7 @@ class MemoryLedger:
         self._open: dict[Ref, Intent] = {}
         self.lines: list[str] = []
 
-    def intend(self, intent: Intent) -> None:
+    async def intend(self, intent: Intent) -> None:
         self._open[intent.ref] = intent
         self.lines.append(f"intend {intent.ref}")
 
@@ -62,5 +62,9 @@ class MemoryLedger:
         self._open.pop(ref, None)
         self.lines.append(f"removed {ref}: {how}")
 
-    def open_intents(self) -> Sequence[Intent]:
+    async def open_intents(self) -> Sequence[Intent]:
+        return self.rows
+
+    @property
+    def rows(self) -> Sequence[Intent]:
         return tuple(self._open.values())

@@ -95,8 +95,16 @@ def _order(kind: Freshness) -> tuple[int, int, str]:
 def _record(record: RecordView) -> list[Span]:
     if record.state == "none":
         return [("nothing is recorded", "warning")]
+    if record.refused:
+        return [
+            (f"INC {record.incident}", "plain"),
+            (f"rec {count(record.entries)}, {count(record.refused)} NOT RECORDED", "critical"),
+        ]
     if record.state == "ok":
-        return [(f"INC {record.incident}", "plain"), (f"rec {count(record.entries)} ok", "good")]
+        said = (f"rec {count(record.entries)} ok", "good")
+        if record.waiting:
+            said = (f"rec {count(record.entries)}, {record.waiting} not on disk yet", "warning")
+        return [(f"INC {record.incident}", "plain"), said]
     return [
         (f"INC {record.incident}", "plain"),
         (f"rec {count(record.entries)} NOT IN FILE, beside it", "critical"),
@@ -156,6 +164,15 @@ def banner_lines(view: View, now: datetime, width: int) -> list[Line]:
                 " ",
                 ("The record's file refuses", "critical"),
                 f": entries wait beside it. {view.record.reason}",
+            ),
+            width,
+        )
+    elif view.record.state == "refused":
+        lines += _two(
+            line(
+                " ",
+                (f"{count(view.record.refused)} entries are NOT RECORDED", "critical"),
+                f": {view.record.reason}. They are tried again every second.",
             ),
             width,
         )

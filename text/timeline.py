@@ -69,9 +69,11 @@ def _entry(entry: Entry, now: datetime, width: int, open_: bool) -> list[Line]:
         else ""
     )
     who = f"  {entry.actor}" if entry.time_source == "human" and entry.actor else ""
-    waits: tuple[str, str] = (
-        ("  not in the file yet", "critical") if entry.pending else ("", "plain")
-    )
+    waits = ("", "plain")
+    if not entry.on_disk:
+        waits = ("  not on disk yet", "warning")
+    elif entry.pending:
+        waits = ("  not in the file yet", "critical")
     unknown: tuple[str, str] = (
         ("  no result is recorded: look before you repeat it", "unknown")
         if open_
@@ -108,7 +110,10 @@ def entry_lines(entry: Entry, now: datetime, width: int) -> list[Line]:
         ("evidence", ", ".join(digest[:12] for digest in entry.evidence)),
         ("audit id", entry.audit_id),
         ("replaces", entry.supersedes),
-        ("entry", f"{entry.seq}  {entry.hash[:16]}" if entry.seq else "not in the file yet"),
+        (
+            "entry",
+            f"{entry.seq}  {entry.hash[:16]}" if not entry.pending else "not in the file yet",
+        ),
     )
     lines = [*paragraphs(entry.text, width - 2, "strong", 1), BLANK]
     return lines + [

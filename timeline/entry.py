@@ -72,6 +72,8 @@ CLOSED_BY: Final[Mapping[str, frozenset[str]]] = {
 NEEDS_INTENT: Final[frozenset[str]] = frozenset(
     {"step-result", "probe-result", "object-created", "object-removed", "action-result"}
 )
+IN_MEMORY: Final = -1
+"""`seq` of an entry that is shown but not on disk yet."""
 NO_HASH: Final = "0" * 64
 """`prev_hash` of the first entry."""
 
@@ -136,8 +138,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One recorded line. `seq` is gapless from 1; it is 0, with empty hashes, while the entry waits
-    in the sidecar file for the database to accept writes again. `mono_ns` is CLOCK_MONOTONIC in
-    nanoseconds; `redactions` counts redacted secrets by rule.
+    in the sidecar file for the database to accept writes again, and -1 while it is in memory only.
+    `mono_ns` is CLOCK_MONOTONIC in nanoseconds; `redactions` counts redacted secrets by rule.
     """
 
     seq: int
@@ -171,8 +173,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pending(self) -> bool:
-        """True while the entry is on disk in the sidecar only."""
-        return self.seq == 0
+        """True while the entry is not in the database: in the sidecar or in memory."""
+        return self.seq <= 0
+
+    @property
+    def on_disk(self) -> bool:
+        """True once the entry is in the database or the sidecar, synced: only then it is noted."""
+        return self.seq != IN_MEMORY
 
     @property
     def intent_id(self) -> str:

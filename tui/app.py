@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 STYLESHEETS = ("base.tcss", "screens.tcss", "dialogs.tcss")
 REFRESH = 0.1
 """Seconds between two paints of new pictures, at least."""
+LISTED = 8
+"""Entries that are named before they are lost."""
 SEARCH = 0.3
 """The same before anything was found: what finds it needs the time, and the find itself is painted
 at once."""
@@ -106,6 +108,8 @@ class StanchApp(App[int]):
         self._next_paint: Timer | None = None
         self._pending = False
         self._key = self._painted = -math.inf
+        self.refused_note = ("", "")
+        """The last note that the disk refused, and why."""
         """When a key was pressed last, and when a picture was painted last; seconds of the
         monotonic clock."""
         if plain:
@@ -263,7 +267,7 @@ class StanchApp(App[int]):
     def action_note(self) -> None:
         from tui.screens.note import NoteDialog
 
-        self.push_screen(NoteDialog())
+        self.push_screen(NoteDialog(*self.refused_note))
 
     def action_connection(self) -> None:
         from tui.screens.reading import ConnectionScreen
@@ -294,16 +298,26 @@ class StanchApp(App[int]):
         running = [activity.title for activity in self.view.activities] or (
             [self.walk.running] if self.walk.running else []
         )
-        if not running:
+        lost = self.investigation.unrecorded() if self.view.record.refused else ()
+        if not running and not lost:
             self.exit(0)
             return
         from tui.screens.dialogs import Question
 
+        title, consequence = "Quit while something runs?", "What it created is removed first."
+        if lost:
+            title = f"Quit and lose {len(lost)} entries?"
+            consequence = f"The disk takes nothing: {self.view.record.reason}"
+        more = [f"and {len(lost) - LISTED} more"] if len(lost) > LISTED else []
         self.push_screen(
             Question(
-                "Quit while something runs?",
-                [f"running: {title}" for title in running],
-                "What it created in the cluster is removed first.",
+                title,
+                [
+                    *(f"NOT RECORDED: {entry.text}" for entry in lost[-LISTED:]),
+                    *more,
+                    *(f"running: {title}" for title in running),
+                ],
+                consequence,
                 "quit",
             ),
             lambda yes: self.exit(0) if yes else None,

@@ -3,6 +3,7 @@ them, also without any cluster."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from cluster.kube.text import clean_uncut
 from incident.options import Options
-from incident.record import begin_record
+from incident.record import Record, RecordUnavailable
 from timeline import export as exports
 from timeline.entry import Entry
 from timeline.handoff import handoff
@@ -102,13 +103,13 @@ def note(options: Options, text: str) -> tuple[str, Entry]:
     """Write a note into the newest open incident, or into a new one: (incident, entry). Raises
     ValueError for a time that cannot be."""
     draft = parse_note(text, datetime.now(UTC)).draft()
-    record = begin_record(
-        replace(options, record=True), options.context, "", lambda: datetime.now(UTC)
-    )
+    record = Record()
+    record.open(replace(options, record=True), options.context, "")
     try:
-        if record.journal is None:
-            raise JournalError(f"the note was not written: {record.view().reason}")
-        return record.journal.id, record.append(draft)
+        entry = record.append(draft)
+        return record.view().incident, asyncio.run(record.recorded(entry))
+    except RecordUnavailable as error:
+        raise JournalError(str(error)) from error
     finally:
         record.close()
 

@@ -97,11 +97,11 @@ class GateJournal:
         self._runs = runs
         self._intent = ""
 
-    def intend(self, plan: ActionPlan) -> None:
+    async def intend(self, plan: ActionPlan) -> None:
         """Raises `RecordUnavailable`: then nothing is sent."""
         self._intent = f"action/{plan.action}/{secrets.token_hex(4)}"
         self._runs.take(
-            self._record.append_durably(
+            await self._record.append_durably(
                 Draft(
                     kind="action-intent",
                     text=f"{plan.action} {plan.object}: {plan.change.summary}",

@@ -103,7 +103,7 @@ class ProbeRunner:
         )
         if plan.creates:
             self._created = True
-            self._runs.take(self._record.append_durably(draft))
+            self._runs.take(await self._record.append_durably(draft))
         else:
             self._runs.write(draft)
         try:

@@ -332,7 +332,9 @@ class Runs:
         return entry
 
     def take(self, entry: Entry) -> None:
-        """Fold an entry that was written elsewhere."""
+        """Fold an entry that was written elsewhere, once."""
+        if entry.id in self._folded:
+            return
         self._folded.add(entry.id)
         if entry.run_id in self._runs:
             self._runs[entry.run_id].take(entry)
@@ -366,17 +368,10 @@ class Runs:
                     entry.run_id,
                     runbook,
                     str(entry.data.get("digest", "")),
-                    self._text_of(entry),
+                    self._record.runbook_text(entry.run_id),
                     symptom_id=str(entry.data.get("symptom", "")),
                 )
             self.take(entry)
-
-    def _text_of(self, entry: Entry) -> str:
-        journal = self._record.journal
-        if journal is None or not entry.evidence:
-            return ""
-        blob = journal.evidence(entry.evidence[0])
-        return blob.text if blob is not None else ""
 
     def _refresh_evidence(self, run: Run) -> None:
         """The symptom as it is now; one that cleared stays as it was seen last."""

@@ -57,7 +57,7 @@ async def add(
         )
     ref = ref_of(pod, container)
     intent = Intent(identity.session, ref, purpose, identity.expires)
-    context.ledger.intend(intent)
+    await context.ledger.intend(intent)
     created[ref] = ""
     body = {"spec": {"ephemeralContainers": [dict(container)]}}
     try:

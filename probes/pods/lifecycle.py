@@ -69,7 +69,7 @@ async def create(
     meta = manifest["metadata"]
     ref = Ref(str(manifest["kind"]), str(meta["namespace"]), str(meta["name"]))
     intent = Intent(identity.session, ref, purpose, identity.expires)
-    context.ledger.intend(intent)
+    await context.ledger.intend(intent)
     try:
         answer = await context.writer.create(collection(ref.kind, ref.namespace), manifest)
     except ClusterError as error:

@@ -82,7 +82,7 @@ async def sweep(
                 "next start.",
             )
         )
-    intents = {intent.ref: intent for intent in context.ledger.open_intents()}
+    intents = {intent.ref: intent for intent in await context.ledger.open_intents()}
     if scope is not Scope.ALL:
         # At the start a probe may begin while the sweep still runs: its objects are not leftovers.
         own = scope is Scope.SESSION

@@ -21,7 +21,7 @@ class FakeJournal:
     intents: list[ActionPlan] = field(default_factory=list)
     results: list[ActionResult] = field(default_factory=list)
 
-    def intend(self, plan: ActionPlan) -> None:
+    async def intend(self, plan: ActionPlan) -> None:
         if self.fails:
             raise OSError("No space left on device")
         self.intents.append(plan)

@@ -20,7 +20,7 @@ class FileLedger:
     def __init__(self, path: Path, die_at: int = 0) -> None:
         self._path, self._die_at, self._rows = path, die_at, 0
 
-    def intend(self, intent: Intent) -> None:
+    async def intend(self, intent: Intent) -> None:
         self._write(
             "intend",
             intent.ref,
@@ -35,7 +35,11 @@ class FileLedger:
     def removed(self, ref: Ref, how: str) -> None:
         self._write("removed", ref)
 
-    def open_intents(self) -> Sequence[Intent]:
+    async def open_intents(self) -> Sequence[Intent]:
+        return self.rows
+
+    @property
+    def rows(self) -> Sequence[Intent]:
         found: dict[Ref, Intent] = {}
         for line in self._path.read_text().splitlines() if self._path.exists() else ():
             row = json.loads(line)

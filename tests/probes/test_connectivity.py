@@ -49,7 +49,7 @@ async def test_the_story_is_solved_and_nothing_is_left_behind() -> None:
     assert result.left_behind == ()
     assert result.complete
     assert {ref.kind for ref in result.created} == {"Pod", "ConfigMap"}
-    assert cluster.ledger.open_intents() == ()
+    assert cluster.ledger.rows == ()
     document = json.loads(json.dumps(result.document))
     assert document["schema"] == "stanch.probe/1"
     bad = next(
@@ -84,7 +84,7 @@ async def test_every_object_has_an_intent_before_it_exists() -> None:
     cluster = FakeCluster(story(), story_network)
     seen: list[bool] = []
     cluster.on_create = lambda name: seen.append(
-        any(i.ref.name == name for i in cluster.ledger.open_intents())
+        any(i.ref.name == name for i in cluster.ledger.rows)
     )
     await run(cluster)
     assert seen
@@ -93,7 +93,7 @@ async def test_every_object_has_an_intent_before_it_exists() -> None:
 
 async def test_nothing_is_created_without_an_intent_on_disk() -> None:
     class Full(MemoryLedger):
-        def intend(self, intent: Intent) -> None:
+        async def intend(self, intent: Intent) -> None:
             raise OSError("No space left on device")
 
     cluster = FakeCluster(story(), story_network)
@@ -281,7 +281,7 @@ async def test_a_lost_answer_leaves_the_row_open_for_the_sweep() -> None:
     cluster.on_create = lose
     result = await run(cluster)
     assert not result.complete
-    assert any(ref.kind == "ConfigMap" for ref in (i.ref for i in cluster.ledger.open_intents()))
+    assert any(ref.kind == "ConfigMap" for ref in (i.ref for i in cluster.ledger.rows))
 
 
 async def test_forbidden_creation_falls_back_to_the_client_itself() -> None:
@@ -429,7 +429,7 @@ async def test_a_server_that_answers_now_and_then_gets_everything_removed() -> N
     result = await run(cluster)
     assert cluster.objects == {}
     assert result.left_behind == ()
-    assert cluster.ledger.open_intents() == ()
+    assert cluster.ledger.rows == ()
 
 
 async def test_a_closed_terminal_does_not_keep_anything_from_being_removed() -> None:
@@ -445,7 +445,7 @@ async def test_a_closed_terminal_does_not_keep_anything_from_being_removed() -> 
     result = await catalogue.run(plan, context, closed)
     assert result.created
     assert cluster.objects == {}
-    assert cluster.ledger.open_intents() == ()
+    assert cluster.ledger.rows == ()
 
 
 async def test_undeletable_pods_are_forced_and_reported_when_they_remain() -> None:

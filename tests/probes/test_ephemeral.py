@@ -99,7 +99,7 @@ async def test_it_measures_from_the_clients_own_network_and_is_told_to_stay() ->
     assert [ref.kind for ref in result.left_behind] == ["EphemeralContainer"]
     assert result.complete
     assert not any("not measured" in problem or problem == "" for problem in result.problems)
-    assert cluster.ledger.open_intents() == ()
+    assert cluster.ledger.rows == ()
     assert not any(line.startswith("delete") for line in cluster.log), (
         "somebody else's pod is never deleted"
     )
@@ -109,7 +109,7 @@ async def test_it_is_in_the_record_before_it_is_sent() -> None:
     cluster = FakeCluster(story(), story_network)
     seen: list[bool] = []
     cluster.on_create = lambda name: seen.append(
-        any(name in intent.ref.name for intent in cluster.ledger.open_intents())
+        any(name in intent.ref.name for intent in cluster.ledger.rows)
     )
     context, plan = await planned(cluster)
     await catalogue.run(plan, context)

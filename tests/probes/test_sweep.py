@@ -38,13 +38,13 @@ async def test_after_a_crash_the_rows_of_the_record_lead_to_what_is_left() -> No
     left = owned(NOW, "crashed-session", minutes=9)
     ref = Ref("ConfigMap", "nginx", left["metadata"]["name"])
     ledger = MemoryLedger()
-    ledger.intend(Intent("crashed-session", ref, "owner", NOW + timedelta(minutes=9)))
+    await ledger.intend(Intent("crashed-session", ref, "owner", NOW + timedelta(minutes=9)))
     cluster = cluster_with(left)
     report = await sweep(cluster.context(ledger))
     assert report.removed == (ref,)
     assert report.clean
     assert cluster.objects == {}
-    assert ledger.open_intents() == ()
+    assert ledger.rows == ()
 
 
 async def test_what_another_living_session_made_is_only_reported() -> None:
@@ -73,7 +73,7 @@ async def test_objects_without_the_label_are_never_touched() -> None:
     innocent["metadata"]["labels"] = {}
     cluster = cluster_with(innocent)
     ledger = MemoryLedger()
-    ledger.intend(
+    await ledger.intend(
         Intent("crashed-session", Ref("ConfigMap", "nginx", "stanch-probe-lookalike"), "owner", NOW)
     )
     for scope in Scope:
@@ -83,20 +83,24 @@ async def test_objects_without_the_label_are_never_touched() -> None:
 
 async def test_a_row_whose_object_never_came_to_be_is_closed() -> None:
     ledger = MemoryLedger()
-    ledger.intend(Intent("crashed-session", Ref("Pod", "nginx", "stanch-probe-x"), "probe", NOW))
+    await ledger.intend(
+        Intent("crashed-session", Ref("Pod", "nginx", "stanch-probe-x"), "probe", NOW)
+    )
     report = await sweep(cluster_with().context(ledger))
     assert report.clean
-    assert ledger.open_intents() == ()
+    assert ledger.rows == ()
 
 
 async def test_rows_stay_open_when_it_cannot_be_looked() -> None:
     ledger = MemoryLedger()
-    ledger.intend(Intent("crashed-session", Ref("Pod", "nginx", "stanch-probe-x"), "probe", NOW))
+    await ledger.intend(
+        Intent("crashed-session", Ref("Pod", "nginx", "stanch-probe-x"), "probe", NOW)
+    )
     cluster = cluster_with()
     cluster.denied = frozenset({"list"})
     report = await sweep(cluster.context(ledger))
     assert not report.clean
-    assert len(ledger.open_intents()) == 1
+    assert len(ledger.rows) == 1
 
 
 async def test_at_exit_only_the_own_session_is_swept_and_no_request_is_made_without_rows() -> None:
@@ -121,15 +125,15 @@ async def test_the_sweep_at_the_start_leaves_alone_what_a_probe_has_just_begun()
         Ref("Pod", "nginx", "stanch-probe-not-yet"),
     )
     for ref in (here, planned):
-        context.ledger.intend(Intent(context.session, ref, "probe", NOW + timedelta(minutes=9)))
+        await context.ledger.intend(
+            Intent(context.session, ref, "probe", NOW + timedelta(minutes=9))
+        )
     report = await sweep(context, Scope.RECORD)
     assert (report.removed, report.others) == ((), ())
     assert len(cluster.objects) == 1
-    assert len(context.ledger.open_intents()) == 2, (
-        "an object that is about to be created is not missing"
-    )
+    assert len(context.ledger.rows) == 2, "an object that is about to be created is not missing"
     assert (await sweep(context, Scope.SESSION)).removed == (here,)
-    assert context.ledger.open_intents() == ()
+    assert context.ledger.rows == ()
 
 
 async def test_an_ephemeral_container_of_a_crash_is_not_said_to_be_gone() -> None:
@@ -137,10 +141,10 @@ async def test_an_ephemeral_container_of_a_crash_is_not_said_to_be_gone() -> Non
     deleted."""
     ref = Ref("EphemeralContainer", "nginx", "nginx-1/stanch-probe-x")
     ledger = MemoryLedger()
-    ledger.intend(Intent("crashed-session", ref, "probe", NOW + timedelta(minutes=9)))
+    await ledger.intend(Intent("crashed-session", ref, "probe", NOW + timedelta(minutes=9)))
     cluster = cluster_with()
     report = await sweep(cluster.context(ledger))
     assert report.clean
-    assert ledger.open_intents() == ()
+    assert ledger.rows == ()
     assert "cannot be removed" in ledger.lines[-1]
     assert cluster.log == []

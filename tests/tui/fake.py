@@ -622,7 +622,13 @@ class FakeInvestigation:
     def entries(self) -> Sequence[Entry]:
         return sorted(self._entries, key=lambda entry: (entry.occurred_at, entry.seq))
 
-    def draft(self) -> str:
+    async def recorded(self, entry: Entry, *, again: bool = False) -> Entry:
+        return entry
+
+    def unrecorded(self) -> Sequence[Entry]:
+        return ()
+
+    async def draft(self) -> str:
         lines = "\n".join(f"- {e.occurred_at:%H:%M:%S} {e.text}" for e in self.entries())
         head = (
             "# Incident 2026-11-21-a (preliminary)\n\n## Impact\n\n_Who noticed what, from when "
@@ -633,7 +639,7 @@ class FakeInvestigation:
             "tag `latest` on a DaemonSet\n"
         )
 
-    def export(self) -> str:
+    async def export(self) -> str:
         return "/tmp/incidents/2026-11-21-a.md"
 
 

@@ -26,19 +26,19 @@ from timeline.intents import unfinished
 from timeline.journal import storage
 from timeline.journal.evidence import Evidence
 from timeline.journal.opening import here, redaction_key, reserve
-from timeline.journal.preparation import Origin, check, prepare
+from timeline.journal.preparation import Identity, Origin, check, prepare
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.snapshot import open_following
 from timeline.journal.storage import MOUNTINFO, JournalError
 from timeline.journal.ulid import new_ulid
 from timeline.journal.verification import Verification, verify_database
-from timeline.journal.writer import Health, Writer
+from timeline.journal.writer import Health, NotRecorded, Writer
 from timeline.redaction.clean import Clean
 from timeline.redaction.redact import Redactor
 from timeline.revisions import Line, latest
 
-__all__ = ["Health", "Journal", "JournalError", "Origin"]
+__all__ = ["Health", "Identity", "Journal", "JournalError", "NotRecorded", "Origin"]
 
 RevisionAction = Literal["edit", "hide", "unhide", "pin", "unpin", "undo", "purge"]
 
@@ -96,6 +96,7 @@ class Journal:
         monotonic: Callable[[], int] = time.monotonic_ns,
         mountinfo: Path = MOUNTINFO,
         on_health: Callable[[Health], None] | None = None,
+        on_stored: Callable[[Sequence[Entry]], None] | None = None,
     ) -> Journal:
         """Open a new incident in `directory` (made 0700) under the next free id of the day, such as
         ``2026-11-21-a``.
@@ -132,6 +133,7 @@ class Journal:
             monotonic=monotonic,
             mountinfo=mountinfo,
             on_health=on_health,
+            on_stored=on_stored,
         )
         journal.append(
             Draft(
@@ -153,6 +155,7 @@ class Journal:
         mountinfo: Path = MOUNTINFO,
         patience: float = 5.0,
         on_health: Callable[[Health], None] | None = None,
+        on_stored: Callable[[Sequence[Entry]], None] | None = None,
     ) -> Journal:
         """Open an incident for writing; what a dead process left in the sidecar is merged.
 
@@ -165,8 +168,15 @@ class Journal:
             )
         redactor = Redactor(redaction_key(path), clean, literals)
         try:
-            writer = Writer(path, mountinfo=mountinfo, patience=patience, on_health=on_health)
-        except (OSError, sqlite3.Error) as error:
+            writer = Writer(
+                path,
+                mountinfo=mountinfo,
+                patience=patience,
+                on_health=on_health,
+                on_stored=on_stored,
+                clean=clean,
+            )
+        except (OSError, sqlite3.Error, ValueError) as error:
             raise JournalError(
                 f"{path} cannot be opened for writing: {error}; try `stanch timeline verify`"
             ) from error
@@ -227,35 +237,38 @@ class Journal:
     def append(self, draft: Draft) -> Entry:
         """Record one entry; on return it is on disk. Raises ValueError for a bad draft,
         JournalError when it could not be kept."""
-        return self._submit(draft).result()
+        return self.submit(draft).result()
 
     async def append_async(self, draft: Draft) -> Entry:
         """`append` without blocking the event loop. Being cancelled does not undo the entry."""
-        return await asyncio.shield(asyncio.wrap_future(self._submit(draft)))
+        return await asyncio.shield(asyncio.wrap_future(self.submit(draft)))
 
-    def submit(self, draft: Draft) -> Future[Entry]:
-        """Queue an entry; the future is done when it is on disk. Entries keep the order in which
-        they were submitted."""
-        return self._submit(draft)
+    def submit(
+        self, draft: Draft, identity: Identity | None = None, *, keep: bool = False
+    ) -> Future[Entry]:
+        """Queue an entry without waiting for the disk; entries keep the order of the calls. The
+        future is done when it is on disk, and fails with `NotRecorded` when the disk refuses it.
 
-    def _submit(self, draft: Draft) -> Future[Entry]:
+        With `keep` a refused entry stays in memory and is tried again every second. Raises
+        ValueError for a bad draft, JournalError when nothing can be recorded.
+        """
         if self._writer is None:
             raise JournalError(
                 f"{self.path.name} was opened read-only; nothing can be recorded in it"
             )
         check(draft)
-        now, mono_ns, origin = self._clock(), self._monotonic(), self.origin
-        identifier = new_ulid(now)
-        return self._writer.submit(
-            lambda: prepare(
-                draft,
-                id=identifier,
-                recorded_at=now,
-                mono_ns=mono_ns,
-                origin=origin,
-                redactor=self.redactor,
-            )
-        )
+        known, origin = identity or self.identify(), self.origin
+        return self._writer.submit(lambda: prepare(draft, known, origin, self.redactor), keep=keep)
+
+    def identify(self) -> Identity:
+        """Id and times of an entry that is given now."""
+        now = self._clock()
+        return Identity(new_ulid(now), now, self._monotonic())
+
+    @property
+    def unwritten(self) -> Sequence[Entry]:
+        """Entries that are in memory only because the disk refused them."""
+        return self._writer.unwritten if self._writer is not None else ()
 
     def bind(
         self,

@@ -1,17 +1,18 @@
-"""From what a caller gives to what is stored: cleaned, redacted, stamped. The place in the chain
-comes later."""
+"""Turns what a caller gives into what is stored: cleaned, redacted, with id and times. The writer
+adds the place in the chain."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from timeline.entry import (
     CLOSED_BY,
+    IN_MEMORY,
     KINDS,
     MILESTONES,
     NEEDS_INTENT,
@@ -24,6 +25,15 @@ from timeline.entry import (
 from timeline.journal.evidence import Evidence, store_form
 from timeline.redaction.clean import Clean, clean_line
 from timeline.redaction.redact import Redactor
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """What an entry is known by from the moment it is given: its id (a ULID), the time (UTC) and
+    CLOCK_MONOTONIC in nanoseconds."""
+
+    id: str
+    recorded_at: datetime
+    mono_ns: int
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,46 +71,36 @@ def check(draft: Draft) -> None:
         raise ValueError("a revision needs supersedes, the id of the entry that it revises")
 
 
-def prepare(
+def outline(
     draft: Draft,
-    *,
-    id: str,
-    recorded_at: datetime,
-    mono_ns: int,
+    identity: Identity,
     origin: Origin,
     redactor: Redactor,
-) -> tuple[Entry, tuple[Evidence, ...]]:
-    """Return the entry (seq 0, no hashes) and the evidence to store with it. Raises ValueError."""
+    redactions: Counter[str] | None = None,
+) -> Entry:
+    """Return the entry as it can be shown before it is on disk (seq -1): every text cleaned and
+    redacted, `data` only cleaned, captures left out. Adds to `redactions`, by rule. Raises
+    ValueError for a bad draft."""
     check(draft)
-    redactions: Counter[str] = Counter()
 
     def safe(text: str) -> str:
         redacted, counts = redactor.text(text)
-        redactions.update(counts)
+        if redactions is not None:
+            redactions.update(counts)
         return redacted
 
     def line(text: str) -> str:
         return clean_line(text, redactor.clean)
 
-    data, counts = redactor.value(draft.data)
-    redactions.update(counts)
-    blobs: dict[str, Evidence] = {}
-    captures: list[Mapping[str, Any]] = []
-    for capture in draft.captures:
-        blob, facts, counts = store_form(capture, redactor)
-        blobs[blob.sha256] = blob
-        captures.append(facts)
-        redactions.update(counts)
-    if captures:
-        data = {**data, "captures": captures}
+    data = cast("Mapping[str, Any]", clean_value(draft.data, redactor.clean))
+    recorded_at = identity.recorded_at.astimezone(UTC)
     if draft.kind in CLOSED_BY and not data.get("intent_id"):
-        data = {**data, "intent_id": id}
-    recorded_at = recorded_at.astimezone(UTC)
-    entry = Entry(
-        seq=0,
-        id=id,
+        data = {**data, "intent_id": identity.id}
+    return Entry(
+        seq=IN_MEMORY,
+        id=identity.id,
         recorded_at=recorded_at,
-        mono_ns=mono_ns,
+        mono_ns=identity.mono_ns,
         occurred_at=(draft.occurred_at or recorded_at).astimezone(UTC),
         occurred_precision=draft.occurred_precision,
         occurred_end=draft.occurred_end.astimezone(UTC) if draft.occurred_end else None,
@@ -114,19 +114,42 @@ def prepare(
         namespace=line(draft.namespace or (draft.object.namespace if draft.object else "")),
         object=_clean_object(draft.object, line),
         text=safe(draft.text).strip("\n"),
-        evidence=tuple(dict.fromkeys((*map(line, draft.evidence), *blobs))),
+        evidence=tuple(dict.fromkeys(map(line, draft.evidence))),
         confidence=draft.confidence,
         run_id=line(draft.run_id),
         step_id=line(draft.step_id),
         audit_id=line(draft.audit_id),
-        redactions=dict(redactions),
         supersedes=line(draft.supersedes),
         reason=safe(draft.reason),
         data=data,
     )
-    canonical(
-        to_record(entry)
-    ).encode()  # raises ValueError here, for the caller, and not in the middle of a transaction
+
+
+def prepare(
+    draft: Draft, identity: Identity, origin: Origin, redactor: Redactor
+) -> tuple[Entry, tuple[Evidence, ...]]:
+    """Return the entry (seq 0, no hashes) and the evidence to store with it. Raises ValueError."""
+    redactions: Counter[str] = Counter()
+    entry = outline(draft, identity, origin, redactor, redactions)
+    data, counts = redactor.value(entry.data)
+    redactions.update(counts)
+    blobs: dict[str, Evidence] = {}
+    captures: list[Mapping[str, Any]] = []
+    for capture in draft.captures:
+        blob, facts, counts = store_form(capture, redactor)
+        blobs[blob.sha256] = blob
+        captures.append(facts)
+        redactions.update(counts)
+    if captures:
+        data = {**data, "captures": captures}
+    entry = msgspec.structs.replace(
+        entry,
+        seq=0,
+        evidence=tuple(dict.fromkeys((*entry.evidence, *blobs))),
+        redactions=dict(redactions),
+        data=data,
+    )
+    canonical(to_record(entry)).encode()  # raises ValueError here and not inside a transaction
     return entry, tuple(blobs.values())
 
 

@@ -1,9 +1,9 @@
-"""The one thread of this process that writes an incident's file.
+"""Writes the file of an incident: one thread in each process.
 
-Order of events for each entry: lock file of the incident, BEGIN IMMEDIATE, read the head, insert,
-COMMIT (synced), then the caller is told. When SQLite refuses (full, I/O error, locked, file gone),
-the entry goes to the sidecar instead, `health` says so, and a merge is tried until the database
-takes it. Sources: rows T13 to T15 of the timeline reference.
+For each batch: take the lock file of the incident, BEGIN IMMEDIATE, read the head, insert, COMMIT
+(synced), then tell the caller. When SQLite refuses (full, I/O error, locked, file gone), the entry
+goes to the sidecar; when that refuses too, the caller is told and the entry stays in memory. Both
+are tried again every second. Sources: rows T13 to T15 of the timeline reference.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -26,14 +27,17 @@ from sqlite_utils import Database
 from timeline.entry import NO_HASH, Entry, seal, stamp
 from timeline.journal.evidence import Evidence
 from timeline.journal.lock import release, take
-from timeline.journal.rows import to_row
+from timeline.journal.rows import SELECT, cleaned, from_foreign_row, to_row
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.storage import MOUNTINFO, JournalError, check_schema, connect_writer
+from timeline.redaction.clean import Clean
 
 _BATCH: Final = 64
 _CHECKPOINT_EVERY: Final = 400
 """Entries between checkpoints: the WAL then stays at a few megabytes."""
 _RETRY_SECONDS: Final = 1.0
+_FOLLOW_SECONDS: Final = 0.5
+"""Seconds between two looks for entries of other processes."""
 _REFUSALS: Final = (sqlite3.Error, OSError)
 
 _LOG: Final = logging.getLogger(__name__)
@@ -42,17 +46,25 @@ Prepared = tuple[Entry, Sequence[Evidence]]
 State = Literal["ok", "sidecar", "failing", "read-only", "closed"]
 
 
+class NotRecorded(JournalError):
+    """Neither the database nor the sidecar took the entry."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"NOT RECORDED ({reason})")
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Whether entries reach the database.
 
     `state`: ok; sidecar (entries are on disk beside it, merged when it accepts them); failing (an
-    entry could not be kept at all); read-only; closed. `seq` and `head` are the last entry in the
-    database.
+    entry could not be kept on disk); read-only; closed. `pending` entries are in the sidecar,
+    `unwritten` ones in memory only. `seq` and `head` are the last entry in the database.
     """
 
     state: State
     reason: str = ""
     pending: int = 0
+    unwritten: int = 0
     mode: str = ""
     seq: int = 0
     head: str = NO_HASH
@@ -61,6 +73,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 class _Append(msgspec.Struct):
     prepare: Callable[[], Prepared]
     future: Future[Entry]
+    keep: bool
 
 
 class _Call(msgspec.Struct):
@@ -68,9 +81,23 @@ class _Call(msgspec.Struct):
     future: Future[Any]
 
 
+class _Item(msgspec.Struct):
+    """One prepared entry on its way to the disk; `keep`: try again when everything refuses."""
+
+    entry: Entry
+    evidence: Sequence[Evidence]
+    future: Future[Entry]
+    keep: bool
+
+
 class Writer:
-    """Owns the writing connection. `on_health` is called from the writer's thread when state,
-    reason or pending change."""
+    """Owns the writing connection.
+
+    Callbacks come from the writer's thread: `on_health` when state, reason or counts change,
+    `on_stored` with entries that reached the disk, this process's and others', in the order of the
+    record (entries in the sidecar have seq 0 and come again with their seq). `clean` is applied to
+    what is read.
+    """
 
     def __init__(
         self,
@@ -79,16 +106,23 @@ class Writer:
         mountinfo: Path = MOUNTINFO,
         patience: float = 5.0,
         on_health: Callable[[Health], None] | None = None,
+        on_stored: Callable[[Sequence[Entry]], None] | None = None,
+        clean: Clean,
     ) -> None:
         self._path = path
+        self._clean = clean
         self._patience = patience
         self._on_health = on_health
+        self._on_stored = on_stored
         self._sidecar = Sidecar(path)
         self._jobs: queue.Queue[_Append | _Call | None] = queue.Queue()
         self._lock_path = path.with_suffix(".lock")
         self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._since_checkpoint = 0
         self._retry_at = 0.0
+        self._kept: list[_Item] = []
+        self._reported = 0
+        self._data_version = -1
         self._closing = False
         try:
             take(self._lock, self._lock_path, patience)
@@ -100,21 +134,23 @@ class Writer:
                 release(self._lock)
             check_schema(self._database, path)
             seq, head = self._read_head()
+            self._inode = self._identity()
+            self.health = Health(state="ok", mode=self._mode, seq=seq, head=head)
+            self._follow()
         except BaseException:
             os.close(self._lock)
             raise
-        self._inode = self._identity()
-        self.health = Health(state="ok", mode=self._mode, seq=seq, head=head)
         self._sidecar.keep_reserve()
-        self._merge()
+        self._retry()
         self._thread = threading.Thread(target=self._run, name=f"journal-{path.stem}", daemon=True)
         self._thread.start()
 
-    def submit(self, prepare: Callable[[], Prepared]) -> Future[Entry]:
+    def submit(self, prepare: Callable[[], Prepared], *, keep: bool = False) -> Future[Entry]:
         """Queue one entry; `prepare` runs in the writer's thread. The future is done when the entry
-        is on disk."""
+        is on disk, and fails with `NotRecorded` when nothing takes it. With `keep` it is then kept
+        in memory and tried again every second; `on_stored` tells when it got through."""
         future: Future[Entry] = Future()
-        self._put(_Append(prepare, future))
+        self._put(_Append(prepare, future, keep))
         return future
 
     def call(self, function: Callable[[Database], Any]) -> Future[Any]:
@@ -124,12 +160,18 @@ class Writer:
         return future
 
     def close(self, timeout: float = 10.0) -> None:
-        """Write what is queued, fold the WAL into the file, stop. Idempotent."""
+        """Write what is queued, fold the WAL into the file, stop. Idempotent. What could not be
+        written stays in `unwritten`."""
         if self._closing:
             return
         self._closing = True
         self._jobs.put(None)
         self._thread.join(timeout)
+
+    @property
+    def unwritten(self) -> Sequence[Entry]:
+        """Entries that are in memory only because the disk refused them."""
+        return [item.entry for item in self._kept]
 
     def _put(self, job: _Append | _Call) -> None:
         if self._closing:
@@ -142,7 +184,7 @@ class Writer:
         while True:
             jobs = self._next()
             if not jobs:
-                self._merge()
+                self._idle()
                 continue
             appends: list[_Append] = []
             for job in jobs:
@@ -158,80 +200,103 @@ class Writer:
             self._append(appends)
 
     def _next(self) -> list[_Append | _Call | None]:
-        """All that waits, up to a batch; nothing when it is time to try a merge."""
-        waiting = self.health.state in ("sidecar", "failing")
+        """All that waits, up to a batch; nothing when it is time to look for other work."""
+        timeout = _FOLLOW_SECONDS if self._on_stored is not None else None
+        if self._refusing:
+            timeout = _RETRY_SECONDS
         jobs: list[_Append | _Call | None] = []
         with suppress(queue.Empty):
-            jobs.append(self._jobs.get(timeout=_RETRY_SECONDS if waiting else None))
+            jobs.append(self._jobs.get(timeout=timeout))
             while len(jobs) < _BATCH:
                 jobs.append(self._jobs.get_nowait())
         return jobs
 
+    def _idle(self) -> None:
+        if self._refusing:
+            self._retry()
+        with suppress(*_REFUSALS, ValueError):  # a damaged file is told by reading and verifying
+            self._follow()
+
+    @property
+    def _refusing(self) -> bool:
+        return self.health.state in ("sidecar", "failing")
+
     def _append(self, appends: Sequence[_Append]) -> None:
-        prepared: list[tuple[Future[Entry], Prepared]] = []
+        items: list[_Item] = []
         for job in appends:
             if not job.future.set_running_or_notify_cancel():
-                # given up by the caller, who had already said what happened: it is recorded all the
-                # same
+                # The caller gave up waiting, after it had said what happened: record it all the
+                # same.
                 job.future = Future()
             try:
-                prepared.append((job.future, job.prepare()))
+                entry, evidence = job.prepare()
             except Exception as error:  # the caller's mistake, told to the caller
                 job.future.set_exception(error)
-        if not prepared:
+            else:
+                items.append(_Item(entry, evidence, job.future, job.keep))
+        if not items:
             return
-        if self.health.state in ("sidecar", "failing") and time.monotonic() >= self._retry_at:
-            self._merge()
-        reason = self.health.reason
-        if self.health.state == "ok":
+        if self._refusing and time.monotonic() >= self._retry_at:
+            self._retry()
+        if not self._refusing:
             try:
-                stored = self._commit([item for _, item in prepared])
+                stored = self._commit(items)
             except _REFUSALS as error:
-                reason = _explain(error, self._path)
+                self._set_aside(items, _explain(error, self._path), self.health.pending)
             else:
                 self._tell(state="ok", reason="", pending=0)
-                for (future, _), entry in zip(prepared, stored, strict=True):
-                    future.set_result(entry)
+                for item, entry in zip(items, stored, strict=True):
+                    item.future.set_result(entry)
                 self._checkpoint_sometimes(len(stored))
-                return
-        self._retry_at = time.monotonic() + _RETRY_SECONDS
-        for future, (entry, evidence) in prepared:
-            try:
-                self._sidecar.append(entry, evidence)
-            except OSError as error:
-                self._tell(
-                    state="failing",
-                    reason=f"{reason}; the sidecar refused too: {error.strerror or error}",
-                    pending=self.health.pending,
-                )
-                future.set_exception(
-                    JournalError(f"the entry was not recorded: {self.health.reason}")
-                )
-            else:
-                self._tell(state="sidecar", reason=reason, pending=self.health.pending + 1)
-                future.set_result(entry)
+        else:
+            self._set_aside(items, self.health.reason, self.health.pending)
 
-    def _commit(self, items: Sequence[Prepared]) -> list[Entry]:
+    def _set_aside(self, items: Sequence[_Item], reason: str, pending: int) -> None:
+        """Write entries to the sidecar, which holds `pending` so far; what it refuses, and all
+        after that, stays in memory."""
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        refused = False
+        for item in items:
+            if not self._kept:
+                try:
+                    self._sidecar.append(item.entry, item.evidence)
+                except OSError as error:
+                    refused = True
+                    reason = _explain(error, self._path)
+                else:
+                    pending += 1
+                    self._report([item.entry])
+                    if not item.future.done():
+                        item.future.set_result(item.entry)
+                    continue
+            if item.keep:
+                self._kept.append(item)
+            if not item.future.done():
+                item.future.set_exception(NotRecorded(reason))
+        state: State = "failing" if self._kept or refused else "sidecar"
+        self._tell(state=state, reason=reason, pending=pending)
+
+    def _commit(self, items: Sequence[_Item]) -> list[Entry]:
         """Insert and commit. Raises sqlite3.Error or OSError, with nothing of it in the
         database."""
         if self._identity() != self._inode:
             raise FileNotFoundError("the file was removed or replaced")
         database = self._database
-        take(self._lock, self._lock_path, self._patience if self.health.state == "ok" else 0.1)
+        take(self._lock, self._lock_path, 0.1 if self._refusing else self._patience)
         try:
             database.execute("BEGIN IMMEDIATE")
             try:
                 seq, head = self._read_head()
                 sealed = []
-                for entry, evidence in items:
-                    for blob in evidence:
+                for item in items:
+                    for blob in item.evidence:
                         row = blob.record() | {
                             "truncated": int(blob.truncated),
-                            "stored_at": stamp(entry.recorded_at),
+                            "stored_at": stamp(item.entry.recorded_at),
                             "content": blob.content,
                         }
                         database.table("evidence").insert(row, ignore=True)
-                    placed = seal(entry, seq + 1, head)
+                    placed = seal(item.entry, seq + 1, head)
                     database.table("entry").insert(to_row(placed))
                     seq, head = placed.seq, placed.hash
                     sealed.append(placed)
@@ -242,10 +307,37 @@ class Writer:
         finally:
             release(self._lock)
         self.health = msgspec.structs.replace(self.health, seq=seq, head=head)
+        if sealed and sealed[0].seq == self._reported + 1:
+            self._report(sealed)
+        else:
+            with suppress(*_REFUSALS, ValueError):
+                self._read_new()
         return sealed
 
-    def _merge(self) -> None:
-        """Move what waits in the sidecar into the database; on success the state is ok again."""
+    def _follow(self) -> None:
+        """Report what other processes wrote. Raises sqlite3.Error, ValueError for a damaged row."""
+        if self._on_stored is None:
+            return
+        (version,) = self._database.execute("PRAGMA data_version").fetchone()
+        if version != self._data_version:
+            self._data_version = version
+            self._read_new()
+
+    def _read_new(self) -> None:
+        if self._on_stored is not None:
+            rows = self._database.execute(
+                SELECT + " WHERE seq > ? ORDER BY seq", [self._reported]
+            ).fetchall()
+            self._report([from_foreign_row(row, self._clean) for row in rows])
+
+    def _report(self, entries: Sequence[Entry]) -> None:
+        self._reported = max([self._reported, *(entry.seq for entry in entries)])
+        if entries and self._on_stored is not None:
+            self._call_listener(self._on_stored, entries)
+
+    def _retry(self) -> None:
+        """Move what waits in the sidecar and in memory into the database; on success the state is
+        ok again."""
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         try:
             with self._sidecar.draining() as waiting:
@@ -254,17 +346,23 @@ class Writer:
                     if waiting
                     else set()
                 )
-                fresh = [item for item in waiting if item[0].id not in known]
-                if fresh or self.health.state != "ok":
-                    self._commit(fresh)
+                fresh = [
+                    _Item(entry, evidence, Future(), False)
+                    for entry, evidence in waiting
+                    if entry.id not in known
+                ]
+                if fresh or self._refusing:
+                    self._commit([*fresh, *self._kept])
+                    self._kept = []
             self._sidecar.keep_reserve()
         except _REFUSALS as error:
-            with suppress(OSError):
-                self._tell(
-                    state="sidecar",
-                    reason=_explain(error, self._path),
-                    pending=len(self._sidecar.entries()),
-                )
+            kept, self._kept = self._kept, []
+            try:
+                beside = [entry for entry, _ in self._sidecar.entries()]
+            except OSError:
+                beside = []
+            self._report([cleaned(entry, self._clean) for entry in beside])
+            self._set_aside(kept, _explain(error, self._path), len(beside))
         else:
             self._tell(state="ok", reason="", pending=0)
 
@@ -305,8 +403,8 @@ class Writer:
             return
 
     def _shut(self) -> None:
-        if self.health.pending:
-            self._merge()
+        if self.health.pending or self._kept:
+            self._retry()
         self._checkpoint("TRUNCATE")
         if not self.health.pending:
             with suppress(OSError):
@@ -325,13 +423,17 @@ class Writer:
 
     def _tell(self, *, state: State, reason: str, pending: int) -> None:
         before = self.health
-        self.health = msgspec.structs.replace(before, state=state, reason=reason, pending=pending)
-        changed = (before.state, before.reason, before.pending) != (state, reason, pending)
-        if changed and self._on_health is not None:
-            try:
-                self._on_health(self.health)
-            except Exception:  # a listener that fails must not end the record
-                _LOG.exception("a listener to the health of %s failed", self._path.name)
+        self.health = msgspec.structs.replace(
+            before, state=state, reason=reason, pending=pending, unwritten=len(self._kept)
+        )
+        if self._on_health is not None and self.health != before:
+            self._call_listener(self._on_health, self.health)
+
+    def _call_listener(self, listener: Callable[[Any], None], news: object) -> None:
+        try:
+            listener(news)
+        except Exception:  # a listener that fails must not end the record
+            _LOG.exception("a listener to the record %s failed", self._path.name)
 
     def _read_head(self) -> tuple[int, str]:
         row = self._database.execute(
@@ -340,16 +442,16 @@ class Writer:
         return (int(row[0]), str(row[1])) if row else (0, NO_HASH)
 
     def _identity(self) -> tuple[int, int]:
-        """Device and inode of the path; an open file that was removed would swallow entries without
-        a word."""
+        """Device and inode of the path: entries written to an open file that was removed would be
+        lost without a sign."""
         status = self._path.stat()
         return status.st_dev, status.st_ino
 
 
 def _explain(error: Exception, path: Path) -> str:
-    """One sentence for a banner."""
+    """The reason in a few words, for a banner and after NOT RECORDED."""
     name = getattr(error, "sqlite_errorname", "")
-    if name == "SQLITE_FULL" or getattr(error, "errno", None) == 28:
+    if name == "SQLITE_FULL" or getattr(error, "errno", None) in (ENOSPC, EDQUOT, EFBIG):
         return f"no space left for {path.name}; free space on its disk"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or isinstance(error, TimeoutError):
         return f"{path.name} is locked by another process; close the other stanch or wait"

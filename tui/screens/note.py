@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from textual.screen import ModalScreen
+
+from incident.record import RecordUnavailable
+from timeline.entry import Entry
 from tui.screens.dialogs import Ask
 
 if TYPE_CHECKING:
@@ -11,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class NoteDialog(Ask):
-    """Stays open with one sentence when the note could not be taken, so that nothing typed is
-    lost."""
+    """Stays open with one sentence when the note could not be taken. `text` and `refusal`: what the
+    disk refused before, and why."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str = "", refusal: str = "") -> None:
         super().__init__(
             "note",
             [
@@ -22,12 +26,22 @@ class NoteDialog(Ask):
                 "-5m text: five minutes ago.   @14:30 text: at that time (UTC).",
             ],
             "what you saw, did or think",
+            text,
         )
+        self._refused, self._refusal = text, refusal
+
+    def draw(self) -> None:
+        super().draw()
+        if self._refusal:
+            self.complain(self._refusal)
 
     def take(self, text: str) -> None:
         app = cast("StanchApp", self.app)
         if not text:
             self.dismiss(None)
+            return
+        if text == self._refused and app.refused_note == (self._refused, self._refusal):
+            self.complain(self._refusal)  # it waits in memory and is tried again every second
             return
         try:
             entry = app.investigation.note(text)
@@ -35,6 +49,27 @@ class NoteDialog(Ask):
             self.complain(str(error))
             return
         self.dismiss(text)
-        where = "beside the record, the file refuses" if entry.pending else f"as {entry.seq}"
-        app.tell(f"Noted {where}: {text}")
         app.refresh_screens()
+        app.run_worker(acknowledge(app, entry, text), exit_on_error=False)
+
+
+async def acknowledge(app: StanchApp, entry: Entry, text: str) -> None:
+    """Say what became of a note: noted only when it is on disk. What the disk refuses goes back
+    into the dialog."""
+    try:
+        stored = await app.investigation.recorded(entry)
+    except RecordUnavailable as error:
+        refused = (text, str(error))
+        app.refused_note = refused
+        app.tell(f"{error}: {text}", "error")
+        app.refresh_screens()
+        if not isinstance(app.screen, ModalScreen):
+            app.action_note()
+        await app.investigation.recorded(entry, again=True)
+        if app.refused_note == refused:
+            app.refused_note = ("", "")
+        app.tell(f"Noted now: {text}")
+    else:
+        where = f"as {stored.seq}" if stored.seq else "beside the record, the file refuses"
+        app.tell(f"Noted {where} for {stored.occurred_at:%H:%M:%S} UTC: {stored.text}")
+    app.refresh_screens()

@@ -31,11 +31,9 @@ class TimelineScreen(Frame):
         self._log = LinesView(classes="main log", follow=True)
         self._draft = LinesView(classes="draft")
         self._lane = "log"
-        self._recorded = -1
-        """Number of entries that are shown: the record only grows, so the same number is the same
-        log."""
+        self._recorded: object = None
+        """What the record said of itself when the log was drawn."""
         self._entries: Sequence[Entry] = ()
-        self._text = ""
 
     def body(self) -> Iterable[Widget]:
         with Container(classes="panes timeline-panes"):
@@ -51,14 +49,12 @@ class TimelineScreen(Frame):
         wide = self.size.width >= WIDE
         self.query_one(".left").display = wide or self._lane == "log"
         self.query_one(".right").display = wide or self._lane == "draft"
-        if record.entries != self._recorded:
-            first = self._recorded < 0
-            self._recorded = record.entries
-            self._entries = self.investigation.entries()
-            self._text = self.investigation.draft()
-            entries, text = self._entries, self._text
+        if record != self._recorded:
+            first = self._recorded is None
+            self._recorded = record
+            entries = self._entries = self.investigation.entries()
             self._log.show(lambda width: log_lines(entries, now, width))
-            self._draft.show(lambda width: markdown_lines(text, width))
+            self.run_worker(self._write_draft(), group="draft", exclusive=True)
             if first:
                 self.call_after_refresh(self._log.action_edge, 1)
         title = (
@@ -71,15 +67,22 @@ class TimelineScreen(Frame):
             lambda width: [rule("draft of the post-mortem ─ x exports it", width)]
         )
 
+    async def _write_draft(self) -> None:
+        text = await self.investigation.draft()
+        self._draft.show(lambda width: markdown_lines(text, width))
+
     def action_switch_lane(self) -> None:
         self._lane = "draft" if self._lane == "log" else "log"
         self.draw()
         (self._draft if self._lane == "draft" else self._log).focus()
 
     def action_export(self) -> None:
+        self.run_worker(self._export(), group="export", exclusive=True)
+
+    async def _export(self) -> None:
         try:
-            path = self.investigation.export()
-        except (OSError, ValueError) as error:
+            path = await self.investigation.export()
+        except (OSError, ValueError, RuntimeError) as error:
             self.stanch.tell(f"The draft could not be written: {error}", "error")
             return
         self.stanch.tell(f"Written to {path}; your own edits in it are kept.")
