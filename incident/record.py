@@ -35,7 +35,7 @@ from timeline.redaction.redact import Redactor
 
 if TYPE_CHECKING:
     from probes.ledger import Intent
-    from timeline.journal.journal import Journal
+    from timeline.journal.journal import Health, Journal
 
 RESUME_WITHIN = timedelta(hours=12)
 """An open incident of the same context that was written to within this time is gone on with."""
@@ -186,6 +186,9 @@ class Record:
                 blob = self.journal.evidence(entry.evidence[0])
                 self._runbooks[entry.run_id] = blob.text if blob is not None else ""
 
+    def _noticed(self, _: Health) -> None:
+        self.on_change()
+
     def _changed(self) -> None:
         self._by_record = self._by_time = None
 
@@ -242,9 +245,15 @@ class Record:
                 literals=literals,
                 clock=self._clock,
                 on_stored=self._take,
+                on_health=self._noticed,
             )
         return Journal.open(
-            path, clean=clean_uncut, literals=literals, clock=self._clock, on_stored=self._take
+            path,
+            clean=clean_uncut,
+            literals=literals,
+            clock=self._clock,
+            on_stored=self._take,
+            on_health=self._noticed,
         )
 
     def _join(self, context: str, server: str, options: Options) -> None:

@@ -81,6 +81,15 @@ def clock() -> Clock:
     return Clock()
 
 
+async def changes(record: Record, holds: Callable[[], bool]) -> None:
+    """Wait until the record tells of a change after which `holds` is true."""
+    heard = threading.Event()
+    record.on_change = heard.set
+    while not holds():
+        assert await asyncio.to_thread(heard.wait, 60)
+        heard.clear()
+
+
 def note(text: str) -> Draft:
     return Draft(kind="note", text=text, time_source="human")
 
@@ -141,7 +150,7 @@ async def test_what_the_disk_refuses_is_said_kept_and_tried_again(
     assert (await record.recorded(entry, again=True)).on_disk
     assert (await record.recorded(later, again=True)).on_disk
     assert [each.text for each in record.by_record()][-2:] == ["users report 502s", "later"]
-    assert record.view().state == "ok"
+    await changes(record, lambda: record.view().state == "ok")
 
 
 async def test_closing_leaves_what_would_be_lost(record: Record, disk: SlowDisk) -> None:
@@ -201,13 +210,9 @@ async def test_the_record_is_in_memory_once_it_is_open(record: Record, options: 
     await record.recorded(run)
     assert record.runbook_text("run-1") == "# a runbook\n"
     assert record.journal is not None
-    heard = threading.Event()
-    record.on_change = heard.set
     with Journal.open(record.journal.path, clean=clean) as other:
         written = other.append(note("from the other terminal"))
-    while written.id not in [entry.id for entry in record.entries()]:
-        assert await asyncio.to_thread(heard.wait, 60)
-        heard.clear()
+    await changes(record, lambda: written.id in [entry.id for entry in record.entries()])
     again = Record()
     await asyncio.to_thread(again.open, options, "prod-eu1", "https://api")
     await again.settled()

@@ -23,7 +23,7 @@ from timeline.entry import (
     to_record,
 )
 from timeline.journal.evidence import Evidence, store_form
-from timeline.redaction.clean import Clean, clean_line
+from timeline.redaction.clean import Clean, clean_line, clean_value
 from timeline.redaction.redact import Redactor
 
 
