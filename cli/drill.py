@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import random
 import sys
@@ -55,10 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
 
                     print_debrief(drill, options)
                 return code
-            from cli.triage import print_view, triage
+            from cli.triage import print_view, read
 
             # A rehearsal that is answered has succeeded, whatever is critical in it.
-            view = asyncio.run(triage(options, 20.0))
+            view = read(options, 20.0)
             print_view(view, arguments.output)
             return exits.ANSWERED if view.report is not None else exits.UNREACHED
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import sys
 
@@ -13,14 +12,14 @@ from incident.options import Options
 
 def run(arguments: argparse.Namespace) -> int:
     if not on_terminal():
-        from cli.triage import exit_code, print_view, triage
+        from cli.triage import exit_code, print_view, read
 
         print(
             "stanch: no terminal for the screens here (TERM is dumb, or input or output is "
             "redirected); this is the triage",
             file=sys.stderr,
         )
-        view = asyncio.run(triage(options_of(arguments, record=False), 20.0))
+        view = read(options_of(arguments, record=False), 20.0)
         print_view(view, "text")
         return exit_code(view)
     return open_screens(options_of(arguments))
