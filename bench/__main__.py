@@ -8,10 +8,11 @@ import compileall
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench.measures import MEASURES, Place, kubectl
+from bench.record import record
 from bench.report import Row, document, text
 from tests.rungs.controlplane import control_plane
 from tests.rungs.population import population
@@ -30,6 +31,9 @@ PACKAGES = (
     "triage",
     "tui",
 )
+ON_DRILL = {"record": record}
+"""Measures that need no cluster but the embedded one."""
+Measure = Callable[[Place], list[Row]]
 QUIET = 8.0  # seconds that controllers and kwok get to have been through everything
 
 
@@ -41,34 +45,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "measures",
         nargs="*",
         metavar="MEASURE",
-        help=f"which of {', '.join(MEASURES)}; all by default",
+        help=f"which of {', '.join((*ON_DRILL, *MEASURES))}; all by default",
     )
     parser.add_argument("--nodes", type=int, default=200)
     parser.add_argument("--pods", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=5, help="of each command; medians are printed")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
     options = parser.parse_args(arguments)
-    if unknown := set(options.measures) - set(MEASURES):
+    known = {**ON_DRILL, **MEASURES}
+    if unknown := set(options.measures) - set(known):
         parser.error(
-            f"no measure is called {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}"
+            f"no measure is called {', '.join(sorted(unknown))}; there are {', '.join(known)}"
         )
+    wanted = options.measures or list(known)
     rows: list[Row] = []
     # What is measured is what people install, and pip compiles that; a checkout may be uncompiled,
     # and would be compiled in every run.
     for package in PACKAGES:
         compileall.compile_dir(Path(__file__).parents[1] / package, quiet=1)
+    with tempfile.TemporaryDirectory(prefix="stanch-bench-") as scratch:
+        place = Place(Path(), Path(scratch), options.pods, options.runs)
+        rows += _all(place, {name: ON_DRILL[name] for name in wanted if name in ON_DRILL})
     try:
-        filled = population(nodes=options.nodes, pods=options.pods)
-        with (
-            control_plane(objects=filled, workloads=True) as cluster,
-            tempfile.TemporaryDirectory(prefix="stanch-bench-") as scratch,
-        ):
-            time.sleep(QUIET)
-            place = Place(cluster.kubeconfig, Path(scratch), options.pods, options.runs)
-            kubectl(place)  # the first one warms the server's caches
-            for name in options.measures or MEASURES:
-                print(f"{name} ...", file=sys.stderr, flush=True)
-                rows += _measured(name, place)
+        if on_cluster := {name: MEASURES[name] for name in wanted if name in MEASURES}:
+            filled = population(nodes=options.nodes, pods=options.pods)
+            with (
+                control_plane(objects=filled, workloads=True) as cluster,
+                tempfile.TemporaryDirectory(prefix="stanch-bench-") as scratch,
+            ):
+                time.sleep(QUIET)
+                place = Place(cluster.kubeconfig, Path(scratch), options.pods, options.runs)
+                kubectl(place)  # the first one warms the server's caches
+                rows += _all(place, on_cluster)
     except (RungMissing, StartFailed) as problem:
         print(problem, file=sys.stderr)
         return 3
@@ -76,11 +84,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if any(row.verdict == "MISSED" for row in rows) else 0
 
 
-def _measured(name: str, place: Place) -> list[Row]:
+def _all(place: Place, measures: Mapping[str, Measure]) -> list[Row]:
+    rows: list[Row] = []
+    for name, measure in measures.items():
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        rows += _measured(name, measure, place)
+    return rows
+
+
+def _measured(name: str, measure: Measure, place: Place) -> list[Row]:
     """The rows of one measure; a measure that fails is a missed goal and does not stop the
     others."""
     try:
-        return MEASURES[name](place)
+        return measure(place)
     except (TimeoutError, EOFError, RuntimeError, ValueError, KeyError, OSError) as problem:
         return [
             Row(

@@ -182,11 +182,11 @@ def keys(place: Place) -> list[Row]:
     _, storm = _flooded(place, "events", _latencies)
     return [
         Row("keys: changes a second that were taken", taken[0], "changes"),
-        Row("keys: p99 while nothing changes", _percentile(quiet, 0.99) * 1000, "ms"),
-        Row("keys: median under 5,000 changes a second", _percentile(busy, 0.5) * 1000, "ms"),
+        Row("keys: p99 while nothing changes", percentile(quiet, 0.99) * 1000, "ms"),
+        Row("keys: median under 5,000 changes a second", percentile(busy, 0.5) * 1000, "ms"),
         Row(
             "keys: p99 under 5,000 changes a second",
-            _percentile(busy, 0.99) * 1000,
+            percentile(busy, 0.99) * 1000,
             "ms",
             50,
             note=f"{len(busy)} keys",
@@ -194,21 +194,21 @@ def keys(place: Place) -> list[Row]:
         Row("keys: longest under 5,000 changes a second", max(busy) * 1000, "ms"),
         Row(
             "keys: p99 of moving through the pods meanwhile",
-            _percentile(moves, 0.99) * 1000,
+            percentile(moves, 0.99) * 1000,
             "ms",
             50,
             note=f"{len(moves)} keys",
         ),
         Row(
             "keys: p99 under 5,000 Events a second",
-            _percentile(storm, 0.99) * 1000,
+            percentile(storm, 0.99) * 1000,
             "ms",
             50,
             note=f"{len(storm)} keys",
         ),
         Row(
             "keys: p99 under the flood / without",
-            _percentile(busy, 0.99) / _percentile(quiet, 0.99),
+            percentile(busy, 0.99) / percentile(quiet, 0.99),
             "ratio",
         ),
     ]
@@ -280,7 +280,7 @@ def _pressed(
         return taken
 
 
-def _percentile(values: list[float], share: float) -> float:
+def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 

@@ -161,6 +161,7 @@ class Record:
 
     def _take(self, entries: Sequence[Entry]) -> None:
         """Entries that are on disk, of this process and of others."""
+        self._read_runbooks(entries)
         with self._lock:
             fresh = [
                 entry
@@ -174,7 +175,6 @@ class Record:
                     if not future.done():
                         future.set_result(entry)
             self._changed()
-        self._read_runbooks(fresh)
         if fresh:
             self.on_change()
 
