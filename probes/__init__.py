@@ -1,2 +1,2 @@
-"""Active measurements: plans, debug pods, result classes and inference. Changes nothing but what it
+"""Active measurements: plans, probe pods, result classes and inference. Changes only what it
 creates and removes again."""

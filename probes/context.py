@@ -1,8 +1,6 @@
-"""What a probe is given from outside: the wire, the write door, the live state, the record, the
-clock. Nothing is global.
+"""What a probe receives: API access, the door for writing, the live state, the record, the clock.
 
-The protocols name the little that is used of `cluster.api.transport.Api`, `cluster.api.write.Writer` and
-`cluster.api.exec`, so that tests can stand in for them.
+The protocols name the methods that probes use of `cluster.api`, so that tests can replace them.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ JSON = "application/json"
 
 
 class ApiReader(Protocol):
-    """The reading half of `cluster.api.transport.Api`; paths are below the server's root. Raises
+    """The reading half of `cluster.api.transport.Api`; paths start at the server's root. Raises
     `cluster.errors.ClusterError`."""
 
     async def get_json(
@@ -54,7 +52,7 @@ class ApiReader(Protocol):
 
 
 class ProbeWriter(Protocol):
-    """The write door, bound to `cluster.api.mode.Purpose.DEBUG_POD`. Answers with the decoded object.
+    """The door for writing, bound to `Purpose.DEBUG_POD`. Returns the decoded object.
 
     Raises `cluster.errors.ClusterError` (`Refused`: not sent; `OutcomeUnknown`: it may have taken
     effect).
@@ -89,7 +87,7 @@ class ProbeWriter(Protocol):
 
 
 class Execute(Protocol):
-    """Runs a command in a container over WebSocket; never raises for what happens in the cluster.
+    """Runs a command in a container over WebSocket. Does not raise for a failure in the cluster.
     `deadline_s` bounds the whole call."""
 
     async def __call__(
@@ -98,7 +96,7 @@ class Execute(Protocol):
 
 
 class Forward(Protocol):
-    """Tries a port inside a pod by port-forward; never raises for what happens in the cluster."""
+    """Tries a port inside a pod by port-forward. Does not raise for a failure in the cluster."""
 
     async def __call__(
         self, namespace: str, pod: str, port: int, deadline_s: float
@@ -107,11 +105,11 @@ class Forward(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProbeContext:
-    """Everything a probe may use. `writer`, `execute` or `forward` None: that way is shut, and the
-    plan says which fall-back remains.
+    """What a probe may use. Where `writer`, `execute` or `forward` is None, the plan says which
+    fall-back remains.
 
-    `session` is the uuid that marks what this run creates; `operator` is user@host; `incident` may
-    be "".
+    `session` is the uuid on everything that this run creates; `operator` is user@host; `incident`
+    may be "".
     """
 
     store: Store
@@ -126,20 +124,19 @@ class ProbeContext:
     context: str = ""
     server: str = ""
     unavailable: Mapping[str, str] = field(default_factory=dict)
-    """Kinds that could not be read and why; an answer that needs one of them says so."""
+    """Kind -> why it could not be read. A result that needs one of them says so."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     @property
     def sent(self) -> int:
-        """HTTP requests sent to this API server so far, those of the live state included; execs go
-        another way."""
+        """HTTP requests sent to this API server so far, including those of the live state, without
+        execs."""
         return self.api.budget().total if isinstance(self.api, Api) else 0
 
     @property
     def may_stay(self) -> bool:
-        """Whether the program was started with --write, so that a probe may do what cannot be
-        undone."""
+        """Whether the program runs with --write, so that a probe may do what cannot be undone."""
         return self.writer is not None and self.writer.mode is Mode.WRITE
 
 
@@ -150,8 +147,8 @@ def probe_writer(api: Api, mode: Mode = Mode.READ_ONLY) -> Writer:
 
 
 def operator_name() -> str:
-    """user@host of whoever runs this, for annotations and the record; "unknown@host" when the
-    account has no name."""
+    """user@host of the operator, for annotations and the record; "unknown@host" when the account
+    has no name."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

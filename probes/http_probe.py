@@ -1,9 +1,9 @@
-"""One HTTP request from this workstation, hop by hop: TCP, TLS, the first line of the answer, and
-who signed it.
+"""One HTTP request from this workstation, in stages: TCP, TLS, the status line, and the software
+that answered.
 
-Certificates are not verified here (the hop is measured, nothing is trusted or sent but a GET), a
-wrong one is said in words. No redirect is followed. `Server`, `Via` and the body's well-known words
-tell a proxy's own error from the application's.
+Does not verify certificates, because it only measures the hop and sends a GET, and follows no
+redirect. `Server`, `Via` and well-known words of the body separate the error of a proxy from that
+of the application.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _AUTHORS = (
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What came of one probe_http. `status` 0: no HTTP answer. `author` is "" when nothing tells; `ms`
-    up to the first line or the failure."""
+    """Result of one request. `status` 0: no HTTP answer. `author`: the software that answered, ""
+    when not known. `ms`: until the status line or the failure."""
 
     verdict: Verdict
     ms: int
@@ -53,8 +53,8 @@ class HttpAnswer:
 
     @property
     def well(self) -> bool:
-        """An answer below 500: whoever wrote it, the way is open. 404 of an ingress controller's
-        default backend is no answer of an app."""
+        """Whether the path is open: a status below 500, except the 404 of an ingress controller's
+        default backend."""
         return 0 < self.status < 500 and "default backend" not in self.author
 
 
@@ -67,8 +67,8 @@ async def probe_http(
     path: str = "/",
     limit: float = LIMIT,
 ) -> HttpAnswer:
-    """GET `path` at `address`:`port` with that Host (and SNI). Never raises for the network;
-    bounded by `limit` seconds a stage."""
+    """GET `path` at `address`:`port` with that Host and SNI. Does not raise for network errors;
+    `limit` seconds for each stage."""
     began = time.monotonic()
 
     def heard(verdict: Verdict, detail: str = "") -> HttpAnswer:
@@ -98,7 +98,10 @@ async def probe_http(
     try:
         async with asyncio.timeout(limit):
             writer.write(
-                f"GET {path} HTTP/1.1\r\nHost: {host or address}\r\nUser-Agent: stanch\r\nConnection: close\r\n\r\n".encode()
+                (
+                    f"GET {path} HTTP/1.1\r\nHost: {host or address}\r\n"
+                    "User-Agent: stanch\r\nConnection: close\r\n\r\n"
+                ).encode()
             )
             await writer.drain()
             data = b""
@@ -106,7 +109,7 @@ async def probe_http(
                 data += more
     except TimeoutError:
         return (
-            heard(Verdict.TIMEOUT_FIRST_BYTE, "connected, and then silence")
+            heard(Verdict.TIMEOUT_FIRST_BYTE, "connected, no answer")
             if not data
             else _judge(data, began)
         )

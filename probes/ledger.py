@@ -1,9 +1,7 @@
-"""What may exist in the cluster because of us: a row is written before an object is created, and
-one after it is gone.
+"""Rows for every object that a probe creates: one before it is created, one after it is removed.
 
-The incident keeps these rows in its file (intent before, result after), so that `kill -9` between
-the two leaves a row that says where to look. An object without a row cannot exist: when `intend`
-raises, nothing is created.
+The incident stores the rows, so that after `kill -9` an open row says where to look. When `intend`
+raises, nothing is created, so no object exists without a row.
 """
 
 from __future__ import annotations
@@ -18,8 +16,8 @@ from cluster.kube.objects import Ref
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One object that is about to be created. `expires` (UTC) is when it ends by itself; `session`
-    is its label's value."""
+    """One object that will be created. At `expires` (UTC) it ends by itself; `session` is the value
+    of its label."""
 
     session: str
     ref: Ref
@@ -29,23 +27,23 @@ class Intent:
 
 class Ledger(Protocol):
     async def intend(self, intent: Intent) -> None:
-        """On disk when it returns; raises (anything) when that is not certain, and then nothing is
+        """Stores the row on disk. Raises any exception when that is not certain: then nothing is
         created."""
         ...
 
     def created(self, intent: Intent, uid: str) -> None: ...
 
     def removed(self, ref: Ref, how: str) -> None:
-        """The object is gone, or never came to be; `how` is a short sentence."""
+        """The object was removed or never created; `how` is a short sentence."""
         ...
 
     async def open_intents(self) -> Sequence[Intent]:
-        """Rows without an end, of this and of earlier runs."""
+        """Rows without an end, from this and earlier runs."""
         ...
 
 
 class MemoryLedger:
-    """For one-shot runs without a record and for tests: lives as long as the process."""
+    """Keeps the rows in memory, for single runs without a record and for tests."""
 
     def __init__(self) -> None:
         self._open: dict[Ref, Intent] = {}

@@ -1,5 +1,5 @@
-"""What probes that only read have in common: a plan without creations, a result from rows, bounded
-concurrency, gaps that are said."""
+"""Shared by probes that only read: the plan, the result from rows, bounded concurrency, and what
+could not be read."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from probes.result import Conclusion, ProbePlan, ProbeResult, Row
 
 T = TypeVar("T")
 R = TypeVar("R")
-FROM_STATE = "read from the live state: no request, nothing is created"
+FROM_STATE = "from the live state: no request, nothing is created"
 AT_ONCE = 4
-"""Requests of one probe at the same time."""
+"""Concurrent requests of one probe."""
 
 
 def read_only_plan(
@@ -30,7 +30,7 @@ def read_only_plan(
     refused: str = "",
     warnings: tuple[str, ...] = (),
 ) -> ProbePlan:
-    """A plan of a probe that creates nothing and runs in no pod."""
+    """The plan of a probe that creates nothing and runs in no pod."""
     return ProbePlan(
         name,
         dict(arguments),
@@ -54,7 +54,7 @@ def read_only_result(
     problems: Iterable[str] = (),
     requests: int = 0,
 ) -> ProbeResult:
-    """The result; `kinds` that could not be read make it incomplete, and so does any problem."""
+    """The result. It is incomplete when one of `kinds` could not be read or there are problems."""
     told = [
         f"{kind} could not be read: {context.unavailable[kind]}"
         for kind in kinds
@@ -80,7 +80,7 @@ def read_only_result(
 async def map_bounded(
     items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE
 ) -> list[R]:
-    """`work` on all items, at most `at_once` at a time, results in order."""
+    """Runs `work` on all items, at most `at_once` at a time; results in order."""
     gate = asyncio.Semaphore(at_once)
 
     async def one(item: T) -> R:
@@ -91,12 +91,12 @@ async def map_bounded(
 
 
 def missing_place(context: ProbeContext, arguments: Mapping[str, str]) -> str:
-    """One sentence when `node` or `namespace` names nothing that is there, "" when it does or
-    cannot be told."""
+    """One sentence when the `node` or `namespace` of the arguments does not exist; "" when it
+    exists or that is not known."""
     node, namespace = arguments.get("node", ""), arguments.get("namespace", "")
     if node and "Node" not in context.unavailable and context.store.get("Node", "", node) is None:
         return f"There is no node {node}; look at `kubectl get nodes`."
-    # Pods of it may be known where Namespaces themselves are not shown.
+    # Pods may be readable where Namespaces are not.
     known = (
         "Namespace" in context.unavailable
         or context.store.get("Namespace", "", namespace) is not None
@@ -107,8 +107,7 @@ def missing_place(context: ProbeContext, arguments: Mapping[str, str]) -> str:
 
 
 def not_asked(error: ClusterError) -> bool:
-    """Whether an error says that we may not ask (then nothing is known), not that something is
-    wrong."""
+    """Whether an error means that we may not ask, so that it says nothing about the object."""
     return isinstance(error, Forbidden) or (
         isinstance(error, ApiError) and error.status in (401, 404, 405)
     )

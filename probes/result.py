@@ -1,8 +1,8 @@
-"""What probes promise and what they answer: plans, matrices of results, conclusions. Values only,
-no input or output.
+"""Plans and results of probes: values only.
 
-A plan is what a human agrees to before anything is created; a result is what the faces draw and the
-record keeps. `document` of a result is the text interface `stanch.probe/1`.
+A human agrees to a plan before anything is created; the faces draw a result and the record keeps
+it.
+`document` of a result is the JSON document `stanch.probe/1`.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ SCHEMA = "stanch.probe/1"
 
 
 class Verdict(enum.StrEnum):
-    """Result classes of one try. Two more families are open: ``http_<status>`` and the reason
-    behind ``not_measured``.
+    """Result class of one try.
 
-    Kept apart on purpose: `REFUSED` is a RST from the target itself, `REJECTED` an ICMP error from
-    somebody on the way, `EXEC_FAILED` and `NOT_MEASURED` say nothing about the network.
+    `REFUSED` is a RST from the target itself, `REJECTED` an ICMP error from a node on the path;
+    `EXEC_FAILED` and `NOT_MEASURED` say nothing about the network.
     """
 
     OK = "ok"
     REFUSED = "refused"
     REJECTED = "rejected"
     UNREACHABLE = "unreachable"
-    """No route in the source itself: no packet left."""
+    """No route in the source itself: no packet was sent."""
     TIMEOUT_CONNECT = "timeout_connect"
     TIMEOUT_FIRST_BYTE = "timeout_first_byte"
     RESET = "reset"
@@ -44,15 +43,15 @@ class Verdict(enum.StrEnum):
     TOOL_MISSING = "tool_missing"
     EXEC_FAILED = "exec_failed"
     RATE_LIMIT_SUSPECT = "rate_limit_suspect"
-    """A timeout that follows ICMP refusals from the same place: the sender's rate limit may have
-    swallowed the answer."""
+    """A timeout after ICMP refusals from the same place: the sender's rate limit may have
+    suppressed the answer."""
     NOT_MEASURED = "not_measured"
 
 
 NOT_NETWORK = frozenset(
     {Verdict.TOOL_MISSING, Verdict.EXEC_FAILED, Verdict.NOT_MEASURED, Verdict.RATE_LIMIT_SUSPECT}
 )
-"""Verdicts that neither accuse nor exonerate anything in the network."""
+"""Verdicts that say nothing about the network."""
 
 
 class Expectation(enum.StrEnum):
@@ -66,8 +65,8 @@ class Expectation(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a measurement starts. `pod` is "" while only planned; `how` is the rung of the
-    fall-back ladder (see `probes.pods.probe_pod`)."""
+    """Where a measurement starts. `pod` is "" until the pod exists; `how` is the method (see
+    `probes.pods.vantage`)."""
 
     namespace: str
     node: str
@@ -78,8 +77,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where it goes. Exactly what was dialled is `address`:`port`; `service` is set when that is a
-    Service's address or name."""
+    """Where it goes: `address`:`port` is what was dialled. `service` is set when that is the
+    address or name of a Service."""
 
     namespace: str
     node: str
@@ -90,7 +89,7 @@ class Target:
 
     @property
     def endpoint(self) -> str:
-        """ADDRESS:PORT as people and programs write it, IPv6 in brackets."""
+        """ADDRESS:PORT, IPv6 in brackets."""
         return (
             f"[{self.address}]:{self.port}"
             if ":" in self.address
@@ -106,16 +105,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One connect: its class, duration in milliseconds, time (UTC, by the clock of the pod), and
-    the ICMP error where one was seen."""
+    """One connect: class, duration in milliseconds, time (UTC, clock of the pod), and the ICMP
+    error if there was one."""
 
     verdict: Verdict
     ms: int
     at: datetime | None = None
     icmp: str = ""
-    """type/code, such as "3/3"; "3/?" when only the counters tell that there was one."""
+    """type/code, such as "3/3"; "3/?" when only the counters show an error."""
     sender: str = ""
-    """Address of the sender of the ICMP error, from the kernel; "" when it was not given."""
+    """Sender's address of the ICMP error, from the kernel; "" when not known."""
     detail: str = ""
 
 
@@ -129,13 +128,13 @@ class Cell:
     why_expected: str
     tries: tuple[Try, ...] = ()
     sender: str = ""
-    """Node or address that answered in the target's place; see `sender_source`."""
+    """Node or address that answered instead of the target; see `sender_source`."""
     sender_source: str = ""
     """"kernel" (the ICMP error's own sender), "inferred" (from the pattern over nodes), or ""."""
     reason: str = ""
     """Why nothing was measured, one sentence."""
     command: str = ""
-    """kubectl command with which somebody without this tool repeats the measurement."""
+    """kubectl command that repeats the measurement without this tool."""
 
     @property
     def results(self) -> Mapping[str, int]:
@@ -157,8 +156,8 @@ class Cell:
 
     @property
     def main(self) -> Verdict:
-        """The most frequent class; `NOT_MEASURED` without tries. Ties go to the class that says
-        more about the network."""
+        """The most frequent class; `NOT_MEASURED` without tries. In a tie a failure comes before
+        `OK`."""
         tally: dict[Verdict, int] = {}
         for each in self.counted or self.tries:
             tally[each.verdict] = tally.get(each.verdict, 0) + 1
@@ -175,7 +174,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """What a conclusion accuses. Kinds: policy-enforcement, network-policy, node-network, node,
+    """What a conclusion blames. Kinds: policy-enforcement, network-policy, node-network, node,
     pod, service, dns, kube-proxy, agent, …"""
 
     kind: str
@@ -187,8 +186,8 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """One claim, most likely first. `confidence` is 0 to 1; `next`: the one thing that would
-    confirm or split it, "" if none."""
+    """One claim. `confidence` is 0 to 1; `next`: what would confirm it or rule it out, "" if
+    nothing."""
 
     claim: str
     component: Component
@@ -199,8 +198,8 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a probe that is not a matrix: what was looked at, what was seen, whether that is
-    normal (None: cannot be told)."""
+    """One line of a result that is not a matrix: the object, what was seen, and whether that is
+    normal (None: not known)."""
 
     subject: Ref
     seen: str
@@ -213,8 +212,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """One permission that the probe needs, and the server's answer: None when it could not be
-    asked."""
+    """One permission that the probe needs, and the server's answer: None when it was not asked."""
 
     verb: str
     resource: str
@@ -225,7 +223,7 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class PlannedObject:
-    """Something that would be created. `dry_run` is the server's answer to the same request with
+    """An object that the plan would create. `dry_run`: the server's answer to the same request with
     dryRun=All, "" when not asked."""
 
     ref: Ref
@@ -234,38 +232,38 @@ class PlannedObject:
     manifest: Mapping[str, Any]
     dry_run: str = ""
     accepted: bool | None = None
-    """What the dry run said; None: not known."""
+    """Result of the dry run; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
-    """What a probe would do. Nothing has been created or measured yet."""
+    """What a probe would do; nothing is created or measured yet."""
 
     probe: str
     arguments: Mapping[str, str]
     question: str
     creates: tuple[PlannedObject, ...] = ()
     executes: tuple[str, ...] = ()
-    """kubectl commands for what runs inside existing pods."""
+    """kubectl commands that run inside existing pods."""
     reads: tuple[str, ...] = ()
     """Requests it sends, in words."""
     rights: tuple[Right, ...] = ()
     selected_by: tuple[str, ...] = ()
-    """Services, PodDisruptionBudgets and NetworkPolicies that select the pods to be created."""
+    """Services, PodDisruptionBudgets and NetworkPolicies that select the new pods."""
     method: str = ""
-    """The rung of the fall-back ladder and what it proves, in words."""
+    """How it is measured and what that proves."""
     warnings: tuple[str, ...] = ()
     refused: str = ""
-    """One sentence when this cannot or must not be done, with what can be done instead; the plan
-    then cannot be run."""
+    """One sentence when the probe cannot or must not run, with an alternative; "" when it may
+    run."""
     seconds: float = 0.0
-    """About how long it takes."""
+    """Estimated duration in seconds."""
     deadline_s: float = 0.0
-    """After this many seconds everything it created ends by itself, also without this program."""
+    """After this many seconds everything that was created ends by itself, without this program."""
     detail: Any = None
-    """The probe's own working plan; nobody else reads it."""
+    """The probe's own working plan, read by its `run` only."""
     run_id: str = ""
-    """The run of a runbook whose step asked for it, "" where none did; `step_id` names the step."""
+    """The run of the runbook whose step asked for the probe, "" without one."""
     step_id: str = ""
 
     @property
@@ -276,7 +274,7 @@ class ProbePlan:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a probe answers. `complete` is False when a part could not be measured; `problems` says
+    """Result of a probe. `complete` is False when a part could not be measured; `problems` says
     which and why."""
 
     probe: str
@@ -297,22 +295,18 @@ class ProbeResult:
 
     @property
     def silence(self) -> str:
-        """Why there is no conclusion, where there is none: half a sentence."""
+        """Why there is no conclusion, as half a sentence."""
         if not self.cells and not self.rows:
-            return (
-                "there is nothing of that kind to look at"
-                if self.complete
-                else "nothing could be looked at"
-            )
+            return "there is no such object" if self.complete else "nothing could be read"
         if not any(cell.counted for cell in self.cells) and all(
             row.normal is None for row in self.rows
         ):
-            return "nothing of what was seen can be judged by itself"
-        return "what was measured accuses nothing"
+            return "what was seen cannot be judged by itself"
+        return "what was measured blames nothing"
 
     @property
     def document(self) -> dict[str, Any]:
-        """The JSON document of the text interface, ready to be encoded."""
+        """The JSON document `stanch.probe/1` as plain values."""
         return {
             "schema": SCHEMA,
             "probe": self.probe,

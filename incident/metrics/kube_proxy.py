@@ -123,7 +123,7 @@ class Proxies:
 
     async def _knock(self, pods: list[Pod]) -> None:
         """Whether any metrics port is open, by the first of them; those that answered before need
-        no probe_http."""
+        no HTTP request."""
         if any(_ref(pod) in self._scrapes for pod in pods):
             return
         for pod in pods[:2]:

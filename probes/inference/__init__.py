@@ -1,1 +1,1 @@
-"""From measured cells to the component at fault. Pure: no cluster, no clock."""
+"""Finds the component at fault from measured cells. Pure: no cluster access, no clock."""

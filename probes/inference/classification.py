@@ -1,10 +1,9 @@
-"""From what the measuring script printed to result classes.
+"""Turns the output of the measuring script into result classes.
 
-The kernel's counters decide where they can be read, because they tell a RST (AttemptFails with a
-segment received) from an ICMP error (Icmp InDestUnreachs) although the tool says "refused" for
-both; measured on Linux 6.18, see `probes.scripts.connectivity`. In a busy network namespace (`idle` shows
-traffic) they cannot, and then only the time is left: a refusal after one second was an ICMP error
-whose SYN was repeated.
+The kernel's counters decide where they can be read: they separate a RST (AttemptFails with a
+segment received) from an ICMP error (Icmp InDestUnreachs), while the tool says "refused" for both.
+Measured on Linux 6.18, see `probes.scripts.connectivity`. In a busy network namespace (`idle` shows
+traffic) only the time decides: a refusal after one second was an ICMP error on a repeated SYN.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from cluster.kube.text import clean_line
 from probes.result import Try, Verdict
 
 
-class Line(msgspec.Struct, frozen=True):
-    """One line of the script; see `probes.scripts.connectivity` for the meaning of each field."""
+class ScriptLine(msgspec.Struct, frozen=True):
+    """One line of the script; fields as in `probes.scripts.connectivity`."""
 
     event: str
     n: int = 0
@@ -47,28 +46,27 @@ class Line(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What one exec printed, complete or not. `error` is one sentence when nothing of it may be
-    counted."""
+    """Output of one exec. `error` is one sentence when it must not be counted."""
 
-    tries: tuple[Line, ...]
+    tries: tuple[ScriptLine, ...]
     tool: str
     has_python: bool
     counters: bool
     quiet: bool
-    """Nothing else talked in the namespace during the control interval."""
+    """The network namespace had no other traffic during the control interval."""
     error: str = ""
 
 
-_decoder = msgspec.json.Decoder(Line)
+_decoder = msgspec.json.Decoder(ScriptLine)
 
 
 def read(text: str) -> Output:
-    """Parse the script's standard output. Never raises: an incomplete output has its tries and an
-    `error`."""
-    begin: Line | None = None
-    idle: Line | None = None
-    end: Line | None = None
-    tries: list[Line] = []
+    """Parses the script's standard output. Does not raise: an incomplete output has its tries and
+    an `error`."""
+    begin: ScriptLine | None = None
+    idle: ScriptLine | None = None
+    end: ScriptLine | None = None
+    tries: list[ScriptLine] = []
     strange = ""
     for raw in text.splitlines():
         if not raw.startswith("{"):
@@ -116,7 +114,7 @@ def read(text: str) -> Output:
     )
 
 
-def judge(line: Line, *, counters: bool, quiet: bool, timeout_s: int = 4) -> Try:
+def judge(line: ScriptLine, *, counters: bool, quiet: bool, timeout_s: int = 4) -> Try:
     """The class of one try."""
     verdict, icmp, detail = _judge(line, counters, quiet, timeout_s)
     at = datetime.fromtimestamp(line.at, UTC) if 0 < line.at < 1 << 33 else None
@@ -125,19 +123,21 @@ def judge(line: Line, *, counters: bool, quiet: bool, timeout_s: int = 4) -> Try
 
 _CODES = {"refused": "3/3", "noroute": "3/1", "netunreach": "3/0", "denied": "3/13"}
 _CODES6 = {"refused": "1/4", "noroute": "1/3", "netunreach": "1/0", "denied": "1/1"}
-"""ICMP type and code behind the tool's words, which are those of errno (Linux net/ipv4/icmp.c and
-net/ipv6/icmp.c, the tables of codes)."""
+"""The tool's words, which are those of errno, by ICMP type and code (tables in Linux
+net/ipv4/icmp.c and net/ipv6/icmp.c)."""
 
 
 def _literal(target: str) -> bool:
-    """Whether HOST:PORT names an address, so that there is nothing to resolve."""
+    """Whether HOST is an address and not a name."""
     host = target.rpartition(":")[0]
     return host.startswith("[") or (host.replace(".", "").isdigit() and host.count(".") == 3)
 
 
-def _judge(line: Line, counters: bool, quiet: bool, timeout_s: int) -> tuple[Verdict, str, str]:
+def _judge(
+    line: ScriptLine, counters: bool, quiet: bool, timeout_s: int
+) -> tuple[Verdict, str, str]:
     if line.said == "missing":
-        return Verdict.TOOL_MISSING, "", "the tool vanished from the container"
+        return Verdict.TOOL_MISSING, "", "the tool is no longer in the container"
     if line.said == "open":
         slow = " (a SYN was lost)" if counters and quiet and line.retrans else ""
         return Verdict.OK, "", f"accepted{slow}"
@@ -147,7 +147,7 @@ def _judge(line: Line, counters: bool, quiet: bool, timeout_s: int) -> tuple[Ver
         return (
             Verdict.TOOL_MISSING,
             "",
-            "the tool in that image does not take such an address; use another image",
+            "the tool in that image does not accept such an address; use another image",
         )
     if line.said == "noname":
         if line.ms >= timeout_s * 1000:
@@ -162,13 +162,13 @@ def _judge(line: Line, counters: bool, quiet: bool, timeout_s: int) -> tuple[Ver
     return _by_words(line, counters and not quiet)
 
 
-def _by_counters(line: Line, timeout_s: int) -> tuple[Verdict, str, str] | None:
+def _by_counters(line: ScriptLine, timeout_s: int) -> tuple[Verdict, str, str] | None:
     if line.opens == 0:
         if line.said == "timeout" or line.ms >= timeout_s * 1000:
             return (
                 Verdict.DNS_TIMEOUT,
                 "",
-                "no packet was sent before the time limit: the name server did not answer",
+                "no packet was sent within the time limit: the name server did not answer",
             )
         if line.said in ("netunreach", "noroute", "denied"):
             return Verdict.UNREACHABLE, "", "no route in the pod itself: no packet was sent"
@@ -181,9 +181,8 @@ def _by_counters(line: Line, timeout_s: int) -> tuple[Verdict, str, str] | None:
         more = "" if line.said == "refused" else " or its administrative variants"
         return Verdict.REJECTED, code, f"ICMP {code}{more}, from the namespace's counters"
     if line.said == "timeout" and line.retrans >= _repeats(timeout_s):
-        # A segment that came in meanwhile is of another connection, a late goodbye of the one
-        # before for example.
-        return Verdict.TIMEOUT_CONNECT, "", f"silence: {line.retrans} SYNs were repeated"
+        # A segment received meanwhile belongs to another connection, such as a late FIN.
+        return Verdict.TIMEOUT_CONNECT, "", f"no answer: {line.retrans} SYNs were repeated"
     if line.fails and line.segs:
         return Verdict.REFUSED, "", "RST, from the namespace's counters"
     if line.resets and line.segs:
@@ -192,21 +191,20 @@ def _by_counters(line: Line, timeout_s: int) -> tuple[Verdict, str, str] | None:
         return (
             Verdict.OK,
             "",
-            "accepted: the tool failed later, the counters show an established connection",
+            "accepted: the counters show an established connection, the tool failed later",
         )
     if line.retrans and not line.segs:
-        return Verdict.TIMEOUT_CONNECT, "", f"silence: {line.retrans} SYNs were repeated"
+        return Verdict.TIMEOUT_CONNECT, "", f"no answer: {line.retrans} SYNs were repeated"
     return None
 
 
 def _repeats(timeout_s: int) -> int:
-    """How often a SYN that nobody answers is sent again within so many seconds, at the least: after
-    1, 3, 7, 15 s (RFC 6298; newer kernels repeat the first ones sooner,
-    tcp_syn_linear_timeouts)."""
+    """How often an unanswered SYN is repeated at least within this time: after 1, 3, 7, 15 s (RFC
+    6298; newer kernels repeat the first ones sooner, tcp_syn_linear_timeouts)."""
     return max(1, (timeout_s + 1).bit_length() - 1)
 
 
-def _by_words(line: Line, busy: bool) -> tuple[Verdict, str, str]:
+def _by_words(line: ScriptLine, busy: bool) -> tuple[Verdict, str, str]:
     told = "busy namespace, judged by the time" if busy else "no counters, judged by the time"
     codes = _CODES6 if line.target.startswith("[") else _CODES
     match line.said:
@@ -233,12 +231,12 @@ def _by_words(line: Line, busy: bool) -> tuple[Verdict, str, str]:
             return (
                 Verdict.NOT_MEASURED,
                 "",
-                f"the tool ended with code {line.rc} and said nothing known",
+                f"the tool ended with code {line.rc} and an unknown message",
             )
 
 
 def judge_all(output: Output, timeout_s: int = 4) -> dict[str, list[Try]]:
-    """Tries by target, in the order in which they were made."""
+    """Tries by target, in order of time."""
     judged: dict[str, list[Try]] = {}
     for line in output.tries:
         each = judge(
@@ -251,14 +249,14 @@ def judge_all(output: Output, timeout_s: int = 4) -> dict[str, list[Try]]:
     return judged
 
 
-def _with_tool(line: Line, tool: str) -> Line:
+def _with_tool(line: ScriptLine, tool: str) -> ScriptLine:
     return line if line.tool else msgspec.structs.replace(line, tool=tool)
 
 
 def mark_rate_limited(tries: Sequence[Try], *, window_s: float = 6.0) -> list[Try]:
-    """Tries against one place in order of time: a timeout within `window_s` after an ICMP refusal,
-    with another refusal in the series as the last answer, may be the sender's rate limit (Linux:
-    one a second after a burst of six). Such a try is not counted."""
+    """Marks timeouts within `window_s` seconds after an ICMP refusal, in tries in order of time:
+    the sender may have reached its rate limit (Linux: one a second after a burst of six). Such a
+    try is not counted."""
     marked: list[Try] = []
     last_rejection: datetime | None = None
     for each in tries:
@@ -270,7 +268,7 @@ def mark_rate_limited(tries: Sequence[Try], *, window_s: float = 6.0) -> list[Tr
             and last_rejection is not None
             and (each.at - last_rejection).total_seconds() <= window_s
         ):
-            why = "silence just after ICMP refusals: their sender may limit its rate"
+            why = "no answer just after ICMP refusals: their sender may limit its rate"
             marked.append(Try(Verdict.RATE_LIMIT_SUSPECT, each.ms, each.at, "", "", why))
         else:
             marked.append(each)
@@ -278,8 +276,8 @@ def mark_rate_limited(tries: Sequence[Try], *, window_s: float = 6.0) -> list[Tr
 
 
 def fingerprint_of_rate_limit(tries: Iterable[Try]) -> bool:
-    """Whether a series looks like an ICMP REJECT under its rate limit: some refusals by ICMP, then
-    only timeouts."""
+    """Whether tries look like an ICMP REJECT with a rate limit: some ICMP refusals, then only
+    timeouts."""
     verdicts = [each.verdict for each in tries]
     rejected = [i for i, v in enumerate(verdicts) if v is Verdict.REJECTED]
     silent = [
@@ -291,5 +289,7 @@ def fingerprint_of_rate_limit(tries: Iterable[Try]) -> bool:
 
 
 def try_from_facts(facts: dict[str, Any], *, counters: bool = True, quiet: bool = True) -> Try:
-    """The class of one `try` line given as a decoded JSON object."""
-    return judge(msgspec.convert({"event": "try", **facts}, Line), counters=counters, quiet=quiet)
+    """The class of one `try` line, given as a decoded JSON object."""
+    return judge(
+        msgspec.convert({"event": "try", **facts}, ScriptLine), counters=counters, quiet=quiet
+    )

@@ -1,4 +1,4 @@
-"""The parts of a connection's way that can be at fault, and what is known around a matrix."""
+"""Components on the path of a connection that can be at fault, and other facts that judge them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from probes.result import Cell, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What is known beside the matrix. `drifted`: node -> sentence for agents that run other
-    content there.
+    """Facts beside the matrix.
 
-    `senders`: address -> node for addresses that belong to nodes; `ready_endpoints`: Service
-    "ns/name" -> number of ready endpoints;
-    `declared`: "ns/pod" -> TCP ports that the pod declares; `sources_possible`: namespaces and
-    nodes from which more could be measured.
+    `drifted`: node -> sentence about an agent that runs another image there; `senders`: address ->
+    node; `ready_endpoints`: Service "ns/name" -> number of ready endpoints; `declared`: "ns/pod" ->
+    TCP ports that the pod declares; `namespaces`, `nodes`: further sources that could measure.
     """
 
     drifted: Mapping[str, str]
@@ -34,12 +32,12 @@ ComponentKey = tuple[str, str]
 
 
 def is_bad(cell: Cell) -> bool:
-    """Most of the counted tries failed; a mixed cell is looked at apart."""
+    """Whether most of the counted tries failed."""
     return cell.failed * 2 > len(cell.counted)
 
 
 def components(cell: Cell) -> set[ComponentKey]:
-    """Everything that must work for this cell to be good, single parts and interactions."""
+    """Everything that must work for this cell to succeed: single components and interactions."""
     source, target = cell.source, cell.target
     parts: set[ComponentKey] = {
         ("source-node", source.node),

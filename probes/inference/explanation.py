@@ -1,11 +1,10 @@
-"""From a matrix of cells to the component that is at fault: the smallest explanation of every bad
-cell that no good cell contradicts.
+"""Finds the component at fault: the smallest explanation of all failing cells that no good cell
+contradicts.
 
-Boolean tomography: a cell is good only if everything on its way is good. Every component (or
-interaction of two) is a set of cells; good cells exonerate, bad ones accuse. Explanations that the
-data cannot tell apart are all shown, with the one measurement that would split them. What the
-failing cells look like (refused by the target, rejected on the way, silence) and what NetworkPolicy
-says decide the order.
+Boolean tomography: a cell succeeds only if every component on its path works, so a good cell rules
+its components out and a failing cell blames them. When several explanations remain, all are shown
+with the measurement that would separate them. The result class of the failing cells (refused,
+rejected, timed out) and NetworkPolicy decide the order.
 """
 
 from __future__ import annotations
@@ -34,8 +33,7 @@ _DNS = frozenset(
 
 
 def infer(cells: Sequence[Cell], around: Surroundings = NOTHING) -> tuple[Conclusion, ...]:
-    """Conclusions, most likely first; one that says "nothing failed" or "nothing was measured" when
-    that is all there is to say."""
+    """Conclusions, most likely first; a single one when nothing failed or nothing was measured."""
     measured = [cell for cell in cells if cell.counted]
     if not measured:
         why = next((cell.reason for cell in cells if cell.reason), "no cell was measured")
@@ -64,15 +62,14 @@ def infer(cells: Sequence[Cell], around: Surroundings = NOTHING) -> tuple[Conclu
                 0.9 if tries >= 20 else 0.7,
                 ""
                 if tries >= 20
-                else "a fault that comes and goes needs more tries: repeat while it is felt",
+                else "an intermittent fault needs more tries: repeat while it occurs",
             )
         )
     return tuple(sorted(found, key=lambda c: -c.confidence))
 
 
 def _explained_by_pods(cell: Cell, measured: Sequence[Cell]) -> bool:
-    """A Service's address fails as often as it picks a pod that fails: where one was measured, the
-    Service adds nothing."""
+    """Whether a failing Service address is explained by a failing pod behind it."""
     if cell.target.pod or not cell.target.service or not cell.failed:
         return False
     same = [
@@ -83,7 +80,7 @@ def _explained_by_pods(cell: Cell, measured: Sequence[Cell]) -> bool:
     return any(c.failed for c in same)
 
 
-# ---- what needs no tomography
+# ---- from single cells
 
 
 def _policy_as_written(measured: Sequence[Cell]) -> list[Conclusion]:
@@ -107,8 +104,7 @@ def _policy_as_written(measured: Sequence[Cell]) -> list[Conclusion]:
 
 
 def _not_enforced(measured: Sequence[Cell]) -> list[Conclusion]:
-    """Allowed although forbidden. A finding of its own only where something else is wrong or all of
-    it is open."""
+    """Connections that succeed although NetworkPolicy forbids them."""
     open_cells = [
         cell for cell in measured if cell.expected is Expectation.DENY and not cell.failed
     ]
@@ -136,7 +132,7 @@ def _mixed(measured: Sequence[Cell]) -> list[Conclusion]:
     worst = max(mixed, key=lambda c: c.failed / len(c.counted))
     told = bound(worst.failed, len(worst.counted))
     claim = (
-        f"It fails now and then: {told} from {worst.source.namespace} on {worst.source.node} to "
+        f"It fails intermittently: {told} from {worst.source.namespace} on {worst.source.node} to "
         f"{worst.target.label}"
     )
     lines = tuple(line(cell) for cell in mixed[:4])
@@ -204,7 +200,7 @@ def _explain(
             "The failing paths have nothing in common that the working ones do not have",
             Component("unknown", ""),
             0.2,
-            "measure again: the fault may come and go",
+            "measure again: the fault may be intermittent",
             tuple(line(cell) for cell in bad[:6]),
         )
     ]
@@ -247,8 +243,8 @@ def _rank(
 
 
 def _proof(bad: Sequence[Cell], good: Sequence[Cell]) -> float:
-    """How well the tries separate bad from good: 1.0 with five against five or more, less with few
-    tries or no good cell at all."""
+    """How well the tries separate bad from good cells: 1.0 from about five against five, less with
+    few tries or without a good cell."""
     failed = sum(c.failed for c in bad)
     tried = sum(len(c.counted) for c in bad)
     healthy = sum(len(c.counted) for c in good)
@@ -265,8 +261,7 @@ def _weight(
     measured: Sequence[Cell],
     around: Surroundings,
 ) -> float:
-    """How plausible a component is, given what its bad cells look like; 0 to about 2. Rules: the
-    table of patterns in the reference."""
+    """How plausible a component is, from the result class of its failing cells; 0 to about 2."""
     kind, name = part
     main = main_class(cells)
     rejected = main in (Verdict.REJECTED, Verdict.RATE_LIMIT_SUSPECT)
@@ -284,8 +279,7 @@ def _weight(
         case "node-network":
             if refused:
                 return 0.05
-            # One source namespace only: the node itself is as likely to be at fault until a control
-            # says otherwise.
+            # With one source namespace only, the node itself is as likely to be at fault.
             return (
                 (0.25 if rejected else 0.9)
                 * (1.5 if len(namespaces) > 1 else 1.0)

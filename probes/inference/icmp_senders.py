@@ -1,5 +1,5 @@
-"""Who sent the ICMP errors, where the kernel did not say: from the pattern over nodes, and only
-where it is one-sided."""
+"""Infers the senders of ICMP errors from the pattern over nodes, where the kernel gives no
+sender."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from probes.result import Cell, Verdict
 
 
 def infer_senders(cells: Sequence[Cell], around: Surroundings = NOTHING) -> tuple[Cell, ...]:
-    """Fill in who rejected where the kernel did not say, from the pattern over nodes, and only
-    where it is one-sided."""
+    """The cells with their senders: from the kernel, or inferred where only one node explains the
+    pattern."""
     rejected = [c for c in cells if c.main is Verdict.REJECTED]
     done = []
     for cell in cells:

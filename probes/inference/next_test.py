@@ -1,4 +1,4 @@
-"""The one measurement that would tell two explanations apart."""
+"""The measurement that would separate two explanations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def next_probe(
     measured: Sequence[Cell],
     around: Surroundings,
 ) -> str:
-    """The one measurement that would tell this component from its strongest rival, in words; ""
+    """The measurement that would separate this component from its strongest rival, in words; ""
     when none is known."""
     for rival in rivals:
         kinds = {part[0], rival[0]}

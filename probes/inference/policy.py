@@ -1,9 +1,9 @@
-"""NetworkPolicy (networking.k8s.io/v1) evaluated as written: what a connection should do.
+"""Evaluates NetworkPolicy (networking.k8s.io/v1) as written: whether a connection should succeed.
 
-Rules from the API's documentation: policies are additive; a pod selected by no policy of a
+Rules from the API documentation: policies are additive; a pod selected by no policy of a
 direction is open in that direction; both ends must agree; ipBlock is for addresses outside of pods
-(what a plug-in does with pod addresses there is its own); hostNetwork pods are undefined.
-AdminNetworkPolicy and the plug-ins' own kinds are not evaluated: their presence is reported.
+(for pod addresses it depends on the plug-in); hostNetwork pods are undefined. AdminNetworkPolicy
+and the plug-ins' own kinds are not evaluated; their presence is reported.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ OTHER_POLICY_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a connection: a pod by its labels (that need not exist yet), or an address
-    outside."""
+    """One end of a connection: a pod by its labels, which need not exist yet, or an outside
+    address."""
 
     namespace: str = ""
     labels: Mapping[str, str] | None = None
@@ -57,7 +57,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """`verdict` and why, with the policies that decide ("namespace/name")."""
+    """The verdict, the reason, and the policies that decide ("namespace/name")."""
 
     verdict: Expectation
     why: str
@@ -80,8 +80,8 @@ def expect(
     *,
     complete: bool = True,
 ) -> Expected:
-    """What the policies in `store` say about source -> target:port. `complete` False: policies
-    could not all be read."""
+    """What the policies in `store` say about source -> target:port. `complete` False: not all
+    policies could be read."""
     if not complete:
         return Expected(Expectation.UNDEFINED, "NetworkPolicies could not be read")
     if source.host_network or target.host_network:
@@ -112,8 +112,8 @@ def expect(
 
 
 def not_evaluated(store: Store) -> tuple[str, ...]:
-    """Kinds installed in the cluster that can forbid connections and that `expect` does not know,
-    by display name."""
+    """Installed kinds that can forbid connections and that `expect` does not evaluate, by display
+    name."""
     return tuple(
         sorted(
             {

@@ -1,4 +1,4 @@
-"""How much a few tries prove: bounds, comparison of two cells, and when to stop trying.
+"""Statistics of a few tries: bounds, comparison of two cells, and when to stop.
 
 Sources: Wilson (1927) score interval; Fisher's exact test; Wald's sequential probability ratio
 test; Holm (1979).
@@ -30,7 +30,7 @@ def wilson(failed: int, tries: int, z: float = Z95) -> tuple[float, float]:
 
 
 def bound(failed: int, tries: int) -> str:
-    """In words, never "100 % good": "0/20 failed (at most 16 %)", "5/5 failed (at least 57 %)",
+    """The bound in words: "0/20 failed (at most 16 %)", "5/5 failed (at least 57 %)",
     "3/30 failed (3 to 26 %)"."""
     if tries == 0:
         return "not measured"
@@ -60,7 +60,7 @@ def fisher(failed_a: int, tries_a: int, failed_b: int, tries_b: int) -> float:
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """Holm's correction of p-values for looking at all of them, in the given order."""
+    """P-values with Holm's correction for multiple tests, in the given order."""
     order = sorted(range(len(values)), key=lambda i: values[i])
     corrected = [1.0] * len(values)
     highest = 0.0
@@ -103,7 +103,8 @@ def sequential(
 
 
 def tries_to_see(rate: float, confidence: float = 0.95) -> int:
-    """How many tries it takes to see at least one failure at this rate with this confidence."""
+    """Number of tries that show at least one failure of this rate with this confidence. Raises
+    ValueError unless 0 < rate < 1."""
     if not 0 < rate < 1:
         raise ValueError(f"rate {rate} is not between 0 and 1")
     tries = 1
@@ -113,7 +114,7 @@ def tries_to_see(rate: float, confidence: float = 0.95) -> int:
 
 
 def tries_wanted(failed: int, tries: int, *, first: int = 5, most: int = 30) -> int:
-    """How many tries are still missing: `first` always, up to `most` when the answers differ."""
+    """Number of tries still to make: up to `first`, or up to `most` when the answers differ."""
     if tries < first:
         return first - tries
     if 0 < failed < tries:

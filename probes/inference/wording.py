@@ -1,5 +1,4 @@
-"""Conclusions in words: what is at fault, how it looks, on what evidence, and what to look at
-next."""
+"""Conclusions in words: the component, the symptom, the evidence and the next step."""
 
 from __future__ import annotations
 
@@ -26,8 +25,8 @@ def conclude(
     split: str,
     around: Surroundings,
 ) -> Conclusion:
-    """The conclusion that accuses `part` on these bad cells; `split`: what would tell it from its
-    rivals."""
+    """The conclusion that blames `part` for these failing cells; `split`: the measurement that
+    separates it from its rivals."""
     claim, component, following = _claim(part, cells, how_it_fails(cells, around), around)
     drift = [
         around.drifted[node]
@@ -41,7 +40,7 @@ def conclude(
 def _claim(
     part: ComponentKey, cells: Sequence[Cell], how: str, around: Surroundings
 ) -> tuple[str, Component, str]:
-    """(claim, component, what to look at next)."""
+    """(claim, component, next step)."""
     kind, name = part
     match kind:
         case "policy-enforcement":
@@ -65,14 +64,14 @@ def _claim(
             )
         case "path":
             return (
-                f"The way {name} is {how}",
+                f"The path {name} is {how}",
                 Component("path", name),
                 "compare routes and MTU of the two nodes",
             )
         case "cross-node":
             component = Component("network", "between nodes")
             return (
-                f"Whatever crosses from node to node is {how}",
+                f"Everything between nodes is {how}",
                 component,
                 "check overlay, routes and firewall between the nodes",
             )
@@ -84,8 +83,8 @@ def _claim(
             )
         case "workload":
             namespace, _, port = name.rpartition(":")
-            # The Service's own cells add nothing once its pods fail, so its name comes from what
-            # was dialled at all.
+            # The Service's own cells are left out once its pods fail, so its name comes from all
+            # Services that were dialled.
             services = [each for each in around.ready_endpoints if each.startswith(f"{namespace}/")]
             component = Component("service", services[0] if len(services) == 1 else namespace)
             return (
@@ -171,7 +170,7 @@ def how_it_fails(cells: Sequence[Cell], around: Surroundings) -> str:
 
 
 def line(cell: Cell) -> str:
-    """One cell as a line of evidence."""
+    """One cell as evidence."""
     target = cell.target
     icmp = next((f" ICMP {each.icmp}" for each in cell.tries if each.icmp), "")
     where = f"@{target.node}" if target.node else ""

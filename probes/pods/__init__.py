@@ -1,2 +1,1 @@
-"""Pods of ours in the cluster: permission, creation, waiting and removal. The only room of probes
-that writes."""
+"""Probe pods: permission, creation, waiting and removal. The only part of probes that writes."""

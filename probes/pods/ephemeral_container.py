@@ -1,8 +1,7 @@
-"""Adding an ephemeral container to somebody's pod and waiting until it runs.
+"""Adds an ephemeral container to a client's pod and waits until it runs.
 
-It can never be removed (the API only appends), so it is used when a human asks for this rung and
-for nothing else; its process ends by itself. A record row says so from before it is sent until its
-end is known.
+It cannot be removed (the API only appends), so it is used only when a human asks for this method;
+its process ends by itself. A ledger row covers it from before the request until its end.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 
 def ref_of(pod: Pod, container: Mapping[str, Any]) -> Ref:
-    """How it is named in plans and in the record: namespace, then pod/container."""
+    """Its name in plans and in the record: namespace and pod/container."""
     return Ref(KIND, pod.metadata.namespace, f"{pod.metadata.name}/{container['name']}")
 
 
@@ -32,7 +31,7 @@ def path_of(pod: Pod) -> str:
 
 
 async def dry_run(context: ProbeContext, pod: Pod, container: Mapping[str, Any]) -> None:
-    """Ask the server; raises `ClusterError` with its reason when it would refuse."""
+    """Sends a dry run. Raises `ClusterError` with the server's reason when it would refuse."""
     if context.writer is None:
         raise ClusterError("Nothing can be asked: there is no way to write to the cluster.")
     body = {"spec": {"ephemeralContainers": [dict(container)]}}
@@ -49,8 +48,8 @@ async def add(
     purpose: str,
     created: dict[Ref, str],
 ) -> None:
-    """Intent, patch, wait until it runs; `created` gets it first. Raises `ClusterError`,
-    `NotStarted`, what the ledger raises."""
+    """Writes the intent, patches and waits until it runs; adds it to `created` before the request.
+    Raises `ClusterError`, `NotStarted` and what the ledger raises."""
     if context.writer is None or context.api is None:
         raise ClusterError(
             "No ephemeral container can be added: there is no way to write to the cluster."
@@ -108,7 +107,7 @@ async def _running(context: ProbeContext, pod: Pod, name: str) -> None:
 
 
 def close(context: ProbeContext, ref: Ref) -> None:
-    """Close its row, also after a crash: there is nothing more that anybody could do."""
+    """Closes its row, also after a crash: the container cannot be removed."""
     context.ledger.removed(
         ref,
         "if it was added, it cannot be removed: its process ends by itself, its entry stays with "

@@ -1,5 +1,5 @@
-"""Creating probe pods and removing them again: intent first, fail fast with the cluster's own
-words, verify that it is gone."""
+"""Creates and removes probe pods: writes the intent first, fails with the cluster's own reason, and
+verifies the removal."""
 
 from __future__ import annotations
 
@@ -45,8 +45,7 @@ UNSCHEDULABLE_GRACE_S = 3.0
 
 
 class NotStarted(Exception):
-    """The pod did not come to run; `str()` is one sentence with the kubelet's or the scheduler's
-    own words."""
+    """The pod did not start; `str()` is one sentence with the reason of kubelet or scheduler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Running:
 async def create(
     context: ProbeContext, manifest: Mapping[str, Any], identity: Identity, purpose: str
 ) -> tuple[Ref, str]:
-    """Write the intent, then create; (which, uid). Raises `ClusterError`, and whatever the ledger
+    """Writes the intent, then creates: (ref, uid). Raises `ClusterError`, and what the ledger
     raises (then nothing is sent)."""
     if context.writer is None:
         raise ClusterError("Nothing can be created: there is no way to write to the cluster.")
@@ -73,8 +72,8 @@ async def create(
     try:
         answer = await context.writer.create(collection(ref.kind, ref.namespace), manifest)
     except ClusterError as error:
-        # The server or the door said no: it does not exist. Without a clear answer it may, and the
-        # row stays open for the sweep.
+        # Refused: it does not exist. Without a clear answer it may, so the row stays open for the
+        # sweep.
         if not isinstance(error, OutcomeUnknown | ServerError):
             context.ledger.removed(ref, f"never created: {error}")
         raise
@@ -86,8 +85,8 @@ async def create(
 async def wait_running(
     context: ProbeContext, ref: Ref, uid: str, *, limit_s: float = START_LIMIT_S
 ) -> Running:
-    """Poll until the container runs and has an address. Raises `NotStarted` at once for what
-    waiting cannot heal."""
+    """Polls until the container runs and has an address. Raises `NotStarted` at once when waiting
+    cannot help."""
     if context.api is None:
         raise NotStarted("There is no connection to the API server.")
     started = context.clock()
@@ -96,7 +95,7 @@ async def wait_running(
         try:
             pod = await context.api.get_json(path_of(ref), timeout=5)
         except NotFound:
-            raise NotStarted(f"{ref} was deleted by somebody else while it started.") from None
+            raise NotStarted(f"{ref} was deleted while it started.") from None
         except ClusterError as error:
             last = str(error).removesuffix(".")
             await context.sleep(POLL_S)
@@ -124,11 +123,10 @@ async def wait_running(
 
 
 async def remove(context: ProbeContext, ref: Ref, uid: str = "", *, limit_s: float = 8.0) -> str:
-    """Delete one object and see it gone; "" on success, else one sentence. Force-deletes a pod
-    whose kubelet does not confirm.
+    """Deletes one object and verifies that it is gone: "" on success, else one sentence.
 
-    A server that does not answer is asked again until the time is over: a sick one is when things
-    are left behind.
+    Force-deletes a pod whose kubelet does not confirm. Repeats the request until `limit_s` while
+    the server does not answer, because a failing server is when objects are left behind.
     """
     if context.writer is None or context.api is None:
         return f"{ref} could not be removed: there is no way to write to the cluster."
@@ -154,7 +152,7 @@ async def remove(context: ProbeContext, ref: Ref, uid: str = "", *, limit_s: flo
         context.ledger.removed(ref, "deleted")
         return ""
     if ref.kind == "Pod":
-        with contextlib.suppress(ClusterError):  # whether it helped is what is looked at next
+        with contextlib.suppress(ClusterError):  # the next read shows whether it worked
             await context.writer.delete(path_of(ref), uid=uid, grace_seconds=0)
         if not (found := await _gone(context, ref, uid, context.clock() + timedelta(seconds=3))):
             context.ledger.removed(ref, "deleted by force: the kubelet did not confirm")
@@ -170,8 +168,8 @@ async def remove(context: ProbeContext, ref: Ref, uid: str = "", *, limit_s: flo
 async def remove_all(
     context: ProbeContext, refs: Mapping[Ref, str], *, limit_s: float = 10.0
 ) -> dict[Ref, str]:
-    """Remove pods first, then their owners; what remains, with the reason. Bounded by about
-    `limit_s` seconds for each of the two."""
+    """Removes pods, then their owners: what remains, with the reason. About `limit_s` seconds for
+    each of the two."""
     left: dict[Ref, str] = {}
     for kind in ("Pod", "ConfigMap"):
         batch = [(ref, uid) for ref, uid in refs.items() if ref.kind == kind]
@@ -183,8 +181,7 @@ async def remove_all(
 
 
 async def _gone(context: ProbeContext, ref: Ref, uid: str, end: datetime) -> str:
-    """ "" as soon as it is seen to be gone, else what was seen last, as half a sentence. Looks once
-    at the least."""
+    """ "" once it is gone, else the last state as half a sentence. Reads at least once."""
     assert context.api is not None
     while True:
         try:
@@ -217,15 +214,13 @@ def _trouble(status: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[str, 
         return str(status.get("reason") or "Failed"), clean_line(
             str(status.get("message") or status.get("reason") or "it failed"), 400
         )
-    return "", clean_line(
-        f"phase {status.get('phase') or 'unknown'}{', ' + str(waiting['reason']) if waiting.get('reason') else ''}",
-        200,
-    )
+    reason = f", {waiting['reason']}" if waiting.get("reason") else ""
+    return "", clean_line(f"phase {status.get('phase') or 'unknown'}{reason}", 200)
 
 
 async def _events(context: ProbeContext, ref: Ref, uid: str) -> str:
-    """The newest warning about the pod, as half a sentence; "" when there is none or it cannot be
-    read."""
+    """The newest warning Event of the pod, as half a sentence; "" when there is none or it cannot
+    be read."""
     if context.api is None:
         return ""
     selector = f"involvedObject.name={ref.name}" + (f",involvedObject.uid={uid}" if uid else "")

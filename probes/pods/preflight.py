@@ -1,5 +1,4 @@
-"""What is asked of the server before anything is created: which rights there are, and how it would
-answer each creation."""
+"""Asks the server before anything is created: access reviews and dry runs."""
 
 from __future__ import annotations
 
@@ -17,8 +16,8 @@ from probes.result import PlannedObject, Right
 async def ask_rights(
     context: ProbeContext, namespaces: list[str], *, container: bool = False
 ) -> tuple[Right, ...]:
-    """What the server says about each right that a probe pod (with `container`: an ephemeral
-    container) needs, by namespace."""
+    """Access reviews for each right that a probe pod needs, by namespace; `container`: also those
+    for an ephemeral container."""
     questions: tuple[tuple[str, str, str], ...] = (
         ("create", "pods", ""),
         ("delete", "pods", ""),
@@ -48,8 +47,7 @@ async def ask_rights(
 async def dry_run(
     context: ProbeContext, vantages: list[Vantage]
 ) -> tuple[list[Vantage], tuple[PlannedObject, ...]]:
-    """Ask the server about each pod; what admission would change becomes a warning, what it refuses
-    a reason."""
+    """A dry run for each pod: a change by admission becomes a warning, a refusal a reason."""
 
     async def one(vantage: Vantage) -> tuple[Vantage, PlannedObject | None]:
         if vantage.method == EPHEMERAL:

@@ -1,6 +1,5 @@
-"""From sources to vantages, in one way for every probe that measures from pods: the rung that is
-asked for, the rights, the rungs that are possible, and the server's answer to each creation.
-Nothing is created here.
+"""Turns sources into vantages, for every probe that measures from pods: the method, the rights, and
+the server's answer to each dry run. Creates nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ DEADLINE_S = 600
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The vantages, each on its rung, and what the plan says of them."""
+    """The vantages with their methods, and what the plan says of them."""
 
     vantages: tuple[Vantage, ...]
     creates: tuple[PlannedObject, ...]
@@ -35,7 +34,7 @@ class Prepared:
 
     @property
     def selected_by(self) -> tuple[str, ...]:
-        """Services, budgets and policies that select the pods to be created."""
+        """Services, budgets and policies that select the new pods."""
         return tuple(
             sorted(
                 {
@@ -72,8 +71,8 @@ class Prepared:
 
 
 def check_method(context: ProbeContext, how: str, others: Sequence[str] = ()) -> None:
-    """Raise `Unusable` for a rung that does not exist, or that needs --write; `others`: rungs that
-    are not taken from pods."""
+    """Raises `Unusable` for a method that does not exist or needs --write; `others`: methods
+    without a pod, for the message."""
     if how not in HOW:
         raise Unusable(
             f"There is no way {how!r} to measure; there are "
@@ -86,8 +85,8 @@ def check_method(context: ProbeContext, how: str, others: Sequence[str] = ()) ->
 async def prepare(
     context: ProbeContext, sources: Sequence[Source], *, image: str = "", how: str = ""
 ) -> Prepared:
-    """Ask and choose. Never raises for the cluster: a source that cannot measure is a vantage of
-    method `NONE` with its reason."""
+    """Asks for rights and chooses methods. Does not raise for a failing cluster: a source that
+    cannot measure becomes a vantage with method `NONE` and a reason."""
     identity = Identity(
         context.session,
         context.operator,

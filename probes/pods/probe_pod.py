@@ -1,10 +1,10 @@
-"""The probe pod: small, restricted, marked, owned and mortal.
+"""The manifest of the probe pod: small, restricted, labelled, owned and limited in time.
 
-Three time limits end it without us: the process (`sleep`), activeDeadlineSeconds, and the expiry
-annotation that every sweep honours. Its owner is a ConfigMap in the same namespace (not a
-controller), so deleting that removes whatever hangs on it. A readiness gate that nobody sets keeps
-it out of every Service. Sources: Pod Security Standards (restricted), Kubernetes documentation on
-owners and dependents.
+Three limits end it without this program: its process (`sleep`), activeDeadlineSeconds, and the
+expiry annotation that every sweep reads. Its owner is a ConfigMap in the same namespace, so that
+deleting the ConfigMap removes the pods. A readiness gate that is never set keeps it out of
+Services. Sources: Pod Security Standards (restricted), Kubernetes documentation on owners and
+dependents.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What marks everything that one run creates. `expires` in UTC."""
+    """Labels and annotations of everything that one run creates. `expires` in UTC."""
 
     session: str
     operator: str
@@ -46,12 +46,12 @@ class Identity:
 
 
 def new_name(session: str) -> str:
-    """A name that is known before the object exists, so that the intent row can hold it."""
+    """A name that is known before the object exists, for the intent row."""
     return f"{PREFIX}{session[:8]}-{''.join(secrets.choice(_ALPHABET) for _ in range(5))}"
 
 
 def owner_manifest(name: str, namespace: str, identity: Identity) -> dict[str, Any]:
-    """The ConfigMap that owns the probe pods of one namespace. It holds no data."""
+    """The ConfigMap that owns the probe pods of a namespace. It has no data."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -76,16 +76,15 @@ def pod_manifest(
     tolerations: tuple[Toleration, ...] = (),
     deadline_s: int = 600,
 ) -> dict[str, Any]:
-    """The pod as it is sent. `node` is the row from the store (its hostname label and resources are
-    used) or just a name.
+    """The pod as it is sent.
 
-    `owner` is (name, uid) of the ConfigMap; `labels` are the client's, already guarded;
-    `deadline_s` ends the pod from inside and outside.
+    `node`: the object of the live state, for its hostname label and resources, or a name; `owner`:
+    (name, uid) of the ConfigMap; `labels`: the client's, already checked; `deadline_s`: seconds.
     """
     requests = {"cpu": "10m", "memory": "32Mi"}
     limits = {"cpu": "200m", "memory": "64Mi"}
     if isinstance(node, Node) and "ephemeral-storage" in node.status.allocatable:
-        # A node that does not account for it could never satisfy the request.
+        # A node without this resource could not satisfy the request.
         requests["ephemeral-storage"], limits["ephemeral-storage"] = "16Mi", "64Mi"
     metadata: dict[str, Any] = {
         "name": name,
@@ -110,8 +109,7 @@ def pod_manifest(
         "spec": {
             "restartPolicy": "Never",
             "activeDeadlineSeconds": deadline_s,
-            # One second, not none: with none the API forgets the pod before the kubelet has ended
-            # it.
+            # With 0 the API server removes the pod before the kubelet has ended it.
             "terminationGracePeriodSeconds": 1,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
@@ -153,8 +151,8 @@ def pod_manifest(
 
 
 def ephemeral_container(name: str, image: ImageChoice, seconds: int) -> dict[str, Any]:
-    """The container that is added to somebody's pod: kubectl's restricted profile, nothing but a
-    process that ends by itself."""
+    """The container that is added to a client's pod: kubectl's restricted profile, and a process
+    that ends by itself."""
     return {
         "name": name,
         "image": image.image,
@@ -173,8 +171,7 @@ def ephemeral_container(name: str, image: ImageChoice, seconds: int) -> dict[str
 
 
 def unclonable(manifest: Mapping[str, Any], server: Mapping[str, Any]) -> tuple[str, ...]:
-    """What admission added or changed, in words: injected containers, another image, another pull
-    policy."""
+    """What admission changed, in words: added containers, another image or pull policy."""
     told: list[str] = []
     sent, got = manifest["spec"], server.get("spec") or {}
     extra = [

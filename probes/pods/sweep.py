@@ -1,8 +1,8 @@
-"""Finding and removing what is ours: at exit, on signals, at the next start and on demand.
+"""Finds and removes objects that probes created: at exit, on signals, at the next start, on demand.
 
-Ours is what carries the label. Of that, removed is what this session made (at its end), what an
-open intent row of our record names, and what has outlived its deadline. What another living session
-made is only reported. An object without the label is never touched, whatever a row says.
+Only objects with our label are considered. Removed are those of this session (at its end), those
+that an open intent row names, and those past their deadline. Objects of another running session are
+reported only.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _KINDS = {"Pod": "pods", "ConfigMap": "configmaps"}
 
 class Scope(enum.StrEnum):
     SESSION = "session"
-    """What this run made: at exit and on signals."""
+    """Objects of this run: at exit and on signals."""
     RECORD = "record"
-    """What open rows of earlier runs name, and what has expired: at the next start. What this run
-    is at work with is left alone."""
+    """Objects that open rows of earlier runs name, and expired ones: at the next start. Leaves the
+    objects of this run."""
     ALL = "all"
-    """Everything with our label, other operators' included: on demand only."""
+    """Everything with our label, also of other operators: on demand only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """One object with our label. `expires` None: the annotation is missing or unreadable, which
-    counts as expired."""
+    """One object with our label. `expires` None: the annotation is missing or unreadable; it counts
+    as expired."""
 
     ref: Ref
     uid: str
@@ -48,8 +48,8 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What a sweep found. `left` says why each remaining object remains; `others` belong to
-    somebody who may still be at work."""
+    """Result of a sweep. `left`: what remains, with the reason; `others`: objects of other
+    sessions, which may still run."""
 
     removed: tuple[Ref, ...] = ()
     left: Mapping[Ref, str] | None = None
@@ -73,8 +73,8 @@ class SweepReport:
 async def sweep(
     context: ProbeContext, scope: Scope = Scope.RECORD, *, limit_s: float = 8.0
 ) -> SweepReport:
-    """Remove what `scope` covers. Bounded in time, never raises for the cluster: what could not be
-    done is in the report."""
+    """Removes what `scope` covers. Does not raise for a failing cluster: the report says what could
+    not be done. About `limit_s` seconds for pods and for their owners."""
     if context.api is None:
         return SweepReport(
             problems=(
@@ -84,7 +84,7 @@ async def sweep(
         )
     intents = {intent.ref: intent for intent in await context.ledger.open_intents()}
     if scope is not Scope.ALL:
-        # At the start a probe may begin while the sweep still runs: its objects are not leftovers.
+        # A probe may begin while the sweep at the start runs: its objects are no leftovers.
         own = scope is Scope.SESSION
         intents = {
             ref: intent

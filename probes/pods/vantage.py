@@ -1,10 +1,9 @@
-"""How each source of a plan is measured from: the fall-back ladder, from a pod of our own down to
-reading only.
+"""Chooses how to measure from each source of a plan.
 
-In this order: a probe pod with the client's identity from an image that the node has (or that was
-asked for); the real client itself by exec; nothing, and then the plan says what remains. A human
-may ask for one rung by `how`: the client itself, or an ephemeral container in it, which is never
-chosen otherwise because it cannot be removed again. Each rung says what it proves.
+In this order: a probe pod with the client's labels from an image that the node has (or that was
+asked for); exec in the client itself; nothing, with the reason. `how` asks for one method: exec, or
+an ephemeral container in the client, which is never chosen otherwise because it cannot be removed.
+Each method says what it proves.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ EPHEMERAL = "ephemeral container in the client"
 NONE = "not measured"
 
 HOW = ("", "pod", "exec", "ephemeral")
-"""Rungs that a human may ask for; "" and "pod" begin at the top."""
+"""Methods that a human may ask for; "" and "pod" start with a probe pod."""
 
 EPHEMERAL_S = 300
 THE_CLIENT = "the client"
@@ -64,8 +63,8 @@ PROVES = {
 
 @dataclass(frozen=True, slots=True)
 class Vantage:
-    """One source with the way it is measured. `choices` are images to try in turn; `manifest` (of a
-    pod, or of the ephemeral container) is for the first of them."""
+    """One source with its method. `choices`: images to try in turn; `manifest`: of the pod or the
+    ephemeral container, with the first image."""
 
     source: Source
     method: str
@@ -79,7 +78,7 @@ class Vantage:
 
     @property
     def end(self) -> End:
-        """This source as NetworkPolicy sees it."""
+        """This source as one end of a connection, for NetworkPolicy."""
         if self.method in (CLIENT, EPHEMERAL) and self.source.client is not None:
             return end_of(self.source.client)
         return End(self.source.namespace, dict(self.guard.labels))
@@ -97,8 +96,8 @@ def build(
     may_patch: bool = True,
     how: str = "",
 ) -> Vantage:
-    """Choose the rung for one source. Pure over the store; `may_*`: the server's answers to the
-    access reviews; `how`: one of `HOW`."""
+    """Chooses the method for one source. `may_*`: answers to the access reviews; `how`: one of
+    `HOW`."""
     client = source.client
     meshed = client is not None and any(
         c.name in SIDECARS for c in (*client.spec.containers, *client.spec.init_containers)
@@ -205,8 +204,8 @@ def _in_client(
     meshed: bool,
     may_patch: bool,
 ) -> Vantage:
-    """An ephemeral container in the client: refused rather than left waiting for ever, because a
-    failed one stays as well."""
+    """An ephemeral container in the client. Refused when it might not start, because a failed one
+    also stays."""
     client = source.client
     if client is None or client.spec.node_name != source.node or client.status.phase != "Running":
         return Vantage(
@@ -236,7 +235,7 @@ def _in_client(
     if not images:
         why = (
             f"no image with a shell is on {source.node}, and one that cannot be pulled would wait "
-            f"in {name} for ever"
+            f"in {name} forever"
         )
         return Vantage(source, NONE, reason=why)
     container = ephemeral_container(new_name(identity.session), images[0], EPHEMERAL_S)
@@ -258,7 +257,7 @@ def _in_client(
 
 
 def _left_out(context: ProbeContext) -> str:
-    """The rung that is never chosen without being asked for, and what it takes."""
+    """How to ask for an ephemeral container."""
     return (
         f"if it has no shell: how=ephemeral{'' if context.may_stay else ' with --write'}, whose "
         "container stays in it for good"

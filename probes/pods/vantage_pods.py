@@ -1,13 +1,14 @@
-"""Taking up the vantages of a plan: an owner for each namespace, a pod for each vantage, and
-everything removed again at the end."""
+"""Creates what the vantages of a plan need (an owner for each namespace, a pod for each vantage)
+and removes it at the end."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from cluster.api.exec import ExecResult
 from cluster.errors import ClusterError
 from cluster.kube.objects import Ref
 from probes.context import ProbeContext, Progress
@@ -16,12 +17,15 @@ from probes.pods.ephemeral_container import close as close_row
 from probes.pods.lifecycle import NotStarted, create, remove_all, wait_running
 from probes.pods.probe_pod import CONTAINER, Identity, new_name, owner_manifest, pod_ref
 from probes.pods.vantage import CLIENT, EPHEMERAL, NONE, POD, Vantage
+from probes.result import Cell, Conclusion, Place, ProbePlan, ProbeResult, Row
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Origin:
-    """A vantage at work: where exec goes. `failed` is one sentence when nothing can be measured
-    from here."""
+    """A vantage that is ready: the pod and container that exec runs in. `failed` is one sentence
+    when nothing can be measured from here."""
 
     vantage: Vantage
     index: int
@@ -38,30 +42,82 @@ class Origin:
         source = self.vantage.source
         return f"{source.namespace} on {self.node or source.node}"
 
+    @property
+    def place(self) -> Place:
+        source = self.vantage.source
+        node = self.node or source.node
+        return Place(source.namespace, node, self.pod, self.address, self.vantage.method)
+
 
 class VantagePods:
-    """The objects that one run created. `close` must be called whatever happens; it is bounded in
-    time."""
+    """The objects of one run. `close` must be called in every case; it is bounded in time."""
 
     def __init__(
-        self, context: ProbeContext, identity: Identity, purpose: str, say: Progress
+        self, context: ProbeContext, identity: Identity, purpose: str, progress: Progress | None
     ) -> None:
-        self.context, self.identity, self.purpose, self.say = context, identity, purpose, say
+        self.context, self.identity, self.purpose = context, identity, purpose
+        self.say = progress or (lambda _: None)
+        self.origins: list[Origin] = []
+        self._started, self._sent, self._execs = context.clock(), context.sent, 0
+        self._left: dict[Ref, str] = {}
         self.created: dict[Ref, str] = {}
-        """Which -> uid, "" while the answer to its creation is awaited."""
+        """Object -> uid, "" until its creation is answered."""
         self.problems: list[str] = []
 
+    async def measure(
+        self, vantages: Sequence[Vantage], work: Callable[[Origin], Awaitable[T]]
+    ) -> list[T]:
+        """Creates what the vantages need, runs `work` from each, and removes everything, also when
+        cancelled (within a time limit). Raises what the ledger raises."""
+        try:
+            self.origins = await self.start(vantages)
+            return await asyncio.gather(*(work(origin) for origin in self.origins))
+        finally:
+            self._left = await asyncio.shield(self.close())
+
+    async def execute(self, origin: Origin, command: Sequence[str], limit_s: float) -> ExecResult:
+        """Runs one command in the container of `origin`."""
+        assert self.context.execute is not None
+        self._execs += 1
+        namespace = origin.vantage.source.namespace
+        return await self.context.execute(namespace, origin.pod, origin.container, command, limit_s)
+
+    def result(
+        self,
+        plan: ProbePlan,
+        cells: Sequence[Cell],
+        conclusions: Sequence[Conclusion],
+        rows: Sequence[Row] = (),
+    ) -> ProbeResult:
+        """The result of a finished measurement; complete when every cell was measured."""
+        problems = (*self.problems, *filter(None, self._left.values()))
+        return ProbeResult(
+            plan.probe,
+            plan.arguments,
+            self._started,
+            self.context.clock(),
+            tuple(cells),
+            tuple(rows),
+            tuple(conclusions),
+            created=tuple(self.created),
+            left_behind=tuple(self._left),
+            complete=bool(cells) and all(cell.counted for cell in cells),
+            problems=tuple(dict.fromkeys(problems)),
+            method=plan.method,
+            requests=self._execs + self.context.sent - self._sent,
+        )
+
     async def start(self, vantages: Sequence[Vantage]) -> list[Origin]:
-        """Create what the vantages need and wait until it runs. Raises what the ledger raises; then
-        nothing more is created."""
+        """Creates what the vantages need and waits until it runs. Raises what the ledger raises;
+        then nothing more is created."""
         origins = [Origin(vantage, index) for index, vantage in enumerate(vantages)]
         owners = await self._owners(vantages)
         await asyncio.gather(*(self._start(origin, owners) for origin in origins))
         return origins
 
     async def close(self) -> dict[Ref, str]:
-        """Remove everything; what remains, with the reason: "" for an ephemeral container, which
-        remains as the plan said."""
+        """Removes everything: what remains, with the reason ("" for an ephemeral container, which
+        remains as planned)."""
         if self.created:
             self.say("removing what was created")
         left = await remove_all(self.context, self.created)
@@ -113,8 +169,8 @@ class VantagePods:
             await self._start_pod(origin, owners[vantage.source.namespace])
 
     async def _add_container(self, origin: Origin) -> None:
-        """In the client's own network: known to the policy agents as long as the client is, so
-        there is no warm-up."""
+        """Adds a container to the client. The policy agents know the client already, so there is no
+        warm-up."""
         vantage, client = origin.vantage, origin.vantage.source.client
         assert client is not None
         assert vantage.manifest is not None
@@ -151,8 +207,7 @@ class VantagePods:
             )
             uid = ""
             try:
-                # Entered before the request: when its answer is lost, the pod may exist all the
-                # same.
+                # Before the request, because the pod may exist when the answer is lost.
                 self.created[ref] = ""
                 _, uid = await create(self.context, manifest, self.identity, self.purpose)
                 self.created[ref] = uid
@@ -175,8 +230,7 @@ class VantagePods:
 def _with_image(
     manifest: Mapping[str, Any], image: str, policy: str, owner: tuple[str, str], *, fresh: str
 ) -> dict[str, Any]:
-    """The planned manifest with its owner, and for a second try with another image also another
-    name."""
+    """The planned manifest with its owner; `fresh`: the session for a new name, for another try."""
     container = {**manifest["spec"]["containers"][0], "image": image, "imagePullPolicy": policy}
     metadata = dict(manifest["metadata"])
     if fresh:

@@ -1,5 +1,5 @@
-"""How many pod addresses and pod slots each node has left. Pure over the live state; plug-ins with
-pools of their own are not seen."""
+"""Pod addresses and pod slots left on each node, from the live state. Does not see the pools of
+plug-ins."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ QUESTION = "Does every node have addresses and slots left for new pods?"
 PARAMETERS = {"node": "only this node"}
 NEARLY = 0.9
 ENDLESS = 1 << 20
-"""Addresses from which on a range is no limit for one node."""
+"""A range of more addresses is no limit for one node."""
 RESERVED = 3
-"""Addresses of a range that no pod gets: network, broadcast, bridge."""
+"""Addresses of a range that pods do not get: network, broadcast, bridge."""
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
@@ -108,8 +108,8 @@ _WORDS = (
 
 
 def _addresses(ranges: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> int:
-    """Addresses for pods in the smallest range, because a pod needs one of each family; 0 when
-    there is none that could run out."""
+    """Addresses for pods in the smallest range, because a pod needs one of each family; 0 when no
+    range can run out."""
     sizes = [network.num_addresses for network in ranges if network.num_addresses <= ENDLESS]
     return max(0, min(sizes) - RESERVED) if sizes else 0
 

@@ -1,6 +1,6 @@
-"""Health and latency of the API server and its etcd, asked several times, each time over another
-connection: behind a balancer each answer may then come from another server. A dry run tells what a
-write costs before it is stored: slow there and fast in reading is an admission webhook.
+"""Health and latency of the API server and its etcd, in several rounds over new connections,
+because a load balancer may choose another server each time. A dry run measures a write before it is
+stored: slow dry runs with fast reads point at an admission webhook.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ async def run(
         Row(ref, f"{check} failed {count} of {rounds} times", False, "ok")
         for check, count in sorted(failing.items())
     ]
-    # Whoever may not create ConfigMaps has the reads left: that is no gap in the answer.
+    # Without the right to create ConfigMaps the reads remain: the result is still complete.
     rows += [
         Row(ref, f"{ASKED[what]}: {why}", None) for what, why in not_measured.items() if what == DRY
     ]

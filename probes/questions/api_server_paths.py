@@ -1,11 +1,10 @@
-"""Targets seen from the API server's side, without any pod of ours: the proxy (`how=proxy`) and
-port-forward (`how=port-forward`).
+"""Measures from the API server, without a probe pod: by proxy (`how=proxy`) or port-forward
+(`how=port-forward`).
 
-The last rungs of the fall-back ladder. The proxy proves that the application answers HTTP from
-where the API server stands: not what real clients meet, because policies, kube-proxy and DNS are
-not on that way. Port-forward proves that a process listens inside the pod, on its localhost, and
-nothing of the network. The proxy fails and port-forward works: the fault is between the network and
-the pod.
+The proxy proves that the application answers HTTP to the API server; policies, kube-proxy and DNS
+are not on that path. Port-forward proves that a process listens on the pod's localhost and nothing
+about the network. When the proxy fails and port-forward works, the fault is between network and
+pod.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ _NO_ENDPOINTS = "no endpoints available"
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """What is asked for: `targets` of pods, and of a Service where the proxy asks it too."""
+    """The working plan. `targets`: pods, and for the proxy also the Service."""
 
     how: str
     targets: tuple[Target, ...]
@@ -60,8 +59,8 @@ class Detail:
 async def plan(
     context: ProbeContext, name: str, question: str, arguments: Mapping[str, str], how: str
 ) -> ProbePlan:
-    """Never raises for a bad request: `refused` says why. `from` is not used: every packet comes
-    from the control plane."""
+    """The plan. Does not raise for a bad request: `refused` says why. `from` is not used, because
+    every packet comes from the control plane."""
     try:
         found = selection.find_all_targets(
             context.store, arguments.get("to", ""), int(arguments.get("port", "0"))
@@ -129,7 +128,7 @@ async def _rights(
 async def run(
     plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
 ) -> ProbeResult:
-    """Never raises for the cluster. Nothing is created."""
+    """Measures. Does not raise for a failing cluster and creates nothing."""
     started = context.clock()
     detail = plan.detail
     assert isinstance(detail, Detail)
@@ -170,7 +169,8 @@ async def run(
 
 
 async def proxied(context: ProbeContext, target: Target) -> Try:
-    """GET / of one pod or Service through the API server's proxy. Never raises for the cluster."""
+    """GET / of one pod or Service through the API server's proxy. Does not raise for a failing
+    cluster."""
     if context.api is None:
         return Try(Verdict.NOT_MEASURED, 0, detail="there is no connection to the API server")
     path = _proxy_path(target)
@@ -188,12 +188,9 @@ async def proxied(context: ProbeContext, target: Target) -> Try:
 
 
 def judge(status: int, words: str, *, from_server: bool) -> tuple[Verdict, str]:
-    """What an HTTP error through the proxy means. `from_server`: the body is a metav1.Status, so
-    the API server wrote it itself.
-
-    Its words are those of Go's dialler behind "error trying to reach service" (apimachinery
-    pkg/util/proxy).
-    """
+    """The meaning of an HTTP error through the proxy. `from_server`: the body is a metav1.Status,
+    so it comes from the API server, with the words of Go's dialler after "error trying to reach
+    service" (apimachinery pkg/util/proxy)."""
     text = words.lower()
     if not from_server:
         return Verdict.OK, f"HTTP {status} by the application"
@@ -255,7 +252,7 @@ def _command(how: str, target: Target) -> str:
 
 
 def conclude(how: str, cells: Sequence[Cell]) -> list[Conclusion]:
-    """What may be said from that side, and no more."""
+    """Conclusions that this side allows."""
     measured = [cell for cell in cells if cell.counted]
     if not measured:
         return [
@@ -305,7 +302,7 @@ def conclude(how: str, cells: Sequence[Cell]) -> list[Conclusion]:
             else "have a process that listens"
         )
         following = (
-            "what real clients meet is not measured by this: probe with pods where that is possible"
+            "this does not measure the path of real clients: probe with pods where that is possible"
         )
         found.append(
             Conclusion(

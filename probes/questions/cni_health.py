@@ -1,9 +1,7 @@
-"""Network agents and kube-proxy on each node: there, ready, restarted, young, of the same image.
-Read-only, from the live state.
+"""Network agents and kube-proxy on each node, from the live state: present, ready, restarts, image.
 
-An agent that says it is healthy may still not program rules (kube-proxy was green for days while a
-lock blocked it): this narrows down where to measure with the connectivity probe, it does not
-replace it.
+A healthy agent may still not program rules (kube-proxy reported healthy for days while a lock
+blocked it), so this shows where to run the connectivity probe and does not replace it.
 """
 
 from __future__ import annotations
@@ -19,10 +17,11 @@ from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 from probes.select.drift import drifts
 
 NAME = "cni-health"
-QUESTION = "Does a well network agent and kube-proxy run on every node?"
+QUESTION = "Do a healthy network agent and kube-proxy run on every node?"
 PARAMETERS = {"node": "only this node"}
 AGENT = re.compile(
-    r"calico-node|canal|cilium(?!-operator)|flannel|kube-router|weave|antrea-agent|aws-node|kindnet|azure-cni|kube-proxy|ovnkube-node|multus"
+    r"calico-node|canal|cilium(?!-operator)|flannel|kube-router|weave|antrea-agent|aws-node|kindnet"
+    r"|azure-cni|kube-proxy|ovnkube-node|multus"
 )
 
 
@@ -85,6 +84,11 @@ async def run(
             )
             if said:
                 agent = f"{daemon.metadata.name} on {name}"
+                pod = (
+                    pods[name].metadata.name
+                    if name in pods
+                    else f"-l k8s-app={daemon.metadata.name}"
+                )
                 conclusions.append(
                     Conclusion(
                         f"{agent}: {', '.join(said)}",
@@ -92,7 +96,7 @@ async def run(
                         0.8 if "not ready" in said or "no pod there" in said else 0.6,
                         f"probe connectivity to pods on {name}; logs: kubectl logs -n "
                         f"{daemon.metadata.namespace} "
-                        f"{pods[name].metadata.name if name in pods else '-l k8s-app=' + daemon.metadata.name} --tail=100",
+                        f"{pod} --tail=100",
                     )
                 )
     unavailable = [
@@ -119,7 +123,7 @@ async def run(
 
 def _trouble(pod: Pod | None, covered: bool, context: ProbeContext) -> list[str]:
     if pod is None:
-        # A DaemonSet that runs everywhere it wants to may leave nodes out on purpose.
+        # A DaemonSet with all its desired pods may exclude nodes on purpose.
         return [] if covered else ["no pod there"]
     said = []
     statuses = pod.status.container_statuses

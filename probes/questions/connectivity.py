@@ -8,11 +8,10 @@ also when it is cancelled.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cluster.kube.objects import Pod, Ref, Service
+from cluster.kube.objects import Pod, Service
 from probes.context import ProbeContext, Progress
 from probes.definition import Probe
 from probes.inference.classification import judge_all, mark_rate_limited, read
@@ -25,7 +24,7 @@ from probes.pods.probe_pod import Identity
 from probes.pods.vantage import CLIENT, EPHEMERAL, Vantage
 from probes.pods.vantage_pods import Origin, VantagePods
 from probes.questions import api_server_paths
-from probes.result import Cell, Expectation, Place, ProbePlan, ProbeResult, Target, Try, Verdict
+from probes.result import Cell, Expectation, ProbePlan, ProbeResult, Target, Try, Verdict
 from probes.scripts import connectivity as script
 from probes.select import paths as selection
 from probes.select.surroundings import surroundings
@@ -36,8 +35,8 @@ QUESTION = (
     "by whom?"
 )
 WARM_UP_S = 5.0
-"""Two rounds at least this far apart must agree before anything counts: a new pod may be unknown to
-the policy agents for seconds."""
+"""Two rounds at least this far apart must agree before anything counts, because policy agents learn
+of a new pod only after seconds."""
 MOST_ROUNDS = 4
 GAP_MS = 1100
 TIMEOUT_S = 4
@@ -125,8 +124,8 @@ async def plan_for(
     tries: int = MOST_TRIES,
     how: str = "",
 ) -> ProbePlan:
-    """The plan for chosen sources and targets, for this probe and those that measure in the same
-    way. `how` asks for one rung."""
+    """The plan for given sources and targets, for this and similar probes. `how` asks for one
+    method."""
     prepared = await prepare(context, sources, image=image, how=how)
     order, distance = selection.interleaved(targets.targets)
     gap_ms = max(300, -(-GAP_MS // distance))
@@ -185,8 +184,8 @@ def _expectations(
 
 
 def _ends(context: ProbeContext, target: Target) -> list[tuple[End, int]]:
-    """The pods that a target stands for, with the port that reaches them (behind a Service: after
-    its targetPort)."""
+    """The pods behind a target, each with the port that reaches it (of a Service: its
+    targetPort)."""
     if target.pod:
         pod: Pod | None = context.store.get("Pod", target.namespace, target.pod)
         return [(end_of(pod), target.port)] if pod is not None else []
@@ -218,7 +217,7 @@ def _exec_words(vantage: Vantage) -> str:
 
 
 def _estimate(detail: Detail, creating: bool) -> float:
-    """Seconds when answers come (a silent drop costs the time limit for each try)."""
+    """Seconds if all tries are answered; a dropped one takes its whole time limit."""
     one = detail.gap_ms / 1000 + 0.3
     return round(
         (6.0 if creating else 0.0)
@@ -235,65 +234,33 @@ def _estimate(detail: Detail, creating: bool) -> float:
 async def run(
     plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
 ) -> ProbeResult:
-    """Create, measure, remove. Never raises for the cluster; cancelling it cleans up first
-    (bounded) and then raises CancelledError."""
+    """Creates, measures, removes. Does not raise for a failing cluster. When cancelled it cleans up
+    first, within a time limit, and then raises CancelledError."""
     if isinstance(plan.detail, api_server_paths.Detail):
         return await api_server_paths.run(plan, context, progress)
-    started = context.clock()
     assert isinstance(plan.detail, Detail)
-    measurement = _Measurement(context, plan.detail, progress or (lambda _: None))
-    sent = context.sent
-    left: dict[Ref, str] = {}
-    try:
-        await measurement.run()
-    finally:
-        left = await asyncio.shield(measurement.vantage_pods.close())
+    measurement = _Measurement(context, plan.detail, progress)
+    await measurement.run()
     cells = measurement.cells()
     around = surroundings(context.store, cells)
     cells = infer_senders(cells, around)
-    problems = (
-        *measurement.vantage_pods.problems,
-        *measurement.problems,
-        *filter(None, left.values()),
-    )
-    return ProbeResult(
-        plan.probe,
-        plan.arguments,
-        started,
-        context.clock(),
-        cells,
-        (),
-        infer(cells, around),
-        created=tuple(measurement.vantage_pods.created),
-        left_behind=tuple(left),
-        complete=all(cell.counted for cell in cells) and bool(cells),
-        problems=tuple(dict.fromkeys(problems)),
-        method=plan.method,
-        requests=measurement.execs + context.sent - sent,
-    )
+    return measurement.pods.result(plan, cells, infer(cells, around))
 
 
 class _Measurement:
-    def __init__(self, context: ProbeContext, detail: Detail, say: Progress) -> None:
-        self.context, self.detail, self.say = context, detail, say
-        self.vantage_pods = VantagePods(context, detail.identity, f"probe {NAME}", say)
-        self.origins: list[Origin] = []
-        self.problems: list[str] = []
-        self.execs = 0
+    def __init__(self, context: ProbeContext, detail: Detail, progress: Progress | None) -> None:
+        self.context, self.detail = context, detail
+        self.pods = VantagePods(context, detail.identity, f"probe {NAME}", progress)
         self.tries: dict[tuple[int, Target], list[Try]] = {}
-        self.by_argument = {script.target(t.address, t.port): t for t in detail.targets}
 
     async def run(self) -> None:
-        self.origins = await self.vantage_pods.start(self.detail.vantages)
-        ready = [origin for origin in self.origins if not origin.failed]
-        await asyncio.gather(*(self._measure(origin) for origin in ready))
+        await self.pods.measure(self.detail.vantages, self._measure)
 
     # -- measuring
 
     async def _measure(self, origin: Origin) -> None:
-        """Agreeing rounds for a new pod, then five tries for every target, then more where the
-        answers differ."""
-        if not origin.warm:
+        """Warms up a new pod, tries every target five times, then again where answers differ."""
+        if not origin.warm and not origin.failed:
             await self._warm_up(origin)
         while not origin.failed:
             missing = {t: self._missing(origin, t) for t in self.detail.targets}
@@ -308,14 +275,14 @@ class _Measurement:
         if tries and not counted:
             return 0
         failed = sum(1 for t in counted if t.verdict is not Verdict.OK)
-        # A Service's address fails in the share of its failing pods, which are measured one by one:
-        # numbers add nothing there.
+        # A Service's address fails in proportion to its failing pods, which are measured one by
+        # one: more tries would show nothing new.
         several = not target.pod and len(self.detail.targets) > 1
         return tries_wanted(failed, len(counted), most=5 if several else self.detail.most_tries)
 
     async def _warm_up(self, origin: Origin) -> None:
-        """Rounds of one try until two in a row, `WARM_UP_S` apart, say the same; what was measured
-        before them is dropped."""
+        """Rounds of one try until two in a row, `WARM_UP_S` apart, agree; earlier rounds are
+        dropped."""
         before: dict[Target, list[Try]] = {}
         for number in range(MOST_ROUNDS):
             began = self.context.clock()
@@ -331,9 +298,8 @@ class _Measurement:
             if number < MOST_ROUNDS - 1:
                 elapsed = (self.context.clock() - began).total_seconds()
                 await self.context.sleep(max(0.0, WARM_UP_S - elapsed))
-        self.problems.append(
-            f"{origin.name}: no two of {MOST_ROUNDS} rounds agreed; the answers change from round "
-            "to round"
+        self.pods.problems.append(
+            f"{origin.name}: no two of {MOST_ROUNDS} rounds agreed; the answers change"
         )
         self._keep(origin, before)
 
@@ -344,9 +310,8 @@ class _Measurement:
     async def _once(
         self, origin: Origin, targets: tuple[Target, ...], tries: int
     ) -> dict[Target, list[Try]]:
-        """One exec; on failure every target gets one try of class `EXEC_FAILED`, which is never
-        counted as a network fault."""
-        assert self.context.execute is not None
+        """One exec. If it fails, every target gets one try of class `EXEC_FAILED`, which does not
+        count as a network fault."""
         arguments = [script.target(t.address, t.port) for t in targets]
         command = script.command(
             arguments,
@@ -358,18 +323,15 @@ class _Measurement:
         limit = script.longest_run_s(
             len(targets), tries=tries, gap_ms=self.detail.gap_ms, timeout_s=TIMEOUT_S
         )
-        self.say(f"{origin.name}: {tries} x {len(targets)} connects")
-        self.execs += 1
-        answer = await self.context.execute(
-            origin.vantage.source.namespace, origin.pod, origin.container, command, limit
-        )
+        self.pods.say(f"{origin.name}: {tries} x {len(targets)} connects")
+        answer = await self.pods.execute(origin, command, limit)
         output = read(answer.stdout)
         problem = answer.error or output.error
         if problem:
             said = answer.stderr.strip().splitlines()[-1:] if not answer.error else []
             origin.failed = f"{origin.name}: {problem}{f' ({said[0][:200]})' if said else ''}"
-            self.problems.append(origin.failed)
-            # What was measured before stays; this round says nothing about the network.
+            self.pods.problems.append(origin.failed)
+            # Earlier rounds stay; this one says nothing about the network.
             verdict = Verdict.TOOL_MISSING if output.tool == "none" else Verdict.EXEC_FAILED
             return {t: [Try(verdict, 0, None, detail=problem)] for t in targets}
         origin.python = origin.python or (output.has_python and origin.vantage.method != CLIENT)
@@ -385,15 +347,8 @@ class _Measurement:
 
     def cells(self) -> tuple[Cell, ...]:
         cells = []
-        for origin in self.origins:
+        for origin in self.pods.origins:
             source = origin.vantage.source
-            place = Place(
-                source.namespace,
-                origin.node or source.node,
-                origin.pod,
-                origin.address,
-                origin.vantage.method,
-            )
             for target in self.detail.targets:
                 expected, why = self.detail.expected[origin.index, target]
                 tries = tuple(mark_rate_limited(self.tries.get((origin.index, target), [])))
@@ -402,14 +357,22 @@ class _Measurement:
                     f"{way} -- nc -w 4 {target.address} {target.port} -e true" if origin.pod else ""
                 )
                 cells.append(
-                    Cell(place, target, expected, why, tries, reason=origin.failed, command=command)
+                    Cell(
+                        origin.place,
+                        target,
+                        expected,
+                        why,
+                        tries,
+                        reason=origin.failed,
+                        command=command,
+                    )
                 )
         return tuple(cells)
 
 
 def _verdicts(results: Mapping[Target, list[Try]]) -> dict[Target, Verdict]:
-    """What a round said, for comparison: of a Service's address only when nothing else was dialled,
-    it picks another pod each time."""
+    """Verdicts of a round, for comparison. A Service's address counts only when no pod was dialled,
+    because it picks another pod each time."""
     alone = not any(target.pod for target in results)
     return {
         target: tries[-1].verdict
@@ -419,7 +382,7 @@ def _verdicts(results: Mapping[Target, list[Try]]) -> dict[Target, Verdict]:
 
 
 def _meshed(each: Try) -> Try:
-    """In a mesh the sidecar accepts every connect: that says nothing about the target."""
+    """In a mesh the sidecar accepts every connect, which says nothing about the target."""
     if each.verdict is Verdict.OK:
         return replace(
             each, verdict=Verdict.NOT_MEASURED, detail="a sidecar accepts every connect in this pod"

@@ -1,9 +1,8 @@
-"""CPU throttling: how much of the time containers are held back by their limit, from two readings
-of the kubelets' cAdvisor pages.
+"""CPU throttling: the share of periods in which a limit holds a container back, from two readings
+of cAdvisor.
 
-cAdvisor looks at a container every ten to thirty seconds and says when: a container whose counters
-are of the same moment in both readings was not measured, however much it is held back, so its node
-is read a third time.
+cAdvisor samples a container every ten to thirty seconds, with a time. When both readings show the
+same sample, nothing was measured, so the node is read a third time.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ USAGE = "container_cpu_usage_seconds_total"
 INTERVAL_S = 15
 MUCH = 0.25
 USED_UP = 0.8
-"""Share of the limit from which on a container counts as needing more than it has."""
+"""A container that uses more than this share of its limit needs a higher one."""
 PAGE = 16 << 20
 
 
@@ -48,8 +47,8 @@ class Key:
 
 @dataclass(slots=True)
 class Counters:
-    """What one page says of one container; `at`: when cAdvisor looked, in seconds since the epoch,
-    0 when it does not say."""
+    """Counters of one container; `at`: time of the sample, seconds since the epoch, 0 when not
+    known."""
 
     periods: float | None = None
     throttled: float = 0.0
@@ -207,7 +206,7 @@ async def _read(context: ProbeContext, node: str) -> tuple[Reading, str]:
 
 
 def _unmoved(before: Counters | None, after: Counters) -> bool:
-    """Whether both readings are of the same moment, of a container that has a limit."""
+    """Whether both readings show the same sample of a container with a limit."""
     return (
         before is not None and after.periods is not None and after.at > 0 and before.at == after.at
     )

@@ -1,15 +1,12 @@
-"""Names from inside a pod: the cluster's own and an outside one, through the Service's address and
-at each DNS pod by itself.
+"""DNS look-ups from a pod: an inside and an outside name, through the Service and at each DNS pod.
 
-Five seconds are a resolver's first time-out: an answer after five means that one packet was lost,
-not that the server is slow. One DNS pod that fails while the others answer, the Service's address
-that fails while all pods answer, and outside names that fail while inside ones do not are three
-different faults with three different owners.
+Five seconds is a resolver's first time-out: an answer after five seconds means a lost packet, not a
+slow server. One failing DNS pod, a failing Service address with working pods, and failing outside
+names with working inside names are three different faults.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,13 +21,11 @@ from probes.pods.preparation import DEADLINE_S, check_method, prepare
 from probes.pods.probe_pod import Identity
 from probes.pods.vantage import CLIENT, Vantage
 from probes.pods.vantage_pods import Origin, VantagePods
-from probes.read_only import map_bounded
 from probes.result import (
     Cell,
     Component,
     Conclusion,
     Expectation,
-    Place,
     ProbePlan,
     ProbeResult,
     Target,
@@ -73,7 +68,9 @@ class Detail:
     tries: int
 
 
-class Line(msgspec.Struct, frozen=True):
+class DnsLine(msgspec.Struct, frozen=True):
+    """One line of the script; the fields are those of `assets/probe-protocol.json`."""
+
     event: str
     server: str = ""
     name: str = ""
@@ -135,7 +132,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
 
 
 def find_servers(context: ProbeContext) -> tuple[Target, ...]:
-    """As the pod is configured, the Service's address, and each of its pods."""
+    """The pod's own configuration, the Service's address, and each of its pods."""
     found = [Target("", "", "", CONFIGURED, 53, "resolv.conf")]
     for namespace, name in (
         ("kube-system", "kube-dns"),
@@ -159,75 +156,36 @@ def find_servers(context: ProbeContext) -> tuple[Target, ...]:
 async def run(
     plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
 ) -> ProbeResult:
-    started = context.clock()
     detail = plan.detail
     assert isinstance(detail, Detail)
-    say = progress or (lambda _: None)
-    sent = context.sent
-    vantage_pods = VantagePods(context, detail.identity, f"probe {NAME}", say)
-    problems: list[str] = []
+    pods = VantagePods(context, detail.identity, f"probe {NAME}", progress)
     options: set[str] = set()
-    cells: list[Cell] = []
-    left = {}
-    try:
-        origins = await vantage_pods.start(detail.vantages)
-        for found in await map_bounded(
-            origins, lambda origin: _ask(origin, context, detail, problems, options, say)
-        ):
-            cells += found
-    finally:
-        left = await asyncio.shield(vantage_pods.close())
-    told = (*vantage_pods.problems, *problems, *filter(None, left.values()))
-    return ProbeResult(
-        NAME,
-        plan.arguments,
-        started,
-        context.clock(),
-        tuple(cells),
-        (),
-        tuple(conclude(cells, sorted(options))),
-        created=tuple(vantage_pods.created),
-        left_behind=tuple(left),
-        complete=all(c.counted for c in cells) and bool(cells),
-        problems=tuple(dict.fromkeys(told)),
-        method=plan.method,
-        requests=len(detail.vantages) + context.sent - sent,
+    found = await pods.measure(
+        detail.vantages, lambda origin: _look_up(origin, pods, detail, options)
     )
+    cells = [cell for cells in found for cell in cells]
+    return pods.result(plan, cells, conclude(cells, sorted(options)))
 
 
-async def _ask(
-    origin: Origin,
-    context: ProbeContext,
-    detail: Detail,
-    problems: list[str],
-    options: set[str],
-    say: Progress,
+async def _look_up(
+    origin: Origin, pods: VantagePods, detail: Detail, options: set[str]
 ) -> list[Cell]:
     source = origin.vantage.source
-    place = Place(
-        source.namespace,
-        origin.node or source.node,
-        origin.pod,
-        origin.address,
-        origin.vantage.method,
-    )
-    reason, lines = origin.failed, list[Line]()
-    if not reason and context.execute is not None:
-        say(
+    reason, lines = origin.failed, list[DnsLine]()
+    if not reason:
+        pods.say(
             f"{origin.name}: {detail.tries} x {len(detail.servers)} servers x {len(detail.names)} "
             "names"
         )
         addresses = [server.address for server in detail.servers]
         command = dns_script.command(addresses, detail.names, tries=detail.tries)
         limit = dns_script.longest_run_s(len(addresses), len(detail.names), tries=detail.tries)
-        answer = await context.execute(
-            source.namespace, origin.pod, origin.container, command, min(limit, DEADLINE_S - 60)
-        )
+        answer = await pods.execute(origin, command, min(limit, DEADLINE_S - 60))
         lines, reason = read(answer.stdout)
         reason = answer.error or reason
         options.update(line.options for line in lines if line.event == "conf" and line.options)
     if reason:
-        problems.append(f"{origin.name}: {reason}")
+        pods.problems.append(f"{origin.name}: {reason}")
     cells = []
     for server in detail.servers:
         for name in detail.names:
@@ -244,13 +202,13 @@ async def _ask(
             asked = replace(asked, service=name) if server.pod else asked
             where = "" if server.address == CONFIGURED else f" {server.address}"
             command_words = (
-                f"kubectl exec -n {source.namespace} {origin.pod} -c {origin.container} -- nslookup "
-                f"{name}{where}"
+                f"kubectl exec -n {source.namespace} {origin.pod} -c {origin.container} -- "
+                f"nslookup {name}{where}"
             )
             failed = () if reason and not tries else tries
             cells.append(
                 Cell(
-                    place,
+                    origin.place,
                     asked,
                     Expectation.ALLOW,
                     "names should resolve",
@@ -262,22 +220,22 @@ async def _ask(
     return cells
 
 
-def read(text: str) -> tuple[list[Line], str]:
-    """(lines, why nothing may be concluded, "" when complete)."""
-    lines, problem = read_lines(text, Line, "look-ups")
+def read(text: str) -> tuple[list[DnsLine], str]:
+    """(lines, reason why they prove nothing, "" when complete)."""
+    lines, problem = read_lines(text, DnsLine, "look-ups")
     if any(line.event == "begin" and line.tool == "none" for line in lines):
         return [], "the container has no nslookup; use another image"
     return lines, problem
 
 
-def judge(line: Line) -> Try:
+def judge(line: DnsLine) -> Try:
     verdict = _SAID.get(line.said, Verdict.NOT_MEASURED)
     at = datetime.fromtimestamp(line.at, UTC) if 0 < line.at < 1 << 33 else None
     return Try(verdict, line.ms, at, detail=line.said)
 
 
 def conclude(cells: Sequence[Cell], options: Sequence[str]) -> list[Conclusion]:
-    """What the look-ups say, most telling first."""
+    """Conclusions from the look-ups, most specific first."""
     measured = [cell for cell in cells if cell.counted]
     if not measured:
         return [
@@ -384,7 +342,7 @@ def conclude(cells: Sequence[Cell], options: Sequence[str]) -> list[Conclusion]:
 
 
 def unanswered(measured: Sequence[Cell]) -> list[Cell]:
-    """Cells of sources from which no server answered at all."""
+    """Cells of sources that no server answered."""
     dead = {c.source for c in measured} - {c.source for c in measured if c.failed < len(c.counted)}
     return [c for c in measured if c.source in dead]
 

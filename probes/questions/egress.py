@@ -1,8 +1,9 @@
-"""Out of the cluster: one address given by the human, from two nodes and a control namespace.
+"""Egress: connections to one outside address that the user gives, from two nodes and a control
+namespace.
 
-Measured as the connectivity probe measures. Never an address of our own choosing, never in
-parallel: a sick gateway gets a handful of connects. Faults that show only under many connections at
-once (races in SNAT) are not seen; connects that take one or three seconds are a hint at them.
+Measured like connectivity, one connect at a time, so that a failing gateway gets few. Faults that
+need many concurrent connections (races in SNAT) are not seen; connects of one or three seconds hint
+at them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What of the cluster is open to the outside, and what stands behind it: balancers, node ports,
-Ingresses, host ports, dashboards.
+"""What is reachable from outside, and the pods behind it: load balancers, node ports, Ingresses,
+host ports, dashboards.
 
-Configuration only: whether a firewall in front closes it again is not seen from here.
+From configuration only; firewalls outside of the cluster are not seen.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ NAME = "exposure"
 QUESTION = "What is open to the world, and is an administrative interface among it?"
 PARAMETERS = {"namespace": "only this namespace"}
 _ADMIN = re.compile(
-    r"dashboard|kibana|grafana|prometheus|alertmanager|argocd|argo-server|jenkins|phpmyadmin|adminer|rancher|weave-?scope|cockpit|portainer"
+    r"dashboard|kibana|grafana|prometheus|alertmanager|argocd|argo-server|jenkins|phpmyadmin"
+    r"|adminer|rancher|weave-?scope|cockpit|portainer"
     r"|kubeflow|jupyter|airflow|consul-ui|vault-ui|weaveworks/scope|octant|headlamp"
 )
 
@@ -44,8 +45,8 @@ async def run(
         ref: Ref, seen: str, open_to_all: bool, services: tuple[str, ...], *, behind_login: bool
     ) -> None:
         pods = [p for name in services for p in behind(context.store, ref.namespace, name)]
-        told = f"{ref.name} {seen} {' '.join(c.image for p in pods for c in p.spec.containers)}".lower()
-        found = _ADMIN.search(told)
+        images = " ".join(c.image for p in pods for c in p.spec.containers)
+        found = _ADMIN.search(f"{ref.name} {seen} {images}".lower())
         strong = any(
             p.spec.host_pid
             or any(c.security_context and c.security_context.privileged for c in p.spec.containers)

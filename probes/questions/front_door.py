@@ -1,10 +1,7 @@
-"""The way from this workstation to what users reach: name, load balancer, node ports, pods. The
-first hop that fails owns the fault.
+"""The path from this workstation to what users reach: name, load balancer, node ports, pods.
 
-Asked from outside in, judged from inside out: the pods themselves (through the API server's proxy),
-the node ports on each node, the balancer's addresses, the name. A balancer that answers well may
-hide failing backends behind retries, and some pass everything on when no backend is healthy, so
-each hop is asked by itself.
+Each hop is measured by itself, because a load balancer may hide failing backends behind retries or
+pass traffic on when no backend is healthy. The innermost failing hop is at fault.
 """
 
 from __future__ import annotations
@@ -25,16 +22,13 @@ from probes.select import paths as selection
 from probes.select.paths import Unusable
 
 MOST = 6
-"""Nodes and addresses that are asked at each hop."""
+"""Nodes and addresses measured at each hop."""
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
-    """What is open to the outside. `hosts` are an Ingress's names (wildcards cannot be asked for),
-    `addresses` the balancer's.
-
-    `service` is what stands right behind.
-    """
+class EntryPoint:
+    """An Ingress or Service that is reachable from outside. `hosts`: names of the Ingress without
+    wildcards; `addresses`: of the load balancer; `service`: the Service behind it."""
 
     ref: Ref
     service: Service
@@ -43,10 +37,10 @@ class Front:
     secure: bool
 
 
-def find(context: ProbeContext, to: str) -> Front:
+def find(context: ProbeContext, to: str) -> EntryPoint:
     """`NAMESPACE/NAME` of an Ingress, or of a Service of type LoadBalancer or NodePort. Raises
     `Unusable`."""
-    namespace, name = selection.split(to, "The front")
+    namespace, name = selection.split(to, "The entry point")
     ingress: Ingress | None = context.store.get("Ingress", namespace, name)
     service: Service | None = context.store.get("Service", namespace, name)
     if ingress is not None:
@@ -73,20 +67,21 @@ def find(context: ProbeContext, to: str) -> Front:
             )
         )
         found = tuple(i.ip or i.hostname for i in ingress.status.load_balancer.ingress)
-        return Front(Ref("Ingress", namespace, name), service, hosts, found, bool(ingress.spec.tls))
+        return EntryPoint(
+            Ref("Ingress", namespace, name), service, hosts, found, bool(ingress.spec.tls)
+        )
     if service is None or service.spec.type not in ("LoadBalancer", "NodePort"):
         raise Unusable(
             f"{to} is no Ingress and no Service of type LoadBalancer or NodePort; look at `stanch "
             "probe exposure`."
         )
     found = tuple(i.ip or i.hostname for i in service.status.load_balancer.ingress)
-    return Front(Ref("Service", namespace, name), service, (), found, False)
+    return EntryPoint(Ref("Service", namespace, name), service, (), found, False)
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One thing that was asked. `well` None: it says nothing (not measured, or a firewall may stand
-    before it)."""
+    """Result of one hop. `well` None: not known (not measured, or a firewall may be in front)."""
 
     stage: str
     where: str
@@ -94,38 +89,38 @@ class Hop:
     well: bool | None
 
 
-async def climb(context: ProbeContext, front: Front) -> list[Hop]:
+async def measure_hops(context: ProbeContext, entry: EntryPoint) -> list[Hop]:
     """All hops, outermost first."""
-    hops = [hop for host in front.hosts[:2] for hop in await _names(host, front)]
-    ports = [p for p in front.service.spec.ports if (p.protocol or "TCP") == "TCP"]
-    if front.ref.kind == "Ingress":
+    hops = [hop for host in entry.hosts[:2] for hop in await _names(host, entry)]
+    ports = [p for p in entry.service.spec.ports if (p.protocol or "TCP") == "TCP"]
+    if entry.ref.kind == "Ingress":
         dialled = [
-            (address, 443 if front.secure else 80, front.secure) for address in front.addresses
+            (address, 443 if entry.secure else 80, entry.secure) for address in entry.addresses
         ]
     else:
         dialled = [
             (address, port.port, _is_secure(port))
-            for address in front.addresses
+            for address in entry.addresses
             for port in ports[:2]
         ]
 
     async def ask(what: tuple[str, int, bool]) -> Hop:
-        heard = await probe_http(
-            what[0], what[1], host=front.hosts[0] if front.hosts else "", tls=what[2]
+        answer = await probe_http(
+            what[0], what[1], host=entry.hosts[0] if entry.hosts else "", tls=what[2]
         )
         return Hop(
             "load-balancer",
             f"{what[0]}:{what[1]}",
-            heard.words,
-            heard.well or (heard.verdict is Verdict.OK and not heard.status),
+            answer.words,
+            answer.well or (answer.verdict is Verdict.OK and not answer.status),
         )
 
     hops += await map_bounded(dialled[:MOST], ask)
-    hops += await _node_ports(context, front, ports)
-    return hops + await _pods(context, front)
+    hops += await _node_ports(context, entry, ports)
+    return hops + await _pods(context, entry)
 
 
-async def _names(host: str, front: Front) -> list[Hop]:
+async def _names(host: str, entry: EntryPoint) -> list[Hop]:
     try:
         async with asyncio.timeout(4):
             found = await asyncio.get_running_loop().getaddrinfo(
@@ -136,16 +131,16 @@ async def _names(host: str, front: Front) -> list[Hop]:
     except OSError as error:
         return [Hop("dns", host, f"cannot be resolved ({error.strerror or error})", False)]
     addresses = sorted({str(item[4][0]) for item in found})
-    known = {address for address in front.addresses if _is_address(address)}
+    known = {address for address in entry.addresses if _is_address(address)}
     shown = f"is {', '.join(addresses[:4])}"
     if known and not known & set(addresses):
-        # A CDN or a proxy may stand in front on purpose.
+        # A CDN or proxy may be in front on purpose.
         return [Hop("dns", host, f"{shown}, the balancer is {', '.join(sorted(known)[:4])}", None)]
     return [Hop("dns", host, shown, True)]
 
 
 async def _node_ports(
-    context: ProbeContext, front: Front, ports: Sequence[ServicePort]
+    context: ProbeContext, entry: EntryPoint, ports: Sequence[ServicePort]
 ) -> list[Hop]:
     nodes = [
         (n.metadata.name, a.address)
@@ -162,21 +157,21 @@ async def _node_ports(
 
     async def ask(what: tuple[str, str, int, bool]) -> Hop:
         name, address, number, tls = what
-        heard = await probe_http(address, number, tls=tls)
-        return Hop("node-port", f"{name} {address}:{number}", heard.words, _node_port_well(heard))
+        answer = await probe_http(address, number, tls=tls)
+        return Hop("node-port", f"{name} {address}:{number}", answer.words, _node_port_well(answer))
 
     return await map_bounded(asked, ask)
 
 
-def _node_port_well(heard: HttpAnswer) -> bool | None:
-    """Silence is usual: node addresses are seldom open to a workstation."""
-    if heard.verdict in (Verdict.TIMEOUT_CONNECT, Verdict.UNREACHABLE):
+def _node_port_well(answer: HttpAnswer) -> bool | None:
+    """A time-out says nothing: node addresses are seldom reachable from a workstation."""
+    if answer.verdict in (Verdict.TIMEOUT_CONNECT, Verdict.UNREACHABLE):
         return None
-    return heard.well or (heard.verdict is Verdict.OK and not heard.status)
+    return answer.well or (answer.verdict is Verdict.OK and not answer.status)
 
 
-async def _pods(context: ProbeContext, front: Front) -> list[Hop]:
-    meta = front.service.metadata
+async def _pods(context: ProbeContext, entry: EntryPoint) -> list[Hop]:
+    meta = entry.service.metadata
     try:
         targets = selection.find_targets(context.store, f"{meta.namespace}/{meta.name}").targets
     except Unusable as error:
@@ -208,9 +203,9 @@ def rows(hops: Sequence[Hop]) -> list[Row]:
     return [Row(Ref("Hop", "", hop.stage), f"{hop.where}: {hop.words}", hop.well) for hop in hops]
 
 
-def conclude(front: Front, hops: Sequence[Hop]) -> list[Conclusion]:
-    """The innermost stage that fails; stages further out that fail as well are its consequence."""
-    name = f"{front.service.metadata.namespace}/{front.service.metadata.name}"
+def conclude(entry: EntryPoint, hops: Sequence[Hop]) -> list[Conclusion]:
+    """The innermost failing stage; failures further out follow from it."""
+    name = f"{entry.service.metadata.namespace}/{entry.service.metadata.name}"
 
     def split(stage: str) -> tuple[list[Hop], list[Hop]]:
         return [h for h in hops if h.stage == stage and h.well is False], [
@@ -222,7 +217,7 @@ def conclude(front: Front, hops: Sequence[Hop]) -> list[Conclusion]:
         :6
     ]
     if bad and not good:
-        claim = f"No pod behind {name} answers well, whoever asks"
+        claim = f"No pod behind {name} answers well"
         following = "its pods' readiness, logs and ports; then the connectivity probe"
         return [Conclusion(claim, Component("service", name), 0.8, following, evidence)]
     if bad:
@@ -233,7 +228,7 @@ def conclude(front: Front, hops: Sequence[Hop]) -> list[Conclusion]:
         return [
             Conclusion(
                 claim,
-                Component("pod", f"{front.service.metadata.namespace}/{bad[0].where.split()[0]}"),
+                Component("pod", f"{entry.service.metadata.namespace}/{bad[0].where.split()[0]}"),
                 0.75,
                 "",
                 evidence,
@@ -242,7 +237,7 @@ def conclude(front: Front, hops: Sequence[Hop]) -> list[Conclusion]:
     bad, good = split("node-port")
     if bad and good:
         nodes = sorted(hop.where.split()[0] for hop in bad)
-        on_purpose = front.service.spec.external_traffic_policy == "Local"
+        on_purpose = entry.service.spec.external_traffic_policy == "Local"
         local = (
             " (externalTrafficPolicy Local: nodes without a pod refuse on purpose)"
             if on_purpose

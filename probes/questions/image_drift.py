@@ -1,10 +1,9 @@
-"""Image drift of DaemonSets: the same agent should run the same content on every node. Read-only,
-from the live state alone.
+"""Image drift of DaemonSets, from the live state: an agent should run the same image content on
+every node.
 
-A floating tag pulled at different times gives different agents on different nodes, invisible in the
-specification (story of
-`network-policy-cni-version-skew`). Image ids are compared only like with like: a bare digest
-against a repository digest says nothing, and nodes of another architecture may rightly differ.
+A floating tag that is pulled at different times gives different agents, which the specification
+does not show (runbook `network-policy-cni-version-skew`). See `probes.select.drift` for the
+comparison.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Kubelets through the API server: do they answer, do they renew their lease, how much memory do
-they and the runtime hold.
+"""Kubelets through the API server: whether they answer and renew their lease, and the memory of
+kubelet and runtime.
 
-`nodes/proxy` is a strong right and often not given; then only lease and conditions are left, and
-the rows say so. Of stats/summary only CPU and memory are asked: with file systems it costs the node
-more, and answers 500 where one of them is not known. A kubelet that has no cgroup of its own does
-not account for itself there; then its own process metrics tell.
+The right `nodes/proxy` is often missing; then only lease and conditions remain, and the rows say
+so. Asks stats/summary for CPU and memory only, because file systems cost the node more and answer
+500 when one is unknown. A kubelet without its own cgroup is missing there; its process metrics are
+used instead.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ QUESTION = "Do the kubelets answer, renew their leases, and hold a sane amount o
 PARAMETERS = {"node": "only this node; default: all, at most 30"}
 MOST_NODES = 30
 LEASE_LATE_S = 40.0
-"""The node controller calls a node lost after this long (node-monitor-grace-period was 40 s up to
-1.31, 50 s since)."""
+"""Seconds after which the node controller marks a node as lost (node-monitor-grace-period: 40 s up
+to
+1.31, then 50 s)."""
 MEMORY_LIMIT = 1 << 30
 PEER_FACTOR = 4.0
 SHORT = {"only_cpu_and_memory": "true"}
@@ -93,13 +94,13 @@ async def run(
                     f"The kubelet on {name} holds {size_text(memory)}{against}: it may be leaking",
                     Component("kubelet", name),
                     0.8,
-                    "cordon the node and restart its kubelet before the kernel ends something else",
+                    "cordon the node and restart its kubelet before the kernel kills a process",
                 )
             )
         elif seen.healthy is False:
             conclusions.append(
                 Conclusion(
-                    f"The kubelet on {name} is not well: {words}",
+                    f"The kubelet on {name} is not healthy: {words}",
                     Component("kubelet", name),
                     0.75,
                     "probe connectivity to pods on that node: if they answer, only the kubelet or "
@@ -120,8 +121,8 @@ async def run(
 
 @dataclass(slots=True)
 class Look:
-    """What one kubelet showed: sentences, its resident bytes (0: not told), whether it is well, why
-    a part is not known."""
+    """Result of one kubelet: sentences, resident bytes (0: not known), health, and why a part is
+    not known."""
 
     said: list[str] = field(default_factory=list)
     memory: float = 0.0
@@ -174,13 +175,13 @@ async def _look(context: ProbeContext, node: Node, progress: Progress | None) ->
                 f"kubelet {size_text(look.memory)}" if look.memory else "kubelet's memory not told"
             )
     except ClusterError as error:
-        # Known to fail on some file systems while the kubelet is well: a gap, not a fault.
+        # Fails on some file systems while the kubelet is healthy: a gap, not a fault.
         look.problem = f"stats of {name} not read: {error}"
     return look
 
 
 def _accounted(stats: Any, said: list[str]) -> float:
-    """The kubelet's bytes by the node's own accounting, 0 where it has none."""
+    """Bytes of the kubelet by the node's accounting, 0 when it has none."""
     found = 0.0
     for part in (stats.get("node") or {}).get("systemContainers") or ():
         used = (

@@ -1,6 +1,6 @@
-"""The way from this workstation, hop by hop: to the API server (DNS, TCP, TLS, HTTP and who wrote
-the answer, readiness), and with `to` from the name over the load balancer and the node ports to the
-pods (`probes.questions.front_door`)."""
+"""The path from this workstation, hop by hop: to the API server (DNS, TCP, TLS, HTTP, readiness),
+or with `to` through name, load balancer and node ports to the pods
+(`probes.questions.front_door`)."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from cluster.health.ladder import Hop, first_failure, ladder
 from cluster.kube.objects import Ref
 from probes.context import ProbeContext, Progress
 from probes.definition import Probe
-from probes.questions import front_door as front
+from probes.questions import front_door
 from probes.read_only import read_only_plan, read_only_result
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
 from probes.select import paths as selection
 
 NAME = "ladder"
-QUESTION = "Which hop on the way from here to the API server (or to what users reach) fails?"
+QUESTION = "Which hop from here to the API server (or to what users reach) fails?"
 PARAMETERS = {
-    "to": "NAMESPACE/NAME of an Ingress, or of a Service of type LoadBalancer or NodePort; default: the API server"
+    "to": (
+        "NAMESPACE/NAME of an Ingress, or of a Service of type LoadBalancer or NodePort; default: "
+        "the API server"
+    )
 }
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     if arguments.get("to"):
         try:
-            found = front.find(context, arguments["to"])
+            found = front_door.find(context, arguments["to"])
         except selection.Unusable as error:
             return read_only_plan(NAME, arguments, QUESTION, refused=str(error))
         outside = ", ".join([*found.hosts, *found.addresses]) or "no outside address"
@@ -41,7 +44,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     refused = (
         ""
         if known
-        else "There is no kubeconfig, so there is no way to climb; give one with --kubeconfig."
+        else "There is no kubeconfig, so no server to measure; give one with --kubeconfig."
     )
     method = "from this workstation: says nothing about how the nodes reach the API server"
     return read_only_plan(
@@ -65,22 +68,22 @@ async def run(
 ) -> ProbeResult:
     started = context.clock()
     if plan.arguments.get("to"):
-        found = front.find(context, plan.arguments["to"])
-        climbed = await front.climb(context, found)
+        found = front_door.find(context, plan.arguments["to"])
+        measured = await front_door.measure_hops(context, found)
         unknown = [
             f"{hop.stage} {hop.where} not measured: {hop.words}"
-            for hop in climbed
+            for hop in measured
             if hop.well is None and hop.stage == "pod"
         ]
-        concluded = front.conclude(found, climbed)
+        concluded = front_door.conclude(found, measured)
         return read_only_result(
             plan,
             context,
             started,
-            front.rows(climbed),
+            front_door.rows(measured),
             concluded,
             problems=unknown,
-            requests=len(climbed),
+            requests=len(measured),
         )
     api = context.api
     assert isinstance(api, Api)

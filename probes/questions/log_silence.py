@@ -1,7 +1,6 @@
-"""Pods that have stopped writing logs while their peers go on: a shipper that looks healthy and
-does nothing.
+"""Pods that stopped writing logs while their peers continue, such as a stuck log shipper.
 
-Only the time of the last line is read, never its text.
+Reads only the time of the last line, not its text.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ PARAMETERS = {
 }
 MOST_PODS = 60
 LEAST_PEERS = 3
-"""With two, nobody can say which of them is the odd one."""
+"""With two, it is not known which one is unusual."""
 LEAST_SILENCE_S = 300.0
 PEER_FACTOR = 10.0
 
@@ -117,8 +116,8 @@ async def run(
 
 
 def _groups(context: ProbeContext, namespace: str, wanted: str) -> dict[str, list[Pod]]:
-    """Running pods by what owns them (a ReplicaSet's Deployment counts), groups of two and more, at
-    most `MOST_PODS` in all."""
+    """Running pods by owner (for a ReplicaSet its Deployment), in groups of two and more, at most
+    `MOST_PODS` in total."""
     found: dict[str, list[Pod]] = {}
     count = 0
     for _, pod in sorted(context.store.in_namespace("Pod", namespace).items()):
@@ -142,8 +141,8 @@ def _groups(context: ProbeContext, namespace: str, wanted: str) -> dict[str, lis
 
 
 async def _age(context: ProbeContext, pod: Pod) -> float | str:
-    """Seconds since the last line of the first container, infinity when it never wrote one, or why
-    it could not be read."""
+    """Seconds since the last line of the first container, infinity without a line, or the reason
+    why it could not be read."""
     if context.api is None:
         return "there is no connection to the API server"
     path = f"/api/v1/namespaces/{pod.metadata.namespace}/pods/{pod.metadata.name}/log"

@@ -1,14 +1,12 @@
-"""Large packets that vanish: the MTU of the pods' interfaces, and a large request beside a small
-one to each target.
+"""Lost large packets: the MTU of pod interfaces, and a large request beside a small one.
 
-A tunnel takes bytes from every packet. Where a path has a smaller MTU and the ICMP message that
-says so is filtered, small requests work and large ones hang; same node well and other node not is
-the mark of it. The large request is an HTTP GET with 9 KiB of headers to the target's port.
+A tunnel takes bytes from every packet. Where a path has a smaller MTU and the ICMP message about it
+is filtered, small requests pass and large ones hang, typically between nodes and not within one.
+The large request is an HTTP GET with 9 KiB of headers.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,12 +18,10 @@ from probes.definition import Probe
 from probes.pods.preparation import check_method
 from probes.pods.vantage_pods import Origin, VantagePods
 from probes.questions.connectivity import Detail, plan_for
-from probes.read_only import map_bounded
 from probes.result import (
     Cell,
     Component,
     Conclusion,
-    Place,
     ProbePlan,
     ProbeResult,
     Row,
@@ -52,7 +48,9 @@ header."""
 TIMEOUT_S = 5
 
 
-class Line(msgspec.Struct, frozen=True):
+class MtuLine(msgspec.Struct, frozen=True):
+    """One line of the script; the fields are those of `assets/probe-protocol.json`."""
+
     event: str
     tool: str = ""
     mtu: int = 0
@@ -71,7 +69,7 @@ class Line(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one source saw: the MTU of its interface (0: not read) and its cells."""
+    """Result of one source: MTU of its interface (0: not read) and its cells."""
 
     mtu: int
     interface: str
@@ -114,20 +112,10 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
 async def run(
     plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
 ) -> ProbeResult:
-    started = context.clock()
     detail = plan.detail
     assert isinstance(detail, Detail)
-    say = progress or (lambda _: None)
-    sent = context.sent
-    vantage_pods = VantagePods(context, detail.identity, f"probe {NAME}", say)
-    problems: list[str] = []
-    try:
-        origins = await vantage_pods.start(detail.vantages)
-        seen = await map_bounded(
-            origins, lambda origin: _measure(origin, context, detail, problems, say)
-        )
-    finally:
-        left = await asyncio.shield(vantage_pods.close())
+    pods = VantagePods(context, detail.identity, f"probe {NAME}", progress)
+    seen = await pods.measure(detail.vantages, lambda origin: _measure(origin, pods, detail))
     cells = tuple(cell for one in seen for cell in one.cells)
     rows = []
     for one in seen:
@@ -142,49 +130,22 @@ async def run(
                     {"mtu": one.mtu},
                 )
             )
-    told = (*vantage_pods.problems, *problems, *filter(None, left.values()))
-    return ProbeResult(
-        NAME,
-        plan.arguments,
-        started,
-        context.clock(),
-        cells,
-        tuple(rows),
-        tuple(conclude(seen)),
-        created=tuple(vantage_pods.created),
-        left_behind=tuple(left),
-        complete=bool(cells) and all(c.counted for c in cells),
-        problems=tuple(dict.fromkeys(told)),
-        method=plan.method,
-        requests=len(detail.vantages) + context.sent - sent,
-    )
+    return pods.result(plan, cells, conclude(seen), rows)
 
 
-async def _measure(
-    origin: Origin, context: ProbeContext, detail: Detail, problems: list[str], say: Progress
-) -> Seen:
-    source = origin.vantage.source
-    place = Place(
-        source.namespace,
-        origin.node or source.node,
-        origin.pod,
-        origin.address,
-        origin.vantage.method,
-    )
-    reason, lines = origin.failed, list[Line]()
+async def _measure(origin: Origin, pods: VantagePods, detail: Detail) -> Seen:
+    reason, lines = origin.failed, list[MtuLine]()
     arguments = [script.target(t.address, t.port) for t in detail.targets]
-    if not reason and context.execute is not None:
-        say(f"{origin.name}: {SMALL} and {LARGE} bytes to {len(arguments)} targets")
+    if not reason:
+        pods.say(f"{origin.name}: {SMALL} and {LARGE} bytes to {len(arguments)} targets")
         command = mtu_script.command(arguments, (SMALL, LARGE), timeout_s=TIMEOUT_S)
         limit = mtu_script.longest_run_s(len(arguments), 2, timeout_s=TIMEOUT_S)
-        answer = await context.execute(
-            source.namespace, origin.pod, origin.container, command, limit
-        )
+        answer = await pods.execute(origin, command, limit)
         lines, reason = read(answer.stdout)
         reason = answer.error or reason
     if reason:
-        problems.append(f"{origin.name}: {reason}")
-    begin = next((line for line in lines if line.event == "begin"), Line("begin"))
+        pods.problems.append(f"{origin.name}: {reason}")
+    begin = next((line for line in lines if line.event == "begin"), MtuLine("begin"))
     cells = []
     for target, argument in zip(detail.targets, arguments, strict=True):
         expected, why = detail.expected[origin.index, target]
@@ -193,13 +154,13 @@ async def _measure(
             if not reason
             else ()
         )
-        cells.append(Cell(place, target, expected, why, tries, reason=reason))
+        cells.append(Cell(origin.place, target, expected, why, tries, reason=reason))
     return Seen(begin.mtu, begin.interface, tuple(cells))
 
 
-def read(text: str) -> tuple[list[Line], str]:
-    """(lines, why nothing may be concluded, "" when complete)."""
-    lines, problem = read_lines(text, Line, "tries")
+def read(text: str) -> tuple[list[MtuLine], str]:
+    """(lines, reason why they prove nothing, "" when complete)."""
+    lines, problem = read_lines(text, MtuLine, "tries")
     if any(line.event == "begin" and (line.tool == "none" or not line.counters) for line in lines):
         return (
             [],
@@ -209,9 +170,8 @@ def read(text: str) -> tuple[list[Line], str]:
     return lines, problem
 
 
-def judge(line: Line) -> Try:
-    """A stalled body is `TIMEOUT_FIRST_BYTE`; what did not connect is left to the connectivity
-    probe."""
+def judge(line: MtuLine) -> Try:
+    """The class of one try: `TIMEOUT_FIRST_BYTE` for a stalled request."""
     told = f"{line.size} bytes"
     if line.fails:
         return Try(Verdict.REFUSED, line.ms, detail=told)
@@ -227,7 +187,7 @@ def judge(line: Line) -> Try:
 
 
 def conclude(seen: Sequence[Seen]) -> list[Conclusion]:
-    """Where large packets vanish, and whether the interfaces differ."""
+    """Where large packets are lost, and whether the interfaces differ."""
     cells = [cell for one in seen for cell in one.cells if len(cell.counted) >= 2]
     if not cells:
         return [

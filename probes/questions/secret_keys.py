@@ -1,8 +1,8 @@
-"""Keys of Secrets that pods refer to and that are not there. No Secret is read: managedFields name
-the keys and who wrote them.
+"""Missing keys of Secrets that pods refer to, from managedFields, which name keys and writers.
+Reads no Secret value.
 
-A controller that empties Secrets leaves running pods alone; the next restart fails. Only keys with
-a field manager can be known: where managedFields are missing, nothing is said.
+Running pods survive a controller that empties Secrets; the next restart fails. Without
+managedFields the keys are not known.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ async def run(
 
 
 def keys_of(secret: PartialObject) -> set[str] | None:
-    """Key names by managedFields; None when no manager is recorded at all."""
+    """Key names from managedFields; None without managedFields."""
     if not secret.metadata.managed_fields:
         return None
     found: set[str] = set()
@@ -116,7 +116,7 @@ def keys_of(secret: PartialObject) -> set[str] | None:
 def references(
     store: Store, namespace: str = ""
 ) -> dict[tuple[str, str], tuple[set[str], set[str]]]:
-    """(namespace, Secret) -> (keys that are named, pods that refer to it), required ones only."""
+    """(namespace, Secret) -> (named keys, pods that refer to it); required references only."""
     found: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
 
     def refer(pod: Pod, name: str, key: str = "") -> None:

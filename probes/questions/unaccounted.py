@@ -1,8 +1,8 @@
-"""CPU and memory of a node that no pod accounts for: a miner on the host, a runaway daemon, a
-process outside of Kubernetes.
+"""CPU and memory of a node that no pod uses: a miner, a runaway daemon, a process outside of
+Kubernetes.
 
-The kubelet's summary gives the node's use and each pod's; what remains beside kubelet and runtime
-runs on the host itself.
+The kubelet's summary gives the use of the node and of each pod; the rest, without kubelet and
+runtime, runs on the host.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ QUESTION = "Does the CPU and memory in use on a node add up to what its pods use
 PARAMETERS = {"node": "only this node; default: all, at most 20"}
 MOST_NODES = 20
 CPU_LIMIT = 1.0
-"""Cores beyond pods, kubelet and runtime that are more than a host's own daemons need."""
+"""More cores than this, beyond pods, kubelet and runtime, are more than the host's daemons need."""
 MEMORY_SHARE = 0.25
 
 
@@ -110,8 +110,8 @@ async def run(
 
 
 def difference(stats: Any) -> tuple[float | None, float | None]:
-    """(cores, bytes) of a summary that neither pods nor kubelet nor runtime account for; None for
-    what it does not tell."""
+    """(cores, bytes) of a summary that neither pods nor kubelet nor runtime use; None when not
+    known."""
     node, pods = stats.get("node") or {}, stats.get("pods") or ()
     parts = [
         c for c in node.get("systemContainers") or () if c.get("name") in ("kubelet", "runtime")

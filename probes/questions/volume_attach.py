@@ -1,4 +1,4 @@
-"""The chain from claim to attached volume: where it is stuck. Pure over the live state."""
+"""Where the chain from claim to attached volume is stuck, from the live state."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def run(
                 following = f"kubectl describe pvc -n {namespace} {name}: the provisioner's events"
                 blame(ref, "no volume was provisioned for it", component, 0.7, following)
             else:
-                rows.append(Row(ref, "unbound, nobody waits for it", None))
+                rows.append(Row(ref, "unbound, no pod waits for it", None))
             continue
         found = attached.get(bound, [])
         failing = [a for a in found if a.status.attach_error or a.status.detach_error]

@@ -1,2 +1,1 @@
-"""The code that measures inside a pod, and the line protocol that it answers in. No input or output
-of its own."""
+"""Scripts that measure inside a pod, and their line protocol. Does no input or output itself."""

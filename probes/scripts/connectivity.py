@@ -1,40 +1,35 @@
-"""The measuring code of the connectivity probe, sent into a pod as an argument: it needs no image
-of ours and leaves no file behind.
+"""The measuring script of the connectivity probe. It is sent into a pod as an argument, so that it
+needs no image of ours and leaves no file.
 
-How it is called (one exec for each source pod and round)::
+One exec for each source pod and round::
 
-    ["sh", "-c", SHELL, "sh", ARGUMENT...]            # any image with a shell and one of nc, bash,
-    perl, wget ["python3", "-c", PYTHON, ARGUMENT...]            # when round one has said that the
-    container has python3
+    ["sh", "-c", SHELL, "sh", ARGUMENT...]     # any image with a shell and nc, bash, perl or wget
+    ["python3", "-c", PYTHON, ARGUMENT...]     # once a round has shown that python3 is there
 
-Both texts begin with the marker line ``# stanch-probe connectivity v1``. Arguments are read from
-left to right:
+First line, options and printed lines follow `assets/probe-protocol.json`. Arguments, from left to
+right:
 
-=================
-==========================================================================================================
-``tries=N``        how often each target is tried (default 1); the whole list is gone through N
-times
-``gap=MS``         pause after each connect, milliseconds (default 1100: an ICMP refusal is
-rate-limited to one a second)
-``timeout=S``      time limit of one connect, whole seconds (default 4: covers two lost SYNs)
-``HOST:PORT``      a target: an IPv4 address or a name
-``[HOST]:PORT``    a target: an IPv6 address
-=================
-==========================================================================================================
+``tries=N``
+    how often the whole list of targets is tried (default 1)
+``gap=MS``
+    pause after each connect, milliseconds (default 1100: senders limit ICMP errors to one a second)
+``timeout=S``
+    time limit of one connect, whole seconds (default 4: covers two lost SYNs)
+``HOST:PORT``, ``[HOST]:PORT``
+    a target: a name or an IPv4 address; an IPv6 address in brackets
 
-What it prints: JSON, one object a line, nothing else on standard output. Facts, not verdicts:
-`probes.inference.classification` judges them. ::
+It prints facts, which `probes.inference.classification` turns into verdicts::
 
     {"event":"begin","v":1,"tool":"nc","has":"python3 nc bash","counters":1}
     {"event":"idle","ms":500,"opens":0,"fails":0,"resets":0,"retrans":0,"segs":0,"unreach":0}
-    {"event":"try","n":1,"target":"10.1.2.3:8080","at":1795254131,"ms":0,"said":"open","rc":0,"opens":1,"fails":0,"resets":0,"retrans":0,
-     "segs":2,"unreach":0}                                     (one line)
+    {"event":"try","n":1,"target":"10.1.2.3:8080","at":1795254131,"ms":0,"said":"open","rc":0,
+     "opens":1,"fails":0,"resets":0,"retrans":0,"segs":2,"unreach":0}      (one line)
     {"event":"end","count":1}
 
-``begin``: the tool that is used, the tools that are there, and whether ``/proc/net/snmp`` can be
-read (0: no counters, then all are 0).
-``idle``: counter differences over a pause without any connect: other traffic in the pod's network
-namespace (a busy client).
+``begin``: the tool in use, the tools that exist, and whether ``/proc/net/snmp`` can be read (0: all
+counters are 0).
+``idle``: counter differences over a pause without a connect: other traffic in the pod's network
+namespace.
 ``try``: `n` counts from 1 over the whole run; `target` as it was given; `at` seconds since the
 epoch; `ms` duration (10 ms steps from the shell); `said` is one of ``open refused noroute
 netunreach denied timeout noname missing other`` (the tool's words, folded); `rc` its exit code; the
@@ -42,10 +37,9 @@ rest are differences of the namespace's counters: Tcp ActiveOpens, AttemptFails,
 RetransSegs, InSegs, Icmp and Icmp6 InDestUnreachs, and `six`, the share of Icmp6. From python also
 ``"icmp":"3/3","from":"10.99.0.2"``: type/code and sender of the ICMP error ("" without one). With
 python an ICMP error ends the connect at once: ms ~0, retrans 0, unreach 1.
-``end``: how many ``try`` lines were printed. A missing end, or another count, means that the output
-was cut: the round is not measured.
+``end``: the number of ``try`` lines.
 
-What each class looks like (busybox nc, Linux 6.18, measured in network namespaces, see
+Fields by class (busybox nc, Linux 6.18, measured in network namespaces, see
 tests/probes/test_lab.py):
 
 ===========================  ==========  =======  =====  =====  =======  ====  =======
@@ -74,7 +68,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-MARKER = "# stanch-probe connectivity v1"
+from probes.scripts.protocol import header
+
+MARKER = header("connectivity")
 
 _SHELL = r"""
 LC_ALL=C; export LC_ALL
@@ -139,11 +135,15 @@ if [ -r /proc/net/snmp ]; then seen=1; else count() { :; }; fi
 mark() { count; b1=$c1; b2=$c2; b3=$c3; b4=$c4; b5=$c5; b6=$c6; b7=$c7; }
 delta() {
   count
-  d="\"opens\":$((c1-b1)),\"fails\":$((c2-b2)),\"resets\":$((c3-b3)),\"retrans\":$((c4-b4)),\"segs\":$((c5-b5))"
+  d="\"opens\":$((c1-b1)),\"fails\":$((c2-b2)),\"resets\":$((c3-b3))"
+  d="$d,\"retrans\":$((c4-b4)),\"segs\":$((c5-b5))"
   d="$d,\"unreach\":$((c6-b6+c7-b7)),\"six\":$((c7-b7))"
 }
 now() { read -r i r </proc/uptime; f=${i#*.}; now=$(( ${i%.*}*1000 + (1$f-100)*10 )); }
-rest() { s=$1; [ $s -ge 100 ] || return 0; sleep ${s%???}.${s#${s%???}} 2>/dev/null || sleep $(( (s+999)/1000 )); }
+rest() {
+  s=$1; [ $s -ge 100 ] || return 0
+  sleep ${s%???}.${s#${s%???}} 2>/dev/null || sleep $(( (s+999)/1000 ))
+}
 guard() { case " $has " in *" timeout "*) timeout $((limit+1)) "$@" ;; *) "$@" ;; esac; }
 go() {
   case $tool in
@@ -184,14 +184,16 @@ while [ $j -lt $tries ]; do
       *"etwork is unreachable"*|*"assign requested"*) said=netunreach ;;
       *"ermission denied"*) said=denied ;;
       *"imed out"*|*imeout*|*"in progress"*) said=timeout ;;
-      *"bad address"*|*"not known"*|*resolve*|*"Name does not"*|*"Bad hostname"*|*"Temporary failure"*) said=noname ;;
+      *"bad address"*|*"not known"*|*resolve*) said=noname ;;
+      *"Name does not"*|*"Bad hostname"*|*"Temporary failure"*) said=noname ;;
       *"not found"*) said=missing ;;
       *) said=other
         if [ $rc = 0 ]; then said=open
         elif [ $rc = 124 ] || [ $rc = 143 ] || [ $rc = 137 ]; then said=timeout
         elif [ $rc = 127 ]; then said=missing; fi ;;
     esac
-    echo "{\"event\":\"try\",\"n\":$n,\"target\":\"$t\",\"at\":$(date +%s),\"ms\":$ms,\"said\":\"$said\",\"rc\":$rc,$d}"
+    a="\"target\":\"$t\",\"at\":$(date +%s),\"ms\":$ms"
+    echo "{\"event\":\"try\",\"n\":$n,$a,\"said\":\"$said\",\"rc\":$rc,$d}"
     rest $gap
   done
 done
@@ -206,7 +208,8 @@ for a in sys.argv[1:]:
  if s:
   if k in o:o[k]=int(v)
  elif ':' in a:T.append(a)
-W=('Tcp:ActiveOpens','Tcp:AttemptFails','Tcp:EstabResets','Tcp:RetransSegs','Tcp:InSegs','Icmp:InDestUnreachs')
+W=('Tcp:ActiveOpens','Tcp:AttemptFails','Tcp:EstabResets','Tcp:RetransSegs','Tcp:InSegs',
+ 'Icmp:InDestUnreachs')
 N=('opens','fails','resets','retrans','segs','unreach')
 def count():
  c={}
@@ -221,7 +224,8 @@ def count():
  return [c.get(k,0) for k in W]
 def say(**k):print(json.dumps(k,separators=(',',':')),flush=True)
 def diff(b):return dict(zip(N,[x-y for x,y in zip(count(),b)]))
-S={errno.ECONNREFUSED:'refused',errno.EHOSTUNREACH:'noroute',errno.ENETUNREACH:'netunreach',errno.ETIMEDOUT:'timeout',errno.EACCES:'denied',errno.EADDRNOTAVAIL:'netunreach'}
+S={errno.ECONNREFUSED:'refused',errno.EHOSTUNREACH:'noroute',errno.ENETUNREACH:'netunreach',
+ errno.ETIMEDOUT:'timeout',errno.EACCES:'denied',errno.EADDRNOTAVAIL:'netunreach'}
 def go(t):
  h,_,p=t.rpartition(':');h=h.strip('[]')
  try:f,y,r,_,a=socket.getaddrinfo(h,int(p),0,socket.SOCK_STREAM)[0]
@@ -250,15 +254,16 @@ n=0
 for _ in range(o['tries']):
  for t in T:
   b=count();t0=time.monotonic();said,rc,icmp,who=go(t);n+=1
-  say(event='try',n=n,target=t,at=int(time.time()),ms=int((time.monotonic()-t0)*1000),said=said,rc=rc,**diff(b),icmp=icmp,**{'from':who})
+  ms=int((time.monotonic()-t0)*1000)
+  say(event='try',n=n,target=t,at=int(time.time()),ms=ms,said=said,rc=rc,**diff(b),icmp=icmp,
+   **{'from':who})
   time.sleep(o['gap']/1000)
 say(event='end',count=n)
 """
 
 
 def compact(text: str) -> str:
-    """Indentation of the shell text is for readers; the command travels in a URL, which proxies cut
-    at 8 KiB."""
+    """Removes the indentation: the command travels in a URL, which proxies cut at 8 KiB."""
     return "\n".join(line.strip() for line in text.strip().splitlines())
 
 
@@ -271,8 +276,8 @@ _HOST = re.compile(
 
 
 def target(host: str, port: int) -> str:
-    """`HOST:PORT` as the script reads it, IPv6 in brackets. Raises ValueError for anything that is
-    not a plain host name or address."""
+    """`HOST:PORT` as the script reads it, IPv6 in brackets. Raises ValueError unless `host` is a
+    plain host name or address."""
     shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
     if not _HOST.match(shown):
         raise ValueError(
@@ -300,6 +305,5 @@ def command(
 
 
 def longest_run_s(targets: int, *, tries: int, gap_ms: int = 1100, timeout_s: int = 4) -> float:
-    """Upper bound for one exec in seconds: every connect times out (one second of grace each), plus
-    start."""
+    """Upper bound for one exec in seconds: every connect times out, with one second of grace."""
     return targets * tries * (timeout_s + 1 + gap_ms / 1000) + 5

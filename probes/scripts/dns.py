@@ -1,21 +1,19 @@
-"""The measuring code of the dns probe: look-ups from inside a pod with the container's own nslookup
-(busybox or bind), timed.
+"""The measuring script of the dns probe: times look-ups with the container's own nslookup (busybox
+or bind).
 
-Called as ``["sh", "-c", SHELL, "sh", ARGUMENT...]``; begins with the marker line ``# stanch-probe
-dns v1``. Arguments: ``tries=N``,
-``gap=MS``, ``timeout=S`` (whole seconds, default 6: a resolver's first time-out is 5),
-``server=ADDRESS`` (several; ``-`` asks as the pod is configured) and ``name=NAME`` (several).
-Prints JSON, one object a line::
+Called as ``["sh", "-c", SHELL, "sh", ARGUMENT...]``. First line, options and printed lines follow
+`assets/probe-protocol.json`. Arguments: ``tries=N``, ``gap=MS``, ``timeout=S`` (whole seconds,
+default 6: a resolver's first time-out is 5), ``server=ADDRESS`` (several; ``-`` uses the pod's own
+configuration) and ``name=NAME`` (several). Prints::
 
     {"event":"begin","v":1,"tool":"nslookup","has":"nslookup timeout"}
-    {"event":"conf","nameservers":"10.96.0.10","search":"default.svc.cluster.local
-    svc.cluster.local","options":"ndots:5"}
-    {"event":"try","n":1,"server":"10.96.0.10","name":"kubernetes.default","at":1795254131,"ms":10,"said":"found","rc":0}
+    {"event":"conf","nameservers":"10.96.0.10","search":"svc.cluster.local","options":"ndots:5"}
+    {"event":"try","n":1,"server":"10.96.0.10","name":"kubernetes.default","at":1795254131,
+     "ms":10,"said":"found","rc":0}      (one line)
     {"event":"end","count":1}
 
-``said`` is one of ``found noname timeout refused closed servfail missing other``. A server that
-never answered twice, and a name that a server never answered twice, is not asked again: five rounds
-of silence would last minutes and say no more. ``end`` counts what was asked.
+A server or name that timed out twice and never answered is not asked again: five rounds of
+time-outs would last minutes and show nothing new. ``end`` counts the look-ups.
 """
 
 from __future__ import annotations
@@ -25,8 +23,9 @@ import re
 from collections.abc import Sequence
 
 from probes.scripts.connectivity import compact
+from probes.scripts.protocol import header
 
-MARKER = "# stanch-probe dns v1"
+MARKER = header("dns")
 
 _SHELL = r"""
 LC_ALL=C; export LC_ALL
@@ -59,7 +58,10 @@ if [ -r /etc/resolv.conf ]; then
 fi
 echo "{\"event\":\"conf\",\"nameservers\":\"${ns# }\",\"search\":\"$se\",\"options\":\"${op# }\"}"
 now() { read -r i r </proc/uptime; f=${i#*.}; now=$(( ${i%.*}*1000 + (1$f-100)*10 )); }
-rest() { w=$1; [ $w -ge 100 ] || return 0; sleep ${w%???}.${w#${w%???}} 2>/dev/null || sleep $(( (w+999)/1000 )); }
+rest() {
+  w=$1; [ $w -ge 100 ] || return 0
+  sleep ${w%???}.${w#${w%???}} 2>/dev/null || sleep $(( (w+999)/1000 ))
+}
 guard() { case "$has" in *timeout*) timeout $limit "$@" ;; *) "$@" ;; esac; }
 j=0
 once=' '; dead=' '; alive=' '
@@ -110,8 +112,8 @@ def command(
     gap_ms: int = 100,
     timeout_s: int = 6,
 ) -> tuple[str, ...]:
-    """The argument vector for exec. Raises ValueError for a server that is no address (or "-") and
-    a name that is none."""
+    """The argument vector for exec. Raises ValueError for a server that is neither an address nor
+    "-", and for a name that is not a host name."""
     for server in servers:
         if server != "-":
             ipaddress.ip_address(server)

@@ -1,1 +1,1 @@
-"""Which sources and targets to measure: pure over the live state. Creates nothing."""
+"""Chooses sources, targets, images and labels from the live state. Pure; creates nothing."""

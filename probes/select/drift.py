@@ -1,7 +1,7 @@
-"""Image drift of DaemonSets: nodes on which the same agent runs another content. Pure over the store.
+"""Image drift of DaemonSets: nodes on which the same agent runs another image content.
 
-Image ids are compared only like with like: a bare digest against a repository digest says nothing,
-and nodes of another architecture may rightly differ.
+Compares image ids of the same form and architecture only: a bare digest and a repository digest
+cannot be compared, and nodes of another architecture may differ.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from cluster.live.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One container of one DaemonSet that runs more than one content. `odd` maps the nodes outside
-    the majority to their image id."""
+    """One container of a DaemonSet that runs more than one image content. `odd`: node outside the
+    majority -> its image id."""
 
     daemonset: Ref
     container: str
@@ -34,13 +34,13 @@ class Drift:
 
 
 def short(image_id: str) -> str:
-    """An image id as people compare it: the first 12 hex digits of its digest."""
+    """The first 12 hex digits of an image id's digest."""
     _, _, digest = image_id.rpartition("sha256:")
     return digest[:12] if digest and digest != image_id else image_id[-40:]
 
 
 def drifts(store: Store, namespaces: frozenset[str] = frozenset()) -> list[Drift]:
-    """All drifts, by namespace and name; `namespaces` empty: everywhere."""
+    """All drifts, ordered by namespace and name; `namespaces` empty: in all."""
     found: list[Drift] = []
     for (namespace, _), row in sorted(store.rows("DaemonSet").items()):
         if isinstance(row, DaemonSet) and (not namespaces or namespace in namespaces):

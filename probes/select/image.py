@@ -1,8 +1,7 @@
-"""Which image a probe pod runs on a node: one that is there already, because in a bad night no
-registry may answer.
+"""Chooses the image of a probe pod: one that the node has already, because the registry may be
+down.
 
-An image is on a node when the node lists it (status.images, often cut to 50) or when a container
-runs from it there.
+A node has an image when it lists it (status.images, often cut to 50) or runs a container from it.
 """
 
 from __future__ import annotations
@@ -24,14 +23,15 @@ _WITH_SHELL = (
 """Images known to have a shell and a way to connect, best first."""
 
 _LIKELY = re.compile(
-    r"(^|/)(nginx|redis|postgres|mysql|mariadb|httpd|haproxy|memcached|rabbitmq|node|php|ruby|openjdk|tomcat)\b|ingress"
+    r"(^|/)(nginx|redis|postgres|mysql|mariadb|httpd|haproxy|memcached|rabbitmq|node|php|ruby"
+    r"|openjdk|tomcat)\b|ingress"
 )
 """Images that usually have a shell; tried after the client's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageChoice:
-    """`on_node`: no pull is needed, the pull policy is Never."""
+    """`on_node`: the node has the image, so the pull policy is Never."""
 
     image: str
     on_node: bool
@@ -43,7 +43,7 @@ class ImageChoice:
 
 
 def images_on(store: Store, node: str) -> tuple[str, ...]:
-    """Names of the images that are on a node, in a stable order."""
+    """Sorted names of the images on a node."""
     names: set[str] = set()
     row: Node | None = store.get("Node", "", node)
     if row is not None:
@@ -66,8 +66,7 @@ def images_on(store: Store, node: str) -> tuple[str, ...]:
 def choices(
     store: Store, node: str, client: Pod | None = None, given: str = ""
 ) -> tuple[ImageChoice, ...]:
-    """Images to try on this node, best first; empty when nothing is known to be there and none was
-    given."""
+    """Images to try on this node, best first; empty when none is known there and none was given."""
     present = images_on(store, node)
     found: list[ImageChoice] = []
     if given:
@@ -82,7 +81,7 @@ def choices(
         )
     for pattern in _WITH_SHELL:
         named = [name for name in present if pattern.search(name.split("@")[0].lower())]
-        # A tag reads better than a digest and both name the same content on the node.
+        # A tag is easier to read than a digest; both name the same content on the node.
         for name in sorted(named, key=lambda n: ("@" in n, n))[:1]:
             found.append(ImageChoice(name, True, f"already on {node}, known to have a shell"))
     if client is not None:

@@ -1,11 +1,10 @@
-"""Which labels a probe pod may carry: the client's own, because policies go by them, unless that
-would touch somebody's work.
+"""Chooses the labels of a probe pod: the client's own, because policies select by them, unless
+another object would act on the pod.
 
-Rules (Kubernetes sources and documentation, see the reasons at each): a pod that matches a Service
-with publishNotReadyAddresses would get real traffic; one under a PodDisruptionBudget with a
-percentage or maxUnavailable can make the budget's controller fail and block drains; one that
-matches the selector of a StatefulSet, DaemonSet or a ReplicaSet without hash may be adopted or
-deleted by it.
+Rules from Kubernetes sources and documentation: a Service with publishNotReadyAddresses would send
+traffic to the pod; a PodDisruptionBudget with a percentage or maxUnavailable may fail on a pod
+without controller and block drains; a StatefulSet, DaemonSet or ReplicaSet whose selector matches
+may adopt or delete it.
 """
 
 from __future__ import annotations
@@ -61,8 +60,8 @@ _DROPPED_PREFIXES = (
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Whether labels may be cloned. `refused` is one sentence when not; `selected_by` are shown to
-    whoever agrees to the plan."""
+    """Whether labels may be cloned: `refused` is one sentence when not. The plan shows
+    `selected_by`."""
 
     labels: Mapping[str, str]
     selected_by: tuple[str, ...] = ()
@@ -70,7 +69,7 @@ class Guard:
 
 
 def cloned(labels: Mapping[str, str]) -> dict[str, str]:
-    """A client's labels without those that controllers own (hashes, ordinals, job names)."""
+    """A client's labels without those of controllers (hashes, ordinals, job names)."""
     return {
         key: value
         for key, value in labels.items()
@@ -79,7 +78,7 @@ def cloned(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def guard(store: Store, namespace: str, labels: Mapping[str, str]) -> Guard:
-    """Look at everything in the namespace that would select a pod with these labels."""
+    """Checks everything in the namespace that would select a pod with these labels."""
     wanted = cloned(labels)
     selected: list[str] = []
     refused: list[str] = []
@@ -131,8 +130,8 @@ def guard(store: Store, namespace: str, labels: Mapping[str, str]) -> Guard:
 
 
 def representative(store: Store, namespace: str, node: str = "") -> Pod | None:
-    """The pod that stands for the clients of a namespace: running, of the most frequent label set,
-    on `node` if there is one there."""
+    """A pod that represents the clients of a namespace: running, with the most frequent labels, on
+    `node` if possible."""
     pods = [
         pod
         for pod in _rows(store, "Pod", namespace, Pod)
@@ -156,8 +155,7 @@ def representative(store: Store, namespace: str, node: str = "") -> Pod | None:
 
 
 def _selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
-    """Workload and budget selectors: an empty one is taken as selecting nothing here, policies are
-    looked at apart."""
+    """Selectors of workloads and budgets; an empty one selects nothing here."""
     return bool(selector.match_labels or selector.match_expressions) and matches(selector, labels)
 
 

@@ -1,9 +1,8 @@
-"""What to measure from where to where: the smallest set of sources and targets that can tell the
-components apart. Pure over the store.
+"""Chooses the smallest set of sources and targets that separates the components on the path.
 
-Round after round of measuring everything against everything would hurt a sick cluster; two or three
-sources and one pod for each node are enough to separate "this node", "this namespace", "this node
-for this namespace", "this pod" and "this Service" (`probes.inference.explanation`).
+Measuring all pairs would load a failing cluster; two or three sources and one pod for each node
+separate "this node", "this namespace", "this node for this namespace", "this pod" and "this
+Service" (`probes.inference.explanation`).
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ NAME = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
 
 
 class Unusable(ValueError):
-    """The request cannot be turned into a measurement; `str()` is one sentence with what to try."""
+    """The request cannot be measured; `str()` is one sentence with an alternative."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place to measure from. `client` is the pod that it stands for; `role` says why it is in
-    the plan."""
+    """One place to measure from. `client`: the pod that it represents; `role`: why it is in the
+    plan."""
 
     namespace: str
     node: str
@@ -41,8 +40,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What is dialled. `service` and `ports` explain where the addresses come from; `notes` are
-    shown with the plan."""
+    """What is dialled. `service`: where the addresses come from; the plan shows `notes`."""
 
     targets: tuple[Target, ...]
     service: Service | None = None
@@ -70,7 +68,8 @@ def ready(store: Store, node: str) -> bool:
 
 
 def open_to_pods(store: Store, node: str) -> bool:
-    """Ready, and no taint keeps an ordinary pod away; a cordon does not, probe pods tolerate it."""
+    """Whether a node is Ready and no taint keeps pods away, apart from a cordon, which probe pods
+    tolerate."""
     row: Node | None = store.get("Node", "", node)
     if row is None or not ready(store, node):
         return False
@@ -84,7 +83,7 @@ def open_to_pods(store: Store, node: str) -> bool:
 
 
 def find_all_targets(store: Store, to: str, port: int = 0) -> Targets:
-    """As `find_targets`, for several separated by commas. Raises `Unusable`."""
+    """`find_targets` for several, separated by commas. Raises `Unusable`."""
     found = [find_targets(store, part, port) for part in to.split(",")]
     targets = tuple(dict.fromkeys(target for each in found for target in each.targets))
     return Targets(
@@ -127,8 +126,7 @@ def _check_namespace(store: Store, namespace: str) -> None:
 
 
 def _address(text: str, port: int) -> Targets | None:
-    """ADDRESS, ADDRESS:PORT, IPv6 alone or [IPv6] or [IPv6]:PORT; None for anything that is no
-    address."""
+    """ADDRESS, ADDRESS:PORT, IPv6, [IPv6] or [IPv6]:PORT; None for other text."""
     text = text.strip()
     host, _, tail = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
@@ -148,8 +146,7 @@ def _address(text: str, port: int) -> Targets | None:
 
 
 def check_dialled(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    """Raise `Unusable` for an address that no pod can dial, or that each pod would dial in
-    itself."""
+    """Raises `Unusable` for an address that a pod cannot dial, or that is the pod itself."""
     if ip.is_loopback:
         raise Unusable(
             f"{ip} is each pod itself; how=port-forward with to=NAMESPACE/POD asks on the inside "
@@ -323,7 +320,7 @@ def _of_pod(store: Store, pod: Pod, port: int) -> Targets:
 
 
 def _other_family(name: str, dialled: str, addresses: Sequence[str]) -> list[str]:
-    """What a dual-stack target has beside the address that is dialled, as a note."""
+    """A note about the other addresses of a dual-stack target."""
     others = [address for address in addresses if address not in ("", "None", dialled)]
     if not others or dialled in ("", "None"):
         return []
@@ -385,8 +382,8 @@ def _of_namespace(store: Store, namespace: str, port: int) -> Targets:
 def _one_for_each_node(
     store: Store, pods: list[tuple[Pod, int]], service: str, notes: list[str]
 ) -> list[Target]:
-    """One pod for each node, youngest nodes first: what joined last is the likeliest to differ. Two
-    pods where only one node has any."""
+    """One pod for each node, youngest nodes first, because those are most likely to differ. Two
+    pods when only one node has any."""
     by_node: dict[str, list[tuple[Pod, int]]] = {}
     for pod, number in sorted(
         pods, key=lambda pair: (pair[0].status.phase != "Running", pair[0].metadata.name)
@@ -400,7 +397,7 @@ def _one_for_each_node(
 
     order = sorted(by_node, key=age)
     if len(order) > MOST_NODES:
-        # The oldest node stays in as the one that is known to work.
+        # The oldest node stays as the reference.
         left_out = len(order) - MOST_NODES
         order = [*order[: MOST_NODES - 1], order[-1]]
         notes.append(
@@ -421,8 +418,8 @@ def _one_for_each_node(
 def find_all_sources(
     store: Store, from_: str, targets: Targets, *, control: str = ""
 ) -> tuple[Source, ...]:
-    """As `find_sources`, for several separated by commas: the others get no control of their own.
-    Raises `Unusable`."""
+    """`find_sources` for several, separated by commas; only the first gets a control. Raises
+    `Unusable`."""
     first, *others = from_.split(",")
     found = list(find_sources(store, first, targets, control=control or ("none" if others else "")))
     for other in others:
@@ -441,8 +438,8 @@ def find_sources(
     """Sources for `NS` or `NS/POD`: the client's node, a second node, and a control namespace on
     the first. Raises `Unusable`.
 
-    `control`: a namespace, "none", or "" for a choice of our own (the target's namespace, or
-    another one when both are the same).
+    `control`: a namespace, "none", or "" for the target's namespace, or another one when both are
+    the same.
     """
     namespace, name = split(from_, "The source")
     client: Pod | None
@@ -474,7 +471,7 @@ def find_sources(
     found = [Source(namespace, first or usable[0], client, "the client")]
     target_nodes = [t.node for t in targets.targets if t.node in usable]
     others = [node for node in dict.fromkeys([*target_nodes, *usable]) if node != found[0].node]
-    # A node that has an image already comes first: there the measurement needs no registry.
+    # A node that has an image comes first, because it needs no registry.
     second = next(
         (
             node

@@ -1,4 +1,4 @@
-"""What the live state knows around a matrix: agents that differ, addresses of nodes, endpoints,
+"""Facts of the live state that judge a matrix: drifted agents, addresses of nodes, endpoints,
 declared ports."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from probes.select.paths import endpoints, ready
 
 
 def surroundings(store: Store, cells: Iterable[Cell]) -> Surroundings:
-    """Gather for these cells. Only DaemonSets count as agents: they are what enforces policy and
+    """Facts for these cells. Only DaemonSets count as agents, because they enforce policy and
     routes on a node."""
     measured = tuple(cells)
     drifted: dict[str, str] = {}
@@ -63,8 +63,8 @@ def surroundings(store: Store, cells: Iterable[Cell]) -> Surroundings:
 
 
 def node_of(store: Store, address: str) -> str:
-    """The node that an address belongs to: its own addresses first, then its range of pod addresses
-    (its bridge or tunnel end)."""
+    """The node of an address: by the node's own addresses, then by its range of pod addresses
+    (bridge or tunnel)."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -80,8 +80,7 @@ def node_of(store: Store, address: str) -> str:
 
 
 def pod_ranges(node: Node) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    """A node's ranges of pod addresses, of both families where it has both; what cannot be read is
-    left out."""
+    """A node's ranges of pod addresses, of both families; unreadable ones are left out."""
     found = []
     for text in node.spec.pod_cidrs or (node.spec.pod_cidr,):
         try:

@@ -386,7 +386,7 @@ async def test_flapping_gets_more_tries_and_is_not_called_down() -> None:
     flapping = [c for c in result.cells if c.target.address == "10.244.3.12" and c.mixed]
     assert flapping
     assert all(len(c.counted) >= 30 for c in flapping)
-    assert any("now and then" in c.claim for c in result.conclusions)
+    assert any("intermittently" in c.claim for c in result.conclusions)
 
 
 async def test_a_new_pod_that_is_not_known_yet_does_not_fake_a_bad_node() -> None:

@@ -81,7 +81,7 @@ def free_port() -> int:
         ),
         (b"SSH-2.0-OpenSSH\r\n", Verdict.OK, "no HTTP", False),
         (b"", Verdict.RESET, "closed without an answer", False),
-        (None, Verdict.TIMEOUT_FIRST_BYTE, "silence", False),
+        (None, Verdict.TIMEOUT_FIRST_BYTE, "no answer", False),
     ],
 )
 async def test_knocking(said: bytes | None, verdict: Verdict, words: str, well: bool) -> None:
