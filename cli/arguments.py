@@ -44,7 +44,7 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     match = commands.add_parser(
         "match",
         parents=[after],
-        help="which runbooks fit words: an alert, an error line, a sentence",
+        help="which runbooks fit a text: an alert, a page, a log, a sentence",
     )
     _output(match)
     match.add_argument("--offline", action="store_true", help="the words alone, without a cluster")
@@ -52,7 +52,10 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
         "--top", type=int, default=5, metavar="N", help="at most N runbooks a text (5)"
     )
     match.add_argument(
-        "text", nargs="+", help="the words; - reads one text a line from standard input"
+        "text", nargs="+", help="the words, a file, or - for standard input: one paste is one text"
+    )
+    match.add_argument(
+        "--lines", action="store_true", help="each line of the file or of standard input is a text"
     )
 
     probe = commands.add_parser(

@@ -159,7 +159,8 @@ def overall(symptoms: Sequence[SymptomView]) -> list[dict[str, Any]]:
             if known is None or key < known[:2]:
                 best[match.id] = (*key, match)
     ranked = sorted(
-        best.values(), key=lambda row: (not row[2].confident, row[0], row[1], row[2].id)
+        best.values(),
+        key=lambda row: (not row[2].confident, row[2].guide, row[0], row[1], row[2].id),
     )
     return [match_document(match) for _, _, match in ranked]
 

@@ -1,4 +1,4 @@
-"""`stanch match`: which runbooks fit words, with the live evidence or without a cluster."""
+"""`stanch match`: which runbooks fit a text, with the live evidence or without a cluster."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
 from cli import exits
 from cli.connection import options_of, read_once
-from cli.documents import words_document
+from cli.documents import ref_document, time_text, words_document
 from incident.view import View
 from runbooks.match import Match
+from runbooks.paste import PASTE_LIMIT, Paste, read_paste
 
 Rank = Callable[[str], Sequence[Match]]
+SHOWN_TEXT = 160
+"""Characters of the text that are printed above its answer."""
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.offline:
-        return answer(texts(arguments.text), offline_rank(arguments), arguments)
+        return answer(texts(arguments), offline_rank(arguments), arguments)
     return asyncio.run(_with_cluster(arguments))
 
 
@@ -41,15 +47,15 @@ async def _with_cluster(arguments: argparse.Namespace) -> int:
     await investigation.start()
     try:
         view = await read_once(investigation, 20.0)
-        code = answer(texts(arguments.text), investigation.match_words, arguments)
+        code = answer(texts(arguments), investigation.match_words, arguments)
         return partial(view) if code == exits.ANSWERED else code
     finally:
         await investigation.stop()
 
 
 def partial(view: View) -> int:
-    """Words are matched without a cluster as well, but then the evidence is missing, and the exit
-    code says so."""
+    """The exit code: a text is matched without a cluster as well, but without evidence that is
+    half an answer."""
     if view.report is None:
         print(
             "stanch: the words alone were matched: "
@@ -60,37 +66,72 @@ def partial(view: View) -> int:
     return exits.ANSWERED
 
 
-def texts(words: Sequence[str]) -> Iterator[str]:
-    """The texts to match: the words as one text, or each line of standard input for "-"."""
-    if list(words) != ["-"]:
+def texts(arguments: argparse.Namespace) -> Iterator[str]:
+    """The texts to match: the words as one text, a file, or standard input for "-"; with `--lines`
+    each line is a text. Raises Refusal when the file cannot be read."""
+    words = arguments.text
+    if words != ["-"] and not (len(words) == 1 and _is_file(words[0])):
         yield " ".join(words)
         return
-    for line in sys.stdin.buffer:
-        text = line.decode("utf-8", "replace").rstrip("\r\n")
-        if text.strip():
-            yield text
+    with ExitStack() as stack:
+        source = (
+            sys.stdin.buffer if words == ["-"] else stack.enter_context(Path(words[0]).open("rb"))
+        )
+        if not arguments.lines:
+            yield source.read(PASTE_LIMIT * 4).decode("utf-8", "replace")
+            return
+        for line in source:
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            if text.strip():
+                yield text
+
+
+def _is_file(word: str) -> bool:
+    try:
+        return Path(word).is_file()
+    except OSError:  # longer than a name can be: it is a text
+        return False
 
 
 def answer(given: Iterable[str], rank: Rank, arguments: argparse.Namespace) -> int:
-    from cluster.kube.text import clean_line
+    from cluster.kube.text import clean, clean_line
 
-    for text in given:
-        document = words_document(clean_line(text, 20_000), list(rank(text))[: arguments.top])
+    for raw in given:
+        text = clean(raw, PASTE_LIMIT)
+        paste = read_paste(text)
+        document = {
+            **words_document(clean_line(text, 20_000), list(rank(text))[: arguments.top]),
+            "names": list(paste.names),
+            "objects": [ref_document(ref) for ref in paste.objects],
+            "marks": [{"at": time_text(mark.at), "text": mark.text} for mark in paste.marks],
+        }
         if arguments.output == "json":
             print(json.dumps(document, ensure_ascii=False), flush=True)
         else:
-            _print(document)
+            _print(document, paste)
     return exits.ANSWERED
 
 
-def _print(document: dict[str, object]) -> None:
-    print(document["text"])
+def _print(document: dict[str, Any], paste: Paste) -> None:
+    """What the text names, and the runbooks that fit; what does not fit is one line."""
+    text = str(document["text"])
+    print(text if len(text) <= SHOWN_TEXT else f"{text[:SHOWN_TEXT]} …")
+    if paste.objects:
+        print(f"  names {', '.join(map(str, paste.objects[:6]))}")
+    for mark in paste.marks[:4]:
+        print(f"  {time_text(mark.at)}  {mark.text}")
     books = document["runbooks"]
-    assert isinstance(books, list)
-    if not document["confident"]:
-        print("  no runbook fits with confidence" + ("; nearest:" if books else ""))
-    for book in books:
-        print(f"  {book['score']:.2f}  {book['id']}")
+    fitting = [book for book in books if book["confident"]]
+    others = ", ".join(
+        f"{book['id']} ({book['score']:.2f})" for book in books if book not in fitting
+    )
+    if not fitting:
+        print("  nothing in the library fits" + (f"; nearest: {others}" if others else ""))
+        return
+    for book in fitting:
+        print(f"  {book['score']:.2f}  {book['id']}  {book['title']}")
         for word in ("for", "missing", "against"):
             for reason in book[word][:3]:
                 print(f"        {word:<8} {reason}")
+    if others:
+        print(f"  less likely: {others}")

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.verb == "show":
         if len(arguments.argument) != 1:
             raise Refusal("name one runbook: stanch runbooks show ID")
-        book = library.get(arguments.argument[0])
+        book = books.find(library, arguments.argument[0])
         if book is None:
             raise Refusal(
                 f"there is no runbook {arguments.argument[0]!r}; nearest: "

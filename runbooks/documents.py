@@ -14,6 +14,8 @@ from runbooks.fields import FieldError, Lines, strings
 from runbooks.model import Problem, Runbook
 from runbooks.positions import YamlError, read
 
+INTRODUCTION = frozenset({"what-it-looks-like", "what-it-means"})
+"""Sections whose sentences describe the failure."""
 OUTSIDE = Path(__file__).with_name("outside.yaml")
 
 
@@ -38,6 +40,8 @@ class Words(msgspec.Struct, frozen=True):
 
     phrases: tuple[str, ...] = ()
     patterns: tuple[Pattern, ...] = ()
+    alerts: tuple[str, ...] = ()
+    """Names of alerts for which the page is written: such an alert is certain."""
 
 
 _PATTERN_FIELDS = frozenset({"shows", "needs", "pattern"})
@@ -59,17 +63,18 @@ def _words(data: Any, lines: Lines, at: tuple[str, ...]) -> Words:
     line = lines.get(at, 1)
     if not isinstance(data, dict):
         raise FieldError(line, "must be a mapping with phrases and patterns")
-    unknown = sorted(set(map(str, data)) - {"id", "title", "phrases", "patterns"})
+    unknown = sorted(set(map(str, data)) - {"id", "title", "phrases", "patterns", "alerts"})
     if unknown:
         raise FieldError(
             lines.get((*at, unknown[0]), line),
-            f"has an unknown field {unknown[0]!r}; known: phrases, patterns",
+            f"has an unknown field {unknown[0]!r}; known: phrases, patterns, alerts",
         )
     patterns = data.get("patterns") or ()
     if not isinstance(patterns, list | tuple):
         raise FieldError(lines.get((*at, "patterns"), line), "field patterns must be a list")
     return Words(
         phrases=strings(data.get("phrases"), lines.get((*at, "phrases"), line), "phrases"),
+        alerts=strings(data.get("alerts"), lines.get((*at, "alerts"), line), "alerts"),
         patterns=tuple(
             _pattern(item, lines.get((*at, "patterns", str(number)), line))
             for number, item in enumerate(patterns)
@@ -101,26 +106,36 @@ class Document:
     """(field, text)."""
     patterns: tuple[Pattern, ...]
     outside: bool = False
+    guide: bool = False
+    alerts: tuple[str, ...] = ()
 
 
 def document(runbook: Runbook) -> Document:
     """The phrases of a runbook: symptoms, words, title, id; headings and sentences of a plain one,
     the first section of ours."""
     words, _ = read_words(runbook.words, runbook.path)
-    phrases = [("symptom", text) for text in (*runbook.symptoms, *words.phrases)]
+    phrases = [("symptom", text) for text in (*runbook.symptoms, *words.phrases, *words.alerts)]
     phrases += [("title", runbook.title), ("id", runbook.id.replace("-", " "))]
     if runbook.impact:
         phrases.append(("body", runbook.impact))
     sections = (
         runbook.sections
         if runbook.plain
-        else [section for section in runbook.sections if section.slug == "what-it-looks-like"]
+        else [section for section in runbook.sections if section.slug in INTRODUCTION]
     )
     for section in sections:
         if runbook.plain:
             phrases.append(("heading", section.title))
         phrases += [("body", sentence) for sentence in _sentences(section.text)]
-    return Document(runbook.id, runbook.title, tuple(phrases), words.patterns)
+    return Document(
+        runbook.id,
+        runbook.title,
+        tuple(phrases),
+        words.patterns,
+        False,
+        runbook.guide,
+        words.alerts,
+    )
 
 
 def _sentences(text: str) -> list[str]:

@@ -34,11 +34,11 @@ WITHOUT_STRONG = 0.4
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A condition that holds: why, by which findings, and with which share of its weight (1 inside
-    the symptom)."""
+    """A condition that holds: what was seen, by which findings, and with which share of its weight
+    (1 inside the symptom)."""
 
     condition: Condition
-    text: str
+    seen: str
     findings: tuple[str, ...]
     share: float
 
@@ -123,11 +123,10 @@ def judge_all(
     return [_judge(runbook, symptom, here, elsewhere) for runbook in runbooks]
 
 
-def touched(runbook: Runbook, scopes: Iterable[Scope]) -> bool:
-    """Whether any condition that speaks for the runbook names a rule that one of the scopes has."""
+def touched(runbook: Runbook, scope: Scope) -> bool:
+    """Whether any condition that speaks for the runbook names a rule that the scope has."""
     return any(
         scope.has(condition)
-        for scope in scopes
         for weight in (Weight.STRONG, Weight.SUPPORT)
         for condition in runbook.conditions(weight)
     )
@@ -143,23 +142,28 @@ def _judge(runbook: Runbook, symptom: Symptom, here: Scope, elsewhere: Scope | N
         for weight in Weight
     }
     score = _score(held)
-    done = {id(one.condition) for ones in held.values() for one in ones}
+    speaking = [one for weight in (Weight.STRONG, Weight.SUPPORT) for one in held[weight]]
+    # What was seen is not missing, also where another criterion asks for more of the same.
+    done = {rule for one in speaking for rule in one.condition.rules}
     missing = tuple(
         Reason(condition.text, condition.step)
         for weight in (Weight.STRONG, Weight.SUPPORT)
         for condition in runbook.conditions(weight)
-        if id(condition) not in done and (weight is Weight.STRONG or condition.step)
+        if done.isdisjoint(condition.rules) and (weight is Weight.STRONG or condition.step)
     )
     return Match(
         id=runbook.id,
         title=runbook.title,
         score=round(score, 4),
         confident=bool(held[Weight.STRONG]) and score >= CONFIDENT,
-        for_=tuple(
-            _reason(one) for weight in (Weight.STRONG, Weight.SUPPORT) for one in held[weight]
-        ),
+        for_=_reasons(speaking),
         missing=missing,
-        against=tuple(_reason(one) for one in held[Weight.REFUTE]),
+        against=_reasons(held[Weight.REFUTE]),
+        guide=runbook.guide,
+        own=any(
+            one.condition.weight is Weight.STRONG or (one.findings and one.share == 1.0)
+            for one in speaking
+        ),
     )
 
 
@@ -200,7 +204,7 @@ def _holds(
         if not found:
             return None
         best = max(found, key=lambda one: one.share)
-        return Held(condition, best.text, best.findings, best.share)
+        return Held(condition, best.seen, best.findings, best.share)
     if condition.all_of:
         every = [
             _holds(part, weight, symptom, here, elsewhere)
@@ -209,9 +213,9 @@ def _holds(
         ]
         if not all(every) or not any(one and one.share == 1.0 for one in every):
             return None
-        text = "; ".join(one.text for one in every if one)
+        seen = "; ".join(dict.fromkeys(one.seen for one in every if one))
         return Held(
-            condition, text, tuple(name for one in every if one for name in one.findings), 1.0
+            condition, seen, tuple(name for one in every if one for name in one.findings), 1.0
         )
     if condition.on == "shared":
         return _shared(condition, here)
@@ -235,9 +239,7 @@ def _finding(
         return None
     claim = found[0].claim if len(found) == 1 else f"{found[0].claim} (and {len(found) - 1} more)"
     where = "" if share == 1.0 else ", elsewhere in the cluster"
-    return Held(
-        condition, f"{condition.text}: {claim}{where}", tuple(one.id for one in found), share
-    )
+    return Held(condition, f"{claim}{where}", tuple(one.id for one in found), share)
 
 
 def _enough(condition: Condition, found: list[Finding]) -> list[Finding]:
@@ -270,7 +272,7 @@ def _change(
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             as_of = elsewhere.as_of if elsewhere is not None else None
             at = moment_text(first.at, as_of or first.at)
-            return Held(condition, f"{condition.text}: {at} {first.what}{more}", (), share)
+            return Held(condition, f"{at} {first.what}{more}", (), share)
     return None
 
 
@@ -292,9 +294,7 @@ def _shared(condition: Condition, here: Scope) -> Held | None:
         f"{attribute.inside[0]} of {attribute.inside[1]} failing, {attribute.outside[0]} of "
         f"{attribute.outside[1]} healthy"
     )
-    return Held(
-        condition, f"{condition.text}: {attribute.what} {attribute.spoken} ({numbers})", (), 1.0
-    )
+    return Held(condition, f"{attribute.what} {attribute.spoken} ({numbers})", (), 1.0)
 
 
 def _shared_facts(attribute: SharedAttribute) -> dict[str, Fact]:
@@ -305,8 +305,24 @@ def _shared_facts(attribute: SharedAttribute) -> dict[str, Fact]:
     }
 
 
-def _reason(held: Held) -> Reason:
-    return Reason(held.text, held.condition.step, held.findings)
+def _reasons(held: Sequence[Held]) -> tuple[Reason, ...]:
+    """One reason for each piece of evidence, with all the criteria that it meets."""
+    groups: dict[str, list[Held]] = {}
+    for one in held:
+        groups.setdefault(one.seen, []).append(one)
+    reasons = []
+    for seen, ones in groups.items():
+        criteria = tuple(dict.fromkeys(one.condition.text for one in ones))
+        reasons.append(
+            Reason(
+                text=f"{'; '.join(criteria)}: {seen}",
+                step=next((one.condition.step for one in ones if one.condition.step), ""),
+                findings=tuple(dict.fromkeys(name for one in ones for name in one.findings)),
+                evidence=seen,
+                criteria=criteria,
+            )
+        )
+    return tuple(reasons)
 
 
 # ---- facts

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from runbooks.check import compile_problem
 from runbooks.documents import read_words
 from runbooks.fields import OUTCOMES
-from runbooks.loader import Library
+from runbooks.loader import OURS, Library
 from runbooks.model import (
     DONE,
     ESCALATE,
+    GUIDE_SECTIONS,
     NEXT,
     RUNBOOK_PREFIX,
     SECTION_PREFIX,
@@ -40,6 +41,7 @@ SECTION_WORDS = 250
 in on one screen."""
 STORY_WORDS = 320
 STEP_WORDS = 110
+GUIDE_WORDS, GUIDE_STEPS = 160, 6
 SYMPTOMS = 8
 """Symptoms in the front matter."""
 IDS = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
@@ -150,9 +152,12 @@ def _front(runbook: Runbook, names: Names) -> Iterator[Problem]:
             line("id", 1),
             f"id {runbook.id!r} differs from the file name {runbook.path.name}; rename one of them",
         )
-    if names.drills is not None and runbook.origin == "stanch" and runbook.id not in names.drills:
+    ours = runbook.origin == OURS and not runbook.guide
+    if names.drills is not None and ours and runbook.id not in names.drills:
         yield _at(runbook, line("id", 1), f"there is no drill {runbook.id!r}; add one")
-    for field in ("story", "severity", "impact", "kubernetes", "last_reviewed"):
+    if not (runbook.story or runbook.source):
+        yield _at(runbook, 1, "front matter lacks story, or source for a guide")
+    for field in ("severity", "impact", "kubernetes", "last_reviewed"):
         if not getattr(runbook, field):
             yield _at(runbook, 1, f"front matter lacks {field}")
     if runbook.severity and runbook.severity not in {severity.value for severity in Severity}:
@@ -181,16 +186,19 @@ def _front(runbook: Runbook, names: Names) -> Iterator[Problem]:
 
 
 def _sections(runbook: Runbook) -> Iterator[Problem]:
+    wanted = GUIDE_SECTIONS if runbook.guide else SECTIONS
     titles = [section.title for section in runbook.sections]
-    for title in SECTIONS:
+    for title in wanted:
         if title not in titles:
             yield _at(runbook, 1, f"lacks the section “{title}”")
+    if runbook.guide:
+        yield from _one_screen(runbook)
     for section in runbook.sections:
-        if section.title not in SECTIONS:
+        if section.title not in wanted:
             yield _at(
                 runbook,
                 section.line,
-                f"section “{section.title}” is not one of: {', '.join(SECTIONS)}",
+                f"section “{section.title}” is not one of: {', '.join(wanted)}",
             )
         limit = STORY_WORDS if section.title == "The story" else SECTION_WORDS
         words = len(section.text.split())
@@ -203,21 +211,33 @@ def _sections(runbook: Runbook) -> Iterator[Problem]:
             )
         if section.title != "The story" and not section.text and not section.steps:
             yield _at(runbook, section.line, f"section “{section.title}” is empty")
-    known = [title for title in titles if title in SECTIONS]
-    if known != sorted(known, key=SECTIONS.index):
+    known = [title for title in titles if title in wanted]
+    if known != sorted(known, key=wanted.index):
         yield _at(
             runbook,
-            _first_out_of_order(runbook.sections),
-            f"sections must stand in this order: {', '.join(SECTIONS)}",
+            _first_out_of_order(runbook.sections, wanted),
+            f"sections must stand in this order: {', '.join(wanted)}",
         )
     if not any(step.section == slug("Verify") for step in runbook.steps()):
         yield _at(runbook, 1, "has no step under “Verify”: nobody could tell that it is over")
 
 
-def _first_out_of_order(sections: Sequence[Section]) -> int:
+def _one_screen(runbook: Runbook) -> Iterator[Problem]:
+    words = sum(len(section.text.split()) for section in runbook.sections)
+    steps = sum(1 for _ in runbook.steps())
+    if words > GUIDE_WORDS or steps > GUIDE_STEPS:
+        yield _at(
+            runbook,
+            1,
+            f"has {words} words and {steps} steps; a guide has at most {GUIDE_WORDS} words beside "
+            f"its steps, and {GUIDE_STEPS} steps: one screen",
+        )
+
+
+def _first_out_of_order(sections: Sequence[Section], wanted: Sequence[str]) -> int:
     last = -1
     for section in sections:
-        index = SECTIONS.index(section.title) if section.title in SECTIONS else last
+        index = wanted.index(section.title) if section.title in wanted else last
         if index < last:
             return section.line
         last = index
@@ -382,19 +402,20 @@ def _condition(runbook: Runbook, condition: Condition) -> Iterator[Problem]:
 
 
 def _overlaps(runbooks: Sequence[Runbook]) -> Iterator[Problem]:
-    """Two runbooks with the same strong condition need a refuting one on either side that tells
-    them apart."""
-    owners: dict[tuple[str, str, str], list[tuple[Runbook, Condition]]] = {}
+    """Two stories, or two guides, with the same strong condition need a refuting one on either
+    side that tells them apart."""
+    owners: dict[tuple[bool, str, str, str], list[tuple[Runbook, Condition]]] = {}
     for runbook in runbooks:
         for condition in runbook.conditions(Weight.STRONG):
             key = (
+                runbook.guide,
                 condition.on,
                 condition.rule,
                 repr(sorted((name, repr(value)) for name, value in condition.where.items())),
             )
             if condition.rule:
                 owners.setdefault(key, []).append((runbook, condition))
-    for (on, rule, _), pairs in owners.items():
+    for (_, on, rule, _), pairs in owners.items():
         distinct = {runbook.id: (runbook, condition) for runbook, condition in pairs}
         if len(distinct) < 2:
             continue

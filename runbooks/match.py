@@ -6,17 +6,26 @@ import msgspec
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """One piece for, missing or against. `step` is the id of the runbook step that would tell (for
-    missing ones)."""
+    """One piece of evidence for or against a runbook, or one that is missing.
+
+    `text`: all of it in one sentence. `evidence`: what was seen, without the criteria; "" for words
+    and for what is missing. `criteria`: what the evidence meets, as the runbook words it. `step`:
+    id of the runbook step that would tell. `findings`: ids of the findings it rests on.
+    """
 
     text: str
     step: str = ""
     findings: tuple[str, ...] = ()
-    """Ids of the findings it rests on."""
+    evidence: str = ""
+    criteria: tuple[str, ...] = ()
 
 
 class Match(msgspec.Struct, frozen=True):
-    """One runbook beside a symptom or a human's words."""
+    """One runbook beside a symptom or a text.
+
+    `guide`: it has no story. `own`: evidence of its own mechanism holds, not only what happened
+    nearby. `certain`: the text names the page.
+    """
 
     id: str
     title: str
@@ -25,3 +34,6 @@ class Match(msgspec.Struct, frozen=True):
     for_: tuple[Reason, ...] = ()
     missing: tuple[Reason, ...] = ()
     against: tuple[Reason, ...] = ()
+    guide: bool = False
+    own: bool = False
+    certain: bool = False

@@ -1,5 +1,5 @@
-"""Which runbook fits: a human's words, a symptom's evidence, or both, in one explained score.
-"Nothing fits" is an answer."""
+"""Which runbook fits: a text, a symptom's evidence, or both, in one explained score. "Nothing fits"
+is an answer."""
 
 from __future__ import annotations
 
@@ -8,27 +8,37 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from cluster.kube.objects import Ref
 from runbooks import evidence
 from runbooks.loader import Library
 from runbooks.match import Match, Reason
 from runbooks.model import Runbook
 from triage.facts.finding import Report, Symptom
 
-# evidence is ranked without words: RapidFuzz and the vocabulary take 0.1 s, and the first answer
-# does not wait for them
+# Evidence is ranked without words: RapidFuzz and the vocabulary take 0.1 s, and the first answer
+# does not wait for them.
 if TYPE_CHECKING:
     from runbooks.documents import Document
+    from runbooks.identity import Names
+    from runbooks.paste import Paste
     from runbooks.word_index import WordIndex, WordMatch
 
 SHOWN = 10
 """Matches in an answer."""
 LOWEST = 0.03
+LISTED = 0.2
+"""Score below which no evidence lists a runbook."""
 RIVAL = 0.7
 """A known failure outside the catalogue with this part of the best score is reason enough not to be
 confident."""
 SAID = 5.5
 """Rarity of the words in common without which no text is sure: "pods keep restarting" or "disk"
 name a subject, not a failure."""
+NAMED = 0.75
+"""Score of a page whose id or title stands in the text, word by word."""
+ALONE, APART = 0.35, 0.6
+"""Shares of the evidence's score that are left when the words do not fit, and when the text names
+other objects."""
 
 
 class Matcher:
@@ -41,45 +51,78 @@ class Matcher:
         self.library = library
         self._outside = None if known_outside is None else tuple(known_outside)
         self._index: WordIndex | None = None
+        self._names: Names | None = None
         self._generation = -1
         self._of: Report | None = None
         self._known: evidence.Scope | None = None
+        self._live: tuple[Report, int, Sequence[tuple[Symptom, Match]]] | None = None
 
     @property
     def index(self) -> WordIndex:
-        if self._index is None or self._generation != self.library.generation:
+        return self._words()[0]
+
+    def _words(self) -> tuple[WordIndex, Names]:
+        if (
+            self._index is None
+            or self._names is None
+            or self._generation != self.library.generation
+        ):
             from runbooks.documents import document, outside
+            from runbooks.identity import Names
             from runbooks.word_index import WordIndex
 
             if self._outside is None:
                 self._outside = outside()
-            self._index = WordIndex([*map(document, self.library.runbooks), *self._outside])
+            runbooks = self.library.runbooks
+            documents = [document(runbook) for runbook in runbooks]
+            self._index = WordIndex([*documents, *self._outside])
+            self._names = Names(runbooks, {one.id: one.alerts for one in documents})
             self._generation = self.library.generation
-        return self._index
+        return self._index, self._names
 
     def match_words(self, text: str) -> list[Match]:
-        """Runbooks for a human's words, best first. When nothing fits none is `confident`, and
-        `against` says what it looks like."""
-        if not text.strip():
-            return []
-        ranked = self.index.rank(text)
+        """Runbooks for one text, typed or pasted, best first; those that it names stand before the
+        rest. When nothing fits none is `confident`, and `against` says what the text reads like."""
+        from runbooks.paste import read_paste
+
+        return self._match_paste(read_paste(text)) if text.strip() else []
+
+    def _match_paste(self, paste: Paste) -> list[Match]:
+        index, names = self._words()
+        named = names.find(paste)
+        ranked = index.rank(paste.words)
+        by_id = {one.id: one for one in ranked}
+        certain = [self._certain(key, name, by_id.get(key)) for key, name in named.items()]
         other = next((one for one in ranked if one.outside), None)
-        ours = [one for one in ranked if not one.outside][:SHOWN]
+        ours = [one for one in ranked if not one.outside and one.id not in named]
         best = ours[0].score if ours else 0.0
         rival = other if other and other.score >= best * RIVAL and other.score > 0.1 else None
-        return [_from_words(one, best, rival) for one in ours if one.score >= LOWEST]
+        found = [
+            _from_words(one, best, None if one.named else rival)
+            for one in ours[:SHOWN]
+            if one.score >= LOWEST
+        ]
+        if certain:
+            found = [replace(one, confident=False) for one in found]
+        return [*certain, *_ordered(found)][:SHOWN]
+
+    def _certain(self, runbook_id: str, name: str, words: WordMatch | None) -> Match:
+        runbook = self.library.get(runbook_id)
+        assert runbook is not None, "names and library are of one generation"
+        reasons = [Reason(f"the text names it: {name}")]
+        if words is not None and words.words:
+            reasons.append(Reason(f"words in common: {', '.join(words.words[:8])}"))
+        return Match(
+            runbook_id, runbook.title, 1.0, True, tuple(reasons), guide=runbook.guide, certain=True
+        )
 
     def match_symptom(self, symptom: Symptom, report: Report | None = None) -> list[Match]:
-        """Runbooks for one symptom, best first; only those for which something speaks."""
-        found = evidence.judge_all(self._speaking(symptom, report), symptom, self._scope(report))
-        return _ordered(match for match in found if match.for_ and match.score >= LOWEST)
-
-    def _speaking(self, symptom: Symptom, report: Report | None) -> list[Runbook]:
-        """Runbooks for which a rule of the symptom or of the report could speak."""
+        """Runbooks for one symptom, best first; only those for which evidence of their own speaks.
+        A story with evidence stands above a guide."""
         here = evidence.Scope(symptom.findings, symptom.changes, symptom.shared)
-        elsewhere = self._scope(report)
-        scopes = [here] if elsewhere is None else [here, elsewhere]
-        return [runbook for runbook in self._ours() if evidence.touched(runbook, scopes)]
+        near = [runbook for runbook in self._ours() if evidence.touched(runbook, here)]
+        found = evidence.judge_all(near, symptom, self._scope(report))
+        return _ordered(match for match in found if match.own and match.score >= LISTED)
 
     def _scope(self, report: Report | None) -> evidence.Scope | None:
         """The scope of the report, kept while its symptoms are matched one after the other."""
@@ -91,34 +134,83 @@ class Matcher:
 
     def match(self, text: str, report: Report | None) -> list[Match]:
         """Words and evidence together: good words without a cluster, a good match without words,
-        and both in one score."""
-        words = {match.id: match for match in self.match_words(text)}
+        and both in one score. Evidence about the objects that the text names counts in full."""
+        from runbooks.paste import read_paste
+
+        paste = read_paste(text)
+        words = {match.id: match for match in self._match_paste(paste)} if text.strip() else {}
         live: dict[str, Match] = {}
-        for symptom in report.symptoms if report else ():
-            for match in self.match_symptom(symptom, report):
-                if match.id not in live or (match.score, match.id) > (
-                    live[match.id].score,
-                    match.id,
-                ):
-                    live[match.id] = match
+        for symptom, match in self._matches_of(report):
+            if not _concerns(symptom, paste.objects):
+                match = replace(match, score=round(match.score * APART, 4), confident=False)
+            known = live.get(match.id)
+            if known is None or (match.score, match.id) > (known.score, known.id):
+                live[match.id] = match
         if not text.strip():
             return _ordered(live.values())[:SHOWN]
-        return _ordered(_combine(words.get(key), live.get(key)) for key in {*words, *live})[:SHOWN]
+        return _ordered(_combine(words.get(key), live.get(key)) for key in {**words, **live})[
+            :SHOWN
+        ]
+
+    def _matches_of(self, report: Report | None) -> Sequence[tuple[Symptom, Match]]:
+        """The matches of all symptoms of a report, which do not depend on the text: typing asks for
+        them at each key."""
+        if report is None:
+            return ()
+        generation = self.library.generation
+        if self._live is None or self._live[0] is not report or self._live[1] != generation:
+            found = [
+                (symptom, match)
+                for symptom in report.symptoms
+                for match in self.match_symptom(symptom, report)
+            ]
+            self._live = (report, generation, found)
+        return self._live[2]
 
     def _ours(self) -> Iterable[Runbook]:
         return (runbook for runbook in self.library.runbooks if runbook.match)
 
 
 def _ordered(matches: Iterable[Match]) -> list[Match]:
-    return sorted(matches, key=lambda match: (-match.score, match.id))
+    """Pages that the text names, then stories with undisputed evidence of their own, then the rest
+    by score."""
+    found = list(matches)
+    return sorted(
+        found,
+        key=lambda match: (
+            not match.certain,
+            not (match.own and match.confident and not match.guide and not match.against),
+            -match.score,
+            match.id,
+        ),
+    )
+
+
+def _concerns(symptom: Symptom, objects: Sequence[Ref]) -> bool:
+    """Whether a symptom is about an object that the text names, or the text names none."""
+    if not objects:
+        return True
+    narrow = [ref for ref in objects if ref.kind != "Namespace"] or objects
+    seen = {ref for finding in symptom.findings for ref in (finding.object, *finding.related)}
+    seen.update(symptom.objects)
+    return any(
+        (ref.kind == other.kind and ref.name == other.name)
+        or (ref.kind == "Namespace" and ref.name == other.namespace)
+        for ref in narrow
+        for other in seen
+    )
 
 
 def _from_words(found: WordMatch, best: float, rival: WordMatch | None) -> Match:
     from runbooks.word_index import CONFIDENT, calibrated
 
     score = calibrated(found.score) * (1.0 if rival is None else 0.5)
-    says_enough = bool(found.patterns) or (len(found.words) > 1 and found.common >= SAID)
-    reasons = [Reason(f"the text has the form {pattern}") for pattern in found.patterns[:2]]
+    if found.named and found.score >= best * 0.75:
+        score = max(score, NAMED)
+    says_enough = (
+        bool(found.patterns) or found.named or (len(found.words) > 1 and found.common >= SAID)
+    )
+    reasons = [Reason(f"the text says “{part}”") for part in found.patterns[:2] if part]
     if found.words:
         reasons.append(Reason(f"words in common: {', '.join(found.words[:8])}"))
     if found.phrases:
@@ -133,23 +225,26 @@ def _from_words(found: WordMatch, best: float, rival: WordMatch | None) -> Match
         and found.score >= best * 0.75,
         for_=tuple(reasons),
         against=(Reason(f"it reads more like: {rival.title} (no runbook)"),) if rival else (),
+        guide=found.guide,
     )
 
 
 def _combine(words: Match | None, live: Match | None) -> Match:
     if words is None and live is not None:
-        return replace(live, score=round(live.score * 0.35, 4), confident=False)
+        return replace(live, score=round(live.score * ALONE, 4), confident=False)
     assert words is not None
     if live is None:
         return words
-    refuted = 0.75 if live.against else 1.0
+    refuted = 0.75 if live.against and not words.certain else 1.0
     score = (words.score + (1 - words.score) * 0.6 * live.score) * refuted
     return replace(
         words,
         score=round(score, 4),
-        confident=(words.confident and not live.against)
+        confident=words.certain
+        or (words.confident and not live.against)
         or (live.confident and words.score >= 0.15),
         for_=(*live.for_, *words.for_),
         missing=live.missing,
         against=(*live.against, *words.against),
+        own=live.own,
     )

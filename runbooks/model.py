@@ -24,6 +24,9 @@ SECTIONS = (
 """Titles of the sections, in the order in which a tired reader needs them: mitigation stands before
 diagnosis."""
 
+GUIDE_SECTIONS = ("What it means", "Find out", "What to do", "Verify")
+"""Titles of the sections of a guide: a family of everyday faults, told on one screen."""
+
 ESCALATE, NEXT, DONE = "escalate", "next", "done"
 SECTION_PREFIX, RUNBOOK_PREFIX = "section:", "runbook:"
 
@@ -190,6 +193,14 @@ class Condition(msgspec.Struct, frozen=True):
     any_of: tuple[Condition, ...] = ()
     all_of: tuple[Condition, ...] = ()
 
+    @property
+    def rules(self) -> frozenset[str]:
+        """Its rule, or those of its parts."""
+        inner = (*self.any_of, *self.all_of)
+        return (
+            frozenset().union(*(part.rules for part in inner)) if inner else frozenset([self.rule])
+        )
+
 
 class Runbook(msgspec.Struct, frozen=True):
     """One file. `digest` is the SHA-256 of its text at load: the identity that the record keeps.
@@ -201,6 +212,9 @@ class Runbook(msgspec.Struct, frozen=True):
     digest: str
     sections: Sequence[Section]
     story: str = ""
+    """Where the failure is told; "" for a guide."""
+    source: str = ""
+    """Where a guide's facts are from; "" for a story."""
     severity: str = ""
     impact: str = ""
     symptoms: tuple[str, ...] = ()
@@ -214,6 +228,11 @@ class Runbook(msgspec.Struct, frozen=True):
     """Which folder it came from: "stanch" for our own library, otherwise the folder's path."""
     text: str = ""
     lines: Mapping[str, int] = msgspec.field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def guide(self) -> bool:
+        """A short page for a family of everyday faults, without a story."""
+        return bool(self.source) and not self.story
 
     def steps(self) -> Iterator[Step]:
         for section in self.sections:

@@ -50,6 +50,8 @@ UNKNOWN = 3.0
 CLOSE, PHRASES = 400, 60
 """Phrases that are kept at all, and those that are looked at closely with RapidFuzz."""
 CONFIDENT = 0.7
+SHOWN_PART = 60
+"""Characters that are shown of what a pattern matches."""
 CENTRE, STEEPNESS = 0.38, 9.0
 """Calibration, measured on tests/runbooks/*.jsonl: below CENTRE what fits nothing outweighs what
 fits."""
@@ -66,9 +68,13 @@ class WordMatch:
     words: tuple[str, ...]
     """The words of the query that counted, rarest first."""
     patterns: tuple[str, ...]
-    common: float = 0.0
+    """The parts of the text that its patterns match."""
+    common: float
     """Rarity of what the query and the document share: one plain word has 1 to 2, a word that one
     runbook alone has 3.5 to 4."""
+    guide: bool
+    named: bool
+    """The text holds its id or title word by word, or is one of its phrases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,19 @@ class WordIndex:
                     for word in pattern.needs or ("",):
                         self._needed[word].append(pattern.expression)
                 self._patterns[pattern.expression].append(number)
+        self._named: list[tuple[str, int]] = []
+        """Id and title of each page, as stems; of names of one word nothing follows."""
+        self._exact: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        """The documents that have exactly these words as a phrase."""
+        for number, phrases in enumerate(split):
+            for field, _, found in phrases:
+                stems = tuple(term.stem for term in found)
+                if len(stems) < 2 or documents[number].outside:
+                    continue
+                if field in ("id", "title"):
+                    self._named.append((f" {' '.join(stems)} ", number))
+                if field in ("id", "title", "symptom"):
+                    self._exact[tuple(sorted(stems))].add(number)
         self._masses = [phrase.mass for phrase in self._phrases]
         self._weights = [phrase.weight for phrase in self._phrases]
         self._known = self._owners(self._stems)
@@ -159,6 +178,7 @@ class WordIndex:
         hits = self._hits(folded)
         found = self._best_phrases(folded, self._cover(query))
         total, common = self._in_common(query)
+        named = self._named_in(query)
         scores = [
             (
                 self._score(
@@ -168,7 +188,7 @@ class WordIndex:
                 ),
                 number,
             )
-            for number in {*found, *hits}
+            for number in {*found, *hits, *named}
         ]
         best = sorted(scores, key=lambda item: (-item[0], self.documents[item[1]].id))[:limit]
         return [
@@ -179,13 +199,21 @@ class WordIndex:
                 hits.get(number, ()),
                 query,
                 common.get(number, 0.0),
+                number in named,
             )
             for score, number in best
             if score > 0.02
         ]
 
+    def _named_in(self, query: Sequence[Term]) -> set[int]:
+        """The documents whose name stands in the text, or one of whose phrases the text is."""
+        stems = [term.stem for term in query]
+        said = f" {' '.join(stems)} "
+        found = {number for name, number in self._named if name in said}
+        return found | self._exact.get(tuple(sorted(stems)), set())
+
     def _hits(self, folded: str) -> dict[int, list[str]]:
-        """The patterns that a text has, by document, in the order of the runbooks."""
+        """What the patterns match in a text, by document, in the order of the runbooks."""
         candidates = {
             pattern
             for word, patterns in self._needed.items()
@@ -195,9 +223,10 @@ class WordIndex:
         hits: dict[int, list[str]] = defaultdict(list)
         for pattern in (pattern for pattern in self._patterns if pattern in candidates):
             compiled = _compiled(pattern)
-            if compiled is not None and compiled.search(folded):
+            match = compiled.search(folded) if compiled is not None else None
+            if match is not None:
                 for number in self._patterns[pattern]:
-                    hits[number].append(pattern)
+                    hits[number].append(match.group()[:SHOWN_PART].strip())
         return hits
 
     def _best_phrases(
@@ -284,6 +313,7 @@ class WordIndex:
         patterns: Sequence[str],
         query: Sequence[Term],
         common: float,
+        named: bool,
     ) -> WordMatch:
         document = self.documents[number]
         shown = [self._phrases[phrase] for _, phrase in found[:3]]
@@ -308,6 +338,8 @@ class WordIndex:
             words=tuple(dict.fromkeys(term.shown for term in words)),
             patterns=tuple(patterns),
             common=common,
+            guide=document.guide,
+            named=named,
         )
 
 

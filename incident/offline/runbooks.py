@@ -8,10 +8,11 @@ from pathlib import Path
 from actions import catalogue as actions
 from incident.options import runbook_folders
 from probes import catalogue as probes
+from runbooks.identity import find_page
 from runbooks.loader import Library
 from runbooks.match import Match
 from runbooks.matcher import Matcher
-from runbooks.model import Problem
+from runbooks.model import Problem, Runbook
 
 Rank = Callable[[str], Sequence[Match]]
 
@@ -39,6 +40,11 @@ def check(
         Names(probes=frozenset(probes.names()), actions=frozenset(actions.names()), drills=drills),
     )
     return len(library), found
+
+
+def find(library: Library, name: str) -> Runbook | None:
+    """The runbook with that id, file name or title; upper and lower case are alike."""
+    return find_page(library.runbooks, name)
 
 
 def nearest(library: Library, name: str) -> Sequence[str]:

@@ -102,6 +102,7 @@ def test_words_are_matched_line_by_line_without_a_cluster(home: Path) -> None:
         home,
         "match",
         "--offline",
+        "--lines",
         "-o",
         "json",
         "-",

@@ -1,0 +1,390 @@
+"""Reads one pasted text: the bodies of alerts, pages and chat messages, the output of kubectl,
+amtool and Prometheus, logs and stack traces.
+
+A paste gives the names of alerts, the objects that labels name, the times at which alerts began,
+and the words that are worth comparing with runbooks. Nothing is refused: what has no known form is
+read as plain text. Sources of the forms: Alertmanager's webhook data (version 4) and API v2,
+Prometheus' `/api/v1/alerts`, PagerDuty's Events API v2, Opsgenie's alert webhook, Slack's message
+attachments, and kubectl 1.28 to 1.35.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from cluster.kube.objects import Ref
+
+PASTE_LIMIT = 256_000
+"""Characters of a paste that are read."""
+NAMES, OBJECTS, MARKS = 20, 50, 40
+"""Names, objects and marks that are kept of one paste."""
+TELLING = 40
+"""Lines of a log that are compared with runbooks."""
+DEPTH = 12
+"""Levels of a JSON document that are read."""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A moment (UTC) that the paste names, for the timeline."""
+
+    at: datetime
+    text: str
+
+
+class Paste(msgspec.Struct, frozen=True):
+    """`names`: alert names and the last parts of runbook links, the surest first. `words`: what is
+    compared with runbooks, one sentence a line."""
+
+    text: str
+    words: str
+    names: tuple[str, ...] = ()
+    objects: tuple[Ref, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+
+_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "pod": "Pod",
+        "pods": "Pod",
+        "po": "Pod",
+        "exported_pod": "Pod",
+        "pod_name": "Pod",
+        "node": "Node",
+        "nodes": "Node",
+        "no": "Node",
+        "nodename": "Node",
+        "node_name": "Node",
+        "exported_node": "Node",
+        "kubernetes_node": "Node",
+        "deployment": "Deployment",
+        "deployments": "Deployment",
+        "deploy": "Deployment",
+        "replicaset": "ReplicaSet",
+        "replicasets": "ReplicaSet",
+        "rs": "ReplicaSet",
+        "statefulset": "StatefulSet",
+        "statefulsets": "StatefulSet",
+        "sts": "StatefulSet",
+        "daemonset": "DaemonSet",
+        "daemonsets": "DaemonSet",
+        "ds": "DaemonSet",
+        "job_name": "Job",
+        "exported_job": "Job",
+        "job": "Job",
+        "jobs": "Job",
+        "cronjob": "CronJob",
+        "cronjobs": "CronJob",
+        "persistentvolumeclaim": "PersistentVolumeClaim",
+        "persistentvolumeclaims": "PersistentVolumeClaim",
+        "pvc": "PersistentVolumeClaim",
+        "persistentvolume": "PersistentVolume",
+        "pv": "PersistentVolume",
+        "horizontalpodautoscaler": "HorizontalPodAutoscaler",
+        "hpa": "HorizontalPodAutoscaler",
+        "poddisruptionbudget": "PodDisruptionBudget",
+        "pdb": "PodDisruptionBudget",
+        "service": "Service",
+        "services": "Service",
+        "svc": "Service",
+        "ingress": "Ingress",
+        "ing": "Ingress",
+        "exported_service": "Service",
+    }
+)
+"""Labels of alerts and words of kubectl, and the kinds that they name."""
+_SCRAPE = frozenset({"job", "service", "jobs", "services"})
+"""Labels that name what Prometheus scraped, not what is wrong."""
+_CLUSTER_WIDE = frozenset({"Node", "PersistentVolume"})
+_NAMESPACE = ("namespace", "exported_namespace", "kubernetes_namespace")
+_NAME_KEYS = frozenset({"alertname", "alert_name", "alert"})
+_LINK_KEYS = frozenset({"runbook_url", "runbook", "runbookurl", "runbook-url", "runbook_link"})
+_TEXT_KEYS = frozenset(
+    {
+        "summary",
+        "description",
+        "message",
+        "title",
+        "text",
+        "details",
+        "detail",
+        "reason",
+        "note",
+        "fallback",
+        "pretext",
+        "value",
+        "firing",
+        "body",
+        "log",
+        "msg",
+        "error",
+        "err",
+        "exception",
+        "alertname",
+        "alert",
+        "condition",
+        "problem",
+        "subject",
+    }
+)
+_BEGAN = frozenset({"startsat", "activeat", "starts_at", "created_at", "createdat", "fired_at"})
+_TIME_KEYS = _BEGAN | {"endsat", "timestamp", "ends_at"}
+
+_NAME = r"[A-Za-z0-9][\w.-]*"
+_KEYS = "|".join(sorted({*_KINDS, *_NAMESPACE, *_NAME_KEYS}, key=len, reverse=True))
+_PAIR = re.compile(
+    rf"""["'`*]?\b({_KEYS})"""
+    rf"""\b["'`*]*[ \t]*[=:][ \t"'`*]*({_NAME}(?:/{_NAME})?)""",
+    re.IGNORECASE,
+)
+_PATH = re.compile(
+    rf"(?<![\w/.-])({'|'.join(sorted(_KINDS, key=len, reverse=True))})(?:\.[a-z.]+)?/({_NAME})"
+)
+_SPOKEN = re.compile(
+    r"\b(Pod|Deployment|StatefulSet|DaemonSet|ReplicaSet|Job|CronJob|HPA)\s+"
+    r"([a-z0-9][a-z0-9-]*)/([a-z0-9][a-z0-9.-]*)"
+)
+_URL = re.compile(r"https?://[^\s\"'<>|)\]]+")
+_FIRING = re.compile(r"\[(?:FIRING|RESOLVED)(?::\d+)?\]\s*([A-Za-z][\w.-]+)")
+_TABLE = re.compile(r"^([A-Za-z]\w+)\s{2,}(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\s{2,}", re.MULTILINE)
+"""A row of `amtool alert query`."""
+_STAMP = re.compile(
+    r"\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s?(Z|UTC|[+-]\d\d:?\d\d)?"
+)
+_EVENT = re.compile(
+    r"^(?:\S+\s+)??(?:<unknown>|[\dsmhd]+(?: \(x\d+ over [\dsmhd]+\))?)\s+"
+    r"(Normal|Warning)\s+(\S+)\s+(\S+/\S+)\s+(.*)$"
+)
+_DESCRIBED: tuple[tuple[str, str], ...] = (
+    ("Allocatable:", "Node"),
+    ("Concurrency Policy:", "CronJob"),
+    ("Parallelism:", "Job"),
+    ("StrategyType:", "Deployment"),
+    ("Desired Number of Nodes Scheduled:", "DaemonSet"),
+    ("Update Strategy:", "StatefulSet"),
+    ("Pods Status:", "ReplicaSet"),
+    ("Access Modes:", "PersistentVolumeClaim"),
+    ("Session Affinity:", "Service"),
+    ("Default backend:", "Ingress"),
+    ("Containers:", "Pod"),
+)
+"""A heading that only the description of that kind has, asked in this order."""
+_FIELD = re.compile(r"^(Name|Namespace|Node|Controlled By):\s+(\S+)", re.MULTILINE)
+_TELLING = re.compile(
+    r"error|err\b|fail|fatal|panic|exception|denied|refused|time[d ]?-?out|kill|warn|cannot|can't"
+    r"|unable|caused by|not |no |oom|evict|back-?off|unhealthy|exceed|insufficient|forbidden"
+    r"|unauthorized|invalid|unknown|missing|lost|reset|expired|stuck|full|exit|reason:|message:",
+    re.IGNORECASE,
+)
+_QUIET = re.compile(
+    r"^\s*(?:(?:-\s*)?(?:prometheus|severity|endpoint|container_id|uid|image_id|generatorurl"
+    r"|silenceurl|dashboard\w*|externalurl|fingerprint|groupkey|receiver|version|qos class"
+    r"|annotations|labels|image id|container id|host port)\s*[=:].*|source:.*)$",
+    re.IGNORECASE,
+)
+
+
+def read_paste(text: str) -> Paste:
+    """What one text names and says. Pure; raises nothing. `text` has been cleaned of terminal
+    control."""
+    text = text[:PASTE_LIMIT]
+    found = _Found()
+    document = _json(text)
+    if document is not None:
+        found.walk(document, {}, 0)
+        words = found.said
+    else:
+        found.read(text)
+        words = _telling(text)
+    plain = "\n".join(dict.fromkeys(filter(None, words)))
+    return Paste(
+        text=text,
+        words=plain or text,
+        names=tuple(found.names)[:NAMES],
+        objects=tuple(found.objects)[:OBJECTS],
+        marks=tuple(sorted(found.marks, key=lambda mark: mark.at))[:MARKS],
+    )
+
+
+def _json(text: str) -> Any:
+    """The JSON document that the text is, None when it is none."""
+    start = text.lstrip()
+    if start[:1] not in ("{", "["):
+        return None
+    try:
+        return json.loads(start)
+    except (ValueError, RecursionError):
+        return None
+
+
+class _Found:
+    """What was found so far, in the order in which it is surest."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, None] = {}
+        self.objects: dict[Ref, None] = {}
+        self.marks: dict[Mark, None] = {}
+        self.said: list[str] = []
+
+    def walk(self, value: Any, around: Mapping[str, str], depth: int) -> None:
+        """Reads a JSON document; `around` holds the labels of what encloses a value."""
+        if depth > DEPTH:
+            return
+        if isinstance(value, list):
+            for item in value:
+                self.walk(item, around, depth + 1)
+        elif isinstance(value, dict):
+            self._mapping(value, around, depth)
+
+    def _mapping(self, value: Mapping[str, Any], around: Mapping[str, str], depth: int) -> None:
+        flat = {str(key).lower(): item for key, item in value.items()}
+        labels = {key: str(item) for key, item in flat.items() if isinstance(item, str | int)}
+        inner = flat.get("labels") or flat.get("commonlabels")
+        if isinstance(inner, dict):
+            around = {**around, **{str(key).lower(): str(item) for key, item in inner.items()}}
+        self._labels(labels)
+        name = labels.get("alertname") or around.get("alertname", "")
+        for key, item in flat.items():
+            if not isinstance(item, str):
+                self.walk(item, around, depth + 1)
+            elif key in _LINK_KEYS:
+                self._link(item)
+            elif key in _TIME_KEYS:
+                self._mark(item, f"{name or 'the alert'} {'began' if key in _BEGAN else 'ended'}")
+            elif key in _TEXT_KEYS:
+                self._string(item, around, depth)
+
+    def _string(self, text: str, around: Mapping[str, str], depth: int) -> None:
+        inner = _json(text)
+        if inner is not None:
+            self.walk(inner, around, depth + 1)
+            return
+        self.said += _telling(text)
+        self.read(text)
+
+    def read(self, text: str) -> None:
+        """Reads plain text."""
+        for url in _URL.findall(text):
+            if "runbook" in url.lower():
+                self._link(url)
+        plain = _URL.sub(" ", text)
+        for name in _FIRING.findall(plain):
+            self.names.setdefault(name)
+        for name, stamp in _TABLE.findall(plain):
+            self.names.setdefault(name)
+            self._mark(stamp, f"{name} began")
+        self._described(plain)
+        for labels in _label_sets(plain):
+            self._labels(labels)
+        for kind, name in _PATH.findall(plain):
+            self._object(_KINDS[kind], "", name)
+        for kind, namespace, name in _SPOKEN.findall(plain):
+            self._object(_KINDS[kind.lower()], namespace, name)
+        stamps = [found for row in plain.splitlines() if (found := _STAMP.search(row))]
+        for found, which in zip(stamps[:1] + stamps[1:][-1:], ("first", "last"), strict=False):
+            if not self.marks or which == "last":
+                self._mark(found.group(), f"{which} time in the pasted text")
+
+    def _labels(self, labels: Mapping[str, str]) -> None:
+        for key in ("alertname", "alert_name", "alert"):
+            name = labels.get(key, "")
+            if re.fullmatch(r"[A-Za-z][\w .:-]{2,100}", name):
+                self.names.setdefault(name)
+        namespace = next((labels[key] for key in _NAMESPACE if labels.get(key)), "")
+        for key, name in labels.items():
+            kind = _KINDS.get(key)
+            if kind is None or key in _SCRAPE or not re.fullmatch(rf"{_NAME}(?:/{_NAME})?", name):
+                continue
+            if kind in _CLUSTER_WIDE:
+                self._object(kind, "", name.partition("/")[0])
+            else:
+                where, _, short = name.rpartition("/")
+                self._object(kind, where or namespace, short)
+        if namespace and re.fullmatch(_NAME, namespace):
+            self._object("Namespace", "", namespace)
+
+    def _object(self, kind: str, namespace: str, name: str) -> None:
+        name = name.rstrip(".:")
+        ref = Ref(kind, "" if kind in _CLUSTER_WIDE else namespace, name)
+        if not namespace and any(one.kind == kind and one.name == name for one in self.objects):
+            return
+        self.objects.setdefault(ref)
+
+    def _described(self, text: str) -> None:
+        """The object of `kubectl describe`."""
+        fields = dict(_FIELD.findall(text))
+        kind = next((kind for heading, kind in _DESCRIBED if f"\n{heading}" in f"\n{text}"), "")
+        if not kind or "Name" not in fields:
+            return
+        namespace = fields.get("Namespace", "")
+        self._object(kind, namespace, fields["Name"])
+        if "Node" in fields and fields["Node"] != "<none>":
+            self._object("Node", "", fields["Node"].partition("/")[0])
+        owner, slash, name = fields.get("Controlled By", "").partition("/")
+        if slash and owner.lower() in _KINDS:
+            self._object(owner, namespace, name)
+
+    def _link(self, url: str) -> None:
+        """The last parts of a runbook's address: file name and anchor."""
+        path, _, anchor = url.rstrip("/").partition("#")
+        anchor = re.sub(r"^alert-?name-?", "", anchor, flags=re.IGNORECASE)
+        file = path.rstrip("/").rpartition("/")[2].partition("?")[0]
+        for part in (anchor, re.sub(r"\.(?:md|html?|adoc|txt)$", "", file)):
+            if part:
+                self.names.setdefault(part)
+
+    def _mark(self, text: str, what: str) -> None:
+        found = _STAMP.search(text)
+        if found is None or found[1].startswith("0001"):
+            return
+        zone = found[3] or "Z"
+        try:
+            moment = datetime.fromisoformat(
+                f"{found[1]}T{found[2]}{'+00:00' if zone in ('Z', 'UTC') else zone}"
+            )
+            self.marks.setdefault(Mark(moment.astimezone(UTC), what))
+        except (ValueError, OverflowError):
+            return
+
+
+def _label_sets(text: str) -> Iterator[dict[str, str]]:
+    """The labels of a text, one set for each alert: a set ends where a label comes again."""
+    labels: dict[str, str] = {}
+    for key, value in _PAIR.findall(text):
+        name = key.lower()
+        if name in labels and labels[name] != value:
+            yield labels
+            labels = {}
+        labels[name] = value
+    if labels:
+        yield labels
+
+
+def _telling(text: str) -> list[str]:
+    """The lines that say what is wrong: all of a short text, of a long one those with a word of
+    failure, and without links and fields that every alert has."""
+    rows = [" ".join(_URL.sub(" ", row).split()) for row in text.splitlines()]
+    rows = [row for row in rows if row and not _QUIET.match(row)]
+    listed = [found for row in rows if (found := _EVENT.match(row))]
+    warnings = [found for found in listed if found[1] == "Warning"]
+    if listed:
+        return list(dict.fromkeys(f"{found[2]} {found[4]}" for found in warnings or listed))
+    if len(rows) <= 3:
+        return rows
+    kept = list(dict.fromkeys(_timeless(row) for row in rows if _TELLING.search(row)))
+    described = len(_FIELD.findall(text)) > 1
+    if len(rows) <= TELLING and len(kept) < len(rows) // 3 and not described:
+        return list(dict.fromkeys(rows))
+    half = TELLING // 2
+    return kept if len(kept) <= TELLING else [*kept[:half], *kept[-half:]]
+
+
+def _timeless(row: str) -> str:
+    """A line without its times, so that lines which differ in nothing else are one."""
+    return " ".join(_STAMP.sub(" ", row).split())

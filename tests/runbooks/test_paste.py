@@ -1,0 +1,280 @@
+"""Pasted texts: what each form names and says, and that an alert's name decides."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cluster.kube.objects import Ref
+from runbooks.identity import find_page
+from runbooks.loader import Library
+from runbooks.matcher import Matcher
+from runbooks.paste import read_paste
+
+AT = datetime(2026, 11, 21, 3, 2, 11, tzinfo=UTC)
+CHECKOUT = Ref("Pod", "shop", "checkout-7d4b9c-x2k8z")
+
+LABELS = {
+    "alertname": "KubePodCrashLooping",
+    "container": "app",
+    "namespace": "shop",
+    "pod": "checkout-7d4b9c-x2k8z",
+    "job": "kube-state-metrics",
+    "service": "prometheus-kube-state-metrics",
+    "severity": "warning",
+}
+ANNOTATIONS = {
+    "description": "Pod shop/checkout-7d4b9c-x2k8z (app) is in waiting state (reason: "
+    '"CrashLoopBackOff").',
+    "runbook_url": "https://runbooks.example.org/runbooks/kubernetes/kubepodcrashlooping",
+    "summary": "Pod is crash looping.",
+}
+ALERT = {
+    "status": "firing",
+    "labels": LABELS,
+    "annotations": ANNOTATIONS,
+    "startsAt": "2026-11-21T03:02:11.123Z",
+    "endsAt": "0001-01-01T00:00:00Z",
+    "generatorURL": "http://prometheus/graph?g0.expr=x",
+    "fingerprint": "9f86d081884c7d65",
+}
+WEBHOOK = {
+    "version": "4",
+    "groupKey": '{}:{alertname="KubePodCrashLooping"}',
+    "status": "firing",
+    "receiver": "team",
+    "groupLabels": {"alertname": "KubePodCrashLooping"},
+    "commonLabels": LABELS,
+    "commonAnnotations": ANNOTATIONS,
+    "externalURL": "http://alertmanager",
+    "alerts": [ALERT],
+}
+DETAILS = """Labels:
+ - alertname = KubePodCrashLooping
+ - namespace = shop
+ - pod = checkout-7d4b9c-x2k8z
+ - prometheus = monitoring/k8s
+ - severity = warning
+Annotations:
+ - description = Pod shop/checkout-7d4b9c-x2k8z (app) is in waiting state.
+ - runbook_url = https://runbooks.example.org/runbooks/kubernetes/kubepodcrashlooping
+Source: http://prometheus/graph?g0.expr=x
+"""
+ALERTS: dict[str, str] = {
+    "alertmanager webhook": json.dumps(WEBHOOK, indent=2),
+    "alertmanager api v2": json.dumps([ALERT]),
+    "prometheus api": json.dumps(
+        {"status": "success", "data": {"alerts": [{**ALERT, "activeAt": "2026-11-21T03:02:11Z"}]}}
+    ),
+    "cut off webhook": json.dumps(WEBHOOK, indent=2)[:-40],
+    "amtool": "Alertname            Starts At                Summary                State\n"
+    "KubePodCrashLooping  2026-11-21 03:02:11 UTC  Pod is crash looping.  active\n",
+    "amtool extended": "Labels                                        Annotations  Starts At\n"
+    'alertname="KubePodCrashLooping" namespace="shop" pod="checkout-7d4b9c-x2k8z"  '
+    'summary="Pod is crash looping."  2026-11-21 03:02:11 UTC\n',
+    "prometheus": 'ALERTS{alertname="KubePodCrashLooping",alertstate="firing",namespace="shop",'
+    'pod="checkout-7d4b9c-x2k8z"} 1',
+    "mail": f"[FIRING:1] KubePodCrashLooping (shop warning)\n\n{DETAILS}",
+    "pagerduty": json.dumps(
+        {
+            "event": {
+                "event_type": "incident.triggered",
+                "occurred_at": "2026-11-21T03:02:11Z",
+                "data": {
+                    "title": "[FIRING:1] KubePodCrashLooping (shop warning)",
+                    "body": {"details": {"firing": DETAILS, "num_firing": "1"}},
+                },
+            }
+        }
+    ),
+    "opsgenie": json.dumps(
+        {
+            "action": "Create",
+            "alert": {
+                "message": "[Prometheus]: KubePodCrashLooping",
+                "tags": ["warning"],
+                "details": {k: v for k, v in LABELS.items() if k != "job"},
+                "createdAt": 1795230131000,
+            },
+        }
+    ),
+    "slack": json.dumps(
+        {
+            "attachments": [
+                {
+                    "color": "danger",
+                    "title": "[FIRING:1] KubePodCrashLooping (shop warning)",
+                    "text": DETAILS,
+                    "fields": [{"title": "namespace", "value": "shop", "short": True}],
+                }
+            ]
+        }
+    ),
+    "slack, as text": "*[FIRING:1] KubePodCrashLooping*\n*Alert:* Pod is crash looping. - `warning`\n"
+    "*Details:*\n  • *alertname:* `KubePodCrashLooping`\n  • *namespace:* `shop`\n"
+    "  • *pod:* `checkout-7d4b9c-x2k8z`",
+}
+NAMELESS = ("amtool",)
+"""Forms that do not name the pod."""
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    folder = tmp_path_factory.mktemp("team")
+    for name in ("KubePodCrashLooping", "KubeNodeNotReady", "CoreDNSDown", "Watchdog"):
+        (folder / f"{name}.md").write_text(f"# {name}\n\n## Meaning\n\nCall the owner.\n")
+    (folder / "shop.md").write_text("# Alerts of the shop\n\n### Alert Name: ShopOrdersLate\n\nx\n")
+    return Library([folder])
+
+
+@pytest.mark.parametrize("form", ALERTS)
+def test_an_alert_is_read_in_each_form(form: str, team: Library) -> None:
+    paste = read_paste(ALERTS[form])
+    assert "KubePodCrashLooping" in paste.names
+    assert not {"job", "service", "Service", "Job"} & {ref.kind for ref in paste.objects}
+    if form not in NAMELESS:
+        assert CHECKOUT in paste.objects
+        assert Ref("Namespace", "", "shop") in paste.objects
+    matches = Matcher(team).match_words(ALERTS[form])
+    assert (matches[0].id, matches[0].confident) == ("kubepodcrashlooping", True)
+    assert [match.id for match in matches if match.confident] == ["kubepodcrashlooping"]
+    assert "prometheus = " not in paste.words
+    assert "generator" not in paste.words
+
+
+def test_times_become_marks() -> None:
+    for form in ("alertmanager webhook", "alertmanager api v2", "prometheus api", "amtool"):
+        marks = read_paste(ALERTS[form]).marks
+        assert [(mark.at.replace(microsecond=0), mark.text) for mark in marks][:1] == [
+            (AT, "KubePodCrashLooping began")
+        ], form
+
+
+DESCRIBE = """Name:             checkout-7d4b9c-x2k8z
+Namespace:        shop
+Priority:         0
+Service Account:  default
+Node:             node-2/10.0.0.12
+Start Time:       Sat, 21 Nov 2026 03:00:00 +0000
+Labels:           app=checkout
+                  pod-template-hash=7d4b9c
+Status:           Pending
+Controlled By:    ReplicaSet/checkout-7d4b9c
+Containers:
+  app:
+    Image:          registry.example/checkout:v2
+    State:          Waiting
+      Reason:       ContainerCreating
+    Ready:          False
+Conditions:
+  Type              Status
+  Ready             False
+Volumes:
+  creds:
+    Type:        Secret (a volume populated by a Secret)
+Events:
+  Type     Reason       Age    From     Message
+  ----     ------       ----   ----     -------
+  Warning  FailedMount  2m     kubelet  MountVolume.SetUp failed for volume "creds" : secret "creds" not found
+"""
+EVENTS = """NAMESPACE  LAST SEEN   TYPE      REASON             OBJECT            MESSAGE
+shop       12m         Warning   FailedScheduling   pod/checkout-7d4b9c-x2k8z   0/5 nodes are available: 5 Insufficient memory.
+shop       3m (x4 over 9m)   Normal    Scheduled    pod/other-1       Successfully assigned
+"""
+TRACE = """2026-11-21T03:02:11.001Z INFO starting
+2026-11-21T03:02:11.410Z INFO connected
+2026-11-21T03:02:12.000Z ERROR request failed
+java.net.UnknownHostException: payments.shop.svc.cluster.local: Temporary failure in name resolution
+\tat java.base/java.net.InetAddress.getAllByName(InetAddress.java:1)
+\tat com.example.Client.call(Client.java:42)
+2026-11-21T03:09:40.000Z ERROR request failed
+"""
+
+
+def test_a_description_names_its_object_node_and_owner() -> None:
+    paste = read_paste(DESCRIBE)
+    assert paste.objects[:3] == (
+        CHECKOUT,
+        Ref("Node", "", "node-2"),
+        Ref("ReplicaSet", "shop", "checkout-7d4b9c"),
+    )
+    assert 'secret "creds" not found' in paste.words
+    assert "registry.example" not in paste.words
+    ids = [match.id for match in Matcher(Library()).match_words(DESCRIBE)[:2]]
+    assert "secret-not-found-blocks-deployments" in ids
+
+
+def test_events_and_logs_are_cut_to_what_they_say() -> None:
+    events = read_paste(EVENTS)
+    assert Ref("Pod", "", "checkout-7d4b9c-x2k8z") in events.objects
+    assert "FailedScheduling 0/5 nodes are available: 5 Insufficient memory." in events.words
+    trace = read_paste(TRACE)
+    assert "UnknownHostException" in trace.words
+    assert "INFO connected" not in trace.words
+    assert trace.words.count("ERROR request failed") == 1
+    assert [mark.at.minute for mark in trace.marks] == [2, 9]
+
+
+def test_a_name_decides_in_any_spelling_and_the_team_stands_above_us(team: Library) -> None:
+    matcher = Matcher(team)
+    for text in (
+        "KubePodCrashLooping",
+        "kubepodcrashlooping",
+        "CRITICAL: KubePodCrashLooping disk full no space left on device secrets emptied",
+        "alertname: KubePodCrashLooping",
+        "see https://wiki.example/runbooks/KubePodCrashLooping.md",
+    ):
+        assert matcher.match_words(text)[0].id == "kubepodcrashlooping", text
+        assert matcher.match_words(text)[0].against == ()
+    assert matcher.match_words("CoreDNSDown")[0].id == "corednsdown", "ours matches it, too"
+    assert matcher.match_words("ShopOrdersLate fires")[0].id == "shop"
+    assert matcher.match_words("Watchdog: alerting works")[0].id == "watchdog"
+    assert not matcher.match_words("a watchdog bug was found")[0].confident
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("coredns-oom", "coredns-oom"),
+        ("CoreDNS-OOM", "coredns-oom"),
+        ("kubenodenotready", "kubenodenotready"),
+        ("KubeNodeNotReady", "kubenodenotready"),
+        ("Alerts of the shop", "shop"),
+    ],
+)
+def test_a_page_is_found_in_any_spelling(team: Library, name: str, found: str) -> None:
+    page = find_page(team.runbooks, name)
+    assert page is not None
+    assert page.id == found
+    assert find_page(team.runbooks, "no such page") is None
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*LABELS, "alerts", "labels", "startsAt", "text"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+@settings(max_examples=80, deadline=None)
+def test_any_document_is_read(value: Any) -> None:
+    read_paste(json.dumps(value))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 5_000, "alertname=" * 30_000, "a/" * 9])
+def test_odd_pastes_are_read(text: str) -> None:
+    read_paste(text)
+
+
+def test_a_file_is_one_text(tmp_path: Path) -> None:
+    assert read_paste(json.dumps(WEBHOOK, indent=2)).names == read_paste(json.dumps(WEBHOOK)).names
