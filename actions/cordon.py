@@ -17,7 +17,9 @@ from actions.gate import VALID_S, confirmation, looks_like_production
 from actions.plan import ActionPlan, Blast, Change, Expected, Precondition
 from cluster.api.mode import Purpose
 from cluster.errors import ApiError, ClusterError
+from cluster.kube.managed_fields import writes
 from cluster.kube.objects import Node, Pod, Ref
+from cluster.kube.owners import top_owner
 
 MERGE_PATCH = "application/merge-patch+json"
 LEAST_SHARE = 0.5
@@ -183,12 +185,11 @@ def _fit_for_pods(
         warnings.append(
             f"{node.metadata.name}: {status}; new pods will not start there until it is Ready"
         )
-    for entry in node.metadata.managed_fields:
-        if "f:unschedulable" in (entry.fields_v1.get("f:spec") or {}):
-            when = f" at {entry.time:%Y-%m-%d %H:%M} UTC" if entry.time else ""
-            warnings.append(
-                f"it was cordoned by {entry.manager}{when}: make sure that the reason is gone"
-            )
+    for write in writes(node.metadata, "f:spec", "f:unschedulable"):
+        warnings.append(
+            f"it was cordoned by {write.manager} at {write.time:%Y-%m-%d %H:%M} UTC: make sure "
+            "that the reason is gone"
+        )
     for condition in node.status.conditions:
         if (
             condition.type
@@ -255,14 +256,5 @@ def _single_replicas(context: ActionContext, pods: list[Pod]) -> tuple[Ref, ...]
         )
         if siblings["Pod"] != 1:
             continue
-        ref = Ref(owner.kind, pod.metadata.namespace, owner.name)
-        row = context.store.get(owner.kind, pod.metadata.namespace, owner.name)
-        above = (
-            next((o for o in row.metadata.owner_references if o.controller), None)
-            if row is not None
-            else None
-        )
-        found[Ref(above.kind, pod.metadata.namespace, above.name) if above is not None else ref] = (
-            None
-        )
+        found[top_owner(pod, context.store)] = None
     return tuple(sorted(found))

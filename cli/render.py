@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from cluster.kube.durations import clock, words
 from cluster.live.freshness import State
 from incident.view import NOTHING_READABLE, SymptomView, View, nothing_readable
 
@@ -12,20 +13,8 @@ _WORD = {"critical": "CRIT", "warning": "WARN", "info": "INFO"}
 
 
 def age(since: datetime | None, now: datetime) -> str:
-    """A duration in the largest unit that says enough: "45 s", "8 min", "5 h", "2 d"; "?" when not
-    known."""
-    if since is None:
-        return "?"
-    seconds = max(0, int((now - since).total_seconds()))
-    for limit, size, unit in ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):
-        if seconds < limit:
-            return f"{seconds // size} {unit}"
-    return f"{seconds // 86_400} d"
-
-
-def moment(at: datetime, now: datetime) -> str:
-    """The time of day, with its date when that is not today's."""
-    return f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M:%S}"
+    """How long ago, "?" when not known."""
+    return "?" if since is None else words(now - since)
 
 
 def triage_lines(view: View, *, objects: int = 5) -> Iterator[str]:
@@ -35,7 +24,7 @@ def triage_lines(view: View, *, objects: int = 5) -> Iterator[str]:
     if view.problem:
         yield f"no cluster: {view.problem}"
     elif view.api.reason:
-        yield f"API {view.api.reach.value} since {moment(view.api.since, now)} UTC: {view.api.reason}"
+        yield f"API {view.api.reach.value} since {clock(view.api.since, now)} UTC: {view.api.reason}"
     for hop in view.api.hops:
         mark = {True: "ok", False: "FAILS", None: "not measured"}[hop.ok]
         took = f" in {hop.seconds * 1000:.0f} ms" if hop.seconds is not None else ""
@@ -63,7 +52,7 @@ def triage_lines(view: View, *, objects: int = 5) -> Iterator[str]:
 def symptom_lines(view: SymptomView, now: datetime, objects: int) -> Iterator[str]:
     symptom = view.symptom
     since = (
-        f"since {moment(symptom.since, now)} UTC ({age(symptom.since, now)})"
+        f"since {clock(symptom.since, now)} UTC ({age(symptom.since, now)})"
         if symptom.since
         else "since: not known"
     )
@@ -84,7 +73,7 @@ def symptom_lines(view: SymptomView, now: datetime, objects: int) -> Iterator[st
         )
     for finding in symptom.findings[:objects]:
         yield f"  found    {finding.claim}" + (
-            f" (since {moment(finding.since, now)}, {finding.since_source.value})"
+            f" (since {clock(finding.since, now)}, {finding.since_source.value})"
             if finding.since
             else ""
         )
@@ -92,7 +81,7 @@ def symptom_lines(view: SymptomView, now: datetime, objects: int) -> Iterator[st
         yield f"           and {len(symptom.findings) - objects} more findings"
     for change in symptom.changes[:objects]:
         by = f" by {change.manager}" if change.manager else ""
-        yield f"  changed  {moment(change.at, now)} {change.object}: {change.what}{by}"
+        yield f"  changed  {clock(change.at, now)} {change.object}: {change.what}{by}"
     for dependant in symptom.blast[:objects]:
         yield f"  affects  {dependant.object}: {dependant.why}"
     if not view.matches:

@@ -13,6 +13,7 @@ import yaml
 from cluster.api.logs import CAP, LogLine, follow_logs, read_logs
 from cluster.errors import ClusterError
 from cluster.kube.kinds import READABLE
+from cluster.kube.managed_fields import key_names
 from cluster.kube.objects import Ref
 from incident.record import Record
 
@@ -55,14 +56,8 @@ class Details:
         keys: list[str] = []
         metadata = document.get("metadata", {})
         if kind.metadata_only:
-            keys = sorted(
-                {
-                    key[2:]
-                    for field in metadata.get("managedFields", ())
-                    for key in field.get("fieldsV1", {}).get("f:data", {})
-                    if key.startswith("f:")
-                }
-            )
+            managers = metadata.get("managedFields") or ()
+            keys = sorted(key_names(each.get("fieldsV1") or {} for each in managers))
             document = {"apiVersion": kind.api_version, "kind": ref.kind, "metadata": metadata}
         metadata.pop("managedFields", None)
         metadata.get("annotations", {}).pop(

@@ -3,11 +3,11 @@ line and says what to write."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from cluster.kube.durations import parse as parse_duration
 from runbooks.model import (
     EMPTY,
     ESCALATE,
@@ -20,9 +20,6 @@ from runbooks.model import (
     StepKind,
     Weight,
 )
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 COMMON = frozenset(
     {"id", "question", "why", "params", "expected", "answers", "kubectl", "blast", "undo"}
@@ -73,13 +70,12 @@ def seconds(value: Any, line: int) -> float:
     """`90`, `"90s"`, `"5m"`, `"1h30m"` as seconds. Raises FieldError."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    text = str(value).replace(" ", "")
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    found = parse_duration(str(value))
+    if found is None:
         raise FieldError(
             line, f"has {value!r} where a duration belongs; write for example 30s, 5m or 24h"
         )
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    return found
 
 
 def strings(value: Any, line: int, name: str) -> tuple[str, ...]:

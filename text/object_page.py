@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from cluster.kube import objects as k
+from cluster.kube.event_times import last_time, times_observed
 from cluster.kube.objects import Ref
 from cluster.live.store import Store
-from incident.tables.columns import columns, event_count, event_time
+from incident.tables.columns import columns
 from incident.tables.table import show
 from text.lines import BLANK, Line, line, paragraphs, rule, wrap
 from text.words import ago, clock, count
@@ -198,7 +199,7 @@ def events_of(ref: Ref, store: Store) -> list[k.Event]:
     ]
     return sorted(
         mine,
-        key=lambda e: (moment.timestamp() if (moment := event_time(e)) else 0.0, e.metadata.name),
+        key=lambda e: (moment.timestamp() if (moment := last_time(e)) else 0.0, e.metadata.name),
         reverse=True,
     )
 
@@ -216,13 +217,13 @@ def event_lines(events: Sequence[k.Event], now: datetime, width: int) -> list[Li
         ]
     lines: list[Line] = []
     for event in events[:300]:
-        times = event_count(event)
+        times = times_observed(event)
         first = event.first_timestamp
         often = f"  {count(times)} times since {clock(first, now)}" if times > 1 and first else ""
         style = "warning" if event.type == "Warning" else "plain"
         lines += wrap(
             line(
-                f" {clock(event_time(event), now)}  ",
+                f" {clock(last_time(event), now)}  ",
                 (f"{event.type:<8}", style),
                 (event.reason, "strong"),
                 (often, "muted"),

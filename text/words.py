@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from cluster.kube import durations
+from cluster.kube.durations import words
 from cluster.live.freshness import Freshness, State
 from incident.view import ApiView, Reach
 from incident.walkthrough.run import StepState
@@ -30,40 +32,17 @@ STEP: dict[StepState, tuple[str, str]] = {
 }
 
 
-def age(seconds: float) -> str:
-    """A duration in at most five characters: `0s`, `48s`, `8m`, `3h`, `2d`."""
-    seconds = max(0.0, seconds)
-    if seconds < 120:
-        return f"{int(seconds)}s"
-    if seconds < 7_200:
-        return f"{int(seconds // 60)}m"
-    if seconds < 172_800:
-        return f"{int(seconds // 3600)}h"
-    return f"{int(seconds // 86_400)}d"
+age = durations.short
 
 
 def ago(at: datetime | None, now: datetime) -> str:
     """How long ago, for people: `8 min`, `3 h`, `2 d`; "unknown" when the time is."""
-    if at is None:
-        return "unknown"
-    seconds = max(0.0, (now - at).total_seconds())
-    if seconds < 120:
-        return f"{int(seconds)} s"
-    if seconds < 7_200:
-        return f"{int(seconds // 60)} min"
-    if seconds < 172_800:
-        return f"{int(seconds // 3600)} h"
-    return f"{int(seconds // 86_400)} d"
+    return "unknown" if at is None else words(now - at)
 
 
 def clock(at: datetime | None, now: datetime | None = None) -> str:
     """`03:02:11`; with the date when it was not today. UTC always."""
-    if at is None:
-        return "unknown"
-    at = at.astimezone(UTC)
-    if now is not None and at.date() != now.astimezone(UTC).date():
-        return f"{at:%Y-%m-%d %H:%M:%S}"
-    return f"{at:%H:%M:%S}"
+    return "unknown" if at is None else durations.clock(at, now)
 
 
 def minute(at: datetime | None, now: datetime) -> str:

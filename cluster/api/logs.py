@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from cluster.api.transport import Api
+from cluster.kube.durations import parse_time
 from cluster.kube.text import clean_line
 
 CAP = 2 << 20
@@ -105,11 +106,5 @@ def _parameters(
 
 def _parse(line: str) -> LogLine:
     head, separator, rest = line.partition(" ")
-    if separator and len(head) >= 20 and head[4:5] == "-":
-        try:
-            time = datetime.fromisoformat(head)
-        except ValueError:
-            return LogLine(None, clean_line(line))
-        if time.tzinfo is not None:
-            return LogLine(time, clean_line(rest))
-    return LogLine(None, clean_line(line))
+    time = parse_time(head) if separator and len(head) >= 20 and head[4:5] == "-" else None
+    return LogLine(time, clean_line(line if time is None else rest))

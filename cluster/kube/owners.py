@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from cluster.kube.objects import (
-    CronJob,
-    DaemonSet,
-    Deployment,
-    LeanMeta,
-    Pod,
-    Ref,
-    ReplicaSet,
-    StatefulSet,
-)
+from cluster.kube.kinds import READABLE
+from cluster.kube.objects import LeanMeta, Pod, Ref
 
 
 class Rows(Protocol):
@@ -26,14 +18,15 @@ _HASH_LABELS = ("pod-template-hash", "controller-revision-hash", "rollouts-pod-t
 
 
 def controller_of(meta: LeanMeta) -> Ref | None:
-    """The controlling owner of an object, in the object's own namespace (nodes have none)."""
-    for owner in meta.owner_references:
-        if owner.controller:
-            return Ref(owner.kind, "" if owner.kind == "Node" else meta.namespace, owner.name)
-    if meta.owner_references:
-        owner = meta.owner_references[0]
-        return Ref(owner.kind, "" if owner.kind == "Node" else meta.namespace, owner.name)
-    return None
+    """The controlling owner of an object, or its first owner when none controls it; None without
+    owners. An owner is in the object's namespace, except one of a cluster-scoped kind."""
+    owners = meta.owner_references
+    owner = next((each for each in owners if each.controller), owners[0] if owners else None)
+    if owner is None:
+        return None
+    kind = READABLE.get(owner.kind)
+    namespaced = kind is None or kind.namespaced
+    return Ref(owner.kind, meta.namespace if namespaced else "", owner.name)
 
 
 def top_owner(pod: Pod, store: Rows) -> Ref:
@@ -57,11 +50,3 @@ def top_owner(pod: Pod, store: Rows) -> Ref:
                 if value and owner.name.endswith(f"-{value}"):
                     return Ref("Deployment", owner.namespace, owner.name[: -len(value) - 1])
     return owner
-
-
-def owner_text(ref: Ref) -> str:
-    """As cohorts and claims name an owner: `Deployment shop/cart`."""
-    return str(ref)
-
-
-Workload = Deployment | StatefulSet | DaemonSet | ReplicaSet | CronJob

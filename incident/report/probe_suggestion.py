@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cluster.kube.objects import Ingress, Namespace, NetworkPolicy, Pod
+from cluster.kube.selectors import matches
 from cluster.live.store import Store
-from probes.inference.policy import matches, namespace_labels
+from probes.inference.policy import namespace_labels
 from triage.facts.finding import Symptom
 
 

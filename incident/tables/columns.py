@@ -6,10 +6,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from cluster.kube import objects as k
+from cluster.kube.event_times import last_time, times_observed
+from cluster.kube.managed_fields import data_keys, last_write
+from cluster.kube.owners import controller_of
+from cluster.kube.selectors import selector_text
 from cluster.live.store import Store
 from incident.tables import pod_status
 
@@ -61,38 +65,10 @@ NAME = text("name", 0, lambda o: o.metadata.name, 0)
 AGE = Column("age", Type.AGE, 5, lambda o, _: o.metadata.creation_timestamp, 3)
 
 
-def event_time(event: k.Event) -> datetime | None:
-    """When it last happened: the series, the newer timestamp, eventTime, and only then the
-    creation. Legacy events have no eventTime."""
-    series = event.series.last_observed_time if event.series else None
-    return (
-        series
-        or event.last_timestamp
-        or event.event_time
-        or event.first_timestamp
-        or event.metadata.creation_timestamp
-    )
-
-
-def event_count(event: k.Event) -> int:
-    return max(event.count, event.series.count if event.series else 0, 1)
-
-
 def owner(meta: k.LeanMeta) -> str:
     """`ReplicaSet/catalog-7c9d`: the controller, else the first owner."""
-    owners = sorted(meta.owner_references, key=lambda o: not o.controller)
-    return f"{owners[0].kind}/{owners[0].name}" if owners else ""
-
-
-def key_names(meta: k.ObjectMeta) -> tuple[str, ...]:
-    """Names of the keys of a Secret or ConfigMap, from managedFields: values are never read."""
-    names: set[str] = set()
-    for manager in meta.managed_fields:
-        for field in ("f:data", "f:stringData", "f:binaryData"):
-            part = manager.fields_v1.get(field)
-            if isinstance(part, dict):
-                names |= {key[2:] for key in part if key.startswith("f:")}
-    return tuple(sorted(names))
+    found = controller_of(meta)
+    return f"{found.kind}/{found.name}" if found is not None else ""
 
 
 def condition(conditions: tuple[k.Condition, ...], type_: str) -> k.Condition | None:
@@ -157,16 +133,6 @@ def _job_status(job: k.Job) -> str:
     return "Running" if job.status.active else "Waiting"
 
 
-def _selector(selector: k.LabelSelector | None) -> str:
-    if selector is None:
-        return ""
-    parts = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
-    parts += [
-        f"{e.key} {e.operator} {','.join(e.values)}".strip() for e in selector.match_expressions
-    ]
-    return ",".join(parts) or "everything"
-
-
 def _workload(*more: Column) -> tuple[Column, ...]:
     return (
         NAMESPACE,
@@ -216,10 +182,10 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         text("zone", 14, lambda o: o.metadata.labels.get("topology.kubernetes.io/zone", ""), 6),
     ),
     "Event": (
-        Column("last", Type.TIME, 19, lambda o, _: event_time(o), 0, worst_first=True),
+        Column("last", Type.TIME, 19, lambda o, _: last_time(o), 0, worst_first=True),
         text("type", 8, lambda o: o.type, 3),
         text("reason", 20, lambda o: o.reason, 1),
-        number("count", 6, event_count, 3),
+        number("count", 6, times_observed, 3),
         text("namespace", 14, lambda o: o.metadata.namespace, 4),
         text("object", 30, lambda o: f"{o.involved_object.kind}/{o.involved_object.name}", 2),
         text("message", 0, lambda o: o.message, 1),
@@ -305,7 +271,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "NetworkPolicy": (
         NAMESPACE,
         NAME,
-        text("selects", 34, lambda o: _selector(o.spec.pod_selector), 2),
+        text("selects", 34, lambda o: selector_text(o.spec.pod_selector), 2),
         text("types", 16, lambda o: ",".join(o.spec.policy_types), 3),
         number("ingress", 8, lambda o: len(o.spec.ingress), 4),
         number("egress", 7, lambda o: len(o.spec.egress), 4),
@@ -406,32 +372,21 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
 KEYS = (
     NAMESPACE,
     NAME,
-    number("keys", 6, lambda o: len(key_names(o.metadata)), 2),
-    text("key names", 44, lambda o: ", ".join(key_names(o.metadata)), 3),
+    number("keys", 6, lambda o: len(data_keys(o.metadata) or ()), 2),
+    text("key names", 44, lambda o: ", ".join(sorted(data_keys(o.metadata) or ())), 3),
     Column(
         "changed",
         Type.AGE,
         8,
-        lambda o, _: max(
-            (m.time for m in o.metadata.managed_fields if m.time),
-            default=o.metadata.creation_timestamp,
+        lambda o, _: (
+            write.time if (write := last_write(o.metadata)) else o.metadata.creation_timestamp
         ),
         2,
     ),
     text(
         "by",
         22,
-        lambda o: next(
-            (
-                m.manager
-                for m in sorted(
-                    o.metadata.managed_fields,
-                    key=lambda m: m.time or datetime.min.replace(tzinfo=UTC),
-                    reverse=True,
-                )
-            ),
-            "",
-        ),
+        lambda o: write.manager if (write := last_write(o.metadata)) else "",
         4,
     ),
     AGE,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cluster.kube.durations import parse as parse_duration
 from cluster.live.store import Store
 from incident.tables.columns import Column, Type, Value
 
@@ -23,8 +24,6 @@ Test = Callable[[Any, Store, datetime], bool]
 
 _TERM = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _COMPARISON = re.compile(r"^([A-Za-z][\w -]*?)(>=|<=|!=|!~|=|>|<|~)(.*)$", re.DOTALL)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 NUMERIC = {"=", "!=", ">", ">=", "<", "<="}
 
 
@@ -124,7 +123,7 @@ def _comparison(column: Column, operator: str, raw: str) -> Test:
                 f"“{raw}” is not a number; write for example {_example(column)}."
             ) from None
         return lambda o, store, now: _compare(column.value(o, store), operator, limit)
-    seconds = duration(raw)
+    seconds = parse_duration(raw)
     if seconds is None:
         raise FilterError(
             f"“{raw}” is not a duration; write for example {column.name}<30m, 1h30m or 2d."
@@ -209,11 +208,3 @@ def _compare_age(value: Value, operator: str, seconds: float, now: datetime) -> 
         "<": age < seconds,
         "<=": age <= seconds,
     }[operator]
-
-
-def duration(text: str) -> float | None:
-    """`90s`, `5m`, `1h30m`, `2d` in seconds; None when it is none of these."""
-    parts = _DURATION.findall(text.lower())
-    if not parts or _DURATION.sub("", text.lower()).strip():
-        return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)

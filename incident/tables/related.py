@@ -8,6 +8,7 @@ from typing import Any
 
 from cluster.kube import objects as k
 from cluster.kube.objects import Ref
+from cluster.kube.selectors import service_selects
 from cluster.live.store import Store
 from triage.facts.finding import Symptom
 
@@ -63,7 +64,7 @@ def related(ref: Ref, item: Any, store: Store) -> list[tuple[str, Ref]]:
         found += [
             ("sends to", Ref("Pod", *key))
             for key, pod in sorted(pods.items())
-            if _selects(item.spec.selector, pod)
+            if service_selects(item.spec.selector, pod.metadata.labels)
         ][:200]
     return list(dict.fromkeys(found))
 
@@ -86,9 +87,5 @@ def _of_pod(ref: Ref, pod: k.Pod, store: Store) -> Iterator[tuple[str, Ref]]:
         if volume.config_map is not None:
             yield "reads", Ref("ConfigMap", ref.namespace, volume.config_map.name)
     for service in store.in_namespace("Service", ref.namespace).values():
-        if service.spec.selector and _selects(service.spec.selector, pod):
+        if service_selects(service.spec.selector, pod.metadata.labels):
             yield "serves", Ref("Service", ref.namespace, service.metadata.name)
-
-
-def _selects(selector: dict[str, str], pod: k.Pod) -> bool:
-    return all(pod.metadata.labels.get(name) == value for name, value in selector.items())

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from cluster.kube.durations import clock, short
 from cluster.live.store import Change, Key, Store
 from incident.tables.columns import Column, Type, Value, columns
 from incident.tables.filters import Filter, compile_filter
@@ -150,26 +151,9 @@ def show(column: Column, value: Value, now: datetime) -> str:
     if value is None:
         return "" if column.type is not Type.AGE else "?"
     if isinstance(value, datetime):
-        return _since(value, now) if column.type is Type.AGE else _moment(value, now)
+        return short(now - value) if column.type is Type.AGE else clock(value, now)
     if isinstance(value, tuple):
         return f"{value[0]}/{value[1]}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
-
-
-def _since(moment: datetime, now: datetime) -> str:
-    seconds = max(0, int((now - moment).total_seconds()))
-    for limit, size, unit in ((120, 1, "s"), (7_200, 60, "m"), (172_800, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds // size}{unit}"
-    return f"{seconds // 86_400}d"
-
-
-def _moment(moment: datetime, now: datetime) -> str:
-    moment = moment.astimezone(UTC)
-    return (
-        f"{moment:%H:%M:%S}"
-        if moment.date() == now.astimezone(UTC).date()
-        else f"{moment:%Y-%m-%d %H:%M:%S}"
-    )

@@ -20,6 +20,7 @@ import msgspec
 from cluster.errors import ClusterError
 from cluster.kube.kinds import READABLE, Kind
 from cluster.kube.prometheus import Sample, increases, samples
+from cluster.kube.selectors import fields_match, text_matches
 from cluster.live.store import Store
 from runbooks.check import CheckOutcome, Result, evaluate
 from runbooks.model import Query, Source
@@ -142,11 +143,15 @@ class Checks:
             return Fetched(None, why)
         wanted = [row for (_, name), row in rows.items() if not query.name or name == query.name]
         objects = [msgspec.to_builtins(row, builtin_types=()) for row in wanted]
-        objects = [
-            item
-            for item in objects
-            if _selected(item, query.selector) and _fields_match(item, query.field_selector)
-        ]
+        try:
+            objects = [
+                item
+                for item in objects
+                if text_matches(query.selector, item.get("metadata", {}).get("labels", {}))
+                and fields_match(query.field_selector, item)
+            ]
+        except ValueError as error:
+            return Fetched(None, f"{error}; {why}")
         return Fetched(objects, f"last known state of {heard:%H:%M:%S} UTC: {why}")
 
     # -- logs, metrics, readyz
@@ -271,38 +276,3 @@ def _metric(sample: Sample, delta: float) -> dict[str, Any]:
 
 def _in(namespace: str) -> str:
     return f" in namespace {namespace}" if namespace else ""
-
-
-def _selected(item: Mapping[str, Any], selector: str) -> bool:
-    """Equality-based and set-based terms of a label selector, on the last known rows."""
-    labels: Mapping[str, str] = item.get("metadata", {}).get("labels", {})
-    for term in re.split(r",(?![^(]*\))", selector):
-        term = term.strip()
-        if not term:
-            continue
-        if match := re.fullmatch(r"(\S+)\s+(in|notin)\s+\((.*)\)", term):
-            inside = labels.get(match[1]) in {value.strip() for value in match[3].split(",")}
-            held = inside if match[2] == "in" else not inside
-        elif "!=" in term:
-            key, _, value = term.partition("!=")
-            held = labels.get(key.strip()) != value.strip()
-        elif "=" in term:
-            key, _, value = term.replace("==", "=").partition("=")
-            held = labels.get(key.strip()) == value.strip()
-        else:
-            held = term[1:] not in labels if term.startswith("!") else term in labels
-        if not held:
-            return False
-    return True
-
-
-def _fields_match(item: Mapping[str, Any], selector: str) -> bool:
-    for term in filter(None, selector.split(",")):
-        negated = "!=" in term
-        key, _, value = term.replace("!=", "=").replace("==", "=").partition("=")
-        found: Any = item
-        for part in key.strip().split("."):
-            found = found.get(part, "") if isinstance(found, dict) else ""
-        if (str(found) == value.strip()) is negated:
-            return False
-    return True

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
+from cluster.statistics import fisher
 from probes.inference.components import (
     NOTHING,
     ComponentKey,
@@ -23,7 +24,7 @@ from probes.inference.components import (
     sender_node,
 )
 from probes.inference.next_test import next_probe
-from probes.inference.statistics import bound, fisher
+from probes.inference.statistics import bound
 from probes.inference.wording import conclude, line
 from probes.result import Cell, Component, Conclusion, Expectation, Verdict
 
@@ -250,7 +251,7 @@ def _proof(bad: Sequence[Cell], good: Sequence[Cell]) -> float:
     healthy = sum(len(c.counted) for c in good)
     if not healthy:
         return 0.85 if tried >= 5 else 0.6
-    p_value = fisher(failed, tried, sum(c.failed for c in good), healthy)
+    p_value = fisher(failed, tried, sum(c.failed for c in good), healthy, two_sided=True)
     return 1.0 if p_value <= 0.01 else 0.85 if p_value <= 0.05 else 0.6
 
 

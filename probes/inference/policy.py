@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from cluster.kube.objects import (
     IPBlock,
-    LabelSelector,
     Namespace,
     NetworkPolicy,
     NetworkPolicyPeer,
@@ -22,6 +21,7 @@ from cluster.kube.objects import (
     PartialObject,
     Pod,
 )
+from cluster.kube.selectors import matches
 from cluster.live.store import Store
 from probes.result import Expectation
 
@@ -143,29 +143,6 @@ def types_of(policy: NetworkPolicy) -> frozenset[str]:
     if policy.spec.policy_types:
         return frozenset(policy.spec.policy_types)
     return frozenset({"Ingress", "Egress"} if policy.spec.egress else {"Ingress"})
-
-
-def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
-    """metav1.LabelSelector: all of matchLabels and all of matchExpressions; an empty one selects
-    everything."""
-    if any(labels.get(key) != value for key, value in selector.match_labels.items()):
-        return False
-    for each in selector.match_expressions:
-        has, value = each.key in labels, labels.get(each.key)
-        match each.operator:
-            case "In":
-                good = has and value in each.values
-            case "NotIn":
-                good = not has or value not in each.values
-            case "Exists":
-                good = has
-            case "DoesNotExist":
-                good = not has
-            case _:
-                good = False
-        if not good:
-            return False
-    return True
 
 
 def _name(policy: NetworkPolicy) -> str:

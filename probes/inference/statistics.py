@@ -1,14 +1,13 @@
-"""Statistics of a few tries: bounds, comparison of two cells, and when to stop.
+"""Statistics of a few tries: bounds, and when to stop.
 
-Sources: Wilson (1927) score interval; Fisher's exact test; Wald's sequential probability ratio
-test; Holm (1979).
+Sources: Wilson (1927) score interval; Wald's sequential probability ratio test.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from math import comb, log, sqrt
+from math import log, sqrt
 
 Z95 = 1.959964
 
@@ -40,34 +39,6 @@ def bound(failed: int, tries: int) -> str:
     if failed == tries:
         return f"{failed}/{tries} failed (at least {low:.0%})"
     return f"{failed}/{tries} failed ({low:.0%} to {high:.0%})"
-
-
-def fisher(failed_a: int, tries_a: int, failed_b: int, tries_b: int) -> float:
-    """Two-sided p-value that two cells fail equally often (Fisher's exact test). 1.0 when one of
-    them was not tried."""
-    if not tries_a or not tries_b:
-        return 1.0
-    failed, total = failed_a + failed_b, tries_a + tries_b
-    ways = comb(total, failed)
-    low, high = max(0, failed - tries_b), min(failed, tries_a)
-    seen = comb(tries_a, failed_a) * comb(tries_b, failed_b)
-    as_rare = sum(
-        w
-        for k in range(low, high + 1)
-        if (w := comb(tries_a, k) * comb(tries_b, failed - k)) <= seen
-    )
-    return min(1.0, as_rare / ways)
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """P-values with Holm's correction for multiple tests, in the given order."""
-    order = sorted(range(len(values)), key=lambda i: values[i])
-    corrected = [1.0] * len(values)
-    highest = 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(values) - rank) * values[index]))
-        corrected[index] = highest
-    return corrected
 
 
 class Stop(enum.StrEnum):

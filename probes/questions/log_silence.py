@@ -6,11 +6,12 @@ Reads only the time of the last line, not its text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from statistics import median
 
 from cluster.errors import ClusterError
+from cluster.kube.durations import parse_time
 from cluster.kube.objects import Pod, Ref
+from cluster.kube.owners import top_owner
 from probes.context import ProbeContext, Progress
 from probes.definition import Probe
 from probes.read_only import map_bounded, missing_place, read_only_plan, read_only_result
@@ -121,21 +122,14 @@ def _groups(context: ProbeContext, namespace: str, wanted: str) -> dict[str, lis
     found: dict[str, list[Pod]] = {}
     count = 0
     for _, pod in sorted(context.store.in_namespace("Pod", namespace).items()):
-        owner = next((o for o in pod.metadata.owner_references if o.controller), None)
-        if owner is None or pod.status.phase != "Running" or count >= MOST_PODS:
+        if pod.status.phase != "Running" or count >= MOST_PODS:
             continue
-        name, kind = owner.name, owner.kind
-        row = context.store.get(kind, namespace, name)
-        above = (
-            next((o for o in row.metadata.owner_references if o.controller), None)
-            if row is not None and kind == "ReplicaSet"
-            else None
-        )
-        if above is not None:
-            name, kind = above.name, above.kind
-        if wanted and name != wanted:
+        owner = top_owner(pod, context.store)
+        if owner.kind == "Pod":
             continue
-        found.setdefault(f"{kind} {namespace}/{name}", []).append(pod)
+        if wanted and owner.name != wanted:
+            continue
+        found.setdefault(str(owner), []).append(pod)
         count += 1
     return {owner: pods for owner, pods in found.items() if len(pods) > 1}
 
@@ -162,17 +156,10 @@ async def _age(context: ProbeContext, pod: Pod) -> float | str:
     stamp = text.split(" ", 1)[0].strip()
     if not stamp:
         return float("inf")
-    try:
-        # The kubelet writes nanoseconds; Python reads at most microseconds.
-        head, _, fraction = stamp.rstrip("Z").partition(".")
-        moment = (
-            datetime.fromisoformat(f"{head}.{(fraction or '0')[:6]}+00:00")
-            if stamp.endswith("Z")
-            else datetime.fromisoformat(stamp)
-        )
-    except ValueError:
+    moment = parse_time(stamp)
+    if moment is None:
         return "its last line has no time"
-    return max(0.0, (context.clock() - moment.astimezone(UTC)).total_seconds())
+    return max(0.0, (context.clock() - moment).total_seconds())
 
 
 PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)

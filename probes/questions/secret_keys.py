@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cluster.kube.managed_fields import data_keys, last_write
 from cluster.kube.objects import Container, PartialObject, Pod, Ref
 from cluster.live.store import Store
 from probes.context import ProbeContext, Progress
@@ -51,17 +52,13 @@ async def run(
                     Conclusion(claim, Component("secret", f"{namespace}/{name}"), 0.85, following)
                 )
             continue
-        there = keys_of(row)
+        there = data_keys(row.metadata)
         if there is None:
             rows.append(Row(ref, "its keys cannot be told: no field manager", None))
             continue
         missing = sorted(keys - there)
         if missing or not there:
-            last = max(
-                (e for e in row.metadata.managed_fields if e.time),
-                key=lambda e: str(e.time),
-                default=None,
-            )
+            last = last_write(row.metadata)
             who = (
                 f", last written by {last.manager} at {last.time:%Y-%m-%d %H:%M} UTC"
                 if last is not None and last.time
@@ -96,21 +93,6 @@ async def run(
             )
             conclusions.append(Conclusion(claim, Component("controller", writer), 0.95, following))
     return read_only_result(plan, context, started, rows, conclusions, kinds=("Secret", "Pod"))
-
-
-def keys_of(secret: PartialObject) -> set[str] | None:
-    """Key names from managedFields; None without managedFields."""
-    if not secret.metadata.managed_fields:
-        return None
-    found: set[str] = set()
-    for entry in secret.metadata.managed_fields:
-        for part in ("f:data", "f:stringData"):
-            found |= {
-                key.removeprefix("f:")
-                for key in entry.fields_v1.get(part) or {}
-                if key.startswith("f:")
-            }
-    return found
 
 
 def references(

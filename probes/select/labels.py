@@ -24,8 +24,8 @@ from cluster.kube.objects import (
     Service,
     StatefulSet,
 )
+from cluster.kube.selectors import matches, service_selects
 from cluster.live.store import Store
-from probes.inference.policy import matches
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ def guard(store: Store, namespace: str, labels: Mapping[str, str]) -> Guard:
     refused: list[str] = []
     for service in _rows(store, "Service", namespace, Service):
         selector = service.spec.selector
-        if selector and all(wanted.get(key) == value for key, value in selector.items()):
+        if service_selects(selector, wanted):
             name = f"Service {namespace}/{service.metadata.name}"
             if service.spec.publish_not_ready_addresses:
                 refused.append(

@@ -13,8 +13,8 @@ from cluster.kube import objects as k
 from cluster.kube.kinds import KINDS
 from cluster.live.store import Store
 from incident.tables import pod_status
-from incident.tables.columns import columns, event_time, key_names
-from incident.tables.filters import FilterError, compile_filter, duration
+from incident.tables.columns import columns
+from incident.tables.filters import FilterError, compile_filter
 from incident.tables.sorted_list import Ordered
 from incident.tables.table import ObjectTable
 
@@ -127,13 +127,6 @@ def test_any_text_is_a_filter_or_one_sentence(text: str) -> None:
     except FilterError:
         return
     assert found.holds(pod("a"), Store(), NOW) in (True, False)
-
-
-def test_durations() -> None:
-    assert duration("1h30m") == 5400
-    assert duration("2d") == 172_800
-    assert duration("3x") is None
-    assert duration("h") is None
 
 
 @settings(max_examples=60, deadline=None)
@@ -294,13 +287,6 @@ def test_pod_status_is_what_kubectl_prints(status: k.PodStatus, deleted: bool, w
     assert pod_status.status(k.Pod(metadata=meta, status=status)) == word
 
 
-def test_events_have_a_time_whichever_field_holds_it() -> None:
-    early, late = NOW - timedelta(hours=1), NOW
-    assert event_time(k.Event(first_timestamp=early, last_timestamp=late)) == late
-    assert event_time(k.Event(event_time=early, series=k.EventSeries(3, late))) == late
-    assert event_time(k.Event(metadata=k.LeanMeta(creation_timestamp=early))) == early
-
-
 def test_events_come_newest_first() -> None:
     store = Store()
     store.replace(
@@ -314,18 +300,6 @@ def test_events_come_newest_first() -> None:
         ],
     )
     assert names(ObjectTable(store, "Event", NOW)) == ["e0", "e1", "e3", "e25"]
-
-
-def test_only_names_of_keys_are_read_from_secrets() -> None:
-    meta = k.ObjectMeta(
-        name="s",
-        managed_fields=(
-            k.ManagedFields(
-                fields_v1={"f:data": {".": {}, "f:password": {}, "f:user": {}}, "f:type": {}}
-            ),
-        ),
-    )
-    assert key_names(meta) == ("password", "user")
 
 
 @settings(max_examples=40, deadline=None)

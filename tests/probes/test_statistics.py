@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from probes.inference.statistics import (
     Stop,
     bound,
-    fisher,
-    holm,
     sequential,
     tries_to_see,
     tries_wanted,
@@ -40,18 +38,6 @@ def test_wilson_holds_the_observed_share(failed: int, tries: int) -> None:
         return
     low, high = wilson(failed, tries)
     assert 0 <= low <= failed / tries <= high <= 1
-
-
-@pytest.mark.parametrize(
-    ("cells", "p_value"),
-    [((3, 3, 0, 3), 0.10), ((4, 4, 0, 4), 0.029), ((5, 5, 0, 5), 0.008), ((3, 10, 0, 30), 0.012)],
-)
-def test_fisher(cells: tuple[int, int, int, int], p_value: float) -> None:
-    assert fisher(*cells) == pytest.approx(p_value, abs=0.001)
-
-
-def test_holm_is_monotone_and_bounded() -> None:
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
 
 def test_sequential_stops_after_two_failures_or_five_successes() -> None:

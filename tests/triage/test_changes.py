@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from cluster.kube.managed_fields import data_keys
 from cluster.kube.objects import Ref
 from cluster.live.freshness import Freshness, State
 from cluster.live.store import Change, Store
 from tests.triage.build import NOW, Cluster, ago, managed, meta, row, ts
 from tests.triage.test_catalogue import service
-from triage.changes.from_objects import keys_of
 from triage.engine import Triage, triage_once
 from triage.facts import blast_radius as blast
 from triage.facts.cluster_view import ClusterView
@@ -85,7 +85,7 @@ def test_status_writes_are_no_changes_and_key_names_are_read_without_values() ->
         },
     )
     assert changes(cluster, "workload-edited") == []
-    assert keys_of(row("Secret", secret).metadata) == {"user", "password"}  # type: ignore[arg-type]  # test data
+    assert data_keys(row("Secret", secret).metadata) == {"user", "password"}  # type: ignore[arg-type]  # test data
     assert [
         (c.manager, c.facts["keys"], c.facts["emptied"]) for c in changes(cluster, "secret-written")
     ] == [("vault", 2, False)]

@@ -2,61 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.triage.build import NOW, Cluster, ago
-from triage.cohorts.cohort import ALPHA, Table, fisher, holm, judge
+from triage.cohorts.cohort import ALPHA, Table, fisher, judge
 from triage.engine import triage_once
-
-counts = st.integers(0, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
-
-
-@pytest.mark.parametrize(
-    ("table", "p"),
-    [
-        ((3, 4, 1, 4), 17 / 70),  # Fisher's tea: P(3 or 4 of 4)
-        ((4, 4, 0, 4), 1 / 70),
-        ((1, 1, 0, 8), 1 / 9),
-        ((2, 2, 0, 7), 1 / 36),
-        ((0, 3, 5, 9), 1.0),
-        ((2, 2, 0, 0), 1.0),
-    ],
-)
-def test_fisher_known_values(table: tuple[int, int, int, int], p: float) -> None:
-    assert fisher(*table) == pytest.approx(p)
-
-
-def test_fisher_refuses_nonsense() -> None:
-    with pytest.raises(ValueError, match="between 0 and its total"):
-        fisher(3, 2, 0, 1)
-
-
-@given(counts, counts)
-def test_fisher_is_a_probability_and_falls_with_evidence(
-    inside: tuple[int, int], outside: tuple[int, int]
-) -> None:
-    p = fisher(*inside, *outside)
-    assert 0.0 <= p <= 1.0
-    if inside[0] < inside[1]:
-        assert fisher(inside[0] + 1, inside[1], *outside) <= p + 1e-9 or outside[1] == 0
-    if outside[0] < outside[1]:
-        assert fisher(*inside, outside[0] + 1, outside[1]) >= p - 1e-9
-
-
-@given(st.lists(st.floats(0, 1), max_size=20))
-def test_holm_keeps_order_and_never_flatters(values: list[float]) -> None:
-    corrected = holm(values)
-    assert all(c >= v and c <= 1.0 for v, c in zip(values, corrected, strict=True))
-    order = sorted(range(len(values)), key=lambda i: values[i])
-    assert all(corrected[a] <= corrected[b] for a, b in itertools.pairwise(order))
-    if values:
-        assert corrected[order[0]] == pytest.approx(min(1.0, values[order[0]] * len(values)))
-
 
 whats = st.sampled_from(["node", "zone", "image", "owner", "namespace"])
 tables = st.lists(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from cluster.kube.managed_fields import data_keys, last_write
 from cluster.kube.objects import (
     ControllerRevision,
     Deployment,
@@ -23,7 +24,7 @@ from cluster.kube.objects import (
     StatefulSet,
 )
 from cluster.live.store import Change, Store
-from triage.changes.from_objects import change_fact, keys_of, object_changes, revised, writes_to
+from triage.changes.from_objects import change_fact, object_changes, revised
 from triage.facts.events import EventMemory
 from triage.facts.finding import ChangeFact, Fact
 
@@ -69,14 +70,14 @@ def observed_changes(change: Change, at: datetime) -> Iterator[ChangeFact]:
         yield change_fact(at, f"node {ref.name} was removed", ref, "node-left")
     elif change.kind in ("Secret", "ConfigMap") and old is not None and new is not None:
         # metadata-only rows carry ObjectMeta
-        was_keys, is_keys = keys_of(old.metadata), keys_of(new.metadata)  # type: ignore[arg-type]
+        was_keys, is_keys = data_keys(old.metadata), data_keys(new.metadata)  # type: ignore[arg-type]
         lost = (
             tuple(sorted((was_keys or frozenset()) - (is_keys or frozenset())))
             if was_keys and is_keys is not None
             else ()
         )
         if lost:
-            writer = next(iter(writes_to(new.metadata)), None)  # type: ignore[arg-type]  # as above
+            writer = last_write(new.metadata)  # type: ignore[arg-type]  # as above
             rule = "secret-written" if change.kind == "Secret" else "configmap-written"
             facts: dict[str, Fact] = {"keys": len(is_keys or ()), "lost": lost}
             if change.kind == "Secret":

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from cluster.kube.managed_fields import DATA_FIELDS, data_keys, last_write, subtree, writes
 from cluster.kube.objects import (
     ControllerRevision,
     CronJob,
@@ -41,49 +42,24 @@ def change_fact(
     return ChangeFact(at, what, ref, rule, manager, MappingProxyType(facts))
 
 
-def writes_to(meta: ObjectMeta) -> list[ManagedFields]:
-    """Writes to an object other than to its status, newest first."""
-    found = [m for m in meta.managed_fields if m.time is not None and m.subresource != "status"]
-    return sorted(
-        found, key=lambda m: (m.time.timestamp() if m.time else 0.0, m.manager), reverse=True
-    )
-
-
-def creator(writes: list[ManagedFields], created: datetime) -> str:
+def creator(written: list[ManagedFields], created: datetime) -> str:
     """Who wrote an object as it was created; "" when a later write has taken the place of that
     one."""
     return next(
-        (w.manager for w in writes if w.time is not None and abs(w.time - created) <= _AT_BIRTH), ""
+        (w.manager for w in written if w.time and abs(w.time - created) <= _AT_BIRTH),
+        "",
     )
 
 
-def _sub(tree: dict[str, Any], *path: str) -> dict[str, Any]:
-    for step in path:
-        value = tree.get(step)
-        if not isinstance(value, dict):
-            return {}
-        tree = value
-    return tree
-
-
-def keys_of(meta: ObjectMeta) -> frozenset[str] | None:
-    """Names of the data keys of a Secret or ConfigMap, read from its field managers; None when no
-    manager is known."""
-    if not meta.managed_fields:
-        return None
-    keys: set[str] = set()
-    for managed in meta.managed_fields:
-        for part in ("f:data", "f:stringData", "f:binaryData"):
-            keys.update(k[2:] for k in _sub(managed.fields_v1, part) if k.startswith("f:"))
-    return frozenset(keys)
+_CONTAINERS = ("f:spec", "f:template", "f:spec", "f:containers")
 
 
 def _env_written(fields: dict[str, Any]) -> tuple[str, ...]:
     """Names of the variables that a write to a workload touched."""
     names: set[str] = set()
-    for key, container in _sub(fields, "f:spec", "f:template", "f:spec", "f:containers").items():
+    for key, container in (subtree(fields, *_CONTAINERS) or {}).items():
         if key.startswith("k:") and isinstance(container, dict):
-            for env in _sub(container, "f:env"):
+            for env in subtree(container, "f:env") or ():
                 name = env.partition('"name":"')[2].partition('"')[0]
                 if name:
                     names.add(name)
@@ -91,8 +67,8 @@ def _env_written(fields: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _resources_written(fields: dict[str, Any]) -> bool:
-    containers = _sub(fields, "f:spec", "f:template", "f:spec", "f:containers")
-    return any(isinstance(c, dict) and bool(_sub(c, "f:resources")) for c in containers.values())
+    containers = subtree(fields, *_CONTAINERS) or {}
+    return any(isinstance(c, dict) and bool(subtree(c, "f:resources")) for c in containers.values())
 
 
 def _workload(
@@ -104,9 +80,9 @@ def _workload(
     role = roles.role(
         meta.namespace, row.spec.template.metadata.labels, row.spec.template.spec, kind, store
     )
-    writes = writes_to(meta)
+    written = writes(meta)
     if created is not None:
-        by = creator(writes, created)
+        by = creator(written, created)
         yield change_fact(
             created,
             f"{kind} {meta.name} created",
@@ -116,10 +92,10 @@ def _workload(
             owner_kind=kind,
             role=role,
         )
-    for write in writes:
+    for write in written:
         if write.time is None or (created is not None and write.time - created <= _AT_BIRTH):
             continue
-        spec = _sub(write.fields_v1, "f:spec")
+        spec = subtree(write.fields_v1, "f:spec") or {}
         if write.subresource == "scale" or set(spec) == {"f:replicas"}:
             if "f:replicas" in spec:
                 to = getattr(row.spec, "replicas", None)
@@ -222,10 +198,8 @@ def _replica_set(row: ReplicaSet, store: Store) -> Iterator[ChangeFact]:
         )
         near = [
             w
-            for w in writes_to(deployment.metadata)
-            if w.time
-            and "f:template" in _sub(w.fields_v1, "f:spec")
-            and abs(w.time - created) <= _AT_BIRTH
+            for w in writes(deployment.metadata, "f:spec", "f:template")
+            if w.time and abs(w.time - created) <= _AT_BIRTH
         ]
         manager = near[0].manager if near else ""
         env = _env_written(near[0].fields_v1) if near else ()
@@ -255,11 +229,7 @@ _WRITTEN = timedelta(minutes=2)
 def revised(row: ControllerRevision) -> datetime | None:
     """When a revision came, or was taken out again: a rollback only renumbers it."""
     created = row.metadata.creation_timestamp
-    numbered = [
-        w.time
-        for w in row.metadata.managed_fields
-        if w.time is not None and "f:revision" in w.fields_v1
-    ]
+    numbered = [w.time for w in writes(row.metadata, "f:revision") if w.time is not None]
     return max([created, *numbered]) if created is not None else None
 
 
@@ -305,8 +275,8 @@ def _revision(row: ControllerRevision, store: Store) -> Iterator[ChangeFact]:
     template = workload.spec.template
     near = [
         w
-        for w in writes_to(workload.metadata)
-        if w.time and "f:template" in _sub(w.fields_v1, "f:spec") and abs(w.time - at) <= _WRITTEN
+        for w in writes(workload.metadata, "f:spec", "f:template")
+        if w.time and abs(w.time - at) <= _WRITTEN
     ]
     back = at - meta.creation_timestamp > _WRITTEN
     text = "; ".join(f"{old or '-'} -> {new}" for old, new in differing.values()) or (
@@ -358,9 +328,7 @@ def _node(row: Node) -> Iterator[ChangeFact]:
             ),
             None,
         )
-        write = next(
-            (w for w in writes_to(meta) if "f:unschedulable" in _sub(w.fields_v1, "f:spec")), None
-        )
+        write = last_write(meta, "f:spec", "f:unschedulable")
         at = (taint.time_added if taint else None) or (write.time if write else None)
         if at is not None:
             yield change_fact(
@@ -400,8 +368,8 @@ def _data(kind: str, row: PartialObject) -> Iterator[ChangeFact]:
                 status=status,
             )
         return
-    keys = keys_of(meta)
-    for write in writes_to(meta)[:2]:
+    keys = data_keys(meta)
+    for write in writes(meta)[:2]:
         if write.time is None:
             continue
         fields = set(write.fields_v1)
@@ -409,11 +377,7 @@ def _data(kind: str, row: PartialObject) -> Iterator[ChangeFact]:
             meta.creation_timestamp is not None
             and write.time - meta.creation_timestamp <= _AT_BIRTH
         )
-        if (
-            not born
-            and fields
-            and not fields & {"f:data", "f:stringData", "f:binaryData", "f:type"}
-        ):
+        if not born and fields and not fields & {*DATA_FIELDS, "f:type"}:
             continue  # labels or annotations only
         emptied = keys is not None and not keys and not born
         verb = "created" if born else "emptied" if emptied else "written"
@@ -432,11 +396,11 @@ def _edited(kind: str, rule: str, row: Any, **facts: Fact) -> Iterator[ChangeFac
     meta: ObjectMeta = row.metadata
     ref = Ref(kind, meta.namespace, meta.name)
     created = meta.creation_timestamp
-    writes = writes_to(meta)
-    by = creator(writes, created) if created is not None else ""
+    written = writes(meta)
+    by = creator(written, created) if created is not None else ""
     if created is not None and by not in _SERVER and _BOOTSTRAP not in meta.labels:
         yield change_fact(created, f"{kind} {meta.name} created", ref, rule, by, **facts)
-    for write in writes:
+    for write in written:
         if write.time is None or (created is not None and write.time - created <= _AT_BIRTH):
             continue
         if "f:spec" not in write.fields_v1 and kind in (

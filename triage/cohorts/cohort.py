@@ -8,7 +8,6 @@ tell them apart. One failing object proves nothing about what it shares, and two
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from cluster.kube.objects import Node, Pod, Ref
+from cluster.statistics import fisher, holm
 from triage.facts.cluster_view import INSTANCE_TYPE, POOL, ZONE, ClusterView, is_finished, label
 from triage.facts.finding import SharedAttribute, spoken
 from triage.facts.population import Attribute, HealthyCounts, Population, attributes
@@ -48,44 +48,6 @@ ORDER = (
     "priority class",
 )
 """Among equal separations the first is named and the others are its ties."""
-
-
-def fisher(inside: int, of_inside: int, outside_: int, of_outside: int) -> float:
-    """One-sided p of at least `inside` of `of_inside`, given the margins (hypergeometric tail). 1.0
-    when there is nothing to compare.
-
-    ValueError when a count is negative or larger than its total.
-    """
-    if not 0 <= inside <= of_inside or not 0 <= outside_ <= of_outside:
-        raise ValueError("a count must lie between 0 and its total")
-    if of_inside == 0 or of_outside == 0:
-        return 1.0
-    total, having = of_inside + of_outside, inside + outside_
-    log_all = _log_choose(total, of_inside)
-    upper = min(of_inside, having)
-    terms = [
-        math.exp(_log_choose(having, k) + _log_choose(total - having, of_inside - k) - log_all)
-        for k in range(inside, upper + 1)
-    ]
-    return min(1.0, math.fsum(terms))
-
-
-def _log_choose(n: int, k: int) -> float:
-    if k < 0 or k > n:
-        return -math.inf
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction, in the order given; never smaller than the value itself, never
-    above 1."""
-    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    corrected = [0.0] * len(p_values)
-    running = 0.0
-    for rank, index in enumerate(order):
-        running = max(running, min(1.0, p_values[index] * (len(p_values) - rank)))
-        corrected[index] = running
-    return corrected
 
 
 class Table(msgspec.Struct, frozen=True):

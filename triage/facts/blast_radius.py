@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cluster.kube.objects import LabelSelector, Pod, PodDisruptionBudget, Ref, Service
+from cluster.kube.objects import Pod, PodDisruptionBudget, Ref, Service
+from cluster.kube.selectors import matches
 from triage.facts.cluster_view import ClusterView, is_finished, is_ready
 from triage.facts.finding import Dependant
 
@@ -35,26 +36,6 @@ def hosts_of(namespace: str, service: str, view: ClusterView) -> tuple[str, ...]
         if default is not None and default.service is not None and default.service.name == service:
             hosts.add("*")
     return tuple(sorted(hosts))
-
-
-def matches(selector: LabelSelector | None, labels: dict[str, str]) -> bool:
-    """Whether a label selector (metav1.LabelSelector) selects these labels; None selects nothing,
-    an empty one everything."""
-    if selector is None:
-        return False
-    if any(labels.get(k) != v for k, v in selector.match_labels.items()):
-        return False
-    for term in selector.match_expressions:
-        value = labels.get(term.key)
-        if term.operator == "In" and value not in term.values:
-            return False
-        if term.operator == "NotIn" and value in term.values:
-            return False
-        if term.operator == "Exists" and value is None:
-            return False
-        if term.operator == "DoesNotExist" and value is not None:
-            return False
-    return True
 
 
 def services_lost_with(nodes: Iterable[str], view: ClusterView) -> tuple[Ref, ...]:

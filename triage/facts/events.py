@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from cluster.kube.event_times import first_time, last_time, times_observed
 from cluster.kube.objects import Event, Ref
 from triage.facts import messages
 
@@ -48,19 +49,6 @@ class EventFact(msgspec.Struct, frozen=True, gc=False):
         return f"Event {self.name.namespace}/{self.name.name}"
 
 
-def last_time(event: Event) -> datetime | None:
-    """When an event last happened: the latest of all the times it carries (scheduler events may
-    have a null lastTimestamp)."""
-    series = event.series.last_observed_time if event.series is not None else None
-    times = [t for t in (series, event.last_timestamp, event.event_time) if t is not None]
-    return max(times) if times else event.metadata.creation_timestamp
-
-
-def first_time(event: Event) -> datetime | None:
-    times = [t for t in (event.first_timestamp, event.event_time) if t is not None]
-    return min(times) if times else event.metadata.creation_timestamp or last_time(event)
-
-
 def about(event: Event) -> Ref:
     """The object that an event is about. Events of cluster-scoped objects are stored in a
     namespace, their objects are not."""
@@ -76,7 +64,6 @@ def read(event: Event, known: EventFact | None = None) -> EventFact | None:
     first = first_time(event)
     if last is None or first is None:
         return None
-    series = event.series.count if event.series is not None else 0
     times = known.times if known is not None else ((first,) if first != last else ())
     if not times or last > times[-1]:
         times = (*times, last)[-24:]
@@ -89,7 +76,7 @@ def read(event: Event, known: EventFact | None = None) -> EventFact | None:
         type=event.type,
         reason=event.reason,
         message=event.message.removeprefix(_COMBINED),
-        count=max(event.count, series, 1, known.count if known is not None else 1),
+        count=max(times_observed(event), known.count if known is not None else 1),
         first=min(first, known.first) if known is not None else first,
         last=max(last, known.last) if known is not None else last,
         times=times,

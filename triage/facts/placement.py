@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from cluster.kube.objects import Node, PodSpec
+from cluster.kube.selectors import contains, node_term_matches
 from triage.facts.cluster_view import ready_status
 
 _PASSING = "node.kubernetes.io/"
@@ -14,7 +15,7 @@ _PASSING = "node.kubernetes.io/"
 
 def eligible(spec: PodSpec, node: Node) -> bool:
     """Whether the node is one of those that the pod may run on when they are well."""
-    if any(node.metadata.labels.get(k) != v for k, v in spec.node_selector.items()):
+    if not contains(node.metadata.labels, spec.node_selector):
         return False
     if not _affine(spec, node):
         return False
@@ -48,34 +49,16 @@ def _tolerated(spec: PodSpec, taint: Any) -> bool:
 
 
 def _affine(spec: PodSpec, node: Node) -> bool:
-    """Required node affinity: one of the terms, all expressions of it. Shapes that are not
-    understood do not exclude a node."""
+    """Required node affinity: one of the terms, all expressions of it. Without a list of terms no
+    node is excluded."""
     affinity = spec.affinity.node_affinity if spec.affinity is not None else None
     if affinity is None or affinity.required is None:
         return True
     terms = affinity.required.get("nodeSelectorTerms")
     if not isinstance(terms, list) or not terms:
         return True
-    return any(_matches(term, node) for term in terms if isinstance(term, dict))
-
-
-def _matches(term: dict[str, Any], node: Node) -> bool:
-    fields = {"metadata.name": node.metadata.name}
-    rules = [(e, node.metadata.labels) for e in term.get("matchExpressions") or ()] + [
-        (e, fields) for e in term.get("matchFields") or ()
-    ]
-    for expression, values in rules:
-        value, among, operator = (
-            values.get(str(expression.get("key"))),
-            expression.get("values") or (),
-            expression.get("operator"),
-        )
-        if operator == "In" and value not in among:
-            return False
-        if operator == "NotIn" and value in among:
-            return False
-        if operator == "Exists" and value is None:
-            return False
-        if operator == "DoesNotExist" and value is not None:
-            return False
-    return True
+    return any(
+        node_term_matches(term, node.metadata.name, node.metadata.labels)
+        for term in terms
+        if isinstance(term, dict)
+    )

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from cluster.kube.images import parse
 from cluster.kube.objects import Pod, PodSpec, Service
+from cluster.kube.selectors import service_selects
 from cluster.live.store import Store
 
 CONTROL_PLANE = (
@@ -82,17 +83,12 @@ def component(pod: Pod) -> str:
     return label if static and label in CONTROL_PLANE else ""
 
 
-def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:
-    """Whether a Service's selector (not empty) matches these labels."""
-    return bool(selector) and all(labels.get(k) == v for k, v in selector.items())
-
-
 def services_of(namespace: str, labels: dict[str, str], store: Store) -> list[Service]:
     """The Services in the pod's namespace that select it."""
     return [
         s
         for s in store.in_namespace("Service", namespace).values()
-        if selects(s.spec.selector, labels)
+        if service_selects(s.spec.selector, labels)
     ]
 
 

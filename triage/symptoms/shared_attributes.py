@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.kube.objects import Pod, Ref
+from cluster.statistics import fisher
 from triage.cohorts import cohort
 from triage.facts.cluster_view import ClusterView, is_finished
 from triage.facts.finding import Finding, SharedAttribute
@@ -83,7 +84,7 @@ def _flood(finding: Finding, view: ClusterView, index: FindingIndex) -> SharedAt
         str(finding.object),
         (mine, since),
         (0, before),
-        cohort.fisher(mine, since, 0, before),
+        fisher(mine, since, 0, before),
     )
 
 
@@ -96,7 +97,7 @@ def _suspect(finding: Finding, view: ClusterView) -> Iterator[SharedAttribute]:
     )
     others = max(0, view.store.count("Node") - nodes)
     if finding.facts["suspect"] and on >= 2:
-        p = cohort.fisher(on, nodes, min(elsewhere, others), others) * max(tried, 1)
+        p = fisher(on, nodes, min(elsewhere, others), others) * max(tried, 1)
         yield SharedAttribute(
             "owner",
             str(finding.facts["suspect"]),
@@ -118,7 +119,7 @@ def _update(finding: Finding) -> Iterator[SharedAttribute]:
     )
     total_failing, total = failing + old_failing, updated + old
     inside, outside = (failing, total_failing), (updated - failing, total - total_failing)
-    p = cohort.fisher(*inside, *outside)
+    p = fisher(*inside, *outside)
     texts = (("image", str(finding.facts.get("image") or "")), ("owner", str(finding.object)))
     for what, value in texts:
         yield SharedAttribute(
@@ -133,7 +134,7 @@ def _packed(finding: Finding, view: ClusterView, index: FindingIndex) -> SharedA
     others = max(index.population.total - replicas, 0)
     outside = (min(max(there - replicas, 0), others), others)
     return SharedAttribute(
-        "node", node, (replicas, replicas), outside, cohort.fisher(replicas, replicas, *outside)
+        "node", node, (replicas, replicas), outside, fisher(replicas, replicas, *outside)
     )
 
 
@@ -142,7 +143,7 @@ def _drift(finding: Finding) -> Iterator[SharedAttribute]:
     nodes = finding.facts["odd_nodes"]
     if isinstance(nodes, tuple) and len(nodes) == 1:
         digest = str(finding.facts.get("odd_digest") or "")
-        p = cohort.fisher(odd, odd, 0, usual)
+        p = fisher(odd, odd, 0, usual)
         yield SharedAttribute(
             "node", nodes[0], (odd, odd), (0, usual), p, (f"image digest {digest}",)
         )

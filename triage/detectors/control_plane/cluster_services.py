@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import DaemonSet, Deployment, Ingress, Pod, Ref, StatefulSet
 from triage.detectors.registry import object_detector
-from triage.detectors.workloads.workloads import last_edit
 from triage.facts import blast_radius as blast
 from triage.facts import roles
 from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ready_status, statuses
@@ -242,7 +242,7 @@ def _dns_scaled_away(row: Owner, ref: Ref, view: ClusterView) -> Iterator[Findin
     ]
     if not services or any(e.conditions.ready is not False for s in slices for e in s.endpoints):
         return
-    edit = last_edit(row.metadata, "f:replicas")
+    edit = last_write(row.metadata, "f:spec", "f:replicas")
     if edit is not None and not view.older(edit.time, timedelta(seconds=60)):
         return
     name = services[0].metadata.name

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from cluster.kube.objects import PartialObject, Pod, Ref
-from triage.changes.from_objects import keys_of
+from cluster.kube.managed_fields import data_keys, last_write
+from cluster.kube.objects import Pod, Ref
 from triage.detectors.registry import cluster_detector
 from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, containers
@@ -35,15 +35,6 @@ def pattern(names: Iterable[str]) -> str:
             if len(word) >= 3 and count * 5 >= 4 * len(distinct) and not best:
                 best = glob.format(word)
     return best
-
-
-def _last_write(row: PartialObject) -> tuple[datetime, str] | None:
-    times = [
-        (m.time, m.manager)
-        for m in row.metadata.managed_fields
-        if m.time is not None and m.subresource != "status"
-    ]
-    return max(times) if times else None
 
 
 @cluster_detector
@@ -100,9 +91,9 @@ def _supplier(view: ClusterView, common: str, namespaces: set[str]) -> str:
     managers: Counter[str] = Counter()
     for (_, name), row in view.store.rows("Secret").items():
         if name.startswith(head) and name.endswith(tail):
-            write = _last_write(row)
+            write = last_write(row.metadata)
             if write is not None:
-                managers[write[1]] += 1
+                managers[write.manager] += 1
     return min(managers.items(), key=lambda item: (-item[1], item[0]))[0] if managers else ""
 
 
@@ -127,19 +118,19 @@ def keys_lost(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     emptied: set[Ref] = set()
     for key, row in view.store.rows("Secret").items():
         ref = Ref("Secret", *key)
-        write = _last_write(row)
-        if write is None or view.now - write[0] > timedelta(hours=24):
+        write = last_write(row.metadata)
+        if write is None or write.time is None or view.now - write.time > timedelta(hours=24):
             continue
         created = row.metadata.creation_timestamp
         empty = (
-            keys_of(row.metadata) == frozenset()
+            data_keys(row.metadata) == frozenset()
             and created is not None
-            and write[0] - created > timedelta(minutes=1)
+            and write.time - created > timedelta(minutes=1)
         )
         if empty:
             emptied.add(ref)
         if empty or ref in affected:
-            written.setdefault(write[1], []).append((write[0], ref))
+            written.setdefault(write.manager, []).append((write.time, ref))
     for ref in affected:
         if not any(ref == r for group in written.values() for _, r in group):
             written.setdefault("", []).append(

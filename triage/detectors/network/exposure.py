@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.kube import images
+from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Pod, PodSpec, Ref, Service
 from triage.detectors.network.intruder import first_stranger
 from triage.detectors.network.services import internal, ref_of, selected
@@ -88,12 +89,8 @@ def exposed(row: Service, view: ClusterView) -> Iterator[Finding]:
     ]
     who = "pods that" if any(own) else f"an application whose {len(agents)} agents"
     ref = ref_of(row)
-    writes = [
-        m.time
-        for m in row.metadata.managed_fields
-        if m.time is not None and m.subresource != "status"
-    ]
-    opened = max(writes) if writes else row.metadata.creation_timestamp
+    write = last_write(row.metadata)
+    opened = write.time if write is not None else row.metadata.creation_timestamp
     stranger = first_stranger(opened, view) if opened is not None and not quiet else None
     later = (
         f"; {stranger.ref} came later, by {stranger.manager}, who had written nothing before"
@@ -108,7 +105,7 @@ def exposed(row: Service, view: ClusterView) -> Iterator[Finding]:
     if stranger is not None:
         text = f"created by {stranger.manager} at {moment_text(stranger.at, view.now)}"
         evidence.append(field_evidence(stranger.ref, "metadata.managedFields", text, stranger.at))
-    source = SinceSource.MANAGED_FIELDS if writes else SinceSource.CREATION
+    source = SinceSource.MANAGED_FIELDS if write else SinceSource.CREATION
     yield make(
         "exposed-privileged-workload",
         ref,

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from cluster.kube.managed_fields import writes
 from cluster.kube.objects import LeanMeta, ObjectMeta, Ref
-from triage.changes.from_objects import creator, writes_to
+from triage.changes.from_objects import creator
 from triage.facts.cluster_view import ClusterView
 
 _KINDS = ("Deployment", "DaemonSet", "StatefulSet", "CronJob", "ClusterRoleBinding")
@@ -37,10 +38,10 @@ def first_stranger(opened: datetime, view: ClusterView) -> Stranger | None:
     later: list[Stranger] = []
     for ref, meta in _objects(view):
         created = meta.creation_timestamp
-        writes = writes_to(meta)
-        known.update(w.manager for w in writes if w.time is not None and w.time <= opened + _BESIDE)
+        written = writes(meta)
+        known.update(w.manager for w in written if w.time and w.time <= opened + _BESIDE)
         if created is not None and created > opened + _BESIDE:
-            manager = creator(writes, created)
+            manager = creator(written, created)
             if manager:
                 later.append(Stranger(ref, created, manager))
     names = {name for kind in _KINDS[:3] for _, name in view.store.rows(kind)}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from cluster.kube.objects import Ingress, Node, Pod, Ref, Service
+from cluster.kube.selectors import service_selects
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
 from triage.facts import quantity, roles
@@ -48,7 +49,7 @@ def selected(row: Service, view: ClusterView) -> list[Pod]:
     return [
         p
         for p in view.store.in_namespace("Pod", row.metadata.namespace).values()
-        if roles.selects(row.spec.selector, p.metadata.labels) and not is_finished(p)
+        if service_selects(row.spec.selector, p.metadata.labels) and not is_finished(p)
     ]
 
 
@@ -135,7 +136,7 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
 def _scaled_to_zero(row: Service, view: ClusterView) -> bool:
     for kind in ("Deployment", "StatefulSet"):
         for workload in view.store.in_namespace(kind, row.metadata.namespace).values():
-            if workload.spec.replicas == 0 and roles.selects(
+            if workload.spec.replicas == 0 and service_selects(
                 row.spec.selector, workload.spec.template.metadata.labels
             ):
                 return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Condition, Node
 from triage.detectors.nodes.node_events import ref_of
 from triage.detectors.registry import object_detector
@@ -195,14 +196,7 @@ def cordoned(node: Node, view: ClusterView) -> Iterator[Finding]:
     if not node.spec.unschedulable:
         return
     taint = next((t for t in node.spec.taints if t.key == "node.kubernetes.io/unschedulable"), None)
-    writer = next(
-        (
-            m
-            for m in node.metadata.managed_fields
-            if "f:unschedulable" in m.fields_v1.get("f:spec", {}) and not m.subresource
-        ),
-        None,
-    )
+    writer = last_write(node.metadata, "f:spec", "f:unschedulable")
     since = (taint.time_added if taint else None) or (writer.time if writer else None)
     by = writer.manager if writer else ""
     yield make(

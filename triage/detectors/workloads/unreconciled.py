@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import DaemonSet, Deployment, Pod, Ref, Service, StatefulSet
 from triage.detectors.registry import object_detector
 from triage.facts.cluster_view import ClusterView, statuses
@@ -28,10 +29,7 @@ def generation(row: Deployment | DaemonSet | StatefulSet, view: ClusterView) -> 
     seen, wanted = row.status.observed_generation, row.metadata.generation
     if not 0 < seen < wanted:
         return
-    writes = [
-        w for w in row.metadata.managed_fields if w.time is not None and "f:spec" in w.fields_v1
-    ]
-    last = max(writes, key=lambda w: w.time.timestamp() if w.time else 0.0, default=None)
+    last = last_write(row.metadata, "f:spec")
     if last is None or not view.older(last.time, _OBSERVED):
         return
     ref = Ref(type(row).__name__, row.metadata.namespace, row.metadata.name)

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import (
     Deployment,
-    ManagedFields,
     Node,
-    ObjectMeta,
     Pod,
     Ref,
     ReplicaSet,
@@ -51,21 +50,8 @@ def last_rollout(row: Scalable, view: ClusterView) -> datetime | None:
         if current:
             return current[0].metadata.creation_timestamp
         return row.metadata.creation_timestamp
-    edit = last_edit(row.metadata, "f:template")
+    edit = last_write(row.metadata, "f:spec", "f:template")
     return (edit.time if edit else None) or row.metadata.creation_timestamp
-
-
-def last_edit(meta: ObjectMeta, field: str = "") -> ManagedFields | None:
-    """The latest write to the spec (to one field of it when named), status writes left out."""
-    found = [
-        m
-        for m in meta.managed_fields
-        if m.subresource in ("", "scale")
-        and m.time is not None
-        and "f:spec" in m.fields_v1
-        and (not field or field in m.fields_v1["f:spec"])
-    ]
-    return max(found, key=lambda m: m.time.timestamp() if m.time else 0.0, default=None)
 
 
 def template_role(row: Scalable, view: ClusterView) -> str:
@@ -141,7 +127,7 @@ def availability(row: Scalable, view: ClusterView) -> Iterator[Finding]:
     missing = desired - len(pods)
     if not old and missing <= 0:
         return
-    scaled = last_edit(row.metadata, "f:replicas")
+    scaled = last_write(row.metadata, "f:spec", "f:replicas")
     if not old and (
         scaled is None or scaled.time is None or not view.older(scaled.time, ROLLOUT_GRACE)
     ):
@@ -433,7 +419,7 @@ def data_in_emptydir(row: StatefulSet, view: ClusterView) -> Iterator[Finding]:
     if not any(v.empty_dir is not None and v.empty_dir.medium != "Memory" for v in spec.volumes):
         return
     created = row.metadata.creation_timestamp
-    edit = last_edit(row.metadata, "f:template") or last_edit(row.metadata)
+    edit = last_write(row.metadata, "f:spec", "f:template") or last_write(row.metadata, "f:spec")
     rolling = (
         bool(row.status.update_revision)
         and row.status.current_revision != row.status.update_revision
