@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.kube.decode import KindDecoder
+from cluster.kube.decode import KindDecoder, Page
 from cluster.kube.kinds import BY_NAME, Kind
 from cluster.live.list_splitter import ListSplitter
 
@@ -39,7 +39,8 @@ def split(kind: Kind, body: bytes, sizes: list[int], group: int) -> tuple[list[s
     """(names in order, resource version, faulty objects, number of groups) of `body`, fed in parts
     of these sizes."""
     splitter = ListSplitter(KindDecoder(kind), group)
-    pages, at = [], 0
+    pages: list[Page] = []
+    at = 0
     for size in sizes:
         pages += splitter.feed(body[at : at + size])
         at += size
@@ -86,7 +87,7 @@ def test_objects_that_hold_objects_with_metadata_are_not_cut_in_the_middle() -> 
 def test_one_broken_object_does_not_take_its_group_with_it() -> None:
     items = [pod(number) for number in range(9)]
     items[4]["spec"] = {"containers": "none"}
-    items[6]["metadata"] = 3  # type: ignore[assignment]  # what a broken server sends
+    items[6]["metadata"] = 3  # what a broken server sends
     names, _, faulty, _ = split(BY_NAME["Pod"], listed("Pod", items), [50] * 40, 200)
     assert names == [f"pod-{number}" for number in range(9) if number != 6]
     assert faulty == 1

@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from cluster.live import input_priority as module
 from cluster.live.input_priority import MOMENT, GiveWay
 
 
@@ -15,8 +14,8 @@ class Time:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(module.asyncio, "sleep", self.sleep)
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+        monkeypatch.setattr("asyncio.sleep", self.sleep)
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds

@@ -52,9 +52,8 @@ def test_a_change_takes_the_field_over() -> None:
         "metadata": {"name": "d"},
         "spec": {"replicas": 2, "paused": False},
     }
-    before["metadata"]["managedFields"] = record_change(
-        None, before, manager="argocd", operation="Update", at=AT
-    )  # type: ignore[index]  # it is there, or the test fails
+    written = record_change(None, before, manager="argocd", operation="Update", at=AT)
+    before["metadata"]["managedFields"] = written  # type: ignore[index]  # a mapping
     after = {**before, "spec": {"replicas": 0, "paused": False}}
     entries = {
         e["manager"]: e["fieldsV1"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import time
+
 import pytest
 
-from incident.report import gc_policy as module
 from incident.report.gc_policy import AT_LAST, EVERY, YOUNG, Garbage
 
 
@@ -12,11 +14,11 @@ from incident.report.gc_policy import AT_LAST, EVERY, YOUNG, Garbage
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Moments at which everything was looked at; `looks[0]` is the clock."""
     seen = [1000.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: seen[0])
-    monkeypatch.setattr(module.gc, "get_count", lambda: (0, 0, YOUNG))
-    monkeypatch.setattr(module.gc, "collect", lambda: seen.append(seen[0]))
-    monkeypatch.setattr(module.gc, "freeze", lambda: None)
-    monkeypatch.setattr(module.gc, "set_threshold", lambda *numbers: None)
+    monkeypatch.setattr(time, "monotonic", lambda: seen[0])
+    monkeypatch.setattr(gc, "get_count", lambda: (0, 0, YOUNG))
+    monkeypatch.setattr(gc, "collect", lambda: seen.append(seen[0]))
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    monkeypatch.setattr(gc, "set_threshold", lambda *numbers: None)
     return seen
 
 
@@ -46,7 +48,7 @@ def test_while_somebody_types_only_at_last(looks: list[float]) -> None:
 
 
 def test_not_where_little_was_made(looks: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.gc, "get_count", lambda: (600, 9, YOUNG - 1))
+    monkeypatch.setattr(gc, "get_count", lambda: (600, 9, YOUNG - 1))
     garbage = Garbage()
     garbage.settle()
     looks[0] += AT_LAST

@@ -156,7 +156,7 @@ def test_damaged_output_says_so() -> None:
 
 def cells(**verdicts: tuple[Verdict, int]) -> list[Cell]:
     """One cell for each server: `pod_a`, `pod_b` or `service`; (class, milliseconds)."""
-    found = []
+    found: list[Cell] = []
     for server, (verdict, ms) in verdicts.items():
         is_pod = server.startswith("pod")
         target = Target(

@@ -16,6 +16,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -235,7 +236,7 @@ def test_a_file_size_limit_is_a_full_disk_too(tmp_path: Path) -> None:
 
 def test_a_lock_that_is_held_does_not_stop_the_record(journal: Journal) -> None:
     journal.close()
-    told = []
+    told: list[Any] = []
     journal = Journal.open(journal.path, patience=0.2, on_health=told.append, clean=clean_uncut)
     with journal.path.with_suffix(".lock").open("rb+") as other:
         fcntl.flock(other, fcntl.LOCK_EX)

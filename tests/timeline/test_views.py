@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,10 +26,10 @@ def _metric(journal: Journal, name: str) -> str:
     return next(metric.text for metric in metrics(journal.latest()) if metric.name == name)
 
 
-def _milestone(journal: Journal, name: str, at: datetime, **fields: object) -> None:
+def _milestone(journal: Journal, name: str, at: datetime, **fields: Any) -> None:
     journal.append(
         Draft(kind="milestone", text=name, occurred_at=at, data={"name": name}, **fields)
-    )  # type: ignore[arg-type]  # test data
+    )
 
 
 def test_a_long_session_gives_a_short_draft(journal: Journal) -> None:
