@@ -11,7 +11,7 @@ against a runbook: events are best-effort and go after an hour.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from runbooks.match import Match, Reason
 from runbooks.model import Condition, Runbook, Weight
 from triage.facts.finding import ChangeFact, Fact, Finding, Report, SharedAttribute, Symptom
 from triage.facts.quantity import moment_text
-from triage.facts.rules import FINDINGS
+from triage.facts.rules import EFFECTS, FINDINGS, USUAL
 
 T = TypeVar("T")
 
@@ -177,10 +177,27 @@ def _score(held: Mapping[Weight, Sequence[Held]]) -> float:
     for one in held[Weight.SUPPORT]:
         score += (1 - score) * (one.condition.value or SUPPORT) * one.share
     if not held[Weight.STRONG]:
-        score = min(score, WITHOUT_STRONG)
+        score = min(score, WITHOUT_STRONG) if any(map(_own, held[Weight.SUPPORT])) else 0.0
     for one in held[Weight.REFUTE]:
         score *= 1 - (one.condition.value or REFUTE) * one.share
     return score
+
+
+def _own(held: Held) -> bool:
+    """Whether supporting evidence is of the story's own mechanism: a finding of the symptom that
+    is more than an effect. A change ("a workload was created") and an effect ("no replica is
+    ready") occur with any fault."""
+    return held.share == 1.0 and any(
+        part.on == "finding" and part.rule not in EFFECTS | USUAL for part in _parts(held.condition)
+    )
+
+
+def _parts(condition: Condition) -> Iterator[Condition]:
+    inner = (*condition.any_of, *condition.all_of)
+    if not inner:
+        yield condition
+    for part in inner:
+        yield from _parts(part)
 
 
 def holds(condition: Condition, symptom: Symptom, report: Report | None = None) -> Held | None:

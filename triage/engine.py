@@ -12,8 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from cluster.kube.kinds import KINDS
-from cluster.kube.objects import Event, OwnerReference, Pod, Ref
+from cluster.kube.objects import Event, Object, OwnerReference, Pod, Ref
 from cluster.kube.owners import controller_of
 from cluster.live.freshness import Freshness, State
 from cluster.live.store import Change, Store
@@ -23,10 +25,18 @@ from triage.detectors import registry
 from triage.detectors.registry import CLUSTER_DETECTORS, OBJECT_DETECTORS
 from triage.facts.cluster_view import ClusterView, is_ready, statuses
 from triage.facts.cooperative import Cooperative, run
-from triage.facts.events import EventMemory
-from triage.facts.finding import Finding, Gap, Report
+from triage.facts.events import EventMemory, times_of
+from triage.facts.finding import ChangeFact, Finding, Gap, Report, SinceSource
 from triage.facts.finding_index import FindingIndex
 from triage.facts.measurements import Sources
+from triage.facts.odd_objects import (
+    OUT_OF_RANGE,
+    Fence,
+    OddObjects,
+    odd_time,
+    reason,
+    without_odd_times,
+)
 from triage.facts.population import Population
 from triage.facts.significance import significant
 from triage.facts.windows import CHANGES
@@ -73,6 +83,7 @@ class Triage:
         self._reevaluation = Reevaluation(OBJECT_DETECTORS)
         self._odd: set[Ref] = set()
         """Pods that need evaluation."""
+        self._odd_objects = OddObjects()
         self._queue: list[Ref] = []
         """What `settle` evaluates, the next one last."""
         self._marked: tuple[str, tuple[OwnerReference, ...]] = ("", ())
@@ -92,16 +103,18 @@ class Triage:
     def _take(self, change: Change, store: Store, now: datetime) -> None:
         kind, ref = change.kind, change.ref
         if kind == "Event":
-            if isinstance(change.new, Event):
-                about = self.events.see(change.new)
-                if about is not None:
-                    self._touch_about(about, store)
+            self._take_event(change, store, now)
             return
         if not significant(change):
             return
         self.population.apply(change)
+        if change.new is None:
+            self._odd_objects.discard(ref)
         if kind != "Pod":
-            self.changes.apply(change, store, now)
+            try:
+                self.changes.apply(change, store, now)
+            except Exception as error:  # one odd object costs only its own changes
+                self._odd_objects.add(ref, reason(error))
         if kind in ("ReplicaSet", "ControllerRevision") and change.old is None:
             owner = controller_of(change.new.metadata) if change.new is not None else None
             if owner is not None:
@@ -131,6 +144,19 @@ class Triage:
             self._dirty |= {
                 Ref("Ingress", *key) for key in store.in_namespace("Ingress", ref.namespace)
             }
+
+    def _take_event(self, change: Change, store: Store, now: datetime) -> None:
+        event = change.new
+        if not isinstance(event, Event):
+            self._odd_objects.discard(change.ref)
+            return
+        if any(odd_time(at, now) for at in times_of(event)):
+            event, odd = without_odd_times(event, now)
+            if odd:
+                self._odd_objects.add(change.ref, OUT_OF_RANGE)
+        about = self.events.see(event)
+        if about is not None:
+            self._touch_about(about, store)
 
     def _sort_out(self, change: Change, ref: Ref) -> None:
         """Decide whether a changed pod needs evaluation."""
@@ -203,8 +229,7 @@ class Triage:
         if ref.kind == "Pod" and self._is_plain(ref):
             self._due_at.pop(ref, None)
             return
-        view.begin()
-        found = tuple(f for detect in OBJECT_DETECTORS.get(ref.kind, ()) for f in detect(row, view))
+        found = self._detect(ref, row, view)
         if found or old:
             self._unwatch(ref, old)
             if found:
@@ -220,6 +245,20 @@ class Triage:
                 heapq.heappush(self._due, (view.due, next(self._order), ref))
         else:
             self._due_at.pop(ref, None)
+
+    def _detect(self, ref: Ref, row: Object, view: ClusterView) -> tuple[Finding, ...]:
+        """The findings of one object. One that has times which cannot be true is evaluated again
+        without them; what still fails is left out, and named."""
+        found, why = _run_detectors(ref, row, view)
+        if why:
+            row, odd = without_odd_times(row, view.now)
+            found, again = _run_detectors(ref, row, view)
+            if odd or again:
+                self._odd_objects.add(ref, OUT_OF_RANGE if odd else again)
+                return tuple(_without_odd_since(f, view.now) for f in found)
+        if self._odd_objects:
+            self._odd_objects.discard(ref)
+        return found
 
     def _unwatch(self, ref: Ref, findings: Iterable[Finding]) -> None:
         for finding in findings:
@@ -311,18 +350,22 @@ class Triage:
         self.events.forget_before(now)
         index = FindingIndex((f for group in self._found.values() for f in group), self.population)
         yield
+        failed: dict[str, str] = {}
+        fence = Fence(failed)
         for detect in CLUSTER_DETECTORS:
-            for finding in list(detect(view, index)):
-                index.add(finding)
+            with fence(detect.__name__.replace("_", " ")):
+                for finding in list(detect(view, index)):
+                    index.add(_without_odd_since(finding, now))
             yield
         self._remember_counts(view)
         yield
-        changes = tuple(
-            with_findings(self.changes.all(now, CHANGES, self.events), view, index, now - CHANGES)
-        )
+        changes: tuple[ChangeFact, ...] = ()
+        with fence("changes"):
+            changes = tuple(self.changes.all(now, CHANGES, self.events))
+            changes = tuple(with_findings(changes, view, index, now - CHANGES))
         yield
-        gaps = _gaps(freshness, extra)
-        grouped = yield from symptoms.group(view, index, changes)
+        grouped = yield from symptoms.group(view, index, changes, failed)
+        gaps = (*_gaps(freshness, extra), *self._odd_objects.gaps(failed))
         return Report(
             as_of=now,
             complete=not any(g.what in _REQUIRED for g in gaps),
@@ -340,6 +383,27 @@ class Triage:
             return
         counts = {kind: view.store.count(kind) for kind in _TRACKED if view.readable(kind)}
         self._counts.append((view.now, counts))
+
+
+def _run_detectors(ref: Ref, row: Object, view: ClusterView) -> tuple[tuple[Finding, ...], str]:
+    """What the detectors of its kind find in one object, and why it was not understood (or "")."""
+    view.begin()
+    found: list[Finding] = []
+    why = ""
+    for detect in OBJECT_DETECTORS.get(ref.kind, ()):
+        try:
+            found.extend(detect(row, view))
+        except Exception as error:  # one odd object costs only itself
+            why = reason(error)
+    if not why and (view.odd or any(odd_time(f.since, view.now) for f in found)):
+        why = OUT_OF_RANGE
+    return tuple(found), why
+
+
+def _without_odd_since(finding: Finding, now: datetime) -> Finding:
+    if not odd_time(finding.since, now):
+        return finding
+    return replace(finding, since=None, since_source=SinceSource.FIRST_SEEN)
 
 
 def _plain(pod: Pod) -> bool:

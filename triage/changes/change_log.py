@@ -94,7 +94,9 @@ def observed_changes(change: Change, at: datetime) -> Iterator[ChangeFact]:
         if change.kind == "Secret":
             yield change_fact(at, f"Secret {ref.name} was deleted", ref, "secret-deleted")
         elif change.kind == "NetworkPolicy":
-            yield change_fact(at, f"NetworkPolicy {ref.name} was deleted", ref, "policy-edited")
+            yield change_fact(
+                at, f"NetworkPolicy {ref.name} was deleted", ref, "policy-edited", created=False
+            )
         elif change.kind in ("Deployment", "DaemonSet", "StatefulSet"):
             yield change_fact(
                 at,

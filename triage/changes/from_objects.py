@@ -399,7 +399,9 @@ def _edited(kind: str, rule: str, row: Any, **facts: Fact) -> Iterator[ChangeFac
     written = writes(meta)
     by = creator(written, created) if created is not None else ""
     if created is not None and by not in _SERVER and _BOOTSTRAP not in meta.labels:
-        yield change_fact(created, f"{kind} {meta.name} created", ref, rule, by, **facts)
+        yield change_fact(
+            created, f"{kind} {meta.name} created", ref, rule, by, created=True, **facts
+        )
     for write in written:
         if write.time is None or (created is not None and write.time - created <= _AT_BIRTH):
             continue
@@ -412,7 +414,13 @@ def _edited(kind: str, rule: str, row: Any, **facts: Fact) -> Iterator[ChangeFac
         ):
             continue
         yield change_fact(
-            write.time, f"{kind} {meta.name} edited", ref, rule, write.manager, **facts
+            write.time,
+            f"{kind} {meta.name} edited",
+            ref,
+            rule,
+            write.manager,
+            created=False,
+            **facts,
         )
 
 

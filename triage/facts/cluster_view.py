@@ -26,6 +26,7 @@ from triage.facts import roles
 from triage.facts.events import EventFact, EventMemory
 from triage.facts.finding import Fact
 from triage.facts.measurements import Sources
+from triage.facts.odd_objects import odd_time
 from triage.facts.windows import NEW_NODE
 
 ZONE = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
@@ -119,12 +120,15 @@ class ClusterView:
         self.sources = sources or Sources()
         self.counts = counts
         """How many objects of each kind there were at earlier moments, oldest first."""
+        self.odd = False
+        """Whether the present object gave a time that cannot be true."""
         self._roles: dict[tuple[str, str], str] = {}
         self._slices = slices
 
     def begin(self) -> None:
         """Begin with the next object."""
         self.due = None
+        self.odd = False
 
     def wake(self, at: datetime) -> None:
         """Ask for another look at `at` (a grace period ends, an edge becomes history)."""
@@ -134,7 +138,7 @@ class ClusterView:
     def older(self, since: datetime | None, span: timedelta) -> bool:
         """Whether `span` has passed since a moment; asks for another look when it has not. Unknown
         moments are not older."""
-        if since is None:
+        if since is None or self._is_odd(since):
             return False
         if self.now - since >= span:
             return True
@@ -143,10 +147,15 @@ class ClusterView:
 
     def within(self, moment: datetime | None, span: timedelta) -> bool:
         """Whether a moment lies at most `span` back; asks for another look when that ends."""
-        if moment is None or self.now - moment > span:
+        if moment is None or self._is_odd(moment) or self.now - moment > span:
             return False
         self.wake(moment + span + timedelta(seconds=1))
         return True
+
+    def _is_odd(self, moment: datetime) -> bool:
+        odd = odd_time(moment, self.now)
+        self.odd = self.odd or odd
+        return odd
 
     def readable(self, kind: str) -> bool:
         """Whether absence from the store means absence from the cluster."""

@@ -49,6 +49,17 @@ class EventFact(msgspec.Struct, frozen=True, gc=False):
         return f"Event {self.name.namespace}/{self.name.name}"
 
 
+def times_of(event: Event) -> tuple[datetime | None, ...]:
+    """All the times that an event carries."""
+    return (
+        event.last_timestamp,
+        event.first_timestamp,
+        event.event_time,
+        event.series.last_observed_time if event.series is not None else None,
+        event.metadata.creation_timestamp,
+    )
+
+
 def about(event: Event) -> Ref:
     """The object that an event is about. Events of cluster-scoped objects are stored in a
     namespace, their objects are not."""

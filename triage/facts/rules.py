@@ -1135,6 +1135,29 @@ _FINDINGS: tuple[Rule, ...] = (
 FINDINGS: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in _FINDINGS})
 """Rules of findings by id."""
 
+_CREATED = {"created": "bool: created, not edited"}
+
+EFFECTS = frozenset(
+    {
+        "pod-not-ready",
+        "pod-stuck-terminating",
+        "pod-container-lost",
+        "pod-restarted",
+        "pod-not-starting",
+        "pod-evicted",
+        "pod-rejected-by-kubelet",
+        "pod-crash-looping",
+        "pod-oom-killed",
+        "pod-liveness-killed",
+        "workload-unavailable",
+        "workload-degraded",
+        "service-no-endpoints",
+    }
+)
+"""Rules that follow from many causes, and may have had another one before."""
+USUAL = frozenset({"node-version-outlier", "node-pods-full", "pdb-blocking", "daemonset-short"})
+"""Rules that healthy clusters meet as well."""
+
 _CHANGES: tuple[Rule, ...] = (
     _rule(
         "rollout",
@@ -1213,18 +1236,31 @@ _CHANGES: tuple[Rule, ...] = (
         keys="int",
         lost="tuple",
     ),
-    _rule("policy-edited", "change", "A NetworkPolicy was created, edited or deleted", ""),
+    _rule(
+        "policy-edited", "change", "A NetworkPolicy was created, edited or deleted", "", **_CREATED
+    ),
     _rule(
         "webhook-edited",
         "change",
         "An admission webhook configuration was created or edited",
         "",
         mutating="bool",
+        **_CREATED,
     ),
-    _rule("crd-edited", "change", "A custom resource definition was created or edited", ""),
-    _rule("rbac-edited", "change", "A ClusterRole or ClusterRoleBinding was created or edited", ""),
-    _rule("ingress-edited", "change", "An Ingress was created or edited", ""),
-    _rule("service-edited", "change", "A Service was created or edited", "", type="str"),
+    _rule(
+        "crd-edited", "change", "A custom resource definition was created or edited", "", **_CREATED
+    ),
+    _rule(
+        "rbac-edited",
+        "change",
+        "A ClusterRole or ClusterRoleBinding was created or edited",
+        "",
+        **_CREATED,
+    ),
+    _rule("ingress-edited", "change", "An Ingress was created or edited", **_CREATED),
+    _rule(
+        "service-edited", "change", "A Service was created or edited", "", type="str", **_CREATED
+    ),
     _rule(
         "scaled",
         "change",
@@ -1254,8 +1290,14 @@ _CHANGES: tuple[Rule, ...] = (
         version="str",
         status="str",
     ),
-    _rule("cronjob-edited", "change", "A CronJob was created or edited", ""),
-    _rule("autoscaler-edited", "change", "A HorizontalPodAutoscaler was created or edited", ""),
+    _rule("cronjob-edited", "change", "A CronJob was created or edited", **_CREATED),
+    _rule(
+        "autoscaler-edited",
+        "change",
+        "A HorizontalPodAutoscaler was created or edited",
+        "",
+        **_CREATED,
+    ),
     _rule("workload-created", "change", "A workload was created", "", owner_kind="str", role="str"),
     _rule(
         "workload-deleted", "change", "A workload was deleted while watched", "", owner_kind="str"

@@ -27,10 +27,6 @@ _ON_NODE = frozenset(
 )
 
 
-EFFECTS = _ON_NODE | {"workload-unavailable", "workload-degraded", "service-no-endpoints"}
-"""What follows from many causes, and may have had another one before."""
-
-
 NODE_TROUBLE = frozenset(
     {
         "node-not-ready",

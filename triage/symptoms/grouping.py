@@ -15,10 +15,11 @@ from triage.changes import change_log as change_rules
 from triage.facts import blast_radius as blast
 from triage.facts.cluster_view import ClusterView
 from triage.facts.cooperative import Cooperative
-from triage.facts.finding import ChangeFact, Finding, Severity, Symptom
+from triage.facts.finding import ChangeFact, Dependant, Finding, Severity, SharedAttribute, Symptom
 from triage.facts.finding_index import FindingIndex
+from triage.facts.odd_objects import Fence
+from triage.facts.rules import EFFECTS
 from triage.symptoms.causes import (
-    EFFECTS,
     NODE_TROUBLE,
     WORKLOADS,
     Groups,
@@ -34,10 +35,14 @@ from triage.symptoms.titles import leading, title
 
 
 def group(
-    view: ClusterView, index: FindingIndex, changes: tuple[ChangeFact, ...]
+    view: ClusterView,
+    index: FindingIndex,
+    changes: tuple[ChangeFact, ...],
+    failed: dict[str, str],
 ) -> Cooperative[tuple[Symptom, ...]]:
     """All symptoms, worst and oldest first. Notes (info) that stand alone are gathered by their
-    rule."""
+    rule. A part that fails is left out, and named with its reason in `failed`."""
+    fence = Fence(failed)
     findings = list(index.all())
     sick = sick_nodes(index)
     groups = Groups()
@@ -56,10 +61,13 @@ def group(
         for key in own[1:]:
             groups.join(own[0], key)
     yield
-    join_causes(loud, first_key, groups, index, view)
+    with fence("causes"):
+        join_causes(loud, first_key, groups, index, view)
     yield
-    join_chains(loud, first_key, groups)
-    join_shared(loud, first_key, groups, index, view)
+    with fence("causes"):
+        join_chains(loud, first_key, groups)
+    with fence("shared causes"):
+        join_shared(loud, first_key, groups, index, view)
     yield
     members: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -73,10 +81,10 @@ def group(
             for finding in group_:
                 quiet.setdefault(finding.rule, []).append(finding)
         else:
-            result.append(_symptom(key, group_, view, index, changes, failing))
+            result.append(_symptom(key, group_, view, index, changes, failing, fence))
             yield
     for rule, group_ in sorted(quiet.items()):
-        result.append(_symptom(f"note:{rule}", group_, view, index, changes, failing))
+        result.append(_symptom(f"note:{rule}", group_, view, index, changes, failing, fence))
         yield
     result.sort(key=lambda s: (s.severity.rank, s.since or view.now, s.id))
     return tuple(result)
@@ -89,6 +97,7 @@ def _symptom(
     index: FindingIndex,
     changes: tuple[ChangeFact, ...],
     failing: list[Pod],
+    fence: Fence,
 ) -> Symptom:
     findings = sorted(findings, key=lambda f: (f.severity.rank, f.since or view.now, f.id))
     severity = findings[0].severity
@@ -96,18 +105,29 @@ def _symptom(
         [f for f in findings if f.severity is not Severity.INFO or severity is Severity.INFO]
     )
     objects = _objects(findings)
+    name = findings[0].claim
+    shared: tuple[SharedAttribute, ...] = ()
+    before: tuple[ChangeFact, ...] = ()
+    hanging: tuple[Dependant, ...] = ()
+    with fence("titles"):
+        name = title(findings)
+    if severity is not Severity.INFO:
+        with fence("shared attributes"):
+            shared = shared_by(findings, objects, view, index, failing)
+        with fence("blast radius"):
+            hanging = blast.dependants(objects, view)
+    with fence("changes"):
+        before = related_changes(findings, objects, since, changes, view)
     return Symptom(
         id=key,
-        title=title(findings),
+        title=name,
         severity=severity,
         since=since,
         objects=objects,
         findings=tuple(findings),
-        shared=shared_by(findings, objects, view, index, failing)
-        if severity is not Severity.INFO
-        else (),
-        changes=related_changes(findings, objects, since, changes, view),
-        blast=blast.dependants(objects, view) if severity is not Severity.INFO else (),
+        shared=shared,
+        changes=before,
+        blast=hanging,
         mechanism=leading(findings).rule,
     )
 

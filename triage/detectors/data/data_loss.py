@@ -18,7 +18,7 @@ from cluster.kube.objects import (
 )
 from triage.detectors.registry import cluster_detector
 from triage.facts import quantity, roles
-from triage.facts.cluster_view import ClusterView, ready_status
+from triage.facts.cluster_view import ClusterView, is_finished, ready_status
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, field_evidence, make
 from triage.facts.finding_index import FindingIndex
@@ -75,10 +75,11 @@ def owners_missing(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         if ref.kind != "Pod"
         and (view.readable(ref.kind) or _gone(ref, view))
         and not _unread(ref, view)
+        and not _cleaned_up(uid, ref, view)
     }
     owners = sorted(set(missing.values()))
-    if len(owners) < 3:
-        return
+    if len(owners) < 3 or {o.kind for o in owners} <= {"Job", "CronJob"}:
+        return  # old Jobs are deleted by hand, and their pods are collected a moment later
     children = [c for uid in missing for c in view.store.owned_by(uid).items()]
     young = [
         row
@@ -112,6 +113,18 @@ def owners_missing(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             "kinds": kinds,
             "namespaces": len(namespaces),
         },
+    )
+
+
+def _cleaned_up(uid: str, ref: Ref, view: ClusterView) -> bool:
+    """Whether an owner was deleted on purpose: with its namespace, or a Job whose pods have ended
+    or are being collected."""
+    namespace = view.store.get("Namespace", "", ref.namespace)
+    if namespace is not None and namespace.metadata.deletion_timestamp is not None:
+        return True
+    return ref.kind in ("Job", "CronJob") and all(
+        row.metadata.deletion_timestamp is not None or (isinstance(row, Pod) and is_finished(row))
+        for row in view.store.owned_by(uid).values()
     )
 
 

@@ -225,7 +225,12 @@ def terminating(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Deleted and still there two minutes after the grace period (deletionTimestamp is the end of
     that period)."""
     until = pod.metadata.deletion_timestamp
-    if until is None or not view.older(until, TERMINATION_GRACE):
+    if until is None:
+        return
+    if until > view.now:  # the grace period of the pod runs
+        view.wake(until + TERMINATION_GRACE)
+        return
+    if not view.older(until, TERMINATION_GRACE):
         return
     ref = ref_of(pod)
     late = view.now - until
