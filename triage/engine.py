@@ -150,11 +150,12 @@ class Triage:
         if not isinstance(event, Event):
             self._odd_objects.discard(change.ref)
             return
+        kept = event
         if any(odd_time(at, now) for at in times_of(event)):
-            event, odd = without_odd_times(event, now)
+            kept, odd = without_odd_times(event, now)
             if odd:
                 self._odd_objects.add(change.ref, OUT_OF_RANGE)
-        about = self.events.see(event)
+        about = self.events.see(kept)
         if about is not None:
             self._touch_about(about, store)
 
