@@ -24,7 +24,7 @@ _COMMANDS = {
     "probe": "cli.probe",
     "timeline": "cli.timeline",
     "runbooks": "cli.runbooks",
-    "run": "cli.walk",
+    "run": "cli.run",
     "drill": "cli.drill",
     "doctor": "cli.doctor",
     "completion": "cli.completion",

@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # the first paint needs none of them
     from cluster.kube.objects import Ref
     from cluster.live.store import Change, Store
     from incident.view import View
-    from incident.walkthrough.run import RunView
+    from incident.walkthrough.walkthrough import Walkthrough
     from probes.result import ProbePlan, ProbeResult
     from runbooks.match import Match
     from runbooks.model import Runbook
@@ -71,45 +71,24 @@ class Investigation(Protocol):
 
     def runbooks(self) -> Sequence[Runbook]: ...
 
-    def open_run(self, runbook_id: str, symptom_id: str = "") -> RunView:
-        """Begin or go on with the walk through a runbook; its progress is read back from the
-        record."""
+    @property
+    def walkthrough(self) -> Walkthrough:
+        """The runs of runbooks, and the ways to go on in them. Raises RuntimeError before
+        `start`."""
         ...
 
-    def set_parameter(self, run_id: str, name: str, value: str) -> RunView: ...
+    # -- probes and actions outside a run
 
-    async def do_step(self, run_id: str, step_id: str, progress: Progress | None = None) -> RunView:
-        """Run a check or a wait. Probes and actions have plans of their own (below)."""
-        ...
-
-    def answer_step(self, run_id: str, step_id: str, answer: str) -> RunView:
-        """Record a human's answer to an `ask` step."""
-        ...
-
-    def skip_step(self, run_id: str, step_id: str, reason: str) -> RunView: ...
-
-    def go_to_step(self, run_id: str, step_id: str) -> RunView:
-        """Back, repeat or jump: the next step to do, nothing is undone."""
-        ...
-
-    # -- probes and actions
-
-    async def plan_probe(
-        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
-    ) -> ProbePlan: ...
+    async def plan_probe(self, name: str, arguments: Mapping[str, str]) -> ProbePlan: ...
 
     async def run_probe(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult: ...
 
-    async def plan_action(
-        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
-    ) -> ActionPlan: ...
+    async def plan_action(self, name: str, arguments: Mapping[str, str]) -> ActionPlan: ...
 
     async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
         """Through the gate: refused unless `typed` is the plan's confirmation text and the session
         was started with --write."""
         ...
-
-    def decline_action(self, plan: ActionPlan, reason: str) -> None: ...
 
     # -- objects
 

@@ -17,7 +17,7 @@ from incident.options import Options, runbook_folders
 from incident.record import JournalLedger, Record
 from incident.report.observer import Observer
 from triage.facts.cooperative import Cooperative
-from triage.facts.finding import Report, Symptom
+from triage.facts.finding import Report
 
 if TYPE_CHECKING:
     from cluster.api.transport import Api
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from incident.walkthrough.check_inputs import Checks
     from incident.walkthrough.probe_runner import ProbeRunner
     from incident.walkthrough.runs import Runs
-    from incident.walkthrough.walkthrough import Walkthrough
+    from incident.walkthrough.walkthrough import UnderWay, Walkthrough
     from runbooks.loader import Library
     from runbooks.matcher import Matcher
     from timeline.entry import Entry
@@ -53,12 +53,14 @@ class Parts:
         self,
         options: Options,
         clock: Callable[[], datetime],
-        symptoms: Callable[[], Sequence[Symptom]],
+        symptoms: Callable[[], Sequence[SymptomView]],
+        under_way: UnderWay,
     ) -> None:
-        """`symptoms`: those of the last report."""
+        """`symptoms`: those of the last report. `under_way` shows an activity."""
         self.options = options
         self.clock = clock
         self.symptoms = symptoms
+        self.under_way = under_way
         self.record = Record(clock)
         self.observer = Observer()
         self.live: LiveCluster | None = None
@@ -110,15 +112,17 @@ class Parts:
 
     @cached_property
     def runs(self) -> Runs:
+        from incident.walkthrough.live_values import StoreValues
         from incident.walkthrough.runs import Runs
 
-        return Runs(self.record, self.library, self.suggest, self.symptoms)
+        values = StoreValues(lambda: self.live.store if self.live is not None else None)
+        return Runs(self.record, self.library, values, self.symptoms)
 
     @cached_property
     def walkthrough(self) -> Walkthrough:
         from incident.walkthrough.walkthrough import Walkthrough
 
-        return Walkthrough(self.runs, self.checks)
+        return Walkthrough(self.runs, self.checks, self.probes, self.actions, self.under_way)
 
     @cached_property
     def details(self) -> Details:
@@ -192,7 +196,13 @@ class Parts:
         assert self.live is not None
         ledger = JournalLedger(self.record, self.options.state / "incidents")
         return ProbeRunner(
-            self.live, self.record, ledger, self.runs, self.clock, write=self.options.write
+            self.live,
+            self.record,
+            ledger,
+            self.runs,
+            self.clock,
+            self.under_way,
+            write=self.options.write,
         )
 
     @cached_property
@@ -200,7 +210,14 @@ class Parts:
         from incident.walkthrough.action_runner import ActionRunner
 
         assert self.live is not None
-        return ActionRunner(self.live, self.record, self.runs, self.clock, write=self.options.write)
+        return ActionRunner(
+            self.live,
+            self.record,
+            self.runs,
+            self.clock,
+            self.under_way,
+            write=self.options.write,
+        )
 
     def probes(self) -> ProbeRunner:
         """Raises RuntimeError while there is no cluster."""
@@ -218,18 +235,6 @@ class Parts:
         """What this run created in the cluster is removed."""
         if "_probe_runner" in self.__dict__:
             await self._probe_runner.close()
-
-    def suggest(self, symptom: Symptom | None) -> dict[str, str]:
-        """Values for parameters that a symptom alone cannot give: between which namespaces a
-        connection should be measured."""
-        from incident.report.probe_suggestion import suggest_path
-
-        path = suggest_path(self.live.store, symptom) if self.live is not None else None
-        return (
-            {"source_namespace": path.source, "target_namespace": path.target}
-            if path is not None
-            else {}
-        )
 
     def measured(self) -> Sources | None:
         return self.measuring.sources if self.measuring is not None else None

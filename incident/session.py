@@ -21,10 +21,11 @@ from cluster.errors import ClusterError
 from cluster.kube.objects import Ref
 from cluster.live.input_priority import GiveWay
 from cluster.live.store import Change, Store
+from incident.activities import Activities
 from incident.options import Options
 from incident.report.gc_policy import Garbage
 from incident.report.reporter import Look, differs
-from incident.view import Activity, ApiView, Reach, RecordView, View
+from incident.view import ApiView, Reach, RecordView, View
 from triage.facts.significance import significant
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from cluster.live.live_cluster import LiveCluster
     from incident.api import Progress
     from incident.components import Parts
-    from incident.walkthrough.run import RunView
+    from incident.walkthrough.walkthrough import Walkthrough
     from probes.pods.sweep import SweepReport
     from probes.result import ProbePlan, ProbeResult
     from runbooks.match import Match
@@ -87,7 +88,7 @@ class LiveInvestigation:
         self._version = 0
         self._problem = ""
         self._access: Access | None = None
-        self._activities: dict[str, Activity] = {}
+        self._activities = Activities(clock, self._wake.set)
         self._view = self._compose()
 
     # -- pictures
@@ -119,7 +120,8 @@ class LiveInvestigation:
         self._parts = Parts(
             self.options,
             self._clock,
-            lambda: [view.symptom for view in self._look.symptoms],
+            lambda: self._look.symptoms,
+            self._activities.under_way,
         )
         loop = asyncio.get_running_loop()
         self._parts.record.on_change = partial(_wake_from_thread, loop, self._wake)
@@ -170,62 +172,27 @@ class LiveInvestigation:
     def runbooks(self) -> Sequence[Runbook]:
         return self._parts.library.runbooks if self._parts is not None else ()
 
-    def open_run(self, runbook_id: str, symptom_id: str = "") -> RunView:
-        symptom = next(
-            (view.symptom for view in self._look.symptoms if view.symptom.id == symptom_id), None
-        )
-        return self._ready().walkthrough.open(runbook_id, symptom)
-
-    def set_parameter(self, run_id: str, name: str, value: str) -> RunView:
-        return self._ready().walkthrough.set_parameter(run_id, name, value)
-
-    async def do_step(self, run_id: str, step_id: str, progress: Progress | None = None) -> RunView:
-        parts = self._ready()
-        step = parts.walkthrough.step(run_id, step_id)
-        async with self._activity(f"{run_id}/{step_id}", step.question):
-            return await parts.walkthrough.check(run_id, step_id, progress)
-
-    def answer_step(self, run_id: str, step_id: str, answer: str) -> RunView:
-        return self._ready().walkthrough.answer(run_id, step_id, answer)
-
-    def skip_step(self, run_id: str, step_id: str, reason: str) -> RunView:
-        return self._ready().walkthrough.skip(run_id, step_id, reason)
-
-    def go_to_step(self, run_id: str, step_id: str) -> RunView:
-        return self._ready().walkthrough.go_to(run_id, step_id)
+    @property
+    def walkthrough(self) -> Walkthrough:
+        return self._ready().walkthrough
 
     # -- probes and actions
 
-    async def plan_probe(
-        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
-    ) -> ProbePlan:
-        return await self._ready().probes().plan(name, arguments, run_id, step_id)
+    async def plan_probe(self, name: str, arguments: Mapping[str, str]) -> ProbePlan:
+        return await self._ready().probes().plan(name, arguments)
 
     async def run_probe(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult:
-        async with self._activity(f"probe/{plan.probe}", plan.question) as note:
-
-            def told(line: str) -> None:
-                note(line)
-                if progress is not None:
-                    progress(line)
-
-            return await self._ready().probes().run(plan, told)
+        return await self._ready().probes().run(plan, progress)
 
     async def sweep(self) -> SweepReport:
         """Remove what runs of ours left in the cluster, on demand."""
         return await self._ready().probes().sweep_all()
 
-    async def plan_action(
-        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
-    ) -> ActionPlan:
-        return await self._ready().actions().plan(name, arguments, run_id, step_id)
+    async def plan_action(self, name: str, arguments: Mapping[str, str]) -> ActionPlan:
+        return await self._ready().actions().plan(name, arguments)
 
     async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
-        async with self._activity(f"action/{plan.action}", plan.change.summary):
-            return await self._ready().actions().run(plan, typed)
-
-    def decline_action(self, plan: ActionPlan, reason: str) -> None:
-        self._ready().actions().decline(plan, reason)
+        return await self._ready().actions().run(plan, typed)
 
     # -- objects
 
@@ -297,23 +264,6 @@ class LiveInvestigation:
         for listener in list(self._listeners):
             listener(self._view)
         self._wake.set()
-
-    @contextlib.asynccontextmanager
-    async def _activity(self, key: str, title: str) -> AsyncIterator[Callable[[str], None]]:
-        """Something under way, shown in the picture until it ends."""
-        started = Activity(key, title, self._clock())
-        self._activities[key] = started
-        self._wake.set()
-
-        def note(detail: str) -> None:
-            self._activities[key] = Activity(key, title, started.started, detail)
-            self._wake.set()
-
-        try:
-            yield note
-        finally:
-            self._activities.pop(key, None)
-            self._wake.set()
 
     async def _connect(self) -> None:
         """Read the kubeconfig, again and again until it can be read; then watch until the end."""
@@ -464,7 +414,7 @@ class LiveInvestigation:
             record=parts.record.view()
             if parts is not None
             else RecordView("", 0, "none", "not opened yet"),
-            activities=tuple(self._activities.values()),
+            activities=self._activities.now(),
             problem=self._problem,
             ranked=self._look.ranked,
         )

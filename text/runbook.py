@@ -1,4 +1,4 @@
-"""A runbook being walked: the steps at the left, the chosen step at the right."""
+"""An open runbook: the steps at the left, the chosen step at the right."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from actions.plan import ActionResult, Outcome
 from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
 from probes.result import ProbeResult
 from runbooks.model import Runbook, Section, Step, StepKind
-from runbooks.steps import command, fill, names
+from runbooks.steps import command, fill
 from text.lines import BLANK, Line, columns, line, paragraphs, rule, shorten, wrap
 from text.probe import result_lines
 from text.words import STEP, clock
@@ -61,13 +61,15 @@ def state_of(run: RunView, step_id: str, running: str) -> StepState:
 def _step_line(run: RunView, step: Step, running: str, width: int) -> Line:
     state = state_of(run, step.id, running)
     word, style = STEP[state]
+    if state is StepState.ANSWERED:
+        word = shorten(run.outcomes[step.id].answer, 12)
     kind, kind_style = KINDS[step.kind]
     again = (
         "now" if step.id == run.current and state not in (StepState.NOW, StepState.RUNNING) else ""
     )
     word = f"{word}, {again}" if again else word
     look = "strong" if step.id == run.current else "plain"
-    values = {parameter.name: parameter.value for parameter in run.parameters}
+    values = run.values(step.id)
     return columns(
         ("", 1),
         (kind, 6, kind_style),
@@ -100,7 +102,7 @@ def step_lines(
 ) -> list[Line]:
     """The chosen step: question, expected, seen, what each answer means, and the command that does
     the same by hand."""
-    values = {parameter.name: parameter.value for parameter in run.parameters}
+    values = run.values(step.id)
     outcome = run.outcomes.get(step.id)
     lines = paragraphs(fill(step.question, values), width - 2, "strong", 1)
     lines += wrap(
@@ -122,7 +124,7 @@ def step_lines(
     if step.mutates:
         lines += _field("touches", fill(step.blast, values) or "not said", "warning", width)
         lines += _field("undo", fill(step.undo, values) or "none is known", "plain", width)
-    lines += _parameters(step, run.parameters, width)
+    lines += _parameters(run.parameters.get(step.id, ()), width)
     if step.kubectl:
         lines += [
             BLANK,
@@ -158,8 +160,14 @@ def _seen(
         tail = list(progress[-4:]) or ["asking …"]
         return _field("seen", "\n".join(["running; x stops it", *tail]), "info", width)
     if outcome is None or outcome.state in (StepState.TODO, StepState.NOW):
-        return _field("seen", "not asked yet; enter runs it", "unknown", width)
+        lines = _field("seen", "not run yet; enter runs it", "unknown", width)
+        return [
+            *lines,
+            *(_field("", outcome.seen, "plain", width) if outcome and outcome.seen else ()),
+        ]
     word, style = STEP[outcome.state]
+    if outcome.state is StepState.ANSWERED:
+        word = outcome.answer
     when = f", {clock(outcome.at, now)} UTC" if outcome.at else ""
     took = f", took {outcome.seconds:.1f} s" if outcome.seconds else ""
     lines = _field("seen", f"{word}{when}{took}", style, width)
@@ -210,18 +218,12 @@ def _lead(goto: str) -> str:
     )
 
 
-def _parameters(step: Step, parameters: Sequence[Parameter], width: int) -> list[Line]:
-    wanted = set(names(step))
-    mine = [parameter for parameter in parameters if parameter.name in wanted]
-    if not mine:
+def _parameters(parameters: Sequence[Parameter], width: int) -> list[Line]:
+    if not parameters:
         return []
     lines = [BLANK, rule("run with (e changes)", width)]
-    for parameter in mine:
-        value = (
-            (parameter.value, "strong")
-            if parameter.value
-            else ("not known: type it with e", "warning")
-        )
+    for parameter in parameters:
+        value = (parameter.value, "strong") if parameter.value else ("press e", "warning")
         lines += wrap(
             line(f" {parameter.name} = ", value, (f"   {parameter.origin}", "muted")), width, 3
         )

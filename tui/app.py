@@ -29,7 +29,7 @@ from tui.strips import plain
 
 if TYPE_CHECKING:
     from incident.api import Investigation
-    from tui.walk import Walk
+    from tui.walkthrough import OpenRun
 
 STYLESHEETS = ("base.tcss", "screens.tcss", "dialogs.tcss")
 REFRESH = 0.1
@@ -116,10 +116,10 @@ class StanchApp(App[int]):
             self.theme = "ansi-dark"
 
     @cached_property
-    def walk(self) -> Walk:
-        from tui.walk import Walk
+    def open_run(self) -> OpenRun:
+        from tui.walkthrough import OpenRun
 
-        return Walk(self)
+        return OpenRun(self)
 
     def refresh_css(self, animate: bool = True) -> None:
         """Textual parses all rules again for each new screen. The first one has just been made with
@@ -240,7 +240,7 @@ class StanchApp(App[int]):
             self.switch_mode("now")
 
     def open_runbook(self, runbook_id: str, symptom_id: str = "") -> None:
-        self.walk.open(runbook_id, symptom_id)
+        self.open_run.open(runbook_id, symptom_id)
         self.action_go("runbook")
 
     def action_choose_runbook(self, symptom_id: str = "") -> None:
@@ -249,8 +249,8 @@ class StanchApp(App[int]):
         choose_runbook(self, symptom_id)
 
     def probe_of(self, runbook_id: str, symptom_id: str, wanted: tuple[str, ...]) -> None:
-        self.walk.open(runbook_id, symptom_id)
-        self.walk.probe_first(wanted)
+        self.open_run.open(runbook_id, symptom_id)
+        self.open_run.probe_first(wanted)
 
     def open_object(self, ref: Ref, part: str = "summary") -> None:
         from tui.screens.detail import ObjectScreen
@@ -296,7 +296,7 @@ class StanchApp(App[int]):
     def action_leave(self) -> None:
         """At once when nothing runs; otherwise only after a question."""
         running = [activity.title for activity in self.view.activities] or (
-            [self.walk.running] if self.walk.running else []
+            [self.open_run.running] if self.open_run.running else []
         )
         lost = self.investigation.unrecorded() if self.view.record.refused else ()
         if not running and not lost:

@@ -178,7 +178,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     # anywhere
     Action("go('now')", "1", "", "Now: what is wrong."),
-    Action("go('runbook')", "2", "", "The runbook being walked."),
+    Action("go('runbook')", "2", "", "The open runbook."),
     Action("go('objects')", "o,3", "objects", "Tables of everything in the cluster."),
     Action(
         "symptom",

@@ -16,6 +16,7 @@ from cluster.live.live_cluster import LiveCluster
 from incident.record import Record, object_ref
 from incident.walkthrough.run import StepState
 from incident.walkthrough.runs import Runs
+from incident.walkthrough.walkthrough import UnderWay
 from timeline.entry import Draft, Kind
 
 _ANSWER = {
@@ -36,6 +37,7 @@ class ActionRunner:
         record: Record,
         runs: Runs,
         clock: Callable[[], datetime],
+        under_way: UnderWay,
         *,
         write: bool,
     ) -> None:
@@ -43,6 +45,7 @@ class ActionRunner:
         self._record = record
         self._runs = runs
         self._clock = clock
+        self._under_way = under_way
         self._mode = Mode.WRITE if write else Mode.READ_ONLY
 
     def context(self) -> ActionContext:
@@ -78,9 +81,9 @@ class ActionRunner:
 
     async def run(self, plan: ActionPlan, typed: str) -> ActionResult:
         """Through the gate; never raises."""
-        return await catalogue.run(
-            plan, typed, self.context(), GateJournal(self._record, self._runs)
-        )
+        async with self._under_way(f"action/{plan.action}", plan.change.summary):
+            journal = GateJournal(self._record, self._runs)
+            return await catalogue.run(plan, typed, self.context(), journal)
 
     def decline(self, plan: ActionPlan, reason: str) -> ActionResult:
         return catalogue.decline(
@@ -109,7 +112,11 @@ class GateJournal:
                     object=object_ref(plan.object),
                     run_id=plan.run_id,
                     step_id=plan.step_id,
-                    data={"intent_id": self._intent, **plan.document},
+                    data={
+                        "intent_id": self._intent,
+                        **plan.document,
+                        **({} if plan.undoes else self._runs.asked(plan.run_id, plan.step_id)),
+                    },
                 )
             )
         )

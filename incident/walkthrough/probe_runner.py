@@ -19,6 +19,7 @@ from cluster.live.live_cluster import LiveCluster
 from incident.record import JournalLedger, Record
 from incident.walkthrough.run import StepState
 from incident.walkthrough.runs import Runs
+from incident.walkthrough.walkthrough import UnderWay
 from probes import catalogue
 from probes.context import ProbeContext, operator_name, probe_writer
 from probes.pods.sweep import Scope, SweepReport, sweep
@@ -40,6 +41,7 @@ class ProbeRunner:
         ledger: JournalLedger,
         runs: Runs,
         clock: Callable[[], datetime],
+        under_way: UnderWay,
         *,
         write: bool,
     ) -> None:
@@ -49,6 +51,7 @@ class ProbeRunner:
         self._ledger = ledger
         self._runs = runs
         self._clock = clock
+        self._under_way = under_way
         self._session = str(uuid.uuid4())
         self._created = False
 
@@ -99,6 +102,7 @@ class ProbeRunner:
                 "probe": plan.probe,
                 "arguments": dict(plan.arguments),
                 "creates": [str(each.ref) for each in plan.creates],
+                **self._runs.asked(plan.run_id, plan.step_id),
             },
         )
         if plan.creates:
@@ -107,7 +111,14 @@ class ProbeRunner:
         else:
             self._runs.write(draft)
         try:
-            result = await catalogue.run(plan, self.context(), progress)
+            async with self._under_way(f"probe/{plan.probe}", plan.question) as detail:
+
+                def told(line: str) -> None:
+                    detail(line)
+                    if progress is not None:
+                        progress(line)
+
+                result = await catalogue.run(plan, self.context(), told)
         except asyncio.CancelledError:
             self._runs.write(
                 Draft(

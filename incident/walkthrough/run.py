@@ -66,7 +66,8 @@ class RunView(msgspec.Struct, frozen=True):
     runbook: Runbook
     symptom_id: str
     """Symptom from which the runbook was opened last, "" for none."""
-    parameters: tuple[Parameter, ...]
+    parameters: Mapping[str, tuple[Parameter, ...]]
+    """By step id: the same name may stand for another value in another step."""
     outcomes: Mapping[str, StepOutcome]
     """By step id."""
     current: str
@@ -78,7 +79,6 @@ class RunView(msgspec.Struct, frozen=True):
     results: Mapping[str, ProbeResult | ActionResult] = {}
     """What probes and actions of this program's lifetime answered, by step id."""
 
-    @property
-    def values(self) -> dict[str, str]:
-        """The parameters that are known, by name."""
-        return {each.name: each.value for each in self.parameters if each.value}
+    def values(self, step_id: str) -> dict[str, str]:
+        """The parameters of a step that are known, by name."""
+        return {each.name: each.value for each in self.parameters.get(step_id, ()) if each.value}

@@ -10,14 +10,16 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec.structs import replace
 
 from incident.record import Record
+from incident.view import SymptomView
 from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
 from runbooks import steps
 from runbooks.model import Runbook, Step
+from runbooks.parameters import Candidates, Evidence, names, resolve
 from timeline.entry import Capture, Draft, Entry
 from triage.facts.finding import Symptom
 
@@ -25,9 +27,22 @@ if TYPE_CHECKING:
     from actions.plan import ActionResult
     from probes.result import ProbeResult
 
+FORMER_REPLICAS = "former_replicas"
+"""Parameter: how many replicas a workload had before the run changed it."""
 _INTENTS = ("step-intent", "probe-intent", "action-intent")
 _RESULTS = ("step-result", "probe-result", "action-result", "step-skipped", "action-declined")
-Suggest = Callable[[Symptom | None], dict[str, str]]
+
+
+class LiveValues(Protocol):
+    """What the live state says of parameters that no symptom gives."""
+
+    def suggest(self, symptom: Symptom | None) -> Mapping[str, str]:
+        """Values by parameter name."""
+        ...
+
+    def replicas(self, namespace: str, workload: str) -> int:
+        """Wanted replicas of `kind/name`, 0 when that is not known."""
+        ...
 
 
 class Library(Protocol):
@@ -58,16 +73,27 @@ class Run:
     began_digest: str
     began_text: str = ""
     symptom_id: str = ""
-    symptom: Symptom | None = None
+    symptom_ids: dict[str, None] = field(default_factory=dict)
+    """Symptoms from which it was opened, the last of them in `symptom_id`."""
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    candidates: Candidates = field(default_factory=Candidates)
     typed: dict[str, str] = field(default_factory=dict)
     suggested: dict[str, str] = field(default_factory=dict)
     """Values that the live state suggests where neither the symptom nor a person gives one."""
+    used: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Values with which a step was done, by step id: they stay when the evidence changes."""
+    replicas: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Replicas of workloads when the run first named them, by namespace and kind/name."""
     outcomes: dict[str, StepOutcome] = field(default_factory=dict)
     changes: dict[str, MadeChange] = field(default_factory=dict)
     """By step id, as long as they are not undone."""
     results: dict[str, ProbeResult | ActionResult] = field(default_factory=dict)
     current: str = ""
     end: str = ""
+    seen: Sequence[SymptomView] | None = None
+    """The symptoms that the evidence was taken from last."""
+    shown: RunView | None = None
+    """The view of now, None when something has changed since it was made."""
     _before: dict[str, StepOutcome] = field(default_factory=dict)
     """Outcomes as they were before an undo or a repetition began."""
     _intended: dict[str, MadeChange] = field(default_factory=dict)
@@ -80,15 +106,21 @@ class Run:
         """Fold one entry of the record into the run; entries of other runs are ignored."""
         if entry.run_id != self.id:
             return
+        self.shown = None
         data, step_id = entry.data, entry.step_id
         if entry.kind == "note":
             match data.get("event"):
                 case "parameter":
-                    self.typed[str(data["name"])] = str(data["value"])
+                    name = str(data["name"])
+                    self.typed[name] = str(data["value"])
+                    for values in self.used.values():
+                        values.pop(name, None)
                 case "go-to":
-                    self.current, self.end = step_id, ""
+                    self.current, self.end = step_id, str(data.get("end", ""))
                 case "opened":
-                    self.symptom_id = str(data.get("symptom", ""))
+                    self._opened_from(str(data.get("symptom", "")))
+        elif entry.kind == "run-started":
+            self._opened_from(str(data.get("symptom", "")))
         elif entry.kind in _INTENTS:
             self._begun(entry)
         elif entry.kind == "action-declined":
@@ -99,8 +131,15 @@ class Run:
             else:
                 self._finished(entry)
 
+    def _opened_from(self, symptom_id: str) -> None:
+        self.symptom_id, self.seen = symptom_id, None
+        if symptom_id:
+            self.symptom_ids[symptom_id] = None
+
     def _begun(self, entry: Entry) -> None:
         step_id, data = entry.step_id, entry.data
+        if isinstance(used := data.get("parameters"), dict):
+            self.used[step_id] = {str(name): str(value) for name, value in used.items()}
         if step_id in self.outcomes:
             self._before[step_id] = self.outcomes[step_id]
         if entry.kind == "action-intent" and not data.get("undoes"):
@@ -134,6 +173,7 @@ class Run:
             return
         if state is StepState.TODO:
             self.changes.pop(step_id, None)
+            self.used.pop(step_id, None)
         self.outcomes[step_id] = StepOutcome(
             state,
             seen=entry.text,
@@ -168,11 +208,15 @@ class Run:
         elif step is not None:
             lead = steps.next_step(self.runbook, step, answer)
             self.current = lead.target if lead.lead is steps.Lead.STEP else ""
-            self.end = "" if self.current else _end(lead)
+            self.end = lead.end
 
     def _undo_of(self, step_id: str) -> str:
         change = self.changes.get(step_id)
         return change.undo_action if change else ""
+
+    def keep(self, step_id: str, result: ProbeResult | ActionResult) -> None:
+        """What a probe or an action of a step answered, to be shown as long as the program runs."""
+        self.results[step_id], self.shown = result, None
 
     # -- parameters
 
@@ -181,21 +225,33 @@ class Run:
         return {each.name: each.value for each in self.parameters(step) if each.value}
 
     def parameters(self, step: Step) -> Iterator[Parameter]:
-        for value in steps.resolve(step, self.symptom, self.typed):
-            offered = self.suggested.get(value.name, "")
-            if not value.value and offered:
-                yield Parameter(value.name, offered, "suggested by the policies and Ingresses")
-            else:
-                yield Parameter(value.name, value.value, value.origin, value.others)
+        used = self.used.get(step.id, {})
+        values: dict[str, str] = {}
+        for value in resolve(step, self.candidates, self.typed):
+            found = Parameter(value.name, value.value, value.origin, value.choices)
+            if value.name in used and used[value.name] != value.value:
+                found = Parameter(value.name, used[value.name], "as it was done")
+            elif not value.value and not value.choices and value.name not in self.typed:
+                found = self._suggested(value.name, values) or found
+            values[found.name] = found.value
+            yield found
+
+    def _suggested(self, name: str, values: Mapping[str, str]) -> Parameter | None:
+        if offered := self.suggested.get(name):
+            return Parameter(name, offered, "suggested by the policies and Ingresses")
+        former = self.replicas.get((values.get("namespace", ""), values.get("workload", "")))
+        if name == FORMER_REPLICAS and former:
+            return Parameter(name, str(former), "replicas when this run began")
+        return None
 
     # -- showing
 
     def view(self) -> RunView:
-        parameters: dict[str, Parameter] = {}
-        for step in self.runbook.steps():
-            for value in self.parameters(step):
-                if value.name not in parameters or not parameters[value.name].value:
-                    parameters[value.name] = value
+        if self.shown is None:
+            self.shown = self._view()
+        return self.shown
+
+    def _view(self) -> RunView:
         outcomes = dict(self.outcomes)
         if self.current:
             now = outcomes.get(self.current, StepOutcome(StepState.TODO))
@@ -205,7 +261,9 @@ class Run:
             id=self.id,
             runbook=self.runbook,
             symptom_id=self.symptom_id,
-            parameters=tuple(parameters.values()),
+            parameters=MappingProxyType(
+                {step.id: tuple(self.parameters(step)) for step in self.runbook.steps()}
+            ),
             outcomes=MappingProxyType(outcomes),
             current=self.current,
             changed_text=self.drift(),
@@ -236,18 +294,20 @@ class Runs:
         self,
         record: Record,
         library: Library,
-        suggest: Suggest,
-        symptoms: Callable[[], Sequence[Symptom]],
+        live: LiveValues,
+        symptoms: Callable[[], Sequence[SymptomView]],
     ) -> None:
         self._record = record
         self._library = library
-        self._suggest = suggest
+        self._live = live
         self._symptoms = symptoms
         self._runs: dict[str, Run] = {}
         self._folded: set[str] = set()
         """Ids of the entries that the runs hold."""
+        self._read: Sequence[Entry] | None = None
+        """What the record held when it was folded last."""
 
-    def open(self, runbook_id: str, symptom: Symptom | None) -> Run:
+    def open(self, runbook_id: str, symptom_id: str = "") -> Run:
         """Go on with the run of this runbook, or begin it: a runbook has one run in an incident,
         also when it is opened from another symptom. Raises KeyError for an unknown runbook."""
         runbook = self._library.get(runbook_id)
@@ -255,11 +315,14 @@ class Runs:
             raise KeyError(
                 f"there is no runbook {runbook_id!r}; `stanch runbooks list` names them all"
             )
+        symptom = next(
+            (each.symptom for each in self._symptoms() if each.symptom.id == symptom_id), None
+        )
         known = [run for run in self.all() if run.runbook.id == runbook_id]
         if not known:
             return self._begin(runbook, symptom)
         run = known[0]
-        run.runbook = runbook
+        run.runbook, run.shown = runbook, None
         if symptom is not None and symptom.id != run.symptom_id:
             self.write(
                 Draft(
@@ -298,7 +361,6 @@ class Runs:
             )
         )
         run = self._runs[run_id]
-        run.symptom_id, run.symptom = (symptom.id if symptom else ""), symptom
         self._refresh_evidence(run)
         return run
 
@@ -309,8 +371,7 @@ class Runs:
 
     def run(self, run_id: str) -> Run:
         """Raises KeyError."""
-        if run_id not in self._runs:
-            self._fold()
+        self._fold()
         if run_id not in self._runs:
             raise KeyError(f"there is no run {run_id!r} in this incident")
         run = self._runs[run_id]
@@ -339,25 +400,38 @@ class Runs:
         if entry.run_id in self._runs:
             self._runs[entry.run_id].take(entry)
 
+    def asked(self, run_id: str, step_id: str) -> dict[str, Any]:
+        """The fields of an intent by which the run remembers what a step was done with. {} without
+        a run."""
+        if not run_id:
+            return {}
+        run = self.run(run_id)
+        step = run.runbook.step(step_id)
+        return {"parameters": run.values(step)} if step is not None else {}
+
     def answered(self, run_id: str, step_id: str, answer: str, state: StepState) -> dict[str, str]:
         """The fields of a result by which the run goes on: the answer, the state of the step, what
         the runbook says that the answer means, and where it leads. {} without a run."""
         if not run_id:
             return {}
-        step = self.step(run_id, step_id)
+        run, step = self.run(run_id), self.step(run_id, step_id)
         declared = steps.answer_for(step, answer)
         return {
             "answer": answer,
             "state": state.value,
             "expected": step.expected,
-            "meaning": declared.means if declared else "",
+            "meaning": steps.fill(declared.means, run.values(step)) if declared else "",
             "goto": declared.goto if declared else "",
         }
 
     def _fold(self) -> None:
         """Take what the record holds and the runs do not: entries from before a restart, and those
         of another program on the same incident."""
-        for entry in self._record.by_record():
+        entries = self._record.by_record()
+        if entries is self._read:
+            return
+        self._read = entries
+        for entry in entries:
             if entry.id in self._folded:
                 continue
             if entry.kind == "run-started" and entry.run_id not in self._runs:
@@ -369,17 +443,40 @@ class Runs:
                     runbook,
                     str(entry.data.get("digest", "")),
                     self._record.runbook_text(entry.run_id),
-                    symptom_id=str(entry.data.get("symptom", "")),
                 )
             self.take(entry)
 
     def _refresh_evidence(self, run: Run) -> None:
-        """The symptom as it is now; one that cleared stays as it was seen last."""
-        run.symptom = next(
-            (symptom for symptom in self._symptoms() if symptom.id == run.symptom_id), run.symptom
-        )
-        run.suggested = self._suggest(run.symptom)
+        """The symptoms as they are now, and the findings for which the runbook was selected. When
+        all of them cleared, what was seen last stays."""
+        symptoms = self._symptoms()
+        if run.seen is symptoms:
+            return
+        run.seen = symptoms
+        found = {
+            view.symptom.id: Evidence(view.symptom, _selected(view, run.runbook.id))
+            for view in symptoms
+            if view.symptom.id in run.symptom_ids
+        }
+        if found:
+            run.evidence, run.candidates = found, Candidates(found.values())
+        run.shown = None
+        last = run.evidence.get(run.symptom_id)
+        run.suggested = dict(self._live.suggest(last.symptom if last else None))
+        for step in run.runbook.steps():
+            if FORMER_REPLICAS in names(step):
+                values = run.values(step)
+                key = values.get("namespace", ""), values.get("workload", "")
+                if key not in run.replicas and (count := self._live.replicas(*key)):
+                    run.replicas[key] = count
 
 
-def _end(lead: steps.Destination) -> str:
-    return f"runbook:{lead.target}" if lead.lead is steps.Lead.RUNBOOK else lead.lead.value
+def _selected(view: SymptomView, runbook_id: str) -> frozenset[str]:
+    """Ids of the findings that speak for the runbook."""
+    return frozenset(
+        finding
+        for match in view.matches
+        if match.id == runbook_id
+        for reason in match.for_
+        for finding in reason.findings
+    )

@@ -9,37 +9,119 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from incident.walkthrough import answers
-from incident.walkthrough.check_inputs import Checks
-from incident.walkthrough.run import RunView, StepState
+from incident.walkthrough.run import Parameter, RunView, StepState
 from incident.walkthrough.runs import Run, Runs
 from runbooks import steps
 from runbooks.check import CheckOutcome, Result
-from runbooks.model import Step, StepKind
+from runbooks.model import Query, Step, StepKind
+from runbooks.parameters import needed
 from timeline.entry import Draft
-from triage.facts.finding import Symptom
+
+if TYPE_CHECKING:
+    from actions.plan import ActionPlan, ActionResult
+    from probes.result import ProbePlan, ProbeResult
 
 POLL = 3.0
 """Seconds between two looks of a `wait` step."""
 _WAITED = {Result.PASS: "reached", Result.FAIL: "deadline", Result.UNKNOWN: "unknown"}
 Progress = Callable[[str], None]
+UnderWay = Callable[[str, str], AbstractAsyncContextManager[Progress]]
+"""Shows an activity (key, title) as under way while the context is open."""
+
+
+class Face(Protocol):
+    """What the engine asks of a face, and tells it. Each question may be declined."""
+
+    def began(self, step: Step) -> None:
+        """The step runs now."""
+        ...
+
+    def progress(self, text: str) -> None:
+        """One line of the step that runs."""
+        ...
+
+    def finished(self, run: RunView, step: Step) -> None:
+        """The step ran; `run` holds its outcome."""
+        ...
+
+    async def value(self, step: Step, parameter: Parameter) -> str | None:
+        """A value for a parameter that is not known or has several choices; "" to go on without
+        it, None not to run the step."""
+        ...
+
+    async def answer(self, run: RunView, step: Step, problem: str) -> str:
+        """A person's answer, "" for none yet. `problem`: why the last one was refused."""
+        ...
+
+    async def agree(self, plan: ProbePlan) -> bool:
+        """Whether the probe may be run. A plan that is refused is only shown."""
+        ...
+
+    async def confirm(self, plan: ActionPlan, changed: bool) -> str:
+        """What was typed to confirm the change, "" for no. `changed`: the state, and so the plan,
+        is another one than was shown before."""
+        ...
+
+
+class Checks(Protocol):
+    async def run(self, query: Query, params: Mapping[str, str]) -> CheckOutcome: ...
+
+
+class Probes(Protocol):
+    async def plan(
+        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+    ) -> ProbePlan: ...
+
+    async def run(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult: ...
+
+
+class Actions(Protocol):
+    async def plan(
+        self,
+        name: str,
+        arguments: Mapping[str, str],
+        run_id: str = "",
+        step_id: str = "",
+        *,
+        undoes: bool = False,
+    ) -> ActionPlan: ...
+
+    async def run(self, plan: ActionPlan, typed: str) -> ActionResult: ...
+
+    def decline(self, plan: ActionPlan, reason: str) -> ActionResult: ...
+
+
+class NothingToUndo(ValueError):
+    """The step has made no change that could be undone; the message says why."""
 
 
 class Walkthrough:
-    """The runs of one incident and the ways to go on in them. `checks` is asked for each time,
-    because the connection may come later than the run."""
+    """The runs of one incident and the ways to go on in them. Checks, probes and actions are asked
+    for each time, because the connection may come later than the run."""
 
-    def __init__(self, runs: Runs, checks: Callable[[], Checks]) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        checks: Callable[[], Checks],
+        probes: Callable[[], Probes],
+        actions: Callable[[], Actions],
+        under_way: UnderWay,
+    ) -> None:
         self._runs = runs
         self._checks = checks
+        self._probes = probes
+        self._actions = actions
+        self._under_way = under_way
 
     # -- runs
 
-    def open(self, runbook_id: str, symptom: Symptom | None = None) -> RunView:
+    def open(self, runbook_id: str, symptom_id: str = "") -> RunView:
         """Begin or go on with the run of a runbook. Raises KeyError for an unknown runbook."""
-        return self._runs.open(runbook_id, symptom).view()
+        return self._runs.open(runbook_id, symptom_id).view()
 
     def runs(self) -> Sequence[RunView]:
         """Every run of the incident, the newest first."""
@@ -49,27 +131,87 @@ class Walkthrough:
         """Raises KeyError."""
         return self._runs.run(run_id).view()
 
-    def step(self, run_id: str, step_id: str) -> Step:
-        """Raises KeyError."""
-        return self._runs.step(run_id, step_id)
-
     # -- steps
 
-    async def check(self, run_id: str, step_id: str, progress: Progress | None = None) -> RunView:
-        """Run a check or a wait. Raises ValueError for a step of another kind."""
+    async def do(self, run_id: str, step_id: str, face: Face) -> RunView:
+        """Do a step the way its kind asks for: a check at once, a probe after its plan, a change
+        through the gate, a question by asking it."""
         run, step = self._runs.run(run_id), self._runs.step(run_id, step_id)
-        if step.kind not in (StepKind.CHECK, StepKind.WAIT) or step.query is None:
-            raise ValueError(
-                f"step {step_id} is a {step.kind.value} step and cannot be run as a check"
+        if not await self._complete(run, step, face):
+            return run.view()
+        match step.kind:
+            case StepKind.CHECK | StepKind.WAIT:
+                await self._check(run, step, face)
+            case StepKind.PROBE:
+                await self._probe(run, step, face)
+            case StepKind.ACTION:
+                face.began(step)
+                plan = await self._actions().plan(
+                    step.uses, steps.arguments(step, run.values(step)), run.id, step.id
+                )
+                await self._change(run, step, plan, face)
+            case StepKind.ASK:
+                await self._ask(run, step, face)
+        return run.view()
+
+    async def do_checks(self, run_id: str, step_id: str, face: Face) -> RunView:
+        """Run all read-only checks of the step's section, also those that were answered before: an
+        answer is of its moment. Then stand where they lead."""
+        run, step = self._runs.run(run_id), self._runs.step(run_id, step_id)
+        checks = steps.stage(run.runbook, step)
+        for check in checks:
+            if not await self._complete(run, check, face):
+                return run.view()
+            await self._check(run, check, face)
+        self._follow(run, checks)
+        return run.view()
+
+    async def undo(self, run_id: str, step_id: str, face: Face) -> RunView:
+        """Undo the change that the step made, through the gate. Raises `NothingToUndo`."""
+        run, step = self._runs.run(run_id), self._runs.step(run_id, step_id)
+        made = run.changes.get(step.id)
+        if made is None:
+            raise NothingToUndo(
+                "This step has changed nothing that could be undone."
+                if step.kind is StepKind.ACTION
+                else "Only a step that changes the cluster can be undone."
             )
+        if not made.undo_action:
+            raise NothingToUndo(
+                f"No action undoes {made.action}; the runbook says: {step.undo or 'nothing'}"
+            )
+        face.began(step)
+        plan = await self._actions().plan(
+            made.undo_action, made.arguments, run.id, step.id, undoes=True
+        )
+        await self._change(run, step, plan, face)
+        return run.view()
+
+    async def _complete(self, run: Run, step: Step, face: Face) -> bool:
+        """Ask for each value that the step needs and that is not known; False when one was not
+        given."""
+        wanted = needed(step)
+        for parameter in list(run.parameters(step)):
+            if parameter.value or parameter.name not in wanted or parameter.name in run.typed:
+                continue
+            value = await face.value(step, parameter)
+            if value is None:
+                return False
+            self.set_parameter(run.id, parameter.name, value)
+        return True
+
+    async def _check(self, run: Run, step: Step, face: Face) -> None:
+        assert step.query is not None
         values = run.values(step)
         intent = self._intend(run, step, values)
         began = time.monotonic()
+        face.began(step)
         try:
-            if step.kind is StepKind.WAIT:
-                outcome = await self._wait(step, values, progress)
-            else:
-                outcome = await self._checks().run(steps.query_for(step.query, values), values)
+            async with self._under_way(f"{run.id}/{step.id}", steps.fill(step.question, values)):
+                if step.kind is StepKind.WAIT:
+                    outcome = await self._wait(step, values, face.progress)
+                else:
+                    outcome = await self._checks().run(steps.query_for(step.query, values), values)
         except asyncio.CancelledError:
             self._finish(run, step, "", "stopped before an answer came", intent, stopped=True)
             raise
@@ -79,10 +221,10 @@ class Walkthrough:
         seen = ": ".join(part for part in (outcome.seen, outcome.why) if part)
         answer = _WAITED[outcome.result] if step.kind is StepKind.WAIT else outcome.result.value
         self._finish(run, step, answer, seen, intent, seconds=time.monotonic() - began)
-        return run.view()
+        face.finished(run.view(), step)
 
     async def _wait(
-        self, step: Step, values: Mapping[str, str], progress: Progress | None
+        self, step: Step, values: Mapping[str, str], progress: Progress
     ) -> CheckOutcome:
         assert step.query is not None
         until = time.monotonic() + (step.deadline or 300.0)
@@ -91,9 +233,64 @@ class Walkthrough:
             left = until - time.monotonic()
             if outcome.result is Result.PASS or left <= 0:
                 return outcome
-            if progress is not None:
-                progress(f"not yet: {outcome.seen or outcome.why} ({left:.0f} s left)")
+            progress(f"not yet: {outcome.seen or outcome.why} ({left:.0f} s left)")
             await asyncio.sleep(min(POLL, left))
+
+    async def _probe(self, run: Run, step: Step, face: Face) -> None:
+        face.began(step)
+        plan = await self._probes().plan(
+            step.uses, steps.arguments(step, run.values(step)), run.id, step.id
+        )
+        if (plan.refused or plan.needs_agreement) and not await face.agree(plan):
+            return
+        run.keep(step.id, await self._probes().run(plan, face.progress))
+        face.finished(run.view(), step)
+
+    async def _change(self, run: Run, step: Step, plan: ActionPlan, face: Face) -> None:
+        """Confirm a change on the state of the moment in which it is confirmed: when the plan has
+        become another one since it was shown, it is shown again."""
+        actions, changed = self._actions(), False
+        while True:
+            typed = await face.confirm(plan, changed)
+            if typed != plan.confirmation or not typed:
+                actions.decline(plan, "not confirmed")
+                return
+            now = await actions.plan(
+                plan.action, plan.arguments, run.id, step.id, undoes=plan.undoes
+            )
+            if _promises(now) == _promises(plan):
+                break
+            plan, changed = now, True
+        run.keep(step.id, await actions.run(plan, typed))
+        face.finished(run.view(), step)
+
+    async def _ask(self, run: Run, step: Step, face: Face) -> None:
+        problem = ""
+        while typed := await face.answer(run.view(), step, problem):
+            try:
+                self.answer(run.id, step.id, typed)
+            except answers.InvalidAnswer as error:
+                problem = str(error)
+            else:
+                face.finished(run.view(), step)
+                return
+
+    def _follow(self, run: Run, checks: Sequence[Step]) -> None:
+        """Go where the answers of a section lead: from the first abnormal one, else the first, past
+        checks that were just answered."""
+        if not checks:
+            return
+        failed = [each for each in checks if run.outcomes[each.id].state is StepState.FAILED]
+        at: Step | None = (failed or list(checks))[0]
+        passed: set[str] = set()
+        lead, following = None, ""
+        while at is not None and at.id not in passed:
+            passed.add(at.id)
+            lead = steps.next_step(run.runbook, at, run.outcomes[at.id].answer)
+            following = "" if lead.end else lead.target
+            at = next((each for each in checks if each.id == following), None)
+        if lead is not None and (following, lead.end) != (run.current, run.end):
+            self._stand(run, following, lead.end, by_person=False)
 
     def answer(self, run_id: str, step_id: str, typed: str) -> RunView:
         """A person's answer to a step that they looked at or did by hand. Raises
@@ -122,20 +319,23 @@ class Walkthrough:
         )
         return run.view()
 
-    def go_to(self, run_id: str, step_id: str, *, by_person: bool = True) -> RunView:
+    def go_to(self, run_id: str, step_id: str) -> RunView:
         """Back, again or ahead: the next step to do. Nothing is undone."""
         run, step = self._runs.run(run_id), self._runs.step(run_id, step_id)
+        self._stand(run, step.id, "", by_person=True)
+        return run.view()
+
+    def _stand(self, run: Run, step_id: str, end: str, *, by_person: bool) -> None:
         self._runs.write(
             Draft(
                 kind="note",
-                text=f"went to step {step.id}",
-                run_id=run_id,
-                step_id=step.id,
+                text=f"went to step {step_id}" if step_id else f"the checks lead to: {end}",
+                run_id=run.id,
+                step_id=step_id,
                 time_source="human" if by_person else "tool",
-                data={"event": "go-to"},
+                data={"event": "go-to", "end": end},
             )
         )
-        return run.view()
 
     def set_parameter(self, run_id: str, name: str, value: str) -> RunView:
         run = self._runs.run(run_id)
@@ -209,3 +409,17 @@ class Walkthrough:
                 data=data,
             )
         )
+
+
+def _promises(plan: ActionPlan) -> object:
+    """What a person confirms: two plans that differ in it are two changes."""
+    return (
+        plan.change,
+        plan.object,
+        plan.server,
+        plan.context,
+        plan.blast,
+        plan.warnings,
+        plan.refused,
+        [(each.question, each.held) for each in plan.preconditions],
+    )

@@ -4,7 +4,7 @@ back."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,16 @@ import pytest
 
 from actions.plan import ActionPlan, ActionResult, Change, Outcome
 from cluster.kube.objects import Ref
-from cluster.kube.text import clean_uncut
+from incident.options import Options
 from incident.record import Record
+from incident.view import SymptomView
 from incident.walkthrough.action_runner import GateJournal
 from incident.walkthrough.run import StepState
 from incident.walkthrough.runs import Runs
 from runbooks.model import Runbook
 from runbooks.parse import parse
-from timeline.journal.journal import Journal
+from tests.incident.build import symptom, view
+from triage.facts.finding import Symptom
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 TEXT = """---
@@ -83,14 +85,25 @@ class OneBook:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Record:
-    return Record(
-        Journal.create(tmp_path, "a test", clean=clean_uncut, clock=lambda: NOW), clock=lambda: NOW
-    )
+def record(tmp_path: Path) -> Iterator[Record]:
+    made = Record(lambda: NOW)
+    made.open(Options(state=tmp_path, config=tmp_path), "context", "server")
+    yield made
+    made.close()
 
 
-def runs_of(record: Record) -> Runs:
-    return Runs(record, OneBook(), lambda _: {}, lambda: ())
+class Values:
+    """What the live state says of parameters."""
+
+    def suggest(self, symptom: Symptom | None) -> Mapping[str, str]:
+        return {}
+
+    def replicas(self, namespace: str, workload: str) -> int:
+        return 0
+
+
+def runs_of(record: Record, *symptoms: SymptomView) -> Runs:
+    return Runs(record, OneBook(), Values(), lambda: symptoms)
 
 
 def plan(run_id: str = "", step_id: str = "", **changes: Any) -> ActionPlan:
@@ -112,11 +125,13 @@ def plan(run_id: str = "", step_id: str = "", **changes: Any) -> ActionPlan:
     return dataclasses.replace(made, run_id=run_id, step_id=step_id, **changes)
 
 
-def through(record: Record, runs: Runs, given: ActionPlan, outcome: Outcome = Outcome.DONE) -> None:
+async def through(
+    record: Record, runs: Runs, given: ActionPlan, outcome: Outcome = Outcome.DONE
+) -> None:
     """What the gate does with its journal."""
     journal = GateJournal(record, runs)
-    if outcome not in (Outcome.DECLINED,):
-        journal.intend(given)
+    if outcome is not Outcome.DECLINED:
+        await journal.intend(given)
     journal.conclude(ActionResult(given, outcome, outcome.value, NOW))
 
 
@@ -124,40 +139,42 @@ def kinds(record: Record) -> list[str]:
     return [entry.kind for entry in record.by_record()]
 
 
-def test_a_result_is_booked_on_the_step_that_asked_and_on_no_other(record: Record) -> None:
+async def test_a_result_is_booked_on_the_step_that_asked_and_on_no_other(record: Record) -> None:
     runs = runs_of(record)
-    run = runs.open("book", None)
+    run = runs.open("book")
     for _ in range(200):  # a freed plan's memory is used again by the next one
         plan(run.id, "cordon")
-        through(record, runs, plan())
+        await through(record, runs, plan())
     assert run.outcomes == {}
     asked = [entry for entry in record.by_record() if entry.step_id]
     assert asked == []
-    through(record, runs, plan(run.id, "second"))
+    await through(record, runs, plan(run.id, "second"))
     assert {step: outcome.state for step, outcome in run.outcomes.items()} == {
         "second": StepState.DONE
     }
 
 
-def test_a_change_of_a_step_is_one_intent_and_one_result(record: Record) -> None:
+async def test_a_change_of_a_step_is_one_intent_and_one_result(record: Record) -> None:
     runs = runs_of(record)
-    run = runs.open("book", None)
-    through(record, runs, plan(run.id, "cordon"))
+    run = runs.open("book")
+    await through(record, runs, plan(run.id, "cordon"))
     assert kinds(record)[-2:] == ["action-intent", "action-result"]
     assert "step-result" not in kinds(record)
     assert run.current == "second"
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_an_undo_is_booked_on_its_step_which_is_open_again(record: Record, restarted: bool) -> None:
+async def test_an_undo_is_booked_on_its_step_which_is_open_again(
+    record: Record, restarted: bool
+) -> None:
     runs = runs_of(record)
-    run = runs.open("book", None)
-    through(record, runs, plan(run.id, "cordon"))
-    through(record, runs, plan(run.id, "second"))
+    run = runs.open("book")
+    await through(record, runs, plan(run.id, "cordon"))
+    await through(record, runs, plan(run.id, "second"))
     assert run.view().outcomes["cordon"].undo == "uncordon"
-    through(record, runs, plan(run.id, "cordon", action="uncordon", undoes=True))
+    await through(record, runs, plan(run.id, "cordon", action="uncordon", undoes=True))
     if restarted:
-        run = runs_of(record).open("book", None)
+        run = runs_of(record).open("book")
     assert run.outcomes["cordon"].state is StepState.TODO
     assert run.outcomes["cordon"].undo == ""
     assert run.outcomes["second"].state is StepState.DONE
@@ -167,55 +184,71 @@ def test_an_undo_is_booked_on_its_step_which_is_open_again(record: Record, resta
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.DECLINED])
-def test_an_undo_that_was_not_made_leaves_the_step_as_it_was(
+async def test_an_undo_that_was_not_made_leaves_the_step_as_it_was(
     record: Record, outcome: Outcome
 ) -> None:
     runs = runs_of(record)
-    run = runs.open("book", None)
-    through(record, runs, plan(run.id, "cordon"))
-    through(record, runs, plan(run.id, "cordon", action="uncordon", undoes=True), outcome)
+    run = runs.open("book")
+    await through(record, runs, plan(run.id, "cordon"))
+    await through(record, runs, plan(run.id, "cordon", action="uncordon", undoes=True), outcome)
     assert run.outcomes["cordon"].state is StepState.DONE
     assert run.outcomes["cordon"].undo == "uncordon"
 
 
-def test_a_declined_change_leaves_its_step_open(record: Record) -> None:
+async def test_a_declined_change_leaves_its_step_open(record: Record) -> None:
     runs = runs_of(record)
-    run = runs.open("book", None)
-    through(record, runs, plan(run.id, "cordon"), Outcome.DECLINED)
+    run = runs.open("book")
+    await through(record, runs, plan(run.id, "cordon"), Outcome.DECLINED)
     assert run.outcomes["cordon"].state is StepState.TODO
     assert run.current == "cordon"
 
 
-def test_a_runbook_that_is_opened_from_another_symptom_keeps_its_answers(
-    record: Record, symptoms: Callable[[str], Any]
+async def test_a_runbook_that_is_opened_from_another_symptom_keeps_its_answers(
+    record: Record,
 ) -> None:
-    runs = runs_of(record)
-    first = runs.open("book", symptoms("first"))
-    through(record, runs, plan(first.id, "cordon"))
-    again = runs.open("book", symptoms("second"))
+    symptoms = view(symptom("first"), symptom("second"))
+    runs = runs_of(record, *symptoms)
+    first = runs.open("book", "first")
+    await through(record, runs, plan(first.id, "cordon"))
+    again = runs.open("book", "second")
     assert again.id == first.id
     assert again.outcomes["cordon"].state is StepState.DONE
     assert again.symptom_id == "second"
-    assert runs_of(record).open("book", None).symptom_id == "second"
+    resumed = runs_of(record, *symptoms).open("book")
+    assert resumed.symptom_id == "second"
+    node = resumed.view().parameters["second"][0]
+    assert (node.value, node.choices) == ("", ("first-0", "second-0")), "two fit: it asks"
 
 
-def test_every_run_is_there_after_a_restart(record: Record) -> None:
-    run = runs_of(record).open("book", None)
+async def test_every_run_is_there_after_a_restart(record: Record) -> None:
+    run = runs_of(record).open("book")
     later = runs_of(record)
     assert [each.id for each in later.all()] == [run.id]
     assert later.run(run.id).current == "cordon"
 
 
-def test_entries_of_another_program_are_taken(record: Record) -> None:
+async def test_entries_of_another_program_are_taken(record: Record) -> None:
     mine, other = runs_of(record), runs_of(record)
-    run = mine.open("book", None)
-    through(record, other, plan(other.open("book", None).id, "cordon"))
-    assert mine.open("book", None).outcomes["cordon"].state is StepState.DONE
+    run = mine.open("book")
+    await through(record, other, plan(other.open("book").id, "cordon"))
+    assert mine.open("book").outcomes["cordon"].state is StepState.DONE
     assert mine.run(run.id).outcomes["cordon"].state is StepState.DONE
 
 
-@pytest.fixture
-def symptoms() -> Callable[[str], Any]:
-    from tests.incident.build import symptom
+async def test_a_step_keeps_the_values_that_it_was_done_with(record: Record) -> None:
+    runs = runs_of(record, *view(symptom("first")))
+    run = runs.open("book", "first")
+    await through(record, runs, plan(run.id, "cordon"))
+    assert run.view().values("cordon") == {"node": "first-0"}
+    resumed = runs_of(record).open("book")
+    assert resumed.view().values("cordon") == {"node": "first-0"}, "also without the symptom"
+    assert resumed.view().values("second") == {}
 
-    return symptom
+
+async def test_an_edited_runbook_is_shown_as_changed(record: Record) -> None:
+    runs = runs_of(record)
+    assert runs.open("book").view().changed_text == ""
+    edited, _ = parse(TEXT.replace("Is it quiet?", "Is it calm?"), Path("book.md"))
+    assert edited is not None
+    runs._library.runbooks = (edited,)  # type: ignore[misc]  # as a reload does
+    assert "+question: Is it calm?" in runs.open("book").view().changed_text

@@ -19,6 +19,7 @@ from incident.view import Reach, View
 from incident.walkthrough.run import StepState
 from runbooks.model import StepKind
 from tests.incident.drill import investigating, is_read, served, until
+from tests.incident.face import Agreeing
 from timeline.journal.journal import Journal
 
 STORIES = {
@@ -51,10 +52,10 @@ async def test_from_the_first_look_to_the_draft(tmp_path: Path) -> None:
         async with investigating(kubeconfig, tmp_path) as investigation:
             view = await until(investigation, is_read)
             symptom = view.symptoms[0].symptom
-            run = investigation.open_run(story, symptom.id)
+            run = investigation.walkthrough.open(story, symptom.id)
             checks = [step for step in run.runbook.steps() if step.kind is StepKind.CHECK]
             for step in checks:
-                run = await investigation.do_step(run.id, step.id)
+                run = await investigation.walkthrough.do(run.id, step.id, Agreeing())
             assert {run.outcomes[step.id].state for step in checks} <= {
                 StepState.PASSED,
                 StepState.FAILED,
@@ -83,23 +84,23 @@ async def test_a_run_goes_on_after_a_restart(tmp_path: Path) -> None:
         async with investigating(kubeconfig, tmp_path) as investigation:
             view = await until(investigation, is_read)
             symptom = view.symptoms[0].symptom.id
-            run = investigation.open_run(story, symptom)
-            investigation.set_parameter(run.id, "target_namespace", "billing")
-            investigation.set_parameter(run.id, "node", "node-b2")
-            investigation.skip_step(run.id, "cordon-node", "a rehearsal")
-            first = await investigation.do_step(run.id, "same-image")
+            run = investigation.walkthrough.open(story, symptom)
+            investigation.walkthrough.set_parameter(run.id, "target_namespace", "billing")
+            investigation.walkthrough.set_parameter(run.id, "node", "node-b2")
+            investigation.walkthrough.skip(run.id, "cordon-node", "a rehearsal")
+            first = await investigation.walkthrough.do(run.id, "same-image", Agreeing())
             skipped = [
                 entry.text for entry in investigation.entries() if entry.kind == "step-skipped"
             ]
             assert skipped == ["skipped: Shall no new pods go to node-b2?"]
         async with investigating(kubeconfig, tmp_path) as again:
             await until(again, is_read)
-            resumed = again.open_run(story, symptom)
+            resumed = again.walkthrough.open(story, symptom)
     assert resumed.id == first.id
     assert resumed.current == first.current
     assert resumed.outcomes["same-image"].state is StepState.FAILED
     assert ("target_namespace", "billing") in {
-        (each.name, each.value) for each in resumed.parameters
+        (each.name, each.value) for each in resumed.parameters["matrix"]
     }
 
 
@@ -134,12 +135,11 @@ async def test_an_action_that_was_cut_short_is_unknown_after_a_restart(tmp_path:
     with served(story, tmp_path) as (server, kubeconfig):
         async with investigating(kubeconfig, tmp_path, write=True) as writer:
             view = await until(writer, is_read)
-            run = writer.open_run(story, view.symptoms[0].symptom.id)
-            plan = await writer.plan_action("cordon", {"node": "node-b2"}, run.id, "cordon-node")
+            run = writer.walkthrough.open(story, view.symptoms[0].symptom.id)
             server.faults.add(
-                Rule("silent", resource="nodes", verbs=("patch",), skip=1)
-            )  # the dry run of the gate is let through
-            acting = asyncio.create_task(writer.run_action(plan, plan.confirmation))
+                Rule("silent", resource="nodes", verbs=("patch",), skip=3)
+            )  # the dry runs of the plan and of its repetitions are let through
+            acting = asyncio.create_task(writer.walkthrough.do(run.id, "cordon-node", Agreeing()))
             await until(
                 writer, lambda _: any(entry.kind == "action-intent" for entry in writer.entries())
             )
@@ -149,7 +149,7 @@ async def test_an_action_that_was_cut_short_is_unknown_after_a_restart(tmp_path:
         server.faults.clear()
         async with investigating(kubeconfig, tmp_path) as again:
             view = await until(again, is_read)
-            resumed = again.open_run(story, view.symptoms[0].symptom.id)
+            resumed = again.walkthrough.open(story, view.symptoms[0].symptom.id)
     assert resumed.outcomes["cordon-node"].state is StepState.UNKNOWN
 
 

@@ -106,53 +106,6 @@ def test_answers_lead_on() -> None:
     )
 
 
-def test_progress_is_read_from_results_alone() -> None:
-    assert RUNBOOK is not None
-    begun = steps.progress(RUNBOOK, {})
-    assert (begun.next, begun.open) == ("first", ("first", "look", "calm"))
-    after = steps.progress(RUNBOOK, {"first": "no", "look": "unknown", "gone": "yes"})
-    assert (after.answered, after.unknown, after.next) == (("first",), ("look",), "calm")
-
-
-def test_parameters_say_where_they_come_from() -> None:
-    assert RUNBOOK is not None
-    first, look = RUNBOOK.step("first"), RUNBOOK.step("look")
-    assert first is not None
-    assert look is not None
-    seen = symptom(
-        Ref("Pod", "shop", "cart-1"), Ref("Pod", "shop", "cart-2"), Ref("Node", "", "n1")
-    )
-    values = {value.name: value for value in steps.resolve(first, seen)}
-    assert (values["namespace"].value, values["pod"].value, values["pod"].others) == (
-        "shop",
-        "cart-1",
-        ("cart-2",),
-    )
-    assert values["pod"].origin == "first of 2 in the symptom"
-    nothing = {value.name: value for value in steps.resolve(look, None)}
-    assert (nothing["namespace"].value, nothing["namespace"].origin) == (
-        "kube-system",
-        "default of the runbook",
-    )
-    typed = {value.name: value for value in steps.resolve(look, seen, {"namespace": "mine"})}
-    assert (typed["namespace"].value, typed["namespace"].origin) == ("mine", "typed")
-
-
-def test_shared_attributes_come_before_objects() -> None:
-    assert RUNBOOK is not None
-    look = RUNBOOK.step("look")
-    assert look is not None
-    shared = (SharedAttribute("namespace", "shared-ns", (7, 7), (0, 41), 0.001),)
-    values = {
-        value.name: value
-        for value in steps.resolve(look, symptom(Ref("Pod", "shop", "cart-1"), shared=shared))
-    }
-    assert (values["namespace"].value, values["namespace"].origin) == (
-        "shared-ns",
-        "7 of 7 failing objects share it",
-    )
-
-
 @pytest.mark.parametrize("hostile", ["x; rm -rf /", "$(id)", "`id`", "a b", "'"])
 def test_commands_are_quoted_and_unknown_places_stay_visible(hostile: str) -> None:
     assert RUNBOOK is not None

@@ -21,9 +21,14 @@ from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Ref
 from cluster.live.freshness import Freshness, State
 from cluster.live.store import Change, Store
+from incident.activities import Activities
 from incident.api import Progress
-from incident.view import Activity, ApiView, HopView, Reach, RecordView, SymptomView, View
-from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
+from incident.record import Record
+from incident.view import ApiView, HopView, Reach, RecordView, SymptomView, View
+from incident.walkthrough.action_runner import GateJournal
+from incident.walkthrough.run import StepState
+from incident.walkthrough.runs import Runs
+from incident.walkthrough.walkthrough import Walkthrough
 from probes.result import (
     Cell,
     Component,
@@ -38,10 +43,11 @@ from probes.result import (
     Try,
     Verdict,
 )
+from runbooks.check import CheckOutcome, Result
 from runbooks.match import Match, Reason
-from runbooks.model import Runbook
+from runbooks.model import Query, Runbook
 from tests.tui import story
-from timeline.entry import Entry
+from timeline.entry import Draft, Entry
 from triage.facts.finding import Gap, Report
 
 SCENES = (
@@ -76,11 +82,16 @@ class FakeInvestigation:
         self._change_listeners: list[Callable[[Sequence[Change]], None]] = []
         self._started = datetime.now(UTC)
         self._moving = moving_clock
-        self._entries: list[Entry] = []
-        self._outcomes: dict[str, StepOutcome] = {}
-        self._typed: dict[str, str] = {}
-        self._current = "cordon"
-        self._activities: tuple[Activity, ...] = ()
+        self.record = Record(self.clock)
+        self.activities = Activities(self.clock, lambda: self.publish())
+        self.runs = Runs(self.record, Books(self), Values(), lambda: self.view.symptoms)
+        self.walkthrough = Walkthrough(
+            self.runs,
+            lambda: Checks(self),
+            lambda: Probes(self),
+            lambda: Actions(self),
+            self.under_way,
+        )
         self._version = 0
         self._revision = 100
         self._seed()
@@ -107,22 +118,9 @@ class FakeInvestigation:
             self._record(kind, text, story.at(minutes))
 
     def _record(self, kind: str, text: str, at: datetime | None = None, **more: object) -> Entry:
-        seq = len(self._entries) + 1
-        now = self.clock()
-        entry = Entry(
-            seq=seq,
-            id=f"01J{seq:023d}",
-            recorded_at=now,
-            mono_ns=seq,
-            occurred_at=at or now,
-            kind=kind,
-            text=text,
-            actor="sam",
-            host="laptop",
-            **more,
-        )  # type: ignore[arg-type]  # test data
-        self._entries.append(entry)
-        return entry
+        return self.record.append(
+            Draft(kind=kind, text=text, occurred_at=at or self.clock(), **more)  # type: ignore[arg-type]  # test data
+        )
 
     def _kinds(self) -> tuple[Freshness, ...]:
         heard = self.clock() - timedelta(seconds=2)
@@ -260,8 +258,8 @@ class FakeInvestigation:
             self._kinds(),
             report,
             symptoms,
-            RecordView("2026-11-21-a", len(self._entries), "ok", head="ab12" * 16),
-            self._activities,
+            RecordView("2026-11-21-a", len(self.entries()), "ok", head="ab12" * 16),
+            self.activities.now(),
             problem,
         )
 
@@ -330,243 +328,26 @@ class FakeInvestigation:
     def runbooks(self) -> Sequence[Runbook]:
         return (story.runbook(), *story.other_runbooks())
 
-    def open_run(self, runbook_id: str, symptom_id: str = "") -> RunView:
-        runbook = next(r for r in self.runbooks() if r.id == runbook_id)
-        values = {
-            "node": ("node-2", "all failing pods are there"),
-            "namespace": ("marketplace", "7 of 7 failing pods"),
-        }
-        parameters = tuple(
-            Parameter(n, self._typed.get(n, v), "typed" if n in self._typed else o)
-            for n, (v, o) in values.items()
-        )
-        changed = (
-            "-image: kube-router:latest\n+image: kube-router@sha256:4f1e"
-            if self.scene == "hostile"
-            else ""
-        )
-        return RunView(
-            f"run-{runbook_id}",
-            runbook,
-            symptom_id,
-            parameters,
-            dict(self._outcomes),
-            self._current if any(True for _ in runbook.steps()) else "",
-            changed,
-        )
-
-    def set_parameter(self, run_id: str, name: str, value: str) -> RunView:
-        self._typed[name] = value
-        return self._run(run_id)
-
-    def _run(self, run_id: str) -> RunView:
-        return self.open_run(run_id.removeprefix("run-"), "refused-marketplace")
-
-    def _finish(
-        self, run_id: str, step_id: str, state: StepState, seen: str, meaning: str, goto: str
-    ) -> RunView:
-        entry = self._record("step-result", f"{step_id}: {seen}", run_id=run_id, step_id=step_id)
-        self._outcomes[step_id] = StepOutcome(
-            state, seen, meaning, goto, self.clock(), 0.4, entry.seq
-        )
-        steps = [step.id for step in story.runbook().steps()]
-        self._current = (
-            goto if goto in steps else steps[min(len(steps) - 1, steps.index(step_id) + 1)]
-        )
-        self.publish()
-        return self._run(run_id)
-
-    async def do_step(self, run_id: str, step_id: str, progress: Progress | None = None) -> RunView:
-        self.calls.append(("do", step_id))
-        if progress:
-            progress("reading pods of kube-router")
-        await asyncio.sleep(0.3)
-        seen = (
-            HOSTILE
-            if self.scene == "hostile"
-            else "sha256:4f1e8b0c on 8 nodes\nsha256:9fb2c7d0 on node-2"
-        )
-        return self._finish(
-            run_id,
-            step_id,
-            StepState.FAILED,
-            seen,
-            "node-2 runs another version, so other rules",
-            "matrix",
-        )
-
-    def answer_step(self, run_id: str, step_id: str, answer: str) -> RunView:
-        return self._finish(run_id, step_id, StepState.DONE, answer, "", "next")
-
-    def skip_step(self, run_id: str, step_id: str, reason: str) -> RunView:
-        return self._finish(run_id, step_id, StepState.SKIPPED, reason, "", "next")
-
-    def go_to_step(self, run_id: str, step_id: str) -> RunView:
-        self._current = step_id
-        return self._run(run_id)
+    @contextlib.asynccontextmanager
+    async def under_way(self, key: str, title: str) -> AsyncIterator[Progress]:
+        if key.startswith("run-"):
+            self.calls.append(("do", key.partition("/")[2]))
+        async with self.activities.under_way(key, title) as detail:
+            yield detail
 
     # -- probes and actions
 
-    async def plan_probe(
-        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
-    ) -> ProbePlan:
-        self.calls.append(("plan", dict(arguments)))
-        image = "registry.local/app:1.4.2"
-        return ProbePlan(
-            name,
-            dict(arguments) | {"run": run_id, "step": step_id},
-            "Which connections from nginx to marketplace are refused by the target, which are "
-            "rejected on the way?",
-            creates=tuple(
-                PlannedObject(
-                    Ref("Pod", "nginx", f"stanch-probe-{n}"), n, image, {}, "accepted", True
-                )
-                for n in ("node-3", "node-4")
-            ),
-            reads=("pods and network policies of 2 namespaces",),
-            rights=(
-                Right("create", "pods", "nginx", True),
-                Right("create", "pods/exec", "nginx", True),
-            ),
-            method=(
-                "a debug pod with an image that the node already has; a shell and /proc/net/snmp "
-                "tell the classes apart"
-            ),
-            seconds=25,
-            deadline_s=600,
-        )
+    async def plan_probe(self, name: str, arguments: Mapping[str, str]) -> ProbePlan:
+        return await Probes(self).plan(name, arguments)
 
     async def run_probe(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult:
-        self._activities = (Activity("probe", "probe connectivity", self.clock(), "0 of 12 tries"),)
-        try:
-            for done in range(1, 13):
-                if progress:
-                    progress(f"{done} of 12 tries, node-{2 + done % 3}")
-                self._activities = (replace(self._activities[0], detail=f"{done} of 12 tries"),)
-                self.publish()
-                await asyncio.sleep(0.15)
-        finally:
-            self._activities = ()
-            self.publish()
-        cells = tuple(
-            Cell(
-                Place(ns, n),
-                Target("marketplace", t, f"pod-on-{t}", "10.244.2.31", 8080),
-                Expectation.ALLOW,
-                "allow-ingress",
-                tuple(
-                    Try(Verdict.REJECTED if t == "node-2" and ns == "nginx" else Verdict.OK, 3)
-                    for _ in range(5)
-                ),
-                "node-2" if t == "node-2" and ns == "nginx" else "",
-                "kernel" if t == "node-2" and ns == "nginx" else "",
-            )
-            for ns, n in (("nginx", "node-3"), ("nginx", "node-4"), ("marketplace", "node-2"))
-            for t in ("node-2", "node-5")
-        )
-        run, step = plan.arguments["run"], plan.arguments["step"]
-        self._finish(
-            run,
-            step,
-            StepState.FAILED,
-            "rejected on the way by node-2, 10 of 10",
-            "node-2 enforces policy wrongly",
-            "section:fix-for-good",
-        )
-        return ProbeResult(
-            plan.probe,
-            plan.arguments,
-            self.clock(),
-            self.clock(),
-            cells,
-            conclusions=(
-                Conclusion(
-                    "node-2 rejects connections that every policy allows",
-                    Component("policy-enforcement", "node-2"),
-                    0.97,
-                    "compare the agent's image on node-2",
-                    (
-                        "10 of 10 rejected, ICMP 3/3 sent by node-2",
-                        "0 of 20 to pods on other nodes",
-                    ),
-                ),
-            ),
-            created=(
-                Ref("Pod", "nginx", "stanch-probe-node-3"),
-                Ref("Pod", "nginx", "stanch-probe-node-4"),
-            ),
-            method=plan.method,
-        )
+        return await Probes(self).run(plan, progress)
 
-    async def plan_action(
-        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
-    ) -> ActionPlan:
-        node = arguments.get("node", "node-2")
-        change = ActionChange(
-            "PATCH",
-            f"/api/v1/nodes/{node}",
-            {"spec": {"unschedulable": name == "cordon"}},
-            "application/merge-patch+json",
-            f"kubectl {name} {node}",
-            "spec.unschedulable: false -> true"
-            if name == "cordon"
-            else "spec.unschedulable: true -> false",
-        )
-        undo = dataclasses.replace(
-            change, kubectl=f"kubectl uncordon {node}", summary="spec.unschedulable: true -> false"
-        )
-        return ActionPlan(
-            name,
-            {"node": node, "run": run_id, "step": step_id},
-            Ref("Node", "", node),
-            change,
-            "prod-eu1",
-            "https://api.prod-eu1:6443",
-            node,
-            "the name of the node",
-            self.clock(),
-            self.clock() + timedelta(minutes=2),
-            preconditions=(
-                Precondition("another node has room?", True, "7 nodes, 41 % memory asked for"),
-            ),
-            blast=Blast(
-                (
-                    f"No new pods on {node}; its 8 running pods stay.",
-                    "8 of 9 nodes still take pods.",
-                ),
-                (),
-            ),
-            undo=undo,
-            undo_action="uncordon" if name == "cordon" else "cordon",
-            dry_run="node would be patched",
-            dry_run_ok=True,
-            production=True,
-        )
+    async def plan_action(self, name: str, arguments: Mapping[str, str]) -> ActionPlan:
+        return await Actions(self).plan(name, arguments)
 
     async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
-        self.calls.append((plan.action, typed))
-        if plan.arguments["run"]:
-            self._finish(
-                plan.arguments["run"],
-                plan.arguments["step"],
-                StepState.DONE,
-                "spec.unschedulable is true",
-                "no new pods land on node-2",
-                "move",
-            )
-        return ActionResult(
-            plan,
-            Outcome.DONE,
-            f"node-2 is {plan.action}ed",
-            self.clock(),
-            0.2,
-            "seen in the cluster after 0.2 s",
-            plan.undo,
-        )
-
-    def decline_action(self, plan: ActionPlan, reason: str) -> None:
-        self.calls.append(("declined", reason))
-        self._record("action-declined", f"{plan.action} {plan.object}: {reason}")
+        return await Actions(self).run(plan, typed)
 
     # -- objects
 
@@ -620,7 +401,7 @@ class FakeInvestigation:
         return entry
 
     def entries(self) -> Sequence[Entry]:
-        return sorted(self._entries, key=lambda entry: (entry.occurred_at, entry.seq))
+        return self.record.entries()
 
     async def recorded(self, entry: Entry, *, again: bool = False) -> Entry:
         return entry
@@ -641,6 +422,234 @@ class FakeInvestigation:
 
     async def export(self) -> str:
         return "/tmp/incidents/2026-11-21-a.md"
+
+
+class Books:
+    """The runbooks of the fake, as the engine reads them."""
+
+    def __init__(self, fake: FakeInvestigation) -> None:
+        self._fake = fake
+
+    @property
+    def runbooks(self) -> Sequence[Runbook]:
+        return self._fake.runbooks()
+
+    def get(self, runbook_id: str) -> Runbook | None:
+        return next((each for each in self.runbooks if each.id == runbook_id), None)
+
+
+class Values:
+    def suggest(self, symptom: object) -> Mapping[str, str]:
+        return {}
+
+    def replicas(self, namespace: str, workload: str) -> int:
+        return 0
+
+
+class Checks:
+    """Every check fails, after a moment."""
+
+    def __init__(self, fake: FakeInvestigation) -> None:
+        self._fake = fake
+
+    async def run(self, query: Query, params: Mapping[str, str]) -> CheckOutcome:
+        await asyncio.sleep(0.3)
+        seen = "sha256:4f1e8b0c on 8 nodes\nsha256:9fb2c7d0 on node-2"
+        return CheckOutcome(Result.FAIL, HOSTILE if self._fake.scene == "hostile" else seen)
+
+
+class Probes:
+    def __init__(self, fake: FakeInvestigation) -> None:
+        self._fake = fake
+
+    def clock(self) -> datetime:
+        return self._fake.clock()
+
+    async def plan(
+        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+    ) -> ProbePlan:
+        self._fake.calls.append(("plan", dict(arguments)))
+        image = "registry.local/app:1.4.2"
+        return ProbePlan(
+            name,
+            dict(arguments),
+            "Which connections from nginx to marketplace are refused by the target, which are "
+            "rejected on the way?",
+            creates=tuple(
+                PlannedObject(
+                    Ref("Pod", "nginx", f"stanch-probe-{n}"), n, image, {}, "accepted", True
+                )
+                for n in ("node-3", "node-4")
+            ),
+            reads=("pods and network policies of 2 namespaces",),
+            rights=(
+                Right("create", "pods", "nginx", True),
+                Right("create", "pods/exec", "nginx", True),
+            ),
+            method=(
+                "a debug pod with an image that the node already has; a shell and /proc/net/snmp "
+                "tell the classes apart"
+            ),
+            seconds=25,
+            deadline_s=600,
+            run_id=run_id,
+            step_id=step_id,
+        )
+
+    async def run(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult:
+        async with self._fake.under_way("probe", "probe connectivity") as detail:
+            for done in range(1, 13):
+                if progress:
+                    progress(f"{done} of 12 tries, node-{2 + done % 3}")
+                detail(f"{done} of 12 tries")
+                await asyncio.sleep(0.15)
+        cells = tuple(
+            Cell(
+                Place(ns, n),
+                Target("marketplace", t, f"pod-on-{t}", "10.244.2.31", 8080),
+                Expectation.ALLOW,
+                "allow-ingress",
+                tuple(
+                    Try(Verdict.REJECTED if t == "node-2" and ns == "nginx" else Verdict.OK, 3)
+                    for _ in range(5)
+                ),
+                "node-2" if t == "node-2" and ns == "nginx" else "",
+                "kernel" if t == "node-2" and ns == "nginx" else "",
+            )
+            for ns, n in (("nginx", "node-3"), ("nginx", "node-4"), ("marketplace", "node-2"))
+            for t in ("node-2", "node-5")
+        )
+        runs = self._fake.runs
+        runs.write(
+            Draft(
+                kind="probe-result",
+                text="rejected on the way by node-2, 10 of 10",
+                run_id=plan.run_id,
+                step_id=plan.step_id,
+                data={
+                    "intent_id": "probe",
+                    **runs.answered(plan.run_id, plan.step_id, "rejected", StepState.FAILED),
+                },
+            )
+        )
+        return ProbeResult(
+            plan.probe,
+            plan.arguments,
+            self.clock(),
+            self.clock(),
+            cells,
+            conclusions=(
+                Conclusion(
+                    "node-2 rejects connections that every policy allows",
+                    Component("policy-enforcement", "node-2"),
+                    0.97,
+                    "compare the agent's image on node-2",
+                    (
+                        "10 of 10 rejected, ICMP 3/3 sent by node-2",
+                        "0 of 20 to pods on other nodes",
+                    ),
+                ),
+            ),
+            created=(
+                Ref("Pod", "nginx", "stanch-probe-node-3"),
+                Ref("Pod", "nginx", "stanch-probe-node-4"),
+            ),
+            method=plan.method,
+        )
+
+
+class Actions:
+    def __init__(self, fake: FakeInvestigation) -> None:
+        self._fake = fake
+
+    def clock(self) -> datetime:
+        return self._fake.clock()
+
+    async def plan(
+        self,
+        name: str,
+        arguments: Mapping[str, str],
+        run_id: str = "",
+        step_id: str = "",
+        *,
+        undoes: bool = False,
+    ) -> ActionPlan:
+        node = arguments.get("node", "node-2")
+        change = ActionChange(
+            "PATCH",
+            f"/api/v1/nodes/{node}",
+            {"spec": {"unschedulable": name == "cordon"}},
+            "application/merge-patch+json",
+            f"kubectl {name} {node}",
+            "spec.unschedulable: false -> true"
+            if name == "cordon"
+            else "spec.unschedulable: true -> false",
+        )
+        undo = dataclasses.replace(
+            change, kubectl=f"kubectl uncordon {node}", summary="spec.unschedulable: true -> false"
+        )
+        return ActionPlan(
+            name,
+            {"node": node},
+            Ref("Node", "", node),
+            change,
+            "prod-eu1",
+            "https://api.prod-eu1:6443",
+            node,
+            "the name of the node",
+            self.clock(),
+            self.clock() + timedelta(minutes=2),
+            preconditions=(
+                Precondition("another node has room?", True, "7 nodes, 41 % memory asked for"),
+            ),
+            blast=Blast(
+                (
+                    f"No new pods on {node}; its 8 running pods stay.",
+                    "8 of 9 nodes still take pods.",
+                ),
+                (),
+            ),
+            undo=undo,
+            undo_action="uncordon" if name == "cordon" else "cordon",
+            dry_run="node would be patched",
+            dry_run_ok=True,
+            production=True,
+            run_id=run_id,
+            step_id=step_id,
+            undoes=undoes,
+        )
+
+    async def run(self, plan: ActionPlan, typed: str) -> ActionResult:
+        self._fake.calls.append((plan.action, typed))
+        result = ActionResult(
+            plan,
+            Outcome.DONE,
+            f"node-2 is {plan.action}ed",
+            self.clock(),
+            0.2,
+            "seen in the cluster after 0.2 s",
+            plan.undo,
+        )
+        runs = self._fake.runs
+        runs.write(
+            Draft(
+                kind="action-intent",
+                text=plan.action,
+                run_id=plan.run_id,
+                step_id=plan.step_id,
+                data={"intent_id": "action", **plan.document},
+            )
+        )
+        journal = GateJournal(self._fake.record, runs)
+        journal._intent = "action"
+        journal.conclude(result)
+        return result
+
+    def decline(self, plan: ActionPlan, reason: str) -> ActionResult:
+        self._fake.calls.append(("declined", reason))
+        result = ActionResult(plan, Outcome.DECLINED, reason, self.clock())
+        GateJournal(self._fake.record, self._fake.runs).conclude(result)
+        return result
 
 
 async def flood(fake: FakeInvestigation, rate: int) -> None:

@@ -174,7 +174,7 @@ async def test_enter_opens_the_runbook_and_runs_its_check() -> None:
         await pilot.press("enter")
         await until(pilot, lambda: "Stop the bleeding" in shown(app))
         assert "kubectl cordon node-2" in shown(app)
-        app.walk.go_to("drift")
+        app.open_run.go_to("drift")
         await until(
             pilot,
             lambda: (
@@ -185,8 +185,8 @@ async def test_enter_opens_the_runbook_and_runs_its_check() -> None:
         await pilot.press("enter")
         await until(pilot, lambda: "sha256:9fb2c7d0 on node-2" in shown(app))
         assert ("do", "drift") in fake.calls
-        assert app.walk.run is not None
-        assert app.walk.run.outcomes["drift"].state is StepState.FAILED
+        assert app.open_run.run is not None
+        assert app.open_run.run.outcomes["drift"].state is StepState.FAILED
         assert "means    node-2 runs another version" in shown(app)
 
 
@@ -197,7 +197,7 @@ async def test_a_probe_runs_only_after_its_plan_was_agreed_to() -> None:
         await until(pilot, lambda: "plan of the probe connectivity" in shown(app))
         assert "stanch-probe-node-3" in shown(app)
         await pilot.press("enter")  # the default is no
-        await until(pilot, lambda: not app.walk.running)
+        await until(pilot, lambda: not app.open_run.running)
         assert not any(entry.kind == "step-result" for entry in fake.entries())
         await pilot.press("enter")
         await until(pilot, lambda: "plan of the probe connectivity" in shown(app))
@@ -216,7 +216,7 @@ async def test_the_gate_wants_the_word_and_says_no_by_default() -> None:
             await pilot.press("enter")
             await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
             await pilot.press(*keys)
-            await until(pilot, lambda: not app.walk.running)
+            await until(pilot, lambda: not app.open_run.running)
         assert [call for call in fake.calls if call[0] == "cordon"] == []
         assert len([call for call in fake.calls if call[0] == "declined"]) == 2
         await pilot.press("enter")
@@ -234,7 +234,7 @@ async def test_a_change_is_taken_back_through_the_gate() -> None:
         await pilot.press("enter")
         await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
         await pilot.press(*"node-2", "enter")
-        await until(pilot, lambda: ("cordon", "node-2") in fake.calls and not app.walk.running)
+        await until(pilot, lambda: ("cordon", "node-2") in fake.calls and not app.open_run.running)
         app.screen._steps.move_to("cordon")  # type: ignore[attr-defined]  # a private part, looked at on purpose
         await until(pilot, lambda: "kubectl uncordon node-2  u takes it back" in shown(app))
         await pilot.press("u")
@@ -245,7 +245,7 @@ async def test_a_change_is_taken_back_through_the_gate() -> None:
             ),
         )
         await pilot.press("escape")
-        await until(pilot, lambda: not app.walk.running)
+        await until(pilot, lambda: not app.open_run.running)
         assert ("uncordon", "node-2") not in fake.calls
         await pilot.press("u")
         await until(pilot, lambda: "type node-2" in shown(app))
@@ -261,7 +261,7 @@ async def test_read_only_shows_the_change_and_refuses_it() -> None:
         await pilot.press("enter")
         await until(pilot, lambda: "This session is read-only" in shown(app))
         await pilot.press("enter", "escape")
-        await until(pilot, lambda: not app.walk.running)
+        await until(pilot, lambda: not app.open_run.running)
         assert not any(name == "cordon" for name, _ in fake.calls)
 
 
@@ -507,12 +507,12 @@ async def test_owners_and_dependants_lead_on() -> None:
 
 async def test_quit_asks_only_while_something_runs() -> None:
     async with screens() as (app, _, pilot):
-        app.walk.running = "a probe"
+        app.open_run.running = "a probe"
         await pilot.press("q")
         await until(pilot, lambda: "Quit while something runs?" in shown(app))
         await pilot.press("enter")
         assert app.is_running
-        app.walk.running = ""
+        app.open_run.running = ""
         await pilot.press("q")
         await until(pilot, lambda: app._exit)
 
@@ -559,7 +559,7 @@ async def test_asking_skipping_and_parameters() -> None:
         app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
         await until(pilot, lambda: "Stop the bleeding" in shown(app))
         await pilot.press("e")
-        await until(pilot, lambda: "node, now from: all failing pods are there" in shown(app))
+        await until(pilot, lambda: "node, now from: 7 of 7 failing objects share it" in shown(app))
         await pilot.press(*"node-3", "enter")  # what was there is selected, typing replaces it
         await until(pilot, lambda: "node = node-3" in shown(app))
         await pilot.press("s")
@@ -570,8 +570,8 @@ async def test_asking_skipping_and_parameters() -> None:
         await until(
             pilot,
             lambda: (
-                app.walk.run is not None
-                and app.walk.run.outcomes["cordon"].state is StepState.SKIPPED
+                app.open_run.run is not None
+                and app.open_run.run.outcomes["cordon"].state is StepState.SKIPPED
             ),
         )
         await until(pilot, lambda: app.screen._steps.target == "move")  # type: ignore[attr-defined]  # a private part, looked at on purpose
@@ -579,7 +579,10 @@ async def test_asking_skipping_and_parameters() -> None:
         await until(pilot, lambda: "what do you see?" in shown(app))
         await pilot.press("down", "enter")
         await until(
-            pilot, lambda: app.walk.run is not None and app.walk.run.outcomes["move"].seen == "no"
+            pilot,
+            lambda: (
+                app.open_run.run is not None and app.open_run.run.outcomes["move"].answer == "no"
+            ),
         )
 
 

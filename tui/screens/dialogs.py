@@ -175,7 +175,7 @@ class Answers(Dialog[str]):
     def __init__(self, step: Step, run: RunView) -> None:
         super().__init__("what do you see?")
         self._step = step
-        self._values = {parameter.name: parameter.value for parameter in run.parameters}
+        self._values = run.values(step.id)
 
     def content(self, width: int) -> Sequence[Line]:
         step = self._step

@@ -9,7 +9,7 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from runbooks.model import Step
-from runbooks.steps import names
+from runbooks.steps import fill
 from text.lines import BLANK, line, paragraphs, rule
 from text.runbook import progress_text, runbook_lines, section_lines, step_lines, steps_lines
 from tui.keys import bindings
@@ -32,7 +32,7 @@ class RunbookScreen(Frame):
         self._steps = LinesView(classes="main steps")
         self._step = LinesView(classes="step")
         self._at = ""
-        """run id and step that were shown last: the cursor follows the walk, not every repaint."""
+        """run id and step that were shown last: the cursor follows the run, not every repaint."""
 
     def body(self) -> Iterable[Widget]:
         with Container(classes="panes runbook-panes"):
@@ -45,12 +45,14 @@ class RunbookScreen(Frame):
 
     @property
     def chosen(self) -> Step | None:
-        run = self.stanch.walk.run
+        run = self.stanch.open_run.run
         return run.runbook.step(self._steps.target) if run else None
 
     def draw(self) -> None:
-        walk = self.stanch.walk
-        run = walk.run
+        opened = self.stanch.open_run
+        opened.resume()
+        opened.refresh()
+        run = opened.run
         if run is None:
             self._head.show(lambda width: [rule("runbook", width)])
             self._steps.show(
@@ -78,16 +80,16 @@ class RunbookScreen(Frame):
             return
         self.query_one(".right").display = True
         self._head.show(lambda width: [rule(f"{run.runbook.id} ─ {progress_text(run)}", width)])
-        self._steps.show(lambda width: steps_lines(run, walk.running_step, width))
-        at = f"{run.id} {walk.at}"
+        self._steps.show(lambda width: steps_lines(run, opened.running_step, width))
+        at = f"{run.id} {opened.at}"
         if at != self._at:
             self._at = at
-            self.call_after_refresh(self._steps.move_to, walk.at)
+            self.call_after_refresh(self._steps.move_to, opened.at)
         self._draw_step()
 
     def _draw_step(self) -> None:
-        walk, now = self.stanch.walk, self.now
-        run, step = walk.run, self.chosen
+        opened, now = self.stanch.open_run, self.now
+        run, step = opened.run, self.chosen
         if run is None:
             return
         if step is None:
@@ -99,9 +101,9 @@ class RunbookScreen(Frame):
                 )
             )
             return
-        running = walk.running_step == step.id
-        progress = walk.progress if walk.progress_step == step.id else ()
-        result = walk.results.get((run.id, step.id))
+        running = opened.running_step == step.id
+        progress = opened.progress_lines if opened.progress_step == step.id else ()
+        result = run.results.get(step.id)
         self._step_head.show(lambda width: [rule(f"step {step.id}", width)])
         self._step.show(lambda width: step_lines(run, step, now, width, running, progress, result))
 
@@ -118,47 +120,51 @@ class RunbookScreen(Frame):
     def action_run_step(self) -> None:
         step = self.chosen
         if step is not None:
-            self.stanch.walk.do(step)
-        elif self.stanch.walk.run is None:
+            self.stanch.open_run.do(step)
+        elif self.stanch.open_run.run is None:
             self.stanch.action_choose_runbook()
 
     def action_run_checks(self) -> None:
         step = self.chosen
-        run = self.stanch.walk.run
+        run = self.stanch.open_run.run
         if step is None and run is not None:
             section = run.runbook.section(self._steps.target.removeprefix("section:"))
             step = section.steps[0] if section and section.steps else None
         if step is not None:
-            self.stanch.walk.do_checks(step)
+            self.stanch.open_run.do_checks(step)
 
     def action_next_step(self) -> None:
-        self.stanch.walk.next()
-        run = self.stanch.walk.run
+        self.stanch.open_run.next()
+        run = self.stanch.open_run.run
         if run is not None:
             self._steps.move_to(run.current)
 
     def action_undo_step(self) -> None:
         if self.chosen is not None:
-            self.stanch.walk.undo(self.chosen)
+            self.stanch.open_run.undo(self.chosen)
 
     def action_stop(self) -> None:
-        self.stanch.walk.stop()
+        self.stanch.open_run.stop()
 
     def action_go_to_step(self) -> None:
         if self.chosen is not None:
-            self.stanch.walk.go_to(self.chosen.id)
+            self.stanch.open_run.go_to(self.chosen.id)
 
     def action_choose_runbook(self) -> None:
         self.stanch.action_choose_runbook()
 
     def action_read(self) -> None:
-        run = self.stanch.walk.run
+        run = self.stanch.open_run.run
         if run is not None:
             from tui.screens.reading import Reading
 
             self.app.push_screen(
                 Reading(run.runbook.id, lambda width: runbook_lines(run.runbook, width))
             )
+
+    def _question(self, step: Step) -> str:
+        run = self.stanch.open_run.run
+        return fill(step.question, run.values(step.id) if run else {})
 
     @work(exit_on_error=False)
     async def action_skip_step(self) -> None:
@@ -168,28 +174,31 @@ class RunbookScreen(Frame):
         reason = await self.app.push_screen_wait(
             Ask(
                 "skip this step",
-                [step.question, "Why is it skipped? The record keeps the reason."],
+                [self._question(step), "Why is it skipped? The record keeps the reason."],
                 "reason",
             )
         )
         if reason:
-            self.stanch.walk.skip(step.id, reason)
+            self.stanch.open_run.skip(step.id, reason)
 
     @work(exit_on_error=False)
     async def action_parameters(self) -> None:
         """Each parameter of the step in turn; Escape ends."""
-        walk, step = self.stanch.walk, self.chosen
-        if walk.run is None or step is None:
+        opened, step = self.stanch.open_run, self.chosen
+        if opened.run is None or step is None:
             return
-        wanted = [parameter for parameter in walk.run.parameters if parameter.name in names(step)]
+        wanted = opened.run.parameters.get(step.id, ())
         if not wanted:
             self.stanch.tell("This step has no parameters.")
         for parameter in wanted:
-            texts = [step.question, f"{parameter.name}, now from: {parameter.origin or 'nowhere'}"]
+            texts = [
+                self._question(step),
+                f"{parameter.name}, now from: {parameter.origin or 'nowhere'}",
+            ]
             value = await self.app.push_screen_wait(
                 Ask("run it with", texts, parameter.name, parameter.value, required=False)
             )
             if value is None:
                 return
             if value != parameter.value:
-                walk.set_parameter(parameter.name, value)
+                opened.set_parameter(parameter.name, value)

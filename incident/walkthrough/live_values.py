@@ -1,21 +1,56 @@
-"""Which connection is worth measuring, read off the live state: policies name who talks to whom,
-Services name where.
+"""Values for parameters that only the live state gives: between which namespaces a connection is
+worth measuring, and how many replicas a workload has.
 
-A runbook's connectivity step knows the suspect node at most. The namespaces between which traffic
-really flows are in the NetworkPolicies (who lets whom in) and the Ingresses (whose controller calls
-whose Services); measuring between any others proves little.
+A connectivity step of a runbook knows the suspect node at most. Traffic flows between the
+namespaces that NetworkPolicies and Ingresses name; measuring between others proves little.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from cluster.kube.objects import Ingress, Namespace, NetworkPolicy, Pod
+from cluster.kube.objects import (
+    Deployment,
+    Ingress,
+    Namespace,
+    NetworkPolicy,
+    Pod,
+    ReplicaSet,
+    StatefulSet,
+)
 from cluster.kube.selectors import matches
 from cluster.live.store import Store
 from probes.inference.policy import namespace_labels
 from triage.facts.finding import Symptom
+
+_SCALABLE = {
+    "deployment": ("Deployment", Deployment),
+    "replicaset": ("ReplicaSet", ReplicaSet),
+    "statefulset": ("StatefulSet", StatefulSet),
+}
+
+
+class StoreValues:
+    """Reads the store of now; `store` gives None while there is no cluster."""
+
+    def __init__(self, store: Callable[[], Store | None]) -> None:
+        self._store = store
+
+    def suggest(self, symptom: Symptom | None) -> Mapping[str, str]:
+        store = self._store()
+        path = suggest_path(store, symptom) if store is not None else None
+        if path is None:
+            return {}
+        return {"source_namespace": path.source, "target_namespace": path.target}
+
+    def replicas(self, namespace: str, workload: str) -> int:
+        store, (kind, _, name) = self._store(), workload.partition("/")
+        if store is None or kind not in _SCALABLE:
+            return 0
+        kind, expected = _SCALABLE[kind]
+        found = store.get(kind, namespace, name)
+        return found.spec.replicas if isinstance(found, expected) else 0
 
 
 class Path(NamedTuple):

@@ -1,0 +1,306 @@
+"""`stanch run ID`: the steps of a runbook on a plain terminal, by questions and answers. Made for
+dumb terminals and screen readers."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+import textwrap
+from collections.abc import Awaitable, Callable
+
+from actions.plan import ActionPlan
+from cli import exits
+from cli.connection import options_of, read_once
+from cli.exits import Refusal
+from cli.prompt import Prompt
+from incident.session import LiveInvestigation
+from incident.walkthrough.answers import InvalidAnswer, offered
+from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
+from incident.walkthrough.walkthrough import NothingToUndo
+from probes.result import ProbePlan
+from runbooks import steps
+from runbooks.model import Step, StepKind
+
+Ask = Callable[[str], Awaitable[str]]
+NATURES = {
+    StepKind.CHECK: "read-only",
+    StepKind.WAIT: "read-only",
+    StepKind.PROBE: "probe",
+    StepKind.ACTION: "CHANGE",
+}
+ENDS = {
+    "done": "end of the runbook: done",
+    "escalate": "end of the runbook: call for help",
+    "": "end of the runbook",
+}
+LATER = "stopped; the run goes on here the next time"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return asyncio.run(_run(arguments))
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    investigation = LiveInvestigation(options_of(arguments))
+    await investigation.start()
+    try:
+        view = await read_once(investigation, 20.0)
+        if view.problem or view.api.reason:
+            print(f"stanch: {view.problem or view.api.reason}", file=sys.stderr)
+        symptom = arguments.symptom or best_symptom(investigation, arguments.runbook)
+        try:
+            opened = investigation.walkthrough.open(arguments.runbook, symptom)
+        except KeyError as error:
+            raise Refusal(str(error.args[0])) from error
+        return await Terminal(investigation, opened, Prompt()).go()
+    finally:
+        await investigation.stop()
+
+
+def best_symptom(investigation: LiveInvestigation, runbook: str) -> str:
+    """The symptom that the runbook fits best, "" when it fits none."""
+    scored = [
+        (match.score, view.symptom.id)
+        for view in investigation.view.symptoms
+        for match in view.matches
+        if match.id == runbook
+    ]
+    return max(scored)[1] if scored else ""
+
+
+class Terminal:
+    """Asks one question at a time; the engine of `incident` decides what comes next. `ask` reads a
+    line and raises EOFError at the end of the input."""
+
+    def __init__(self, investigation: LiveInvestigation, run: RunView, ask: Ask) -> None:
+        self._investigation = investigation
+        self._engine = investigation.walkthrough
+        self._run = run
+        self._ask = ask
+
+    async def go(self) -> int:
+        book = self._run.runbook
+        print(f"{book.title}\n")
+        for section in book.sections:
+            if section.slug in ("what-it-looks-like", "do-not"):
+                print(f"{section.title}\n{_prose(section.text)}\n")
+        if self._run.changed_text:
+            print(f"The runbook was edited since this run began:\n{self._run.changed_text}\n")
+        try:
+            while step := book.step(self._run.current):
+                self._show(step)
+                if not await self._choose(step):
+                    break
+        except EOFError:
+            print()
+        print(self._end() if not self._run.current else LATER)
+        return exits.ANSWERED
+
+    def _end(self) -> str:
+        end = self._run.end
+        if end.startswith("runbook:"):
+            return f"go on with: stanch run {end.removeprefix('runbook:')}"
+        return ENDS[end]
+
+    def _show(self, step: Step) -> None:
+        values = self._run.values(step.id)
+        number = [each.id for each in self._run.runbook.steps()].index(step.id) + 1
+        nature = NATURES.get(step.kind, "you")
+        print(_prose(f"step {number} ({nature}): {steps.fill(step.question, values)}"))
+        if step.why:
+            print(_prose(f"why: {steps.fill(step.why, values)}", "  "))
+        print(_prose(f"expected: {steps.fill(step.expected, values)}", "  "))
+        if step.blast:
+            print(_prose(f"touches: {steps.fill(step.blast, values)}", "  "))
+            print(_prose(f"undo: {steps.fill(step.undo, values)}", "  "))
+        if step.kubectl:
+            print(f"  by hand: {steps.command(step, values)}")
+        before = self._run.outcomes.get(step.id)
+        if before is not None and before.state is StepState.UNKNOWN and not before.goto:
+            print(f"  NOTE: {before.meaning or before.seen}")
+        parameters = self._run.parameters.get(step.id, ())
+        if parameters:
+            told = (f"{each.name}={each.value or '?'} ({each.origin})" for each in parameters)
+            print(_prose("with: " + "; ".join(told), "  "))
+        print("  answers:")
+        means = {answer.when: answer.means for answer in step.answers}
+        for number, answer in enumerate(offered(step), 1):
+            meaning = steps.fill(means.get(answer, ""), values)
+            print(_prose(f"{number} {answer}: {meaning}".rstrip(": "), "    "))
+
+    async def _choose(self, step: Step) -> bool:
+        """Ask until the run goes on; False to stop."""
+        while True:
+            reply = (await self._ask(self._keys(step))).strip()
+            match reply:
+                case "q":
+                    return False
+                case "s":
+                    reason = (await self._ask("  why is it skipped? ")).strip()
+                    self._run = self._engine.skip(
+                        self._run.id, step.id, reason or "no reason given"
+                    )
+                    return True
+                case "b":
+                    self._back(step)
+                    return True
+                case "i" if step.kind is StepKind.CHECK:
+                    self._run = await self._engine.do_checks(self._run.id, step.id, self)
+                    return True
+                case "e" if self._run.parameters.get(step.id):
+                    await self._change(step)
+                    return True
+                case "u":
+                    if await self._undo():
+                        return True
+                case "":
+                    if await self._do(step):
+                        return True
+                case _:
+                    if self._answered(step, reply):
+                        return True
+
+    def _keys(self, step: Step) -> str:
+        runs = step.kind in (StepKind.CHECK, StepKind.WAIT, StepKind.PROBE)
+        first = (
+            "[enter] run it, or "
+            if runs
+            else "[enter] show the change, or "
+            if step.kind is StepKind.ACTION and self._investigation.view.write
+            else ""
+        )
+        more = ["s skip"]
+        if self._run.parameters.get(step.id):
+            more.append("e change a value")
+        checks = steps.stage(self._run.runbook, step) if step.kind is StepKind.CHECK else ()
+        if len(checks) > 1:
+            more.append(f"i run all {len(checks)} read-only checks of this part")
+        if undoable := self._undoable():
+            more.append(f"u undo {undoable}")
+        return f"  {first}an answer, {', '.join(more)}, b back, q stop: "
+
+    async def _do(self, step: Step) -> bool:
+        """Run the step; False when nothing came of it."""
+        if step.kind is StepKind.ASK:
+            return False
+        if step.kind is StepKind.ACTION and not self._investigation.view.write:
+            print("  this session is read-only; do it by hand, or start with --write")
+            return False
+        before = self._run.outcomes.get(step.id)
+        self._run = await self._engine.do(self._run.id, step.id, self)
+        return self._run.outcomes.get(step.id) != before and self._run.current != step.id
+
+    def _answered(self, step: Step, reply: str) -> bool:
+        try:
+            self._run = self._engine.answer(self._run.id, step.id, reply)
+        except InvalidAnswer as error:
+            print(_prose(f"{error}", "  "))
+            return False
+        self.finished(self._run, step)
+        return True
+
+    def _undoable(self) -> str:
+        """Id of the step whose change was made last and can be undone, "" when there is none."""
+        made = [name for name, outcome in self._run.outcomes.items() if outcome.undo]
+        return made[-1] if made else ""
+
+    async def _undo(self) -> bool:
+        try:
+            step_id = self._undoable() or self._run.current
+            self._run = await self._engine.undo(self._run.id, step_id, self)
+        except NothingToUndo as error:
+            print(_prose(str(error), "  "))
+            return False
+        return True
+
+    def _back(self, step: Step) -> None:
+        order = [each.id for each in self._run.runbook.steps()]
+        done = [each for each in order if each in self._run.outcomes and each != step.id]
+        target = done[-1] if done else order[max(0, order.index(step.id) - 1)]
+        self._run = self._engine.go_to(self._run.id, target)
+
+    async def _change(self, step: Step) -> None:
+        """Another value for a parameter; the step is shown again with it."""
+        named = [each.name for each in self._run.parameters.get(step.id, ())]
+        name, equals, value = (await self._ask("  NAME=VALUE: ")).strip().partition("=")
+        if not equals or name.strip() not in named:
+            print(f"  not changed: write one of {', '.join(sorted(named))}, then = and its value")
+            return
+        self._run = self._engine.set_parameter(self._run.id, name.strip(), value.strip())
+
+    # -- what the engine asks and tells (`incident.walkthrough.walkthrough.Face`)
+
+    def began(self, step: Step) -> None:
+        question = steps.fill(step.question, self._run.values(step.id))
+        if step.id != self._run.current:
+            print(_prose(question, "  "))
+
+    def progress(self, text: str) -> None:
+        print(f"  {text}")
+
+    def finished(self, run: RunView, step: Step) -> None:
+        self._run = run
+        outcome = run.outcomes.get(step.id, StepOutcome(StepState.UNKNOWN))
+        word = outcome.answer if outcome.state is StepState.ANSWERED else outcome.state.value
+        if outcome.state in (StepState.TODO, StepState.NOW):
+            word = "open again"
+        print(_prose(f"{word}: {outcome.seen}", "  "))
+        if outcome.meaning:
+            print(_prose(f"this means: {outcome.meaning}", "  "))
+        print()
+
+    async def value(self, step: Step, parameter: Parameter) -> str | None:
+        print(_prose(f"{parameter.name}: {parameter.origin}", "  "))
+        free = "" if step.mutates else ", [enter] without it"
+        reply = (await self._ask(f"  value for {parameter.name}{free}, q not now: ")).strip()
+        return None if reply == "q" or (not reply and step.mutates) else reply
+
+    async def answer(self, run: RunView, step: Step, problem: str) -> str:
+        if problem:
+            print(_prose(problem, "  "))
+        return (await self._ask("  your answer: ")).strip()
+
+    async def agree(self, plan: ProbePlan) -> bool:
+        from cli.probe import plan_lines
+
+        for line in plan_lines(plan):
+            print(f"  {line}")
+        if plan.refused:
+            return False
+        return (await self._ask("  do this? type yes: ")).strip() == "yes"
+
+    async def confirm(self, plan: ActionPlan, changed: bool) -> str:
+        from cli.gate import action_lines
+
+        if changed:
+            print("  the state has changed since this was shown; read it again:")
+        for line in action_lines(plan):
+            print(f"  {line}")
+        if plan.refused:
+            return ""
+        typed = await self._ask(
+            f"  to do it, type exactly  {plan.confirmation}  ({plan.confirmation_reason}); "
+            "anything else leaves it: "
+        )
+        if typed.strip() != plan.confirmation:
+            print("  nothing was changed")
+        return typed.strip()
+
+
+def _prose(text: str, indent: str = "") -> str:
+    """Paragraphs and list items wrapped between words, for terminals that break lines anywhere."""
+    width = max(40, min(shutil.get_terminal_size((80, 24)).columns, 120)) - 1
+    found: list[str] = []
+    for line in text.strip().splitlines():
+        hanging = indent + ("  " if indent or line.lstrip().startswith("- ") else "")
+        found += textwrap.wrap(
+            line,
+            width,
+            initial_indent=indent,
+            subsequent_indent=hanging,
+            break_on_hyphens=False,
+            break_long_words=False,
+        ) or [""]
+    return "\n".join(found)

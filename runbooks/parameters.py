@@ -1,0 +1,304 @@
+"""What the parameters of a step stand for: read from the evidence that selected the runbook, or
+asked. Pure.
+
+A value is filled in only when exactly one fits. What two objects fit is left to the person, with
+the choices; a default of the runbook is used to read, never in a step that changes something.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cluster.kube.objects import Ref
+from runbooks.model import Query, Step
+from triage.facts.finding import Finding, SharedAttribute, Symptom
+
+PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+"""A parameter's place in a text: `{node}`. JSONPath (`{.items}`) and CEL maps do not look like
+it."""
+CHOICES = 10
+"""Choices that are offered at most."""
+_IN_EXPRESSION = re.compile(r"\bparams\.([a-z][a-z0-9_]*)")
+_KIND_OF = {
+    "node": "Node",
+    "pod": "Pod",
+    "deployment": "Deployment",
+    "daemonset": "DaemonSet",
+    "statefulset": "StatefulSet",
+    "replicaset": "ReplicaSet",
+    "service": "Service",
+    "ingress": "Ingress",
+    "job": "Job",
+    "cronjob": "CronJob",
+    "secret": "Secret",
+    "configmap": "ConfigMap",
+    "pvc": "PersistentVolumeClaim",
+    "pv": "PersistentVolume",
+    "volumeattachment": "VolumeAttachment",
+    "networkpolicy": "NetworkPolicy",
+}
+_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "ReplicaSet")
+_FACTS = {
+    "manager": ("manager", "field_manager"),
+    "workload": ("workload", "owner"),
+    "kubelet": ("kubelet_version", "kubelet"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ParamValue:
+    """What `{name}` stands for, "" when that is not known. `origin`: where the value is from, or
+    why there is none. `choices`: values that fit."""
+
+    name: str
+    value: str
+    origin: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A symptom, and the ids of its findings for which the runbook was selected."""
+
+    symptom: Symptom
+    selected: Set[str] = frozenset()
+
+
+class _Fit(NamedTuple):
+    """One value that fits, and why. `namespace` is that of the object it names."""
+
+    value: str
+    reason: str
+    namespace: str = ""
+
+
+# ---- which parameters a step has
+
+
+def names(step: Step) -> tuple[str, ...]:
+    """Parameters of a step: those it declares, then those that occur in its texts."""
+    texts = [
+        step.question,
+        step.why,
+        step.kubectl,
+        step.expected,
+        step.blast,
+        step.undo,
+        *step.args.values(),
+        *step.params.values(),
+        *(answer.means for answer in step.answers),
+    ]
+    expressions: tuple[str, ...] = ()
+    if step.query:
+        texts += _places(step.query)
+        expressions = _expressions(step.query)
+    found = dict.fromkeys(step.params)
+    for text in texts:
+        found.update(dict.fromkeys(PLACE.findall(text)))
+    for expression in expressions:
+        found.update(dict.fromkeys(_IN_EXPRESSION.findall(expression)))
+    return tuple(found)
+
+
+def needed(step: Step) -> frozenset[str]:
+    """Parameters that decide what the step reads, measures or changes, not only what its texts
+    say."""
+    query = step.query
+    texts = [*step.args.values(), *(_places(query) if query else ())]
+    found = {name for text in texts for name in PLACE.findall(text)}
+    for expression in _expressions(query) if query else ():
+        found.update(_IN_EXPRESSION.findall(expression))
+    return frozenset(found)
+
+
+def _places(query: Query) -> tuple[str, ...]:
+    """The texts of a query that may hold `{name}`."""
+    return (
+        query.kind,
+        query.namespace,
+        query.selector,
+        query.field_selector,
+        query.name,
+        query.path,
+        query.container,
+    )
+
+
+def _expressions(query: Query) -> tuple[str, ...]:
+    """The expressions of a query, which read `params.NAME`."""
+    return (query.where, query.each, query.expression, query.value, query.by, query.seen)
+
+
+# ---- what they stand for
+
+
+class Candidates:
+    """The values that the evidence gives for each parameter, worked out once for all steps."""
+
+    def __init__(self, evidence: Iterable[Evidence] = ()) -> None:
+        self._evidence = tuple(evidence)
+        self._known: dict[str, list[_Fit]] = {}
+
+    def of(self, name: str) -> list[_Fit]:
+        if name not in self._known:
+            self._known[name] = _fits(name, self._evidence)
+        return self._known[name]
+
+
+def resolve(
+    step: Step, candidates: Candidates, typed: Mapping[str, str] | None = None
+) -> tuple[ParamValue, ...]:
+    """What the step's parameters stand for: typed by a person (also "", to go on without), else the
+    one value that the evidence gives, else (in a step that only reads) the runbook's default."""
+    typed = typed or {}
+    wanted = names(step)
+    subjects = _subjects(wanted, candidates, typed)
+    values = []
+    for name in wanted:
+        if name in typed:
+            values.append(ParamValue(name, typed[name], "typed"))
+        elif name == "namespace" and subjects:
+            values.append(_namespace_of(subjects))
+        else:
+            values.append(_value(name, candidates, step))
+    return tuple(values)
+
+
+def _value(name: str, candidates: Candidates, step: Step) -> ParamValue:
+    found = candidates.of(name)
+    distinct = list(dict.fromkeys(fit.value for fit in found))
+    if len(distinct) == 1:
+        return ParamValue(name, distinct[0], found[0].reason)
+    if distinct:
+        return _undecided(name, distinct)
+    default = PLACE.sub(
+        lambda place: fits[0].value if (fits := candidates.of(place[1])) else "",
+        step.params.get(name, ""),
+    )
+    if default and not step.mutates:
+        return ParamValue(name, default, "default of the runbook")
+    if default:
+        return ParamValue(
+            name, "", f"not known; {default} is a default, which is not used to change", (default,)
+        )
+    return ParamValue(name, "", "not known")
+
+
+def _undecided(name: str, distinct: Sequence[str], of: str = "") -> ParamValue:
+    shown = tuple(distinct[:CHOICES])
+    more = f" and {len(distinct) - len(shown)} more" if len(distinct) > len(shown) else ""
+    return ParamValue(name, "", f"{len(distinct)} fit{of}: {', '.join(shown)}{more}", shown)
+
+
+def _subjects(
+    wanted: Iterable[str], candidates: Candidates, typed: Mapping[str, str]
+) -> list[_Fit]:
+    """The namespaced objects that may be the one that the step is about."""
+    for name in wanted:
+        if name != "workload" and name not in _KIND_OF:
+            continue
+        fits = [fit for fit in candidates.of(name) if fit.namespace]
+        if typed.get(name):
+            fits = [fit for fit in fits if fit.value == typed[name]]
+        if fits:
+            return fits
+    return []
+
+
+def _namespace_of(subjects: Sequence[_Fit]) -> ParamValue:
+    """A command names an object and its namespace: the two must belong together."""
+    distinct = list(dict.fromkeys(fit.namespace for fit in subjects))
+    if len(distinct) == 1:
+        return ParamValue("namespace", distinct[0], f"that of {subjects[0].value}")
+    return _undecided("namespace", distinct, ", one for each object")
+
+
+def _fits(name: str, evidence: Sequence[Evidence]) -> list[_Fit]:
+    """Values for a parameter from the nearest evidence that gives any: what selected the runbook
+    and what the failing objects share, then the failing objects, then all that is around them. An
+    object that is referred to stands before one that is only named in a fact."""
+    for tier in (_nearest, _failing, _around):
+        found = [fit for one in evidence for fit in tier(name, one)]
+        referred = [fit for fit in found if fit.namespace]
+        if found:
+            return list(dict.fromkeys(referred or found))
+    return []
+
+
+def _nearest(name: str, evidence: Evidence) -> Iterator[_Fit]:
+    for attribute in evidence.symptom.shared:
+        yield from _shared(name, attribute)
+    for finding in evidence.symptom.findings:
+        if finding.id in evidence.selected:
+            yield from _of_finding(name, finding)
+
+
+def _shared(name: str, attribute: SharedAttribute) -> Iterator[_Fit]:
+    reason = f"{attribute.inside[0]} of {attribute.inside[1]} failing objects share it"
+    if attribute.what == name:
+        yield _Fit(attribute.value, reason)
+    elif attribute.what == "owner" and (owner := _owner(attribute.value)) is not None:
+        yield from _of_refs(name, (owner,), reason)
+
+
+def _failing(name: str, evidence: Evidence) -> Iterator[_Fit]:
+    refs = evidence.symptom.objects
+    if name == "namespace":
+        count = Counter(ref.namespace for ref in refs if ref.namespace)
+        for value, times in count.most_common():
+            yield _Fit(value, f"{times} of {count.total()} failing objects are in it")
+        return
+    yield from _of_refs(name, refs, f"the only {_KIND_OF.get(name, name)} of the symptom")
+
+
+def _around(name: str, evidence: Evidence) -> Iterator[_Fit]:
+    symptom = evidence.symptom
+    for finding in symptom.findings:
+        yield from _of_finding(name, finding)
+    for change in symptom.changes:
+        yield from _of_refs(name, (change.object,), f"changed: {change.what}")
+        yield from _of_facts(name, change.facts, f"changed: {change.what}")
+        if name == "manager" and change.manager:
+            yield _Fit(change.manager, f"changed: {change.what}")
+
+
+def _of_finding(name: str, finding: Finding) -> Iterator[_Fit]:
+    refs = (finding.object, *finding.related)
+    if name == "namespace":
+        if finding.object.namespace:
+            yield _Fit(finding.object.namespace, finding.claim)
+        return
+    yield from _of_refs(name, refs, finding.claim)
+    yield from _of_facts(name, finding.facts, finding.claim)
+
+
+def _of_refs(name: str, refs: Iterable[Ref], reason: str) -> Iterator[_Fit]:
+    for ref in refs:
+        if name == "workload" and ref.kind in _WORKLOADS:
+            yield _Fit(f"{ref.kind.lower()}/{ref.name}", reason, ref.namespace)
+        elif _KIND_OF.get(name) == ref.kind:
+            yield _Fit(ref.name, reason, ref.namespace)
+
+
+def _of_facts(name: str, facts: Mapping[str, object], reason: str) -> Iterator[_Fit]:
+    for key in _FACTS.get(name, (name,)):
+        value = facts.get(key)
+        found = [
+            str(each)
+            for each in (value if isinstance(value, tuple) else (value,))
+            if each not in (None, "")
+        ]
+        yield from (_Fit(each, reason) for each in found)
+        if found:
+            return
+
+
+def _owner(text: str) -> Ref | None:
+    """The object that a shared owner's value names: `Deployment logging/elastalert`."""
+    kind, _, where = text.partition(" ")
+    namespace, slash, name = where.partition("/")
+    return Ref(kind, namespace, name) if slash and kind in _WORKLOADS else None

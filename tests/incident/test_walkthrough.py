@@ -1,0 +1,406 @@
+"""The engine that steps through runbooks, without a cluster: what is asked, what comes next, what
+is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from actions.plan import ActionPlan, ActionResult, Blast, Outcome
+from incident.options import Options
+from incident.record import Record
+from incident.view import SymptomView
+from incident.walkthrough.action_runner import GateJournal
+from incident.walkthrough.answers import InvalidAnswer
+from incident.walkthrough.probe_runner import answer_of
+from incident.walkthrough.run import StepState
+from incident.walkthrough.runs import Runs
+from incident.walkthrough.walkthrough import NothingToUndo, Walkthrough
+from probes.result import ProbePlan, ProbeResult
+from runbooks.check import CheckOutcome, Result
+from runbooks.model import Query
+from runbooks.parse import parse
+from tests.incident.build import symptom, view
+from tests.incident.face import Agreeing
+from tests.incident.test_runs import NOW, OneBook, Values, plan
+from timeline.entry import Draft
+
+TEXT = """---
+id: book
+title: Book
+---
+## Stop the bleeding
+
+```action
+id: cordon
+question: Cordon {node}?
+action: cordon
+args: {node: "{node}"}
+params: {node: node-0}
+blast: One node less.
+undo: uncordon {node}
+expected: SchedulingDisabled
+kubectl: kubectl cordon {node} --request-timeout=10s
+answers:
+  done: Nothing new lands there. -> first
+  failed: Refused. -> first
+  unknown: Look first. -> first
+```
+
+## Find out
+
+```check
+id: first
+question: First?
+kind: Pod
+name: first
+each: "true"
+expected: yes
+answers:
+  pass: Well. -> done
+  fail: Bad. -> third
+  unknown: Not known. -> second
+```
+
+```check
+id: second
+question: Second?
+kind: Pod
+name: second
+each: "true"
+expected: yes
+answers:
+  pass: Well. -> third
+  fail: Bad. -> look
+  unknown: Not known. -> third
+```
+
+```check
+id: third
+question: Third, in {namespace}?
+kind: Pod
+name: third
+namespace: "{namespace}"
+params: {namespace: kube-system}
+each: "true"
+expected: yes
+answers:
+  pass: Well. -> look
+  fail: Bad. -> runbook:other
+  unknown: Not known. -> look
+```
+
+## Verify
+
+```ask
+id: look
+question: Is {node} quiet?
+expected: yes
+answers:
+  yes: Good. -> done
+  drained: Gone. -> done
+  later: Come back. -> first
+  cannot look: Call. -> escalate
+  not possible: Call. -> escalate
+  done: Good. -> done
+```
+
+```probe
+id: measure
+question: Which path?
+probe: connectivity
+args: {from: "{source_namespace}"}
+expected: all
+kubectl: kubectl get pods --request-timeout=10s
+answers:
+  found: One. -> cordon
+  clear: None. -> done
+  unknown: Not measured. -> look
+```
+"""
+
+
+class Scripted:
+    """Checks by the name of the pod that they ask for; probes and actions that leave a record."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.results: dict[str, Result] = {}
+        self.queries: list[Query] = []
+        self.blast = ["one node less"]
+        """Blast of each plan in turn; the last one stays."""
+        self.hangs: asyncio.Event | None = None
+        """Set when a check began that does not end."""
+        book, problems = parse(TEXT, Path("book.md"))
+        assert book is not None, problems
+        self.book = OneBook()
+        self.book.runbooks = (book,)
+        self.symptoms: tuple[SymptomView, ...] = view(symptom("nodes"))
+        self.runs = Runs(record, self.book, Values(), lambda: self.symptoms)
+        self.engine = Walkthrough(
+            self.runs, lambda: self.checks, lambda: self, lambda: self.actions, under_way
+        )
+        self.checks = Checks(self)
+        self.actions = Actions(self)
+
+    async def plan(
+        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+    ) -> ProbePlan:
+        return ProbePlan(name, arguments, "Which path?", run_id=run_id, step_id=step_id)
+
+    async def run(
+        self, given: ProbePlan, progress: Callable[[str], None] | None = None
+    ) -> ProbeResult:
+        result = ProbeResult(given.probe, given.arguments, NOW, NOW)
+        self.runs.write(
+            Draft(
+                kind="probe-result",
+                text="measured",
+                run_id=given.run_id,
+                step_id=given.step_id,
+                data={
+                    "intent_id": "probe",
+                    **self.runs.answered(
+                        given.run_id, given.step_id, answer_of(result), StepState.UNKNOWN
+                    ),
+                },
+            )
+        )
+        return result
+
+
+class Checks:
+    def __init__(self, scripted: Scripted) -> None:
+        self._scripted = scripted
+
+    async def run(self, query: Query, params: Mapping[str, str]) -> CheckOutcome:
+        self._scripted.queries.append(query)
+        if self._scripted.hangs is not None:
+            self._scripted.hangs.set()
+            await asyncio.Event().wait()
+        return CheckOutcome(self._scripted.results.get(query.name, Result.PASS), "seen")
+
+
+class Actions:
+    def __init__(self, scripted: Scripted) -> None:
+        self._scripted = scripted
+        self.sent: list[ActionPlan] = []
+
+    async def plan(
+        self,
+        name: str,
+        arguments: Mapping[str, str],
+        run_id: str = "",
+        step_id: str = "",
+        *,
+        undoes: bool = False,
+    ) -> ActionPlan:
+        blast = self._scripted.blast
+        text = blast.pop(0) if len(blast) > 1 else blast[0]
+        made = plan(run_id, step_id, action=name, undoes=undoes, blast=Blast((text,)))
+        return dataclasses.replace(made, arguments=dict(arguments))
+
+    async def run(self, given: ActionPlan, typed: str) -> ActionResult:
+        self.sent.append(given)
+        result = ActionResult(given, Outcome.DONE, "done", NOW)
+        journal = GateJournal(self._scripted.record, self._scripted.runs)
+        await journal.intend(given)
+        journal.conclude(result)
+        return result
+
+    def decline(self, given: ActionPlan, reason: str) -> ActionResult:
+        result = ActionResult(given, Outcome.DECLINED, reason, NOW)
+        GateJournal(self._scripted.record, self._scripted.runs).conclude(result)
+        return result
+
+
+@contextlib.asynccontextmanager
+async def under_way(key: str, title: str) -> AsyncIterator[Callable[[str], None]]:
+    yield lambda _: None
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Iterator[Scripted]:
+    record = Record(lambda: NOW)
+    record.open(Options(state=tmp_path, config=tmp_path), "context", "server")
+    yield Scripted(record)
+    record.close()
+
+
+def entries(scripted: Scripted, run_id: str) -> list[str]:
+    return [entry.kind for entry in scripted.record.by_record() if entry.run_id == run_id]
+
+
+# ---- batches of checks
+
+
+async def test_all_checks_of_a_part_run_each_time_and_lead_from_the_first_abnormal_one(
+    scripted: Scripted,
+) -> None:
+    engine, face = scripted.engine, Agreeing()
+    run = engine.open("book")
+    run = await engine.do_checks(run.id, "second", face)
+    assert face.ran == ["first", "second", "third"]
+    assert (run.current, run.end) == ("", "done"), "nothing abnormal: where the first one leads"
+    scripted.results = {"second": Result.FAIL, "third": Result.FAIL}
+    run = await engine.do_checks(run.id, "first", face)
+    assert face.ran == ["first", "second", "third"] * 2, "answered checks run again"
+    assert run.current == "look"
+    assert run.outcomes["look"].state is StepState.NOW
+
+
+async def test_a_lead_goes_past_checks_that_were_just_answered(scripted: Scripted) -> None:
+    scripted.results = {"first": Result.FAIL, "third": Result.FAIL}
+    run = scripted.engine.open("book")
+    run = await scripted.engine.do_checks(run.id, "first", Agreeing())
+    assert (run.current, run.end) == ("", "runbook:other")
+    resumed = Runs(scripted.record, scripted.book, Values(), lambda: ()).open("book").view()
+    assert (resumed.current, resumed.end) == ("", "runbook:other"), "also after a restart"
+
+
+# ---- answers
+
+
+@pytest.mark.parametrize("typed", ["?", "do", "ok", "", "pas", "2 3"])
+async def test_only_an_answer_that_the_step_offers_is_taken(scripted: Scripted, typed: str) -> None:
+    run = scripted.engine.open("book")
+    before = entries(scripted, run.id)
+    for step in ("first", "cordon", "measure"):
+        with pytest.raises(InvalidAnswer, match="is not an answer"):
+            scripted.engine.answer(run.id, step, typed)
+    assert entries(scripted, run.id) == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer", "state", "current"),
+    [
+        ("YES", "yes", StepState.ANSWERED, ""),
+        ("2", "drained", StepState.ANSWERED, ""),
+        (" cannot   look ", "cannot look", StepState.UNKNOWN, ""),
+        ("not possible", "not possible", StepState.ANSWERED, ""),
+        ("later", "later", StepState.TODO, "first"),
+        ("done", "done", StepState.DONE, ""),
+    ],
+)
+async def test_an_answer_means_what_it_says(
+    scripted: Scripted, typed: str, answer: str, state: StepState, current: str
+) -> None:
+    run = scripted.engine.open("book")
+    run = scripted.engine.answer(run.id, "look", typed)
+    assert (run.outcomes["look"].answer, run.outcomes["look"].state) == (answer, state)
+    assert run.current == current
+
+
+async def test_a_question_is_asked_again_until_its_answer_is_one(scripted: Scripted) -> None:
+    run = scripted.engine.open("book")
+    face = Agreeing(answers=("maybe", "yes"))
+    run = await scripted.engine.do(run.id, "look", face)
+    assert len(face.problems) == 1
+    assert run.outcomes["look"].answer == "yes"
+
+
+# ---- probes
+
+
+async def test_a_probe_of_a_step_is_answered_by_its_result(scripted: Scripted) -> None:
+    run = scripted.engine.open("book")
+    face = Agreeing(values={"source_namespace": "shop"})
+    run = await scripted.engine.do(run.id, "measure", face)
+    assert face.asked == ["source_namespace"]
+    assert run.outcomes["measure"].state is StepState.UNKNOWN
+    assert run.outcomes["measure"].meaning == "Not measured."
+    assert isinstance(run.results["measure"], ProbeResult)
+    assert "step-result" not in entries(scripted, run.id)
+
+
+# ---- changes
+
+
+async def test_a_change_is_confirmed_on_the_state_of_that_moment(scripted: Scripted) -> None:
+    scripted.blast = ["one node less", "the last node"]
+    run = scripted.engine.open("book", "nodes")
+    face = Agreeing()
+    run = await scripted.engine.do(run.id, "cordon", face)
+    shown = [(given.blast.lines, changed) for given, changed in face.plans]
+    assert shown == [(("one node less",), False), (("the last node",), True)]
+    assert [given.blast.lines for given in scripted.actions.sent] == [("the last node",)]
+    assert run.outcomes["cordon"].state is StepState.DONE
+
+
+async def test_a_change_is_undone_with_what_it_was_made_with(scripted: Scripted) -> None:
+    engine, face = scripted.engine, Agreeing()
+    run = engine.open("book", "nodes")
+    await engine.do(run.id, "cordon", face)
+    engine.set_parameter(run.id, "node", "another-node")
+    run = await engine.undo(run.id, "cordon", face)
+    undone = scripted.actions.sent[-1]
+    assert (undone.action, undone.arguments, undone.undoes) == (
+        "uncordon",
+        {"node": "nodes-0"},
+        True,
+    )
+    assert run.outcomes["cordon"].state is StepState.NOW, "open again, and to do now"
+    with pytest.raises(NothingToUndo):
+        await engine.undo(run.id, "cordon", face)
+
+
+async def test_a_step_without_a_change_has_nothing_to_undo(scripted: Scripted) -> None:
+    run = scripted.engine.open("book")
+    for step in ("cordon", "first", "look"):
+        with pytest.raises(NothingToUndo):
+            await scripted.engine.undo(run.id, step, Agreeing())
+    assert scripted.actions.sent == []
+
+
+# ---- parameters
+
+
+async def test_a_default_is_used_to_read_and_never_to_change(scripted: Scripted) -> None:
+    run = scripted.engine.open("book")
+    face = Agreeing()
+    await scripted.engine.do(run.id, "third", face)
+    assert scripted.queries[-1].namespace == "kube-system"
+    run = await scripted.engine.do(run.id, "cordon", face)
+    assert face.asked == ["node"]
+    assert scripted.actions.sent == []
+    assert "not used to change" in run.parameters["cordon"][0].origin
+
+
+async def test_where_two_fit_it_asks(scripted: Scripted) -> None:
+    scripted.symptoms = view(symptom("nodes", count=2))
+    run = scripted.engine.open("book", "nodes")
+    assert run.parameters["cordon"][0].choices == ("nodes-0", "nodes-1")
+    face = Agreeing(values={"node": "nodes-1"})
+    run = await scripted.engine.do(run.id, "cordon", face)
+    assert face.asked == ["node"]
+    assert scripted.actions.sent[0].arguments == {"node": "nodes-1"}
+    assert run.outcomes["cordon"].state is StepState.DONE
+
+
+async def test_no_text_shows_a_place_in_braces(scripted: Scripted) -> None:
+    run = scripted.engine.open("book")
+    scripted.engine.answer(run.id, "look", "yes")
+    texts = [entry.text for entry in scripted.record.by_record() if entry.run_id == run.id]
+    assert "Is the node quiet?" in texts
+    assert not [text for text in texts if "{" in text]
+
+
+# ---- stopping
+
+
+async def test_a_check_that_is_stopped_says_so_and_stays_to_be_done(scripted: Scripted) -> None:
+    scripted.hangs = asyncio.Event()
+    run = scripted.engine.open("book")
+    task = asyncio.create_task(scripted.engine.do(run.id, "second", Agreeing()))
+    await scripted.hangs.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    run = scripted.engine.run(run.id)
+    assert run.outcomes["second"].state is StepState.UNKNOWN
+    assert "stopped" in run.outcomes["second"].seen
+    assert run.current == "second"

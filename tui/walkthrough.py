@@ -1,0 +1,231 @@
+"""The open runbook on the screens: starts workers and dialogs. The engine of `incident` decides."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from textual.worker import Worker
+
+from actions.plan import ActionPlan
+from incident.walkthrough.run import Parameter, RunView
+from incident.walkthrough.walkthrough import NothingToUndo
+from probes.result import ProbePlan
+from runbooks.model import Step, StepKind
+from runbooks.steps import fill, stage
+
+if TYPE_CHECKING:
+    from incident.walkthrough.walkthrough import Walkthrough
+    from tui.app import StanchApp
+
+
+class OpenRun:
+    """The run that is shown. What takes time runs as a worker that can be stopped; this is the
+    `Face` that the engine asks meanwhile."""
+
+    def __init__(self, app: StanchApp) -> None:
+        self._app = app
+        self.run: RunView | None = None
+        self.running = ""
+        """Question of the step that runs, "" when none does."""
+        self.running_step = ""
+        self.at = ""
+        """Id of the step that is looked at: the one that runs or ran last; at the beginning the one
+        to do now."""
+        self.progress_lines: tuple[str, ...] = ()
+        """Lines of the step that runs, or ran last; newest last."""
+        self.progress_step = ""
+        self._worker: Worker[None] | None = None
+
+    @property
+    def _engine(self) -> Walkthrough:
+        return self._app.investigation.walkthrough
+
+    # -- opening
+
+    def open(self, runbook_id: str, symptom_id: str = "") -> None:
+        try:
+            self._moved(self._engine.open(runbook_id, symptom_id))
+        except (KeyError, RuntimeError) as error:
+            self._app.tell(f"The runbook {runbook_id} could not be opened: {error}", "error")
+
+    def resume(self) -> None:
+        """With no run open: show the run of the incident that was opened last, if there is one."""
+        if self.run is None:
+            try:
+                runs = self._engine.runs()
+            except RuntimeError:  # not started yet
+                return
+            if runs:
+                self._moved(runs[0])
+
+    def refresh(self) -> None:
+        """Take what another program on the same incident recorded meanwhile."""
+        if self.run is not None:
+            self.run = self._engine.run(self.run.id)
+
+    def _shown(self, run: RunView) -> None:
+        self.run = run
+        self._app.refresh_screens()
+
+    def _moved(self, run: RunView) -> None:
+        """The run went on: look at the step to do now."""
+        self.at = run.current or self.at
+        self._shown(run)
+
+    def next(self) -> None:
+        """Look at the step to do now, or say why there is none."""
+        if self.run is None:
+            return
+        if not self.run.current:
+            self._app.tell(f"No step is next: {end_text(self.run.end)}")
+        self._moved(self.run)
+
+    # -- steps
+
+    def do(self, step: Step) -> None:
+        self._begin(step, lambda run: self._engine.do(run.id, step.id, self))
+
+    def undo(self, step: Step) -> None:
+        """Undo the change of a step, through the gate."""
+        self._begin(step, lambda run: self._engine.undo(run.id, step.id, self))
+
+    def do_checks(self, step: Step) -> None:
+        """Run the read-only checks of the step's section one after the other."""
+        run = self.run
+        if run is None:
+            return
+        checks = stage(run.runbook, step)
+        if not checks:
+            self._app.tell("There are no checks in this part of the runbook.")
+            return
+        self._begin(
+            checks[0], lambda run: self._engine.do_checks(run.id, step.id, self), follow=True
+        )
+
+    def probe_first(self, wanted: tuple[str, ...]) -> None:
+        """The first wanted step that is a probe, else the runbook's first probe."""
+        if self.run is None:
+            return
+        steps = [step for step in self.run.runbook.steps() if step.kind is StepKind.PROBE]
+        chosen = next((step for step in steps if step.id in wanted), steps[0] if steps else None)
+        if chosen is None:
+            self._app.tell(f"The runbook {self.run.runbook.id} has no probe.", "warning")
+            return
+        self._app.action_go("runbook")
+        self.do(chosen)
+
+    def skip(self, step_id: str, reason: str) -> None:
+        if self.run is not None:
+            self._moved(self._engine.skip(self.run.id, step_id, reason))
+
+    def go_to(self, step_id: str) -> None:
+        if self.run is not None:
+            self._moved(self._engine.go_to(self.run.id, step_id))
+
+    def set_parameter(self, name: str, value: str) -> None:
+        if self.run is not None:
+            self._shown(self._engine.set_parameter(self.run.id, name, value))
+
+    def stop(self) -> None:
+        if self._worker is not None and self.running:
+            self._worker.cancel()
+            self._app.tell(f"Stopping {self.running}; what it created is removed.")
+        else:
+            self._app.tell("Nothing is running.")
+
+    # -- the worker
+
+    def _begin(
+        self,
+        step: Step,
+        work: Callable[[RunView], Coroutine[Any, Any, RunView]],
+        *,
+        follow: bool = False,
+    ) -> None:
+        if self.running:
+            self._app.tell(f"{self.running} is still running; x stops it.", "warning")
+        elif self.run is None:
+            self._app.tell("No runbook is open; 2 shows those that were.")
+        else:
+            self.progress_lines, self.progress_step, self.at = (), step.id, step.id
+            self._worker = self._app.run_worker(
+                self._guarded(step, work(self.run), follow or step.kind is StepKind.ASK),
+                group="step",
+                exit_on_error=False,
+                description=self._question(step),
+            )
+
+    async def _guarded(self, step: Step, work: Awaitable[RunView], follow: bool) -> None:
+        """Whatever a step does, the screens stay and say what happened."""
+        try:
+            run = await work
+            (self._moved if follow else self._shown)(run)
+        except NothingToUndo as error:
+            self._app.tell(str(error), "warning")
+        except Exception as error:
+            self._app.tell(
+                f"The step {step.id!r} could not be run: {error or type(error).__name__}", "error"
+            )
+        finally:
+            self.running = self.running_step = ""
+            self.refresh()
+            self._app.refresh_screens()
+
+    def _question(self, step: Step) -> str:
+        return fill(step.question, self.run.values(step.id) if self.run is not None else {})
+
+    # -- what the engine asks and tells (`incident.walkthrough.walkthrough.Face`)
+
+    def began(self, step: Step) -> None:
+        self.running, self.running_step = self._question(step), step.id
+        self.progress_lines, self.progress_step, self.at = (), step.id, step.id
+        self._app.refresh_screens()
+
+    def progress(self, text: str) -> None:
+        self.progress_lines = (*self.progress_lines[-49:], text)
+        self._app.refresh_screens()
+
+    def finished(self, run: RunView, step: Step) -> None:
+        self._shown(run)
+
+    async def value(self, step: Step, parameter: Parameter) -> str | None:
+        from tui.screens.dialogs import Ask
+
+        texts = [self._question(step), f"{parameter.name}: {parameter.origin}"]
+        return await self._app.push_screen_wait(
+            Ask("run it with", texts, parameter.name, required=step.mutates)
+        )
+
+    async def answer(self, run: RunView, step: Step, problem: str) -> str:
+        from tui.screens.dialogs import Answers
+
+        return await self._app.push_screen_wait(Answers(step, run)) or ""
+
+    async def agree(self, plan: ProbePlan) -> bool:
+        from tui.screens.plans import ProbeDialog
+
+        agreed: bool = await self._app.push_screen_wait(ProbeDialog(plan))
+        if not agreed:
+            self._app.tell("The probe was not run.")
+        return agreed
+
+    async def confirm(self, plan: ActionPlan, changed: bool) -> str:
+        from tui.screens.plans import GateDialog
+
+        if changed:
+            self._app.tell("The state has changed since the plan was shown; read it again.")
+        typed = await self._app.push_screen_wait(GateDialog(plan, self._app.view))
+        if not typed:
+            self._app.tell("Nothing was changed.")
+        return typed or ""
+
+
+def end_text(end: str) -> str:
+    """Why no step is next, in words."""
+    if end.startswith("runbook:"):
+        return f"the last answer leads to the runbook {end.removeprefix('runbook:')}; press c"
+    return {
+        "escalate": "the last answer says to call for help.",
+        "done": "the runbook is done.",
+    }.get(end, "this runbook has no steps; v reads it.")
