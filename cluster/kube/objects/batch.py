@@ -1,0 +1,55 @@
+"""batch/v1: Jobs and CronJobs."""
+
+from __future__ import annotations
+
+from cluster.kube.objects.meta import Condition, LeanMeta, ObjectMeta, ObjectReference, Time, Wire
+
+
+class JobSpec(Wire, frozen=True):
+    parallelism: int = 1
+    completions: int | None = None
+    backoff_limit: int = 6
+    active_deadline_seconds: int | None = None
+    ttl_seconds_after_finished: int | None = None
+    suspend: bool = False
+
+
+class JobStatus(Wire, frozen=True):
+    active: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    start_time: Time | None = None
+    completion_time: Time | None = None
+    conditions: tuple[Condition, ...] = ()
+
+
+class Job(Wire, frozen=True):
+    metadata: LeanMeta = LeanMeta()
+    spec: JobSpec = JobSpec()
+    status: JobStatus = JobStatus()
+
+
+class JobTemplate(Wire, frozen=True):
+    spec: JobSpec = JobSpec()
+
+
+class CronJobSpec(Wire, frozen=True):
+    schedule: str = ""
+    concurrency_policy: str = ""
+    suspend: bool = False
+    starting_deadline_seconds: int | None = None
+    successful_jobs_history_limit: int | None = None
+    failed_jobs_history_limit: int | None = None
+    job_template: JobTemplate = JobTemplate()
+
+
+class CronJobStatus(Wire, frozen=True):
+    active: tuple[ObjectReference, ...] = ()
+    last_schedule_time: Time | None = None
+    last_successful_time: Time | None = None
+
+
+class CronJob(Wire, frozen=True):
+    metadata: ObjectMeta = ObjectMeta()
+    spec: CronJobSpec = CronJobSpec()
+    status: CronJobStatus = CronJobStatus()

@@ -1,0 +1,114 @@
+"""networking.k8s.io/v1 and discovery.k8s.io/v1: Ingresses, NetworkPolicies, EndpointSlices."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cluster.kube.objects.core import LoadBalanced
+from cluster.kube.objects.meta import LabelSelector, LeanMeta, ObjectMeta, ObjectReference, Wire
+
+
+class EndpointConditions(Wire, frozen=True):
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class Endpoint(Wire, frozen=True):
+    addresses: tuple[str, ...] = ()
+    conditions: EndpointConditions = EndpointConditions()
+    node_name: str = ""
+    zone: str = ""
+    target_ref: ObjectReference | None = None
+
+
+class EndpointPort(Wire, frozen=True):
+    name: str | None = None
+    port: int | None = None
+    protocol: str = "TCP"
+
+
+class EndpointSlice(Wire, frozen=True):
+    metadata: LeanMeta = LeanMeta()
+    address_type: str = ""
+    endpoints: tuple[Endpoint, ...] = ()
+    ports: tuple[EndpointPort, ...] = ()
+
+
+class IngressServiceBackend(Wire, frozen=True):
+    name: str = ""
+
+
+class IngressBackend(Wire, frozen=True):
+    service: IngressServiceBackend | None = None
+
+
+class IngressPath(Wire, frozen=True):
+    path: str = ""
+    backend: IngressBackend = IngressBackend()
+
+
+class IngressHTTP(Wire, frozen=True):
+    paths: tuple[IngressPath, ...] = ()
+
+
+class IngressRule(Wire, frozen=True):
+    host: str = ""
+    http: IngressHTTP | None = None
+
+
+class IngressTLS(Wire, frozen=True):
+    hosts: tuple[str, ...] = ()
+    secret_name: str = ""
+
+
+class IngressSpec(Wire, frozen=True):
+    ingress_class_name: str = ""
+    default_backend: IngressBackend | None = None
+    rules: tuple[IngressRule, ...] = ()
+    tls: tuple[IngressTLS, ...] = ()
+
+
+class Ingress(Wire, frozen=True):
+    metadata: ObjectMeta = ObjectMeta()
+    spec: IngressSpec = IngressSpec()
+    status: LoadBalanced = LoadBalanced()
+
+
+class IPBlock(Wire, frozen=True):
+    cidr: str = ""
+    except_: tuple[str, ...] = msgspec.field(default=(), name="except")
+
+
+class NetworkPolicyPeer(Wire, frozen=True):
+    pod_selector: LabelSelector | None = None
+    namespace_selector: LabelSelector | None = None
+    ip_block: IPBlock | None = None
+
+
+class NetworkPolicyPort(Wire, frozen=True):
+    protocol: str = "TCP"
+    port: int | str | None = None
+    end_port: int | None = None
+
+
+class NetworkPolicyIngressRule(Wire, frozen=True):
+    from_: tuple[NetworkPolicyPeer, ...] = msgspec.field(default=(), name="from")
+    ports: tuple[NetworkPolicyPort, ...] = ()
+
+
+class NetworkPolicyEgressRule(Wire, frozen=True):
+    to: tuple[NetworkPolicyPeer, ...] = ()
+    ports: tuple[NetworkPolicyPort, ...] = ()
+
+
+class NetworkPolicySpec(Wire, frozen=True):
+    pod_selector: LabelSelector = LabelSelector()
+    ingress: tuple[NetworkPolicyIngressRule, ...] = ()
+    egress: tuple[NetworkPolicyEgressRule, ...] = ()
+    policy_types: tuple[str, ...] = ()
+
+
+class NetworkPolicy(Wire, frozen=True):
+    metadata: ObjectMeta = ObjectMeta()
+    spec: NetworkPolicySpec = NetworkPolicySpec()

@@ -1,0 +1,241 @@
+"""Pods and pod templates (core/v1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from cluster.kube.objects.meta import Condition, LeanMeta, Time, Wire
+
+
+class ResourceRequirements(Wire, frozen=True):
+    requests: dict[str, str] = {}
+    limits: dict[str, str] = {}
+
+
+class ContainerPort(Wire, frozen=True):
+    name: str = ""
+    container_port: int = 0
+    host_port: int = 0
+    protocol: str = "TCP"
+
+
+class SecurityContext(Wire, frozen=True):
+    privileged: bool = False
+
+
+class NamedSource(Wire, frozen=True):
+    """A reference to a Secret or ConfigMap by name (and key, where one is named)."""
+
+    name: str = ""
+    key: str = ""
+    optional: bool = False
+
+
+class EnvVarSource(Wire, frozen=True):
+    secret_key_ref: NamedSource | None = None
+    config_map_key_ref: NamedSource | None = None
+
+
+class EnvVar(Wire, frozen=True):
+    """Name and source only: literal values are never decoded, they may be secrets."""
+
+    name: str = ""
+    value_from: EnvVarSource | None = None
+
+
+class EnvFromSource(Wire, frozen=True):
+    secret_ref: NamedSource | None = None
+    config_map_ref: NamedSource | None = None
+
+
+class Probe(Wire, frozen=True):
+    period_seconds: int = 0
+    timeout_seconds: int = 0
+    failure_threshold: int = 0
+
+
+class LifecycleHandler(Wire, frozen=True):
+    exec: dict[str, Any] | None = None
+    sleep: dict[str, Any] | None = None
+    http_get: dict[str, Any] | None = None
+
+
+class Lifecycle(Wire, frozen=True):
+    pre_stop: LifecycleHandler | None = None
+
+
+class Container(Wire, frozen=True):
+    name: str = ""
+    image: str = ""
+    image_pull_policy: str = ""
+    resources: ResourceRequirements = ResourceRequirements()
+    ports: tuple[ContainerPort, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    env_from: tuple[EnvFromSource, ...] = ()
+    security_context: SecurityContext | None = None
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    lifecycle: Lifecycle | None = None
+
+
+class HostPath(Wire, frozen=True):
+    path: str = ""
+
+
+class SecretVolume(Wire, frozen=True):
+    secret_name: str = ""
+    optional: bool = False
+
+
+class ClaimVolume(Wire, frozen=True):
+    claim_name: str = ""
+
+
+class EmptyDir(Wire, frozen=True):
+    medium: str = ""
+
+
+class Volume(Wire, frozen=True):
+    name: str = ""
+    secret: SecretVolume | None = None
+    config_map: NamedSource | None = None
+    persistent_volume_claim: ClaimVolume | None = None
+    empty_dir: EmptyDir | None = None
+    host_path: HostPath | None = None
+
+
+class PodAffinityTerms(Wire, frozen=True):
+    """Only whether rules exist is read."""
+
+    required: tuple[dict[str, Any], ...] = msgspec.field(
+        default=(), name="requiredDuringSchedulingIgnoredDuringExecution"
+    )
+    preferred: tuple[dict[str, Any], ...] = msgspec.field(
+        default=(), name="preferredDuringSchedulingIgnoredDuringExecution"
+    )
+
+
+class NodeAffinity(Wire, frozen=True):
+    """Only whether a rule exists is read."""
+
+    required: dict[str, Any] | None = msgspec.field(
+        default=None, name="requiredDuringSchedulingIgnoredDuringExecution"
+    )
+
+
+class Affinity(Wire, frozen=True):
+    node_affinity: NodeAffinity | None = None
+    pod_anti_affinity: PodAffinityTerms | None = None
+
+
+class TopologySpreadConstraint(Wire, frozen=True):
+    topology_key: str = ""
+    when_unsatisfiable: str = ""
+    max_skew: int = 0
+
+
+class Toleration(Wire, frozen=True):
+    key: str = ""
+    operator: str = ""
+    value: str = ""
+    effect: str = ""
+
+
+class DNSConfigOption(Wire, frozen=True):
+    name: str = ""
+    value: str = ""
+
+
+class DNSConfig(Wire, frozen=True):
+    options: tuple[DNSConfigOption, ...] = ()
+
+
+class PodSpec(Wire, frozen=True):
+    node_name: str = ""
+    node_selector: dict[str, str] = {}
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    service_account_name: str = ""
+    priority_class_name: str = ""
+    host_network: bool = False
+    host_pid: bool = msgspec.field(default=False, name="hostPID")
+    affinity: Affinity | None = None
+    topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()
+    tolerations: tuple[Toleration, ...] = ()
+    termination_grace_period_seconds: int = 30
+    restart_policy: str = ""
+    dns_policy: str = ""
+    dns_config: DNSConfig | None = None
+
+
+class ContainerStateWaiting(Wire, frozen=True):
+    reason: str = ""
+    message: str = ""
+
+
+class ContainerStateRunning(Wire, frozen=True):
+    started_at: Time | None = None
+
+
+class ContainerStateTerminated(Wire, frozen=True):
+    exit_code: int = 0
+    signal: int = 0
+    reason: str = ""
+    message: str = ""
+    started_at: Time | None = None
+    finished_at: Time | None = None
+
+
+class ContainerState(Wire, frozen=True):
+    waiting: ContainerStateWaiting | None = None
+    running: ContainerStateRunning | None = None
+    terminated: ContainerStateTerminated | None = None
+
+
+class ContainerStatus(Wire, frozen=True):
+    name: str = ""
+    ready: bool = False
+    started: bool | None = None
+    restart_count: int = 0
+    image: str = ""
+    image_id: str = msgspec.field(default="", name="imageID")
+    container_id: str = msgspec.field(default="", name="containerID")
+    state: ContainerState = ContainerState()
+    last_state: ContainerState = ContainerState()
+
+
+class PodIP(Wire, frozen=True):
+    ip: str = ""
+
+
+class PodStatus(Wire, frozen=True):
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    pod_ip: str = msgspec.field(default="", name="podIP")
+    pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
+    host_ip: str = msgspec.field(default="", name="hostIP")
+    qos_class: str = ""
+    start_time: Time | None = None
+    conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+class Pod(Wire, frozen=True):
+    metadata: LeanMeta = LeanMeta()
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
+class PodTemplateMeta(Wire, frozen=True):
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class PodTemplate(Wire, frozen=True):
+    metadata: PodTemplateMeta = PodTemplateMeta()
+    spec: PodSpec = PodSpec()
