@@ -113,7 +113,12 @@ def note(options: Options, arguments: argparse.Namespace) -> int:
         incident, entry = archive.note(options, text)
     except ValueError as error:
         raise Refusal(str(error)) from error
-    print(f"noted as {entry.seq} in {incident} for {entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC")
+    except archive.NotRecorded as error:
+        raise Refusal(f"{error}: {text}", exits.PARTIAL) from error
+    where = f"as {entry.seq}" if entry.seq else "beside the record, which refuses entries,"
+    print(
+        f"noted {where} in {incident} for {entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC: {entry.text}"
+    )
     return exits.ANSWERED
 
 

@@ -135,8 +135,10 @@ class Parts:
     def open_record(self, context: str, server: str) -> None:
         """Blocking: open the incident's file; what was noted before goes into it. Called again with
         the context once that is known."""
+        opened = self.record.journal is not None
         self.record.open(self.options, context, server)
-        self.observer = Observer(self.record.by_record())
+        if not opened:
+            self.observer = Observer(self.record.by_record())
 
     def note(self, text: str, now: datetime) -> Entry:
         """Raises ValueError with a sentence for a time that cannot be read."""

@@ -58,6 +58,8 @@ DRAWN = 0.1
 """Seconds in which what was found first is drawn."""
 RECONNECT = 5.0
 """Seconds after which a kubeconfig that could not be read is tried again."""
+REOPEN = 2.0
+"""Seconds after which a record that could not be opened is tried again."""
 RELOAD = 5.0
 """Seconds between two looks whether a runbook was edited."""
 STOP_LIMIT = 10.0
@@ -309,10 +311,19 @@ class LiveInvestigation:
         await self._first_look()
         await asyncio.to_thread(parts.open_record, access.context, access.server)
         self._wake.set()
+        if self.options.record:
+            self._spawn(self._open_record_later(access), "record")
         self._spawn(parts.measure(), "measure")
         if self.options.record and self._live is not None:
             await self._live.wait_loaded(30.0)
             await parts.sweep_leftovers()
+
+    async def _open_record_later(self, access: Access) -> None:
+        """A record that could not be opened is tried again: its disk may get space."""
+        parts = self._ready()
+        while parts.record.journal is None:
+            await asyncio.sleep(REOPEN)
+            await asyncio.to_thread(parts.open_record, access.context, access.server)
 
     async def _keep_runbooks(self) -> None:
         """Read the runbooks once the first lists are on their way; then again whenever one is

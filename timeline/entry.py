@@ -72,6 +72,8 @@ CLOSED_BY: Final[Mapping[str, frozenset[str]]] = {
 NEEDS_INTENT: Final[frozenset[str]] = frozenset(
     {"step-result", "probe-result", "object-created", "object-removed", "action-result"}
 )
+LOST: Final = "entries-lost"
+"""`data["event"]` of the entry that is written when the end of a file is missing."""
 IN_MEMORY: Final = -1
 """`seq` of an entry that is shown but not on disk yet."""
 NO_HASH: Final = "0" * 64

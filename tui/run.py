@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PATIENCE = 12.0
 """Seconds that the end of an investigation may take: its own limit is 10."""
 
+LOST = 4
+"""Exit code when entries could not be recorded."""
+
 SWITCH = 0.001
 """Seconds after which a busy thread gives way: keys are read on a thread and written on another,
 and each waits so long at most."""
@@ -91,10 +94,13 @@ async def show(investigation: Investigation, clock: Clock = lambda: datetime.now
     finally:
         sys.__stderr__ = terminal  # type: ignore[misc]  # as above
         await _stopped(investigation)
+        lost = _tell_lost(investigation)
         for number in signals:
             loop.remove_signal_handler(number)
     if ended_by:
         return 128 + ended_by
+    if lost:
+        return LOST
     return code if isinstance(code, int) else app.return_code or 0
 
 
@@ -127,6 +133,14 @@ async def _stopped(investigation: Investigation) -> None:
     error = stopping.exception()
     if error is not None:
         _say(f"The investigation did not end cleanly: {error}")
+
+
+def _tell_lost(investigation: Investigation) -> bool:
+    """Name every entry that ends with the process; whether there is one."""
+    lost = investigation.unrecorded()
+    for entry in lost:
+        _say(f"NOT RECORDED: {entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC  {entry.kind}  {entry.text}")
+    return bool(lost)
 
 
 def _say(text: str) -> None:

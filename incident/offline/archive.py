@@ -30,6 +30,7 @@ from timeline.note import parse_note
 Error = JournalError
 """What every function here raises when a record cannot be read or written: one sentence with what
 to try."""
+NotRecorded = RecordUnavailable
 FORMATS = exports.FORMATS
 
 
@@ -101,15 +102,13 @@ def read(options: Options, name: str) -> Reading:
 
 def note(options: Options, text: str) -> tuple[str, Entry]:
     """Write a note into the newest open incident, or into a new one: (incident, entry). Raises
-    ValueError for a time that cannot be."""
+    ValueError for a time that cannot be, `NotRecorded` when it is not on disk."""
     draft = parse_note(text, datetime.now(UTC)).draft()
     record = Record()
     record.open(replace(options, record=True), options.context, "")
     try:
         entry = record.append(draft)
         return record.view().incident, asyncio.run(record.recorded(entry))
-    except RecordUnavailable as error:
-        raise JournalError(str(error)) from error
     finally:
         record.close()
 

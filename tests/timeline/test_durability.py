@@ -164,7 +164,6 @@ def test_a_full_disk_sends_entries_to_the_sidecar_and_they_come_back(small_disk:
     assert [entry.id for entry in stored] == [entry.id for entry, _ in told]
     assert not any(entry.pending for entry in stored)
     assert journal.verify().ok
-    assert Sidecar(journal.path).reserve.stat().st_size == RESERVE_BYTES
     journal.close()
 
 
@@ -173,7 +172,7 @@ def test_when_even_the_sidecar_is_full_the_caller_is_told(small_disk: Path) -> N
     ballast = small_disk / "ballast"
     _fill(ballast)
     kept: list[Entry] = []
-    with pytest.raises(JournalError, match="not recorded"):
+    with pytest.raises(JournalError, match="NOT RECORDED"):
         _write_until_refused(journal, kept)
     assert journal.health.state == "failing"
     ballast.unlink()
@@ -251,14 +250,22 @@ def test_a_lock_that_is_held_does_not_stop_the_record(journal: Journal) -> None:
     journal.close()
 
 
-def test_opening_while_the_lock_is_held_says_so(journal: Journal) -> None:
+def test_opening_while_the_lock_is_held_records_beside_the_file(journal: Journal) -> None:
     journal.close()
+    seen: list[Entry] = []
     with journal.path.with_suffix(".lock").open("rb+") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(JournalError, match="held by another process"):
-            Journal.open(journal.path, patience=0.1, clean=clean_uncut)
+        held = Journal.open(journal.path, clean=clean_uncut, patience=0.1, on_stored=seen.extend)
+        assert "locked by another process" in held.health.reason
+        assert [entry.kind for entry in seen] == ["incident-opened"]
+        kept = held.append(Draft(kind="note", text="taken down all the same"))
+        assert kept.pending
         with Journal.open_read_only(journal.path, clean=clean_uncut) as reader:
-            assert len(reader.entries()) == 1
+            assert [entry.id for entry in reader.entries()][1:] == [kept.id]
+    _until(lambda: held.health.state == "ok")
+    assert [entry.seq for entry in held.entries()] == [1, 2]
+    assert [entry.seq for entry in seen] == [1, 0, 2]
+    held.close()
 
 
 def test_what_a_dead_process_left_is_merged_once(journal: Journal) -> None:
@@ -276,7 +283,7 @@ def test_what_a_dead_process_left_is_merged_once(journal: Journal) -> None:
     with Journal.open(journal.path, clean=clean_uncut) as again:
         assert [entry.id for entry in again.entries(kinds=["note"])] == [waiting.id]
         assert again.verify().ok
-    assert Sidecar(journal.path).path.read_bytes() == b""
+    assert Sidecar(journal.path).path.read_bytes() == b"\n" * RESERVE_BYTES
     assert Sidecar(journal.path).rejected.read_bytes().splitlines() == [
         b'{"entry": broken}',
         left[:40],

@@ -10,6 +10,7 @@ import pytest
 
 from cluster.kube.text import clean_uncut
 from timeline.entry import Capture, Draft
+from timeline.journal.head import head_path
 from timeline.journal.journal import Journal, JournalError
 from timeline.journal.salvage import salvage
 from timeline.journal.storage import TRIGGERS
@@ -91,13 +92,21 @@ def test_a_dropped_trigger_is_named(journal: Journal) -> None:
         ]
 
 
-def test_only_a_head_noted_elsewhere_shows_a_cut_tail(journal: Journal) -> None:
+def test_a_cut_tail_shows_against_the_head_beside_the_file_or_one_from_elsewhere(
+    journal: Journal,
+) -> None:
     _fill(journal, 20)
     anchor = journal.head
     journal.close()
     _tamper(journal.path, "DELETE FROM entry WHERE seq > 11")
     with Journal.open_read_only(journal.path, clean=clean_uncut) as cut:
-        assert cut.verify().ok
+        assert [problem.what for problem in cut.verify().problems] == [
+            "entries 12 to 21 are missing: the file ends before its head"
+        ]
+        head_path(journal.path).unlink()
+        alone = cut.verify()
+        assert alone.ok
+        assert not alone.end_known
         verification = cut.verify(anchor)
     assert not verification.ok
     assert verification.problems[0].seq == anchor[0]

@@ -68,20 +68,19 @@ def import_jsonl(lines: Iterable[str], path: Path, *, clean: Clean) -> Journal:
     try:
         if not path.parent.exists():
             storage.private_directory(path.parent)
-        storage.create_private(path)
-    except OSError as error:
+        meta = {
+            "incident_id": str(header["incident"]),
+            "created_at": str(header["created_at"]),
+            "schema": SCHEMA,
+        }
+        storage.create_file(path, meta)
+    except (OSError, sqlite3.Error) as error:
         raise JournalError(
-            f"{path} cannot be created: {error.strerror or error}; name a file that does not exist"
+            f"{path} cannot be created: {error}; name a file that does not exist"
         ) from error
     try:
         database, _ = storage.connect_writer(path)
         try:
-            meta = {
-                "incident_id": str(header["incident"]),
-                "created_at": str(header["created_at"]),
-                "schema": SCHEMA,
-            }
-            storage.create_tables(database, meta)
             with database.atomic():
                 for blob in evidence:
                     row = blob.record() | {
@@ -94,7 +93,6 @@ def import_jsonl(lines: Iterable[str], path: Path, *, clean: Clean) -> Journal:
                     database.table("entry").insert(to_row(entry))
         finally:
             database.close()
-        storage.sync_directory(path.parent)
     except (OSError, sqlite3.Error) as error:
         path.unlink(missing_ok=True)
         raise JournalError(f"the import into {path} failed: {error}") from error

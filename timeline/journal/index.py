@@ -94,7 +94,7 @@ def find_resumable(
 
 def _read(path: Path, clean: Clean) -> Incident:
     try:
-        database, release = open_snapshot(path)
+        database, release, _ = open_snapshot(path)
     except (OSError, sqlite3.Error) as error:
         return Incident(id=path.stem, path=path, state="damaged", problem=clean(str(error)))
     try:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -21,18 +22,19 @@ from typing import Any, Literal, Self
 import msgspec
 from sqlite_utils import Database
 
-from timeline.entry import NO_HASH, Draft, Entry, order, stamp
+from timeline.entry import LOST, NO_HASH, Draft, Entry, order, stamp
 from timeline.intents import unfinished
 from timeline.journal import storage
 from timeline.journal.evidence import Evidence
-from timeline.journal.opening import here, redaction_key, reserve
+from timeline.journal.head import read_head
+from timeline.journal.opening import free_names, here, redaction_key
 from timeline.journal.preparation import Identity, Origin, check, prepare
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row
 from timeline.journal.sidecar import Sidecar
-from timeline.journal.snapshot import open_following
+from timeline.journal.snapshot import Opened, open_following
 from timeline.journal.storage import MOUNTINFO, JournalError
 from timeline.journal.ulid import new_ulid
-from timeline.journal.verification import Verification, verify_database
+from timeline.journal.verification import Anchor, Verification, verify_database
 from timeline.journal.writer import Health, NotRecorded, Writer
 from timeline.redaction.clean import Clean
 from timeline.redaction.redact import Redactor
@@ -56,21 +58,19 @@ class Journal:
         path: Path,
         *,
         writer: Writer | None,
-        reader: Database,
+        opened: Opened,
         redactor: Redactor,
         origin: Origin,
         clock: Callable[[], datetime],
         monotonic: Callable[[], int],
-        release: Callable[[], None] = lambda: None,
     ) -> None:
         self.path = path
         self.redactor = redactor
         self.origin = origin
         self._writer = writer
-        self._reader = reader
+        self._opened = opened
         self._clock = clock
         self._monotonic = monotonic
-        self._release = release
         self._lock = threading.Lock()
         self._read: list[Entry] = []
         self._sorted: tuple[tuple[int, tuple[str, ...]], Sequence[Entry]] | None = None
@@ -78,7 +78,7 @@ class Journal:
         self._closed = False
         self.meta = {
             redactor.clean(key): redactor.clean(value)
-            for key, value in storage.read_meta(reader).items()
+            for key, value in storage.read_meta(opened.database).items()
         }
 
     # -- opening
@@ -95,6 +95,7 @@ class Journal:
         clock: Callable[[], datetime] = _utc_now,
         monotonic: Callable[[], int] = time.monotonic_ns,
         mountinfo: Path = MOUNTINFO,
+        patience: float = 5.0,
         on_health: Callable[[Health], None] | None = None,
         on_stored: Callable[[Sequence[Entry]], None] | None = None,
     ) -> Journal:
@@ -107,18 +108,17 @@ class Journal:
         now = clock().astimezone(UTC)
         try:
             storage.private_directory(directory)
-            path = reserve(directory, now)
-            meta = {
-                "incident_id": path.stem,
-                "created_at": now.isoformat(),
-                "schema": "stanch.timeline/1",
-            }
-            database, _ = storage.connect_writer(path, mountinfo=mountinfo)
-            try:
-                storage.create_tables(database, meta)
-            finally:
-                database.close()
-            storage.sync_directory(directory)
+            for path in free_names(directory, now):
+                meta = {
+                    "incident_id": path.stem,
+                    "created_at": now.isoformat(),
+                    "schema": "stanch.timeline/1",
+                }
+                try:
+                    storage.create_file(path, meta)
+                    break
+                except FileExistsError:
+                    continue
         except (OSError, sqlite3.Error) as error:
             raise JournalError(
                 f"no incident could be opened in {directory}: {error}; check the directory and "
@@ -132,14 +132,24 @@ class Journal:
             clock=clock,
             monotonic=monotonic,
             mountinfo=mountinfo,
+            patience=patience,
             on_health=on_health,
             on_stored=on_stored,
         )
-        journal.append(
-            Draft(
-                kind="incident-opened", text=title, occurred_at=now, data={"incident_id": path.stem}
+        try:
+            journal.append(
+                Draft(
+                    kind="incident-opened",
+                    text=title,
+                    occurred_at=now,
+                    data={"incident_id": path.stem},
+                )
             )
-        )
+        except JournalError:
+            journal.close()
+            for made in directory.glob(f"{path.stem}.*"):
+                made.unlink(missing_ok=True)
+            raise
         return journal
 
     @classmethod
@@ -159,8 +169,9 @@ class Journal:
     ) -> Journal:
         """Open an incident for writing; what a dead process left in the sidecar is merged.
 
-        `patience` is how many seconds to wait for another process that holds the file. Raises
-        JournalError.
+        `patience` is how many seconds to wait for another process that holds the file. When it is
+        held for longer, or its disk is full, entries go to the sidecar until it can be opened.
+        Raises JournalError.
         """
         if not path.is_file():
             raise JournalError(
@@ -181,21 +192,24 @@ class Journal:
                 f"{path} cannot be opened for writing: {error}; try `stanch timeline verify`"
             ) from error
         try:
-            reader = storage.connect_reader(path)
-        except sqlite3.Error as error:
+            opened = open_following(path)
+        except (OSError, sqlite3.Error) as error:
             writer.close()
             raise JournalError(
                 f"{path} cannot be read: {error}; try `stanch timeline salvage`"
             ) from error
-        return cls(
+        journal = cls(
             path,
             writer=writer,
-            reader=reader,
+            opened=opened,
             redactor=redactor,
             origin=origin or here(),
             clock=clock,
             monotonic=monotonic,
         )
+        if writer.lost is not None:
+            journal.submit(_lost(*writer.lost), keep=True)
+        return journal
 
     @classmethod
     def open_read_only(cls, path: Path, *, clean: Clean) -> Journal:
@@ -206,26 +220,25 @@ class Journal:
                 f"there is no incident file {path}; `stanch timeline list` shows what there is"
             )
         try:
-            reader, release = open_following(path)
+            opened = open_following(path)
         except (OSError, sqlite3.Error) as error:
             raise JournalError(
                 f"{path} cannot be read: {error}; try `stanch timeline salvage`"
             ) from error
         try:
-            storage.check_schema(reader, path)
+            storage.check_schema(opened.database, path)
             return cls(
                 path,
                 writer=None,
-                reader=reader,
+                opened=opened,
                 redactor=Redactor(secrets.token_bytes(32), clean),
                 origin=here(),
                 clock=_utc_now,
                 monotonic=time.monotonic_ns,
-                release=release,
             )
         except (JournalError, sqlite3.Error) as error:
-            reader.close()
-            release()
+            opened.database.close()
+            opened.tidy()
             raise (
                 error
                 if isinstance(error, JournalError)
@@ -385,24 +398,25 @@ class Journal:
     def search(self, words: str) -> Sequence[Entry]:
         """Entries whose text has all the words, as recorded, by the time they happened. Any input
         is a valid query."""
-        quoted = " ".join('"' + word.replace('"', '""') + '"' for word in words.split())
-        if not quoted:
-            return []
-        with self._lock:
-            rows = self._reader.execute(
-                "SELECT rowid FROM entry_fts WHERE entry_fts MATCH ?", [quoted]
-            ).fetchall()
-        hits = {row[0] for row in rows}
-        return [entry for entry in self.entries(pending=False) if entry.seq in hits]
+        wanted = words.casefold().split()
+        return [
+            entry
+            for entry in self.entries()
+            if wanted and all(word in entry.text.casefold() for word in wanted)
+        ]
 
     def evidence(self, sha256: str) -> Evidence | None:
         """One piece of evidence, None when there is none of that hash."""
         with self._lock:
-            row = self._reader.execute(
-                "SELECT sha256, size, original_size, truncated, media_type, content FROM evidence "
-                "WHERE sha256 = ?",
-                [sha256],
-            ).fetchone()
+            row = (
+                self._reader()
+                .execute(
+                    "SELECT sha256, size, original_size, truncated, media_type, content FROM evidence "
+                    "WHERE sha256 = ?",
+                    [sha256],
+                )
+                .fetchone()
+            )
         if row is None:
             waiting = (blob for _, blobs in Sidecar(self.path).entries() for blob in blobs)
             return next((blob for blob in waiting if blob.sha256 == sha256), None)
@@ -439,11 +453,11 @@ class Journal:
         seq, head = self.head
         return Health(state="closed" if self._closed else "read-only", seq=seq, head=head)
 
-    def verify(self, anchor: tuple[int, str] | None = None) -> Verification:
-        """Check chain, gaps, triggers, evidence and database; `anchor` is a seq and hash from an
-        earlier export."""
+    def verify(self, anchor: Anchor | None = None) -> Verification:
+        """Check chain, end, gaps, triggers, evidence and database; `anchor` is a seq and hash from
+        an earlier export."""
         with self._lock:
-            return verify_database(self._reader, anchor)
+            return verify_database(self._reader(), read_head(self.path), anchor)
 
     def copy_to(self, target: Path) -> None:
         """Write a consistent copy (0600) for sharing; the redaction key stays behind. Raises
@@ -451,11 +465,11 @@ class Journal:
         try:
             storage.create_private(target)
             with self._lock:
-                self._reader.execute("PRAGMA query_only=OFF")
+                self._reader().execute("PRAGMA query_only=OFF")
                 try:
-                    self._reader.execute("VACUUM INTO ?", [str(target)])
+                    self._reader().execute("VACUUM INTO ?", [str(target)])
                 finally:
-                    self._reader.execute("PRAGMA query_only=ON")
+                    self._reader().execute("PRAGMA query_only=ON")
         except (OSError, sqlite3.Error) as error:
             raise JournalError(
                 f"no copy of {self.path.name} could be written to {target}: {error}"
@@ -467,16 +481,27 @@ class Journal:
             return
         self._closed = True
         with self._lock:
-            self._reader.close()
+            self._opened.database.close()
         if self._writer is not None:
             self._writer.close()
-        self._release()
+        self._opened.tidy()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _reader(self) -> Database:
+        """The reading connection, for who holds the lock. A snapshot from a time when the file
+        could not be opened is replaced when it can."""
+        if self._writer is not None and not self._opened.follows:
+            with suppress(OSError, sqlite3.Error):
+                fresh = open_following(self.path)
+                self._opened.database.close()
+                self._opened.tidy()
+                self._opened = fresh
+        return self._opened.database
 
     def _stored(self) -> list[Entry]:
         """All entries of the database by seq; only new rows are read."""
@@ -485,9 +510,11 @@ class Journal:
                 return self._read
             last = self._read[-1].seq if self._read else 0
             try:
-                rows = self._reader.execute(
-                    SELECT + " WHERE seq > ? ORDER BY seq", [last]
-                ).fetchall()
+                rows = (
+                    self._reader()
+                    .execute(SELECT + " WHERE seq > ? ORDER BY seq", [last])
+                    .fetchall()
+                )
                 self._read.extend(from_foreign_row(row, self.redactor.clean) for row in rows)
             except (sqlite3.Error, ValueError) as error:
                 raise JournalError(
@@ -513,3 +540,14 @@ class Journal:
         if self._sorted is None or self._sorted[0] != key:
             self._sorted = (key, tuple(sorted([*stored, *waiting], key=order)))
         return self._sorted[1]
+
+
+def _lost(first: int, last: int) -> Draft:
+    """The entry that says that the file was cut: what is written next has the numbers of what was
+    lost."""
+    which = f"entry {last}" if first == last else f"entries {first} to {last}"
+    return Draft(
+        kind="session",
+        text=f"{which} had been recorded, and the file does not hold them any more",
+        data={"event": LOST, "first": first, "last": last},
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import itertools
 import secrets
 import socket
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -42,21 +44,16 @@ def redaction_key(path: Path) -> bytes:
     return fresh
 
 
-def reserve(directory: Path, now: datetime) -> Path:
-    """Create the next free ``<date>-<letters>.db``, also when another process takes one at the same
-    instant."""
-    number = 0
-    while True:
+def free_names(directory: Path, now: datetime) -> Iterator[Path]:
+    """Paths ``<date>-<letters>.db`` of which no file exists, not even a sidecar that was left of a
+    removed incident: another process may take one at the same instant."""
+    for number in itertools.count():
         rest, letters = number, ""
         while True:
             letters = _LETTERS[rest % 26] + letters
             rest = rest // 26 - 1
             if rest < 0:
                 break
-        path = directory / f"{now:%Y-%m-%d}-{letters}.db"
-        try:
-            create_private(path)
-        except FileExistsError:
-            number += 1
-        else:
-            return path
+        stem = f"{now:%Y-%m-%d}-{letters}"
+        if not any(directory.glob(f"{stem}.*")):
+            yield directory / f"{stem}.db"

@@ -22,7 +22,13 @@ from timeline.journal import storage
 from timeline.journal.rows import to_row
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.snapshot import open_snapshot
-from timeline.journal.storage import JournalError, connect_writer, create_private, create_triggers
+from timeline.journal.storage import (
+    JournalError,
+    connect_writer,
+    create_file,
+    create_private,
+    create_triggers,
+)
 from timeline.journal.verification import Problem, last_seq, read_by_seq
 
 
@@ -48,7 +54,7 @@ def salvage(path: Path, target: Path | None = None) -> Salvaged:
     """
     target = target or path.with_name(f"{path.stem}-salvaged.db")
     try:
-        damaged, release = open_snapshot(path)
+        damaged, release, _ = open_snapshot(path)
     except (OSError, sqlite3.Error) as error:
         raise JournalError(
             f"{path} cannot be opened at all: {error}; look for a copy or an export"
@@ -68,8 +74,8 @@ def salvage(path: Path, target: Path | None = None) -> Salvaged:
         release()
     waiting = Sidecar(path).entries()
     try:
-        create_private(target)
-        _write(target, meta, entries, blobs)
+        create_file(target, meta)
+        _write(target, entries, blobs)
         if waiting:
             shutil.copyfile(Sidecar(path).path, Sidecar(target).path)
             Sidecar(target).path.chmod(0o600)
@@ -117,12 +123,9 @@ def _meta(database: Database, path: Path, entries: list[Entry]) -> dict[str, str
     return meta | {"salvaged_at": stamp(datetime.now(UTC))}
 
 
-def _write(
-    target: Path, meta: dict[str, str], entries: list[Entry], blobs: list[storage.Row]
-) -> None:
+def _write(target: Path, entries: list[Entry], blobs: list[storage.Row]) -> None:
     database, _ = connect_writer(target)
     try:
-        storage.create_tables(database, meta)
         database.execute("BEGIN IMMEDIATE")
         database.execute(
             "DROP TRIGGER entry_gapless"

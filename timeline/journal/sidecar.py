@@ -1,9 +1,9 @@
-"""The file that takes entries while the database refuses them: JSON Lines, opened for append,
-synced per entry.
+"""The file that takes entries while the database refuses them: JSON Lines, synced per entry.
 
-It lies beside the database, and so on the same full disk. A reserve file is therefore written while
-there is space and given up when there is none. Several processes may share the file; flock keeps a
-merge and an append apart.
+It lies beside the database, and so on the same full disk. Its space is therefore written in
+advance, as line feeds, and entries overwrite it in place: that needs no free block, and nothing
+else can take it. The space stays when the record is closed. Several processes may share the file;
+flock keeps a merge and an append apart.
 """
 
 from __future__ import annotations
@@ -12,44 +12,46 @@ import base64
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from timeline.entry import Entry, canonical, from_record, to_record
 from timeline.journal.evidence import Evidence
 from timeline.journal.lock import locked
-from timeline.journal.storage import create_private, sync_directory
+from timeline.journal.storage import sync_directory
 
 RESERVE_BYTES: Final = 128 * 1024
+_BLOCK: Final = 4096
 _PATIENCE: Final = 5.0
 """Seconds to wait for another process that holds the file."""
+_OPEN: Final = os.O_RDWR | os.O_CREAT
 
 
 class Sidecar:
-    """`path` is the JSON Lines file; `reserve` the file that holds its space; `rejected` takes
-    lines that cannot be read."""
+    """`path` is the JSON Lines file; `rejected` takes lines that cannot be read."""
 
     def __init__(self, database: Path) -> None:
         self.path = database.with_suffix(".pending.jsonl")
-        self.reserve = database.with_suffix(".reserve")
         self.rejected = database.with_suffix(".rejected.jsonl")
 
     def keep_reserve(self) -> None:
-        """Write the reserve if it is not there. Failing is no error here: the disk is then full
-        already."""
-        if self.reserve.exists():
-            return
-        try:
-            create_private(
-                self.reserve, os.urandom(RESERVE_BYTES)
-            )  # random, so that no file system stores it as a hole
-        except OSError:
-            self.release_reserve()
-
-    def release_reserve(self) -> None:
-        """Give the reserved space back to the file system."""
-        self.reserve.unlink(missing_ok=True)
+        """Extend the file to `RESERVE_BYTES`, or by half of what the disk has left: the database
+        needs some, too. Raises no error: on a full disk there is nothing to keep."""
+        with suppress(OSError), locked(self.path, _OPEN, _PATIENCE) as descriptor:
+            size = os.fstat(descriptor).st_size
+            disk = os.fstatvfs(descriptor)
+            spare = disk.f_bavail * disk.f_frsize // 2 // _BLOCK * _BLOCK
+            missing = min(RESERVE_BYTES - size, spare)
+            if missing <= 0:
+                return
+            try:
+                _write(descriptor, b"\n" * missing, size)
+                os.fsync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, size)
+            if not size:
+                sync_directory(self.path.parent)
 
     def append(self, entry: Entry, evidence: Sequence[Evidence]) -> None:
         """Write one entry and its evidence; on return it is on disk. Raises OSError."""
@@ -58,22 +60,18 @@ class Sidecar:
             for item in evidence
         ]
         line = (canonical({"entry": to_record(entry), "evidence": blobs}) + "\n").encode()
-        self.release_reserve()
-        with locked(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, _PATIENCE) as descriptor:
-            end = os.fstat(descriptor).st_size
-            if end and os.pread(descriptor, 1, end - 1) != b"\n":
-                line = b"\n" + line  # a writer died inside its line, which was never acknowledged
-            view = memoryview(line)
+        with locked(self.path, _OPEN, _PATIENCE) as descriptor:
+            size = os.fstat(descriptor).st_size
+            end = len(os.pread(descriptor, size, 0).rstrip(b"\n"))
+            if end:  # also after a line that a dying writer left half written
+                line = b"\n" + line
             try:
-                while view:
-                    view = view[os.write(descriptor, view) :]
+                _write(descriptor, line, end)
                 os.fsync(descriptor)
             except OSError:
-                os.ftruncate(
-                    descriptor, end
-                )  # a half line would only waste the space that is missing
+                _blank(descriptor, end, size)  # a half line would waste the space that is missing
                 raise
-        if not end:
+        if not size:
             sync_directory(self.path.parent)
 
     def entries(self) -> list[tuple[Entry, list[Evidence]]]:
@@ -83,31 +81,47 @@ class Sidecar:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return []
-        return [
-            item for item in (_parse(line) for line in content.splitlines()) if item is not None
-        ]
+        return [item for item in map(_parse, _lines(content)) if item is not None]
 
     @contextmanager
     def draining(self) -> Iterator[list[tuple[Entry, list[Evidence]]]]:
         """Hold the file and yield what waits; when the block ends without an exception the file is
-        emptied."""
-        if not self.path.exists() or not self.path.stat().st_size:
+        blank."""
+        if not self.path.exists():
             yield []
             return
-        with locked(self.path, os.O_RDWR | os.O_APPEND, _PATIENCE) as descriptor:
+        with locked(self.path, os.O_RDWR, _PATIENCE) as descriptor:
             content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-            lines = [line for line in content.splitlines() if line.strip()]
+            lines = _lines(content)
             parsed = [_parse(line) for line in lines]
             yield [item for item in parsed if item is not None]
+            if not lines:
+                return
             broken = [line for line, item in zip(lines, parsed, strict=True) if item is None]
             if broken:
-                with locked(
-                    self.rejected, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _PATIENCE
-                ) as kept:
+                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+                with locked(self.rejected, flags, _PATIENCE) as kept:
                     os.write(kept, b"\n".join(broken) + b"\n")
                     os.fsync(kept)
-            os.ftruncate(descriptor, 0)
+            _blank(descriptor, 0, min(len(content), RESERVE_BYTES))
             os.fsync(descriptor)
+
+
+def _lines(content: bytes) -> list[bytes]:
+    return [line for line in content.strip(b"\n").splitlines() if line.strip()]
+
+
+def _write(descriptor: int, content: bytes, offset: int) -> None:
+    view = memoryview(content)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def _blank(descriptor: int, start: int, size: int) -> None:
+    """Line feeds from `start` to `size`, and nothing after that."""
+    os.ftruncate(descriptor, max(size, start))
+    _write(descriptor, b"\n" * (size - start), start)
 
 
 def _parse(line: bytes) -> tuple[Entry, list[Evidence]] | None:

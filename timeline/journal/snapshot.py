@@ -7,13 +7,20 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlite_utils import Database
 
 from timeline.journal.storage import connect_reader
 
-Opened = tuple[Database, Callable[[], None]]
-"""A reading connection, and what to call after it is closed."""
+
+class Opened(NamedTuple):
+    """A reading connection, what to call after it is closed, and whether it sees what is written
+    later."""
+
+    database: Database
+    tidy: Callable[[], None]
+    follows: bool
 
 
 def open_following(path: Path) -> Opened:
@@ -23,7 +30,7 @@ def open_following(path: Path) -> Opened:
     last one to close tidies up the WAL.
     """
     try:
-        return connect_reader(path), _nothing
+        return Opened(connect_reader(path), _nothing, True)
     except sqlite3.OperationalError:
         return open_snapshot(path)
 
@@ -37,9 +44,9 @@ def open_snapshot(path: Path) -> Opened:
     """
     wal = path.with_name(path.name + "-wal")
     if not wal.exists() or not wal.stat().st_size:
-        return connect_reader(path, immutable=True), _nothing
+        return Opened(connect_reader(path, immutable=True), _nothing, False)
     try:
-        return connect_reader(path, read_only=True), _nothing
+        return Opened(connect_reader(path, read_only=True), _nothing, True)
     except sqlite3.OperationalError:
         pass  # the copy below can be read
     scratch = tempfile.TemporaryDirectory(prefix="stanch-read-")
@@ -47,7 +54,7 @@ def open_snapshot(path: Path) -> Opened:
     shutil.copyfile(path, copied)
     shutil.copyfile(wal, copied.with_name(wal.name))
     try:
-        return connect_reader(copied), scratch.cleanup
+        return Opened(connect_reader(copied), scratch.cleanup, False)
     except BaseException:
         scratch.cleanup()
         raise

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from sqlite_utils import Database
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""1 had an index on `id` and a full-text table, for which each note wrote 24 KB of WAL."""
+PAGE_SIZE: Final = 1024
+"""Bytes. A note is one page, or four where a page is full: 2 KB of WAL, at most 6."""
 APPLICATION_ID: Final = 0x73746E63  # "stnc"
 MOUNTINFO: Final = Path("/proc/self/mountinfo")
 _NETWORK: Final = frozenset(
@@ -89,11 +93,6 @@ EVIDENCE_COLUMNS: Final[dict[str, type]] = {
 TRIGGERS: Final[dict[str, str]] = {
     "entry_no_update": "BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the timeline is append-only'); END",
     "entry_no_delete": "BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the timeline is append-only'); END",
-    "entry_no_replace": (
-        "BEFORE INSERT ON entry WHEN EXISTS (SELECT 1 FROM entry WHERE seq = NEW.seq OR id = "
-        "NEW.id) "
-        "BEGIN SELECT RAISE(ABORT, 'the timeline is append-only'); END"
-    ),
     "entry_gapless": (
         "BEFORE INSERT ON entry WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM entry) "
         "BEGIN SELECT RAISE(ABORT, 'the next seq is the last one plus one'); END"
@@ -189,36 +188,48 @@ def connect_reader(
     return Database(connection, execute_plugins=False)
 
 
-def create_tables(database: Database, meta: dict[str, str]) -> None:
-    """Create the tables, the append-only triggers and the meta rows in one transaction."""
-    database.execute("BEGIN IMMEDIATE")
+def create_file(path: Path, meta: Mapping[str, str]) -> None:
+    """Create `path` (0600) with the tables, the append-only triggers and the meta rows; nothing is
+    left of it when that fails. Raises FileExistsError, OSError, sqlite3.Error."""
+    create_private(path)
     try:
-        database.table("meta").create(
-            {"key": str, "value": str}, pk="key", not_null=["value"], strict=True
-        )
-        database.table("entry").create(
-            ENTRY_COLUMNS,
-            pk="seq",
-            not_null=[name for name in ENTRY_COLUMNS if name != "occurred_end"],
-            strict=True,
-        )
-        database.table("entry").create_index(["id"], unique=True)
-        database.table("evidence").create(
-            EVIDENCE_COLUMNS,
-            pk="sha256",
-            not_null=[name for name in EVIDENCE_COLUMNS if name != "content"],
-            strict=True,
-        )
-        for key, value in meta.items():
-            database.table("meta").insert({"key": key, "value": value})
-        database.table("entry").enable_fts(["text"], create_triggers=True)
-        create_triggers(database)
-        database.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        database.commit()
+        database = Database(sqlite3.connect(path), execute_plugins=False)
+        try:
+            database.execute(f"PRAGMA page_size={PAGE_SIZE}")
+            database.execute("PRAGMA synchronous=EXTRA")
+            database.execute("BEGIN IMMEDIATE")
+            _create_tables(database, meta)
+            database.commit()
+        finally:
+            database.close()
+        sync_directory(path.parent)
     except BaseException:
-        database.rollback()
+        for made in (path, path.with_name(f"{path.name}-journal")):
+            made.unlink(missing_ok=True)
         raise
+
+
+def _create_tables(database: Database, meta: Mapping[str, str]) -> None:
+    database.table("meta").create(
+        {"key": str, "value": str}, pk="key", not_null=["value"], strict=True
+    )
+    database.table("entry").create(
+        ENTRY_COLUMNS,
+        pk="seq",
+        not_null=[name for name in ENTRY_COLUMNS if name != "occurred_end"],
+        strict=True,
+    )
+    database.table("evidence").create(
+        EVIDENCE_COLUMNS,
+        pk="sha256",
+        not_null=[name for name in EVIDENCE_COLUMNS if name != "content"],
+        strict=True,
+    )
+    for key, value in meta.items():
+        database.table("meta").insert({"key": key, "value": value})
+    create_triggers(database)
+    database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
 def create_triggers(database: Database) -> None:

@@ -1,21 +1,26 @@
 """Whether a record is what was written: chain, gaps, triggers, evidence, database. Rows T16 and T17
 of the timeline reference.
 
-The chain shows edits and rotten bits; it does not show a truncated tail, which only a head noted
-elsewhere (an export's footer) can. SQLite's own checks do not see damage inside a value.
+The chain shows edits and rotten bits; it does not show that entries at the end are gone. That shows
+against the head that is kept beside the file, or against one that an export names. SQLite's own
+checks do not see damage inside a value.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Iterator
 
 import msgspec
 from sqlite_utils import Database
 
-from timeline.entry import NO_HASH, Entry, digest
+from timeline.entry import LOST, NO_HASH, Entry, digest
 from timeline.journal.rows import SELECT, from_row
 from timeline.journal.storage import missing_triggers
+
+Anchor = tuple[int, str]
+"""seq (0: any) and hash (its beginning is enough) of an entry that must be there."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -27,17 +32,24 @@ class Problem(msgspec.Struct, frozen=True):
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome. `entries` were read, `head` is the last seq and hash found, `purged` counts
-    evidence removed on purpose."""
+    evidence removed on purpose. `end_known`: the end was compared with a head from outside the
+    file."""
 
     ok: bool
+    end_known: bool
     entries: int
     head: tuple[int, str]
     purged: int
     problems: tuple[Problem, ...]
 
 
-def verify_database(database: Database, anchor: tuple[int, str] | None = None) -> Verification:
-    """Check everything; never raises for a damaged file."""
+def verify_database(
+    database: Database,
+    beside: tuple[int, str] | None = None,
+    anchor: Anchor | None = None,
+) -> Verification:
+    """Check everything; never raises for a damaged file. `beside` is the head from the file next to
+    it, `anchor` one from elsewhere."""
     problems: list[Problem] = []
     entries = _read_all(database, problems)
     previous_seq, previous_hash = 0, NO_HASH
@@ -66,15 +78,7 @@ def verify_database(database: Database, anchor: tuple[int, str] | None = None) -
             )
         previous_seq, previous_hash = entry.seq, entry.hash
     purged = _check_evidence(database, entries, problems)
-    if anchor is not None:
-        hashes = {entry.seq: entry.hash for entry in entries}
-        if hashes.get(anchor[0]) != anchor[1]:
-            problems.append(
-                Problem(
-                    anchor[0],
-                    f"entry {anchor[0]} is not the one that was exported: it is missing or differs",
-                )
-            )
+    problems.extend(_check_end(entries, beside, anchor))
     try:
         problems.extend(
             Problem(None, f"trigger {name} is missing or was changed")
@@ -86,11 +90,39 @@ def verify_database(database: Database, anchor: tuple[int, str] | None = None) -
         problems.append(Problem(None, f"SQLite: {error}"))
     return Verification(
         ok=not problems,
+        end_known=beside is not None or anchor is not None,
         entries=len(entries),
         head=(previous_seq, previous_hash),
         purged=purged,
         problems=tuple(problems),
     )
+
+
+def _check_end(
+    entries: list[Entry], beside: tuple[int, str] | None, anchor: Anchor | None
+) -> Iterator[Problem]:
+    """What is gone at the end, now or at an earlier time."""
+    if not entries:
+        yield Problem(None, "there is no entry in it: a record has one from its first second")
+    hashes = {entry.seq: entry.hash for entry in entries}
+    last = max(hashes, default=0)
+    if beside is not None and beside[0] and hashes.get(beside[0]) != beside[1]:
+        if beside[0] > last:
+            which = f"{beside[0]} is" if beside[0] == last + 1 else f"{last + 1} to {beside[0]} are"
+            yield Problem(beside[0], f"entries {which} missing: the file ends before its head")
+        else:
+            yield Problem(beside[0], f"entry {beside[0]} is not the one that the head names")
+    if anchor is not None and not any(
+        each.startswith(anchor[1]) and anchor[0] in (0, seq) for seq, each in hashes.items()
+    ):
+        which = f"entry {anchor[0]}" if anchor[0] else f"the entry with the hash {anchor[1][:16]}"
+        yield Problem(
+            anchor[0] or None,
+            f"{which} is not the one that was exported: it is missing or differs",
+        )
+    for entry in entries:
+        if entry.kind == "session" and entry.data.get("event") == LOST:
+            yield Problem(entry.seq, f"before entry {entry.seq}: {entry.text}")
 
 
 def verify_chain(entries: list[Entry]) -> list[Problem]:

@@ -26,19 +26,27 @@ from sqlite_utils import Database
 
 from timeline.entry import NO_HASH, Entry, seal, stamp
 from timeline.journal.evidence import Evidence
+from timeline.journal.head import read_head, write_head
 from timeline.journal.lock import release, take
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row, to_row
 from timeline.journal.sidecar import Sidecar
+from timeline.journal.snapshot import open_snapshot
 from timeline.journal.storage import MOUNTINFO, JournalError, check_schema, connect_writer
 from timeline.redaction.clean import Clean
 
 _BATCH: Final = 64
 _CHECKPOINT_EVERY: Final = 400
-"""Entries between checkpoints: the WAL then stays at a few megabytes."""
+"""Entries between checkpoints: the WAL then stays at about a megabyte."""
+_CHECKPOINT_IDLE: Final = 2.0
+"""Seconds without an entry after which the WAL is folded into the file, so that a copy of the file
+alone holds everything."""
 _RETRY_SECONDS: Final = 1.0
 _FOLLOW_SECONDS: Final = 0.5
 """Seconds between two looks for entries of other processes."""
-_REFUSALS: Final = (sqlite3.Error, OSError)
+_NO_SPACE: Final = 64 * 1024
+"""Bytes: what SQLite needs for its shared memory and a commit. With less, its I/O errors mean a
+full disk."""
+_REFUSALS: Final = (sqlite3.Error, OSError, JournalError)
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -118,30 +126,32 @@ class Writer:
         self._jobs: queue.Queue[_Append | _Call | None] = queue.Queue()
         self._lock_path = path.with_suffix(".lock")
         self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._mountinfo = mountinfo
+        self._database: Database | None = None
+        self._inode = (0, 0)
         self._since_checkpoint = 0
+        self._written_at = 0.0
         self._retry_at = 0.0
         self._kept: list[_Item] = []
         self._reported = 0
         self._data_version = -1
         self._closing = False
+        self.health = Health(state="ok")
+        self.lost: tuple[int, int] | None = None
+        """First and last seq of entries that the head beside the file names and the file does not
+        hold."""
         try:
-            take(self._lock, self._lock_path, patience)
             try:
-                self._database, self._mode = connect_writer(
-                    path, mountinfo=mountinfo, timeout=patience
-                )
-            finally:
-                release(self._lock)
-            check_schema(self._database, path)
-            seq, head = self._read_head()
-            self._inode = self._identity()
-            self.health = Health(state="ok", mode=self._mode, seq=seq, head=head)
-            self._follow()
+                self._connect()
+            except (sqlite3.Error, OSError) as error:
+                if not _may_pass(error):
+                    raise
+                self.health = Health(state="sidecar", reason=_explain(error, path))
+                self._read_snapshot()
+            self._retry()
         except BaseException:
             os.close(self._lock)
             raise
-        self._sidecar.keep_reserve()
-        self._retry()
         self._thread = threading.Thread(target=self._run, name=f"journal-{path.stem}", daemon=True)
         self._thread.start()
 
@@ -199,11 +209,57 @@ class Writer:
                 self._serve(job)
             self._append(appends)
 
+    def _connect(self) -> Database:
+        """The writing connection. Raises JournalError for a file that must not be written,
+        sqlite3.Error, OSError when it cannot be opened now."""
+        if self._database is not None:
+            return self._database
+        take(self._lock, self._lock_path, self._wait)
+        try:
+            database, mode = connect_writer(
+                self._path, mountinfo=self._mountinfo, timeout=self._wait
+            )
+        finally:
+            release(self._lock)
+        try:
+            check_schema(database, self._path)
+            seq, head = _last(database)
+            self._inode = self._identity()
+            self.lost = _lost(database, seq, read_head(self._path))
+            self._data_version = -1
+            self._follow(database)
+        except BaseException:
+            database.close()
+            raise
+        self._database = database
+        self.health = msgspec.structs.replace(self.health, mode=mode, seq=seq, head=head)
+        return database
+
+    def _read_snapshot(self) -> None:
+        """Report what the file holds although it cannot be opened for writing."""
+        if self._on_stored is None:
+            return
+        with suppress(*_REFUSALS, ValueError):
+            database, tidy, _ = open_snapshot(self._path)
+            try:
+                self._read_new(database)
+            finally:
+                database.close()
+                tidy()
+
+    @property
+    def _wait(self) -> float:
+        """Seconds to wait for another process that holds the file: once it did, do not hold up
+        each entry again."""
+        return 0.1 if self._refusing else self._patience
+
     def _next(self) -> list[_Append | _Call | None]:
         """All that waits, up to a batch; nothing when it is time to look for other work."""
         timeout = _FOLLOW_SECONDS if self._on_stored is not None else None
         if self._refusing:
             timeout = _RETRY_SECONDS
+        elif self._since_checkpoint:
+            timeout = min(timeout or _CHECKPOINT_IDLE, _CHECKPOINT_IDLE / 2)
         jobs: list[_Append | _Call | None] = []
         with suppress(queue.Empty):
             jobs.append(self._jobs.get(timeout=timeout))
@@ -214,8 +270,11 @@ class Writer:
     def _idle(self) -> None:
         if self._refusing:
             self._retry()
-        with suppress(*_REFUSALS, ValueError):  # a damaged file is told by reading and verifying
-            self._follow()
+        elif self._database is not None:
+            with suppress(*_REFUSALS, ValueError):  # a damaged file is told by reading it
+                self._follow(self._database)
+            if self._since_checkpoint and time.monotonic() - self._written_at >= _CHECKPOINT_IDLE:
+                self._checkpoint("TRUNCATE")
 
     @property
     def _refusing(self) -> bool:
@@ -247,7 +306,8 @@ class Writer:
                 self._tell(state="ok", reason="", pending=0)
                 for item, entry in zip(items, stored, strict=True):
                     item.future.set_result(entry)
-                self._checkpoint_sometimes(len(stored))
+                if self._since_checkpoint >= _CHECKPOINT_EVERY:
+                    self._checkpoint("PASSIVE")
         else:
             self._set_aside(items, self.health.reason, self.health.pending)
 
@@ -279,14 +339,14 @@ class Writer:
     def _commit(self, items: Sequence[_Item]) -> list[Entry]:
         """Insert and commit. Raises sqlite3.Error or OSError, with nothing of it in the
         database."""
+        database = self._connect()
         if self._identity() != self._inode:
             raise FileNotFoundError("the file was removed or replaced")
-        database = self._database
-        take(self._lock, self._lock_path, 0.1 if self._refusing else self._patience)
+        take(self._lock, self._lock_path, self._wait)
         try:
             database.execute("BEGIN IMMEDIATE")
             try:
-                seq, head = self._read_head()
+                seq, head = _last(database)
                 sealed = []
                 for item in items:
                     for blob in item.evidence:
@@ -304,28 +364,32 @@ class Writer:
             except BaseException:
                 database.rollback()
                 raise
+            with suppress(OSError):  # then it is behind, which shows less and nothing wrong
+                write_head(self._path, seq, head)
         finally:
             release(self._lock)
+        self._written_at = time.monotonic()
+        self._since_checkpoint += len(sealed)
         self.health = msgspec.structs.replace(self.health, seq=seq, head=head)
         if sealed and sealed[0].seq == self._reported + 1:
             self._report(sealed)
         else:
             with suppress(*_REFUSALS, ValueError):
-                self._read_new()
+                self._read_new(database)
         return sealed
 
-    def _follow(self) -> None:
+    def _follow(self, database: Database) -> None:
         """Report what other processes wrote. Raises sqlite3.Error, ValueError for a damaged row."""
         if self._on_stored is None:
             return
-        (version,) = self._database.execute("PRAGMA data_version").fetchone()
+        (version,) = database.execute("PRAGMA data_version").fetchone()
         if version != self._data_version:
             self._data_version = version
-            self._read_new()
+            self._read_new(database)
 
-    def _read_new(self) -> None:
+    def _read_new(self, database: Database) -> None:
         if self._on_stored is not None:
-            rows = self._database.execute(
+            rows = database.execute(
                 SELECT + " WHERE seq > ? ORDER BY seq", [self._reported]
             ).fetchall()
             self._report([from_foreign_row(row, self._clean) for row in rows])
@@ -340,9 +404,10 @@ class Writer:
         ok again."""
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         try:
+            database = self._connect()
             with self._sidecar.draining() as waiting:
                 known = (
-                    {row[0] for row in self._database.execute("SELECT id FROM entry")}
+                    {row[0] for row in database.execute("SELECT id FROM entry")}
                     if waiting
                     else set()
                 )
@@ -368,14 +433,15 @@ class Writer:
 
     def _serve(self, job: _Call) -> None:
         try:
+            database = self._connect()
             take(self._lock, self._lock_path, self._patience)
             try:
-                self._database.execute("BEGIN IMMEDIATE")
+                database.execute("BEGIN IMMEDIATE")
                 try:
-                    result = job.function(self._database)
-                    self._database.commit()
+                    result = job.function(database)
+                    database.commit()
                 except BaseException:
-                    self._database.rollback()
+                    database.rollback()
                     raise
             finally:
                 release(self._lock)
@@ -384,33 +450,27 @@ class Writer:
         else:
             job.future.set_result(result)
 
-    def _checkpoint_sometimes(self, written: int) -> None:
-        self._since_checkpoint += written
-        if self._since_checkpoint >= _CHECKPOINT_EVERY:
-            self._since_checkpoint = 0
-            self._checkpoint("PASSIVE")
-
     def _checkpoint(self, how: str) -> None:
         """Fold the WAL into the file. Failing loses nothing: the WAL holds what was committed, and
         the next one tries again."""
-        try:
+        if self._database is None:
+            return
+        with suppress(*_REFUSALS):
             take(self._lock, self._lock_path, 0.5)
             try:
-                self._database.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+                busy, _, _ = self._database.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
             finally:
                 release(self._lock)
-        except _REFUSALS:
-            return
+            if not busy:
+                self._since_checkpoint = 0
 
     def _shut(self) -> None:
         if self.health.pending or self._kept:
             self._retry()
         self._checkpoint("TRUNCATE")
-        if not self.health.pending:
-            with suppress(OSError):
-                self._sidecar.release_reserve()
-        with suppress(sqlite3.Error):
-            self._database.close()
+        if self._database is not None:
+            with suppress(sqlite3.Error):
+                self._database.close()
         os.close(self._lock)
         while True:
             try:
@@ -435,12 +495,6 @@ class Writer:
         except Exception:  # a listener that fails must not end the record
             _LOG.exception("a listener to the record %s failed", self._path.name)
 
-    def _read_head(self) -> tuple[int, str]:
-        row = self._database.execute(
-            "SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
-        return (int(row[0]), str(row[1])) if row else (0, NO_HASH)
-
     def _identity(self) -> tuple[int, int]:
         """Device and inode of the path: entries written to an open file that was removed would be
         lost without a sign."""
@@ -448,13 +502,47 @@ class Writer:
         return status.st_dev, status.st_ino
 
 
+def _last(database: Database) -> tuple[int, str]:
+    row = database.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
+    return (int(row[0]), str(row[1])) if row else (0, NO_HASH)
+
+
+def _lost(database: Database, seq: int, known: tuple[int, str] | None) -> tuple[int, int] | None:
+    """Which entries the head beside the file names and the file does not hold."""
+    if known is None or not known[0]:
+        return None
+    row = database.execute("SELECT hash FROM entry WHERE seq = ?", [known[0]]).fetchone()
+    if row is not None and row[0] == known[1]:
+        return None
+    return min(seq + 1, known[0]), known[0]
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the file may be opened later: it is locked, or the disk is full or failing."""
+    name = getattr(error, "sqlite_errorname", "")
+    return isinstance(error, OSError) or name.startswith(
+        ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN")
+    )
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _NO_SPACE
+
+
 def _explain(error: Exception, path: Path) -> str:
     """The reason in a few words, for a banner and after NOT RECORDED."""
     name = getattr(error, "sqlite_errorname", "")
-    if name == "SQLITE_FULL" or getattr(error, "errno", None) in (ENOSPC, EDQUOT, EFBIG):
+    full = name == "SQLITE_FULL" or getattr(error, "errno", None) in (ENOSPC, EDQUOT, EFBIG)
+    if full or (name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and _is_full(path)):
         return f"no space left for {path.name}; free space on its disk"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or isinstance(error, TimeoutError):
         return f"{path.name} is locked by another process; close the other stanch or wait"
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return f"{path.name} is damaged; run `stanch timeline verify` and `salvage`"
+    if isinstance(error, JournalError):
+        return str(error)
     return f"{path.name} cannot be written ({name or error}); check its disk"

@@ -1,0 +1,48 @@
+"""What was said to be noted is there, however little space the disk has left."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+STEP = 4096
+LARGEST = 200 * 1024
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB where one may be mounted."""
+    directory = tmp_path / "small"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(directory)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("not permitted to mount a tmpfs; tests of the record fake a full disk")
+    yield directory
+    subprocess.run(["umount", "-l", directory], check=True)
+
+
+@pytest.mark.parametrize("first", [0, STEP])
+def test_what_was_noted_on_a_full_disk_is_stored(first: int, small_disk: Path) -> None:
+    """Every 4 KB from 0 to 200 KB (one half of the sizes in each case), the way of the screens and
+    that of the command, quit and killed, the incident begun before and on the full disk."""
+    sizes = range(first, LARGEST + 1, 2 * STEP)
+    command = [sys.executable, "-m", "tests.incident.full_disk", small_disk, *sizes]
+    ran = subprocess.run(
+        [str(part) for part in command],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    cases = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert len(cases) == 4 * len(sizes)
+    assert [case for case in cases if case["lost"]] == []
+    begun = [case for case in cases if case["begun"]]
+    assert all(case["noted"] >= 25 for case in begun), "the space kept beside the file was not used"
+    assert any(not case["noted"] for case in cases if not case["begun"])
