@@ -30,8 +30,9 @@ Acknowledge = Callable[[str], None]
 
 
 def main(folder: Path, sizes: list[int]) -> None:
-    for size, face, end in product(sizes, ("screens", "command"), ("quit", "killed")):
-        begun = (size // 8192 + (end == "killed")) % 2 == 0
+    for size, face in product(sizes, ("screens", "command")):
+        number = size // 4096 + (face == "command")
+        end, begun = ("quit", "killed")[number % 2], number // 2 % 2 == 0
         noted, stored = _case(folder, size, _screens if face == "screens" else _command, end, begun)
         case = {"size": size, "face": face, "end": end, "begun": begun}
         print(json.dumps(case | {"noted": len(noted), "lost": len(noted - stored)}), flush=True)
