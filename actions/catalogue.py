@@ -1,60 +1,34 @@
-"""Every action there is, by name. Each is planned here and run through `actions.gate`; there is no
-other way."""
+"""All actions by name, collected from `actions.changes`. `plan` is the only way to a plan, `run`
+the only way to make the change."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from actions import gate
-from actions.context import ActionContext, Journal
-from actions.cordon import plan_cordon, plan_uncordon
+from actions import changes, gate
+from actions.context import ActionContext, Journal, Progress
+from actions.definition import Action
 from actions.plan import ActionPlan, ActionResult
-
-Planner = Callable[[ActionContext, Mapping[str, str]], Awaitable[ActionPlan]]
+from actions.planning import make_plan
 
 
 class UnknownAction(ValueError):
     """No action has that name; `str()` names those that exist."""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """`parameters`: name -> what it means; all are required. `blast` and `undo` in general words,
-    for lists and for the linter."""
-
-    name: str
-    summary: str
-    parameters: Mapping[str, str]
-    blast: str
-    undo: str
-    planner: Planner
+def _collect() -> dict[str, Action]:
+    """The actions of each module in `actions.changes`, by name."""
+    found: dict[str, Action] = {}
+    for module in pkgutil.iter_modules(changes.__path__, f"{changes.__name__}."):
+        for action in importlib.import_module(module.name).ACTIONS:
+            found[action.name] = action
+    return dict(sorted(found.items()))
 
 
-ACTIONS: Mapping[str, Action] = MappingProxyType(
-    {
-        action.name: action
-        for action in (
-            Action(
-                "cordon",
-                "Let no new pods onto a node.",
-                {"node": "name of the node"},
-                "No running pod is touched. One node less for new pods.",
-                "uncordon",
-                plan_cordon,
-            ),
-            Action(
-                "uncordon",
-                "Let new pods onto a node again.",
-                {"node": "name of the node"},
-                "New pods may be placed there at once.",
-                "cordon",
-                plan_uncordon,
-            ),
-        )
-    }
-)
+ACTIONS: Mapping[str, Action] = MappingProxyType(_collect())
 
 
 def names() -> tuple[str, ...]:
@@ -63,24 +37,39 @@ def names() -> tuple[str, ...]:
 
 def describe(name: str) -> str:
     """One line. Raises `UnknownAction`."""
-    return _find(name).summary
+    return find(name).summary
+
+
+def find(name: str) -> Action:
+    """Raises `UnknownAction`."""
+    if name not in ACTIONS:
+        raise UnknownAction(f"There is no action {name!r}; there are {', '.join(ACTIONS)}.")
+    return ACTIONS[name]
 
 
 async def plan(name: str, context: ActionContext, arguments: Mapping[str, str]) -> ActionPlan:
-    """What the action would do now: read-only, except for a dry run on the server. Raises
+    """What the action would do now: reads, access reviews and dry runs only. Raises
     `UnknownAction`."""
-    return await _find(name).planner(context, arguments)
+    return await make_plan(find(name), context, arguments)
 
 
 async def run(
-    plan_: ActionPlan, typed: str, context: ActionContext, journal: Journal
+    plan_: ActionPlan,
+    typed: str,
+    context: ActionContext,
+    journal: Journal,
+    progress: Progress = lambda _: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> ActionResult:
-    """Through the gate, see `actions.gate.run`. Never raises."""
+    """Through the gate, see `actions.gate.run`."""
 
     async def again() -> ActionPlan:
         return await plan(plan_.action, context, plan_.arguments)
 
-    return await gate.run(plan_, typed, context, journal, again)
+    verify = find(plan_.action).verify
+    return await gate.run(
+        plan_, typed, gate.Run(context, journal, again, verify, progress, stopped)
+    )
 
 
 def decline(
@@ -88,9 +77,3 @@ def decline(
 ) -> ActionResult:
     """A human said no: recorded, nothing sent."""
     return gate.decline(plan_, context, journal, reason)
-
-
-def _find(name: str) -> Action:
-    if name not in ACTIONS:
-        raise UnknownAction(f"There is no action {name!r}; there are {', '.join(ACTIONS)}.")
-    return ACTIONS[name]

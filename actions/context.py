@@ -1,19 +1,22 @@
-"""What an action is given from outside: the wire, the write door, the live state, the record, the
-clock."""
+"""What an action receives: API access, the door for writing, the live state, the record, clocks."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from actions.plan import ActionPlan, ActionResult
+from actions.plan import ActionPlan, ActionResult, Target, TargetResult
 from cluster.api.mode import Mode, Purpose
 from cluster.api.transport import Api
 from cluster.api.write import Writer
 from cluster.live.store import Store
+
+JSON = "application/json"
+Progress = Callable[[str], None]
 
 
 class ApiReader(Protocol):
@@ -25,11 +28,12 @@ class ApiReader(Protocol):
         params: Mapping[str, str | int | list[str]] | None = None,
         *,
         timeout: float | None = None,
+        accept: str = JSON,
     ) -> Any: ...
 
 
 class ActionWriter(Protocol):
-    """The write door. Raises `Refused` (nothing sent), `ApiError` (the server said no),
+    """The door for writing. Raises `Refused` (nothing sent), `ApiError` (the server refused),
     `OutcomeUnknown` (it may have taken effect)."""
 
     @property
@@ -47,39 +51,66 @@ class ActionWriter(Protocol):
     async def patch(
         self,
         path: str,
-        body: Mapping[str, Any],
+        body: Mapping[str, Any] | list[Any],
         *,
         content_type: str = "",
         dry_run: bool = False,
         purpose: Purpose | None = None,
+        accept: str = JSON,
     ) -> Mapping[str, Any]: ...
 
     async def delete(
-        self, path: str, *, dry_run: bool = False, purpose: Purpose | None = None
+        self,
+        path: str,
+        *,
+        uid: str = "",
+        grace_seconds: int | None = None,
+        dry_run: bool = False,
+        purpose: Purpose | None = None,
     ) -> Mapping[str, Any]: ...
 
     async def review(
-        self, verb: str, resource: str, *, group: str = "", subresource: str = "", name: str = ""
-    ) -> tuple[bool, str]: ...
+        self,
+        verb: str,
+        resource: str,
+        *,
+        group: str = "",
+        subresource: str = "",
+        namespace: str = "",
+        name: str = "",
+    ) -> tuple[bool, str]:
+        """SelfSubjectAccessReview: (allowed, reason)."""
+        ...
 
 
 class Journal(Protocol):
     """The record as the gate needs it."""
 
     async def intend(self, plan: ActionPlan) -> None:
-        """On disk when it returns. Raises (anything) when that is not certain: then nothing is
-        sent."""
+        """Stores the intent on disk. Raises any exception when that is not certain: then nothing
+        is sent."""
+        ...
+
+    async def begin(self, plan: ActionPlan, target: Target) -> None:
+        """Stores, on disk, that one of several targets is sent next. Raises like `intend`."""
+        ...
+
+    def finish(self, plan: ActionPlan, result: TargetResult) -> None:
+        """Stores what became of one of several targets."""
         ...
 
     def conclude(self, result: ActionResult) -> None:
-        """What became of it, also refused and declined plans."""
+        """Stores what became of the plan, also of refused and declined ones."""
         ...
+
+
+def no_record(change: str) -> Mapping[str, Any] | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class ActionContext:
-    """Everything an action may use. `context` and `server` are shown with every plan;
-    `unavailable`: kinds that could not be read."""
+    """What an action may use. Every plan shows `context` and `server`."""
 
     store: Store
     api: ApiReader
@@ -87,7 +118,13 @@ class ActionContext:
     context: str
     server: str
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    """Kind -> why it could not be read."""
+    recorded: Callable[[str], Mapping[str, Any] | None] = no_record
+    """The document of a recorded plan, by the id of its intent."""
+    prohibitions: tuple[str, ...] = ()
+    """What the runbook says not to do."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 

@@ -1,247 +1,181 @@
-"""The one gate: every change to the cluster passes these steps in this order, and an error at any
-of them leaves it shut.
+"""The one gate: every change to the cluster takes these steps in this order, and an error at any of
+them leaves it shut.
 
-plan still valid -> typed confirmation -> write mode -> looked at again -> intent on disk -> sent
-once -> seen in the cluster -> result on disk -> undo offered. There is no flag that answers the
-confirmation. A change is never repeated by itself: when its fate is not known the gate looks, and
-says what it saw.
+Plan still valid, typed confirmation, write mode, planned again and compared, intent on disk, each
+target sent once, seen in the cluster, result on disk. No option answers the confirmation. A change
+is not repeated: when its fate is not known, the gate reads the object and reports what it found.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from dataclasses import dataclass, replace
 
-from actions.context import ActionContext, Journal
-from actions.plan import ActionPlan, ActionResult, Expected, Outcome
-from cluster.api.mode import Mode, Purpose
-from cluster.errors import ApiError, ClusterError, OutcomeUnknown, Refused, ServerError
+from actions.context import ActionContext, Journal, Progress
+from actions.definition import Verify
+from actions.execution import Execution, say
+from actions.plan import CHANGED, ActionPlan, ActionResult, Outcome, Target
+from cluster.api.mode import Mode
 from cluster.kube.text import clean_line
 
-VALID_S = 300
-"""Seconds for which a plan may be confirmed: what it shows grows old."""
-VERIFY_S = 15.0
-POLL_S = 0.5
-_PRODUCTION = re.compile(r"(?:^|[^a-z])(?:prod|production|prd|live)(?:[^a-z]|$)")
+Replan = Callable[[], Awaitable[ActionPlan]]
 
 
-def looks_like_production(context: str) -> bool:
-    """Whether a context's name has one of the usual marks (prod, production, prd, live) as a word
-    of its own."""
-    return _PRODUCTION.search(context.lower()) is not None
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one passage through the gate needs beside the plan. `stopped` is asked before each
+    target."""
+
+    context: ActionContext
+    journal: Journal
+    replan: Replan
+    verify: Verify | None = None
+    progress: Progress = lambda _: None
+    stopped: Callable[[], bool] = lambda: False
 
 
-def confirmation(object_name: str, context: str) -> tuple[str, str]:
-    """(what must be typed, why): the object's name; on a context that looks like production its
-    name too."""
-    if looks_like_production(context):
-        return (
-            f"{object_name} {context}",
-            "the object and the context, because this looks like production",
-        )
-    return object_name, "the name of the object"
+async def run(plan: ActionPlan, typed: str, run_: Run) -> ActionResult:
+    """Takes a plan through the gate. `typed` is what the human typed.
 
-
-async def run(
-    plan: ActionPlan,
-    typed: str,
-    context: ActionContext,
-    journal: Journal,
-    replan: Callable[[], Awaitable[ActionPlan]],
-) -> ActionResult:
-    """Take a plan through the gate. `typed` is what the human typed; `replan` makes the same plan
-    anew from the state of now.
-
-    Never raises: whatever goes wrong before the change is sent is `REFUSED`, after it `UNKNOWN`
-    with what was seen.
+    Does not raise, apart from CancelledError after the result is recorded: what goes wrong before
+    the change is sent is `REFUSED`, after it `UNKNOWN` with what was seen.
     """
+    context, journal = run_.context, run_.journal
     try:
-        refused = await _refusal(plan, typed, context, replan)
+        refused, again = await _refusal(plan, typed, run_)
     except Exception as error:  # the gate must stay shut whatever breaks in it
-        refused = f"the check itself failed ({_say(error)})"
+        refused, again = f"the check itself failed ({say(error)})", None
     if refused:
         outcome = Outcome.DECLINED if not typed.strip() else Outcome.REFUSED
-        return _close(journal, _result(plan, context, outcome, f"Nothing was changed: {refused}."))
+        result = _result(plan, context, outcome, f"Nothing was changed: {refused}.")
+        return _close(journal, replace(result, again=again))
     try:
         await journal.intend(plan)
     except asyncio.CancelledError:
         sentence = "Nothing was changed: it was stopped before it was sent."
         _close(journal, _result(plan, context, Outcome.REFUSED, sentence))
         raise
-    except (
-        Exception
-    ) as error:  # without a record of the intent nothing may be sent, for whatever reason
-        sentence = f"Nothing was changed: the intent could not be recorded ({_say(error)})."
+    except Exception as error:  # without a record of the intent nothing may be sent
+        sentence = f"Nothing was changed: the intent could not be recorded ({say(error)})."
         return _result(plan, context, Outcome.REFUSED, sentence)
-    started = context.clock()
+    work = Execution(plan, context, journal, run_.verify, run_.progress, run_.stopped)
     try:
-        result = await _act(plan, context)
+        await work.send_all()
+        await work.verify_all()
+    except asyncio.CancelledError:
+        work.cancelled()
+        _close(journal, _finished(plan, context, work))
+        raise
     except Exception as error:  # sent or not: that is not known here
-        sentence = (
-            f"Something failed while it was sent ({_say(error)}); look at {plan.object} before "
-            "you repeat it."
-        )
-        result = _result(plan, context, Outcome.UNKNOWN, sentence)
-    result = replace(result, seconds=(context.clock() - started).total_seconds())
-    return _close(journal, result)
+        work.broken(say(error))
+    return _close(journal, _finished(plan, context, work))
 
 
 def decline(
     plan: ActionPlan, context: ActionContext, journal: Journal, reason: str
 ) -> ActionResult:
-    """A human said no; recorded as such."""
+    """A human said no: records it."""
     said = f": {clean_line(reason, 300)}" if reason else ""
-    return _close(
-        journal, _result(plan, context, Outcome.DECLINED, f"Declined, nothing was changed{said}.")
-    )
+    sentence = f"Declined, nothing was changed{said}."
+    return _close(journal, _result(plan, context, Outcome.DECLINED, sentence))
 
 
-async def _refusal(
-    plan: ActionPlan,
-    typed: str,
-    context: ActionContext,
-    replan: Callable[[], Awaitable[ActionPlan]],
-) -> str:
-    """Why the gate stays shut, or ""."""
+# ---- before
+
+
+async def _refusal(plan: ActionPlan, typed: str, run_: Run) -> tuple[str, ActionPlan | None]:
+    """Why the gate stays shut, "" when it opens; with the plan for the state of now when that is
+    the reason."""
     if plan.refused:
-        return plan.refused.rstrip(".")
-    failing = [p for p in plan.preconditions if p.held is not True]
+        return plan.refused.rstrip("."), None
+    if not plan.targets:
+        return "the plan changes nothing", None
+    failing = _failing(plan)
     if failing:
-        return f"{failing[0].question} {failing[0].seen}".rstrip(".")
+        return failing, None
     if not plan.confirmation or typed != plan.confirmation:
-        return (
-            "it was not confirmed"
-            if not typed.strip()
-            else f"{clean_line(typed, 80)!r} was typed, not {plan.confirmation!r}"
-        )
-    if context.writer.mode is not Mode.WRITE:
-        return "this session is read-only; start with --write to allow changes"
-    now = context.clock()
+        said = f"{clean_line(typed, 80)!r} was typed, not {plan.confirmation!r}"
+        return said if typed.strip() else "it was not confirmed", None
+    if run_.context.writer.mode is not Mode.WRITE:
+        return "this session is read-only; start with --write to allow changes", None
+    now = run_.context.clock()
     if not plan.made <= now <= plan.expires:
-        return "the plan is too old, what it shows may no longer be so; look at it again"
-    again = await replan()
+        return "the plan is too old, its state may have changed; look at it again", None
+    again = await run_.replan()
     if again.refused:
-        return f"the state has changed: {again.refused.rstrip('.')}"
-    if (again.change, again.object, again.server, again.context) != (
-        plan.change,
-        plan.object,
-        plan.server,
-        plan.context,
-    ):
-        return (
-            "the state has changed, the same action would now be another change; look at it again"
-        )
-    failing = [p for p in again.preconditions if p.held is not True]
-    if failing:
-        return f"the state has changed: {failing[0].question} {failing[0].seen}".rstrip(".")
-    return ""
+        return f"the state has changed: {again.refused.rstrip('.')}", again
+    if failing := _failing(again):
+        return f"the state has changed: {failing}", again
+    if differences := compare(plan, again):
+        return f"the state has changed: {'; '.join(differences[:4])}; look at it again", again
+    return "", None
 
 
-async def _act(plan: ActionPlan, context: ActionContext) -> ActionResult:
-    change = plan.change
-    try:
-        if change.verb == "PATCH":
-            await context.writer.patch(
-                change.path, change.body, content_type=change.content_type, purpose=Purpose.ACTION
-            )
-        elif change.verb == "POST":
-            await context.writer.create(change.path, change.body, purpose=Purpose.ACTION)
-        elif change.verb == "DELETE":
-            await context.writer.delete(change.path, purpose=Purpose.ACTION)
-        else:
-            return _result(
-                plan,
-                context,
-                Outcome.REFUSED,
-                f"Nothing was changed: the gate does not know the verb {change.verb}.",
-            )
-    except Refused as error:
-        return _result(plan, context, Outcome.REFUSED, f"Nothing was changed: {error}")
-    except (OutcomeUnknown, ServerError) as error:
-        seen, observed = await _observe(plan, context)
-        if seen:
-            return _result(
-                plan,
-                context,
-                Outcome.DONE,
-                f"The answer was lost ({error}), but the change is there.",
-                observed,
-            )
-        sentence = f"It is not known whether it took effect: {error} Look before you repeat it."
-        return _result(plan, context, Outcome.UNKNOWN, sentence, observed)
-    except ApiError as error:
-        return _result(
-            plan, context, Outcome.FAILED, f"The server refused, nothing was changed: {error}"
-        )
-    except ClusterError as error:
-        return _result(plan, context, Outcome.FAILED, f"It was not sent: {error}")
-    seen, observed = await _observe(plan, context)
-    if seen:
-        return _result(plan, context, Outcome.DONE, f"Done: {change.summary}.", observed)
-    return _result(
-        plan,
-        context,
-        Outcome.SENT_NOT_SEEN,
-        f"The server accepted it, but it was not seen within {VERIFY_S:g} s.",
-        observed,
+def _failing(plan: ActionPlan) -> str:
+    failing = next((each for each in plan.preconditions if each.held is not True), None)
+    return f"{failing.question} {failing.seen}".rstrip(".") if failing else ""
+
+
+def compare(plan: ActionPlan, again: ActionPlan) -> list[str]:
+    """What differs between the plan that was shown and the same plan now, in words; empty when a
+    human would see the same."""
+    told = []
+    where = (plan.server, plan.context, plan.action)
+    if where != (again.server, again.context, again.action):
+        told.append("it would go to another cluster")
+    before = {target.path: target for target in plan.targets}
+    after = {target.path: target for target in again.targets}
+    told += [f"{target.ref} is new" for path, target in after.items() if path not in before]
+    told += [f"{target.ref} is gone" for path, target in before.items() if path not in after]
+    for path, target in before.items():
+        if path in after and target.shown != after[path].shown:
+            told += _target_differences(target, after[path])
+    facts, now = dict(plan.facts), dict(again.facts)
+    told += [
+        f"{name}: {facts.get(name, 'none')}, now {now.get(name, 'none')}"
+        for name in sorted(facts.keys() | now.keys())
+        if facts.get(name) != now.get(name)
+    ]
+    if not told and [t.path for t in plan.targets] != [t.path for t in again.targets]:
+        told.append("the order of the objects is another")
+    return told
+
+
+def _target_differences(target: Target, now: Target) -> list[str]:
+    if target.uid != now.uid:
+        return [f"{target.ref} was deleted and created again"]
+    before, after = dict(target.state), dict(now.state)
+    told = [
+        f"{target.ref} {name}: {before.get(name, 'not set')}, now {after.get(name, 'not set')}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+    return told or [f"{target.ref} would be changed in another way"]
+
+
+def _finished(plan: ActionPlan, context: ActionContext, work: Execution) -> ActionResult:
+    work.close()
+    outcome = work.outcome
+    return replace(
+        _result(plan, context, outcome, work.sentence),
+        seconds=work.seconds,
+        observed=work.observed,
+        targets=tuple(work.results.values()),
     )
-
-
-async def _observe(plan: ActionPlan, context: ActionContext) -> tuple[bool, str]:
-    """Read the object until it shows the change or `VERIFY_S` is over: (seen, what was seen
-    last)."""
-    if plan.expected is None:
-        return True, "this action has no state to look at"
-    end = context.clock() + timedelta(seconds=VERIFY_S)
-    last = "not read yet"
-    while True:
-        try:
-            found = await context.api.get_json(plan.change.path, timeout=5)
-            value = _dig(found, plan.expected)
-            last = f"{'.'.join(plan.expected.path)} = {value!r}"
-            if value == plan.expected.value or (not plan.expected.value and not value):
-                return True, last
-        except ClusterError as error:
-            last = str(error)
-        if context.clock() >= end:
-            return False, last
-        await context.sleep(POLL_S)
-
-
-def _dig(found: Any, expected: Expected) -> Any:
-    here = found
-    for step in expected.path:
-        here = here.get(step) if isinstance(here, dict) else None
-    return here
 
 
 def _result(
-    plan: ActionPlan, context: ActionContext, outcome: Outcome, sentence: str, observed: str = ""
+    plan: ActionPlan, context: ActionContext, outcome: Outcome, sentence: str
 ) -> ActionResult:
-    changed = outcome in (Outcome.DONE, Outcome.SENT_NOT_SEEN, Outcome.UNKNOWN)
-    return ActionResult(
-        plan,
-        outcome,
-        sentence,
-        context.clock(),
-        observed=observed,
-        undo=plan.undo if changed else None,
-    )
+    undo = plan.undo if outcome in CHANGED else None
+    return ActionResult(plan, outcome, sentence, context.clock(), undo=undo)
 
 
 def _close(journal: Journal, result: ActionResult) -> ActionResult:
     try:
         journal.conclude(result)
     except Exception as error:  # the change may have been made: say so, whatever the record does
-        return replace(
-            result, sentence=f"{result.sentence} This could not be recorded ({_say(error)})."
-        )
+        sentence = f"{result.sentence} This could not be recorded ({say(error)})."
+        return replace(result, sentence=sentence)
     return result
-
-
-def _say(error: BaseException) -> str:
-    return clean_line(str(error) or type(error).__name__, 300)

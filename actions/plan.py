@@ -1,51 +1,175 @@
-"""What an action promises and what became of it. Values only: everything that is shown before and
-after a change."""
+"""Plans and results of actions: values only.
+
+A plan lists every object that the change touches as a `Target`, with its uid and version, the exact
+request, and how to undo it. Everything that is shown before and after a change comes from here.
+"""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 from cluster.kube.objects import Ref
+
+Json = Any
+"""A decoded JSON value."""
 
 
 class Outcome(enum.StrEnum):
     DONE = "done"
     """Sent, and seen in the cluster afterwards."""
+    PART = "done in part"
+    """Some targets were changed, others were not; the result lists them."""
     SENT_NOT_SEEN = "sent, not seen"
     """The server accepted it; the change was not observed before the deadline."""
     FAILED = "failed"
     """The server answered with an error: nothing was changed."""
     UNKNOWN = "unknown"
-    """No answer: whether it took effect must be looked at before anything is repeated."""
+    """No answer, or stopped in flight: read the object before the change is repeated."""
+    NOT_SENT = "not sent"
+    """Of a target: an earlier one failed, or a human stopped the action."""
     REFUSED = "refused"
     """The gate stayed shut; nothing was sent."""
     DECLINED = "declined"
     """A human said no; nothing was sent."""
 
 
+CHANGED = frozenset({Outcome.DONE, Outcome.PART, Outcome.SENT_NOT_SEEN, Outcome.UNKNOWN})
+"""Outcomes after which the cluster may differ from before."""
+
+
+class Sealed(Mapping[str, Json]):
+    """A body that holds secret values: sent, never shown, logged or recorded."""
+
+    def __init__(self, body: Mapping[str, Json]) -> None:
+        self._body = dict(body)
+
+    def open(self) -> dict[str, Json]:
+        """The body, for the request alone."""
+        return self._body
+
+    def __getitem__(self, key: str) -> Json:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sealed) and self._body == other._body
+
+    __hash__ = None  # type: ignore[assignment]  # equality compares contents
+
+    def __repr__(self) -> str:
+        return "Sealed(…)"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The exact request. `body` is sent as it stands; `kubectl` does the same by hand."""
+    """One exact HTTP request. `kubectl` does the same by hand. Of a plan with several targets, the
+    headline: `verb` is "" then."""
 
     verb: str
-    """HTTP method."""
+    """PATCH, POST or DELETE."""
     path: str
     """Path below the server's address, without query."""
-    body: Mapping[str, Any]
+    body: Mapping[str, Json] | list[Json]
     content_type: str
     kubectl: str
     summary: str
     """The difference in one line: "spec.unschedulable: false -> true"."""
+    uid: str = ""
+    """DELETE: only the object with this uid."""
+    grace_seconds: int | None = None
+    """DELETE: grace period in seconds; None: the object's own."""
+    blocked_by_budget: bool = False
+    """429 means that a PodDisruptionBudget does not allow it now: it is sent again later."""
+
+    @property
+    def document(self) -> dict[str, Json]:
+        sealed = isinstance(self.body, Sealed)
+        return {
+            "verb": self.verb,
+            "path": self.path,
+            "body": "sealed" if sealed else self.body,
+            "content_type": self.content_type,
+            "summary": self.summary,
+            "kubectl": self.kubectl,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field of an object: JSON pointer (RFC 6901), value before and after. `has_before` and
+    `has_after` False: the field is absent. `is_stamp`: `after` is the time of the plan, so that it
+    differs from one plan to the next."""
+
+    pointer: str
+    before: Json = None
+    after: Json = None
+    has_before: bool = True
+    has_after: bool = True
+    is_stamp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One object of a plan."""
+
+    ref: Ref
+    path: str
+    """Where the object is read."""
+    uid: str
+    resource_version: str
+    request: Change
+    fields: tuple[FieldChange, ...] = ()
+    """What the request changes; empty for a deletion, an eviction or a creation."""
+    state: tuple[tuple[str, str], ...] = ()
+    """(name, value) that was shown of the object; the gate compares it before it acts."""
+    before: Mapping[str, Json] | None = None
+    """The object as it was, for the record; None for a Secret."""
+    recreate: bool = False
+    """The undo of a deletion: create the object `before` again."""
+
+    @property
+    def shown(self) -> tuple[Json, ...]:
+        """What a human agrees to. Another value after the plan was shown is another change."""
+        request = self.request
+        after = [
+            (each.pointer, each.has_before, each.before, "now" if each.is_stamp else each.after)
+            for each in self.fields
+        ]
+        body = "" if self.fields else request.body
+        return (self.ref, self.uid, request.verb, request.path, body, after, self.state)
+
+    @property
+    def document(self) -> dict[str, Json]:
+        return {
+            "object": _ref(self.ref),
+            "path": self.path,
+            "uid": self.uid,
+            "resource_version": self.resource_version,
+            "request": self.request.document,
+            "fields": [
+                {
+                    "pointer": each.pointer,
+                    **({"before": each.before} if each.has_before else {}),
+                    **({"after": each.after} if each.has_after else {}),
+                }
+                for each in self.fields
+            ],
+            "recreate": self.before if self.recreate else None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """One thing that must hold. `held` None: could not be asked, which counts as not held."""
+    """One thing that must hold. `held` None: not known, which counts as not held."""
 
     question: str
     held: bool | None
@@ -54,75 +178,64 @@ class Precondition:
 
 @dataclass(frozen=True, slots=True)
 class Blast:
-    """What the change touches: one line each, and the objects."""
+    """What else the change affects: one line each, and the objects."""
 
     lines: tuple[str, ...] = ()
     objects: tuple[Ref, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """How the change is seen to have happened: the field at `path` of the object has `value`."""
-
-    path: tuple[str, ...]
-    value: Any
-    """The wanted value; a falsy one also accepts the field's absence."""
-
-
-@dataclass(frozen=True, slots=True)
 class ActionPlan:
-    """One change to one object, as it is shown before it is confirmed.
+    """One change, as it is shown before it is confirmed.
 
-    `confirmation` is what must be typed, exactly. `expires` (UTC): an older plan is refused,
-    because what it shows may no longer be so.
-    `refused` is a sentence when this must not be done; such a plan cannot be run.
+    `confirmation` must be typed exactly. After `expires` (UTC) the plan is refused. `refused` is a
+    sentence when the change must not be made; such a plan cannot be run.
     """
 
     action: str
     arguments: Mapping[str, str]
     object: Ref
+    """What the action is about: the node of a drain, the only target of most others."""
     change: Change
+    """What is shown of the change; what is sent stands in the targets."""
     context: str
     server: str
     confirmation: str
     confirmation_reason: str
     made: datetime
     expires: datetime
-    resource_version: str = ""
-    """Of the object when the plan was made: the gate refuses when it was changed meanwhile in the
-    fields that matter."""
+    targets: tuple[Target, ...] = ()
     preconditions: tuple[Precondition, ...] = ()
     blast: Blast = Blast()
     undo: Change | None = None
+    """What is shown of the way back; None when there is none."""
     undo_action: str = ""
-    """Name of the action that takes this one back with the same arguments, through the gate like
-    any other; "" where there is none."""
+    """Name of the action that undoes this change from the record, "" where there is none."""
     dry_run: str = ""
     dry_run_ok: bool | None = None
-    expected: Expected | None = None
     warnings: tuple[str, ...] = ()
     refused: str = ""
     production: bool = False
-    facts: Mapping[str, str | int] = field(default_factory=lambda: MappingProxyType({}))
+    facts: tuple[tuple[str, str], ...] = ()
+    """(name, value) beyond the targets that was shown; the gate compares it before it acts."""
+    deadline_s: float = 15.0
+    """Seconds within which each target must show the change."""
     run_id: str = ""
-    """The run of a runbook whose step asked for it, "" where none did; `step_id` names the step."""
+    """The run of the runbook whose step asked for the action, "" without one."""
     step_id: str = ""
     undoes: bool = False
     """This plan undoes the change that the step made: the step is open again afterwards."""
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Json]:
         """For the record: everything that was shown."""
         return {
             "action": self.action,
             "arguments": dict(self.arguments),
-            "object": {
-                "kind": self.object.kind,
-                "namespace": self.object.namespace,
-                "name": self.object.name,
-            },
-            "change": _change(self.change),
-            "undo": _change(self.undo) if self.undo else None,
+            "object": _ref(self.object),
+            "change": self.change.document,
+            "targets": [target.document for target in self.targets],
+            "undo": self.undo.document if self.undo else None,
             "undo_action": self.undo_action,
             "undoes": self.undoes,
             "context": self.context,
@@ -138,8 +251,27 @@ class ActionPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetResult:
+    """What became of one target."""
+
+    ref: Ref
+    outcome: Outcome
+    sentence: str
+    after: Mapping[str, Json] | None = field(default=None, repr=False)
+    """The object as the server returned it; None for a Secret and without an answer."""
+
+    @property
+    def document(self) -> dict[str, Json]:
+        return {
+            "object": _ref(self.ref),
+            "outcome": self.outcome.value,
+            "sentence": self.sentence,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What became of a plan. `undo` is a plan's ready change back, offered, never run by itself."""
+    """What became of a plan. `undo`: the way back, None when there is nothing to undo."""
 
     plan: ActionPlan
     outcome: Outcome
@@ -148,25 +280,22 @@ class ActionResult:
     seconds: float = 0.0
     observed: str = ""
     undo: Change | None = None
+    targets: tuple[TargetResult, ...] = ()
+    again: ActionPlan | None = None
+    """The plan for the state of now, when the gate refused because the state has changed."""
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Json]:
         return {
             "action": self.plan.action,
             "outcome": self.outcome.value,
             "sentence": self.sentence,
             "observed": self.observed,
             "seconds": round(self.seconds, 3),
-            "undo": _change(self.undo) if self.undo else None,
+            "targets": [each.document for each in self.targets],
+            "undo": self.undo.document if self.undo else None,
         }
 
 
-def _change(change: Change) -> dict[str, Any]:
-    return {
-        "verb": change.verb,
-        "path": change.path,
-        "body": dict(change.body),
-        "content_type": change.content_type,
-        "kubectl": change.kubectl,
-        "summary": change.summary,
-    }
+def _ref(ref: Ref) -> dict[str, str]:
+    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name}

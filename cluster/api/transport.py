@@ -506,13 +506,14 @@ async def send(
     content_type: str,
     timeout: float,
     what: str,
+    accept: str = JSON,
 ) -> tuple[int, bytes]:
     """Any request, also one that changes something. For `cluster.api.write` alone, which decides
     whether it may be sent.
 
     Never repeated by itself except after a 401, which the server answers before it acts.
     """
-    headers = {"Accept": JSON, "Accept-Encoding": "identity"}
+    headers = {"Accept": accept, "Accept-Encoding": "identity"}
     if content:
         headers["Content-Type"] = content_type
     try:

@@ -18,7 +18,7 @@ import httpx
 import msgspec
 
 from cluster.api.mode import Mode, Purpose
-from cluster.api.transport import PARTIAL, Api, Params, send
+from cluster.api.transport import JSON, PARTIAL, Api, Params, send
 from cluster.errors import OutcomeUnknown, Refused, ServerError, Unreachable
 from cluster.kube.text import clean_line, clean_tree
 
@@ -88,12 +88,15 @@ class Writer:
         content_type: str = MERGE_PATCH,
         dry_run: bool = False,
         purpose: Purpose | None = None,
+        accept: str = JSON,
         timeout: float = TIME_LIMIT,
     ) -> dict[str, Any]:
-        """PATCH one object or subresource."""
+        """PATCH one object or subresource. `accept`: `PARTIAL` for a Secret, so that its values do
+        not come back."""
         if self._admit("patch", path, body, dry_run, purpose, content_type):
             await self._own_object(path, timeout)
-        return await self._send("PATCH", path, self._settings(dry_run), body, content_type, timeout)
+        settings = self._settings(dry_run)
+        return await self._send("PATCH", path, settings, body, content_type, timeout, accept)
 
     async def delete(
         self,
@@ -267,6 +270,7 @@ class Writer:
         body: Mapping[str, Any] | list[Any],
         content_type: str,
         timeout: float,
+        accept: str = JSON,
     ) -> dict[str, Any]:
         what = f"{method} {path}"
         try:
@@ -279,6 +283,7 @@ class Writer:
                 content_type,
                 timeout,
                 what,
+                accept,
             )
         except Unreachable as error:
             if isinstance(

@@ -6,21 +6,26 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
+
+import msgspec
 
 from actions import catalogue
 from actions.context import ActionContext, action_writer
-from actions.plan import ActionPlan, ActionResult, Outcome
+from actions.plan import ActionPlan, ActionResult, Outcome, Target, TargetResult
 from cluster.api.mode import Mode
+from cluster.kube.objects import Ref
 from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster
 from incident.record import Record, object_ref
 from incident.walkthrough.run import StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import UnderWay
-from timeline.entry import Draft, Kind
+from timeline.entry import Capture, Draft, Kind
 
 _ANSWER = {
     Outcome.DONE: ("done", StepState.DONE),
+    Outcome.PART: ("unknown", StepState.UNKNOWN),
     Outcome.SENT_NOT_SEEN: ("unknown", StepState.UNKNOWN),
     Outcome.UNKNOWN: ("unknown", StepState.UNKNOWN),
     Outcome.FAILED: ("failed", StepState.FAILED),
@@ -62,7 +67,19 @@ class ActionRunner:
             context=live.access.context,
             server=live.access.server,
             unavailable=unavailable,
+            recorded=self._recorded,
             clock=self._clock,
+        )
+
+    def _recorded(self, change: str) -> Mapping[str, Any] | None:
+        """What the record holds of a change, by the id of its intent."""
+        return next(
+            (
+                entry.data
+                for entry in reversed(self._record.by_record())
+                if entry.kind == "action-intent" and entry.data.get("intent_id") == change
+            ),
+            None,
         )
 
     async def plan(
@@ -99,6 +116,7 @@ class GateJournal:
         self._record = record
         self._runs = runs
         self._intent = ""
+        self._parts: dict[Ref, str] = {}
 
     async def intend(self, plan: ActionPlan) -> None:
         """Raises `RecordUnavailable`: then nothing is sent."""
@@ -112,12 +130,46 @@ class GateJournal:
                     object=object_ref(plan.object),
                     run_id=plan.run_id,
                     step_id=plan.step_id,
+                    captures=tuple(_capture(target) for target in plan.targets if target.before),
                     data={
                         "intent_id": self._intent,
                         **plan.document,
+                        "undo_arguments": {"change": self._intent},
                         **({} if plan.undoes else self._runs.asked(plan.run_id, plan.step_id)),
                     },
                 )
+            )
+        )
+
+    async def begin(self, plan: ActionPlan, target: Target) -> None:
+        """One of several targets. Raises `RecordUnavailable`: then it is not sent."""
+        part = f"{self._intent}/{len(self._parts) + 1}"
+        await self._record.append_durably(
+            Draft(
+                kind="action-intent",
+                text=f"{plan.action}: {target.request.summary}",
+                phase="mitigate",
+                object=object_ref(target.ref),
+                data={"intent_id": part, "part_of": self._intent},
+            )
+        )
+        self._parts[target.ref] = part
+
+    def finish(self, plan: ActionPlan, result: TargetResult) -> None:
+        """What became of it."""
+        if result.ref not in self._parts:
+            return
+        self._record.append(
+            Draft(
+                kind="action-result",
+                text=f"{plan.action} {result.ref}: {result.sentence}",
+                phase="mitigate",
+                object=object_ref(result.ref),
+                data={
+                    "intent_id": self._parts[result.ref],
+                    "part_of": self._intent,
+                    **result.document,
+                },
             )
         )
 
@@ -150,3 +202,13 @@ class GateJournal:
         if plan.undoes:
             return {"answer": "", "state": _UNDONE.get(state, state).value}
         return self._runs.answered(plan.run_id, plan.step_id, answer, state)
+
+
+def _capture(target: Target) -> Capture:
+    """The object before the change, as evidence."""
+    content = msgspec.json.format(msgspec.json.encode(target.before), indent=1)
+    return Capture(
+        content=content,
+        source=f"GET {target.path} before the change",
+        media_type="application/json",
+    )

@@ -56,8 +56,8 @@ class Library(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MadeChange:
-    """The change that a step made last: the action, its arguments, and the action that undoes it
-    ("" where there is none)."""
+    """The change that a step made last: the action, and the action that undoes it, with its
+    arguments; "" where there is none."""
 
     action: str
     arguments: Mapping[str, str]
@@ -143,9 +143,10 @@ class Run:
         if step_id in self.outcomes:
             self._before[step_id] = self.outcomes[step_id]
         if entry.kind == "action-intent" and not data.get("undoes"):
+            given = data.get("undo_arguments" if data.get("undo_action") == "undo" else "arguments")
             self._intended[step_id] = MadeChange(
                 str(data.get("action", "")),
-                {str(k): str(v) for k, v in dict(data.get("arguments", {})).items()},
+                {str(k): str(v) for k, v in dict(given or {}).items()},
                 str(data.get("undo_action", "")),
             )
         self.outcomes[step_id] = StepOutcome(

@@ -7,21 +7,22 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 import pytest
 
 from actions import catalogue, gate
 from actions.context import ActionContext
-from actions.gate import confirmation, looks_like_production
 from actions.plan import ActionPlan, Change, Outcome
+from actions.planning import VALID_S, confirmation, looks_like_production
 from cluster.api.mode import Mode
-from cluster.errors import Forbidden, OutcomeUnknown, Refused, ServerError, Unreachable
+from cluster.errors import ApiError, Forbidden, OutcomeUnknown, Refused, ServerError, Unreachable
 from tests.actions.fake import FakeApi, FakeJournal
-from tests.probes.cells import meta, node, pod, store
+from tests.probes.cells import meta, node, pod
+
+NODE = "/api/v1/nodes/node-2"
 
 
 def api(**settings: Any) -> FakeApi:
-    return FakeApi(store(node("node-1"), node("node-2"), node("node-3")), **settings)
+    return FakeApi([node("node-1"), node("node-2"), node("node-3")], **settings)
 
 
 async def planned(
@@ -36,7 +37,7 @@ async def test_confirmed_done_recorded_and_undo_offered() -> None:
     plan, context = await planned(fake)
     result = await catalogue.run(plan, "node-2", context, journal)
     assert result.outcome is Outcome.DONE
-    assert fake.unschedulable
+    assert fake.paths[NODE]["spec"]["unschedulable"] is True
     assert journal.intents == [plan]
     assert journal.results == [result]
     assert result.undo is not None
@@ -46,7 +47,7 @@ async def test_confirmed_done_recorded_and_undo_offered() -> None:
 async def test_the_intent_is_recorded_before_anything_is_sent() -> None:
     fake, journal = api(), FakeJournal()
     seen: list[int] = []
-    fake.before_patch = lambda: seen.append(len(journal.intents))
+    fake.on_write = lambda: seen.append(len(journal.intents))
     plan, context = await planned(fake)
     await catalogue.run(plan, "node-2", context, journal)
     assert seen == [1]
@@ -60,7 +61,7 @@ async def test_anything_but_the_exact_word_changes_nothing(typed: str) -> None:
     plan, context = await planned(fake)
     result = await catalogue.run(plan, typed, context, journal)
     assert result.outcome in (Outcome.REFUSED, Outcome.DECLINED)
-    assert fake.patches == []
+    assert fake.sent == []
     assert journal.results == [result], "a declined change is recorded as well"
     assert journal.intents == []
 
@@ -70,7 +71,7 @@ async def test_read_only_refuses_even_when_confirmed() -> None:
         fake, journal = api(mode=mode), FakeJournal()
         plan, context = await planned(fake)
         result = await catalogue.run(plan, "node-2", context, journal)
-        assert (result.outcome, fake.patches) == (Outcome.REFUSED, [])
+        assert (result.outcome, fake.sent) == (Outcome.REFUSED, [])
         assert "--write" in result.sentence
 
 
@@ -78,43 +79,37 @@ async def test_without_a_record_of_the_intent_nothing_is_sent() -> None:
     fake = api()
     plan, context = await planned(fake)
     result = await catalogue.run(plan, "node-2", context, FakeJournal(fails=True))
-    assert (result.outcome, fake.patches) == (Outcome.REFUSED, [])
+    assert (result.outcome, fake.sent) == (Outcome.REFUSED, [])
     assert "No space left" in result.sentence
 
 
 async def test_an_old_plan_is_refused() -> None:
     fake = api()
     plan, context = await planned(fake)
-    fake.now += timedelta(seconds=gate.VALID_S + 1)
+    fake.now += timedelta(seconds=VALID_S + 1)
     result = await catalogue.run(plan, "node-2", context, FakeJournal())
-    assert (result.outcome, fake.patches) == (Outcome.REFUSED, [])
+    assert (result.outcome, fake.sent) == (Outcome.REFUSED, [])
     assert "too old" in result.sentence
 
 
 async def test_the_state_is_looked_at_again() -> None:
     fake = api()
     plan, context = await planned(fake)
-    for change in (
-        store(node("node-1", unschedulable=True), node("node-3", ready=False)).rows("Node").values()
-    ):
-        fake.store.apply("Node", [replace_version(change)])
+    fake.put(node("node-1", unschedulable=True))
+    fake.put(node("node-3", ready=False))
     result = await catalogue.run(plan, "node-2", context, FakeJournal())
-    assert (result.outcome, fake.patches) == (Outcome.REFUSED, [])
+    assert (result.outcome, fake.sent) == (Outcome.REFUSED, [])
     assert "the state has changed" in result.sentence
-
-
-def replace_version(row: Any) -> Any:
-    return msgspec.structs.replace(
-        row, metadata=msgspec.structs.replace(row.metadata, resource_version="2")
-    )
 
 
 async def test_a_tampered_plan_is_refused() -> None:
     fake = api()
     plan, context = await planned(fake)
-    drained = replace(plan, change=replace(plan.change, path="/api/v1/nodes/node-1"))
+    target = plan.targets[0]
+    other = replace(target, request=replace(target.request, path="/api/v1/nodes/node-1"))
+    drained = replace(plan, targets=(other,))
     result = await catalogue.run(drained, "node-2", context, FakeJournal())
-    assert (result.outcome, fake.patches) == (Outcome.REFUSED, [])
+    assert (result.outcome, fake.sent) == (Outcome.REFUSED, [])
 
 
 async def test_a_check_that_breaks_leaves_it_shut() -> None:
@@ -124,8 +119,8 @@ async def test_a_check_that_breaks_leaves_it_shut() -> None:
     async def broken() -> ActionPlan:
         raise RuntimeError("boom")
 
-    result = await gate.run(plan, "node-2", context, journal, broken)
-    assert (result.outcome, fake.patches) == (Outcome.REFUSED, [])
+    result = await gate.run(plan, "node-2", gate.Run(context, journal, broken))
+    assert (result.outcome, fake.sent) == (Outcome.REFUSED, [])
     assert "boom" in result.sentence
 
 
@@ -144,11 +139,11 @@ async def test_a_check_that_breaks_leaves_it_shut() -> None:
 async def test_what_goes_wrong_while_sending(
     error: Exception, applies: bool, outcome: Outcome
 ) -> None:
-    fake, journal = api(patch_error=error, applies=applies), FakeJournal()
+    fake, journal = api(error=error, applies=applies), FakeJournal()
     plan, context = await planned(fake)
     result = await catalogue.run(plan, "node-2", context, journal)
     assert result.outcome is outcome
-    assert len(fake.patches) == 1, "never sent twice"
+    assert len(fake.sent) == 1, "never sent twice"
     assert journal.results == [result]
     assert (result.undo is not None) == (outcome in (Outcome.DONE, Outcome.UNKNOWN))
 
@@ -212,8 +207,12 @@ async def test_a_server_that_would_refuse_is_told_before() -> None:
     plan, _ = await planned(api(dry_run_error=Forbidden("patch: HTTP 403 Forbidden", status=403)))
     assert "would refuse" in plan.refused
     plan, _ = await planned(api(dry_run_error=Unreachable("no answer")))
-    assert plan.refused == "", "a dry run without an answer does not forbid"
+    assert plan.refused == "", "a dry run without an answer does not forbid what reviews allow"
     assert plan.dry_run_ok is None
+    assert any("access reviews allow it" in warning for warning in plan.warnings)
+    silent = {"dry_run_error": Unreachable("no answer"), "review_error": Unreachable("no answer")}
+    plan, _ = await planned(api(**silent))
+    assert "Neither a dry run nor an access review" in plan.refused
 
 
 def test_no_parameter_answers_the_confirmation() -> None:
@@ -225,8 +224,8 @@ def test_no_parameter_answers_the_confirmation() -> None:
 
 
 async def test_an_unknown_action_names_those_that_exist() -> None:
-    with pytest.raises(catalogue.UnknownAction, match="cordon, uncordon"):
-        await planned(api(), action="drain")
+    with pytest.raises(catalogue.UnknownAction, match=r"cordon.*uncordon"):
+        await planned(api(), action="explode")
 
 
 # ---- cordon
@@ -249,7 +248,7 @@ DEPLOYMENT = {"kind": "Deployment", "name": "web", "controller": True}
             "too few",
         ),
         ((node("node-2", unschedulable=True), node("node-1")), "already"),
-        ((node("node-1"),), "no node node-2"),
+        ((node("node-1"),), "does not exist"),
         (
             (
                 node("node-2"),
@@ -265,27 +264,27 @@ DEPLOYMENT = {"kind": "Deployment", "name": "web", "controller": True}
     ],
 )
 async def test_cordon_refuses(nodes: tuple[dict[str, Any], ...], word: str) -> None:
-    plan, _ = await planned(FakeApi(store(*nodes)))
+    plan, _ = await planned(FakeApi(list(nodes)))
     assert word in plan.refused
 
 
 async def test_cordon_shows_what_is_there() -> None:
-    rows = store(
+    rows = [
         node("node-1"),
         node("node-2"),
         {"kind": "ReplicaSet", "metadata": meta("web-1", "shop", ownerReferences=[DEPLOYMENT])},
         pod("web-1-x", "shop", "node-2", owner=("ReplicaSet", "web-1")),
         pod("agent-x", "kube-system", "node-2", owner=("DaemonSet", "agent")),
         pod("waiting", "shop", "", phase="Pending"),
-    )
+    ]
     plan, _ = await planned(FakeApi(rows))
     text = " ".join(plan.blast.lines)
     assert "2 pods stay on node-2, 1 of them from DaemonSets" in text
     assert "Only replica there: Deployment shop/web" in text
     assert any("1 pods wait" in w for w in plan.warnings)
-    assert plan.change.body == {"spec": {"unschedulable": True}}
+    assert "spec.unschedulable: false -> true" in plan.change.summary
     assert plan.undo is not None
-    assert plan.undo.body == {"spec": {"unschedulable": False}}
+    assert plan.undo.kubectl == "kubectl uncordon node-2"
 
 
 async def test_uncordon_says_who_cordoned_and_that_the_node_is_not_ready() -> None:
@@ -298,9 +297,137 @@ async def test_uncordon_says_who_cordoned_and_that_the_node_is_not_ready() -> No
             "fieldsV1": {"f:spec": {"f:unschedulable": {}}},
         }
     ]
-    plan, _ = await planned(
-        FakeApi(store(document, node("node-1")), unschedulable=True), action="uncordon"
-    )
+    plan, _ = await planned(FakeApi([document, node("node-1")]), action="uncordon")
     assert plan.refused == ""
     assert any("kubectl-cordon at 2026-11-19 01:00 UTC" in w for w in plan.warnings)
-    assert any("not start there until it is Ready" in w for w in plan.warnings)
+    assert any("not start until it is Ready" in w for w in plan.warnings)
+
+
+# ---- the set of targets
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "word"),
+    [
+        (lambda fake: relabel(fake, "zone", "b"), "label zone: not set, now b"),
+        (
+            lambda fake: fake.put(node("node-3", unschedulable=True)),
+            "node-1, node-3, node-4, now node-1, node-4",
+        ),
+        (lambda fake: recreate(fake), "deleted and created again"),
+        (lambda fake: taint(fake), "taints: none, now spare:PreferNoSchedule"),
+    ],
+)
+async def test_what_changed_since_it_was_shown_is_shown_again(meanwhile: Any, word: str) -> None:
+    fake = FakeApi([node(f"node-{n}") for n in range(1, 5)])
+    plan, context = await planned(fake)
+    meanwhile(fake)
+    result = await catalogue.run(plan, "node-2", context, FakeJournal())
+    assert (result.outcome, fake.sent) == (Outcome.REFUSED, [])
+    assert word in result.sentence
+    assert result.again is not None
+    assert (await catalogue.run(result.again, "node-2", context, FakeJournal())).outcome in (
+        Outcome.DONE,
+        Outcome.REFUSED,
+    )
+
+
+def relabel(fake: FakeApi, key: str, value: str) -> None:
+    found = fake.paths[NODE]
+    found["metadata"].setdefault("labels", {})[key] = value
+    fake.put(found)
+
+
+def recreate(fake: FakeApi) -> None:
+    fake.drop(NODE)
+    document = node("node-2")
+    document["metadata"]["uid"] = "another"
+    fake.put(document)
+
+
+def taint(fake: FakeApi) -> None:
+    found = fake.paths[NODE]
+    found["spec"]["taints"] = [{"key": "spare", "effect": "PreferNoSchedule"}]
+    fake.put(found)
+
+
+async def test_what_changes_between_the_comparison_and_the_request_is_refused_by_the_server() -> (
+    None
+):
+    fake = api()
+    plan, context = await planned(fake)
+    fake.on_write = lambda: recreate(fake)
+    result = await catalogue.run(plan, "node-2", context, FakeJournal())
+    assert result.outcome is Outcome.FAILED
+    assert not fake.paths[NODE]["spec"].get("unschedulable")
+
+
+# ---- rights and dry runs
+
+
+async def test_a_denied_review_refuses_and_sends_no_dry_run() -> None:
+    fake = api(denied=frozenset({"patch nodes"}))
+    plan, _ = await planned(fake)
+    assert "patch nodes is not allowed" in plan.refused
+    assert fake.dry_runs == []
+
+
+async def test_read_only_sends_no_dry_run_unless_the_review_allows_it() -> None:
+    fake = api(mode=Mode.READ_ONLY, review_error=Unreachable("no answer"))
+    plan, _ = await planned(fake)
+    assert plan.refused
+    assert fake.dry_runs == []
+    fake = api(mode=Mode.READ_ONLY)
+    plan, _ = await planned(fake)
+    assert plan.refused == ""
+    assert fake.dry_runs == [NODE]
+
+
+async def test_a_webhook_without_dry_run_is_no_refusal() -> None:
+    message = 'admission webhook "w" does not support dry run'
+    fake = api(dry_run_error=ApiError(message, status=400, detail=message))
+    plan, _ = await planned(fake)
+    assert plan.refused == ""
+    assert plan.dry_run_ok is None
+
+
+# ---- undo
+
+
+async def test_undo_restores_what_the_record_holds() -> None:
+    fake, journal = api(), FakeJournal()
+    fake.recorded = journal.recorded
+    plan, context = await planned(fake)
+    await catalogue.run(plan, "node-2", context, journal)
+    undo = await catalogue.plan("undo", context, {"change": "any"})
+    assert undo.refused == ""
+    result = await catalogue.run(undo, undo.confirmation, context, FakeJournal())
+    assert result.outcome is Outcome.DONE
+    assert not fake.paths[NODE]["spec"]["unschedulable"]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "word"),
+    [
+        (lambda fake: recreate(fake), "created again since"),
+        (lambda fake: fake.drop(NODE), "does not exist"),
+        (lambda fake: fake.put(node("node-2")), "nothing to undo"),
+    ],
+)
+async def test_undo_touches_only_what_is_as_it_was_left(meanwhile: Any, word: str) -> None:
+    fake, journal = api(), FakeJournal()
+    fake.recorded = journal.recorded
+    plan, context = await planned(fake)
+    await catalogue.run(plan, "node-2", context, journal)
+    meanwhile(fake)
+    undo = await catalogue.plan("undo", context, {"change": "any"})
+    assert word in undo.refused
+    assert len(fake.sent) == 1
+
+
+async def test_undo_refuses_another_cluster_and_an_unknown_change() -> None:
+    fake = api()
+    context = fake.context()
+    assert "has no change" in (await catalogue.plan("undo", context, {"change": "x"})).refused
+    fake.recorded = lambda _: {"server": "https://other:6443", "targets": []}
+    assert "not on this cluster" in (await catalogue.plan("undo", context, {"change": "x"})).refused

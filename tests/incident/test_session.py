@@ -145,7 +145,9 @@ async def test_an_action_that_was_cut_short_is_unknown_after_a_restart(tmp_path:
             )
             acting.cancel()
             await asyncio.gather(acting, return_exceptions=True)
-            assert not any(entry.kind == "action-result" for entry in writer.entries())
+            results = [entry for entry in writer.entries() if entry.kind == "action-result"]
+            assert [entry.data["outcome"] for entry in results] == ["unknown"]
+            assert "stopped by a human" in results[0].text
         server.faults.clear()
         async with investigating(kubeconfig, tmp_path) as again:
             view = await until(again, is_read)

@@ -1,0 +1,198 @@
+"""Cordon and uncordon a node: whether new pods may be placed there. No running pod is affected.
+
+Cordon is refused when too few nodes would take new pods: what is safe for one node is an outage on
+the fifth.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from actions.context import ActionContext
+from actions.definition import Action, CannotPlan, Proposal
+from actions.parameters import Parameter, name
+from actions.plan import Precondition
+from actions.targets import patched, read, set_field
+from cluster.kube.managed_fields import writes
+from cluster.kube.objects import Node, Pod, Ref
+from cluster.kube.owners import top_owner
+
+LEAST_SHARE = 0.5
+"""At least this share of the worker nodes must still take new pods."""
+
+
+async def _cordon(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    return await propose(context, values["node"], unschedulable=True)
+
+
+async def _uncordon(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    return await propose(context, values["node"], unschedulable=False)
+
+
+async def propose(context: ActionContext, node_name: str, *, unschedulable: bool) -> Proposal:
+    """The change of one node, for these actions and for drain. Raises `CannotPlan`."""
+    if reason := context.unavailable.get("Node"):
+        raise CannotPlan(f"The nodes cannot be read ({reason}), so the effect is not known.")
+    ref = Ref("Node", "", node_name)
+    found = await read(context, ref)
+    node: Node | None = context.store.get("Node", "", node_name)
+    if node is None:
+        raise CannotPlan(f"{ref} is not in the live state yet; try again.")
+    word = "cordon" if unschedulable else "uncordon"
+    change = set_field(found, ("spec", "unschedulable"), unschedulable)
+    if bool(change.before) is unschedulable:
+        state = "cordoned" if unschedulable else "schedulable"
+        raise CannotPlan(f"Node {node_name} is {state} already; there is nothing to change.")
+    target = patched(ref, found, [change], f"kubectl {word} {node_name}")
+    checks, warnings = _enough_left(context, node) if unschedulable else ((), _fit_for_pods(node))
+    others = sorted(
+        each.metadata.name
+        for each in context.store.all("Node", Node)
+        if takes_pods(each) and each.metadata.name != node_name
+    )
+    return Proposal(
+        ref,
+        (target,),
+        preconditions=checks,
+        touches=_touches(context, node, unschedulable=unschedulable),
+        warnings=warnings,
+        undo=f"kubectl {'uncordon' if unschedulable else 'cordon'} {node_name}",
+        facts=(
+            ("other nodes that take pods", ", ".join(others) or "none"),
+            ("taints", ", ".join(f"{t.key}:{t.effect}" for t in node.spec.taints) or "none"),
+        ),
+    )
+
+
+def takes_pods(node: Node) -> bool:
+    """Whether ordinary pods can be placed there: Ready, not cordoned, no taint that excludes
+    them."""
+    ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
+    return (
+        ready
+        and not node.spec.unschedulable
+        and not any(t.effect in ("NoSchedule", "NoExecute") for t in node.spec.taints)
+    )
+
+
+def _enough_left(
+    context: ActionContext, node: Node
+) -> tuple[tuple[Precondition, ...], tuple[str, ...]]:
+    nodes = list(context.store.all("Node", Node))
+    workers = [
+        n
+        for n in nodes
+        if not any("control-plane" in t.key or "master" in t.key for t in n.spec.taints)
+    ]
+    left = [n for n in nodes if takes_pods(n) and n.metadata.name != node.metadata.name]
+    enough = len(left) >= 1 and len(left) >= len(workers) * LEAST_SHARE
+    seen = f"{len(left)} of {len(workers)} nodes would still take new pods"
+    if not enough:
+        seen += "; that is too few, first bring nodes back"
+    waiting = _waiting(context)
+    told = f"{waiting} pods wait for a node already; they will have one node less"
+    check = Precondition("Do enough nodes remain for new pods?", enough, seen)
+    return (check,), (told,) if waiting else ()
+
+
+def _fit_for_pods(node: Node) -> tuple[str, ...]:
+    ready = next((c for c in node.status.conditions if c.type == "Ready"), None)
+    warnings: list[str] = []
+    if ready is None or ready.status != "True":
+        reason = f" ({ready.reason})" if ready and ready.reason else ""
+        state = f"Ready is {ready.status}{reason}" if ready else "it has no Ready condition"
+        warnings.append(f"{node.metadata.name}: {state}; new pods will not start until it is Ready")
+    for write in writes(node.metadata, "f:spec", "f:unschedulable"):
+        warnings.append(
+            f"it was cordoned by {write.manager} at {write.time:%Y-%m-%d %H:%M} UTC: make sure "
+            "that the reason is gone"
+        )
+    warnings += [
+        f"{condition.type} is True: {condition.message or condition.reason}"
+        for condition in node.status.conditions
+        if condition.type in ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
+        and condition.status == "True"
+    ]
+    return tuple(warnings)
+
+
+def _touches(context: ActionContext, node: Node, *, unschedulable: bool) -> tuple[str, ...]:
+    where = node.metadata.name
+    pods = [
+        p
+        for p in context.store.pods_on(where).values()
+        if p.status.phase not in ("Succeeded", "Failed")
+    ]
+    if not unschedulable:
+        lines = [f"New pods may be placed on {where} again; the {len(pods)} pods there stay."]
+        if waiting := _waiting(context):
+            lines.append(
+                f"{waiting} pods wait for a node and may start there at once, pulling their images "
+                "together."
+            )
+        return tuple(lines)
+    daemons = sum(
+        1 for p in pods if any(o.kind == "DaemonSet" for o in p.metadata.owner_references)
+    )
+    lines = [
+        f"No running pod is affected: {len(pods)} pods stay on {where}, {daemons} of them from "
+        "DaemonSets (which are still placed there)."
+    ]
+    if single := _single_replicas(context, pods):
+        shown = ", ".join(str(ref) for ref in single[:5])
+        more = f" and {len(single) - 5} more" if len(single) > 5 else ""
+        lines.append(
+            f"Only replica there: {shown}{more}. If such a pod ends it must find another node."
+        )
+    bound = sum(1 for p in pods if any(v.persistent_volume_claim for v in p.spec.volumes))
+    if bound:
+        lines.append(
+            f"{bound} pods there use volumes, which may be bound to that node or its zone."
+        )
+    return tuple(lines)
+
+
+def _single_replicas(context: ActionContext, pods: list[Pod]) -> list[Ref]:
+    """Owners whose only pod is on this node."""
+    owners = [top_owner(pod, context.store) for pod in pods]
+    there = {owner for owner in owners if owner.kind not in ("Pod", "DaemonSet", "Node")}
+    counts = Counter(
+        owner
+        for namespace in {owner.namespace for owner in there}
+        for pod in context.store.in_namespace("Pod", namespace).values()
+        if (owner := top_owner(pod, context.store)) in there
+    )
+    return sorted(owner for owner in there if counts[owner] == 1)
+
+
+def _waiting(context: ActionContext) -> int:
+    return sum(
+        1
+        for pod in context.store.all("Pod", Pod)
+        if pod.status.phase == "Pending" and not pod.spec.node_name
+    )
+
+
+_NODE = (Parameter("node", "name of the node", name),)
+ACTIONS = (
+    Action(
+        "cordon",
+        "Let no new pods onto a node.",
+        _NODE,
+        "No running pod is affected. One node less for new pods.",
+        "uncordon",
+        _cordon,
+        harmless=True,
+    ),
+    Action(
+        "uncordon",
+        "Let new pods onto a node again.",
+        _NODE,
+        "New pods may be placed there at once.",
+        "cordon",
+        _uncordon,
+        harmless=True,
+    ),
+)

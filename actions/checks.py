@@ -1,0 +1,221 @@
+"""Checks that actions share: who would revert the change, disruption budgets, the last good
+replica, and access reviews."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from actions.context import ActionContext
+from actions.plan import Precondition, Target
+from cluster.errors import ClusterError
+from cluster.kube.kinds import READABLE
+from cluster.kube.objects import (
+    HorizontalPodAutoscaler,
+    LabelSelector,
+    Pod,
+    PodDisruptionBudget,
+    Ref,
+)
+from cluster.kube.owners import controller_of, top_owner
+
+# ---- who would revert it
+
+
+def reverted_by(ref: Ref, found: Mapping[str, Any]) -> list[str]:
+    """Warnings about GitOps tools and controllers that would revert a change of this object, each
+    with how to pause them.
+
+    Labels and annotations are those that the tools set: Argo CD (resource tracking), Flux
+    (kustomize-controller, helm-controller), Helm 3.
+    """
+    meta = found["metadata"]
+    labels, notes = meta.get("labels") or {}, meta.get("annotations") or {}
+    managers = {str(each.get("manager", "")) for each in meta.get("managedFields") or ()}
+    warnings = []
+    application = notes.get("argocd.argoproj.io/tracking-id", "").partition(":")[0]
+    application = application or labels.get("argocd.argoproj.io/instance", "")
+    if application or any(each.startswith("argocd") for each in managers):
+        name = application or labels.get("app.kubernetes.io/instance", "APPLICATION")
+        warnings.append(
+            f"Argo CD manages {ref} (application {name}) and reverts the change if it syncs by "
+            f"itself; to pause it: argocd app set {name} --sync-policy none"
+        )
+    for tool, command in (("kustomize", "kustomization"), ("helm", "helmrelease")):
+        prefix = f"{tool}.toolkit.fluxcd.io"
+        if name := labels.get(f"{prefix}/name", ""):
+            namespace = labels.get(f"{prefix}/namespace", "flux-system")
+            warnings.append(
+                f"Flux manages {ref} ({command} {namespace}/{name}) and reverts the change; to "
+                f"pause it: flux suspend {command} {name} -n {namespace}"
+            )
+    release = notes.get("meta.helm.sh/release-name", "")
+    if release and not any("Flux" in each for each in warnings):
+        namespace = notes.get("meta.helm.sh/release-namespace", ref.namespace)
+        warnings.append(
+            f"Helm installed {ref} (release {namespace}/{release}): the next upgrade reverts the "
+            "change; put it into the values as well"
+        )
+    owner = next(
+        (each for each in meta.get("ownerReferences") or () if each.get("controller")), None
+    )
+    if owner is not None:
+        warnings.append(
+            f"{owner['kind']} {owner['name']} controls {ref} and may revert the change: consider "
+            f"changing {owner['kind']} {owner['name']} instead"
+        )
+    return warnings
+
+
+def autoscaler_of(context: ActionContext, workload: Ref) -> HorizontalPodAutoscaler | None:
+    """The HorizontalPodAutoscaler that sets the replicas of a workload."""
+    rows = context.store.in_namespace("HorizontalPodAutoscaler", workload.namespace)
+    for row in rows.values():
+        target = row.spec.scale_target_ref
+        if (target.kind, target.name) == (workload.kind, workload.name):
+            return row  # type: ignore[no-any-return]  # rows of one kind have its type
+    return None
+
+
+# ---- pods
+
+
+def selects(selector: LabelSelector | None, labels: Mapping[str, str]) -> bool:
+    """metav1.LabelSelector of a PodDisruptionBudget (policy/v1: an empty one selects all pods)."""
+    if selector is None:
+        return False
+    if any(labels.get(key) != value for key, value in selector.match_labels.items()):
+        return False
+    for each in selector.match_expressions:
+        has = each.key in labels
+        held = {
+            "In": has and labels.get(each.key) in each.values,
+            "NotIn": not has or labels.get(each.key) not in each.values,
+            "Exists": has,
+            "DoesNotExist": not has,
+        }
+        if not held.get(each.operator, False):
+            return False
+    return True
+
+
+def budgets_of(context: ActionContext, pod: Pod) -> list[PodDisruptionBudget]:
+    """The PodDisruptionBudgets that select a pod."""
+    rows = context.store.in_namespace("PodDisruptionBudget", pod.metadata.namespace)
+    return [row for row in rows.values() if selects(row.spec.selector, pod.metadata.labels)]
+
+
+def budget_words(budget: PodDisruptionBudget) -> str:
+    name = f"PodDisruptionBudget {budget.metadata.namespace}/{budget.metadata.name}"
+    return f"{name} allows {budget.status.disruptions_allowed} disruptions now"
+
+
+def is_ready(pod: Pod) -> bool:
+    return pod.metadata.deletion_timestamp is None and any(
+        condition.type == "Ready" and condition.status == "True"
+        for condition in pod.status.conditions
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """A pod among those of its owner. `ready`: other ready pods of the same owner."""
+
+    owner: Ref
+    ready: int
+    total: int
+
+
+def siblings(context: ActionContext, pod: Pod) -> Replicas:
+    """How many other ready pods the pod's owner has."""
+    owner = top_owner(pod, context.store)
+    others = [
+        other
+        for other in context.store.in_namespace("Pod", pod.metadata.namespace).values()
+        if other.metadata.name != pod.metadata.name and top_owner(other, context.store) == owner
+    ]
+    return Replicas(owner, sum(1 for other in others if is_ready(other)), len(others))
+
+
+def not_last_replica(context: ActionContext, pod: Pod) -> Precondition:
+    """A ready pod may go only when another ready one of its owner stays; a pod that is not ready
+    serves nobody and may always go."""
+    question = "Does another ready replica stay?"
+    if not is_ready(pod):
+        return Precondition(question, True, "this pod is not ready itself")
+    replicas = siblings(context, pod)
+    if replicas.owner.kind in ("DaemonSet", "Job", "CronJob"):
+        return Precondition(question, True, f"{replicas.owner} runs one on its own")
+    seen = f"{replicas.ready} other ready pods of {replicas.owner}"
+    return Precondition(question, replicas.ready > 0, seen)
+
+
+def controlled(pod: Pod) -> Precondition:
+    """A pod without a controller does not come back."""
+    owner = controller_of(pod.metadata)
+    seen = f"{owner} creates it again" if owner else "no controller owns it: it would be lost"
+    return Precondition("Does a controller create it again?", owner is not None, seen)
+
+
+# ---- permission
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Right:
+    """One access review."""
+
+    verb: str
+    group: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        resource = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+        where = f" in {self.namespace}" if self.namespace else ""
+        return f"{self.verb} {resource}{where}"
+
+
+def right_of(target: Target) -> Right:
+    """The permission that a target's request needs."""
+    kind = READABLE[target.ref.kind]
+    request = target.request
+    verb = {"PATCH": "patch", "DELETE": "delete", "POST": "create"}[request.verb]
+    extra = request.path.removeprefix(target.path)[1:] if request.path != target.path else ""
+    subresource = extra if request.path.startswith(f"{target.path}/") else ""
+    name = "" if request.verb == "POST" and not subresource else target.ref.name
+    return Right(verb, kind.group, kind.plural, subresource, target.ref.namespace, name)
+
+
+async def review(
+    context: ActionContext, targets: Iterable[Target]
+) -> dict[Right, tuple[bool | None, str]]:
+    """The server's answer to each right that is needed, without the names of more than one object
+    of a namespace. None: the review could not be asked."""
+    by_scope: dict[tuple[str, ...], set[Right]] = {}
+    for right in map(right_of, targets):
+        scope = (right.verb, right.group, right.resource, right.subresource, right.namespace)
+        by_scope.setdefault(scope, set()).add(right)
+    asked = [
+        next(iter(rights)) if len(rights) == 1 else replace(next(iter(rights)), name="")
+        for rights in by_scope.values()
+    ]
+
+    async def ask(right: Right) -> tuple[bool | None, str]:
+        try:
+            return await context.writer.review(
+                right.verb,
+                right.resource,
+                group=right.group,
+                subresource=right.subresource,
+                namespace=right.namespace,
+                name=right.name,
+            )
+        except ClusterError as error:
+            return None, str(error)
+
+    answers = await asyncio.gather(*map(ask, asked))
+    return dict(zip(asked, answers, strict=True))

@@ -1,0 +1,62 @@
+"""What an action is: its name, its typed parameters, and the function that finds its targets.
+
+Each file under `actions/changes/` defines its own as the constant `ACTIONS`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from actions.context import ActionContext
+from actions.parameters import Parameter
+from actions.plan import ActionPlan, Precondition, Target
+from cluster.kube.objects import Ref
+
+
+class CannotPlan(Exception):
+    """The change cannot or must not be made; `str()` is one sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The targets of a change and what the action itself knows about them; `actions.planning` adds
+    rights, dry run and confirmation."""
+
+    object: Ref
+    targets: tuple[Target, ...]
+    summary: str = ""
+    """One line; "" for that of the first target."""
+    preconditions: tuple[Precondition, ...] = ()
+    touches: tuple[str, ...] = ()
+    """What else the change affects, one line each."""
+    warnings: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    kubectl: str = ""
+    """The command that does the same; "" for that of the targets."""
+    undo: str = ""
+    """The command that undoes it; "" where only the record can."""
+
+
+Builder = Callable[[ActionContext, Mapping[str, Any]], Awaitable[Proposal]]
+"""(context, parsed values) -> proposal. Reads only. Raises `CannotPlan`."""
+Verify = Callable[[ActionContext, ActionPlan], Awaitable[tuple[bool, str]]]
+"""Reads once whether the change has its effect: (seen, what was seen)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`blast` and `undo` in general words, for lists and for the linter."""
+
+    name: str
+    summary: str
+    parameters: tuple[Parameter, ...]
+    blast: str
+    undo: str
+    build: Builder
+    verify: Verify | None = None
+    """Beyond what the gate verifies of each target itself: changed fields, a deleted object."""
+    deadline_s: float = 15.0
+    """Seconds until the effect must be seen."""
+    harmless: bool = field(default=False, kw_only=True)
+    """No running pod is affected, so that `stanch act --yes` may confirm it."""

@@ -1,0 +1,278 @@
+"""Sends the targets of a confirmed plan one after another and verifies them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from actions.context import ActionContext, Journal, Progress
+from actions.definition import Verify
+from actions.plan import ActionPlan, Outcome, Target, TargetResult
+from actions.sending import send
+from actions.targets import same, value_at
+from cluster.errors import (
+    ApiError,
+    ClusterError,
+    NotFound,
+    OutcomeUnknown,
+    Refused,
+    ServerError,
+    TooManyRequests,
+)
+from cluster.kube.text import clean_line
+
+POLL_S = 0.5
+BLOCKED_S = 5.0
+"""Seconds until an eviction that a disruption budget did not allow is sent again (as kubectl)."""
+
+
+class Execution:
+    """The targets of one plan while they are sent and verified."""
+
+    def __init__(
+        self,
+        plan: ActionPlan,
+        context: ActionContext,
+        journal: Journal,
+        verify: Verify | None,
+        progress: Progress,
+        stopped: Callable[[], bool],
+    ) -> None:
+        self.plan, self.context, self.journal = plan, context, journal
+        self._verify, self._progress, self._stopped = verify, progress, stopped
+        self.several = len(plan.targets) > 1
+        self.results: dict[str, TargetResult] = {}
+        """By path, in the order in which they were sent."""
+        self.answers: dict[str, object] = {}
+        self.flying: Target | None = None
+        self.observed = ""
+        self.effect: bool | None = None
+        self._begun: set[str] = set()
+        self._finished: set[str] = set()
+        self._started = context.monotonic()
+        self._end = self._started + plan.deadline_s
+
+    async def send_all(self) -> None:
+        """Each target once; an eviction that a budget does not allow again until the deadline."""
+        waiting = list(self.plan.targets)
+        told = ""
+        while waiting:
+            blocked: list[Target] = []
+            for index, target in enumerate(waiting):
+                if self._stopped():
+                    return self._left([*blocked, *waiting[index:]], "stopped by a human")
+                answer = await self._send(target)
+                if answer == "blocked":
+                    blocked.append(target)
+                elif answer == "give up":
+                    return self._left(
+                        [*blocked, *waiting[index + 1 :]], "an earlier one has no clear result"
+                    )
+            if blocked and self.context.monotonic() >= self._end:
+                return self._left(blocked, "a PodDisruptionBudget did not allow it in time")
+            if blocked:
+                names = ", ".join(target.ref.name for target in blocked[:3])
+                if told != names:
+                    self._progress(f"a PodDisruptionBudget does not allow {names} yet; waiting")
+                told = names
+                await self.context.sleep(BLOCKED_S)
+            waiting = blocked
+        return None
+
+    async def _send(self, target: Target) -> str:
+        """ "" when it was answered, "blocked", or "give up" when nothing more may be sent."""
+        if self.several and target.path not in self._begun:
+            self._begun.add(target.path)
+            try:
+                await self.journal.begin(self.plan, target)
+            except Exception as error:  # without a record nothing may be sent
+                self._finish(
+                    target, Outcome.NOT_SENT, f"the intent was not recorded ({say(error)})"
+                )
+                return "give up"
+        self.flying = target
+        try:
+            answer = await send(self.context, target)
+        except TooManyRequests as error:
+            if target.request.blocked_by_budget:
+                self.flying = None
+                return "blocked"
+            self._finish(target, Outcome.FAILED, f"the server refused: {error}")
+            return ""
+        except Refused as error:
+            self._finish(target, Outcome.REFUSED, str(error))
+            return "give up"
+        except (OutcomeUnknown, ServerError) as error:
+            self._finish(target, Outcome.UNKNOWN, str(error), flying=True)
+            return "give up"
+        except ApiError as error:
+            self._finish(target, Outcome.FAILED, f"the server refused: {error}")
+            return ""
+        except ClusterError as error:
+            self._finish(target, Outcome.FAILED, f"it was not sent: {error}")
+            return "give up"
+        after = None if target.ref.kind == "Secret" else answer
+        self.results[target.path] = TargetResult(
+            target.ref, Outcome.SENT_NOT_SEEN, "accepted by the server", after
+        )
+        self.answers[target.path] = answer
+        self.flying = None
+        done = sum(1 for each in self.results.values() if each.outcome is Outcome.SENT_NOT_SEEN)
+        if self.several:
+            self._progress(f"{done} of {len(self.plan.targets)}: {target.request.summary}")
+        return ""
+
+    async def verify_all(self) -> None:
+        """Reads until every sent target shows its change and the action's own effect is seen, or
+        the deadline is over."""
+        pending = {
+            target.path: target
+            for target in self.plan.targets
+            if (result := self.results.get(target.path)) is not None
+            and result.outcome in (Outcome.SENT_NOT_SEEN, Outcome.UNKNOWN)
+        }
+        told = ""
+        while True:
+            for path, target in list(pending.items()):
+                seen, self.observed = await self._seen(target)
+                if seen:
+                    del pending[path]
+                    lost = self.results[path].outcome is Outcome.UNKNOWN
+                    words = "the answer was lost, but the change is there" if lost else "done"
+                    self._finish(target, Outcome.DONE, words)
+            if not pending and self._all_done():
+                if self._verify is None:
+                    return
+                self.effect, self.observed = await self._verify(self.context, self.plan)
+                if self.effect:
+                    return
+            elif not pending:
+                return
+            if self.context.monotonic() >= self._end:
+                return
+            if self.observed != told:
+                told = self.observed
+                self._progress(f"waiting: {told}")
+            await self.context.sleep(POLL_S)
+
+    async def _seen(self, target: Target) -> tuple[bool, str]:
+        """(the change is there, what was read)."""
+        if target.ref.kind == "Secret":
+            return target.path in self.answers, "values of a Secret are not read"
+        try:
+            found = await self.context.api.get_json(target.path, timeout=5)
+        except NotFound:
+            if target.fields or (target.request.verb == "POST" and not target.uid):
+                return False, f"{target.ref} does not exist"
+            return True, f"{target.ref} is gone"
+        except ClusterError as error:
+            return False, str(error)
+        uid = str((found.get("metadata") or {}).get("uid") or "")
+        if target.request.verb == "POST" and not target.uid:
+            return True, f"{target.ref} exists"
+        if not target.fields:
+            another = bool(target.uid) and uid != target.uid
+            return another, f"{target.ref} {'is another one now' if another else 'still exists'}"
+        answer = self.answers.get(target.path)
+        for each in target.fields:
+            wanted = value_at(answer, each.pointer)[1] if answer else each.after
+            got = value_at(found, each.pointer)[1]
+            if not same(got, wanted):
+                return False, f"{each.pointer} = {got!r}"
+        return (
+            True,
+            f"{target.fields[0].pointer} = {value_at(found, target.fields[0].pointer)[1]!r}",
+        )
+
+    # -- results
+
+    def _finish(
+        self, target: Target, outcome: Outcome, sentence: str, *, flying: bool = False
+    ) -> None:
+        after = self.results[target.path].after if target.path in self.results else None
+        result = TargetResult(target.ref, outcome, sentence, after)
+        self.results[target.path] = result
+        if not flying:
+            self.flying = None
+        if outcome is not Outcome.UNKNOWN:
+            self._record(target, result)
+
+    def _record(self, target: Target, result: TargetResult) -> None:
+        if target.path in self._begun - self._finished:
+            self._finished.add(target.path)
+            self.journal.finish(self.plan, result)
+
+    def close(self) -> None:
+        """Records the targets whose fate stayed open until the deadline."""
+        for target in self.plan.targets:
+            if target.path in self.results:
+                self._record(target, self.results[target.path])
+
+    def _left(self, targets: Sequence[Target], why: str) -> None:
+        for target in targets:
+            self.results[target.path] = TargetResult(target.ref, Outcome.NOT_SENT, why)
+
+    def _all_done(self) -> bool:
+        return len(self.results) == len(self.plan.targets) and all(
+            each.outcome is Outcome.DONE for each in self.results.values()
+        )
+
+    def cancelled(self) -> None:
+        """Stopped by a human while it ran."""
+        if self.flying is not None:
+            self._finish(self.flying, Outcome.UNKNOWN, "stopped by a human while it was sent")
+        rest = [each for each in self.plan.targets if each.path not in self.results]
+        self._left(rest, "stopped by a human")
+
+    def broken(self, why: str) -> None:
+        """An error of our own."""
+        target = self.flying or self.plan.targets[0]
+        if self.flying is not None or not self.results:
+            self._finish(target, Outcome.UNKNOWN, f"something failed while it was sent ({why})")
+        rest = [each for each in self.plan.targets if each.path not in self.results]
+        self._left(rest, "an earlier one has no clear result")
+
+    @property
+    def seconds(self) -> float:
+        return self.context.monotonic() - self._started
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of the whole plan."""
+        kinds = {each.outcome for each in self.results.values()}
+        if Outcome.UNKNOWN in kinds:
+            return Outcome.UNKNOWN
+        if kinds == {Outcome.DONE}:
+            return Outcome.SENT_NOT_SEEN if self.effect is False else Outcome.DONE
+        if kinds <= {Outcome.DONE, Outcome.SENT_NOT_SEEN}:
+            return Outcome.SENT_NOT_SEEN
+        if kinds & {Outcome.DONE, Outcome.SENT_NOT_SEEN}:
+            return Outcome.PART
+        return Outcome.REFUSED if Outcome.REFUSED in kinds else Outcome.FAILED
+
+    @property
+    def sentence(self) -> str:
+        """What became of the plan, for people."""
+        outcome, results = self.outcome, tuple(self.results.values())
+        plan, first = self.plan, next((r for r in results if r.outcome is not Outcome.DONE), None)
+        done = sum(1 for each in results if each.outcome is Outcome.DONE)
+        count = f"{done} of {len(plan.targets)} done" if self.several else ""
+        why = f"{first.ref}: {first.sentence}" if first and self.several else ""
+        single = first.sentence if first else ""
+        if outcome is Outcome.DONE:
+            lost = next((r.sentence for r in results if "lost" in r.sentence), "")
+            return f"Done: {plan.change.summary}{f' ({lost})' if lost else ''}."
+        if outcome is Outcome.SENT_NOT_SEEN:
+            told = f"{self.observed}" if self.observed else "it was not seen"
+            return f"The server accepted it; not seen within {plan.deadline_s:g} s: {told}."
+        if outcome is Outcome.UNKNOWN:
+            told = f"{count}, {why}" if self.several else single
+            return f"It is not known whether it took effect: {told}. Look before you repeat it."
+        if outcome is Outcome.PART:
+            return f"Done in part, {count}; {why}."
+        told = f"{count}, {why}" if self.several else single
+        return f"Nothing was changed: {told}."
+
+
+def say(error: BaseException) -> str:
+    """An error of our own as half a sentence."""
+    return clean_line(str(error) or type(error).__name__, 300)

@@ -1,0 +1,41 @@
+"""Sends the request of one target through the door for writing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from actions.context import JSON, ActionContext
+from actions.plan import Sealed, Target
+from actions.targets import PARTIAL
+from cluster.api.mode import Purpose
+from cluster.errors import Refused
+
+
+async def send(
+    context: ActionContext, target: Target, *, dry_run: bool = False
+) -> Mapping[str, Any]:
+    """One request. Returns the server's object, of a Secret its metadata alone. Raises
+    `ClusterError`; `Refused` also for a verb that is not known."""
+    request, writer = target.request, context.writer
+    body = request.body.open() if isinstance(request.body, Sealed) else request.body
+    if request.verb == "PATCH":
+        return await writer.patch(
+            request.path,
+            body,
+            content_type=request.content_type,
+            dry_run=dry_run,
+            purpose=Purpose.ACTION,
+            accept=PARTIAL if target.ref.kind == "Secret" else JSON,
+        )
+    if request.verb == "POST" and isinstance(body, Mapping):
+        return await writer.create(request.path, body, dry_run=dry_run, purpose=Purpose.ACTION)
+    if request.verb == "DELETE":
+        return await writer.delete(
+            request.path,
+            uid=request.uid,
+            grace_seconds=request.grace_seconds,
+            dry_run=dry_run,
+            purpose=Purpose.ACTION,
+        )
+    raise Refused(f"the verb {request.verb} is not known")

@@ -1,0 +1,232 @@
+"""Reads objects and makes targets of them: field changes as JSON Patch, deletions, evictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from actions.context import JSON, ActionContext
+from actions.definition import CannotPlan
+from actions.plan import Change, FieldChange, Target
+from cluster.errors import ClusterError, NotFound
+from cluster.kube.kinds import READABLE
+from cluster.kube.objects import Ref
+
+JSON_PATCH = "application/json-patch+json"
+PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+READ_S = 10.0
+_SHOWN_SPEC = ("unschedulable", "taints", "replicas", "paused", "suspend")
+
+
+def path_of(ref: Ref) -> str:
+    """Path of an object below the server's root. Raises KeyError for an unknown kind."""
+    return f"{READABLE[ref.kind].path(ref.namespace)}/{ref.name}"
+
+
+async def read(context: ActionContext, ref: Ref) -> dict[str, Any]:
+    """The object as the server has it now; of a Secret its metadata alone. Raises `CannotPlan`."""
+    accept = PARTIAL if ref.kind == "Secret" else JSON
+    try:
+        found = await context.api.get_json(path_of(ref), timeout=READ_S, accept=accept)
+    except NotFound:
+        raise CannotPlan(f"{ref} does not exist.") from None
+    except ClusterError as error:
+        raise CannotPlan(f"{ref} cannot be read, so its change is not known: {error}") from None
+    return dict(found)
+
+
+# ---- fields
+
+
+def pointer(*tokens: str | int) -> str:
+    """A JSON pointer (RFC 6901)."""
+    return "".join(f"/{str(each).replace('~', '~0').replace('/', '~1')}" for each in tokens)
+
+
+def value_at(document: Any, at: str) -> tuple[bool, Any]:
+    """(exists, value) at a JSON pointer."""
+    here = document
+    for raw in at.split("/")[1:]:
+        token = raw.replace("~1", "/").replace("~0", "~")
+        if isinstance(here, Mapping) and token in here:
+            here = here[token]
+        elif isinstance(here, Sequence) and not isinstance(here, str) and token.isdigit():
+            if int(token) >= len(here):
+                return False, None
+            here = here[int(token)]
+        else:
+            return False, None
+    return True, here
+
+
+def set_field(found: Mapping[str, Any], tokens: Sequence[str | int], after: Any) -> FieldChange:
+    """Sets one field; missing parents are created with it."""
+    for depth in range(1, len(tokens) + 1):
+        at = pointer(*tokens[:depth])
+        exists, before = value_at(found, at)
+        if not exists:
+            for token in reversed(tokens[depth:]):
+                after = {token: after}
+            return FieldChange(at, None, after, has_before=False)
+    return FieldChange(at, before, after)
+
+
+def remove_field(found: Mapping[str, Any], tokens: Sequence[str | int]) -> FieldChange:
+    """Removes one field. Raises `CannotPlan` when it is absent."""
+    at = pointer(*tokens)
+    exists, before = value_at(found, at)
+    if not exists:
+        raise CannotPlan(f"{'.'.join(map(str, tokens))} is not set; there is nothing to remove.")
+    return FieldChange(at, before, None, has_after=False)
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two field values are the same to the API, which drops false, 0 and empty values."""
+    return one == other or (not one and not other)
+
+
+def words(change: FieldChange) -> str:
+    """The difference in one line: "spec.replicas: 3 -> 5"."""
+    field = change.pointer[1:].replace("/", ".").replace("~1", "/").replace("~0", "~")
+    before = _short(change.before) if change.has_before else "not set"
+    after = _short(change.after) if change.has_after else "removed"
+    return f"{field}: {before} -> {after}"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else f"{text[:117]}…"
+
+
+def patch_operations(
+    found: Mapping[str, Any], changes: Sequence[FieldChange]
+) -> list[dict[str, Any]]:
+    """JSON Patch (RFC 6902) that applies only to this object with these values: the server refuses
+    it when one of them has changed."""
+    meta = found["metadata"]
+    operations: list[dict[str, Any]] = [
+        {"op": "test", "path": "/metadata/uid", "value": meta["uid"]}
+    ]
+    if not all(change.has_before for change in changes):
+        # JSON Patch cannot test that a field is absent.
+        version = meta["resourceVersion"]
+        operations.append({"op": "test", "path": "/metadata/resourceVersion", "value": version})
+    for change in changes:
+        if change.has_before:
+            operations.append({"op": "test", "path": change.pointer, "value": change.before})
+    for change in changes:
+        if not change.has_after:
+            operations.append({"op": "remove", "path": change.pointer})
+        else:
+            name = "replace" if change.has_before else "add"
+            operations.append({"op": name, "path": change.pointer, "value": change.after})
+    return operations
+
+
+# ---- targets
+
+
+def shown_state(found: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What a plan shows of an object and the gate compares: labels, taints, whether it is being
+    deleted, and the switches of its spec."""
+    meta, spec = found["metadata"], found.get("spec") or {}
+    state = [(f"label {key}", str(value)) for key, value in (meta.get("labels") or {}).items()]
+    state += [(f"spec.{key}", json.dumps(spec[key])) for key in _SHOWN_SPEC if key in spec]
+    if meta.get("deletionTimestamp"):
+        state.append(("deleted since", str(meta["deletionTimestamp"])))
+    return tuple(sorted(state))
+
+
+def without_history(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The object without managedFields, for the record."""
+    meta = {key: value for key, value in found["metadata"].items() if key != "managedFields"}
+    return {**found, "metadata": meta}
+
+
+def patched(
+    ref: Ref, found: Mapping[str, Any], changes: Sequence[FieldChange], kubectl: str
+) -> Target:
+    """A target whose fields change. Raises `CannotPlan` when nothing would change."""
+    changes = [
+        each for each in changes if (each.has_before, each.before) != (each.has_after, each.after)
+    ]
+    if not changes:
+        raise CannotPlan(f"{ref} is like that already; there is nothing to change.")
+    summary = f"{ref} {'; '.join(words(each) for each in changes)}"
+    body = patch_operations(found, changes)
+    request = Change("PATCH", path_of(ref), body, JSON_PATCH, kubectl, summary)
+    return _target(ref, found, request, tuple(changes))
+
+
+def deleted(
+    ref: Ref,
+    found: Mapping[str, Any],
+    kubectl: str,
+    *,
+    grace_seconds: int | None = None,
+    recreate: bool = False,
+) -> Target:
+    """A target that is deleted, by its uid."""
+    request = Change(
+        "DELETE",
+        path_of(ref),
+        {},
+        "application/json",
+        kubectl,
+        f"{ref} is deleted",
+        uid=found["metadata"]["uid"],
+        grace_seconds=grace_seconds,
+    )
+    return _target(ref, found, request, recreate=recreate)
+
+
+def evicted(ref: Ref, found: Mapping[str, Any], kubectl: str) -> Target:
+    """A pod that is evicted: deleted only when every PodDisruptionBudget allows it."""
+    body = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": ref.name, "namespace": ref.namespace},
+        "deleteOptions": {"preconditions": {"uid": found["metadata"]["uid"]}},
+    }
+    path = f"{path_of(ref)}/eviction"
+    summary = f"{ref} is evicted"
+    request = Change(
+        "POST", path, body, "application/json", kubectl, summary, blocked_by_budget=True
+    )
+    return _target(ref, found, request)
+
+
+def created(manifest: Mapping[str, Any], kubectl: str) -> Target:
+    """An object that is created from its manifest."""
+    meta = manifest["metadata"]
+    ref = Ref(str(manifest["kind"]), str(meta.get("namespace") or ""), str(meta["name"]))
+    kept = {
+        key: meta[key] for key in ("name", "namespace", "labels", "annotations") if meta.get(key)
+    }
+    body = {key: value for key, value in manifest.items() if key != "status"} | {"metadata": kept}
+    collection = READABLE[ref.kind].path(ref.namespace)
+    request = Change("POST", collection, body, "application/json", kubectl, f"{ref} is created")
+    return Target(ref, path_of(ref), "", "", request)
+
+
+def _target(
+    ref: Ref,
+    found: Mapping[str, Any],
+    request: Change,
+    fields: tuple[FieldChange, ...] = (),
+    *,
+    recreate: bool = False,
+) -> Target:
+    meta = found["metadata"]
+    return Target(
+        ref,
+        path_of(ref),
+        str(meta["uid"]),
+        str(meta["resourceVersion"]),
+        request,
+        fields,
+        shown_state(found),
+        before=None if ref.kind == "Secret" else without_history(found),
+        recreate=recreate,
+    )
