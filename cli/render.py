@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cluster.kube.durations import clock, words
 from cluster.live.freshness import State
@@ -21,6 +21,12 @@ def triage_lines(view: View, *, objects: int = 5) -> Iterator[str]:
     """The whole triage, one line after the other, no wider than the facts need."""
     now = view.report.as_of if view.report else view.as_of
     yield f"{view.context or '(no context)'}  {view.server}  {'write' if view.write else 'read-only'}  as of {now:%Y-%m-%d %H:%M:%S} UTC"
+    if view.api.skew:
+        ahead = "ahead of" if view.api.skew > timedelta() else "behind"
+        yield (
+            f"the server's clock is {words(abs(view.api.skew))} {ahead} this machine's; "
+            "times are the server's"
+        )
     if view.problem:
         yield f"no cluster: {view.problem}"
     elif view.api.reason:

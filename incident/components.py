@@ -58,15 +58,20 @@ class Parts:
     ) -> None:
         """`symptoms`: those of the last report. `under_way` shows an activity."""
         self.options = options
-        self.clock = clock
+        self._local_clock = clock
         self.symptoms = symptoms
         self.under_way = under_way
-        self.record = Record(clock)
+        self.record = Record(self.clock)
         self.observer = Observer()
         self.live: LiveCluster | None = None
         self.measuring: Measuring | None = None
         self.ranking: Ranking | None = None
         """None until the runbooks have been read."""
+
+    def clock(self) -> datetime:
+        """The time (UTC) by the server's clock, by this machine's until a server has answered: the
+        times of all objects are the server's."""
+        return self.live.api.server_now() if self.live is not None else self._local_clock()
 
     @cached_property
     def engine(self) -> Triage:
@@ -183,7 +188,7 @@ class Parts:
         self.live = LiveCluster(
             access,
             namespaces=self.options.namespaces,
-            clock=self.clock,
+            clock=self._local_clock,
             pace=Pace(breath=0.0 if self.options.once else BREATH),
             way=way,
             once=self.options.once,

@@ -73,7 +73,7 @@ class LiveInvestigation:
         self, options: Options, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self.options = options
-        self._clock = clock
+        self._local_clock = clock
         self._began = clock()
         self._listeners: list[Callable[[View], None]] = []
         self._row_listeners: list[Callable[[Sequence[Change]], None]] = []
@@ -84,7 +84,7 @@ class LiveInvestigation:
         self._wake = asyncio.Event()
         self._way = GiveWay()
         self._garbage = Garbage()
-        self._look = Look(clock, self._way, once=options.once)
+        self._look = Look(self._clock, self._way, once=options.once)
         self._retry = asyncio.Event()
         self._stopping = False
         self._version = 0
@@ -92,6 +92,9 @@ class LiveInvestigation:
         self._access: Access | None = None
         self._activities = Activities(clock, self._wake.set)
         self._view = self._compose()
+
+    def _clock(self) -> datetime:
+        return self._parts.clock() if self._parts is not None else self._local_clock()
 
     # -- pictures
 
@@ -121,7 +124,7 @@ class LiveInvestigation:
 
         self._parts = Parts(
             self.options,
-            self._clock,
+            self._local_clock,
             lambda: self._look.symptoms,
             self._activities.under_way,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -50,6 +50,8 @@ class ApiView(msgspec.Struct, frozen=True):
     requests_per_minute: int = 0
     clock_offset: float | None = None
     """Seconds by which the server's clock is ahead of ours, None when unknown."""
+    skew: timedelta = timedelta()
+    """The same where it is larger than 5 s and ages are counted by the server's clock; else 0."""
 
 
 class RecordView(msgspec.Struct, frozen=True):

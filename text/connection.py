@@ -4,8 +4,9 @@ each kind."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from cluster.kube.durations import words as span
 from cluster.live.freshness import Freshness, State
 from incident.view import HopView, Reach, View
 from text.lines import BLANK, Line, columns, line, paragraphs, rule, wrap
@@ -61,13 +62,13 @@ def connection_lines(view: View, now: datetime, width: int) -> list[Line]:
                 f"{count(api.requests_per_minute)} requests a minute from this program",
             )
         )
-    if api.clock_offset is not None and abs(api.clock_offset) > 2:
-        ahead = "ahead of" if api.clock_offset > 0 else "behind"
+    if api.skew:
+        ahead = "ahead of" if api.skew > timedelta() else "behind"
         lines += wrap(
             line(
                 (" clock    ", "muted"),
                 (
-                    f"the server's clock is {abs(api.clock_offset):.0f} s {ahead} this machine's",
+                    f"the server's clock is {span(abs(api.skew))} {ahead} this machine's",
                     "warning",
                 ),
             ),

@@ -4,8 +4,9 @@ last entry on disk."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from cluster.kube.durations import words
 from cluster.live.freshness import Freshness, State
 from incident.view import Activity, Reach, RecordView, View
 from text.lines import Line, Span, line, shorten, wrap
@@ -30,22 +31,29 @@ def status_lines(view: View, now: datetime, width: int, height: int = 40) -> lis
 
 
 def _where(view: View, now: datetime, width: int) -> list[Span]:
-    words, style = reach(view.api, now)
+    state, style = reach(view.api, now)
     offline = view.api.reach is Reach.OFFLINE
     spans: list[Span] = (
         []
         if offline and not view.context
         else [(shorten(view.context, max(14, width // 3)) or "no context", "strong")]
     )
-    if words:
-        spans.append((words, style))
+    if state:
+        spans.append((state, style))
     if view.api.reach is not Reach.OFFLINE:
         spans.append(("CAN CHANGE", "change") if view.write else ("read-only", "plain"))
     if view.namespaces:
         spans.append((shorten("ns " + ",".join(view.namespaces), 24), "plain"))
     if view.server and view.api.reach is not Reach.OFFLINE and width >= 60:
         spans.append((shorten(view.server, max(16, width // 3)), "muted"))
+    if view.api.skew:
+        spans.append((f"server clock {skew_words(view.api.skew)}", "warning"))
     return spans
+
+
+def skew_words(skew: timedelta) -> str:
+    """By how much the server's clock differs from this machine's: "+60 min", "-8 s"."""
+    return f"{'+' if skew > timedelta() else '-'}{words(abs(skew))}"
 
 
 def _ages(kinds: Sequence[Freshness], now: datetime) -> list[Span]:
@@ -53,13 +61,13 @@ def _ages(kinds: Sequence[Freshness], now: datetime) -> list[Span]:
     spans: list[Span] = []
     quiet = 0
     for kind in sorted(kinds, key=_order):
-        words, style = freshness(kind, now)
+        heard, style = freshness(kind, now)
         if kind.kind in ALWAYS:
-            spans.append((f"{kinds_name(kind.kind)} {words}", style))
+            spans.append((f"{kinds_name(kind.kind)} {heard}", style))
         elif kind.state in (State.LIVE, State.ABSENT):
             quiet += kind.state is State.LIVE
         else:
-            spans.append((f"{kinds_name(kind.kind)}: {words}", style))
+            spans.append((f"{kinds_name(kind.kind)}: {heard}", style))
     if quiet:
         spans.append((f"+{quiet} live", "muted"))
     return spans

@@ -35,6 +35,8 @@ Params = Mapping[str, str | int | list[str]]
 
 BODY_LIMIT = 64 << 20
 """Bytes of an answer that is read as a whole; lists of unknown size are streamed or paged."""
+CLOCK_TOLERANCE = timedelta(seconds=5)
+"""The server's time is used from this offset on."""
 PIECE = 1 << 16
 """Characters of a text that are looked at before others get a turn."""
 
@@ -333,8 +335,16 @@ class Api:
         return Unreachable(f"{what}: {describe_failure(error, self.access.server)}")
 
     def server_now(self) -> datetime:
-        """The time by the server's clock (UTC), as well as it is known."""
-        return self._clock() + (self.clock_offset or timedelta())
+        """The time by the server's clock (UTC), as far as it is known: the times of all objects are
+        of that clock."""
+        return self._clock() + (self.clock_skew or timedelta())
+
+    @property
+    def clock_skew(self) -> timedelta | None:
+        """The offset of the server's clock when it is larger than `CLOCK_TOLERANCE`, else None:
+        the Date header gives whole seconds, and the answer takes its way."""
+        offset = self.clock_offset
+        return offset if offset is not None and abs(offset) > CLOCK_TOLERANCE else None
 
     async def aclose(self) -> None:
         for client in list(self._clients.values()):

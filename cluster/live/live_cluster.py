@@ -69,7 +69,7 @@ class LiveCluster:
         self._owns_api = not isinstance(target, Api)
         self._namespaces = tuple(namespaces) or ((access.namespace,) if access.namespace else ())
         self._kinds = tuple(sorted(kinds, key=lambda kind: kind.order))
-        self._clock = clock
+        self._clock = self.api.server_now
         self._pace = pace or Pace()
         self._way = way or GiveWay()
         self._on_loaded = on_loaded
@@ -90,7 +90,7 @@ class LiveCluster:
         self._monitor = HealthMonitor(
             self.api,
             beat=beat,
-            clock=clock,
+            clock=self.api.server_now,
             on_change=lambda _: self._note(()),
             on_back=self._reconnect,
         )

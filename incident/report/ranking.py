@@ -4,7 +4,7 @@ record."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cluster.health.ladder import Hop
 from cluster.health.monitor import ApiHealth
@@ -44,6 +44,7 @@ def api_view(live: LiveCluster, since: datetime) -> ApiView:
         hops=tuple(hop_view(hop) for hop in health.hops),
         requests_per_minute=live.budget().last_minute,
         clock_offset=offset.total_seconds() if offset is not None else None,
+        skew=live.api.clock_skew or timedelta(),
     )
 
 

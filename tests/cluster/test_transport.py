@@ -240,6 +240,15 @@ async def test_budget_and_clock(fake: FakeCluster, api: Api) -> None:
     assert fake.requests[-1].headers["User-Agent"].startswith("stanch/")
 
 
+async def test_the_time_is_the_servers_where_the_clocks_differ(fake: FakeCluster, api: Api) -> None:
+    await api.get_json("/api/v1/pods")
+    assert api.clock_skew is None, "a second is the grain of the header, not an offset"
+    api.clock_offset = timedelta(hours=-1)
+    assert api.clock_skew == timedelta(hours=-1)
+    before = datetime.now(UTC) - timedelta(hours=1)
+    assert timedelta() <= api.server_now() - before < timedelta(minutes=1)
+
+
 async def test_caps(fake: FakeCluster, api: Api) -> None:
     await fake.put("a", message="x" * 10_000)
     with pytest.raises(ServerError, match="larger than 1,000 bytes"):

@@ -69,7 +69,7 @@ class Frame(Screen[None]):
 
     @property
     def now(self) -> datetime:
-        return self.stanch.clock()
+        return self.stanch.clock() + self.view.api.skew
 
     def compose(self) -> ComposeResult:
         yield self._status_pane

@@ -1,0 +1,42 @@
+"""An offset between the clocks is said, and nowhere when there is none."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from cli.render import triage_lines
+from incident.view import View
+from tests.tui.fake import FakeInvestigation
+from text.connection import connection_lines
+from text.status import status_lines
+
+
+@pytest.mark.parametrize(
+    ("skew", "short", "said"),
+    [
+        (timedelta(hours=1), "server clock +60 min", "the server's clock is 60 min ahead of this"),
+        (timedelta(seconds=-8), "server clock -8 s", "the server's clock is 8 s behind this"),
+    ],
+)
+def test_an_offset_is_said(skew: timedelta, short: str, said: str) -> None:
+    view = shown(skew)
+    assert short in "".join(row.text for row in status_lines(view, view.as_of, 200))
+    for lines in (
+        [row.text for row in connection_lines(view, view.as_of, 140)],
+        list(triage_lines(view)),
+    ):
+        assert said in "\n".join(lines)
+
+
+def test_no_offset_is_not_said() -> None:
+    view = shown(timedelta())
+    assert "clock" not in "".join(row.text for row in status_lines(view, view.as_of, 200))
+    assert "clock" not in "\n".join(triage_lines(view))
+
+
+def shown(skew: timedelta) -> View:
+    view = FakeInvestigation().view
+    return replace(view, api=replace(view.api, skew=skew))
