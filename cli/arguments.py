@@ -139,6 +139,12 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
         metavar="PATH",
         help="where an export or salvage is written",
     )
+    timeline.add_argument(
+        "--anchor",
+        default="",
+        metavar="FILE|HASH",
+        help="verify: an export, or the hash that one names, to compare the record with",
+    )
 
     books = commands.add_parser("runbooks", parents=[after], help="list, show, lint, path")
     _output(books)

@@ -181,13 +181,20 @@ def import_file(options: Options, arguments: argparse.Namespace) -> int:
 
 
 def verify(options: Options, arguments: argparse.Namespace) -> int:
-    incident, outcome = archive.verify(options, named(options, arguments))
+    try:
+        incident, outcome = archive.verify(options, named(options, arguments), arguments.anchor)
+    except OSError as error:
+        raise Refusal(
+            f"{arguments.anchor} cannot be read: {error.strerror or error}; give an export or at "
+            "least 8 hex digits of a hash"
+        ) from error
     if arguments.output == "json":
         problems = [{"seq": each.seq, "what": each.what} for each in outcome.problems]
         _print_json(
             {
                 "schema": "stanch.verify/1",
                 "ok": outcome.ok,
+                "end_known": outcome.end_known,
                 "entries": outcome.entries,
                 "head": outcome.head[1],
                 "problems": problems,
@@ -198,11 +205,16 @@ def verify(options: Options, arguments: argparse.Namespace) -> int:
             print(
                 f"entry {problem.seq}: {problem.what}" if problem.seq is not None else problem.what
             )
-        print(
-            f"{incident}: {outcome.entries} entries, "
-            f"{'chain whole' if outcome.ok else 'NOT WHOLE'}, head {outcome.head[1][:16]}"
-        )
-    return exits.ANSWERED if outcome.ok else exits.CRITICAL
+        whole = "chain whole" if outcome.ok else "NOT WHOLE"
+        print(f"{incident}: {outcome.entries} entries, {whole}, head {outcome.head[1][:16]}")
+        if outcome.ok and not outcome.end_known:
+            print(
+                f"{incident}.head is not beside the file: entries missing at the end would not "
+                "show; compare with an export: --anchor FILE|HASH"
+            )
+    if not outcome.ok:
+        return exits.CRITICAL
+    return exits.ANSWERED if outcome.end_known else exits.PARTIAL
 
 
 def salvage(options: Options, arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from timeline.handoff import handoff
 from timeline.journal import index
 from timeline.journal.index import Incident
 from timeline.journal.journal import Journal
-from timeline.journal.salvage import Salvaged, salvage
+from timeline.journal.salvage import Salvaged, free_path, salvage
 from timeline.journal.storage import JournalError
 from timeline.journal.verification import Verification
 from timeline.note import parse_note
@@ -147,13 +148,31 @@ def import_file(
         or "imported"
     )
     path = target or directory(options) / f"{safe}.db"
-    with exports.import_jsonl(lines, path, clean=clean_uncut) as journal:
+    taken = target is None and any(path.parent.glob(f"{path.stem}.*"))
+    if taken:
+        path = free_path(path, "imported")
+    with exports.import_jsonl(
+        lines, path, clean=clean_uncut, incident_id=path.stem if taken else ""
+    ) as journal:
         return journal.id, len(journal.entries()), path
 
 
-def verify(options: Options, name: str) -> tuple[str, Verification]:
+def verify(options: Options, name: str, anchor: str = "") -> tuple[str, Verification]:
+    """Whether the record is what was written. `anchor` is an export or the beginning of a hash that
+    one names. Raises OSError."""
+    known = read_anchor(anchor) if anchor else None
     with Journal.open_read_only(find(options, name).path, clean=clean_uncut) as journal:
-        return journal.id, journal.verify()
+        return journal.id, journal.verify(known)
+
+
+def read_anchor(text: str) -> tuple[int, str]:
+    """The head that an export names, or a hash. Raises OSError, JournalError."""
+    if re.fullmatch(r"[0-9a-f]{8,64}", text) and not Path(text).exists():
+        return 0, text
+    try:
+        return exports.find_anchor(Path(text).read_text(encoding="utf-8", errors="replace"))
+    except ValueError as error:
+        raise JournalError(f"{text}: {error}") from error
 
 
 def save_what_is_left(options: Options, name: str, target: Path | None) -> Salvaged:

@@ -50,3 +50,33 @@ def test_a_note_never_goes_into_a_drill(options: Options) -> None:
     archive.note(options, "in earnest")
     texts = [entry.text for entry in archive.read(options, f"drills/{rehearsed}").entries]
     assert "in earnest" not in texts
+
+
+def test_a_record_is_compared_with_an_export_or_a_hash(options: Options, tmp_path: Path) -> None:
+    incident, _ = archive.note(options, "users report 502s")
+    exported = tmp_path / "export.jsonl"
+    exported.write_text(archive.export(options, incident, "jsonl"))
+    assert archive.verify(options, incident, str(exported))[1].ok
+    head = archive.verify(options, incident)[1].head[1]
+    assert archive.verify(options, incident, head[:12])[1].ok
+    assert not archive.verify(options, incident, "0123456789")[1].ok
+    with pytest.raises(archive.Error, match="names no head"):
+        archive.verify(options, incident, str(Path(__file__)))
+    with pytest.raises(OSError, match="No such file"):
+        archive.verify(options, incident, "nowhere")
+
+
+def test_an_import_beside_the_original_is_an_incident_of_its_own(options: Options) -> None:
+    incident, _ = archive.note(options, "users report 502s")
+    lines = archive.export(options, incident, "jsonl").splitlines()
+    imported, count, path = archive.import_file(options, lines, None)
+    assert imported == path.stem == f"{incident}-imported"
+    saved = archive.save_what_is_left(options, incident, None)
+    assert {each.id for each in archive.incidents(options)} == {
+        incident,
+        imported,
+        f"{incident}-salvaged",
+    }
+    assert saved.entries == count
+    assert archive.find(options, incident).path.stem == incident
+    assert archive.note(options, "more")[0] in (incident, imported, saved.path.stem)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,11 +159,15 @@ def test_salvage_gets_nearly_everything_out_of_a_trashed_file(
         assert {entry.seq: entry for entry in saved.entries()} == {
             seq: entry for seq, entry in entries.items() if seq not in report.lost
         }
-        assert all("missing" in problem.what for problem in saved.verify().problems)
+        assert all(
+            "missing" in problem.what or "does not follow" in problem.what
+            for problem in saved.verify().problems
+        )
         assert saved.append(Draft(kind="note", text="life goes on")).seq == len(entries) + 1
         assert any(entry.text == "life goes on" for entry in saved.search("life goes"))
     with pytest.raises(JournalError, match="cannot be written"):
-        salvage(journal.path)
+        salvage(journal.path, report.path)
+    assert salvage(journal.path).path.stem == f"{journal.path.stem}-salvaged-2"
 
 
 def test_salvage_brings_what_waits_in_the_sidecar(journal: Journal) -> None:
@@ -175,6 +182,143 @@ def test_salvage_brings_what_waits_in_the_sidecar(journal: Journal) -> None:
     with Journal.open(report.path, clean=clean_uncut) as saved:
         assert saved.entries()[-1].id == waiting.id
         assert saved.verify().ok
+
+
+def _blank(journal: Journal, size: int) -> None:
+    content = bytearray(journal.path.read_bytes())
+    content[:size] = b"\0" * size
+    journal.path.write_bytes(content)
+
+
+@pytest.mark.parametrize("size", [16, 100, 1024, 4096])
+def test_salvage_needs_no_header(journal: Journal, size: int) -> None:
+    """Not the first bytes, the header, the schema, nor the first pages of the tables."""
+    journal.append(
+        Draft(kind="observation", text="first", captures=(Capture(content=b"bytes " * 5000),))
+    )
+    _fill(journal, 40)
+    entries = {entry.seq: entry for entry in journal.entries()}
+    journal.close()
+    _blank(journal, size)
+    with pytest.raises(JournalError, match="2026-11-21-a"):
+        Journal.open_read_only(journal.path, clean=clean_uncut)
+    report = salvage(journal.path)
+    if size <= 1024:
+        assert (report.lost, report.changed, report.evidence) == ((), (), 1)
+    with Journal.open(report.path, clean=clean_uncut) as saved:
+        assert saved.id == report.path.stem == "2026-11-21-a-salvaged"
+        assert {entry.seq: entry for entry in saved.entries()} == {
+            seq: entry for seq, entry in entries.items() if seq not in report.lost
+        }
+
+
+def _live_copy(journal: Journal, folder: Path, *suffixes: str) -> Path:
+    """The files of a record that is open, copied as they are."""
+    folder.mkdir()
+    for suffix in suffixes:
+        source = journal.path.with_name(journal.path.stem + suffix)
+        shutil.copyfile(source, folder / source.name)
+    return folder / journal.path.name
+
+
+def _problems(path: Path) -> list[str]:
+    with Journal.open_read_only(path, clean=clean_uncut) as journal:
+        return [problem.what for problem in journal.verify().problems]
+
+
+def test_what_is_gone_at_the_end_is_found(
+    new_journal: Callable[..., Journal], tmp_path: Path
+) -> None:
+    """A lone file without its WAL; a WAL that is deleted, cut, or has one flipped bit."""
+    journal = new_journal(on_stored=lambda _: None)
+    _fill(journal, 3)
+    _until_folded(journal)
+    _fill(journal, 20)
+    lone = _live_copy(journal, tmp_path / "lone", ".db")
+    with Journal.open_read_only(lone, clean=clean_uncut) as alone:
+        verification = alone.verify()
+        assert not verification.end_known
+        assert verification.entries == 4
+    missing = ["entries 5 to 24 are missing: the file ends before its head"]
+    assert _problems(_live_copy(journal, tmp_path / "no-wal", ".db", ".head")) == missing
+    for name, change in {
+        "cut": lambda wal: wal[: len(wal) // 2],
+        "flipped": lambda wal: (
+            wal[: len(wal) // 2] + bytes([wal[len(wal) // 2] ^ 1]) + wal[len(wal) // 2 + 1 :]
+        ),
+    }.items():
+        path = _live_copy(journal, tmp_path / name, ".db", ".db-wal", ".head")
+        wal = path.with_name(f"{path.name}-wal")
+        wal.write_bytes(change(wal.read_bytes()))
+        (problem,) = _problems(path)
+        assert problem.endswith("to 24 are missing: the file ends before its head")
+    whole = _live_copy(journal, tmp_path / "whole", ".db", ".db-wal", ".head")
+    assert _problems(whole) == []
+    flipped = salvage(tmp_path / "flipped" / journal.path.name)
+    assert len(flipped.lost) <= 1, "rows behind the flipped bit are in the pages of the WAL"
+
+
+def _until_folded(journal: Journal) -> None:
+    """Wait until the idle record has no WAL left."""
+    wal = journal.path.with_name(f"{journal.path.name}-wal")
+    deadline = time.monotonic() + 30
+    while wal.stat().st_size:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_an_idle_record_is_whole_in_its_file_alone(
+    new_journal: Callable[..., Journal], tmp_path: Path
+) -> None:
+    journal = new_journal()
+    _fill(journal, 5)
+    assert journal.append(Draft(kind="note", text="the last")).seq == 7
+    _until_folded(journal)
+    copy = _live_copy(journal, tmp_path / "copy", ".db")
+    with Journal.open_read_only(copy, clean=clean_uncut) as alone:
+        assert alone.entries()[-1].text == "the last"
+        assert alone.verify(journal.head).ok
+        assert alone.verify((0, journal.head[1][:12])).ok
+        assert not alone.verify((0, "0" * 12)).ok
+
+
+def test_a_record_without_entries_is_not_whole(journal: Journal) -> None:
+    journal.close()
+    head_path(journal.path).unlink()
+    _tamper(journal.path, "DELETE FROM entry")
+    assert _problems(journal.path) == [
+        "there is no entry in it: a record has one from its first second"
+    ]
+
+
+def test_what_was_lost_is_recorded_before_its_numbers_are_used_again(journal: Journal) -> None:
+    _fill(journal, 5)
+    journal.close()
+    _tamper(journal.path, "DELETE FROM entry WHERE seq > 4")
+    with Journal.open(journal.path, clean=clean_uncut) as again:
+        kept = again.append(Draft(kind="note", text="life goes on"))
+        assert kept.seq == 6
+        assert [problem.what for problem in again.verify().problems] == [
+            "before entry 5: entries 5 to 6 had been recorded, and the file does not hold them any "
+            "more"
+        ]
+
+
+def test_a_note_costs_at_most_six_kilobytes_of_wal(journal: Journal) -> None:
+    wal = journal.path.with_name(f"{journal.path.name}-wal")
+    sizes = [wal.stat().st_size]
+    for number in range(200):
+        journal.append(
+            Draft(
+                kind="note",
+                text=f"users report 502s on the marketplace since the rollout, call {number}",
+                time_source="human",
+            )
+        )
+        sizes.append(wal.stat().st_size)
+    grown = [after - before for before, after in itertools.pairwise(sizes) if after > before]
+    assert max(grown) <= 6 * 1024
+    assert sum(grown) / len(grown) <= 3 * 1024
 
 
 def test_nothing_to_salvage(tmp_path: Path) -> None:

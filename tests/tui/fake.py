@@ -23,7 +23,7 @@ from cluster.live.freshness import Freshness, State
 from cluster.live.store import Change, Store
 from incident.activities import Activities
 from incident.api import Progress
-from incident.record import Record
+from incident.record import Record, RecordUnavailable
 from incident.view import ApiView, HopView, Reach, RecordView, SymptomView, View
 from incident.walkthrough.action_runner import GateJournal
 from incident.walkthrough.run import StepState
@@ -76,6 +76,10 @@ class FakeInvestigation:
         self, scene: str = "story", write: bool = False, moving_clock: bool = False
     ) -> None:
         self.scene, self.write = scene, write
+        self.refusal = ""
+        """Why the disk refuses entries, until `taken` is set."""
+        self.taken = asyncio.Event()
+        self._refused: list[Entry] = []
         self.store = Store()
         self.calls: list[tuple[str, object]] = []
         self._listeners: list[Callable[[View], None]] = []
@@ -258,7 +262,14 @@ class FakeInvestigation:
             self._kinds(),
             report,
             symptoms,
-            RecordView("2026-11-21-a", len(self.entries()), "ok", head="ab12" * 16),
+            RecordView(
+                "2026-11-21-a",
+                len(self.entries()),
+                "refused" if self._refused else "ok",
+                self.refusal,
+                "ab12" * 16,
+                refused=len(self._refused),
+            ),
             self.activities.now(),
             problem,
         )
@@ -404,10 +415,17 @@ class FakeInvestigation:
         return self.record.entries()
 
     async def recorded(self, entry: Entry, *, again: bool = False) -> Entry:
-        return entry
+        if not self.refusal:
+            return entry
+        if again:
+            await self.taken.wait()
+            return entry
+        self._refused.append(entry)
+        self.publish()
+        raise RecordUnavailable(self.refusal)
 
     def unrecorded(self) -> Sequence[Entry]:
-        return ()
+        return self._refused
 
     async def draft(self) -> str:
         lines = "\n".join(f"- {e.occurred_at:%H:%M:%S} {e.text}" for e in self.entries())

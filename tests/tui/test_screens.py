@@ -278,6 +278,35 @@ async def test_a_note_is_taken_from_anywhere_also_without_a_cluster(scene: str) 
         await until(pilot, lambda: "note        restarted" in shown(app))
 
 
+async def test_a_note_that_the_disk_refuses_goes_back_into_the_dialog_and_quitting_names_it() -> (
+    None
+):
+    async with screens(size=WIDE) as (app, fake, pilot):
+        fake.refusal = "NOT RECORDED (no space left for 2026-11-21-a.db)"
+        await pilot.press("n")
+        await until(pilot, lambda: "For the record" in shown(app))
+        await pilot.press(*"restarted", "enter")
+        await until(pilot, lambda: isinstance(app.focused, TypedLine) and bool(app.refused_note[0]))
+        assert isinstance(app.focused, TypedLine)
+        assert app.focused.value == "restarted"
+        await until(pilot, lambda: "NOT RECORDED (no space left" in shown(app))
+        told = [notification.message for notification in app._notifications]
+        assert not [message for message in told if message.startswith("Noted")]
+        taken = len(fake.entries())
+        await pilot.press("enter")  # it waits in memory already
+        assert len(fake.entries()) == taken
+        await pilot.press("escape")
+        await until(pilot, lambda: "1 NOT RECORDED" in shown(app))
+        await pilot.press("q")
+        await until(pilot, lambda: "Quit and lose 1 entries?" in shown(app))
+        assert "NOT RECORDED: restarted" in shown(app)
+        await pilot.press("escape")
+        fake.taken.set()
+        await until(pilot, lambda: app.refused_note == ("", ""))
+        told = [notification.message for notification in app._notifications]
+        assert "Noted now: restarted" in told
+
+
 async def test_keys_that_come_in_one_burst_edit_in_their_order() -> None:
     """As over a slow line: all are there before the first is worked on."""
     async with screens() as (app, _, pilot):

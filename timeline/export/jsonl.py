@@ -55,8 +55,11 @@ def lines_of(source: Source, created_at: str) -> Iterator[str]:
     )
 
 
-def import_jsonl(lines: Iterable[str], path: Path, *, clean: Clean) -> Journal:
-    """Make a new incident file at `path` from an export and open it.
+def import_jsonl(
+    lines: Iterable[str], path: Path, *, clean: Clean, incident_id: str = ""
+) -> Journal:
+    """Make a new incident file at `path` from an export and open it. `incident_id` is its id where
+    that of the export is taken.
 
     Raises JournalError when a line cannot be read, the chain or a piece of evidence does not hold,
     the end line is missing, or `path` exists.
@@ -69,7 +72,7 @@ def import_jsonl(lines: Iterable[str], path: Path, *, clean: Clean) -> Journal:
         if not path.parent.exists():
             storage.private_directory(path.parent)
         meta = {
-            "incident_id": str(header["incident"]),
+            "incident_id": incident_id or str(header["incident"]),
             "created_at": str(header["created_at"]),
             "schema": SCHEMA,
         }

@@ -13,7 +13,7 @@ import msgspec
 
 from timeline.entry import parse_stamp
 from timeline.journal.sidecar import Sidecar
-from timeline.journal.snapshot import open_snapshot
+from timeline.journal.snapshot import open_reader
 from timeline.journal.storage import JournalError, check_schema
 from timeline.redaction.clean import Clean
 
@@ -94,7 +94,7 @@ def find_resumable(
 
 def _read(path: Path, clean: Clean) -> Incident:
     try:
-        database, release, _ = open_snapshot(path)
+        database, release, _ = open_reader(path)
     except (OSError, sqlite3.Error) as error:
         return Incident(id=path.stem, path=path, state="damaged", problem=clean(str(error)))
     try:

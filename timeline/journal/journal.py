@@ -31,7 +31,7 @@ from timeline.journal.opening import free_names, here, redaction_key
 from timeline.journal.preparation import Identity, Origin, check, prepare
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row
 from timeline.journal.sidecar import Sidecar
-from timeline.journal.snapshot import Opened, open_following
+from timeline.journal.snapshot import Opened, open_reader
 from timeline.journal.storage import MOUNTINFO, JournalError
 from timeline.journal.ulid import new_ulid
 from timeline.journal.verification import Anchor, Verification, verify_database
@@ -192,7 +192,7 @@ class Journal:
                 f"{path} cannot be opened for writing: {error}; try `stanch timeline verify`"
             ) from error
         try:
-            opened = open_following(path)
+            opened = open_reader(path)
         except (OSError, sqlite3.Error) as error:
             writer.close()
             raise JournalError(
@@ -220,7 +220,7 @@ class Journal:
                 f"there is no incident file {path}; `stanch timeline list` shows what there is"
             )
         try:
-            opened = open_following(path)
+            opened = open_reader(path)
         except (OSError, sqlite3.Error) as error:
             raise JournalError(
                 f"{path} cannot be read: {error}; try `stanch timeline salvage`"
@@ -457,7 +457,7 @@ class Journal:
         """Check chain, end, gaps, triggers, evidence and database; `anchor` is a seq and hash from
         an earlier export."""
         with self._lock:
-            return verify_database(self._reader(), read_head(self.path), anchor)
+            return verify_database(self._reader(), self.path, read_head(self.path), anchor)
 
     def copy_to(self, target: Path) -> None:
         """Write a consistent copy (0600) for sharing; the redaction key stays behind. Raises
@@ -497,7 +497,7 @@ class Journal:
         could not be opened is replaced when it can."""
         if self._writer is not None and not self._opened.follows:
             with suppress(OSError, sqlite3.Error):
-                fresh = open_following(self.path)
+                fresh = open_reader(self.path)
                 self._opened.database.close()
                 self._opened.tidy()
                 self._opened = fresh

@@ -1,27 +1,26 @@
-"""Saving what can be read of a damaged incident file into a new one. Row T16.
+"""Saves what can be read of a damaged incident file into a new one. Row T16.
 
-SQLite's own recovery failed on the kind of damage that was tried; reading by primary key got nearly
-everything. Entries keep their seq and hash, so the links that are left still verify, and `verify`
-names what is missing.
+Entries keep their seq and hash, so the links that are left still verify, and `verify` names what is
+missing.
 """
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import shutil
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from sqlite_utils import Database
 
 from timeline.entry import Entry, digest, stamp
-from timeline.journal import storage
+from timeline.journal.head import read_head
+from timeline.journal.pages import scan
 from timeline.journal.rows import to_row
 from timeline.journal.sidecar import Sidecar
-from timeline.journal.snapshot import open_snapshot
 from timeline.journal.storage import (
     JournalError,
     connect_writer,
@@ -29,7 +28,6 @@ from timeline.journal.storage import (
     create_private,
     create_triggers,
 )
-from timeline.journal.verification import Problem, last_seq, read_by_seq
 
 
 class Salvaged(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,36 +44,36 @@ class Salvaged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def salvage(path: Path, target: Path | None = None) -> Salvaged:
-    """Read `path` entry by entry into `target` (``<id>-salvaged.db`` beside it). The damaged file
-    is not touched.
+    """Read `path` page by page into `target` (``<id>-salvaged.db`` beside it), which is an incident
+    of its own. The damaged file is not touched.
 
     Entries that wait in the sidecar come along in a copy of it and are merged when `target` is
     opened. Raises JournalError when nothing can be read or `target` exists.
     """
-    target = target or path.with_name(f"{path.stem}-salvaged.db")
     try:
-        damaged, release, _ = open_snapshot(path)
-    except (OSError, sqlite3.Error) as error:
+        found = scan(path)
+    except OSError as error:
         raise JournalError(
-            f"{path} cannot be opened at all: {error}; look for a copy or an export"
+            f"{path} cannot be read at all: {error}; look for a copy or an export"
         ) from error
-    try:
-        problems: list[Problem] = []
-        last = last_seq(damaged)
-        entries = read_by_seq(damaged, last, problems)
-        if not entries:
-            raise JournalError(f"no entry of {path} can be read; look for a copy or an export")
-        blobs, evidence_lost = _read_evidence(
-            damaged, {sha256 for entry in entries for sha256 in entry.evidence}
-        )
-        meta = _meta(damaged, path, entries)
-    finally:
-        damaged.close()
-        release()
+    if not found.entries:
+        raise JournalError(f"no entry of {path} can be read; look for a copy or an export")
+    target = target or free_path(path, "salvaged")
+    entries = [found.entries[seq] for seq in sorted(found.entries)]
+    cited = {sha256 for entry in entries for sha256 in entry.evidence}
+    evidence = [found.evidence[sha256] for sha256 in sorted(cited & found.evidence.keys())]
+    meta = {
+        "created_at": entries[0].recorded_at.isoformat(),
+        "schema": "stanch.timeline/1",
+        **found.meta,
+        "incident_id": target.stem,
+        "salvaged_from": path.stem,
+        "salvaged_at": stamp(datetime.now(UTC)),
+    }
     waiting = Sidecar(path).entries()
     try:
         create_file(target, meta)
-        _write(target, entries, blobs)
+        _write(target, entries, evidence)
         if waiting:
             shutil.copyfile(Sidecar(path).path, Sidecar(target).path)
             Sidecar(target).path.chmod(0o600)
@@ -86,52 +84,35 @@ def salvage(path: Path, target: Path | None = None) -> Salvaged:
         raise JournalError(
             f"{target} cannot be written: {error}; name another file with --to"
         ) from error
-    present = {entry.seq for entry in entries}
+    head = read_head(path)
+    last = max(entries[-1].seq, head[0] if head else 0)
     return Salvaged(
         path=target,
         entries=len(entries),
-        lost=tuple(seq for seq in range(1, last + 1) if seq not in present),
+        lost=tuple(seq for seq in range(1, last + 1) if seq not in found.entries),
         changed=tuple(entry.seq for entry in entries if digest(entry) != entry.hash),
-        evidence=len(blobs),
-        evidence_lost=evidence_lost,
+        evidence=len(evidence),
+        evidence_lost=len(cited) - len(evidence),
         waiting=len(waiting),
     )
 
 
-def _read_evidence(database: Database, cited: set[str]) -> tuple[list[storage.Row], int]:
-    found: list[storage.Row] = []
-    for sha256 in sorted(cited):
-        with suppress(sqlite3.Error):
-            row = database.execute(
-                "SELECT sha256, size, original_size, truncated, media_type, stored_at, content "
-                "FROM evidence WHERE sha256 = ?",
-                [sha256],
-            ).fetchone()
-            if row is not None and (row[6] is None or hashlib.sha256(row[6]).hexdigest() == sha256):
-                found.append(dict(zip(storage.EVIDENCE_COLUMNS, row, strict=True)))
-    return found, len(cited) - len(found)
+def free_path(path: Path, why: str) -> Path:
+    """A name beside `path` that no incident has: ``<id>-<why>.db``, ``<id>-<why>-2.db`` ..."""
+    for number in itertools.count(1):
+        stem = f"{path.stem}-{why}" + (f"-{number}" if number > 1 else "")
+        if not any(path.parent.glob(f"{stem}.*")):
+            return path.with_name(f"{stem}.db")
+    raise AssertionError("there is always a next number")
 
 
-def _meta(database: Database, path: Path, entries: list[Entry]) -> dict[str, str]:
-    meta = {
-        "incident_id": path.stem,
-        "created_at": entries[0].recorded_at.isoformat(),
-        "schema": "stanch.timeline/1",
-    }
-    with suppress(sqlite3.Error):
-        meta |= storage.read_meta(database)
-    return meta | {"salvaged_at": stamp(datetime.now(UTC))}
-
-
-def _write(target: Path, entries: list[Entry], blobs: list[storage.Row]) -> None:
+def _write(target: Path, entries: Iterable[Entry], evidence: Iterable[Mapping[str, Any]]) -> None:
     database, _ = connect_writer(target)
     try:
         database.execute("BEGIN IMMEDIATE")
-        database.execute(
-            "DROP TRIGGER entry_gapless"
-        )  # the gaps are the losses; the trigger comes back below
-        for row in blobs:
-            database.table("evidence").insert(row)
+        database.execute("DROP TRIGGER entry_gapless")  # the gaps are the losses
+        for row in evidence:
+            database.table("evidence").insert(dict(row))
         for entry in entries:
             database.table("entry").insert(to_row(entry))
         create_triggers(database)

@@ -23,30 +23,18 @@ class Opened(NamedTuple):
     follows: bool
 
 
-def open_following(path: Path) -> Opened:
-    """Open to read what others are writing. Raises sqlite3.Error, OSError.
+def open_reader(path: Path) -> Opened:
+    """Open for reading, also what another process writes meanwhile. Raises sqlite3.Error, OSError.
 
-    The connection may write as far as SQLite is concerned (`query_only` forbids it), so that the
-    last one to close tidies up the WAL.
-    """
-    try:
-        return Opened(connect_reader(path), _nothing, True)
-    except sqlite3.OperationalError:
-        return open_snapshot(path)
-
-
-def open_snapshot(path: Path) -> Opened:
-    """Open to look once, leaving no trace beside the file. Raises sqlite3.Error, OSError.
-
-    `immutable=1` needs no permission and makes no files, but ignores the WAL: it serves a file
-    without one. A WAL with something in it is read through mode=ro, and where that is refused (no
-    permission in the directory) from a private copy.
+    A writer that lives, or was killed, leaves a WAL: it is read through mode=ro, which removes
+    nothing of it at the end, and where that is refused (no permission in the directory) from a
+    private copy. Without a WAL, `immutable=1` needs no permission and makes no files.
     """
     wal = path.with_name(path.name + "-wal")
-    if not wal.exists() or not wal.stat().st_size:
+    if not wal.exists():
         return Opened(connect_reader(path, immutable=True), _nothing, False)
     try:
-        return Opened(connect_reader(path, read_only=True), _nothing, True)
+        return Opened(connect_reader(path), _nothing, True)
     except sqlite3.OperationalError:
         pass  # the copy below can be read
     scratch = tempfile.TemporaryDirectory(prefix="stanch-read-")

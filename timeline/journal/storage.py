@@ -169,11 +169,9 @@ def connect_writer(
     return Database(connection, execute_plugins=False, recursive_triggers=True), read_back
 
 
-def connect_reader(
-    path: Path, *, immutable: bool = False, read_only: bool = False, timeout: float = 5.0
-) -> Database:
+def connect_reader(path: Path, *, immutable: bool = False, timeout: float = 5.0) -> Database:
     """Open a connection that cannot write. Raises sqlite3.Error."""
-    query = "?immutable=1" if immutable else ("?mode=ro" if read_only else "?mode=rw")
+    query = "?immutable=1" if immutable else "?mode=ro"
     connection = sqlite3.connect(
         path.absolute().as_uri() + query, uri=True, timeout=timeout, check_same_thread=False
     )

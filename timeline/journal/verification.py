@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 from sqlite_utils import Database
 
 from timeline.entry import LOST, NO_HASH, Entry, digest
+from timeline.journal.pages import scan
 from timeline.journal.rows import SELECT, from_row
 from timeline.journal.storage import missing_triggers
 
@@ -45,13 +47,14 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 def verify_database(
     database: Database,
+    path: Path,
     beside: tuple[int, str] | None = None,
     anchor: Anchor | None = None,
 ) -> Verification:
-    """Check everything; never raises for a damaged file. `beside` is the head from the file next to
-    it, `anchor` one from elsewhere."""
+    """Check everything; a damaged file is an answer. `beside` is the head from the file next to
+    it, `anchor` one from elsewhere. Raises OSError."""
     problems: list[Problem] = []
-    entries = _read_all(database, problems)
+    entries = _read_all(database, path, problems)
     previous_seq, previous_hash = 0, NO_HASH
     for entry in entries:
         if entry.seq != previous_seq + 1:
@@ -145,40 +148,13 @@ def verify_chain(entries: list[Entry]) -> list[Problem]:
     return problems
 
 
-def read_by_seq(database: Database, last: int, problems: list[Problem]) -> list[Entry]:
-    """Entries one at a time by primary key: what a damaged file still gives."""
-    found: list[Entry] = []
-    for seq in range(1, last + 1):
-        try:
-            row = database.execute(SELECT + " WHERE seq = ?", [seq]).fetchone()
-            if row is not None:
-                found.append(from_row(row))
-        except (sqlite3.Error, ValueError) as error:
-            problems.append(Problem(seq, f"entry {seq} cannot be read: {error}"))
-    return found
-
-
-def last_seq(database: Database) -> int:
-    """The highest seq that can be found, by the cheapest way that the damage allows."""
-    for query in (
-        "SELECT max(seq) FROM entry",
-        "SELECT max(rowid) FROM entry INDEXED BY idx_entry_id",
-        "SELECT max(id) FROM entry_fts_docsize",
-    ):
-        try:
-            row = database.execute(query).fetchone()
-        except sqlite3.Error:
-            continue
-        if row and row[0]:
-            return int(row[0])
-    return 0
-
-
-def _read_all(database: Database, problems: list[Problem]) -> list[Entry]:
+def _read_all(database: Database, path: Path, problems: list[Problem]) -> list[Entry]:
     try:
         return [from_row(row) for row in database.execute(SELECT + " ORDER BY seq")]
-    except (sqlite3.Error, ValueError):
-        return read_by_seq(database, last_seq(database), problems)
+    except (sqlite3.Error, ValueError) as error:
+        problems.append(Problem(None, f"SQLite cannot read the entries: {error}"))
+        found = scan(path).entries
+        return [found[seq] for seq in sorted(found)]
 
 
 def _check_evidence(database: Database, entries: list[Entry], problems: list[Problem]) -> int:

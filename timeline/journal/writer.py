@@ -30,7 +30,7 @@ from timeline.journal.head import read_head, write_head
 from timeline.journal.lock import release, take
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row, to_row
 from timeline.journal.sidecar import Sidecar
-from timeline.journal.snapshot import open_snapshot
+from timeline.journal.snapshot import open_reader
 from timeline.journal.storage import MOUNTINFO, JournalError, check_schema, connect_writer
 from timeline.redaction.clean import Clean
 
@@ -240,7 +240,7 @@ class Writer:
         if self._on_stored is None:
             return
         with suppress(*_REFUSALS, ValueError):
-            database, tidy, _ = open_snapshot(self._path)
+            database, tidy, _ = open_reader(self._path)
             try:
                 self._read_new(database)
             finally:
