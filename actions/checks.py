@@ -14,12 +14,12 @@ from cluster.errors import ClusterError
 from cluster.kube.kinds import READABLE
 from cluster.kube.objects import (
     HorizontalPodAutoscaler,
-    LabelSelector,
     Pod,
     PodDisruptionBudget,
     Ref,
 )
 from cluster.kube.owners import controller_of, top_owner
+from cluster.kube.selectors import matches
 
 # ---- who would revert it
 
@@ -82,29 +82,10 @@ def autoscaler_of(context: ActionContext, workload: Ref) -> HorizontalPodAutosca
 # ---- pods
 
 
-def selects(selector: LabelSelector | None, labels: Mapping[str, str]) -> bool:
-    """metav1.LabelSelector of a PodDisruptionBudget (policy/v1: an empty one selects all pods)."""
-    if selector is None:
-        return False
-    if any(labels.get(key) != value for key, value in selector.match_labels.items()):
-        return False
-    for each in selector.match_expressions:
-        has = each.key in labels
-        held = {
-            "In": has and labels.get(each.key) in each.values,
-            "NotIn": not has or labels.get(each.key) not in each.values,
-            "Exists": has,
-            "DoesNotExist": not has,
-        }
-        if not held.get(each.operator, False):
-            return False
-    return True
-
-
 def budgets_of(context: ActionContext, pod: Pod) -> list[PodDisruptionBudget]:
     """The PodDisruptionBudgets that select a pod."""
     rows = context.store.in_namespace("PodDisruptionBudget", pod.metadata.namespace)
-    return [row for row in rows.values() if selects(row.spec.selector, pod.metadata.labels)]
+    return [row for row in rows.values() if matches(row.spec.selector, pod.metadata.labels)]
 
 
 def budget_words(budget: PodDisruptionBudget) -> str:

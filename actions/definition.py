@@ -36,6 +36,8 @@ class Proposal:
     """The command that does the same; "" for that of the targets."""
     undo: str = ""
     """The command that undoes it; "" where only the record can."""
+    restorable: bool = True
+    """Whether restoring the fields from the record undoes it: not after a restart of pods."""
 
 
 Builder = Callable[[ActionContext, Mapping[str, Any]], Awaitable[Proposal]]

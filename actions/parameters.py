@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.kube import quantity
+from cluster.kube.kinds import READABLE, Kind
+from cluster.kube.objects import Ref
+from cluster.kube.selectors import parse
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL_KEY = re.compile(
@@ -66,16 +69,40 @@ def namespaced(text: str) -> tuple[str, str]:
     return name(namespace), name(rest)
 
 
-def workload(kinds: Mapping[str, str]) -> Callable[[str], tuple[str, str, str]]:
-    """KIND/NAMESPACE/NAME with one of `kinds` (lower-case word -> kind)."""
+def workload(*kinds: str) -> Callable[[str], Ref]:
+    """KIND/NAMESPACE/NAME with one of `kinds`."""
 
-    def parse(text: str) -> tuple[str, str, str]:
-        parts = text.split("/")
-        if len(parts) != 3 or parts[0].lower() not in kinds:
-            raise ValueError(f"it is written KIND/NAMESPACE/NAME, KIND one of {', '.join(kinds)}")
-        return kinds[parts[0].lower()], name(parts[1]), name(parts[2])
+    def parse_workload(text: str) -> Ref:
+        kind, *rest = text.split("/")
+        found = next((each for each in kinds if each.lower() == kind.lower()), None)
+        if found is None or len(rest) != 2:
+            told = ", ".join(each.lower() for each in kinds)
+            raise ValueError(f"it is written KIND/NAMESPACE/NAME, KIND one of {told}")
+        return Ref(found, name(rest[0]), name(rest[1]))
 
-    return parse
+    return parse_workload
+
+
+def target(text: str) -> Ref:
+    """KIND/NAME or KIND/NAMESPACE/NAME of any kind that can be read."""
+    kind, *rest = text.split("/")
+    known = next((each for each in READABLE.values() if kind.lower() in _words(each)), None)
+    if known is None:
+        raise ValueError(f"{kind!r} is not a kind that is known here")
+    if len(rest) != (2 if known.namespaced else 1):
+        form = "KIND/NAMESPACE/NAME" if known.namespaced else "KIND/NAME"
+        raise ValueError(f"it is written {form}")
+    return Ref(known.name, rest[0] if known.namespaced else "", rest[-1])
+
+
+def _words(kind: Kind) -> tuple[str, str]:
+    return kind.name.lower(), kind.plural
+
+
+def selector(text: str) -> str:
+    """A label selector as kubectl takes it."""
+    parse(text)
+    return text
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

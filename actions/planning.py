@@ -70,6 +70,7 @@ async def make_plan(
         "",
     )
     server = ServerAnswer() if refused else await _ask_server(context, targets)
+    undo = _way_back(proposal, targets) if proposal.restorable else None
     word, reason_words = confirmation(proposal.object.name, context.context)
     plan = _plan(action, context, arguments, proposal.object, word, reason_words)
     return replace(
@@ -78,8 +79,8 @@ async def make_plan(
         targets=server.targets or targets,
         preconditions=proposal.preconditions,
         blast=Blast(proposal.touches, tuple(dict.fromkeys(target.ref for target in targets))),
-        undo=_way_back(proposal, targets),
-        undo_action="undo" if any(each.fields or each.recreate for each in targets) else "",
+        undo=undo,
+        undo_action="undo" if undo is not None else "",
         dry_run=server.dry_run,
         dry_run_ok=server.accepted,
         warnings=(*proposal.warnings, *_shared_warnings(context, targets), *server.warnings),
@@ -144,10 +145,10 @@ def _way_back(proposal: Proposal, targets: tuple[Target, ...]) -> Change | None:
     ]
     again = [f"{target.ref} is created again" for target in targets if target.recreate]
     told = [*fields, *again]
-    if not told and not proposal.undo:
+    if not told:
         return None
     more = f" and {len(told) - 3} more" if len(told) > 3 else ""
-    summary = f"{'; '.join(told[:3])}{more}" or proposal.undo
+    summary = f"{'; '.join(told[:3])}{more}"
     command = proposal.undo or "undo from the record, which holds the values before"
     return Change("", targets[0].path, {}, "", command, summary)
 

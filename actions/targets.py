@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from actions.context import JSON, ActionContext
@@ -16,6 +17,7 @@ from cluster.kube.objects import Ref
 JSON_PATCH = "application/json-patch+json"
 PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 READ_S = 10.0
+_NO_TESTS: Mapping[str, Any] = MappingProxyType({})
 _SHOWN_SPEC = ("unschedulable", "taints", "replicas", "paused", "suspend")
 
 
@@ -100,10 +102,10 @@ def _short(value: Any) -> str:
 
 
 def patch_operations(
-    found: Mapping[str, Any], changes: Sequence[FieldChange]
+    found: Mapping[str, Any], changes: Sequence[FieldChange], tests: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """JSON Patch (RFC 6902) that applies only to this object with these values: the server refuses
-    it when one of them has changed."""
+    it when one of them has changed. `tests`: pointer -> further value that must be there."""
     meta = found["metadata"]
     operations: list[dict[str, Any]] = [
         {"op": "test", "path": "/metadata/uid", "value": meta["uid"]}
@@ -112,6 +114,7 @@ def patch_operations(
         # JSON Patch cannot test that a field is absent.
         version = meta["resourceVersion"]
         operations.append({"op": "test", "path": "/metadata/resourceVersion", "value": version})
+    operations += [{"op": "test", "path": at, "value": value} for at, value in tests.items()]
     for change in changes:
         if change.has_before:
             operations.append({"op": "test", "path": change.pointer, "value": change.before})
@@ -145,7 +148,12 @@ def without_history(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def patched(
-    ref: Ref, found: Mapping[str, Any], changes: Sequence[FieldChange], kubectl: str
+    ref: Ref,
+    found: Mapping[str, Any],
+    changes: Sequence[FieldChange],
+    kubectl: str,
+    *,
+    tests: Mapping[str, Any] = _NO_TESTS,
 ) -> Target:
     """A target whose fields change. Raises `CannotPlan` when nothing would change."""
     changes = [
@@ -154,7 +162,7 @@ def patched(
     if not changes:
         raise CannotPlan(f"{ref} is like that already; there is nothing to change.")
     summary = f"{ref} {'; '.join(words(each) for each in changes)}"
-    body = patch_operations(found, changes)
+    body = patch_operations(found, changes, tests)
     request = Change("PATCH", path_of(ref), body, JSON_PATCH, kubectl, summary)
     return _target(ref, found, request, tuple(changes))
 

@@ -1,0 +1,68 @@
+"""Suspend and resume a CronJob. Jobs that run already go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from actions.context import ActionContext
+from actions.definition import Action, CannotPlan, Proposal
+from actions.parameters import Parameter, namespaced
+from actions.targets import patched, read, set_field
+from cluster.kube.objects import Ref
+
+
+async def _suspend(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    return await _set(context, Ref("CronJob", *values["cronjob"]), suspend=True)
+
+
+async def _resume(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    return await _set(context, Ref("CronJob", *values["cronjob"]), suspend=False)
+
+
+async def _set(context: ActionContext, ref: Ref, *, suspend: bool) -> Proposal:
+    found = await read(context, ref)
+    if bool(found["spec"].get("suspend")) is suspend:
+        state = "suspended" if suspend else "not suspended"
+        raise CannotPlan(f"{ref} is {state} already; there is nothing to change.")
+    change = set_field(found, ("spec", "suspend"), suspend)
+    target = patched(ref, found, [change], _command(ref, suspend=suspend))
+    active = len((found.get("status") or {}).get("active") or ())
+    schedule = found["spec"].get("schedule", "")
+    if suspend:
+        told = f"No new Jobs ({schedule}); {active} that run go on."
+        warnings: tuple[str, ...] = ()
+    else:
+        told = f"New Jobs start by the schedule ({schedule}); {active} run now."
+        limit = found["spec"].get("startingDeadlineSeconds")
+        late = f"within {limit} s" if limit else "however late, once"
+        warnings = (f"a start that was missed meanwhile is made up for {late}",)
+    undo = _command(ref, suspend=not suspend)
+    return Proposal(ref, (target,), touches=(told,), warnings=warnings, undo=undo)
+
+
+def _command(ref: Ref, *, suspend: bool) -> str:
+    body = '{"spec":{"suspend":' + str(suspend).lower() + "}}"
+    return f"kubectl patch cronjob {ref.name} -n {ref.namespace} -p '{body}'"
+
+
+_CRONJOB = (Parameter("cronjob", "NAMESPACE/NAME of the CronJob", namespaced),)
+ACTIONS = (
+    Action(
+        "suspend-cronjob",
+        "Let a CronJob start no new Jobs.",
+        _CRONJOB,
+        "Running Jobs go on.",
+        "resume-cronjob",
+        _suspend,
+        harmless=True,
+    ),
+    Action(
+        "resume-cronjob",
+        "Let a CronJob start Jobs again.",
+        _CRONJOB,
+        "New Jobs start by its schedule; one missed start is made up for.",
+        "suspend-cronjob",
+        _resume,
+    ),
+)

@@ -1,0 +1,120 @@
+"""Drain a node: cordon it, then evict its pods one after another, within disruption budgets.
+
+As `kubectl drain --ignore-daemonsets`: pods of DaemonSets, static pods and finished pods stay; a
+pod without a controller is a reason to refuse, because it would be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from actions.changes import cordon
+from actions.checks import budget_words, budgets_of, is_ready, siblings
+from actions.context import ActionContext
+from actions.definition import Action, CannotPlan, Proposal
+from actions.parameters import Parameter, name
+from actions.plan import Precondition, Target
+from actions.targets import evicted, read
+from cluster.kube.objects import Pod, Ref
+from cluster.kube.owners import controller_of
+
+MIRROR = "kubernetes.io/config.mirror"
+DEADLINE_S = 600.0
+
+
+async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    node_name = values["node"]
+    if reason := context.unavailable.get("Pod"):
+        raise CannotPlan(
+            f"The pods cannot be read ({reason}), so what would be evicted is unknown."
+        )
+    ref = Ref("Node", "", node_name)
+    found = await read(context, ref)
+    if (found.get("spec") or {}).get("unschedulable"):
+        proposal = Proposal(ref, ())
+    else:
+        proposal = await cordon.propose(context, node_name, unschedulable=True)
+    pods = evictable(context, node_name)
+    lost = [pod for pod in pods if controller_of(pod.metadata) is None]
+    names = ", ".join(f"{p.metadata.namespace}/{p.metadata.name}" for p in lost[:3])
+    seen = f"{names}: no controller creates them again" if lost else "all have a controller"
+    check = Precondition("Do controllers create the evicted pods again?", not lost, seen)
+    targets = (*proposal.targets, *(_eviction(pod) for pod in pods))
+    if not targets:
+        raise CannotPlan(f"Node {node_name} is cordoned and has no pod that can be evicted.")
+    return Proposal(
+        ref,
+        targets,
+        f"Node {node_name} is cordoned and {len(pods)} pods are evicted, one after another",
+        preconditions=(*proposal.preconditions, check),
+        touches=_touches(context, node_name, pods),
+        warnings=(*proposal.warnings, *_warnings(context, pods)),
+        facts=proposal.facts,
+        kubectl=f"kubectl drain {node_name} --ignore-daemonsets --delete-emptydir-data",
+        undo=f"kubectl uncordon {node_name}   # evicted pods do not come back",
+    )
+
+
+def evictable(context: ActionContext, node_name: str) -> list[Pod]:
+    """The pods of a node that a drain evicts, by name."""
+    return [
+        pod
+        for _, pod in sorted(context.store.pods_on(node_name).items())
+        if pod.status.phase not in ("Succeeded", "Failed")
+        and MIRROR not in pod.metadata.annotations
+        and not any(owner.kind == "DaemonSet" for owner in pod.metadata.owner_references)
+    ]
+
+
+def _eviction(pod: Pod) -> Target:
+    meta = pod.metadata
+    ref = Ref("Pod", meta.namespace, meta.name)
+    return evicted(ref, msgspec.to_builtins(pod), f"kubectl drain {pod.spec.node_name}")
+
+
+def _touches(context: ActionContext, node_name: str, pods: list[Pod]) -> tuple[str, ...]:
+    staying = len(context.store.pods_on(node_name)) - len(pods)
+    lines = [f"{len(pods)} pods end and start elsewhere; {staying} stay (DaemonSets, static pods)."]
+    single = sorted(
+        {
+            str(replicas.owner)
+            for pod in pods
+            if is_ready(pod) and (replicas := siblings(context, pod)).ready == 0
+        }
+    )
+    if single:
+        more = f" and {len(single) - 5} more" if len(single) > 5 else ""
+        lines.append(f"Without any ready replica for a time: {', '.join(single[:5])}{more}.")
+    return tuple(lines)
+
+
+def _warnings(context: ActionContext, pods: list[Pod]) -> list[str]:
+    told = []
+    budgets = {
+        (budget.metadata.namespace, budget.metadata.name): budget
+        for pod in pods
+        for budget in budgets_of(context, pod)
+    }
+    for budget in budgets.values():
+        if budget.status.disruptions_allowed == 0:
+            told.append(f"{budget_words(budget)}: the drain waits for it, at most {DEADLINE_S:g} s")
+    data = sum(1 for pod in pods if any(v.empty_dir is not None for v in pod.spec.volumes))
+    if data:
+        told.append(f"{data} pods have emptyDir volumes, whose data is lost")
+    return told
+
+
+ACTIONS = (
+    Action(
+        "drain",
+        "Cordon a node and evict its pods within their disruption budgets.",
+        (Parameter("node", "name of the node", name),),
+        "All pods of the node but those of DaemonSets end and start elsewhere.",
+        "uncordon; evicted pods do not come back",
+        _build,
+        deadline_s=DEADLINE_S,
+    ),
+)

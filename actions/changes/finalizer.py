@@ -1,0 +1,118 @@
+"""Remove a finalizer that holds an object that is being deleted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from actions.context import ActionContext
+from actions.definition import Action, CannotPlan, Proposal
+from actions.parameters import Parameter, label_key, target
+from actions.plan import Precondition
+from actions.targets import patched, read, remove_field, set_field
+from cluster.kube.objects import Pod, Ref
+
+WAITED_S = 300.0
+"""A finalizer's controller gets this long before it is taken out of the way."""
+_GUARDS = {
+    "kubernetes.io/pvc-protection": "the claim is kept while a pod uses it",
+    "kubernetes.io/pv-protection": "the volume is kept while a claim is bound to it",
+    "foregroundDeletion": "the dependents are deleted first",
+    "orphan": "the dependents are kept",
+    "service.kubernetes.io/load-balancer-cleanup": "the cloud's load balancer is removed first",
+}
+_ATTACHED = "external-attacher/"
+
+
+async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    ref: Ref = values["object"]
+    wanted: str = values["finalizer"]
+    found = await read(context, ref)
+    held = found["metadata"].get("finalizers") or []
+    if wanted not in held:
+        raise CannotPlan(f"{ref} has no finalizer {wanted}; it has {', '.join(held) or 'none'}.")
+    rest = [each for each in held if each != wanted]
+    tokens = ("metadata", "finalizers")
+    change = set_field(found, tokens, rest) if rest else remove_field(found, tokens)
+    at = f"/metadata/finalizers/{held.index(wanted)}"
+    body = json.dumps([{"op": "remove", "path": at}])
+    where = f" -n {ref.namespace}" if ref.namespace else ""
+    command = f"kubectl patch {ref.kind.lower()} {ref.name}{where} --type=json -p '{body}'"
+    made = patched(ref, found, [change], command)
+    guard = _GUARDS.get(wanted, "its controller cleans up something outside")
+    gone = (
+        "The object is gone at once, for good." if not rest else f"Still held by {', '.join(rest)}."
+    )
+    return Proposal(
+        ref,
+        (made,),
+        f"{ref} loses the finalizer {wanted}",
+        preconditions=(_being_deleted(context, found), _unused(context, ref, wanted)),
+        touches=(gone,),
+        warnings=(f"{wanted} stands for: {guard}. That is left undone.",),
+        restorable=False,
+    )
+
+
+def _being_deleted(context: ActionContext, found: Mapping[str, Any]) -> Precondition:
+    question = "Is it being deleted, and did its controller have time?"
+    since = found["metadata"].get("deletionTimestamp")
+    if not since:
+        return Precondition(question, False, "nobody deleted it: it would only lose its guard")
+    age = (context.clock() - datetime.fromisoformat(str(since))).total_seconds()
+    return Precondition(
+        question, age >= WAITED_S, f"deleted {age:.0f} s ago, {WAITED_S:g} s are asked"
+    )
+
+
+def _unused(context: ActionContext, ref: Ref, finalizer: str) -> Precondition:
+    """That a claim or a volume is used by nothing."""
+    question = "Is it out of use?"
+    if ref.kind == "PersistentVolumeClaim":
+        users = [
+            pod.metadata.name
+            for pod in context.store.in_namespace("Pod", ref.namespace).values()
+            if pod.status.phase not in ("Succeeded", "Failed") and _uses(pod, ref.name)
+        ]
+        return Precondition(question, not users, f"used by {', '.join(users[:3]) or 'no pod'}")
+    if ref.kind == "PersistentVolume":
+        row = context.store.get(*ref)
+        bound = row is not None and row.status.phase == "Bound"
+        attached = [
+            each.spec.node_name
+            for each in context.store.rows("VolumeAttachment").values()
+            if each.spec.source.persistent_volume_name == ref.name and each.status.attached
+        ]
+        seen = (
+            f"phase {row.status.phase if row else 'unknown'}, attached to {attached or 'no node'}"
+        )
+        return Precondition(question, not bound and not attached, seen)
+    if ref.kind == "VolumeAttachment" or finalizer.startswith(_ATTACHED):
+        return Precondition(question, False, "use delete-volume-attachment, which checks the node")
+    return Precondition(question, True, "not a volume")
+
+
+def _uses(pod: Pod, claim: str) -> bool:
+    return any(
+        volume.persistent_volume_claim is not None
+        and volume.persistent_volume_claim.claim_name == claim
+        for volume in pod.spec.volumes
+    )
+
+
+ACTIONS = (
+    Action(
+        "remove-finalizer",
+        "Remove a finalizer from an object that is stuck in deletion.",
+        (
+            Parameter("object", "KIND/NAME or KIND/NAMESPACE/NAME", target),
+            Parameter("finalizer", "the finalizer as it stands there", label_key),
+        ),
+        "The object goes, and what the finalizer guards is left undone.",
+        "none",
+        _build,
+        deadline_s=30.0,
+    ),
+)

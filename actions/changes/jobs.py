@@ -1,0 +1,82 @@
+"""Delete Jobs of a namespace by selector: finished ones, or surplus ones that still run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from actions.context import ActionContext
+from actions.definition import Action, CannotPlan, Proposal
+from actions.parameters import Parameter, name, one_of, selector, whole
+from actions.targets import deleted
+from cluster.kube.objects import Job, Ref
+from cluster.kube.selectors import text_matches
+
+
+async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    if reason := context.unavailable.get("Job"):
+        raise CannotPlan(f"The Jobs cannot be read ({reason}), so what would go is not known.")
+    namespace, which, keep = values["namespace"], values["which"], values.get("keep", 0)
+    chosen = [
+        job
+        for job in context.store.in_namespace("Job", namespace).values()
+        if text_matches(values["selector"], job.metadata.labels)
+        and is_finished(job) is (which == "finished")
+    ]
+    chosen.sort(key=_age, reverse=True)
+    doomed = chosen[keep:]
+    if not doomed:
+        raise CannotPlan(
+            f"No {which} Job in {namespace} matches {values['selector']!r}"
+            + (f" beyond the {keep} newest." if keep else ".")
+        )
+    targets = tuple(
+        deleted(
+            Ref("Job", namespace, job.metadata.name),
+            msgspec.to_builtins(job),
+            f"kubectl delete job -n {namespace} {job.metadata.name}",
+        )
+        for job in doomed
+    )
+    active = sum(job.status.active for job in doomed)
+    kept = f"; the {min(keep, len(chosen))} newest stay" if keep else ""
+    return Proposal(
+        Ref("Namespace", "", namespace),
+        targets,
+        f"{len(doomed)} {which} Jobs of {namespace} are deleted with their pods{kept}",
+        touches=(f"{active} running pods end; logs of all their pods are gone.",),
+        kubectl=f"kubectl delete job -n {namespace} -l '{values['selector']}'"
+        + ("   # all but the newest" if keep else ""),
+    )
+
+
+def is_finished(job: Job) -> bool:
+    return any(
+        condition.type in ("Complete", "Failed") and condition.status == "True"
+        for condition in job.status.conditions
+    )
+
+
+def _age(job: Job) -> tuple[datetime, str]:
+    return job.metadata.creation_timestamp or datetime.min.replace(tzinfo=UTC), job.metadata.name
+
+
+ACTIONS = (
+    Action(
+        "delete-jobs",
+        "Delete finished or running Jobs of a namespace by selector, with their pods.",
+        (
+            Parameter("namespace", "where the Jobs are", name),
+            Parameter("selector", "label selector, such as app=report", selector),
+            Parameter("which", "finished or running", one_of("finished", "running")),
+            Parameter("keep", "how many of the newest stay (0)", whole(0, 10_000), False),
+        ),
+        "The Jobs and their pods are gone; work that runs is lost.",
+        "none",
+        _build,
+        deadline_s=60.0,
+    ),
+)

@@ -1,0 +1,59 @@
+"""Delete a NetworkPolicy. Its manifest stays in the record, from which the undo creates it
+again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from actions.context import ActionContext
+from actions.definition import Action, Proposal
+from actions.parameters import Parameter, namespaced
+from actions.targets import deleted, read
+from cluster.kube.objects import NetworkPolicy, Ref
+from cluster.kube.selectors import matches
+
+
+async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    ref = Ref("NetworkPolicy", *values["policy"])
+    found = await read(context, ref)
+    command = f"kubectl delete networkpolicy -n {ref.namespace} {ref.name}"
+    target = deleted(ref, found, command, recreate=True)
+    row: NetworkPolicy | None = context.store.get(*ref)
+    pods = [
+        pod
+        for pod in context.store.in_namespace("Pod", ref.namespace).values()
+        if row is not None and matches(row.spec.pod_selector, pod.metadata.labels)
+    ]
+    others = [
+        each
+        for each in context.store.in_namespace("NetworkPolicy", ref.namespace).values()
+        if each.metadata.name != ref.name
+    ]
+    free = [
+        pod
+        for pod in pods
+        if not any(matches(each.spec.pod_selector, pod.metadata.labels) for each in others)
+    ]
+    return Proposal(
+        ref,
+        (target,),
+        touches=(
+            f"{len(pods)} pods are selected by it; {len(free)} of them by no other policy, so that "
+            "everything is allowed to and from them.",
+        ),
+        warnings=("connections that this policy kept out are let in until it is there again",),
+        undo=f"kubectl create -n {ref.namespace} -f the manifest in the record",
+    )
+
+
+ACTIONS = (
+    Action(
+        "delete-network-policy",
+        "Delete a NetworkPolicy; the record keeps its manifest.",
+        (Parameter("policy", "NAMESPACE/NAME of the NetworkPolicy", namespaced),),
+        "Pods that only this policy selects are open to every connection.",
+        "undo from the record, which creates it again",
+        _build,
+    ),
+)

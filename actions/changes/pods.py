@@ -1,0 +1,99 @@
+"""Delete or evict one pod of a controller, which then creates another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from actions.checks import budget_words, budgets_of, controlled, not_last_replica
+from actions.context import ActionContext
+from actions.definition import Action, CannotPlan, Proposal
+from actions.parameters import Parameter, namespaced, whole
+from actions.plan import Precondition, Target
+from actions.targets import deleted, evicted, read
+from cluster.kube.objects import Pod, Ref
+
+DEADLINE_S = 90.0
+
+
+async def _delete(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    ref, pod, found = await _pod(context, values["pod"])
+    grace = values.get("grace")
+    flag = "" if grace is None else f" --grace-period={grace}"
+    command = f"kubectl delete pod -n {ref.namespace} {ref.name}{flag}"
+    target = deleted(ref, found, command, grace_seconds=grace)
+    warnings = [
+        f"{budget_words(budget)}; a deletion does not ask it, an eviction does"
+        for budget in budgets_of(context, pod)
+    ]
+    if grace == 0:
+        warnings.append(
+            "with a grace period of 0 the API forgets the pod before the node has ended it: its "
+            "processes may go on, and a StatefulSet may run two of one name"
+        )
+    return _proposal(context, ref, pod, target, (), warnings)
+
+
+async def _evict(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    ref, pod, found = await _pod(context, values["pod"])
+    target = evicted(ref, found, f"kubectl drain {pod.spec.node_name} --pod-selector=…")
+    budgets = budgets_of(context, pod)
+    short = [budget for budget in budgets if budget.status.disruptions_allowed == 0]
+    seen = "; ".join(budget_words(budget) for budget in short or budgets) or "it has none"
+    allowed = Precondition("Do the disruption budgets allow it?", not short, seen)
+    return _proposal(context, ref, pod, target, (allowed,), [])
+
+
+def _proposal(
+    context: ActionContext,
+    ref: Ref,
+    pod: Pod,
+    target: Target,
+    more: tuple[Precondition, ...],
+    warnings: list[str],
+) -> Proposal:
+    if pod.metadata.deletion_timestamp is not None:
+        raise CannotPlan(f"{ref} is being deleted already.")
+    claims = [v for v in pod.spec.volumes if v.persistent_volume_claim is not None]
+    touches = [f"The containers of {ref} end; its logs are gone with it, so read them first."]
+    if claims:
+        touches.append("Its volumes must be detached before the next pod can start elsewhere.")
+    return Proposal(
+        ref,
+        (target,),
+        preconditions=(controlled(pod), not_last_replica(context, pod), *more),
+        touches=tuple(touches),
+        warnings=tuple(warnings),
+    )
+
+
+async def _pod(context: ActionContext, which: tuple[str, str]) -> tuple[Ref, Pod, dict[str, Any]]:
+    ref = Ref("Pod", *which)
+    found = await read(context, ref)
+    pod: Pod | None = context.store.get(*ref)
+    if pod is None:
+        raise CannotPlan(f"{ref} is not in the live state yet; try again.")
+    return ref, pod, found
+
+
+_POD = Parameter("pod", "NAMESPACE/NAME of the pod", namespaced)
+ACTIONS = (
+    Action(
+        "delete-pod",
+        "Delete a pod, so that its controller creates another.",
+        (_POD, Parameter("grace", "seconds to end, default: the pod's own", whole(0, 3600), False)),
+        "That pod ends; budgets are not asked.",
+        "none: the controller's new pod has another name",
+        _delete,
+        deadline_s=DEADLINE_S,
+    ),
+    Action(
+        "evict-pod",
+        "Evict a pod, if its disruption budgets allow it.",
+        (_POD,),
+        "That pod ends.",
+        "none: the controller's new pod has another name",
+        _evict,
+        deadline_s=DEADLINE_S,
+    ),
+)

@@ -1,0 +1,83 @@
+"""Set the number of replicas of a workload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from actions.changes.rollout import words
+from actions.checks import autoscaler_of
+from actions.context import ActionContext
+from actions.definition import Action, Proposal
+from actions.parameters import Parameter, whole, workload
+from actions.plan import ActionPlan, Precondition
+from actions.targets import patched, path_of, read, set_field
+from cluster.errors import ClusterError
+from cluster.kube.objects import Ref
+
+
+async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    ref: Ref = values["workload"]
+    count: int = values["replicas"]
+    found = await read(context, ref)
+    now = int(found["spec"].get("replicas", 1))
+    change = set_field(found, ("spec", "replicas"), count)
+    target = patched(ref, found, [change], f"kubectl scale {words(ref)} --replicas={count}")
+    autoscaler = autoscaler_of(context, ref)
+    checks: tuple[Precondition, ...] = ()
+    warnings = []
+    if autoscaler is not None:
+        low, high = autoscaler.spec.min_replicas, autoscaler.spec.max_replicas
+        name = f"HorizontalPodAutoscaler {ref.namespace}/{autoscaler.metadata.name}"
+        stays = count == 0
+        seen = f"{name} sets {low} to {high} replicas itself; change its bounds instead"
+        checks = (
+            Precondition(
+                "Does the new number stay?", stays, "0 switches it off" if stays else seen
+            ),
+        )
+        if stays:
+            warnings.append(f"{name} does nothing at 0 replicas and starts again above")
+    if count == 0:
+        warnings.append(f"{ref} serves nothing while it has no replicas")
+    more = f"{count - now} more pods start" if count > now else f"{now - count} pods end"
+    return Proposal(
+        ref,
+        (target,),
+        preconditions=checks,
+        touches=(f"{more}; {now} are wanted now.",),
+        warnings=tuple(warnings),
+        undo=f"kubectl scale {words(ref)} --replicas={now}",
+    )
+
+
+async def _scaled(context: ActionContext, plan: ActionPlan) -> tuple[bool, str]:
+    wanted = int(plan.arguments["replicas"])
+    try:
+        found = await context.api.get_json(path_of(plan.object), timeout=5)
+    except ClusterError as error:
+        return False, str(error)
+    status = found.get("status") or {}
+    ready, total = status.get("readyReplicas", 0), status.get("replicas", 0)
+    return ready == total == wanted, f"{ready} of {wanted} pods are ready, {total} exist"
+
+
+ACTIONS = (
+    Action(
+        "scale",
+        "Set the number of replicas of a workload.",
+        (
+            Parameter(
+                "workload",
+                "deployment, statefulset or replicaset, as KIND/NAMESPACE/NAME",
+                workload("Deployment", "StatefulSet", "ReplicaSet"),
+            ),
+            Parameter("replicas", "the new number", whole(0, 1000)),
+        ),
+        "Pods start or end.",
+        "scale back to the number before",
+        _build,
+        _scaled,
+        120.0,
+    ),
+)

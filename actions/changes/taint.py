@@ -1,0 +1,127 @@
+"""Add a taint to a node or remove it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from actions.context import ActionContext
+from actions.definition import Action, CannotPlan, Proposal
+from actions.parameters import Parameter, label_key, label_value, name
+from actions.plan import FieldChange
+from actions.targets import patched, read, remove_field, set_field
+from cluster.kube.objects import Pod, Ref, Toleration
+
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_TAINT = re.compile(r"(?P<key>[^=:]+)(?:=(?P<value>[^:]*))?(?::(?P<effect>\w+))?")
+
+
+def _parse(given: str) -> dict[str, str]:
+    """KEY[=VALUE]:EFFECT as kubectl takes it."""
+    found = _TAINT.fullmatch(given)
+    if found is None or found["effect"] not in EFFECTS:
+        raise ValueError(f"a taint is KEY[=VALUE]:EFFECT, EFFECT one of {', '.join(EFFECTS)}")
+    taint = {"key": label_key(found["key"]), "effect": found["effect"]}
+    return taint | ({"value": label_value(found["value"])} if found["value"] else {})
+
+
+async def _add(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    ref, taint = Ref("Node", "", values["node"]), values["taint"]
+    found = await read(context, ref)
+    taints = found["spec"].get("taints") or []
+    rest = [each for each in taints if not _same(each, taint)]
+    change = set_field(found, ("spec", "taints"), [*rest, taint])
+    target = patched(ref, found, [change], f"kubectl taint node {ref.name} {words(taint)}")
+    return Proposal(
+        ref,
+        (target,),
+        f"{ref} gets the taint {words(taint)}",
+        touches=_touches(context, ref.name, taint),
+        undo=f"kubectl taint node {ref.name} {words(taint)}-",
+    )
+
+
+async def _remove(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    ref, taint = Ref("Node", "", values["node"]), values["taint"]
+    found = await read(context, ref)
+    taints = found["spec"].get("taints") or []
+    rest = [each for each in taints if not _same(each, taint)]
+    if len(rest) == len(taints):
+        known = ", ".join(words(each) for each in taints) or "none"
+        raise CannotPlan(f"{ref} has no taint {words(taint)}; it has {known}.")
+    tokens = ("spec", "taints")
+    change: FieldChange = set_field(found, tokens, rest) if rest else remove_field(found, tokens)
+    target = patched(ref, found, [change], f"kubectl taint node {ref.name} {words(taint)}-")
+    warnings = []
+    if taint["key"].startswith("node.kubernetes.io/"):
+        warnings.append("the node controller sets this taint from the node's state, and again")
+    return Proposal(
+        ref,
+        (target,),
+        f"{ref} loses the taint {words(taint)}",
+        touches=("New pods may be placed there.",),
+        warnings=tuple(warnings),
+        undo=f"kubectl taint node {ref.name} {words(taint)}",
+    )
+
+
+def words(taint: Mapping[str, str]) -> str:
+    value = f"={taint['value']}" if taint.get("value") else ""
+    return f"{taint['key']}{value}:{taint['effect']}"
+
+
+def _same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    return (one["key"], one["effect"]) == (other["key"], other["effect"])
+
+
+def tolerates(pod: Pod, taint: Mapping[str, str]) -> bool:
+    """Whether a pod tolerates a taint (core/v1 Toleration)."""
+
+    def matches(toleration: Toleration) -> bool:
+        if toleration.effect not in ("", taint["effect"]):
+            return False
+        if toleration.operator == "Exists":
+            return toleration.key in ("", taint["key"])
+        return (toleration.key, toleration.value) == (taint["key"], taint.get("value", ""))
+
+    return any(matches(each) for each in pod.spec.tolerations)
+
+
+def _touches(context: ActionContext, node: str, taint: Mapping[str, str]) -> tuple[str, ...]:
+    if taint["effect"] != "NoExecute":
+        return ("No running pod is affected; new pods need a toleration.",)
+    pods = [
+        f"{pod.metadata.namespace}/{pod.metadata.name}"
+        for pod in context.store.pods_on(node).values()
+        if pod.status.phase not in ("Succeeded", "Failed") and not tolerates(pod, taint)
+    ]
+    more = f" and {len(pods) - 4} more" if len(pods) > 4 else ""
+    return (
+        f"{len(pods)} pods without a toleration end at once: {', '.join(sorted(pods)[:4])}{more}. "
+        "Disruption budgets do not hold this back.",
+    )
+
+
+_PARAMETERS = (
+    Parameter("node", "name of the node", name),
+    Parameter("taint", "KEY[=VALUE]:EFFECT", _parse),
+)
+ACTIONS = (
+    Action(
+        "add-taint",
+        "Add a taint to a node.",
+        _PARAMETERS,
+        "NoSchedule: no running pod is affected. NoExecute: pods without a toleration end.",
+        "remove-taint",
+        _add,
+    ),
+    Action(
+        "remove-taint",
+        "Remove a taint from a node.",
+        _PARAMETERS,
+        "New pods may be placed there.",
+        "add-taint",
+        _remove,
+    ),
+)

@@ -1,0 +1,90 @@
+"""Delete a VolumeAttachment whose node is gone or lost, so that the volume can be attached
+elsewhere.
+
+A volume that two nodes write to is destroyed: the node must be gone from the cluster, or not Ready
+for long with no pod there that uses the volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from actions.context import ActionContext
+from actions.definition import Action, Proposal
+from actions.parameters import Parameter, name
+from actions.plan import Precondition
+from actions.targets import deleted, read
+from cluster.kube.objects import Node, PersistentVolume, Pod, Ref
+
+LOST_S = 360.0
+"""The attach-detach controller itself waits six minutes (maxWaitForUnmountDuration)."""
+
+
+async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
+    ref = Ref("VolumeAttachment", "", values["attachment"])
+    found = await read(context, ref)
+    node = str(found["spec"].get("nodeName", ""))
+    volume = str((found["spec"].get("source") or {}).get("persistentVolumeName", ""))
+    target = deleted(ref, found, f"kubectl delete volumeattachment {ref.name}")
+    return Proposal(
+        ref,
+        (target,),
+        f"{ref} is deleted: volume {volume} is detached from {node}",
+        preconditions=(_node_lost(context, node), _no_user(context, node, volume)),
+        touches=(f"Volume {volume} can be attached to another node.",),
+        warnings=(
+            f"if {node} still writes to {volume}, its data is destroyed: make sure that it is off",
+        ),
+    )
+
+
+def _node_lost(context: ActionContext, node_name: str) -> Precondition:
+    question = "Is the node gone or lost?"
+    if "Node" in context.unavailable:
+        return Precondition(question, None, "nodes cannot be read")
+    node: Node | None = context.store.get("Node", "", node_name)
+    if node is None:
+        return Precondition(question, True, f"there is no node {node_name}")
+    ready = next((each for each in node.status.conditions if each.type == "Ready"), None)
+    if ready is None or ready.status == "True":
+        return Precondition(question, False, f"{node_name} is Ready: let its kubelet detach it")
+    since = ready.last_transition_time
+    age = (context.clock() - since).total_seconds() if since else 0.0
+    seen = f"{node_name} has been {ready.status} for {age:.0f} s, {LOST_S:g} s are asked"
+    return Precondition(question, age >= LOST_S, seen)
+
+
+def _no_user(context: ActionContext, node_name: str, volume: str) -> Precondition:
+    question = "Does no pod there use the volume?"
+    row: PersistentVolume | None = context.store.get("PersistentVolume", "", volume)
+    claim = row.spec.claim_ref if row is not None else None
+    users = [
+        pod.metadata.name
+        for pod in context.store.pods_on(node_name).values()
+        if claim is not None and _uses(pod, claim.namespace, claim.name)
+    ]
+    gone = context.store.get("Node", "", node_name) is None
+    seen = f"used by {', '.join(users[:3]) or 'no pod'}{', on a node that is gone' if gone else ''}"
+    return Precondition(question, gone or not users, seen)
+
+
+def _uses(pod: Pod, namespace: str, claim: str) -> bool:
+    return pod.metadata.namespace == namespace and any(
+        volume.persistent_volume_claim is not None
+        and volume.persistent_volume_claim.claim_name == claim
+        for volume in pod.spec.volumes
+    )
+
+
+ACTIONS = (
+    Action(
+        "delete-volume-attachment",
+        "Detach a volume from a node that is gone or lost.",
+        (Parameter("attachment", "name of the VolumeAttachment", name),),
+        "The volume can be attached elsewhere.",
+        "none: the attach-detach controller makes another when a pod needs it",
+        _build,
+        deadline_s=60.0,
+    ),
+)
