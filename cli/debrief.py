@@ -3,30 +3,31 @@ detours, and what the story did."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from drills.scenario import catalogue
 from drills.scenario.model import Scenario
+from drills.scenario.renaming import Renamer
 from incident.offline import archive
 from incident.options import Options
 from timeline.entry import Entry
 from timeline.metrics import duration
 
 
-def print_debrief(drill: str, options: Options) -> None:
-    """Print the debrief of the newest rehearsal."""
+def print_debrief(scenario: Scenario, options: Options, names: Mapping[str, str]) -> None:
+    """Print the debrief of the newest rehearsal; `names` are those that the player saw."""
     try:
         reading = archive.read(options, "")
     except archive.Error as error:
-        print(f"the drill was {drill}; its record cannot be read: {error}")
+        print(f"the drill was {scenario.id}; its record cannot be read: {error}")
         return
-    for line in debrief(
-        catalogue.load(drill), sorted(reading.entries, key=lambda entry: entry.seq)
-    ):
+    entries = sorted(reading.entries, key=lambda entry: entry.seq)
+    for line in debrief(scenario, entries, names):
         print(line)
 
 
-def debrief(scenario: Scenario, entries: Sequence[Entry]) -> Iterator[str]:
+def debrief(
+    scenario: Scenario, entries: Sequence[Entry], names: Mapping[str, str]
+) -> Iterator[str]:
     """The lines of a debrief. Times are counted from the moment at which the screens were
     opened."""
     answer = scenario.answer
@@ -64,8 +65,9 @@ def debrief(scenario: Scenario, entries: Sequence[Entry]) -> Iterator[str]:
     yield f"steps done                {len(steps)}, probes {len(probes)}"
     if answer.decoys:
         yield "decoys that were laid:"
+        renamer = Renamer(names)
         for decoy in answer.decoys:
-            yield f"  - {decoy}"
+            yield f"  - {renamer.text(decoy)}"
     for word, title in (
         ("did", "what the people of the story did"),
         ("took", "how long it took them"),

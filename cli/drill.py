@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
                 if arguments.blind:
                     from cli.debrief import print_debrief
 
-                    print_debrief(drill, options)
+                    print_debrief(scenario, options, server.state.world.renames)
                 return code
             from cli.triage import print_view, read
 

@@ -49,28 +49,6 @@ READS_SECRET = re.compile(
     r"\bsecrets?\b.*(?:-o|--output)[ =]?['\"]?(?:yaml|json\b|jsonpath(?!\S*metadata)|go-template)"
     r"|\{\.data|\.data\.|base64 (?:-d|--decode)|\bprintenv\b|exec\b.*-- ?env\b"
 )
-PLANNED_PROBES = frozenset(
-    {
-        "address-space",
-        "api-health",
-        "cni-health",
-        "connectivity",
-        "cpu-throttling",
-        "dns",
-        "egress",
-        "exposure",
-        "image-drift",
-        "kubelet",
-        "ladder",
-        "log-silence",
-        "mtu",
-        "secret-keys",
-        "unaccounted",
-        "volume-attach",
-    }
-)
-"""Names that runbooks may use before the probe exists; the step then says that it cannot be run
-yet."""
 
 
 @dataclass(frozen=True, slots=True)

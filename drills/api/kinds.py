@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from drills.api.objects import Obj
+
 _ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
@@ -42,152 +44,86 @@ class Kind:
         return self.singular or self.kind.lower()
 
 
-_RBAC = "rbac.authorization.k8s.io"
-_SCALABLE = ("status", "scale")
+_TABLE = """
+v1 Node cluster short=no /status /proxy
+v1 Pod all short=po /status /log /exec /attach /portforward /proxy /eviction /ephemeralcontainers \
+/resize /binding
+v1 Event short=ev
+v1 Namespace cluster short=ns /status /finalize
+v1 Service all short=svc /status /proxy
+v1 Endpoints short=ep
+v1 PersistentVolumeClaim short=pvc /status
+v1 PersistentVolume cluster short=pv /status
+v1 Secret
+v1 ConfigMap short=cm
+v1 ServiceAccount short=sa /token
+v1 ResourceQuota short=quota /status
+v1 LimitRange short=limits
+v1 ReplicationController all short=rc /status /scale
+v1 PodTemplate
+apps/v1 Deployment all short=deploy /status /scale
+apps/v1 ReplicaSet all short=rs /status /scale
+apps/v1 DaemonSet all short=ds /status
+apps/v1 StatefulSet all short=sts /status /scale
+apps/v1 ControllerRevision
+batch/v1 Job all /status
+batch/v1 CronJob all short=cj /status
+discovery.k8s.io/v1 EndpointSlice
+networking.k8s.io/v1 Ingress short=ing /status
+networking.k8s.io/v1 IngressClass cluster
+networking.k8s.io/v1 NetworkPolicy short=netpol
+autoscaling/v2 HorizontalPodAutoscaler all short=hpa /status
+policy/v1 PodDisruptionBudget short=pdb /status
+coordination.k8s.io/v1 Lease
+events.k8s.io/v1 Event short=ev
+storage.k8s.io/v1 StorageClass cluster short=sc
+storage.k8s.io/v1 VolumeAttachment cluster /status
+storage.k8s.io/v1 CSINode cluster
+storage.k8s.io/v1 CSIDriver cluster
+scheduling.k8s.io/v1 PriorityClass cluster short=pc
+admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration cluster
+admissionregistration.k8s.io/v1 MutatingWebhookConfiguration cluster
+apiextensions.k8s.io/v1 CustomResourceDefinition cluster short=crd short=crds /status
+apiregistration.k8s.io/v1 APIService cluster /status
+rbac.authorization.k8s.io/v1 ClusterRole cluster
+rbac.authorization.k8s.io/v1 ClusterRoleBinding cluster
+rbac.authorization.k8s.io/v1 Role
+rbac.authorization.k8s.io/v1 RoleBinding
+authorization.k8s.io/v1 SelfSubjectAccessReview cluster create-only
+authorization.k8s.io/v1 SelfSubjectRulesReview cluster create-only
+authentication.k8s.io/v1 SelfSubjectReview cluster create-only
+"""
+"""The built-in kinds, one a line. CustomResourceDefinitions of a scenario add theirs."""
 
-KINDS: tuple[Kind, ...] = (
-    Kind("", "v1", "Node", "nodes", False, ("no",), (), ("status", "proxy")),
-    Kind(
-        "",
-        "v1",
-        "Pod",
-        "pods",
-        True,
-        ("po",),
-        ("all",),
-        (
-            "status",
-            "log",
-            "exec",
-            "attach",
-            "portforward",
-            "proxy",
-            "eviction",
-            "ephemeralcontainers",
-            "resize",
-            "binding",
-        ),
-    ),
-    Kind("", "v1", "Event", "events", True, ("ev",)),
-    Kind("", "v1", "Namespace", "namespaces", False, ("ns",), (), ("status", "finalize")),
-    Kind("", "v1", "Service", "services", True, ("svc",), ("all",), ("status", "proxy")),
-    Kind("", "v1", "Endpoints", "endpoints", True, ("ep",), singular="endpoints"),
-    Kind(
-        "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", True, ("pvc",), (), ("status",)
-    ),
-    Kind("", "v1", "PersistentVolume", "persistentvolumes", False, ("pv",), (), ("status",)),
-    Kind("", "v1", "Secret", "secrets"),
-    Kind("", "v1", "ConfigMap", "configmaps", True, ("cm",)),
-    Kind("", "v1", "ServiceAccount", "serviceaccounts", True, ("sa",), (), ("token",)),
-    Kind("", "v1", "ResourceQuota", "resourcequotas", True, ("quota",), (), ("status",)),
-    Kind("", "v1", "LimitRange", "limitranges", True, ("limits",)),
-    Kind(
-        "",
-        "v1",
-        "ReplicationController",
-        "replicationcontrollers",
-        True,
-        ("rc",),
-        ("all",),
-        _SCALABLE,
-    ),
-    Kind("", "v1", "PodTemplate", "podtemplates"),
-    Kind("apps", "v1", "Deployment", "deployments", True, ("deploy",), ("all",), _SCALABLE),
-    Kind("apps", "v1", "ReplicaSet", "replicasets", True, ("rs",), ("all",), _SCALABLE),
-    Kind("apps", "v1", "DaemonSet", "daemonsets", True, ("ds",), ("all",), ("status",)),
-    Kind("apps", "v1", "StatefulSet", "statefulsets", True, ("sts",), ("all",), _SCALABLE),
-    Kind("apps", "v1", "ControllerRevision", "controllerrevisions"),
-    Kind("batch", "v1", "Job", "jobs", True, (), ("all",), ("status",)),
-    Kind("batch", "v1", "CronJob", "cronjobs", True, ("cj",), ("all",), ("status",)),
-    Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
-    Kind("networking.k8s.io", "v1", "Ingress", "ingresses", True, ("ing",), (), ("status",)),
-    Kind("networking.k8s.io", "v1", "IngressClass", "ingressclasses", False),
-    Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", True, ("netpol",)),
-    Kind(
-        "autoscaling",
-        "v2",
-        "HorizontalPodAutoscaler",
-        "horizontalpodautoscalers",
-        True,
-        ("hpa",),
-        ("all",),
-        ("status",),
-    ),
-    Kind(
-        "policy",
-        "v1",
-        "PodDisruptionBudget",
-        "poddisruptionbudgets",
-        True,
-        ("pdb",),
-        (),
-        ("status",),
-    ),
-    Kind("coordination.k8s.io", "v1", "Lease", "leases"),
-    Kind("events.k8s.io", "v1", "Event", "events", True, ("ev",)),
-    Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", False, ("sc",)),
-    Kind(
-        "storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments", False, (), (), ("status",)
-    ),
-    Kind("storage.k8s.io", "v1", "CSINode", "csinodes", False),
-    Kind("storage.k8s.io", "v1", "CSIDriver", "csidrivers", False),
-    Kind("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", False, ("pc",)),
-    Kind(
-        "admissionregistration.k8s.io",
-        "v1",
-        "ValidatingWebhookConfiguration",
-        "validatingwebhookconfigurations",
-        False,
-    ),
-    Kind(
-        "admissionregistration.k8s.io",
-        "v1",
-        "MutatingWebhookConfiguration",
-        "mutatingwebhookconfigurations",
-        False,
-    ),
-    Kind(
-        "apiextensions.k8s.io",
-        "v1",
-        "CustomResourceDefinition",
-        "customresourcedefinitions",
-        False,
-        ("crd", "crds"),
-        (),
-        ("status",),
-    ),
-    Kind("apiregistration.k8s.io", "v1", "APIService", "apiservices", False, (), (), ("status",)),
-    Kind(_RBAC, "v1", "ClusterRole", "clusterroles", False),
-    Kind(_RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", False),
-    Kind(_RBAC, "v1", "Role", "roles"),
-    Kind(_RBAC, "v1", "RoleBinding", "rolebindings"),
-    Kind(
-        "authorization.k8s.io",
-        "v1",
-        "SelfSubjectAccessReview",
-        "selfsubjectaccessreviews",
-        False,
-        verbs=("create",),
-    ),
-    Kind(
-        "authorization.k8s.io",
-        "v1",
-        "SelfSubjectRulesReview",
-        "selfsubjectrulesreviews",
-        False,
-        verbs=("create",),
-    ),
-    Kind(
-        "authentication.k8s.io",
-        "v1",
-        "SelfSubjectReview",
-        "selfsubjectreviews",
-        False,
-        verbs=("create",),
-    ),
-)
-"""The built-in kinds. CustomResourceDefinitions of a scenario add theirs when the server starts."""
 
+def _plural(name: str) -> str:
+    if name == "Endpoints":
+        return "endpoints"
+    if name.endswith("y"):
+        return f"{name[:-1].lower()}ies"
+    return name.lower() + ("es" if name.endswith("s") else "s")
+
+
+def _row(line: str) -> Kind:
+    api_version, name, *words = line.split()
+    group, _, version = api_version.rpartition("/")
+    return Kind(
+        group,
+        version,
+        name,
+        _plural(name),
+        "cluster" not in words,
+        tuple(w.removeprefix("short=") for w in words if w.startswith("short=")),
+        ("all",) if "all" in words else (),
+        tuple(w[1:] for w in words if w.startswith("/")),
+        ("create",) if "create-only" in words else _ALL_VERBS,
+        "endpoints" if name == "Endpoints" else "",
+    )
+
+
+KINDS = tuple(_row(line) for line in _TABLE.strip().splitlines())
+API_VERSIONS = {k.kind: k.api_version for k in KINDS if k.group != "events.k8s.io"}
+"""Kind -> apiVersion of the built-in kinds."""
 REVIEWS = frozenset({"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"})
 
 
@@ -199,11 +135,34 @@ class KindTable:
         self._by_object = {(k.api_version, k.kind): k for k in kinds}
 
     def __iter__(self) -> Iterator[Kind]:
-        return iter(list(self._by_url.values()))
+        """Every kind once; events.k8s.io is another view of the core group's Events."""
+        return (k for k in list(self._by_url.values()) if k.group != "events.k8s.io")
+
+    def served(self) -> list[Kind]:
+        """Every kind as discovery lists it."""
+        return list(self._by_url.values())
 
     def add(self, kind: Kind) -> None:
         self._by_url[(kind.group, kind.version, kind.plural)] = kind
         self._by_object[(kind.api_version, kind.kind)] = kind
+
+    def add_definition(self, definition: Obj) -> None:
+        """Serve the kind of a CustomResourceDefinition."""
+        spec = definition["spec"]
+        names, namespaced = spec["names"], spec.get("scope", "Namespaced") == "Namespaced"
+        for version in spec["versions"]:
+            self.add(
+                Kind(
+                    spec["group"],
+                    version["name"],
+                    names["kind"],
+                    names["plural"],
+                    namespaced,
+                    tuple(names.get("shortNames", ())),
+                    subresources=("status",),
+                    singular=names.get("singular", ""),
+                )
+            )
 
     def by_url(self, group: str, version: str, plural: str) -> Kind | None:
         return self._by_url.get((group, version, plural))
@@ -211,12 +170,17 @@ class KindTable:
     def by_object(self, api_version: str, kind: str) -> Kind | None:
         return self._by_object.get((api_version, kind))
 
+    def named(self, name: str) -> Kind:
+        """The kind of this name, whatever its group. Raises KeyError."""
+        found = next((k for k in self if k.kind == name), None)
+        if found is None:
+            raise KeyError(f"no kind {name}")
+        return found
+
     def groups(self) -> dict[str, list[str]]:
         """Group -> versions, the core group left out, in the order of the table."""
         out: dict[str, list[str]] = {}
-        for kind in self:
-            if kind.group:
-                versions = out.setdefault(kind.group, [])
-                if kind.version not in versions:
-                    versions.append(kind.version)
+        for kind in self.served():
+            if kind.group and kind.version not in out.setdefault(kind.group, []):
+                out[kind.group].append(kind.version)
         return out

@@ -6,98 +6,58 @@ lists, `v:…` for set members.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from drills.api.objects import Obj
+from drills.api.objects import Obj, created_at, rfc3339, words
 from drills.api.patch import MERGE_KEYS
 
 Path = tuple[str, ...]
 
 _MAPS = frozenset(
-    {
-        "labels",
-        "annotations",
-        "data",
-        "stringData",
-        "binaryData",
-        "matchLabels",
-        "nodeSelector",
-        "limits",
-        "requests",
-        "capacity",
-        "allocatable",
-        "selector",
-        "hard",
-        "used",
-    }
+    words(
+        "labels annotations data stringData binaryData matchLabels nodeSelector limits requests "
+        "capacity allocatable selector hard used"
+    )
+)
+"""Maps whose existence is tracked too, as `.`."""
+_ATOMIC = frozenset(
+    words(
+        "fieldRef resourceFieldRef command args images affinity resourceRef scaleTargetRef "
+        "involvedObject source"
+    )
 )
 _NOT_TRACKED = frozenset({"apiVersion", "kind"})
 _META_NOT_TRACKED = frozenset(
-    {
-        "name",
-        "namespace",
-        "uid",
-        "resourceVersion",
-        "creationTimestamp",
-        "generation",
-        "managedFields",
-        "selfLink",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    }
-)
-_ATOMIC = frozenset(
-    {
-        "selector",
-        "fieldRef",
-        "resourceFieldRef",
-        "command",
-        "args",
-        "images",
-        "affinity",
-        "loadBalancer",
-        "resourceRef",
-        "scaleTargetRef",
-        "involvedObject",
-        "source",
-        "state",
-        "lastState",
-        "nodeInfo",
-    }
+    words(
+        "name namespace uid resourceVersion creationTimestamp generation managedFields selfLink "
+        "deletionTimestamp deletionGracePeriodSeconds"
+    )
 )
 _LIST_KEYS: dict[str, tuple[str, ...]] = {
+    **{field: (key,) for field, key in MERGE_KEYS.items()},
     "ports": ("containerPort", "protocol"),
-    "conditions": ("type",),
-    "ownerReferences": ("uid",),
-    "addresses": ("type",),
     "hostIPs": ("ip",),
-    "podIPs": ("ip",),
-    "topologySpreadConstraints": ("topologyKey",),
 }
-_NOT_ATOMIC_MAPS = frozenset({"state", "lastState", "nodeInfo", "loadBalancer", "selector"})
 
 
 def paths(obj: Obj) -> set[Path]:
     """Every field path that a manager can own in this object."""
     out: set[Path] = set()
     for key, value in obj.items():
-        if key in _NOT_TRACKED:
-            continue
         if key == "metadata":
             for name, inner in value.items():
                 if name not in _META_NOT_TRACKED:
                     _walk(inner, ("f:metadata", f"f:{name}"), name, out)
-        else:
+        elif key not in _NOT_TRACKED:
             _walk(value, (f"f:{key}",), key, out)
     return out
 
 
 def _walk(value: Any, at: Path, field: str, out: set[Path]) -> None:
-    if isinstance(value, dict):
-        if field in _ATOMIC and field not in _NOT_ATOMIC_MAPS:
-            out.add(at)
-            return
+    if isinstance(value, dict) and field not in _ATOMIC:
         if field in _MAPS or not value:
             out.add((*at, ".") if value else at)
         for key, inner in value.items():
@@ -126,13 +86,13 @@ def _walk_list(items: list[Any], at: Path, field: str, out: set[Path]) -> None:
 
 
 def _list_keys(items: list[Any], field: str) -> tuple[str, ...]:
+    """The fields that tell the items of a list apart; empty for a list that is owned whole."""
     if not items or not all(isinstance(i, dict) for i in items):
         return ()
+    keys = _LIST_KEYS.get(field, ())
     if field == "ports" and not any("containerPort" in i for i in items):
-        candidate: tuple[str, ...] = ("port", "protocol")
-    else:
-        candidate = _LIST_KEYS.get(field) or ((MERGE_KEYS[field],) if field in MERGE_KEYS else ())
-    return candidate if candidate and all(candidate[0] in i for i in items) else ()
+        keys = ("port", "protocol")
+    return keys if keys and all(keys[0] in i for i in items) else ()
 
 
 def fields_v1(owned: Iterable[Path]) -> Obj:
@@ -146,18 +106,14 @@ def fields_v1(owned: Iterable[Path]) -> Obj:
 
 def owned_paths(fields: Obj) -> set[Path]:
     """The inverse of `fields_v1`: every leaf and every `.`."""
-    out: set[Path] = set()
 
-    def visit(node: Obj, at: Path) -> None:
-        if not node:
-            if at:
-                out.add(at)
-            return
+    def visit(node: Obj, at: Path) -> Iterable[Path]:
+        if not node and at:
+            yield at
         for key, inner in node.items():
-            visit(inner, (*at, key))
+            yield from visit(inner, (*at, key))
 
-    visit(fields, ())
-    return out
+    return set(visit(fields, ()))
 
 
 def value_at(obj: Obj, path: Path) -> Any:
@@ -169,10 +125,8 @@ def value_at(obj: Obj, path: Path) -> Any:
         if step.startswith("f:"):
             here = here.get(step[2:]) if isinstance(here, dict) else None
         elif step.startswith("k:"):
-            want = json.loads(step[2:])
-            here = next(
-                (i for i in here or [] if all(i.get(k) == v for k, v in want.items())), None
-            )
+            want = json.loads(step[2:]).items()
+            here = next((i for i in here or [] if all(i.get(k) == v for k, v in want)), None)
         elif step.startswith("v:"):
             return json.loads(step[2:]) in (here or [])
         if here is None:
@@ -188,6 +142,7 @@ def entry(
     owned: Iterable[Path],
     subresource: str = "",
 ) -> Obj:
+    """One entry of managedFields; `at` is RFC 3339."""
     out: Obj = {
         "manager": manager,
         "operation": operation,
@@ -196,8 +151,39 @@ def entry(
         "fieldsType": "FieldsV1",
         "fieldsV1": fields_v1(owned),
     }
-    if subresource:
-        out["subresource"] = subresource
+    return out | ({"subresource": subresource} if subresource else {})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldManager:
+    """Who wrote part of an object that a scenario describes: fields below one of the prefixes
+    (`spec`, `metadata.labels`), or all with ()."""
+
+    name: str
+    at: datetime
+    prefixes: tuple[str, ...] = ()
+    subresource: str = ""
+
+    def owns(self, path: Path) -> bool:
+        plain = ".".join(s.removeprefix("f:") for s in path) + "."
+        return not self.prefixes or any(plain.startswith(f"{p}.") for p in self.prefixes)
+
+
+def first_entries(obj: Obj, managers: Iterable[FieldManager] = ()) -> list[Obj]:
+    """The managedFields of an object that these managers wrote. A path goes to the first that owns
+    it, what is left to kube-controller-manager; without managers all goes to kubectl."""
+    left, version = paths(obj), obj["apiVersion"]
+    wrote = list(managers) or [FieldManager("kubectl-client-side-apply", created_at(obj))]
+    out: list[Obj] = []
+    for manager in wrote:
+        mine = {p for p in left if manager.owns(p)}
+        left -= mine
+        if mine:
+            at = rfc3339(manager.at)
+            out.append(entry(manager.name, "Update", at, version, mine, manager.subresource))
+    if left and out:
+        at = rfc3339(wrote[0].at)
+        out.append(entry("kube-controller-manager", "Update", at, version, left))
     return out
 
 
@@ -206,15 +192,14 @@ def record_change(
     after: Obj,
     *,
     manager: str,
-    operation: str,
     at: str,
+    operation: str = "Update",
     subresource: str = "",
     applied: Obj | None = None,
 ) -> list[Obj]:
     """The managedFields of `after`. An Update takes over the paths whose value it changed; paths
     that are gone leave every manager. With `applied` (server-side apply) the manager owns exactly
     what its intent names. `at` is RFC 3339."""
-    api_version = str(after.get("apiVersion", ""))
     have = paths(after)
     old_entries: list[Obj] = list((before or {}).get("metadata", {}).get("managedFields") or [])
     if applied is not None:
@@ -228,18 +213,14 @@ def record_change(
             return old_entries
     out: list[Obj] = []
     mine: set[Path] = set(changed)
+    me = (manager, operation, subresource)
     for old in old_entries:
         owned = owned_paths(old.get("fieldsV1") or {})
-        same = (old.get("manager"), old.get("operation"), old.get("subresource", "")) == (
-            manager,
-            operation,
-            subresource,
-        )
-        if same:
-            if applied is None:
-                mine |= owned & have
-            continue
         left = owned & have
+        if (old.get("manager"), old.get("operation"), old.get("subresource", "")) == me:
+            if applied is None:
+                mine |= left
+            continue
         if applied is None:
             left -= {p for p in changed if p[-1] != "."}
         if left == owned:
@@ -247,27 +228,6 @@ def record_change(
         elif left:
             out.append({**old, "fieldsV1": fields_v1(left)})
     if mine:
-        out.append(entry(manager, operation, at, api_version, mine, subresource))
+        version = str(after.get("apiVersion", ""))
+        out.append(entry(manager, operation, at, version, mine, subresource))
     return out
-
-
-def share_out(
-    obj: Obj, shares: list[tuple[str, str, str, str, Callable[[Path], bool]]]
-) -> list[Obj]:
-    """First managedFields of an object that several writers made: each share is (manager,
-    operation, time, subresource, owns). A path goes to the first share that owns it."""
-    left = paths(obj)
-    api_version = str(obj.get("apiVersion", ""))
-    out: list[Obj] = []
-    for manager, operation, at, subresource, owns in shares:
-        mine = {p for p in left if owns(p)}
-        left -= mine
-        if mine:
-            out.append(entry(manager, operation, at, api_version, mine, subresource))
-    return out
-
-
-def under(*prefix: str) -> Callable[[Path], bool]:
-    """A test for `share_out`: paths below the given field names, for example under('status')."""
-    want = tuple(f"f:{p}" for p in prefix)
-    return lambda path: path[: len(want)] == want

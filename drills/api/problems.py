@@ -5,8 +5,6 @@ Wording follows k8s.io/apimachinery/pkg/api/errors.
 
 from __future__ import annotations
 
-from typing import Any
-
 from drills.api.kinds import Kind
 from drills.api.objects import Obj
 
@@ -34,21 +32,25 @@ class ApiProblem(Exception):
             "message": message,
             "reason": reason,
             "code": code,
+            **({"details": details} if details else {}),
         }
-        if details:
-            self.status["details"] = details
 
 
-def _details(kind: Kind, name: str) -> Obj:
+def success(details: Obj | None = None, **more: int) -> Obj:
+    """A metav1.Status that says that all went well."""
+    out: Obj = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", **more}
+    return {**out, "details": details} if details else out
+
+
+def details_of(kind: Kind, name: str, **more: str) -> Obj:
+    """`details` of a Status about one object."""
     out: Obj = {"name": name} if name else {}
-    if kind.group:
-        out["group"] = kind.group
-    out["kind"] = kind.plural
-    return out
+    return out | ({"group": kind.group} if kind.group else {}) | {"kind": kind.plural, **more}
 
 
 def not_found(kind: Kind, name: str) -> ApiProblem:
-    return ApiProblem(404, "NotFound", f'{kind.qualified} "{name}" not found', _details(kind, name))
+    text = f'{kind.qualified} "{name}" not found'
+    return ApiProblem(404, "NotFound", text, details_of(kind, name))
 
 
 def no_such_path() -> ApiProblem:
@@ -56,35 +58,29 @@ def no_such_path() -> ApiProblem:
 
 
 def already_exists(kind: Kind, name: str) -> ApiProblem:
-    return ApiProblem(
-        409, "AlreadyExists", f'{kind.qualified} "{name}" already exists', _details(kind, name)
-    )
+    text = f'{kind.qualified} "{name}" already exists'
+    return ApiProblem(409, "AlreadyExists", text, details_of(kind, name))
 
 
-def conflict(kind: Kind, name: str, why: str | None = None) -> ApiProblem:
-    why = (
-        why
-        or "the object has been modified; please apply your changes to the latest version and try again"
-    )
-    return ApiProblem(
-        409,
-        "Conflict",
-        f'Operation cannot be fulfilled on {kind.qualified} "{name}": {why}',
-        _details(kind, name),
-    )
-
-
-def forbidden(
-    kind: Kind, name: str, user: str, verb: str, namespace: str, subresource: str = ""
+def conflict(
+    kind: Kind,
+    name: str,
+    why: str = "the object has been modified; please apply your changes to the latest version and "
+    "try again",
 ) -> ApiProblem:
-    where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
-    resource = f"{kind.plural}/{subresource}" if subresource else kind.plural
+    text = f'Operation cannot be fulfilled on {kind.qualified} "{name}": {why}'
+    return ApiProblem(409, "Conflict", text, details_of(kind, name))
+
+
+def forbidden(kind: Kind, name: str, why: str) -> ApiProblem:
     target = f'{kind.qualified} "{name}"' if name else kind.qualified
-    message = (
-        f'{target} is forbidden: User "{user}" cannot {verb} resource "{resource}" in API group '
-        f'"{kind.group}"{where}'
-    )
-    return ApiProblem(403, "Forbidden", message, _details(kind, name))
+    return ApiProblem(403, "Forbidden", f"{target} is forbidden: {why}", details_of(kind, name))
+
+
+def no_right(kind: Kind, name: str, user: str, verb: str, namespace: str) -> ApiProblem:
+    where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
+    resource = f'resource "{kind.plural}" in API group "{kind.group}"'
+    return forbidden(kind, name, f'User "{user}" cannot {verb} {resource} {where}')
 
 
 def unauthorized() -> ApiProblem:
@@ -95,35 +91,38 @@ def bad_request(message: str) -> ApiProblem:
     return ApiProblem(400, "BadRequest", message)
 
 
-def unsupported_media(message: str) -> ApiProblem:
-    return ApiProblem(415, "UnsupportedMediaType", message)
+def unsupported_media(accepted: str) -> ApiProblem:
+    text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+    return ApiProblem(415, "UnsupportedMediaType", text)
 
 
-def method_not_allowed(
-    message: str = "the server does not allow this method on the requested resource",
-) -> ApiProblem:
-    return ApiProblem(405, "MethodNotAllowed", message)
+def method_not_allowed() -> ApiProblem:
+    text = "the server does not allow this method on the requested resource"
+    return ApiProblem(405, "MethodNotAllowed", text)
 
 
-def invalid(kind: Kind, name: str, causes: list[tuple[str, str, str]]) -> ApiProblem:
-    """422. `causes` are (field, reason such as FieldValueRequired, message)."""
+def not_implemented(message: str) -> ApiProblem:
+    return ApiProblem(501, "NotImplemented", message)
+
+
+Cause = tuple[str, str, str]
+"""Field, reason such as FieldValueRequired, message."""
+
+
+def invalid(kind: Kind, name: str, *causes: Cause) -> ApiProblem:
+    """422."""
     text = ", ".join(f"{field}: {message}" for field, _, message in causes)
-    details = {
-        "name": name,
-        "kind": kind.kind,
-        "causes": [
-            {"reason": reason, "message": message, "field": field}
-            for field, reason, message in causes
-        ],
-    }
+    rows = [{"reason": r, "message": m, "field": f} for f, r, m in causes]
+    details: Obj = {"name": name, "kind": kind.kind, "causes": rows}
+    full = kind.kind
     if kind.group:
         details["group"] = kind.group
-    return ApiProblem(
-        422,
-        "Invalid",
-        f'{kind.kind}{"." + kind.group if kind.group else ""} "{name}" is invalid: {text}',
-        details,
-    )
+        full = f"{kind.kind}.{kind.group}"
+    return ApiProblem(422, "Invalid", f'{full} "{name}" is invalid: {text}', details)
+
+
+def forbidden_field(kind: Kind, name: str, field: str, why: str) -> ApiProblem:
+    return invalid(kind, name, (field, "FieldValueForbidden", f"Forbidden: {why}"))
 
 
 def expired(message: str, metadata: Obj | None = None) -> ApiProblem:
@@ -135,33 +134,22 @@ def too_old(requested: int, current: int) -> ApiProblem:
 
 
 def too_large(requested: int, current: int) -> ApiProblem:
-    return ApiProblem(
-        504,
-        "Timeout",
-        f"Too large resource version: {requested}, current: {current}",
-        {
-            "causes": [
-                {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
-            ],
-            "retryAfterSeconds": 1,
-        },
-    )
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    text = f"Too large resource version: {requested}, current: {current}"
+    return ApiProblem(504, "Timeout", text, {"causes": [cause], "retryAfterSeconds": 1})
 
 
 def too_many_requests(
-    seconds: int, message: str | None = None, causes: list[Obj] | None = None
+    seconds: int, message: str = "", causes: list[Obj] | None = None
 ) -> ApiProblem:
-    details: dict[str, Any] = {"retryAfterSeconds": seconds} if seconds else {}
+    details: Obj = {"retryAfterSeconds": seconds} if seconds else {}
     if causes:
         details["causes"] = causes
     text = message or "Too many requests, please try again later."
-    return ApiProblem(
-        429, "TooManyRequests", text, details, {"Retry-After": str(seconds)} if seconds else None
-    )
+    headers = {"Retry-After": str(seconds)} if seconds else None
+    return ApiProblem(429, "TooManyRequests", text, details, headers)
 
 
 def server_error(code: int, message: str) -> ApiProblem:
-    reason = {500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout"}.get(
-        code, "InternalError"
-    )
+    reason = {503: "ServiceUnavailable", 504: "Timeout"}.get(code, "InternalError")
     return ApiProblem(code, reason, message)

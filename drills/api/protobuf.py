@@ -1,120 +1,78 @@
 """Bodies in application/vnd.kubernetes.protobuf, for the few small kinds that kubectl sends so
-(`kubectl create namespace`,
-`kubectl auth can-i`). Field numbers from k8s.io/api */generated.proto."""
+(`kubectl create namespace`, `kubectl auth can-i`). Field numbers from k8s.io/api."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from drills.api.objects import Obj
-from drills.api.problems import unsupported_media
+from drills.api.problems import bad_request, unsupported_media
 
 MAGIC = b"k8s\x00"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """Field number -> (name, type): `string`, `bytes`, `int`, `bool`, `map`, `bytesmap`, `strings`,
-    or a Message."""
-
-    fields: dict[int, tuple[str, Any]] = field(default_factory=dict)
+Message = dict[int, tuple[str, Any]]
+"""Field number -> (name, type): `string`, `bytes`, `int`, `bool`, `map`, `bytesmap`, `strings`, or
+a Message."""
 
 
-_META = Message(
-    {
-        1: ("name", "string"),
-        2: ("generateName", "string"),
-        3: ("namespace", "string"),
-        11: ("labels", "map"),
-        12: ("annotations", "map"),
-    }
-)
-_RESOURCE = Message(
-    {
-        1: ("namespace", "string"),
-        2: ("verb", "string"),
-        3: ("group", "string"),
-        4: ("version", "string"),
-        5: ("resource", "string"),
-        6: ("subresource", "string"),
-        7: ("name", "string"),
-    }
-)
-_KINDS: dict[str, Message] = {
-    "Namespace": Message({1: ("metadata", _META)}),
-    "ServiceAccount": Message({1: ("metadata", _META)}),
-    "ConfigMap": Message(
-        {
-            1: ("metadata", _META),
-            2: ("data", "map"),
-            3: ("binaryData", "bytesmap"),
-            4: ("immutable", "bool"),
-        }
-    ),
-    "Secret": Message(
-        {
-            1: ("metadata", _META),
-            2: ("data", "bytesmap"),
-            3: ("type", "string"),
-            4: ("stringData", "map"),
-        }
-    ),
-    "SelfSubjectAccessReview": Message(
-        {
-            1: ("metadata", _META),
-            2: (
-                "spec",
-                Message(
-                    {
-                        1: ("resourceAttributes", _RESOURCE),
-                        2: (
-                            "nonResourceAttributes",
-                            Message({1: ("path", "string"), 2: ("verb", "string")}),
-                        ),
-                    }
-                ),
-            ),
-        }
-    ),
-    "SelfSubjectRulesReview": Message(
-        {1: ("metadata", _META), 2: ("spec", Message({1: ("namespace", "string")}))}
-    ),
-    "SelfSubjectReview": Message({1: ("metadata", _META)}),
-    "DeleteOptions": Message(
-        {
-            1: ("gracePeriodSeconds", "int"),
-            2: ("preconditions", Message({1: ("uid", "string"), 2: ("resourceVersion", "string")})),
-            4: ("propagationPolicy", "string"),
-            5: ("dryRun", "strings"),
-        }
-    ),
+def _strings(**fields: int) -> Message:
+    return {number: (name, "string") for name, number in fields.items()}
+
+
+_META: Message = {
+    **_strings(name=1, generateName=2, namespace=3),
+    11: ("labels", "map"),
+    12: ("annotations", "map"),
 }
-_UNKNOWN = Message(
-    {
-        1: ("typeMeta", Message({1: ("apiVersion", "string"), 2: ("kind", "string")})),
-        2: ("raw", "bytes"),
-    }
-)
+_RESOURCE = _strings(namespace=1, verb=2, group=3, version=4, resource=5, subresource=6, name=7)
+_ACCESS: Message = {
+    1: ("resourceAttributes", _RESOURCE),
+    2: ("nonResourceAttributes", _strings(path=1, verb=2)),
+}
+_WITH_META: Message = {1: ("metadata", _META)}
+_KINDS: dict[str, Message] = {
+    "Namespace": _WITH_META,
+    "ServiceAccount": _WITH_META,
+    "SelfSubjectReview": _WITH_META,
+    "ConfigMap": {
+        **_WITH_META,
+        2: ("data", "map"),
+        3: ("binaryData", "bytesmap"),
+        4: ("immutable", "bool"),
+    },
+    "Secret": {
+        **_WITH_META,
+        2: ("data", "bytesmap"),
+        3: ("type", "string"),
+        4: ("stringData", "map"),
+    },
+    "SelfSubjectAccessReview": {**_WITH_META, 2: ("spec", _ACCESS)},
+    "SelfSubjectRulesReview": {**_WITH_META, 2: ("spec", _strings(namespace=1))},
+    "DeleteOptions": {
+        1: ("gracePeriodSeconds", "int"),
+        2: ("preconditions", _strings(uid=1, resourceVersion=2)),
+        4: ("propagationPolicy", "string"),
+        5: ("dryRun", "strings"),
+    },
+}
+_UNKNOWN: Message = {1: ("typeMeta", _strings(apiVersion=1, kind=2)), 2: ("raw", "bytes")}
 
 
 def decode(body: bytes) -> Obj:
-    """The object in a protobuf body. Raises ApiProblem (415) for a kind that is not in the table or
-    a broken body."""
+    """The object in a protobuf body. Raises ApiProblem: 415 for a kind that is not in the table, 400
+    for a broken body."""
     try:
         envelope = _read(body[len(MAGIC) :], _UNKNOWN)
         named = envelope.get("typeMeta", {})
         message = _KINDS.get(named.get("kind", ""))
         if message is None:
-            raise unsupported_media(
-                "the body of the request was in an unknown format - accepted media types include: "
-                "application/json, application/yaml"
-            )
+            raise unsupported_media("application/json, application/yaml")
         return {**named, **_read(envelope.get("raw", b""), message)}
     except (IndexError, ValueError) as error:
-        raise unsupported_media(f"the body is not valid protobuf: {error}") from error
+        raise bad_request(f"the body is not valid protobuf: {error}") from error
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -151,13 +109,13 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 def _read(data: bytes, message: Message) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for number, value in _fields(data):
-        known = message.fields.get(number)
+        known = message.get(number)
         if known is None:
             continue
         name, kind = known
         if isinstance(value, int):
             out[name] = bool(value) if kind == "bool" else value
-        elif isinstance(kind, Message):
+        elif isinstance(kind, dict):
             out[name] = _read(value, kind)
         elif kind == "string":
             if value:

@@ -12,8 +12,8 @@ import msgspec
 
 from drills.api.kinds import Kind
 from drills.api.objects import Obj
-from drills.api.problems import ApiProblem, bad_request, expired, invalid, too_large
-from drills.api.requests import Query, Target, View
+from drills.api.problems import ApiProblem, bad_request, expired, forbidden_field, too_large
+from drills.api.requests import Form, Query, Target
 from drills.api.selectors import Match, parse_fields, parse_labels
 from drills.api.store import Entry, Key, Store
 from drills.api.table import render
@@ -27,129 +27,109 @@ def selection(target: Target, query: Query) -> tuple[Match, bool]:
     if target.name:
         fields = f"{fields},metadata.name={target.name}".lstrip(",")
     by_label, by_field = parse_labels(labels), parse_fields(fields, target.kind.plural)
-    if not labels and not fields:
-        return (lambda obj: True), False
-    return (lambda obj: by_label(obj) and by_field(obj)), True
+    return (lambda obj: by_label(obj) and by_field(obj)), bool(labels or fields)
 
 
-def as_events_v1(obj: Obj) -> Obj:
-    """A core/v1 Event seen as events.k8s.io/v1."""
-    source = obj.get("source") or {}
-    out = {
-        k: v
-        for k, v in obj.items()
-        if k
-        not in {"involvedObject", "message", "source", "firstTimestamp", "lastTimestamp", "count"}
-    }
-    out["apiVersion"] = "events.k8s.io/v1"
-    out["regarding"] = obj.get("involvedObject", {})
-    out["note"] = obj.get("message", "")
-    out.setdefault("reportingController", obj.get("reportingComponent", ""))
-    out.pop("reportingComponent", None)
-    out["deprecatedSource"] = source
-    for new, old in (
-        ("deprecatedFirstTimestamp", "firstTimestamp"),
-        ("deprecatedLastTimestamp", "lastTimestamp"),
-        ("deprecatedCount", "count"),
-    ):
-        if obj.get(old) is not None:
-            out[new] = obj[old]
-    return out
+_EVENTS_V1 = {
+    "involvedObject": "regarding",
+    "message": "note",
+    "source": "deprecatedSource",
+    "reportingComponent": "reportingController",
+    "firstTimestamp": "deprecatedFirstTimestamp",
+    "lastTimestamp": "deprecatedLastTimestamp",
+    "count": "deprecatedCount",
+}
+"""Fields of core/v1 Events -> their names in events.k8s.io/v1."""
+
+
+def as_core_event(obj: Obj) -> Obj:
+    """An events.k8s.io/v1 Event as core/v1 stores it."""
+    core = {new: old for old, new in _EVENTS_V1.items()}
+    dropped = {"deprecatedCount", "deprecatedFirstTimestamp", "deprecatedLastTimestamp"}
+    out = {core.get(k, k): v for k, v in obj.items() if k not in dropped}
+    empty = {"involvedObject": {}, "message": "", "reportingComponent": "", "source": {}}
+    return {**empty, **out, "apiVersion": "v1", "kind": "Event"}
 
 
 def seen_as(kind: Kind, entry: Entry) -> Entry:
-    if kind.group == "events.k8s.io":
-        return Entry(as_events_v1(entry.obj), entry.rv)
-    return entry
-
-
-def partial(obj: Obj) -> Obj:
-    return {
-        "kind": "PartialObjectMetadata",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": obj["metadata"],
+    """A core/v1 Event as events.k8s.io/v1 where that was asked for; other objects unchanged."""
+    if kind.group != "events.k8s.io":
+        return entry
+    head = {"apiVersion": "events.k8s.io/v1", "kind": "Event"}
+    empty = {"regarding": {}, "note": "", "deprecatedSource": {}, "reportingController": ""}
+    renamed = {
+        _EVENTS_V1.get(k, k): v
+        for k, v in entry.obj.items()
+        if k not in head and (v is not None or k not in _EVENTS_V1)
     }
+    return Entry({**head, **empty, **renamed}, entry.rv)
 
 
-def one(kind: Kind, entry: Entry, view: View, now: datetime) -> bytes:
-    """The body of an answer about one object."""
+def partial(meta: Obj, *, items: list[Obj] | None = None) -> Obj:
+    """PartialObjectMetadata of one object, or a list of them."""
+    name = "PartialObjectMetadata" if items is None else "PartialObjectMetadataList"
+    out: Obj = {"kind": name, "apiVersion": "meta.k8s.io/v1", "metadata": meta}
+    return out if items is None else {**out, "items": items}
+
+
+def one(kind: Kind, entry: Entry, form: Form, now: datetime, *, headers: bool = True) -> bytes:
+    """The body of an answer about one object; `headers`: with the columns of a table."""
     entry = seen_as(kind, entry)
-    if view.form == "table":
-        return encode(
-            render(kind, [entry], now, {"resourceVersion": str(entry.rv)}, include=view.include)
-        )
-    if view.form == "metadata":
-        return encode(partial(entry.obj))
-    return entry.raw
+    if form.name == "table":
+        meta = {"resourceVersion": str(entry.rv)}
+        table = render(kind, [entry], now, meta, include=form.include, headers=headers)
+        return encode(table)
+    return encode(partial(entry.obj["metadata"])) if form.name == "metadata" else entry.raw
 
 
-def list_body(store: Store, target: Target, query: Query, view: View, now: datetime) -> bytes:
+def list_body(store: Store, target: Target, query: Query, form: Form, now: datetime) -> bytes:
     """The body of a list. Raises ApiProblem for bad parameters, expired tokens and versions of the
     future."""
     kind = target.kind
     match, filtered = selection(target, query)
-    rv, items, start = _snapshot(store, kind, query)
+    rv, everything, start = _snapshot(store, kind, query)
+    items = [i for i in everything if not target.namespace or i[0][0] == target.namespace]
     limit = query.number("limit") or 0
     if query.get("resourceVersion") == "0" and not query.get("continue"):
         limit = 0  # served from the watch cache, which pays no attention to the limit
-    page, rest = _take(items, start, target.namespace, match, limit)
+    page, rest = _take(items, start, match, limit)
     meta: Obj = {"resourceVersion": str(rv)}
     if rest is not None and page:
-        store.keep_snapshot(kind, rv, items)
+        store.keep_snapshot(kind, rv, everything)
         meta["continue"] = _token(rv, page[-1][0])
         if not filtered:
-            meta["remainingItemCount"] = sum(
-                1 for k, _ in items[rest:] if not target.namespace or k[0] == target.namespace
-            )
+            meta["remainingItemCount"] = len(items) - rest
     entries = [seen_as(kind, e) for _, e in page]
-    if view.form == "table":
-        return encode(render(kind, entries, now, meta, include=view.include))
-    if view.form == "metadata":
-        return encode(
-            {
-                "kind": "PartialObjectMetadataList",
-                "apiVersion": "meta.k8s.io/v1",
-                "metadata": meta,
-                "items": [partial(e.obj) for e in entries],
-            }
-        )
+    if form.name == "table":
+        return encode(render(kind, entries, now, meta, include=form.include))
+    if form.name == "metadata":
+        return encode(partial(meta, items=[partial(e.obj["metadata"]) for e in entries]))
     custom = store.is_custom(kind)
     head = encode({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta})
-    return (
-        head[:-1] + b',"items":[' + b",".join(e.raw if custom else e.item for e in entries) + b"]}"
-    )
+    rows = b",".join(e.raw if custom else e.item for e in entries)
+    return head[:-1] + b',"items":[' + rows + b"]}"
 
 
 def _snapshot(
     store: Store, kind: Kind, query: Query
 ) -> tuple[int, list[tuple[Key, Entry]], Key | None]:
+    """(resource version, entries, the key to start after)."""
     token = query.get("continue")
     wanted, match = query.get("resourceVersion"), query.get("resourceVersionMatch")
+    now_rv, items = store.frozen(kind)
     if token:
         if wanted and wanted != "0":
             raise bad_request("specifying resource version is not allowed when using continue")
         rv, start = _parse_token(token)
         if rv < 0:
-            now_rv, items = store.frozen(kind)
             return now_rv, items, start
         try:
             return rv, store.page(kind, rv), start
         except ApiProblem as problem:
             raise expired(str(problem), {"continue": _token(-1, start)}) from None
     if match and not wanted:
-        raise invalid(
-            kind,
-            "",
-            [
-                (
-                    "resourceVersionMatch",
-                    "FieldValueForbidden",
-                    "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is "
-                    "provided",
-                )
-            ],
-        )
-    now_rv, items = store.frozen(kind)
+        why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        raise forbidden_field(kind, "", "resourceVersionMatch", why)
     if wanted and wanted != "0":
         if not wanted.isdigit():
             raise bad_request(f'invalid resource version: "{wanted}"')
@@ -162,15 +142,12 @@ def _snapshot(
 
 
 def _take(
-    items: list[tuple[Key, Entry]], start: Key | None, namespace: str, match: Match, limit: int
+    items: list[tuple[Key, Entry]], start: Key | None, match: Match, limit: int
 ) -> tuple[list[tuple[Key, Entry]], int | None]:
+    """(a page, where the next one begins: None at the end)."""
     page: list[tuple[Key, Entry]] = []
     for at, (key, entry) in enumerate(items):
-        if (
-            (start is not None and key <= start)
-            or (namespace and key[0] != namespace)
-            or not match(entry.obj)
-        ):
+        if (start is not None and key <= start) or not match(entry.obj):
             continue
         if limit and len(page) == limit:
             return page, at

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, unquote
 
 from drills.api.kinds import Kind, KindTable
-
-_NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,19 +15,25 @@ class Target:
 
     kind: Kind
     namespace: str
-    name: str
-    subresource: str
-    rest: str
+    name: str = ""
+    subresource: str = ""
+    rest: str = ""
 
     @property
     def resource(self) -> str:
         """`pods` or `pods/log`, as RBAC names it."""
         return f"{self.kind.plural}/{self.subresource}" if self.subresource else self.kind.plural
 
+    @property
+    def whole(self) -> Target:
+        """The object itself, without the subresource."""
+        return replace(self, subresource="", rest="")
+
 
 def parse_target(kinds: KindTable, raw_path: str) -> Target | None:
     """None when the path is not a resource of a known kind."""
-    parts = [unquote(p) for p in raw_path.split("?", 1)[0].strip("/").split("/")]
+    path = raw_path.split("?", 1)[0]
+    parts = [unquote(p) for p in path.strip("/").split("/")]
     if parts[:1] == ["api"] and len(parts) > 2:
         group, version, rest = "", parts[1], parts[2:]
     elif parts[:1] == ["apis"] and len(parts) > 3:
@@ -37,21 +41,17 @@ def parse_target(kinds: KindTable, raw_path: str) -> Target | None:
     else:
         return None
     namespace = ""
-    if (
-        rest[0] == "namespaces"
-        and len(rest) > 2
-        and not (len(rest) == 3 and rest[2] in _NAMESPACE_SUBRESOURCES)
-    ):
+    of_namespace = len(rest) == 3 and rest[2] in {"status", "finalize"}
+    if rest[0] == "namespaces" and len(rest) > 2 and not of_namespace:
         namespace, rest = rest[1], rest[2:]
     kind = kinds.by_url(group, version, rest[0])
     if kind is None or (namespace and not kind.namespaced):
         return None
     tail = "/".join(rest[3:])
-    if raw_path.split("?", 1)[0].endswith("/") and tail:
+    if path.endswith("/") and tail:
         tail += "/"
-    return Target(
-        kind, namespace, rest[1] if len(rest) > 1 else "", rest[2] if len(rest) > 2 else "", tail
-    )
+    name, subresource = ([*rest[1:3], "", ""])[:2]
+    return Target(kind, namespace, name, subresource, tail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,8 @@ class Query:
     def parse(cls, text: str) -> Query:
         return cls(parse_qs(text, keep_blank_values=True))
 
-    def get(self, name: str, default: str = "") -> str:
-        found = self.values.get(name)
-        return found[-1] if found else default
+    def get(self, name: str) -> str:
+        return self.values.get(name, [""])[-1]
 
     def every(self, name: str) -> list[str]:
         return self.values.get(name, [])
@@ -86,40 +85,39 @@ class Query:
 def verb_of(method: str, target: Target, query: Query) -> str:
     """The RBAC verb of a request."""
     if method in {"GET", "HEAD"}:
-        if target.name and not target.subresource:
-            return "watch" if query.flag("watch") else "get"
         if target.subresource:
             return "get"
-        return "watch" if query.flag("watch") else "list"
+        return "watch" if query.flag("watch") else "get" if target.name else "list"
     if method == "DELETE":
         return "delete" if target.name else "deletecollection"
     return {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(method, method.lower())
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """The form that the client asked for: `object`, `table` or `metadata`."""
+class Form:
+    """The form of an answer that the client asked for: `object`, `table` or `metadata`.
+    `include` is the includeObject parameter of a table."""
 
-    form: str
+    name: str = "object"
     include: str = "Metadata"
 
 
 _AS = re.compile(r";\s*as=(\w+)")
 
 
-def negotiate(accept: str, query: Query) -> View:
+def negotiate(accept: str, query: Query) -> Form:
     """The first alternative of the Accept header that this server can write."""
     for choice in accept.split(","):
-        kind = choice.split(";")[0].strip()
+        if choice.split(";")[0].strip() not in {"application/json", "*/*", "application/*", ""}:
+            continue
         found = _AS.search(choice)
-        if kind in {"application/json", "*/*", "application/*", ""}:
-            if found and found.group(1) == "Table":
-                return View("table", query.get("includeObject", "Metadata"))
-            if found and found.group(1) in {"PartialObjectMetadata", "PartialObjectMetadataList"}:
-                return View("metadata")
-            if not found:
-                return View("object")
-    return View("object")
+        if found is None:
+            return Form()
+        if found.group(1) == "Table":
+            return Form("table", query.get("includeObject") or "Metadata")
+        if found.group(1) in {"PartialObjectMetadata", "PartialObjectMetadataList"}:
+            return Form("metadata")
+    return Form()
 
 
 def manager_of(query: Query, user_agent: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from drills.api.objects import Obj, dig
-from drills.api.problems import ApiProblem, bad_request
+from drills.api.problems import bad_request
 
 Match = Callable[[Obj], bool]
+Labels = dict[str, str]
 
 _TERM = re.compile(
     r"\s*(?:(?P<absent>!)\s*(?P<akey>[\w./-]+)"
@@ -20,113 +20,85 @@ _TERM = re.compile(
 )
 
 
+def requirement(labels: Labels, key: str, operator: str, values: list[str]) -> bool:
+    """One term of a selector: In, NotIn, Exists, DoesNotExist, Gt, Lt. An unknown operator matches
+    nothing."""
+    value = labels.get(key)
+    match operator:
+        case "In":
+            return value in values
+        case "NotIn":
+            return value not in values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case "Gt" | "Lt":
+            if value is None or not value.isdigit():
+                return False
+            bound = int(values[0])
+            return int(value) > bound if operator == "Gt" else int(value) < bound
+    return False
+
+
 def parse_labels(text: str) -> Match:
     """Equality- and set-based label selector. Raises ApiProblem (400) when it cannot be parsed."""
-    if not text.strip():
-        return lambda obj: True
-    tests: list[Callable[[dict[str, str]], bool]] = []
-    at = 0
+    terms: list[tuple[str, str, list[str]]] = []
+    text, at = text if text.strip() else "", 0
     while at < len(text):
         match = _TERM.match(text, at)
         if match is None or match.end() == at:
             raise bad_request(f"unable to parse requirement: found '{text[at:]}'")
-        tests.append(_label_test(match))
+        terms.append(_term(match))
         at = match.end()
 
     def apply(obj: Obj) -> bool:
         labels = obj.get("metadata", {}).get("labels") or {}
-        return all(test(labels) for test in tests)
+        return all(requirement(labels, *term) for term in terms)
 
     return apply
 
 
-def _label_test(m: re.Match[str]) -> Callable[[dict[str, str]], bool]:
+def _term(m: re.Match[str]) -> tuple[str, str, list[str]]:
     if m["absent"]:
-        key = m["akey"]
-        return lambda labels: key not in labels
+        return m["akey"], "DoesNotExist", []
     if m["set"]:
-        key, values = m["skey"], {v.strip() for v in m["values"].split(",")}
-        if m["set"] == "in":
-            return lambda labels: labels.get(key) in values
-        return lambda labels: labels.get(key) not in values
+        values = [v.strip() for v in m["values"].split(",")]
+        return m["skey"], "In" if m["set"] == "in" else "NotIn", values
     if m["op"]:
-        key, value = m["key"], m["value"]
-        if m["op"] == "!=":
-            return lambda labels: labels.get(key) != value
-        return lambda labels: labels.get(key) == value
+        return m["key"], "NotIn" if m["op"] == "!=" else "In", [m["value"]]
     if m["gop"]:
-        key, bound, greater = m["gkey"], int(m["gvalue"]), m["gop"] == ">"
-
-        def compare(labels: dict[str, str]) -> bool:
-            raw = labels.get(key, "")
-            return raw.isdigit() and (int(raw) > bound if greater else int(raw) < bound)
-
-        return compare
-    key = m["present"]
-    return lambda labels: key in labels
+        return m["gkey"], "Gt" if m["gop"] == ">" else "Lt", [m["gvalue"]]
+    return m["present"], "Exists", []
 
 
-def matches_selector(selector: Obj | None, labels: dict[str, str]) -> bool:
+def matches_selector(selector: Obj | None, labels: Labels) -> bool:
     """metav1.LabelSelector against labels; an absent selector matches nothing, an empty one
     everything."""
     if selector is None:
         return False
-    for key, value in (selector.get("matchLabels") or {}).items():
-        if labels.get(key) != value:
-            return False
-    for term in selector.get("matchExpressions") or []:
-        key, operator, values = term["key"], term["operator"], term.get("values") or []
-        if operator == "In" and labels.get(key) not in values:
-            return False
-        if operator == "NotIn" and labels.get(key) in values:
-            return False
-        if operator == "Exists" and key not in labels:
-            return False
-        if operator == "DoesNotExist" and key in labels:
-            return False
-    return True
+    wanted = selector.get("matchLabels") or {}
+    return all(labels.get(k) == v for k, v in wanted.items()) and all(
+        requirement(labels, term["key"], term["operator"], term.get("values") or [])
+        for term in selector.get("matchExpressions") or []
+    )
 
 
-_META = {"metadata.name", "metadata.namespace"}
-_FIELDS: dict[str, frozenset[str]] = {
-    "pods": frozenset(
-        {
-            "spec.nodeName",
-            "spec.restartPolicy",
-            "spec.schedulerName",
-            "spec.serviceAccountName",
-            "spec.hostNetwork",
-            "status.phase",
-            "status.podIP",
-            "status.nominatedNodeName",
-        }
-    ),
-    "events": frozenset(
-        {
-            "involvedObject.kind",
-            "involvedObject.namespace",
-            "involvedObject.name",
-            "involvedObject.uid",
-            "involvedObject.apiVersion",
-            "involvedObject.resourceVersion",
-            "involvedObject.fieldPath",
-            "reason",
-            "reportingComponent",
-            "source",
-            "type",
-            "regarding.kind",
-            "regarding.namespace",
-            "regarding.name",
-            "regarding.uid",
-        }
-    ),
-    "nodes": frozenset({"spec.unschedulable"}),
-    "namespaces": frozenset({"status.phase"}),
-    "secrets": frozenset({"type"}),
-    "jobs": frozenset({"status.successful"}),
-    "replicasets": frozenset({"status.replicas"}),
-    "services": frozenset({"spec.clusterIP", "spec.type"}),
+_FIELDS = {
+    "pods": "spec.nodeName spec.restartPolicy spec.schedulerName spec.serviceAccountName "
+    "spec.hostNetwork status.phase status.podIP status.nominatedNodeName",
+    "events": "involvedObject.kind involvedObject.namespace involvedObject.name "
+    "involvedObject.uid involvedObject.apiVersion involvedObject.resourceVersion "
+    "involvedObject.fieldPath reason reportingComponent source type regarding.kind "
+    "regarding.namespace regarding.name regarding.uid",
+    "nodes": "spec.unschedulable",
+    "namespaces": "status.phase",
+    "secrets": "type",
+    "jobs": "status.successful",
+    "replicasets": "status.replicas",
+    "services": "spec.clusterIP spec.type",
 }
+"""Fields that a field selector may name, beside name and namespace."""
 
 
 def _field_value(obj: Obj, field: str) -> str:
@@ -134,25 +106,21 @@ def _field_value(obj: Obj, field: str) -> str:
         return str(dig(obj, "source", "component") or obj.get("reportingComponent") or "")
     if field.startswith("regarding."):
         field = "involvedObject." + field.removeprefix("regarding.")
-    value: Any = dig(obj, *field.split("."), default="")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+    value = dig(obj, *field.split("."), default="")
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def parse_fields(text: str, plural: str) -> Match:
     """Field selector for one resource. Raises ApiProblem (400) for a field that the resource does
     not index."""
-    if not text.strip():
-        return lambda obj: True
     tests: list[tuple[str, str, bool]] = []
-    allowed = _META | _FIELDS.get(plural, frozenset())
-    for term in text.split(","):
+    allowed = {"metadata.name", "metadata.namespace", *_FIELDS.get(plural, "").split()}
+    for term in text.split(",") if text.strip() else ():
         match = re.fullmatch(r"\s*([\w.]+)\s*(==|=|!=)\s*(.*?)\s*", term)
         if match is None:
             raise bad_request(f"invalid field selector: {term!r}; can't understand")
         field, operator, value = match.groups()
         if field not in allowed:
-            raise ApiProblem(400, "BadRequest", f"field label not supported: {field}")
+            raise bad_request(f"field label not supported: {field}")
         tests.append((field, value.replace("\\", ""), operator != "!="))
     return lambda obj: all((_field_value(obj, f) == v) == want for f, v, want in tests)

@@ -20,9 +20,20 @@ from drills.api.kinds import KINDS, Kind, KindTable
 from drills.api.objects import Obj
 from drills.api.problems import expired, not_found, too_old
 
-Key = tuple[str, str]  # namespace ("" when cluster-scoped), name
-
+Key = tuple[str, str]
+"""Namespace ("" when cluster-scoped), name."""
+Table = tuple[str, str]
+"""API group, plural."""
+_SNAPSHOTS = 64
+"""How many paged lists can be continued at a time."""
 _ENCODER = msgspec.json.Encoder()
+_TOO_OLD_TO_CONTINUE = (
+    "The provided continue parameter is too old to display a consistent list result. You can "
+    "start a new list without the continue parameter, or use the continue token in this response "
+    "to retrieve the remainder of the results. Continuing with the provided token results in an "
+    "inconsistent list - objects that were created, modified, or deleted between the time the "
+    "first chunk was returned and now may show up in the list."
+)
 
 
 @dataclass(slots=True)
@@ -42,72 +53,64 @@ class Entry:
     @property
     def item(self) -> bytes:
         """JSON without apiVersion and kind, the form of an item in a list of a built-in kind."""
-        head = b'{"apiVersion":"%s","kind":"%s",' % (
-            self.obj["apiVersion"].encode(),
-            self.obj["kind"].encode(),
-        )
+        version, kind = self.obj["apiVersion"].encode(), self.obj["kind"].encode()
+        head = b'{"apiVersion":"%s","kind":"%s",' % (version, kind)
         return b"{" + self.raw[len(head) :] if self.raw.startswith(head) else self.raw
 
 
-def _type_first(obj: Obj) -> Obj:
-    return {
-        "apiVersion": obj["apiVersion"],
-        "kind": obj["kind"],
-        **{k: v for k, v in obj.items() if k not in {"apiVersion", "kind"}},
-    }
-
-
 @dataclass(frozen=True, slots=True)
-class Change:
+class Update:
     """A step of history: `before` is None for ADDED, `after` is the last state for DELETED."""
 
     rv: int
     type: str
-    plural: str
-    group: str
+    table: Table
     key: Key
     before: Entry | None
     after: Entry
 
 
 class Store:
-    """`history` bounds how many changes a late watch can ask for; older ones give 410."""
+    """`history` bounds how many updates a late watch can ask for; older ones give 410."""
 
     def __init__(self, kinds: KindTable, first_version: int = 1000, history: int = 20_000) -> None:
         self.kinds = kinds
         self._lock = threading.RLock()
-        self._rv = first_version
-        self._compacted = first_version
-        self._objects: dict[tuple[str, str], dict[Key, Entry]] = {}
-        self._sorted: dict[tuple[str, str], list[Key]] = {}
-        self._frozen: dict[tuple[str, str], tuple[int, list[tuple[Key, Entry]]]] = {}
-        self._changed_at: dict[tuple[str, str], int] = {}
-        self._snapshots: OrderedDict[tuple[tuple[str, str], int], list[tuple[Key, Entry]]] = (
-            OrderedDict()
-        )
-        self._history: deque[Change] = deque()
+        self._rv = self._compacted = first_version
+        self._objects: dict[Table, dict[Key, Entry]] = {}
+        self._sorted: dict[Table, list[Key]] = {}
+        self._frozen: dict[Table, tuple[int, list[tuple[Key, Entry]]]] = {}
+        self._changed_at: dict[Table, int] = {}
+        self._snapshots: OrderedDict[tuple[Table, int], list[tuple[Key, Entry]]] = OrderedDict()
+        self._history: deque[Update] = deque()
         self._history_limit = history
-        self._watchers: dict[int, Callable[[Change], None]] = {}
+        self._watchers: dict[int, tuple[Table, Callable[[Update], None]]] = {}
         self._next_watcher = 0
 
     @property
     def version(self) -> int:
         return self._rv
 
+    @property
+    def compacted(self) -> int:
+        """The newest resource version whose following updates are no longer known."""
+        return self._compacted
+
+    def transaction(self) -> threading.RLock:
+        """Hold this lock around read-modify-write."""
+        return self._lock
+
     @staticmethod
     def is_custom(kind: Kind) -> bool:
         """True for kinds that a CustomResourceDefinition brought."""
         return kind not in KINDS
 
-    @property
-    def compacted(self) -> int:
-        """The newest resource version whose following changes are no longer known."""
-        return self._compacted
-
     @staticmethod
-    def table(kind: Kind) -> tuple[str, str]:
+    def _table(kind: Kind) -> Table:
         # events.k8s.io shows the same objects as the core group does
         return ("", "events") if kind.plural == "events" else (kind.group, kind.plural)
+
+    # --- reading
 
     def get(self, kind: Kind, namespace: str, name: str) -> Entry:
         """Raises ApiProblem (404)."""
@@ -117,18 +120,27 @@ class Store:
         return entry
 
     def find(self, kind: Kind, namespace: str, name: str) -> Entry | None:
-        return self._objects.get(self.table(kind), {}).get((namespace, name))
+        return self._objects.get(self._table(kind), {}).get((namespace, name))
 
     def count(self, kind: Kind) -> int:
-        return len(self._objects.get(self.table(kind), {}))
+        return len(self._objects.get(self._table(kind), {}))
 
     def entries(self, kind: Kind, namespace: str = "") -> list[Entry]:
         """The present state in key order."""
         return [e for k, e in self.frozen(kind)[1] if not namespace or k[0] == namespace]
 
+    def lookup(self, kind: str, namespace: str, name: str) -> Obj | None:
+        """An object by the name of its kind. Raises KeyError for an unknown kind."""
+        entry = self.find(self.kinds.named(kind), namespace, name)
+        return entry.obj if entry else None
+
+    def of(self, kind: str, namespace: str = "") -> list[Obj]:
+        """The objects of a kind by its name. Raises KeyError for an unknown kind."""
+        return [e.obj for e in self.entries(self.kinds.named(kind), namespace)]
+
     def frozen(self, kind: Kind) -> tuple[int, list[tuple[Key, Entry]]]:
         """(resource version, entries in key order) that later writes do not touch."""
-        table = self.table(kind)
+        table = self._table(kind)
         with self._lock:
             changed = self._changed_at.get(table, 0)
             have = self._frozen.get(table)
@@ -139,145 +151,116 @@ class Store:
             return self._rv, have[1]
 
     def keep_snapshot(self, kind: Kind, rv: int, items: list[tuple[Key, Entry]]) -> None:
-        """Remember what a paged list started from; the oldest of 64 is dropped."""
+        """Remember what a paged list started from; the oldest is dropped."""
         with self._lock:
-            self._snapshots[(self.table(kind), rv)] = items
-            while len(self._snapshots) > 64:
+            self._snapshots[(self._table(kind), rv)] = items
+            while len(self._snapshots) > _SNAPSHOTS:
                 self._snapshots.popitem(last=False)
 
-    def snapshot(self, kind: Kind, rv: int) -> list[tuple[Key, Entry]] | None:
+    def page(self, kind: Kind, rv: int) -> list[tuple[Key, Entry]]:
+        """The entries that a continue token of version `rv` walks through. Raises ApiProblem
+        (410)."""
         with self._lock:
-            return self._snapshots.get((self.table(kind), rv))
+            items = self._snapshots.get((self._table(kind), rv))
+        if items is None:
+            raise expired(_TOO_OLD_TO_CONTINUE)
+        return items
+
+    # --- writing
+
+    def _place(self, kind: Kind, obj: Obj) -> tuple[Key, Entry]:
+        """The next version of an object: kind and apiVersion first, which `Entry.item` needs."""
+        self._rv += 1
+        obj = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj}
+        meta = obj["metadata"]
+        meta["resourceVersion"] = str(self._rv)
+        namespace = meta.get("namespace", "") if kind.namespaced else ""
+        return (namespace, meta["name"]), Entry(obj, self._rv)
 
     def put(self, kind: Kind, obj: Obj) -> Entry:
         """Create or replace. The store sets resourceVersion on the object, which it owns from here
         on."""
-        obj = _type_first(obj)
-        meta = obj["metadata"]
-        key = (meta.get("namespace", "") if kind.namespaced else "", meta["name"])
-        table = self.table(kind)
+        table = self._table(kind)
         with self._lock:
+            key, entry = self._place(kind, obj)
             objects = self._objects.setdefault(table, {})
             before = objects.get(key)
-            self._rv += 1
-            meta["resourceVersion"] = str(self._rv)
-            entry = Entry(obj, self._rv)
             objects[key] = entry
             if before is None:
                 bisect.insort(self._sorted.setdefault(table, []), key)
-            self._record(
-                Change(
-                    self._rv,
-                    "ADDED" if before is None else "MODIFIED",
-                    table[1],
-                    table[0],
-                    key,
-                    before,
-                    entry,
-                )
-            )
+            word = "ADDED" if before is None else "MODIFIED"
+            self._record(Update(self._rv, word, table, key, before, entry))
             return entry
+
+    def save(self, obj: Obj) -> Obj:
+        """`put` for an object of a kind that is served. Raises KeyError for another."""
+        return self.put(self._kind_of(obj), obj).obj
+
+    def _kind_of(self, obj: Obj) -> Kind:
+        kind = self.kinds.by_object(obj["apiVersion"], obj["kind"])
+        if kind is None:
+            raise KeyError(f"no kind {obj['apiVersion']} {obj['kind']} in the table")
+        return kind
 
     def load(self, objects: Iterable[Obj]) -> None:
         """Put many objects at the start: no history is kept for them. Raises KeyError for an
         unknown kind."""
         with self._lock:
-            touched: set[tuple[str, str]] = set()
+            touched: set[Table] = set()
             for obj in objects:
-                kind = self.kinds.by_object(obj["apiVersion"], obj["kind"])
-                if kind is None:
-                    raise KeyError(f"no kind {obj['apiVersion']} {obj['kind']} in the table")
-                table = self.table(kind)
-                obj = _type_first(obj)
-                meta = obj["metadata"]
-                self._rv += 1
-                meta["resourceVersion"] = str(self._rv)
-                self._objects.setdefault(table, {})[
-                    (meta.get("namespace", "") if kind.namespaced else "", meta["name"])
-                ] = Entry(obj, self._rv)
+                kind = self._kind_of(obj)
+                key, entry = self._place(kind, obj)
+                table = self._table(kind)
+                self._objects.setdefault(table, {})[key] = entry
                 touched.add(table)
             for table in touched:
                 self._sorted[table] = sorted(self._objects[table])
                 self._changed_at[table] = self._rv
 
     def remove(self, kind: Kind, namespace: str, name: str) -> Entry:
-        """Raises ApiProblem (404). The DELETED change carries a new resource version, as etcd gives
+        """Raises ApiProblem (404). The DELETED update carries a new resource version, as etcd gives
         it."""
-        table = self.table(kind)
+        table, key = self._table(kind), (namespace, name)
         with self._lock:
-            entry = self._objects.get(table, {}).pop((namespace, name), None)
-            if entry is None:
-                raise not_found(kind, name)
+            entry = self.get(kind, namespace, name)
+            del self._objects[table][key]
             keys = self._sorted[table]
-            keys.pop(bisect.bisect_left(keys, (namespace, name)))
-            self._rv += 1
-            last = Entry(
-                {
-                    **entry.obj,
-                    "metadata": {**entry.obj["metadata"], "resourceVersion": str(self._rv)},
-                },
-                self._rv,
-            )
-            self._record(
-                Change(self._rv, "DELETED", table[1], table[0], (namespace, name), entry, last)
-            )
+            keys.pop(bisect.bisect_left(keys, key))
+            _, last = self._place(kind, {**entry.obj, "metadata": dict(entry.obj["metadata"])})
+            self._record(Update(self._rv, "DELETED", table, key, entry, last))
             return last
 
-    def _record(self, change: Change) -> None:
-        self._changed_at[(change.group, change.plural)] = change.rv
-        self._history.append(change)
+    def _record(self, update: Update) -> None:
+        self._changed_at[update.table] = update.rv
+        self._history.append(update)
         while len(self._history) > self._history_limit:
             self._compacted = self._history.popleft().rv
-        for tell in list(self._watchers.values()):
-            tell(change)
+        for table, tell in list(self._watchers.values()):
+            if table == update.table:
+                tell(update)
 
-    def compact(self, rv: int | None = None) -> int:
-        """Forget changes up to and including `rv` (default: all) and every snapshot; older reads
-        give 410."""
+    def compact(self) -> int:
+        """Forget every past update and snapshot; older reads give 410. Returns the version."""
         with self._lock:
-            limit = self._rv if rv is None else rv
-            while self._history and self._history[0].rv <= limit:
-                self._history.popleft()
-            self._compacted = max(self._compacted, limit)
+            self._history.clear()
             self._snapshots.clear()
+            self._compacted = self._rv
             return self._compacted
 
     def subscribe(
-        self, kind: Kind, since: int, tell: Callable[[Change], None]
-    ) -> tuple[int, list[Change]]:
-        """(handle, changes after `since`); later changes of every kind go to `tell`, in order,
-        under the lock. Raises ApiProblem (410) when `since` is older than the history."""
-        table = self.table(kind)
+        self, kind: Kind, since: int, tell: Callable[[Update], None]
+    ) -> tuple[int, list[Update]]:
+        """(handle, updates after `since`); later updates go to `tell`, in order, under the lock.
+        Raises ApiProblem (410) when `since` is older than the history."""
+        table = self._table(kind)
         with self._lock:
             if since < self._compacted:
                 raise too_old(since, self._compacted)
-            missed = [c for c in self._history if c.rv > since and (c.group, c.plural) == table]
+            missed = [u for u in self._history if u.rv > since and u.table == table]
             self._next_watcher += 1
-            self._watchers[self._next_watcher] = tell
+            self._watchers[self._next_watcher] = (table, tell)
             return self._next_watcher, missed
 
     def unsubscribe(self, handle: int) -> None:
         with self._lock:
             self._watchers.pop(handle, None)
-
-    def page(self, kind: Kind, rv: int) -> list[tuple[Key, Entry]]:
-        """The entries that a continue token of version `rv` walks through. Raises ApiProblem
-        (410)."""
-        items = self.snapshot(kind, rv)
-        if items is None:
-            raise expired(
-                "The provided continue parameter is too old to display a consistent list result. "
-                "You can "
-                "start a new list without the continue parameter, or use the continue token in "
-                "this "
-                "response to retrieve the remainder of the results. Continuing with the provided "
-                "token "
-                "results in an inconsistent list - objects that were created, modified, or "
-                "deleted between "
-                "the time the first chunk was returned and now may show up in the list."
-            )
-        return items
-
-    def transaction(self) -> threading.RLock:
-        """Hold this lock around read-modify-write."""
-        return self._lock

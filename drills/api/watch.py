@@ -6,28 +6,27 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import datetime
 
+from drills.api import reads
 from drills.api.kinds import Kind
 from drills.api.objects import Obj
-from drills.api.problems import ApiProblem, expired, invalid, too_large
-from drills.api.reads import encode, partial, seen_as, selection
-from drills.api.requests import Query, Target, View
+from drills.api.problems import ApiProblem, forbidden_field, invalid, too_large, too_old
+from drills.api.requests import Form, Query, Target
 from drills.api.selectors import Match
-from drills.api.store import Change, Entry, Store
-from drills.api.table import render
+from drills.api.store import Entry, Key, Store, Update
 
 _BATCH = 200
 
 
 class Subscription:
-    """Changes of one table, handed from whichever thread writes to the event loop that serves the
+    """Updates of one table, handed from the thread that writes to the event loop that serves the
     watch."""
 
     def __init__(self, store: Store, kind: Kind, loop: asyncio.AbstractEventLoop) -> None:
         self._store, self._kind, self._loop = store, kind, loop
-        self._table = store.table(kind)
-        self._queue: deque[Change] = deque()
+        self._queue: deque[Update] = deque()
         self._wake = asyncio.Event()
         self._handle: int | None = None
         self.expired = False
@@ -37,10 +36,9 @@ class Subscription:
         self._handle, missed = self._store.subscribe(self._kind, since, self._tell)
         self._queue.extendleft(reversed(missed))
 
-    def _tell(self, change: Change) -> None:
-        if (change.group, change.plural) == self._table:
-            self._queue.append(change)
-            self._loop.call_soon_threadsafe(self._wake.set)
+    def _tell(self, update: Update) -> None:
+        self._queue.append(update)
+        self._loop.call_soon_threadsafe(self._wake.set)
 
     def expire(self) -> None:
         """The watch ends with a 410 ERROR event."""
@@ -57,7 +55,7 @@ class Subscription:
         with self._store.transaction():
             return sent if self._queue else self._store.version
 
-    async def take(self, seconds: float) -> list[Change]:
+    async def take(self, seconds: float) -> list[Update]:
         """What has come, at most a batch; waits up to `seconds` for the first."""
         if not self._queue and not self.expired:
             try:
@@ -65,195 +63,139 @@ class Subscription:
             except TimeoutError:
                 return []
         self._wake.clear()
-        out: list[Change] = []
-        while self._queue and len(out) < _BATCH:
-            out.append(self._queue.popleft())
+        out = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
         if self._queue:
             self._wake.set()
         return out
 
 
-class Writer:
-    """Watch events as bytes, in the form that the client asked for."""
-
-    def __init__(self, kind: Kind, view: View, now: Callable[[], datetime]) -> None:
-        self._kind, self._view, self._now = kind, view, now
-        self._first = True
-
-    def event(self, kind: str, entry: Entry) -> bytes:
-        entry = seen_as(self._kind, entry)
-        if self._view.form == "table":
-            body = encode(
-                render(
-                    self._kind,
-                    [entry],
-                    self._now(),
-                    {"resourceVersion": str(entry.rv)},
-                    include=self._view.include,
-                    headers=self._first,
-                )
-            )
-            self._first = False
-        elif self._view.form == "metadata":
-            body = encode(partial(entry.obj))
-        else:
-            body = entry.raw
-        return b'{"type":"%s","object":%s}\n' % (kind.encode(), body)
-
-    def bookmark(self, rv: int, *, initial_end: bool = False) -> bytes:
-        meta: Obj = {"resourceVersion": str(rv), "creationTimestamp": None}
-        if initial_end:
-            meta["annotations"] = {"k8s.io/initial-events-end": "true"}
-        if self._view.form == "metadata":
-            obj: Obj = {
-                "kind": "PartialObjectMetadata",
-                "apiVersion": "meta.k8s.io/v1",
-                "metadata": meta,
-            }
-        elif self._view.form == "table":
-            obj = {
-                "kind": "Table",
-                "apiVersion": "meta.k8s.io/v1",
-                "metadata": meta,
-                "columnDefinitions": [],
-                "rows": [],
-            }
-        else:
-            obj = {"kind": self._kind.kind, "apiVersion": self._kind.api_version, "metadata": meta}
-        return b'{"type":"BOOKMARK","object":%s}\n' % encode(obj)
-
-    @staticmethod
-    def error(problem: ApiProblem) -> bytes:
-        return b'{"type":"ERROR","object":%s}\n' % encode(problem.status)
+def check(store: Store, target: Target, query: Query) -> None:
+    """Raises ApiProblem for parameters that a watch refuses before it starts."""
+    match, field = query.get("resourceVersionMatch"), "resourceVersionMatch"
+    why = ""
+    if "sendInitialEvents" in query.values:
+        if match != "NotOlderThan":
+            why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+    elif match:
+        why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+    if why:
+        raise forbidden_field(target.kind, "", field, why)
+    wanted = query.get("resourceVersion")
+    if wanted and not wanted.isdigit():
+        cause = ("resourceVersion", "FieldValueInvalid", f'Invalid value: "{wanted}"')
+        raise invalid(target.kind, "", cause)
+    if wanted and int(wanted) > store.version:
+        raise too_large(int(wanted), store.version)
+    reads.selection(target, query)
 
 
-def seen_change(change: Change, namespace: str, match: Match) -> tuple[str, Entry] | None:
-    """How a change looks through a selector: an object that moves in is ADDED, one that moves out
+def seen_update(update: Update, namespace: str, match: Match) -> tuple[str, Entry] | None:
+    """How an update looks through a selector: an object that moves in is ADDED, one that moves out
     DELETED."""
-    if namespace and change.key[0] != namespace:
+    if namespace and update.key[0] != namespace:
         return None
-    was = change.before is not None and match(change.before.obj)
-    if change.type == "DELETED":
-        return ("DELETED", change.after) if was else None
-    if match(change.after.obj):
-        return ("MODIFIED" if was else "ADDED"), change.after
-    if was and change.before is not None:
-        meta = {**change.before.obj["metadata"], "resourceVersion": str(change.rv)}
-        return "DELETED", Entry({**change.before.obj, "metadata": meta}, change.rv)
+    was = update.before is not None and match(update.before.obj)
+    if update.type == "DELETED":
+        return ("DELETED", update.after) if was else None
+    if match(update.after.obj):
+        return ("MODIFIED" if was else "ADDED"), update.after
+    if was and update.before is not None:
+        meta = {**update.before.obj["metadata"], "resourceVersion": str(update.rv)}
+        return "DELETED", Entry({**update.before.obj, "metadata": meta}, update.rv)
     return None
 
 
-def check(store: Store, target: Target, query: Query) -> None:
-    """Raises ApiProblem for parameters that a watch refuses before it starts."""
-    match = query.get("resourceVersionMatch")
-    if "sendInitialEvents" in query.values:
-        if match != "NotOlderThan":
-            raise invalid(
-                target.kind,
-                "",
-                [
-                    (
-                        "resourceVersionMatch",
-                        "FieldValueForbidden",
-                        "Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
-                        "NotOlderThan",
-                    )
-                ],
-            )
-    elif match:
-        raise invalid(
-            target.kind,
-            "",
-            [
-                (
-                    "resourceVersionMatch",
-                    "FieldValueForbidden",
-                    "Forbidden: resourceVersionMatch is forbidden for watch unless "
-                    "sendInitialEvents is provided",
-                )
-            ],
-        )
-    wanted = query.get("resourceVersion")
-    if wanted and not wanted.isdigit():
-        raise invalid(
-            target.kind,
-            "",
-            [("resourceVersion", "FieldValueInvalid", f'Invalid value: "{wanted}"')],
-        )
-    if wanted and int(wanted) > store.version:
-        raise too_large(int(wanted), store.version)
+@dataclass(slots=True)
+class WatchStream:
+    """The body of one watch. `now` gives the time for tables; it ends after `seconds`; a quiet
+    watch gets a bookmark every `bookmark_every` seconds where the client allows it."""
 
+    store: Store
+    target: Target
+    query: Query
+    form: Form
+    subscription: Subscription
+    now: Callable[[], datetime]
+    seconds: float
+    bookmark_every: float
+    _first: bool = True
 
-async def stream(
-    store: Store,
-    target: Target,
-    query: Query,
-    view: View,
-    subscription: Subscription,
-    *,
-    now: Callable[[], datetime],
-    seconds: float,
-    bookmark_every: float,
-) -> AsyncIterator[bytes]:
-    """The body of a watch, in pieces. Ends after `seconds`, or after an ERROR event."""
-    kind = target.kind
-    match, _ = selection(target, query)
-    writer = Writer(kind, view, now)
-    wanted = query.get("resourceVersion")
-    bookmarks = query.flag("allowWatchBookmarks")
-    initial = (
-        query.flag("sendInitialEvents")
-        if "sendInitialEvents" in query.values
-        else wanted in {"", "0"}
-    )
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    try:
-        if initial or wanted in {"", "0"}:
-            with store.transaction():
-                rv, items = store.frozen(kind)
-                subscription.open(rv)
-            if initial:
-                buffer: list[bytes] = []
-                for key, entry in items:
-                    if (target.namespace and key[0] != target.namespace) or not match(entry.obj):
-                        continue
-                    buffer.append(writer.event("ADDED", entry))
-                    if len(buffer) == _BATCH:
-                        yield b"".join(buffer)
-                        buffer.clear()
-                        await asyncio.sleep(0)
-                if "sendInitialEvents" in query.values and bookmarks:
-                    buffer.append(writer.bookmark(rv, initial_end=True))
-                if buffer:
-                    yield b"".join(buffer)
-        else:
-            rv = int(wanted)
-            subscription.open(rv)
-    except ApiProblem as problem:
-        yield writer.error(problem)
-        return
-    last_bookmark = deadline - min(
-        2.0, seconds / 2
-    )  # the server sends one shortly before it ends the watch
-    next_bookmark = min(loop.time() + bookmark_every, last_bookmark)
-    while True:
-        changes = await subscription.take(min(deadline, next_bookmark) - loop.time())
-        out = []
-        for change in changes:
-            rv = change.rv
-            seen = seen_change(change, target.namespace, match)
-            if seen is not None:
-                out.append(writer.event(*seen))
-        if out:
-            yield b"".join(out)
-        if subscription.expired:
-            yield writer.error(expired(f"too old resource version: {rv} ({store.compacted})"))
+    def _event(self, kind: str, entry: Entry) -> bytes:
+        body = reads.one(self.target.kind, entry, self.form, self.now(), headers=self._first)
+        self._first = False
+        return b'{"type":"%s","object":%s}\n' % (kind.encode(), body)
+
+    def _bookmark(self, rv: int, *, initial_end: bool = False) -> bytes:
+        meta: Obj = {"resourceVersion": str(rv), "creationTimestamp": None}
+        if initial_end:
+            meta["annotations"] = {"k8s.io/initial-events-end": "true"}
+        kind = self.target.kind
+        obj: Obj = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": meta}
+        if self.form.name == "metadata":
+            obj = reads.partial(meta)
+        elif self.form.name == "table":
+            obj.update(kind="Table", apiVersion="meta.k8s.io/v1", columnDefinitions=[], rows=[])
+        return b'{"type":"BOOKMARK","object":%s}\n' % reads.encode(obj)
+
+    @staticmethod
+    def _error(problem: ApiProblem) -> bytes:
+        return b'{"type":"ERROR","object":%s}\n' % reads.encode(problem.status)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Ends after the time limit, or after an ERROR event."""
+        wanted, given = self.query.get("resourceVersion"), "sendInitialEvents" in self.query.values
+        fresh = wanted in {"", "0"}
+        initial = self.query.flag("sendInitialEvents") if given else fresh
+        match, _ = reads.selection(self.target, self.query)
+        rv = int(wanted or 0)
+        items: list[tuple[Key, Entry]] = []
+        try:
+            if initial or fresh:
+                with self.store.transaction():
+                    rv, items = self.store.frozen(self.target.kind)
+                    self.subscription.open(rv)
+            else:
+                self.subscription.open(rv)
+        except ApiProblem as problem:
+            yield self._error(problem)
             return
-        if loop.time() >= deadline:
-            return
-        if bookmarks and loop.time() >= next_bookmark:
-            rv = subscription.position(rv)
-            yield writer.bookmark(rv)
-            again = loop.time() + bookmark_every
-            next_bookmark = min(again, last_bookmark) if loop.time() < last_bookmark else again
+        if initial:
+            async for piece in self._initial(items, match):
+                yield piece
+            if given and self.query.flag("allowWatchBookmarks"):
+                yield self._bookmark(rv, initial_end=True)
+        async for piece in self._updates(rv, match):
+            yield piece
+
+    async def _initial(self, items: list[tuple[Key, Entry]], match: Match) -> AsyncIterator[bytes]:
+        namespace = self.target.namespace
+        chosen = [e for k, e in items if (not namespace or k[0] == namespace) and match(e.obj)]
+        for start in range(0, len(chosen), _BATCH):
+            yield b"".join(self._event("ADDED", e) for e in chosen[start : start + _BATCH])
+            await asyncio.sleep(0)
+
+    async def _updates(self, rv: int, match: Match) -> AsyncIterator[bytes]:
+        loop, bookmarks = asyncio.get_running_loop(), self.query.flag("allowWatchBookmarks")
+        deadline = loop.time() + self.seconds
+        # the server sends a bookmark shortly before it ends the watch
+        last_bookmark = deadline - min(2.0, self.seconds / 2)
+        next_bookmark = min(loop.time() + self.bookmark_every, last_bookmark)
+        while True:
+            out = []
+            for update in await self.subscription.take(min(deadline, next_bookmark) - loop.time()):
+                rv = update.rv
+                if seen := seen_update(update, self.target.namespace, match):
+                    out.append(self._event(*seen))
+            if out:
+                yield b"".join(out)
+            if self.subscription.expired:
+                yield self._error(too_old(rv, self.store.compacted))
+                return
+            if loop.time() >= deadline:
+                return
+            if bookmarks and loop.time() >= next_bookmark:
+                rv = self.subscription.position(rv)
+                yield self._bookmark(rv)
+                again = loop.time() + self.bookmark_every
+                before_end = loop.time() < last_bookmark
+                next_bookmark = min(again, last_bookmark) if before_end else again

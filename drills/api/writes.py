@@ -18,25 +18,40 @@ from drills.api import defaults
 from drills.api.kinds import Kind
 from drills.api.known_fields import check_strictly
 from drills.api.managed_fields import owned_paths, paths, record_change, value_at
-from drills.api.objects import Obj, dig, rfc3339
-from drills.api.patch import apply_merge, json_patch, merge_patch, strategic_merge
+from drills.api.objects import ALPHANUMERIC, Obj, dig, rfc3339
+from drills.api.patch import json_patch, merge_patch, strategic_merge
 from drills.api.problems import (
     already_exists,
     bad_request,
     conflict,
     forbidden,
-    invalid,
+    forbidden_field,
     not_found,
     unsupported_media,
 )
+from drills.api.reads import as_core_event
 from drills.api.requests import Query, Target, manager_of
 from drills.api.store import Entry, Store
 
-_SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
+_JSON_PATCH = "application/json-patch+json"
+_MERGE_PATCH = "application/merge-patch+json"
+_STRATEGIC = "application/strategic-merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
+_KEPT = (
+    "uid creationTimestamp deletionTimestamp deletionGracePeriodSeconds generation resourceVersion "
+    "managedFields namespace name"
+)
+"""Metadata that no client can change."""
+_POD_UPDATES = (
+    "pod updates may not change fields other than `spec.containers[*].image`,"
+    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions "
+    "to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it "
+    "was previously negative)"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
+class Written:
     """What came of a write: `created` decides between 200 and 201."""
 
     entry: Entry
@@ -45,109 +60,82 @@ class Write:
 
 class Writes:
     """All changes that clients ask for. `now` gives the time for stamps, `random` the generated
-    names."""
+    names. `on_write` and `on_delete` are called after each change that is not a dry run."""
 
     def __init__(self, store: Store, now: Callable[[], datetime], random: Random) -> None:
         self._store, self._now, self._random = store, now, random
         self.on_delete: Callable[[Kind, Entry, Obj], None] | None = None
         self.on_write: Callable[[Kind, Obj | None, Entry], None] | None = None
 
-    def create(self, target: Target, body: Obj, query: Query, user_agent: str) -> Write:
+    def create(self, target: Target, body: Obj, query: Query, user_agent: str) -> Written:
         """Raises ApiProblem: 400, 404 (namespace), 409, 422."""
         kind = target.kind
         obj = copy.deepcopy(body)
-        meta: Obj = obj.setdefault("metadata", {})
-        self._check_identity(target, obj)
+        _check_identity(target, obj)
+        obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
         if query.get("fieldValidation") == "Strict":
-            check_strictly({"kind": kind.kind, "apiVersion": kind.api_version, **body})
+            check_strictly(obj)
+        meta: Obj = obj["metadata"]
+        meta.pop("namespace", None)
         if kind.namespaced:
             meta["namespace"] = target.namespace
             self._check_namespace(kind, target.namespace, str(meta.get("name", "")))
-        else:
-            meta.pop("namespace", None)
         if not meta.get("name") and meta.get("generateName"):
-            meta["name"] = meta["generateName"] + "".join(self._random.choices(_SUFFIX, k=5))
-        obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
+            meta["name"] = meta["generateName"] + "".join(self._random.choices(ALPHANUMERIC, k=5))
         if kind.group == "events.k8s.io":
-            obj = _as_core_event(obj)
-        if "status" in kind.subresources and kind.plural not in {
-            "events",
-            "customresourcedefinitions",
-        }:
+            obj = as_core_event(obj)
+        if "status" in kind.subresources and kind.plural != "customresourcedefinitions":
             obj.pop("status", None)
         defaults.check(kind, obj)
         with self._store.transaction():
             if self._store.find(kind, meta.get("namespace", ""), meta["name"]) is not None:
                 raise already_exists(kind, meta["name"])
             defaults.apply_defaults(kind, obj)
+            now = rfc3339(self._now())
             meta["uid"] = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
-            meta["creationTimestamp"] = rfc3339(self._now())
-            meta.pop("resourceVersion", None)
+            meta["creationTimestamp"] = now
             if "spec" in obj:
                 meta["generation"] = 1
             if kind.plural == "services":
-                self._give_address(obj)
-            meta.pop("managedFields", None)
-            meta["managedFields"] = record_change(
-                None,
-                obj,
-                manager=manager_of(query, user_agent),
-                operation="Update",
-                at=rfc3339(self._now()),
-            )
+                self._give_address(obj["spec"])
+            for field in ("resourceVersion", "managedFields"):
+                meta.pop(field, None)
+            manager = manager_of(query, user_agent)
+            meta["managedFields"] = record_change(None, obj, manager=manager, at=now)
             return self._commit(kind, None, obj, query, created=True)
 
-    def update(self, target: Target, body: Obj, query: Query, user_agent: str) -> Write:
+    def update(self, target: Target, body: Obj, query: Query, user_agent: str) -> Written:
         """PUT. Raises ApiProblem: 404, 409, 422."""
-        kind = target.kind
         with self._store.transaction():
-            before = self._store.get(kind, target.namespace, target.name)
+            before = self._store.get(target.kind, target.namespace, target.name)
             new = copy.deepcopy(body)
-            self._check_identity(target, new)
-            return self._replace(target, before, new, query, user_agent)
+            _check_identity(target, new)
+            stated = new["metadata"].get("resourceVersion")
+            return self._replace(target, before, new, query, user_agent, stated=stated)
 
     def patch(
         self, target: Target, raw: bytes, content_type: str, query: Query, user_agent: str
-    ) -> Write:
+    ) -> Written:
         """Raises ApiProblem: 400, 404, 409, 415, 422. Server-side apply creates what is absent."""
-        kind, form = target.kind, content_type.split(";", 1)[0].strip()
-        if form == "application/apply-patch+yaml":
+        form, custom = content_type.split(";", 1)[0].strip(), self._store.is_custom(target.kind)
+        if form == _APPLY:
             return self._apply(target, yaml.safe_load(raw), query)
         try:
             change: Any = json.loads(raw)
         except ValueError as error:
             raise bad_request(f"error decoding patch: {error}") from error
+        merges = {_JSON_PATCH: json_patch, _MERGE_PATCH: merge_patch}
+        if not custom:
+            merges[_STRATEGIC] = strategic_merge
+        if form not in merges:
+            raise unsupported_media(", ".join([*merges, _APPLY]))
         with self._store.transaction():
-            before = self._store.get(kind, target.namespace, target.name)
-            if form == "application/json-patch+json":
-                new = json_patch(before.obj, change)
-            elif form == "application/merge-patch+json":
-                new = merge_patch(before.obj, change)
-            elif form == "application/strategic-merge-patch+json":
-                if self._store.is_custom(kind):
-                    raise unsupported_media(
-                        "the body of the request was in an unknown format - accepted media types "
-                        "include: application/json-patch+json, application/merge-patch+json, "
-                        "application/apply-patch+yaml"
-                    )
-                new = strategic_merge(before.obj, change)
-            else:
-                raise unsupported_media(
-                    f"the body of the request was in an unknown format ({form})"
-                )
-            new = copy.deepcopy(new)
-            return self._replace(
-                target,
-                before,
-                new,
-                query,
-                user_agent,
-                stated=dig(change, "metadata", "resourceVersion")
-                if isinstance(change, dict)
-                else None,
-            )
+            before = self._store.get(target.kind, target.namespace, target.name)
+            new = copy.deepcopy(merges[form](before.obj, change))
+            stated = dig(change, "metadata", "resourceVersion")
+            return self._replace(target, before, new, query, user_agent, stated=stated)
 
-    def _apply(self, target: Target, intent: Obj, query: Query) -> Write:
+    def _apply(self, target: Target, intent: Obj, query: Query) -> Written:
         kind, manager = target.kind, query.get("fieldManager")
         if not manager:
             raise bad_request(
@@ -158,53 +146,18 @@ class Writes:
             before = self._store.find(kind, target.namespace, target.name)
             if before is None:
                 intent.setdefault("metadata", {})["name"] = target.name
-                made = self.create(
-                    Target(kind, target.namespace, "", "", ""), intent, query, manager
-                )
-                obj = copy.deepcopy(made.entry.obj)
+                made = self.create(Target(kind, target.namespace), intent, query, manager)
+                if query.dry_run:
+                    return made
+                obj, now = copy.deepcopy(made.entry.obj), rfc3339(self._now())
                 obj["metadata"]["managedFields"] = record_change(
-                    None,
-                    obj,
-                    manager=manager,
-                    operation="Apply",
-                    at=rfc3339(self._now()),
-                    applied=intent,
+                    None, obj, manager=manager, operation="Apply", at=now, applied=intent
                 )
-                return made if query.dry_run else Write(self._store.put(kind, obj), True)
-            self._check_conflicts(kind, before.obj, intent, manager, query)
-            new = copy.deepcopy(apply_merge(before.obj, intent))
+                return Written(self._store.put(kind, obj), True)
+            if not query.flag("force"):
+                _check_conflicts(kind, before.obj, intent, manager)
+            new = copy.deepcopy(strategic_merge(before.obj, intent))
             return self._replace(target, before, new, query, manager, applied=intent)
-
-    def _check_conflicts(
-        self, kind: Kind, before: Obj, intent: Obj, manager: str, query: Query
-    ) -> None:
-        if query.flag("force"):
-            return
-        wanted = {
-            p for p in paths(intent) if p[-1] != "." and value_at(before, p) != value_at(intent, p)
-        }
-        for entry in before["metadata"].get("managedFields") or []:
-            if entry["manager"] == manager and entry["operation"] == "Apply":
-                continue
-            both = wanted & owned_paths(entry.get("fieldsV1") or {})
-            if both:
-                fields = ", ".join(sorted("." + ".".join(s[2:] for s in p) for p in both))
-                problem = conflict(kind, before["metadata"]["name"])
-                message = (
-                    f"Apply failed with {len(both)} conflict{'s' if len(both) > 1 else ''}: "
-                    f'conflict with "{entry["manager"]}": {fields}'
-                )
-                problem.status["message"] = message
-                problem.status["details"] = {
-                    "causes": [
-                        {
-                            "reason": "FieldManagerConflict",
-                            "message": f'conflict with "{entry["manager"]}"',
-                            "field": fields,
-                        }
-                    ]
-                }
-                raise problem
 
     def _replace(
         self,
@@ -216,50 +169,34 @@ class Writes:
         *,
         stated: Any = None,
         applied: Obj | None = None,
-    ) -> Write:
+    ) -> Written:
+        """`stated` is the resourceVersion that the client saw."""
         kind, old, sub = target.kind, before.obj, target.subresource
         meta, old_meta = new.setdefault("metadata", {}), old["metadata"]
-        if stated is None and applied is None:
-            stated = meta.get("resourceVersion")
         if stated and str(stated) != old_meta["resourceVersion"]:
             raise conflict(kind, target.name)
         if meta.get("uid") and meta["uid"] != old_meta["uid"]:
-            raise conflict(
-                kind,
-                target.name,
-                f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: "
-                f"{old_meta['uid']}",
-            )
-        for field in (
-            "uid",
-            "creationTimestamp",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "generation",
-            "resourceVersion",
-            "managedFields",
-            "namespace",
-            "name",
-        ):
+            asked, have = meta["uid"], old_meta["uid"]
+            why = f"Precondition failed: UID in precondition: {asked}, UID in object meta: {have}"
+            raise conflict(kind, target.name, why)
+        for field in _KEPT.split():
+            meta.pop(field, None)
             if field in old_meta:
                 meta[field] = copy.deepcopy(old_meta[field])
-            else:
-                meta.pop(field, None)
         new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
         if sub == "status":
             new = {**copy.deepcopy(old), "status": new.get("status", {})}
         elif sub == "ephemeralcontainers":
-            new = self._only_ephemeral(kind, old, new)
+            new = _with_ephemeral(kind, old, new)
         elif "status" in kind.subresources:
+            new.pop("status", None)
             if "status" in old:
                 new["status"] = copy.deepcopy(old["status"])
-            else:
-                new.pop("status", None)
         defaults.check(kind, new)
         if query.get("fieldValidation") == "Strict":
             check_strictly(new)
-        if kind.plural == "pods" and not sub:
-            self._check_pod_update(kind, old, new)
+        if kind.plural == "pods" and not sub and _fixed(old) != _fixed(new):
+            raise forbidden_field(kind, old_meta["name"], "spec", _POD_UPDATES)
         meta = new["metadata"]
         if new.get("spec") != old.get("spec") and "generation" in meta:
             meta["generation"] = int(meta["generation"]) + 1
@@ -272,245 +209,175 @@ class Writes:
             subresource=sub if sub in {"status", "scale"} else "",
             applied=applied,
         )
-        if _same(old, new):
-            return Write(before)
+        if _bare(old) == _bare(new):
+            return Written(before)
         if meta.get("deletionTimestamp") and not meta.get("finalizers") and kind.plural != "pods":
-            if not query.dry_run:
-                return Write(self._store.remove(kind, target.namespace, target.name))
-            return Write(Entry(new, before.rv))
+            if query.dry_run:
+                return Written(Entry(new, before.rv))
+            return Written(self._store.remove(kind, target.namespace, target.name))
         return self._commit(kind, old, new, query)
-
-    @staticmethod
-    def _only_ephemeral(kind: Kind, old: Obj, new: Obj) -> Obj:
-        have = dig(old, "spec", "ephemeralContainers", default=[])
-        want = dig(new, "spec", "ephemeralContainers", default=[])
-        kept = {c["name"]: c for c in want}
-        for container in have:
-            if container["name"] not in kept:
-                raise invalid(
-                    kind,
-                    old["metadata"]["name"],
-                    [
-                        (
-                            "spec.ephemeralContainers",
-                            "FieldValueForbidden",
-                            f'Forbidden: existing ephemeral containers "{container["name"]}" may '
-                            "not be removed",
-                        )
-                    ],
-                )
-        for container in want:
-            defaults.container_defaults(container)
-        out = copy.deepcopy(old)
-        out["spec"]["ephemeralContainers"] = want
-        return out
-
-    @staticmethod
-    def _check_pod_update(kind: Kind, old: Obj, new: Obj) -> None:
-        def fixed(obj: Obj) -> Obj:
-            spec = copy.deepcopy(obj.get("spec") or {})
-            for name in (
-                "activeDeadlineSeconds",
-                "tolerations",
-                "schedulingGates",
-                "terminationGracePeriodSeconds",
-            ):
-                spec.pop(name, None)
-            for container in [*spec.get("containers", []), *spec.get("initContainers", [])]:
-                container.pop("image", None)
-            return spec
-
-        if fixed(old) != fixed(new):
-            raise invalid(
-                kind,
-                old["metadata"]["name"],
-                [
-                    (
-                        "spec",
-                        "FieldValueForbidden",
-                        "Forbidden: pod updates may "
-                        "not change fields other than "
-                        "`spec.containers[*].image`,`spec.initContainers[*].image`,"
-                        "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to "
-                        "existing tolerations),"
-                        "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
-                        "previously "
-                        "negative)",
-                    )
-                ],
-            )
 
     def delete(self, target: Target, options: Obj, query: Query) -> tuple[Entry, bool]:
         """(last state, whether it is gone at once). Raises ApiProblem: 404, 409."""
-        kind = target.kind
+        kind, name = target.kind, target.name
         with self._store.transaction():
-            entry = self._store.get(kind, target.namespace, target.name)
+            entry = self._store.get(kind, target.namespace, name)
             meta = entry.obj["metadata"]
-            required = options.get("preconditions") or {}
-            if required.get("uid") and required["uid"] != meta["uid"]:
-                raise conflict(
-                    kind,
-                    target.name,
-                    f"the UID in the precondition ({required['uid']}) does not match the "
-                    f"UID in record ({meta['uid']}). The object might have been deleted and then "
-                    "recreated",
-                )
-            if (
-                required.get("resourceVersion")
-                and required["resourceVersion"] != meta["resourceVersion"]
-            ):
-                raise conflict(
-                    kind,
-                    target.name,
-                    "the ResourceVersion in the precondition "
-                    f"({required['resourceVersion']}) does not match the ResourceVersion in record "
-                    f"({meta['resourceVersion']}). The object might have been modified",
-                )
+            _check_preconditions(kind, name, meta, options.get("preconditions") or {})
             if query.dry_run or "All" in (options.get("dryRun") or []):
                 return entry, True
-            grace = self._grace(kind, entry.obj, options, query)
-            if grace > 0 or meta.get("finalizers"):
-                if meta.get("deletionTimestamp") and grace >= int(
-                    meta.get("deletionGracePeriodSeconds") or 0
-                ):
+            grace = _grace(kind, entry.obj, options, query)
+            gone = grace <= 0 and not meta.get("finalizers")
+            if gone:
+                last = self._store.remove(kind, target.namespace, name)
+            else:
+                marked = meta.get("deletionTimestamp")
+                if marked and grace >= int(meta.get("deletionGracePeriodSeconds") or 0):
                     return entry, False
                 obj = copy.deepcopy(entry.obj)
-                obj["metadata"]["deletionTimestamp"] = obj["metadata"].get(
-                    "deletionTimestamp"
-                ) or rfc3339(self._now())
+                obj["metadata"]["deletionTimestamp"] = marked or rfc3339(self._now())
                 obj["metadata"]["deletionGracePeriodSeconds"] = grace
-                last, gone = self._store.put(kind, obj), False
-            else:
-                last, gone = self._store.remove(kind, target.namespace, target.name), True
+                last = self._store.put(kind, obj)
         if self.on_delete is not None:
-            self.on_delete(
-                kind,
-                last,
-                {
-                    **options,
-                    "gone": gone,
-                    "propagationPolicy": options.get("propagationPolicy")
-                    or query.get("propagationPolicy")
-                    or "Background",
-                },
-            )
+            policy = options.get("propagationPolicy") or query.get("propagationPolicy")
+            told = {"gone": gone, "propagationPolicy": policy or "Background"}
+            self.on_delete(kind, last, {**options, **told})
         return last, gone
-
-    @staticmethod
-    def _grace(kind: Kind, obj: Obj, options: Obj, query: Query) -> int:
-        if kind.plural != "pods":
-            return 0
-        asked = options.get("gracePeriodSeconds")
-        if asked is None:
-            asked = query.number("gracePeriodSeconds")
-        if asked is not None:
-            return int(asked)
-        if not dig(obj, "spec", "nodeName") or dig(obj, "status", "phase") in {
-            "Succeeded",
-            "Failed",
-        }:
-            return 0
-        return int(dig(obj, "spec", "terminationGracePeriodSeconds", default=30))
 
     def _commit(
         self, kind: Kind, old: Obj | None, obj: Obj, query: Query, *, created: bool = False
-    ) -> Write:
+    ) -> Written:
         if query.dry_run:
             obj["metadata"].setdefault("resourceVersion", "")
-            return Write(
-                Entry(
-                    {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj},
-                    self._store.version,
-                ),
-                created,
-            )
+            head = {"apiVersion": obj["apiVersion"], "kind": obj["kind"]}
+            return Written(Entry({**head, **obj}, self._store.version), created)
         entry = self._store.put(kind, obj)
         if self.on_write is not None:
             self.on_write(kind, old, entry)
-        return Write(entry, created)
-
-    def _check_identity(self, target: Target, obj: Obj) -> None:
-        kind, meta = target.kind, obj.setdefault("metadata", {})
-        if obj.get("kind") not in {None, "", kind.kind}:
-            raise bad_request(
-                f'{obj.get("kind")} in version "{obj.get("apiVersion")}" cannot be handled as a '
-                f"{kind.kind}: no kind {obj.get('kind')!r} is registered for this resource"
-            )
-        if kind.namespaced and meta.get("namespace") not in {None, "", target.namespace}:
-            raise bad_request(
-                "the namespace of the provided object does not match the namespace sent on the "
-                "request"
-            )
-        if target.name and meta.get("name") not in {None, "", target.name}:
-            raise bad_request(
-                f"the name of the object ({meta.get('name')}) does not match the name on the URL "
-                f"({target.name})"
-            )
+        return Written(entry, created)
 
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
-        spaces = self._store.kinds.by_url("", "v1", "namespaces")
-        assert spaces is not None
-        found = self._store.find(spaces, "", namespace)
+        found = self._store.lookup("Namespace", "", namespace)
         if found is None:
-            raise not_found(spaces, namespace)
-        if found.obj["metadata"].get("deletionTimestamp"):
-            problem = forbidden(kind, name, "", "create", namespace)
-            problem.status["message"] = (
-                f'{kind.qualified} "{name}" is forbidden: unable to create new content in '
-                f"namespace {namespace} because it is being terminated"
-            )
-            raise problem
+            raise not_found(self._store.kinds.named("Namespace"), namespace)
+        if found["metadata"].get("deletionTimestamp"):
+            where = f"namespace {namespace} because it is being terminated"
+            raise forbidden(kind, name, f"unable to create new content in {where}")
 
-    def _give_address(self, obj: Obj) -> None:
-        spec = obj["spec"]
+    def _give_address(self, spec: Obj) -> None:
+        """A free address of 10.96.200.0/21 and above; scenarios use what lies below."""
         if spec.get("type") == "ExternalName" or spec.get("clusterIP"):
             return
-        kind = self._store.kinds.by_url("", "v1", "services")
-        assert kind is not None
-        used = {dig(e.obj, "spec", "clusterIP") for e in self._store.entries(kind)}
-        for third in range(200, 256):
-            for fourth in range(1, 255):
-                address = f"10.96.{third}.{fourth}"
-                if address not in used:
-                    spec.update(
-                        clusterIP=address,
-                        clusterIPs=[address],
-                        ipFamilies=["IPv4"],
-                        ipFamilyPolicy="SingleStack",
-                        internalTrafficPolicy="Cluster",
-                    )
-                    return
+        used = {dig(service, "spec", "clusterIP") for service in self._store.of("Service")}
+        free = (f"10.96.{a}.{b}" for a in range(200, 256) for b in range(1, 255))
+        address = next((a for a in free if a not in used), None)
+        if address is not None:
+            spec.update(
+                clusterIP=address,
+                clusterIPs=[address],
+                ipFamilies=["IPv4"],
+                ipFamilyPolicy="SingleStack",
+                internalTrafficPolicy="Cluster",
+            )
 
 
-def _same(old: Obj, new: Obj) -> bool:
-    def bare(obj: Obj) -> Obj:
-        meta = {k: v for k, v in obj["metadata"].items() if k != "managedFields"}
-        return {**obj, "metadata": meta}
+def _check_identity(target: Target, obj: Obj) -> None:
+    """Raises ApiProblem (400) when a body names another kind, namespace or object than the URL."""
+    kind, meta = target.kind, obj.setdefault("metadata", {})
+    if obj.get("kind") not in {None, "", kind.kind}:
+        raise bad_request(
+            f'{obj.get("kind")} in version "{obj.get("apiVersion")}" cannot be handled as a '
+            f"{kind.kind}: no kind {obj.get('kind')!r} is registered for this resource"
+        )
+    if kind.namespaced and meta.get("namespace") not in {None, "", target.namespace}:
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    if target.name and meta.get("name") not in {None, "", target.name}:
+        raise bad_request(
+            f"the name of the object ({meta.get('name')}) does not match the name on the URL "
+            f"({target.name})"
+        )
 
-    return bare(old) == bare(new)
+
+def _check_preconditions(kind: Kind, name: str, meta: Obj, required: Obj) -> None:
+    for field, title, happened in (
+        ("uid", "UID", "deleted and then recreated"),
+        ("resourceVersion", "ResourceVersion", "modified"),
+    ):
+        asked, have = required.get(field), meta[field]
+        if asked and asked != have:
+            raise conflict(
+                kind,
+                name,
+                f"the {title} in the precondition ({asked}) does not match the {title} in record "
+                f"({have}). The object might have been {happened}",
+            )
 
 
-def _as_core_event(obj: Obj) -> Obj:
-    out = {
-        k: v
-        for k, v in obj.items()
-        if k
-        not in {
-            "regarding",
-            "note",
-            "reportingController",
-            "deprecatedSource",
-            "deprecatedCount",
-            "deprecatedFirstTimestamp",
-            "deprecatedLastTimestamp",
-        }
+def _check_conflicts(kind: Kind, before: Obj, intent: Obj, manager: str) -> None:
+    """Raises ApiProblem (409) when an apply changes fields that another manager owns."""
+    wanted = {
+        p for p in paths(intent) if p[-1] != "." and value_at(before, p) != value_at(intent, p)
     }
-    out.update(
-        apiVersion="v1",
-        kind="Event",
-        involvedObject=obj.get("regarding", {}),
-        message=obj.get("note", ""),
-        reportingComponent=obj.get("reportingController", ""),
-        source=obj.get("deprecatedSource", {}),
-    )
-    return out
+    for entry in before["metadata"].get("managedFields") or []:
+        if entry["manager"] == manager and entry["operation"] == "Apply":
+            continue
+        both = wanted & owned_paths(entry.get("fieldsV1") or {})
+        if both:
+            fields = ", ".join(sorted("." + ".".join(s[2:] for s in p) for p in both))
+            other = f'conflict with "{entry["manager"]}"'
+            problem = conflict(kind, before["metadata"]["name"])
+            count = f"{len(both)} conflict{'s' if len(both) > 1 else ''}"
+            problem.status["message"] = f"Apply failed with {count}: {other}: {fields}"
+            cause = {"reason": "FieldManagerConflict", "message": other, "field": fields}
+            problem.status["details"] = {"causes": [cause]}
+            raise problem
+
+
+def _with_ephemeral(kind: Kind, old: Obj, new: Obj) -> Obj:
+    """The old pod with the new one's ephemeral containers; none may go."""
+    wanted = dig(new, "spec", "ephemeralContainers", default=[])
+    names = {c["name"] for c in wanted}
+    for container in dig(old, "spec", "ephemeralContainers", default=[]):
+        if container["name"] not in names:
+            why = f'existing ephemeral containers "{container["name"]}" may not be removed'
+            raise forbidden_field(kind, old["metadata"]["name"], "spec.ephemeralContainers", why)
+    for container in wanted:
+        defaults.container_defaults(container)
+    return {**copy.deepcopy(old), "spec": {**old["spec"], "ephemeralContainers": wanted}}
+
+
+def _fixed(pod: Obj) -> Obj:
+    """The part of a pod's spec that no update may change."""
+    spec = copy.deepcopy(pod.get("spec") or {})
+    for name in (
+        "activeDeadlineSeconds",
+        "tolerations",
+        "schedulingGates",
+        "terminationGracePeriodSeconds",
+    ):
+        spec.pop(name, None)
+    for container in [*spec.get("containers", []), *spec.get("initContainers", [])]:
+        container.pop("image", None)
+    return spec
+
+
+def _grace(kind: Kind, obj: Obj, options: Obj, query: Query) -> int:
+    """Seconds until a deleted object may go: 0 for all but pods that run."""
+    if kind.plural != "pods":
+        return 0
+    asked = options.get("gracePeriodSeconds")
+    if asked is None:
+        asked = query.number("gracePeriodSeconds")
+    if asked is not None:
+        return int(asked)
+    ended = dig(obj, "status", "phase") in {"Succeeded", "Failed"}
+    if ended or not dig(obj, "spec", "nodeName"):
+        return 0
+    return int(dig(obj, "spec", "terminationGracePeriodSeconds", default=30))
+
+
+def _bare(obj: Obj) -> Obj:
+    meta = {k: v for k, v in obj["metadata"].items() if k != "managedFields"}
+    return {**obj, "metadata": meta}

@@ -1,5 +1,5 @@
-"""The ground that the stand-ins for Kubernetes' own programs share: the store, the clock, tasks,
-and how they record events."""
+"""What the stand-ins for Kubernetes' own programs share: the store, the clock, background tasks, and
+how they record events."""
 
 from __future__ import annotations
 
@@ -10,33 +10,27 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from drills.api.kinds import Kind, KindTable
-from drills.api.objects import Obj, condition, dig
+from drills.api.objects import ALPHANUMERIC, Obj, dig, holds
 from drills.api.store import Store
-from drills.api.world import World
-from drills.controllers.events import add_event
+from drills.controllers.events import new_event
 
 _LOG = logging.getLogger("drills")
 
 
-class Backstage:
-    """`world` gives addresses and whether images can be pulled; `speed` shortens delays; `now`
-    returns an aware datetime."""
+class ControllerContext:
+    """`speed` shortens delays; `now` returns an aware datetime. `pullable`: new images can be
+    pulled; `next_ip`: the next host number of each node's pod range."""
 
     def __init__(
-        self,
-        store: Store,
-        kinds: KindTable,
-        world: World,
-        now: Callable[[], datetime],
-        random: Random,
-        speed: float,
+        self, store: Store, now: Callable[[], datetime], random: Random, speed: float
     ) -> None:
-        self.store, self.kinds, self.world, self.now, self.random = store, kinds, world, now, random
-        self._speed = max(speed, 0.001)
+        self.store, self.now, self.random = store, now, random
+        self.speed = max(speed, 0.001)
+        self.pullable = True
+        self.next_ip: dict[str, int] = {}
+        self.dirty = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.dirty = asyncio.Event()
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -47,7 +41,7 @@ class Backstage:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run in the background until the server stops. A failure is said in the log."""
+        """Run in the background until the server stops. A failure is logged."""
         assert self._loop is not None
         task = self._loop.create_task(work)
         self._tasks.add(task)
@@ -56,34 +50,25 @@ class Backstage:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.error(
-                "a stand-in of the embedded cluster failed: %s: %s", type(error).__name__, error
-            )
+            _LOG.error("background work failed: %s: %s", type(error).__name__, error)
 
     async def wait(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / self._speed)
+        await asyncio.sleep(seconds / self.speed)
 
     def mark(self) -> None:
         """Something changed that counts and endpoints depend on. Safe from any thread."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self.dirty.set)
 
-    def kind(self, api_version: str, kind: str) -> Kind:
-        found = self.kinds.by_object(api_version, kind)
-        assert found is not None
-        return found
+    def suffix(self, size: int = 5) -> str:
+        """The random tail of a generated name."""
+        return "".join(self.random.choices(ALPHANUMERIC, k=size))
 
     def node_works(self, name: str) -> bool:
         """Whether a kubelet runs there: the node is Ready and has addresses for pods (one that a
         client wrote has none)."""
-        entry = self.store.find(self.kind("v1", "Node"), "", name)
-        ready = condition(entry.obj, "Ready") if entry else None
-        return (
-            entry is not None
-            and bool(dig(entry.obj, "spec", "podCIDR"))
-            and ready is not None
-            and ready["status"] == "True"
-        )
+        node = self.store.lookup("Node", "", name)
+        return bool(dig(node, "spec", "podCIDR")) and holds(node, "Ready")
 
     def record(
         self,
@@ -94,21 +79,17 @@ class Backstage:
         warning: bool = False,
         component: str = "",
         container: str = "",
-        count: int = 1,
     ) -> None:
         """An event about an object, stamped now."""
-        scratch = World(now=self.now(), seed=self.random.getrandbits(30))
-        event = add_event(
-            scratch,
-            obj,
-            reason,
-            message,
-            kind="Warning" if warning else "Normal",
-            first=self.now(),
-            component=component,
-            container=container,
-            count=count,
+        self.store.save(
+            new_event(
+                obj,
+                reason,
+                message,
+                self.now(),
+                seed=self.random.getrandbits(30),
+                kind="Warning" if warning else "Normal",
+                component=component,
+                container=container,
+            )
         )
-        if event is not None:
-            scratch.seal(event)
-            self.store.put(self.kind("v1", "Event"), event)

@@ -1,298 +1,208 @@
-"""What the controllers would write once they have seen the pods: counts, conditions, endpoints,
-budgets.
+"""What controllers write once they have seen the pods: counts, conditions, endpoints, budgets.
 
-Pure: `settle` reads objects and returns the fields that should be replaced. Used when a scenario is
-expanded and while it plays.
+Pure: used when a scenario is expanded and while it is played.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from drills.api.objects import Obj, condition, controller_of, dig, parse_time, rfc3339
+from drills.api.objects import (
+    Obj,
+    condition,
+    controller_of,
+    created_at,
+    dig,
+    holds,
+    is_active,
+    new_condition,
+    parse_time,
+    rfc3339,
+    target_port,
+    zone_of,
+)
 from drills.api.selectors import matches_selector
+from drills.controllers.new_objects import revision_of
 
 Of = Callable[[str], Iterable[Obj]]
-Changes = list[tuple[Obj, Obj]]
+"""The objects of a kind."""
+_SETTLED = timedelta(seconds=30)
+"""How long a Deployment takes to become complete after it was made or rolled."""
 
 
-def settle(of: Of, now: datetime) -> Changes:
+def status_updates(of: Of, now: datetime) -> list[tuple[Obj, Obj]]:
     """(object, top-level fields to replace) for everything whose status no longer fits its pods."""
-    pods = list(of("Pod"))
+    return [
+        (obj, fields)
+        for obj, fields in _statuses(of, now)
+        if any(obj.get(k) != v for k, v in fields.items())
+    ]
+
+
+def _statuses(of: Of, now: datetime) -> Iterator[tuple[Obj, Obj]]:
     owned: dict[str, list[Obj]] = defaultdict(list)
     by_namespace: dict[str, list[Obj]] = defaultdict(list)
-    for pod in pods:
+    for pod in of("Pod"):
         by_namespace[pod["metadata"].get("namespace", "")].append(pod)
         if ref := controller_of(pod):
             owned[ref["uid"]].append(pod)
-    out: Changes = []
     sets: dict[str, list[Obj]] = defaultdict(list)
-    for rs in of("ReplicaSet"):
-        status = _replica_set(rs, owned[rs["metadata"]["uid"]])
-        _note(out, rs, {"status": status})
-        if ref := controller_of(rs):
-            sets[ref["uid"]].append({**rs, "status": status})
+    for replicas in of("ReplicaSet"):
+        status = _replica_set(replicas, owned[replicas["metadata"]["uid"]])
+        yield replicas, {"status": status}
+        if ref := controller_of(replicas):
+            sets[ref["uid"]].append({**replicas, "status": status})
     for deployment in of("Deployment"):
         mine = sets[deployment["metadata"]["uid"]]
-        _note(
-            out,
-            deployment,
-            {
-                "status": _deployment(
-                    deployment, mine, [p for rs in mine for p in owned[rs["metadata"]["uid"]]], now
-                )
-            },
-        )
-    for stateful in of("StatefulSet"):
-        _note(
-            out, stateful, {"status": _stateful_set(stateful, owned[stateful["metadata"]["uid"]])}
-        )
-    nodes = list(of("Node"))
-    for daemon in of("DaemonSet"):
-        _note(out, daemon, {"status": _daemon_set(daemon, owned[daemon["metadata"]["uid"]])})
+        yield deployment, {"status": _deployment(deployment, mine, owned, now)}
+    for kind, make in (("StatefulSet", _stateful_set), ("DaemonSet", _daemon_set)):
+        for obj in of(kind):
+            pods = [p for p in owned[obj["metadata"]["uid"]] if is_active(p)]
+            yield obj, {"status": make(obj, pods)}
     services = {(s["metadata"]["namespace"], s["metadata"]["name"]): s for s in of("Service")}
-    zones = {
-        n["metadata"]["name"]: n["metadata"].get("labels", {}).get("topology.kubernetes.io/zone")
-        for n in nodes
-    }
+    zones = {n["metadata"]["name"]: zone_of(n) for n in of("Node")}
     for part in of("EndpointSlice"):
         meta = part["metadata"]
-        service = services.get(
-            (meta["namespace"], meta["labels"].get("kubernetes.io/service-name", ""))
-        )
+        name = meta["labels"].get("kubernetes.io/service-name", "")
+        service = services.get((meta["namespace"], name))
         if service is not None and service["spec"].get("selector"):
-            _note(out, part, _slice(part, service, by_namespace[meta["namespace"]], zones))
-    for pdb in of("PodDisruptionBudget"):
-        _note(out, pdb, {"status": _budget(pdb, by_namespace[pdb["metadata"]["namespace"]], now)})
-    return out
+            yield part, _endpoint_slice(part, service, by_namespace[meta["namespace"]], zones)
+    for budget in of("PodDisruptionBudget"):
+        pods = by_namespace[budget["metadata"]["namespace"]]
+        yield budget, {"status": _budget(budget, pods, now)}
 
 
-def _note(out: Changes, obj: Obj, fields: Obj) -> None:
-    if any(obj.get(k) != v for k, v in fields.items()):
-        out.append((obj, fields))
+def _without_zeros(counts: Obj, *names: str) -> Obj:
+    """The API leaves out counts that are zero."""
+    return {k: v for k, v in counts.items() if v != 0 or k not in names}
 
 
-def is_active(pod: Obj) -> bool:
-    return dig(pod, "status", "phase") not in {"Succeeded", "Failed"} and not pod["metadata"].get(
-        "deletionTimestamp"
-    )
+def _ready(pods: list[Obj]) -> int:
+    return sum(holds(p, "Ready") for p in pods)
 
 
-def is_ready(pod: Obj) -> bool:
-    found = condition(pod, "Ready")
-    return found is not None and found["status"] == "True"
-
-
-def _counts(obj: Obj, pods: list[Obj]) -> tuple[int, int]:
+def _replica_set(replicas: Obj, pods: list[Obj]) -> Obj:
     active = [p for p in pods if is_active(p)]
-    return len(active), sum(1 for p in active if is_ready(p))
-
-
-def _replica_set(rs: Obj, pods: list[Obj]) -> Obj:
-    total, ready = _counts(rs, pods)
-    out: Obj = {
+    total, ready = len(active), _ready(active)
+    counts: Obj = {
         "replicas": total,
         "fullyLabeledReplicas": total,
-        "observedGeneration": rs["metadata"].get("generation", 1),
+        "observedGeneration": replicas["metadata"].get("generation", 1),
+        "readyReplicas": ready,
+        "availableReplicas": ready,
     }
-    if total == 0:
-        out.pop("fullyLabeledReplicas")
-    if ready:
-        out.update(readyReplicas=ready, availableReplicas=ready)
-    kept = [c for c in dig(rs, "status", "conditions", default=[]) if c["type"] == "ReplicaFailure"]
-    if kept:
-        out["conditions"] = kept
-    return out
+    out = _without_zeros(counts, "fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+    failure = condition(replicas, "ReplicaFailure")
+    return {**out, "conditions": [failure]} if failure else out
 
 
 def _share(value: Any, of: int, *, up: bool) -> int:
+    """An IntOrString of a rolling update or budget as a number of pods."""
     if isinstance(value, str) and value.endswith("%"):
         exact = of * int(value[:-1]) / 100
         return math.ceil(exact) if up else math.floor(exact)
     return int(value)
 
 
-def _last_change(pods: list[Obj], fallback: str, *, ready: bool) -> str:
-    """When the readiness of these pods last went to `ready`."""
-    stamps = [
-        c["lastTransitionTime"]
-        for p in pods
-        if (c := condition(p, "Ready"))
-        and (c["status"] == "True") == ready
-        and c.get("lastTransitionTime")
-    ]
-    return max(stamps, default=fallback)
-
-
-def _deployment(deployment: Obj, sets: list[Obj], pods: list[Obj], now: datetime) -> Obj:
+def _deployment(
+    deployment: Obj, sets: list[Obj], owned: dict[str, list[Obj]], now: datetime
+) -> Obj:
     spec, meta = deployment["spec"], deployment["metadata"]
     want = int(spec.get("replicas", 1))
-    newest = max(
-        sets,
-        key=lambda s: int(
-            s["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", 0)
-        ),
-        default=None,
-    )
+    newest = max(sets, key=revision_of, default=None)
     total = sum(int(s["status"].get("replicas", 0)) for s in sets)
     ready = sum(int(s["status"].get("readyReplicas", 0)) for s in sets)
     updated = int(newest["status"].get("replicas", 0)) if newest else 0
-    rolling = (
-        dig(spec, "strategy", "rollingUpdate", default={})
-        if dig(spec, "strategy", "type") != "Recreate"
-        else {}
-    )
-    floor = want - _share(rolling.get("maxUnavailable", "25%"), want, up=False)
-    available = ready >= floor
-    out: Obj = {
-        "observedGeneration": meta.get("generation", 1),
+    most = "25%"
+    if dig(spec, "strategy", "type") != "Recreate":
+        most = dig(spec, "strategy", "rollingUpdate", "maxUnavailable", default="25%")
+    available = ready >= want - _share(most, want, up=False)
+    counts: Obj = {
         "replicas": total,
         "updatedReplicas": updated,
         "readyReplicas": ready,
         "availableReplicas": ready,
+        "unavailableReplicas": max(want, total) - ready,
     }
-    if total > ready:
-        out["unavailableReplicas"] = max(want, total) - ready
-    elif want > ready:
-        out["unavailableReplicas"] = want - ready
-    for key in [k for k, v in out.items() if v == 0 and k != "observedGeneration"]:
-        out.pop(key)
-    begun = rfc3339(parse_time(meta["creationTimestamp"]) + timedelta(seconds=30))
-    before = {c["type"]: c for c in dig(deployment, "status", "conditions", default=[])}
-    flipped = _last_change(pods, begun, ready=False) if not available else begun
-    out["conditions"] = [
-        _condition(
-            before,
-            "Available",
-            available,
-            "MinimumReplicasAvailable" if available else "MinimumReplicasUnavailable",
-            f"Deployment {'has' if available else 'does not have'} minimum availability.",
-            flipped,
-            now,
-        ),
-        _progressing(
-            before,
-            deployment,
-            newest,
-            updated >= want and total == updated and ready >= want,
-            [
-                p
-                for p in pods
-                if newest and (controller_of(p) or {}).get("uid") == newest["metadata"]["uid"]
-            ],
-            now,
-        ),
-    ]
-    return out
+    settled = rfc3339(created_at(deployment) + _SETTLED)
+    fell = settled
+    if not available:
+        pods = [p for s in sets for p in owned[s["metadata"]["uid"]]]
+        lost = [c for p in pods if (c := condition(p, "Ready")) and c["status"] != "True"]
+        stamps = [c["lastTransitionTime"] for c in lost if c.get("lastTransitionTime")]
+        fell = max(stamps, default=settled)
+    text = f"Deployment {'has' if available else 'does not have'} minimum availability."
+    reason = f"MinimumReplicas{'Available' if available else 'Unavailable'}"
+    complete = updated >= want and total == updated and ready >= want
+    newest_pods = owned[newest["metadata"]["uid"]] if newest else []
+    return {
+        **_without_zeros(counts, *counts),
+        "observedGeneration": meta.get("generation", 1),
+        "conditions": [
+            _kept(deployment, "Available", available, reason, text, fell),
+            _progressing(deployment, newest or deployment, complete, newest_pods, now),
+        ],
+    }
 
 
 def _was_ready(pod: Obj) -> bool:
-    """A pod that is not ready now, but was: its readiness went well after it was made."""
+    """A pod that is ready, or was: its readiness went well after it was made."""
     found = condition(pod, "Ready")
     if found is None or not found.get("lastTransitionTime"):
         return False
-    age = parse_time(found["lastTransitionTime"]) - parse_time(pod["metadata"]["creationTimestamp"])
+    age = parse_time(found["lastTransitionTime"]) - created_at(pod)
     return found["status"] == "True" or age > timedelta(seconds=60)
 
 
 def _progressing(
-    before: dict[str, Obj],
-    deployment: Obj,
-    newest: Obj | None,
-    complete: bool,
-    pods: list[Obj],
-    now: datetime,
+    deployment: Obj, newest: Obj, complete: bool, pods: list[Obj], now: datetime
 ) -> Obj:
-    name = newest["metadata"]["name"] if newest else deployment["metadata"]["name"]
-    rolled = (
-        newest["metadata"]["creationTimestamp"]
-        if newest
-        else deployment["metadata"]["creationTimestamp"]
-    )
-    done = rfc3339(parse_time(rolled) + timedelta(seconds=30))
+    name, rolled = newest["metadata"]["name"], created_at(newest)
     succeeded = f'ReplicaSet "{name}" has successfully progressed.'
-    old = before.get("Progressing")
-    if complete or (
-        old and old["reason"] == "NewReplicaSetAvailable" and old["message"] == succeeded
-    ):
-        return _condition(
-            before, "Progressing", True, "NewReplicaSetAvailable", succeeded, done, now
-        )
-    age = now - parse_time(rolled)
-    wanted = int(deployment["spec"].get("replicas", 1))
-    if (
-        age > timedelta(hours=1) or sum(1 for p in pods if _was_ready(p)) >= wanted
-    ):  # it had finished before pods failed
-        return _condition(
-            before, "Progressing", True, "NewReplicaSetAvailable", succeeded, done, now
-        )
+    old = condition(deployment, "Progressing") or {}
+    done = (old.get("reason"), old.get("message")) == ("NewReplicaSetAvailable", succeeded)
+    wanted, age = int(deployment["spec"].get("replicas", 1)), now - rolled
+    # a roll-out that had finished before its pods failed stays finished
+    finished = age > timedelta(hours=1) or sum(_was_ready(p) for p in pods) >= wanted
+
+    def progressing(value: bool, reason: str, message: str, after: timedelta) -> Obj:
+        return _kept(deployment, "Progressing", value, reason, message, rfc3339(rolled + after))
+
+    if complete or done or finished:
+        return progressing(True, "NewReplicaSetAvailable", succeeded, _SETTLED)
     if age > timedelta(seconds=int(deployment["spec"].get("progressDeadlineSeconds", 600))):
-        return _condition(
-            before,
-            "Progressing",
-            False,
-            "ProgressDeadlineExceeded",
-            f'ReplicaSet "{name}" has timed out progressing.',
-            rfc3339(parse_time(rolled) + timedelta(seconds=600)),
-            now,
-        )
-    return _condition(
-        before,
-        "Progressing",
-        True,
-        "ReplicaSetUpdated",
-        f'ReplicaSet "{name}" is progressing.',
-        rolled,
-        now,
-    )
+        text = f'ReplicaSet "{name}" has timed out progressing.'
+        return progressing(False, "ProgressDeadlineExceeded", text, timedelta(seconds=600))
+    text = f'ReplicaSet "{name}" is progressing.'
+    return progressing(True, "ReplicaSetUpdated", text, timedelta())
 
 
-def _condition(
-    before: dict[str, Obj],
-    kind: str,
-    value: bool,
-    reason: str,
-    message: str,
-    since: str,
-    now: datetime,
-) -> Obj:
-    status = "True" if value else "False"
-    old = before.get(kind)
-    if old and old["status"] == status and old["reason"] == reason and old["message"] == message:
-        return old
-    if old and old["status"] == status:
-        since = old["lastTransitionTime"]
-    elif old:
-        since = max(since, old["lastTransitionTime"])
-    return {
-        "type": kind,
-        "status": status,
-        "lastUpdateTime": since,
-        "lastTransitionTime": since,
-        "reason": reason,
-        "message": message,
-    }
+def _kept(obj: Obj, kind: str, value: bool, reason: str, message: str, since: str) -> Obj:
+    """The condition that the object has where it still holds, else a new one. Its transition time
+    moves only when the status flips, and never back."""
+    old = condition(obj, kind)
+    if old:
+        same = old["status"] == str(value)
+        if same and (old["reason"], old["message"]) == (reason, message):
+            return old
+        past = str(old["lastTransitionTime"])
+        since = past if same else max(since, past)
+    times = {"lastUpdateTime": since, "reason": reason, "message": message}
+    return new_condition(kind, value, since) | times
 
 
 def _stateful_set(stateful: Obj, pods: list[Obj]) -> Obj:
-    total, ready = _counts(stateful, pods)
-    name = stateful["metadata"]["name"]
-    before = dig(stateful, "status", default={})
-    codes = sorted(
-        {p["metadata"]["labels"].get("controller-revision-hash", "") for p in pods if is_active(p)}
-    )
-    update = before.get("updateRevision") or (codes[-1] if codes else f"{name}-0")
-    current = before.get("currentRevision") or update
-    updated = sum(
-        1
-        for p in pods
-        if is_active(p) and p["metadata"]["labels"].get("controller-revision-hash") == update
-    )
-    out: Obj = {
+    total, ready = len(pods), _ready(pods)
+    codes = [p["metadata"]["labels"].get("controller-revision-hash", "") for p in pods]
+    last = max(codes, default=f"{stateful['metadata']['name']}-0")
+    update = dig(stateful, "status", "updateRevision") or last
+    current = dig(stateful, "status", "currentRevision") or update
+    updated = codes.count(update)
+    counts: Obj = {
         "observedGeneration": stateful["metadata"].get("generation", 1),
         "replicas": total,
         "readyReplicas": ready,
@@ -303,121 +213,86 @@ def _stateful_set(stateful: Obj, pods: list[Obj]) -> Obj:
         "updateRevision": update,
         "collisionCount": 0,
     }
-    for key in [k for k in ("readyReplicas", "currentReplicas", "updatedReplicas") if out[k] == 0]:
-        out.pop(key)
-    return out
+    return _without_zeros(counts, "readyReplicas", "currentReplicas", "updatedReplicas")
 
 
 def _daemon_set(daemon: Obj, pods: list[Obj]) -> Obj:
-    active = [p for p in pods if is_active(p)]
-    ready = sum(1 for p in active if is_ready(p))
-    before = dig(daemon, "status", default={})
-    generation = str(
-        daemon["metadata"]
-        .get("annotations", {})
-        .get("deprecated.daemonset.template.generation", "")
-    )
-    updated = sum(
-        1 for p in active if p["metadata"]["labels"].get("pod-template-generation") == generation
-    )
-    desired = max(len(active), int(before.get("desiredNumberScheduled", 0)))
-    out: Obj = {
-        "currentNumberScheduled": len(active),
+    meta, ready, count = daemon["metadata"], _ready(pods), len(pods)
+    generation = meta.get("annotations", {}).get("deprecated.daemonset.template.generation", "")
+    labels = [p["metadata"]["labels"].get("pod-template-generation") for p in pods]
+    desired = max(count, int(dig(daemon, "status", "desiredNumberScheduled", default=0)))
+    counts: Obj = {
+        "currentNumberScheduled": count,
         "desiredNumberScheduled": desired,
         "numberMisscheduled": 0,
         "numberReady": ready,
-        "observedGeneration": daemon["metadata"].get("generation", 1),
-        "updatedNumberScheduled": updated,
+        "observedGeneration": meta.get("generation", 1),
+        "updatedNumberScheduled": labels.count(generation),
         "numberAvailable": ready,
+        "numberUnavailable": desired - ready,
     }
-    if desired > ready:
-        out["numberUnavailable"] = desired - ready
-    for key in [k for k in ("updatedNumberScheduled", "numberAvailable") if out[k] == 0]:
-        out.pop(key)
-    return out
+    return _without_zeros(counts, "updatedNumberScheduled", "numberAvailable", "numberUnavailable")
 
 
-def _slice(part: Obj, service: Obj, pods: list[Obj], zones: dict[str, Any]) -> Obj:
+def _endpoint_slice(part: Obj, service: Obj, pods: list[Obj], zones: dict[str, str]) -> Obj:
     selector = {"matchLabels": service["spec"]["selector"]}
-    endpoints: list[Obj] = []
-    ports: list[Obj] = []
-    for pod in sorted(pods, key=lambda p: str(p["metadata"]["name"])):
-        ip, meta = dig(pod, "status", "podIP"), pod["metadata"]
-        if not ip or dig(pod, "status", "phase") not in {"Running", "Pending"}:
-            continue
-        if not matches_selector(selector, meta.get("labels", {})):
-            continue
-        terminating = bool(meta.get("deletionTimestamp"))
-        serving = is_ready(pod)
-        node = pod["spec"].get("nodeName", "")
-        endpoints.append(
-            {
-                "addresses": [ip],
-                "nodeName": node,
-                "conditions": {
-                    "ready": serving and not terminating,
-                    "serving": serving,
-                    "terminating": terminating,
-                },
-                "targetRef": {
-                    "kind": "Pod",
-                    "namespace": meta["namespace"],
-                    "name": meta["name"],
-                    "uid": meta["uid"],
-                },
-                **({"zone": zones[node]} if zones.get(node) else {}),
-            }
-        )
-        ports = ports or [_slice_port(p, pod) for p in service["spec"].get("ports") or []]
+    behind = [
+        p
+        for p in sorted(pods, key=lambda p: str(p["metadata"]["name"]))
+        if dig(p, "status", "podIP")
+        and dig(p, "status", "phase") in {"Running", "Pending"}
+        and matches_selector(selector, p["metadata"].get("labels", {}))
+    ]
+    ports = [
+        {
+            "name": port.get("name", ""),
+            "protocol": port.get("protocol", "TCP"),
+            "port": target_port(behind[0], port),
+        }
+        for port in (service["spec"].get("ports") or [] if behind else [])
+    ]
+    endpoints = [_endpoint(p, zones) for p in behind]
     return {"endpoints": endpoints, "ports": ports or part.get("ports") or []}
 
 
-def _slice_port(port: Obj, pod: Obj) -> Obj:
-    target = port.get("targetPort", port["port"])
-    if isinstance(target, str):
-        target = next(
-            (
-                p["containerPort"]
-                for c in pod["spec"]["containers"]
-                for p in c.get("ports") or []
-                if p.get("name") == target
-            ),
-            port["port"],
-        )
-    return {"name": port.get("name", ""), "protocol": port.get("protocol", "TCP"), "port": target}
+def _endpoint(pod: Obj, zones: dict[str, str]) -> Obj:
+    meta, node = pod["metadata"], pod["spec"].get("nodeName", "")
+    serving, terminating = holds(pod, "Ready"), bool(meta.get("deletionTimestamp"))
+    ready = serving and not terminating
+    return {
+        "addresses": [pod["status"]["podIP"]],
+        "nodeName": node,
+        "conditions": {"ready": ready, "serving": serving, "terminating": terminating},
+        "targetRef": {"kind": "Pod", **{k: meta[k] for k in ("namespace", "name", "uid")}},
+        **({"zone": zones[node]} if zones.get(node) else {}),
+    }
 
 
-def _budget(pdb: Obj, pods: list[Obj], now: datetime) -> Obj:
-    spec = pdb["spec"]
+def _budget(budget: Obj, pods: list[Obj], now: datetime) -> Obj:
+    spec, meta = budget["spec"], budget["metadata"]
+    selector = spec.get("selector")
     mine = [
         p
         for p in pods
-        if matches_selector(spec.get("selector"), p["metadata"].get("labels", {})) and is_active(p)
+        if is_active(p) and matches_selector(selector, p["metadata"].get("labels", {}))
     ]
-    healthy = sum(1 for p in mine if is_ready(p))
+    count, healthy = len(mine), _ready(mine)
     if "minAvailable" in spec:
-        desired = _share(spec["minAvailable"], len(mine), up=True)
+        desired = _share(spec["minAvailable"], count, up=True)
     else:
-        desired = len(mine) - _share(spec.get("maxUnavailable", 1), len(mine), up=True)
+        desired = count - _share(spec.get("maxUnavailable", 1), count, up=True)
     allowed = max(0, healthy - desired)
-    before = {c["type"]: c for c in dig(pdb, "status", "conditions", default=[])}
-    enough = allowed > 0
-    shown = _condition(
-        before,
-        "DisruptionAllowed",
-        enough,
-        "SufficientPods" if enough else "InsufficientPods",
-        "",
-        pdb["metadata"]["creationTimestamp"] if not before else rfc3339(now),
-        now,
-    )
-    shown.pop("lastUpdateTime", None)
-    shown = {**shown, "observedGeneration": pdb["metadata"].get("generation", 1)}
+    reason = "SufficientPods" if allowed else "InsufficientPods"
+    known = bool(dig(budget, "status", "conditions"))
+    since = rfc3339(now) if known else meta["creationTimestamp"]
+    shown = _kept(budget, "DisruptionAllowed", allowed > 0, reason, "", since)
+    generation = meta.get("generation", 1)
+    shown = {k: v for k, v in shown.items() if k != "lastUpdateTime"}
     return {
-        "observedGeneration": pdb["metadata"].get("generation", 1),
+        "observedGeneration": generation,
         "currentHealthy": healthy,
         "desiredHealthy": desired,
-        "expectedPods": len(mine),
+        "expectedPods": count,
         "disruptionsAllowed": allowed,
-        "conditions": [shown],
+        "conditions": [{**shown, "observedGeneration": generation}],
     }

@@ -9,13 +9,31 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
-from drills.api.objects import Obj, condition, dig, stable_fraction
+from drills.api.objects import (
+    Obj,
+    container_ports,
+    dig,
+    holds,
+    internal_ip,
+    reports,
+    stable_fraction,
+    target_port,
+    zone_of,
+)
 from drills.api.selectors import matches_selector
-from drills.api.world import matches
+from drills.pods.selection import matches
+from drills.pods.surroundings import Rule, Surroundings
 
 Of = Callable[[str], Iterable[Obj]]
+"""The objects of a kind."""
+_API_SERVER = "10.96.0.1"
+_OUTSIDE = "203.0.113.80"
+"""What names of the world outside resolve to."""
+_CONTROL_PLANE: Obj = {
+    "metadata": {"name": "kube-apiserver", "namespace": "", "labels": {}},
+    "spec": {"hostNetwork": True},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +46,6 @@ class Outcome:
     icmp: str = ""
     sender: str = ""
     retrans: int = 0
-    pod: Obj | None = None
 
 
 RESULTS = {
@@ -42,13 +59,17 @@ RESULTS = {
     "noname": Outcome("noname", 5),
     "slow": Outcome("open", 1020, retrans=1),
 }
+"""`result` of an `exec.connect` rule."""
 
 
 class Network:
-    """Reads the present objects through `of`; `rules` are the scenario's, first match wins."""
+    """Reads the present objects through `of`; the scenario's rules are in `around`, first match
+    wins."""
 
-    def __init__(self, of: Of, rules: list[dict[str, Any]], names: list[dict[str, Any]]) -> None:
-        self._of, self._rules, self._names = of, rules, names
+    def __init__(self, of: Of, around: Surroundings) -> None:
+        self._of, self.around = of, around
+
+    # --- connections
 
     def connect(self, source: Obj, host: str, port: int, attempt: int = 0) -> Outcome:
         """One TCP connect from the source pod."""
@@ -58,43 +79,148 @@ class Network:
                 return resolved
             waited = self._name_delay(source, host, attempt)
             found = self.connect(source, resolved, port, attempt)
-            return replace(found, ms=found.ms + waited) if waited else found
-        service = next((s for s in self._of("Service") if s["spec"].get("clusterIP") == host), None)
-        if service is not None:
-            return self._to_service(source, service, host, port, attempt)
-        target = next(
-            (
-                p
-                for p in self._of("Pod")
-                if dig(p, "status", "podIP") == host
-                and not p["spec"].get("hostNetwork")
-                and _alive(p)
-            ),
-            None,
-        )
-        ruled = self._ruled(source, target, host, port, attempt)
-        if ruled is not None:
+            return replace(found, ms=found.ms + waited)
+        for service in self._of("Service"):
+            if service["spec"].get("clusterIP") == host:
+                return self._to_service(source, service, host, port, attempt)
+        target = self._pod_at(host)
+        if ruled := self._ruled(source, target, host, port, attempt):
             return ruled
-        if target is None:
-            return self._to_other(host, port)
-        return self._to_pod(source, target, port)
+        return self._to_pod(source, target, port) if target else self._to_other(host, port)
 
-    def _name_delay(self, source: Obj, name: str, attempt: int) -> int:
-        for rule in self._names:
-            if rule.get("result") == "slow" and self._names_fit(rule, source, name, attempt):
-                return int(rule.get("ms", 5005))
-        return 0
+    def from_control_plane(self, target: Obj, port: int) -> Outcome:
+        """One TCP connect from where the API server stands: in no namespace, so that policies and
+        rules with a source are not about it."""
+        rules = self.around.connect
+        general = [r for r in rules if not r.get("from") and not r.get("acrossNamespaces")]
+        outside = Network(self._of, Surroundings(connect=general))
+        ruled = outside._ruled(_CONTROL_PLANE, target, str(target["status"]["podIP"]), port, 0)
+        if ruled is not None or not reports(self._node_of(target)):
+            return ruled or RESULTS["timeout"]
+        return RESULTS["ok" if listens(target, port) else "refused"]
 
-    def _names_fit(self, rule: dict[str, Any], source: Obj, name: str, attempt: int) -> bool:
-        if not _selected(rule.get("from"), source, self.zone) or not _glob_host(
-            name, rule.get("name", "*")
-        ):
-            return False
-        share = float(rule.get("share", 1.0))
-        return (
-            share >= 1.0
-            or stable_fraction("name", source["metadata"]["name"], name, attempt) < share
+    def backends(self, service: Obj) -> list[Obj]:
+        """The ready pods behind a Service."""
+        selector = {"matchLabels": service["spec"].get("selector") or {"-": "-"}}
+        return [
+            pod
+            for pod in self._of("Pod")
+            if pod["metadata"]["namespace"] == service["metadata"]["namespace"]
+            and matches_selector(selector, pod["metadata"].get("labels", {}))
+            and holds(pod, "Ready")
+            and dig(pod, "status", "podIP")
+        ]
+
+    def _to_service(self, source: Obj, service: Obj, host: str, port: int, attempt: int) -> Outcome:
+        if ruled := self._ruled(source, None, host, port, attempt, service):
+            return ruled
+        if host == _API_SERVER:
+            return RESULTS["ok"]
+        wanted = next((p for p in service["spec"].get("ports") or [] if p["port"] == port), None)
+        backends = self.backends(service)
+        if wanted is None or not backends:
+            return self._rejected_by(source)
+        draw = stable_fraction("lb", source["metadata"]["name"], host, attempt)
+        choice = backends[int(draw * len(backends))]
+        number, address = target_port(choice, wanted), str(choice["status"]["podIP"])
+        ruled = self._ruled(source, choice, address, number, attempt)
+        return ruled or self._to_pod(source, choice, number)
+
+    def _to_pod(self, source: Obj, target: Obj, port: int) -> Outcome:
+        if not reports(self._node_of(target)):
+            return RESULTS["timeout"]
+        if not self._allowed(source, target, port):
+            return self._rejected_by(target)
+        return RESULTS["ok" if listens(target, port) else "refused"]
+
+    def _to_other(self, host: str, port: int) -> Outcome:
+        if any(internal_ip(node) == host for node in self._of("Node")):
+            return RESULTS["ok" if port in {10250, 10256, 6443} else "refused"]
+        return RESULTS["noroute"] if _inside(host) else Outcome("open", 12)
+
+    def _rejected_by(self, pod: Obj) -> Outcome:
+        """Rejected with an ICMP error from the node of a pod."""
+        return replace(RESULTS["rejected"], sender=internal_ip(self._node_of(pod)))
+
+    def _pod_at(self, address: str) -> Obj | None:
+        found = (
+            pod
+            for pod in self._of("Pod")
+            if dig(pod, "status", "podIP") == address
+            and not pod["spec"].get("hostNetwork")
+            and dig(pod, "status", "phase") == "Running"
         )
+        return next(found, None)
+
+    def _node(self, name: str) -> Obj | None:
+        return next((n for n in self._of("Node") if n["metadata"]["name"] == name), None)
+
+    def _node_of(self, pod: Obj) -> Obj | None:
+        return self._node(dig(pod, "spec", "nodeName", default=""))
+
+    def zone(self, node: str) -> str:
+        return zone_of(self._node(node))
+
+    def _ruled(
+        self,
+        source: Obj,
+        target: Obj | None,
+        host: str,
+        port: int,
+        attempt: int,
+        service: Obj | None = None,
+    ) -> Outcome | None:
+        """What the first rule that fits says. share: of the attempts; sender of an ICMP error:
+        `node` (of the target), `source` (its node) or an address."""
+        name = source["metadata"]["name"]
+        for rule in self.around.connect:
+            if not matches(source, rule.get("from"), self.zone):
+                continue
+            if not self._rule_fits(rule, source, target, host, port, service):
+                continue
+            share = float(rule.get("share", 1.0))
+            if share < 1.0 and stable_fraction("share", name, host, port, attempt) >= share:
+                continue
+            base = RESULTS[str(rule["result"])]
+            sender = str(rule.get("sender", "node" if base.icmp else ""))
+            if sender in {"node", "source"}:
+                pod = source if sender == "source" else target
+                sender = internal_ip(self._node_of(pod)) if pod else ""
+            return Outcome(
+                base.said,
+                int(rule.get("ms", base.ms)),
+                str(rule.get("icmp", base.icmp)),
+                sender,
+                int(rule.get("retrans", base.retrans)),
+            )
+        return None
+
+    def _rule_fits(
+        self,
+        rule: Rule,
+        source: Obj,
+        target: Obj | None,
+        host: str,
+        port: int,
+        service: Obj | None,
+    ) -> bool:
+        to = rule.get("to", {})
+        if "port" in to and int(to["port"]) != port:
+            return False
+        here = source["metadata"]["namespace"]
+        same = target is not None and target["metadata"]["namespace"] == here
+        if rule.get("acrossNamespaces") and same:
+            return False
+        if "outside" in to:
+            inside = target is not None or service is not None or _inside(host)
+            return bool(to["outside"]) and not inside
+        if "address" in to:
+            return _host_fits(host, to["address"])
+        if "service" in to:
+            return service is not None and service["metadata"]["name"] == to["service"]
+        return target is not None and matches(target, to, self.zone)
+
+    # --- names
 
     def look_up(
         self, source: Obj, server: str, name: str, attempt: int, limit: int
@@ -112,316 +238,125 @@ class Network:
 
     def resolve(self, source: Obj, name: str, attempt: int = 0) -> str | Outcome:
         """The address of a name as the pod's resolver gives it, or how the look-up fails."""
-        for rule in self._names:
-            if not self._names_fit(rule, source, name, attempt):
-                continue
-            if rule.get("result") == "timeout":
-                return Outcome("timeout", int(rule.get("ms", 4000)))
-            if rule.get("result") == "noname":
-                return Outcome("noname", int(rule.get("ms", 5)))
+        for rule in self._name_rules(source, name, attempt):
+            if (result := rule.get("result")) in {"timeout", "noname"}:
+                return Outcome(result, int(rule.get("ms", RESULTS[result].ms)))
             if "address" in rule:
                 return str(rule["address"])
-        labels = name.rstrip(".").split(".")
-        if labels[-3:] == ["svc", "cluster", "local"]:
-            labels = labels[:-3]
-        elif labels[-1:] == ["svc"]:
-            labels = labels[:-1]
+        plain = name.rstrip(".").removesuffix(".cluster.local").removesuffix(".svc")
+        labels = plain.split(".")
         namespace = labels[1] if len(labels) > 1 else source["metadata"]["namespace"]
-        for service in self._of("Service"):
+        for service in self._of("Service") if len(labels) <= 2 else ():
             meta = service["metadata"]
-            if len(labels) <= 2 and meta["name"] == labels[0] and meta["namespace"] == namespace:
+            if (meta["name"], meta["namespace"]) == (labels[0], namespace):
                 address = str(service["spec"].get("clusterIP", ""))
                 if address != "None":
                     return address
                 pods = self.backends(service)
-                return str(pods[0]["status"]["podIP"]) if pods else Outcome("noname", 5)
-        return (
-            "203.0.113.80"
-            if len(labels) >= 2 and labels[-1] in {"com", "org", "net", "io"}
-            else Outcome("noname", 5)
-        )
+                return str(pods[0]["status"]["podIP"]) if pods else RESULTS["noname"]
+        outside = len(labels) >= 2 and labels[-1] in {"com", "org", "net", "io"}
+        return _OUTSIDE if outside else RESULTS["noname"]
 
-    def zone(self, node: str) -> str:
-        found = next((n for n in self._of("Node") if n["metadata"]["name"] == node), None)
-        return str(dig(found, "metadata", "labels", "topology.kubernetes.io/zone", default=""))
-
-    def backends(self, service: Obj) -> list[Obj]:
-        """The ready pods behind a Service."""
-        selector = {"matchLabels": service["spec"].get("selector") or {"-": "-"}}
-        return [
-            p
-            for p in self._of("Pod")
-            if p["metadata"]["namespace"] == service["metadata"]["namespace"]
-            and matches_selector(selector, p["metadata"].get("labels", {}))
-            and _ready(p)
-        ]
-
-    def _to_service(self, source: Obj, service: Obj, host: str, port: int, attempt: int) -> Outcome:
-        ruled = self._ruled(source, None, host, port, attempt, service)
-        if ruled is not None:
-            return ruled
-        if host == "10.96.0.1":
-            return RESULTS["ok"]
-        wanted = next((p for p in service["spec"].get("ports") or [] if p["port"] == port), None)
-        backends = self.backends(service)
-        if wanted is None or not backends:
-            return Outcome(
-                "refused", 1010, "3/3", self._node_ip(source["spec"].get("nodeName", "")), 1
-            )
-        choice = backends[
-            int(stable_fraction("lb", source["metadata"]["name"], host, attempt) * len(backends))
-        ]
-        target = self.target_port(choice, wanted)
-        ruled = self._ruled(source, choice, str(choice["status"]["podIP"]), target, attempt)
-        return ruled or self._to_pod(source, choice, target)
-
-    @staticmethod
-    def target_port(pod: Obj, port: Obj) -> int:
-        """The number behind a Service's port on one pod."""
-        target = port.get("targetPort") or port["port"]
-        if isinstance(target, str):
-            declared = [p for c in pod["spec"]["containers"] for p in c.get("ports") or []]
-            return next(
-                (int(p["containerPort"]) for p in declared if p.get("name") == target),
-                int(port["port"]),
-            )
-        return int(target)
-
-    def from_control_plane(self, target: Obj, port: int) -> Outcome:
-        """One TCP connect from where the API server stands: in no namespace, so that policies and
-        rules with a source are not about it."""
-        everybody = [
-            rule
-            for rule in self._rules
-            if not rule.get("from") and not rule.get("acrossNamespaces")
-        ]
-        outside = Network(self._of, everybody, [])
-        ruled = outside._ruled(_CONTROL_PLANE, target, str(target["status"]["podIP"]), port, 0)
-        if ruled is not None:
-            return ruled
-        return (
-            RESULTS["timeout"]
-            if self._is_lost(target)
-            else RESULTS["ok" if listens(target, port) else "refused"]
-        )
-
-    def _ruled(
-        self,
-        source: Obj,
-        target: Obj | None,
-        host: str,
-        port: int,
-        attempt: int,
-        service: Obj | None = None,
-    ) -> Outcome | None:
-        for rule in self._rules:
-            to = rule.get("to", {})
-            if not _selected(rule.get("from"), source, self.zone):
-                continue
-            if "port" in to and int(to["port"]) != port:
-                continue
-            if "outside" in to:
-                if not to["outside"] or target is not None or service is not None or _inside(host):
-                    continue
-            elif "address" in to:
-                if not _glob_host(host, to["address"]):
-                    continue
-            elif "service" in to:
-                if service is None or service["metadata"]["name"] != to["service"]:
-                    continue
-            elif target is None or not _selected(
-                {k: v for k, v in to.items() if k != "port"}, target, self.zone
-            ):
-                continue
-            if (
-                rule.get("acrossNamespaces")
-                and target is not None
-                and (target["metadata"]["namespace"] == source["metadata"]["namespace"])
-            ):
-                continue
+    def _name_rules(self, source: Obj, name: str, attempt: int) -> Iterable[Rule]:
+        draw = stable_fraction("name", source["metadata"]["name"], name, attempt)
+        for rule in self.around.names:
             share = float(rule.get("share", 1.0))
             if (
-                share < 1.0
-                and stable_fraction("share", source["metadata"]["name"], host, port, attempt)
-                >= share
+                matches(source, rule.get("from"), self.zone)
+                and _host_fits(name, rule.get("name", "*"))
+                and (share >= 1.0 or draw < share)
             ):
-                continue
-            base = RESULTS[str(rule["result"])]
-            sender = str(rule.get("sender", "node" if base.icmp else ""))
-            if sender == "node":
-                sender = (
-                    self._node_ip(dig(target, "spec", "nodeName", default="")) if target else ""
-                )
-            elif sender == "source":
-                sender = self._node_ip(source["spec"].get("nodeName", ""))
-            return Outcome(
-                base.said,
-                int(rule.get("ms", base.ms)),
-                str(rule.get("icmp", base.icmp)),
-                sender,
-                int(rule.get("retrans", base.retrans)),
-                target,
-            )
-        return None
+                yield rule
 
-    def _node_ip(self, node: str) -> str:
-        found = next((n for n in self._of("Node") if n["metadata"]["name"] == node), None)
-        return next(
-            (
-                str(a["address"])
-                for a in dig(found, "status", "addresses", default=[])
-                if a["type"] == "InternalIP"
-            ),
-            "",
-        )
+    def _name_delay(self, source: Obj, name: str, attempt: int) -> int:
+        """Milliseconds that a slow look-up takes longer."""
+        rules = self._name_rules(source, name, attempt)
+        return next((int(r.get("ms", 5005)) for r in rules if r.get("result") == "slow"), 0)
 
-    def _to_other(self, host: str, port: int) -> Outcome:
-        if any(self._node_ip(n["metadata"]["name"]) == host for n in self._of("Node")):
-            return RESULTS["ok"] if port in {10250, 10256, 6443} else RESULTS["refused"]
-        if _inside(host):
-            return RESULTS["noroute"]
-        return Outcome("open", 12)
+    # --- NetworkPolicies
 
-    def _to_pod(self, source: Obj, target: Obj, port: int) -> Outcome:
-        if self._is_lost(target):
-            return RESULTS["timeout"]
-        if not self.allowed(source, target, port):
-            return Outcome(
-                "refused",
-                1010,
-                "3/3",
-                self._node_ip(dig(target, "spec", "nodeName", default="")),
-                1,
-                target,
-            )
-        return Outcome("open" if listens(target, port) else "refused", 1, pod=target)
-
-    def _is_lost(self, pod: Obj) -> bool:
-        """Whether the pod's node has stopped reporting."""
-        node = next(
-            (n for n in self._of("Node") if n["metadata"]["name"] == dig(pod, "spec", "nodeName")),
-            None,
-        )
-        ready = condition(node, "Ready") if node else None
-        return ready is not None and ready["status"] == "Unknown"
-
-    def allowed(self, source: Obj, target: Obj, port: int) -> bool:
+    def _allowed(self, source: Obj, target: Obj, port: int) -> bool:
         """networking.k8s.io/v1 NetworkPolicy, ingress of the target and egress of the source."""
-        return self._side(target, source, port, "Ingress") and self._side(
-            source, target, port, "Egress", named_on=target
-        )
+        on_one_node = source["spec"].get("nodeName") == target["spec"].get("nodeName")
+        from_node = bool(source["spec"].get("hostNetwork")) and on_one_node
+        ingress = from_node or self._side_allows("Ingress", target, source, target, port)
+        return ingress and self._side_allows("Egress", source, target, target, port)
 
-    def _side(
-        self, subject: Obj, peer: Obj, port: int, kind: str, named_on: Obj | None = None
-    ) -> bool:
+    def _side_allows(self, side: str, subject: Obj, peer: Obj, target: Obj, port: int) -> bool:
+        """Whether the policies that select `subject` allow its `peer`; `target` has the port."""
         if subject["spec"].get("hostNetwork"):
             return True
-        if (
-            kind == "Ingress"
-            and peer["spec"].get("hostNetwork")
-            and peer["spec"].get("nodeName") == subject["spec"].get("nodeName")
-        ):
-            return True
-        rules_word, peers_word = ("ingress", "from") if kind == "Ingress" else ("egress", "to")
-        selecting = []
-        for policy in self._of("NetworkPolicy"):
-            spec = policy["spec"]
-            types = spec.get("policyTypes") or [
-                "Ingress",
-                *(["Egress"] if spec.get("egress") else []),
-            ]
-            if (
-                kind in types
-                and policy["metadata"]["namespace"] == subject["metadata"]["namespace"]
-                and matches_selector(
-                    spec.get("podSelector") or {}, subject["metadata"].get("labels", {})
-                )
-            ):
-                selecting.append(policy)
-        if not selecting:
-            return True
-        return any(
-            self._rule_allows(rule, peers_word, policy, peer, port, named_on or subject)
+        meta = subject["metadata"]
+        selecting = [
+            policy
+            for policy in self._of("NetworkPolicy")
+            if policy["metadata"]["namespace"] == meta["namespace"]
+            and side in _types(policy["spec"])
+            and matches_selector(policy["spec"].get("podSelector") or {}, meta.get("labels", {}))
+        ]
+        rules, peers = ("ingress", "from") if side == "Ingress" else ("egress", "to")
+        return not selecting or any(
+            self._ports_fit(rule, target, port)
+            and (
+                not rule.get(peers)
+                or any(self._peer_fits(want, policy, peer) for want in rule[peers])
+            )
             for policy in selecting
-            for rule in policy["spec"].get(rules_word) or []
+            for rule in policy["spec"].get(rules) or []
         )
 
-    def _rule_allows(
-        self, rule: Obj, word: str, policy: Obj, peer: Obj, port: int, owner: Obj
-    ) -> bool:
-        ports = rule.get("ports") or []
-        if ports and not any(_port_fits(p, port, owner) for p in ports):
-            return False
-        peers = rule.get(word) or []
-        return not peers or any(self._peer_fits(p, policy, peer) for p in peers)
+    @staticmethod
+    def _ports_fit(rule: Obj, target: Obj, port: int) -> bool:
+        wanted = rule.get("ports") or []
+        return not wanted or any(_port_fits(p, port, target) for p in wanted)
 
     def _peer_fits(self, want: Obj, policy: Obj, peer: Obj) -> bool:
         if "ipBlock" in want:
-            address = ipaddress.ip_address(dig(peer, "status", "podIP", default="0.0.0.0"))  # noqa: S104  # matches nothing
-            inside = address in ipaddress.ip_network(want["ipBlock"]["cidr"])
-            return inside and not any(
-                address in ipaddress.ip_network(e) for e in want["ipBlock"].get("except") or []
+            address = dig(peer, "status", "podIP", default="0.0.0.0")  # noqa: S104  # fits nothing
+            block = want["ipBlock"]
+            return _host_fits(address, block["cidr"]) and not any(
+                _host_fits(address, other) for other in block.get("except") or []
             )
-        namespace = peer["metadata"]["namespace"]
+        meta = peer["metadata"]
         if "namespaceSelector" in want:
-            found = next(
-                (n for n in self._of("Namespace") if n["metadata"]["name"] == namespace), None
-            )
-            if found is None or not matches_selector(
-                want["namespaceSelector"] or {}, found["metadata"].get("labels", {})
-            ):
+            spaces = self._of("Namespace")
+            space = next((n for n in spaces if n["metadata"]["name"] == meta["namespace"]), None)
+            labels = dig(space, "metadata", "labels", default={})
+            if space is None or not matches_selector(want["namespaceSelector"] or {}, labels):
                 return False
-        elif namespace != policy["metadata"]["namespace"]:
+        elif meta["namespace"] != policy["metadata"]["namespace"]:
             return False
-        return "podSelector" not in want or matches_selector(
-            want["podSelector"] or {}, peer["metadata"].get("labels", {})
-        )
+        selector = want.get("podSelector") or {}
+        return "podSelector" not in want or matches_selector(selector, meta.get("labels", {}))
 
 
-_CONTROL_PLANE: Obj = {
-    "metadata": {"name": "kube-apiserver", "namespace": "", "labels": {}},
-    "spec": {"hostNetwork": True},
-}
+def _types(spec: Obj) -> list[str]:
+    """The policyTypes of a NetworkPolicy, with their default."""
+    implied = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
+    return spec.get("policyTypes") or implied
 
 
 def listens(pod: Obj, port: int) -> bool:
     """Whether a running container of the pod declares the port: on the embedded cluster that is
     what listens."""
-    declared = any(
-        int(p["containerPort"]) == port
-        for c in pod["spec"]["containers"]
-        for p in c.get("ports") or []
-    )
-    return declared and any(
-        "running" in s.get("state", {}) for s in dig(pod, "status", "containerStatuses", default=[])
-    )
+    declared = any(int(p["containerPort"]) == port for p in container_ports(pod))
+    statuses = dig(pod, "status", "containerStatuses", default=[])
+    return declared and any("running" in s.get("state", {}) for s in statuses)
 
 
-def _port_fits(want: Obj, port: int, owner: Obj) -> bool:
+def _port_fits(want: Obj, port: int, target: Obj) -> bool:
     number = want.get("port")
-    if number is None:
-        return True
     if isinstance(number, str):
-        return any(
-            p.get("name") == number and int(p["containerPort"]) == port
-            for c in owner["spec"]["containers"]
-            for p in c.get("ports") or []
-        )
-    return int(number) <= port <= int(want.get("endPort") or number)
+        named = [p for p in container_ports(target) if p.get("name") == number]
+        return any(int(p["containerPort"]) == port for p in named)
+    return number is None or int(number) <= port <= int(want.get("endPort") or number)
 
 
-def _selected(want: dict[str, Any] | None, pod: Obj, zone: Callable[[str], str]) -> bool:
-    return not want or matches(pod, want, zone)
-
-
-def _glob_host(host: str, pattern: str) -> bool:
-    if pattern == "*":
-        return True
+def _host_fits(host: str, pattern: str) -> bool:
+    """A host against `*`, `*.suffix`, a CIDR or itself."""
     if "/" in pattern:
         return _is_address(host) and ipaddress.ip_address(host) in ipaddress.ip_network(pattern)
-    if pattern.startswith("*"):
-        return host.endswith(pattern[1:])
-    return host == pattern
+    return host.endswith(pattern[1:]) if pattern.startswith("*") else host == pattern
 
 
 def _is_address(host: str) -> bool:
@@ -434,12 +369,3 @@ def _is_address(host: str) -> bool:
 
 def _inside(host: str) -> bool:
     return host.startswith(("10.244.", "10.96.", "10.99.", "127."))
-
-
-def _alive(pod: Obj) -> bool:
-    return bool(dig(pod, "status", "phase") == "Running")
-
-
-def _ready(pod: Obj) -> bool:
-    found = condition(pod, "Ready")
-    return found is not None and found["status"] == "True" and bool(dig(pod, "status", "podIP"))

@@ -9,33 +9,24 @@ import json
 from aiohttp import WSMsgType, web
 
 from drills.api.objects import Obj
-from drills.pods.shell import Exit, Piece, Shell
+from drills.api.problems import success
+from drills.pods.shell import Exit, Output, Shell
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-_ERROR = 3
+_ERROR = b"\x03"
 
 
-def _status(exit_: Exit) -> bytes:
-    if exit_.message:
-        body: Obj = {
-            "metadata": {},
-            "status": "Failure",
-            "reason": "InternalError",
-            "code": 500,
-            "message": exit_.message,
-            "details": {"causes": [{"message": exit_.message}]},
-        }
-    elif exit_.code == 0:
-        body = {"metadata": {}, "status": "Success"}
-    else:
-        body = {
-            "metadata": {},
-            "status": "Failure",
-            "reason": "NonZeroExitCode",
-            "message": f"command terminated with non-zero exit code: exit status {exit_.code}",
-            "details": {"causes": [{"reason": "ExitCode", "message": str(exit_.code)}]},
-        }
-    return bytes([_ERROR]) + json.dumps(body).encode()
+def _status(end: Exit) -> bytes:
+    body = success()
+    if end.message or end.code:
+        reason, cause = "InternalError", {"message": end.message}
+        text = end.message
+        if not end.message:
+            reason, cause = "NonZeroExitCode", {"reason": "ExitCode", "message": str(end.code)}
+            text = f"command terminated with non-zero exit code: exit status {end.code}"
+        body |= {"status": "Failure", "reason": reason, "message": text}
+        body["details"] = {"causes": [cause]}
+    return _ERROR + json.dumps(body).encode()
 
 
 async def serve(
@@ -52,29 +43,25 @@ async def serve(
     socket = web.WebSocketResponse(protocols=PROTOCOLS, heartbeat=None, autoping=True)
     await socket.prepare(request)
     reader = asyncio.create_task(_drain(socket))
-    sent = 0
+    left = cut_after
     try:
         async for piece in shell.run(pod, container, command):
-            if isinstance(piece, Piece):
-                if piece.pause:
-                    await _pause_or_gone(reader, piece.pause)
-                if reader.done():
-                    break
-                data = piece.data
-                if cut_after is not None and sent + len(data) > cut_after:
-                    await socket.send_bytes(
-                        bytes([piece.stream]) + data[: max(0, cut_after - sent)]
-                    )
+            if isinstance(piece, Exit):
+                await socket.send_bytes(_status(piece))
+                continue
+            if piece.pause:
+                await asyncio.wait({reader}, timeout=piece.pause)
+            if reader.done():
+                break  # the client went away during the pause
+            await _send(socket, piece, left)
+            if left is not None:
+                left -= len(piece.data)
+                if left < 0:
                     if request.transport is not None:
                         request.transport.abort()
                     return socket
-                sent += len(data)
-                if data:
-                    await socket.send_bytes(bytes([piece.stream]) + data)
-            else:
-                await socket.send_bytes(_status(piece))
     except ConnectionError:
-        pass  # the client went away; there is nobody to tell
+        pass  # the client went away
     finally:
         if not socket.closed:
             await socket.close()
@@ -83,8 +70,10 @@ async def serve(
     return socket
 
 
-async def _pause_or_gone(reader: asyncio.Task[None], seconds: float) -> None:
-    await asyncio.wait({reader}, timeout=seconds)
+async def _send(socket: web.WebSocketResponse, piece: Output, limit: int | None) -> None:
+    data = piece.data if limit is None else piece.data[: max(0, limit)]
+    if data:
+        await socket.send_bytes(bytes([piece.stream]) + data)
 
 
 async def _drain(socket: web.WebSocketResponse) -> None:

@@ -58,11 +58,8 @@ def run(
         if (step.when == "&&" and code != 0) or (step.when == "||" and code == 0):
             continue
         if step.words[0] == "exit":
-            return (
-                out,
-                err,
-                int(step.words[1]) if len(step.words) > 1 and step.words[1].isdigit() else code,
-            )
+            given = step.words[1:2]
+            return out, err, int(given[0]) if given and given[0].isdigit() else code
         made, complained, code = command(step.words)
         if not step.quiet:
             err += complained + (made if step.to_stderr else b"")

@@ -1,9 +1,9 @@
 """Pods and Services through the API server: its proxy, and port-forward over WebSocket
 (v4.channel.k8s.io), as a real one answers.
 
-The proxy dials the pod from where the API server stands: no policy of a namespace is on that way,
-the scenario's `exec.connect` rules are where they name no source. Port-forward dials localhost in
-the pod's own network, so that only the process itself decides. What listens answers a short page.
+The proxy dials the pod from where the API server stands: no policy of a namespace applies there,
+of the scenario's `exec.connect` rules those without a source. Port-forward dials localhost in the
+pod's own network, so that only the process itself decides. What listens answers a short page.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import asyncio
 
 from aiohttp import WSMsgType, web
 
-from drills.api.objects import Obj, dig
-from drills.api.problems import ApiProblem, bad_request, server_error
+from drills.api.objects import Obj, dig, target_port
+from drills.api.problems import bad_request, not_implemented, server_error
 from drills.pods.connectivity import Network, listens
 
 PROTOCOLS = ("v4.channel.k8s.io",)
 PAGE = "ok\n"
-_DATA, _ERROR = 0, 1
+_DATA, _ERROR = b"\x00", b"\x01"
 _WORDS = {
     "refused": "connect: connection refused",
     "noroute": "connect: no route to host",
@@ -30,8 +30,7 @@ _WORDS = {
 def service_backend(network: Network, service: Obj, wanted: str) -> tuple[Obj, int]:
     """The pod and port behind `wanted` (number or name; "" where the Service has one port alone).
     Raises ApiProblem."""
-    name = service["metadata"]["name"]
-    ports = service["spec"].get("ports") or []
+    name, ports = service["metadata"]["name"], service["spec"].get("ports") or []
     if not wanted and len(ports) == 1:
         wanted = str(ports[0]["port"])
     port = next((p for p in ports if wanted in (p.get("name"), str(p["port"]))), None)
@@ -40,7 +39,7 @@ def service_backend(network: Network, service: Obj, wanted: str) -> tuple[Obj, i
     backends = network.backends(service)
     if not backends:
         raise server_error(503, f'no endpoints available for service "{name}"')
-    return backends[0], network.target_port(backends[0], port)
+    return backends[0], target_port(backends[0], port)
 
 
 def dial(network: Network, pod: Obj, port: int) -> None:
@@ -50,10 +49,8 @@ def dial(network: Network, pod: Obj, port: int) -> None:
         raise bad_request("address not allowed")
     said = network.from_control_plane(pod, port).said
     if said != "open":
-        raise server_error(
-            503,
-            f"error trying to reach service: dial tcp {address}:{port}: {_WORDS.get(said, said)}",
-        )
+        why = f"dial tcp {address}:{port}: {_WORDS.get(said, said)}"
+        raise server_error(503, f"error trying to reach service: {why}")
 
 
 async def forward(request: web.Request, pod: Obj, ports: list[str]) -> web.StreamResponse:
@@ -63,24 +60,21 @@ async def forward(request: web.Request, pod: Obj, ports: list[str]) -> web.Strea
             "unable to upgrade: the embedded cluster speaks WebSocket only (v4.channel.k8s.io)"
         )
     if len(ports) != 1 or not ports[0].isdigit() or not 1 <= int(ports[0]) <= 65535:
-        raise ApiProblem(
-            501,
-            "NotImplemented",
-            "the embedded cluster forwards one port at a time; ask for one port from 1 to 65535",
+        raise not_implemented(
+            "the embedded cluster forwards one port at a time; ask for one port from 1 to 65535"
         )
     number = int(ports[0])
     socket = web.WebSocketResponse(protocols=PROTOCOLS)
     await socket.prepare(request)
-    port = number.to_bytes(2, "little")
     try:
         for channel in (_DATA, _ERROR):
-            await socket.send_bytes(bytes([channel]) + port)
+            await socket.send_bytes(channel + number.to_bytes(2, "little"))
         if listens(pod, number):
             await _serve(socket)
         else:
-            await socket.send_bytes(bytes([_ERROR]) + _refusal(pod, number).encode())
+            await socket.send_bytes(_ERROR + _refusal(pod, number).encode())
     except ConnectionError:
-        pass  # the client went away; there is nobody to tell
+        pass  # the client went away
     finally:
         if not socket.closed:
             await socket.close()
@@ -88,21 +82,15 @@ async def forward(request: web.Request, pod: Obj, ports: list[str]) -> web.Strea
 
 
 async def _serve(socket: web.WebSocketResponse) -> None:
-    """Answer the first request as a small web server does; a client that says nothing is waited for
-    as one does."""
+    """Answer the first request as a small web server does; a silent client is dropped after a
+    minute."""
+    head = f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(PAGE)}\r\n\r\n"
     try:
         async with asyncio.timeout(60):
             async for message in socket:
-                if (
-                    message.type is WSMsgType.BINARY
-                    and message.data[:1] == bytes([_DATA])
-                    and len(message.data) > 1
-                ):
-                    page = (
-                        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: "
-                        f"{len(PAGE)}\r\n\r\n{PAGE}"
-                    )
-                    await socket.send_bytes(bytes([_DATA]) + page.encode())
+                binary = message.type is WSMsgType.BINARY and message.data[:1] == _DATA
+                if binary and len(message.data) > 1:
+                    await socket.send_bytes(_DATA + (head + PAGE).encode())
                     return
     except TimeoutError:
         return

@@ -26,15 +26,12 @@ def load(id_or_path: str) -> Scenario:
 def describe() -> list[dict[str, str]]:
     """Rows for `stanch drill --list`: id, title, story (file), description. The title tells no
     answer away."""
-    rows = []
-    for name in ids():
-        scenario = load(name)
-        rows.append(
-            {
-                "id": scenario.id,
-                "title": scenario.title,
-                "story": str(scenario.story.get("file", "")),
-                "description": " ".join(scenario.description.split()),
-            }
-        )
-    return rows
+    return [
+        {
+            "id": scenario.id,
+            "title": scenario.title,
+            "story": str(scenario.story.get("file", "")),
+            "description": " ".join(scenario.description.split()),
+        }
+        for scenario in map(load, ids())
+    ]

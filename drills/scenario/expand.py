@@ -5,70 +5,43 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
-from drills.api.objects import Obj, dig, parse_time
+from drills.api.objects import Obj, created_at
 from drills.api.patch import merge_patch, strategic_merge
-from drills.api.world import Key, World
-from drills.controllers import events
-from drills.controllers.status_sync import settle
-from drills.pods.running import image_id, make_pod
-from drills.scenario import config, network, storage
+from drills.controllers.status_sync import status_updates
+from drills.pods.pod_status import image_id
+from drills.pods.surroundings import SECTIONS
+from drills.scenario import config, events, network, storage
 from drills.scenario.model import Scenario, ScenarioError, load_background, with_decoys
 from drills.scenario.nodes import add_node, list_images
 from drills.scenario.renaming import Renamer, mapping
 from drills.scenario.states.nodes import set_node_state
 from drills.scenario.states.pods import set_pod_state
-from drills.scenario.workloads.kinds import add_workload
-
-SECTIONS = (
-    "nodes",
-    "namespaces",
-    "workloads",
-    "definitions",
-    "helm",
-    "secrets",
-    "configmaps",
-    "ingresses",
-    "policies",
-    "claims",
-    "objects",
-    "nodeStates",
-    "podStates",
-    "images",
-    "patch",
-    "delete",
-    "events",
-    "logs",
-    "stats",
-    "metrics",
-    "exec",
-    "health",
-    "faults",
-    "configz",
-)
+from drills.scenario.workloads.pods import make_pod
+from drills.scenario.workloads.workload import add_workload
+from drills.scenario.world import Data, Key, World
 
 
 def expand(scenario: Scenario, now: datetime) -> World:
-    """Raises ScenarioError with the scenario's id when its data does not fit."""
-    world = World(now=now, seed=scenario.seed)
-    world.pullable = bool(scenario.data.get("pullable", True))
-    world.secret_defaults = dict(scenario.data.get("secretDefaults", {}))
+    """The scenario at `now` (aware), with what surrounds its objects. Raises ScenarioError with the
+    scenario's id when its data does not fit."""
+    data, world = scenario.data, World(now=now, seed=scenario.seed)
+    world.pullable = bool(data.get("pullable", True))
+    world.secret_defaults = dict(data.get("secretDefaults", {}))
     try:
-        data = with_decoys(scenario.data)
-        background = load_background(scenario.data.get("background", "standard"))
-        own = {k: data[k] for k in _ADDS if k in data}
-        add_all(
-            world, {**background, "nodes": [*background.get("nodes", []), *own.pop("nodes", [])]}
-        )
-        add_all(world, own)
+        own, background = with_decoys(data), load_background(data.get("background", "standard"))
+        nodes = [*background.get("nodes", []), *own.get("nodes", [])]
+        add_all(world, {**background, "nodes": nodes})
+        add_all(world, {k: v for k, v in own.items() if k != "nodes"})
         finish_adding(world)
-        go_wrong(world, data)
+        surround(world, background)
+        go_wrong(world, own)
         finish(world)
         if "shuffle" in data:
-            rename(world, int(data["shuffle"]))
+            _rename(world, int(data["shuffle"]))
     except (KeyError, ValueError, TypeError) as error:
         raise ScenarioError(f"scenario {scenario.id}: {type(error).__name__}: {error}") from error
     return world
@@ -80,92 +53,84 @@ def objects(scenario: Scenario, now: datetime) -> list[Obj]:
     return expand(scenario, now).sorted_objects()
 
 
-_ADDS = (
-    "nodes",
-    "namespaces",
-    "workloads",
-    "definitions",
-    "helm",
-    "secrets",
-    "configmaps",
-    "ingresses",
-    "policies",
-    "claims",
-    "objects",
-    "pods",
-)
+def _add_workload(world: World, row: Data) -> None:
+    try:
+        add_workload(world, row)
+    except KeyError as error:
+        raise ValueError(
+            f"workload {row.get('namespace')}/{row.get('name')}: no {error}"
+        ) from error
 
 
-def add_all(world: World, data: dict[str, Any]) -> None:
-    """Sections that bring objects into being."""
-    for row in data.get("nodes", []):
-        add_node(world, str(row["name"]), row)
-    for row in data.get("namespaces", []):
-        config.add_namespace(world, row)
-    for row in data.get("workloads", []):
-        try:
-            add_workload(world, {**data.get("defaults", {}), **row})
-        except KeyError as error:
-            raise ValueError(
-                f"workload {row.get('namespace')}/{row.get('name')}: no {error}"
-            ) from error
-    for row in data.get("definitions", []):
-        config.add_definition(world, row)
-    for row in data.get("helm", []):
-        config.add_helm_release(world, row)
-    for row in data.get("secrets", []):
-        for name in row["names"] if "names" in row else [row["name"]]:
-            config.add_secret(world, {**row, "name": name})
-    for row in data.get("configmaps", []):
-        config.add_config_map(world, row)
-    for row in data.get("ingresses", []):
-        network.add_ingress(world, row)
-    for row in data.get("policies", []):
-        for namespace in row["namespaces"] if "namespaces" in row else [row["namespace"]]:
-            network.add_policy(world, {**row, "namespace": namespace})
-    for row in data.get("claims", []):
-        storage.add_claim(
-            world,
-            namespace=row["namespace"],
-            name=row["name"],
-            size=str(row.get("size", "20Gi")),
-            labels=row.get("labels", {}),
-            node=row.get("node"),
-            created=world.ago(row.get("age", "52d")),
-            attached_to=row.get("attachedTo"),
-        )
-    for row in data.get("pods", []):
-        template = {
-            "metadata": {"labels": row.get("labels", {})},
-            "spec": copy.deepcopy(row["spec"]),
-        }
-        make_pod(
-            world,
-            namespace=row["namespace"],
-            name=row["name"],
-            template=template,
-            node=row["node"],
-            created=world.ago(row.get("age", "1d")),
-        )
-    for row in data.get("objects", []):
-        config.add_object(world, row)
+def _add_secrets(world: World, row: Data) -> None:
+    for name in row["names"] if "names" in row else [row["name"]]:
+        config.add_secret(world, {**row, "name": name})
+
+
+def _add_policies(world: World, row: Data) -> None:
+    for namespace in row["namespaces"] if "namespaces" in row else [row["namespace"]]:
+        network.add_policy(world, {**row, "namespace": namespace})
+
+
+def _add_claim(world: World, row: Data) -> None:
+    storage.add_claim(
+        world,
+        namespace=row["namespace"],
+        name=row["name"],
+        size=str(row.get("size", "20Gi")),
+        labels=row.get("labels", {}),
+        node=row.get("node"),
+        created=world.ago(row.get("age", "52d")),
+        attached_to=row.get("attachedTo"),
+    )
+
+
+def _add_pod(world: World, row: Data) -> None:
+    template = {"metadata": {"labels": row.get("labels", {})}, "spec": row["spec"]}
+    created = world.ago(row.get("age", "1d"))
+    make_pod(world, row["namespace"], row["name"], template, created, row["node"])
+
+
+_ADD: dict[str, Callable[[World, Any], object]] = {
+    "nodes": lambda world, row: add_node(world, str(row["name"]), row),
+    "namespaces": config.add_namespace,
+    "workloads": _add_workload,
+    "definitions": config.add_definition,
+    "helm": config.add_helm_release,
+    "secrets": _add_secrets,
+    "configmaps": config.add_config_map,
+    "ingresses": network.add_ingress,
+    "policies": _add_policies,
+    "claims": _add_claim,
+    "pods": _add_pod,
+    "objects": config.add_object,
+}
+"""Sections that bring objects into being, in order."""
+
+
+def add_all(world: World, data: Data) -> None:
+    """Apply the sections that bring objects into being."""
+    for section, add in _ADD.items():
+        for row in data.get(section, []):
+            add(world, row)
 
 
 def finish_adding(world: World, present: Collection[Key] = ()) -> None:
     """What the cluster makes of what was added: Secrets that are named, slices, the events of young
-    pods and Jobs.
-    `present` are the objects that were there before and have their events."""
+    pods and Jobs. `present` are the objects that were there before and have their events."""
     config.ensure_references(world)
     for service in world.of("Service"):
         network.add_slice(world, service)
     list_images(world)
-    events.add_lives([p for p in world.of("Pod") if world.key(p) not in present], world)
-    events.add_job_events([j for j in world.of("Job") if world.key(j) not in present], world)
+    for kind, add in (("Pod", events.add_life), ("Job", events.add_job_events)):
+        for obj in world.of(kind):
+            if world.key(obj) not in present:
+                add(world, obj)
 
 
-def go_wrong(world: World, data: dict[str, Any]) -> None:
-    """Sections that change what is there, and what surrounds it. Raises ValueError when a selection
-    is empty."""
+def go_wrong(world: World, data: Data) -> None:
+    """Apply the sections that change what is there, and what surrounds it. Raises ValueError when a
+    selection is empty."""
     for row in data.get("nodeStates", []):
         for node in _selected(world, "Node", row):
             set_node_state(world, node, row)
@@ -177,141 +142,100 @@ def go_wrong(world: World, data: dict[str, Any]) -> None:
             set_pod_state(world, pod, row)
     for row in data.get("images", []):
         for pod in _selected(world, "Pod", row):
-            _other_build(world, pod, str(row["build"]))
-    _settle(world)
+            for status in pod["status"].get("containerStatuses", []):
+                status["imageID"] = image_id(status["image"], str(row["build"]))
+    _sync_statuses(world)
     for row in data.get("patch", []):
-        patch(world, row)
+        _patch(world, row)
     for row in data.get("delete", []):
         for obj in _selected(world, str(row["kind"]), row):
             world.remove(obj)
     for row in data.get("events", []):
-        events.from_data(world, row)
+        events.add_named_event(world, row)
     surround(world, data)
 
 
-def surround(world: World, data: dict[str, Any]) -> None:
-    around = world.surroundings
-    data = fill_addresses(
-        world,
-        {
-            k: data[k]
-            for k in ("logs", "stats", "metrics", "exec", "health", "configz", "faults")
-            if k in data
-        },
-    )
-    for section in ("logs", "stats", "metrics"):
-        getattr(around, section).extend((world.now, row) for row in data.get(section, []))
-    answers = data.get("exec", {})
-    around.connect[:0] = answers.get("connect", [])
-    around.commands[:0] = answers.get("commands", [])
-    around.names[:0] = answers.get("names", [])
-    around.health = merge_patch(around.health, data.get("health", {}))
-    around.configz.extend(data.get("configz", []))
-    around.faults.extend(data.get("faults", []))
+def surround(world: World, data: Data) -> None:
+    """Apply the sections about logs, figures, answers of containers, health and faults."""
+    known = (*SECTIONS, "exec", "health")
+    filled = _fill_addresses(world, {k: data[k] for k in known if k in data})
+    world.surroundings.add(filled, world.now)
 
 
-def rename(world: World, seed: int) -> None:
+def _rename(world: World, seed: int) -> None:
     """Give everything in the world other names; `world.renames` says which."""
     world.renames = mapping(world.objects.values(), seed)
     renamer = Renamer(world.renames)
-    old, writers = world.sorted_objects(), world.writers
-    world.objects, world.by_kind, world.writers = {}, {}, {}
+    old, managers = world.sorted_objects(), world.managers
+    world.objects, world.by_kind, world.managers = {}, {}, {}
     for obj in old:
-        key = world.key(obj)
-        world.add(renamer.data(obj), *writers.get(key, []))
+        world.add(renamer.data(obj), *managers.get(world.key(obj), []))
     world.next_ip = {renamer.text(k): v for k, v in world.next_ip.items()}
-    around = world.surroundings
-    for section in ("logs", "stats", "metrics"):
-        setattr(around, section, [(at, renamer.data(row)) for at, row in getattr(around, section)])
-    for section in ("connect", "commands", "names", "configz", "faults"):
-        setattr(around, section, renamer.data(getattr(around, section)))
+    world.surroundings.rename(renamer.data)
 
 
 _ADDRESS = re.compile(r"\{ip:([^/}]+)/([^/}]+)(?:/([^}]+))?\}")
 
 
-def fill_addresses(world: World, value: Any) -> Any:
+def _fill_addresses(world: World, value: Any) -> Any:
     """`{ip:NAMESPACE/APP}` and `{ip:NAMESPACE/APP/NODE}` in any text become the address of such a
     pod."""
     if isinstance(value, dict):
-        return {k: fill_addresses(world, v) for k, v in value.items()}
+        return {k: _fill_addresses(world, v) for k, v in value.items()}
     if isinstance(value, list):
-        return [fill_addresses(world, v) for v in value]
+        return [_fill_addresses(world, v) for v in value]
     if not isinstance(value, str) or "{ip:" not in value:
         return value
 
     def address(match: re.Match[str]) -> str:
-        want = {
-            "namespace": match.group(1),
-            "app": match.group(2),
-            **({"node": match.group(3)} if match.group(3) else {}),
-        }
-        pods = [p for p in world.select("Pod", want) if dig(p, "status", "podIP")]
-        if not pods:
+        words = zip(("namespace", "app", "node"), match.groups(), strict=True)
+        pods = world.select("Pod", {k: v for k, v in words if v})
+        found = next((p["status"]["podIP"] for p in pods if p["status"].get("podIP")), None)
+        if found is None:
             raise ValueError(f"no pod has an address for {match.group(0)}")
-        return str(pods[0]["status"]["podIP"])
+        return str(found)
 
     return _ADDRESS.sub(address, value)
 
 
 def finish(world: World) -> None:
-    _settle(world)
+    """Statuses, images of nodes and managedFields, once all sections are applied."""
+    _sync_statuses(world)
     list_images(world)
-    for obj in world.of_all():
+    for obj in list(world.objects.values()):
         world.seal(obj)
 
 
-def _selected(world: World, kind: str, row: dict[str, Any]) -> list[Obj]:
-    want = dict(row.get("select", {}))
-    for word in ("name", "namespace"):
-        if word in row and "select" not in row:
-            want[word] = row[word]
+def _selected(world: World, kind: str, row: Data) -> list[Obj]:
+    want = row.get("select") or {w: row[w] for w in ("name", "namespace") if w in row}
     found = world.select(kind, want)
     if not found and not row.get("optional"):
         raise ValueError(f"no {kind} matches {want}")
     return found
 
 
-def _other_build(world: World, pod: Obj, build: str) -> None:
-    """The node pulled another build under the same tag."""
-    for status in pod["status"].get("containerStatuses", []):
-        status["imageID"] = image_id(status["image"], build)
-    world.touch(pod)
-
-
-def patch(world: World, row: dict[str, Any]) -> None:
+def _patch(world: World, row: Data) -> None:
     """One entry of `patch:`: kind, selection (namespace, name or select), merge (RFC 7386) or
     strategic, by, at, subresource; removeKeys takes keys out of `data`. A row without `by` leaves
     no trace in managedFields."""
     for obj in _selected(world, str(row["kind"]), row):
-        new = copy.deepcopy(obj)
-        if "strategic" in row:
-            new = strategic_merge(new, copy.deepcopy(row["strategic"]))
-        if "merge" in row:
-            new = merge_patch(new, copy.deepcopy(row["merge"]))
-        for key in row.get("removeKeys", []):
-            names = list(new.get("data", {})) if key == "*" else [key]
-            for name in names:
-                new.get("data", {}).pop(name, None)
-        if "data" in new and not new["data"]:
-            del new["data"]
+        new = strategic_merge(copy.deepcopy(obj), copy.deepcopy(row.get("strategic", {})))
+        new = merge_patch(new, copy.deepcopy(row.get("merge", {})))
+        gone = row.get("removeKeys", [])
+        if "data" in new:
+            new["data"] = {k: v for k, v in new["data"].items() if not {k, "*"} & set(gone)}
+            if not new["data"]:
+                del new["data"]
         if "by" in row:
-            at = world.ago(row.get("at", "10m"))
-            world.change(
-                obj,
-                new,
-                manager=str(row["by"]),
-                at=max(at, parse_time(obj["metadata"]["creationTimestamp"])),
-                subresource=str(row.get("subresource", "")),
-            )
+            at = max(world.ago(row.get("at", "10m")), created_at(obj))
+            sub = str(row.get("subresource", ""))
+            world.change(obj, new, manager=str(row["by"]), at=at, subresource=sub)
         else:
             obj.clear()
             obj.update(new)
             obj["metadata"].pop("managedFields", None)
-            world.touch(obj)
 
 
-def _settle(world: World) -> None:
-    for obj, fields in settle(world.of, world.now):
+def _sync_statuses(world: World) -> None:
+    for obj, fields in status_updates(world.of, world.now):
         obj.update(fields)
-        world.touch(obj)

@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
-HERE = Path(__file__).parent.parent
-SCENARIOS = HERE / "scenarios"
-BACKGROUNDS = HERE / "backgrounds"
+_ROOT = Path(__file__).parent.parent
+SCENARIOS = _ROOT / "scenarios"
+BACKGROUNDS = _ROOT / "backgrounds"
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class ScenarioError(Exception):
@@ -19,14 +20,33 @@ class ScenarioError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """How triage has to tell a drill, in its own words. The tests hold it against this.
+
+    mechanism: rule of the symptom on which the runbook ranks. shared: {what, value} as the cohort
+    says it; a value of `created after` is a duration. says: what the symptom's title or an object
+    names instead, where one object or one moment is all that there is. since: where it is not the
+    answer's. fallback: the runbook that rightly takes over once the signal is missing that alone
+    tells the two apart. leads: mechanism of the first symptom, where it is another one."""
+
+    mechanism: str
+    shared: dict[str, str] | None = None
+    says: str = ""
+    since: str | None = None
+    fallback: str = ""
+    leads: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Ground truth of a drill. Times are durations before the start (`-22m`); None where the API
     shows nothing.
 
-    shared: what the failing things share, as {what, value}; silent: True when the API holds no
-    trace of the fault."""
+    shared: what the failing things share, for people, as {what, value}; told: the same for triage;
+    silent: True when the API holds no trace of the fault."""
 
     runbook: str
+    told: Told | None = None
     first_symptom: str = ""
     since: str | None = None
     shared: tuple[dict[str, Any], ...] = ()
@@ -38,8 +58,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One drill. `data` holds the sections that `drills.scenario.expand` reads; `seed` varies generated
-    names."""
+    """One drill. `data` holds the sections that `expand` reads; `seed` varies generated names."""
 
     id: str
     title: str
@@ -56,6 +75,8 @@ def parse(raw: dict[str, Any], where: str) -> Scenario:
         answer = dict(raw["answer"])
         for word in ("shared", "decoys", "words"):
             answer[word] = tuple(answer.get(word, ()))
+        if "told" in answer:
+            answer["told"] = Told(**answer["told"])
         return Scenario(
             id=str(raw["id"]),
             title=str(raw["title"]),
@@ -71,33 +92,27 @@ def parse(raw: dict[str, Any], where: str) -> Scenario:
         raise ScenarioError(f"{where}: {error}") from error
 
 
-def read(path: Path) -> Scenario:
-    """Raises ScenarioError when the file is absent, is not YAML or lacks a field."""
+def _mapping(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506  # a safe loader
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506  # a safe loader
     except OSError as error:
-        raise ScenarioError(
-            f"{path}: {error.strerror}; run `stanch drill --list` for the ids"
-        ) from error
+        hint = "run `stanch drill --list` for the ids"
+        raise ScenarioError(f"{path}: {error.strerror}; {hint}") from error
     except yaml.YAMLError as error:
         raise ScenarioError(f"{path}: not valid YAML: {error}") from error
-    if not isinstance(raw, dict):
+    if not isinstance(data, dict):
         raise ScenarioError(f"{path}: a scenario is a mapping")
-    return parse(raw, str(path))
+    return data
 
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def read(path: Path) -> Scenario:
+    """Raises ScenarioError when the file is absent, is not YAML or lacks a field."""
+    return parse(_mapping(path), str(path))
 
 
 @cache
 def _background(name: str) -> dict[str, Any]:
-    path = BACKGROUNDS / f"{name}.yaml"
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506  # the same
-    except OSError as error:
-        raise ScenarioError(f"background {name!r}: {error.strerror}") from error
-    assert isinstance(data, dict)
-    return data
+    return _mapping(BACKGROUNDS / f"{name}.yaml")
 
 
 def with_decoys(data: dict[str, Any]) -> dict[str, Any]:
@@ -126,8 +141,7 @@ def load_background(name: str | dict[str, Any] | None) -> dict[str, Any]:
     for section in ("nodes", "workloads"):
         rows = [r for r in base[section] if section == "nodes" or r["name"] not in dropped]
         changes: dict[str, Any] = name.get(section, {})
-        unknown = set(changes) - {r["name"] for r in rows}
-        if unknown:
+        if unknown := set(changes) - {r["name"] for r in rows}:
             raise ScenarioError(f"background: no {section} named {', '.join(sorted(unknown))}")
         base[section] = [{**r, **changes.get(r["name"], {})} for r in rows]
     return base

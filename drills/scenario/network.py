@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from drills.api.objects import Obj, digest, rfc3339, stable_suffix
-from drills.api.world import World, Writer
+from drills.api.managed_fields import FieldManager
+from drills.api.objects import Obj, controlled_by, created_at, digest, stable_suffix
+from drills.scenario.config import author
 from drills.scenario.workloads.templates import labels_of
+from drills.scenario.world import Data, World
 
 
-def cluster_ip(world: World, namespace: str, name: str) -> str:
+def _cluster_ip(world: World, namespace: str, name: str) -> str:
     """An unused address of 10.96.0.0/16 that depends on the name."""
     used = {s["spec"].get("clusterIP") for s in world.of("Service")}
     for attempt in range(1000):
@@ -20,30 +20,19 @@ def cluster_ip(world: World, namespace: str, name: str) -> str:
     raise ValueError("10.96.0.0/16 has no free address left")
 
 
-def add_service(world: World, data: dict[str, Any]) -> Obj:
+def add_service(world: World, data: Data) -> None:
     """data: serviceName, servicePort (80), serviceType, clusterIP, nodePort, externalIP, headless,
-    serviceSpec."""
+    serviceSpec. Nothing is done where the Service is there already."""
     ns, name = str(data["namespace"]), str(data.get("serviceName", data["name"]))
-    existing = world.get("Service", ns, name)
-    if existing is not None:
-        return existing
-    created = world.ago(data.get("age", "41d"))
-    headless = bool(data.get("headless"))
-    ip = "None" if headless else str(data.get("clusterIP") or cluster_ip(world, ns, name))
-    port: Obj = {
-        "name": "http",
-        "protocol": "TCP",
-        "port": int(data.get("servicePort", 80)),
-        "targetPort": data.get("targetPort", "http"),
-    }
+    if world.get("Service", ns, name) is not None:
+        return
     kind = str(data.get("serviceType", "ClusterIP"))
-    ports = [port, *data.get("servicePorts", [])]
-    if kind in {"NodePort", "LoadBalancer"}:
-        for number, p in enumerate(ports):
-            p["nodePort"] = (
-                int(data.get("nodePort", 30000 + int(digest("np", ns, name, size=4), 16) % 2700))
-                + number
-            )
+    balancer = kind == "LoadBalancer"
+    ip = data.get("clusterIP") or _cluster_ip(world, ns, name)
+    ip = "None" if data.get("headless") else str(ip)
+    port, target = int(data.get("servicePort", 80)), data.get("targetPort", "http")
+    first: Obj = {"name": "http", "protocol": "TCP", "port": port, "targetPort": target}
+    ports = [first, *data.get("servicePorts", [])]
     spec: Obj = {
         "type": kind,
         "selector": labels_of(data),
@@ -57,190 +46,124 @@ def add_service(world: World, data: dict[str, Any]) -> Obj:
         **data.get("serviceSpec", {}),
     }
     if kind in {"NodePort", "LoadBalancer"}:
+        lowest = int(data.get("nodePort", 30000 + int(digest("np", ns, name, size=4), 16) % 2700))
+        for number, p in enumerate(ports):
+            p["nodePort"] = lowest + number
         spec.setdefault("externalTrafficPolicy", "Cluster")
-    if kind == "LoadBalancer":
+    ingress: Obj = {}
+    if balancer:
         spec["allocateLoadBalancerNodePorts"] = True
-    balancer: Obj = {}
-    if kind == "LoadBalancer":
-        balancer = {"ingress": [{"ip": str(data.get("externalIP", "192.0.2.10")), "ipMode": "VIP"}]}
-    return world.add(
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {
-                "name": name,
-                "namespace": ns,
-                "labels": labels_of(data),
-                "creationTimestamp": rfc3339(created),
-                **(
-                    {"annotations": dict(data["serviceAnnotations"])}
-                    if data.get("serviceAnnotations")
-                    else {}
-                ),
-                **(
-                    {"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}
-                    if kind == "LoadBalancer"
-                    else {}
-                ),
-            },
-            "spec": spec,
-            "status": {"loadBalancer": balancer},
+        ingress = {"ingress": [{"ip": str(data.get("externalIP", "192.0.2.10")), "ipMode": "VIP"}]}
+    prefixes = ("spec", "metadata.labels", "metadata.annotations")
+    who = author(world, data, *prefixes, age="41d")
+    cloud = ("status", "metadata.finalizers")
+    cleanup = ["service.kubernetes.io/load-balancer-cleanup"]
+    world.make(
+        "Service",
+        name,
+        ns,
+        who.at,
+        who,
+        FieldManager("cloud-controller-manager", who.at, cloud, "status"),
+        meta={
+            "labels": labels_of(data),
+            "annotations": dict(data.get("serviceAnnotations") or {}),
+            "finalizers": cleanup if balancer else None,
         },
-        Writer(
-            str(data.get("by", "argocd-controller")),
-            created,
-            ("spec", "metadata.labels", "metadata.annotations"),
-        ),
-        Writer("cloud-controller-manager", created, ("status", "metadata.finalizers"), "status"),
+        spec=spec,
+        status={"loadBalancer": ingress},
     )
 
 
-def add_slice(world: World, service: Obj) -> Obj | None:
-    """The EndpointSlice of a Service, made empty; `settle` fills it."""
-    if not service["spec"].get("selector"):
-        return None
-    meta = service["metadata"]
+def add_slice(world: World, service: Obj) -> None:
+    """The EndpointSlice of a Service with a selector, made empty; `status_sync` fills it."""
+    meta, spec = service["metadata"], service["spec"]
     name = f"{meta['name']}-{stable_suffix('slice', meta['namespace'], meta['name'])}"
-    found = world.get("EndpointSlice", meta["namespace"], name)
-    if found is not None:
-        return found
-    labels = {
-        **meta.get("labels", {}),
-        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
-        "kubernetes.io/service-name": meta["name"],
-    }
-    if service["spec"].get("clusterIP") == "None":
-        labels["service.kubernetes.io/headless"] = ""
-    return world.add(
-        {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": {
-                "name": name,
-                "namespace": meta["namespace"],
-                "generateName": f"{meta['name']}-",
-                "generation": 3,
-                "creationTimestamp": meta["creationTimestamp"],
-                "labels": labels,
-                "annotations": {
-                    "endpoints.kubernetes.io/last-change-trigger-time": meta["creationTimestamp"]
-                },
-                "ownerReferences": [
-                    {
-                        "apiVersion": "v1",
-                        "kind": "Service",
-                        "name": meta["name"],
-                        "uid": meta["uid"],
-                        "controller": True,
-                        "blockOwnerDeletion": True,
-                    }
-                ],
+    if not spec.get("selector") or world.get("EndpointSlice", meta["namespace"], name) is not None:
+        return
+    headless = spec.get("clusterIP") == "None"
+    world.make(
+        "EndpointSlice",
+        name,
+        meta["namespace"],
+        created_at(service),
+        FieldManager("kube-controller-manager", world.ago("1d")),
+        meta={
+            "generateName": f"{meta['name']}-",
+            "generation": 3,
+            "labels": {
+                **meta.get("labels", {}),
+                "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+                "kubernetes.io/service-name": meta["name"],
+                **({"service.kubernetes.io/headless": ""} if headless else {}),
             },
-            "addressType": "IPv4",
-            "endpoints": [],
-            "ports": [],
+            "annotations": {
+                "endpoints.kubernetes.io/last-change-trigger-time": meta["creationTimestamp"]
+            },
+            "ownerReferences": controlled_by(service),
         },
-        Writer("kube-controller-manager", world.ago("1d")),
+        addressType="IPv4",
+        endpoints=[],
+        ports=[],
     )
 
 
-def add_ingress(world: World, data: dict[str, Any]) -> Obj:
-    """data: namespace, name, host, service, port (80), class (nginx), tls (secret), age, by,
-    paths."""
-    created = world.ago(data.get("age", "41d"))
-    host = str(data["host"])
-    paths = data.get("paths") or [{"path": "/", "service": data.get("service", data["name"])}]
-    spec: Obj = {
-        "ingressClassName": data.get("class", "nginx"),
-        "rules": [
-            {
-                "host": host,
-                "http": {
-                    "paths": [
-                        {
-                            "path": p["path"],
-                            "pathType": "Prefix",
-                            "backend": {
-                                "service": {
-                                    "name": p["service"],
-                                    "port": {"number": int(p.get("port", data.get("port", 80)))},
-                                }
-                            },
-                        }
-                        for p in paths
-                    ]
-                },
-            }
-        ],
-    }
-    if data.get("tls", True):
-        spec["tls"] = [
-            {
-                "hosts": [host],
-                "secretName": data["tls"]
-                if isinstance(data.get("tls"), str)
-                else f"{data['name']}-tls",
-            }
-        ]
-    return world.add(
-        {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "Ingress",
-            "metadata": {
-                "name": data["name"],
-                "namespace": data["namespace"],
-                "creationTimestamp": rfc3339(created),
-                "generation": 1,
-                "annotations": dict(
-                    data.get("annotations", {"cert-manager.io/cluster-issuer": "letsencrypt"})
-                ),
-                "labels": {"app.kubernetes.io/name": data["name"]},
-            },
-            "spec": spec,
-            "status": {
-                "loadBalancer": {"ingress": [{"ip": str(data.get("address", "192.0.2.10"))}]}
-            },
+def add_ingress(world: World, data: Data) -> None:
+    """data: namespace, name, host, service, port (80), class (nginx), tls (true, or the Secret's
+    name), age, by, paths, annotations, address."""
+    name, host = data["name"], str(data["host"])
+
+    def path(row: Data) -> Obj:
+        port = {"number": int({"port": 80, **data, **row}["port"])}
+        backend = {"service": {"name": row["service"], "port": port}}
+        return {"path": row["path"], "pathType": "Prefix", "backend": backend}
+
+    rows = data.get("paths") or [{"path": "/", "service": data.get("service", name)}]
+    rule = {"host": host, "http": {"paths": [path(row) for row in rows]}}
+    spec: Obj = {"ingressClassName": data.get("class", "nginx"), "rules": [rule]}
+    tls = data.get("tls", True)
+    if tls:
+        secret = tls if isinstance(tls, str) else f"{name}-tls"
+        spec["tls"] = [{"hosts": [host], "secretName": secret}]
+    who = author(world, data, "spec", "metadata", age="41d")
+    issuer = {"cert-manager.io/cluster-issuer": "letsencrypt"}
+    world.make(
+        "Ingress",
+        name,
+        data["namespace"],
+        who.at,
+        who,
+        FieldManager("nginx-ingress-controller", who.at, ("status",), "status"),
+        meta={
+            "generation": 1,
+            "annotations": dict(data.get("annotations", issuer)),
+            "labels": {"app.kubernetes.io/name": name},
         },
-        Writer(str(data.get("by", "argocd-controller")), created, ("spec", "metadata")),
-        Writer("nginx-ingress-controller", created, ("status",), "status"),
+        spec=spec,
+        status={"loadBalancer": {"ingress": [{"ip": str(data.get("address", "192.0.2.10"))}]}},
     )
 
 
-def add_policy(world: World, data: dict[str, Any]) -> Obj:
+def add_policy(world: World, data: Data) -> None:
     """data: namespace, name, age, by, and the spec's own fields under `spec`."""
-    created = world.ago(data.get("age", "58d"))
-    return world.add(
-        {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": {
-                "name": data["name"],
-                "namespace": data["namespace"],
-                "creationTimestamp": rfc3339(created),
-                "generation": 1,
-            },
-            "spec": {"podSelector": {}, "policyTypes": ["Ingress"], **data.get("spec", {})},
-        },
-        Writer(str(data.get("by", "argocd-controller")), created),
-    )
+    who = author(world, data, age="58d")
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], **data.get("spec", {})}
+    name, namespace, meta = data["name"], data["namespace"], {"generation": 1}
+    world.make("NetworkPolicy", name, namespace, who.at, who, meta=meta, spec=spec)
 
 
-def add_pdb(world: World, data: dict[str, Any]) -> Obj:
+def add_budget(world: World, data: Data) -> None:
     """data: pdb {minAvailable | maxUnavailable}."""
-    created = world.ago(data.get("age", "41d"))
-    return world.add(
-        {
-            "apiVersion": "policy/v1",
-            "kind": "PodDisruptionBudget",
-            "metadata": {
-                "name": data["name"],
-                "namespace": data["namespace"],
-                "creationTimestamp": rfc3339(created),
-                "generation": 1,
-            },
-            "spec": {"selector": {"matchLabels": labels_of(data)}, **data["pdb"]},
-            "status": {},
-        },
-        Writer(str(data.get("by", "argocd-controller")), created, ("spec",)),
-        Writer("kube-controller-manager", world.ago("2d"), ("status",), "status"),
+    who = author(world, data, "spec", age="41d")
+    counts = FieldManager("kube-controller-manager", world.ago("2d"), ("status",), "status")
+    world.make(
+        "PodDisruptionBudget",
+        data["name"],
+        data["namespace"],
+        who.at,
+        who,
+        counts,
+        meta={"generation": 1},
+        spec={"selector": {"matchLabels": labels_of(data)}, **data["pdb"]},
+        status={},
     )

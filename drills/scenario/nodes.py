@@ -3,62 +3,53 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
-from drills.api.objects import Obj, digest, rfc3339, rfc3339_micro, stable_uid
-from drills.api.world import World, Writer
+from drills.api.managed_fields import FieldManager
+from drills.api.objects import (
+    Obj,
+    digest,
+    new_condition,
+    owner_reference,
+    rfc3339,
+    rfc3339_micro,
+    stable_uid,
+)
+from drills.scenario.world import Data, World
 
 KUBELET = "v1.34.4"
 RUNTIME = "containerd://2.1.5"
 KERNEL = "6.8.0-1031-aws"
 OS_IMAGE = "Ubuntu 24.04.3 LTS"
+_DRIVER = "ebs.csi.aws.com"
+_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+_KIB = {"Gi": 1024 * 1024, "Mi": 1024, "Ki": 1}
 
 _HEALTHY = (
-    (
-        "MemoryPressure",
-        "False",
-        "KubeletHasSufficientMemory",
-        "kubelet has sufficient memory available",
-    ),
-    ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-    ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-    ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+    ("MemoryPressure", "SufficientMemory", "kubelet has sufficient memory available"),
+    ("DiskPressure", "NoDiskPressure", "kubelet has no disk pressure"),
+    ("PIDPressure", "SufficientPID", "kubelet has sufficient PID available"),
 )
 
 
-def add_node(world: World, name: str, data: dict[str, Any]) -> Obj:
+def is_control_plane(node: Obj) -> bool:
+    return _CONTROL_PLANE in node["metadata"]["labels"]
+
+
+def add_node(world: World, name: str, data: Data) -> None:
     """data: index (gives addresses), zone, age, role (control-plane), cpu, memory, pods,
     instanceType, kubelet, runtime, kernel, osImage, labels, taints, bootAge; fresh: so new that
     only DaemonSets and pods that name it run there."""
-    index = int(data["index"])
+    index, control = int(data["index"]), data.get("role") == "control-plane"
     if data.get("fresh"):
         world.fresh.add(name)
-    created = world.ago(data.get("age", "34d"))
-    zone = str(data.get("zone", "a"))
-    control = data.get("role") == "control-plane"
-    cpu, memory = (
-        str(data.get("cpu", "4" if control else "8")),
-        str(data.get("memory", "16Gi" if control else "32Gi")),
-    )
-    labels = {
-        "beta.kubernetes.io/arch": "amd64",
-        "beta.kubernetes.io/os": "linux",
-        "kubernetes.io/arch": "amd64",
-        "kubernetes.io/hostname": name,
-        "kubernetes.io/os": "linux",
-        "node.kubernetes.io/instance-type": str(
-            data.get("instanceType", "m6i.xlarge" if control else "m6i.2xlarge")
-        ),
-        "topology.kubernetes.io/region": "eu-west-1",
-        "topology.kubernetes.io/zone": f"eu-west-1{zone}",
-        "example.com/pool": "control-plane" if control else str(data.get("pool", "general")),
-        **({"node-role.kubernetes.io/control-plane": ""} if control else {}),
-        **data.get("labels", {}),
-    }
+    created, zone = world.ago(data.get("age", "34d")), f"eu-west-1{data.get('zone', 'a')}"
+    cpu = str(data.get("cpu", "4" if control else "8"))
+    memory = str(data.get("memory", "16Gi" if control else "32Gi"))
+    kib = int(memory[:-2]) * _KIB[memory[-2:]]
+    instance = data.get("instanceType", "m6i.xlarge" if control else "m6i.2xlarge")
     taints = list(data.get("taints", []))
     if control:
-        taints.append({"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"})
-    kib = _kib(memory)
+        taints.append({"key": _CONTROL_PLANE, "effect": "NoSchedule"})
     capacity = {
         "cpu": cpu,
         "ephemeral-storage": "101430960Ki",
@@ -67,60 +58,76 @@ def add_node(world: World, name: str, data: dict[str, Any]) -> Obj:
         "memory": f"{kib}Ki",
         "pods": str(data.get("pods", 110)),
     }
-    allocatable = {
-        **capacity,
-        "cpu": f"{int(cpu) * 1000 - 80}m",
-        "ephemeral-storage": "93478772582",
-        "memory": f"{kib - 1_048_576}Ki",
-    }
-    ip = f"10.99.1.{10 + index}"
-    boot = stable_uid("boot", world.seed, name, data.get("bootAge", ""))
+    machine = f"i-0{digest('instance', world.seed, name, size=16)}"
     beat = world.now - timedelta(seconds=index * 7 % 50)
-    ready_since = created + timedelta(seconds=34)
-    spec: Obj = {
-        "podCIDR": f"10.244.{index}.0/24",
-        "podCIDRs": [f"10.244.{index}.0/24"],
-        "providerID": f"aws:///eu-west-1{zone}/i-0{digest('instance', world.seed, name, size=16)}",
-    }
-    if taints:
-        spec["taints"] = taints
-    obj: Obj = {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {
-            "name": name,
-            "labels": labels,
+    ready = rfc3339(created + timedelta(seconds=34))
+    conditions = [
+        new_condition(kind, False, rfc3339(created), f"KubeletHas{reason}", message)
+        for kind, reason, message in _HEALTHY
+    ]
+    text = "kubelet is posting ready status"
+    conditions.append(new_condition("Ready", True, ready, "KubeletReady", text))
+    node = world.make(
+        "Node",
+        name,
+        "",
+        created,
+        FieldManager(
+            "kubelet",
+            created,
+            (
+                "metadata.labels",
+                "metadata.annotations.csi.volume.kubernetes.io/nodeid",
+                "metadata.annotations.volumes.kubernetes.io/controller-managed-attach-detach",
+                "spec.providerID",
+            ),
+        ),
+        FieldManager("kubelet", beat, ("status",), "status"),
+        FieldManager("kube-controller-manager", created, ("spec", "metadata.annotations")),
+        meta={
+            "labels": {
+                "beta.kubernetes.io/arch": "amd64",
+                "beta.kubernetes.io/os": "linux",
+                "kubernetes.io/arch": "amd64",
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux",
+                "node.kubernetes.io/instance-type": str(instance),
+                "topology.kubernetes.io/region": "eu-west-1",
+                "topology.kubernetes.io/zone": zone,
+                "example.com/pool": "control-plane" if control else data.get("pool", "general"),
+                **({_CONTROL_PLANE: ""} if control else {}),
+                **data.get("labels", {}),
+            },
             "annotations": {
-                "csi.volume.kubernetes.io/nodeid": f'{{"ebs.csi.aws.com":"i-0{digest("instance", world.seed, name, size=16)}"}}',
+                "csi.volume.kubernetes.io/nodeid": f'{{"{_DRIVER}":"{machine}"}}',
                 "node.alpha.kubernetes.io/ttl": "0",
                 "volumes.kubernetes.io/controller-managed-attach-detach": "true",
             },
-            "creationTimestamp": rfc3339(created),
         },
-        "spec": spec,
-        "status": {
+        spec={
+            "podCIDR": f"10.244.{index}.0/24",
+            "podCIDRs": [f"10.244.{index}.0/24"],
+            "providerID": f"aws:///{zone}/{machine}",
+            **({"taints": taints} if taints else {}),
+        },
+        status={
             "capacity": capacity,
-            "allocatable": allocatable,
-            "conditions": [
-                {
-                    "type": t,
-                    "status": s,
-                    "reason": r,
-                    "message": m,
-                    "lastHeartbeatTime": rfc3339(beat),
-                    "lastTransitionTime": rfc3339(ready_since if t == "Ready" else created),
-                }
-                for t, s, r, m in _HEALTHY
-            ],
+            "allocatable": {
+                **capacity,
+                "cpu": f"{int(cpu) * 1000 - 80}m",
+                "ephemeral-storage": "93478772582",
+                "memory": f"{kib - 1_048_576}Ki",
+            },
+            "conditions": [{**c, "lastHeartbeatTime": rfc3339(beat)} for c in conditions],
             "addresses": [
-                {"type": "InternalIP", "address": ip},
+                {"type": "InternalIP", "address": f"10.99.1.{10 + index}"},
                 {"type": "Hostname", "address": name},
             ],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
             "nodeInfo": {
                 "machineID": digest("machine", name),
                 "systemUUID": stable_uid("system", name),
-                "bootID": boot,
+                "bootID": stable_uid("boot", world.seed, name, data.get("bootAge", "")),
                 "kernelVersion": str(data.get("kernel", KERNEL)),
                 "osImage": str(data.get("osImage", OS_IMAGE)),
                 "containerRuntimeVersion": str(data.get("runtime", RUNTIME)),
@@ -131,95 +138,24 @@ def add_node(world: World, name: str, data: dict[str, Any]) -> Obj:
             },
             "images": [],
         },
-    }
-    world.add(
-        obj,
-        Writer(
-            "kubelet",
-            created,
-            (
-                "metadata.labels",
-                "metadata.annotations.csi.volume.kubernetes.io/nodeid",
-                "metadata.annotations.volumes.kubernetes.io/controller-managed-attach-detach",
-                "spec.providerID",
-            ),
-        ),
-        Writer("kubelet", beat, ("status",), "status"),
-        Writer("kube-controller-manager", created, ("spec", "metadata.annotations")),
     )
-    lease(world, name)
-    csi_node(world, name)
-    return obj
-
-
-def _kib(memory: str) -> int:
-    number, unit = int(memory[:-2]), memory[-2:]
-    return number * {"Gi": 1024 * 1024, "Mi": 1024, "Ki": 1}[unit]
-
-
-def lease(world: World, name: str) -> Obj:
-    """kube-node-lease: the freshest sign of life of a node."""
-    node = world.objects[("Node", "", name)]
+    owned = {"ownerReferences": [owner_reference(node)]}
     renewed = world.now - timedelta(seconds=int(digest("lease", name, size=4), 16) % 9)
-    return world.add(
-        {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": {
-                "name": name,
-                "namespace": "kube-node-lease",
-                "creationTimestamp": node["metadata"]["creationTimestamp"],
-                "ownerReferences": [
-                    {
-                        "apiVersion": "v1",
-                        "kind": "Node",
-                        "name": name,
-                        "uid": node["metadata"]["uid"],
-                    }
-                ],
-            },
-            "spec": {
-                "holderIdentity": name,
-                "leaseDurationSeconds": 40,
-                "renewTime": rfc3339_micro(renewed),
-            },
-        },
-        Writer("kubelet", renewed),
-    )
-
-
-def csi_node(world: World, name: str) -> Obj:
-    node = world.objects[("Node", "", name)]
-    instance = node["spec"]["providerID"].rsplit("/", 1)[1]
-    return world.add(
-        {
-            "apiVersion": "storage.k8s.io/v1",
-            "kind": "CSINode",
-            "metadata": {
-                "name": name,
-                "creationTimestamp": node["metadata"]["creationTimestamp"],
-                "ownerReferences": [
-                    {
-                        "apiVersion": "v1",
-                        "kind": "Node",
-                        "name": name,
-                        "uid": node["metadata"]["uid"],
-                    }
-                ],
-            },
-            "spec": {
-                "drivers": [
-                    {
-                        "name": "ebs.csi.aws.com",
-                        "nodeID": instance,
-                        "topologyKeys": ["topology.kubernetes.io/zone"],
-                        "allocatable": {"count": 25},
-                    }
-                ]
-            },
-        },
-        Writer("kubelet", world.ago("34d")),
-    )
+    lease = {
+        "holderIdentity": name,
+        "leaseDurationSeconds": 40,
+        "renewTime": rfc3339_micro(renewed),
+    }
+    kubelet = FieldManager("kubelet", renewed)
+    world.make("Lease", name, "kube-node-lease", created, kubelet, meta=owned, spec=lease)
+    driver = {
+        "name": _DRIVER,
+        "nodeID": machine,
+        "topologyKeys": ["topology.kubernetes.io/zone"],
+        "allocatable": {"count": 25},
+    }
+    kubelet, spec = FieldManager("kubelet", world.ago("34d")), {"drivers": [driver]}
+    world.make("CSINode", name, "", created, kubelet, meta=owned, spec=spec)
 
 
 def list_images(world: World) -> None:
@@ -231,11 +167,11 @@ def list_images(world: World) -> None:
             if node and status.get("imageID"):
                 have.setdefault(node, {})[status["imageID"]] = status["image"]
     for node in world.of("Node"):
-        names = have.get(node["metadata"]["name"], {})
+        names = sorted(have.get(node["metadata"]["name"], {}).items())
         node["status"]["images"] = [
             {
                 "names": [digest_name, tag],
                 "sizeBytes": 20_000_000 + int(digest("size", tag, size=6), 16) * 9,
             }
-            for digest_name, tag in sorted(names.items())
-        ][:50]
+            for digest_name, tag in names[:50]
+        ]

@@ -14,138 +14,59 @@ from dataclasses import replace
 from random import Random
 from typing import Any, overload
 
-from drills.api.objects import Obj
+from drills.api.objects import Obj, words
 from drills.scenario.model import Scenario
 
-_FIRST = (
-    "amber",
-    "brisk",
-    "calm",
-    "dusky",
-    "early",
-    "fable",
-    "grand",
-    "hazel",
-    "ivory",
-    "jolly",
-    "keen",
-    "lunar",
-    "mossy",
-    "noble",
-    "ochre",
-    "plain",
-    "quiet",
-    "rapid",
-    "sandy",
-    "tidal",
-    "umber",
-    "vivid",
-    "windy",
-    "young",
-    "zesty",
-    "alder",
-    "birch",
-    "cedar",
+_FIRST = words(
+    "amber brisk calm dusky early fable grand hazel ivory jolly keen lunar mossy noble ochre plain "
+    "quiet rapid sandy tidal umber vivid windy young zesty alder birch cedar"
 )
-_SECOND = (
-    "anchor",
-    "badger",
-    "canyon",
-    "dolphin",
-    "eagle",
-    "falcon",
-    "garnet",
-    "harbor",
-    "island",
-    "jasper",
-    "kestrel",
-    "lagoon",
-    "meadow",
-    "nectar",
-    "otter",
-    "pebble",
-    "quarry",
-    "river",
-    "sparrow",
-    "tundra",
-    "urchin",
-    "valley",
-    "walnut",
-    "yarrow",
-    "zephyr",
-    "acorn",
-    "beacon",
-    "comet",
+_SECOND = words(
+    "anchor badger canyon dolphin eagle falcon garnet harbor island jasper kestrel lagoon meadow "
+    "nectar otter pebble quarry river sparrow tundra urchin valley walnut yarrow zephyr acorn "
+    "beacon comet"
 )
 _KEPT_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 _KEPT = frozenset(
-    {
-        "default",
-        "kubernetes",
-        "kube-dns",
-        "coredns",
-        "nginx",
-        "ingress-nginx",
-        "ingress-nginx-controller",
-        "gp3",
-        "cluster-admin",
-        "data",
-        "pods",
-        "defaults",
-        "helm",
-        "cert-manager",
-        "external-secrets",
-        "kubelet",
-    }
+    words(
+        "default kubernetes kube-dns coredns nginx ingress-nginx ingress-nginx-controller gp3 "
+        "cluster-admin data pods defaults helm cert-manager external-secrets kubelet"
+    )
 )
-_NAMED = (
-    "Deployment",
-    "DaemonSet",
-    "StatefulSet",
-    "CronJob",
-    "Service",
-    "Ingress",
-    "Secret",
-    "ConfigMap",
-    "ServiceAccount",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "NetworkPolicy",
-    "PersistentVolumeClaim",
-    "HorizontalPodAutoscaler",
-    "PodDisruptionBudget",
+_NAMED = frozenset(
+    words(
+        "Deployment DaemonSet StatefulSet CronJob Service Ingress Secret ConfigMap ServiceAccount "
+        "ClusterRole ClusterRoleBinding NetworkPolicy PersistentVolumeClaim "
+        "HorizontalPodAutoscaler PodDisruptionBudget"
+    )
 )
-_OUTSIDE = r"(?:registry\.k8s\.io|docker\.io|quay\.io|ghcr\.io|cr\.fluentbit\.io|public\.ecr\.aws|[\w.]+\.amazonaws\.com)/[\w./:@-]+"
+"""Kinds whose objects get new names."""
+_REGISTRIES = r"registry\.k8s\.io docker\.io quay\.io ghcr\.io cr\.fluentbit\.io public\.ecr\.aws"
+_OUTSIDE = rf"(?:{_REGISTRIES.replace(' ', '|')}|[\w.]+\.amazonaws\.com)/[\w./:@-]+"
+"""Images of the world outside."""
 
 
 def mapping(objects: Iterable[Obj], seed: int) -> dict[str, str]:
     """Old name -> new name, the same for the same objects and seed."""
-    namespaces: set[str] = set()
-    workloads: set[str] = set()
+    plain: set[str] = set()
     nodes: set[str] = set()
     for obj in objects:
         name, kind = obj["metadata"]["name"], obj["kind"]
-        if kind == "Namespace" and name not in _KEPT_NAMESPACES:
-            namespaces.add(name)
-        elif kind == "Node":
+        kept = obj["metadata"].get("namespace", "") in _KEPT_NAMESPACES
+        if kind == "Node":
             nodes.add(name)
-        elif (
-            kind in _NAMED
-            and obj["metadata"].get("namespace", "") not in _KEPT_NAMESPACES
-            and "." not in name
+        elif (kind == "Namespace" and name not in _KEPT_NAMESPACES) or (
+            kind in _NAMED and not kept and "." not in name
         ):
-            workloads.add(name)
+            plain.add(name)
     random = Random(seed)  # noqa: S311  # names for practice
-    words = [f"{a}-{b}" for a in _FIRST for b in _SECOND]
-    random.shuffle(words)
-    out: dict[str, str] = {}
+    pairs = [f"{a}-{b}" for a in _FIRST for b in _SECOND]
+    random.shuffle(pairs)
     numbers = list(range(10, 99))
     random.shuffle(numbers)
-    for name in sorted(nodes):
-        out[name] = f"host-{numbers.pop()}"
-    plain = sorted((namespaces | workloads) - _KEPT - nodes, key=lambda n: (len(n), n))
-    for name in plain:
-        out[name] = words.pop()
+    out = {name: f"host-{numbers.pop()}" for name in sorted(nodes)}
+    for name in sorted(plain - _KEPT - nodes, key=lambda n: (len(n), n)):
+        out[name] = pairs.pop()
     return out
 
 
@@ -155,9 +76,8 @@ class Renamer:
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = dict(names)
         ordered = "|".join(re.escape(n) for n in sorted(names, key=len, reverse=True))
-        self._pattern = (
-            re.compile(rf"{_OUTSIDE}|(?<![A-Za-z0-9])({ordered})(?![A-Za-z0-9])") if names else None
-        )
+        text = rf"{_OUTSIDE}|(?<![A-Za-z0-9])({ordered})(?![A-Za-z0-9])"
+        self._pattern = re.compile(text) if names else None
         self._known: dict[str, str] = {}
         """Texts that were renamed before: most strings of a cluster come again and again."""
 
@@ -176,12 +96,10 @@ class Renamer:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {
-                self.text(k) if isinstance(k, str) else k: self.data(v) for k, v in value.items()
-            }
-        if isinstance(value, list):
-            return [self.data(v) for v in value]
-        return tuple(self.data(v) for v in value) if isinstance(value, tuple) else value
+            return {self.data(k): self.data(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.data(v) for v in value)
+        return value
 
 
 @overload
@@ -190,25 +108,8 @@ def shuffle(what: Scenario, seed: int) -> Scenario: ...
 def shuffle(what: list[Obj], seed: int) -> list[Obj]: ...
 def shuffle(what: Scenario | list[Obj], seed: int) -> Scenario | list[Obj]:
     """Objects under other names; or a scenario that expands, plays and serves under other names.
-    The answer of a scenario keeps the names of its file: `answer_of` translates it once the drill
-    is expanded."""
+    The answer of a scenario keeps the names of its file."""
     if isinstance(what, Scenario):
         return replace(what, data={**what.data, "shuffle": seed})
     renamer = Renamer(mapping(what, seed))
     return [renamer.data(o) for o in what]
-
-
-def answer_of(scenario: Scenario, names: Mapping[str, str]) -> dict[str, Any]:
-    """The shared attributes, first symptom and decoys of a scenario in the names that a player
-    saw."""
-    renamer = Renamer(names)
-    answer = scenario.answer
-    return {
-        "runbook": answer.runbook,
-        "since": answer.since,
-        "first_symptom": renamer.text(answer.first_symptom),
-        "shared": renamer.data(list(answer.shared)),
-        "decoys": renamer.data(list(answer.decoys)),
-        "debrief": answer.debrief,
-        "silent": answer.silent,
-    }

@@ -13,41 +13,19 @@ GROUPS = ["system:authenticated", "drill:engineers"]
 def answer(plural: str, body: Obj, faults: Faults) -> Obj:
     """The reviewed object with its status."""
     if plural == "selfsubjectreviews":
-        return {**body, "status": {"userInfo": {"username": USER, "groups": GROUPS}}}
-    if plural == "selfsubjectrulesreviews":
-        rules = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
-        return {
-            **body,
-            "spec": body.get("spec", {}),
-            "status": {
-                "resourceRules": rules,
-                "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-                "incomplete": False,
-            },
+        status: Obj = {"userInfo": {"username": USER, "groups": GROUPS}}
+    elif plural == "selfsubjectrulesreviews":
+        status = {
+            "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
+            "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+            "incomplete": False,
         }
-    wanted = dig(body, "spec", "resourceAttributes", default={})
-    resource = wanted.get("resource", "")
-    if wanted.get("subresource"):
-        resource += f"/{wanted['subresource']}"
-    denied = any(
-        rule["action"] == "forbidden"
-        and faults_match(
-            rule, resource, str(wanted.get("namespace", "")), str(wanted.get("verb", ""))
-        )
-        for rule in faults.rows()
-    )
-    return {
-        **body,
-        "status": {
-            "allowed": not denied,
-            **({"reason": "RBAC: no rule allows it"} if denied else {}),
-        },
-    }
-
-
-def faults_match(rule: Obj, resource: str, namespace: str, verb: str) -> bool:
-    if rule["resource"] and rule["resource"] not in {resource, resource.split("/")[0]}:
-        return False
-    if rule["namespace"] and rule["namespace"] != namespace:
-        return False
-    return not rule["verbs"] or verb in rule["verbs"]
+    else:
+        wanted = dig(body, "spec", "resourceAttributes", default={})
+        sub = wanted.get("subresource")
+        resource = f"{wanted.get('resource', '')}/{sub}" if sub else wanted.get("resource", "")
+        verb, namespace = str(wanted.get("verb", "")), str(wanted.get("namespace", ""))
+        denied = faults.forbids(resource=resource, namespace=namespace, verb=verb)
+        reason = {"reason": "RBAC: no rule allows it"} if denied else {}
+        status = {"allowed": not denied, **reason}
+    return {"spec": {}, **body, "status": status}

@@ -22,7 +22,7 @@ from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster
 from cluster.live.watch_config import Pace
-from drills.server.drill_server import DrillServer
+from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
 from tests.cluster.fake import until
 

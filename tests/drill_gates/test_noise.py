@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.drill_gates.expected import DRILLS, SILENT, TOLD
-from tests.drill_gates.ground import calm, judge, rows, seen
+from tests.drill_gates.expected import DRILLS, SILENT, TOLD, shared_by
+from tests.drill_gates.ground import NOW, calm, judge, rows, seen
 from tests.drill_gates.noise import SHARE, failing, noise
 
 
@@ -25,7 +25,7 @@ def test_the_story_is_found_among_unrelated_failures(name: str) -> None:
         view for view in found.symptoms if view.symptom.mechanism == TOLD[name].mechanism
     )
     assert (symptom.matches[0].id, symptom.matches[0].confident) == (name, True)
-    shared = TOLD[name].shared
+    shared = shared_by(name, NOW)
     if shared is not None:
         assert shared in [
             (one.what, one.value) for view in found.warnings for one in view.symptom.shared

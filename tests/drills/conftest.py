@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from drills.scenario.model import Scenario, parse
-from drills.server.drill_server import DrillServer
+from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)

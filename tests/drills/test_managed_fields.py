@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from drills.api.managed_fields import fields_v1, owned_paths, paths, record_change
+from drills.api.managed_fields import FieldManager, fields_v1, owned_paths, paths, record_change
+from tests.drills.conftest import NOW
 
 AT = "2026-11-21T12:00:00Z"
 LATER = "2026-11-21T12:05:00Z"
@@ -89,3 +90,12 @@ def test_paths_and_fields_are_inverse() -> None:
         "status": {"conditions": [{"type": "Ready", "status": "True"}]},
     }
     assert owned_paths(fields_v1(paths(pod))) == paths(pod)
+
+
+def test_a_manager_owns_what_lies_below_its_prefix_also_where_names_have_dots() -> None:
+    helm = FieldManager("helm", NOW, ("spec", "metadata.annotations.meta.helm.sh/release-name"))
+    annotations = ("f:metadata", "f:annotations")
+    assert helm.owns(("f:spec", "f:replicas"))
+    assert helm.owns((*annotations, "f:meta.helm.sh/release-name"))
+    assert not helm.owns((*annotations, "f:meta.helm.sh/release-name-2"))
+    assert not helm.owns(("f:special",))

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from drills.server.drill_server import DrillServer
+from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
 from tests.drills.conftest import scenario
 

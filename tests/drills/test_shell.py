@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from drills.api.objects import Obj
-from drills.api.world import World
 from drills.pods.connectivity import Network
-from drills.pods.shell import MARKER, Exit, Piece, Shell
+from drills.pods.probe_scripts import header
+from drills.pods.shell import Exit, Output, Shell
 from drills.scenario.catalogue import load
 from drills.scenario.expand import expand
 from drills.scenario.model import Scenario
+from drills.scenario.world import World
 from tests.drills.conftest import NOW, scenario
 
 
 def world_of(given: Scenario) -> tuple[World, Shell]:
     world = expand(given, NOW)
-    around = world.surroundings
-    return world, Shell(Network(world.of, around.connect, around.names), around.commands, 1000.0)
+    return world, Shell(Network(world.of, world.surroundings), 1000.0)
 
 
 def one(world: World, **want: Any) -> Obj:
@@ -30,7 +30,7 @@ def one(world: World, **want: Any) -> Obj:
 async def output(shell: Shell, pod: Obj, *command: str) -> tuple[str, str, Exit]:
     out, err, end = b"", b"", Exit(-1)
     async for piece in shell.run(pod, pod["spec"]["containers"][0]["name"], list(command)):
-        if isinstance(piece, Piece):
+        if isinstance(piece, Output):
             out, err = (out + piece.data, err) if piece.stream == 1 else (out, err + piece.data)
         else:
             end = piece
@@ -38,7 +38,9 @@ async def output(shell: Shell, pod: Obj, *command: str) -> tuple[str, str, Exit]
 
 
 async def tries(shell: Shell, pod: Obj, *arguments: str) -> list[dict[str, Any]]:
-    out, _, end = await output(shell, pod, "sh", "-c", f"{MARKER}\nanything", "sh", *arguments)
+    out, _, end = await output(
+        shell, pod, "sh", "-c", f"{header('connectivity')}\nanything", "sh", *arguments
+    )
     assert end == Exit(0)
     lines = [json.loads(line) for line in out.splitlines()]
     assert [line["event"] for line in (lines[0], lines[1], lines[-1])] == ["begin", "idle", "end"]
@@ -156,7 +158,7 @@ async def test_python_names_the_sender() -> None:
         one(world, namespace="nginx"),
         "python3",
         "-c",
-        f"{MARKER}\nx",
+        f"{header('connectivity')}\nx",
         f"{target['status']['podIP']}:80",
     )
     seen = json.loads(out.splitlines()[2])

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from cli.connection import is_settled
-from drills.server.drill_server import DrillServer
+from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
 from incident.options import Options
 from incident.session import LiveInvestigation

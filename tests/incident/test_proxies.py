@@ -10,7 +10,7 @@ import pytest
 from cluster.kube.objects import Node, Pod, Ref
 from cluster.kube.prometheus import samples
 from cluster.live.live_cluster import LiveCluster
-from drills.server.drill_server import DrillServer
+from drills.server.http import DrillServer
 from incident.metrics.kube_proxy import Proxies, overdue, proxy_usage
 from tests.incident.drill import investigating, is_read, served, until
 
@@ -94,7 +94,7 @@ def late_on(server: DrillServer, live: LiveCluster, node: str) -> Pod:
         "path": "healthz",
         "body": LATE,
     }
-    server.world.surroundings.metrics.append((server.clock(), rule))
+    server.state.surroundings.metrics.append((server.state.clock(), rule))
     return pod
 
 

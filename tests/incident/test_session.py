@@ -123,7 +123,7 @@ async def test_an_action_needs_write_and_the_typed_name_and_can_be_undone(tmp_pa
             undo = await writer.plan_action("uncordon", {"node": "node-b2"})
             assert (await writer.run_action(undo, undo.confirmation)).outcome is Outcome.DONE
             kinds = [entry.kind for entry in writer.entries()]
-        changed = [key for key in server.requests if key[0] == "PATCH"]
+        changed = [key for key in server.state.requests if key[0] == "PATCH"]
     assert kinds.count("action-intent") == 2
     assert kinds.count("action-result") == 2
     assert kinds.count("action-declined") == 2

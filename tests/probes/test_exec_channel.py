@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from cluster.api import exec as channel
-from drills.server.drill_server import DrillServer
 from drills.server.faults import Rule
+from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
 from probes import catalogue
 from probes.context import ProbeContext

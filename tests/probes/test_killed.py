@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from cli import exits
-from drills.server.drill_server import DrillServer
+from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
 from tests.probes.onnodes import ours
 from tests.rungs.cluster import Cluster

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from runbooks.lint import PLANNED_PROBES, SECTION_WORDS, Names, lint
+from probes.catalogue import PROBES
+from runbooks.lint import SECTION_WORDS, Names, lint
 from runbooks.loader import OWN, Library
 from runbooks.model import SECTIONS
 
@@ -12,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 STORIES = OWN[0]
 CATALOGUE = {path.stem for path in STORIES.glob("*.md")}
 NAMES = Names(
-    probes=PLANNED_PROBES,
+    probes=set(PROBES),
     actions={"cordon", "uncordon"},
     drills={path.stem for path in (ROOT / "drills" / "scenarios").glob("*.yaml")},
 )

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from drills.scenario.model import parse
-from drills.server.drill_server import DrillServer
+from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
 from tests.rungs.cluster import Cluster
 

@@ -4,244 +4,116 @@ configuration."""
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from drills.api.objects import Obj, dig, rfc3339
-from drills.api.world import World
-from drills.controllers.events import add_event
-from drills.scenario.states.pod_status import (
-    kubelet_wrote,
-    not_ready,
-    retries,
-    set_condition,
-    since_of,
-)
+from drills.controllers.events import SCHEDULER, pulled
+from drills.pods.pod_status import pod_condition, waiting
+from drills.pods.selection import secret_keys
+from drills.scenario.events import filled_in
+from drills.scenario.states.pod_changes import not_ready, retries, set_condition, since_of
+from drills.scenario.world import Data, World
 
 
-def config_error(world: World, pod: Obj, data: dict[str, Any]) -> None:
+def config_error(world: World, pod: Obj, data: Data) -> None:
     """CreateContainerConfigError with `message` (`couldn't find key K in Secret ns/x`)."""
-    since, message = since_of(world, pod, data), str(data.get("message") or _missing_key(pod))
-    for word, value in (
-        ("{namespace}", pod["metadata"]["namespace"]),
-        ("{name}", pod["metadata"]["name"]),
-    ):
-        message = message.replace(word, value)
+    since = since_of(world, pod, data)
+    message = filled_in(str(data.get("message") or _missing_key(pod)), pod)
     _never_started(world, pod, since, "CreateContainerConfigError", message, sandbox=True)
     first, last, count = retries(world, since, data)
     for status in pod["status"]["containerStatuses"][:1]:
-        add_event(
-            world,
-            pod,
-            "Failed",
-            f"Error: {message}",
-            kind="Warning",
-            first=first,
-            last=last,
-            count=count * 5,
-            container=status["name"],
-        )
-        add_event(
-            world,
-            pod,
-            "Pulled",
-            f'Container image "{status["image"]}" already present on machine',
-            first=first,
-            last=last,
-            count=count * 5,
-            container=status["name"],
-        )
+        name, text = status["name"], pulled(status["image"])
+        world.warn(pod, "Failed", f"Error: {message}", first, last, count * 5, container=name)
+        world.event(pod, "Pulled", text, first, last, count * 5, container=name)
 
 
-def image_pull(world: World, pod: Obj, data: dict[str, Any]) -> None:
+def image_pull(world: World, pod: Obj, data: Data) -> None:
     """ImagePullBackOff; message: why the pull failed."""
     since = since_of(world, pod, data)
     for status in pod["status"]["containerStatuses"][:1]:
-        image = status["image"]
-        why = str(
-            data.get(
-                "message",
-                f'failed to pull and unpack image "{image}": failed to resolve reference '
-                f'"{image}": {image}: not found',
-            )
+        image, name = status["image"], status["name"]
+        unresolved = (
+            f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": '
+            f"{image}: not found"
         )
-        _never_started(
-            world,
-            pod,
-            since,
-            "ImagePullBackOff",
-            f'Back-off pulling image "{image}": ErrImagePull: rpc error: code = NotFound desc = '
-            f"{why}",
-            sandbox=True,
-        )
+        why = f"rpc error: code = NotFound desc = {data.get('message', unresolved)}"
+        back_off = f'Back-off pulling image "{image}"'
+        text = f"{back_off}: ErrImagePull: {why}"
+        _never_started(world, pod, since, "ImagePullBackOff", text, sandbox=True)
         first, last, count = retries(world, since, data)
-        add_event(
-            world,
-            pod,
-            "Failed",
-            f'Failed to pull image "{image}": rpc error: code = NotFound desc = {why}',
-            kind="Warning",
-            first=first,
-            last=last,
-            count=min(count, 6),
-            container=status["name"],
-        )
-        add_event(
-            world,
-            pod,
-            "Failed",
-            "Error: ErrImagePull",
-            kind="Warning",
-            first=first,
-            last=last,
-            count=min(count, 6),
-            container=status["name"],
-        )
-        add_event(
-            world,
-            pod,
-            "BackOff",
-            f'Back-off pulling image "{image}"',
-            first=first,
-            last=last,
-            count=count * 2,
-            container=status["name"],
-        )
+        for text in (f'Failed to pull image "{image}": {why}', "Error: ErrImagePull"):
+            world.warn(pod, "Failed", text, first, last, min(count, 6), container=name)
+        world.event(pod, "BackOff", back_off, first, last, count * 2, container=name)
 
 
-def creating(world: World, pod: Obj, data: dict[str, Any]) -> None:
-    """ContainerCreating with an event: reason, message, count; `component` (kubelet)."""
+def creating(world: World, pod: Obj, data: Data) -> None:
+    """ContainerCreating with an event: reason, message, count, type (Warning), `component`
+    (kubelet); or several as `problems`."""
     since = since_of(world, pod, data)
     _never_started(world, pod, since, "ContainerCreating", sandbox=False)
     first, last, count = retries(world, since, data)
     for problem in data.get("problems") or ([data] if "reason" in data else []):
-        text = str(problem["message"])
-        for word, value in (
-            ("{namespace}", pod["metadata"]["namespace"]),
-            ("{name}", pod["metadata"]["name"]),
-            ("{uid}", pod["metadata"]["uid"]),
-            ("{node}", pod["spec"].get("nodeName", "")),
-            ("{volume}", _volume_of(world, pod)),
-        ):
-            text = text.replace(word, str(value))
-        add_event(
-            world,
+        world.event(
             pod,
             str(problem["reason"]),
-            text,
+            filled_in(str(problem["message"]), pod, volume=_volume_of(world, pod)),
+            first,
+            last,
+            int(problem.get("count", count)),
             kind=str(problem.get("type", "Warning")),
-            first=first,
-            last=last,
-            count=int(problem.get("count", count)),
             component=str(problem.get("component", "kubelet")),
         )
 
 
-def pending(world: World, pod: Obj, data: dict[str, Any]) -> None:
+def pending(world: World, pod: Obj, data: Data) -> None:
     """Unschedulable: `message` as the scheduler words it; reason (Unschedulable)."""
     since, message = since_of(world, pod, data), str(data["message"])
+    reason = str(data.get("reason", "Unschedulable"))
     pod["spec"].pop("nodeName", None)
-    qos = pod["status"]["qosClass"]
     pod["status"] = {
         "observedGeneration": 1,
         "phase": "Pending",
-        "qosClass": qos,
-        "conditions": [
-            {
-                "type": "PodScheduled",
-                "status": "False",
-                "lastProbeTime": None,
-                "lastTransitionTime": rfc3339(since),
-                "reason": str(data.get("reason", "Unschedulable")),
-                "message": message,
-                "observedGeneration": 1,
-            }
-        ],
+        "qosClass": pod["status"]["qosClass"],
+        "conditions": [pod_condition("PodScheduled", False, rfc3339(since), reason, message)],
     }
-    for event in world.of("Event"):
-        if event["involvedObject"].get("uid") == pod["metadata"]["uid"]:
-            world.remove(event)
+    world.drop_events(pod)
     first, last, count = retries(world, since, data)
-    add_event(
-        world,
-        pod,
-        "FailedScheduling",
-        message,
-        kind="Warning",
-        first=first,
-        last=last,
-        count=max(1, count // 5),
-        component="default-scheduler",
-    )
-    kubelet_wrote(world, pod, since, "kube-scheduler")
+    times = max(1, count // 5)
+    world.warn(pod, "FailedScheduling", message, first, last, times, component=SCHEDULER)
+    world.wrote_status(pod, "kube-scheduler", since)
 
 
 def _never_started(
-    world: World,
-    pod: Obj,
-    since: datetime,
-    reason: str,
-    message: str = "",
-    *,
-    sandbox: bool,
-    names: list[str] | None = None,
+    world: World, pod: Obj, since: datetime, reason: str, message: str = "", *, sandbox: bool
 ) -> None:
     status = pod["status"]
-    statuses = status["containerStatuses"]
-    for s in statuses:
-        s.update(
-            state={"waiting": {"reason": reason, **({"message": message} if message else {})}},
-            lastState={},
-            ready=False,
-            started=False,
-            restartCount=0,
-            imageID="",
-        )
-        for field in ("containerID", "allocatedResources", "resources"):
+    for s in status["containerStatuses"]:
+        waiting(s, reason, message)
+        s.update(lastState={}, restartCount=0)
+        for field in ("allocatedResources", "resources"):
             s.pop(field, None)
     status["phase"] = "Pending"
-    all_names = names or [s["name"] for s in statuses]
-    not_ready(pod, since, all_names)
+    not_ready(pod, since, [s["name"] for s in status["containerStatuses"]])
     set_condition(pod, "PodReadyToStartContainers", sandbox, since)
     if not sandbox and not pod["spec"].get("hostNetwork"):
-        status.pop("podIP", None)
-        status.pop("podIPs", None)
-    kubelet_wrote(world, pod, since + timedelta(seconds=2))
-    _drop_started_events(world, pod)
-
-
-def _drop_started_events(world: World, pod: Obj) -> None:
-    for event in world.of("Event"):
-        about = event["involvedObject"]
-        if about.get("uid") == pod["metadata"]["uid"] and event["reason"] in {
-            "Started",
-            "Created",
-            "Pulled",
-        }:
-            world.remove(event)
+        for field in ("podIP", "podIPs"):
+            status.pop(field, None)
+    world.wrote_status(pod, "kubelet", since + timedelta(seconds=2))
+    world.drop_events(pod, ("Started", "Created", "Pulled"))
 
 
 def _missing_key(pod: Obj) -> str:
     """What the kubelet says about the first key that the pod's environment takes from a Secret."""
-    for container in pod["spec"]["containers"]:
-        for env in container.get("env") or []:
-            ref = dig(env, "valueFrom", "secretKeyRef")
-            if ref:
-                return (
-                    f"couldn't find key {ref['key']} in Secret "
-                    f"{pod['metadata']['namespace']}/{ref['name']}"
-                )
+    for ref in secret_keys(pod):
+        where = f"{pod['metadata']['namespace']}/{ref['name']}"
+        return f"couldn't find key {ref['key']} in Secret {where}"
     raise ValueError(f"pod {pod['metadata']['name']} takes no key from a Secret; give `message`")
 
 
 def _volume_of(world: World, pod: Obj) -> str:
     """The name of the first persistent volume that a pod uses; empty without one."""
     for volume in pod["spec"].get("volumes") or []:
-        claim = dig(volume, "persistentVolumeClaim", "claimName")
-        found = (
-            world.get("PersistentVolumeClaim", pod["metadata"]["namespace"], claim)
-            if claim
-            else None
-        )
+        claim = dig(volume, "persistentVolumeClaim", "claimName", default="")
+        found = world.get("PersistentVolumeClaim", pod["metadata"]["namespace"], claim)
         if found is not None:
             return str(dig(found, "spec", "volumeName", default=""))
     return ""

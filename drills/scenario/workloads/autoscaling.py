@@ -2,85 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any
+from drills.api.managed_fields import FieldManager
+from drills.api.objects import new_condition, rfc3339, stable_fraction
+from drills.scenario.config import author
+from drills.scenario.world import Data, World
 
-from drills.api.objects import Obj, rfc3339, stable_fraction
-from drills.api.world import World, Writer
 
-
-def add_hpa(world: World, data: dict[str, Any]) -> Obj:
+def add_autoscaler(world: World, data: Data) -> None:
     """data: hpa {min, max, cpu (target %)}; the replica count is the workload's own."""
-    created = world.ago(data.get("age", "41d"))
-    hpa, replicas = data["hpa"], int(data.get("replicas", 1))
-    target = int(hpa.get("cpu", 70))
-    usage = int(target * (0.55 + 0.3 * stable_fraction("hpa", data["namespace"], data["name"])))
-    settled = rfc3339(created)
-    return world.add(
-        {
-            "apiVersion": "autoscaling/v2",
-            "kind": "HorizontalPodAutoscaler",
-            "metadata": {
-                "name": data["name"],
-                "namespace": data["namespace"],
-                "creationTimestamp": settled,
-            },
-            "spec": {
-                "scaleTargetRef": {
-                    "apiVersion": "apps/v1",
-                    "kind": "Deployment",
-                    "name": data["name"],
-                },
-                "minReplicas": int(hpa.get("min", replicas)),
-                "maxReplicas": int(hpa.get("max", replicas * 3)),
-                "metrics": [
-                    {
-                        "type": "Resource",
-                        "resource": {
-                            "name": "cpu",
-                            "target": {"type": "Utilization", "averageUtilization": target},
-                        },
-                    }
-                ],
-            },
-            "status": {
-                "currentReplicas": replicas,
-                "desiredReplicas": replicas,
-                "lastScaleTime": rfc3339(world.ago("2d")),
-                "currentMetrics": [
-                    {
-                        "type": "Resource",
-                        "resource": {
-                            "name": "cpu",
-                            "current": {"averageUtilization": usage, "averageValue": f"{usage}m"},
-                        },
-                    }
-                ],
-                "conditions": [
-                    {
-                        "type": "AbleToScale",
-                        "status": "True",
-                        "lastTransitionTime": settled,
-                        "reason": "ReadyForNewScale",
-                        "message": "recommended size matches current size",
-                    },
-                    {
-                        "type": "ScalingActive",
-                        "status": "True",
-                        "lastTransitionTime": settled,
-                        "reason": "ValidMetricFound",
-                        "message": "the HPA was able to successfully calculate a replica "
-                        "count from cpu resource utilization (percentage of request)",
-                    },
-                    {
-                        "type": "ScalingLimited",
-                        "status": "False",
-                        "lastTransitionTime": settled,
-                        "reason": "DesiredWithinRange",
-                        "message": "the desired count is within the acceptable range",
-                    },
-                ],
-            },
+    name, namespace, hpa = data["name"], data["namespace"], data["hpa"]
+    replicas, target = int(data.get("replicas", 1)), int(hpa.get("cpu", 70))
+    usage = int(target * (0.55 + 0.3 * stable_fraction("hpa", namespace, name)))
+    who = author(world, data, "spec", age="41d")
+    settled = rfc3339(who.at)
+
+    def metric(word: str, value: dict[str, object]) -> list[dict[str, object]]:
+        return [{"type": "Resource", "resource": {"name": "cpu", word: value}}]
+
+    counted = (
+        "the HPA was able to successfully calculate a replica count from cpu resource utilization "
+        "(percentage of request)"
+    )
+    conditions = (
+        ("AbleToScale", True, "ReadyForNewScale", "recommended size matches current size"),
+        ("ScalingActive", True, "ValidMetricFound", counted),
+        (
+            "ScalingLimited",
+            False,
+            "DesiredWithinRange",
+            "the desired count is within the acceptable range",
+        ),
+    )
+    world.make(
+        "HorizontalPodAutoscaler",
+        name,
+        namespace,
+        who.at,
+        who,
+        FieldManager("kube-controller-manager", world.ago("40s"), ("status",), "status"),
+        spec={
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": int(hpa.get("min", replicas)),
+            "maxReplicas": int(hpa.get("max", replicas * 3)),
+            "metrics": metric("target", {"type": "Utilization", "averageUtilization": target}),
         },
-        Writer(str(data.get("by", "argocd-controller")), created, ("spec",)),
-        Writer("kube-controller-manager", world.ago("40s"), ("status",), "status"),
+        status={
+            "currentReplicas": replicas,
+            "desiredReplicas": replicas,
+            "lastScaleTime": rfc3339(world.ago("2d")),
+            "currentMetrics": metric(
+                "current", {"averageUtilization": usage, "averageValue": f"{usage}m"}
+            ),
+            "conditions": [
+                new_condition(kind, value, settled, reason, message)
+                for kind, value, reason, message in conditions
+            ],
+        },
     )

@@ -1,52 +1,53 @@
-"""From the compact words of a scenario (`image`, `cpu`, `secrets` …) to a pod template."""
+"""From the compact words of a scenario (`image`, `cpu`, `secrets` …) to a pod template.
+
+The order of fields is part of the result: hashes of templates are made from it."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 from drills.api.objects import Obj
 from drills.api.patch import strategic_merge
+from drills.scenario.world import Data
+
+_SPEC_WORDS = {
+    "serviceAccount": "serviceAccountName",
+    "hostNetwork": "hostNetwork",
+    "hostPID": "hostPID",
+    "priorityClass": "priorityClassName",
+    "grace": "terminationGracePeriodSeconds",
+    "nodeSelector": "nodeSelector",
+    "tolerations": "tolerations",
+    "dnsConfig": "dnsConfig",
+    "dnsPolicy": "dnsPolicy",
+}
+"""Word of a scenario -> field of the pod's spec."""
+_PRIORITY = {"system-node-critical": 2000001000, "system-cluster-critical": 2000000000}
 
 
-def labels_of(data: dict[str, Any]) -> dict[str, str]:
+def labels_of(data: Data) -> dict[str, str]:
     """The selector labels of a workload."""
     return {"app.kubernetes.io/name": str(data["name"]), **data.get("labels", {})}
 
 
-def pod_template(data: dict[str, Any], revision_image: str | None = None) -> Obj:
-    """data: image, port, cpu, memory (requests), cpuLimit, memoryLimit (default: memory), env,
-    secretEnv (list of
-    `SECRET/KEY`), secretVolumes, configVolumes, emptyDirs, hostPaths, serviceAccount, hostNetwork,
-    hostPID, privileged, priorityClass, command, args, probes (false to leave out), grace, preStop,
-    nodeSelector, tolerations, spread, spec (merged into the pod spec), sidecars."""
-    container = _container(data, revision_image)
+def pod_template(data: Data, image: str | None = None) -> Obj:
+    """data: image, port, ports, metricsPort, cpu, memory (requests), cpuLimit, memoryLimit (default:
+    memory), env, secretEnv (list of `SECRET/KEY`), secretVolumes, configVolumes, emptyDirs,
+    hostPaths, claims, serviceAccount, hostNetwork, hostPID, privileged, priorityClass, command,
+    args, probes (false to leave out), liveness, tcpProbe, grace, preStop, nodeSelector,
+    tolerations, spread, spec (merged into the pod spec), sidecars, podLabels, podAnnotations.
+    `image` stands above that of the data."""
+    container = _container(data, image or str(data["image"]))
     spec: Obj = {"containers": [container, *copy.deepcopy(data.get("sidecars", []))]}
-    volumes = _volumes(data, container)
-    if volumes:
+    if volumes := _volumes(data, container):
         spec["volumes"] = volumes
-    for word, field in (
-        ("serviceAccount", "serviceAccountName"),
-        ("hostNetwork", "hostNetwork"),
-        ("hostPID", "hostPID"),
-        ("priorityClass", "priorityClassName"),
-        ("grace", "terminationGracePeriodSeconds"),
-        ("nodeSelector", "nodeSelector"),
-        ("tolerations", "tolerations"),
-        ("dnsConfig", "dnsConfig"),
-        ("dnsPolicy", "dnsPolicy"),
-    ):
+    for word, field in _SPEC_WORDS.items():
         if word in data:
             spec[field] = copy.deepcopy(data[word])
-    if data.get("priorityClass", "").startswith("system-"):
-        spec["priority"] = (
-            2000001000 if data["priorityClass"] == "system-node-critical" else 2000000000
-        )
-    if (
-        data.get("spread", True)
-        and data.get("kind", "Deployment") == "Deployment"
-        and int(data.get("replicas", 1)) > 1
-    ):
+    if priority := _PRIORITY.get(data.get("priorityClass", "")):
+        spec["priority"] = priority
+    deployment = data.get("kind", "Deployment") == "Deployment"
+    if data.get("spread", True) and deployment and int(data.get("replicas", 1)) > 1:
         spec["topologySpreadConstraints"] = [
             {
                 "maxSkew": 1,
@@ -58,64 +59,30 @@ def pod_template(data: dict[str, Any], revision_image: str | None = None) -> Obj
     spec = strategic_merge(spec, copy.deepcopy(data.get("spec", {})))
     meta: Obj = {"labels": {**labels_of(data), **data.get("podLabels", {})}}
     annotations = dict(data.get("podAnnotations", {}))
-    if data.get("metricsPort"):
-        annotations.update(
-            {"prometheus.io/scrape": "true", "prometheus.io/port": str(data["metricsPort"])}
-        )
+    if port := data.get("metricsPort"):
+        annotations |= {"prometheus.io/scrape": "true", "prometheus.io/port": str(port)}
     if annotations:
         meta["annotations"] = annotations
     return {"metadata": meta, "spec": spec}
 
 
-def _container(data: dict[str, Any], revision_image: str | None) -> Obj:
-    image = revision_image or str(data["image"])
+def _container(data: Data, image: str) -> Obj:
     out: Obj = {"name": str(data.get("container", data["name"])), "image": image}
     for word in ("command", "args"):
         if word in data:
             out[word] = list(data[word])
-    ports = (
-        [{"name": "http", "containerPort": int(data["port"]), "protocol": "TCP"}]
-        if data.get("port")
-        else []
-    )
-    if data.get("metricsPort") and data.get("metricsPort") != data.get("port"):
-        ports.append(
-            {"name": "metrics", "containerPort": int(data["metricsPort"]), "protocol": "TCP"}
-        )
-    for number, extra in enumerate(data.get("ports", [])):
-        ports.append(
-            {
-                "name": str(extra.get("name", f"port-{number}")),
-                "containerPort": int(extra["port"]),
-                "protocol": extra.get("protocol", "TCP"),
-            }
-        )
-    if ports:
+    if ports := _ports(data):
         out["ports"] = ports
     env: list[Obj] = [{"name": k, "value": str(v)} for k, v in data.get("env", {}).items()]
     for reference in data.get("secretEnv", []):
         secret, key = str(reference).split("/", 1)
-        env.append(
-            {
-                "name": key.upper().replace("-", "_").replace(".", "_"),
-                "valueFrom": {"secretKeyRef": {"name": secret, "key": key}},
-            }
-        )
+        name = key.upper().replace("-", "_").replace(".", "_")
+        env.append({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
     if env:
         out["env"] = env
     out["resources"] = _resources(data)
     if data.get("port") and data.get("probes", True):
-        probe = {
-            "httpGet": {"path": "/healthz", "port": "http", "scheme": "HTTP"},
-            "timeoutSeconds": 1,
-            "periodSeconds": 10,
-            "successThreshold": 1,
-            "failureThreshold": 3,
-        }
-        if data.get("tcpProbe"):
-            probe.pop("httpGet")
-            probe["tcpSocket"] = {"port": "http"}
-        out["readinessProbe"] = probe
+        out["readinessProbe"] = probe = _probe(data)
         if data.get("liveness", True):
             out["livenessProbe"] = {**copy.deepcopy(probe), "initialDelaySeconds": 15}
     if "preStop" in data:
@@ -125,40 +92,58 @@ def _container(data: dict[str, Any], revision_image: str | None) -> Obj:
     return out
 
 
-def _resources(data: dict[str, Any]) -> Obj:
-    out: Obj = {}
+def _ports(data: Data) -> list[Obj]:
+    port, metrics = data.get("port"), data.get("metricsPort")
+    rows = [("http", port, "TCP")] if port else []
+    if metrics and metrics != port:
+        rows.append(("metrics", metrics, "TCP"))
+    for number, extra in enumerate(data.get("ports", [])):
+        name, protocol = str(extra.get("name", f"port-{number}")), extra.get("protocol", "TCP")
+        rows.append((name, extra["port"], protocol))
+    return [{"name": n, "containerPort": int(p), "protocol": proto} for n, p, proto in rows]
+
+
+def _probe(data: Data) -> Obj:
+    counts = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1}
+    counts["failureThreshold"] = 3
+    if data.get("tcpProbe"):
+        return {**counts, "tcpSocket": {"port": "http"}}
+    return {"httpGet": {"path": "/healthz", "port": "http", "scheme": "HTTP"}, **counts}
+
+
+def _resources(data: Data) -> Obj:
     requests = {k: str(data[k]) for k in ("cpu", "memory") if data.get(k)}
-    limits: dict[str, str] = {}
-    if data.get("cpuLimit"):
-        limits["cpu"] = str(data["cpuLimit"])
-    memory_limit = data.get("memoryLimit", data.get("memory"))
-    if memory_limit and memory_limit != "none":
-        limits["memory"] = str(memory_limit)
-    if limits:
-        out["limits"] = limits
-    if requests:
-        out["requests"] = requests
-    return out
+    memory = data.get("memoryLimit", data.get("memory"))
+    limits = {"cpu": str(data["cpuLimit"])} if data.get("cpuLimit") else {}
+    if memory and memory != "none":
+        limits["memory"] = str(memory)
+    return {k: v for k, v in (("limits", limits), ("requests", requests)) if v}
 
 
-def _volumes(data: dict[str, Any], container: Obj) -> list[Obj]:
+def _volumes(data: Data, container: Obj) -> list[Obj]:
+    """The volumes of a pod; their mounts are added to the container."""
     volumes: list[Obj] = []
     mounts: list[Obj] = []
-    for secret in data.get("secretVolumes", []):
-        volumes.append({"name": secret, "secret": {"secretName": secret, "defaultMode": 420}})
-        mounts.append({"name": secret, "mountPath": f"/etc/{secret}", "readOnly": True})
-    for config in data.get("configVolumes", []):
-        volumes.append({"name": config, "configMap": {"name": config, "defaultMode": 420}})
-        mounts.append({"name": config, "mountPath": f"/etc/{config}", "readOnly": True})
-    for name, path in data.get("emptyDirs", {}).items():
-        volumes.append({"name": name, "emptyDir": {}})
+    for name in data.get("secretVolumes", []):
+        volumes.append({"name": name, "secret": {"secretName": name, "defaultMode": 420}})
+        mounts.append({"name": name, "mountPath": f"/etc/{name}", "readOnly": True})
+    for name in data.get("configVolumes", []):
+        volumes.append({"name": name, "configMap": {"name": name, "defaultMode": 420}})
+        mounts.append({"name": name, "mountPath": f"/etc/{name}", "readOnly": True})
+    mounted: list[tuple[str, str, Obj]] = [
+        *((name, path, {"emptyDir": {}}) for name, path in data.get("emptyDirs", {}).items()),
+        *(
+            (name, path, {"hostPath": {"path": path, "type": ""}})
+            for name, path in data.get("hostPaths", {}).items()
+        ),
+        *(
+            (name, path, {"persistentVolumeClaim": {"claimName": name}})
+            for name, path in data.get("claims", {}).items()
+        ),
+    ]
+    for name, path, source in mounted:
+        volumes.append({"name": name, **source})
         mounts.append({"name": name, "mountPath": path})
-    for name, path in data.get("hostPaths", {}).items():
-        volumes.append({"name": name, "hostPath": {"path": path, "type": ""}})
-        mounts.append({"name": name, "mountPath": path})
-    for claim, path in data.get("claims", {}).items():
-        volumes.append({"name": claim, "persistentVolumeClaim": {"claimName": claim}})
-        mounts.append({"name": claim, "mountPath": path})
     if mounts:
         container["volumeMounts"] = mounts
     return volumes

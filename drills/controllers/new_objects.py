@@ -1,0 +1,186 @@
+"""Objects that controllers make: ReplicaSets, ControllerRevisions and pods, the same for a cluster
+that is expanded from a scenario and for one that is served."""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime
+
+from drills.api.defaults import NO_EXECUTE_TOLERATIONS, pod_spec
+from drills.api.objects import Obj, controlled_by, digest, owner_reference, rfc3339, stable_suffix
+
+REVISION = "deployment.kubernetes.io/revision"
+_TOKEN = "kube-api-access"  # noqa: S105  # the name of a volume
+_DAEMON_TOLERATIONS: list[Obj] = [
+    {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": effect}
+    for key, effect in (
+        ("not-ready", "NoExecute"),
+        ("unreachable", "NoExecute"),
+        ("disk-pressure", "NoSchedule"),
+        ("memory-pressure", "NoSchedule"),
+        ("pid-pressure", "NoSchedule"),
+        ("unschedulable", "NoSchedule"),
+    )
+]
+
+
+def defaulted(template: Obj) -> Obj:
+    """A copy of a pod template as a controller stores it."""
+    out = copy.deepcopy(template)
+    pod_spec(out["spec"])
+    out["metadata"].setdefault("creationTimestamp", None)
+    return out
+
+
+def revision_of(obj: Obj) -> int:
+    """The revision that a Deployment and its ReplicaSets carry; 0 without one."""
+    return int(obj["metadata"].get("annotations", {}).get(REVISION, 0))
+
+
+def replica_set(
+    deployment: Obj, template: Obj, code: str, created: datetime, replicas: int, revision: int
+) -> Obj:
+    """The ReplicaSet of one revision; `code` is the hash in its name."""
+    meta, desired = deployment["metadata"], int(deployment["spec"].get("replicas", 1))
+    body = defaulted(template)
+    labels = {**(body["metadata"].get("labels") or {}), "pod-template-hash": code}
+    body["metadata"]["labels"] = labels
+    selector = deployment["spec"]["selector"].get("matchLabels", {})
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": f"{meta['name']}-{code}",
+            "namespace": meta["namespace"],
+            "labels": labels,
+            "generation": 1,
+            "creationTimestamp": rfc3339(created),
+            "annotations": {
+                "deployment.kubernetes.io/desired-replicas": str(desired),
+                "deployment.kubernetes.io/max-replicas": str(desired + max(1, desired // 4)),
+                REVISION: str(revision),
+            },
+            "ownerReferences": controlled_by(deployment),
+        },
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {**selector, "pod-template-hash": code}},
+            "template": body,
+        },
+        "status": {},
+    }
+
+
+def controller_revision(
+    owner: Obj, template: Obj, code: str, created: datetime, revision: int
+) -> Obj:
+    """The stored template of a DaemonSet or StatefulSet."""
+    meta, selector = owner["metadata"], owner["spec"]["selector"]["matchLabels"]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {
+            "name": f"{meta['name']}-{code}",
+            "namespace": meta["namespace"],
+            "creationTimestamp": rfc3339(created),
+            "labels": {**selector, "controller-revision-hash": code},
+            "ownerReferences": controlled_by(owner),
+        },
+        "data": {"spec": {"template": {**defaulted(template), "$patch": "replace"}}},
+        "revision": revision,
+    }
+
+
+def new_pod(
+    namespace: str,
+    name: str,
+    template: Obj,
+    created: datetime,
+    *,
+    node: str = "",
+    owner: Obj | None = None,
+    daemon: bool = False,
+    static: bool = False,
+) -> Obj:
+    """A pod without uid and status. `node` binds it; `daemon`: as the DaemonSet controller makes
+    it; `static`: the mirror of a static pod, owned by its node."""
+    spec = pod_spec(copy.deepcopy(template["spec"]))
+    account = spec.setdefault("serviceAccountName", "default")
+    spec.update(
+        serviceAccount=account,
+        priority=spec.get("priority", 0),
+        enableServiceLinks=True,
+        preemptionPolicy="PreemptLowerPriority",
+    )
+    if node:
+        spec["nodeName"] = node
+    meta: Obj = {
+        "name": name,
+        "namespace": namespace,
+        "labels": dict(template.get("metadata", {}).get("labels") or {}),
+        "creationTimestamp": rfc3339(created),
+        "generation": 1,
+    }
+    if annotations := template.get("metadata", {}).get("annotations"):
+        meta["annotations"] = dict(annotations)
+    if static:
+        spec["tolerations"] = [{"operator": "Exists", "effect": "NoExecute"}]
+        words = dict.fromkeys(("hash", "mirror"), digest("static", name))
+        words |= {"seen": rfc3339(created), "source": "file"}
+        config = {f"kubernetes.io/config.{word}": value for word, value in words.items()}
+        meta["annotations"] = {**meta.get("annotations", {}), **config}
+    else:
+        _mount_token(spec, namespace, name)
+        added = _DAEMON_TOLERATIONS if daemon else NO_EXECUTE_TOLERATIONS
+        spec.setdefault("tolerations", []).extend(copy.deepcopy(added))
+    if daemon:
+        spec["affinity"] = _only_on(node)
+    if owner is not None:
+        meta["ownerReferences"] = (
+            [owner_reference(owner, controller=True)] if static else controlled_by(owner)
+        )
+        if not static:
+            meta["generateName"] = f"{owner['metadata']['name']}-"
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+
+
+def _only_on(node: str) -> Obj:
+    field = {"key": "metadata.name", "operator": "In", "values": [node]}
+    terms = {"nodeSelectorTerms": [{"matchFields": [field]}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+
+
+def _mount_token(spec: Obj, namespace: str, name: str) -> None:
+    """The projected token of the service account, as admission adds it."""
+    volume = f"{_TOKEN}-{stable_suffix('token', namespace, name)}"
+    field = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
+    ca = {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    sources = [
+        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+        {"configMap": ca},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": field}]}},
+    ]
+    projected = {"name": volume, "projected": {"defaultMode": 420, "sources": sources}}
+    spec.setdefault("volumes", []).append(projected)
+    path = "/var/run/secrets/kubernetes.io/serviceaccount"
+    for container in [*spec["containers"], *spec.get("initContainers", [])]:
+        mount = {"name": volume, "readOnly": True, "mountPath": path}
+        container.setdefault("volumeMounts", []).append(mount)
+
+
+def template_of(pod: Obj) -> Obj:
+    """The template that a pod was made from: its labels and its spec without what admission and the
+    scheduler added."""
+    spec = copy.deepcopy(pod["spec"])
+    for field in ("nodeName", "ephemeralContainers"):
+        spec.pop(field, None)
+    holders = [(spec, "volumes")]
+    holders += [
+        (c, "volumeMounts") for f in ("containers", "initContainers") for c in spec.get(f, [])
+    ]
+    for holder, field in holders:
+        kept = [v for v in holder.get(field) or [] if not v["name"].startswith(_TOKEN)]
+        holder[field] = kept
+    tolerations = spec.get("tolerations") or []
+    spec["tolerations"] = [t for t in tolerations if not t.get("tolerationSeconds")]
+    return {"metadata": {"labels": dict(pod["metadata"]["labels"])}, "spec": spec}

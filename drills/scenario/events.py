@@ -1,0 +1,111 @@
+"""Events of a scenario: those that it names, and the ordinary ones of young pods and Jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drills.api.objects import Obj, controller_of, created_at, dig, parse_time, stable_uid
+from drills.controllers.events import SCHEDULER, TTL, assigned, container_start, created_pod
+from drills.scenario.world import Data, World
+
+
+def filled_in(text: str, obj: Obj, **more: str) -> str:
+    """`{name}`, `{namespace}`, `{uid}`, `{node}` and the words of `more` in a message."""
+    meta = obj["metadata"]
+    words = {
+        "name": meta["name"],
+        "namespace": meta.get("namespace", ""),
+        "uid": meta["uid"],
+        "node": dig(obj, "spec", "nodeName", default=meta["name"]),
+        **more,
+    }
+    for word, value in words.items():
+        text = text.replace("{" + word + "}", str(value))
+    return text
+
+
+def add_named_event(world: World, data: Data) -> None:
+    """One entry of `events:`. data: for (`Kind/ns/name`, `Node/name`, {kind, …selection} or {gone}),
+    type, reason, message, count, first, last, from, host. Raises ValueError when nothing is
+    selected."""
+    found = _subjects(world, data["for"])
+    if not found:
+        raise ValueError(f"event {data.get('reason')}: nothing matches {data['for']}")
+    first = world.ago(data.get("first", data.get("at", "1m")))
+    last = world.ago(data["last"]) if "last" in data else None
+    for obj in found:
+        world.event(
+            obj,
+            str(data["reason"]),
+            filled_in(str(data["message"]), obj),
+            first,
+            last,
+            int(data.get("count", 1)),
+            kind=str(data.get("type", "Normal")),
+            component=str(data.get("from", "")),
+            host=str(data.get("host", "")),
+        )
+
+
+def _subjects(world: World, what: Any) -> list[Obj]:
+    """Objects named `Kind/ns/name` or `Kind/name`, or selected by a mapping with `kind`."""
+    if isinstance(what, dict):
+        if "gone" in what:
+            return [_gone(world, what["gone"])]
+        return world.select(str(what.get("kind", "Pod")), what)
+    kind, *rest = str(what).split("/")
+    if len(rest) == 1:
+        return [o for o in world.of(kind) if o["metadata"]["name"] == rest[0]]
+    return world.select(kind, {"namespace": rest[0], "name": rest[1]})
+
+
+def _gone(world: World, what: Data) -> Obj:
+    """A pod that is no longer there, for the events that outlive it: owner {kind, namespace, name},
+    suffix, node."""
+    owners = world.select(str(what["owner"]["kind"]), {"newest": True, **what["owner"]})
+    if not owners:
+        raise ValueError(f"nothing matches {what['owner']}")
+    namespace = owners[0]["metadata"]["namespace"]
+    name = f"{owners[0]['metadata']['name']}-{what['suffix']}"
+    uid = stable_uid(world.seed, "gone", namespace, name)
+    meta = {"name": name, "namespace": namespace, "uid": uid}
+    spec = {"nodeName": what.get("node", "")}
+    return {"apiVersion": "v1", "kind": "Pod", "spec": spec, "metadata": meta}
+
+
+def add_life(world: World, pod: Obj) -> None:
+    """SuccessfulCreate, Scheduled, Pulled, Created and Started of a pod that is younger than an
+    hour."""
+    created, meta, owner = created_at(pod), pod["metadata"], controller_of(pod)
+    if created < world.now - TTL or "kubernetes.io/config.mirror" in meta.get("annotations", {}):
+        return
+    if owner and owner["kind"] != "Node":
+        maker = world.get(owner["kind"], meta["namespace"], owner["name"])
+        if maker is not None:
+            world.event(maker, "SuccessfulCreate", created_pod(maker, meta["name"]), created)
+    node = pod["spec"].get("nodeName")
+    if not node:
+        return
+    world.event(pod, "Scheduled", assigned(pod, node), created, component=SCHEDULER)
+    for status in dig(pod, "status", "containerStatuses", default=[]):
+        state = status.get("state", {})
+        begun = dig(state, "running", "startedAt") or dig(state, "terminated", "startedAt")
+        if not begun or status.get("restartCount"):
+            continue
+        name, at = status["name"], parse_time(begun)
+        for reason, text in container_start(name, status["image"]):
+            world.event(pod, reason, text, at, container=name)
+
+
+def add_job_events(world: World, job: Obj) -> None:
+    """SuccessfulCreate, SawCompletedJob and Completed of a run of the last hour."""
+    name, owner = job["metadata"]["name"], controller_of(job)
+    cron = world.get("CronJob", job["metadata"]["namespace"], owner["name"]) if owner else None
+    if cron is not None:
+        world.event(cron, "SuccessfulCreate", f"Created job {name}", created_at(job))
+    if done := dig(job, "status", "completionTime"):
+        at = parse_time(done)
+        world.event(job, "Completed", "Job completed", at)
+        if cron is not None:
+            text = f"Saw completed job: {name}, condition: Complete"
+            world.event(cron, "SawCompletedJob", text, at)

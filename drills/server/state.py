@@ -1,0 +1,105 @@
+"""What a running drill consists of, without the HTTP server: handlers, evictions and the script
+take this."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+
+from aiohttp import web
+
+from drills.api.kinds import KindTable
+from drills.api.objects import Obj, zone_of
+from drills.api.store import Store
+from drills.api.watch import Subscription
+from drills.api.writes import Writes
+from drills.controllers.context import ControllerContext
+from drills.pods.connectivity import Network
+from drills.pods.statistics import Measurements
+from drills.pods.surroundings import Surroundings
+from drills.scenario.world import World
+from drills.server.faults import Faults
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class OpenStreams:
+    """Requests whose answer goes on: watches, logs that are followed, execs, port-forwards."""
+
+    subscriptions: set[Subscription] = field(default_factory=set)
+    requests: dict[int, web.Request] = field(default_factory=dict)
+
+    def cut(self) -> None:
+        """Break every connection."""
+        for request in list(self.requests.values()):
+            if request.transport is not None:
+                request.transport.abort()
+
+    def expire(self) -> None:
+        """End every watch with a 410 ERROR event."""
+        for subscription in list(self.subscriptions):
+            subscription.expire()
+
+
+class ServerState:
+    """`speed` shortens script steps, pod starts and probe pauses (2.0: twice as fast); time stamps
+    always come from `clock`, which returns an aware datetime. `requests` counts (verb, resource,
+    code)."""
+
+    def __init__(
+        self,
+        *,
+        speed: float = 1.0,
+        seed: int = 0,
+        clock: Callable[[], datetime] = utc_now,
+        bookmark_seconds: float = 20.0,
+    ) -> None:
+        self.speed, self.clock, self.bookmark_seconds = max(speed, 0.001), clock, bookmark_seconds
+        self.kinds = KindTable()
+        self.store = Store(self.kinds)
+        self.faults = Faults()
+        self.random = Random(seed)  # noqa: S311  # names of pods
+        self.writes = Writes(self.store, clock, self.random)
+        self.context = ControllerContext(self.store, clock, self.random, self.speed)
+        self.streams = OpenStreams()
+        self.requests: Counter[tuple[str, str, int]] = Counter()
+        self.started_at = clock()
+        self.world = World(now=self.started_at)
+
+    def load(self, world: World) -> None:
+        """Serve what was expanded."""
+        self.world, self.started_at = world, world.now
+        self.context.pullable, self.context.next_ip = world.pullable, world.next_ip
+        for definition in world.of("CustomResourceDefinition"):
+            self.kinds.add_definition(definition)
+        self.store.load(world.sorted_objects())
+        self.faults.clear()
+        for row in world.surroundings.faults:
+            self.faults.add_mapping(row)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        return self.world.surroundings
+
+    def expire_watches(self) -> None:
+        """Compact the history and end every open watch with a 410 ERROR event."""
+        self.store.compact()
+        self.streams.expire()
+
+    def node(self, name: str) -> Obj | None:
+        return self.store.lookup("Node", "", name)
+
+    def zone_of(self, node: str) -> str:
+        return zone_of(self.node(node))
+
+    def network(self) -> Network:
+        return Network(self.store.of, self.surroundings)
+
+    def measurements(self) -> Measurements:
+        return Measurements(self.surroundings, self.clock(), self.zone_of)
