@@ -9,20 +9,20 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import replace
 
 from cli import exits
 from cli.connection import options_of, read_once
 from cli.documents import ref_document, time_text, words_document
+from cli.printing import print_lines
+from cluster.kube.text import clean, clean_line
 from incident.view import View
 from runbooks.match import Match
-from runbooks.paste import PASTE_LIMIT, Paste, read_paste
+from runbooks.paste import PASTE_LIMIT, read_paste
+from text.matches import paste_lines
 
 Rank = Callable[[str], Sequence[Match]]
-SHOWN_TEXT = 160
-"""Characters of the text that are printed above its answer."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -94,44 +94,18 @@ def _is_file(word: str) -> bool:
 
 
 def answer(given: Iterable[str], rank: Rank, arguments: argparse.Namespace) -> int:
-    from cluster.kube.text import clean, clean_line
-
+    """Rank and print each text as it comes."""
     for raw in given:
         text = clean(raw, PASTE_LIMIT)
-        paste = read_paste(text)
-        document = {
-            **words_document(clean_line(text, 20_000), list(rank(text))[: arguments.top]),
-            "names": list(paste.names),
-            "objects": [ref_document(ref) for ref in paste.objects],
-            "marks": [{"at": time_text(mark.at), "text": mark.text} for mark in paste.marks],
-        }
+        paste, matches = read_paste(text), list(rank(text))[: arguments.top]
         if arguments.output == "json":
+            document = {
+                **words_document(clean_line(text, 20_000), matches),
+                "names": list(paste.names),
+                "objects": [ref_document(ref) for ref in paste.objects],
+                "marks": [{"at": time_text(mark.at), "text": mark.text} for mark in paste.marks],
+            }
             print(json.dumps(document, ensure_ascii=False), flush=True)
         else:
-            _print(document, paste)
+            print_lines(paste_lines(text, paste, matches))
     return exits.ANSWERED
-
-
-def _print(document: dict[str, Any], paste: Paste) -> None:
-    """What the text names, and the runbooks that fit; what does not fit is one line."""
-    text = str(document["text"])
-    print(text if len(text) <= SHOWN_TEXT else f"{text[:SHOWN_TEXT]} …")
-    if paste.objects:
-        print(f"  names {', '.join(map(str, paste.objects[:6]))}")
-    for mark in paste.marks[:4]:
-        print(f"  {time_text(mark.at)}  {mark.text}")
-    books = document["runbooks"]
-    fitting = [book for book in books if book["confident"]]
-    others = ", ".join(
-        f"{book['id']} ({book['score']:.2f})" for book in books if book not in fitting
-    )
-    if not fitting:
-        print("  nothing in the library fits" + (f"; nearest: {others}" if others else ""))
-        return
-    for book in fitting:
-        print(f"  {book['score']:.2f}  {book['id']}  {book['title']}")
-        for word in ("for", "missing", "against"):
-            for reason in book[word][:3]:
-                print(f"        {word:<8} {reason}")
-    if others:
-        print(f"  less likely: {others}")

@@ -9,13 +9,14 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Iterator
 
 from cli import exits
 from cli.connection import options_of, read_once
 from cli.exits import Refusal
+from cli.printing import print_lines, width
 from incident.session import LiveInvestigation
 from probes.result import ProbePlan, ProbeResult
+from text.probe import plan_lines, result_lines
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -91,8 +92,7 @@ def probe_arguments(arguments: argparse.Namespace) -> dict[str, str]:
 
 def agreed(plan: ProbePlan, arguments: argparse.Namespace) -> bool:
     """Show the plan and find out whether it may be run."""
-    for line in plan_lines(plan):
-        print(line, file=sys.stderr)
+    print_lines(plan_lines(plan), sys.stderr)
     if plan.refused or arguments.plan:
         return False
     if not plan.needs_agreement or arguments.yes:
@@ -120,84 +120,9 @@ async def sweep(investigation: LiveInvestigation, output: str) -> int:
     return exits.ANSWERED if report.clean else exits.PARTIAL
 
 
-def plan_lines(plan: ProbePlan) -> Iterator[str]:
-    """What the probe would do, for a person who is to agree."""
-    yield plan.question
-    if plan.refused:
-        yield f"refused: {plan.refused}"
-        return
-    for planned in plan.creates:
-        answer = (
-            ""
-            if planned.accepted is None
-            else (
-                "; the server would accept it"
-                if planned.accepted
-                else f"; the server says: {planned.dry_run}"
-            )
-        )
-        where = f" on {planned.node}" if planned.node else ""
-        yield (
-            f"creates   {planned.ref}{where}"
-            + (f", image {planned.image}" if planned.image else "")
-            + answer
-        )
-    for command in plan.executes:
-        yield f"runs      {command}"
-    for read in plan.reads:
-        yield f"reads     {read}"
-    for right in plan.rights:
-        if right.allowed is not True:
-            answer = "denied" if right.allowed is False else "not known"
-            yield f"right     {right.verb} {right.resource} in {right.namespace}: {answer} {right.reason}"
-    for selected in plan.selected_by:
-        yield f"touches   {selected}"
-    for warning in plan.warnings:
-        yield f"note      {warning}"
-    if plan.method:
-        yield f"how       {plan.method}"
-    if plan.seconds:
-        ends = (
-            f"; everything ends by itself after {plan.deadline_s:.0f} s" if plan.deadline_s else ""
-        )
-        yield f"takes     about {plan.seconds:.0f} s{ends}"
-
-
-def result_lines(result: ProbeResult) -> Iterator[str]:
-    """The answer, for a person."""
-    from probes.matrix import draw
-
-    if result.cells:
-        yield from draw(result.cells)
-    for row in result.rows:
-        word = {True: "ok", False: "NOT NORMAL", None: "cannot tell"}[row.normal]
-        yield f"{word:<11} {row.subject}: {row.seen}" + (
-            f" (expected {row.expected})" if row.expected and row.normal is False else ""
-        )
-    if not result.conclusions:
-        yield f"no conclusion: {result.silence}"
-    for conclusion in result.conclusions:
-        yield f"{conclusion.confidence:.2f}  {conclusion.claim}  [{conclusion.component}]"
-        for line in conclusion.evidence:
-            yield f"        {line}"
-        if conclusion.next:
-            yield f"        next: {conclusion.next}"
-    for problem in result.problems:
-        yield f"not measured: {problem}"
-    took = (result.finished - result.started).total_seconds()
-    yield f"{result.method}  {took:.0f} s, {result.requests} requests, {len(result.created)} objects created"
-    kept = [ref for ref in result.left_behind if ref.kind == "EphemeralContainer"]
-    if kept:
-        yield f"STAYS: {', '.join(map(str, kept))}; it cannot be removed, its process ends by itself"
-    left = [ref for ref in result.left_behind if ref not in kept]
-    if left:
-        yield f"LEFT BEHIND: {', '.join(map(str, left))}; remove them with `stanch probe sweep`"
-
-
 def print_result(result: ProbeResult, output: str) -> None:
     if output == "json":
         json.dump(result.document, sys.stdout, indent=2, ensure_ascii=False)
         print()
     else:
-        for line in result_lines(result):
-            print(line)
+        print_lines(result_lines(result, width()))

@@ -5,23 +5,25 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shutil
 import sys
-import textwrap
 from collections.abc import Awaitable, Callable
 
 from actions.plan import ActionPlan
 from cli import exits
 from cli.connection import options_of, read_once
 from cli.exits import Refusal
+from cli.printing import print_lines, width
 from cli.prompt import Prompt
 from incident.session import LiveInvestigation
-from incident.walkthrough.answers import InvalidAnswer, offered
+from incident.walkthrough.answers import InvalidAnswer
 from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
 from incident.walkthrough.walkthrough import NothingToUndo
 from probes.result import ProbePlan
 from runbooks import steps
 from runbooks.model import Step, StepKind
+from text import action_plan, probe
+from text.lines import BLANK, line, prose, rule
+from text.runbook import changed_lines, outcome_lines, section_lines, step_lines
 
 Ask = Callable[[str], Awaitable[str]]
 NATURES = {
@@ -82,12 +84,12 @@ class Terminal:
 
     async def go(self) -> int:
         book = self._run.runbook
-        print(f"{book.title}\n")
+        print_lines([line((book.title, "strong"))])
         for section in book.sections:
             if section.slug in ("what-it-looks-like", "do-not"):
-                print(f"{section.title}\n{_prose(section.text)}\n")
+                print_lines([BLANK, *section_lines(section)])
         if self._run.changed_text:
-            print(f"The runbook was edited since this run began:\n{self._run.changed_text}\n")
+            print_lines(changed_lines(self._run, width()))
         try:
             while step := book.step(self._run.current):
                 self._show(step)
@@ -105,30 +107,11 @@ class Terminal:
         return ENDS[end]
 
     def _show(self, step: Step) -> None:
-        values = self._run.values(step.id)
         number = [each.id for each in self._run.runbook.steps()].index(step.id) + 1
-        nature = NATURES.get(step.kind, "you")
-        print(_prose(f"step {number} ({nature}): {steps.fill(step.question, values)}"))
-        if step.why:
-            print(_prose(f"why: {steps.fill(step.why, values)}", "  "))
-        print(_prose(f"expected: {steps.fill(step.expected, values)}", "  "))
-        if step.blast:
-            print(_prose(f"touches: {steps.fill(step.blast, values)}", "  "))
-            print(_prose(f"undo: {steps.fill(step.undo, values)}", "  "))
-        if step.kubectl:
-            print(f"  by hand: {steps.command(step, values)}")
-        before = self._run.outcomes.get(step.id)
-        if before is not None and before.state is StepState.UNKNOWN and not before.goto:
-            print(f"  NOTE: {before.meaning or before.seen}")
-        parameters = self._run.parameters.get(step.id, ())
-        if parameters:
-            told = (f"{each.name}={each.value or '?'} ({each.origin})" for each in parameters)
-            print(_prose("with: " + "; ".join(told), "  "))
-        print("  answers:")
-        means = {answer.when: answer.means for answer in step.answers}
-        for number, answer in enumerate(offered(step), 1):
-            meaning = steps.fill(means.get(answer, ""), values)
-            print(_prose(f"{number} {answer}: {meaning}".rstrip(": "), "    "))
+        heading = rule(f"step {number} ({NATURES.get(step.kind, 'you')})")
+        print_lines(
+            [heading, *step_lines(self._run, step, self._investigation.view.as_of, width())]
+        )
 
     async def _choose(self, step: Step) -> bool:
         """Ask until the run goes on; False to stop."""
@@ -196,7 +179,7 @@ class Terminal:
         try:
             self._run = self._engine.answer(self._run.id, step.id, reply)
         except InvalidAnswer as error:
-            print(_prose(f"{error}", "  "))
+            say(str(error))
             return False
         self.finished(self._run, step)
         return True
@@ -211,7 +194,7 @@ class Terminal:
             step_id = self._undoable() or self._run.current
             self._run = await self._engine.undo(self._run.id, step_id, self)
         except NothingToUndo as error:
-            print(_prose(str(error), "  "))
+            say(str(error))
             return False
         return True
 
@@ -235,7 +218,7 @@ class Terminal:
     def began(self, step: Step) -> None:
         question = steps.fill(step.question, self._run.values(step.id))
         if step.id != self._run.current:
-            print(_prose(question, "  "))
+            say(question)
 
     def progress(self, text: str) -> None:
         print(f"  {text}")
@@ -243,41 +226,29 @@ class Terminal:
     def finished(self, run: RunView, step: Step) -> None:
         self._run = run
         outcome = run.outcomes.get(step.id, StepOutcome(StepState.UNKNOWN))
-        word = outcome.answer if outcome.state is StepState.ANSWERED else outcome.state.value
-        if outcome.state in (StepState.TODO, StepState.NOW):
-            word = "open again"
-        print(_prose(f"{word}: {outcome.seen}", "  "))
-        if outcome.meaning:
-            print(_prose(f"this means: {outcome.meaning}", "  "))
-        print()
+        print_lines([*outcome_lines(outcome, self._investigation.view.as_of), BLANK])
 
     async def value(self, step: Step, parameter: Parameter) -> str | None:
-        print(_prose(f"{parameter.name}: {parameter.origin}", "  "))
+        say(f"{parameter.name}: {parameter.origin}")
         free = "" if step.mutates else ", [enter] without it"
         reply = (await self._ask(f"  value for {parameter.name}{free}, q not now: ")).strip()
         return None if reply == "q" or (not reply and step.mutates) else reply
 
     async def answer(self, run: RunView, step: Step, problem: str) -> str:
         if problem:
-            print(_prose(problem, "  "))
+            say(problem)
         return (await self._ask("  your answer: ")).strip()
 
     async def agree(self, plan: ProbePlan) -> bool:
-        from cli.probe import plan_lines
-
-        for line in plan_lines(plan):
-            print(f"  {line}")
+        print_lines(probe.plan_lines(plan))
         if plan.refused:
             return False
         return (await self._ask("  do this? type yes: ")).strip() == "yes"
 
     async def confirm(self, plan: ActionPlan, changed: bool) -> str:
-        from cli.gate import action_lines
-
         if changed:
             print("  the state has changed since this was shown; read it again:")
-        for line in action_lines(plan):
-            print(f"  {line}")
+        print_lines(action_plan.plan_lines(plan))
         if plan.refused:
             return ""
         typed = await self._ask(
@@ -289,18 +260,6 @@ class Terminal:
         return typed.strip()
 
 
-def _prose(text: str, indent: str = "") -> str:
-    """Paragraphs and list items wrapped between words, for terminals that break lines anywhere."""
-    width = max(40, min(shutil.get_terminal_size((80, 24)).columns, 120)) - 1
-    found: list[str] = []
-    for line in text.strip().splitlines():
-        hanging = indent + ("  " if indent or line.lstrip().startswith("- ") else "")
-        found += textwrap.wrap(
-            line,
-            width,
-            initial_indent=indent,
-            subsequent_indent=hanging,
-            break_on_hyphens=False,
-            break_long_words=False,
-        ) or [""]
-    return "\n".join(found)
+def say(text: str) -> None:
+    """A sentence about the step."""
+    print_lines(prose(text, indent=2))

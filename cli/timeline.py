@@ -6,16 +6,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from cli import exits
 from cli.connection import options_of
 from cli.documents import time_text
 from cli.exits import Refusal
+from cli.printing import print_lines
 from incident.offline import archive
 from incident.options import Options
-from timeline.entry import Entry, to_record
+from text.timeline import log_lines
+from timeline.entry import to_record
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -85,23 +87,8 @@ def show(options: Options, arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print_entries(reading.entries)
+        print_lines(log_lines(reading.entries))
     return exits.ANSWERED
-
-
-def print_entries(entries: Sequence[Entry]) -> None:
-    """One line an entry: when it happened, what kind, what; when it was recorded only if that
-    differs by more than a minute."""
-    for entry in entries:
-        late = (entry.recorded_at - entry.occurred_at).total_seconds() > 60
-        recorded = f"  (recorded {entry.recorded_at:%H:%M:%S})" if late else ""
-        first, *rest = entry.text.splitlines() or [""]
-        print(
-            f"{entry.seq:>5}  {entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC  {entry.kind:<16} "
-            f"{first}{recorded}"
-        )
-        for line in rest[:10]:
-            print(f"{'':>49}{line}")
 
 
 def note(options: Options, arguments: argparse.Namespace) -> int:

@@ -13,10 +13,11 @@ from msgspec.structs import replace
 from cli import exits
 from cli.connection import options_of, read_once
 from cli.documents import triage_document
-from cli.render import triage_lines
+from cli.printing import print_lines
 from incident.options import Options
 from incident.session import LiveInvestigation
 from incident.view import Reach, View
+from text.symptoms import triage_lines
 from triage.facts.finding import Severity
 
 
@@ -60,8 +61,7 @@ def print_view(view: View, output: str) -> None:
         json.dump(triage_document(view), sys.stdout, indent=2, ensure_ascii=False)
         print()
     else:
-        for line in triage_lines(view):
-            print(line)
+        print_lines(triage_lines(view))
 
 
 def exit_code(view: View) -> int:

@@ -1,89 +1,74 @@
-"""What an action would change, in full, before it is confirmed."""
+"""What an action would change, in full, before it is confirmed; and what became of it."""
 
 from __future__ import annotations
 
-from actions.plan import ActionPlan
-from incident.view import View
-from text.lines import BLANK, Line, line, paragraphs, wrap
+from actions.plan import ActionPlan, ActionResult, Outcome
+from text.lines import BLANK, HINT, Line, field, fields, line, prose
+
+SIZE = 10
+HELD = {
+    True: ("holds", "good"),
+    False: ("does NOT hold", "critical"),
+    None: ("not known", "unknown"),
+}
+DRY_RUN = {
+    True: ("accepted", "good"),
+    False: ("refused", "critical"),
+    None: ("not known", "unknown"),
+}
+NOTHING_ELSE = "nothing else that is known"
+READ_ONLY = (
+    "This session is read-only. Start it with --write to make changes, or run the command by hand."
+)
 
 
-def shut(plan: ActionPlan, view: View) -> str:
+def refusal(plan: ActionPlan, write: bool) -> str:
     """Why this cannot be done now, one sentence; "" when it can be confirmed."""
-    if plan.refused:
-        return plan.refused
-    if not view.write:
-        return (
-            "This session is read-only. Start it with --write to make changes, or run the command "
-            "by hand."
-        )
-    return ""
+    return plan.refused or ("" if write else READ_ONLY)
 
 
-def gate_lines(plan: ActionPlan, view: View, width: int) -> list[Line]:
+def plan_lines(plan: ActionPlan) -> list[Line]:
     """Object and cluster first, then the change, what it touches, what must hold, the server's own
     answer, and the way back."""
-    lines = wrap(line(" ", (plan.action, "strong"), " ", (str(plan.object), "strong")), width, 3)
-    lines += _part(
-        "cluster",
-        f"{plan.context}  {plan.server}",
-        "warning" if plan.production else "plain",
-        width,
-    )
-    lines += _part("change", plan.change.summary, "strong", width)
-    lines += _part("", plan.change.kubectl, "plain", width)
-    lines.append(BLANK)
-    for index, text in enumerate(plan.blast.lines):
-        lines += _part("touches" if index == 0 else "", text, "warning", width)
-    if not plan.blast.lines:
-        lines += _part("touches", "nothing else that is known", "plain", width)
+    where = (f"{plan.context}  {plan.server}", "warning" if plan.production else "plain")
+    lines = [
+        line(" ", (f"{plan.action} {plan.object}", "strong"), hang=3),
+        field("cluster", where, size=SIZE),
+        field("change", (plan.change.summary, "strong"), size=SIZE),
+        field("by hand", plan.change.kubectl, size=SIZE),
+        *fields("touches", plan.blast.lines or [NOTHING_ELSE], "warning", size=SIZE),
+    ]
     for condition in plan.preconditions:
-        word, style = {
-            True: ("holds", "good"),
-            False: ("does NOT hold", "critical"),
-            None: ("not known", "unknown"),
-        }[condition.held]
-        lines += wrap(
-            line(
-                (f" {'must hold':<10}", "muted"),
-                f"{condition.question} ",
-                (word, style),
-                (f"  {condition.seen}", "muted"),
-            ),
-            width,
-            11,
-        )
+        seen = (f"  {condition.seen}", "muted") if condition.seen else ""
+        asked = (f"{condition.question} ", HELD[condition.held], seen)
+        lines.append(field("must hold", *asked, size=SIZE))
     if plan.dry_run:
-        word, style = {
-            True: ("accepted", "good"),
-            False: ("refused", "critical"),
-            None: ("not known", "unknown"),
-        }[plan.dry_run_ok]
-        lines += wrap(
-            line((f" {'dry run':<10}", "muted"), (word, style), f"  {plan.dry_run}"), width, 11
-        )
-    for text in plan.warnings:
-        lines += _part("warning", text, "warning", width)
-    lines += _part(
-        "undo",
-        plan.undo.kubectl if plan.undo else "there is none",
-        "plain" if plan.undo else "critical",
-        width,
-    )
-    lines.append(BLANK)
-    reason = shut(plan, view)
-    if reason:
-        return lines + paragraphs(reason, width - 2, "critical", 1)
-    lines += wrap(
-        line(
-            " To do it, type exactly  ",
-            (plan.confirmation, "change"),
-            (f"  {plan.confirmation_reason}", "muted"),
-        ),
-        width,
-        1,
-    )
+        lines.append(field("dry run", DRY_RUN[plan.dry_run_ok], f"  {plan.dry_run}", size=SIZE))
+    lines += fields("warning", plan.warnings, "warning", size=SIZE)
+    undo = (plan.undo.kubectl, "plain") if plan.undo else ("there is none", "critical")
+    lines.append(field("undo", undo, size=SIZE))
+    if plan.refused:
+        lines.append(field("refused", (plan.refused, "critical"), size=SIZE))
     return lines
 
 
-def _part(label: str, text: str, style: str, width: int) -> list[Line]:
-    return wrap(line((f" {label:<10}", "muted"), (text, style)), width, 11)
+def gate_lines(plan: ActionPlan, write: bool) -> list[Line]:
+    """The plan, and what must be typed; or why it cannot be done."""
+    if plan.refused:
+        return plan_lines(plan)
+    if not write:
+        return [*plan_lines(plan), BLANK, *prose(READ_ONLY, "critical")]
+    asked = (f" To do it, type exactly  {plan.confirmation}", "change")
+    reason = (f"  {plan.confirmation_reason}", "muted")
+    return [*plan_lines(plan), BLANK, line(asked, reason, hang=1)]
+
+
+def result_lines(result: ActionResult) -> list[Line]:
+    """What became of the change, what was seen, and how it is taken back."""
+    style = "good" if result.outcome is Outcome.DONE else "warning"
+    lines = [line(" ", (result.outcome.value, style), f"  {result.sentence}", hang=3)]
+    if result.observed:
+        lines += prose(result.observed)
+    if result.undo is not None:
+        lines.append(field("undo", result.undo.kubectl, ("  u takes it back", HINT)))
+    return lines

@@ -1,12 +1,14 @@
-"""Lines of styled spans: text with the *name* of a style.
+"""Lines of styled spans: text with the *name* of a style, and how a line is broken into rows.
 
 Nothing here knows markup. The look of a name belongs to the face that paints it, so text from a
 cluster cannot choose its own look, carry a link or reach the terminal with a control character.
+Lines do not know how wide they will be shown: `rows` breaks them for the screens, `plain_text`
+prints them whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -19,6 +21,7 @@ STYLES = (
     "muted",
     "heading",
     "key",
+    "hint",
     "critical",
     "warning",
     "info",
@@ -30,16 +33,27 @@ STYLES = (
     "removed",
 )
 """Every look that text can have. The screens style each as the component class `text--NAME`."""
+HINT = "hint"
+"""Style of what a key does: the command line leaves it out."""
 
 Span = tuple[str, str]
+"""(text, style name)"""
+Part = str | Span
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line on screen. `target` names what a cursor on it points at, "" for a line that cannot
-    be chosen."""
+    """One line of text.
+
+    `target`: what the cursor on it points at, "" for a line that cannot be chosen. `hang`: cells by
+    which rows after the first are indented. `right`: spans at the right edge. `fill`: one character
+    that fills the row behind the spans.
+    """
 
     spans: tuple[Span, ...] = ()
     target: str = ""
+    hang: int = 0
+    right: tuple[Span, ...] = ()
+    fill: str = ""
 
     @property
     def text(self) -> str:
@@ -47,23 +61,77 @@ class Line(msgspec.Struct, frozen=True):
 
     @property
     def width(self) -> int:
-        """In terminal cells."""
-        return sum(cells(text) for text, _ in self.spans)
-
-
-def line(*parts: str | Span, target: str = "") -> Line:
-    """A line from strings (plain) and (text, style name) pairs; every string is cleaned here and
-    folded into one line."""
-    spans = ((part, "plain") if isinstance(part, str) else part for part in parts)
-    return Line(tuple((one_line(text), style) for text, style in spans if text), target)
+        """Of the spans, in terminal cells."""
+        return _width(self.spans)
 
 
 BLANK = Line()
 
 
+def line(*parts: Part, target: str = "", hang: int = 0, right: Sequence[Span] = ()) -> Line:
+    """A line from strings (plain) and spans; each is cleaned and folded into one line."""
+    return Line(_spans(parts), target, hang, _spans(right))
+
+
+def _spans(parts: Iterable[Part]) -> tuple[Span, ...]:
+    pairs = ((part, "plain") if isinstance(part, str) else part for part in parts)
+    return tuple((one_line(text), style) for text, style in pairs if text)
+
+
+def _width(spans: Iterable[Span]) -> int:
+    return sum(cells(text) for text, _ in spans)
+
+
+def rule(title: str, hint: str = "") -> Line:
+    """A heading across the pane: `── title ─────`; `hint` names a key behind the title."""
+    spans = _spans(((f"── {title} ", "heading"), (f"{hint} " if hint else "", HINT)))
+    return Line(spans, fill="─")
+
+
+def columns(*parts: tuple[str, int] | tuple[str, int, str], target: str = "") -> Line:
+    """A line of columns after one cell of margin, each (text, width in cells[, style name])."""
+    spans: list[Span] = []
+    for part in parts:
+        spans += [(" ", "plain"), (fit(part[0], part[1]), part[2] if len(part) == 3 else "plain")]
+    return Line(tuple(spans), target)
+
+
+def field(label: str, *parts: Part, style: str = "muted", size: int = 9, target: str = "") -> Line:
+    """A label of `size` cells and what it names; further rows stand below the latter."""
+    return line((f" {label:<{size}}", style), *parts, target=target, hang=size + 1)
+
+
+def fields(
+    label: str,
+    texts: Sequence[str],
+    look: str = "plain",
+    *,
+    style: str = "muted",
+    size: int = 9,
+    limit: int = 0,
+) -> list[Line]:
+    """Several texts below one label; those beyond `limit` (0: none) are counted."""
+    shown = texts[:limit] if limit else texts
+    lines = [
+        field("" if index else label, (text, look), style=style, size=size)
+        for index, text in enumerate(shown)
+    ]
+    if len(texts) > len(shown):
+        lines.append(field("", (f"and {len(texts) - len(shown)} more", "muted"), size=size))
+    return lines
+
+
+def prose(text: str, style: str = "plain", indent: int = 1) -> list[Line]:
+    """A line for each line of the text; rows keep the indentation."""
+    return [
+        line(" " * indent, (row.replace("\t", "    "), style), hang=indent)
+        for row in text.split("\n")
+    ]
+
+
 def one_line(text: str) -> str:
-    """Cleaned, with line breaks and tabs as single spaces, but keeping runs of spaces: columns are
-    made of them."""
+    """Cleaned, with line breaks and tabs as single spaces; runs of spaces stay, columns are made of
+    them."""
     if "\n" in text or "\t" in text or "\r" in text:
         text = text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ").replace("\t", " ")
     return clean(text)
@@ -88,65 +156,90 @@ def shorten(text: str, width: int) -> str:
     return text if cells(text) <= width else fit(text, width)
 
 
-def columns(
-    *columns_: tuple[str, int] | tuple[str, int, str], target: str = "", gap: int = 2
-) -> Line:
-    """A line of fixed columns, each (text, width in cells[, style name])."""
-    spans: list[Span] = []
-    for index, cell in enumerate(columns_):
-        style = cell[2] if len(cell) == 3 else "plain"
-        if index:
-            spans.append((" " * gap, "plain"))
-        spans.append((fit(cell[0], cell[1]), style))
-    return Line(tuple(spans), target)
+# -- from lines to rows
 
 
-def wrap(line_: Line, width: int, hang: int = 0) -> list[Line]:
-    """Break a line at spaces so that none is wider than `width` cells; later lines are indented by
-    `hang` cells."""
-    if width <= 0 or line_.width <= width:
-        return [line_]
-    hang = min(hang, max(0, width - 8))
-    rows: list[list[Span]] = [[]]
+def layout(lines: Iterable[Line], width: int) -> list[Line]:
+    """The rows of all lines, none wider than `width` cells."""
+    return [row for each in lines for row in rows(each, width)]
+
+
+def rows(line_: Line, width: int) -> list[Line]:
+    """Break a line at spaces so that no row is wider than `width` cells; each row keeps the target.
+
+    What stands at the right edge gets a row of its own when the text would become too narrow beside
+    it.
+    """
+    if line_.fill:
+        return [_filled(line_, width)]
+    if not line_.right:
+        return [line_] if line_.width <= width else _broken(line_, width)
+    edge = _width(line_.right)
+    room = width - edge - 2
+    if line_.width > room < width // 2:
+        last = Line((*_pad(width - edge - 1), *line_.right), line_.target)
+        return [*_broken(line_, width), last]
+    first, *rest = _broken(line_, max(1, room))
+    gap = _pad(room - first.width + 1)
+    return [Line((*first.spans, *gap, *line_.right), line_.target), *rest]
+
+
+def without_hints(line_: Line) -> Line:
+    """The line without what only the keys of the screens can do."""
+    spans = tuple(span for span in line_.spans if span[1] != HINT)
+    right = tuple(span for span in line_.right if span[1] != HINT)
+    return Line(spans, line_.target, line_.hang, right, line_.fill)
+
+
+def plain_text(line_: Line) -> str:
+    """A line as text, unbroken."""
+    edge = "".join(text for text, _ in line_.right).strip()
+    return f"{line_.text.rstrip()}  {edge}" if edge else line_.text.rstrip()
+
+
+def _filled(line_: Line, width: int) -> Line:
+    rest = width - line_.width
+    if rest < 0:
+        return Line(((shorten(line_.text, width), line_.spans[0][1]),), line_.target)
+    return Line((*line_.spans, (line_.fill * rest, "muted")), line_.target)
+
+
+def _pad(width: int) -> tuple[Span, ...]:
+    return ((" " * width, "plain"),) if width > 0 else ()
+
+
+def _broken(line_: Line, width: int) -> list[Line]:
+    hang = min(line_.hang, max(0, width - 8))
+    found: list[list[Span]] = [[]]
     used = 0
+
+    def next_row() -> int:
+        found.append(list(_pad(hang)))
+        return hang
+
     for text, style in line_.spans:
         for word in _words(text):
-            size = cells(word)
-            if used + cells(word.rstrip()) > width and used > (hang if len(rows) > 1 else 0):
-                rows.append([(" " * hang, "plain")] if hang else [])
-                used = hang
-                word = word.lstrip() or ""
-                size = cells(word)
+            if used + cells(word.rstrip()) > width and used > (hang if len(found) > 1 else 0):
+                used = next_row()
+                word = word.lstrip()
             while used + cells(word.rstrip()) > width:
                 first = head(word, width - used) or (word[0] if used <= hang else "")
-                rows[-1].append((first, style))
+                found[-1].append((first, style))
                 word = word[len(first) :]
-                size = cells(word)
-                rows.append([(" " * hang, "plain")] if hang else [])
-                used = hang
+                used = next_row()
             if word:
-                rows[-1].append((word, style))
-                used += size
+                found[-1].append((word, style))
+                used += cells(word)
     return [
-        Line(_trimmed(_merged(row), width), line_.target if index == 0 else "")
-        for index, row in enumerate(rows)
-        if row or index == 0
+        Line(_trimmed(_merged(row), width), line_.target)
+        for index, row in enumerate(found)
+        if row or not index
     ]
 
 
-def _trimmed(spans: tuple[Span, ...], width: int) -> tuple[Span, ...]:
-    """Without the spaces at the end that would reach over the edge."""
-    over = sum(cells(text) for text, _ in spans) - width
-    if over <= 0 or not spans:
-        return spans
-    text, style = spans[-1]
-    return (*spans[:-1], (text[: len(text) - over], style))
-
-
 def _words(text: str) -> Iterator[str]:
-    """Words with the spaces that follow them, so that joining gives the text back."""
-    start = 0
-    length = len(text)
+    """Words with the spaces around them, so that joining them gives the text back."""
+    start, length = 0, len(text)
     while start < length:
         end = start
         while end < length and text[end] == " ":
@@ -169,26 +262,10 @@ def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(merged)
 
 
-def paragraphs(
-    text: str, width: int, style: str = "plain", indent: int = 0, limit: int = 0
-) -> list[Line]:
-    """Text of several lines as wrapped lines, indented; with `limit` the rest is counted, not
-    silently dropped."""
-    lines: list[Line] = []
-    for row in text.split("\n"):
-        lines += wrap(
-            line((" " * indent, "plain"), (row.replace("\t", "    "), style)), width, indent
-        )
-    if limit and len(lines) > limit:
-        dropped = len(lines) - limit + 1
-        return [
-            *lines[: limit - 1],
-            line((" " * indent, "plain"), (f"… {dropped} more lines", "muted")),
-        ]
-    return lines
-
-
-def rule(title: str, width: int) -> Line:
-    """A heading across the pane: `── title ─────`."""
-    name = f"── {shorten(title, max(1, width - 5))} "
-    return Line(((name, "heading"), ("─" * max(0, width - cells(name)), "muted")))
+def _trimmed(spans: tuple[Span, ...], width: int) -> tuple[Span, ...]:
+    """Without the spaces at the end that would reach over the edge."""
+    over = _width(spans) - width
+    if over <= 0 or not spans:
+        return spans
+    text, style = spans[-1]
+    return (*spans[:-1], (text[: len(text) - over], style))

@@ -1,4 +1,4 @@
-"""Runbooks ranked for a human's words, each with what speaks for it and against it."""
+"""Runbooks ranked for words, each with what speaks for it and against it; and the catalogue."""
 
 from __future__ import annotations
 
@@ -6,88 +6,80 @@ from collections.abc import Sequence
 
 from runbooks.match import Match
 from runbooks.model import Runbook
-from text.lines import BLANK, Line, columns, line, paragraphs, wrap
-from text.symptoms import reason_lines
+from runbooks.paste import Paste
+from text.lines import BLANK, Line, field, fields, line, prose, rule, shorten
+from text.symptoms import match_lines
+from text.words import clock
+
+SHOWN_TEXT = 160
+"""Cells of a text that are printed above its answer."""
+INVITATION = (
+    "Type what you see, or paste an alert, a log line or an error. The ranking follows each key, "
+    "and takes the live findings with it."
+)
+NO_MATCH = "No runbook fits these words. Try the error itself, an alert's name, or what users see."
 
 
-def match_lines(text: str, matches: Sequence[Match], reach: str, width: int) -> list[Line]:
-    """The ranking for what was typed so far. `reach` says what stands behind it when the cluster
-    does not answer."""
+def ranking_lines(
+    text: str, matches: Sequence[Match], without: str = "", limit: int = 12
+) -> list[Line]:
+    """The ranking for a text. `without`: what the ranking does without, when the cluster does not
+    answer."""
+    note = prose(without, "warning") if without else []
     if not text.strip():
-        return [
-            BLANK,
-            *paragraphs(
-                "Type what you see, or paste an alert, a log line or an error. The ranking "
-                "follows each key, "
-                "and takes the live findings with it.",
-                width - 2,
-                "muted",
-                1,
-            ),
-            *([BLANK, *paragraphs(reach, width - 2, "warning", 1)] if reach else []),
-        ]
+        return [BLANK, *prose(INVITATION, "muted"), *([BLANK, *note] if note else [])]
     if not matches:
-        return [
-            BLANK,
-            *paragraphs(
-                "No runbook fits these words. Try the error itself, an alert's name, or what "
-                "users see.",
-                width - 2,
-                "unknown",
-                1,
-            ),
-        ]
-    lines: list[Line] = []
-    if not any(match.confident for match in matches):
-        lines += paragraphs("Nothing fits well; the nearest:", width - 2, "unknown", 1)
-    if reach:
-        lines += paragraphs(reach, width - 2, "warning", 1)
-    for match in matches[:12]:
-        style = "strong" if match.confident else "plain"
-        lines.append(
-            columns(
-                ("", 0),
-                (f"{match.score:.2f}", 4, "key" if match.confident else "muted"),
-                (match.title, max(10, width - 8), style),
-                gap=1,
-                target=match.id,
-            )
-        )
+        return [BLANK, *prose(NO_MATCH, "unknown")]
+    confident = any(match.confident for match in matches)
+    lines = [] if confident else prose("Nothing fits well; the nearest:", "unknown")
+    lines += note
+    for match in matches[:limit]:
+        score = (f"{match.score:.2f}", "key" if match.confident else "muted")
+        title = (match.title, "strong" if match.confident else "plain")
+        name = ((match.id, "muted"),)
+        lines.append(line(" ", score, " ", title, target=match.id, hang=6, right=name))
         reasons = "; ".join(reason.text for reason in match.for_[:2]) or "the words alone"
         against = f"  against: {match.against[0].text}" if match.against else ""
-        lines += [
-            Line(row.spans, match.id)
-            for row in wrap(line("      ", (reasons, "muted"), (against, "critical")), width, 6)
-        ]
+        why = ((f"      {reasons}", "muted"), (against, "critical"))
+        lines.append(line(*why, target=match.id, hang=6))
     return lines
 
 
-def chosen_lines(match: Match | None, runbook: Runbook | None, width: int) -> list[Line]:
+def paste_lines(text: str, paste: Paste, matches: Sequence[Match]) -> list[Line]:
+    """What a text names, the runbooks that fit it and why; what does not fit is one line."""
+    lines = [line((shorten(text, SHOWN_TEXT), "strong"))]
+    if paste.objects:
+        lines.append(field("names", ", ".join(map(str, paste.objects[:6]))))
+    lines += [field("at", f"{clock(mark.at)} UTC  {mark.text}") for mark in paste.marks[:4]]
+    fitting = [match for match in matches if match.confident]
+    others = ", ".join(f"{each.id} {each.score:.2f}" for each in matches if not each.confident)
+    for match in fitting:
+        lines += [rule(match.id), *match_lines(match)]
+    if not fitting:
+        nearest = f"; nearest: {others}" if others else ""
+        return [*lines, line((f" No runbook fits{nearest}", "unknown"), hang=1)]
+    return [*lines, *fields("or", [others] if others else [])]
+
+
+def chosen_lines(match: Match | None, runbook: Runbook | None) -> list[Line]:
     """Why the chosen one stands where it stands."""
     if match is None:
         return []
-    lines = [*wrap(line(" ", (match.title, "strong")), width, 1), *reason_lines(match, width)]
+    lines = match_lines(match)
     if runbook is not None and runbook.impact:
-        lines += wrap(line((" impact   ", "muted"), runbook.impact), width, 10)
-    if runbook is not None and runbook.symptoms:
-        lines.append(line((" people say", "muted")))
-        lines += [
-            row
-            for words in runbook.symptoms[:6]
-            for row in wrap(line("          ", words), width, 10)
-        ]
+        lines.append(field("impact", runbook.impact))
+    if runbook is not None:
+        lines += fields("people say", runbook.symptoms[:6], size=11)
     return lines
 
 
-def catalogue_lines(runbooks: Sequence[Runbook], words: str, width: int) -> list[Line]:
+def catalogue_lines(runbooks: Sequence[Runbook], words: str) -> list[Line]:
     """All runbooks whose id or title holds the words."""
-    wanted = words.lower().split()
-    found = [r for r in runbooks if all(word in f"{r.id} {r.title}".lower() for word in wanted)]
     if not runbooks:
         return [line(" ", ("No runbooks are loaded.", "warning"))]
-    if not found:
-        return [line(" ", ("No runbook has these words in its name.", "unknown"))]
+    wanted = words.lower().split()
+    found = [r for r in runbooks if all(word in f"{r.id} {r.title}".lower() for word in wanted)]
     return [
-        columns(("", 0), (r.title, max(10, width - 43)), (r.id, 40, "muted"), gap=1, target=r.id)
-        for r in found
-    ]
+        line(" ", runbook.title, target=runbook.id, hang=3, right=((runbook.id, "muted"),))
+        for runbook in found
+    ] or [line(" ", ("No runbook has these words in its name.", "unknown"))]

@@ -1,5 +1,4 @@
-"""One object: summary and conditions, its events in absolute time, what owns it and what hangs on
-it."""
+"""One object: summary and conditions, its events, what owns it and what depends on it."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from cluster.kube.objects import Ref
 from cluster.live.store import Store
 from incident.tables.columns import columns
 from incident.tables.table import show
-from text.lines import BLANK, Line, line, paragraphs, rule, wrap
+from text.lines import BLANK, Line, Part, field, line, prose, rule
 from text.words import ago, clock, count
 
 PARTS = ("summary", "events", "logs", "yaml", "related")
@@ -24,150 +23,109 @@ TITLES = {
     "yaml": "YAML",
     "related": "owners and dependants",
 }
+SIZE = 13
+EVENTS = 300
+"""Events at most."""
+NO_EVENTS = "No events about it are known. The server forgets them, most often after an hour."
+NORMALLY_FALSE = ("Pressure", "Unavailable", "Failure", "Problem")
+"""Ends of the types of conditions that are False when all is well."""
 
 
-def gone_lines(ref: Ref, known: bool, width: int) -> list[Line]:
-    text = (
-        f"{ref} is gone: it was deleted while you looked."
-        if known
-        else f"{ref} is not among what was read. It may be gone, or not read yet."
-    )
-    return [BLANK, *paragraphs(text, width - 2, "warning", 1)]
+def gone_lines(ref: Ref, known: bool) -> list[Line]:
+    """In place of an object that is not there; `known`: it was there before."""
+    gone = f"{ref} is gone: it was deleted while you looked."
+    unread = f"{ref} is not among what was read. It may be gone, or not read yet."
+    return [BLANK, *prose(gone if known else unread, "warning")]
 
 
-def summary_lines(ref: Ref, item: Any, store: Store, now: datetime, width: int) -> list[Line]:
+def summary_lines(ref: Ref, item: Any, store: Store, now: datetime) -> list[Line]:
     """All columns of its table, labels, containers, conditions."""
     meta = item.metadata
     lines: list[Line] = []
     for column in columns(ref.kind):
         text = show(column, column.value(item, store), now)
         if text and column.name not in ("name", "namespace", "age"):
-            lines += _field(column.name, text, width)
-    lines += _field(
-        "created",
-        f"{clock(meta.creation_timestamp, now)} UTC, {ago(meta.creation_timestamp, now)} ago",
-        width,
-    )
+            lines.append(field(column.name, text, size=SIZE))
+    made = meta.creation_timestamp
+    created = f"{clock(made, now)} UTC, {ago(made, now)} ago"
+    lines.append(field("created", created, size=SIZE))
     if meta.deletion_timestamp is not None:
-        finalizers = f"; waits for {', '.join(meta.finalizers)}" if meta.finalizers else ""
-        lines += _field(
-            "deleted",
-            f"since {clock(meta.deletion_timestamp, now)} UTC{finalizers}",
-            width,
-            "warning",
-        )
+        waits = f"; waits for {', '.join(meta.finalizers)}" if meta.finalizers else ""
+        text = f"since {clock(meta.deletion_timestamp, now)} UTC{waits}"
+        lines.append(field("being deleted", (text, "warning"), size=SIZE + 1))
     if isinstance(item, k.Node):
-        lines += [
-            row
-            for taint in item.spec.taints
-            for row in _field(
-                "taint", f"{taint.key}={taint.value}:{taint.effect}", width, "warning"
-            )
-        ]
-        lines += _field(
-            "allocatable",
-            ", ".join(f"{name} {value}" for name, value in sorted(item.status.allocatable.items())),
-            width,
-        )
+        lines += _node(item)
     if meta.labels:
-        lines += _field(
-            "labels",
-            "  ".join(f"{name}={value}" for name, value in sorted(meta.labels.items())),
-            width,
-        )
+        labels = "  ".join(f"{name}={value}" for name, value in sorted(meta.labels.items()))
+        lines.append(field("labels", labels, size=SIZE))
     if isinstance(item, k.Pod):
-        lines += _containers(item, now, width)
-    if item_conditions := getattr(getattr(item, "status", None), "conditions", ()):
-        lines += [
-            BLANK,
-            rule("conditions", width),
-            *(row for condition in item_conditions for row in _condition(condition, now, width)),
-        ]
-    if managers := getattr(meta, "managed_fields", ()):
-        lines += [BLANK, rule("last changed by", width)]
-        for manager in sorted(
-            managers, key=lambda m: m.time.timestamp() if m.time else 0.0, reverse=True
-        )[:6]:
-            lines += wrap(
-                line(
-                    f" {clock(manager.time, now)} UTC  ",
-                    (manager.manager, "strong"),
-                    f"  {manager.operation} {manager.subresource}",
-                ),
-                width,
-                3,
-            )
+        lines += _containers(item, now)
+    if conditions := getattr(getattr(item, "status", None), "conditions", ()):
+        lines += [BLANK, rule("conditions"), *(_condition(each, now) for each in conditions)]
+    return [*lines, *_managers(meta, now)]
+
+
+def _node(node: k.Node) -> Iterator[Line]:
+    for taint in node.spec.taints:
+        text = f"{taint.key}={taint.value}:{taint.effect}"
+        yield field("taint", (text, "warning"), size=SIZE)
+    room = ", ".join(f"{name} {value}" for name, value in sorted(node.status.allocatable.items()))
+    if room:
+        yield field("allocatable", room, size=SIZE)
+
+
+def _managers(meta: Any, now: datetime) -> list[Line]:
+    managers = getattr(meta, "managed_fields", ())
+    latest = sorted(managers, key=lambda m: m.time.timestamp() if m.time else 0.0, reverse=True)
+    lines = [BLANK, rule("last changed by")] if latest else []
+    for manager in latest[:6]:
+        how = f"  {manager.operation} {manager.subresource}"
+        at = f" {clock(manager.time, now)} UTC  "
+        lines.append(line(at, (manager.manager, "strong"), how, hang=3))
     return lines
 
 
-def _field(label: str, text: str, width: int, style: str = "plain") -> list[Line]:
-    return wrap(line((f" {label:<13}", "muted"), (text, style)), width, 14) if text else []
-
-
-def _condition(condition: k.Condition, now: datetime, width: int) -> list[Line]:
-    expected = (
-        "False"
-        if condition.type.endswith(("Pressure", "Unavailable", "Failure", "Problem"))
-        else "True"
-    )
+def _condition(condition: k.Condition, now: datetime) -> Line:
+    expected = "False" if condition.type.endswith(NORMALLY_FALSE) else "True"
     style = "plain" if condition.status == expected else "warning"
-    since = (
-        f"since {clock(condition.last_transition_time, now)} UTC"
-        if condition.last_transition_time
-        else ""
-    )
-    text = f"  {condition.reason}  {condition.message}".rstrip()
-    return wrap(
-        line(
-            " ",
-            (f"{condition.type:<22}", "strong"),
-            (f"{condition.status:<8}", style),
-            (since, "muted"),
-            text,
-        ),
-        width,
-        5,
-    )
+    at = condition.last_transition_time
+    since = f"since {clock(at, now)} UTC" if at else ""
+    why = f"  {condition.reason}  {condition.message}".rstrip()
+    name = (f"{condition.type:<22}", "strong")
+    return line(" ", name, (f"{condition.status:<8}", style), (since, "muted"), why, hang=5)
 
 
-def _containers(pod: k.Pod, now: datetime, width: int) -> Iterator[Line]:
+def _containers(pod: k.Pod, now: datetime) -> Iterator[Line]:
     yield BLANK
-    yield rule("containers", width)
-    statuses = {
-        status.name: status
-        for status in (*pod.status.init_container_statuses, *pod.status.container_statuses)
-    }
+    yield rule("containers")
+    every = (*pod.status.init_container_statuses, *pod.status.container_statuses)
+    statuses = {status.name: status for status in every}
     for container in (*pod.spec.init_containers, *pod.spec.containers):
-        status = statuses.get(container.name)
-        state, style = _state(status.state, now) if status else ("not started", "unknown")
-        yield from wrap(line(" ", (container.name, "strong"), "  ", (state, style)), width, 3)
-        yield from wrap(
-            line(("   image ", "muted"), container.image or (status.image if status else "")),
-            width,
-            9,
-        )
-        if status is not None and status.image_id:
-            yield from wrap(line(("   is    ", "muted"), status.image_id), width, 9)
-        if status is not None and status.restart_count:
-            last, last_style = _state(status.last_state, now)
-            yield from wrap(
-                line(
-                    ("   restarts ", "muted"),
-                    (str(status.restart_count), "warning"),
-                    ("  before that: ", "muted"),
-                    (last, last_style),
-                ),
-                width,
-                5,
-            )
-        wanted = container.resources
-        if wanted.requests or wanted.limits:
-            texts = [
-                f"{kind} {' '.join(f'{n} {v}' for n, v in sorted(values.items()))}"
-                for kind, values in (("asks for", wanted.requests), ("limit", wanted.limits))
-                if values
-            ]
-            yield from wrap(line(("   " + "; ".join(texts), "plain")), width, 5)
+        yield from _container(container, statuses.get(container.name), now)
+
+
+def _container(
+    container: k.Container, status: k.ContainerStatus | None, now: datetime
+) -> Iterator[Line]:
+    state = _state(status.state, now) if status else ("not started", "unknown")
+    yield line(" ", (container.name, "strong"), "  ", state, hang=3)
+    yield _of_container("image", container.image or (status.image if status else ""))
+    if status is not None and status.image_id:
+        yield _of_container("is", status.image_id)
+    if status is not None and status.restart_count:
+        before = ("  before that: ", "muted"), _state(status.last_state, now)
+        yield _of_container("restarts", (str(status.restart_count), "warning"), *before)
+    for word, values in (
+        ("requests", container.resources.requests),
+        ("limit", container.resources.limits),
+    ):
+        if values:
+            amounts = ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
+            yield _of_container(word, amounts)
+
+
+def _of_container(label: str, *parts: Part) -> Line:
+    return line((f"   {label:<9}", "muted"), *parts, hang=12)
 
 
 def _state(state: k.ContainerState, now: datetime) -> tuple[str, str]:
@@ -176,91 +134,60 @@ def _state(state: k.ContainerState, now: datetime) -> tuple[str, str]:
     if state.running is not None:
         return f"running since {clock(state.running.started_at, now)} UTC", "good"
     ended = state.terminated
-    if ended is not None:
-        code = f"signal {ended.signal}" if ended.signal else f"exit code {ended.exit_code}"
-        return (
-            f"ended at {clock(ended.finished_at, now)} UTC: {ended.reason or 'no reason given'}, "
-            f"{code} {ended.message}".rstrip(),
-            "plain" if ended.exit_code == 0 else "critical",
-        )
-    return "not known", "unknown"
+    if ended is None:
+        return "not known", "unknown"
+    code = f"signal {ended.signal}" if ended.signal else f"exit code {ended.exit_code}"
+    reason = ended.reason or "no reason given"
+    text = f"ended at {clock(ended.finished_at, now)} UTC: {reason}, {code} {ended.message}"
+    return text.rstrip(), "plain" if ended.exit_code == 0 else "critical"
 
 
 def events_of(ref: Ref, store: Store) -> list[k.Event]:
     """Events about the object, newest first. Events of cluster-scoped objects stand in the
     namespace `default`."""
-    events: Sequence[k.Event] = list(
-        store.in_namespace("Event", ref.namespace or "default").values()
-    )
-    mine = [
-        e
-        for e in events
-        if (e.involved_object.kind, e.involved_object.name) == (ref.kind, ref.name)
-    ]
-    return sorted(
-        mine,
-        key=lambda e: (moment.timestamp() if (moment := last_time(e)) else 0.0, e.metadata.name),
-        reverse=True,
-    )
+    events = store.in_namespace("Event", ref.namespace or "default").values()
+    about = (ref.kind, ref.name)
+    mine = [e for e in events if (e.involved_object.kind, e.involved_object.name) == about]
+    return sorted(mine, key=lambda e: (_seconds(last_time(e)), e.metadata.name), reverse=True)
 
 
-def event_lines(events: Sequence[k.Event], now: datetime, width: int) -> list[Line]:
+def _seconds(moment: datetime | None) -> float:
+    return moment.timestamp() if moment else 0.0
+
+
+def event_lines(events: Sequence[k.Event], now: datetime) -> list[Line]:
+    """Each event with when it last happened, how often, and what it says."""
     if not events:
-        return [
-            BLANK,
-            *paragraphs(
-                "No events about it are known. The server forgets them, most often after an hour.",
-                width - 2,
-                "muted",
-                1,
-            ),
-        ]
+        return [BLANK, *prose(NO_EVENTS, "muted")]
     lines: list[Line] = []
-    for event in events[:300]:
-        times = times_observed(event)
-        first = event.first_timestamp
+    for event in events[:EVENTS]:
+        times, first = times_observed(event), event.first_timestamp
         often = f"  {count(times)} times since {clock(first, now)}" if times > 1 and first else ""
-        style = "warning" if event.type == "Warning" else "plain"
-        lines += wrap(
-            line(
-                f" {clock(last_time(event), now)}  ",
-                (f"{event.type:<8}", style),
-                (event.reason, "strong"),
-                (often, "muted"),
-            ),
-            width,
-            3,
-        )
-        lines += paragraphs(event.message, width - 2, indent=11)
+        kind = (f"{event.type:<8}", "warning" if event.type == "Warning" else "plain")
+        at = f" {clock(last_time(event), now)}  "
+        lines.append(line(at, kind, (event.reason, "strong"), (often, "muted"), hang=3))
+        lines += prose(event.message, indent=11)
     return lines
 
 
-def related_lines(found: Sequence[tuple[str, Ref]], store: Store, width: int) -> list[Line]:
+def related_lines(found: Sequence[tuple[str, Ref]], store: Store) -> list[Line]:
     """Each can be opened; what is named but was not read is said to be missing or unknown."""
     if not found:
-        return [
-            BLANK,
-            *paragraphs(
-                "Nothing owns it and nothing that is known hangs on it.", width - 2, "muted", 1
-            ),
-        ]
+        return [BLANK, *prose("Nothing owns it, and nothing known depends on it.", "muted")]
     lines: list[Line] = []
     for how, ref in found:
         known = store.get(ref.kind, ref.namespace, ref.name) is not None
-        note = ("", "plain") if known else ("  not among what was read", "unknown")
-        lines += wrap(
-            line(" ", (f"{how:<10}", "muted"), (str(ref), "strong"), note, target="|".join(ref)),
-            width,
-            12,
-        )
+        note = "" if known else ("  not among what was read", "unknown")
+        lines.append(field(how, (str(ref), "strong"), note, size=10, target="|".join(ref)))
     return lines
 
 
-def tabs_line(part: str, parts: Sequence[str], width: int) -> Line:
+def tabs_line(part: str, parts: Sequence[str]) -> Line:
     """The parts, the shown one in brackets: seen without colour."""
-    spans: list[str | tuple[str, str]] = [" "]
-    for each in parts:
-        spans.append(
+    return line(
+        " ",
+        *(
             (f"[{TITLES[each]}]  ", "key") if each == part else (f" {TITLES[each]}   ", "muted")
-        )
-    return line(*spans)
+            for each in parts
+        ),
+    )

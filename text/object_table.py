@@ -1,5 +1,5 @@
-"""The tables of objects: which columns fit, how a cell looks, and one line that says what the rows
-are worth."""
+"""The tables of objects: which columns fit, how a cell looks, and how far the rows can be
+trusted."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cluster.kube.kinds import KINDS
 from cluster.live.freshness import Freshness, State
 from incident.tables.columns import Column, Type
 from incident.tables.table import ObjectTable
-from text.lines import Line, Span, columns, line, wrap
-from text.words import age, clock, count, freshness, kinds_count, kinds_name
+from text.lines import BLANK, HINT, Line, Span, columns, line
+from text.words import clock, count, freshness, kinds_count, kinds_name
 
 
 class Heading(msgspec.Struct, frozen=True):
-    """`width` in cells; 0 takes what is left."""
+    """Title of a column. `width` in cells; 0 takes what is left."""
 
     title: str
     width: int
@@ -48,7 +48,7 @@ ORDER = (
     "Namespace",
     "Lease",
 )
-"""Kinds in the order in which tab goes through them; what else is watched follows."""
+"""Kinds in the order of the tab key; what else is watched follows."""
 
 NAME_MINIMUM = 26
 
@@ -86,8 +86,8 @@ def all_kinds() -> tuple[str, ...]:
 
 
 def fitting(shown: Sequence[Column], width: int, shift: int = 0) -> list[Column]:
-    """The columns that fit, by importance, in their own order; with `shift` the name and what
-    stands further to the right."""
+    """The columns that fit, by importance, in their own order; with `shift` the name and the
+    columns further to the right."""
     room = width - 1
     kept: set[str] = set()
     if shift:
@@ -103,20 +103,25 @@ def fitting(shown: Sequence[Column], width: int, shift: int = 0) -> list[Column]
 
 def headings(table: ObjectTable, shown: Sequence[Column]) -> list[Heading]:
     """Titles; the one that is sorted by carries an arrow."""
-    result = []
-    for column in shown:
-        arrow = (" ↓" if table.reverse else " ↑") if column is table.sort_by else ""
-        result.append(Heading(column.name + arrow, column.width, column.type is Type.NUMBER))
-    return result
+    arrow = " ↓" if table.reverse else " ↑"
+    return [
+        Heading(
+            column.name + (arrow if column is table.sort_by else ""),
+            column.width,
+            column.type is Type.NUMBER,
+        )
+        for column in shown
+    ]
 
 
 def cells(table: ObjectTable, row: int, shown: Sequence[Column], now: datetime) -> list[Span]:
+    """The cells of a row."""
     texts = table.cells(row, shown, now)
     return [(text, _style(column, text)) for column, text in zip(shown, texts, strict=True)]
 
 
 def _style(column: Column, text: str) -> str:
-    """Looks of a cell. What it means is in its words already."""
+    """Style of a cell; its words say the same without colour."""
     if column.name in ("status", "type"):
         if any(bad in text for bad in BAD_WORDS):
             return "critical"
@@ -131,51 +136,41 @@ def _style(column: Column, text: str) -> str:
     return "strong" if column.name == "name" else "plain"
 
 
-def state_line(
-    table: ObjectTable, kind: Freshness | None, problem: str, now: datetime, width: int
-) -> Line:
-    """What the rows are worth: loading, live, stale, forbidden, absent and none are six different
-    sentences."""
+def state_line(table: ObjectTable, kind: Freshness | None, problem: str, now: datetime) -> Line:
+    """How far the rows can be trusted: loading, live, stale, forbidden, absent and none are six
+    different sentences."""
     name = kinds_name(table.kind)
-    order = f"by {table.sort_by.name}" + (
-        ", reversed" if table.reverse != table.sort_by.worst_first else ""
-    )
     if problem:
         return line(" ", (problem, "warning"))
     if kind is None:
         return line(" ", (f"{name} are not watched", "unknown"))
+    turned = ", reversed" if table.reverse != table.sort_by.worst_first else ""
+    order = f"  by {table.sort_by.name}{turned}  "
+    if table.filter.text:
+        shown = f"{count(len(table))} of {count(table.total)} {name}"
+    else:
+        shown = kinds_count(table.total, table.kind)
     words, style = freshness(kind, now)
-    shown = (
-        f"{count(len(table))} of {count(table.total)} {name}"
-        if table.filter.text
-        else kinds_count(table.total, table.kind)
-    )
     match kind.state:
         case State.LIVE:
-            heard = f"heard {age((now - kind.heard).total_seconds())} ago" if kind.heard else "live"
-            return line(" ", (shown, "strong"), f"  {order}  ", (heard, "muted"))
+            heard = f"heard {words} ago" if kind.heard else "live"
+            return line(" ", (shown, "strong"), order, (heard, "muted"))
         case State.STALE:
             since = f", as of {clock(kind.heard, now)} UTC" if kind.heard else ""
-            return line(
-                " ", (shown, "strong"), f"  {order}  ", (f"STALE{since}: {kind.reason}", "warning")
-            )
+            return line(" ", (shown, "strong"), order, (f"STALE{since}: {kind.reason}", "warning"))
         case State.LOADING | State.WAITING:
-            return line(
-                " ",
-                (f"{name}: {words}", "unknown"),
-                "  what is shown is a part" if table.total else "",
-            )
+            part = "  what is shown is a part" if table.total else ""
+            return line(" ", (f"{name}: {words}", "unknown"), part)
         case _:
             return line(" ", (f"{name}: {words}. {kind.reason}", style))
 
 
-def empty_lines(
-    table: ObjectTable, kind: Freshness | None, now: datetime, width: int
-) -> list[Line]:
+def empty_lines(table: ObjectTable, kind: Freshness | None, now: datetime) -> list[Line]:
     """In place of rows: why there are none. Only a complete list may say that there are none."""
     name = kinds_name(table.kind)
+    hint = ""
     if kind is None or kind.state is State.WAITING:
-        text, style = f"Not asked yet: {name}.", "unknown"
+        text, style = f"Not read yet: {name}.", "unknown"
     elif kind.state is State.LOADING:
         text, style = f"Loading {name} …", "unknown"
     elif kind.state is State.FORBIDDEN:
@@ -183,21 +178,22 @@ def empty_lines(
     elif kind.state is State.ABSENT:
         text, style = f"This server does not offer {name}.", "muted"
     elif table.total:
-        text, style = (
-            f"None of {count(table.total)} {name} matches “{table.filter.text}”. f changes the "
-            "filter.",
-            "unknown",
+        only = table.total == 1
+        of = (
+            f"The only {table.kind} does not match"
+            if only
+            else (f"None of {count(table.total)} {name} matches")
         )
+        text, style = f"{of} “{table.filter.text}”.", "unknown"
+        hint = " f changes the filter."
     else:
         as_of = f" as of {clock(kind.heard, now)} UTC" if kind.heard else ""
-        text, style = (
-            f"There are no {name}{as_of}{', which is stale' if kind.state is State.STALE else ''}.",
-            "plain",
-        )
-    return [Line(), *wrap(line(" ", (text, style)), width, 1)]
+        stale = ", which is stale" if kind.state is State.STALE else ""
+        text, style = f"There are no {name}{as_of}{stale}.", "plain"
+    return [BLANK, line(" ", (text, style), (hint, HINT), hang=1)]
 
 
-def kind_lines(words: str, kinds: Sequence[Freshness], now: datetime, width: int) -> list[Line]:
+def kind_lines(words: str, kinds: Sequence[Freshness], now: datetime) -> list[Line]:
     """The kinds to choose from, each with its count and its state."""
     known = {kind.kind: kind for kind in kinds}
     lines = []
@@ -207,14 +203,6 @@ def kind_lines(words: str, kinds: Sequence[Freshness], now: datetime, width: int
         kind = known.get(name)
         state, style = freshness(kind, now) if kind else ("not watched", "muted")
         rows = count(kind.count) if kind and (kind.count or kind.complete()) else "?"
-        lines.append(
-            columns(
-                ("", 0),
-                (kinds_name(name), 26, "strong"),
-                (rows.rjust(8), 8),
-                (state, 24, style),
-                gap=1,
-                target=name,
-            )
-        )
+        texts = ((kinds_name(name), 26, "strong"), (f"{rows:>8}", 8), (state, 24, style))
+        lines.append(columns(*texts, target=name))
     return lines or [line(" ", ("No kind has that in its name.", "unknown"))]

@@ -1,17 +1,20 @@
-"""An open runbook: the steps at the left, the chosen step at the right."""
+"""A runbook that is being followed: its steps, the chosen step, and the whole to read."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from actions.plan import ActionResult, Outcome
+from actions.plan import ActionResult
+from incident.walkthrough.answers import offered
 from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
 from probes.result import ProbeResult
 from runbooks.model import Runbook, Section, Step, StepKind
+from runbooks.parameters import PLACE
 from runbooks.steps import command, fill
-from text.lines import BLANK, Line, columns, line, paragraphs, rule, shorten, wrap
-from text.probe import result_lines
+from text import action_plan, probe
+from text.lines import BLANK, HINT, Line, field, fields, fit, line, prose, rule, shorten
 from text.words import STEP, clock
 
 KINDS: Mapping[StepKind, tuple[str, str]] = {
@@ -26,30 +29,37 @@ EXPLAINED: Mapping[StepKind, str] = {
     StepKind.CHECK: "only reads",
     StepKind.PROBE: "measures; its plan is shown before anything is created",
     StepKind.ACTION: "CHANGES the cluster; shows the exact change first and asks",
-    StepKind.ASK: "you look or decide, and answer",
+    StepKind.ASK: "you check this yourself, then answer",
     StepKind.WAIT: "waits until it holds, or the time is up",
 }
+LEADS = {"next": "next step", "done": "done", "escalate": "call for help"}
+STORY = re.compile(r"^\S+\.txt \(([^)]*)\)")
+"""File of a story, and its name in parentheses."""
+SEEN = 30
+"""Lines of an answer that are shown; the record has all."""
+
+Values = Mapping[str, str]
 
 
-def steps_lines(run: RunView, running: str, width: int) -> list[Line]:
-    """The steps by section: state, kind, question. Sections without steps are named, so that
+def filled(text: str, values: Values) -> str:
+    """The text with what is known in its places; what is not known reads `<node>`."""
+    return PLACE.sub(lambda place: f"<{place[1]}>", fill(text, values))
+
+
+def steps_lines(run: RunView, running: str) -> list[Line]:
+    """The steps by section: kind, question, state. Sections without steps are named, so that
     nothing is skipped unseen."""
     lines: list[Line] = []
     for section in run.runbook.sections:
-        if not section.steps and not section.text.strip():
-            continue
-        lines.append(
-            line(
-                (f" {section.title}", "heading"),
-                target="" if section.steps else f"section:{section.slug}",
-            )
-        )
-        for step in section.steps:
-            lines.append(_step_line(run, step, running, width))
+        if section.steps or section.text.strip():
+            target = "" if section.steps else f"section:{section.slug}"
+            lines.append(line((f" {section.title}", "heading"), target=target, hang=1))
+            lines += [_step_line(run, step, running) for step in section.steps]
     return lines
 
 
 def state_of(run: RunView, step_id: str, running: str) -> StepState:
+    """The state of a step; `running` is the id of the one that runs."""
     if step_id == running:
         return StepState.RUNNING
     outcome = run.outcomes.get(step_id)
@@ -58,37 +68,35 @@ def state_of(run: RunView, step_id: str, running: str) -> StepState:
     return StepState.NOW if step_id == run.current else StepState.TODO
 
 
-def _step_line(run: RunView, step: Step, running: str, width: int) -> Line:
+def _step_line(run: RunView, step: Step, running: str) -> Line:
     state = state_of(run, step.id, running)
     word, style = STEP[state]
     if state is StepState.ANSWERED:
-        word = shorten(run.outcomes[step.id].answer, 12)
+        word = shorten(run.outcomes[step.id].answer, 11)
+    current = step.id == run.current
+    if current and state not in (StepState.NOW, StepState.RUNNING):
+        word += ", now"
     kind, kind_style = KINDS[step.kind]
-    again = (
-        "now" if step.id == run.current and state not in (StepState.NOW, StepState.RUNNING) else ""
-    )
-    word = f"{word}, {again}" if again else word
-    look = "strong" if step.id == run.current else "plain"
-    values = run.values(step.id)
-    return columns(
-        ("", 1),
-        (kind, 6, kind_style),
-        (fill(step.question, values), max(8, width - 24), look),
-        (word, 12, style),
+    question = (filled(step.question, run.values(step.id)), "strong" if current else "plain")
+    return line(
+        "  ",
+        (f"{kind:<6} ", kind_style),
+        question,
         target=step.id,
-        gap=1,
+        hang=9,
+        right=((fit(word, 16 if ", " in word else 11), style),),
     )
 
 
 def progress_text(run: RunView) -> str:
+    """`3 of 12 steps`."""
     steps = list(run.runbook.steps())
-    done = sum(
-        1
-        for step in steps
-        if step.id in run.outcomes
-        and run.outcomes[step.id].state not in (StepState.TODO, StepState.NOW)
-    )
-    return f"{done} of {len(steps)} steps"
+    answered = {
+        step
+        for step, outcome in run.outcomes.items()
+        if outcome.state not in (StepState.TODO, StepState.NOW)
+    }
+    return f"{sum(step.id in answered for step in steps)} of {len(steps)} steps"
 
 
 def step_lines(
@@ -104,146 +112,115 @@ def step_lines(
     the same by hand."""
     values = run.values(step.id)
     outcome = run.outcomes.get(step.id)
-    lines = paragraphs(fill(step.question, values), width - 2, "strong", 1)
-    lines += wrap(
-        line((f" {EXPLAINED[step.kind]}", "change" if step.mutates else "muted")), width, 1
-    )
+    lines = prose(filled(step.question, values), "strong")
+    lines.append(line((f" {EXPLAINED[step.kind]}", "change" if step.mutates else "muted"), hang=1))
     if step.why:
-        lines += paragraphs(fill(step.why, values), width - 2, "muted", 1)
-    lines.append(BLANK)
-    lines += _field("expected", fill(step.expected, values) or "not said", "plain", width)
-    lines += _seen(outcome, now, width, running, progress)
-    if result is not None:
-        lines += [
-            BLANK,
-            rule("measured" if isinstance(result, ProbeResult) else "changed", width),
-            *_result(result, width),
-        ]
-    lines.append(BLANK)
-    lines += _answers(step, outcome, values, width)
+        lines += prose(filled(step.why, values), "muted")
+    lines += [BLANK, *_text("expected", filled(step.expected, values) or "not said")]
+    lines += _seen(outcome, now, running, progress)
+    if isinstance(result, ProbeResult):
+        lines += [BLANK, rule("measured"), *probe.result_lines(result, width)]
+    elif result is not None:
+        lines += [BLANK, rule("changed"), *action_plan.result_lines(result)]
+    lines += [BLANK, *_answers(step, outcome, values)]
     if step.mutates:
-        lines += _field("touches", fill(step.blast, values) or "not said", "warning", width)
-        lines += _field("undo", fill(step.undo, values) or "none is known", "plain", width)
-    lines += _parameters(run.parameters.get(step.id, ()), width)
+        lines += _text("touches", filled(step.blast, values) or "not said", "warning")
+        lines += _text("undo", filled(step.undo, values) or "none is known")
+    lines += _parameters(run.parameters.get(step.id, ()))
     if step.kubectl:
-        lines += [
-            BLANK,
-            rule("the same by hand", width),
-            *wrap(line(" ", command(step, values)), width, 3),
-        ]
-    if run.changed_text:
-        lines += [
-            BLANK,
-            rule("this runbook was changed since the run began", width),
-            *diff_lines(run.changed_text, width),
-        ]
-    return lines
+        by_hand = line(" ", filled(command(step, values), {}), hang=3)
+        lines += [BLANK, rule("the same by hand"), by_hand]
+    return lines + changed_lines(run, width)
 
 
-def _field(label: str, text: str, style: str, width: int) -> list[Line]:
-    lines: list[Line] = []
-    for index, row in enumerate(text.strip().split("\n") or [""]):
-        lines += wrap(
-            line(
-                (f" {label if index == 0 else '':<9}", "muted"), (row.replace("\t", "    "), style)
-            ),
-            width,
-            10,
-        )
-    return lines
+def _text(label: str, text: str, look: str = "plain") -> list[Line]:
+    return fields(label, text.strip().replace("\t", "    ").split("\n"), look)
 
 
 def _seen(
-    outcome: StepOutcome | None, now: datetime, width: int, running: bool, progress: Sequence[str]
+    outcome: StepOutcome | None, now: datetime, running: bool, progress: Sequence[str]
 ) -> list[Line]:
     if running:
         tail = list(progress[-4:]) or ["asking …"]
-        return _field("seen", "\n".join(["running; x stops it", *tail]), "info", width)
-    if outcome is None or outcome.state in (StepState.TODO, StepState.NOW):
-        lines = _field("seen", "not run yet; enter runs it", "unknown", width)
-        return [
-            *lines,
-            *(_field("", outcome.seen, "plain", width) if outcome and outcome.seen else ()),
-        ]
+        head = field("seen", ("running", "info"), ("; x stops it", HINT))
+        return [head, *fields("", tail, "info")]
+    return outcome_lines(outcome or StepOutcome(StepState.TODO), now)
+
+
+def outcome_lines(outcome: StepOutcome, now: datetime) -> list[Line]:
+    """What came of a step, what was seen, what it means and where it leads."""
     word, style = STEP[outcome.state]
-    if outcome.state is StepState.ANSWERED:
-        word = outcome.answer
-    when = f", {clock(outcome.at, now)} UTC" if outcome.at else ""
-    took = f", took {outcome.seconds:.1f} s" if outcome.seconds else ""
-    lines = _field("seen", f"{word}{when}{took}", style, width)
-    if outcome.seen:
-        seen = outcome.seen.split("\n")
-        shown = (
-            seen
-            if len(seen) <= 30
-            else [*seen[:29], f"… {len(seen) - 29} more lines; the whole is in the record"]
-        )
-        lines += _field("", "\n".join(shown), "plain", width)
+    if outcome.state in (StepState.TODO, StepState.NOW):
+        word = "open again" if outcome.seen else "not run yet"
+        head = field("seen", (word, "unknown"), ("; enter runs it", HINT))
+    else:
+        word = outcome.answer if outcome.state is StepState.ANSWERED else word
+        when = f", {clock(outcome.at, now)} UTC" if outcome.at else ""
+        took = f", took {outcome.seconds:.1f} s" if outcome.seconds else ""
+        head = field("seen", (f"{word}{when}{took}", style))
+    seen = outcome.seen.split("\n") if outcome.seen else []
+    if len(seen) > SEEN:
+        rest = f"… {len(seen) - SEEN + 1} more lines; the whole is in the record"
+        seen = [*seen[: SEEN - 1], rest]
+    lines = [head, *fields("", seen)]
     if outcome.meaning:
-        leads = f"  → {_lead(outcome.goto)}" if outcome.goto else ""
-        lines += _field("means", outcome.meaning + leads, "strong", width)
+        leads = f"  → {lead_text(outcome.goto)}" if outcome.goto else ""
+        lines.append(field("means", (outcome.meaning + leads, "strong")))
     return lines
 
 
-def _answers(
-    step: Step, outcome: StepOutcome | None, values: Mapping[str, str], width: int
-) -> list[Line]:
-    if not step.answers:
-        return []
+def _answers(step: Step, outcome: StepOutcome | None, values: Values) -> list[Line]:
+    """The answers with their numbers, what each means and where it leads."""
+    declared = {answer.when: answer for answer in step.answers}
     lines: list[Line] = []
-    for index, answer in enumerate(step.answers):
-        label = "answers" if index == 0 else ""
-        taken = bool(outcome and outcome.meaning and outcome.meaning == answer.means)
-        lines += wrap(
-            line(
-                (f" {label:<9}", "muted"),
-                (answer.when, "strong" if taken else "key"),
-                f"  {fill(answer.means, values)}",
-                (f"  → {_lead(answer.goto)}", "muted"),
-            ),
-            width,
-            12,
-        )
+    for number, when in enumerate(offered(step), 1):
+        answer = declared.get(when)
+        taken = bool(outcome and answer and outcome.meaning and outcome.meaning == answer.means)
+        word = (f"{number} {when}", "strong" if taken else "key")
+        means = f"  {filled(answer.means, values)}" if answer else ""
+        leads = (f"  → {lead_text(answer.goto)}", "muted") if answer else ""
+        lines.append(field("answers" if number == 1 else "", word, means, leads))
     return lines
 
 
-def _lead(goto: str) -> str:
+def question_lines(step: Step, values: Values) -> list[Line]:
+    """The question of a step, and the answers to choose from."""
+    lines = prose(filled(step.question, values), "strong")
+    if step.expected:
+        lines.append(field("expected", filled(step.expected, values)))
+    lines.append(BLANK)
+    means = {answer.when: answer.means for answer in step.answers}
+    for number, when in enumerate(offered(step), 1):
+        meaning = f"  {filled(means.get(when, ''), values)}"
+        lines.append(line("   ", (f"{number} {when}", "key"), meaning, target=when, hang=5))
+    return lines
+
+
+def lead_text(goto: str) -> str:
     """Where an answer leads, in words."""
     if goto.startswith("section:"):
         return goto.removeprefix("section:").replace("-", " ")
     if goto.startswith("runbook:"):
         return f"runbook {goto.removeprefix('runbook:')}"
-    return {"next": "next step", "done": "done", "escalate": "call for help"}.get(
-        goto, f"step {goto}"
-    )
+    return LEADS.get(goto, f"step {goto}")
 
 
-def _parameters(parameters: Sequence[Parameter], width: int) -> list[Line]:
-    if not parameters:
-        return []
-    lines = [BLANK, rule("run with (e changes)", width)]
+def _parameters(parameters: Sequence[Parameter]) -> list[Line]:
+    lines: list[Line] = []
     for parameter in parameters:
-        value = (parameter.value, "strong") if parameter.value else ("press e", "warning")
-        lines += wrap(
-            line(f" {parameter.name} = ", value, (f"   {parameter.origin}", "muted")), width, 3
-        )
-    return lines
+        known = (parameter.value, "strong") if parameter.value else ("not known", "warning")
+        hint = "" if parameter.value else ("; press e", HINT)
+        origin = (f"   {parameter.origin}", "muted")
+        lines.append(line(f" {parameter.name} = ", known, hint, origin, hang=3))
+    return [BLANK, rule("run with", "e changes"), *lines] if lines else []
 
 
-def _result(result: ProbeResult | ActionResult, width: int) -> list[Line]:
-    if isinstance(result, ProbeResult):
-        return result_lines(result, width)
-    style = "good" if result.outcome is Outcome.DONE else "warning"
-    lines = wrap(line(" ", (result.outcome.value, style), f"  {result.sentence}"), width, 3)
-    if result.observed:
-        lines += paragraphs(result.observed, width - 2, "plain", 1)
-    if result.undo is not None:
-        lines += wrap(
-            line((" undo  ", "muted"), result.undo.kubectl, ("  u", "key"), " takes it back"),
-            width,
-            7,
-        )
-    return lines
+def changed_lines(run: RunView, width: int) -> list[Line]:
+    """How the runbook differs from what the run began with."""
+    if not run.changed_text:
+        return []
+    title = "this runbook was changed since the run began"
+    return [BLANK, rule(title), *diff_lines(run.changed_text, width)]
 
 
 def diff_lines(diff: str, width: int) -> list[Line]:
@@ -255,41 +232,33 @@ def diff_lines(diff: str, width: int) -> list[Line]:
     ]
 
 
-def section_lines(section: Section, width: int) -> list[Line]:
+def section_lines(section: Section) -> list[Line]:
     """The prose of a section."""
-    return [rule(section.title.lower(), width), BLANK, *markdown_lines(section.text, width)]
+    return [rule(section.title.lower()), BLANK, *markdown_lines(section.text)]
 
 
-def runbook_lines(runbook: Runbook, width: int) -> list[Line]:
+def runbook_lines(runbook: Runbook) -> list[Line]:
     """The whole runbook to read: prose, and the questions of its steps in their places."""
-    lines = [*wrap(line(" ", (runbook.title, "strong")), width, 1)]
-    about = [
+    named = STORY.match(runbook.story)
+    story = named[1] + runbook.story[named.end() :] if named else runbook.story
+    about = (
         ("severity", runbook.severity),
         ("impact", runbook.impact),
-        ("story", runbook.story),
-        ("reviewed", runbook.last_reviewed),
-    ]
-    for label, text in about:
-        if text:
-            lines += _field(label, text, "plain", width)
+        ("story", story),
+        ("reviewed", str(runbook.last_reviewed or "")),
+    )
+    lines = [line(" ", (runbook.title, "strong"), hang=1)]
+    lines += [field(label, text) for label, text in about if text]
     for section in runbook.sections:
-        lines += [BLANK, *section_lines(section, width)]
+        lines += [BLANK, *section_lines(section)]
         for step in section.steps:
             kind, style = KINDS[step.kind]
-            lines += wrap(
-                line(
-                    " ",
-                    (f"{kind:<7}", style),
-                    step.question,
-                    (f"  expected: {step.expected}", "muted"),
-                ),
-                width,
-                9,
-            )
+            expected = (f"  expected: {step.expected}", "muted")
+            lines.append(field(kind, step.question, expected, style=style, size=7))
     return lines
 
 
-def markdown_lines(text: str, width: int) -> list[Line]:
+def markdown_lines(text: str) -> list[Line]:
     """Markdown as it stands, with headings, lists and code told apart, without comments. It is only
     ever shown, never interpreted."""
     lines: list[Line] = []
@@ -302,11 +271,12 @@ def markdown_lines(text: str, width: int) -> list[Line]:
             fenced = not fenced
             lines.append(line(" ", (bare, "muted")))
         elif fenced:
-            lines += wrap(line("   ", (row.replace("\t", "    "), "plain")), width, 5)
+            lines.append(line("   ", row.replace("\t", "    "), hang=5))
         elif bare.startswith("#"):
-            lines += wrap(line(" ", (bare.lstrip("# "), "heading")), width, 1)
+            lines.append(line(" ", (bare.lstrip("# "), "heading"), hang=1))
         else:
-            indent = len(row) - len(row.lstrip())
-            hang = indent + 3 if bare[:2] in ("- ", "* ") or bare[:1].isdigit() else indent + 1
-            lines += wrap(line(" " * (indent + 1), bare.replace("**", "")), width, hang)
+            indent = len(row) - len(row.lstrip()) + 1
+            listed = bare[:2] in ("- ", "* ") or bare[:1].isdigit()
+            hang = indent + 2 if listed else indent
+            lines.append(line(" " * indent, bare.replace("**", ""), hang=hang))
     return lines

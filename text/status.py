@@ -6,215 +6,186 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from cluster.kube.durations import words
+from cluster.kube import durations
 from cluster.live.freshness import Freshness, State
 from incident.view import Activity, Reach, RecordView, View
-from text.lines import Line, Span, line, shorten, wrap
-from text.words import age, clock, count, freshness, kinds_name, reach
+from text.lines import HINT, Line, Span, line, rows, shorten
+from text.words import age, clock, count, freshness, kinds_name, plural, reach
 
 ALWAYS = ("Node", "Pod", "Event")
-GAP: Span = ("  ", "plain")
+STATES = (State.FORBIDDEN, State.STALE, State.LOADING, State.WAITING, State.ABSENT, State.LIVE)
+"""In the order in which kinds are listed."""
 
 
 def status_lines(view: View, now: datetime, width: int, height: int = 40) -> list[Line]:
     """One line when it fits, two on a narrow terminal; on a very small one only what cannot be
     missed."""
-    where = _where(view, now, width)
-    ages = _ages(view.kinds, now)
-    record = _record(view.record)
+    where, record = _where(view, now, width), _record(view.record)
     if width < 60 or height < 16:
-        return [_fill([*_where(view, now, 30)[:3]], record[-1:], width)]
-    together = _fill([*where, *ages], record, width)
-    if _size([*where, *ages], record) <= width:
-        return [together]
-    return [_fill(where, record, width), _fill(_fitting(view.kinds, now, width - 2), [], width)]
+        return [_fill(_where(view, now, 30)[:3], record[-1:], width)]
+    ages = _ages(view.kinds, now)
+    if sum(len(text) + 2 for text, _ in [*where, *ages, *record]) + 1 <= width:
+        return [_fill([*where, *ages], record, width)]
+    return [_fill(where, record, width), _fill(_fitting(ages, width - 2), [], width)]
+
+
+def summary_line(view: View, now: datetime) -> Line:
+    """The same in one line, however long."""
+    spans = [*_where(view, now, 400), *_ages(view.kinds, now)]
+    return line(*_spaced(spans), f"  as of {clock(now)} UTC", hang=2)
 
 
 def _where(view: View, now: datetime, width: int) -> list[Span]:
-    state, style = reach(view.api, now)
     offline = view.api.reach is Reach.OFFLINE
-    spans: list[Span] = (
-        []
-        if offline and not view.context
-        else [(shorten(view.context, max(14, width // 3)) or "no context", "strong")]
-    )
-    if state:
-        spans.append((state, style))
-    if view.api.reach is not Reach.OFFLINE:
+    spans: list[Span] = []
+    if view.context or not offline:
+        name = shorten(view.context, max(14, width // 3)) or "no context"
+        spans.append((name, "strong"))
+    words = reach(view.api, now)
+    if words[0]:
+        spans.append(words)
+    if not offline:
         spans.append(("CAN CHANGE", "change") if view.write else ("read-only", "plain"))
     if view.namespaces:
         spans.append((shorten("ns " + ",".join(view.namespaces), 24), "plain"))
-    if view.server and view.api.reach is not Reach.OFFLINE and width >= 60:
+    if view.server and not offline and width >= 60:
         spans.append((shorten(view.server, max(16, width // 3)), "muted"))
     if view.api.skew:
-        spans.append((f"server clock {skew_words(view.api.skew)}", "warning"))
+        sign = "+" if view.api.skew > timedelta() else "-"
+        spans.append((f"server clock {sign}{durations.words(abs(view.api.skew))}", "warning"))
     return spans
-
-
-def skew_words(skew: timedelta) -> str:
-    """By how much the server's clock differs from this machine's: "+60 min", "-8 s"."""
-    return f"{'+' if skew > timedelta() else '-'}{words(abs(skew))}"
 
 
 def _ages(kinds: Sequence[Freshness], now: datetime) -> list[Span]:
     """Nodes, pods and events always; of the others those that are not live; the rest is counted."""
     spans: list[Span] = []
-    quiet = 0
+    live = 0
     for kind in sorted(kinds, key=_order):
-        heard, style = freshness(kind, now)
+        words, style = freshness(kind, now)
         if kind.kind in ALWAYS:
-            spans.append((f"{kinds_name(kind.kind)} {heard}", style))
-        elif kind.state in (State.LIVE, State.ABSENT):
-            quiet += kind.state is State.LIVE
-        else:
-            spans.append((f"{kinds_name(kind.kind)}: {heard}", style))
-    if quiet:
-        spans.append((f"+{quiet} live", "muted"))
+            spans.append((f"{kinds_name(kind.kind)} {words}", style))
+        elif kind.state is State.LIVE:
+            live += 1
+        elif kind.state is not State.ABSENT:
+            spans.append((f"{kinds_name(kind.kind)}: {words}", style))
+    if live:
+        spans.append((f"+{live} live", "muted"))
     return spans
 
 
-def _fitting(kinds: Sequence[Freshness], now: datetime, width: int) -> list[Span]:
+def _order(kind: Freshness) -> tuple[int, int, str]:
+    first = ALWAYS.index(kind.kind) if kind.kind in ALWAYS else len(ALWAYS)
+    return first, STATES.index(kind.state), kind.kind
+
+
+def _fitting(ages: Sequence[Span], width: int) -> list[Span]:
     """As many ages as fit, and how many more there are: `a` shows all."""
-    spans = _ages(kinds, now)
     kept: list[Span] = []
     used = 0
-    for index, span in enumerate(spans):
-        rest = len(spans) - index - 1
+    for index, span in enumerate(ages):
         need = len(span[0]) + 2
-        if used + need + (14 if rest else 0) > width:
-            return [
-                *kept,
-                (
-                    f"+{len(spans) - index} more: a",
-                    "warning" if any(s != "plain" for _, s in spans[index:]) else "muted",
-                ),
-            ]
+        last = index == len(ages) - 1
+        if used + need + (0 if last else 14) > width:
+            look = "warning" if any(style != "plain" for _, style in ages[index:]) else "muted"
+            return [*kept, (f"+{len(ages) - index} more: a", look)]
         kept.append(span)
         used += need
     return kept
 
 
-def _order(kind: Freshness) -> tuple[int, int, str]:
-    first = ALWAYS.index(kind.kind) if kind.kind in ALWAYS else len(ALWAYS)
-    states = (State.FORBIDDEN, State.STALE, State.LOADING, State.WAITING, State.ABSENT, State.LIVE)
-    return first, states.index(kind.state), kind.kind
-
-
 def _record(record: RecordView) -> list[Span]:
     if record.state == "none":
         return [("nothing is recorded", "warning")]
+    incident, kept = (f"INC {record.incident}", "plain"), f"rec {count(record.entries)}"
     if record.refused:
-        return [
-            (f"INC {record.incident}", "plain"),
-            (f"rec {count(record.entries)}, {count(record.refused)} NOT RECORDED", "critical"),
-        ]
-    if record.state == "ok":
-        said = (f"rec {count(record.entries)} ok", "good")
-        if record.waiting:
-            said = (f"rec {count(record.entries)}, {record.waiting} not on disk yet", "warning")
-        return [(f"INC {record.incident}", "plain"), said]
-    return [
-        (f"INC {record.incident}", "plain"),
-        (f"rec {count(record.entries)} NOT IN FILE, beside it", "critical"),
-    ]
+        return [incident, (f"{kept}, {count(record.refused)} NOT RECORDED", "critical")]
+    if record.state != "ok":
+        return [incident, (f"{kept} NOT IN FILE, beside it", "critical")]
+    if record.waiting:
+        return [incident, (f"{kept}, {record.waiting} not on disk yet", "warning")]
+    return [incident, (f"{kept} ok", "good")]
 
 
-def _size(left: Sequence[Span], right: Sequence[Span]) -> int:
-    return sum(len(text) + 2 for text, _ in [*left, *right]) + 1
+def _spaced(spans: Sequence[Span]) -> list[Span]:
+    """Two spaces between spans."""
+    return [each for span in spans for each in (("  ", "plain"), span)][1:]
 
 
 def _fill(left: Sequence[Span], right: Sequence[Span], width: int) -> Line:
-    """Pieces from the left and spans at the right edge, in one line of `width` cells; the right
-    ones are never pushed out."""
-    tail: list[Span] = []
-    for span in right:
-        tail += [GAP, span]
-    tail_width = line(*tail).width + 1
-    head: list[str | Span] = [" "]
-    room = width - tail_width - 1
-    for index, (text, style) in enumerate(left):
-        gap = 2 if index else 0
-        if room - gap < 4:
+    """One row with spans from both edges; those at the right are never pushed out."""
+    tail = _spaced(right)
+    room = width - line(*tail).width - 2
+    kept: list[Span] = []
+    for text, style in left:
+        if room < 4:
             break
-        text = shorten(text, room - gap)
-        head += [" " * gap, (text, style)] if gap else [(text, style)]
-        room -= gap + line(text).width
-    return line(*head, " " * max(0, room), *tail)
+        text = shorten(text, room)
+        kept.append((text, style))
+        room -= line(text).width + 2
+    return rows(line(" ", *_spaced(kept), right=tail), width)[0]
 
 
-def banner_lines(view: View, now: datetime, width: int) -> list[Line]:
-    """What one must know on every screen: the server is lost, or the record's file refuses. Empty
+def banner_lines(view: View, now: datetime) -> list[Line]:
+    """What must be known on every screen: the server is lost, or the record's file refuses. Empty
     when all is well."""
-    lines: list[Line] = []
+    said, record = trouble_lines(view, now), view.record
+    if record.state == "sidecar":
+        text = f": entries wait beside it. {record.reason}"
+        said.append(line(" ", ("The record's file refuses", "critical"), text, hang=1))
+    elif record.state == "refused":
+        lost = f"{plural(record.refused, 'entry is', 'entries are')} NOT RECORDED"
+        text = f": {record.reason}. Tried again every second."
+        said.append(line(" ", (lost, "critical"), text, hang=1))
+    elif record.state == "none" and record.reason:
+        said.append(line(" ", ("Nothing is recorded", "warning"), f": {record.reason}", hang=1))
+    return said
+
+
+def trouble_lines(view: View, now: datetime) -> list[Line]:
+    """What is wrong with the way to the server, or with this program."""
     api = view.api
+    said: list[Line] = []
     if api.reach in (Reach.LOST, Reach.DEGRADED):
-        what = "does NOT answer" if api.reach is Reach.LOST else "answers slowly or in part"
-        shown = (
-            f" Shown is what was at {clock(api.heard, now)}."
-            if api.heard and api.reach is Reach.LOST
-            else ""
+        lost = api.reach is Reach.LOST
+        what = "does NOT answer" if lost else "answers slowly or in part"
+        shown = f" Shown is what was at {clock(api.heard, now)}." if api.heard and lost else ""
+        said.append(
+            line(
+                " ",
+                (f"The API server {what}", "critical"),
+                f" since {clock(api.since, now)} UTC",
+                (" (a why, r retry)", HINT),
+                f".{shown} {api.reason}",
+                hang=1,
+            )
         )
-        said = line(
-            " ",
-            (f"The API server {what}", "critical"),
-            f" since {clock(api.since, now)} UTC (",
-            ("a", "key"),
-            " why, ",
-            ("r", "key"),
-            f" retry).{shown} {api.reason}",
-        )
-        lines += _two(said, width)
     if view.problem and api.reach is not Reach.OFFLINE:
-        lines += _two(line(" ", ("Something broke", "critical"), f": {view.problem}"), width)
-    if view.record.state == "sidecar":
-        lines += _two(
-            line(
-                " ",
-                ("The record's file refuses", "critical"),
-                f": entries wait beside it. {view.record.reason}",
-            ),
-            width,
-        )
-    elif view.record.state == "refused":
-        lines += _two(
-            line(
-                " ",
-                (f"{count(view.record.refused)} entries are NOT RECORDED", "critical"),
-                f": {view.record.reason}. They are tried again every second.",
-            ),
-            width,
-        )
-    elif view.record.state == "none" and view.record.reason:
-        lines += _two(
-            line(" ", ("Nothing is recorded", "warning"), f": {view.record.reason}"), width
-        )
-    return lines
+        said.append(line(" ", ("Something broke", "critical"), f": {view.problem}", hang=1))
+    return said
 
 
-def _two(said: Line, width: int) -> list[Line]:
-    """At most two lines of `width` cells; what does not fit is seen to be missing."""
-    rows = wrap(said, width, 1)
-    if len(rows) <= 2:
-        return rows
-    *before, (text, style) = rows[1].spans
+def two_rows(said: Line, width: int) -> list[Line]:
+    """At most two rows of `width` cells; what does not fit is seen to be missing."""
+    found = rows(said, width)
+    if len(found) <= 2:
+        return found
+    *before, (text, style) = found[1].spans
     room = width - line(*before).width - 2
-    return [rows[0], line(*before, (shorten(text.rstrip(), room).removesuffix("…") + " …", style))]
+    cut = shorten(text.rstrip(), room).removesuffix("…") + " …"
+    return [found[0], line(*before, (cut, style))]
 
 
-def activity_line(activities: Sequence[Activity], now: datetime, width: int) -> Line | None:
-    """What runs now, for how long, and that it can be stopped; None when nothing does."""
+def activity_line(
+    activities: Sequence[Activity], now: datetime, width: int, stop_key: str = ""
+) -> Line | None:
+    """What runs now and for how long, and the key that stops it here, if any; None when nothing
+    runs."""
     if not activities:
         return None
     first = activities[0]
     more = f"  and {len(activities) - 1} more" if len(activities) > 1 else ""
-    stop = "  x stop" if first.can_stop else ""
     detail = f"  {first.detail}" if first.detail else ""
     text = shorten(f"{first.title}{detail}", max(10, width - 24))
-    return line(
-        " ",
-        ("running ", "info"),
-        text,
-        f"  {age((now - first.started).total_seconds())}",
-        (more, "muted"),
-        (stop, "key"),
-    )
+    elapsed = f"  {age((now - first.started).total_seconds())}"
+    stop = (f"  {stop_key} stop", HINT) if first.can_stop and stop_key else ""
+    return line(" ", ("running ", "info"), text, elapsed, (more, "muted"), stop)

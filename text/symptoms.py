@@ -1,53 +1,76 @@
-"""The first screen: what is wrong now, since when, what it shares, which runbook fits; and why."""
+"""What is wrong now, since when, what it shares, which runbook fits; and why."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from cluster.kube.objects import Ref
 from cluster.live.freshness import State
 from incident.view import NOTHING_READABLE, Reach, SymptomView, View, nothing_readable
 from runbooks.match import Match, Reason
-from text.connection import hop_lines
-from text.lines import BLANK, Line, columns, line, paragraphs, rule, shorten, wrap
-from text.words import SEVERITY, ago, clock, count, freshness, kinds_name, minute, plural
-from triage.facts.finding import ChangeFact, SharedAttribute, Symptom
+from text.connection import clock_lines, gap_lines, hop_lines, kind_line
+from text.lines import BLANK, HINT, Line, columns, field, fields, line, prose, rule
+from text.status import summary_line, trouble_lines
+from text.words import (
+    SEVERITY,
+    SINCE,
+    ago,
+    clock,
+    count,
+    freshness,
+    kinds_name,
+    minute,
+    plural,
+)
+from triage.facts.finding import ChangeFact, Finding, SharedAttribute, Symptom
 
-MARGIN = 1
+SHARES = {
+    "node": "on",
+    "namespace": "in namespace",
+    "zone": "in zone",
+    "node pool": "in node pool",
+    "owner": "belong to",
+    "image": "run the image",
+    "image digest": "run the image",
+    "created after": "were created after",
+    "node created after": "on nodes created after",
+    "service account": "use the service account",
+    "priority class": "have the priority class",
+    "storage class": "use the storage class",
+    "volume driver": "use the volume driver",
+}
+"""What failing objects share, as a sentence: "7 of 7 on node-2"."""
+
+
+NOTHING_AGAINST = field("against", ("nothing", "muted"))
+
+
+def triage_lines(view: View) -> list[Line]:
+    """The whole triage for the command line: the lines of the first screen for every symptom."""
+    now = view.report.as_of if view.report else view.as_of
+    lines = [summary_line(view, now), *clock_lines(view.api), *trouble_lines(view, now)]
+    if view.api.reach is not Reach.LIVE and view.report is not None:
+        lines += hop_lines(view.api.hops)
+    lines += [kind_line(kind, now) for kind in view.kinds if kind.state is State.STALE]
+    if view.symptoms:
+        lines += [BLANK, rule(now_title(view, now)), *_gaps(view, 0)]
+    else:
+        lines += symptom_lines(view, now)
+    for item in view.symptoms:
+        lines += [BLANK, *symptom_rows(item, now), why_rule(item, 0), *why_lines(item, 0, now)]
+    return lines
+
+
+def now_title(view: View, now: datetime) -> str:
+    return f"now ─ {headline(view, now)}" if view.symptoms else "now"
 
 
 def headline(view: View, now: datetime) -> str:
     """One sentence: how many symptoms, how many objects, since when; or what is not known yet.
     Never silence that looks like health."""
-    if view.api.reach is Reach.OFFLINE and view.report is None:
-        return view.problem or "There is no cluster to ask."
-    report = view.report
-    if report is None:
-        if view.api.reach is Reach.LOST:
-            return "Not known: the API server does not answer, and nothing was read before."
-        read = sum(kind.count for kind in view.kinds)
-        if read:
-            return f"Not known yet: {count(read)} objects read so far."
-        return (
-            "Not known: nothing could be read yet."
-            if view.api.reach is Reach.DEGRADED
-            else "Not known yet: asking the API server."
-        )
-    read = sum(kind.count for kind in view.kinds)
-    if not view.symptoms and nothing_readable(view.kinds):
-        return NOTHING_READABLE
     if not view.symptoms:
-        partly = (
-            ", still reading"
-            if loading_kinds(view)
-            else ""
-            if report.complete
-            else ", not everything could be read"
-        )
-        return (
-            f"No findings in {plural(read, 'object')} read{partly}, as of {clock(report.as_of)} "
-            "UTC."
-        )
+        return _no_symptoms(view)
     touched = len({ref for item in view.symptoms for ref in item.symptom.objects})
     worst = min(item.symptom.severity.rank for item in view.symptoms)
     begun = [
@@ -56,81 +79,71 @@ def headline(view: View, now: datetime) -> str:
         if item.symptom.since is not None and item.symptom.severity.rank == worst
     ]
     first = f", first {clock(min(begun), now)} UTC ({ago(min(begun), now)} ago)" if begun else ""
-    begins = (
-        "still reading, may change: "
-        if loading_kinds(view) and view.api.reach is not Reach.LOST
-        else ""
-    )
-    return f"{begins}{plural(len(view.symptoms), 'symptom')}, {plural(touched, 'object')}{first}"
+    reading = unread_kinds(view) and view.api.reach is not Reach.LOST
+    still = "still reading, may change: " if reading else ""
+    return f"{still}{plural(len(view.symptoms), 'symptom')}, {plural(touched, 'object')}{first}"
 
 
-def loading_kinds(view: View) -> list[str]:
+def _no_symptoms(view: View) -> str:
+    report, reach = view.report, view.api.reach
+    read = sum(kind.count for kind in view.kinds)
+    if report is None:
+        if reach is Reach.OFFLINE:
+            return view.problem or "There is no cluster to ask."
+        if reach is Reach.LOST:
+            return "Not known: the API server does not answer, and nothing was read before."
+        if read:
+            return f"Not known yet: {plural(read, 'object')} read so far."
+        if reach is Reach.DEGRADED:
+            return "Not known: nothing could be read yet."
+        return "Not known yet: asking the API server."
+    if nothing_readable(view.kinds):
+        return NOTHING_READABLE
+    partly = ""
+    if unread_kinds(view):
+        partly = ", still reading"
+    elif not report.complete:
+        partly = ", not everything could be read"
+    return f"No findings in {plural(read, 'object')} read{partly}, as of {clock(report.as_of)} UTC."
+
+
+def unread_kinds(view: View) -> list[str]:
     """Kinds whose first list is not complete: what is missing there is not known, not absent."""
     return [kind.kind for kind in view.kinds if kind.state in (State.LOADING, State.WAITING)]
 
 
-def symptom_lines(view: View, now: datetime, width: int) -> list[Line]:
-    """The list of symptoms, two lines each: what and how long, then what they share and which
-    runbook fits."""
-    lines: list[Line] = []
-    for item in view.symptoms:
-        lines += _symptom(item, now, width)
-    if not lines:
-        lines = _nothing(view, now, width)
-    elif view.report is not None:
-        lines += _gaps(view, width)
-    return lines
+def symptom_lines(view: View, now: datetime) -> list[Line]:
+    """The list of symptoms: what and how long, then what they share and which runbook fits."""
+    if not view.symptoms:
+        return _nothing(view, now)
+    lines = [row for item in view.symptoms for row in symptom_rows(item, now)]
+    gaps = _gaps(view, 3)
+    return [*lines, BLANK, *gaps] if gaps else lines
 
 
-def _symptom(item: SymptomView, now: datetime, width: int) -> list[Line]:
+def symptom_rows(item: SymptomView, now: datetime) -> list[Line]:
+    """One symptom in two lines."""
     symptom = item.symptom
-    word, style = SEVERITY[symptom.severity]
-    rows = [row.text.rstrip() for row in wrap(line(symptom.title), max(10, width - 17))]
-    if len(rows) > 2:
-        rows = [rows[0], shorten(" ".join(rows[1:]), max(10, width - 17))]
-    age = ago(symptom.since, now).rjust(8)
-    lines = [
-        columns(
-            ("", 0),
-            (word, 4, style),
-            (rows[0], max(10, width - 17), "strong"),
-            (age, 8),
-            target=symptom.id,
-            gap=1,
-        )
-    ]
-    lines += [
-        columns(("", 5), (row, max(10, width - 17), "strong"), target=symptom.id, gap=1)
-        for row in rows[1:]
-    ]
-    runbook, look = _runbook(item, max(24, width // 2))
-    space = max(0, width - 9 - len(runbook))
-    shared = shared_text(symptom)
-    if len(shared) > space:
-        shared = shared.replace(" of ", "/")
-    if len(shared) > space:  # what they share is the heart of the line: it gets one of its own
-        lines.append(columns(("", 4), (shared, max(0, width - 7)), target=symptom.id))
-        shared = ""
+    since = ((ago(symptom.since, now), "plain"),)
+    title = (" ", SEVERITY[symptom.severity], " ", (symptom.title, "strong"))
     return [
-        *lines,
-        columns(("", 4), (shared, space), (runbook, len(runbook), look), target=symptom.id),
+        line(*title, target=symptom.id, hang=6, right=since),
+        line("      ", shared_text(symptom), target=symptom.id, hang=6, right=(_best(item),)),
     ]
 
 
-def _runbook(item: SymptomView, room: int) -> tuple[str, str]:
-    """The runbook that fits best, with its score; the score is never what is cut."""
+def _best(item: SymptomView) -> tuple[str, str]:
+    """The runbook that fits best, with its score."""
     if not item.matches:
         return ("no runbook fits" if item.ranked else "reading runbooks …"), "muted"
     best = item.matches[0]
-    perhaps = "" if best.confident else "perhaps "
-    return (
-        f"{shorten(perhaps + best.id, room - 5)} {best.score:.2f}",
-        "key" if best.confident else "muted",
-    )
+    if best.confident:
+        return f"{best.id} {best.score:.2f}", "key"
+    return f"perhaps {best.id} {best.score:.2f}", "muted"
 
 
 def shared_text(symptom: Symptom) -> str:
-    """`7 of 7 on node node-2; 0 of 41 elsewhere`, or how many objects when nothing sets them
+    """`failing: 7 of 7 on node-2; others: 0 of 41`, or how many objects when nothing sets them
     apart."""
     if not symptom.shared:
         return plural(len(symptom.objects), "object")
@@ -138,106 +151,85 @@ def shared_text(symptom: Symptom) -> str:
 
 
 def attribute_text(shared: SharedAttribute) -> str:
-    inside, of = shared.inside
-    outside, others = shared.outside
-    return f"{inside} of {of} {_where(shared)}; {outside} of {others} elsewhere"
+    """What the failing objects share, in how many of them and in how many of the others."""
+    word = SHARES.get(shared.what, f"with {shared.what}")
+    (inside, of), (outside, others) = shared.inside, shared.outside
+    rest = f"; others: {outside} of {others}" if others else ""
+    return f"failing: {inside} of {of} {word} {shared.spoken}{rest}"
 
 
-def _where(shared: SharedAttribute) -> str:
-    """`on node-2`, `in marketplace`, `with image app:1.4`."""
-    word = {"node": "on", "namespace": "in namespace", "zone": "in zone", "owner": "of"}.get(
-        shared.what, f"with {shared.what}"
-    )
-    return f"{word} {shared.spoken}"
+def _shared(symptom: Symptom) -> Iterator[str]:
+    """Each attribute once: those that separate exactly as well are named behind the first."""
+    named: set[str] = set()
+    for shared in symptom.shared:
+        if f"{shared.what} {shared.spoken}" in named or f"{shared.what} {shared.value}" in named:
+            continue
+        named |= set(shared.tied_with)
+        kinds = list(dict.fromkeys(_attribute(text) for text in shared.tied_with))
+        also = f" (so also the same {', '.join(kinds)})" if kinds else ""
+        yield attribute_text(shared) + also
 
 
-def _nothing(view: View, now: datetime, width: int) -> list[Line]:
-    text = headline(view, now)
-    healthy = view.report is not None and view.report.complete and view.api.reach is Reach.LIVE
-    lines = [BLANK, *paragraphs(text, width - 2, "good" if healthy else "unknown", MARGIN)]
-    if (
-        view.report is not None
-        and view.api.reach not in (Reach.LIVE, Reach.CONNECTING)
-        and not nothing_readable(view.kinds)
-    ):
-        lines += paragraphs(
-            "That was then; the API server does not answer as it should now.",
-            width - 2,
-            "warning",
-            MARGIN,
-        )
-    if view.report is None and view.api.reach is Reach.LOST:
-        lines += [BLANK, *hop_lines(view.api.hops, width)]
-    loading = sorted(
-        (kind for kind in view.kinds if kind.state in (State.LOADING, State.WAITING)),
-        key=lambda kind: kind.state is State.WAITING,
-    )
-    if (
-        view.report is None
-        and loading
-        and view.api.reach in (Reach.CONNECTING, Reach.LIVE, Reach.DEGRADED)
-    ):
-        lines.append(BLANK)
+def _attribute(text: str) -> str:
+    """The name of an attribute that is written with its value ("image digest sha256:9f")."""
+    names = [name for name in SHARES if text.startswith(f"{name} ")]
+    return max(names, key=len) if names else text
+
+
+def _nothing(view: View, now: datetime) -> list[Line]:
+    report, reach = view.report, view.api.reach
+    healthy = report is not None and report.complete and reach is Reach.LIVE
+    lines = [BLANK, *prose(headline(view, now), "good" if healthy else "unknown")]
+    asked = reach not in (Reach.LIVE, Reach.CONNECTING)
+    if report is not None and asked and not nothing_readable(view.kinds):
+        text = "That was then; the API server does not answer as it should now."
+        lines += prose(text, "warning")
+    if report is None and reach is Reach.LOST:
+        lines += [BLANK, *hop_lines(view.api.hops)]
+    elif report is None and reach is not Reach.OFFLINE:
+        unread = unread_kinds(view)
+        loading = [kind for kind in view.kinds if kind.kind in unread]
+        loading.sort(key=lambda kind: kind.state is State.WAITING)
+        lines += [BLANK] if loading else []
         lines += [
-            columns(("", 1), (kinds_name(kind.kind), 24), (freshness(kind, now)[0], 30), gap=0)
+            columns((kinds_name(kind.kind), 24), (freshness(kind, now)[0], 30))
             for kind in loading[:8]
         ]
-    if view.report is None and view.problem and view.api.reach is not Reach.OFFLINE:
-        lines += [BLANK, *paragraphs(view.problem, width - 2, "warning", MARGIN)]
-    if view.api.reach is Reach.OFFLINE:
-        lines += [
-            BLANK,
-            *wrap(
-                line(
-                    " Notes (",
-                    ("n", "key"),
-                    "), runbooks (",
-                    ("2", "key"),
-                    ") and symptoms in words (",
-                    ("/", "key"),
-                    ") work without a cluster.",
-                ),
-                width,
-                1,
-            ),
-        ]
-    if view.report is not None and view.report.changes:
-        lines += [
-            BLANK,
-            rule("changed lately", width),
-            *change_lines(view.report.changes, now, width),
-        ]
-    return lines + _gaps(view, width)
+    if report is None and view.problem and reach is not Reach.OFFLINE:
+        lines += [BLANK, *prose(view.problem, "warning")]
+    if reach is Reach.OFFLINE:
+        text = " Notes (n), runbooks (2) and symptoms in words (/) work without a cluster."
+        lines += [BLANK, line((text, HINT), hang=1)]
+    if report is not None and report.changes:
+        lines += [BLANK, rule("changed lately"), *change_lines(report.changes, now)]
+    gaps = _gaps(view, 3)
+    return [*lines, BLANK, *gaps] if gaps else lines
 
 
-def _gaps(view: View, width: int) -> list[Line]:
-    loading = loading_kinds(view)
-    if loading and view.api.reach is not Reach.LOST:
-        names = ", ".join(kinds_name(kind) for kind in loading[:6]) + (
-            f" and {len(loading) - 6} more" if len(loading) > 6 else ""
-        )
-        return [BLANK, *wrap(line((" still reading: ", "unknown"), names), width, 2)]
-    gaps = (
-        [gap for gap in view.report.unavailable if not gap.quiet] if view.report is not None else []
-    )
-    if not gaps:
-        return []
-    lines = [
-        BLANK,
-        *wrap(line((" not looked at: ", "warning"), ", ".join(gap.what for gap in gaps)), width, 2),
-    ]
-    lines += wrap(line((f" {gaps[0].why}", "muted"), ("  a all", "key")), width, 2)
-    return lines
+def _gaps(view: View, limit: int) -> list[Line]:
+    """What is still being read; after that, what was not looked at."""
+    unread = unread_kinds(view)
+    if unread and view.api.reach is not Reach.LOST:
+        more = f" and {len(unread) - 6} more" if len(unread) > 6 else ""
+        names = ", ".join(kinds_name(kind) for kind in unread[:6])
+        return [line((" still reading: ", "unknown"), names + more, hang=2)]
+    gaps = gap_lines(view.report, limit, quiet=False)
+    return [line((" not looked at:", "warning")), *gaps] if gaps else []
 
 
-def why_title(item: SymptomView | None, index: int) -> str:
+# -- why
+
+
+def why_rule(item: SymptomView | None, index: int) -> Line:
+    """The heading of the reasons: which of the runbooks that fit is explained."""
     if item is None or not item.matches:
-        return "why"
-    place = f"  ({index + 1} of {len(item.matches)}, → next)" if len(item.matches) > 1 else ""
-    return f"why {item.matches[index].id}{place}"
+        return rule("why")
+    more = len(item.matches) > 1
+    place = f"({index + 1} of {len(item.matches)}, → next)" if more else ""
+    return rule(f"why {item.matches[index].id}", place)
 
 
-def why_lines(item: SymptomView | None, index: int, now: datetime, width: int) -> list[Line]:
+def why_lines(item: SymptomView | None, index: int, now: datetime) -> list[Line]:
     """What speaks for a runbook, what is missing, what is against it; what is shared; what changed;
     what depends on the failing things."""
     if item is None:
@@ -245,131 +237,97 @@ def why_lines(item: SymptomView | None, index: int, now: datetime, width: int) -
     symptom = item.symptom
     lines: list[Line] = []
     if item.matches:
-        match = item.matches[index]
-        sure = "fits" if match.confident else "not sure"
-        lines += wrap(
-            line(" ", (match.title, "strong"), (f"  {match.score:.2f} {sure}", "muted")),
-            width,
-            MARGIN,
-        )
-        lines += reason_lines(match, width)
+        lines += match_lines(item.matches[index])
     elif not item.ranked:
-        lines += paragraphs("The runbooks are being read.", width, "unknown", MARGIN)
+        lines += prose("The runbooks are being read.", "unknown")
     else:
-        lines += paragraphs(
-            "No runbook fits what is seen. Describe it in words with /, or read on below.",
-            width,
-            "unknown",
-            MARGIN,
-        )
-    lines += _labelled("shared", [_shared_sentence(shared) for shared in symptom.shared[:3]], width)
-    lines += change_lines(symptom.changes, now, width)
-    lines += _labelled(
-        "depends",
-        [f"{d.object}: {d.why}" for d in symptom.blast[:6]],
-        width,
-        len(symptom.blast) - 6,
-    )
-    lines += finding_lines(symptom, now, width)
-    return lines
+        hint = (" Describe it in words with /, or read on below.", HINT)
+        lines.append(line((" No runbook fits what is seen.", "unknown"), hint, hang=1))
+    others = [match for at, match in enumerate(item.matches[:4]) if at != index]
+    named = ", ".join(f"{match.id} {match.score:.2f}" for match in others)
+    lines += fields("or", [named] if named else [])
+    lines += fields("objects", [_some(symptom.objects)])
+    lines += fields("shared", list(_shared(symptom))[:3])
+    lines += change_lines(symptom.changes, now)
+    lines += fields("depends", [f"{d.object}: {d.why}" for d in symptom.blast], limit=6)
+    return lines + finding_lines(symptom, now)
 
 
-def _shared_sentence(shared: SharedAttribute) -> str:
-    tied = f" (cannot be told from {', '.join(shared.tied_with)})" if shared.tied_with else ""
-    return attribute_text(shared) + tied
+def _some(objects: Sequence[Ref], limit: int = 5) -> str:
+    """The first objects by name, and how many more there are."""
+    more = f" and {count(len(objects) - limit)} more" if len(objects) > limit else ""
+    return ", ".join(map(str, objects[:limit])) + more
 
 
-def reason_lines(match: Match, width: int) -> list[Line]:
-    """For, missing and against; an empty `against` is said."""
-    lines: list[Line] = []
-    lines += _reasons("for", match.for_, "good", width, tells=False)
-    lines += _reasons("missing", match.missing, "unknown", width)
-    lines += _reasons("against", match.against, "critical", width) or [
-        line((" against  ", "muted"), ("nothing", "muted"))
+def match_lines(match: Match) -> list[Line]:
+    """A runbook: how well it fits, and for, missing and against; an empty `against` is said."""
+    sure = "fits" if match.confident else "not sure"
+    return [
+        line(" ", (match.title, "strong"), (f"  {match.score:.2f} {sure}", "muted"), hang=1),
+        *_reasons("for", match.for_, "good"),
+        *_reasons("missing", match.missing, "unknown", tells=True),
+        *(_reasons("against", match.against, "critical") or [NOTHING_AGAINST]),
     ]
-    return lines
 
 
-def _reasons(
-    label: str, reasons: Sequence[Reason], style: str, width: int, tells: bool = True
-) -> list[Line]:
+def _reasons(label: str, reasons: Sequence[Reason], style: str, tells: bool = False) -> list[Line]:
+    """The evidence behind several reasons is given once."""
     lines: list[Line] = []
+    given: set[str] = set()
     for reason in reasons:
-        tell: tuple[str, str] = (
-            (f"  (step {reason.step} tells)", "key") if reason.step and tells else ("", "plain")
-        )
-        lines += wrap(line((f" {label:<9}", style), reason.text, tell), width, 10)
+        condition, _, evidence = reason.text.partition(": ")
+        text = f"{condition} (as above)" if evidence and evidence in given else reason.text
+        given.add(evidence)
+        step = (f"  step {reason.step} tells", "key") if reason.step and tells else ""
+        lines.append(field(label, text, step, style=style))
     return lines
 
 
-def _labelled(label: str, texts: Sequence[str], width: int, more: int = 0) -> list[Line]:
-    lines: list[Line] = []
-    for index, text in enumerate(texts):
-        lines += wrap(line((f" {label if index == 0 else '':<9}", "muted"), text), width, 10)
-    if more > 0:
-        lines.append(line((f"          and {more} more", "muted")))
-    return lines
-
-
-def change_lines(
-    changes: Sequence[ChangeFact], now: datetime, width: int, limit: int = 6
-) -> list[Line]:
+def change_lines(changes: Sequence[ChangeFact], now: datetime, limit: int = 6) -> list[Line]:
+    """What was changed, newest evidence first, with the time and who did it."""
     lines: list[Line] = []
     for index, change in enumerate(changes[:limit]):
-        by = f", by {change.manager}" if change.manager else ""
-        what = (
-            change.what if change.object.name in change.what else f"{change.object}: {change.what}"
-        )
-        label = "changed" if index == 0 else ""
-        lines += wrap(
-            line(
-                (f" {label:<9}", "muted"),
-                (f"{minute(change.at, now)} ", "strong"),
-                what,
-                (by, "muted"),
-            ),
-            width,
-            10,
-        )
+        by = (f", by {change.manager}", "muted")
+        named = change.object.name in change.what
+        what = change.what if named else f"{change.object}: {change.what}"
+        at = (f"{minute(change.at, now)} ", "strong")
+        said = by if change.manager and change.manager not in change.what else ""
+        lines.append(field("" if index else "changed", at, what, said))
     if len(changes) > limit:
-        lines.append(line((f"          and {len(changes) - limit} more changes", "muted")))
+        lines.append(field("", (f"and {plural(len(changes) - limit, 'more change')}", "muted")))
     return lines
 
 
-def finding_lines(symptom: Symptom, now: datetime, width: int, limit: int = 12) -> list[Line]:
-    """Each finding with its first evidence and since when, and how that is known; its object can be
-    opened."""
+def finding_lines(symptom: Symptom, now: datetime, limit: int = 12) -> list[Line]:
+    """Each finding with its first evidence and since when, and how that is known."""
     if not symptom.findings:
         return []
-    lines = [BLANK, rule(plural(len(symptom.findings), "finding"), width)]
+    lines = [BLANK, rule(plural(len(symptom.findings), "finding"))]
     for finding in symptom.findings[:limit]:
-        over = "" if finding.active else "over, "
-        since = f"{over}since {clock(finding.since, now)} ({finding.since_source.value})"
-        target = "|".join(finding.object)
-        lines += wrap(
-            line(" ", (str(finding.object), "strong"), f"  {finding.claim}", target=target),
-            width,
-            3,
-        )
-        lines += wrap(line(("   " + since, "muted")), width, 3)
-        lines += [
-            row
-            for evidence in finding.evidence[:1]
-            for row in wrap(line((f"   {evidence.source}: ", "muted"), evidence.text), width, 5)
-        ]
+        lines += _finding(finding, now)
     if len(symptom.findings) > limit:
-        lines.append(line((f" and {len(symptom.findings) - limit} more findings", "muted")))
+        more = plural(len(symptom.findings) - limit, "more finding")
+        lines.append(line((f" and {more}", "muted")))
     return lines
 
 
-def one_sentence(view: View, now: datetime, width: int) -> list[Line]:
-    """All that fits a tiny terminal: the worst thing, and the keys that lead on."""
-    text = headline(view, now)
-    lines = paragraphs(text, width - 2, "strong", MARGIN)
+def _finding(finding: Finding, now: datetime) -> Iterator[Line]:
+    target = "|".join(finding.object)
+    name = (str(finding.object), "strong")
+    yield line(" ", name, f"  {finding.claim}", target=target, hang=3)
+    since = "since: not known"
+    if finding.since is not None:
+        since = f"since {clock(finding.since, now)} UTC, {SINCE[finding.since_source]}"
+    over = "" if finding.active else "over, "
+    seen = [f"; {evidence.source}: {evidence.text}" for evidence in finding.evidence[:1]]
+    yield line((f"   {over}{since}", "muted"), *seen, hang=5)
+
+
+def one_sentence(view: View, now: datetime) -> list[Line]:
+    """All that fits a tiny terminal: how many symptoms, and the worst one."""
+    lines = prose(headline(view, now), "strong")
     if view.symptoms:
         symptom = view.symptoms[0].symptom
-        word, style = SEVERITY[symptom.severity]
-        lines += wrap(
-            line(" ", (word, style), f" {symptom.title}, {shared_text(symptom)}"), width - 1, MARGIN
-        )
+        text = f" {symptom.title}, {shared_text(symptom)}"
+        lines.append(line(" ", SEVERITY[symptom.severity], text, hang=1))
     return lines

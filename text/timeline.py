@@ -1,11 +1,11 @@
-"""The record: the log of what was seen, done and noted, and the draft made from it."""
+"""The record: the log of what was seen, done and noted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from text.lines import BLANK, Line, fit, line, paragraphs, wrap
+from text.lines import BLANK, HINT, Line, field, fit, line, prose
 from text.words import clock
 from timeline.entry import CLOSED_BY, Entry
 
@@ -35,70 +35,60 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "contributing-factor": ("factor", "key"),
     "follow-up": ("to do", "key"),
 }
+ABOUT = {"approx": "~", "range": "~"}
+"""Before a time that is not exact."""
 LATE = timedelta(seconds=60)
 """An entry recorded so much later than it happened shows both times."""
+SHOWN = 12
+"""Rows of one entry in the log; enter shows the rest."""
 
 
-def log_lines(entries: Sequence[Entry], now: datetime, width: int) -> list[Line]:
+def log_lines(entries: Sequence[Entry]) -> list[Line]:
     """Every entry by the time it happened. An intent without a result is said to be unknown."""
     if not entries:
-        return [
-            BLANK,
-            *paragraphs("Nothing is recorded yet. n takes a note.", width - 2, "muted", 1),
-        ]
+        hint = (" n takes a note.", HINT)
+        return [BLANK, line((" Nothing is recorded yet.", "muted"), hint, hang=1)]
     answered = {entry.intent_id for entry in entries if entry.kind not in CLOSED_BY}
     lines: list[Line] = []
     day = None
     for entry in entries:
-        at = entry.occurred_at
-        if at.date() != day:
-            day = at.date()
+        if entry.occurred_at.date() != day:
+            day = entry.occurred_at.date()
             lines.append(line((f" {day:%Y-%m-%d} UTC", "heading")))
-        lines += _entry(
-            entry, now, width, entry.kind in CLOSED_BY and entry.intent_id not in answered
-        )
+        lines += _entry(entry, entry.kind in CLOSED_BY and entry.intent_id not in answered)
     return lines
 
 
-def _entry(entry: Entry, now: datetime, width: int, open_: bool) -> list[Line]:
+def _entry(entry: Entry, unanswered: bool) -> list[Line]:
     word, style = WORDS.get(entry.kind, (entry.kind.replace("-", " "), "muted"))
-    about = {"approx": "~", "minute": "", "range": "~"}.get(entry.occurred_precision, "")
-    late = (
-        f"  (recorded {clock(entry.recorded_at)})"
-        if abs(entry.recorded_at - entry.occurred_at) > LATE
-        else ""
-    )
-    who = f"  {entry.actor}" if entry.time_source == "human" and entry.actor else ""
-    waits = ("", "plain")
+    at = f" {ABOUT.get(entry.occurred_precision, '')}{clock(entry.occurred_at)}  "
+    first, *more = (entry.text or entry.reason).split("\n")
+    behind: list[tuple[str, str]] = []
+    if abs(entry.recorded_at - entry.occurred_at) > LATE:
+        behind.append((f"  (recorded {clock(entry.recorded_at, entry.occurred_at)})", "muted"))
+    if entry.time_source == "human" and entry.actor:
+        behind.append((f"  {entry.actor}", "muted"))
     if not entry.on_disk:
-        waits = ("  not on disk yet", "warning")
+        behind.append(("  not on disk yet", "warning"))
     elif entry.pending:
-        waits = ("  not in the file yet", "critical")
-    unknown: tuple[str, str] = (
-        ("  no result is recorded: look before you repeat it", "unknown")
-        if open_
-        else ("", "plain")
-    )
-    shown = line(
-        f" {about}{clock(entry.occurred_at)}  ",
-        (f"{fit(word, 11)} ", style),
-        entry.text or entry.reason,
-        (late + who, "muted"),
-        waits,
-        unknown,
-        target=entry.id,
-    )
-    return [Line(row.spans, entry.id) for row in wrap(shown, width, 23)]
+        behind.append(("  not in the file yet", "critical"))
+    if unanswered:
+        behind.append(("  no result is recorded: look before you repeat it", "unknown"))
+    head = (at, (f"{fit(word, 11)} ", style))
+    lines = [line(*head, first, *behind, target=entry.id, hang=23)]
+    lines += [line(" " * 23, row, target=entry.id, hang=23) for row in more[:SHOWN]]
+    if len(more) > SHOWN:
+        rest = f"{' ' * 23}… {len(more) - SHOWN} more lines"
+        lines.append(line((rest, "muted"), target=entry.id))
+    return lines
 
 
-def entry_lines(entry: Entry, now: datetime, width: int) -> list[Line]:
+def entry_lines(entry: Entry, now: datetime) -> list[Line]:
     """Everything that is recorded of one entry."""
-    fields = (
-        (
-            "happened",
-            f"{clock(entry.occurred_at, now)} UTC, {entry.occurred_precision}, by "
-            f"{entry.time_source}",
-        ),
+    exact = f", {entry.occurred_precision}, by {entry.time_source}"
+    stored = f"{entry.seq}  {entry.hash[:16]}" if not entry.pending else "not in the file yet"
+    texts = (
+        ("happened", f"{clock(entry.occurred_at, now)} UTC{exact}"),
         ("recorded", f"{clock(entry.recorded_at, now)} UTC"),
         ("what", entry.kind),
         ("phase", entry.phase),
@@ -110,15 +100,7 @@ def entry_lines(entry: Entry, now: datetime, width: int) -> list[Line]:
         ("evidence", ", ".join(digest[:12] for digest in entry.evidence)),
         ("audit id", entry.audit_id),
         ("replaces", entry.supersedes),
-        (
-            "entry",
-            f"{entry.seq}  {entry.hash[:16]}" if not entry.pending else "not in the file yet",
-        ),
+        ("entry", stored),
     )
-    lines = [*paragraphs(entry.text, width - 2, "strong", 1), BLANK]
-    return lines + [
-        row
-        for label, text in fields
-        if text
-        for row in wrap(line((f" {label:<10}", "muted"), text), width, 11)
-    ]
+    labelled = [field(label, text, size=10) for label, text in texts if text]
+    return [*prose(entry.text, "strong"), BLANK, *labelled]

@@ -1,16 +1,14 @@
-"""States, ages and times in words: never colour alone, never a relative time without its absolute
-one near it."""
+"""States, ages, times and counts in words: never colour alone, never only a relative time."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from cluster.kube import durations
-from cluster.kube.durations import words
 from cluster.live.freshness import Freshness, State
 from incident.view import ApiView, Reach
 from incident.walkthrough.run import StepState
-from triage.facts.finding import Severity
+from triage.facts.finding import Severity, SinceSource
 
 SEVERITY: dict[Severity, tuple[str, str]] = {
     Severity.CRITICAL: ("CRIT", "critical"),
@@ -31,22 +29,31 @@ STEP: dict[StepState, tuple[str, str]] = {
     StepState.SKIPPED: ("skipped", "muted"),
 }
 
+SINCE: dict[SinceSource, str] = {
+    SinceSource.CONDITION: "from its condition",
+    SinceSource.EVENT: "from an event",
+    SinceSource.STATUS: "from its status",
+    SinceSource.MANAGED_FIELDS: "from its last change",
+    SinceSource.CREATION: "from its creation",
+    SinceSource.FIRST_SEEN: "first seen then, may be older",
+}
+"""How the beginning of a finding is known."""
 
 age = durations.short
 
 
 def ago(at: datetime | None, now: datetime) -> str:
-    """How long ago, for people: `8 min`, `3 h`, `2 d`; "unknown" when the time is."""
-    return "unknown" if at is None else words(now - at)
+    """How long ago: `48 s`, `8 min`, `3 h`, `2 d`; "unknown" when the time is."""
+    return "unknown" if at is None else durations.words(now - at)
 
 
 def clock(at: datetime | None, now: datetime | None = None) -> str:
-    """`03:02:11`; with the date when it was not today. UTC always."""
+    """`03:02:11` in UTC; with the date when it was not the day of `now`."""
     return "unknown" if at is None else durations.clock(at, now)
 
 
 def minute(at: datetime | None, now: datetime) -> str:
-    """`02:58`, or `11-20 02:58` on another day. UTC."""
+    """`02:58` in UTC, or `11-20 02:58` on another day."""
     if at is None:
         return "  ?  "
     at = at.astimezone(UTC)
@@ -54,6 +61,7 @@ def minute(at: datetime | None, now: datetime) -> str:
 
 
 def count(number: int) -> str:
+    """`1,240`."""
     return f"{number:,}"
 
 
@@ -68,7 +76,7 @@ def freshness(kind: Freshness, now: datetime) -> tuple[str, str]:
     heard = age((now - kind.heard).total_seconds()) if kind.heard is not None else ""
     match kind.state:
         case State.WAITING:
-            return "not asked yet", "unknown"
+            return "not read yet", "unknown"
         case State.LOADING:
             of = f"/~{count(kind.expected)}" if kind.expected else ""
             return f"loading {count(kind.count)}{of}", "unknown"

@@ -22,6 +22,7 @@ from textual.worker import Worker, WorkerState
 import assets
 from cluster.kube.objects import Ref
 from incident.view import View
+from text.words import plural
 from tui.keys import bindings
 from tui.screens.frame import Frame
 from tui.screens.now import NowScreen
@@ -108,10 +109,10 @@ class StanchApp(App[int]):
         self._next_paint: Timer | None = None
         self._pending = False
         self._key = self._painted = -math.inf
-        self.refused_note = ("", "")
-        """The last note that the disk refused, and why."""
         """When a key was pressed last, and when a picture was painted last; seconds of the
         monotonic clock."""
+        self.refused_note = ("", "")
+        """The last note that the disk refused, and why."""
         if plain:
             self.theme = "ansi-dark"
 
@@ -293,6 +294,9 @@ class StanchApp(App[int]):
         self.investigation.retry_now()
         self.tell("Asking the cluster again now.")
 
+    def action_stop(self) -> None:
+        self.open_run.stop()
+
     def action_leave(self) -> None:
         """At once when nothing runs; otherwise only after a question."""
         running = [activity.title for activity in self.view.activities] or (
@@ -306,7 +310,7 @@ class StanchApp(App[int]):
 
         title, consequence = "Quit while something runs?", "What it created is removed first."
         if lost:
-            title = f"Quit and lose {len(lost)} entries?"
+            title = f"Quit and lose {plural(len(lost), 'entry', 'entries')}?"
             consequence = f"The disk takes nothing: {self.view.record.reason}"
         more = [f"and {len(lost) - LISTED} more"] if len(lost) > LISTED else []
         self.push_screen(
@@ -319,6 +323,7 @@ class StanchApp(App[int]):
                 ],
                 consequence,
                 "quit",
+                "keep running",
             ),
             lambda yes: self.exit(0) if yes else None,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from text.lines import BLANK, Line, Span, columns, line, paragraphs, rule
+from text.lines import BLANK, Line, field, line, prose, rule
 from tui.keys import ACTIONS, FIRST, Action, actions_for
 
 TITLES = {
@@ -67,49 +67,34 @@ def keys_line(scope: str, width: int) -> Line:
     gap = 3 if _width(texts, 3) + _width([(final.keys, final.label)], 3) <= width else 2
     while texts and _width(texts, gap) + len(final.keys) + 1 + len(final.label) > width:
         texts.pop()
-    spans: list[str | Span] = []
-    for key, label in [*texts, (final.keys, final.label)]:
-        spans += [(key, "key"), f" {label}{' ' * gap}"]
-    return line(*spans)
+    return key_line([*texts, (final.keys, final.label)], gap, margin="")
+
+
+def key_line(keys: Sequence[tuple[str, str]], gap: int = 3, margin: str = " ") -> Line:
+    """Keys and what each does, in one line."""
+    spans = [span for key, label in keys for span in ((key, "key"), f" {label}{' ' * gap}")]
+    return line(margin, *spans, hang=1)
 
 
 def _width(texts: Sequence[tuple[str, str]], gap: int) -> int:
     return sum(len(key) + 1 + len(label) + gap for key, label in texts)
 
 
-def help_lines(scope: str, width: int) -> list[Line]:
+def help_lines(scope: str) -> list[Line]:
     """How to read the screen, then every key: this screen's first."""
     lines: list[Line] = []
     if scope in READING:
-        lines += [
-            rule(f"how to read: {TITLES[scope].lower()}", width),
-            *paragraphs(READING[scope], width - 2, indent=1),
-            BLANK,
-        ]
+        title = rule(f"how to read: {TITLES[scope].lower()}")
+        lines += [title, *prose(READING[scope]), BLANK]
     order = [scope, "", *(other for other in FIRST if other != scope)] if scope else ["", *FIRST]
     for each in order:
-        lines.append(rule(TITLES[each].lower(), width))
+        lines.append(rule(TITLES[each].lower()))
         for action in ACTIONS:
             if action.scope == each and action.help:
-                head = columns(("", 0), (_all_keys(action), 11, "key"), gap=1)
-                for index, row in enumerate(paragraphs(action.help, max(20, width - 16))):
-                    start = head.spans if index == 0 else ((" " * 12, "plain"),)
-                    lines.append(Line((*start, ("  ", "plain"), *row.spans)))
+                lines.append(field(_all_keys(action), action.help, style="key", size=13))
         lines.append(BLANK)
-    lines += [
-        rule("moving", width),
-        line(
-            " ",
-            ("↑ ↓ j k", "key"),
-            "  choose    ",
-            ("tab", "key"),
-            "  next pane    ",
-            ("pgup pgdn home end", "key"),
-            "  scroll",
-        ),
-        BLANK,
-    ]
-    return lines
+    moving = (("↑ ↓ j k", " choose"), ("tab", " next pane"), ("pgup pgdn home end", " scroll"))
+    return [*lines, rule("moving"), key_line(moving, 4), BLANK]
 
 
 def _all_keys(action: Action) -> str:

@@ -96,7 +96,6 @@ ACTIONS: tuple[Action, ...] = (
         "Take the change of the chosen step back: shown exactly and asked for like every change.",
         "runbook",
     ),
-    Action("stop", "x", "stop", "Stop what runs; what it created is removed.", "runbook"),
     Action(
         "choose_runbook",
         "c",
@@ -196,6 +195,7 @@ ACTIONS: tuple[Action, ...] = (
         "connection",
         "How far the way to the API server works, and what is known of each kind.",
     ),
+    Action("stop", "x", "", "Stop what runs; what it created is removed."),
     Action("retry", "r", "retry now", "Ask the cluster again at once instead of waiting."),
     Action("help", "question_mark", "help", "All keys, and how to read this screen."),
     Action("palette", "ctrl+p", "", "Find anything: an action, a screen, a runbook, an object."),

@@ -16,11 +16,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from text.lines import BLANK, STYLES, Line
+from text.lines import BLANK, STYLES, Line, layout
 from tui.strips import to_strip
 
 Build = Callable[[int], Sequence[Line]]
-"""Makes the lines for a width in cells."""
+"""Makes the lines; those that draw a table are told the width in cells."""
 
 CURSOR = "›"
 LOOKS = {f"text--{name}" for name in STYLES}
@@ -40,7 +40,7 @@ def looks_around(pane: Widget) -> Widget:
     )
 
 
-class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
+class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
     """Lines of text from a pure function of the width.
 
     It stands inside of something with `LOOKS`. `show` replaces the content and refreshes only the
@@ -62,23 +62,23 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
     class Highlighted(Message):
         """The cursor moved to another target."""
 
-        view: LinesView
+        pane: LinePane
         target: str
 
         @property
-        def control(self) -> LinesView:
-            return self.view
+        def control(self) -> LinePane:
+            return self.pane
 
     @dataclass
     class Chosen(Message):
         """Enter (or a second click) on a target."""
 
-        view: LinesView
+        pane: LinePane
         target: str
 
         @property
-        def control(self) -> LinesView:
-            return self.view
+        def control(self) -> LinePane:
+            return self.pane
 
     def __init__(
         self, *, id: str | None = None, classes: str | None = None, follow: bool = False
@@ -126,7 +126,7 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
             return
         old, target = self._lines, self.target
         at_end = self.scroll_offset.y >= self.max_scroll_y
-        new = list(self._build(width))
+        new = layout(self._build(width), width)
         self._lines = new
         before = self._cursor
         self._cursor = self._find(target if self._held else "", before if self._held else -1)

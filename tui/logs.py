@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator
 
-from text.lines import Line, line, wrap
+from text.lines import Line, line
 
 KEPT = 2_000
 """Lines kept; older ones are dropped and counted."""
@@ -29,7 +29,7 @@ class LogLines:
             if len(text) > LONGEST
             else text
         )
-        self.lines.append(line(" ", cut))
+        self.lines.append(line(" ", cut, hang=5))
 
     async def read(self, source: AsyncIterator[str]) -> None:
         """Until it ends. Whatever goes wrong is said in `state`."""
@@ -40,8 +40,8 @@ class LogLines:
         except Exception as error:  # the pane says it: a log that cannot be read is an answer
             self.state = f"The log could not be read: {error or type(error).__name__}"
 
-    def shown(self, width: int) -> list[Line]:
-        rows = [row for each in self.lines for row in wrap(each, width, 5)]
+    def shown(self, _: int = 0) -> list[Line]:
+        rows = list(self.lines)
         dropped = self.received - len(self.lines)
         if dropped:
             rows.insert(0, line(" ", (f"… {dropped:,} earlier lines are not kept", "muted")))
@@ -49,4 +49,4 @@ class LogLines:
             return rows or [line(" ", ("reading …", "unknown"))]
         if self.state == "ended":
             return rows or [line(" ", ("The log is empty.", "muted"))]
-        return [*rows, line(" ", (self.state, "warning"))]
+        return [*rows, line(" ", (self.state, "warning"), hang=1)]

@@ -8,7 +8,20 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tests.tui.fake import HOSTILE
-from text.lines import columns, fit, line, paragraphs, rule, shorten, wrap
+from text.lines import (
+    HINT,
+    columns,
+    field,
+    fields,
+    fit,
+    layout,
+    line,
+    plain_text,
+    rows,
+    rule,
+    shorten,
+    without_hints,
+)
 from text.width import cells, head
 
 ANYTHING = st.text(max_size=120) | st.sampled_from(
@@ -24,10 +37,44 @@ def test_fit_is_exactly_as_wide_as_asked(text: str, width: int) -> None:
 
 @given(ANYTHING, st.integers(8, 60), st.integers(0, 12))
 def test_wrapped_lines_fit_and_lose_no_word(text: str, width: int, hang: int) -> None:
-    whole = line(text)
-    rows = wrap(whole, width, hang)
-    assert all(row.width <= width for row in rows)
-    assert "".join(row.text for row in rows).replace(" ", "") == whole.text.replace(" ", "")
+    whole = line(text, target="x", hang=hang)
+    found = rows(whole, width)
+    assert all(row.width <= width for row in found)
+    assert {row.target for row in found} == {"x"}
+    assert "".join(row.text for row in found).replace(" ", "") == whole.text.replace(" ", "")
+
+
+@given(ANYTHING, st.text("ab ", max_size=12), st.integers(30, 80))
+def test_what_stands_at_the_right_edge_is_never_pushed_out(
+    text: str, edge: str, width: int
+) -> None:
+    found = rows(line(text, right=((edge, "key"),)), width)
+    assert all(row.width <= width for row in found)
+    assert edge.strip() in " ".join(row.text for row in found)
+
+
+def test_a_narrow_pane_gives_the_right_edge_a_row_of_its_own() -> None:
+    both = line(
+        "failing: 7 of 7 on node-2", right=(("network-policy-cni-version-skew 0.91", "key"),)
+    )
+    assert len(rows(both, 80)) == 1
+    first, last = rows(both, 44)
+    assert first.text == "failing: 7 of 7 on node-2"
+    assert last.text.strip() == "network-policy-cni-version-skew 0.91"
+
+
+def test_plain_text_is_whole_and_leaves_the_keys_of_the_screens_out() -> None:
+    both = line("not run yet", ("; enter runs it", HINT), right=(("8 min", "plain"),))
+    assert plain_text(without_hints(both)) == "not run yet  8 min"
+    assert plain_text(without_hints(rule("now", "x exports it"))) == "── now"
+
+
+def test_further_rows_of_a_field_stand_below_its_text() -> None:
+    assert [row.text for row in rows(field("for", "one two three"), 20)] == [
+        " for      one two ",
+        "          three",
+    ]
+    assert layout(fields("shared", ["a", "b", "c"], limit=2), 40)[-1].text == "          and 1 more"
 
 
 def test_markup_is_text() -> None:
@@ -35,20 +82,14 @@ def test_markup_is_text() -> None:
 
 
 def test_columns_stay_aligned_with_wide_and_combining_characters() -> None:
-    rows = [columns((text, 12), ("x", 1)) for text in ("abc", "漢字漢字漢字漢字", "e\u0301tat")]
-    assert {row.width for row in rows} == {15}
-
-
-def test_a_long_text_is_counted_when_cut() -> None:
-    rows = paragraphs("\n".join(map(str, range(50))), 20, limit=5)
-    assert len(rows) == 5
-    assert rows[-1].text == "… 46 more lines"
+    found = [columns((text, 12), ("x", 1)) for text in ("abc", "漢字漢字漢字漢字", "e\u0301tat")]
+    assert {row.width for row in found} == {15}
 
 
 @pytest.mark.parametrize("width", [3, 10, 80])
 def test_rule_fills_the_width(width: int) -> None:
-    assert rule("now", width).width >= min(width, 6)
-    assert rule("a very long title of a pane", 80).width == 80
+    for title in ("now", "a very long title of a pane"):
+        assert [row.width for row in rows(rule(title), width)] == [width]
 
 
 @given(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Z")))

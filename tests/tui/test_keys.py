@@ -31,9 +31,7 @@ def test_every_action_exists_and_has_help(action) -> None:  # type: ignore[no-un
     owner = getattr(importlib.import_module(module), name)
     assert callable(getattr(owner, f"action_{action.id.split('(')[0]}"))
     assert action.help.endswith(".")
-    assert action.help in " ".join(
-        " ".join(row.text for row in help_lines(action.scope, 400)).split()
-    ) or action.help in " ".join(row.text for row in help_lines(action.scope, 400))
+    assert any(action.help in row.text for row in help_lines(action.scope))
 
 
 @pytest.mark.parametrize("width", [40, 80, 140])

@@ -129,7 +129,7 @@ def test_what_broke_is_said_on_every_screen() -> None:
         FakeInvestigation().view, problem="The part 'picture' broke; start stanch again."
     )
     assert "Something broke: The part 'picture' broke" in " ".join(
-        row.text for row in banner_lines(view, view.as_of, 80)
+        row.text for row in banner_lines(view, view.as_of)
     )
 
 

@@ -12,15 +12,15 @@ from textual.widgets import Input
 
 from text.lines import Line
 from text.matches import catalogue_lines
-from tui.line_pane import LinesView
+from tui.line_pane import LinePane
 from tui.screens.dialogs import Dialog
 from tui.text_input import TypedLine
 
 if TYPE_CHECKING:
     from tui.app import StanchApp
 
-Listing = Callable[[str, int], Sequence[Line]]
-"""(what was typed, width) -> lines with targets."""
+Listing = Callable[[str], Sequence[Line]]
+"""(what was typed) -> lines with targets."""
 
 
 class Choice(Dialog[str]):
@@ -42,8 +42,8 @@ class Choice(Dialog[str]):
     def answers(self) -> Iterable[Widget]:
         yield self._input
 
-    def content(self, width: int) -> Sequence[Line]:
-        return self._listing(self._input.value, width)
+    def content(self) -> Sequence[Line]:
+        return self._listing(self._input.value)
 
     def on_mount(self) -> None:
         if self._at:
@@ -58,8 +58,8 @@ class Choice(Dialog[str]):
         if self._body.target:
             self.dismiss(self._body.target)
 
-    @on(LinesView.Chosen)
-    def chosen(self, event: LinesView.Chosen) -> None:
+    @on(LinePane.Chosen)
+    def chosen(self, event: LinePane.Chosen) -> None:
         self.dismiss(event.target)
 
     def action_move(self, by: int) -> None:
@@ -78,6 +78,6 @@ def choose_runbook(app: StanchApp, symptom_id: str = "") -> None:
             app.open_runbook(runbook_id, symptom_id)
 
     app.push_screen(
-        Choice("choose a runbook", lambda words, width: catalogue_lines(runbooks, words, width)),
+        Choice("choose a runbook", lambda words: catalogue_lines(runbooks, words)),
         opened,
     )

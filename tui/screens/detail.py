@@ -12,7 +12,7 @@ from textual.worker import Worker
 
 from cluster.kube.objects import Pod, Ref
 from incident.tables.related import related
-from text.lines import line, paragraphs, rule
+from text.lines import line, prose, rule
 from text.object_page import (
     PARTS,
     event_lines,
@@ -23,7 +23,7 @@ from text.object_page import (
     tabs_line,
 )
 from tui.keys import bindings
-from tui.line_pane import LinesView
+from tui.line_pane import LinePane
 from tui.logs import LogLines
 from tui.screens.frame import Fixed, Frame
 
@@ -41,8 +41,8 @@ class ObjectScreen(Frame):
         self._head = Fixed(classes="head")
         self._tabs = Fixed(classes="tabs")
         self._log_state = Fixed(classes="tabs")
-        self._text = LinesView(classes="main")
-        self._log_pane = LinesView(classes="main log", follow=True)
+        self._text = LinePane(classes="main")
+        self._log_pane = LinePane(classes="main log", follow=True)
         self._yaml = ""
         self._log = LogLines()
         self._previous = False
@@ -95,32 +95,24 @@ class ObjectScreen(Frame):
     def draw(self) -> None:
         item, now, store = self.item, self.now, self.investigation.store
         gone = "  GONE" if item is None and self._last is not None else ""
-        self._head.show(lambda width: [rule(f"{self.ref}{gone}", width)])
-        self._tabs.show(lambda width: [tabs_line(self._part, self.parts, width)])
+        self._head.show(lambda _: [rule(f"{self.ref}{gone}")])
+        self._tabs.show(lambda _: [tabs_line(self._part, self.parts)])
         self._text.display, self._log_pane.display = self._part != "logs", self._part == "logs"
         self._log_state.display = self._part == "logs"
         known = item if item is not None else self._last
         if self._part == "yaml":
-            self._text.show(
-                lambda width: [
-                    row
-                    for text in self._yaml.split("\n")
-                    for row in paragraphs(text, width, indent=1)
-                ]
-            )
+            self._text.show(lambda _: prose(self._yaml))
         elif self._part == "events":
             events = events_of(self.ref, store)
-            self._text.show(lambda width: event_lines(events, now, width))
+            self._text.show(lambda _: event_lines(events, now))
         elif known is None:
-            self._text.show(lambda width: gone_lines(self.ref, False, width))
+            self._text.show(lambda _: gone_lines(self.ref, False))
         elif self._part == "related":
             found = related(self.ref, known, store)
-            self._text.show(lambda width: related_lines(found, store, width))
+            self._text.show(lambda _: related_lines(found, store))
         elif self._part == "summary":
-            first = gone_lines(self.ref, True, 200) if item is None else []
-            self._text.show(
-                lambda width: [*first, *summary_lines(self.ref, known, store, now, width)]
-            )
+            first = gone_lines(self.ref, True) if item is None else []
+            self._text.show(lambda _: [*first, *summary_lines(self.ref, known, store, now)])
 
     def action_part(self, part: str) -> None:
         if part not in self.parts:
@@ -176,7 +168,7 @@ class ObjectScreen(Frame):
         before = ", before its last restart" if self._previous else ""
         state = "following" if log.state == "reading" else log.state
         said = f" {which}{before}: {log.received:,} lines, {state}"
-        self._log_state.show(lambda width: [line((said, "muted"))])
+        self._log_state.show(lambda _: [line((said, "muted"))])
         self._log_pane.show(log.shown)
 
     def action_previous_logs(self) -> None:
@@ -190,7 +182,7 @@ class ObjectScreen(Frame):
             self._read_log()
         self.action_part("logs")
 
-    @on(LinesView.Chosen)
-    def opened(self, event: LinesView.Chosen) -> None:
+    @on(LinePane.Chosen)
+    def opened(self, event: LinePane.Chosen) -> None:
         kind, namespace, name = event.target.split("|", 2)
         self.stanch.open_object(Ref(kind, namespace, name))

@@ -15,9 +15,10 @@ from textual.widgets import Input
 
 from incident.walkthrough.run import RunView
 from runbooks.model import Step
-from runbooks.steps import fill
-from text.lines import BLANK, Line, line, paragraphs, rule, wrap
-from tui.line_pane import LOOKS, LinesView
+from text.lines import BLANK, Line, line, prose, rule
+from text.runbook import question_lines
+from tui.help import key_line
+from tui.line_pane import LOOKS, LinePane
 from tui.screens.frame import Fixed
 from tui.text_input import TypedLine
 
@@ -50,7 +51,7 @@ class Dialog(ModalScreen[T], Generic[T]):
         super().__init__()
         self._title = title
         self._heading = Fixed(classes="head")
-        self._body = LinesView(classes="dialog-body answer")
+        self._body = LinePane(classes="dialog-body answer")
         self._keys_pane = Fixed(classes="dialog-keys")
 
     def compose(self) -> ComposeResult:
@@ -71,23 +72,17 @@ class Dialog(ModalScreen[T], Generic[T]):
     def answers(self) -> Iterable[Widget]:
         return ()
 
-    def content(self, width: int) -> Sequence[Line]:
+    def content(self) -> Sequence[Line]:
+        """The lines to read before answering."""
         return ()
 
     def on_mount(self) -> None:
         self.draw()
 
     def draw(self) -> None:
-        self._heading.show(lambda width: [rule(self._title, width)])
-        self._body.show(lambda width: list(self.content(width)))
-        self._keys_pane.show(
-            lambda width: [
-                line(
-                    " ",
-                    *(span for key, label in self.keys for span in ((key, "key"), f" {label}   ")),
-                )
-            ]
-        )
+        self._heading.show(lambda _: [rule(self._title)])
+        self._body.show(lambda _: self.content())
+        self._keys_pane.show(lambda _: [key_line(self.keys)])
 
     def action_read(self, lines: int) -> None:
         """Scroll what is to be read, also while one types."""
@@ -100,25 +95,26 @@ class Dialog(ModalScreen[T], Generic[T]):
 class Question(Dialog[bool]):
     """Yes by one named key; Enter, Escape and everything else is no."""
 
-    KEYS = (("y", "yes"), ("esc enter", "no"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", "yes", show=False),
         Binding("enter,n", "no", "no", show=False, priority=True),
     ]
 
-    def __init__(self, title: str, texts: Sequence[str], consequence: str, verb: str) -> None:
+    def __init__(
+        self, title: str, texts: Sequence[str], consequence: str, verb: str, refusal: str
+    ) -> None:
+        """`verb` and `refusal`: what the two answers do, for the line of keys."""
         super().__init__(title)
-        self._texts, self._consequence, self._verb = texts, consequence, verb
+        self._texts, self._consequence = texts, consequence
+        self._verb, self._refusal = verb, refusal
 
-    def content(self, width: int) -> Sequence[Line]:
-        lines = [row for text in self._texts for row in paragraphs(text, width - 2, indent=1)]
-        return [
-            *lines,
-            BLANK,
-            *paragraphs(self._consequence, width - 2, "muted", 1),
-            BLANK,
-            line(" ", ("y", "key"), f" {self._verb}   ", ("esc", "key"), " do not"),
-        ]
+    @property
+    def keys(self) -> Sequence[tuple[str, str]]:
+        return (("y", self._verb), ("esc", self._refusal))
+
+    def content(self) -> Sequence[Line]:
+        lines = [row for text in self._texts for row in prose(text)]
+        return [*lines, BLANK, *prose(self._consequence, "muted")]
 
     def action_yes(self) -> None:
         self.dismiss(True)
@@ -148,8 +144,8 @@ class Ask(Dialog[str | None]):
     def answers(self) -> Iterable[Widget]:
         yield self._input
 
-    def content(self, width: int) -> Sequence[Line]:
-        return [row for text in self._texts for row in paragraphs(text, width - 2, indent=1)]
+    def content(self) -> Sequence[Line]:
+        return [row for text in self._texts for row in prose(text)]
 
     @on(Input.Submitted)
     def submitted(self, event: Input.Submitted) -> None:
@@ -164,7 +160,7 @@ class Ask(Dialog[str | None]):
 
     def complain(self, problem: str) -> None:
         """One sentence in the place of the keys; what was typed stays."""
-        self._keys_pane.show(lambda width: [line(" ", (problem, "warning"))])
+        self._keys_pane.show(lambda _: [line(" ", (problem, "warning"), hang=1)])
 
 
 class Answers(Dialog[str]):
@@ -177,30 +173,9 @@ class Answers(Dialog[str]):
         self._step = step
         self._values = run.values(step.id)
 
-    def content(self, width: int) -> Sequence[Line]:
-        step = self._step
-        lines = paragraphs(fill(step.question, self._values), width - 2, "strong", 1)
-        if step.expected:
-            lines += wrap(
-                line((" expected ", "muted"), fill(step.expected, self._values)), width, 10
-            )
-        lines.append(BLANK)
-        for answer in step.answers:
-            rows = wrap(
-                line(
-                    "   ",
-                    (answer.when, "key"),
-                    f"  {fill(answer.means, self._values)}",
-                    target=answer.when,
-                ),
-                width,
-                5,
-            )
-            lines += [Line(row.spans, answer.when) for row in rows]
-        if not step.answers:
-            lines.append(line("   ", ("done", "key"), "  it is done", target="done"))
-        return lines
+    def content(self) -> Sequence[Line]:
+        return question_lines(self._step, self._values)
 
-    @on(LinesView.Chosen)
-    def chosen(self, event: LinesView.Chosen) -> None:
+    @on(LinePane.Chosen)
+    def chosen(self, event: LinePane.Chosen) -> None:
         self.dismiss(event.target)

@@ -4,7 +4,7 @@ show."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -15,10 +15,10 @@ from textual.widget import Widget
 
 from incident.api import Investigation
 from incident.view import Reach, View
-from text.lines import Line
-from text.status import activity_line, banner_lines, status_lines
+from text.lines import Line, layout
+from text.status import activity_line, banner_lines, status_lines, two_rows
 from tui.help import keys_line
-from tui.line_pane import LOOKS, LinesView
+from tui.line_pane import LOOKS, LinePane
 
 if TYPE_CHECKING:
     from tui.app import StanchApp
@@ -29,13 +29,14 @@ FRESH, CALM = 0.8, 1.8
 runs."""
 
 
-class Fixed(LinesView, can_focus=False):
+class Fixed(LinePane, can_focus=False):
     """Lines that are only read; as high as they need to be."""
 
-    def show_lines(self, lines: list[Line]) -> None:
-        if len(lines) != len(self.lines):
-            self.styles.height = len(lines)
-        self.show(lambda width: lines)
+    def show_lines(self, lines: Sequence[Line], width: int) -> None:
+        found = layout(lines, width)
+        if len(found) != len(self.lines):
+            self.styles.height = len(found)
+        self.show(lambda _: found)
 
 
 class Frame(Screen[None]):
@@ -44,6 +45,8 @@ class Frame(Screen[None]):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = LOOKS
     SCOPE: ClassVar[str] = ""
+    STOP_KEY: ClassVar[str] = "x"
+    """The key that stops what runs, "" where it does something else."""
     AUTO_FOCUS = ".main"
 
     def __init__(self) -> None:
@@ -98,14 +101,15 @@ class Frame(Screen[None]):
             return
         self._drawn = time.monotonic()
         width, height = self.size
-        self._status_pane.show_lines(status_lines(self.view, self.now, width, height))
-        banner = banner_lines(self.view, self.now, width) if height >= 16 else []
-        self._banner_pane.show_lines(banner)
-        self._banner_pane.display = bool(banner)
-        running = activity_line(self.view.activities, self.now, width)
-        self._activity_pane.show_lines([running] if running else [])
+        view, now = self.view, self.now
+        self._status_pane.show_lines(status_lines(view, now, width, height), width)
+        said = banner_lines(view, now) if height >= 16 else []
+        self._banner_pane.show_lines([row for each in said for row in two_rows(each, width)], width)
+        self._banner_pane.display = bool(said)
+        running = activity_line(view.activities, now, width, self.STOP_KEY)
+        self._activity_pane.show_lines([running] if running else [], width)
         self._activity_pane.display = running is not None
-        self._keys_pane.show_lines([keys_line(self.SCOPE, width)])
+        self._keys_pane.show_lines([keys_line(self.SCOPE, width)], width)
         self.draw()
 
     def on_mount(self) -> None:

@@ -12,9 +12,9 @@ from cluster.kube.objects import Ref
 from incident.tables.related import first_pod
 from incident.view import SymptomView
 from text.lines import rule
-from text.symptoms import headline, one_sentence, symptom_lines, why_lines, why_title
+from text.symptoms import now_title, one_sentence, symptom_lines, why_lines, why_rule
 from tui.keys import bindings
-from tui.line_pane import LinesView
+from tui.line_pane import LinePane
 from tui.screens.frame import Fixed, Frame
 
 
@@ -28,8 +28,8 @@ class NowScreen(Frame):
         super().__init__()
         self._head = Fixed(classes="head")
         self._why_head = Fixed(classes="head")
-        self._symptoms = LinesView(classes="main symptoms")
-        self._why = LinesView(classes="why")
+        self._symptoms = LinePane(classes="main symptoms")
+        self._why = LinePane(classes="why")
         self._match = 0
         """Which of the chosen symptom's runbooks is explained."""
 
@@ -58,31 +58,25 @@ class NowScreen(Frame):
     def draw(self) -> None:
         view, now = self.view, self.now
         tiny = self.size.width < 60 or self.size.height < 16
-        self._head.show(
-            lambda width: [rule(f"now ─ {headline(view, now)}" if view.symptoms else "now", width)]
-        )
+        self._head.show(lambda _: [rule(now_title(view, now))])
         self._head.display = not tiny
-        self._symptoms.show(
-            lambda width: (
-                one_sentence(view, now, width) if tiny else symptom_lines(view, now, width)
-            )
-        )
+        self._symptoms.show(lambda _: one_sentence(view, now) if tiny else symptom_lines(view, now))
         item = self.chosen
         index = self.match_index
         self.query_one(".right").display = item is not None and not tiny
-        self._why_head.show(lambda width: [rule(why_title(item, index), width)])
-        self._why.show(lambda width: why_lines(item, index, now, width))
+        self._why_head.show(lambda _: [why_rule(item, index)])
+        self._why.show(lambda _: why_lines(item, index, now))
 
-    @on(LinesView.Highlighted)
-    def symptom_chosen(self, event: LinesView.Highlighted) -> None:
-        if event.view is self._symptoms:
+    @on(LinePane.Highlighted)
+    def symptom_chosen(self, event: LinePane.Highlighted) -> None:
+        if event.pane is self._symptoms:
             self._match = 0
             self._why.scroll_home(animate=False)
             self.draw()
 
-    @on(LinesView.Chosen)
-    def symptom_opened(self, event: LinesView.Chosen) -> None:
-        if event.view is self._why:
+    @on(LinePane.Chosen)
+    def symptom_opened(self, event: LinePane.Chosen) -> None:
+        if event.pane is self._why:
             kind, namespace, name = event.target.split("|", 2)
             self.stanch.open_object(Ref(kind, namespace, name))
         else:

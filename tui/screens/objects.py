@@ -29,7 +29,7 @@ from text.object_table import (
 )
 from text.words import kinds_name
 from tui.keys import bindings
-from tui.line_pane import LinesView
+from tui.line_pane import LinePane
 from tui.screens.frame import Fixed, Frame
 from tui.table import VirtualTable
 from tui.text_input import TypedLine
@@ -59,7 +59,7 @@ class ObjectsScreen(Frame):
         self._filter_label = Fixed(classes="filter-label")
         self._bar = Horizontal(self._filter_label, self._filter_line, classes="filter-bar")
         self._table = VirtualTable(classes="main")
-        self._empty = LinesView(classes="empty")
+        self._empty = LinePane(classes="empty")
         self._kind = kind
         self._tables: dict[str, ObjectTable] = {}
         """Filter and order of each kind stay while one looks at others."""
@@ -94,7 +94,7 @@ class ObjectsScreen(Frame):
     # -- following the cluster, only while it is seen
 
     def on_mount(self) -> None:
-        self._filter_label.show(lambda width: [line(" ", ("filter", "key"))])
+        self._filter_label.show(lambda _: [line(" ", ("filter", "key"))])
         self._open_filter(False)
         self._follow()
 
@@ -157,12 +157,12 @@ class ObjectsScreen(Frame):
     def _draw_around(self) -> None:
         table, kind, now = self.table, self.freshness, self.now
         filtered = f" ─ {table.filter.text}" if table.filter.text else ""
-        self._head.show(lambda width: [rule(f"{kinds_name(self._kind)}{filtered}", width)])
-        self._state.show(lambda width: [state_line(table, kind, self._problem, now, width)])
+        self._head.show(lambda _: [rule(f"{kinds_name(self._kind)}{filtered}")])
+        self._state.show(lambda _: [state_line(table, kind, self._problem, now)])
         self._table.display = bool(len(table))
         self._empty.display = not len(table)
         if not len(table):
-            self._empty.show(lambda width: empty_lines(table, kind, now, width))
+            self._empty.show(lambda _: empty_lines(table, kind, now))
 
     def _show_table(self) -> None:
         table = self.table
@@ -204,7 +204,7 @@ class ObjectsScreen(Frame):
         view, now = self.view, self.now
         choice = Choice(
             "which kind?",
-            lambda words, width: kind_lines(words, view.kinds, now, width),
+            lambda words: kind_lines(words, view.kinds, now),
             self._kind,
         )
         self.app.push_screen(choice, lambda kind: self.show_kind(kind) if kind else None)

@@ -13,7 +13,7 @@ from textual.widgets import Input
 from actions.plan import ActionPlan
 from incident.view import View
 from probes.result import ProbePlan
-from text.action_plan import gate_lines, shut
+from text.action_plan import gate_lines, refusal
 from text.lines import Line, line
 from text.probe import plan_lines
 from tui.screens.dialogs import Dialog
@@ -37,8 +37,8 @@ class ProbeDialog(Dialog[bool]):
     def keys(self) -> Sequence[tuple[str, str]]:
         return (("esc enter", "back"),) if self._plan.refused else self.KEYS
 
-    def content(self, width: int) -> Sequence[Line]:
-        return plan_lines(self._plan, width)
+    def content(self) -> Sequence[Line]:
+        return plan_lines(self._plan)
 
     def action_yes(self) -> None:
         if not self._plan.refused:
@@ -58,7 +58,7 @@ class GateDialog(Dialog[str]):
     def __init__(self, plan: ActionPlan, view: View) -> None:
         super().__init__("a change to the cluster")
         self._plan, self._view = plan, view
-        self._shut = shut(plan, view)
+        self._shut = refusal(plan, view.write)
         self._input = TypedLine(
             placeholder=f"type {plan.confirmation} to do it; an empty line or esc means no",
             classes="typed",
@@ -68,8 +68,8 @@ class GateDialog(Dialog[str]):
         if not self._shut:
             yield self._input
 
-    def content(self, width: int) -> Sequence[Line]:
-        return gate_lines(self._plan, self._view, width)
+    def content(self) -> Sequence[Line]:
+        return gate_lines(self._plan, self._view.write)
 
     @on(Input.Submitted)
     def typed(self, event: Input.Submitted) -> None:
@@ -79,17 +79,9 @@ class GateDialog(Dialog[str]):
         elif text == self._plan.confirmation:
             self.dismiss(text)
         else:
-            self._keys_pane.show(
-                lambda width: [
-                    line(
-                        " ",
-                        ("That is not it; nothing was changed. ", "warning"),
-                        f"Asked for: {self._plan.confirmation}   ",
-                        ("esc", "key"),
-                        " no",
-                    )
-                ]
-            )
+            wrong = ("That is not it; nothing was changed. ", "warning")
+            asked = f"Asked for: {self._plan.confirmation}   "
+            self._keys_pane.show(lambda _: [line(" ", wrong, asked, ("esc", "key"), " no")])
 
     def action_no(self) -> None:
         self.dismiss("")

@@ -9,7 +9,7 @@ from textual.widget import Widget
 from text.connection import connection_lines
 from text.lines import rule
 from tui.help import help_lines
-from tui.line_pane import Build, LinesView
+from tui.line_pane import Build, LinePane
 from tui.screens.frame import Fixed, Frame
 
 
@@ -22,24 +22,24 @@ class Reading(Frame):
         super().__init__()
         self._title, self._build = title, build
         self._head = Fixed(classes="head")
-        self._lines = LinesView(classes="main whole")
+        self._lines = LinePane(classes="main whole")
 
     def body(self) -> Iterable[Widget]:
         yield self._head
         yield self._lines
 
     def draw(self) -> None:
-        self._head.show(lambda width: [rule(self._title, width)])
+        self._head.show(lambda _: [rule(self._title)])
         self._lines.show(self._build)
 
 
 class HelpScreen(Reading):
     def __init__(self, scope: str) -> None:
-        super().__init__("help", lambda width: help_lines(scope, width))
+        super().__init__("help", lambda _: help_lines(scope))
 
 
 class ConnectionScreen(Reading):
     """The ladder to the API server, and what is known of each kind."""
 
     def __init__(self) -> None:
-        super().__init__("connection", lambda width: connection_lines(self.view, self.now, width))
+        super().__init__("connection", lambda _: connection_lines(self.view, self.now))

@@ -10,12 +10,19 @@ from textual.widget import Widget
 
 from runbooks.model import Step
 from runbooks.steps import fill
-from text.lines import BLANK, line, paragraphs, rule
+from text.lines import BLANK, prose, rule
 from text.runbook import progress_text, runbook_lines, section_lines, step_lines, steps_lines
+from tui.help import key_line
 from tui.keys import bindings
-from tui.line_pane import LinesView
+from tui.line_pane import LinePane
 from tui.screens.dialogs import Ask
 from tui.screens.frame import Fixed, Frame
+
+NONE_OPEN = (
+    "No runbook is open. Choose a symptom on the first screen and press enter, or take one from the "
+    "catalogue."
+)
+BEGINNINGS = (("c", "choose a runbook"), ("/", "describe a symptom"), ("1", "what is wrong now"))
 
 
 class RunbookScreen(Frame):
@@ -29,8 +36,8 @@ class RunbookScreen(Frame):
         super().__init__()
         self._head = Fixed(classes="head")
         self._step_head = Fixed(classes="head")
-        self._steps = LinesView(classes="main steps")
-        self._step = LinesView(classes="step")
+        self._steps = LinePane(classes="main steps")
+        self._step = LinePane(classes="step")
         self._at = ""
         """run id and step that were shown last: the cursor follows the run, not every repaint."""
 
@@ -54,33 +61,13 @@ class RunbookScreen(Frame):
         opened.refresh()
         run = opened.run
         if run is None:
-            self._head.show(lambda width: [rule("runbook", width)])
-            self._steps.show(
-                lambda width: [
-                    BLANK,
-                    *paragraphs(
-                        "No runbook is open. Choose a symptom on the first screen and press "
-                        "enter, or take one from the catalogue.",
-                        width - 2,
-                        indent=1,
-                    ),
-                    BLANK,
-                    line(
-                        " ",
-                        ("c", "key"),
-                        " choose a runbook   ",
-                        ("/", "key"),
-                        " describe a symptom   ",
-                        ("1", "key"),
-                        " what is wrong now",
-                    ),
-                ]
-            )
+            self._head.show(lambda _: [rule("runbook")])
+            self._steps.show(lambda _: [BLANK, *prose(NONE_OPEN), BLANK, key_line(BEGINNINGS)])
             self.query_one(".right").display = False
             return
         self.query_one(".right").display = True
-        self._head.show(lambda width: [rule(f"{run.runbook.id} ─ {progress_text(run)}", width)])
-        self._steps.show(lambda width: steps_lines(run, opened.running_step, width))
+        self._head.show(lambda _: [rule(f"{run.runbook.id} ─ {progress_text(run)}")])
+        self._steps.show(lambda _: steps_lines(run, opened.running_step))
         at = f"{run.id} {opened.at}"
         if at != self._at:
             self._at = at
@@ -94,27 +81,25 @@ class RunbookScreen(Frame):
             return
         if step is None:
             section = run.runbook.section(self._steps.target.removeprefix("section:"))
-            self._step_head.show(lambda width: [rule("read", width)])
+            self._step_head.show(lambda _: [rule("read")])
             self._step.show(
-                lambda width: (
-                    section_lines(section, width) if section else runbook_lines(run.runbook, width)
-                )
+                lambda _: section_lines(section) if section else runbook_lines(run.runbook)
             )
             return
         running = opened.running_step == step.id
         progress = opened.progress_lines if opened.progress_step == step.id else ()
         result = run.results.get(step.id)
-        self._step_head.show(lambda width: [rule(f"step {step.id}", width)])
+        self._step_head.show(lambda _: [rule(f"step {step.id}")])
         self._step.show(lambda width: step_lines(run, step, now, width, running, progress, result))
 
-    @on(LinesView.Highlighted)
-    def step_chosen(self, event: LinesView.Highlighted) -> None:
-        if event.view is self._steps:
+    @on(LinePane.Highlighted)
+    def step_chosen(self, event: LinePane.Highlighted) -> None:
+        if event.pane is self._steps:
             self._step.scroll_home(animate=False)
             self._draw_step()
 
-    @on(LinesView.Chosen)
-    def step_entered(self, event: LinesView.Chosen) -> None:
+    @on(LinePane.Chosen)
+    def step_entered(self, event: LinePane.Chosen) -> None:
         self.action_run_step()
 
     def action_run_step(self) -> None:
@@ -158,9 +143,7 @@ class RunbookScreen(Frame):
         if run is not None:
             from tui.screens.reading import Reading
 
-            self.app.push_screen(
-                Reading(run.runbook.id, lambda width: runbook_lines(run.runbook, width))
-            )
+            self.app.push_screen(Reading(run.runbook.id, lambda _: runbook_lines(run.runbook)))
 
     def _question(self, step: Step) -> str:
         run = self.stanch.open_run.run

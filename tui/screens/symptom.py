@@ -13,11 +13,14 @@ from textual.widgets import Input
 
 from incident.view import Reach
 from runbooks.match import Match
-from text.lines import line, rule
-from text.matches import chosen_lines, match_lines
-from tui.line_pane import LinesView
+from text.lines import rule
+from text.matches import chosen_lines, ranking_lines
+from tui.help import key_line
+from tui.line_pane import LinePane
 from tui.screens.frame import Fixed, Frame
 from tui.text_input import TypedLine
+
+KEYS = (("enter", "open the runbook"), ("↑ ↓", "choose"), ("esc", "back"))
 
 
 class SymptomScreen(Frame):
@@ -36,8 +39,8 @@ class SymptomScreen(Frame):
             placeholder="what do you see? words, an alert, a log line", classes="typed"
         )
         self._head = Fixed(classes="head")
-        self._ranking = LinesView(classes="main ranking")
-        self._why = LinesView(classes="why")
+        self._ranking = LinePane(classes="main ranking")
+        self._why = LinePane(classes="why")
         self._matches: Sequence[Match] = ()
 
     def body(self) -> Iterable[Widget]:
@@ -58,21 +61,9 @@ class SymptomScreen(Frame):
                 else "The cluster does not answer: words and the last findings decide."
             )
         text, matches = self._input.value, self._matches
-        self._ranking.show(lambda width: match_lines(text, matches, reach, width))
+        self._ranking.show(lambda _: ranking_lines(text, matches, reach))
         self._draw_why()
-        self._keys_pane.show_lines(
-            [
-                line(
-                    " ",
-                    ("enter", "key"),
-                    " open the runbook   ",
-                    ("↑ ↓", "key"),
-                    " choose   ",
-                    ("esc", "key"),
-                    " back",
-                )
-            ]
-        )
+        self._keys_pane.show_lines([key_line(KEYS)], self.size.width)
 
     def _draw_why(self) -> None:
         chosen = next(
@@ -82,8 +73,8 @@ class SymptomScreen(Frame):
         runbook = next(
             (r for r in self.investigation.runbooks() if chosen and r.id == chosen.id), None
         )
-        self._head.show(lambda width: [rule(f"why {chosen.id}", width)] if chosen else [])
-        self._why.show(lambda width: chosen_lines(chosen, runbook, width))
+        self._head.show(lambda _: [rule(f"why {chosen.id}")] if chosen else [])
+        self._why.show(lambda _: chosen_lines(chosen, runbook))
         self.query_one(".right").display = chosen is not None and self.size.height >= 16
 
     @on(Input.Changed)
@@ -95,13 +86,13 @@ class SymptomScreen(Frame):
         if self._matches:
             self._ranking.move_to(self._matches[0].id)
 
-    @on(LinesView.Highlighted)
-    def moved(self, event: LinesView.Highlighted) -> None:
-        if event.view is self._ranking:
+    @on(LinePane.Highlighted)
+    def moved(self, event: LinePane.Highlighted) -> None:
+        if event.pane is self._ranking:
             self._draw_why()
 
-    @on(LinesView.Chosen)
-    def chosen(self, event: LinesView.Chosen) -> None:
+    @on(LinePane.Chosen)
+    def chosen(self, event: LinePane.Chosen) -> None:
         self._open(event.target)
 
     @on(Input.Submitted)

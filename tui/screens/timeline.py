@@ -14,7 +14,7 @@ from text.timeline import entry_lines, log_lines
 from text.words import count
 from timeline.entry import Entry
 from tui.keys import bindings
-from tui.line_pane import LinesView
+from tui.line_pane import LinePane
 from tui.screens.frame import Fixed, Frame
 
 WIDE = 110
@@ -22,14 +22,15 @@ WIDE = 110
 
 class TimelineScreen(Frame):
     SCOPE = "timeline"
+    STOP_KEY = ""
     BINDINGS = bindings("timeline")
 
     def __init__(self) -> None:
         super().__init__()
         self._log_head = Fixed(classes="head")
         self._draft_head = Fixed(classes="head")
-        self._log = LinesView(classes="main log", follow=True)
-        self._draft = LinesView(classes="draft")
+        self._log = LinePane(classes="main log", follow=True)
+        self._draft = LinePane(classes="draft")
         self._lane = "log"
         self._recorded: object = None
         """What the record said of itself when the log was drawn."""
@@ -45,7 +46,7 @@ class TimelineScreen(Frame):
                 yield self._draft
 
     def draw(self) -> None:
-        record, now = self.view.record, self.now
+        record = self.view.record
         wide = self.size.width >= WIDE
         self.query_one(".left").display = wide or self._lane == "log"
         self.query_one(".right").display = wide or self._lane == "draft"
@@ -53,7 +54,7 @@ class TimelineScreen(Frame):
             first = self._recorded is None
             self._recorded = record
             entries = self._entries = self.investigation.entries()
-            self._log.show(lambda width: log_lines(entries, now, width))
+            self._log.show(lambda _: log_lines(entries))
             self.run_worker(self._write_draft(), group="draft", exclusive=True)
             if first:
                 self.call_after_refresh(self._log.action_edge, 1)
@@ -62,14 +63,12 @@ class TimelineScreen(Frame):
             if record.state == "ok"
             else f"log ─ {record.reason or record.state}"
         )
-        self._log_head.show(lambda width: [rule(title, width)])
-        self._draft_head.show(
-            lambda width: [rule("draft of the post-mortem ─ x exports it", width)]
-        )
+        self._log_head.show(lambda _: [rule(title)])
+        self._draft_head.show(lambda _: [rule("draft of the post-mortem", "x exports it")])
 
     async def _write_draft(self) -> None:
         text = await self.investigation.draft()
-        self._draft.show(lambda width: markdown_lines(text, width))
+        self._draft.show(lambda _: markdown_lines(text))
 
     def action_switch_lane(self) -> None:
         self._lane = "draft" if self._lane == "log" else "log"
@@ -87,13 +86,11 @@ class TimelineScreen(Frame):
             return
         self.stanch.tell(f"Written to {path}; your own edits in it are kept.")
 
-    @on(LinesView.Chosen)
-    def opened(self, event: LinesView.Chosen) -> None:
+    @on(LinePane.Chosen)
+    def opened(self, event: LinePane.Chosen) -> None:
         """Enter on an entry: all that is recorded of it."""
         entry = next((each for each in self._entries if each.id == event.target), None)
         if entry is not None:
             from tui.screens.reading import Reading
 
-            self.app.push_screen(
-                Reading("entry", lambda width: entry_lines(entry, self.now, width))
-            )
+            self.app.push_screen(Reading("entry", lambda _: entry_lines(entry, self.now)))

@@ -1,0 +1,33 @@
+"""Prints styled lines as text: broken at the edge of a terminal, whole where a program reads them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+from text.lines import Line, layout, plain_text, without_hints
+
+UNKNOWN = 120
+"""Cells of an output that is no terminal, for what is drawn as a table."""
+WIDEST = 140
+"""Longer rows are hard to read."""
+
+
+def width() -> int:
+    """Cells in which tables are drawn."""
+    return max(40, min(shutil.get_terminal_size((UNKNOWN, 24)).columns, WIDEST))
+
+
+def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:
+    """To standard output, or to `stream`. A line that holds nothing but hints is left out."""
+    out = stream or sys.stdout
+    shown = [without_hints(each) for each in lines if not only_hints(each)]
+    for each in layout(shown, width()) if out.isatty() else shown:
+        print(plain_text(each), file=out)
+
+
+def only_hints(line: Line) -> bool:
+    """Whether a line says nothing on the command line."""
+    return bool(line.spans) and not without_hints(line).spans
