@@ -36,6 +36,7 @@ def plan_lines(plan: ActionPlan) -> list[Line]:
         field("cluster", where, size=SIZE),
         field("change", (plan.change.summary, "strong"), size=SIZE),
         field("by hand", plan.change.kubectl, size=SIZE),
+        *_targets(plan),
         *fields("touches", plan.blast.lines or [NOTHING_ELSE], "warning", size=SIZE),
     ]
     for condition in plan.preconditions:
@@ -50,6 +51,13 @@ def plan_lines(plan: ActionPlan) -> list[Line]:
     if plan.refused:
         lines.append(field("refused", (plan.refused, "critical"), size=SIZE))
     return lines
+
+
+def _targets(plan: ActionPlan) -> list[Line]:
+    """Each object that changes, where there are several."""
+    if len(plan.targets) < 2:
+        return []
+    return fields("objects", [each.request.summary for each in plan.targets], size=SIZE)
 
 
 def gate_lines(plan: ActionPlan, write: bool) -> list[Line]:

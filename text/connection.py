@@ -98,12 +98,14 @@ def kind_line(kind: Freshness, now: datetime, reasons: bool = True) -> Line:
     return line(*head.spans, reason, hang=4)
 
 
-def gap_lines(report: Report | None, limit: int = 0, quiet: bool = True) -> list[Line]:
+def gap_lines(
+    report: Report | None, limit: int = 0, *, quiet: bool = True, head: str = ""
+) -> list[Line]:
     """What was not looked at, and why; `quiet`: also what clusters usually do not offer."""
     gaps = [gap for gap in report.unavailable if quiet or not gap.quiet] if report else []
     shown = gaps[:limit] if limit else gaps
     lines = [
-        line(" ", (gap.what, "muted" if gap.quiet else "warning"), f"  {gap.why}", hang=3)
+        line(" ", (head + gap.what, "muted" if gap.quiet else "warning"), f"  {gap.why}", hang=3)
         for gap in shown
     ]
     if len(gaps) > len(shown):

@@ -167,8 +167,8 @@ def layout(lines: Iterable[Line], width: int) -> list[Line]:
 def rows(line_: Line, width: int) -> list[Line]:
     """Break a line at spaces so that no row is wider than `width` cells; each row keeps the target.
 
-    What stands at the right edge gets a row of its own when the text would become too narrow beside
-    it.
+    What stands at the right edge gets a row of its own when it is wide and the text does not fit
+    beside it.
     """
     if line_.fill:
         return [_filled(line_, width)]
@@ -176,7 +176,7 @@ def rows(line_: Line, width: int) -> list[Line]:
         return [line_] if line_.width <= width else _broken(line_, width)
     edge = _width(line_.right)
     room = width - edge - 2
-    if line_.width > room < width // 2:
+    if line_.width > room and edge > width // 3:
         last = Line((*_pad(width - edge - 1), *line_.right), line_.target)
         return [*_broken(line_, width), last]
     first, *rest = _broken(line_, max(1, room))

@@ -116,20 +116,19 @@ def symptom_lines(view: View, now: datetime) -> list[Line]:
     """The list of symptoms: what and how long, then what they share and which runbook fits."""
     if not view.symptoms:
         return _nothing(view, now)
-    lines = [row for item in view.symptoms for row in symptom_rows(item, now)]
-    gaps = _gaps(view, 3)
-    return [*lines, BLANK, *gaps] if gaps else lines
+    return [row for item in view.symptoms for row in symptom_rows(item, now)] + _gaps(view, 3)
 
 
 def symptom_rows(item: SymptomView, now: datetime) -> list[Line]:
-    """One symptom in two lines."""
+    """One symptom in two lines; one object for which no runbook fits needs only the first."""
     symptom = item.symptom
     since = ((ago(symptom.since, now), "plain"),)
     title = (" ", SEVERITY[symptom.severity], " ", (symptom.title, "strong"))
-    return [
-        line(*title, target=symptom.id, hang=6, right=since),
-        line("      ", shared_text(symptom), target=symptom.id, hang=6, right=(_best(item),)),
-    ]
+    first = line(*title, target=symptom.id, hang=6, right=since)
+    if len(symptom.objects) < 2 and item.ranked and not item.matches:
+        return [first]
+    shared = shared_text(symptom)
+    return [first, line("      ", shared, target=symptom.id, hang=6, right=(_best(item),))]
 
 
 def _best(item: SymptomView) -> tuple[str, str]:
@@ -213,8 +212,7 @@ def _gaps(view: View, limit: int) -> list[Line]:
         more = f" and {len(unread) - 6} more" if len(unread) > 6 else ""
         names = ", ".join(kinds_name(kind) for kind in unread[:6])
         return [line((" still reading: ", "unknown"), names + more, hang=2)]
-    gaps = gap_lines(view.report, limit, quiet=False)
-    return [line((" not looked at:", "warning")), *gaps] if gaps else []
+    return gap_lines(view.report, limit, quiet=False, head="not looked at: ")
 
 
 # -- why
@@ -243,13 +241,13 @@ def why_lines(item: SymptomView | None, index: int, now: datetime) -> list[Line]
     else:
         hint = (" Describe it in words with /, or read on below.", HINT)
         lines.append(line((" No runbook fits what is seen.", "unknown"), hint, hang=1))
-    others = [match for at, match in enumerate(item.matches[:4]) if at != index]
-    named = ", ".join(f"{match.id} {match.score:.2f}" for match in others)
-    lines += fields("or", [named] if named else [])
-    lines += fields("objects", [_some(symptom.objects)])
     lines += fields("shared", list(_shared(symptom))[:3])
     lines += change_lines(symptom.changes, now)
     lines += fields("depends", [f"{d.object}: {d.why}" for d in symptom.blast], limit=6)
+    lines += fields("objects", [_some(symptom.objects)])
+    others = [match for at, match in enumerate(item.matches[:4]) if at != index]
+    named = ", ".join(f"{match.id} {match.score:.2f}" for match in others)
+    lines += fields("or", [named] if named else [])
     return lines + finding_lines(symptom, now)
 
 

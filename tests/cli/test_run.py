@@ -71,9 +71,9 @@ async def test_a_change_is_shown_in_full_and_made_only_when_its_name_is_typed(
             shown = said(capsys)
             assert shown.count("to do it, type exactly node-b2") == 2
             assert shown.count("nothing was changed") == 1, "anything but the name leaves it"
-            assert "spec.unschedulable: false -> true" in shown
-            assert "undo: kubectl uncordon node-b2" in shown
-            assert "dry run: accepted" in shown
+            assert "spec.unschedulable: not set -> true" in shown
+            assert "undo kubectl uncordon node-b2" in shown
+            assert "dry run accepted" in shown
             assert "step 2 (you)" in shown
             await until(investigation, lambda _: cordoned(investigation, "node-b2"))
 
@@ -110,8 +110,8 @@ async def test_parameters_are_shown_and_changed_and_the_checks_of_a_part_run_on_
                 "i",
             )
             shown = said(capsys)
-            assert "with: node=node-b2" in shown
-            assert "node=node-b3 (typed)" in shown
+            assert "node = node-b2" in shown
+            assert "node = node-b3 typed" in shown
             assert "not changed: write one of node" in shown
             assert "run all 3 read-only checks of this part" in shown
             assert "differs on node-b2" in shown
@@ -139,8 +139,8 @@ async def test_a_change_is_undone_at_the_prompt(
             await follow(investigation, "", "node-b2", "u", "node-b2")
             shown = said(capsys)
             assert "u undo cordon-node" in shown
-            assert "spec.unschedulable: true -> false" in shown
-            assert "open again: uncordon Node node-b2: Done" in shown
+            assert "spec.unschedulable: true -> removed" in shown
+            assert "open again undo Node node-b2: Done" in shown
             await until(investigation, lambda _: not cordoned(investigation, "node-b2"))
 
 

@@ -205,7 +205,7 @@ async def test_a_probe_runs_only_after_its_plan_was_agreed_to() -> None:
         await until(
             pilot, lambda: "node-2 rejects connections that every policy allows" in shown(app)
         )
-        assert "rejected 5/5 !" in shown(app)
+        assert "rejected 5 of 5 !" in shown(app)
 
 
 async def test_the_gate_wants_the_word_and_says_no_by_default() -> None:
@@ -387,7 +387,7 @@ async def test_the_table_filters_sorts_and_keeps_its_cursor_on_the_object() -> N
         ("lost", "Pod", "STALE, as of 03:08:42 UTC"),
         ("story", "PodDisruptionBudget", "This server does not offer disruption budgets."),
         ("story", "Job", "There are no jobs as of"),
-        ("lost-at-start", "Pod", "Not asked yet: pods."),
+        ("lost-at-start", "Pod", "Not read yet: pods."),
     ],
 )
 async def test_an_empty_table_says_why(scene: str, kind: str, said: str) -> None:

@@ -105,9 +105,11 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
         return
     role = view.role(pods[0]) if pods else ""
     behind = f", behind {', '.join(hosts[:2])}" if hosts else ""
-    why = f"{len(pods)} pods match, none is ready" if pods else "no pod matches its selector"
+    why = f"none of {len(pods)} pods is ready" if len(pods) > 1 else "its only pod is not ready"
+    if not pods:
+        why = "no pod matches its selector"
     if ready:
-        why = f"{len(ready)} ready pods match and no endpoint lists them"
+        why = f"no endpoint lists its ready pods ({len(ready)})"
     yield make(
         "service-no-endpoints",
         ref,
@@ -118,7 +120,9 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
         source=SinceSource.CONDITION if since else SinceSource.FIRST_SEEN,
         evidence=[
             field_evidence(
-                ref, "EndpointSlice", f"{sum(len(s.endpoints) for s in slices)} endpoints, 0 ready"
+                ref,
+                "EndpointSlice",
+                f"0 of {sum(len(s.endpoints) for s in slices)} endpoints ready",
             )
         ],
         related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10]],

@@ -1,0 +1,85 @@
+"""The two faces say the same: for each drill, what the first screen shows is what is printed."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from cli.printing import print_lines
+from drills.scenario.catalogue import ids
+from incident.view import ApiView, Reach, RecordView, View
+from tests.drill_gates import ground
+from text.lines import Line, plain_text, without_hints
+from text.symptoms import (
+    headline,
+    symptom_lines,
+    triage_lines,
+    why_lines,
+    why_rule,
+)
+
+COUNTED = (
+    "objects|pods|nodes|replicas|containers|findings|changes|services|workloads|endpoints|entries"
+    "|requests|symptoms|kinds|owners|namespaces|questions|steps|minutes|hours|days|restarts|lines"
+)
+ONE_OF_MANY = re.compile(rf"(?<![\w.,:/])(?<!of )1 ({COUNTED})\b")
+
+
+def view_of(drill: str) -> View:
+    """A drill as a session shows it that has read everything."""
+    seen = ground.seen(drill)
+    return View(
+        version=1,
+        as_of=ground.NOW,
+        context="drill",
+        server="https://127.0.0.1:6443",
+        write=False,
+        namespaces=(),
+        api=ApiView(Reach.LIVE, ground.NOW - timedelta(minutes=1), heard=ground.NOW),
+        kinds=(),
+        report=seen.report,
+        symptoms=seen.symptoms,
+        record=RecordView("", 0, "none"),
+    )
+
+
+def printed(lines: list[Line]) -> list[str]:
+    out = io.StringIO()
+    print_lines(lines, out)
+    return out.getvalue().splitlines()
+
+
+def said(lines: list[Line]) -> list[str]:
+    return [plain_text(without_hints(each)) for each in lines]
+
+
+@pytest.mark.parametrize("drill", ids())
+def test_what_the_first_screen_shows_of_a_drill_is_what_is_printed(drill: str) -> None:
+    view = view_of(drill)
+    text = printed(triage_lines(view))
+    assert f"── now ─ {headline(view, ground.NOW)}" in text
+    shown = [symptom_lines(view, ground.NOW)]
+    shown += [[why_rule(item, 0), *why_lines(item, 0, ground.NOW)] for item in view.symptoms]
+    for pane in shown:
+        assert [row for row in said(pane) if row not in text] == []
+
+
+@pytest.mark.parametrize("drill", ids())
+def test_every_line_of_a_drill_reads_as_words(drill: str) -> None:
+    for row in printed(triage_lines(view_of(drill))):
+        assert not ONE_OF_MANY.search(row), row
+        assert not re.search(r"\{[a-z_]+\}|\bNone\b|\bp=\d", row), row
+        assert "1 more changes" not in row
+
+
+def test_what_was_not_looked_at_is_said_in_both_faces() -> None:
+    view = view_of("coredns-oom")
+    assert view.report is not None
+    gaps = (*view.report.unavailable, *view.report.unavailable)
+    view = replace(view, report=replace(view.report, complete=False, unavailable=gaps))
+    text = printed(triage_lines(view))
+    assert all(row in text for row in said(symptom_lines(view, ground.NOW)) if "not looked" in row)
