@@ -87,7 +87,9 @@ def process() -> NoReturn:
             b"write it somewhere else\n",
         )
         code = exits.PARTIAL
-    os._exit(code)
+    from incident.process import end
+
+    end(code)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 
 from cli.connection import on_terminal, options_of
 from incident.options import Options
+from incident.process import for_screens
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,9 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def open_screens(options: Options) -> int:
-    """The requests go out while the screens are imported. Until all is read nearly all that is made
-    stays: the collector looks seldom."""
-    gc.set_threshold(200_000, 20, 50)
+    """The requests go out while the screens are imported."""
+    for_screens()
     from incident.session import LiveInvestigation
     from tui.run import run as run_screens
 

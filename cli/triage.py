@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import sys
 
@@ -15,6 +14,7 @@ from cli.connection import options_of, read_once
 from cli.documents import triage_document
 from cli.printing import print_lines
 from incident.options import Options
+from incident.process import for_one_answer
 from incident.session import LiveInvestigation
 from incident.view import Reach, View
 from text.symptoms import triage_lines
@@ -22,15 +22,10 @@ from triage.facts.finding import Severity
 
 
 def run(arguments: argparse.Namespace) -> int:
-    # one answer: nearly all that is made stays until the end, and looking for what does not takes
-    # an eighth of the time
-    gc.disable()
-    try:
+    with for_one_answer():
         view = read(options_of(arguments, record=bool(arguments.incident)), arguments.wait)
         print_view(view, arguments.output)
         return exit_code(view)
-    finally:
-        gc.enable()
 
 
 def read(options: Options, wait: float) -> View:

@@ -1,7 +1,7 @@
-"""The parts that an investigation joins, each made when it is first needed.
+"""The components of an investigation, each made when it is first needed.
 
-The order is that of the first minute: the way to the cluster and triage come first, because they
-find what is wrong; runbooks, record and probes are imported while the first lists are on their way.
+The order is that of the first minute: the connection and triage come first, because they find what
+is wrong; runbooks, record and probes are imported while the first lists are on their way.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from incident.cadence import Cadence
 from incident.options import Options, runbook_folders
 from incident.record import JournalLedger, Record
 from incident.report.observer import Observer
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from cluster.connect.access import Access
     from cluster.live.input_priority import GiveWay
     from cluster.live.live_cluster import LiveCluster
-    from incident.metrics.metrics import Measuring
-    from incident.object_details import Details
+    from incident.metrics.metrics import Metrics
+    from incident.object_details import ObjectDetails
     from incident.report.ranking import Ranking
     from incident.view import SymptomView
     from incident.walkthrough.action_runner import ActionRunner
@@ -39,13 +40,10 @@ if TYPE_CHECKING:
     from triage.engine import Triage
     from triage.facts.measurements import Sources
 
-BREATH = 0.25
-"""Seconds between the first page of a kind that comes in thousands and the rest: what the page
-shows is found and drawn meanwhile."""
 NO_CLUSTER = "there is no connection to a cluster"
 
 
-class Parts:
+class Components:
     """Everything below an investigation. The cluster's parts come when the kubeconfig has been
     read."""
 
@@ -55,16 +53,18 @@ class Parts:
         clock: Callable[[], datetime],
         symptoms: Callable[[], Sequence[SymptomView]],
         under_way: UnderWay,
+        cadence: Cadence,
     ) -> None:
         """`symptoms`: those of the last report. `under_way` shows an activity."""
         self.options = options
+        self.cadence = cadence
         self._local_clock = clock
         self.symptoms = symptoms
         self.under_way = under_way
         self.record = Record(self.clock)
         self.observer = Observer()
         self.live: LiveCluster | None = None
-        self.measuring: Measuring | None = None
+        self.metrics: Metrics | None = None
         self.ranking: Ranking | None = None
         """None until the runbooks have been read."""
 
@@ -106,6 +106,10 @@ class Parts:
         self.matcher.match_words("warm up")
         _ = self.walkthrough, self.details
 
+    @property
+    def ranks(self) -> bool:
+        return self.ranking is not None
+
     def rank(self, report: Report) -> Cooperative[tuple[SymptomView, ...]]:
         """Symptoms with their runbooks; without any as long as the runbooks are still being
         read."""
@@ -127,13 +131,15 @@ class Parts:
     def walkthrough(self) -> Walkthrough:
         from incident.walkthrough.walkthrough import Walkthrough
 
-        return Walkthrough(self.runs, self.checks, self.probes, self.actions, self.under_way)
+        return Walkthrough(
+            self.runs, self.checks, self.probes, self.actions, self.under_way, self.cadence
+        )
 
     @cached_property
-    def details(self) -> Details:
-        from incident.object_details import Details
+    def details(self) -> ObjectDetails:
+        from incident.object_details import ObjectDetails
 
-        return Details(lambda: self.api, lambda: self.record)
+        return ObjectDetails(lambda: self.api, lambda: self.record, self.cadence.object_limit)
 
     # -- record
 
@@ -168,6 +174,11 @@ class Parts:
         written = write_draft(self.record.journal, self.record.journal.path.with_suffix(".md"))
         return str(written.conflict or written.path)
 
+    def observed(self, report: Report, symptoms: Sequence[SymptomView], now: datetime) -> None:
+        """Record what is new in a report."""
+        for draft in self.observer.observe(report, symptoms, now):
+            self.record.append(draft)
+
     # -- cluster
 
     @property
@@ -189,7 +200,7 @@ class Parts:
             access,
             namespaces=self.options.namespaces,
             clock=self._local_clock,
-            pace=Pace(breath=0.0 if self.options.once else BREATH),
+            pace=Pace(breath=self.cadence.breath),
             way=way,
             once=self.options.once,
             on_loaded=on_loaded,
@@ -209,6 +220,7 @@ class Parts:
             self.runs,
             self.clock,
             self.under_way,
+            self.cadence,
             write=self.options.write,
         )
 
@@ -244,23 +256,23 @@ class Parts:
             await self._probe_runner.close()
 
     def measured(self) -> Sources | None:
-        return self.measuring.sources if self.measuring is not None else None
+        return self.metrics.sources if self.metrics is not None else None
 
     async def measure(self) -> None:
         """Keep what the objects do not say up to date, until cancelled."""
         if self.live is None:
             return
-        from incident.metrics.metrics import Measuring
+        from incident.metrics.metrics import Metrics
 
-        self.measuring = Measuring(self.live, self.clock)
-        await self.measuring.run()
+        self.metrics = Metrics(self.live, self.clock, self.cadence)
+        await self.metrics.run()
 
     def checks(self) -> Checks:
         from cluster.live.store import Store
         from incident.walkthrough.check_inputs import Checks
 
         store = self.live.store if self.live is not None else Store()
-        return Checks(self.api, store, self.clock, self._heard)
+        return Checks(self.api, store, self.clock, self._heard, self.cadence.check_limit)
 
     async def sweep_leftovers(self) -> None:
         """What an earlier run left in the cluster is removed as soon as the server answers, and the

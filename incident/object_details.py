@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """Nothing else is accepted: a server that cannot send metadata only answers 406, and no value
 leaves it."""
-TIMEOUT = 8.0
 
 
-class Details:
-    def __init__(self, api: Callable[[], Api | None], record: Callable[[], Record]) -> None:
+class ObjectDetails:
+    def __init__(
+        self, api: Callable[[], Api | None], record: Callable[[], Record], limit: float
+    ) -> None:
+        """`limit`: seconds for the answer of one request."""
         self._api = api
         self._record = record
+        self._limit = limit
 
     async def yaml(self, ref: Ref) -> str:
         """The object as YAML without managedFields; of a Secret or ConfigMap the metadata and the
@@ -46,7 +49,7 @@ class Details:
         try:
             found = await api.get_json(
                 f"{kind.path(ref.namespace)}/{ref.name}",
-                timeout=TIMEOUT,
+                timeout=self._limit,
                 accept=accept,
                 what=f"get {ref}",
             )
@@ -94,7 +97,7 @@ class Details:
         try:
             if previous:
                 kept = await read_logs(
-                    api, namespace, pod, container, tail=tail, previous=True, timeout=TIMEOUT
+                    api, namespace, pod, container, tail=tail, previous=True, timeout=self._limit
                 )
                 for each in kept.lines:
                     yield redact(_log_line(each))

@@ -22,9 +22,10 @@ from cluster.kube.objects import Ref
 from cluster.live.input_priority import GiveWay
 from cluster.live.store import Change, Store
 from incident.activities import Activities
+from incident.cadence import Cadence
 from incident.options import Options
-from incident.report.gc_policy import Garbage
-from incident.report.reporter import Look, differs
+from incident.process import GcPolicy
+from incident.report.reporter import Reporter, differs
 from incident.view import ApiView, Reach, RecordView, View
 from triage.facts.significance import significant
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from cluster.connect.access import Access
     from cluster.live.live_cluster import LiveCluster
     from incident.api import Progress
-    from incident.components import Parts
+    from incident.components import Components
     from incident.walkthrough.walkthrough import Walkthrough
     from probes.pods.sweep import SweepReport
     from probes.result import ProbePlan, ProbeResult
@@ -41,62 +42,45 @@ if TYPE_CHECKING:
     from runbooks.model import Runbook
     from timeline.entry import Entry
 
-FRAME = 0.1
-"""Seconds between two pictures at the least."""
-CALM = 2.0
-"""Seconds after which a picture that says nothing new is shown all the same, while the server
-answers and nothing runs."""
-FIRST_FRAME = 0.02
-"""The same before anything was found: somebody is looking at an empty screen."""
-TICK = 1.0
-"""Seconds after which a picture is made although nothing changed: ages grow, and verdicts that
-depend on time fall due."""
-FIRST_LOOK = 1.2
-"""Seconds after which runbooks are read and the record is opened although nothing was found yet:
-before that they take the time of what finds it (0.2 s each, measured)."""
-DRAWN = 0.1
-"""Seconds in which what was found first is drawn."""
-RECONNECT = 5.0
-"""Seconds after which a kubeconfig that could not be read is tried again."""
-REOPEN = 2.0
-"""Seconds after which a record that could not be opened is tried again."""
-RELOAD = 5.0
-"""Seconds between two looks whether a runbook was edited."""
-STOP_LIMIT = 10.0
-"""Seconds for sweeping what was created, when the program ends."""
-
 
 class LiveInvestigation:
     """Implements `incident.api.Investigation` on a real (or embedded) cluster."""
 
     def __init__(
-        self, options: Options, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        options: Options,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        cadence: Cadence | None = None,
     ) -> None:
         self.options = options
+        cadence = cadence or Cadence()
+        self.cadence = cadence.single() if options.once else cadence
         self._local_clock = clock
         self._began = clock()
         self._listeners: list[Callable[[View], None]] = []
         self._row_listeners: list[Callable[[Sequence[Change]], None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._parts: Parts | None = None
+        self._components: Components | None = None
         self._live: LiveCluster | None = None
         self._empty_store = Store()
         self._wake = asyncio.Event()
+        self._asked = False
         self._way = GiveWay()
-        self._garbage = Garbage()
-        self._look = Look(self._clock, self._way, once=options.once)
+        self._gc = GcPolicy(self.cadence)
+        self._reporter = Reporter(self._clock, self._way, self.cadence, once=options.once)
         self._retry = asyncio.Event()
         self._stopping = False
         self._version = 0
         self._problem = ""
         self._access: Access | None = None
-        self._activities = Activities(clock, self._wake.set)
+        self._activities = Activities(clock, self._ask)
         self._view = self._compose()
 
     def _clock(self) -> datetime:
-        return self._parts.clock() if self._parts is not None else self._local_clock()
+        return self._components.clock() if self._components is not None else self._local_clock()
 
-    # -- pictures
+    # -- views
 
     @property
     def view(self) -> View:
@@ -120,30 +104,31 @@ class LiveInvestigation:
 
     async def start(self) -> None:
         """Open the record and begin to connect; returns as soon as notes can be taken."""
-        from incident.components import Parts
+        from incident.components import Components
 
-        self._parts = Parts(
+        self._components = Components(
             self.options,
             self._local_clock,
-            lambda: self._look.symptoms,
+            lambda: self._reporter.symptoms,
             self._activities.under_way,
+            self.cadence,
         )
         loop = asyncio.get_running_loop()
-        self._parts.record.on_change = partial(_wake_from_thread, loop, self._wake)
+        self._components.record.on_change = partial(_from_thread, loop, self._ask)
         self._spawn(self._connect(), "connect")
-        self._spawn(self._keep_picture(), "picture")
+        self._spawn(self._keep_view(), "view")
         self._spawn(self._keep_runbooks(), "runbooks")
 
     async def stop(self) -> None:
         if self._stopping:
             return
         self._stopping = True
-        parts = self._parts
+        components = self._components
         try:
-            if parts is not None:
+            if components is not None:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(STOP_LIMIT):
-                        await parts.close()
+                    async with asyncio.timeout(self.cadence.stop):
+                        await components.close()
         finally:
             if self._live is not None:
                 self._live.stop()
@@ -152,14 +137,14 @@ class LiveInvestigation:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             if self._live is not None:
                 await self._live.api.aclose()
-            if parts is not None:
-                await asyncio.to_thread(parts.record.close)
+            if components is not None:
+                await asyncio.to_thread(components.record.close)
 
     def retry_now(self) -> None:
         self._retry.set()
         if self._live is not None:
             self._live.retry_now()
-        self._wake.set()
+        self._ask()
 
     def give_way(self) -> None:
         self._way.ask()
@@ -167,15 +152,15 @@ class LiveInvestigation:
     # -- runbooks
 
     def match_words(self, text: str) -> Sequence[Match]:
-        parts = self._parts
+        components = self._components
         return (
-            parts.matcher.match(text, self._look.report)
-            if parts is not None and parts.ranking is not None
+            components.matcher.match(text, self._reporter.report)
+            if components is not None and components.ranking is not None
             else ()
         )
 
     def runbooks(self) -> Sequence[Runbook]:
-        return self._parts.library.runbooks if self._parts is not None else ()
+        return self._components.library.runbooks if self._components is not None else ()
 
     @property
     def walkthrough(self) -> Walkthrough:
@@ -202,8 +187,8 @@ class LiveInvestigation:
     # -- objects
 
     async def object_yaml(self, ref: Ref) -> str:
-        parts = self._ready()
-        return await parts.details.yaml(ref)
+        components = self._ready()
+        return await components.details.yaml(ref)
 
     async def logs(
         self,
@@ -228,27 +213,27 @@ class LiveInvestigation:
         return await self._ready().record.recorded(entry, again=again)
 
     def unrecorded(self) -> Sequence[Entry]:
-        return self._parts.record.unrecorded() if self._parts is not None else ()
+        return self._components.record.unrecorded() if self._components is not None else ()
 
     def entries(self) -> Sequence[Entry]:
-        return self._parts.record.entries() if self._parts is not None else ()
+        return self._components.record.entries() if self._components is not None else ()
 
     async def draft(self) -> str:
-        parts = self._ready()
-        await parts.record.settled()
-        return await asyncio.to_thread(parts.draft)
+        components = self._ready()
+        await components.record.settled()
+        return await asyncio.to_thread(components.draft)
 
     async def export(self) -> str:
-        parts = self._ready()
-        await parts.record.settled()
-        return await asyncio.to_thread(parts.export)
+        components = self._ready()
+        await components.record.settled()
+        return await asyncio.to_thread(components.export)
 
     # -- inside
 
-    def _ready(self) -> Parts:
-        if self._parts is None:
+    def _ready(self) -> Components:
+        if self._components is None:
             raise RuntimeError("the investigation has not been started")
-        return self._parts
+        return self._components
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -268,133 +253,147 @@ class LiveInvestigation:
         self._view = replace(self._view, version=self._view.version + 1, problem=self._problem)
         for listener in list(self._listeners):
             listener(self._view)
-        self._wake.set()
+        self._ask()
 
     async def _connect(self) -> None:
         """Read the kubeconfig, again and again until it can be read; then watch until the end."""
-        parts = self._ready()
+        components = self._ready()
         while True:
             try:
-                self._access = await asyncio.to_thread(parts.load_access)
+                self._access = await asyncio.to_thread(components.load_access)
                 break
             except ClusterError as error:
                 self._problem = str(error)
-            await asyncio.to_thread(parts.open_record, "", "")
-            self._wake.set()
+            await asyncio.to_thread(components.open_record, "", "")
+            self._ask()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RECONNECT):
+                async with asyncio.timeout(self.cadence.reconnect):
                     await self._retry.wait()
             self._retry.clear()
         self._problem = ""
         access = self._access
-        self._live = parts.watch(
-            access, self._way, on_loaded=_nothing if self.options.once else self._garbage.settle
+        self._live = components.watch(
+            access, self._way, on_loaded=_nothing if self.options.once else self._gc.settle
         )
-        self._live.changed.set()
+        self._live.changed = self._wake
         self._spawn(self._live.run(), "live")
-        self._spawn(self._forward(self._live.changed), "forward")
         self._spawn(self._settle_in(access), "settle")
-        self._wake.set()
+        self._ask()
 
     async def _first_look(self) -> None:
         """Returns when the first finding is drawn, or for a single answer when the first objects
         have come; in any case soon."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_LOOK):
+            async with asyncio.timeout(self.cadence.first_find):
                 if self.options.once:
-                    await self._look.begun.wait()
+                    await self._reporter.begun.wait()
                 else:
-                    await self._look.found.wait()
-                    await asyncio.sleep(DRAWN)
+                    await self._reporter.found.wait()
+                    await asyncio.sleep(self.cadence.drawn)
 
     async def _settle_in(self, access: Access) -> None:
         """Open the record, and when everything has been read look after what an earlier run left
         behind."""
-        parts = self._ready()
+        components = self._ready()
         await self._first_look()
-        await asyncio.to_thread(parts.open_record, access.context, access.server)
-        self._wake.set()
+        await asyncio.to_thread(components.open_record, access.context, access.server)
+        self._ask()
         if self.options.record:
             self._spawn(self._open_record_later(access), "record")
-        self._spawn(parts.measure(), "measure")
+        self._spawn(components.measure(), "measure")
         if self.options.record and self._live is not None:
-            await self._live.wait_loaded(30.0)
-            await parts.sweep_leftovers()
+            await self._live.wait_loaded(self.cadence.loaded)
+            await components.sweep_leftovers()
 
     async def _open_record_later(self, access: Access) -> None:
         """A record that could not be opened is tried again: its disk may get space."""
-        parts = self._ready()
-        while parts.record.journal is None:
-            await asyncio.sleep(REOPEN)
-            await asyncio.to_thread(parts.open_record, access.context, access.server)
+        components = self._ready()
+        while components.record.journal is None:
+            await asyncio.sleep(self.cadence.reopen)
+            await asyncio.to_thread(components.open_record, access.context, access.server)
 
     async def _keep_runbooks(self) -> None:
         """Read the runbooks once the first lists are on their way; then again whenever one is
         edited."""
-        parts = self._ready()
+        components = self._ready()
         await self._first_look()
         if self.options.once:
             # in a thread it would fight for the interpreter with what decodes, and nobody waits for
             # a key
-            parts.load_runbooks()
+            components.load_runbooks()
         else:
-            await asyncio.to_thread(parts.load_runbooks)
-        self._look.hurry()
-        self._wake.set()
+            await asyncio.to_thread(components.load_runbooks)
+        self._reporter.hurry()
+        self._ask()
         if self.options.record:
             # A session in which somebody will type and walk; a single answer is given before this
             # would be of use.
             if self._live is not None:
-                await self._live.wait_loaded(30.0)
-            await asyncio.sleep(1.0)
-            await asyncio.to_thread(parts.warm_up)
-            self._garbage.settle()
+                await self._live.wait_loaded(self.cadence.loaded)
+            await asyncio.sleep(self.cadence.warm_up)
+            await asyncio.to_thread(components.warm_up)
+            self._gc.settle()
         while True:
-            await asyncio.sleep(RELOAD)
-            if await asyncio.to_thread(parts.library.refresh):
-                self._wake.set()
+            await asyncio.sleep(self.cadence.reload)
+            if await asyncio.to_thread(components.library.refresh):
+                self._ask()
 
-    async def _forward(self, changed: asyncio.Event) -> None:
-        """What the live state signals wakes the picture; mere signs of life wait for the next
-        tick."""
-        while True:
-            await changed.wait()
-            changed.clear()
-            live = self._live
-            if (
-                live is None
-                or live.stirred
-                or not live.loaded()
-                or any(map(significant, live.waiting()))
-            ):
-                self._wake.set()
-            await asyncio.sleep((FRAME if self._look.found.is_set() else FIRST_FRAME) / 2)
-
-    async def _keep_picture(self) -> None:
-        """The loop of the picture: take changes, report, show. Mere signs of life change nothing
-        before the next tick."""
+    async def _keep_view(self) -> None:
+        """Take changes, report, and give the view to those who listen, again and again."""
         shown = 0.0
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TICK):
-                    await self._wake.wait()
-            self._wake.clear()
+            await self._news()
             began = time.monotonic()
             if self._live is not None:
-                await self._look.take(self._ready(), self._live, partial(self._drain, self._live))
+                await self._reporter.take(
+                    self._ready(), self._live, partial(self._drain, self._live)
+                )
             view = self._compose()
             if self._live is not None:
                 for draft in self._ready().observer.reach(view.api):
                     self._ready().record.append(draft)
             calm = view.api.reach is Reach.LIVE and not view.activities
-            if began - shown >= (CALM if calm else TICK) or differs(view, self._view):
+            aged = began - shown >= (self.cadence.calm if calm else self.cadence.tick)
+            if aged or differs(view, self._view):
                 shown = began
                 self._view = view
                 for view_listener in list(self._listeners):
                     view_listener(view)
-            self._garbage.collect(self._way.quiet())
-            frame = FRAME if self._look.found.is_set() else FIRST_FRAME
-            await asyncio.sleep(max(0.0, frame - (time.monotonic() - began)))
+            self._gc.collect(self._way.quiet())
+            await asyncio.sleep(max(0.0, self._least() - (time.monotonic() - began)))
+
+    async def _news(self) -> None:
+        """Wait for something to show, at most a tick. Mere signs of life (heartbeats of nodes) are
+        left for the tick."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.cadence.tick):
+                while True:
+                    await self._wake.wait()
+                    self._wake.clear()
+                    if self._stirred():
+                        break
+                    await asyncio.sleep(self._least())
+        self._asked = False
+
+    def _stirred(self) -> bool:
+        live = self._live
+        return (
+            self._asked
+            or live is None
+            or live.stirred
+            or not live.loaded()
+            or any(map(significant, live.waiting()))
+        )
+
+    def _least(self) -> float:
+        """Seconds between two views, at least."""
+        found = self._reporter.found.is_set()
+        return self.cadence.view if found else self.cadence.first_view
+
+    def _ask(self) -> None:
+        """Something of ours changed: make a view soon."""
+        self._asked = True
+        self._wake.set()
 
     def _drain(self, live: LiveCluster) -> Sequence[Change]:
         """What changed, told to whoever follows rows."""
@@ -413,7 +412,7 @@ class LiveInvestigation:
 
     def _compose(self) -> View:
         self._version += 1
-        live, access, parts = self._live, self._access, self._parts
+        live, access, components = self._live, self._access, self._components
         return View(
             version=self._version,
             as_of=self._clock(),
@@ -423,20 +422,20 @@ class LiveInvestigation:
             namespaces=self.options.namespaces,
             api=self._api_view(),
             kinds=tuple(live.freshness().values()) if live is not None else (),
-            report=self._look.report,
-            symptoms=self._look.symptoms,
-            record=parts.record.view()
-            if parts is not None
+            report=self._reporter.report,
+            symptoms=self._reporter.symptoms,
+            record=components.record.view()
+            if components is not None
             else RecordView("", 0, "none", "not opened yet"),
             activities=self._activities.now(),
             problem=self._problem,
-            ranked=self._look.ranked,
+            ranked=self._reporter.ranked,
         )
 
 
-def _wake_from_thread(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+def _from_thread(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
     with contextlib.suppress(RuntimeError):  # the loop has ended
-        loop.call_soon_threadsafe(event.set)
+        loop.call_soon_threadsafe(call)
 
 
 def _nothing() -> None: ...

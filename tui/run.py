@@ -22,14 +22,6 @@ PATIENCE = 12.0
 LOST = 4
 """Exit code when entries could not be recorded."""
 
-SWITCH = 0.001
-"""Seconds after which a busy thread gives way: keys are read on a thread and written on another,
-and each waits so long at most."""
-
-FRAMES = "120"
-"""Frames a second at most, twice Textual's own: a key that comes right behind a frame waits for the
-next one or for the one after it."""
-
 Clock = Callable[[], datetime]
 
 
@@ -85,7 +77,6 @@ async def show(investigation: Investigation, clock: Clock = lambda: datetime.now
     terminal = sys.__stderr__  # where Textual draws
     sys.__stderr__ = cast("Any", Outlet(terminal or sys.stderr, gone))  # type: ignore[misc]  # final for type checkers only
     app = application(investigation, clock, starting=starting)
-    sys.setswitchinterval(SWITCH)
     signals = (signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, end, number)
@@ -110,7 +101,6 @@ def _application() -> type[StanchApp]:
 
     In a thread, the first finding came a quarter later (measured).
     """
-    os.environ.setdefault("TEXTUAL_FPS", FRAMES)  # Textual reads it once, as it is imported
     from tui.app import StanchApp
 
     return StanchApp

@@ -23,12 +23,12 @@ from cluster.kube.objects import Pod, Ref
 from cluster.kube.prometheus import Sample as Series
 from cluster.kube.prometheus import increases, quantile, samples
 from cluster.live.live_cluster import LiveCluster
+from incident.cadence import Cadence
 from triage.facts.finding import Gap
 from triage.facts.measurements import ProxyUsage, Sample
 
 METRICS_PORT = 10249
 HEALTH_PORT = 10256
-TIMEOUT = 6.0
 CONCURRENT = 4
 AGAIN = timedelta(minutes=10)
 """After this long metrics that nobody could reach are tried once more."""
@@ -71,11 +71,12 @@ class _Health(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Proxies:
+class KubeProxies:
     """What the kube-proxies said, kept over rounds. One instance for each live cluster."""
 
     live: LiveCluster
     clock: Callable[[], datetime]
+    cadence: Cadence
     _scrapes: dict[Ref, _Scrape] = field(default_factory=dict)
     _found: dict[Ref, tuple[datetime, float, ProxyUsage]] = field(default_factory=dict)
     _closed: datetime | None = None
@@ -161,7 +162,13 @@ class Proxies:
         nobody answers."""
         meta = pod.metadata
         ask = partial(
-            reading.pod_text, self.live.api, meta.namespace, meta.name, port, path, timeout=TIMEOUT
+            reading.pod_text,
+            self.live.api,
+            meta.namespace,
+            meta.name,
+            port,
+            path,
+            timeout=self.cadence.metrics_limit,
         )
         try:
             return (await ask())[0]

@@ -22,7 +22,8 @@ from cluster.kube.objects import Node, Ref
 from cluster.kube.prometheus import Sample as Series
 from cluster.kube.prometheus import increases, quantile, samples
 from cluster.live.live_cluster import LiveCluster
-from incident.metrics.kube_proxy import Proxies
+from incident.cadence import Cadence
+from incident.metrics.kube_proxy import KubeProxies
 from triage.facts.finding import Gap
 from triage.facts.measurements import (
     ApiServerUsage,
@@ -34,14 +35,9 @@ from triage.facts.measurements import (
 )
 from triage.facts.quantity import parse
 
-ROUND = 60.0
-"""Seconds between two rounds."""
-FIRST = 8.0
-"""Seconds after the first full reading: what the objects say comes first."""
 NODES = 12
 """Nodes asked in one round; with more they take turns, failing ones first."""
 CONCURRENT = 4
-TIMEOUT = 6.0
 PODS_ASKED = 5_000
 """With more pods metrics.k8s.io is asked for nodes only: its answer for all pods would be a
 burden."""
@@ -71,12 +67,13 @@ class _Scrape:
 
 
 @dataclass(slots=True)
-class Measuring:
+class Metrics:
     """Keeps `sources` up to date while the investigation lives. One instance for each live
     cluster."""
 
     live: LiveCluster
     clock: Callable[[], datetime]
+    cadence: Cadence
     sources: Sources | None = None
     _scrapes: dict[str, _Scrape] = field(default_factory=dict)
     _memory: dict[tuple[Ref, str], int] = field(default_factory=dict)
@@ -85,32 +82,32 @@ class Measuring:
     )
     _nodes: dict[str, tuple[datetime, NodeUsage]] = field(default_factory=dict)
     _denied: dict[str, tuple[datetime, str]] = field(default_factory=dict)
-    _proxies: Proxies | None = None
+    _proxies: KubeProxies | None = None
     _turn: int = 0
 
     async def run(self) -> None:
         """Measure once a minute until cancelled; a single reading of the cluster is over before the
         first round."""
         await self.live.wait_loaded(120.0)
-        await asyncio.sleep(FIRST)
+        await asyncio.sleep(self.cadence.first_metrics)
         while True:
             if self.live.health.reach is Reach.REACHABLE:
                 await self.measure()
-            await asyncio.sleep(ROUND)
+            await asyncio.sleep(self.cadence.metrics)
 
     async def measure(self) -> None:
         """One round. Never raises for what the cluster does."""
         gate = asyncio.Semaphore(CONCURRENT)
         nodes = self._choose()
         await asyncio.gather(*(self._node(node, gate) for node in nodes))
-        self._proxies = self._proxies or Proxies(self.live, self.clock)
+        self._proxies = self._proxies or KubeProxies(self.live, self.clock, self.cadence)
         dns, server, proxies = await asyncio.gather(
             self._dns(), self._api_server(), self._proxies.measure(nodes)
         )
         now = self.clock()
         if not self._nodes:
             await self._metrics_server()
-        fresh = now - timedelta(seconds=ROUND * 5)
+        fresh = now - timedelta(seconds=self.cadence.metrics * 5)
         containers = [
             (at, span, rows) for at, span, rows in self._containers.values() if at >= fresh
         ]
@@ -167,12 +164,13 @@ class Measuring:
         api = self.live.api
         async with gate:
             stats = await self._ask(
-                "kubelet summaries", lambda: reading.node_stats(api, node, timeout=TIMEOUT)
+                "kubelet summaries",
+                lambda: reading.node_stats(api, node, timeout=self.cadence.metrics_limit),
             )
             page = await self._ask(
                 "cadvisor",
                 lambda: reading.node_text(
-                    api, node, "metrics/cadvisor", timeout=TIMEOUT, cap=16 << 20
+                    api, node, "metrics/cadvisor", timeout=self.cadence.metrics_limit, cap=16 << 20
                 ),
             )
         now = self.clock()
@@ -198,7 +196,12 @@ class Measuring:
         path = "/apis/metrics.k8s.io/v1beta1"
         nodes = await self._ask(
             "metrics.k8s.io",
-            partial(api.get_json, f"{path}/nodes", timeout=TIMEOUT, what="metrics of nodes"),
+            partial(
+                api.get_json,
+                f"{path}/nodes",
+                timeout=self.cadence.metrics_limit,
+                what="metrics of nodes",
+            ),
         )
         for item in _parts(nodes or {}, "items"):
             usage = metrics_usage(item)
@@ -206,7 +209,12 @@ class Measuring:
         if nodes is not None and self.live.store.count("Pod") <= PODS_ASKED:
             pods = await self._ask(
                 "metrics.k8s.io",
-                partial(api.get_json, f"{path}/pods", timeout=TIMEOUT, what="metrics of pods"),
+                partial(
+                    api.get_json,
+                    f"{path}/pods",
+                    timeout=self.cadence.metrics_limit,
+                    what="metrics of pods",
+                ),
             )
             rows = [row for item in _parts(pods or {}, "items") for row in metrics_containers(item)]
             if rows:
@@ -231,7 +239,7 @@ class Measuring:
                 meta.name,
                 9153,
                 "metrics",
-                timeout=TIMEOUT,
+                timeout=self.cadence.metrics_limit,
             )
             page = await self._ask("DNS metrics", ask)
             if page is None:
@@ -253,7 +261,9 @@ class Measuring:
     async def _api_server(self) -> Sample[ApiServerUsage] | None:
         page = await self._ask(
             "API server metrics",
-            lambda: reading.server_text(self.live.api, "/metrics", timeout=TIMEOUT, cap=32 << 20),
+            lambda: reading.server_text(
+                self.live.api, "/metrics", timeout=self.cadence.metrics_limit, cap=32 << 20
+            ),
         )
         if page is None:
             return None

@@ -1,30 +1,17 @@
-"""When a report is worth making: at once for the first news, then at a small share of the time, and
-seldom while nothing changes."""
+"""When a report is made: at once for the first news, then in a small share of the time, and seldom
+while nothing changes."""
 
 from __future__ import annotations
 
-QUIET = 6.0
-"""Seconds between two reports while nothing changes: verdicts that depend on time fall due."""
-REPORT_EVERY = 0.3
-"""Seconds between two reports at the least."""
-WHILE_LOADING = 1.0
-"""The same while everything is still being read and something was found already: what was found
-first stands so long."""
-REPORT_SHARE = 0.02
-"""At most this share of the time goes into reports: one that took 20 ms is made again after a
-second at the earliest."""
-SEARCH_EVERY, SEARCH_SHARE = 0.05, 0.25
-"""Both while everything is still being read and nothing was found yet."""
-WHOLE_PATIENCE = 2.0
-"""Seconds for which a single answer waits for everything to be read before a report is made of what
-is there."""
+from incident.cadence import Cadence
 
 
-class Pacing:
-    """Decides for one investigation. Times are seconds of a monotonic clock. `whole`: nobody looks
-    before everything has been read."""
+class ReportSchedule:
+    """Decides for one investigation. Times are seconds of a monotonic clock. `whole`: a single
+    answer, for which everything is read first."""
 
-    def __init__(self, *, whole: bool = False) -> None:
+    def __init__(self, cadence: Cadence, *, whole: bool = False) -> None:
+        self._cadence = cadence
         self._whole = whole
         self._asked: float | None = None
         self._due = 0.0
@@ -45,15 +32,18 @@ class Pacing:
         self._waiting = self._waiting or news
         if self._whole and not self._loaded:
             self._asked = now if self._asked is None else self._asked
-            if now - self._asked < WHOLE_PATIENCE:
+            if now - self._asked < self._cadence.whole:
                 return False
-        return now >= self._due and (self._waiting or now - self._made >= QUIET)
+        idle = now - self._made >= self._cadence.report_idle
+        return now >= self._due and (self._waiting or idle)
 
     def made(self, now: float, took: float, *, found: bool) -> None:
         """A report was made at `now` and took so many seconds; `found`: there is something to
         show."""
+        cadence = self._cadence
         if not found and not self._loaded:
-            pause = max(took / SEARCH_SHARE, SEARCH_EVERY)
+            pause = max(took / cadence.search_share, cadence.search)
         else:
-            pause = max(took / REPORT_SHARE, REPORT_EVERY if self._loaded else WHILE_LOADING)
+            least = cadence.report if self._loaded else cadence.report_loading
+            pause = max(took / cadence.report_share, least)
         self._made, self._due, self._waiting = now, now + pause, False

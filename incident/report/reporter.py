@@ -1,19 +1,18 @@
-"""The look at the cluster behind a picture: changes taken, findings settled, and a report when one
-is worth making."""
+"""Takes changes of the cluster, settles findings, and makes a report when one is due: in slices, so
+that keys do not wait."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cluster.live.freshness import State
 from cluster.live.input_priority import GiveWay
-from incident.report.report_schedule import Pacing
+from incident.cadence import Cadence
+from incident.report.report_schedule import ReportSchedule
 from incident.view import SymptomView, View, nothing_readable
 from triage.facts.cooperative import Cooperative
 from triage.facts.significance import significant
@@ -21,28 +20,48 @@ from triage.facts.significance import significant
 if TYPE_CHECKING:
     from cluster.live.live_cluster import LiveCluster
     from cluster.live.store import Change, Store
-    from incident.components import Parts
     from triage.engine import Triage
     from triage.facts.finding import Report
+    from triage.facts.measurements import Sources
 
 T = TypeVar("T")
 
-SLICE = 0.001
-"""Seconds for which triage may hold the loop at once: a key goes through half a dozen tasks before
-it is drawn, and waits for each."""
-FIRST = 0.01
-"""The same before anything was found: somebody is looking at an empty screen."""
-PART = 25
-"""Changes that are taken at once, in about that time."""
-PAUSE = 0.001
-"""Seconds between two such parts while somebody looks on: a key gets through several tasks in
-it."""
+
+class Workings(Protocol):
+    """What a report is made with."""
+
+    @property
+    def engine(self) -> Triage: ...
+
+    @property
+    def ranks(self) -> bool:
+        """Whether the runbooks have been read: symptoms are ranked from then on."""
+        ...
+
+    def measured(self) -> Sources | None:
+        """Measurements beside the objects, None without any."""
+        ...
+
+    def rank(self, report: Report) -> Cooperative[tuple[SymptomView, ...]]:
+        """The symptoms of a report with their runbooks."""
+        ...
+
+    def observed(self, report: Report, symptoms: Sequence[SymptomView], now: datetime) -> None:
+        """Record what is new in a report."""
+        ...
 
 
-class Look:
-    """What was found so far. `once`: nobody looks before everything has been read."""
+class Reporter:
+    """The last report. `once`: a single answer, for which everything is read first."""
 
-    def __init__(self, clock: Callable[[], datetime], way: GiveWay, *, once: bool = False) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        way: GiveWay,
+        cadence: Cadence,
+        *,
+        once: bool = False,
+    ) -> None:
         self.report: Report | None = None
         self.symptoms: tuple[SymptomView, ...] = ()
         self.ranked = False
@@ -51,35 +70,33 @@ class Look:
         self.found = asyncio.Event()
         """Set when there is a symptom to show, or everything has been read and there is none."""
         self._clock, self._way = clock, way
+        self._cadence = cadence
         self._once = once
-        self._slice, self._part, self._pause = (
-            (math.inf, sys.maxsize, 0.0) if once else (SLICE, PART, PAUSE)
-        )
-        self._pacing = Pacing(whole=once)
+        self._schedule = ReportSchedule(cadence, whole=once)
         self._worked = 0.0
         """Seconds of work in the report that is being made."""
 
     def hurry(self) -> None:
         """Something outside the cluster changed what a report says: make the next one at once."""
-        self._pacing.hurry()
+        self._schedule.hurry()
 
     async def take(
-        self, parts: Parts, live: LiveCluster, drain: Callable[[], Sequence[Change]]
+        self, workings: Workings, live: LiveCluster, drain: Callable[[], Sequence[Change]]
     ) -> None:
         """Take the changes that `drain` gives, and report when that is due."""
         began = time.monotonic()
         changes = drain()
-        await self._update(parts.engine, changes, live.store)
+        await self._update(workings.engine, changes, live.store)
         if changes or live.loaded():
             self.begun.set()
         # For a single answer the runbooks belong to the whole: a report without them would only be
         # made again.
-        whole = live.loaded() and (not self._once or parts.ranking is not None)
-        if not self._heard(live) or not self._pacing.is_due(
+        whole = live.loaded() and (not self._once or workings.ranks)
+        if not self._heard(live) or not self._schedule.is_due(
             began, news=any(map(significant, changes)), loaded=whole
         ):
             return
-        engine, store = parts.engine, live.store
+        engine, store = workings.engine, live.store
         self._worked = 0.0
         await self._through(engine.settle(self._clock(), store, live.freshness()))
         async with live.hold:
@@ -88,19 +105,18 @@ class Look:
             await self._update(engine, drain(), store)
             now, loaded = self._clock(), live.loaded()
             report = await self._through(
-                engine.reporting(now, store, live.freshness(), parts.measured())
+                engine.reporting(now, store, live.freshness(), workings.measured())
             )
-        ranked = parts.ranking is not None
-        symptoms = await self._through(parts.rank(report))
+        ranked = workings.ranks
+        symptoms = await self._through(workings.rank(report))
         self.report, self.symptoms, self.ranked = report, symptoms, ranked
         if symptoms or loaded:
             self.found.set()
         if loaded and ranked:
             # Before that, what is missing may only not have been read yet: nothing of it belongs
             # into the record.
-            for draft in parts.observer.observe(report, symptoms, now):
-                parts.record.append(draft)
-        self._pacing.made(began, self._worked, found=self.found.is_set())
+            workings.observed(report, symptoms, now)
+        self._schedule.made(began, self._worked, found=self.found.is_set())
 
     def _heard(self, live: LiveCluster) -> bool:
         """Whether there is anything to report on yet."""
@@ -112,16 +128,18 @@ class Look:
         )
 
     async def _update(self, engine: Triage, changes: Sequence[Change], store: Store) -> None:
-        for start in range(0, len(changes), self._part):
-            engine.update(changes[start : start + self._part], store)
+        for start in range(0, len(changes), self._cadence.batch):
+            engine.update(changes[start : start + self._cadence.batch], store)
             await self._pass()
 
     async def _through(self, stages: Cooperative[T]) -> T:
         """Go through the stages in slices, so that a key never waits for a flood of changes or for
         a report; returns what was made."""
+        cadence = self._cadence
+        first = max(cadence.slice, cadence.search_slice)
         while True:
             began = now = time.monotonic()
-            limit = self._slice if self.found.is_set() else max(self._slice, FIRST)
+            limit = cadence.slice if self.found.is_set() else first
             try:
                 while now - began < limit:
                     next(stages)
@@ -135,13 +153,13 @@ class Look:
 
     async def _pass(self) -> None:
         """Let others have their turn."""
-        await asyncio.sleep(self._pause)
+        await asyncio.sleep(self._cadence.pause)
         await self._way()
 
 
 def differs(view: View, shown: View) -> bool:
-    """Whether something besides times and counts of what is read is other than in the picture that
-    is shown."""
+    """Whether a view differs from the one that is shown in more than times and counts of what is
+    read."""
     return (
         any(new is not old for new, old in zip(view.symptoms, shown.symptoms, strict=False))
         or len(view.symptoms) != len(shown.symptoms)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 LIMIT = 5_000
 """Objects read for one check; more are not needed to answer and would burden the server."""
-TIMEOUT = 15.0
 LOG_PODS = 10
 LOG_LINES = 500
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -53,11 +52,14 @@ class Checks:
         store: Store,
         clock: Callable[[], datetime],
         heard: Callable[[str], datetime | None],
+        limit: float,
     ) -> None:
+        """`heard`: when a kind was heard of last. `limit`: seconds for the answer of one check."""
         self._api = api
         self._store = store
         self._clock = clock
         self._heard = heard
+        self._limit = limit
 
     async def run(self, query: Query, params: Mapping[str, str]) -> CheckOutcome:
         """Fetch and evaluate; `query` has its places filled in. Never raises for what the cluster
@@ -74,7 +76,7 @@ class Checks:
 
     async def fetch(self, query: Query) -> Fetched:
         try:
-            async with asyncio.timeout(TIMEOUT + query.interval):
+            async with asyncio.timeout(self._limit + query.interval):
                 match query.source:
                     case Source.OBJECTS | Source.COMPARE:
                         return await self._objects(query)
@@ -87,7 +89,7 @@ class Checks:
         except ClusterError as error:
             return Fetched(None, str(error))
         except TimeoutError:
-            return Fetched(None, f"no complete answer within {TIMEOUT + query.interval:g} s")
+            return Fetched(None, f"no complete answer within {self._limit + query.interval:g} s")
 
     # -- objects
 
@@ -122,7 +124,7 @@ class Checks:
             page = await self._api.get_json(
                 kind.path(query.namespace),
                 params,
-                timeout=TIMEOUT,
+                timeout=self._limit,
                 accept=accept,
                 what=f"list {kind.plural}{_in(query.namespace)}",
             )
@@ -196,7 +198,7 @@ class Checks:
                 text, _ = await self._api.get_text(
                     path,
                     params,
-                    timeout=TIMEOUT,
+                    timeout=self._limit,
                     what=f"logs of {meta.get('namespace')}/{meta.get('name')}",
                 )
                 found.append(
@@ -233,7 +235,7 @@ class Checks:
     async def _scrape(self, path: str, names: Sequence[str]) -> list[Sample]:
         assert self._api is not None
         text, _ = await self._api.get_text(
-            path, timeout=TIMEOUT, cap=32 << 20, what=f"metrics {path}"
+            path, timeout=self._limit, cap=32 << 20, what=f"metrics {path}"
         )
         return list(samples(text, names))
 

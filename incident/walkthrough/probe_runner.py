@@ -16,6 +16,7 @@ from cluster.api.mode import Mode
 from cluster.api.port_forward import Forwarder
 from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster
+from incident.cadence import Cadence
 from incident.record import JournalLedger, Record
 from incident.walkthrough.run import StepState
 from incident.walkthrough.runs import Runs
@@ -28,9 +29,6 @@ from timeline.entry import Capture, Draft
 
 Progress = Callable[[str], None]
 _STATE = {"unknown": StepState.UNKNOWN, "clear": StepState.PASSED}
-SWEEP_WAIT = 30.0
-"""Seconds that the sweep at the start waits for the server before it says that it could not
-look."""
 
 
 class ProbeRunner:
@@ -42,6 +40,7 @@ class ProbeRunner:
         runs: Runs,
         clock: Callable[[], datetime],
         under_way: UnderWay,
+        cadence: Cadence,
         *,
         write: bool,
     ) -> None:
@@ -52,6 +51,7 @@ class ProbeRunner:
         self._runs = runs
         self._clock = clock
         self._under_way = under_way
+        self._cadence = cadence
         self._session = str(uuid.uuid4())
         self._created = False
 
@@ -182,11 +182,11 @@ class ProbeRunner:
     async def sweep_at_start(self) -> list[str]:
         """Remove what an earlier run of ours left. Sentences for the record; none when nothing was
         found."""
-        for _ in range(int(SWEEP_WAIT * 2)):
+        for _ in range(int(self._cadence.sweep * 2)):
             if self._live.health.reachable:
                 break
             await asyncio.sleep(0.5)
-        else:
+        if not self._live.health.reachable:
             return [
                 "it could not be looked whether an earlier run left something in the cluster: the "
                 "API server does not answer"

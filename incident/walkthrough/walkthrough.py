@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from incident.cadence import Cadence
 from incident.walkthrough import answers
 from incident.walkthrough.run import Parameter, RunView, StepState
 from incident.walkthrough.runs import Run, Runs
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from actions.plan import ActionPlan, ActionResult
     from probes.result import ProbePlan, ProbeResult
 
-POLL = 3.0
-"""Seconds between two looks of a `wait` step."""
 _WAITED = {Result.PASS: "reached", Result.FAIL: "deadline", Result.UNKNOWN: "unknown"}
 Progress = Callable[[str], None]
 UnderWay = Callable[[str, str], AbstractAsyncContextManager[Progress]]
@@ -110,12 +109,14 @@ class Walkthrough:
         probes: Callable[[], Probes],
         actions: Callable[[], Actions],
         under_way: UnderWay,
+        cadence: Cadence = Cadence(),  # noqa: B008  # a frozen value
     ) -> None:
         self._runs = runs
         self._checks = checks
         self._probes = probes
         self._actions = actions
         self._under_way = under_way
+        self._cadence = cadence
 
     # -- runs
 
@@ -234,7 +235,7 @@ class Walkthrough:
             if outcome.result is Result.PASS or left <= 0:
                 return outcome
             progress(f"not yet: {outcome.seen or outcome.why} ({left:.0f} s left)")
-            await asyncio.sleep(min(POLL, left))
+            await asyncio.sleep(min(self._cadence.wait, left))
 
     async def _probe(self, run: Run, step: Step, face: Face) -> None:
         face.began(step)

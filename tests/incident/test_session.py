@@ -202,7 +202,7 @@ async def test_a_part_that_breaks_is_said(tmp_path: Path, monkeypatch: pytest.Mo
     def broken(*_: object, **__: object) -> None:
         raise ImportError("no such thing")
 
-    monkeypatch.setattr("incident.components.Parts.watch", broken)
+    monkeypatch.setattr("incident.components.Components.watch", broken)
     with served("network-policy-cni-version-skew", tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as investigation:
             view = await until(investigation, lambda view: bool(view.problem))

@@ -1,5 +1,4 @@
-"""The look at the cluster gives way to others between its stages; a report must all the same be of
-one moment."""
+"""A report is made in slices and is all the same of one moment."""
 
 from __future__ import annotations
 
@@ -13,7 +12,8 @@ from cluster.kube.objects import Pod
 from cluster.live.input_priority import GiveWay
 from cluster.live.store import Change, Store
 from cluster.live.write_buffer import Hold
-from incident.report.reporter import Look
+from incident.cadence import Cadence
+from incident.report.reporter import Reporter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FIRST, LATER = (Change("Pod", ("shop", name), None, Pod()) for name in ("first", "later"))
@@ -37,13 +37,12 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
     )
     observed = list[Any]()
     loads = iter([False, False, False])  # still being read when the report is made
-    parts: Any = SimpleNamespace(
+    workings: Any = SimpleNamespace(
         engine=engine,
-        ranking=object(),
+        ranks=True,
         measured=lambda: None,
         rank=lambda report: iter(()),
-        record=None,
-        observer=SimpleNamespace(observe=lambda *what: observed.append(what) or ()),
+        observed=lambda *what: observed.append(what),
     )
     live: Any = SimpleNamespace(
         store=Store(),
@@ -51,7 +50,7 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
         hold=hold,
         freshness=lambda: {"Pod": SimpleNamespace(heard=NOW, count=1)},
     )
-    await Look(lambda: NOW, GiveWay()).take(parts, live, lambda: batches.pop(0))
+    await Reporter(lambda: NOW, GiveWay(), Cadence()).take(workings, live, lambda: batches.pop(0))
     assert done == [
         FIRST,
         "settle begins",

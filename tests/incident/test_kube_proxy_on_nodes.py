@@ -12,7 +12,8 @@ import pytest
 from cli.connection import is_settled
 from cluster.kube.objects import Node
 from cluster.live.live_cluster import LiveCluster
-from incident.metrics.kube_proxy import Proxies, kube_proxies
+from incident.cadence import Cadence
+from incident.metrics.kube_proxy import KubeProxies, kube_proxies
 from tests.incident.drill import investigating, until
 from tests.rungs.nodes import Lab
 
@@ -73,7 +74,7 @@ async def test_what_real_kube_proxies_tell(nodes_lab: Lab, tmp_path: Path) -> No
                     lambda _: {p.spec.node_name for p in kube_proxies(live)} == nodes,
                     60.0,
                 )
-                proxies = Proxies(live, live._clock)
+                proxies = KubeProxies(live, live._clock, Cadence())
                 sample = await proxies.measure(
                     node.metadata.name for node in live.store.all("Node", Node)
                 )

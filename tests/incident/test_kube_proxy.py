@@ -11,7 +11,8 @@ from cluster.kube.objects import Node, Pod, Ref
 from cluster.kube.prometheus import samples
 from cluster.live.live_cluster import LiveCluster
 from drills.server.http import DrillServer
-from incident.metrics.kube_proxy import Proxies, overdue, proxy_usage
+from incident.cadence import Cadence
+from incident.metrics.kube_proxy import KubeProxies, overdue, proxy_usage
 from tests.incident.drill import investigating, is_read, served, until
 
 POD = Ref("Pod", "kube-system", "kube-proxy-x")
@@ -104,7 +105,7 @@ async def test_closed_metrics_are_one_quiet_gap_and_health_is_asked_instead(tmp_
             await until(investigation, is_read)
             live = live_of(investigation._live)
             nodes = [node.metadata.name for node in live.store.all("Node", Node)]
-            proxies = Proxies(live, live._clock)
+            proxies = KubeProxies(live, live._clock, Cadence())
             pod = late_on(server, live, sorted(nodes)[-1])
             sample = await proxies.measure(nodes)
             assert sample is not None

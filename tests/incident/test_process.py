@@ -7,7 +7,10 @@ import time
 
 import pytest
 
-from incident.report.gc_policy import AT_LAST, EVERY, YOUNG, Garbage
+from incident.cadence import Cadence
+from incident.process import YOUNG, GcPolicy
+
+CADENCE = Cadence()
 
 
 @pytest.fixture
@@ -23,34 +26,36 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_not_before_everything_has_been_read(looks: list[float]) -> None:
-    garbage = Garbage()
-    looks[0] += 10 * AT_LAST
-    garbage.collect(quiet=100)
+    policy = GcPolicy(CADENCE)
+    looks[0] += 10 * CADENCE.gc_latest
+    policy.collect(quiet=100)
     assert looks[1:] == []
 
 
 def test_now_and_then_while_nobody_types(looks: list[float]) -> None:
-    garbage = Garbage()
-    garbage.settle()
+    policy = GcPolicy(CADENCE)
+    policy.settle()
     for _ in range(30):
-        looks[0] += EVERY / 10
-        garbage.collect(quiet=5)
-    assert looks[1:] == pytest.approx([1000 + EVERY, 1000 + 2 * EVERY, 1000 + 3 * EVERY])
+        looks[0] += CADENCE.gc / 10
+        policy.collect(quiet=5)
+    assert looks[1:] == pytest.approx(
+        [1000 + CADENCE.gc, 1000 + 2 * CADENCE.gc, 1000 + 3 * CADENCE.gc]
+    )
 
 
 def test_while_somebody_types_only_at_last(looks: list[float]) -> None:
-    garbage = Garbage()
-    garbage.settle()
-    for _ in range(int(AT_LAST) + 5):
+    policy = GcPolicy(CADENCE)
+    policy.settle()
+    for _ in range(int(CADENCE.gc_latest) + 5):
         looks[0] += 1
-        garbage.collect(quiet=0.1)
-    assert looks[1:] == [1000 + AT_LAST]
+        policy.collect(quiet=0.1)
+    assert looks[1:] == [1000 + CADENCE.gc_latest]
 
 
 def test_not_where_little_was_made(looks: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gc, "get_count", lambda: (600, 9, YOUNG - 1))
-    garbage = Garbage()
-    garbage.settle()
-    looks[0] += AT_LAST
-    garbage.collect(quiet=5)
+    policy = GcPolicy(CADENCE)
+    policy.settle()
+    looks[0] += CADENCE.gc_latest
+    policy.collect(quiet=5)
     assert looks[1:] == []

@@ -8,8 +8,9 @@ from pathlib import Path
 from cluster.kube.objects import Ref
 from cluster.kube.prometheus import increases, quantile, samples
 from cluster.live.live_cluster import LiveCluster
+from incident.cadence import Cadence
 from incident.metrics.metrics import (
-    Measuring,
+    Metrics,
     api_server_usage,
     container_usage,
     dns_usage,
@@ -115,7 +116,7 @@ async def test_throttling_that_no_object_shows_is_found_by_measuring(tmp_path: P
             ]
             live = investigation._live
             assert isinstance(live, LiveCluster)
-            measuring = Measuring(live, live._clock)
+            measuring = Metrics(live, live._clock, Cadence())
             await measuring.measure()
             assert measuring.sources is not None
             assert measuring.sources.nodes is not None

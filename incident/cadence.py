@@ -1,0 +1,135 @@
+"""When things happen in an investigation: one value, passed down, so that two parts never disagree.
+
+From a change in the cluster to a pixel there are four throttles: watches `gather`
+(`cluster.live.watch_config`), then `report`, `view` and `paint` below.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import msgspec
+
+
+class Cadence(msgspec.Struct, frozen=True):
+    """All times are seconds."""
+
+    # -- report: what is wrong
+
+    report: float = 0.3
+    """Least time between two reports: a person cannot read faster."""
+    report_loading: float = 1.0
+    """The same while kinds are still being read and something was found: reading goes first."""
+    report_share: float = 0.02
+    """Largest share of the time that reports take: one of 20 ms is repeated after 1 s."""
+    report_idle: float = 6.0
+    """Time between two reports while nothing changes: verdicts that depend on time fall due."""
+    search: float = 0.05
+    """Least time between two reports before anything was found: the screen is empty."""
+    search_share: float = 0.25
+    """Largest share of the time that those take."""
+    whole: float = 2.0
+    """Longest wait of a single answer for everything to be read."""
+    slice: float = 0.001
+    """Longest time for which triage holds the loop: a key passes through half a dozen tasks before
+    it is drawn, and waits for each."""
+    search_slice: float = 0.01
+    """The same before anything was found."""
+    pause: float = 0.001
+    """Time between two slices: several tasks get their turn."""
+    batch: int = 25
+    """Changes taken at once, in about a slice."""
+    cleared: float = 30.0
+    """Time that a symptom must be gone before the record says that it cleared: one that flickers is
+    one symptom."""
+
+    # -- view: what the faces are given
+
+    view: float = 0.1
+    """Least time between two views, and so between two batches of changed rows."""
+    first_view: float = 0.02
+    """The same before anything was found."""
+    tick: float = 1.0
+    """Longest time between two views: ages grow."""
+    calm: float = 2.0
+    """The same while the server answers, nothing runs and nothing else changed."""
+
+    # -- paint: what the screens draw
+
+    paint: float = 0.1
+    """Least time between two paints of views."""
+    search_paint: float = 0.3
+    """The same before anything was found: reading needs the time, and the first find is painted at
+    once."""
+    typing: float = 0.5
+    """Time after a key in a dialog in which the screen below is not painted: the next key would
+    wait for it."""
+    typed_over: float = 5.0
+    """Longest time for which that may go on."""
+    moving: float = 0.2
+    """Time after a key in which changed rows are not drawn: the next key would wait for them."""
+    moved: float = 0.5
+    """Longest time for which that may go on."""
+    filter: float = 0.08
+    """Time after a key until rows are filtered: what was typed is drawn first."""
+    log: float = 0.2
+    """Least time between two paints of a log that is followed."""
+
+    # -- start and end
+
+    first_find: float = 1.2
+    """Longest wait for a first find before runbooks are read and the record is opened (0.2 s of CPU
+    each, which the find would wait for)."""
+    drawn: float = 0.1
+    """Time in which the first find is drawn."""
+    breath: float = 0.25
+    """Time between the first page of a kind that comes in thousands and the rest: what the page
+    shows is found and drawn meanwhile."""
+    loaded: float = 30.0
+    """Longest wait for all kinds to be read, before what can do without them begins."""
+    warm_up: float = 1.0
+    """Time after that until what the first key and the first step need is imported."""
+    reconnect: float = 5.0
+    """Time between two readings of a kubeconfig that could not be read."""
+    reopen: float = 2.0
+    """Time between two tries to open a record that could not be opened."""
+    reload: float = 5.0
+    """Time between two looks whether a runbook was edited."""
+    sweep: float = 30.0
+    """Longest wait of the sweep at the start for the server."""
+    stop: float = 10.0
+    """Longest time in which what was created is removed at the end."""
+
+    # -- measurements beside the objects
+
+    metrics: float = 60.0
+    """Time between two rounds of metrics."""
+    first_metrics: float = 8.0
+    """Time after the first full reading until the first round: objects come first."""
+    wait: float = 3.0
+    """Time between two looks of a `wait` step."""
+
+    # -- limits of one request
+
+    check_limit: float = 15.0
+    """Of a check of a runbook: a person waits for it."""
+    object_limit: float = 8.0
+    """Of the YAML of one object."""
+    metrics_limit: float = 6.0
+    """Of one page of metrics: nobody waits for it, and another source is next."""
+
+    # -- garbage collection (`incident.process`)
+
+    gc: float = 20.0
+    """Least time between two full collections, while no key is pressed."""
+    gc_quiet: float = 1.0
+    """Time without a key after which none is expected."""
+    gc_latest: float = 90.0
+    """Longest time between two full collections."""
+
+    def single(self) -> Cadence:
+        """For one answer that is printed: no key waits, so nothing is cut into slices."""
+        return msgspec.structs.replace(
+            self, slice=math.inf, batch=sys.maxsize, pause=0.0, breath=0.0
+        )

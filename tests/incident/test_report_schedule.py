@@ -1,0 +1,69 @@
+"""How often reports are made."""
+
+from __future__ import annotations
+
+from incident.cadence import Cadence
+from incident.report.report_schedule import ReportSchedule
+
+CADENCE = Cadence()
+
+
+def test_the_first_news_is_reported_at_once_and_the_next_after_a_pause() -> None:
+    schedule = ReportSchedule(CADENCE)
+    assert schedule.is_due(10.0, news=True, loaded=False)
+    schedule.made(10.0, 0.001, found=False)
+    assert not schedule.is_due(10.0 + CADENCE.search / 2, news=True, loaded=False)
+    assert schedule.is_due(10.0 + CADENCE.search, news=False, loaded=False), (
+        "what came meanwhile is not forgotten"
+    )
+
+
+def test_reports_are_made_less_often_when_everything_has_been_read() -> None:
+    schedule = ReportSchedule(CADENCE)
+    assert schedule.is_due(10.0, news=True, loaded=True)
+    schedule.made(10.0, 0.001, found=False)
+    assert not schedule.is_due(10.0 + CADENCE.report - 0.05, news=True, loaded=True)
+    assert schedule.is_due(10.0 + CADENCE.report, news=False, loaded=True)
+
+
+def test_what_was_found_first_stands_while_the_rest_is_read_and_the_end_of_reading_is_reported_at_once() -> (
+    None
+):
+    schedule = ReportSchedule(CADENCE)
+    schedule.made(10.0, 0.001, found=True)
+    assert not schedule.is_due(10.0 + CADENCE.report_loading - 0.1, news=True, loaded=False)
+    assert schedule.is_due(10.2, news=False, loaded=True)
+
+
+def test_a_slow_report_is_made_less_often() -> None:
+    schedule = ReportSchedule(CADENCE)
+    assert schedule.is_due(10.0, news=True, loaded=True)
+    schedule.made(10.0, 0.1, found=True)
+    assert not schedule.is_due(10.0 + 0.1 / CADENCE.report_share - 0.1, news=True, loaded=True)
+    assert schedule.is_due(10.0 + 0.1 / CADENCE.report_share, news=True, loaded=True)
+
+
+def test_a_quiet_cluster_is_looked_at_seldom_but_not_never() -> None:
+    schedule = ReportSchedule(CADENCE)
+    schedule.is_due(9.0, news=True, loaded=True)
+    schedule.made(10.0, 0.001, found=False)
+    assert not schedule.is_due(10.0 + CADENCE.report_idle - 0.1, news=False, loaded=True)
+    assert schedule.is_due(10.0 + CADENCE.report_idle, news=False, loaded=True)
+
+
+def test_a_runbook_that_was_edited_is_matched_again_at_once() -> None:
+    schedule = ReportSchedule(CADENCE)
+    schedule.is_due(9.0, news=True, loaded=True)
+    schedule.made(10.0, 0.1, found=True)
+    schedule.hurry()
+    assert schedule.is_due(10.1, news=False, loaded=True)
+
+
+def test_a_single_answer_waits_for_the_whole_but_not_for_ever() -> None:
+    schedule = ReportSchedule(CADENCE, whole=True)
+    assert not schedule.is_due(10.0, news=True, loaded=False)
+    assert not schedule.is_due(10.0 + CADENCE.whole - 0.1, news=True, loaded=False)
+    assert schedule.is_due(10.0 + CADENCE.whole, news=False, loaded=False), (
+        "what is there is reported when the rest does not come"
+    )
+    assert ReportSchedule(CADENCE, whole=True).is_due(10.0, news=False, loaded=True)
