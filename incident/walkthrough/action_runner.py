@@ -100,7 +100,11 @@ class ActionRunner:
         """Through the gate; never raises."""
         async with self._under_way(f"action/{plan.action}", plan.change.summary):
             journal = GateJournal(self._record, self._runs)
-            return await catalogue.run(plan, typed, self.context(), journal)
+            result = await catalogue.run(plan, typed, self.context(), journal)
+        if result.again is None:
+            return result
+        again = replace(result.again, run_id=plan.run_id, step_id=plan.step_id, undoes=plan.undoes)
+        return replace(result, again=again)
 
     def decline(self, plan: ActionPlan, reason: str) -> ActionResult:
         return catalogue.decline(

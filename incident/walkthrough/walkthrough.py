@@ -248,21 +248,19 @@ class Walkthrough:
         face.finished(run.view(), step)
 
     async def _change(self, run: Run, step: Step, plan: ActionPlan, face: Face) -> None:
-        """Confirm a change on the state of the moment in which it is confirmed: when the plan has
-        become another one since it was shown, it is shown again."""
+        """Confirm a change on the state of the moment in which it is confirmed: when the gate finds
+        another state than was shown, the plan for it is shown again."""
         actions, changed = self._actions(), False
         while True:
             typed = await face.confirm(plan, changed)
             if typed != plan.confirmation or not typed:
                 actions.decline(plan, "not confirmed")
                 return
-            now = await actions.plan(
-                plan.action, plan.arguments, run.id, step.id, undoes=plan.undoes
-            )
-            if _promises(now) == _promises(plan):
+            result = await actions.run(plan, typed)
+            if result.again is None:
                 break
-            plan, changed = now, True
-        run.keep(step.id, await actions.run(plan, typed))
+            plan, changed = result.again, True
+        run.keep(step.id, result)
         face.finished(run.view(), step)
 
     async def _ask(self, run: Run, step: Step, face: Face) -> None:
@@ -410,17 +408,3 @@ class Walkthrough:
                 data=data,
             )
         )
-
-
-def _promises(plan: ActionPlan) -> object:
-    """What a person confirms: two plans that differ in it are two changes."""
-    return (
-        plan.change,
-        plan.object,
-        plan.server,
-        plan.context,
-        plan.blast,
-        plan.warnings,
-        plan.refused,
-        [(each.question, each.held) for each in plan.preconditions],
-    )

@@ -203,12 +203,20 @@ class Actions:
         blast = self._scripted.blast
         text = blast.pop(0) if len(blast) > 1 else blast[0]
         made = plan(run_id, step_id, action=name, undoes=undoes, blast=Blast((text,)))
+        made = dataclasses.replace(made, undo_action="undo")
         return dataclasses.replace(made, arguments=dict(arguments))
 
     async def run(self, given: ActionPlan, typed: str) -> ActionResult:
+        journal = GateJournal(self._scripted.record, self._scripted.runs)
+        again = await self.plan(
+            given.action, given.arguments, given.run_id, given.step_id, undoes=given.undoes
+        )
+        if again.blast != given.blast:
+            result = ActionResult(given, Outcome.REFUSED, "the state has changed", NOW, again=again)
+            journal.conclude(result)
+            return result
         self.sent.append(given)
         result = ActionResult(given, Outcome.DONE, "done", NOW)
-        journal = GateJournal(self._scripted.record, self._scripted.runs)
         await journal.intend(given)
         journal.conclude(result)
         return result
@@ -338,12 +346,13 @@ async def test_a_change_is_undone_with_what_it_was_made_with(scripted: Scripted)
     await engine.do(run.id, "cordon", face)
     engine.set_parameter(run.id, "node", "another-node")
     run = await engine.undo(run.id, "cordon", face)
-    undone = scripted.actions.sent[-1]
-    assert (undone.action, undone.arguments, undone.undoes) == (
-        "uncordon",
-        {"node": "nodes-0"},
-        True,
+    intent = next(
+        entry.data["intent_id"]
+        for entry in scripted.record.by_record()
+        if entry.kind == "action-intent"
     )
+    undone = scripted.actions.sent[-1]
+    assert (undone.action, undone.arguments, undone.undoes) == ("undo", {"change": intent}, True)
     assert run.outcomes["cordon"].state is StepState.NOW, "open again, and to do now"
     with pytest.raises(NothingToUndo):
         await engine.undo(run.id, "cordon", face)
