@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from cluster.kube.kinds import BY_SPELLING
 from cluster.kube.objects import Ref
 from runbooks.model import Query, Step
 from triage.facts.finding import Finding, SharedAttribute, Symptom
@@ -23,24 +24,8 @@ it."""
 CHOICES = 10
 """Choices that are offered at most."""
 _IN_EXPRESSION = re.compile(r"\bparams\.([a-z][a-z0-9_]*)")
-_KIND_OF = {
-    "node": "Node",
-    "pod": "Pod",
-    "deployment": "Deployment",
-    "daemonset": "DaemonSet",
-    "statefulset": "StatefulSet",
-    "replicaset": "ReplicaSet",
-    "service": "Service",
-    "ingress": "Ingress",
-    "job": "Job",
-    "cronjob": "CronJob",
-    "secret": "Secret",
-    "configmap": "ConfigMap",
-    "pvc": "PersistentVolumeClaim",
-    "pv": "PersistentVolume",
-    "volumeattachment": "VolumeAttachment",
-    "networkpolicy": "NetworkPolicy",
-}
+_KIND_OF = {word: kind.name for word, kind in BY_SPELLING.items() if kind.name != "Namespace"}
+"""Names of parameters that stand for an object; `namespace` is a place."""
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "ReplicaSet")
 _FACTS = {
     "manager": ("manager", "field_manager"),

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from cluster.kube.kinds import BY_NAME, is_namespaced
 from cluster.kube.objects import Ref
 
 PASTE_LIMIT = 256_000
@@ -49,59 +50,28 @@ class Paste(msgspec.Struct, frozen=True):
     marks: tuple[Mark, ...] = ()
 
 
+_NAMED: tuple[str, ...] = (
+    *("Pod", "Node", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"),
+    *("PersistentVolumeClaim", "PersistentVolume", "HorizontalPodAutoscaler"),
+    *("PodDisruptionBudget", "Service", "Ingress"),
+)
 _KINDS: Mapping[str, str] = MappingProxyType(
-    {
-        "pod": "Pod",
-        "pods": "Pod",
-        "po": "Pod",
+    {word: name for name in _NAMED for word in BY_NAME[name].spellings}
+    | {
         "exported_pod": "Pod",
         "pod_name": "Pod",
-        "node": "Node",
-        "nodes": "Node",
-        "no": "Node",
         "nodename": "Node",
         "node_name": "Node",
         "exported_node": "Node",
         "kubernetes_node": "Node",
-        "deployment": "Deployment",
-        "deployments": "Deployment",
-        "deploy": "Deployment",
-        "replicaset": "ReplicaSet",
-        "replicasets": "ReplicaSet",
-        "rs": "ReplicaSet",
-        "statefulset": "StatefulSet",
-        "statefulsets": "StatefulSet",
-        "sts": "StatefulSet",
-        "daemonset": "DaemonSet",
-        "daemonsets": "DaemonSet",
-        "ds": "DaemonSet",
         "job_name": "Job",
         "exported_job": "Job",
-        "job": "Job",
-        "jobs": "Job",
-        "cronjob": "CronJob",
-        "cronjobs": "CronJob",
-        "persistentvolumeclaim": "PersistentVolumeClaim",
-        "persistentvolumeclaims": "PersistentVolumeClaim",
-        "pvc": "PersistentVolumeClaim",
-        "persistentvolume": "PersistentVolume",
-        "pv": "PersistentVolume",
-        "horizontalpodautoscaler": "HorizontalPodAutoscaler",
-        "hpa": "HorizontalPodAutoscaler",
-        "poddisruptionbudget": "PodDisruptionBudget",
-        "pdb": "PodDisruptionBudget",
-        "service": "Service",
-        "services": "Service",
-        "svc": "Service",
-        "ingress": "Ingress",
-        "ing": "Ingress",
         "exported_service": "Service",
     }
 )
 """Labels of alerts and words of kubectl, and the kinds that they name."""
 _SCRAPE = frozenset({"job", "service", "jobs", "services"})
 """Labels that name what Prometheus scraped, not what is wrong."""
-_CLUSTER_WIDE = frozenset({"Node", "PersistentVolume"})
 _NAMESPACE = ("namespace", "exported_namespace", "kubernetes_namespace")
 _NAME_KEYS = frozenset({"alertname", "alert_name", "alert"})
 _LINK_KEYS = frozenset({"runbook_url", "runbook", "runbookurl", "runbook-url", "runbook_link"})
@@ -301,7 +271,7 @@ class _Found:
             kind = _KINDS.get(key)
             if kind is None or key in _SCRAPE or not re.fullmatch(rf"{_NAME}(?:/{_NAME})?", name):
                 continue
-            if kind in _CLUSTER_WIDE:
+            if not is_namespaced(kind):
                 self._object(kind, "", name.partition("/")[0])
             else:
                 where, _, short = name.rpartition("/")
@@ -311,7 +281,7 @@ class _Found:
 
     def _object(self, kind: str, namespace: str, name: str) -> None:
         name = name.rstrip(".:")
-        ref = Ref(kind, "" if kind in _CLUSTER_WIDE else namespace, name)
+        ref = Ref(kind, namespace if is_namespaced(kind) else "", name)
         if not namespace and any(one.kind == kind and one.name == name for one in self.objects):
             return
         self.objects.setdefault(ref)

@@ -24,32 +24,6 @@ class Heading(msgspec.Struct, frozen=True):
     right: bool = False
 
 
-ORDER = (
-    "Pod",
-    "Node",
-    "Event",
-    "Deployment",
-    "DaemonSet",
-    "StatefulSet",
-    "ReplicaSet",
-    "Job",
-    "CronJob",
-    "Service",
-    "EndpointSlice",
-    "Ingress",
-    "NetworkPolicy",
-    "PersistentVolumeClaim",
-    "PersistentVolume",
-    "VolumeAttachment",
-    "HorizontalPodAutoscaler",
-    "PodDisruptionBudget",
-    "Secret",
-    "ConfigMap",
-    "Namespace",
-    "Lease",
-)
-"""Kinds in the order of the tab key; what else is watched follows."""
-
 NAME_MINIMUM = 26
 
 GOOD_WORDS = frozenset(
@@ -82,7 +56,7 @@ BAD_WORDS = (
 
 
 def all_kinds() -> tuple[str, ...]:
-    return (*ORDER, *(kind.name for kind in KINDS if kind.name not in ORDER))
+    return tuple(kind.name for kind in KINDS)
 
 
 def fitting(shown: Sequence[Column], width: int, shift: int = 0) -> list[Column]:

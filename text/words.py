@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from cluster.kube import durations
+from cluster.kube.kinds import plural_words
 from cluster.live.freshness import Freshness, State
 from incident.view import ApiView, Reach
 from incident.walkthrough.run import StepState
@@ -106,37 +107,9 @@ def reach(api: ApiView, now: datetime) -> tuple[str, str]:
             return "no cluster", "unknown"
 
 
-PLURALS = {
-    "Node": "nodes",
-    "Pod": "pods",
-    "Event": "events",
-    "Ingress": "ingresses",
-    "NetworkPolicy": "network policies",
-    "PersistentVolumeClaim": "volume claims",
-    "PersistentVolume": "volumes",
-    "HorizontalPodAutoscaler": "autoscalers",
-    "PodDisruptionBudget": "disruption budgets",
-    "EndpointSlice": "endpoint slices",
-    "ValidatingWebhookConfiguration": "validating webhooks",
-    "MutatingWebhookConfiguration": "mutating webhooks",
-    "CustomResourceDefinition": "CRDs",
-    "VolumeAttachment": "volume attachments",
-    "ConfigMap": "config maps",
-    "CronJob": "cron jobs",
-    "ReplicaSet": "replica sets",
-    "StatefulSet": "stateful sets",
-    "DaemonSet": "daemon sets",
-    "ResourceQuota": "quotas",
-    "ClusterRole": "cluster roles",
-    "ClusterRoleBinding": "cluster role bindings",
-}
-
-
 def kinds_count(number: int, kind: str) -> str:
     """`1 Pod`, `1,240 pods`."""
     return f"1 {kind}" if number == 1 else f"{count(number)} {kinds_name(kind)}"
 
 
-def kinds_name(kind: str) -> str:
-    """The everyday plural of a kind: `pods`, `volume claims`."""
-    return PLURALS.get(kind, kind.lower() + "s")
+kinds_name = plural_words

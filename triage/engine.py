@@ -437,11 +437,7 @@ def _signature(pod: Pod) -> tuple[object, ...]:
 
 
 _REQUIRED = frozenset(kind.name for kind in KINDS if not kind.optional)
-
-
-_SPARE = frozenset({"ControllerRevision"})
-"""Kinds that many roles leave out and that other kinds replace in part: their absence is listed
-quietly."""
+_SPARE = frozenset(kind.name for kind in KINDS if kind.spare)
 
 
 def _gaps(freshness: Mapping[str, Freshness], extra: Sources | None) -> tuple[Gap, ...]:

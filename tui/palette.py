@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Ref
 from tui.keys import ACTIONS, Action
 from tui.strips import plain
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 LIMIT = 50
 OBJECT_LIMIT = 20_000
 """Names of objects that are searched for each key; more would be felt."""
-SEARCHED = ("Node", "Deployment", "StatefulSet", "DaemonSet", "Service", "Pod")
+SEARCHED = tuple(kind.name for kind in KINDS if kind.searched)
 CUTOFF = 60
 
 
@@ -47,7 +48,8 @@ class Everything(Provider):
                 app.open_runbook, runbook.id
             )
         store, left = app.investigation.store, OBJECT_LIMIT
-        for kind in SEARCHED:
+        # kinds with few objects first, so that thousands of pods do not crowd out the rest
+        for kind in sorted(SEARCHED, key=lambda kind: len(store.rows(kind))):
             for key in list(store.rows(kind))[:left]:
                 choices[str(Ref(kind, *key))] = partial(app.open_object, Ref(kind, *key))
                 left -= 1

@@ -1,5 +1,8 @@
-"""The kinds that are watched, in the order in which they are asked for: first what says that
-something is wrong."""
+"""The kinds of the Kubernetes API that the product knows, one row each.
+
+To watch another kind: a type in `cluster/kube/objects/`, a row here, and, where name and age are
+not enough, its columns in `incident/tables/columns.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,41 @@ from cluster.kube import objects as k
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """One watched kind.
-
-    `metadata_only`: requested as PartialObjectMetadata, so that values (of Secrets above all) never
-    leave the server.
-    `order`: start order; kinds with the same order start together. `optional`: its absence (404,
-    403) does not make an answer partial.
-    """
+    """One kind. Rows stand in the order in which the object browser goes through them."""
 
     name: str
     plural: str
-    group: str
-    version: str
+    """As in the path of the collection."""
+
+    api_version: str
+    """`v1` or `apps/v1`."""
+
     type: type[k.Object]
-    order: int
+    stage: int = 9
+    """Load order: the kinds of stage 0, which say that something is wrong, are asked for first.
+    Kinds of one stage start together."""
+
+    short_names: tuple[str, ...] = ()
+    """As kubectl abbreviates it."""
+
+    words: str = ""
+    """The plural that people read, where it is not `plural`: `volume claims`."""
+
     namespaced: bool = True
     metadata_only: bool = False
+    """Requested as PartialObjectMetadata, so that values (of Secrets above all) never leave the
+    server."""
+
     optional: bool = False
-    field_selector: str = ""
+    """Its absence (404, 403) does not make an answer partial."""
+
+    spare: bool = False
+    """Many roles leave it out and other kinds replace it in part: that it is forbidden is listed
+    quietly."""
+
+    searched: bool = False
+    """Whether the palette finds its objects by name."""
+
     bulky: bool = False
     """Comes in thousands: a first page, then all in one answer from the watch cache, also where the
     server streams lists. A stream sends each object by itself: 10,000 pods over TLS cost the reader
@@ -39,103 +59,197 @@ class Kind(msgspec.Struct, frozen=True):
     quiet cluster does to its watcher."""
 
     gather: float = 0.1
-    """Seconds after which a watch that has said all for now is listened to again: what comes
-    meanwhile is read together, at less cost."""
+    """Seconds between two reads of a watch that has sent all for now: what comes meanwhile is read
+    together, at less cost."""
 
     @property
-    def api_version(self) -> str:
-        return f"{self.group}/{self.version}" if self.group else self.version
+    def group(self) -> str:
+        """The API group, "" for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The words that name it on a command line, in lower case."""
+        return (self.name.lower(), self.plural, *self.short_names)
 
     def path(self, namespace: str = "") -> str:
         """Collection path below the server's root, for one namespace or ("") for all."""
-        prefix = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        if namespace and self.namespaced:
-            return f"{prefix}/namespaces/{namespace}/{self.plural}"
-        return f"{prefix}/{self.plural}"
+        root = f"/apis/{self.api_version}" if self.group else f"/api/{self.api_version}"
+        within = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
+        return f"{root}{within}/{self.plural}"
 
 
 KINDS: tuple[Kind, ...] = (
+    Kind("Pod", "pods", "v1", k.Pod, 0, ("po",), searched=True, bulky=True),
     Kind(
-        "Node", "nodes", "", "v1", k.Node, 0, namespaced=False, gather=0.5
-    ),  # most of what they say is that they are still there
-    Kind("Event", "events", "", "v1", k.Event, 0, bulky=True),
-    Kind("Pod", "pods", "", "v1", k.Pod, 0, bulky=True),
-    Kind("Namespace", "namespaces", "", "v1", k.Namespace, 1, namespaced=False),
-    Kind("Deployment", "deployments", "apps", "v1", k.Deployment, 2, bulky=True),
-    Kind("DaemonSet", "daemonsets", "apps", "v1", k.DaemonSet, 2),
-    Kind("StatefulSet", "statefulsets", "apps", "v1", k.StatefulSet, 2),
-    Kind("ReplicaSet", "replicasets", "apps", "v1", k.ReplicaSet, 2, bulky=True),
-    Kind("Service", "services", "", "v1", k.Service, 3),
-    Kind(
-        "EndpointSlice", "endpointslices", "discovery.k8s.io", "v1", k.EndpointSlice, 3, bulky=True
+        "Node",
+        "nodes",
+        "v1",
+        k.Node,
+        0,
+        ("no",),
+        namespaced=False,
+        searched=True,
+        gather=0.5,  # most of what nodes say is that they are still there
     ),
-    Kind("Lease", "leases", "coordination.k8s.io", "v1", k.Lease, 3, poll=8.0),
-    Kind("Job", "jobs", "batch", "v1", k.Job, 3, bulky=True),
-    Kind("CronJob", "cronjobs", "batch", "v1", k.CronJob, 3),
-    Kind("Secret", "secrets", "", "v1", k.PartialObject, 4, metadata_only=True, bulky=True),
-    Kind("ConfigMap", "configmaps", "", "v1", k.PartialObject, 4, metadata_only=True, bulky=True),
-    Kind("Ingress", "ingresses", "networking.k8s.io", "v1", k.Ingress, 4),
-    Kind("NetworkPolicy", "networkpolicies", "networking.k8s.io", "v1", k.NetworkPolicy, 4),
-    Kind("PersistentVolumeClaim", "persistentvolumeclaims", "", "v1", k.PersistentVolumeClaim, 4),
+    Kind("Event", "events", "v1", k.Event, 0, ("ev",), bulky=True),
     Kind(
-        "PersistentVolume", "persistentvolumes", "", "v1", k.PersistentVolume, 4, namespaced=False
+        "Deployment",
+        "deployments",
+        "apps/v1",
+        k.Deployment,
+        2,
+        ("deploy",),
+        searched=True,
+        bulky=True,
+    ),
+    Kind(
+        "DaemonSet", "daemonsets", "apps/v1", k.DaemonSet, 2, ("ds",), "daemon sets", searched=True
+    ),
+    Kind(
+        "StatefulSet",
+        "statefulsets",
+        "apps/v1",
+        k.StatefulSet,
+        2,
+        ("sts",),
+        "stateful sets",
+        searched=True,
+    ),
+    Kind(
+        "ReplicaSet", "replicasets", "apps/v1", k.ReplicaSet, 2, ("rs",), "replica sets", bulky=True
+    ),
+    Kind("Job", "jobs", "batch/v1", k.Job, 3, bulky=True),
+    Kind("CronJob", "cronjobs", "batch/v1", k.CronJob, 3, ("cj",), "cron jobs"),
+    Kind("Service", "services", "v1", k.Service, 3, ("svc",), searched=True),
+    Kind(
+        "EndpointSlice",
+        "endpointslices",
+        "discovery.k8s.io/v1",
+        k.EndpointSlice,
+        3,
+        words="endpoint slices",
+        bulky=True,
+    ),
+    Kind("Ingress", "ingresses", "networking.k8s.io/v1", k.Ingress, 4, ("ing",)),
+    Kind(
+        "NetworkPolicy",
+        "networkpolicies",
+        "networking.k8s.io/v1",
+        k.NetworkPolicy,
+        4,
+        ("netpol",),
+        "network policies",
+    ),
+    Kind(
+        "PersistentVolumeClaim",
+        "persistentvolumeclaims",
+        "v1",
+        k.PersistentVolumeClaim,
+        4,
+        ("pvc",),
+        "volume claims",
+    ),
+    Kind(
+        "PersistentVolume",
+        "persistentvolumes",
+        "v1",
+        k.PersistentVolume,
+        4,
+        ("pv",),
+        "volumes",
+        namespaced=False,
     ),
     Kind(
         "VolumeAttachment",
         "volumeattachments",
-        "storage.k8s.io",
-        "v1",
+        "storage.k8s.io/v1",
         k.VolumeAttachment,
         4,
+        words="volume attachments",
         namespaced=False,
     ),
     Kind(
         "HorizontalPodAutoscaler",
         "horizontalpodautoscalers",
-        "autoscaling",
-        "v2",
+        "autoscaling/v2",
         k.HorizontalPodAutoscaler,
         4,
+        ("hpa",),
+        "autoscalers",
     ),
-    Kind("PodDisruptionBudget", "poddisruptionbudgets", "policy", "v1", k.PodDisruptionBudget, 4),
+    Kind(
+        "PodDisruptionBudget",
+        "poddisruptionbudgets",
+        "policy/v1",
+        k.PodDisruptionBudget,
+        4,
+        ("pdb",),
+        "disruption budgets",
+    ),
+    Kind("Secret", "secrets", "v1", k.PartialObject, 4, metadata_only=True, bulky=True),
+    Kind(
+        "ConfigMap",
+        "configmaps",
+        "v1",
+        k.PartialObject,
+        4,
+        ("cm",),
+        "config maps",
+        metadata_only=True,
+        bulky=True,
+    ),
+    Kind("Namespace", "namespaces", "v1", k.Namespace, 1, ("ns",), namespaced=False),
+    Kind("Lease", "leases", "coordination.k8s.io/v1", k.Lease, 3, poll=8.0),
     Kind(
         "ControllerRevision",
         "controllerrevisions",
-        "apps",
-        "v1",
+        "apps/v1",
         k.ControllerRevision,
         5,
+        words="controller revisions",
         optional=True,
+        spare=True,
         bulky=True,
     ),
-    Kind("ResourceQuota", "resourcequotas", "", "v1", k.ResourceQuota, 5, optional=True),
+    Kind(
+        "ResourceQuota",
+        "resourcequotas",
+        "v1",
+        k.ResourceQuota,
+        5,
+        ("quota",),
+        "quotas",
+        optional=True,
+    ),
     Kind(
         "ValidatingWebhookConfiguration",
         "validatingwebhookconfigurations",
-        "admissionregistration.k8s.io",
-        "v1",
+        "admissionregistration.k8s.io/v1",
         k.WebhookConfiguration,
         5,
+        words="validating webhooks",
         namespaced=False,
         optional=True,
     ),
     Kind(
         "MutatingWebhookConfiguration",
         "mutatingwebhookconfigurations",
-        "admissionregistration.k8s.io",
-        "v1",
+        "admissionregistration.k8s.io/v1",
         k.WebhookConfiguration,
         5,
+        words="mutating webhooks",
         namespaced=False,
         optional=True,
     ),
     Kind(
         "CustomResourceDefinition",
         "customresourcedefinitions",
-        "apiextensions.k8s.io",
-        "v1",
+        "apiextensions.k8s.io/v1",
         k.PartialObject,
         5,
+        ("crd", "crds"),
+        "CRDs",
         namespaced=False,
         metadata_only=True,
         optional=True,
@@ -143,10 +257,10 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "ClusterRole",
         "clusterroles",
-        "rbac.authorization.k8s.io",
-        "v1",
+        "rbac.authorization.k8s.io/v1",
         k.PartialObject,
         5,
+        words="cluster roles",
         namespaced=False,
         metadata_only=True,
         optional=True,
@@ -154,48 +268,62 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "ClusterRoleBinding",
         "clusterrolebindings",
-        "rbac.authorization.k8s.io",
-        "v1",
+        "rbac.authorization.k8s.io/v1",
         k.PartialObject,
         5,
+        words="cluster role bindings",
         namespaced=False,
         metadata_only=True,
         optional=True,
     ),
 )
+"""The kinds that are watched."""
+
+
+def _on_demand(name: str, plural: str, api_version: str, namespaced: bool = True) -> Kind:
+    return Kind(name, plural, api_version, k.PartialObject, namespaced=namespaced, optional=True)
+
 
 BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS}
-
-
-def _other(
-    name: str,
-    plural: str,
-    group: str,
-    version: str,
-    *,
-    namespaced: bool = True,
-    metadata_only: bool = False,
-) -> Kind:
-    return Kind(
-        name, plural, group, version, k.PartialObject, 9, namespaced, metadata_only, optional=True
-    )
-
+"""The kinds that are watched, by name."""
 
 READABLE: dict[str, Kind] = BY_NAME | {
     kind.name: kind
     for kind in (
-        _other("Endpoints", "endpoints", "", "v1"),
-        _other("LimitRange", "limitranges", "", "v1"),
-        _other("ServiceAccount", "serviceaccounts", "", "v1"),
-        _other("Role", "roles", "rbac.authorization.k8s.io", "v1"),
-        _other("RoleBinding", "rolebindings", "rbac.authorization.k8s.io", "v1"),
-        _other("StorageClass", "storageclasses", "storage.k8s.io", "v1", namespaced=False),
-        _other("CSIDriver", "csidrivers", "storage.k8s.io", "v1", namespaced=False),
-        _other("CSINode", "csinodes", "storage.k8s.io", "v1", namespaced=False),
-        _other("PriorityClass", "priorityclasses", "scheduling.k8s.io", "v1", namespaced=False),
-        _other("APIService", "apiservices", "apiregistration.k8s.io", "v1", namespaced=False),
-        _other("PodMetrics", "pods", "metrics.k8s.io", "v1beta1"),
-        _other("NodeMetrics", "nodes", "metrics.k8s.io", "v1beta1", namespaced=False),
+        _on_demand("Endpoints", "endpoints", "v1"),
+        _on_demand("LimitRange", "limitranges", "v1"),
+        _on_demand("ServiceAccount", "serviceaccounts", "v1"),
+        _on_demand("Role", "roles", "rbac.authorization.k8s.io/v1"),
+        _on_demand("RoleBinding", "rolebindings", "rbac.authorization.k8s.io/v1"),
+        _on_demand("StorageClass", "storageclasses", "storage.k8s.io/v1", False),
+        _on_demand("CSIDriver", "csidrivers", "storage.k8s.io/v1", False),
+        _on_demand("CSINode", "csinodes", "storage.k8s.io/v1", False),
+        _on_demand("PriorityClass", "priorityclasses", "scheduling.k8s.io/v1", False),
+        _on_demand("APIService", "apiservices", "apiregistration.k8s.io/v1", False),
+        _on_demand(
+            "CertificateSigningRequest",
+            "certificatesigningrequests",
+            "certificates.k8s.io/v1",
+            False,
+        ),
+        _on_demand("PodMetrics", "pods", "metrics.k8s.io/v1beta1"),
+        _on_demand("NodeMetrics", "nodes", "metrics.k8s.io/v1beta1", False),
     )
 }
-"""Kinds that a check may read on demand: the watched ones and a few more."""
+"""The kinds that a check may read on demand: the watched ones and a few more, by name."""
+
+BY_SPELLING: dict[str, Kind] = {word: kind for kind in KINDS for word in kind.spellings}
+"""The kinds that are watched, by each word that names them on a command line."""
+
+
+def is_namespaced(name: str) -> bool:
+    """Whether objects of this kind have a namespace; a kind that is not known is taken to have
+    one."""
+    kind = READABLE.get(name)
+    return kind is None or kind.namespaced
+
+
+def plural_words(name: str) -> str:
+    """The plural of a kind as people read it: `pods`, `volume claims`."""
+    kind = READABLE.get(name)
+    return (kind.words or kind.plural) if kind is not None else name.lower() + "s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from cluster.kube.kinds import READABLE
+from cluster.kube.kinds import is_namespaced
 from cluster.kube.objects import LeanMeta, Pod, Ref
 
 
@@ -24,9 +24,7 @@ def controller_of(meta: LeanMeta) -> Ref | None:
     owner = next((each for each in owners if each.controller), owners[0] if owners else None)
     if owner is None:
         return None
-    kind = READABLE.get(owner.kind)
-    namespaced = kind is None or kind.namespaced
-    return Ref(owner.kind, meta.namespace if namespaced else "", owner.name)
+    return Ref(owner.kind, meta.namespace if is_namespaced(owner.kind) else "", owner.name)
 
 
 def top_owner(pod: Pod, store: Rows) -> Ref:

@@ -124,8 +124,6 @@ class Listing:
         splitter, count = ListSplitter(self._decoder), 0
         parameters = dict(parameters)
         accept = PARTIAL_LIST if self._kind.metadata_only else JSON
-        if self._kind.field_selector:
-            parameters["fieldSelector"] = self._kind.field_selector
 
         async def take(page: Page) -> None:
             nonlocal count
@@ -185,7 +183,5 @@ class Listing:
         }
         if token:
             parameters["continue"] = token
-        if self._kind.field_selector:
-            parameters["fieldSelector"] = self._kind.field_selector
         accept = PARTIAL_LIST if self._kind.metadata_only else JSON
         return PageTask(self._api, self._path, parameters, accept, self._what, self._pace)

@@ -258,14 +258,11 @@ class KindWatch:
 
     def _watch_parameters(self) -> dict[str, str]:
         low, high = self._pace.watch
-        parameters = {
+        return {
             "watch": "1",
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(int(self._chance(low, high))),
         }
-        if self._kind.field_selector:
-            parameters["fieldSelector"] = self._kind.field_selector
-        return parameters
 
     async def _follow(
         self,

@@ -33,7 +33,7 @@ TURNS = 5
 """Kinds that are listed at the same time when they are listed only once."""
 FIRST_START = 0.5
 HEAD_START = 0.25
-"""Seconds for which kinds of the first order, and of later ones, are awaited before the next order
+"""Seconds for which kinds of the first stage, and of later ones, are awaited before the next stage
 starts."""
 
 
@@ -68,7 +68,7 @@ class LiveCluster:
         access = self.api.access
         self._owns_api = not isinstance(target, Api)
         self._namespaces = tuple(namespaces) or ((access.namespace,) if access.namespace else ())
-        self._kinds = tuple(sorted(kinds, key=lambda kind: kind.order))
+        self._kinds = tuple(sorted(kinds, key=lambda kind: kind.stage))
         self._clock = self.api.server_now
         self._pace = pace or Pace()
         self._way = way or GiveWay()
@@ -171,7 +171,7 @@ class LiveCluster:
     async def _start(self, group: asyncio.TaskGroup) -> None:
         """Start the kinds in their order: the next one when the one before is loaded, but soon in
         any case."""
-        for _, kinds in groupby(self._kinds, key=lambda kind: kind.order):
+        for _, kinds in groupby(self._kinds, key=lambda kind: kind.stage):
             batch = list(kinds)
             self._tasks += tuple(
                 group.create_task(self._run_kind(kind), name=kind.name) for kind in batch
@@ -179,7 +179,7 @@ class LiveCluster:
             if self._turns is not None:
                 continue  # taken in this order
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FIRST_START if batch[0].order == 0 else HEAD_START):
+                async with asyncio.timeout(FIRST_START if batch[0].stage == 0 else HEAD_START):
                     for kind in batch:
                         await self._settled[kind.name].wait()
         for event in self._settled.values():

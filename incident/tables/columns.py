@@ -149,6 +149,50 @@ def _images(o: Any) -> str:
     return ",".join(c.image for c in o.spec.template.spec.containers)
 
 
+_KEYS = (
+    NAMESPACE,
+    NAME,
+    number("keys", 6, lambda o: len(data_keys(o.metadata) or ()), 2),
+    text("key names", 44, lambda o: ", ".join(sorted(data_keys(o.metadata) or ())), 3),
+    Column(
+        "changed",
+        Type.AGE,
+        8,
+        lambda o, _: (
+            write.time if (write := last_write(o.metadata)) else o.metadata.creation_timestamp
+        ),
+        2,
+    ),
+    text(
+        "by",
+        22,
+        lambda o: write.manager if (write := last_write(o.metadata)) else "",
+        4,
+    ),
+    AGE,
+)
+_WEBHOOKS = (
+    NAME,
+    number("webhooks", 9, lambda o: len(o.webhooks), 2),
+    text("on failure", 12, lambda o: ",".join(sorted({w.failure_policy for w in o.webhooks})), 2),
+    text(
+        "calls",
+        44,
+        lambda o: ",".join(
+            sorted(
+                {
+                    f"{w.client_config.service.namespace}/{w.client_config.service.name}"
+                    if w.client_config.service
+                    else w.client_config.url
+                    for w in o.webhooks
+                }
+            )
+        ),
+        3,
+    ),
+    AGE,
+)
+
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "Pod": (
         NAMESPACE,
@@ -367,57 +411,14 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         ),
         AGE,
     ),
+    "Secret": _KEYS,
+    "ConfigMap": _KEYS,
+    "ValidatingWebhookConfiguration": _WEBHOOKS,
+    "MutatingWebhookConfiguration": _WEBHOOKS,
 }
-
-KEYS = (
-    NAMESPACE,
-    NAME,
-    number("keys", 6, lambda o: len(data_keys(o.metadata) or ()), 2),
-    text("key names", 44, lambda o: ", ".join(sorted(data_keys(o.metadata) or ())), 3),
-    Column(
-        "changed",
-        Type.AGE,
-        8,
-        lambda o, _: (
-            write.time if (write := last_write(o.metadata)) else o.metadata.creation_timestamp
-        ),
-        2,
-    ),
-    text(
-        "by",
-        22,
-        lambda o: write.manager if (write := last_write(o.metadata)) else "",
-        4,
-    ),
-    AGE,
-)
-WEBHOOKS = (
-    NAME,
-    number("webhooks", 9, lambda o: len(o.webhooks), 2),
-    text("on failure", 12, lambda o: ",".join(sorted({w.failure_policy for w in o.webhooks})), 2),
-    text(
-        "calls",
-        44,
-        lambda o: ",".join(
-            sorted(
-                {
-                    f"{w.client_config.service.namespace}/{w.client_config.service.name}"
-                    if w.client_config.service
-                    else w.client_config.url
-                    for w in o.webhooks
-                }
-            )
-        ),
-        3,
-    ),
-    AGE,
-)
+"""The columns of each kind that has its own."""
 
 
 def columns(kind: str) -> tuple[Column, ...]:
     """The columns of a kind; for kinds without their own: namespace, name, age."""
-    if kind in ("Secret", "ConfigMap"):
-        return KEYS
-    if kind.endswith("WebhookConfiguration"):
-        return WEBHOOKS
     return COLUMNS.get(kind, (NAMESPACE, NAME, AGE))

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cluster.errors import ClusterError, Forbidden
+from cluster.kube.kinds import BY_NAME
 from cluster.kube.objects import Ref
 from probes.context import ProbeContext
 from probes.pods import ephemeral_container as ephemeral
@@ -21,7 +22,7 @@ from probes.pods.lifecycle import remove_all
 from probes.select.labels import EXPIRES, MANAGED_BY, OPERATOR, OWN, SESSION
 
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_KINDS = {"Pod": "pods", "ConfigMap": "configmaps"}
+_KINDS = ("Pod", "ConfigMap")
 
 
 class Scope(enum.StrEnum):
@@ -112,7 +113,8 @@ async def sweep(
             except ClusterError as error:
                 seen_everywhere = False
                 problems.append(
-                    f"{_KINDS[kind]} could not be listed, so what is left is not known: {error}"
+                    f"{BY_NAME[kind].plural} could not be listed, so what is left is not known: "
+                    f"{error}"
                 )
     now = context.clock()
     mine: dict[Ref, str] = {}
@@ -141,9 +143,7 @@ async def sweep(
 
 async def _list(context: ProbeContext, kind: str, namespace: str) -> dict[Ref, Owned]:
     assert context.api is not None
-    path = (
-        f"/api/v1/namespaces/{namespace}/{_KINDS[kind]}" if namespace else f"/api/v1/{_KINDS[kind]}"
-    )
+    path = BY_NAME[kind].path(namespace)
     found: dict[Ref, Owned] = {}
     token = ""
     while True:
@@ -170,7 +170,8 @@ async def _list_named(
         try:
             found |= await _list(context, kind, namespace)
         except ClusterError as error:
-            problems.append(f"{_KINDS[kind]} of namespace {namespace} could not be listed: {error}")
+            plural = BY_NAME[kind].plural
+            problems.append(f"{plural} of namespace {namespace} could not be listed: {error}")
     return found
 
 

@@ -437,6 +437,7 @@ def test_send_is_used_by_the_door_alone() -> None:
                 if (
                     isinstance(node, ast.Attribute)
                     and node.attr in ("_exchange", "_answer", "_request")
+                    and not (isinstance(node.value, ast.Name) and node.value.id == "self")
                     and path.name != "transport.py"
                 ):
                     users.add(str(path.relative_to(root)))

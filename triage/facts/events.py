@@ -16,13 +16,11 @@ import msgspec
 from msgspec.structs import replace
 
 from cluster.kube.event_times import first_time, last_time, times_observed
+from cluster.kube.kinds import is_namespaced
 from cluster.kube.objects import Event, Ref
 from triage.facts import messages
 
 _COMBINED = "(combined from similar events): "
-_CLUSTER_SCOPED = frozenset(
-    {"Node", "PersistentVolume", "Namespace", "VolumeAttachment", "CertificateSigningRequest"}
-)
 
 
 class EventFact(msgspec.Struct, frozen=True, gc=False):
@@ -64,7 +62,7 @@ def about(event: Event) -> Ref:
     """The object that an event is about. Events of cluster-scoped objects are stored in a
     namespace, their objects are not."""
     obj = event.involved_object
-    namespace = "" if obj.kind in _CLUSTER_SCOPED else obj.namespace or event.metadata.namespace
+    namespace = (obj.namespace or event.metadata.namespace) if is_namespaced(obj.kind) else ""
     return Ref(obj.kind, namespace, obj.name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.kube.objects.meta import Condition, LabelSelector, LeanMeta, ObjectMeta, Wire
+from cluster.kube.objects.meta import Condition, LabelSelector, LeanMeta, Object, ObjectMeta, Wire
 from cluster.kube.objects.pods import PodTemplate, PodTemplateMeta
 
 
@@ -26,7 +26,7 @@ class WorkloadStatus(Wire, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
 
-class ReplicaSet(Wire, frozen=True):
+class ReplicaSet(Object, frozen=True):
     metadata: LeanMeta = LeanMeta()
     spec: ReplicaSetSpec = ReplicaSetSpec()
     status: WorkloadStatus = WorkloadStatus()
@@ -54,7 +54,7 @@ class RevisionData(Wire, frozen=True):
     spec: RevisionSpec = RevisionSpec()
 
 
-class ControllerRevision(Wire, frozen=True):
+class ControllerRevision(Object, frozen=True):
     """A revision of a DaemonSet or StatefulSet; of the template that it holds only the images are
     kept.
 
@@ -75,7 +75,7 @@ class DeploymentSpec(Wire, frozen=True):
     min_ready_seconds: int = 0
 
 
-class Deployment(Wire, frozen=True):
+class Deployment(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: DeploymentSpec = DeploymentSpec()
     status: WorkloadStatus = WorkloadStatus()
@@ -93,7 +93,7 @@ class StatefulSetSpec(Wire, frozen=True):
     volume_claim_templates: tuple[VolumeClaimTemplate, ...] = ()
 
 
-class StatefulSet(Wire, frozen=True):
+class StatefulSet(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: StatefulSetSpec = StatefulSetSpec()
     status: WorkloadStatus = WorkloadStatus()
@@ -115,7 +115,7 @@ class DaemonSetStatus(Wire, frozen=True):
     observed_generation: int = 0
 
 
-class DaemonSet(Wire, frozen=True):
+class DaemonSet(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: DaemonSetSpec = DaemonSetSpec()
     status: DaemonSetStatus = DaemonSetStatus()

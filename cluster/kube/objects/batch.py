@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from cluster.kube.objects.meta import Condition, LeanMeta, ObjectMeta, ObjectReference, Time, Wire
+from cluster.kube.objects.meta import (
+    Condition,
+    LeanMeta,
+    Object,
+    ObjectMeta,
+    ObjectReference,
+    Time,
+    Wire,
+)
 
 
 class JobSpec(Wire, frozen=True):
@@ -23,7 +31,7 @@ class JobStatus(Wire, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
 
-class Job(Wire, frozen=True):
+class Job(Object, frozen=True):
     metadata: LeanMeta = LeanMeta()
     spec: JobSpec = JobSpec()
     status: JobStatus = JobStatus()
@@ -49,7 +57,7 @@ class CronJobStatus(Wire, frozen=True):
     last_successful_time: Time | None = None
 
 
-class CronJob(Wire, frozen=True):
+class CronJob(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: CronJobSpec = CronJobSpec()
     status: CronJobStatus = CronJobStatus()

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from cluster.kube.objects.meta import Condition, LeanMeta, ObjectMeta, ObjectReference, Time, Wire
+from cluster.kube.objects.meta import (
+    Condition,
+    LeanMeta,
+    Object,
+    ObjectMeta,
+    ObjectReference,
+    Time,
+    Wire,
+)
 
 
 class Taint(Wire, frozen=True):
@@ -51,7 +59,7 @@ class NodeStatus(Wire, frozen=True):
     images: tuple[NodeImage, ...] = ()
 
 
-class Node(Wire, frozen=True):
+class Node(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
@@ -67,7 +75,7 @@ class EventSeries(Wire, frozen=True):
     last_observed_time: Time | None = None
 
 
-class Event(Wire, frozen=True):
+class Event(Object, frozen=True):
     metadata: LeanMeta = LeanMeta()
     involved_object: ObjectReference = ObjectReference()
     type: str = ""
@@ -118,7 +126,7 @@ class LoadBalanced(Wire, frozen=True):
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
 
 
-class Service(Wire, frozen=True):
+class Service(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: ServiceSpec = ServiceSpec()
     status: LoadBalanced = LoadBalanced()
@@ -135,7 +143,7 @@ class ClaimStatus(Wire, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
 
-class PersistentVolumeClaim(Wire, frozen=True):
+class PersistentVolumeClaim(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: ClaimSpec = ClaimSpec()
     status: ClaimStatus = ClaimStatus()
@@ -159,7 +167,7 @@ class VolumeStatus(Wire, frozen=True):
     message: str = ""
 
 
-class PersistentVolume(Wire, frozen=True):
+class PersistentVolume(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: VolumeSpec = VolumeSpec()
     status: VolumeStatus = VolumeStatus()
@@ -170,7 +178,7 @@ class ResourceQuotaStatus(Wire, frozen=True):
     used: dict[str, str] = {}
 
 
-class ResourceQuota(Wire, frozen=True):
+class ResourceQuota(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     status: ResourceQuotaStatus = ResourceQuotaStatus()
 
@@ -179,6 +187,6 @@ class NamespaceStatus(Wire, frozen=True):
     phase: str = ""
 
 
-class Namespace(Wire, frozen=True):
+class Namespace(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     status: NamespaceStatus = NamespaceStatus()

@@ -101,7 +101,13 @@ class ObjectReference(Wire, frozen=True):
     field_path: str = ""
 
 
-class PartialObject(Wire, frozen=True):
+class Object(Wire, frozen=True):
+    """What each kind is. Those that need managedFields have `ObjectMeta`."""
+
+    metadata: LeanMeta = LeanMeta()
+
+
+class PartialObject(Object, frozen=True):
     """An object of which only the metadata is read: key names are in managed_fields, values never
     leave the server."""
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from cluster.kube.objects.core import LoadBalanced
-from cluster.kube.objects.meta import LabelSelector, LeanMeta, ObjectMeta, ObjectReference, Wire
+from cluster.kube.objects.meta import (
+    LabelSelector,
+    LeanMeta,
+    Object,
+    ObjectMeta,
+    ObjectReference,
+    Wire,
+)
 
 
 class EndpointConditions(Wire, frozen=True):
@@ -28,7 +35,7 @@ class EndpointPort(Wire, frozen=True):
     protocol: str = "TCP"
 
 
-class EndpointSlice(Wire, frozen=True):
+class EndpointSlice(Object, frozen=True):
     metadata: LeanMeta = LeanMeta()
     address_type: str = ""
     endpoints: tuple[Endpoint, ...] = ()
@@ -69,7 +76,7 @@ class IngressSpec(Wire, frozen=True):
     tls: tuple[IngressTLS, ...] = ()
 
 
-class Ingress(Wire, frozen=True):
+class Ingress(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: IngressSpec = IngressSpec()
     status: LoadBalanced = LoadBalanced()
@@ -109,6 +116,6 @@ class NetworkPolicySpec(Wire, frozen=True):
     policy_types: tuple[str, ...] = ()
 
 
-class NetworkPolicy(Wire, frozen=True):
+class NetworkPolicy(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: NetworkPolicySpec = NetworkPolicySpec()

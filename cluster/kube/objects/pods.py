@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from cluster.kube.objects.meta import Condition, LeanMeta, Time, Wire
+from cluster.kube.objects.meta import Condition, LeanMeta, Object, Time, Wire
 
 
 class ResourceRequirements(Wire, frozen=True):
@@ -225,7 +225,7 @@ class PodStatus(Wire, frozen=True):
     init_container_statuses: tuple[ContainerStatus, ...] = ()
 
 
-class Pod(Wire, frozen=True):
+class Pod(Object, frozen=True):
     metadata: LeanMeta = LeanMeta()
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()

@@ -3,7 +3,15 @@ admissionregistration.k8s.io/v1."""
 
 from __future__ import annotations
 
-from cluster.kube.objects.meta import Condition, LabelSelector, LeanMeta, ObjectMeta, Time, Wire
+from cluster.kube.objects.meta import (
+    Condition,
+    LabelSelector,
+    LeanMeta,
+    Object,
+    ObjectMeta,
+    Time,
+    Wire,
+)
 
 
 class TargetRef(Wire, frozen=True):
@@ -24,7 +32,7 @@ class HPAStatus(Wire, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
 
-class HorizontalPodAutoscaler(Wire, frozen=True):
+class HorizontalPodAutoscaler(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: HPASpec = HPASpec()
     status: HPAStatus = HPAStatus()
@@ -44,7 +52,7 @@ class PDBStatus(Wire, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
 
-class PodDisruptionBudget(Wire, frozen=True):
+class PodDisruptionBudget(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: PDBSpec = PDBSpec()
     status: PDBStatus = PDBStatus()
@@ -56,7 +64,7 @@ class LeaseSpec(Wire, frozen=True):
     renew_time: Time | None = None
 
 
-class Lease(Wire, frozen=True):
+class Lease(Object, frozen=True):
     metadata: LeanMeta = LeanMeta()
     spec: LeaseSpec = LeaseSpec()
 
@@ -78,6 +86,6 @@ class Webhook(Wire, frozen=True):
     client_config: WebhookClientConfig = WebhookClientConfig()
 
 
-class WebhookConfiguration(Wire, frozen=True):
+class WebhookConfiguration(Object, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     webhooks: tuple[Webhook, ...] = ()

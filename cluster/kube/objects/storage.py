@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.kube.objects.meta import LeanMeta, Time, Wire
+from cluster.kube.objects.meta import LeanMeta, Object, Time, Wire
 
 
 class AttachmentSource(Wire, frozen=True):
@@ -26,7 +26,7 @@ class AttachmentStatus(Wire, frozen=True):
     detach_error: VolumeError | None = None
 
 
-class VolumeAttachment(Wire, frozen=True):
+class VolumeAttachment(Object, frozen=True):
     metadata: LeanMeta = LeanMeta()
     spec: AttachmentSpec = AttachmentSpec()
     status: AttachmentStatus = AttachmentStatus()
