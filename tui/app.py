@@ -8,9 +8,9 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
 from textual.constants import DEFAULT_THEME
@@ -23,6 +23,7 @@ import assets
 from cluster.kube.objects import Ref
 from incident.view import View
 from text.words import plural
+from tui.host import Level
 from tui.keys import bindings
 from tui.screens.frame import Frame
 from tui.screens.now import NowScreen
@@ -43,8 +44,6 @@ at once."""
 TYPING, TYPED_OVER = 0.5, 5.0
 """Seconds after a key in which the dimmed screen under a dialog is not painted, since a key would
 wait for all of it; and for how long."""
-
-Level = Literal["information", "warning", "error"]
 
 
 def _runbook() -> Screen[Any]:
@@ -245,9 +244,17 @@ class StanchApp(App[int]):
         self.action_go("runbook")
 
     def action_choose_runbook(self, symptom_id: str = "") -> None:
-        from tui.screens.choice import choose_runbook
+        from text.matches import catalogue_lines
+        from tui.dialogs.choice import Choice
 
-        choose_runbook(self, symptom_id)
+        runbooks = self.investigation.runbooks()
+
+        def opened(runbook_id: str | None) -> None:
+            if runbook_id:
+                self.open_runbook(runbook_id, symptom_id)
+
+        listing = partial(catalogue_lines, runbooks)
+        self.push_screen(Choice("choose a runbook", listing), opened)
 
     def probe_of(self, runbook_id: str, symptom_id: str, wanted: tuple[str, ...]) -> None:
         self.open_run.open(runbook_id, symptom_id)
@@ -306,7 +313,7 @@ class StanchApp(App[int]):
         if not running and not lost:
             self.exit(0)
             return
-        from tui.screens.dialogs import Question
+        from tui.dialogs.dialog import Question
 
         title, consequence = "Quit while something runs?", "What it created is removed first."
         if lost:

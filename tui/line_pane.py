@@ -290,3 +290,13 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_blur(self) -> None:
         self._refresh_line(self._cursor)
+
+
+class Fixed(LinePane, can_focus=False):
+    """Lines that are only read; as high as they need to be."""
+
+    def show_lines(self, lines: Sequence[Line], width: int) -> None:
+        found = layout(lines, width)
+        if len(found) != len(self.lines):
+            self.styles.height = len(found)
+        self.show(lambda _: found)

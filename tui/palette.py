@@ -5,17 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Ref
 from tui.keys import ACTIONS, Action
+from tui.navigation import Navigation
 from tui.strips import plain
-
-if TYPE_CHECKING:
-    from tui.app import StanchApp
 
 LIMIT = 50
 OBJECT_LIMIT = 20_000
@@ -29,8 +27,8 @@ class Everything(Provider):
     long."""
 
     @property
-    def stanch(self) -> StanchApp:
-        return cast("StanchApp", self.app)
+    def stanch(self) -> Navigation:
+        return cast("Navigation", self.app)
 
     async def discover(self) -> Hits:
         for action in self._actions():

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual.worker import Worker
 
 from actions.plan import ActionPlan
 from incident.walkthrough.run import Parameter, RunView
-from incident.walkthrough.walkthrough import NothingToUndo
+from incident.walkthrough.walkthrough import NothingToUndo, Walkthrough
 from probes.result import ProbePlan
 from runbooks.model import Step, StepKind
 from runbooks.steps import fill, stage
-
-if TYPE_CHECKING:
-    from incident.walkthrough.walkthrough import Walkthrough
-    from tui.app import StanchApp
+from tui.host import Host
 
 
 class OpenRun:
     """The run that is shown. What takes time runs as a worker that can be stopped; this is the
     `Face` that the engine asks meanwhile."""
 
-    def __init__(self, app: StanchApp) -> None:
+    def __init__(self, app: Host) -> None:
         self._app = app
         self.run: RunView | None = None
         self.running = ""
@@ -190,20 +187,20 @@ class OpenRun:
         self._shown(run)
 
     async def value(self, step: Step, parameter: Parameter) -> str | None:
-        from tui.screens.dialogs import Ask
+        from tui.dialogs.dialog import Ask
 
         texts = [self._question(step), f"{parameter.name}: {parameter.origin}"]
-        return await self._app.push_screen_wait(
-            Ask("run it with", texts, parameter.name, required=step.mutates)
-        )
+        dialog = Ask("run it with", texts, parameter.name, required=step.mutates)
+        value: str | None = await self._app.push_screen_wait(dialog)
+        return value
 
     async def answer(self, run: RunView, step: Step, problem: str) -> str:
-        from tui.screens.dialogs import Answers
+        from tui.dialogs.dialog import Answers
 
         return await self._app.push_screen_wait(Answers(step, run)) or ""
 
     async def agree(self, plan: ProbePlan) -> bool:
-        from tui.screens.plans import ProbeDialog
+        from tui.dialogs.plans import ProbeDialog
 
         agreed: bool = await self._app.push_screen_wait(ProbeDialog(plan))
         if not agreed:
@@ -211,7 +208,7 @@ class OpenRun:
         return agreed
 
     async def confirm(self, plan: ActionPlan, changed: bool) -> str:
-        from tui.screens.plans import GateDialog
+        from tui.dialogs.plans import GateDialog
 
         if changed:
             self._app.tell("The state has changed since the plan was shown; read it again.")

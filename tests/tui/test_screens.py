@@ -298,7 +298,7 @@ async def test_a_note_that_the_disk_refuses_goes_back_into_the_dialog_and_quitti
         await pilot.press("escape")
         await until(pilot, lambda: "1 NOT RECORDED" in shown(app))
         await pilot.press("q")
-        await until(pilot, lambda: "Quit and lose 1 entries?" in shown(app))
+        await until(pilot, lambda: "Quit and lose 1 entry?" in shown(app))
         assert "NOT RECORDED: restarted" in shown(app)
         await pilot.press("escape")
         fake.taken.set()

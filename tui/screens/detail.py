@@ -23,9 +23,9 @@ from text.object_page import (
     tabs_line,
 )
 from tui.keys import bindings
-from tui.line_pane import LinePane
+from tui.line_pane import Fixed, LinePane
 from tui.logs import LogLines
-from tui.screens.frame import Fixed, Frame
+from tui.screens.frame import Frame
 
 FLUSH = 0.2
 

@@ -4,9 +4,9 @@ show."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -15,28 +15,14 @@ from textual.widget import Widget
 
 from incident.api import Investigation
 from incident.view import Reach, View
-from text.lines import Line, layout
 from text.status import activity_line, banner_lines, status_lines, two_rows
 from tui.help import keys_line
-from tui.line_pane import LOOKS, LinePane
-
-if TYPE_CHECKING:
-    from tui.app import StanchApp
-
+from tui.line_pane import LOOKS, Fixed
+from tui.navigation import Navigation
 
 FRESH, CALM = 0.8, 1.8
 """Seconds after which what was drawn has aged; the second while the server answers and nothing
 runs."""
-
-
-class Fixed(LinePane, can_focus=False):
-    """Lines that are only read; as high as they need to be."""
-
-    def show_lines(self, lines: Sequence[Line], width: int) -> None:
-        found = layout(lines, width)
-        if len(found) != len(self.lines):
-            self.styles.height = len(found)
-        self.show(lambda _: found)
 
 
 class Frame(Screen[None]):
@@ -59,8 +45,8 @@ class Frame(Screen[None]):
         self._keys_pane = Fixed(classes="keys")
 
     @property
-    def stanch(self) -> StanchApp:
-        return cast("StanchApp", self.app)
+    def stanch(self) -> Navigation:
+        return cast("Navigation", self.app)
 
     @property
     def investigation(self) -> Investigation:

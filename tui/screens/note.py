@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from textual.screen import ModalScreen
 
 from incident.record import RecordUnavailable
 from timeline.entry import Entry
-from tui.screens.dialogs import Ask
-
-if TYPE_CHECKING:
-    from tui.app import StanchApp
+from tui.dialogs.dialog import Ask
+from tui.navigation import Navigation
 
 
 class NoteDialog(Ask):
@@ -36,7 +34,7 @@ class NoteDialog(Ask):
             self.complain(self._refusal)
 
     def take(self, text: str) -> None:
-        app = cast("StanchApp", self.app)
+        app = cast("Navigation", self.app)
         if not text:
             self.dismiss(None)
             return
@@ -53,7 +51,7 @@ class NoteDialog(Ask):
         app.run_worker(acknowledge(app, entry, text), exit_on_error=False)
 
 
-async def acknowledge(app: StanchApp, entry: Entry, text: str) -> None:
+async def acknowledge(app: Navigation, entry: Entry, text: str) -> None:
     """Say what became of a note: noted only when it is on disk. What the disk refuses goes back
     into the dialog."""
     try:

@@ -14,8 +14,8 @@ from incident.view import SymptomView
 from text.lines import rule
 from text.symptoms import now_title, one_sentence, symptom_lines, why_lines, why_rule
 from tui.keys import bindings
-from tui.line_pane import LinePane
-from tui.screens.frame import Fixed, Frame
+from tui.line_pane import Fixed, LinePane
+from tui.screens.frame import Frame
 
 
 class NowScreen(Frame):

@@ -29,8 +29,8 @@ from text.object_table import (
 )
 from text.words import kinds_name
 from tui.keys import bindings
-from tui.line_pane import LinePane
-from tui.screens.frame import Fixed, Frame
+from tui.line_pane import Fixed, LinePane
+from tui.screens.frame import Frame
 from tui.table import VirtualTable
 from tui.text_input import TypedLine
 
@@ -199,7 +199,7 @@ class ObjectsScreen(Frame):
         self.show_kind(kinds[(kinds.index(self._kind) + by) % len(kinds)])
 
     def action_kind(self) -> None:
-        from tui.screens.choice import Choice
+        from tui.dialogs.choice import Choice
 
         view, now = self.view, self.now
         choice = Choice(

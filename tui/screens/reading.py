@@ -9,8 +9,8 @@ from textual.widget import Widget
 from text.connection import connection_lines
 from text.lines import rule
 from tui.help import help_lines
-from tui.line_pane import Build, LinePane
-from tui.screens.frame import Fixed, Frame
+from tui.line_pane import Build, Fixed, LinePane
+from tui.screens.frame import Frame
 
 
 class Reading(Frame):

@@ -12,11 +12,11 @@ from runbooks.model import Step
 from runbooks.steps import fill
 from text.lines import BLANK, prose, rule
 from text.runbook import progress_text, runbook_lines, section_lines, step_lines, steps_lines
+from tui.dialogs.dialog import Ask
 from tui.help import key_line
 from tui.keys import bindings
-from tui.line_pane import LinePane
-from tui.screens.dialogs import Ask
-from tui.screens.frame import Fixed, Frame
+from tui.line_pane import Fixed, LinePane
+from tui.screens.frame import Frame
 
 NONE_OPEN = (
     "No runbook is open. Choose a symptom on the first screen and press enter, or take one from the "

@@ -16,8 +16,8 @@ from runbooks.match import Match
 from text.lines import rule
 from text.matches import chosen_lines, ranking_lines
 from tui.help import key_line
-from tui.line_pane import LinePane
-from tui.screens.frame import Fixed, Frame
+from tui.line_pane import Fixed, LinePane
+from tui.screens.frame import Frame
 from tui.text_input import TypedLine
 
 KEYS = (("enter", "open the runbook"), ("↑ ↓", "choose"), ("esc", "back"))

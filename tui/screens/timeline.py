@@ -14,8 +14,8 @@ from text.timeline import entry_lines, log_lines
 from text.words import count
 from timeline.entry import Entry
 from tui.keys import bindings
-from tui.line_pane import LinePane
-from tui.screens.frame import Fixed, Frame
+from tui.line_pane import Fixed, LinePane
+from tui.screens.frame import Frame
 
 WIDE = 110
 

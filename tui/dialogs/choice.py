@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -11,13 +11,9 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from text.lines import Line
-from text.matches import catalogue_lines
+from tui.dialogs.dialog import Dialog
 from tui.line_pane import LinePane
-from tui.screens.dialogs import Dialog
 from tui.text_input import TypedLine
-
-if TYPE_CHECKING:
-    from tui.app import StanchApp
 
 Listing = Callable[[str], Sequence[Line]]
 """(what was typed) -> lines with targets."""
@@ -67,17 +63,3 @@ class Choice(Dialog[str]):
             self._body.action_up()
         else:
             self._body.action_down()
-
-
-def choose_runbook(app: StanchApp, symptom_id: str = "") -> None:
-    """Let a person take any runbook of the catalogue."""
-    runbooks = app.investigation.runbooks()
-
-    def opened(runbook_id: str | None) -> None:
-        if runbook_id:
-            app.open_runbook(runbook_id, symptom_id)
-
-    app.push_screen(
-        Choice("choose a runbook", lambda words: catalogue_lines(runbooks, words)),
-        opened,
-    )

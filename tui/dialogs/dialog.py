@@ -18,8 +18,7 @@ from runbooks.model import Step
 from text.lines import BLANK, Line, line, prose, rule
 from text.runbook import question_lines
 from tui.help import key_line
-from tui.line_pane import LOOKS, LinePane
-from tui.screens.frame import Fixed
+from tui.line_pane import LOOKS, Fixed, LinePane
 from tui.text_input import TypedLine
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from probes.result import ProbePlan
 from text.action_plan import gate_lines, refusal
 from text.lines import Line, line
 from text.probe import plan_lines
-from tui.screens.dialogs import Dialog
+from tui.dialogs.dialog import Dialog
 from tui.text_input import TypedLine
 
 

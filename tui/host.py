@@ -1,0 +1,45 @@
+"""What an open run needs of the application."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Literal, Protocol
+
+from textual.screen import Screen
+from textual.worker import Worker
+
+from incident.api import Investigation
+from incident.view import View
+
+Level = Literal["information", "warning", "error"]
+
+
+class Host(Protocol):
+    """The application, to what runs in it."""
+
+    @property
+    def investigation(self) -> Investigation: ...
+
+    @property
+    def view(self) -> View: ...
+
+    def tell(self, text: str, level: Level = "information") -> None:
+        """A short message above the screen."""
+        ...
+
+    def refresh_screens(self) -> None:
+        """Something of ours changed (a step, a note): paint with the next flush."""
+        ...
+
+    def action_go(self, mode: str) -> None: ...
+
+    async def push_screen_wait(self, screen: Screen[Any]) -> Any: ...
+
+    def run_worker(
+        self,
+        work: Coroutine[Any, Any, None],
+        *,
+        group: str = "",
+        description: str = "",
+        exit_on_error: bool = True,
+    ) -> Worker[None]: ...

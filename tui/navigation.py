@@ -1,0 +1,53 @@
+"""What screens, dialogs and the palette need of the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from textual.screen import Screen
+
+from cluster.kube.objects import Ref
+from tui.host import Host
+
+if TYPE_CHECKING:  # the first paint does not need it
+    from tui.walkthrough import OpenRun
+
+
+class Navigation(Host, Protocol):
+    """Going somewhere, and the one picture that all screens show."""
+
+    refused_note: tuple[str, str]
+    """The last note that the disk refused, and why."""
+
+    @property
+    def clock(self) -> Callable[[], datetime]: ...
+
+    @property
+    def open_run(self) -> OpenRun: ...
+
+    @property
+    def screen(self) -> Screen[Any]: ...
+
+    def since_key(self) -> float:
+        """Seconds since a key was pressed."""
+        ...
+
+    def push_screen(
+        self, screen: Screen[Any], callback: Callable[[Any], None] | None = None
+    ) -> Any: ...
+
+    async def action_back(self) -> None: ...
+
+    def action_note(self) -> None: ...
+
+    def action_choose_runbook(self, symptom_id: str = "") -> None: ...
+
+    def open_runbook(self, runbook_id: str, symptom_id: str = "") -> None: ...
+
+    def open_object(self, ref: Ref, part: str = "summary") -> None: ...
+
+    def probe_of(self, runbook_id: str, symptom_id: str, wanted: tuple[str, ...]) -> None:
+        """Plan the runbook's probe that answers one of the `wanted` steps."""
+        ...
