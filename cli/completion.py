@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = " ".join(book.id for book in books.load().runbooks)
     print(
         template.replace("@COMMANDS@", COMMANDS)
-        .replace("@DRILLS@", " ".join(catalogue.ids()))
+        .replace("@DRILLS@", " ".join(catalogue.ids() + catalogue.guide_ids()))
         .replace("@RUNBOOKS@", names),
         end="",
     )

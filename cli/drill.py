@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
 import tempfile
 from pathlib import Path
 
@@ -73,27 +72,31 @@ def choose(arguments: argparse.Namespace) -> str:
             if not arguments.seed
             else random.Random(arguments.seed).choice(known)  # noqa: S311  # a rehearsal
         )
-    wanted = arguments.id or known[0]
+    wanted = str(arguments.id or known[0])
+    known += catalogue.guide_ids()
     if wanted not in known and not Path(wanted).is_file():
         from rapidfuzz import process
 
-        near = [name for name, _, _ in process.extract(wanted, known, limit=3)]
+        near = ", ".join(name for name, _, _ in process.extract(wanted, known, limit=3))
         raise Refusal(
-            f"there is no drill {wanted!r}; nearest: {', '.join(near)}; `stanch drill --list` "
-            "names them all"
+            f"there is no drill {wanted!r}; nearest: {near}; `stanch drill --list` names them all"
         )
-    return str(wanted)
+    return wanted
 
 
 def list_drills(output: str) -> int:
-    rows = catalogue.describe()
+    """Print the drills of the stories, then the small ones of the guides."""
+    stories, guides = (
+        catalogue.describe(names) for names in (catalogue.ids(), catalogue.guide_ids())
+    )
     if output == "json":
-        json.dump(
-            {"schema": "stanch.drills/1", "drills": rows}, sys.stdout, indent=2, ensure_ascii=False
-        )
-        print()
+        rows = {"schema": "stanch.drills/1", "drills": stories, "guides": guides}
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
         return exits.ANSWERED
-    width = max((len(row["id"]) for row in rows), default=0)
-    for row in rows:
+    width = max((len(row["id"]) for row in [*stories, *guides]), default=0)
+    for row in stories:
+        print(f"{row['id']:<{width}}  {row['title']}")
+    print("\nguides: small drills of everyday faults")
+    for row in guides:
         print(f"{row['id']:<{width}}  {row['title']}")
     return exits.ANSWERED

@@ -60,7 +60,9 @@ def lint(arguments: argparse.Namespace) -> int:
     missing = [path for path in given if not path.exists()]
     if missing:
         raise Refusal(f"{missing[0]} does not exist; name a runbook file or a folder")
-    count, problems = books.check(given, arguments.runbook_folders, frozenset(catalogue.ids()))
+    count, problems = books.check(
+        given, arguments.runbook_folders, frozenset(catalogue.ids() + catalogue.guide_ids())
+    )
     for problem in problems:
         print(problem)
     print(f"{count} runbooks, {len(problems)} problems", file=sys.stderr)

@@ -11,8 +11,8 @@ from drills.api.problems import bad_request
 _META = frozenset(
     words(
         "name generateName namespace selfLink uid resourceVersion generation creationTimestamp "
-        "deletionTimestamp deletionGracePeriodSeconds labels annotations ownerReferences finalizers "
-        "managedFields"
+        "deletionTimestamp deletionGracePeriodSeconds labels annotations ownerReferences "
+        "finalizers managedFields"
     )
 )
 _CONTAINER = frozenset(

@@ -92,7 +92,8 @@ def bad_request(message: str) -> ApiProblem:
 
 
 def unsupported_media(accepted: str) -> ApiProblem:
-    text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+    unknown = "the body of the request was in an unknown format"
+    text = f"{unknown} - accepted media types include: {accepted}"
     return ApiProblem(415, "UnsupportedMediaType", text)
 
 

@@ -62,8 +62,8 @@ _UNKNOWN: Message = {1: ("typeMeta", _strings(apiVersion=1, kind=2)), 2: ("raw",
 
 
 def decode(body: bytes) -> Obj:
-    """The object in a protobuf body. Raises ApiProblem: 415 for a kind that is not in the table, 400
-    for a broken body."""
+    """The object in a protobuf body. Raises ApiProblem: 415 for a kind that is not in the table,
+    400 for a broken body."""
     try:
         envelope = _read(body[len(MAGIC) :], _UNKNOWN)
         named = envelope.get("typeMeta", {})

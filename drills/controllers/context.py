@@ -1,5 +1,5 @@
-"""What the stand-ins for Kubernetes' own programs share: the store, the clock, background tasks, and
-how they record events."""
+"""What the stand-ins for Kubernetes' own programs share: the store, the clock, background tasks,
+and how they record events."""
 
 from __future__ import annotations
 

@@ -139,12 +139,14 @@ def _deployment(
     reason = f"MinimumReplicas{'Available' if available else 'Unavailable'}"
     complete = updated >= want and total == updated and ready >= want
     newest_pods = owned[newest["metadata"]["uid"]] if newest else []
+    failure = condition(newest, "ReplicaFailure")
     return {
         **_without_zeros(counts, *counts),
         "observedGeneration": meta.get("generation", 1),
         "conditions": [
             _kept(deployment, "Available", available, reason, text, fell),
             _progressing(deployment, newest or deployment, complete, newest_pods, now),
+            *([failure] if failure else []),
         ],
     }
 

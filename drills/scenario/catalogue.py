@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from drills.scenario.model import SCENARIOS, Scenario, ScenarioError, read
+from drills.scenario.model import GUIDES, SCENARIOS, Scenario, ScenarioError, read
 
 
 def ids() -> list[str]:
-    """Every drill that is there, sorted."""
+    """Every drill of a failure story, sorted."""
     return sorted(p.stem for p in SCENARIOS.glob("*.yaml"))
+
+
+def guide_ids() -> list[str]:
+    """Every small drill of a guide, sorted."""
+    return sorted(p.stem for p in GUIDES.glob("*.yaml"))
 
 
 def load(id_or_path: str) -> Scenario:
@@ -17,13 +22,14 @@ def load(id_or_path: str) -> Scenario:
     path = Path(id_or_path)
     if path.suffix in {".yaml", ".yml"}:
         return read(path)
-    known = SCENARIOS / f"{id_or_path}.yaml"
-    if not known.is_file():
-        raise ScenarioError(f"no drill {id_or_path!r}; run `stanch drill --list` for the ids")
-    return read(known)
+    for folder in (SCENARIOS, GUIDES):
+        known = folder / f"{id_or_path}.yaml"
+        if known.is_file():
+            return read(known)
+    raise ScenarioError(f"no drill {id_or_path!r}; run `stanch drill --list` for the ids")
 
 
-def describe() -> list[dict[str, str]]:
+def describe(names: list[str]) -> list[dict[str, str]]:
     """Rows for `stanch drill --list`: id, title, story (file), description. The title tells no
     answer away."""
     return [
@@ -33,5 +39,5 @@ def describe() -> list[dict[str, str]]:
             "story": str(scenario.story.get("file", "")),
             "description": " ".join(scenario.description.split()),
         }
-        for scenario in map(load, ids())
+        for scenario in map(load, names)
     ]

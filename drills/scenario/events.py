@@ -25,9 +25,9 @@ def filled_in(text: str, obj: Obj, **more: str) -> str:
 
 
 def add_named_event(world: World, data: Data) -> None:
-    """One entry of `events:`. data: for (`Kind/ns/name`, `Node/name`, {kind, …selection} or {gone}),
-    type, reason, message, count, first, last, from, host. Raises ValueError when nothing is
-    selected."""
+    """One entry of `events:`. data: for (`Kind/ns/name`, `Node/name`, {kind, …selection} or
+    {gone}), type, reason, message, count, first, last, from, host. Raises ValueError when nothing
+    is selected."""
     found = _subjects(world, data["for"])
     if not found:
         raise ValueError(f"event {data.get('reason')}: nothing matches {data['for']}")

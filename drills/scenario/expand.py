@@ -15,11 +15,12 @@ from drills.controllers.status_sync import status_updates
 from drills.pods.pod_status import image_id
 from drills.pods.surroundings import SECTIONS
 from drills.scenario import config, events, network, storage
-from drills.scenario.model import Scenario, ScenarioError, load_background, with_decoys
+from drills.scenario.model import Scenario, ScenarioError, load_background, sections_of
 from drills.scenario.nodes import add_node, list_images
 from drills.scenario.renaming import Renamer, mapping
 from drills.scenario.states.nodes import set_node_state
 from drills.scenario.states.pods import set_pod_state
+from drills.scenario.states.workloads import set_workload_state
 from drills.scenario.workloads.pods import make_pod
 from drills.scenario.workloads.workload import add_workload
 from drills.scenario.world import Data, Key, World
@@ -32,7 +33,7 @@ def expand(scenario: Scenario, now: datetime) -> World:
     world.pullable = bool(data.get("pullable", True))
     world.secret_defaults = dict(data.get("secretDefaults", {}))
     try:
-        own, background = with_decoys(data), load_background(data.get("background", "standard"))
+        own, background = sections_of(data), load_background(data.get("background", "standard"))
         nodes = [*background.get("nodes", []), *own.get("nodes", [])]
         add_all(world, {**background, "nodes": nodes})
         add_all(world, {k: v for k, v in own.items() if k != "nodes"})
@@ -140,6 +141,9 @@ def go_wrong(world: World, data: Data) -> None:
     for row in data.get("podStates", []):
         for pod in _selected(world, "Pod", row):
             set_pod_state(world, pod, row)
+    for row in data.get("workloadStates", []):
+        for owner in _selected(world, str(row["kind"]), row):
+            set_workload_state(world, owner, row)
     for row in data.get("images", []):
         for pod in _selected(world, "Pod", row):
             for status in pod["status"].get("containerStatuses", []):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import yaml
 
 _ROOT = Path(__file__).parent.parent
 SCENARIOS = _ROOT / "scenarios"
+GUIDES = SCENARIOS / "guides"
 BACKGROUNDS = _ROOT / "backgrounds"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -58,7 +59,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One drill. `data` holds the sections that `expand` reads; `seed` varies generated names."""
+    """One drill. `data` holds the sections that `expand` reads; `seed` varies generated names.
+
+    The drill of a guide has a section `fault`, with the sections that make the fault: without it,
+    the rest is a healthy cluster."""
 
     id: str
     title: str
@@ -68,10 +72,22 @@ class Scenario:
     data: dict[str, Any]
     seed: int = 0
 
+    def twin(self) -> Scenario:
+        """The same cluster without the fault. Raises ScenarioError when the fault has no section of
+        its own."""
+        if "fault" not in self.data:
+            raise ScenarioError(f"{self.id}: only a drill with a section `fault` has a twin")
+        left = {k: v for k, v in self.data.items() if k not in {"fault", "script"}}
+        return replace(self, answer=Answer(""), data=left)
+
 
 def parse(raw: dict[str, Any], where: str) -> Scenario:
-    """Raises ScenarioError."""
+    """`where` names the source in errors. A guide's drill may leave out story, description and the
+    runbook of its answer. Raises ScenarioError."""
     try:
+        if "fault" in raw:
+            raw = {"story": {}, "description": "", "background": "small", **raw}
+            raw["answer"] = {"runbook": raw["id"], **raw["answer"]}
         answer = dict(raw["answer"])
         for word in ("shared", "decoys", "words"):
             answer[word] = tuple(answer.get(word, ()))
@@ -106,8 +122,9 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 
 def read(path: Path) -> Scenario:
-    """Raises ScenarioError when the file is absent, is not YAML or lacks a field."""
-    return parse(_mapping(path), str(path))
+    """The drill in a file, whose name is its id where the file gives none. Raises ScenarioError
+    when the file is absent, is not YAML or lacks a field."""
+    return parse({"id": path.stem, **_mapping(path)}, str(path))
 
 
 @cache
@@ -115,16 +132,20 @@ def _background(name: str) -> dict[str, Any]:
     return _mapping(BACKGROUNDS / f"{name}.yaml")
 
 
-def with_decoys(data: dict[str, Any]) -> dict[str, Any]:
-    """The sections of a scenario with those of its decoys in front. Raises ScenarioError for an
-    unknown decoy."""
-    out = dict(data)
-    known = _background("decoys")
+def sections_of(data: dict[str, Any]) -> dict[str, Any]:
+    """The sections of a scenario, those of its decoys in front and those of its fault behind.
+    Raises ScenarioError for an unknown decoy."""
+    out, known = dict(data), _background("decoys")
     for name in data.get("decoys", []):
         if name not in known:
             raise ScenarioError(f"decoy {name!r} is not one of {', '.join(known)}")
         for section, rows in known[name].items():
             out[section] = [*rows, *out.get(section, [])]
+    for section, more in out.pop("fault", {}).items():
+        if isinstance(more, dict):
+            out[section] = {**out.get(section, {}), **more}
+        else:
+            out[section] = [*out.get(section, []), *more]
     return out
 
 

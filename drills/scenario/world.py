@@ -1,5 +1,5 @@
-"""The cluster that a scenario is expanded into: objects by kind, namespace and name, who wrote them,
-and what surrounds them."""
+"""The cluster that a scenario is expanded into: objects by kind, namespace and name, who wrote
+them, and what surrounds them."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class World:
     losses: list[Callable[[], None]] = field(default_factory=list)
 
     def ago(self, text: Any) -> datetime:
-        """The moment that `text` (`8m`, `-8m`, `+30s`, seconds or a timedelta) means: past unless it
-        starts with `+`."""
+        """The moment that `text` (`8m`, `-8m`, `+30s`, seconds or a timedelta) means: past unless
+        it starts with `+`."""
         span = text if isinstance(text, timedelta) else parse_duration(text)
         if isinstance(text, str) and text.strip().startswith("+"):
             return self.now + span

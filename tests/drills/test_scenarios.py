@@ -57,8 +57,8 @@ def expanded(name: str) -> tuple[Obj, ...]:
 
 def test_the_catalogue_is_complete() -> None:
     assert ids() == sorted(CATALOGUE)
-    assert [row["id"] for row in describe()] == ids()
-    assert all(row["title"] and row["description"] and row["story"] for row in describe())
+    assert [row["id"] for row in describe(ids())] == ids()
+    assert all(row["title"] and row["description"] and row["story"] for row in describe(ids()))
 
 
 def test_an_unknown_drill_is_refused_in_one_sentence() -> None:

@@ -29,8 +29,8 @@ def make_pod(
     node: str,
     **options: Any,
 ) -> Obj:
-    """A Running, Ready pod on `node`; `options` are those of `new_pod`. A pod that is older than its
-    node was created when the node came."""
+    """A Running, Ready pod on `node`; `options` are those of `new_pod`. A pod that is older than
+    its node was created when the node came."""
     static, daemon = options.get("static", False), options.get("daemon", False)
     host = world.objects[("Node", "", node)]
     joined = created_at(host)

@@ -31,10 +31,10 @@ def labels_of(data: Data) -> dict[str, str]:
 
 
 def pod_template(data: Data, image: str | None = None) -> Obj:
-    """data: image, port, ports, metricsPort, cpu, memory (requests), cpuLimit, memoryLimit (default:
-    memory), env, secretEnv (list of `SECRET/KEY`), secretVolumes, configVolumes, emptyDirs,
-    hostPaths, claims, serviceAccount, hostNetwork, hostPID, privileged, priorityClass, command,
-    args, probes (false to leave out), liveness, tcpProbe, grace, preStop, nodeSelector,
+    """data: image, port, ports, metricsPort, cpu, memory (requests), cpuLimit, memoryLimit
+    (default: memory), env, secretEnv (list of `SECRET/KEY`), secretVolumes, configVolumes,
+    emptyDirs, hostPaths, claims, serviceAccount, hostNetwork, hostPID, privileged, priorityClass,
+    command, args, probes (false to leave out), liveness, tcpProbe, grace, preStop, nodeSelector,
     tolerations, spread, spec (merged into the pod spec), sidecars, podLabels, podAnnotations.
     `image` stands above that of the data."""
     container = _container(data, image or str(data["image"]))

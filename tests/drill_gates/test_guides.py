@@ -1,0 +1,44 @@
+"""The small drills of guides: each hangs together, shows its fault, and its twin is quiet."""
+
+from __future__ import annotations
+
+import pytest
+
+from drills.scenario.catalogue import guide_ids, load
+from drills.scenario.expand import objects
+from drills.scenario.model import Scenario, ScenarioError
+from tests.drill_gates.ground import NOW, Seen, judge
+from tests.drills.shapes import faults_of
+
+GUIDES = guide_ids()
+
+
+def seen(scenario: Scenario) -> Seen:
+    found = objects(scenario, NOW)
+    assert list(faults_of(found, NOW)) == []
+    return judge(found)
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_the_fault_is_told_by_its_mechanism(name: str) -> None:
+    scenario = load(name)
+    answer, found = scenario.answer, seen(scenario)
+    assert (scenario.id, answer.runbook) == (name, name)
+    if answer.told is not None:
+        symptom = next(
+            view.symptom
+            for view in found.symptoms
+            if view.symptom.mechanism == answer.told.mechanism
+        )
+        named = [symptom.title, *(f"{ref.namespace}/{ref.name}" for ref in symptom.objects)]
+        assert any(answer.told.says in text for text in named), named
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_the_twin_without_the_fault_is_quiet(name: str) -> None:
+    assert [view.symptom.title for view in seen(load(name).twin()).warnings] == []
+
+
+def test_a_drill_of_a_story_has_no_twin() -> None:
+    with pytest.raises(ScenarioError, match="only a drill with a section `fault` has a twin"):
+        load("coredns-oom").twin()
