@@ -1,0 +1,1 @@
+"""Files that the faces and the exports read: stylesheets, templates, screenshots. No code."""

@@ -16,16 +16,16 @@ def slow_down(seconds: float) -> None:
     """SQLite syncs once for a commit in WAL mode; the program itself through `os.fsync`."""
     commit, fsync = Writer._commit, os.fsync
 
-    def slow_commit(writer: Writer, items: Any) -> Any:
+    def slow_commit(self: Writer, items: Any) -> Any:
         time.sleep(seconds)
-        return commit(writer, items)
+        return commit(self, items)
 
-    def slow_fsync(descriptor: int) -> None:
+    def slow_fsync(descriptor: Any) -> None:
         time.sleep(seconds)
         fsync(descriptor)
 
     Writer._commit = slow_commit  # type: ignore[method-assign]  # the slow disk is the point
-    os.fsync = slow_fsync
+    os.fsync = slow_fsync  # type: ignore[assignment]  # the same
 
 
 if __name__ == "__main__":

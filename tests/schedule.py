@@ -79,7 +79,7 @@ def seconds(nodeid: str) -> float:
     return SECONDS.get(unit(nodeid), USUAL)
 
 
-class Schedule(LoadScopeScheduling):
+class Schedule(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
     """Hands out whole units in the order of the collection."""
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:

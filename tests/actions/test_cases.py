@@ -82,7 +82,7 @@ async def test_confirmed_it_is_done_seen_and_recorded(name: str, keys: Path) -> 
     assert here.api.sent == [], "a plan changes nothing"
     result = await here.confirm()
     assert result.outcome is Outcome.DONE, result.sentence
-    assert here.changed
+    assert here.changed, "the change is there"
     assert [each.action for each in here.journal.intents] == [name]
     assert here.journal.results == [result]
     assert len(here.api.sent) == len(here.plan.targets), "each target once"

@@ -13,8 +13,9 @@ import pytest
 
 from cluster.api.exec import Executor
 from cluster.api.logs import read_logs
+from cluster.api.mode import Mode, Purpose
 from cluster.api.reads import get_object, server_version
-from cluster.api.write import Mode, Purpose, Writer
+from cluster.api.write import Writer
 from cluster.connect.kubeconfig import load_access
 from cluster.errors import Refused
 from cluster.health.monitor import Beat, Reach
@@ -138,8 +139,8 @@ async def test_cut_streams_and_expired_versions_are_mended(
     async with live_on(kubeconfig) as live:
         assert await live.wait_loaded(30)
         before = live.store.version
-        drill.expire_watches()
-        drill.cut_streams()
+        drill.state.expire_watches()
+        drill.state.streams.cut()
         await until(lambda: set(states(live).values()) == {State.LIVE})
         assert live.store.count("Pod") >= 150
         assert live.store.version >= before
@@ -174,11 +175,8 @@ async def test_readings(drill: DrillServer, kubeconfig: Path) -> None:
         assert found["metadata"]["name"] == name
         assert "managedFields" not in found["metadata"]
         assert (await server_version(live.api)).startswith("v1.")
-        await read_logs(
-            live.api,
-            namespace,
-            name,
-            live.store.get("Pod", namespace, name).spec.containers[0].name,
-        )  # type: ignore[union-attr]  # it is there, or the test fails
+        pod = live.store.get("Pod", namespace, name)
+        assert pod is not None
+        await read_logs(live.api, namespace, name, pod.spec.containers[0].name)
         answer = await Executor(live.api)(namespace, name, "", ["true"], 5)
         assert answer.ran or answer.error

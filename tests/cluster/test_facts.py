@@ -171,7 +171,7 @@ def test_data_keys_are_those_of_all_three_fields_and_of_every_manager() -> None:
             write("b", LATE, {"f:stringData": {"f:token": {}}, "f:binaryData": {"f:ca": {}}}),
         )
     )
-    assert data_keys(meta) == {"user", "token", "ca"}
+    assert data_keys(meta) == frozenset({"user", "token", "ca"})
     assert data_keys(k.ObjectMeta()) is None
     assert key_names([{"f:data": None}, {"f:data": {"f:x": {}}}]) == {"x"}
 

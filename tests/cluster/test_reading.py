@@ -12,10 +12,10 @@ from cluster.api.reads import get_object, node_text, object_path, pod_text, serv
 from cluster.api.transport import Api
 from cluster.errors import NotFound, Refused
 from cluster.kube.kinds import BY_NAME
-from tests.cluster.fake import FakeCluster, answering
+from tests.cluster.fake import FakeCluster, Handler, answering
 
 
-def text(body: bytes) -> object:
+def text(body: bytes) -> Handler:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=body)
 
@@ -28,7 +28,7 @@ async def test_logs(fake: FakeCluster, api: Api) -> None:
             b"2026-11-21T03:00:00.123456789Z boom \x1b[31mred\nplain "
             b"\x9d0;x\x07line\n2026-11-21T03:00:01Z \n"
         )
-    )  # type: ignore[arg-type]  # test data
+    )
     logs = await read_logs(api, "shop", "web-1", "app", tail=3, previous=True, since_seconds=60)
     assert logs.lines == (
         LogLine(datetime(2026, 11, 21, 3, 0, 0, 123456, tzinfo=UTC), "boom red"),
@@ -46,7 +46,7 @@ async def test_logs(fake: FakeCluster, api: Api) -> None:
 
 
 async def test_logs_are_capped(fake: FakeCluster, api: Api) -> None:
-    fake.answers.append(text(b"x\n" * 100))  # type: ignore[arg-type]  # test data
+    fake.answers.append(text(b"x\n" * 100))
     assert (await read_logs(api, "shop", "web-1", cap=50)).truncated
     assert fake.requests[-1].query["limitBytes"] == "50"
 
@@ -103,7 +103,7 @@ async def test_paths() -> None:
 
 
 async def test_pages_through_the_proxy(fake: FakeCluster, api: Api) -> None:
-    fake.answers.extend([text(b"a 1\n"), text(b"b 2\n")])  # type: ignore[list-item]  # test data
+    fake.answers.extend([text(b"a 1\n"), text(b"b 2\n")])
     assert await node_text(api, "node-1", "metrics/cadvisor") == ("a 1\n", False)
     assert await pod_text(api, "kube-system", "coredns-1", 9153, "metrics") == ("b 2\n", False)
     assert [request.path for request in fake.requests] == [

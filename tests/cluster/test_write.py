@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from cluster.api.mode import Mode, Purpose
 from cluster.api.transport import Api, Limits
 from cluster.api.write import (
     EXPIRES_AT,
@@ -18,8 +19,6 @@ from cluster.api.write import (
     MANAGED_BY,
     MERGE_PATCH,
     STRATEGIC_PATCH,
-    Mode,
-    Purpose,
     Writer,
 )
 from cluster.connect.access import Access

@@ -89,6 +89,10 @@ def _read(incidents: Path, tell: Acknowledge) -> None:
                 tell(entry.id)
 
 
+def _say(descriptor: int, line: str) -> None:
+    os.write(descriptor, f"{line}\n".encode())
+
+
 def _fork(work: Callable[[Acknowledge], object], kill_after: int = 0) -> Iterator[str]:
     """Lines that `work` tells in a process of its own, which is killed after so many."""
     reading, writing = os.pipe()
@@ -96,7 +100,7 @@ def _fork(work: Callable[[Acknowledge], object], kill_after: int = 0) -> Iterato
     if not pid:
         os.close(reading)
         try:
-            work(lambda line: os.write(writing, f"{line}\n".encode()) and None)
+            work(lambda line: _say(writing, line))
             os._exit(0)
         except BaseException:
             traceback.print_exc()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from actions.plan import Outcome
-from cluster.kube.objects import Ref
+from cluster.kube.objects import Node, Ref
 from cluster.kube.text import clean_uncut
 from cluster.live.freshness import State
 from drills.server.faults import Rule
@@ -118,7 +118,11 @@ async def test_an_action_needs_write_and_the_typed_name_and_can_be_undone(tmp_pa
             assert (await writer.run_action(plan, plan.confirmation)).outcome is Outcome.DONE
             await until(
                 writer,
-                lambda view: bool(writer.store.get("Node", "", "node-b2").spec.unschedulable),
+                lambda view: any(
+                    node.spec.unschedulable
+                    for node in writer.store.all("Node", Node)
+                    if node.metadata.name == "node-b2"
+                ),
             )
             undo = await writer.plan_action("uncordon", {"node": "node-b2"})
             assert (await writer.run_action(undo, undo.confirmation)).outcome is Outcome.DONE

@@ -75,7 +75,7 @@ class FakeCluster:
     mode: Mode = Mode.READ_ONLY
 
     def context(self, ledger: Ledger | None = None, **more: Any) -> ProbeContext:
-        self.ledger = ledger or MemoryLedger()
+        self.ledger: Any = ledger or MemoryLedger()
         return ProbeContext(
             store=self.store,
             api=self,
@@ -114,13 +114,13 @@ class FakeCluster:
                 raise Forbidden("list: HTTP 403", status=403)
             plural = path.rsplit("/", 1)[1]
             within = path if "namespaces" in path else ""
-            found = [
+            listed = [
                 o for p, o in self.objects.items() if f"/{plural}/" in p and p.startswith(within)
             ]
             return {
                 "items": [
                     o
-                    for o in found
+                    for o in listed
                     if o["metadata"]["labels"].get("app.kubernetes.io/managed-by") == "stanch"
                 ],
                 "metadata": {},
@@ -163,7 +163,7 @@ class FakeCluster:
         name = body["metadata"]["name"]
         self.on_create(name)
         self.log.append(f"create {body['kind']}")
-        made = json.loads(json.dumps(body))
+        made: dict[str, Any] = json.loads(json.dumps(body))
         made["metadata"]["uid"] = f"uid-{len(self.log)}"
         if body["kind"] == "Pod":
             node = body["spec"]["affinity"]["nodeAffinity"][

@@ -14,6 +14,7 @@ from cluster.errors import Forbidden, OutcomeUnknown, Unreachable
 from cluster.kube.objects import Ref
 from probes import catalogue
 from probes.ledger import Intent, MemoryLedger
+from probes.pods.preparation import DEADLINE_S
 from probes.questions import connectivity
 from probes.result import Component, Verdict
 from probes.select.surroundings import node_of
@@ -458,4 +459,4 @@ async def test_undeletable_pods_are_forced_and_reported_when_they_remain() -> No
 
 
 async def test_estimate_and_constants_agree() -> None:
-    assert connectivity.DEADLINE_S > 5 * connectivity.MOST_ROUNDS * connectivity.WARM_UP_S
+    assert DEADLINE_S > 5 * connectivity.MOST_ROUNDS * connectivity.WARM_UP_S

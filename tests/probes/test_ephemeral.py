@@ -159,7 +159,7 @@ async def test_a_lost_answer_counts_as_added() -> None:
     ],
 )
 async def test_what_it_cannot_do_is_said_in_one_sentence(
-    arguments: dict[str, str], settings: dict[str, Any], word: str
+    arguments: dict[str, Any], settings: dict[str, Any], word: str
 ) -> None:
     static = pod("static-1", "nginx", "node-1", ip="10.244.1.77")
     static["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}

@@ -36,10 +36,10 @@ def drill() -> Iterator[DrillServer]:
 def rungs(drill: DrillServer, tmp_path: Path) -> Iterator[Cluster]:
     path = tmp_path / "kubeconfig"
     drill.write_kubeconfig(path)
-    commands = list(drill.world.surroundings.commands)
+    commands = list(drill.state.world.surroundings.commands)
     yield Cluster("drill", path, tmp_path)
     drill.faults.clear()
-    drill.world.surroundings.commands[:] = commands
+    drill.state.world.surroundings.commands[:] = commands
 
 
 @asynccontextmanager
@@ -79,7 +79,7 @@ def assert_nothing_is_said(result: ProbeResult, words: str) -> None:
 
 
 def missing(drill: DrillServer) -> None:
-    drill.world.surroundings.commands.insert(0, {"match": "stanch-probe", "missing": True})
+    drill.state.world.surroundings.commands.insert(0, {"match": "stanch-probe", "missing": True})
 
 
 def cut_at_once(drill: DrillServer) -> None:
@@ -110,13 +110,13 @@ def dialling_fails(drill: DrillServer) -> None:
 
 def ends_without_end_mark(drill: DrillServer) -> None:
     begin = '{"event":"begin","v":1,"tool":"nc","has":"nc","counters":1}\n'
-    drill.world.surroundings.commands.insert(
+    drill.state.world.surroundings.commands.insert(
         0, {"match": "stanch-probe", "stdout": begin, "code": 0}
     )
 
 
 def says_something_else(drill: DrillServer) -> None:
-    drill.world.surroundings.commands.insert(
+    drill.state.world.surroundings.commands.insert(
         0, {"match": "stanch-probe", "stdout": "sh: applet not found\n", "code": 127}
     )
 

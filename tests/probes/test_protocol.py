@@ -16,7 +16,11 @@ from probes.questions.mtu import MtuLine
 from probes.scripts import connectivity, dns, mtu
 from probes.scripts.protocol import SPECIFICATION
 
-READERS = {"connectivity": ScriptLine, "dns": DnsLine, "mtu": MtuLine}
+READERS: dict[str, type[msgspec.Struct]] = {
+    "connectivity": ScriptLine,
+    "dns": DnsLine,
+    "mtu": MtuLine,
+}
 SCRIPTS = {
     "connectivity": (connectivity.SHELL, connectivity.PYTHON),
     "dns": (dns.SHELL,),

@@ -162,7 +162,7 @@ async def test_after_kill_9_the_next_start_leaves_nothing(
         report = await sweep(context)
     assert report.clean, report.sentence
     assert ours(http) == []
-    assert FileLedger(ledger).open_intents() == ()
+    assert await FileLedger(ledger).open_intents() == ()
 
 
 async def test_an_ephemeral_container_measures_as_the_client_itself(story: Story) -> None:

@@ -131,9 +131,9 @@ async def test_the_sweep_at_the_start_leaves_alone_what_a_probe_has_just_begun()
     report = await sweep(context, Scope.RECORD)
     assert (report.removed, report.others) == ((), ())
     assert len(cluster.objects) == 1
-    assert len(context.ledger.rows) == 2, "an object that is about to be created is not missing"
+    assert len(cluster.ledger.rows) == 2, "an object that is about to be created is not missing"
     assert (await sweep(context, Scope.SESSION)).removed == (here,)
-    assert context.ledger.rows == ()
+    assert cluster.ledger.rows == ()
 
 
 async def test_an_ephemeral_container_of_a_crash_is_not_said_to_be_gone() -> None:

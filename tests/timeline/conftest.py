@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,14 +42,14 @@ def new_journal(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., Journal]
     opened: list[Journal] = []
 
     def make(title: str = "marketplace refuses connections", **options: object) -> Journal:
-        settings = {
+        settings: dict[str, Any] = {
             "origin": Origin(actor="jo.banks", host="laptop-17", context="prod-eu1"),
             "clock": clock,
             "monotonic": clock.monotonic,
         }
         journal = Journal.create(
             tmp_path / "incidents", title, **(settings | options), clean=clean_uncut
-        )  # type: ignore[arg-type]  # test data
+        )
         opened.append(journal)
         return journal
 

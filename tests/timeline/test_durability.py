@@ -29,13 +29,13 @@ _ROOT = Path(__file__).parents[2]
 _KILLS = 12
 
 
-def _python(program: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
+def _python(program: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program), *map(str, arguments)],
         cwd=_ROOT,
         stdout=subprocess.PIPE,
         text=True,
-        **options,  # type: ignore[call-overload]  # options of a plain call
+        **options,
     )
 
 

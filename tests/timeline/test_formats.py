@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -15,7 +17,7 @@ from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START
 from tests.timeline.story import tell
 from tests.timeline.test_markdown import HOSTILE
-from timeline.entry import KINDS, Draft
+from timeline.entry import KINDS, Draft, Kind
 from timeline.export import (
     FORMATS,
     export,
@@ -38,12 +40,12 @@ def test_an_import_is_the_same_record(journal: Journal, tmp_path: Path) -> None:
     for kind in sorted(KINDS):
         journal.append(
             Draft(
-                kind=kind,
+                kind=cast("Kind", kind),
                 text=HOSTILE[0],
                 supersedes="x",
                 data={"intent_id": "z", "name": "mitigated"},
             )
-        )  # type: ignore[arg-type]  # test data
+        )
     purged = journal.entries(kinds=["observation"])[0].evidence[0]
     journal.purge_evidence(purged, "asked for")
     text = to_jsonl(journal)
@@ -81,8 +83,8 @@ def test_an_import_is_the_same_record(journal: Journal, tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_export_is_refused_with_the_reason(
-    journal: Journal, tmp_path: Path, change, words: str
-) -> None:  # type: ignore[no-untyped-def]  # test data of any type
+    journal: Journal, tmp_path: Path, change: Callable[[list[str]], str], words: str
+) -> None:
     tell(journal)
     target = tmp_path / "copy.db"
     with pytest.raises(JournalError, match=words):

@@ -18,7 +18,17 @@ from markdown_it import MarkdownIt
 from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START
 from tests.timeline.story import tell
-from timeline.entry import NO_HASH, Capture, Draft, ObjectRef, canonical, seal, stamp, to_record
+from timeline.entry import (
+    NO_HASH,
+    Capture,
+    Draft,
+    Entry,
+    ObjectRef,
+    canonical,
+    seal,
+    stamp,
+    to_record,
+)
 from timeline.export import TEMPLATES, import_jsonl, to_html, to_markdown, write_draft
 from timeline.export.markdown import inert
 from timeline.export.regions import Region, merge, wrap
@@ -151,7 +161,8 @@ def test_nothing_in_a_draft_is_active(new_journal: Callable[..., Journal], templ
 def test_a_record_that_others_wrote_is_no_way_in(journal: Journal, tmp_path: Path) -> None:
     """Hand-made entries with a valid chain: words where ours would be, control characters where
     ours are cleaned."""
-    first, entries = journal.entries()[0], []
+    first = journal.entries()[0]
+    entries: list[Entry] = []
     for number, hostile in enumerate(HOSTILE):
         text = hostile + "\x1b]52;c;eA==\x07\u202e"
         for kind in (

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -249,7 +250,7 @@ def test_what_is_gone_at_the_end_is_found(
     }.items():
         path = _live_copy(journal, tmp_path / name, ".db", ".db-wal", ".head")
         wal = path.with_name(f"{path.name}-wal")
-        wal.write_bytes(change(wal.read_bytes()))
+        wal.write_bytes(cast("Callable[[bytes], bytes]", change)(wal.read_bytes()))
         (problem,) = _problems(path)
         assert problem.endswith("to 24 are missing: the file ends before its head")
     whole = _live_copy(journal, tmp_path / "whole", ".db", ".db-wal", ".head")

@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START, Clock
 from tests.timeline.story import tell
-from timeline.entry import Draft
+from timeline.entry import Draft, Phase
 from timeline.factors import factors
 from timeline.handoff import handoff
 from timeline.journal.index import find_incident, find_resumable, list_incidents
@@ -99,9 +99,12 @@ def test_time_in_each_phase(journal: Journal) -> None:
     ):
         journal.append(
             Draft(
-                kind="note", text=phase, occurred_at=START + timedelta(minutes=minutes), phase=phase
+                kind="note",
+                text=phase,
+                occurred_at=START + timedelta(minutes=minutes),
+                phase=cast("Phase", phase),
             )
-        )  # type: ignore[arg-type]  # test data
+        )
     assert phases(journal.latest()) == {
         "detect": 120,
         "diagnose": 540,

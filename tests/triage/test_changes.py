@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from cluster.kube.managed_fields import data_keys
-from cluster.kube.objects import Ref
+from cluster.kube.objects import ObjectMeta, Ref
 from cluster.live.freshness import Freshness, State
 from cluster.live.store import Change, Store
 from tests.triage.build import NOW, Cluster, ago, managed, meta, row, ts
@@ -85,7 +85,9 @@ def test_status_writes_are_no_changes_and_key_names_are_read_without_values() ->
         },
     )
     assert changes(cluster, "workload-edited") == []
-    assert data_keys(row("Secret", secret).metadata) == {"user", "password"}  # type: ignore[arg-type]  # test data
+    assert data_keys(cast("ObjectMeta", row("Secret", secret).metadata)) == frozenset(
+        {"user", "password"}
+    )
     assert [
         (c.manager, c.facts["keys"], c.facts["emptied"]) for c in changes(cluster, "secret-written")
     ] == [("vault", 2, False)]
@@ -159,7 +161,7 @@ def test_what_can_only_be_seen_as_it_happens() -> None:
     def write(kind: str, *raw: object) -> None:
         engine.update(store.apply(kind, [row(kind, r) for r in raw]), store)  # type: ignore[arg-type]  # test data
 
-    node = {
+    node: dict[str, Any] = {
         "metadata": {"name": "n1", "uid": "u", "resourceVersion": "1"},
         "status": {"nodeInfo": {"bootID": "a", "kernelVersion": "5.1"}},
     }

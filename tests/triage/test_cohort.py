@@ -7,8 +7,9 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster.statistics import fisher
 from tests.triage.build import NOW, Cluster, ago
-from triage.cohorts.cohort import ALPHA, Table, fisher, judge
+from triage.cohorts.cohort import ALPHA, Table, judge
 from triage.engine import triage_once
 
 whats = st.sampled_from(["node", "zone", "image", "owner", "namespace"])

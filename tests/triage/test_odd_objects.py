@@ -128,7 +128,8 @@ VALUES = {datetime: TIMES, str: TEXTS, int: NUMBERS}
 
 def named(kind: str) -> Object:
     found = filled(BY_NAME[kind].type)
-    return put(put(found, ("metadata", "name"), "odd"), ("metadata", "namespace"), STORY)
+    odd: Object = put(put(found, ("metadata", "name"), "odd"), ("metadata", "namespace"), STORY)
+    return odd
 
 
 def report(*odd: tuple[str, Object]) -> Report:

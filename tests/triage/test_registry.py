@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import triage
 from cluster.kube.kinds import KINDS
@@ -19,8 +20,9 @@ def made() -> Iterator[str]:
     for path in sorted((ROOT / "detectors").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "make":
-                assert isinstance(node.args[0], ast.Constant), f"{path}: rule ids are literal"
-                yield node.args[0].value
+                rule = node.args[0]
+                assert isinstance(rule, ast.Constant), f"{path}: rule ids are literal"
+                yield str(rule.value)
 
 
 def test_each_rule_is_made_by_a_detector_and_each_detector_makes_known_rules() -> None:
@@ -32,7 +34,8 @@ def test_each_detector_of_a_module_is_registered_once() -> None:
     count = [len(d) for d in registry.OBJECT_DETECTORS.values()]
     registry.load()
     assert count == [len(d) for d in registry.OBJECT_DETECTORS.values()]
-    for detectors in (*registry.OBJECT_DETECTORS.values(), registry.CLUSTER_DETECTORS):
+    everything: list[Any] = [*registry.OBJECT_DETECTORS.values(), registry.CLUSTER_DETECTORS]
+    for detectors in everything:
         assert len(set(detectors)) == len(detectors)
 
 
@@ -42,11 +45,11 @@ def test_object_detectors_look_at_watched_kinds() -> None:
 
 def test_every_module_of_the_rooms_registers_or_serves_one_that_does() -> None:
     """A detector that nobody registers never runs: functions of findings are registered or used."""
-    registered = {
-        d
-        for group in (*registry.OBJECT_DETECTORS.values(), registry.CLUSTER_DETECTORS)
-        for d in group
-    }
+    groups: list[list[Any]] = [
+        *registry.OBJECT_DETECTORS.values(),
+        registry.CLUSTER_DETECTORS,
+    ]
+    registered: set[Any] = {d for group in groups for d in group}
     names = {d.__name__ for d in registered}
     for path in sorted((ROOT / "detectors").rglob("*.py")):
         text = path.read_text()

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.kube import images
+from cluster.kube.event_times import last_time
 from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Event, Ref
 from cluster.live.freshness import Freshness, State
@@ -18,7 +19,7 @@ from cluster.live.store import Store
 from tests.triage.build import NOW, Cluster, ago, meta, row, ts
 from triage.engine import Triage, triage_once
 from triage.facts import messages, quantity, rules
-from triage.facts.events import EventMemory, about, last_time
+from triage.facts.events import EventMemory, about
 from triage.facts.finding import Report, Severity
 from triage.facts.finding_builder import finding_id
 
@@ -118,7 +119,7 @@ def test_what_messages_tell_follows_the_events() -> None:
             )
         )
 
-    def told() -> dict[str, tuple[str, bool, str]]:
+    def told() -> dict[str, tuple[object, ...]]:
         return {fact.uid: tuple(said) for fact, said in memory.with_signs()}
 
     see("a", ETCD_GONE, 9)

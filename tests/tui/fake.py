@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 from msgspec.structs import replace as replace_struct
@@ -282,7 +283,7 @@ class FakeInvestigation:
 
     def change(self, kind: str, *objects: object) -> None:
         """Put objects into the store and tell who follows rows."""
-        fresh = []
+        fresh: list[Any] = []
         for each in objects:
             self._revision += 1
             metadata = replace_struct(each.metadata, resource_version=str(self._revision))  # type: ignore[attr-defined]  # test data

@@ -8,7 +8,7 @@ import contextvars
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -179,9 +179,9 @@ async def test_enter_opens_the_runbook_and_runs_its_check() -> None:
             pilot,
             lambda: (
                 "Does the network agent run the same image" in shown(app)
-                and app.screen._steps.target == "drift"
+                and cast("Any", app.screen)._steps.target == "drift"
             ),
-        )  # type: ignore[attr-defined]  # a private part, looked at on purpose
+        )
         await pilot.press("enter")
         await until(pilot, lambda: "sha256:9fb2c7d0 on node-2" in shown(app))
         assert ("do", "drift") in fake.calls
@@ -235,7 +235,7 @@ async def test_a_change_is_taken_back_through_the_gate() -> None:
         await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
         await pilot.press(*"node-2", "enter")
         await until(pilot, lambda: ("cordon", "node-2") in fake.calls and not app.open_run.running)
-        app.screen._steps.move_to("cordon")  # type: ignore[attr-defined]  # a private part, looked at on purpose
+        cast("Any", app.screen)._steps.move_to("cordon")
         await until(pilot, lambda: "kubectl uncordon node-2  u takes it back" in shown(app))
         await pilot.press("u")
         await until(
@@ -432,11 +432,13 @@ async def test_a_hidden_screen_follows_nothing() -> None:
         await until(pilot, lambda: len(fake._change_listeners) == 0)
 
 
-async def test_views_are_painted_at_most_ten_times_a_second() -> None:
+async def test_views_are_painted_at_most_ten_times_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with screens() as (app, fake, _):
         painted = []
         original = app._paint
-        app._paint = lambda: (painted.append(1), original())[1]  # type: ignore[func-returns-value]  # counts and calls in one expression
+        monkeypatch.setattr(app, "_paint", lambda: (painted.append(1), original())[1])
         loop = asyncio.get_running_loop()
         start = loop.time()
         while loop.time() - start < 0.5:
@@ -603,7 +605,7 @@ async def test_asking_skipping_and_parameters() -> None:
                 and app.open_run.run.outcomes["cordon"].state is StepState.SKIPPED
             ),
         )
-        await until(pilot, lambda: app.screen._steps.target == "move")  # type: ignore[attr-defined]  # a private part, looked at on purpose
+        await until(pilot, lambda: cast("Any", app.screen)._steps.target == "move")
         await pilot.press("enter")
         await until(pilot, lambda: "what do you see?" in shown(app))
         await pilot.press("down", "enter")
