@@ -22,7 +22,7 @@ FOLDERS = (
     "tui",
 )
 MOST_FILES = 20
-NOT_YET = frozenset({"drills", "tui"})
+NOT_YET = frozenset({"tui"})
 """Folders whose circles are still to be cut."""
 
 
