@@ -1,4 +1,4 @@
-"""What is under way: shown in the picture of the incident until it ends."""
+"""What is under way: shown in the view until it ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from incident.view import Activity
 
 
 class Activities:
-    """`changed` is called with each change, so that the picture is made again."""
+    """`changed` is called with each change, so that a new view is made."""
 
     def __init__(self, clock: Callable[[], datetime], changed: Callable[[], None]) -> None:
         self._clock = clock

@@ -38,7 +38,7 @@ class Investigation(Protocol):
         ...
 
     def subscribe(self, listener: Callable[[View], None]) -> Callable[[], None]:
-        """Call `listener` on the loop with each new picture (at most 10 a second); returns the
+        """Call `listener` on the loop with each new view (at most 10 a second); returns the
         function that unsubscribes."""
         ...
 
@@ -59,7 +59,7 @@ class Investigation(Protocol):
         ...
 
     def give_way(self) -> None:
-        """A key was pressed: leave the thread to what answers it, for a moment."""
+        """Pause background work for 12 ms after a key press, so that the repaint runs first."""
         ...
 
     # -- runbooks

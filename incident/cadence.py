@@ -95,7 +95,7 @@ class Cadence(msgspec.Struct, frozen=True):
     reopen: float = 2.0
     """Time between two tries to open a record that could not be opened."""
     reload: float = 5.0
-    """Time between two looks whether a runbook was edited."""
+    """Time between two checks whether a runbook was edited."""
     sweep: float = 30.0
     """Longest wait of the sweep at the start for the server."""
     stop: float = 10.0
@@ -108,7 +108,7 @@ class Cadence(msgspec.Struct, frozen=True):
     first_metrics: float = 8.0
     """Time after the first full reading until the first round: objects come first."""
     wait: float = 3.0
-    """Time between two looks of a `wait` step."""
+    """Time between two checks of a `wait` step."""
 
     # -- limits of one request
 
@@ -117,7 +117,7 @@ class Cadence(msgspec.Struct, frozen=True):
     object_limit: float = 8.0
     """Of the YAML of one object."""
     metrics_limit: float = 6.0
-    """Of one page of metrics: nobody waits for it, and another source is next."""
+    """Of one page of metrics: no person waits for it."""
 
     # -- garbage collection (`incident.process`)
 

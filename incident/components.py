@@ -192,7 +192,7 @@ class Components:
         return load_access(self.options.context, explicit=self.options.kubeconfig)
 
     def watch(self, access: Access, way: GiveWay, *, on_loaded: Callable[[], None]) -> LiveCluster:
-        """The live state of the cluster; its reading gives way when it is asked to."""
+        """The live state of the cluster; reading pauses for key presses (`way`)."""
         from cluster.live.live_cluster import LiveCluster
         from cluster.live.watch_config import Pace
 
@@ -251,7 +251,7 @@ class Components:
         return self._action_runner
 
     async def close(self) -> None:
-        """What this run created in the cluster is removed."""
+        """Remove what this program created in the cluster."""
         if "_probe_runner" in self.__dict__:
             await self._probe_runner.close()
 
@@ -259,7 +259,7 @@ class Components:
         return self.metrics.sources if self.metrics is not None else None
 
     async def measure(self) -> None:
-        """Keep what the objects do not say up to date, until cancelled."""
+        """Measure what objects do not say (`incident.metrics`), until cancelled."""
         if self.live is None:
             return
         from incident.metrics.metrics import Metrics
@@ -275,8 +275,8 @@ class Components:
         return Checks(self.api, store, self.clock, self._heard, self.cadence.check_limit)
 
     async def sweep_leftovers(self) -> None:
-        """What an earlier run left in the cluster is removed as soon as the server answers, and the
-        record says so."""
+        """Remove what an earlier run left in the cluster as soon as the server answers, and record
+        it."""
         if self.live is None:
             return
         from timeline.entry import Draft

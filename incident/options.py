@@ -42,8 +42,7 @@ class Options(msgspec.Struct, frozen=True):
     record: bool = True
     """False: answer only, keep no record (one-shot triage)."""
     once: bool = False
-    """One answer when everything has been read is wanted, not a picture that grows and stays
-    live."""
+    """One answer when everything has been read, instead of a view that stays live."""
     drill: str = ""
     """Id of the drill that is played, "" on a real cluster."""
 

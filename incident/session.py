@@ -1,8 +1,8 @@
-"""One live investigation: connects, keeps the picture up to date, walks runbooks, probes, acts, and
-records all of it.
+"""One live investigation: connects, reports, steps through runbooks, probes, acts, and records all
+of it.
 
-The module itself is light: what is heavy (httpx, the kubernetes package, SQLite, RapidFuzz) is
-imported in `start`, after the first paint.
+Heavy modules (httpx, the kubernetes package, SQLite, RapidFuzz) are imported in `start`, after the
+first paint.
 """
 
 from __future__ import annotations
@@ -241,8 +241,8 @@ class LiveInvestigation:
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """A part of the work that breaks is said on every screen: silence would look as if it were
-        still connecting."""
+        """Show on every screen that a task failed; without it the screens would look as if the
+        connection were still being made."""
         self._tasks.discard(task)
         if self._stopping or task.cancelled() or (error := task.exception()) is None:
             return
@@ -256,7 +256,7 @@ class LiveInvestigation:
         self._ask()
 
     async def _connect(self) -> None:
-        """Read the kubeconfig, again and again until it can be read; then watch until the end."""
+        """Read the kubeconfig, repeatedly until it can be read; then watch until the end."""
         components = self._ready()
         while True:
             try:
@@ -277,12 +277,12 @@ class LiveInvestigation:
         )
         self._live.changed = self._wake
         self._spawn(self._live.run(), "live")
-        self._spawn(self._settle_in(access), "settle")
+        self._spawn(self._open_record(access), "record")
         self._ask()
 
-    async def _first_look(self) -> None:
-        """Returns when the first finding is drawn, or for a single answer when the first objects
-        have come; in any case soon."""
+    async def _first_find(self) -> None:
+        """Return when the first finding is drawn, or for a single answer when the first objects
+        have come; after `Cadence.first_find` in any case."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.cadence.first_find):
                 if self.options.once:
@@ -291,43 +291,40 @@ class LiveInvestigation:
                     await self._reporter.found.wait()
                     await asyncio.sleep(self.cadence.drawn)
 
-    async def _settle_in(self, access: Access) -> None:
-        """Open the record, and when everything has been read look after what an earlier run left
-        behind."""
+    async def _open_record(self, access: Access) -> None:
+        """Open the record; when everything has been read, remove what an earlier run left in the
+        cluster."""
         components = self._ready()
-        await self._first_look()
+        await self._first_find()
         await asyncio.to_thread(components.open_record, access.context, access.server)
         self._ask()
         if self.options.record:
-            self._spawn(self._open_record_later(access), "record")
+            self._spawn(self._open_record_later(access), "record again")
         self._spawn(components.measure(), "measure")
         if self.options.record and self._live is not None:
             await self._live.wait_loaded(self.cadence.loaded)
             await components.sweep_leftovers()
 
     async def _open_record_later(self, access: Access) -> None:
-        """A record that could not be opened is tried again: its disk may get space."""
+        """Try again to open a record that could not be opened: its disk may get space."""
         components = self._ready()
         while components.record.journal is None:
             await asyncio.sleep(self.cadence.reopen)
             await asyncio.to_thread(components.open_record, access.context, access.server)
 
     async def _keep_runbooks(self) -> None:
-        """Read the runbooks once the first lists are on their way; then again whenever one is
-        edited."""
+        """Read the runbooks after the first find; then again whenever one is edited."""
         components = self._ready()
-        await self._first_look()
+        await self._first_find()
         if self.options.once:
-            # in a thread it would fight for the interpreter with what decodes, and nobody waits for
-            # a key
+            # A thread would compete with decoding for the interpreter, and no key waits.
             components.load_runbooks()
         else:
             await asyncio.to_thread(components.load_runbooks)
         self._reporter.hurry()
         self._ask()
         if self.options.record:
-            # A session in which somebody will type and walk; a single answer is given before this
-            # would be of use.
+            # Only for sessions with screens: a single answer is printed before this would help.
             if self._live is not None:
                 await self._live.wait_loaded(self.cadence.loaded)
             await asyncio.sleep(self.cadence.warm_up)
@@ -339,7 +336,7 @@ class LiveInvestigation:
                 self._ask()
 
     async def _keep_view(self) -> None:
-        """Take changes, report, and give the view to those who listen, again and again."""
+        """Take changes, report, and give the view to all listeners, until cancelled."""
         shown = 0.0
         while True:
             await self._news()
@@ -391,12 +388,12 @@ class LiveInvestigation:
         return self.cadence.view if found else self.cadence.first_view
 
     def _ask(self) -> None:
-        """Something of ours changed: make a view soon."""
+        """Make a view soon: something outside the live state changed."""
         self._asked = True
         self._wake.set()
 
     def _drain(self, live: LiveCluster) -> Sequence[Change]:
-        """What changed, told to whoever follows rows."""
+        """What changed since the last call; row listeners get it first."""
         changes = live.drain()
         for listener in list(self._row_listeners) if changes else ():
             listener(changes)

@@ -1,14 +1,14 @@
-"""What the faces show: one immutable picture of an investigation.
+"""What the faces show: one immutable view of an investigation.
 
-The TUI and the text interface read `Investigation.view` and nothing deeper. A new picture is made
-at most ten times a second, only when something changed; it shares unchanged parts with the one
-before, so comparing parts by identity is a valid "did it change".
+The screens and the text interface read `Investigation.view` and nothing deeper. A new view is made
+at most ten times a second. It shares unchanged parts with the one before, so comparing parts by
+identity tells whether they changed.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -92,6 +92,15 @@ def nothing_readable(kinds: Collection[Freshness]) -> bool:
     """Whether everything that was asked for is forbidden or not offered: then there is nothing to
     wait for."""
     return bool(kinds) and all(kind.state in (State.FORBIDDEN, State.ABSENT) for kind in kinds)
+
+
+def unavailable(kinds: Iterable[Freshness]) -> dict[str, str]:
+    """Kinds of which nothing is known, with the reason: forbidden, not offered, or not read yet."""
+    return {
+        kind.kind: kind.reason or kind.state.value
+        for kind in kinds
+        if kind.state in (State.FORBIDDEN, State.ABSENT) or kind.heard is None
+    }
 
 
 NOTHING_READABLE = (

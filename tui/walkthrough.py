@@ -27,8 +27,8 @@ class OpenRun:
         """Question of the step that runs, "" when none does."""
         self.running_step = ""
         self.at = ""
-        """Id of the step that is looked at: the one that runs or ran last; at the beginning the one
-        to do now."""
+        """Id of the step that is shown: the one that runs or ran last; at first the one to do
+        now."""
         self.progress_lines: tuple[str, ...] = ()
         """Lines of the step that runs, or ran last; newest last."""
         self.progress_step = ""
@@ -66,12 +66,12 @@ class OpenRun:
         self._app.refresh_screens()
 
     def _moved(self, run: RunView) -> None:
-        """The run went on: look at the step to do now."""
+        """The run went on: show the step to do now."""
         self.at = run.current or self.at
         self._shown(run)
 
     def next(self) -> None:
-        """Look at the step to do now, or say why there is none."""
+        """Show the step to do now, or say why there is none."""
         if self.run is None:
             return
         if not self.run.current:

@@ -31,7 +31,7 @@ METRICS_PORT = 10249
 HEALTH_PORT = 10256
 CONCURRENT = 4
 AGAIN = timedelta(minutes=10)
-"""After this long metrics that nobody could reach are tried once more."""
+"""Time after which metrics that could not be reached are tried again."""
 FRESH = timedelta(minutes=5)
 NAMESPACE = "kube-system"
 
@@ -93,7 +93,7 @@ class KubeProxies:
         if self._closed is not None and self.clock() - self._closed >= AGAIN:
             self._closed = None
         if pods and self._closed is None:
-            await self._knock(pods)
+            await self._find_open_port(pods)
         gate = asyncio.Semaphore(CONCURRENT)
         await asyncio.gather(*(self._one(pod, gate) for pod in pods))
         now = self.clock()
@@ -112,8 +112,8 @@ class KubeProxies:
         )
 
     def gaps(self) -> tuple[Gap, ...]:
-        """What could not be asked. Closed metrics are how clusters come, so that gap is a quiet
-        one."""
+        """What could not be measured. Metrics on the node's loopback are the default, so that gap
+        is a quiet one."""
         if self._denied is not None:
             return (Gap("kube-proxy", self._denied[1]),)
         return (
@@ -122,9 +122,8 @@ class KubeProxies:
             else ()
         )
 
-    async def _knock(self, pods: list[Pod]) -> None:
-        """Whether any metrics port is open, by the first of them; those that answered before need
-        no HTTP request."""
+    async def _find_open_port(self, pods: list[Pod]) -> None:
+        """Note when no metrics port is open, asking two pods; none when one answered before."""
         if any(_ref(pod) in self._scrapes for pod in pods):
             return
         for pod in pods[:2]:
@@ -158,8 +157,8 @@ class KubeProxies:
         self._found[ref] = (now, seconds, usage)
 
     async def _page(self, pod: Pod, port: int, path: str) -> str | None:
-        """The text of a page, also when its answer is 503 in kube-proxy's own words; None when
-        nobody answers."""
+        """The text of a page, also of an answer 503 that kube-proxy itself wrote; None without an
+        answer."""
         meta = pod.metadata
         ask = partial(
             reading.pod_text,

@@ -1,5 +1,4 @@
-"""Composes the immutable picture that the faces show from the live state, the last report and the
-record."""
+"""The API server and the ranked symptoms as the faces show them."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from actions.context import ActionContext, action_writer
 from actions.plan import ActionPlan, ActionResult, Outcome, Target, TargetResult
 from cluster.api.mode import Mode
 from cluster.kube.objects import Ref
-from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster
 from incident.record import Record, object_ref
+from incident.view import unavailable
 from incident.walkthrough.run import StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import UnderWay
@@ -55,18 +55,13 @@ class ActionRunner:
 
     def context(self) -> ActionContext:
         live = self._live
-        unavailable = {
-            kind.kind: kind.reason or kind.state.value
-            for kind in live.freshness().values()
-            if kind.state in (State.FORBIDDEN, State.ABSENT) or kind.heard is None
-        }
         return ActionContext(
             store=live.store,
             api=live.api,
             writer=action_writer(live.api, self._mode),
             context=live.access.context,
             server=live.access.server,
-            unavailable=unavailable,
+            unavailable=unavailable(live.freshness().values()),
             recorded=self._recorded,
             clock=self._clock,
         )

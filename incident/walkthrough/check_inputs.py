@@ -248,23 +248,24 @@ class Checks:
                 path, {"verbose": "1"}, timeout=5.0, what=f"{path}?verbose"
             )
         except ClusterError as error:
-            text = getattr(error, "body", "") or str(
-                error
-            )  # a failing readyz says which check fails in its body
-        lines = [READYZ_LINE.match(line) for line in text.splitlines()]
-        found = [
-            {"name": line[2], "ok": line[1] == "+", "reason": line[3].strip()}
-            for line in lines
-            if line
-        ]
-        return (
-            Fetched(found)
-            if found
-            else Fetched(None, f"{path} gave no list of checks: {text[:200]}")
-        )
+            # A failing readyz is an error whose text lists the checks, in one line.
+            text = getattr(error, "detail", "") or str(error)
+        found = readyz_checks(text)
+        if not found:
+            return Fetched(None, f"{path} gave no list of checks: {text[:200]}")
+        return Fetched(found)
 
 
-READYZ_LINE = re.compile(r"\[([+-])\](\S+)(.*)")
+def readyz_checks(text: str) -> list[dict[str, Any]]:
+    """The checks in an answer of `/readyz?verbose`, one a line or all in one line:
+    `[-]informer-sync failed: reason withheld`."""
+    return [
+        {"name": match[2], "ok": match[1] == "+", "reason": match[3].strip()}
+        for match in _READYZ_CHECK.finditer(text)
+    ]
+
+
+_READYZ_CHECK = re.compile(r"\[([+-])\](\S+)([^\[\n]*)")
 
 
 def _metric(sample: Sample, delta: float) -> dict[str, Any]:

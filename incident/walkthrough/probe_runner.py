@@ -14,10 +14,10 @@ import msgspec
 from cluster.api.exec import Executor
 from cluster.api.mode import Mode
 from cluster.api.port_forward import Forwarder
-from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster
 from incident.cadence import Cadence
 from incident.record import JournalLedger, Record
+from incident.view import unavailable
 from incident.walkthrough.run import StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import UnderWay
@@ -58,11 +58,6 @@ class ProbeRunner:
     def context(self) -> ProbeContext:
         """What a probe may use, as of now."""
         live = self._live
-        unavailable = {
-            kind.kind: kind.reason or kind.state.value
-            for kind in live.freshness().values()
-            if kind.state in (State.FORBIDDEN, State.ABSENT) or kind.heard is None
-        }
         return ProbeContext(
             store=live.store,
             api=live.api,
@@ -75,7 +70,7 @@ class ProbeRunner:
             incident=self._record.journal.id if self._record.journal is not None else "",
             context=live.access.context,
             server=live.access.server,
-            unavailable=unavailable,
+            unavailable=unavailable(live.freshness().values()),
             clock=self._clock,
         )
 
