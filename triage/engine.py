@@ -23,7 +23,7 @@ from triage.changes.change_log import ChangeIndex
 from triage.changes.from_findings import with_findings
 from triage.detectors import registry
 from triage.detectors.registry import CLUSTER_DETECTORS, OBJECT_DETECTORS
-from triage.facts.cluster_view import ClusterView, is_ready, statuses
+from triage.facts.cluster_view import ClusterView, statuses
 from triage.facts.cooperative import Cooperative, run
 from triage.facts.events import EventMemory, times_of
 from triage.facts.finding import ChangeFact, Finding, Gap, Report, SinceSource
@@ -419,7 +419,13 @@ def _plain(pod: Pod) -> bool:
     for container in status.container_statuses:
         if container.restart_count or container.state.running is None:
             return False
-    return is_ready(pod)
+    ready = False
+    for condition in status.conditions:  # a loop: called for every pod
+        if condition.type == "Ready":
+            ready = condition.status == "True"
+        elif condition.type.startswith("PodResize"):
+            return False
+    return ready
 
 
 def _signature(pod: Pod) -> tuple[object, ...]:

@@ -64,6 +64,21 @@ def is_control_plane(node: Node) -> bool:
     return any(name in node.metadata.labels for name in _CONTROL_PLANE)
 
 
+_VIRTUAL = ("virtual-kubelet", "virtual-kubelet.io/provider", "liqo.io/type")
+
+
+def is_virtual(node: Node) -> bool:
+    """Whether the node is made by a provider for pods elsewhere (Fargate, ACI, virtual kubelet): it
+    holds what it is given, and its versions are the provider's."""
+    labels = node.metadata.labels
+    return (
+        labels.get("eks.amazonaws.com/compute-type") == "fargate"
+        or labels.get("type") in _VIRTUAL
+        or any(name in labels for name in _VIRTUAL)
+        or any(t.key in _VIRTUAL for t in node.spec.taints)
+    )
+
+
 def ready_status(node: Node) -> str:
     """Status of the Ready condition, "" when the node has none yet."""
     return next((c.status for c in node.status.conditions if c.type == "Ready"), "")

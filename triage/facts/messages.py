@@ -1,7 +1,7 @@
 """What the texts of the scheduler, the kubelet, the runtimes and the controllers mean. Pure
 functions over one message.
 
-The formats are those of Kubernetes 1.20 to 1.34 (kube-scheduler FitError, kubelet events,
+The formats are those of Kubernetes 1.20 to 1.35 (kube-scheduler FitError, kubelet events,
 containerd and CRI-O errors, admission).
 """
 
@@ -10,15 +10,40 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+# ---- all
+
+_RPC = re.compile(r"(?:rpc error: )?code = \w+ desc = ")
+_LONG_ID = re.compile(r"\b[0-9a-f]{16,}\b")
+_VARYING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}(?:-[0-9a-f]{4,})*|\d+|\"[^\"]*\"|'[^']*'|/\S+")
+QUOTE = 180
+"""Characters of a message that a claim quotes."""
+
+
+def quoted(message: str) -> str:
+    """A message in one line, without the wrappers of RPCs and long ids. Of a long one the middle is
+    left out: the beginning says what failed, the end why."""
+    text = " ".join(_LONG_ID.sub("…", _RPC.sub("", message)).split())
+    if len(text) <= QUOTE:
+        return text
+    return f"{text[: QUOTE // 2].rstrip()} … {text[-QUOTE // 2 :].lstrip()}"
+
+
+def signature(message: str) -> str:
+    """A message without what varies from object to object (numbers, hashes, quoted names, paths):
+    the same for one cause."""
+    return " ".join(_VARYING.sub("*", _RPC.sub("", message)).split())[:QUOTE]
+
+
 # ---- scheduler
 
-_CLAUSE = re.compile(r"^(\d+)\s+(.*)$")
+_CLAUSE = re.compile(r"^(\d+)\s+(.*)$", re.DOTALL)
 _SCHEDULING: tuple[tuple[str, str], ...] = (
     ("insufficient memory", "insufficient-memory"),
     ("insufficient cpu", "insufficient-cpu"),
     ("insufficient pods", "insufficient-pods"),
     ("too many pods", "insufficient-pods"),
     ("insufficient ephemeral-storage", "insufficient-storage"),
+    ("did not have enough free storage", "insufficient-storage"),
     ("insufficient ", "insufficient-other"),
     ("node.kubernetes.io/not-ready", "node-not-ready"),
     ("node.kubernetes.io/unreachable", "node-not-ready"),
@@ -29,49 +54,78 @@ _SCHEDULING: tuple[tuple[str, str], ...] = (
     ("anti-affinity", "anti-affinity"),
     ("topology spread", "topology-spread"),
     ("volume node affinity conflict", "volume-affinity"),
+    ("persistentvolume's node affinity", "volume-affinity"),
     ("no available volume zone", "volume-affinity"),
     ("exceed max volume count", "volume-count"),
     ("available persistent volumes to bind", "volume-unbound"),
     ("node affinity", "affinity"),
     ("node selector", "affinity"),
+    ("prefilter result", "affinity"),
     ("pod affinity", "affinity"),
     ("free ports", "host-port"),
+    ("allocate all claims", "resource-claim"),
+    ("resourceclaim", "resource-claim"),
 )
+_BEFORE_FILTERS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), cause)
+    for pattern, cause in (
+        (r"unbound immediate persistentvolumeclaims", "volume-unbound"),
+        (r"persistentvolumeclaim \"?([^\s\"]+)\"? (?:not found|is being deleted)", "claim-missing"),
+        (r"ephemeral volume controller to create the persistentvolumeclaim", "volume-unbound"),
+        (r"no nodes available to schedule pods", "no-nodes"),
+        (r"binding volumes: (.+)", "volume-binding"),
+        (r"resourceclaims? \"?([^\s\"]*)|resource claim", "resource-claim"),
+        (r"provisioning timed out", "provisioning"),
+        (r"(?:not supported on fargate|misconfigured fargate profile)[:\s]*(.*)", "provider"),
+        (r"incompatible with nodepool|no (?:nodepool|instance type)", "nodepool"),
+    )
+)
+"""Texts without a count per node: before the filters run, and of other schedulers (Karpenter,
+Fargate)."""
+_RESOURCE = re.compile(r"insufficient (\S+)", re.IGNORECASE)
+_TAINT = re.compile(r"taint\(?s?\)?\s*\{([^:}\s]+)")
+_DETAIL = {"insufficient-other": _RESOURCE, "taint": _TAINT}
 
 
 class Scheduling(NamedTuple):
     """Why no node fits: causes, most frequent first, each with the number of nodes; `nodes` looked
-    at."""
+    at. `detail` belongs to the first cause: the resource, the key of the taint, the claim."""
 
     causes: tuple[tuple[str, int], ...]
     nodes: int
+    detail: str = ""
 
 
 def scheduling(message: str) -> Scheduling:
-    """Read a FitError: `0/5 nodes are available: 2 Insufficient memory, 3 node(s) had untolerated
-    taint {k: v}. preemption: …`.
+    """Read a FitError of Kubernetes 1.20 to 1.35: `0/5 nodes are available: 2 Insufficient memory,
+    3 node(s) had untolerated taint {k: v}. preemption: …`, or the text of another scheduler.
 
     The clauses are in lexicographic order, so they are ranked by their count here. Texts before the
     filters run have no counts.
     """
-    lowered = message.lower()
-    if "unbound immediate persistentvolumeclaims" in lowered:
-        return Scheduling((("volume-unbound", 0),), 0)
-    if "persistentvolumeclaim" in lowered and "not found" in lowered:
-        return Scheduling((("claim-missing", 0),), 0)
-    text = re.split(r"\.?\s+preemption:", message, maxsplit=1)[0]
+    text = re.split(r"\.?\s+(?:preemption:|no new claims to deallocate)", message, maxsplit=1)[0]
     head = re.search(r"\d+/(\d+) nodes are available", text)
+    if head is None or not re.search(r":\s*\d+ ", text[head.end() :]):
+        for pattern, cause in _BEFORE_FILTERS:
+            if (found := pattern.search(text)) is not None:
+                detail = next((text for text in found.groups() if text), "")
+                return Scheduling(((cause, 0),), 0, quoted(detail))
     nodes = int(head[1]) if head else 0
     body = text.partition("available:")[2] if head else text
     counts: dict[str, int] = {}
+    details: dict[str, str] = {}
     for clause in re.split(r",\s+(?=\d+\s)", body.strip().rstrip(".")):
-        found = _CLAUSE.match(clause.strip())
-        number, what = (int(found[1]), found[2]) if found else (0, clause)
-        what = what.lower()
-        cause = next((name for needle, name in _SCHEDULING if needle in what), "other")
+        parts = _CLAUSE.match(clause.strip())
+        number, what = (int(parts[1]), parts[2]) if parts else (0, clause)
+        lowered = what.lower()
+        cause = next((name for needle, name in _SCHEDULING if needle in lowered), "other")
         counts[cause] = counts.get(cause, 0) + number
+        if cause in _DETAIL and (named := _DETAIL[cause].search(what)) is not None:
+            details.setdefault(cause, named[1].rstrip(".,"))
+        elif cause == "other":
+            details.setdefault(cause, quoted(what))
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return Scheduling(tuple(ranked), nodes)
+    return Scheduling(tuple(ranked), nodes, details.get(ranked[0][0], ""))
 
 
 SCHEDULING_TEXT = {
@@ -89,11 +143,32 @@ SCHEDULING_TEXT = {
     "volume-affinity": "volume in another zone or node",
     "volume-count": "too many volumes on the nodes",
     "volume-unbound": "unbound volume claims",
+    "volume-binding": "volumes cannot be bound",
     "claim-missing": "volume claim not found",
+    "resource-claim": "dynamic resources cannot be allocated",
     "host-port": "host port in use",
+    "no-nodes": "the cluster has no node",
+    "provisioning": "the provider did not provision a node in time",
+    "provider": "the provider refuses the pod",
+    "nodepool": "no node pool fits",
     "gated": "scheduling gates",
     "other": "no node fits",
 }
+
+
+def scheduling_text(cause: str, detail: str = "") -> str:
+    """A cause in words, with the word that decides: the resource, the taint, the claim."""
+    text = SCHEDULING_TEXT.get(cause, SCHEDULING_TEXT["other"])
+    if not detail:
+        return text
+    named = {
+        "insufficient-other": f"insufficient {detail}",
+        "taint": f"untolerated taint {detail}",
+        "claim-missing": f"volume claim {detail} not found",
+        "other": detail,
+    }
+    return named.get(cause, f"{text}: {detail}")
+
 
 # ---- sandbox, network, images, probes
 
@@ -129,6 +204,18 @@ _AGENT_AWAY = re.compile(
 flannel, cilium, aws-node, weave, OVN."""
 
 
+_RUNTIME_SOCKET = re.compile(
+    r"dial unix [^\s:]*(?:containerd|crio|cri-o|docker|dockershim|cri-dockerd)\S*\.sock",
+    re.IGNORECASE,
+)
+"""The socket of the container runtime, not of a network agent."""
+
+
+def agent_away(message: str) -> bool:
+    """Whether a network plugin does not find its own agent on the node."""
+    return _AGENT_AWAY.search(message) is not None and not _RUNTIME_SOCKET.search(message)
+
+
 def no_address(message: str) -> bool:
     """Whether a CNI plugin says that it has no address left (aws-cni, host-local, calico, cilium,
     azure)."""
@@ -136,9 +223,13 @@ def no_address(message: str) -> bool:
 
 
 def sandbox_cause(message: str) -> str:
-    """Cause of FailedCreatePodSandBox: ip-exhausted, cni-not-ready, name-reserved, timeout,
-    no-space, cni or other."""
+    """Cause of FailedCreatePodSandBox: ip-exhausted, cni-not-ready, runtime-down, memory-limit,
+    name-reserved, timeout, no-space, cni or other."""
     lowered = message.lower()
+    if _RUNTIME_SOCKET.search(message):
+        return "runtime-down"
+    if "oom-killed" in lowered or "oom killed" in lowered:
+        return "memory-limit"
     if _AGENT_AWAY.search(message):
         # before addresses: weave says "unable to allocate IP address" when its agent is not there
         return "cni-not-ready"
@@ -324,6 +415,12 @@ def volume_cause(reason: str, message: str) -> str:
     if "mountdevice" in lowered or "mount failed" in lowered or "setup failed" in lowered:
         return "mount"
     return "other"
+
+
+def own_limit(message: str) -> bool:
+    """Whether an evicted pod exceeded a limit of its own (ephemeral storage, emptyDir), so that the
+    node was not short of anything (pkg/kubelet/eviction/helpers.go)."""
+    return re.search(r"\bexceed(?:s|ed)\b.{0,80}\blimit", message, re.IGNORECASE) is not None
 
 
 def evicted_resource(message: str) -> str:

@@ -106,6 +106,23 @@ _FINDINGS: tuple[Rule, ...] = (
         reason="str",
     ),
     _rule(
+        "node-event-announced",
+        "node",
+        "The provider announced that it will preempt, reboot, freeze, redeploy or stop the node",
+        "VMEventScheduled and its like; aws-node-termination-handler; instance metadata of clouds",
+        event="str: preempt, reboot, redeploy, freeze, terminate or other",
+        at="str: when, as the provider says",
+    ),
+    _rule(
+        "probes-time-out-on-node",
+        "node",
+        "Probes of at least three owners time out on one node: the node is slow or cut off",
+        "kubelet Unhealthy events",
+        owners="int",
+        pods="int",
+        killed="int: pods that were restarted for it",
+    ),
+    _rule(
         "node-system-oom",
         "node",
         (
@@ -296,10 +313,12 @@ _FINDINGS: tuple[Rule, ...] = (
             "str: insufficient-memory, insufficient-cpu, insufficient-pods, "
             "insufficient-storage, insufficient-other, taint, node-not-ready, affinity, "
             "anti-affinity, topology-spread, volume-affinity, volume-count, volume-unbound, "
-            "claim-missing, host-port, cordoned, gated or other; the one that most nodes give"
+            "volume-binding, claim-missing, resource-claim, host-port, cordoned, no-nodes, "
+            "provisioning, provider, nodepool, gated or other; the one that most nodes give"
         ),
         causes="tuple: all, most frequent first",
         nodes="int: nodes looked at",
+        detail="str: the word that decides: the resource, the key of the taint, the claim",
     ),
     _rule(
         "pod-not-scheduled",
@@ -314,6 +333,7 @@ _FINDINGS: tuple[Rule, ...] = (
         "The kubelet evicted the pod",
         "eviction/helpers.go",
         resource="str: memory, ephemeral-storage, pids, inodes, … or empty",
+        own_limit="bool: it exceeded a limit of its own, the node was not short",
         ended="str: RFC 3339",
     ),
     _rule(
@@ -409,15 +429,48 @@ _FINDINGS: tuple[Rule, ...] = (
         "pod",
         "The container cannot be created or started",
         "CreateContainerError, RunContainerError, StartError",
-        reason="str",
+        reason="str: of the container's state or of the event",
         container="str",
+        message="str: without what varies from pod to pod",
+    ),
+    _rule(
+        "pod-init-waiting",
+        "pod",
+        "An init container does not end, or a sidecar is never started: the pod waits for it",
+        "status.initContainerStatuses; KEP-753",
+        container="str",
+        sidecar="bool",
+        probe="str: refused, timeout, status, dns, other or empty",
+        seconds="int",
+    ),
+    _rule(
+        "pod-half-ended",
+        "pod",
+        "A container ended for good while others of the pod run",
+        "restartPolicy Never and OnFailure",
+        container="str",
+        exit_code="int",
+        policy="str",
+        running="tuple: containers that run",
+    ),
+    _rule(
+        "pod-resize-failed",
+        "pod",
+        "An in-place resize is infeasible, deferred or fails",
+        "PodResizePending, PodResizeInProgress; KEP-1287",
+        reason="str: Infeasible, Deferred or Error",
     ),
     _rule(
         "pod-sandbox-failed",
         "pod",
         "The pod's sandbox (network namespace) cannot be created",
         "FailedCreatePodSandBox, NetworkNotReady",
-        cause="str: ip-exhausted, cni-not-ready, timeout, name-reserved, no-space, cni or other",
+        cause=(
+            "str: ip-exhausted, cni-not-ready, timeout, name-reserved, runtime-down, "
+            "memory-limit, no-space, cni or other"
+        ),
+        agent_away="bool: the network plugin does not find its agent on the node",
+        new_node="bool or None: the node joined within the hour (None: not known)",
     ),
     _rule(
         "pod-volume-failed",

@@ -13,6 +13,8 @@ START_GRACE = timedelta(minutes=3)
 """Containers may take this long to be created without a reason being known."""
 PULL_GRACE = timedelta(minutes=10)
 """... and this long while the kubelet says that it is pulling."""
+INIT_GRACE = timedelta(minutes=10)
+"""An init container may run, and a sidecar may start, for this long."""
 READY_GRACE = timedelta(minutes=5)
 """A pod that was never ready may take this long to become so; probes may allow more."""
 UNREADY_GRACE = timedelta(seconds=45)

@@ -37,6 +37,7 @@ NODE_TROUBLE = frozenset(
         "node-rebooted",
         "node-problem",
         "restarts-together-on-node",
+        "probes-time-out-on-node",
         "sandboxes-recreated-on-node",
         "pods-stuck-on-node",
         "node-lease-stale",
@@ -107,6 +108,7 @@ def sick_nodes(index: FindingIndex) -> set[str]:
         "node-not-ready",
         "node-system-oom",
         "restarts-together-on-node",
+        "probes-time-out-on-node",
         "pods-stuck-on-node",
         "node-network-unavailable",
         "node-pressure",
@@ -127,24 +129,27 @@ def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
     elif rule in _ON_NODE and node in sick:
         yield f"node:{node}"
     elif rule == "pod-unschedulable":
-        yield f"unschedulable:{facts.get('cause')}"
+        yield f"unschedulable:{facts.get('cause')}:{facts.get('detail') or ''}"
     elif rule == "pod-config-missing":
         yield f"config:{facts.get('kind')}/{ref.namespace}/{facts.get('name')}"
         yield _owner_key(finding)
     elif rule == "pod-sandbox-failed":
         cause = facts.get("cause")
-        yield (
-            f"node:{node}"
-            if cause in ("timeout", "name-reserved", "other", "no-space")
-            else f"sandbox:{cause}"
-        )
+        own = cause in ("timeout", "name-reserved", "runtime-down", "other", "no-space")
+        if own or node in sick:
+            yield f"node:{node}"
+        if not own:
+            yield f"sandbox:{cause}"
     elif rule == "pod-volume-failed":
         yield "volumes"
         yield _owner_key(finding)
     elif rule in ("volume-attachment-failed", "volume-failed", "claim-pending"):
         yield "volumes"
     elif rule == "pod-evicted":
-        yield f"evicted:{facts.get('resource')}"
+        if facts.get("own_limit"):
+            yield _owner_key(finding)
+        else:
+            yield f"evicted:{facts.get('resource')}"
     elif rule in ("pod-rejected-by-kubelet", "pods-rejected-in-bulk"):
         yield f"rejected:{facts.get('reason')}"
     elif rule == "pod-preempted":
@@ -156,6 +161,9 @@ def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
             else f"registry:{facts.get('registry')}"
         )
         yield _owner_key(finding)
+    elif rule == "pod-container-create-failed":
+        yield _owner_key(finding)
+        yield f"start:{facts.get('reason')}:{facts.get('message')}"
     elif ref.kind == "Pod":
         yield _owner_key(finding)
     elif rule == "create-failed":

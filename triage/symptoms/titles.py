@@ -33,6 +33,7 @@ _TELLING = (
     "stateful-on-emptydir",
     "node-system-oom",
     "pods-stuck-on-node",
+    "probes-time-out-on-node",
     "node-not-ready",
     "node-network-unavailable",
     "node-pressure",
@@ -46,12 +47,14 @@ _TELLING = (
     "pod-volume-failed",
     "volume-attachment-failed",
     "pod-config-missing",
+    "pod-container-create-failed",
     "new-pods-failing",
     "create-failed",
     "pods-rejected-in-bulk",
     "pod-image-pull-failed",
     "pod-oom-killed",
     "pod-crash-looping",
+    "pod-init-waiting",
     "pod-unschedulable",
     "pod-evicted",
     "pod-rejected-by-kubelet",
@@ -72,6 +75,8 @@ def _rank(finding: Finding) -> int:
     """How much a finding says about the mechanism. DNS or ingress that only misses a pod is an
     effect."""
     facts = finding.facts
+    if finding.rule == "pod-sandbox-failed" and facts.get("cause") in ("cni-not-ready", "cni"):
+        return _RANK["restarts-together-on-node"] - 1
     if (
         finding.rule in ("dns-degraded", "ingress-degraded")
         and facts.get("ready")
@@ -103,17 +108,21 @@ def _title(findings: Sequence[Finding]) -> str:
         return lead.claim.split("; ")[0]
     where = _where(same)
     if rule == "pod-unschedulable":
-        return (
-            f"pods pending: {messages.SCHEDULING_TEXT.get(str(facts.get('cause')), 'no node fits')}"
-        )
+        detail = str(facts.get("detail") or "")
+        return f"pods pending: {messages.scheduling_text(str(facts.get('cause')), detail)}"
     if rule == "pod-sandbox-failed":
         causes = {
             "ip-exhausted": "no pod addresses left",
             "cni-not-ready": "network plugin not ready",
             "timeout": "container runtime does not answer",
             "name-reserved": "container runtime does not answer",
+            "runtime-down": "container runtime does not answer",
+            "memory-limit": "killed for memory as they start",
         }
-        return f"pods do not start: {causes.get(str(facts.get('cause')), 'sandbox fails')}"
+        why = causes.get(str(facts.get("cause")), "sandbox fails")
+        if any(f.facts.get("agent_away") for f in same):
+            why = "the network agent is away"
+        return f"pods do not start{_on(same)}: {why}"
     if rule == "pod-volume-failed":
         return f"volumes do not attach or mount: {count} pod{'s' if count != 1 else ''}"
     if rule == "pod-config-missing":
@@ -123,8 +132,15 @@ def _title(findings: Sequence[Finding]) -> str:
         return f"crash loop{where}"
     if rule == "pod-oom-killed":
         return f"killed at the memory limit{where}"
+    if rule == "pod-evicted" and facts.get("own_limit"):
+        return f"evicted for its own {facts.get('resource')} limit{where}"
     if rule == "pod-evicted":
         return f"pods evicted: {facts.get('resource') or 'node pressure'}"
+    if rule == "pod-container-create-failed" and count > 1:
+        text = lead.claim.removeprefix("does not start: ")
+        return f"{count} pods do not start{_on(same)}: {text.split('cannot be created: ')[-1]}"
+    if rule == "pods-rejected-in-bulk":
+        return f"{lead.object.name}: {lead.claim}"
     if rule == "pod-image-pull-failed":
         return f"image cannot be pulled ({facts.get('cause')}){where}"
     if lead.object.kind == "Node" and count > 1:
@@ -149,6 +165,12 @@ def _title(findings: Sequence[Finding]) -> str:
     if count > 1:
         return f"{count} objects: {lead.claim}"
     return f"{lead.object.name}: {lead.claim.split('; ')[0]}"
+
+
+def _on(findings: Sequence[Finding]) -> str:
+    """The node, when all are on one."""
+    nodes = {str(f.facts.get("node") or "") for f in findings}
+    return f" on {min(nodes)}" if len(nodes) == 1 and nodes != {""} else ""
 
 
 def _where(findings: Sequence[Finding]) -> str:

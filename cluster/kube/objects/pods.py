@@ -77,6 +77,9 @@ class Container(Wire, frozen=True):
     security_context: SecurityContext | None = None
     liveness_probe: Probe | None = None
     readiness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    restart_policy: str = ""
+    """`Always` makes an init container a sidecar."""
     lifecycle: Lifecycle | None = None
 
 

@@ -16,13 +16,15 @@ from triage.facts.cluster_view import (
     ClusterView,
     burstable,
     is_finished,
+    is_virtual,
     label,
     ready_status,
 )
+from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
-from triage.facts.finding_builder import CLUSTER, make
+from triage.facts.finding_builder import CLUSTER, event_evidence, make
 from triage.facts.finding_index import FindingIndex
-from triage.facts.windows import INCIDENT, LEASE_STALE, RECENT
+from triage.facts.windows import EDGE, INCIDENT, LEASE_STALE, RECENT
 
 AT_ONCE = timedelta(seconds=90)
 
@@ -358,7 +360,10 @@ def _unlimited(owner: Ref, view: ClusterView, resource: str) -> bool:
 def version_outliers(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Nodes whose kubelet version fewer than a quarter of the nodes have (a note), at most ten of
     them."""
-    nodes = sorted(view.store.all("Node", Node), key=lambda n: n.metadata.name)
+    nodes = sorted(
+        (n for n in view.store.all("Node", Node) if not is_virtual(n)),
+        key=lambda n: n.metadata.name,
+    )
     versions = Counter(
         n.status.node_info.kubelet_version for n in nodes if n.status.node_info.kubelet_version
     )
@@ -395,3 +400,50 @@ def version_outliers(view: ClusterView, index: FindingIndex) -> Iterator[Finding
 def _minor(version: str) -> int:
     parts = version.lstrip("v").split(".")
     return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
+
+
+SLOW_OWNERS = 3
+
+
+@cluster_detector
+def probes_time_out(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
+    """Liveness, readiness or startup probes of three or more owners time out on one node within
+    half an hour, and hardly elsewhere: the node is slow or its network is, not the workloads."""
+    slow: dict[str, dict[Ref, list[EventFact]]] = {}
+    pods: dict[str, set[Ref]] = {}
+    for event in view.events.reasons("Unhealthy", "ProbeError"):
+        if view.now - event.last > EDGE or messages.probe_cause(event.message) != "timeout":
+            continue
+        pod = view.store.get("Pod", event.about.namespace, event.about.name)
+        if not isinstance(pod, Pod) or not pod.spec.node_name:
+            continue
+        owner = view.owner(pod)
+        slow.setdefault(pod.spec.node_name, {}).setdefault(owner, []).append(event)
+        pods.setdefault(pod.spec.node_name, set()).add(event.about)
+    total = sum(len(group) for group in pods.values())
+    killed = {f.object for f in index.rule("pod-liveness-killed")}
+    for name, owners in sorted(slow.items()):
+        node = view.node(name)
+        if node is None or len(owners) < SLOW_OWNERS or len(pods[name]) * 2 <= total:
+            continue
+        events = sorted((e for group in owners.values() for e in group), key=lambda e: e.first)
+        restarted = len(pods[name] & killed)
+        since = events[0].first
+        yield make(
+            "probes-time-out-on-node",
+            Ref("Node", "", name),
+            f"probes of {len(pods[name])} pods of {len(owners)} owners time out on it"
+            + (f", {restarted} pods were restarted for it" if restarted else ""),
+            Severity.CRITICAL if restarted >= SLOW_OWNERS else Severity.WARNING,
+            "three or more owners on one node within 30 min (critical when as many were killed)",
+            since=since,
+            source=SinceSource.EVENT,
+            related=sorted(pods[name])[:50],
+            evidence=[event_evidence(e) for e in events[-4:]],
+            facts={
+                **view.node_facts(node, since),
+                "owners": len(owners),
+                "pods": len(pods[name]),
+                "killed": restarted,
+            },
+        )

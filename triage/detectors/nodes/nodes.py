@@ -10,10 +10,10 @@ from cluster.kube.objects import Condition, Node
 from triage.detectors.nodes.node_events import ref_of
 from triage.detectors.registry import object_detector
 from triage.facts import messages, quantity
-from triage.facts.cluster_view import ClusterView, is_finished
+from triage.facts.cluster_view import ClusterView, is_finished, is_virtual
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
-from triage.facts.windows import INCIDENT, JOINING, LEASE_STALE
+from triage.facts.windows import EDGE, INCIDENT, JOINING, LEASE_STALE
 
 _STANDARD = frozenset(
     {
@@ -30,6 +30,17 @@ _BAD_NAME = re.compile(
     r"Unhealthy|Problem|Deadlock|Readonly|ReadOnly|Corrupt|Frequent|Shutdown|Pressure|Unavailable"
     r"|Fail|Error|Degraded|Full|Hung|Skew|Deprecat|Missing|Down"
 )
+_GOOD_NAMES = ("Ready", "Healthy", "IsVoter")
+_EVENTS = {
+    "preempt": "preempted",
+    "terminat": "terminated",
+    "reboot": "rebooted",
+    "redeploy": "moved to other hardware",
+    "freeze": "frozen for some seconds",
+}
+"""What providers announce (AKS `VMEventScheduled` and `PreemptScheduled`, node termination
+handlers, GKE), by the word in it."""
+_AT = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} [\d:]{8} GMT|\d{4}-\d\d-\d\dT[\d:]+Z")
 _CAUSE_TEXT = {
     "runtime-down": "the container runtime is down",
     "pleg": "the kubelet cannot relist containers (PLEG)",
@@ -169,9 +180,9 @@ def conditions(node: Node, view: ClusterView) -> Iterator[Finding]:
                     evidence=evidence,
                     facts=facts,
                 )
-        elif condition.type not in _STANDARD:
+        elif condition.type not in _STANDARD and not _announced(condition.type):
             bad_when_true = bool(_BAD_NAME.search(condition.type))
-            bad_when_false = condition.type.endswith(("Ready", "Healthy")) and not bad_when_true
+            bad_when_false = condition.type.endswith(_GOOD_NAMES) and not bad_when_true
             if (condition.status == "True" and bad_when_true) or (
                 condition.status == "False" and bad_when_false
             ):
@@ -221,7 +232,7 @@ def full(node: Node, view: ClusterView) -> Iterator[Finding]:
     """At least 95 % of the pods that the node may run (kubernetes-mixin KubeletTooManyPods): a
     note."""
     capacity = quantity.parse(node.status.allocatable.get("pods", "")) or 0
-    if not capacity:
+    if not capacity or is_virtual(node):
         return
     pods = sum(1 for p in view.store.pods_on(node.metadata.name).values() if not is_finished(p))
     if pods >= 0.95 * capacity:
@@ -262,3 +273,51 @@ def kernel(node: Node, view: ClusterView) -> Iterator[Finding]:
             evidence=[field_evidence(ref_of(node), "status.nodeInfo.kernelVersion", version)],
             facts={**view.node_facts(node), "kernel": version, "containers": limited},
         )
+
+
+def _announced(type_: str) -> bool:
+    return type_.endswith(("Scheduled", "TerminationPending")) or "Maintenance" in type_
+
+
+@object_detector("Node")
+def announced(node: Node, view: ClusterView) -> Iterator[Finding]:
+    """An event that the provider announced for the machine: preemption, reboot, maintenance."""
+    ref = ref_of(node)
+    set_ = [c for c in node.status.conditions if _announced(c.type) and c.status == "True"]
+    told = [
+        e
+        for e in view.events.about(ref)
+        if e.type == "Warning" and _announced(e.reason) and view.within(e.last, EDGE)
+    ]
+    if not set_ and not told:
+        return
+    texts = [t for c in set_ for t in (c.message, c.reason, c.type)]
+    texts += [t for e in told for t in (e.message, e.reason)]
+    whole = " ".join(texts)
+    event = next((word for word in _EVENTS if word in whole.lower()), "")
+    at = _AT.search(whole)
+    what = _EVENTS.get(event, "taken for maintenance")
+    when = f" at {at[0]}" if at else " soon"
+    since = min(
+        (t for t in (*(c.last_transition_time for c in set_), *(e.first for e in told)) if t),
+        default=None,
+    )
+    heavy = event in ("preempt", "terminat", "reboot", "redeploy", "")
+    yield make(
+        "node-event-announced",
+        ref,
+        f"its provider announced that it will be {what}{when}",
+        Severity.WARNING if heavy else Severity.INFO,
+        "a machine that will go is a warning, one that is frozen for a moment a note",
+        since=since,
+        source=SinceSource.CONDITION if set_ else SinceSource.EVENT,
+        evidence=[
+            *(condition_evidence(ref, c) for c in set_),
+            *(event_evidence(e) for e in told[-2:]),
+        ],
+        facts={
+            **view.node_facts(node, since),
+            "event": {"terminat": "terminate"}.get(event, event or "other"),
+            "at": at[0] if at else "",
+        },
+    )

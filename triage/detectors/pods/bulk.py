@@ -33,15 +33,19 @@ def rejected(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         reason = str(
             group[0].facts.get("reason") or f"Evicted ({group[0].facts.get('resource') or '?'})"
         )
+        nodes = sorted({str(f.facts.get("node")) for f in group} - {""})
+        on = f" on {nodes[0]}" if len(nodes) == 1 else f" on {len(nodes)} nodes"
+        told = group[-1].claim.partition(": ")[2] or reason
+        verb = "refused at admission" if group[-1].rule == "pod-rejected-by-kubelet" else "evicted"
         yield make(
             "pods-rejected-in-bulk",
             Ref(*key),
-            f"{len(group)} of its pods were rejected or evicted within the hour: {reason}",
+            f"{len(group)} of its pods were {verb}{on} within the hour: {told}",
             Severity.WARNING,
             "five or more pods of one owner within the hour",
             since=min((f.since for f in group if f.since), default=None),
             source=SinceSource.STATUS,
             evidence=[e for f in group[:4] for e in f.evidence[:1]],
-            related=[f.object for f in group[:20]],
+            related=[*(Ref("Node", "", n) for n in nodes[:5]), *(f.object for f in group[:20])],
             facts={"owner": key[2], "pods": len(group), "reason": reason},
         )

@@ -27,17 +27,8 @@ _PULL = frozenset(
         "RegistryUnavailable",
     }
 )
-_CREATE = frozenset(
-    {
-        "CreateContainerError",
-        "RunContainerError",
-        "PreCreateHookError",
-        "PreStartHookError",
-        "PostStartHookError",
-        "StartError",
-        "ContainerCannotRun",
-    }
-)
+_STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
+"""A container that waits for one of these is being started; any other reason says what is wrong."""
 _BATCH = ("Job", "CronJob")
 
 
@@ -89,6 +80,8 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
     ]
     facts = view.pod_facts(pod)
     if state.reason == "CrashLoopBackOff":
+        if killed_by_probe(pod, _last_end(status), view):
+            return  # reported as restarts by the probe
         yield _crash_loop(pod, status, view, [*evidence, *_end_evidence(ref, status)])
     elif state.reason in _PULL:
         if state.reason == "ErrImagePull" and not view.older(created, timedelta(seconds=30)):
@@ -151,20 +144,31 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
             source=SinceSource.CREATION,
             evidence=evidence,
             detail=status.name,
-            facts={**facts, "reason": state.reason, "container": status.name},
+            facts={
+                **facts,
+                "reason": state.reason,
+                "container": status.name,
+                "message": messages.signature(state.message),
+            },
         )
-    elif state.reason in _CREATE:
+    elif state.reason not in _STARTING:
+        text = f"{state.reason}: {state.message}" if state.message else state.reason
         yield make(
             "pod-container-create-failed",
             ref,
-            f"container {status.name} cannot be created: {state.reason}",
+            f"container {status.name} cannot be created: {messages.quoted(text)}",
             Severity.WARNING,
             "the container cannot start",
             since=created,
             source=SinceSource.CREATION,
             evidence=evidence,
             detail=status.name,
-            facts={**facts, "reason": state.reason, "container": status.name},
+            facts={
+                **facts,
+                "reason": state.reason,
+                "container": status.name,
+                "message": messages.signature(state.message),
+            },
         )
 
 
@@ -257,7 +261,7 @@ def ends(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Findi
             },
         )
         return
-    if looping or batch:
+    if looping or batch or killed_by_probe(pod, end, view):
         return
     if (
         end.reason == "ContainerStatusUnknown"
@@ -308,6 +312,20 @@ def ends(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Findi
                 "restarts": status.restart_count,
             },
         )
+
+
+def killed_by_probe(pod: Pod, end: ContainerStateTerminated | None, view: ClusterView) -> bool:
+    """Whether the kubelet ended the container for a failed liveness or startup probe: such a
+    restart is no crash, and not a kill from outside."""
+    if end is None or end.finished_at is None or end.exit_code not in (137, 143):
+        return False
+    grace = timedelta(seconds=pod.spec.termination_grace_period_seconds + 30)
+    return any(
+        e.reason == "Killing"
+        and "probe" in e.message
+        and e.first - grace <= end.finished_at <= e.last + grace
+        for e in view.events_of(pod)
+    )
 
 
 def liveness(pod: Pod, view: ClusterView) -> Iterator[Finding]:

@@ -21,15 +21,8 @@ from triage.facts.windows import (
     UNREADY_GRACE,
 )
 
-_REJECTED = (
-    "OutOf",
-    "UnexpectedAdmissionError",
-    "NodeAffinity",
-    "InsufficientResource",
-    "PodOSNotSupported",
-    "TopologyAffinityError",
-)
 _PLANNED = ("NodeShutdown", "Terminated", "Shutdown", "Preempting")
+_RAN = ("DeadlineExceeded", "NodeLost")
 
 
 def ref_of(pod: Pod) -> Ref:
@@ -96,7 +89,13 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
                 since=created,
                 source=SinceSource.CREATION,
                 evidence=[condition_evidence(ref, scheduled)],
-                facts={**view.pod_facts(pod), "cause": "gated", "causes": ("gated",), "nodes": 0},
+                facts={
+                    **view.pod_facts(pod),
+                    "cause": "gated",
+                    "causes": ("gated",),
+                    "nodes": 0,
+                    "detail": "",
+                },
             )
         return
     since = scheduled.last_transition_time or created
@@ -107,9 +106,11 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     read = messages.scheduling(text or scheduled.message)
     causes = tuple(name for name, _ in read.causes)
     cause = causes[0] if causes else "other"
+    said = [messages.scheduling_text(cause, read.detail)]
+    said += [messages.SCHEDULING_TEXT[name] for name in causes[1:]]
     counts = ", ".join(
-        f"{messages.SCHEDULING_TEXT[name]} on {count}" if count else messages.SCHEDULING_TEXT[name]
-        for name, count in read.causes
+        f"{words} on {count}" if count else words
+        for words, (_, count) in zip(said, read.causes, strict=True)
     )
     of = f" of {read.nodes} nodes" if read.nodes else ""
     evidence: list[Evidence] = [condition_evidence(ref, scheduled)]
@@ -128,7 +129,13 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         since=since,
         source=SinceSource.CONDITION,
         evidence=evidence,
-        facts={**view.pod_facts(pod), "cause": cause, "causes": causes, "nodes": read.nodes},
+        facts={
+            **view.pod_facts(pod),
+            "cause": cause,
+            "causes": causes,
+            "nodes": read.nodes,
+            "detail": read.detail,
+        },
     )
 
 
@@ -151,25 +158,32 @@ def ended(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     evidence = [field_evidence(ref, "status", f"{reason}: {message}", at)]
     if reason == "Evicted":
         resource = messages.evicted_resource(message)
+        own = messages.own_limit(message)
+        why = f": node low on {resource}" if resource else ""
+        if own:
+            why = f": it exceeded its own limit of {resource} ({messages.quoted(message)})"
         yield make(
             "pod-evicted",
             ref,
-            f"evicted by the kubelet: node low on {resource}"
-            if resource
-            else "evicted by the kubelet",
+            f"evicted by the kubelet{why}",
             Severity.WARNING if fresh else Severity.INFO,
             "eviction within 30 min is a warning, within an hour a note",
             since=at,
             source=SinceSource.STATUS,
             evidence=evidence,
             active=fresh,
-            facts={**facts, "resource": resource, "ended": at.isoformat() if at else ""},
+            facts={
+                **facts,
+                "resource": resource,
+                "own_limit": own,
+                "ended": at.isoformat() if at else "",
+            },
         )
-    elif reason.startswith(_REJECTED):
+    elif _refused(pod):
         yield make(
             "pod-rejected-by-kubelet",
             ref,
-            f"rejected by the kubelet: {reason}",
+            f"refused at admission by the kubelet of {pod.spec.node_name}: {_why(reason, message)}",
             Severity.WARNING if fresh else Severity.INFO,
             "a rejection within 30 min is a warning, within an hour a note",
             since=at,
@@ -198,6 +212,23 @@ def ended(pod: Pod, view: ClusterView) -> Iterator[Finding]:
                 related=[owner],
                 facts={**facts, "container": lost[0].name, "exit_code": 137},
             )
+
+
+def _refused(pod: Pod) -> bool:
+    """Refused by the kubelet before any container was started, for whatever reason (the list of
+    reasons is open: OutOfcpu, SMTAlignmentError, TopologyAffinityError, NodeAffinity, …)."""
+    status = pod.status
+    return (
+        bool(status.reason)
+        and bool(pod.spec.node_name)
+        and status.reason not in (*_PLANNED, *_RAN)
+        and not any(s.state.running or s.state.terminated for s in statuses(pod))
+    )
+
+
+def _why(reason: str, message: str) -> str:
+    text = messages.quoted(message.removeprefix("Pod was rejected: "))
+    return f"{reason}: {text}" if text else reason
 
 
 def preempted(pod: Pod, view: ClusterView) -> Iterator[Finding]:

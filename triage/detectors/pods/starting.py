@@ -12,7 +12,7 @@ from triage.facts.cluster_view import ClusterView, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
-from triage.facts.windows import PULL_GRACE, RETRY_GRACE, START_GRACE
+from triage.facts.windows import PULL_GRACE, RECENT, RETRY_GRACE, START_GRACE
 
 
 def missing_config(
@@ -70,6 +70,9 @@ def missing_config(
 def starting(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Assigned to a node and not started: all FailedMount, FailedAttachVolume and sandbox events
     are read, not only the newest event."""
+    if pod.status.phase == "Running":
+        yield from _sandbox_lost(pod, view)
+        return
     if pod.status.phase != "Pending" or not pod.spec.node_name:
         return
     reasons = {s.state.waiting.reason for s in statuses(pod) if s.state.waiting}
@@ -89,6 +92,9 @@ def starting(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     found = list(_start_failures(pod, events, view)) or list(_absent(pod, view, since))
     yield from found
     if found:
+        return
+    if (unknown := _unknown_failure(pod, events, view)) is not None:
+        yield unknown
         return
     pulling = any(e.reason == "Pulling" for e in events)
     grace = PULL_GRACE if pulling else START_GRACE
@@ -113,6 +119,61 @@ def starting(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         evidence=[field_evidence(ref, "status.conditions", state)],
         related=[Ref("Node", "", pod.spec.node_name)],
         facts={**view.pod_facts(pod), "seconds": int(age.total_seconds())},
+    )
+
+
+def _sandbox_lost(pod: Pod, view: ClusterView) -> Iterator[Finding]:
+    """After a reboot of its node a pod keeps the phase Running while no container of it runs and
+    its new sandbox cannot be created."""
+    if any(s.state.running for s in pod.status.container_statuses):
+        return
+    recent = [e for e in view.events_of(pod) if view.now - e.last <= RECENT]
+    failed = [f for f in _start_failures(pod, recent, view) if f.rule == "pod-sandbox-failed"]
+    yield from failed
+
+
+_ORDINARY = frozenset(
+    {
+        "FailedScheduling",
+        "Unhealthy",
+        "BackOff",
+        "DNSConfigForming",
+        "FailedToRetrieveImagePullSecret",
+        "TaintManagerEviction",
+        "NodeNotReady",
+    }
+)
+"""Warnings that do not say why a pod on its node does not start."""
+
+
+def _unknown_failure(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding | None:
+    """The warning that was repeated most lately, whatever its reason: the list of the kubelet's
+    reasons is open."""
+    told = [
+        e
+        for e in events
+        if e.type == "Warning" and e.reason not in _ORDINARY and view.now - e.last <= RECENT
+    ]
+    if not told:
+        return None
+    event = max(told, key=lambda e: (e.count, e.last, e.uid))
+    return make(
+        "pod-container-create-failed",
+        ref_of(pod),
+        f"does not start: {messages.quoted(f'{event.reason}: {event.message}')}",
+        Severity.WARNING,
+        "the pod cannot start",
+        since=event.first,
+        source=SinceSource.EVENT,
+        evidence=[event_evidence(event)],
+        detail=event.reason,
+        related=[Ref("Node", "", pod.spec.node_name)],
+        facts={
+            **view.pod_facts(pod),
+            "reason": event.reason,
+            "container": "",
+            "message": messages.signature(event.message),
+        },
     )
 
 
@@ -198,6 +259,8 @@ def _start_failures(pod: Pod, events: list[EventFact], view: ClusterView) -> Ite
         "ip-exhausted",
         "name-reserved",
         "timeout",
+        "runtime-down",
+        "memory-limit",
         "cni-not-ready",
         "no-space",
         "cni",
@@ -211,17 +274,29 @@ def _start_failures(pod: Pod, events: list[EventFact], view: ClusterView) -> Ite
         yield make(
             "pod-sandbox-failed",
             ref,
-            f"its sandbox cannot be created on {pod.spec.node_name}: {_SANDBOX_TEXT[cause]}",
+            f"its sandbox cannot be created on {pod.spec.node_name}: {_SANDBOX_TEXT[cause]} "
+            f"({messages.quoted(group[-1].message)})",
             Severity.WARNING,
             "the pod cannot start",
             since=every[0].first,
             source=SinceSource.EVENT,
             evidence=[event_evidence(e) for e in group[-2:]],
             related=[Ref("Node", "", pod.spec.node_name)],
-            facts={**view.pod_facts(pod), "cause": cause},
+            facts={
+                **view.pod_facts(pod),
+                "cause": cause,
+                "agent_away": any(messages.agent_away(e.message) for e in group),
+                "new_node": _is_new(pod, view),
+            },
         )
     if volumes and not config:
         yield _volume(pod, volumes, view)
+
+
+def _is_new(pod: Pod, view: ClusterView) -> bool | None:
+    """Whether its node joined lately; None when the node is not known."""
+    node = view.node(pod.spec.node_name)
+    return bool(view.node_facts(node)["new_node"]) if node is not None else None
 
 
 _SANDBOX_TEXT = {
@@ -230,6 +305,8 @@ _SANDBOX_TEXT = {
     "timeout": "the runtime does not answer in time",
     "cni-not-ready": "the network plugin is not ready",
     "no-space": "no space left",
+    "runtime-down": "the container runtime does not answer",
+    "memory-limit": "it was killed for memory as it started (limit too low?)",
     "cni": "the network plugin fails",
     "other": "the runtime fails",
 }

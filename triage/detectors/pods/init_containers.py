@@ -1,0 +1,82 @@
+"""Init containers that do not end, and sidecars that never start: they hold the whole pod."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from cluster.kube.durations import words
+from cluster.kube.objects import ContainerStatus, Pod
+from triage.detectors.pods.pods import ref_of
+from triage.detectors.registry import object_detector
+from triage.facts import messages
+from triage.facts.cluster_view import ClusterView
+from triage.facts.events import EventFact
+from triage.facts.finding import Finding, Severity, SinceSource
+from triage.facts.finding_builder import event_evidence, field_evidence, make
+from triage.facts.windows import INIT_GRACE
+
+
+@object_detector("Pod")
+def holding(pod: Pod, view: ClusterView) -> Iterator[Finding]:
+    """The first init container that runs, or the first sidecar that is not started, while the pod
+    is Pending: nothing crashes, and often no event says why."""
+    if pod.status.phase != "Pending" or pod.metadata.deletion_timestamp is not None:
+        return
+    sidecars = {c.name for c in pod.spec.init_containers if c.restart_policy == "Always"}
+    for status in pod.status.init_container_statuses:
+        sidecar = status.name in sidecars
+        if status.state.running is None or (sidecar and status.started):
+            continue
+        since = status.state.running.started_at or pod.status.start_time
+        if since is None or not view.older(since, INIT_GRACE):
+            return
+        yield _held(pod, status, sidecar, view)
+        return
+
+
+def _held(pod: Pod, status: ContainerStatus, sidecar: bool, view: ClusterView) -> Finding:
+    assert status.state.running is not None
+    since = status.state.running.started_at or pod.status.start_time or view.now
+    ref = ref_of(pod)
+    failed = probe_failures(pod, view)
+    probe = messages.probe_cause(failed[-1].message) if failed else ""
+    span = words(view.now - since)
+    what = "sidecar" if sidecar else "init container"
+    text = f"{what} {status.name} has not {'started' if sidecar else 'ended'} for {span}"
+    if sidecar and failed:
+        text += f": {messages.quoted(failed[-1].message)}"
+    return make(
+        "pod-init-waiting",
+        ref,
+        f"waits: {text}",
+        Severity.WARNING,
+        "an init container that runs for over 10 min, or a sidecar that is not started by then",
+        since=since,
+        source=SinceSource.STATUS,
+        detail=status.name,
+        evidence=[
+            field_evidence(
+                ref, f"status.initContainerStatuses[{status.name}].state", f"running for {span}"
+            ),
+            *(event_evidence(e) for e in failed[-1:]),
+        ],
+        facts={
+            **view.pod_facts(pod),
+            "container": status.name,
+            "sidecar": sidecar,
+            "probe": probe,
+            "seconds": int((view.now - since).total_seconds()),
+        },
+    )
+
+
+def probe_failures(
+    pod: Pod, view: ClusterView, within: timedelta = timedelta(minutes=30)
+) -> list[EventFact]:
+    """Recent events about probes of this pod that failed, oldest first."""
+    return [
+        e
+        for e in view.events_of(pod)
+        if e.reason in ("Unhealthy", "ProbeError") and view.now - e.last < within
+    ]
