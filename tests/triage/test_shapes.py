@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.kube import images
@@ -138,6 +138,7 @@ def test_what_messages_tell_follows_the_events() -> None:
 ASCII = st.characters(max_codepoint=127)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.from_regex(messages._ETCD, alphabet=ASCII)
     | st.from_regex(messages._API, alphabet=ASCII)
