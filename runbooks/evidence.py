@@ -307,11 +307,7 @@ def _shared(condition: Condition, here: Scope) -> Held | None:
     attribute = next(iter(here.shared(condition)), None)
     if attribute is None:
         return None
-    numbers = (
-        f"{attribute.inside[0]} of {attribute.inside[1]} failing, {attribute.outside[0]} of "
-        f"{attribute.outside[1]} healthy"
-    )
-    return Held(condition, f"{attribute.what} {attribute.spoken} ({numbers})", (), 1.0)
+    return Held(condition, attribute.sentence, (), 1.0)
 
 
 def _shared_facts(attribute: SharedAttribute) -> dict[str, Fact]:

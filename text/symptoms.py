@@ -23,25 +23,7 @@ from text.words import (
     minute,
     plural,
 )
-from triage.facts.finding import ChangeFact, Finding, SharedAttribute, Symptom
-
-SHARES = {
-    "node": "on",
-    "namespace": "in namespace",
-    "zone": "in zone",
-    "node pool": "in node pool",
-    "owner": "belong to",
-    "image": "run the image",
-    "image digest": "run the image",
-    "created after": "were created after",
-    "node created after": "on nodes created after",
-    "service account": "use the service account",
-    "priority class": "have the priority class",
-    "storage class": "use the storage class",
-    "volume driver": "use the volume driver",
-}
-"""What failing objects share, as a sentence: "7 of 7 on node-2"."""
-
+from triage.facts.finding import SHARED, ChangeFact, Finding, Symptom
 
 NOTHING_AGAINST = field("against", ("nothing", "muted"))
 
@@ -146,15 +128,7 @@ def shared_text(symptom: Symptom) -> str:
     apart."""
     if not symptom.shared:
         return plural(len(symptom.objects), "object")
-    return attribute_text(symptom.shared[0])
-
-
-def attribute_text(shared: SharedAttribute) -> str:
-    """What the failing objects share, in how many of them and in how many of the others."""
-    word = SHARES.get(shared.what, f"with {shared.what}")
-    (inside, of), (outside, others) = shared.inside, shared.outside
-    rest = f"; others: {outside} of {others}" if others else ""
-    return f"failing: {inside} of {of} {word} {shared.spoken}{rest}"
+    return symptom.shared[0].sentence
 
 
 def _shared(symptom: Symptom) -> Iterator[str]:
@@ -166,12 +140,12 @@ def _shared(symptom: Symptom) -> Iterator[str]:
         named |= set(shared.tied_with)
         kinds = list(dict.fromkeys(_attribute(text) for text in shared.tied_with))
         also = f" (so also the same {', '.join(kinds)})" if kinds else ""
-        yield attribute_text(shared) + also
+        yield shared.sentence + also
 
 
 def _attribute(text: str) -> str:
     """The name of an attribute that is written with its value ("image digest sha256:9f")."""
-    names = [name for name in SHARES if text.startswith(f"{name} ")]
+    names = [name for name in SHARED if text.startswith(f"{name} ")]
     return max(names, key=len) if names else text
 
 
@@ -258,14 +232,19 @@ def _some(objects: Sequence[Ref], limit: int = 5) -> str:
 
 
 def match_lines(match: Match) -> list[Line]:
-    """A runbook: how well it fits, and for, missing and against; an empty `against` is said."""
-    sure = "fits" if match.confident else "not sure"
-    return [
-        line(" ", (match.title, "strong"), (f"  {match.score:.2f} {sure}", "muted"), hang=1),
-        *_reasons("for", match.for_, "good"),
-        *_reasons("missing", match.missing, "unknown", tells=True),
-        *(_reasons("against", match.against, "critical") or [NOTHING_AGAINST]),
-    ]
+    """A runbook: how well it fits, and for, missing and against; an empty `against` is said. Of one
+    that hardly fits the missing signs are only counted."""
+    sure = "fits" if match.confident else "hardly fits"
+    head = line(" ", (match.title, "strong"), (f"  {match.score:.2f} {sure}", "muted"), hang=1)
+    lines = [head, *_reasons("for", match.for_, "good")]
+    against = _reasons("against", match.against, "critical")
+    if match.confident:
+        missing = _reasons("missing", match.missing, "unknown", tells=True)
+        return [*lines, *missing, *(against or [NOTHING_AGAINST])]
+    if match.missing:
+        signs = plural(len(match.missing), "sign was", "signs were")
+        lines.append(field("missing", f"{signs} not seen", style="unknown"))
+    return lines + against
 
 
 def _reasons(label: str, reasons: Sequence[Reason], style: str, tells: bool = False) -> list[Line]:

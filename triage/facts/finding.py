@@ -74,6 +74,24 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     active: bool = True
 
 
+SHARED = {
+    "node": "on",
+    "namespace": "in namespace",
+    "zone": "in zone",
+    "node pool": "in node pool",
+    "owner": "belong to",
+    "image": "run the image",
+    "image digest": "run the image",
+    "created after": "were created after",
+    "node created after": "on nodes created after",
+    "service account": "use the service account",
+    "priority class": "have the priority class",
+    "storage class": "use the storage class",
+    "volume driver": "use the volume driver",
+}
+"""Words between a count of objects and the value that they share: "7 of 7 on node-2"."""
+
+
 class SharedAttribute(msgspec.Struct, frozen=True, gc=False):
     """What failing objects have in common: `inside` of the failing ones, `outside` of the healthy
     ones, each as (k, n)."""
@@ -92,6 +110,14 @@ class SharedAttribute(msgspec.Struct, frozen=True, gc=False):
     def spoken(self) -> str:
         """The value for people: a moment as a date and time."""
         return spoken(self.what, self.value)
+
+    @property
+    def sentence(self) -> str:
+        """`failing: 7 of 7 on node-2; others: 0 of 41`."""
+        (inside, of), (outside, others) = self.inside, self.outside
+        word = SHARED.get(self.what, f"with {self.what}")
+        rest = f"; others: {outside} of {others}" if others else ""
+        return f"failing: {inside} of {of} {word} {self.spoken}{rest}"
 
 
 def spoken(what: str, value: str) -> str:
