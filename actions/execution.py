@@ -161,7 +161,10 @@ class Execution:
         try:
             found = await self.context.api.get_json(target.path, timeout=5)
         except NotFound:
-            if target.fields or (target.request.verb == "POST" and not target.uid):
+            leaving = any(name == "deleted since" for name, _ in target.state)
+            if (target.fields and not leaving) or (
+                target.request.verb == "POST" and not target.uid
+            ):
                 return False, f"{target.ref} does not exist"
             return True, f"{target.ref} is gone"
         except ClusterError as error:

@@ -110,14 +110,11 @@ def patch_operations(
     operations: list[dict[str, Any]] = [
         {"op": "test", "path": "/metadata/uid", "value": meta["uid"]}
     ]
-    if not all(change.has_before for change in changes):
-        # JSON Patch cannot test that a field is absent.
-        version = meta["resourceVersion"]
-        operations.append({"op": "test", "path": "/metadata/resourceVersion", "value": version})
     operations += [{"op": "test", "path": at, "value": value} for at, value in tests.items()]
     for change in changes:
-        if change.has_before:
-            operations.append({"op": "test", "path": change.pointer, "value": change.before})
+        # A test for null holds where the member is absent (evanphx/json-patch, as the server has).
+        before = change.before if change.has_before else None
+        operations.append({"op": "test", "path": change.pointer, "value": before})
     for change in changes:
         if not change.has_after:
             operations.append({"op": "remove", "path": change.pointer})

@@ -40,6 +40,7 @@ SECONDS = {
     "lab 1": 300,
     "lab 2": 300,
     "lab 3": 200,
+    "tests/actions/test_on_api_server.py": 110,
     "tests/probes/test_killed.py": 100,
     "tests/workloads/test_broken_for_real.py": 80,
     "tests/drills/test_scenarios.py": 50,

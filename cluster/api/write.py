@@ -122,6 +122,10 @@ class Writer:
             options["preconditions"] = {"uid": uid}
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
+        if dry_run:
+            # With a body the server takes its options from there alone: a dry run that stands only
+            # in the query deletes.
+            options["dryRun"] = ["All"]
         parameters = {"dryRun": "All"} if dry_run else {}
         return await self._send("DELETE", path, parameters, options, "application/json", timeout)
 

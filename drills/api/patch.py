@@ -4,6 +4,7 @@ merge patch."""
 from __future__ import annotations
 
 import copy
+from types import MappingProxyType
 from typing import Any
 
 import jsonpatch
@@ -44,10 +45,24 @@ def _merge_key(field: str, items: list[Any]) -> str | None:
     return MERGE_KEYS.get(field)
 
 
+class _Test(jsonpatch.TestOperation):
+    """As evanphx/json-patch, which the API server has: a test for null also holds where the member
+    is absent."""
+
+    def apply(self, obj: Any) -> Any:
+        parent, last = self.pointer.to_last(obj)
+        absent = isinstance(parent, dict) and last not in parent
+        return obj if absent and self.operation.get("value") is None else super().apply(obj)
+
+
+class _Patch(jsonpatch.JsonPatch):
+    operations = MappingProxyType({**jsonpatch.JsonPatch.operations, "test": _Test})
+
+
 def json_patch(doc: Obj, operations: list[Obj]) -> Obj:
     """Raises ApiProblem (422) when a test fails or a path is missing, as the API server does."""
     try:
-        out = jsonpatch.apply_patch(doc, operations)
+        out = _Patch(operations).apply(doc)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
         text = f"the server rejected our request due to an error in our request: {error}"
         raise ApiProblem(422, "Invalid", text) from error

@@ -224,7 +224,8 @@ class Writes:
             entry = self._store.get(kind, target.namespace, name)
             meta = entry.obj["metadata"]
             _check_preconditions(kind, name, meta, options.get("preconditions") or {})
-            if query.dry_run or "All" in (options.get("dryRun") or []):
+            # With a body the query counts for nothing.
+            if (query.dry_run and not options) or "All" in (options.get("dryRun") or []):
                 return entry, True
             grace = _grace(kind, entry.obj, options, query)
             gone = grace <= 0 and not meta.get("finalizers")

@@ -306,7 +306,8 @@ def apply(found: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, 
             for token in parents:
                 here = here[int(token)] if isinstance(here, list) else here[token]
             key: Any = int(last) if isinstance(here, list) else last
-            if each["op"] == "test" and here[key] != each["value"]:
+            there = here.get(key) if isinstance(here, dict) else here[key]
+            if each["op"] == "test" and there != each["value"]:
                 raise Invalid("the server rejected our request due to an error", status=422)
             if each["op"] == "remove":
                 del here[key]

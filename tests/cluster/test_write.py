@@ -145,6 +145,7 @@ async def test_dry_runs_and_reviews_pass_in_read_only_mode(fake: FakeCluster, ap
     await writer.patch(NODE, {}, dry_run=True)
     await writer.delete(f"{PODS}/web-1", dry_run=True)
     assert [query["dryRun"] for _, _, query, _, _ in seen] == ["All", "All"]
+    assert seen[1][3]["dryRun"] == ["All"], "a server reads the options of a deletion from its body"
     assert await writer.review("create", "pods", subresource="exec", namespace="shop") == (
         True,
         "ok",

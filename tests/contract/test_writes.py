@@ -174,6 +174,25 @@ def test_a_json_patch_whose_test_fails_changes_nothing(http: httpx.Client, node:
     assert http.get(node).json()["metadata"]["labels"] == {"made-by": "test"}
 
 
+def test_a_json_patch_can_test_that_a_member_is_absent(http: httpx.Client, node: str) -> None:
+    absent = {"op": "test", "path": "/metadata/labels/zone", "value": None}
+    add = {"op": "add", "path": "/metadata/labels/zone", "value": "a"}
+    assert patch(http, node, [absent, add], JSON_PATCH).status_code == 200
+    assert_status(patch(http, node, [absent, add], JSON_PATCH), 422, "Invalid")
+
+
+def test_a_dry_run_of_a_deletion_stands_in_its_options(http: httpx.Client, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    create(http, path, config_map("one"))
+    options = {"apiVersion": "v1", "kind": "DeleteOptions"}
+    tried = http.request("DELETE", f"{path}/one", json={**options, "dryRun": ["All"]})
+    assert tried.status_code == 200
+    assert names(http.get(path).json()) == ["one"]
+    done = http.request("DELETE", f"{path}/one", json=options, params={"dryRun": "All"})
+    assert done.status_code == 200
+    assert names(http.get(path).json()) == [], "with a body the query counts for nothing"
+
+
 def test_a_patch_of_an_unknown_type_is_refused(http: httpx.Client, node: str) -> None:
     assert_status(patch(http, node, {"spec": {}}, "application/json"), 415, "UnsupportedMediaType")
 
