@@ -14,8 +14,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from incident.cadence import Cadence
+from incident.ledger import JournalLedger
 from incident.options import Options, runbook_folders
-from incident.record import JournalLedger, Record
+from incident.record import Record
 from incident.report.observer import Observer
 from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Report
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from runbooks.loader import Library
     from runbooks.matcher import Matcher
     from timeline.entry import Entry
+    from timeline.summary import ClusterId
     from triage.engine import Triage
     from triage.facts.measurements import Sources
 
@@ -143,13 +145,46 @@ class Components:
 
     # -- record
 
-    def open_record(self, context: str, server: str) -> None:
-        """Blocking: open the incident's file; what was noted before goes into it. Called again with
-        the context once that is known."""
+    def open_record(self, cluster: ClusterId) -> None:
+        """Blocking: open the incident's file; what was noted before goes into it. Called again when
+        the cluster is known."""
         opened = self.record.journal is not None
-        self.record.open(self.options, context, server)
+        self.record.open(self.options, cluster)
         if not opened:
-            self.observer = Observer(self.record.by_record())
+            self._follow_record()
+
+    def identify(self, cluster: ClusterId) -> None:
+        """Blocking: the cluster's uid became known."""
+        if self.record.identify(self.options, cluster):
+            self._follow_record()
+
+    def begin_incident(self, cluster: ClusterId) -> None:
+        """Blocking: leave the incident and begin a new one."""
+        self.record.begin(self.options, cluster, "a person began a new incident")
+        self._follow_record()
+
+    def _follow_record(self) -> None:
+        self.observer = Observer(self.record.by_record())
+        self.runs.reset()
+
+    def cluster_uid(self) -> str:
+        """The uid of the namespace kube-system, "" while it is not read."""
+        namespace = self.live.store.get("Namespace", "", "kube-system") if self.live else None
+        return namespace.metadata.uid if namespace is not None else ""
+
+    async def read_cluster_uid(self) -> str:
+        """As `cluster_uid`, asked for where namespaces are not watched; "" where it may not be
+        read."""
+        uid = self.cluster_uid()
+        if uid or self.api is None:
+            return uid
+        from cluster.errors import ClusterError
+
+        try:
+            found = await self.api.get_json("/api/v1/namespaces/kube-system", timeout=5.0)
+            return str(found["metadata"]["uid"])
+        except (ClusterError, KeyError, TypeError):
+            return ""
 
     def note(self, text: str, now: datetime) -> Entry:
         """Raises ValueError with a sentence for a time that cannot be read."""

@@ -1,5 +1,5 @@
-"""The record of an investigation: writes entries without blocking the event loop, holds all of them
-in memory for reading, and keeps the ledger of what exists in the cluster.
+"""The record of an investigation: writes entries without blocking the event loop, and holds all of
+them in memory for reading.
 
 Writing never raises into the screens: without a file, entries live in memory, the status line says
 so, and whatever needs a record (probes that create something, actions) is refused.
@@ -9,39 +9,38 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
 from cluster.kube.objects import Ref
-from cluster.kube.text import clean_uncut
+from cluster.kube.text import clean_line, clean_uncut
 from incident.config import ConfigError, load_config
+from incident.opening import Choice, choose, going_on
 from incident.options import Options
 from incident.view import RecordView
 from timeline.entry import Draft, Entry, Kind, ObjectRef
-from timeline.intents import unfinished
+from timeline.intents import unknown_changes
 from timeline.journal.preparation import Identity, Origin, outline
 from timeline.journal.ulid import new_ulid
 from timeline.redaction.redact import Redactor
+from timeline.summary import ClusterId, Summary, summarize
 
 if TYPE_CHECKING:
-    from probes.ledger import Intent
     from timeline.journal.journal import Health, Journal
 
-RESUME_WITHIN = timedelta(hours=12)
-"""An open incident of the same context that was written to within this time is gone on with."""
-
-EARLIER = 20
-"""Files of other incidents that are searched for objects that may still exist in a cluster."""
+T = TypeVar("T")
+TITLE = 200
+"""Characters of a title or a severity."""
+PATIENCE = 2.0
+"""Seconds to wait for another process that holds the file, before entries go beside it."""
 
 
 class RecordUnavailable(RuntimeError):
@@ -79,14 +78,22 @@ class Record:
         self.journal: Journal | None = None
         self.on_change = on_change
         self._reason = "not opened yet"
+        self._incident = self._notice = ""
         self._opening = True
         self._clock = clock
         self._redactor = Redactor(os.urandom(32), clean_uncut)
         self._lock = threading.RLock()
+        self._number = 0
+        """Of the incident, among those that this process has opened."""
+        self._left: dict[str, Entry] = {}
+        """Entries of incidents that were left."""
         self._stored: dict[str, Entry] = {}
         self._waiting: dict[str, _Waiting] = {}
         """In the order in which they were given."""
         self._runbooks: dict[str, str] = {}
+        self._own: set[str] = set()
+        """Ids of the entries that this process gave."""
+        self._made: dict[str, tuple[Sequence[Entry], Any]] = {}
         self._by_record: Sequence[Entry] | None = None
         self._by_time: Sequence[Entry] | None = None
 
@@ -111,7 +118,8 @@ class Record:
         there. Raises `RecordUnavailable` when the disk refuses it; with `again`, wait until the
         disk takes what it refused before. Being cancelled undoes nothing."""
         with self._lock:
-            stored, waiting = self._stored.get(entry.id), self._waiting.get(entry.id)
+            stored = self._stored.get(entry.id) or self._left.get(entry.id)
+            waiting = self._waiting.get(entry.id)
         if stored is not None:
             return stored
         if waiting is None:
@@ -127,6 +135,7 @@ class Record:
             shown = outline(draft, identity, origin, self._redactor)
             waiting = _Waiting(shown, draft, identity, keep, Future(), Future())
             self._waiting[identity.id] = waiting
+            self._own.add(identity.id)
             self._changed()
             if self.journal is not None or not self._opening:
                 self._submit(waiting)
@@ -159,10 +168,13 @@ class Record:
                 waiting.answered.set_exception(RecordUnavailable(reason))
         self.on_change()
 
-    def _take(self, entries: Sequence[Entry]) -> None:
-        """Entries that are on disk, of this process and of others."""
+    def _take(self, number: int, entries: Sequence[Entry]) -> None:
+        """Entries that are on disk, of this process and of others; `number` is that of the
+        incident."""
         self._read_runbooks(entries)
         with self._lock:
+            if number != self._number:
+                return
             fresh = [
                 entry
                 for entry in entries
@@ -192,84 +204,154 @@ class Record:
     def _changed(self) -> None:
         self._by_record = self._by_time = None
 
-    # -- opening
-
-    def open(self, options: Options, context: str, server: str) -> None:
-        """Blocking: go on with an incident or begin one, as the options say, and write what was
-        noted before. Called again when the context is known. Never raises: without a file, entries
-        stay in memory and `view` says why."""
-        from timeline.journal.journal import JournalError
-
-        if self.journal is None:
-            try:
-                journal = self._open_journal(options, context)
-            except (JournalError, ConfigError, OSError) as error:
-                journal, self._reason = None, str(error)
-            with self._lock:
-                self.journal, self._opening = journal, False
-                if journal is not None:
-                    self._redactor = journal.redactor
-                for waiting in list(self._waiting.values()):
-                    self._submit(waiting)
-                given = list(self._stored.values())
-            self._read_runbooks(given)
-        if self.journal is not None:
-            self._join(context, server, options)
-        self.on_change()
-
-    def _open_journal(self, options: Options, context: str) -> Journal:
-        from timeline.journal import index
-        from timeline.journal.journal import Journal, JournalError
-
-        if not options.record:
-            raise JournalError("this command keeps no record")
-        directory = options.state / "incidents"
-        literals = load_config(options.config).redact
-        path: Path | None = None
-        if options.incident and options.incident != "new":
-            path = index.find_incident(directory, options.incident, clean=clean_uncut).path
-        elif not options.incident:
-            found = index.find_resumable(
-                directory,
-                clean=clean_uncut,
-                now=self._clock(),
-                context=context,
-                within=RESUME_WITHIN,
+    def edit_incident(self, **fields: str) -> Entry:
+        """Record another title (`text`) or `severity`. Raises ValueError when it is empty or there
+        is no incident."""
+        opened = next((each for each in self.by_record() if each.kind == "incident-opened"), None)
+        if opened is None:
+            raise ValueError(f"there is no incident yet ({self._reason})")
+        clean = {name: clean_line(value, TITLE) for name, value in fields.items()}
+        if not all(clean.values()):
+            raise ValueError("it cannot be empty")
+        return self.append(
+            Draft(
+                kind="revision",
+                supersedes=opened.id,
+                time_source="human",
+                data={"action": "edit", **clean},
             )
-            path = found.path if found is not None else None
-        if path is None:
-            return Journal.create(
-                directory,
-                f"Incident on {context or 'an unknown cluster'}",
-                clean=clean_uncut,
-                literals=literals,
-                clock=self._clock,
-                on_stored=self._take,
-                on_health=self._noticed,
-            )
-        return Journal.open(
-            path,
-            clean=clean_uncut,
-            literals=literals,
-            clock=self._clock,
-            on_stored=self._take,
-            on_health=self._noticed,
         )
 
-    def _join(self, context: str, server: str, options: Options) -> None:
+    def change_state(self, kind: Kind, reason: str) -> Entry:
+        """Record that the incident is closed or open again."""
+        return self.append(Draft(kind=kind, text=reason, reason=reason, time_source="human"))
+
+    def conclude_change(self, intent: Entry, seen: str) -> Entry:
+        """Record what a person found out about a change whose outcome was not known."""
+        return self.append(
+            Draft(
+                kind="action-result",
+                text=seen,
+                object=intent.object,
+                run_id=intent.run_id,
+                step_id=intent.step_id,
+                time_source="human",
+                confidence="reported",
+                data={
+                    "intent_id": intent.intent_id,
+                    "action": intent.data.get("action", ""),
+                    "event": "verified",
+                },
+            )
+        )
+
+    # -- opening
+
+    def open(self, options: Options, cluster: ClusterId, *, for_note: bool = False) -> None:
+        """Blocking: go on with an incident or begin one, as the options say, and write what was
+        given before. Called again when the cluster is known. Never raises: without a file, entries
+        stay in memory and `view` says why."""
+        if self.journal is not None:
+            self._join(options, cluster)
+            return
+        from timeline.journal.journal import JournalError
+
+        choice, journal = Choice(None), None
+        try:
+            if not options.record:
+                raise JournalError("this command keeps no record")
+            choice = choose(options, cluster, self._clock(), for_note=for_note)
+            journal = self._open_journal(options, choice.path, cluster)
+        except (JournalError, ConfigError, OSError) as error:
+            self._reason = str(error)
+        with self._lock:
+            self.journal, self._opening = journal, False
+            if journal is not None:
+                self._redactor, self._incident = journal.redactor, journal.id
+            for waiting in list(self._waiting.values()):
+                self._submit(waiting)
+            given = self.by_record()
+        self._read_runbooks(given)
+        self._notice = choice.problem
+        if journal is not None:
+            if choice.path is not None:
+                self._notice = going_on(self._incident, given, self._clock())
+            if choice.problem:
+                self.append(
+                    Draft(kind="session", text=choice.problem, data={"event": "unreadable"})
+                )
+            self._join(options, cluster)
+        self.on_change()
+
+    def _open_journal(self, options: Options, path: Path | None, cluster: ClusterId) -> Journal:
+        """Raises JournalError, ConfigError, OSError."""
+        from timeline.journal.journal import Journal
+
+        more: dict[str, Any] = {
+            "clean": clean_uncut,
+            "literals": load_config(options.config).redact,
+            "clock": self._clock,
+            "patience": PATIENCE,
+            "on_stored": partial(self._take, self._number),
+            "on_health": self._noticed,
+        }
+        if path is not None:
+            return Journal.open(path, **more)
+        return Journal.create(
+            options.state / "incidents",
+            f"Incident on {cluster.context or 'an unknown cluster'}",
+            data={"server": cluster.server},
+            **more,
+        )
+
+    def _join(self, options: Options, cluster: ClusterId) -> None:
         """Say in the record who works on which cluster from now on."""
         assert self.journal is not None
-        self.journal.bind(context=context)
+        self.journal.bind(context=cluster.context, cluster_uid=cluster.uid)
+        context, server = cluster.context or "no context", cluster.server or "no server"
         mode = "write" if options.write else "read-only"
-        text = f"stanch opened on {context or 'no context'} ({server or 'no server'}), {mode}"
         data = {
             "event": "opened",
-            "context": context,
-            "server": server,
+            "context": cluster.context,
+            "server": cluster.server,
             "write": options.write,
             "drill": options.drill,
         }
+        text = f"stanch opened on {context} ({server}), {mode}"
         self.append(Draft(kind="session", text=text, data=data))
+
+    def identify(self, options: Options, cluster: ClusterId) -> bool:
+        """Blocking: the cluster's uid became known. When the incident turns out to be about
+        another cluster, a new one begins; True then."""
+        if self.journal is None:
+            return False
+        known = self.summary.cluster
+        if known.uid and known.uid != cluster.uid:
+            why = f"{self._incident} is about another cluster ({known.server or known.context})"
+            self.begin(options, cluster, why)
+            return True
+        if not known.uid:
+            self.journal.bind(cluster_uid=cluster.uid)
+            text = f"the cluster is the one whose kube-system has the uid {cluster.uid}"
+            self.append(Draft(kind="session", text=text, data={"event": "identified"}))
+        return False
+
+    def begin(self, options: Options, cluster: ClusterId, why: str) -> None:
+        """Blocking: leave the incident as it is and begin a new one."""
+        if self.journal is not None:
+            left, before = self.journal, self._incident
+            left.append(Draft(kind="session", text=f"left: {why}", data={"event": "left"}))
+            with self._lock:
+                self.journal, self._opening = None, True
+                self._left |= self._stored
+                self._stored, self._number = {}, self._number + 1
+                self._changed()
+            left.close()
+            why = f"{why}; it goes on in a new one ({before} stays as it is)"
+        self.open(msgspec.structs.replace(options, incident="new"), cluster)
+        self._notice = f"A new incident begins: {why}"
+        self.append(Draft(kind="session", text=self._notice, data={"event": "begun"}))
+        self.on_change()
 
     # -- reading
 
@@ -294,9 +376,24 @@ class Record:
         with self._lock:
             return [each.entry for each in self._waiting.values() if each.keep]
 
-    def unfinished(self) -> Sequence[Entry]:
-        """Intents without a result."""
-        return unfinished(self.by_record())
+    @property
+    def summary(self) -> Summary:
+        return self._derived("summary", summarize)
+
+    @property
+    def unknown_changes(self) -> Sequence[Entry]:
+        """Changes of an earlier session of which no result is recorded, until a result of the same
+        action on the same object is."""
+        return self._derived("unknown", lambda entries: unknown_changes(entries, self._own))
+
+    def _derived(self, name: str, make: Callable[[Sequence[Entry]], T]) -> T:
+        """What `make` gives for the entries, made once for the same entries."""
+        with self._lock:
+            entries = self.by_record()
+            known = self._made.get(name)
+            if known is None or known[0] is not entries:
+                known = self._made[name] = (entries, make(entries))
+            return cast("T", known[1])
 
     def runbook_text(self, run_id: str) -> str:
         """The runbook's text when this run was started, "" when it is not known."""
@@ -308,13 +405,24 @@ class Record:
             refused = sum(1 for each in shown if each.refused)
             waiting, count = len(shown) - refused, len(self._stored) + len(shown)
         if self.journal is None:
-            return RecordView("", count, "none", self._reason, "", waiting, refused)
+            return RecordView(
+                "", count, "none", self._reason, "", waiting, refused, notice=self._notice
+            )
         health = self.journal.health
         state = "ok" if health.state in ("ok", "closed") else "sidecar"
         if refused:
             state = "refused"
         return RecordView(
-            self.journal.id, count, state, health.reason, health.head, waiting, refused
+            self._incident,
+            count,
+            state,
+            health.reason,
+            health.head,
+            waiting,
+            refused,
+            notice=self._notice,
+            summary=self.summary,
+            unknown=self.unknown_changes,
         )
 
     async def settled(self, limit: float = 2.0) -> None:
@@ -346,136 +454,5 @@ def _retrieve(future: asyncio.Future[Entry]) -> None:
         future.exception()
 
 
-class JournalLedger:
-    """The ledger of created objects, kept as intent and result entries of the record."""
-
-    def __init__(self, record: Record, incidents: Path) -> None:
-        """`incidents`: the folder with the files of earlier incidents."""
-        self._record = record
-        self._incidents = incidents
-
-    async def intend(self, intent: Intent) -> None:
-        """Raises `RecordUnavailable`: then nothing is created."""
-        data = {
-            "intent_id": _ledger_key(intent.ref),
-            "session": intent.session,
-            "purpose": intent.purpose,
-            "expires": intent.expires.isoformat(),
-            "object": list(intent.ref),
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-        }
-        await self._record.append_durably(
-            Draft(
-                kind="object-intent",
-                text=f"about to create {intent.ref}: {intent.purpose}",
-                object=object_ref(intent.ref),
-                phase="diagnose",
-                data=data,
-            )
-        )
-
-    def created(self, intent: Intent, uid: str) -> None:
-        self._write(
-            "object-created",
-            intent.ref,
-            f"created {intent.ref}",
-            {"uid": uid, "session": intent.session},
-        )
-
-    def removed(self, ref: Ref, how: str) -> None:
-        self._write("object-removed", ref, f"{ref} is gone: {how}", {"how": how})
-
-    async def open_intents(self) -> Sequence[Intent]:
-        """Rows without an end, of this incident and of the earlier ones on this machine."""
-        return [
-            *intents_of(self._record.unfinished()),
-            *await asyncio.to_thread(self._earlier_intents),
-        ]
-
-    def _earlier_intents(self) -> list[Intent]:
-        from timeline.journal.journal import Journal, JournalError
-
-        own = self._record.journal.path if self._record.journal is not None else None
-        found: list[Intent] = []
-        for path in _newest(self._incidents)[:EARLIER]:
-            if path == own:
-                continue
-            try:
-                with Journal.open_read_only(path, clean=clean_uncut) as journal:
-                    found += intents_of(journal.unfinished())
-            except (JournalError, OSError):
-                # A damaged file of an older incident must not stop today's sweep; the sweep by
-                # label still finds its objects.
-                continue
-        return found
-
-    def _write(self, kind: Kind, ref: Ref, text: str, more: Mapping[str, Any]) -> None:
-        self._record.append(
-            Draft(
-                kind=kind,
-                text=text,
-                object=object_ref(ref),
-                phase="diagnose",
-                data={"intent_id": _ledger_key(ref), "object": list(ref), **more},
-            )
-        )
-
-
-def _newest(directory: Path) -> list[Path]:
-    """Incident files, the one written to last first."""
-    written: list[tuple[float, Path]] = []
-    for path in directory.glob("*.db") if directory.is_dir() else ():
-        with suppress(OSError):
-            written.append((path.stat().st_mtime, path))
-    return [path for _, path in sorted(written, reverse=True)]
-
-
-def intents_of(entries: Iterable[Entry]) -> list[Intent]:
-    from probes.ledger import Intent
-
-    found = []
-    for entry in entries:
-        parts = entry.data.get("object")
-        if (
-            entry.kind != "object-intent"
-            or not isinstance(parts, list)
-            or len(parts) != 3
-            or _at_work(entry.data)
-        ):
-            continue
-        expires = datetime.fromisoformat(
-            str(entry.data.get("expires", entry.occurred_at.isoformat()))
-        )
-        found.append(
-            Intent(
-                str(entry.data.get("session", "")),
-                Ref(*map(str, parts)),
-                str(entry.data.get("purpose", "")),
-                expires,
-            )
-        )
-    return found
-
-
-def _at_work(data: Mapping[str, Any]) -> bool:
-    """Whether another program of ours on this machine still works with the object: then it is not
-    for us to remove."""
-    pid = data.get("pid")
-    if not isinstance(pid, int) or pid == os.getpid() or data.get("host") != socket.gethostname():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def object_ref(ref: Ref) -> ObjectRef | None:
     return ObjectRef(kind=ref.kind, namespace=ref.namespace, name=ref.name) if ref.name else None
-
-
-def _ledger_key(ref: Ref) -> str:
-    return f"object/{ref.kind}/{ref.namespace}/{ref.name}"

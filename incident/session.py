@@ -27,6 +27,7 @@ from incident.options import Options
 from incident.process import GcPolicy
 from incident.report.reporter import Reporter, differs
 from incident.view import ApiView, Reach, RecordView, View
+from timeline.summary import ClusterId
 from triage.facts.significance import significant
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class LiveInvestigation:
         self._gc = GcPolicy(self.cadence)
         self._reporter = Reporter(self._clock, self._way, self.cadence, once=options.once)
         self._retry = asyncio.Event()
+        self._changing_incident = asyncio.Lock()
         self._stopping = False
         self._version = 0
         self._problem = ""
@@ -212,6 +214,25 @@ class LiveInvestigation:
     async def recorded(self, entry: Entry, *, again: bool = False) -> Entry:
         return await self._ready().record.recorded(entry, again=again)
 
+    async def begin_incident(self) -> None:
+        async with self._changing_incident:
+            await asyncio.to_thread(self._ready().begin_incident, self._cluster())
+
+    def rename_incident(self, title: str) -> Entry:
+        return self._ready().record.edit_incident(text=title)
+
+    def set_severity(self, severity: str) -> Entry:
+        return self._ready().record.edit_incident(severity=severity)
+
+    def close_incident(self, reason: str) -> Entry:
+        return self._ready().record.change_state("incident-closed", reason)
+
+    def reopen_incident(self, reason: str) -> Entry:
+        return self._ready().record.change_state("incident-reopened", reason)
+
+    def conclude_change(self, intent: Entry, seen: str) -> Entry:
+        return self._ready().record.conclude_change(intent, seen)
+
     def unrecorded(self) -> Sequence[Entry]:
         return self._components.record.unrecorded() if self._components is not None else ()
 
@@ -264,7 +285,7 @@ class LiveInvestigation:
                 break
             except ClusterError as error:
                 self._problem = str(error)
-            await asyncio.to_thread(components.open_record, "", "")
+            await asyncio.to_thread(components.open_record, ClusterId())
             self._ask()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.cadence.reconnect):
@@ -296,21 +317,32 @@ class LiveInvestigation:
         cluster."""
         components = self._ready()
         await self._first_find()
-        await asyncio.to_thread(components.open_record, access.context, access.server)
+        await asyncio.to_thread(components.open_record, self._cluster())
         self._ask()
         if self.options.record:
-            self._spawn(self._open_record_later(access), "record again")
+            self._spawn(self._keep_record(), "record again")
         self._spawn(components.measure(), "measure")
         if self.options.record and self._live is not None:
             await self._live.wait_loaded(self.cadence.loaded)
             await components.sweep_leftovers()
 
-    async def _open_record_later(self, access: Access) -> None:
-        """Try again to open a record that could not be opened: its disk may get space."""
+    async def _keep_record(self) -> None:
+        """Open a record that could not be opened as soon as its disk takes it, and tell it the uid
+        of the cluster as soon as that is read."""
         components = self._ready()
         while components.record.journal is None:
             await asyncio.sleep(self.cadence.reopen)
-            await asyncio.to_thread(components.open_record, access.context, access.server)
+            await asyncio.to_thread(components.open_record, self._cluster())
+        while self._live is None or not await self._live.wait_loaded(self.cadence.reopen):
+            continue  # a lost server may take hours
+        if uid := await components.read_cluster_uid():
+            await asyncio.to_thread(components.identify, replace(self._cluster(), uid=uid))
+
+    def _cluster(self) -> ClusterId:
+        access = self._access
+        if access is None:
+            return ClusterId()
+        return ClusterId(access.context, access.server, self._ready().cluster_uid())
 
     async def _keep_runbooks(self) -> None:
         """Read the runbooks after the first find; then again whenever one is edited."""

@@ -8,13 +8,15 @@ identity tells whether they changed.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from cluster.live.freshness import Freshness, State
 from runbooks.match import Match
+from timeline.entry import Entry
+from timeline.summary import Summary
 from triage.facts.finding import Report, Symptom
 
 
@@ -68,6 +70,12 @@ class RecordView(msgspec.Struct, frozen=True):
     """Entries that the disk has not acknowledged yet."""
     refused: int = 0
     """Entries that are NOT RECORDED."""
+    notice: str = ""
+    """What a person must know of how the record was opened, in one sentence."""
+    summary: Summary = Summary()
+    """Title, severity and state of the incident, and its cluster."""
+    unknown: Sequence[Entry] = ()
+    """Changes of an earlier session whose outcome is not known."""
 
 
 class SymptomView(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@ never simply repeated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from timeline.entry import CLOSED_BY, Entry
 
@@ -33,3 +33,21 @@ def pair(entries: Iterable[Entry]) -> Sequence[tuple[Entry, Entry | None]]:
 def unfinished(entries: Iterable[Entry]) -> Sequence[Entry]:
     """Intents that nothing ended, in the order of the record."""
     return [intent for intent, result in pair(entries) if result is None]
+
+
+def unknown_changes(entries: Sequence[Entry], own: Container[str]) -> Sequence[Entry]:
+    """Intents of actions that nothing ended, other than those in `own` (ids): a later result of the
+    same action on the same object verifies them."""
+    seen = {
+        (entry.data.get("action"), entry.object): position
+        for position, entry in enumerate(entries)
+        if entry.kind == "action-result"
+    }
+    position = {entry.id: number for number, entry in enumerate(entries)}
+    return tuple(
+        entry
+        for entry in unfinished(entries)
+        if entry.kind == "action-intent"
+        and entry.id not in own
+        and seen.get((entry.data.get("action"), entry.object), -1) < position[entry.id]
+    )

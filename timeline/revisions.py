@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -106,7 +105,7 @@ def _undone(revision: Entry, by_target: dict[str, list[Entry]]) -> bool:
 
 
 def _edited(entry: Entry, revision: Entry) -> Entry:
-    changes: dict[str, str | datetime] = {}
+    changes: dict[str, Any] = {}
     for field in ("text", "phase"):
         value = revision.data.get(field)
         if isinstance(value, str):
@@ -114,6 +113,8 @@ def _edited(entry: Entry, revision: Entry) -> Entry:
     moment = revision.data.get("occurred_at")
     if isinstance(moment, str):
         changes["occurred_at"] = parse_stamp(moment)
+    if isinstance(revision.data.get("severity"), str):
+        changes["data"] = {**entry.data, "severity": revision.data["severity"]}
     return msgspec.structs.replace(entry, **changes)
 
 

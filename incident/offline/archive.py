@@ -27,6 +27,7 @@ from timeline.journal.salvage import Salvaged, free_path, salvage
 from timeline.journal.storage import JournalError
 from timeline.journal.verification import Verification
 from timeline.note import parse_note
+from timeline.summary import ClusterId
 
 Error = JournalError
 """What every function here raises when a record cannot be read or written: one sentence with what
@@ -106,7 +107,7 @@ def note(options: Options, text: str) -> tuple[str, Entry]:
     ValueError for a time that cannot be, `NotRecorded` when it is not on disk."""
     draft = parse_note(text, datetime.now(UTC)).draft()
     record = Record()
-    record.open(replace(options, record=True), options.context, "")
+    record.open(replace(options, record=True), ClusterId(options.context), for_note=True)
     try:
         entry = record.append(draft)
         return record.view().incident, asyncio.run(record.recorded(entry))

@@ -16,7 +16,8 @@ from cluster.api.mode import Mode
 from cluster.api.port_forward import Forwarder
 from cluster.live.live_cluster import LiveCluster
 from incident.cadence import Cadence
-from incident.record import JournalLedger, Record
+from incident.ledger import JournalLedger
+from incident.record import Record
 from incident.view import unavailable
 from incident.walkthrough.run import StepState
 from incident.walkthrough.runs import Runs

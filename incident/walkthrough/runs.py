@@ -308,6 +308,10 @@ class Runs:
         self._read: Sequence[Entry] | None = None
         """What the record held when it was folded last."""
 
+    def reset(self) -> None:
+        """The record is another one now: forget the runs of the last."""
+        self._runs, self._folded = {}, set()
+
     def open(self, runbook_id: str, symptom_id: str = "") -> Run:
         """Go on with the run of this runbook, or begin it: a runbook has one run in an incident,
         also when it is opened from another symptom. Raises KeyError for an unknown runbook."""

@@ -24,6 +24,7 @@ from incident.options import Options
 from incident.record import Record, RecordUnavailable
 from timeline.entry import Draft
 from timeline.journal.journal import Journal
+from timeline.summary import ClusterId
 
 NOTES = 50
 Acknowledge = Callable[[str], None]
@@ -57,7 +58,7 @@ def _case(
 def _screens(options: Options, acknowledge: Acknowledge) -> None:
     async def write() -> None:
         record = Record()
-        await asyncio.to_thread(record.open, options, "prod-eu1", "https://api")
+        await asyncio.to_thread(record.open, options, ClusterId("prod-eu1", "https://api"))
         for number in range(NOTES):
             entry = record.append(_note(number))
             try:

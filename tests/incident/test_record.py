@@ -4,9 +4,12 @@ are on disk."""
 from __future__ import annotations
 
 import asyncio
+import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +17,16 @@ import pytest
 
 from cluster.kube.objects import Ref
 from cluster.kube.text import clean_uncut as clean
+from incident.ledger import JournalLedger
 from incident.options import Options
-from incident.record import JournalLedger, Record, RecordUnavailable
+from incident.record import Record, RecordUnavailable
 from probes.ledger import Intent
 from tests.timeline.conftest import START, Clock
 from timeline.entry import Capture, Draft
 from timeline.journal.journal import Journal
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.writer import Writer
+from timeline.summary import ClusterId
 
 
 class SlowDisk:
@@ -69,7 +74,7 @@ def options(tmp_path: Path) -> Options:
 @pytest.fixture
 def record(disk: SlowDisk, options: Options, clock: Clock) -> Iterator[Record]:
     record = Record(clock)
-    record.open(options, "prod-eu1", "https://api.prod-eu1:6443")
+    record.open(options, ClusterId("prod-eu1", "https://api.prod-eu1:6443"))
     yield record
     disk.full = False
     disk.answer()
@@ -170,7 +175,7 @@ async def test_notes_from_before_the_file_keep_their_times_and_come_first(
     entry = record.append(note("paged"))
     acknowledged = asyncio.create_task(record.recorded(entry))
     clock.forward(minutes=5)
-    await asyncio.to_thread(record.open, options, "prod-eu1", "https://api")
+    await asyncio.to_thread(record.open, options, ClusterId("prod-eu1", "https://api"))
     stored = await acknowledged
     assert (stored.id, stored.recorded_at, stored.occurred_at) == (
         entry.id,
@@ -188,7 +193,7 @@ async def test_without_a_file_nothing_is_noted(options: Options, clock: Clock) -
     entry = record.append(note("paged"))
     options.state.mkdir(parents=True)
     (options.state / "incidents").write_text("in the way")
-    await asyncio.to_thread(record.open, options, "prod-eu1", "https://api")
+    await asyncio.to_thread(record.open, options, ClusterId("prod-eu1", "https://api"))
     with pytest.raises(RecordUnavailable, match="NOT RECORDED"):
         await record.recorded(entry)
     assert record.view().state == "none"
@@ -197,7 +202,9 @@ async def test_without_a_file_nothing_is_noted(options: Options, clock: Clock) -
         await record.append_durably(note("an intent"))
 
 
-async def test_the_record_is_in_memory_once_it_is_open(record: Record, options: Options) -> None:
+async def test_the_record_is_in_memory_once_it_is_open(
+    record: Record, options: Options, clock: Clock
+) -> None:
     """What was read at the start, what another terminal writes, and the texts of runbooks."""
     run = record.append(
         Draft(
@@ -213,8 +220,8 @@ async def test_the_record_is_in_memory_once_it_is_open(record: Record, options: 
     with Journal.open(record.journal.path, clean=clean) as other:
         written = other.append(note("from the other terminal"))
     await changes(record, lambda: written.id in [entry.id for entry in record.entries()])
-    again = Record()
-    await asyncio.to_thread(again.open, options, "prod-eu1", "https://api")
+    again = Record(clock)
+    await asyncio.to_thread(again.open, options, PROD)
     await again.settled()
     assert [entry.id for entry in again.by_record()][: len(record.by_record())] == [
         entry.id for entry in record.by_record()
@@ -250,3 +257,146 @@ async def test_the_ledger_reads_earlier_incidents_without_the_loop(
     assert [intent.ref for intent in await ledger.open_intents()] == [ref]
     assert threads
     assert threading.get_ident() not in threads
+
+
+PROD = ClusterId("prod-eu1", "https://api.prod-eu1:6443", "uid-1")
+
+
+async def _opened(options: Options, clock: Clock, cluster: ClusterId = PROD) -> Record:
+    record = Record(clock)
+    await asyncio.to_thread(record.open, options, cluster)
+    await record.settled()
+    return record
+
+
+async def test_going_on_is_said_with_the_age_and_the_step(options: Options, clock: Clock) -> None:
+    first = await _opened(options, clock)
+    assert first.view().notice == ""
+    first.append(Draft(kind="run-started", run_id="run-1", data={"runbook": "coredns-oom"}))
+    first.append(Draft(kind="step-intent", run_id="run-1", step_id="memory-limit"))
+    await asyncio.to_thread(first.close)
+    clock.forward(minutes=40)
+    second = await _opened(options, clock)
+    assert second.view().incident == first.view().incident
+    assert second.view().notice == (
+        f"Going on with {first.view().incident}, 40 min old, step memory-limit of coredns-oom"
+    )
+    await asyncio.to_thread(second.close)
+
+
+async def test_a_new_incident_begins_when_the_last_is_resolved_or_about_another_cluster(
+    options: Options, clock: Clock
+) -> None:
+    ids = []
+    for cluster, mark in (
+        (PROD, "resolved"),
+        (PROD, "mitigated"),
+        (ClusterId("prod-eu1", PROD.server, "uid-2"), "mitigated"),
+        (ClusterId("prod-eu1", "https://elsewhere"), "mitigated"),
+    ):
+        record = await _opened(options, clock, cluster)
+        ids.append(record.view().incident)
+        record.append(Draft(kind="milestone", data={"name": mark}))
+        await asyncio.to_thread(record.close)
+        clock.forward(minutes=1)
+    assert len(set(ids)) == 4
+    again = await _opened(options, clock)
+    assert again.view().incident == ids[1]
+    assert again.view().summary.cluster == PROD
+    await asyncio.to_thread(again.close)
+
+
+async def test_a_server_that_turns_out_to_be_another_cluster_begins_a_new_incident(
+    options: Options, clock: Clock
+) -> None:
+    first = await _opened(options, clock)
+    await asyncio.to_thread(first.close)
+    record = await _opened(options, clock, ClusterId(PROD.context, PROD.server))
+    assert record.view().incident == first.view().incident
+    other = ClusterId(PROD.context, PROD.server, "uid-2")
+    assert await asyncio.to_thread(record.identify, options, other)
+    await record.settled()
+    assert record.view().incident != first.view().incident
+    assert "is about another cluster" in record.view().notice
+    assert record.summary.cluster == other
+    assert not await asyncio.to_thread(record.identify, options, other)
+    await asyncio.to_thread(record.close)
+
+
+async def test_a_new_incident_can_be_begun_and_what_is_given_meanwhile_goes_into_it(
+    options: Options, clock: Clock
+) -> None:
+    record = await _opened(options, clock)
+    left = record.view().incident
+    beginning = asyncio.create_task(asyncio.to_thread(record.begin, options, PROD, "a drill ends"))
+    entry = record.append(note("which one?"))
+    await beginning
+    assert (await record.recorded(entry)).on_disk
+    assert record.view().incident != left
+    assert {each.kind for each in record.entries()} <= {"incident-opened", "session", "note"}
+    assert "a drill ends" in record.view().notice
+    record.edit_incident(text="DNS is slow")
+    record.edit_incident(severity="SEV 2")
+    record.change_state("incident-closed", "over")
+    await record.settled()
+    summary = record.view().summary
+    assert (summary.title, summary.severity, summary.state) == ("DNS is slow", "SEV 2", "closed")
+    with pytest.raises(ValueError, match="empty"):
+        record.edit_incident(text=" \n ")
+    await asyncio.to_thread(record.close)
+
+
+async def test_a_record_that_cannot_be_read_is_named(options: Options, clock: Clock) -> None:
+    first = await _opened(options, clock)
+    await asyncio.to_thread(first.close)
+    assert first.journal is not None
+    connection = sqlite3.connect(first.journal.path)
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+    clock.now = datetime.now(UTC)
+    screens = await _opened(options, clock)
+    assert screens.view().incident != first.view().incident
+    assert f"{first.view().incident} cannot be gone on with" in screens.view().notice
+    assert any("newer version" in entry.text for entry in screens.entries())
+    await asyncio.to_thread(screens.close)
+    os.utime(first.journal.path, (clock.now.timestamp() + 60,) * 2)
+    command = Record(clock)
+    await asyncio.to_thread(partial(command.open, options, PROD, for_note=True))
+    assert command.view().state == "none"
+    assert "newer version" in command.view().reason
+
+
+async def test_a_change_of_before_a_crash_stands_until_a_person_says_what_became_of_it(
+    options: Options, clock: Clock
+) -> None:
+    first = await _opened(options, clock)
+    await first.append_durably(
+        Draft(kind="action-intent", text="cordon Node node-1", data={"action": "cordon"})
+    )
+    assert first.view().unknown == ()
+    await asyncio.to_thread(first.close)
+    second = await _opened(options, clock)
+    (unknown,) = second.view().unknown
+    assert unknown.text == "cordon Node node-1"
+    second.conclude_change(unknown, "it is cordoned")
+    assert second.view().unknown == ()
+    await asyncio.to_thread(second.close)
+
+
+async def test_a_leftover_is_removed_once(options: Options, clock: Clock) -> None:
+    """The row of an earlier incident is ended by an entry of a later one."""
+    ref = Ref("Pod", "nginx", "stanch-probe-x")
+    first = await _opened(options, clock)
+    await JournalLedger(first, options.state / "incidents").intend(
+        Intent("gone", ref, "probe", START + timedelta(minutes=9))
+    )
+    await asyncio.to_thread(first.close)
+    for rows in ([ref], []):
+        later = await _opened(options, clock, ClusterId("other", "https://other"))
+        ledger = JournalLedger(later, options.state / "incidents")
+        left = [intent.ref for intent in await ledger.open_intents()]
+        assert left == rows
+        if rows:
+            ledger.removed(ref, "deleted")
+        await asyncio.to_thread(later.close)
+        clock.forward(hours=13)

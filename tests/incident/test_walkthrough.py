@@ -29,6 +29,7 @@ from tests.incident.build import symptom, view
 from tests.incident.face import Agreeing
 from tests.incident.test_runs import NOW, OneBook, Values, plan
 from timeline.entry import Draft
+from timeline.summary import ClusterId
 
 TEXT = """---
 id: book
@@ -235,7 +236,7 @@ async def under_way(key: str, title: str) -> AsyncIterator[Callable[[str], None]
 @pytest.fixture
 def scripted(tmp_path: Path) -> Iterator[Scripted]:
     record = Record(lambda: NOW)
-    record.open(Options(state=tmp_path, config=tmp_path), "context", "server")
+    record.open(Options(state=tmp_path, config=tmp_path), ClusterId("context", "server"))
     yield Scripted(record)
     record.close()
 

@@ -13,13 +13,15 @@ import pytest
 from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START, Clock
 from tests.timeline.story import tell
-from timeline.entry import Draft, Phase
+from timeline.entry import Draft, ObjectRef, Phase
 from timeline.factors import factors
 from timeline.handoff import handoff
+from timeline.intents import unknown_changes
 from timeline.journal.index import find_incident, find_resumable, list_incidents
 from timeline.journal.journal import Journal, JournalError
 from timeline.metrics import duration, metrics, milestones, phases
 from timeline.revisions import draft_lines
+from timeline.summary import ClusterId, summarize
 
 
 def _metric(journal: Journal, name: str) -> str:
@@ -218,17 +220,79 @@ def test_the_list_of_incidents(
 def test_which_incident_to_go_on_with(
     new_journal: Callable[..., Journal], tmp_path: Path, clock: Clock
 ) -> None:
-    directory = tmp_path / "incidents"
     first = new_journal("first")
-    found = find_resumable(directory, now=clock.now, context="prod-eu1", clean=clean_uncut)
-    assert found is not None
-    assert found.id == first.id
-    assert find_resumable(directory, now=clock.now, context="staging", clean=clean_uncut) is None
-    assert find_resumable(directory, now=clock.now + timedelta(hours=13), clean=clean_uncut) is None
+
+    def found(cluster: ClusterId, hours: int = 0, *states: str) -> str:
+        incident = find_resumable(
+            tmp_path / "incidents",
+            now=clock.now + timedelta(hours=hours),
+            cluster=cluster,
+            states=states or ("open",),
+            clean=clean_uncut,
+        )
+        return incident.id if incident is not None else ""
+
+    assert found(ClusterId("prod-eu1")) == first.id
+    assert found(ClusterId("staging")) == ""
+    assert found(ClusterId(), 13) == ""
+    _milestone(first, "resolved", START)
+    assert found(ClusterId("prod-eu1")) == ""
+    assert found(ClusterId(), 0, "open", "resolved") == first.id
     first.append(Draft(kind="incident-closed"))
-    assert find_resumable(directory, now=clock.now, clean=clean_uncut) is None
+    assert found(ClusterId(), 0, "open", "resolved") == ""
     first.append(Draft(kind="incident-reopened"))
-    assert find_resumable(directory, now=clock.now, clean=clean_uncut) is not None
+    assert found(ClusterId("prod-eu1")) == first.id
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (ClusterId("prod", "https://a", "uid-1"), True),
+        (ClusterId("other", "https://b", "uid-1"), True),
+        (ClusterId("prod", "https://a", "uid-2"), False),
+        (ClusterId("prod", "https://a"), True),
+        (ClusterId("prod", "https://b"), False),
+        (ClusterId("other"), False),
+        (ClusterId(), True),
+    ],
+)
+def test_which_cluster_is_told_by_the_surest_sign_that_both_know(
+    other: ClusterId, same: bool
+) -> None:
+    assert ClusterId("prod", "https://a", "uid-1").may_be(other) is same
+
+
+def test_title_and_severity_are_what_was_said_last(journal: Journal) -> None:
+    opened = journal.entries()[0]
+    first = journal.revise(opened.id, "edit", text="renamed")
+    journal.append(
+        Draft(kind="revision", supersedes=opened.id, data={"action": "edit", "severity": "SEV 2"})
+    )
+    assert summarize(journal.entries()).title == "renamed"
+    assert summarize(journal.entries()).severity == "SEV 2"
+    journal.revise(first.id, "undo")
+    assert (journal.title, summarize(journal.entries()).severity) == (opened.text, "SEV 2")
+
+
+def test_a_change_of_before_is_unknown_until_its_outcome_is_recorded(journal: Journal) -> None:
+    node = ObjectRef(kind="Node", name="node-1")
+    own = journal.append(Draft(kind="action-intent", object=node, data={"action": "cordon"}))
+
+    def unknown(*own: str) -> list[str]:
+        return [entry.id for entry in unknown_changes(journal.entries(), own)]
+
+    assert unknown() == [own.id]
+    assert unknown(own.id) == []
+    again = journal.append(Draft(kind="action-intent", object=node, data={"action": "cordon"}))
+    assert unknown(again.id) == [own.id]
+    journal.append(
+        Draft(
+            kind="action-result",
+            object=node,
+            data={"action": "cordon", "intent_id": again.intent_id},
+        )
+    )
+    assert unknown() == []
 
 
 def test_the_hand_off_says_what_is_open(journal: Journal) -> None:

@@ -43,10 +43,7 @@ def read_source(journal: Journal) -> Source:
     last = max(entries, key=lambda entry: entry.seq, default=None)
     return Source(
         incident_id=journal.id,
-        title=next(
-            (line.entry.text for line in latest(entries) if line.entry.kind == "incident-opened"),
-            "",
-        ),
+        title=journal.title,
         created_at=datetime.fromisoformat(journal.meta["created_at"]),
         entries=entries,
         lines=latest(entries),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -12,10 +12,12 @@ from typing import Literal
 import msgspec
 
 from timeline.entry import parse_stamp
+from timeline.journal.rows import SELECT, from_foreign_row
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.snapshot import open_reader
 from timeline.journal.storage import JournalError, check_schema
 from timeline.redaction.clean import Clean
+from timeline.summary import KINDS_READ, ClusterId, Summary, summarize
 
 State = Literal["open", "resolved", "closed", "damaged"]
 
@@ -24,20 +26,26 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """One incident file. `pending` entries wait in its sidecar; `problem` says why a damaged one
     cannot be read.
 
-    `context` is the kubeconfig context of its first entry that has one. Times are UTC; None when
-    not known.
+    Times are UTC; None when not known.
     """
 
     id: str
     path: Path
-    title: str = ""
+    summary: Summary = Summary()
     opened_at: datetime | None = None
     last_at: datetime | None = None
     entries: int = 0
-    context: str = ""
     state: State = "open"
     pending: int = 0
     problem: str = ""
+
+    @property
+    def title(self) -> str:
+        return self.summary.title
+
+    @property
+    def context(self) -> str:
+        return self.summary.cluster.context
 
 
 def list_incidents(directory: Path, *, clean: Clean) -> Sequence[Incident]:
@@ -76,20 +84,38 @@ def find_resumable(
     *,
     clean: Clean,
     now: datetime,
-    context: str = "",
+    cluster: ClusterId,
+    states: Container[str] = ("open",),
     within: timedelta = timedelta(hours=12),
 ) -> Incident | None:
-    """The newest incident that is still open, was written to not longer than `within` ago, and is
-    about the same context."""
+    """The newest incident in one of `states` that was written to not longer than `within` ago and
+    is about the cluster that `cluster` names."""
     for incident in list_incidents(directory, clean=clean):
         recent = incident.last_at is not None and now - incident.last_at <= within
-        if (
-            incident.state in ("open", "resolved")
-            and recent
-            and (not context or incident.context in ("", context))
-        ):
+        if incident.state in states and recent and cluster.may_be(incident.summary.cluster):
             return incident
     return None
+
+
+def find_unreadable(
+    directory: Path, *, clean: Clean, now: datetime, within: timedelta = timedelta(hours=12)
+) -> Incident | None:
+    """The damaged or newer incident that was written to last, when that is the newest of all and
+    not longer than `within` ago."""
+    incidents = list_incidents(directory, clean=clean)
+    newest = max(incidents, key=lambda each: _modified(each.path), default=None)
+    if newest is None or newest.state != "damaged":
+        return None
+    return newest if now.timestamp() - _modified(newest.path) <= within.total_seconds() else None
+
+
+def _modified(path: Path) -> float:
+    """When one of its files was written last."""
+    times = [0.0]
+    for suffix in (".db", ".db-wal", ".head"):
+        with suppress(OSError):
+            times.append(path.with_name(path.stem + suffix).stat().st_mtime)
+    return max(times)
 
 
 def _read(path: Path, clean: Clean) -> Incident:
@@ -108,46 +134,24 @@ def _read(path: Path, clean: Clean) -> Incident:
 
 
 def _summary(path: Path, connection: sqlite3.Connection, clean: Clean) -> Incident:
-    def one(query: str, *arguments: object) -> tuple[str, ...] | None:
-        row: tuple[str, ...] | None = connection.execute(query, arguments).fetchone()
-        return row
-
     meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
-    opened = one("SELECT id, text FROM entry WHERE kind = 'incident-opened' ORDER BY seq LIMIT 1")
-    title = opened[1] if opened else ""
-    if opened:
-        for (data,) in connection.execute(
-            "SELECT data FROM entry WHERE kind = 'revision' AND supersedes = ? ORDER BY seq",
-            [opened[0]],
-        ):
-            title = json.loads(data).get("text", title)
-    last = one("SELECT recorded_at FROM entry ORDER BY seq DESC LIMIT 1")
-    context = one("SELECT context FROM entry WHERE context <> '' ORDER BY seq LIMIT 1")
+    last = connection.execute("SELECT recorded_at FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
+    kinds = ", ".join("?" * len(KINDS_READ))
+    rows = connection.execute(
+        f"{SELECT} WHERE kind IN ({kinds}) ORDER BY seq", KINDS_READ
+    )  # only question marks
+    summary = summarize([from_foreign_row(row, clean) for row in rows])
     waiting = Sidecar(path).entries()
-    state: State = "open"
-    for kind, data in connection.execute(
-        "SELECT kind, data FROM entry WHERE kind IN ('incident-closed', 'incident-reopened', "
-        "'milestone') ORDER BY seq"
-    ):
-        if kind == "milestone":
-            state = (
-                "resolved"
-                if json.loads(data).get("name") == "resolved" and state == "open"
-                else state
-            )
-        else:
-            state = "closed" if kind == "incident-closed" else "open"
     moments = [entry.recorded_at for entry, _ in waiting] + ([parse_stamp(last[0])] if last else [])
     return Incident(
         id=clean(meta.get("incident_id", path.stem)),
         path=path,
-        title=clean(str(title)),
+        summary=summary,
         opened_at=datetime.fromisoformat(meta["created_at"]).astimezone(UTC)
         if "created_at" in meta
         else None,
         last_at=max(moments, default=None),
         entries=int(connection.execute("SELECT count(*) FROM entry").fetchone()[0]),
-        context=clean(context[0]) if context else "",
-        state=state,
+        state=summary.state,
         pending=len(waiting),
     )

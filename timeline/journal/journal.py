@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -39,6 +39,7 @@ from timeline.journal.writer import Health, NotRecorded, Writer
 from timeline.redaction.clean import Clean
 from timeline.redaction.redact import Redactor
 from timeline.revisions import Line, latest
+from timeline.summary import summarize
 
 __all__ = ["Health", "Identity", "Journal", "JournalError", "NotRecorded", "Origin"]
 
@@ -91,6 +92,7 @@ class Journal:
         *,
         clean: Clean,
         origin: Origin | None = None,
+        data: Mapping[str, Any] | None = None,
         literals: Iterable[str] = (),
         clock: Callable[[], datetime] = _utc_now,
         monotonic: Callable[[], int] = time.monotonic_ns,
@@ -102,7 +104,7 @@ class Journal:
         """Open a new incident in `directory` (made 0700) under the next free id of the day, such as
         ``2026-11-21-a``.
 
-        The first entry is `incident-opened`. `clean` is applied to all text that comes in,
+        The first entry is `incident-opened`, with `data`. `clean` is applied to all text that comes in,
         `literals` are strings to redact. Raises JournalError.
         """
         now = clock().astimezone(UTC)
@@ -142,7 +144,7 @@ class Journal:
                     kind="incident-opened",
                     text=title,
                     occurred_at=now,
-                    data={"incident_id": path.stem},
+                    data={"incident_id": path.stem, **(data or {})},
                 )
             )
         except JournalError:
@@ -435,10 +437,7 @@ class Journal:
 
     @property
     def title(self) -> str:
-        opened = next(
-            (line.entry for line in self.latest() if line.entry.kind == "incident-opened"), None
-        )
-        return opened.text if opened else ""
+        return summarize(sorted(self.entries(), key=lambda entry: entry.seq)).title
 
     @property
     def head(self) -> tuple[int, str]:

@@ -1,0 +1,71 @@
+"""Which incident a session goes on with, and when it begins a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from cluster.kube import durations
+from cluster.kube.text import clean_uncut
+from incident.options import Options
+from timeline.entry import Entry
+from timeline.journal import index
+from timeline.journal.storage import JournalError
+from timeline.summary import ClusterId
+
+RESUME_WITHIN = timedelta(hours=12)
+"""An open incident of the same cluster that was written to within this time is gone on with."""
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """`path` is the incident to go on with, None for a new one; `problem` says why the newest one
+    cannot be."""
+
+    path: Path | None
+    problem: str = ""
+
+
+def choose(options: Options, cluster: ClusterId, now: datetime, *, for_note: bool) -> Choice:
+    """The incident that the options name, or the newest open one of this cluster, or a new one.
+
+    `for_note`: a single note may also go to an incident that is resolved, and does not begin a new
+    one beside a record that cannot be read. Raises JournalError.
+    """
+    directory = options.state / "incidents"
+    if options.incident == "new":
+        return Choice(None)
+    if options.incident:
+        return Choice(index.find_incident(directory, options.incident, clean=clean_uncut).path)
+    unreadable = index.find_unreadable(directory, clean=clean_uncut, now=now, within=RESUME_WITHIN)
+    problem = f"{unreadable.id} cannot be gone on with: {unreadable.problem}" if unreadable else ""
+    if problem and for_note:
+        raise JournalError(f"{problem}; name another with --incident, or --incident new")
+    found = index.find_resumable(
+        directory,
+        clean=clean_uncut,
+        now=now,
+        cluster=cluster,
+        states=("open", "resolved") if for_note else ("open",),
+        within=RESUME_WITHIN,
+    )
+    return Choice(found.path if found is not None else None, problem)
+
+
+def going_on(incident: str, entries: Sequence[Entry], now: datetime) -> str:
+    """One sentence for a session that goes on with an incident: how old it is, and at which step it
+    stands."""
+    opened = next((entry for entry in entries if entry.kind == "incident-opened"), None)
+    age = f", {durations.words(now - opened.occurred_at)} old" if opened is not None else ""
+    step = next((entry for entry in reversed(entries) if entry.step_id), None)
+    at = ""
+    if step is not None:
+        runbooks = {
+            entry.run_id: str(entry.data.get("runbook", ""))
+            for entry in entries
+            if entry.kind == "run-started"
+        }
+        at = f", step {step.step_id} of {runbooks.get(step.run_id, '')}".removesuffix(" of ")
+    return f"Going on with {incident}{age}{at}"

@@ -1,0 +1,83 @@
+"""What an incident is called, how severe it is, whether it is over, and which cluster it is about,
+folded from its entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import msgspec
+
+from timeline.entry import Entry
+from timeline.revisions import latest
+
+State = Literal["open", "resolved", "closed"]
+KINDS_READ: Final = (
+    "incident-opened",
+    "incident-closed",
+    "incident-reopened",
+    "milestone",
+    "revision",
+    "session",
+)
+"""The kinds of entries that `summarize` looks at."""
+
+
+class ClusterId(msgspec.Struct, frozen=True):
+    """Which cluster: the kubeconfig's context, the address of the API server, and the uid of the
+    namespace kube-system; "" where not known."""
+
+    context: str = ""
+    server: str = ""
+    uid: str = ""
+
+    def may_be(self, other: ClusterId) -> bool:
+        """Whether both may be one cluster: told by the uid where both know it, else by the server,
+        else by the context."""
+        for ours, theirs in (
+            (self.uid, other.uid),
+            (self.server, other.server),
+            (self.context, other.context),
+        ):
+            if ours and theirs:
+                return ours == theirs
+        return True
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """`severity` is "" when nobody stated one."""
+
+    title: str = ""
+    severity: str = ""
+    state: State = "open"
+    cluster: ClusterId = ClusterId()
+
+
+def summarize(entries: Iterable[Entry]) -> Summary:
+    """`entries` are in the order of the record; those of other kinds than `KINDS_READ` may be left
+    out."""
+    read = [entry for entry in entries if entry.kind in KINDS_READ]
+    opened = next((entry for entry in read if entry.kind == "incident-opened"), None)
+    title = severity = ""
+    if opened is not None:
+        about = [entry for entry in read if entry is opened or entry.kind == "revision"]
+        shown = next(line.entry for line in latest(about) if line.original is opened)
+        title, severity = shown.text, str(shown.data.get("severity", ""))
+    state: State = "open"
+    context = server = uid = ""
+    for entry in read:
+        if entry.kind == "incident-closed":
+            state = "closed"
+        elif entry.kind == "incident-reopened":
+            state = "open"
+        elif entry.kind == "milestone" and entry.data.get("name") == "resolved":
+            state = "resolved" if state == "open" else state
+        context = context or entry.context
+        server = str(entry.data.get("server") or server)
+        uid = entry.cluster_uid or uid
+    return Summary(
+        title=title,
+        severity=severity,
+        state=state,
+        cluster=ClusterId(context, server, uid),
+    )
