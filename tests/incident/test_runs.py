@@ -22,6 +22,7 @@ from incident.walkthrough.runs import Runs
 from runbooks.model import Runbook
 from runbooks.parse import parse
 from tests.incident.build import symptom, view
+from timeline.summary import ClusterId
 from triage.facts.finding import Symptom
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
@@ -87,7 +88,7 @@ class OneBook:
 @pytest.fixture
 def record(tmp_path: Path) -> Iterator[Record]:
     made = Record(lambda: NOW)
-    made.open(Options(state=tmp_path, config=tmp_path), "context", "server")
+    made.open(Options(state=tmp_path, config=tmp_path), ClusterId("context", "server"))
     yield made
     made.close()
 

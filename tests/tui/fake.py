@@ -425,6 +425,24 @@ class FakeInvestigation:
         self.publish()
         raise RecordUnavailable(self.refusal)
 
+    async def begin_incident(self) -> None:
+        self.calls.append(("begin_incident", None))
+
+    def rename_incident(self, title: str) -> Entry:
+        return self._record("note", f"renamed: {title}", time_source="human")
+
+    def set_severity(self, severity: str) -> Entry:
+        return self._record("note", f"severity: {severity}", time_source="human")
+
+    def close_incident(self, reason: str) -> Entry:
+        return self._record("incident-closed", reason, time_source="human")
+
+    def reopen_incident(self, reason: str) -> Entry:
+        return self._record("incident-reopened", reason, time_source="human")
+
+    def conclude_change(self, intent: Entry, seen: str) -> Entry:
+        return self._record("note", f"{intent.text}: {seen}", time_source="human")
+
     def unrecorded(self) -> Sequence[Entry]:
         return self._refused
 
