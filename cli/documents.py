@@ -136,6 +136,7 @@ def match_document(match: Match) -> dict[str, Any]:
         "title": match.title,
         "score": round(match.score, 3),
         "confident": match.confident,
+        "guide": match.guide,
         "for": reasons(match.for_),
         "missing": reasons(match.missing),
         "against": reasons(match.against),

@@ -4,6 +4,7 @@ runbook covers (`outside.yaml`)."""
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ class Words(msgspec.Struct, frozen=True):
 
     phrases: tuple[str, ...] = ()
     patterns: tuple[Pattern, ...] = ()
+    refuting: tuple[Pattern, ...] = ()
+    """What shows that a text is about something else, though its words are alike."""
     alerts: tuple[str, ...] = ()
     """Names of alerts for which the page is written: such an alert is certain."""
 
@@ -63,22 +66,30 @@ def _words(data: Any, lines: Lines, at: tuple[str, ...]) -> Words:
     line = lines.get(at, 1)
     if not isinstance(data, dict):
         raise FieldError(line, "must be a mapping with phrases and patterns")
-    unknown = sorted(set(map(str, data)) - {"id", "title", "phrases", "patterns", "alerts"})
+    unknown = sorted(
+        set(map(str, data)) - {"id", "title", "phrases", "patterns", "refuting", "alerts"}
+    )
     if unknown:
         raise FieldError(
             lines.get((*at, unknown[0]), line),
-            f"has an unknown field {unknown[0]!r}; known: phrases, patterns, alerts",
+            f"has an unknown field {unknown[0]!r}; known: phrases, patterns, refuting, alerts",
         )
-    patterns = data.get("patterns") or ()
-    if not isinstance(patterns, list | tuple):
-        raise FieldError(lines.get((*at, "patterns"), line), "field patterns must be a list")
     return Words(
         phrases=strings(data.get("phrases"), lines.get((*at, "phrases"), line), "phrases"),
         alerts=strings(data.get("alerts"), lines.get((*at, "alerts"), line), "alerts"),
-        patterns=tuple(
-            _pattern(item, lines.get((*at, "patterns", str(number)), line))
-            for number, item in enumerate(patterns)
-        ),
+        patterns=_patterns(data, lines, (*at, "patterns"), line),
+        refuting=_patterns(data, lines, (*at, "refuting"), line),
+    )
+
+
+def _patterns(
+    data: Mapping[str, Any], lines: Lines, at: tuple[str, ...], line: int
+) -> tuple[Pattern, ...]:
+    given = data.get(at[-1]) or ()
+    if not isinstance(given, list | tuple):
+        raise FieldError(lines.get(at, line), f"field {at[-1]} must be a list")
+    return tuple(
+        _pattern(item, lines.get((*at, str(number)), line)) for number, item in enumerate(given)
     )
 
 
@@ -108,6 +119,7 @@ class Document:
     outside: bool = False
     guide: bool = False
     alerts: tuple[str, ...] = ()
+    refuting: tuple[Pattern, ...] = ()
 
 
 def document(runbook: Runbook) -> Document:
@@ -128,13 +140,13 @@ def document(runbook: Runbook) -> Document:
             phrases.append(("heading", section.title))
         phrases += [("body", sentence) for sentence in _sentences(section.text)]
     return Document(
-        runbook.id,
-        runbook.title,
-        tuple(phrases),
-        words.patterns,
-        False,
-        runbook.guide,
-        words.alerts,
+        id=runbook.id,
+        title=runbook.title,
+        phrases=tuple(phrases),
+        patterns=words.patterns,
+        guide=runbook.guide,
+        alerts=words.alerts,
+        refuting=words.refuting,
     )
 
 

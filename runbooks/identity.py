@@ -49,7 +49,8 @@ class Names:
             for name in page_names(runbook):
                 self._add(name, runbook.id, spoken=not ours)
             for alert in alerts.get(runbook.id, ()):
-                self._add(folded(alert), runbook.id, spoken=True)
+                if folded(alert) not in self._pages:  # a page of that name knows more of it
+                    self._add(folded(alert), runbook.id, spoken=True)
         for runbook in ordered:
             if runbook.plain:
                 for heading in _HEADING.findall(runbook.text):
@@ -81,7 +82,7 @@ class Names:
         for token in dict.fromkeys(_TOKEN.findall(paste.text)):
             if not _COMPOUND.search(token) and (first is None or token != first[1]):
                 continue
-            if token in self._ids:
+            if token in self._ids and token.count("-") > 1:
                 found.setdefault(token, token)
             for runbook_id in self._spoken.get(folded(token), ()):
                 found.setdefault(runbook_id, token)

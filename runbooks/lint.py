@@ -98,7 +98,7 @@ def _patterns(runbook: Runbook) -> Iterator[Problem]:
     """Each pattern matches the texts that show why it is there, and names a part of each."""
     path = runbook.path.with_name(f"{runbook.path.stem}.words.yaml")
     words, _ = read_words(runbook.words, path)
-    for pattern in words.patterns:
+    for pattern in (*words.patterns, *words.refuting):
         try:
             compiled = re.compile(pattern.expression, re.IGNORECASE)
         except re.error as error:

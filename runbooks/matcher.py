@@ -34,6 +34,10 @@ confident."""
 SAID = 5.5
 """Rarity of the words in common without which no text is sure: "pods keep restarting" or "disk"
 name a subject, not a failure."""
+STORY = 0.85
+"""A story with this part of a guide's score stands above it: both fit, and it tells more."""
+REFUTED = 0.5
+"""What is left of the words' score when the text has what refutes the page."""
 NAMED = 0.75
 """Score of a page whose id or title stands in the text, word by word."""
 ALONE, APART = 0.35, 0.6
@@ -93,18 +97,24 @@ class Matcher:
         ranked = index.rank(paste.words)
         by_id = {one.id: one for one in ranked}
         certain = [self._certain(key, name, by_id.get(key)) for key, name in named.items()]
-        other = next((one for one in ranked if one.outside), None)
         ours = [one for one in ranked if not one.outside and one.id not in named]
-        best = ours[0].score if ours else 0.0
-        rival = other if other and other.score >= best * RIVAL and other.score > 0.1 else None
-        found = [
-            _from_words(one, best, None if one.named else rival)
-            for one in ours[:SHOWN]
-            if one.score >= LOWEST
-        ]
+        best = max((_weight(one) for one in ours), default=0.0)
+        other = next((one for one in ranked if one.outside), None)
+        if other is not None and (other.score < best * RIVAL or other.score <= 0.1):
+            other = None
+        guide = max((one for one in ours if one.guide), key=_weight, default=None)
+        ours.sort(key=lambda one: (-_weight(one) / (1.0 if one.guide else STORY), one.id))
+        lone = len(paste.words.split()) == 1
+        found = []
+        for one in ours[:SHOWN]:
+            rival = other
+            if guide is not None and not one.guide and _weight(one) < _weight(guide) * STORY:
+                rival = other or guide
+            if one.score >= LOWEST:
+                found.append(_from_words(one, best, None if one.named else rival, lone))
         if certain:
             found = [replace(one, confident=False) for one in found]
-        return [*certain, *_ordered(found)][:SHOWN]
+        return [*certain, *_falling(found)][:SHOWN]
 
     def _certain(self, runbook_id: str, name: str, words: WordMatch | None) -> Match:
         runbook = self.library.get(runbook_id)
@@ -174,16 +184,27 @@ class Matcher:
 def _ordered(matches: Iterable[Match]) -> list[Match]:
     """Pages that the text names, then stories with undisputed evidence of their own, then the rest
     by score."""
-    found = list(matches)
-    return sorted(
-        found,
-        key=lambda match: (
-            not match.certain,
-            not (match.own and match.confident and not match.guide and not match.against),
-            -match.score,
-            match.id,
-        ),
+    return _falling(
+        sorted(
+            matches,
+            key=lambda match: (
+                not match.certain,
+                not (match.own and match.confident and not match.guide and not match.against),
+                -match.score,
+                match.guide,
+                match.id,
+            ),
+        )
     )
+
+
+def _falling(matches: Sequence[Match]) -> list[Match]:
+    """The same order, with scores that never rise: a guide below a story has not more than it."""
+    found: list[Match] = []
+    for match in matches:
+        score = min(match.score, found[-1].score) if found else match.score
+        found.append(match if score == match.score else replace(match, score=score))
+    return found
 
 
 def _concerns(symptom: Symptom, objects: Sequence[Ref]) -> bool:
@@ -201,14 +222,27 @@ def _concerns(symptom: Symptom, objects: Sequence[Ref]) -> bool:
     )
 
 
-def _from_words(found: WordMatch, best: float, rival: WordMatch | None) -> Match:
+def _weight(found: WordMatch) -> float:
+    """The score of a page's words, less when the text has what refutes it and does not name it."""
+    return found.score * (REFUTED if found.refuted and not found.named else 1.0)
+
+
+def _from_words(found: WordMatch, best: float, rival: WordMatch | None, lone: bool) -> Match:
+    """`best`: the highest weight of all pages. `lone`: the text is one word, which names a subject
+    and no failure, unless a pattern knows it."""
     from runbooks.word_index import CONFIDENT, calibrated
 
-    score = calibrated(found.score) * (1.0 if rival is None else 0.5)
-    if found.named and found.score >= best * 0.75:
+    against = [] if rival is None else [Reason(_reads_like(rival))]
+    if found.refuted and not found.named:
+        against.append(Reason(f"the text says “{found.refuted}”"))
+    near_best = _weight(found) >= best * 0.75
+    score = calibrated(_weight(found)) * (1.0 if rival is None else 0.5)
+    if found.named and near_best:
         score = max(score, NAMED)
     says_enough = (
-        bool(found.patterns) or found.named or (len(found.words) > 1 and found.common >= SAID)
+        bool(found.patterns)
+        or found.named
+        or (not lone and len(found.words) > 1 and found.common >= SAID)
     )
     reasons = [Reason(f"the text says “{part}”") for part in found.patterns[:2] if part]
     if found.words:
@@ -219,14 +253,15 @@ def _from_words(found: WordMatch, best: float, rival: WordMatch | None) -> Match
         id=found.id,
         title=found.title,
         score=round(score, 4),
-        confident=rival is None
-        and says_enough
-        and score >= CONFIDENT
-        and found.score >= best * 0.75,
+        confident=not against and says_enough and near_best and score >= CONFIDENT,
         for_=tuple(reasons),
-        against=(Reason(f"it reads more like: {rival.title} (no runbook)"),) if rival else (),
+        against=tuple(against),
         guide=found.guide,
     )
+
+
+def _reads_like(rival: WordMatch) -> str:
+    return f"it reads more like: {rival.title}" + ("" if rival.guide else " (no runbook)")
 
 
 def _combine(words: Match | None, live: Match | None) -> Match:

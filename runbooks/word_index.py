@@ -11,15 +11,15 @@ index: when one of them wins, nothing fits, and the answer says what it looks li
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from rapidfuzz import fuzz, process
 
 from runbooks.documents import Document
+from runbooks.patterns import PatternIndex
 from runbooks.terms import Term, fold, terms, terms_of_lines
 
 FIELD_WEIGHTS: Mapping[str, float] = {
@@ -50,8 +50,6 @@ UNKNOWN = 3.0
 CLOSE, PHRASES = 400, 60
 """Phrases that are kept at all, and those that are looked at closely with RapidFuzz."""
 CONFIDENT = 0.7
-SHOWN_PART = 60
-"""Characters that are shown of what a pattern matches."""
 CENTRE, STEEPNESS = 0.38, 9.0
 """Calibration, measured on tests/runbooks/*.jsonl: below CENTRE what fits nothing outweighs what
 fits."""
@@ -75,6 +73,8 @@ class WordMatch:
     guide: bool
     named: bool
     """The text holds its id or title word by word, or is one of its phrases."""
+    refuted: str
+    """The part of the text that speaks against it, "" without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +95,14 @@ class WordIndex:
         self._phrases: list[_Phrase] = []
         self._stems: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self._concepts: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        self._patterns: dict[str, list[int]] = defaultdict(list)
-        """The documents of each pattern."""
+        numbered = list(enumerate(documents))
+        self._patterns = PatternIndex((n, one) for n, item in numbered for one in item.patterns)
+        self._refuting = PatternIndex((n, one) for n, item in numbered for one in item.refuting)
         split = _split(documents)
         self._rarity = _rarity(split)
-        self._needed: dict[str, list[str]] = defaultdict(list)
-        """The patterns that may match where a word stands; those under "" may match anywhere."""
         for number, phrases in enumerate(split):
             for field, text, found in phrases:
                 self._add(number, field, text, found)
-            for pattern in documents[number].patterns:
-                if pattern.expression not in self._patterns:
-                    for word in pattern.needs or ("",):
-                        self._needed[word].append(pattern.expression)
-                self._patterns[pattern.expression].append(number)
         self._named: list[tuple[str, int]] = []
         """Id and title of each page, as stems; of names of one word nothing follows."""
         self._exact: dict[tuple[str, ...], set[int]] = defaultdict(set)
@@ -175,10 +169,10 @@ class WordIndex:
         """The documents with most in common, best first (ties by id)."""
         query = terms(text)
         folded = fold(text)
-        hits = self._hits(folded)
+        hits, refuted = self._patterns.find(folded), self._refuting.find(folded)
         found = self._best_phrases(folded, self._cover(query))
         total, common = self._in_common(query)
-        named = self._named_in(query)
+        named = self._named_in(text, query)
         scores = [
             (
                 self._score(
@@ -200,34 +194,20 @@ class WordIndex:
                 query,
                 common.get(number, 0.0),
                 number in named,
+                next(iter(refuted.get(number, ())), ""),
             )
             for score, number in best
             if score > 0.02
         ]
 
-    def _named_in(self, query: Sequence[Term]) -> set[int]:
+    def _named_in(self, text: str, query: Sequence[Term]) -> set[int]:
         """The documents whose name stands in the text, or one of whose phrases the text is."""
         stems = [term.stem for term in query]
+        if len(text.split()) == 1:
+            return set()  # `CrashLoopBackOff` is a word of Kubernetes, not the name of a page
         said = f" {' '.join(stems)} "
         found = {number for name, number in self._named if name in said}
         return found | self._exact.get(tuple(sorted(stems)), set())
-
-    def _hits(self, folded: str) -> dict[int, list[str]]:
-        """What the patterns match in a text, by document, in the order of the runbooks."""
-        candidates = {
-            pattern
-            for word, patterns in self._needed.items()
-            if word in folded
-            for pattern in patterns
-        }
-        hits: dict[int, list[str]] = defaultdict(list)
-        for pattern in (pattern for pattern in self._patterns if pattern in candidates):
-            compiled = _compiled(pattern)
-            match = compiled.search(folded) if compiled is not None else None
-            if match is not None:
-                for number in self._patterns[pattern]:
-                    hits[number].append(match.group()[:SHOWN_PART].strip())
-        return hits
 
     def _best_phrases(
         self, folded: str, covered: Mapping[int, float]
@@ -314,6 +294,7 @@ class WordIndex:
         query: Sequence[Term],
         common: float,
         named: bool,
+        refuted: str,
     ) -> WordMatch:
         document = self.documents[number]
         shown = [self._phrases[phrase] for _, phrase in found[:3]]
@@ -340,22 +321,13 @@ class WordIndex:
             common=common,
             guide=document.guide,
             named=named,
+            refuted=refuted,
         )
 
 
 def _share(common: float, total: float) -> float:
     """The part of the query that a document has, 0 to 1; less when that is little."""
     return common / total * common / (common + ENOUGH) if common else 0.0
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """Compiled when a text first holds a word that it needs: most patterns never are, and compiling
-    all costs as much as the index."""
-    try:
-        return re.compile(pattern, re.IGNORECASE)
-    except re.error:
-        return None  # lint names it with its line; here it only must not stop the rest
 
 
 def _split(documents: Sequence[Document]) -> list[list[tuple[str, str, tuple[Term, ...]]]]:

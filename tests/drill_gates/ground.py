@@ -85,6 +85,12 @@ def matcher() -> Matcher:
 
 
 @cache
+def guides() -> frozenset[str]:
+    """Ids of the pages for everyday faults, which fit a part of many a story, too."""
+    return frozenset(one.id for one in matcher().library.runbooks if one.guide)
+
+
+@cache
 def _decoded() -> dict[int, Object]:
     """Decoded objects by the identity of their source, for sources that live as long as the
     session: most gates change a few only."""
@@ -131,7 +137,11 @@ def judge(
     return Seen(
         report,
         symptoms,
-        tuple((row["id"], row["score"], row["confident"]) for row in overall(symptoms)),
+        tuple(
+            (row["id"], row["score"], row["confident"])
+            for row in overall(symptoms)
+            if row["id"] not in guides()
+        ),
     )
 
 

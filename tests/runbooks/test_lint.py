@@ -7,6 +7,7 @@ import pytest
 from probes.catalogue import PROBES
 from runbooks.lint import SECTION_WORDS, Names, lint
 from runbooks.loader import OWN, Library
+from runbooks.matcher import Matcher
 from runbooks.model import SECTIONS
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,7 @@ NAMES = Names(
 def test_our_library_is_whole() -> None:
     assert [str(problem) for problem in lint(Library(), NAMES)] == []
     assert len(CATALOGUE) == 28
+    assert all(runbook.guide == (runbook.id not in CATALOGUE) for runbook in Library().runbooks)
 
 
 BASE = (STORIES / "kubelet-memory-leak.md").read_text("utf-8")
@@ -72,7 +74,7 @@ BASE = (STORIES / "kubelet-memory-leak.md").read_text("utf-8")
             "## Prevent\n\n" + "word " * (SECTION_WORDS + 1),
             "limit for a tired reader",
         ),
-        ("story: ", "# story: ", "lacks story"),
+        ("story: ", "# story: ", "lacks story, or source"),
     ],
 )
 def test_each_fault_is_found_with_its_line(tmp_path: Path, old: str, new: str, says: str) -> None:
@@ -127,3 +129,15 @@ def test_two_with_the_same_strong_evidence_need_a_refuting_one(tmp_path: Path) -
 def test_plain_markdown_is_not_held_to_our_form(tmp_path: Path) -> None:
     (tmp_path / "KubeNodeNotReady.md").write_text("# KubeNodeNotReady\n\n## Meaning\n\nText.\n")
     assert lint(Library([tmp_path], own=())) == []
+
+
+def test_the_runbook_of_the_guide_for_authors_is_whole(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "runbooks.md").read_text("utf-8")
+    page = text.split("````markdown\n")[1].split("````")[0]
+    assert len(page.splitlines()) <= 30
+    (tmp_path / "orders-late.md").write_text(page)
+    library = Library([tmp_path], own=())
+    assert [str(problem) for problem in lint(library, NAMES)] == []
+    (runbook,) = library.runbooks
+    assert (runbook.guide, [step.id for step in runbook.steps()]) == (True, ["consumers"])
+    assert Matcher(library).match_words("OrdersConsumerLag")[0].id == "orders-late"

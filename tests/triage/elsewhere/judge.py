@@ -36,7 +36,8 @@ class Answer:
 
     @property
     def confident(self) -> list[str]:
-        return [match.id for match, _ in self.ranked if match.confident]
+        """The stories; a guide for everyday faults fits a part of many a story, too."""
+        return [match.id for match, _ in self.ranked if match.confident and not match.guide]
 
     def loud(self) -> list[str]:
         return [
@@ -49,10 +50,10 @@ class Answer:
 def answer(objects: Iterable[Json], now: datetime) -> Answer:
     live = {kind.name: Freshness(kind.name, State.LIVE, heard=now) for kind in KINDS}
     report = triage_once(store(objects), now, live)
-    best: dict[str, tuple[tuple[bool, float, int], Match, Symptom]] = {}
+    best: dict[str, tuple[tuple[bool, bool, float, int], Match, Symptom]] = {}
     for symptom in report.symptoms:
         for match in MATCHER.match_symptom(symptom, report):
-            key = (not match.confident, -match.score, symptom.severity.rank)
+            key = (not match.confident, match.guide, -match.score, symptom.severity.rank)
             if match.id not in best or key < best[match.id][0]:
                 best[match.id] = (key, match, symptom)
     rows = sorted(best.values(), key=lambda row: (row[0], row[1].id))
@@ -90,10 +91,16 @@ def wrong(
         return [f"claims {found.confident} with confidence"] if found.confident else []
     if case.id not in found.ids:
         return [f"is not ranked at all; ranked: {found.ids[:3]}; loud: {found.loud()}"]
-    place = found.ids.index(case.id)
-    match, symptom = found.ranked[place]
+    # Where its story alone would not be sure, a guide that is may stand above it.
+    ranked = [
+        (match, symptom)
+        for match, symptom in found.ranked
+        if not (case.ranked_only and match.guide)
+    ]
+    place = [match.id for match, _ in ranked].index(case.id)
+    match, symptom = ranked[place]
     if place:
-        first = found.ranked[0][0]
+        first = ranked[0][0]
         faults.append(
             f"is number {place + 1} ({match.score:.2f}) behind {first.id} ({first.score:.2f})"
         )

@@ -51,7 +51,9 @@ each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.id}-
 
 def test_every_situation_of_the_catalogue_is_there() -> None:
     assert all(module.__doc__ for module in SITUATIONS)
-    assert {case.id for case in CASES} == {runbook.id for runbook in MATCHER.library.runbooks}
+    assert {case.id for case in CASES} == {
+        runbook.id for runbook in MATCHER.library.runbooks if not runbook.guide
+    }
 
 
 @each_case

@@ -37,7 +37,7 @@ HEALTHY = [case for case in CASES if case.expected is None]
 def test_every_situation_of_the_catalogue_is_there() -> None:
     assert {case.expected for case in CASES} == {
         None,
-        *(runbook.id for runbook in MATCHER.library.runbooks),
+        *(runbook.id for runbook in MATCHER.library.runbooks if not runbook.guide),
     }
 
 
