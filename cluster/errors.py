@@ -33,7 +33,12 @@ class CredentialError(ClusterError):
 
 
 class Unreachable(ClusterError):
-    """No HTTP answer: DNS, TCP, TLS, a time limit, or a connection that broke."""
+    """No HTTP answer: DNS, TCP, TLS, a time limit, or a connection that broke. `sent`: the server
+    may have got the request."""
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class OutcomeUnknown(Unreachable):

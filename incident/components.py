@@ -221,9 +221,12 @@ class Components:
         return self.live.api if self.live is not None else None
 
     def load_access(self) -> Access:
-        """Blocking; raises `KubeconfigError`."""
+        """Blocking; raises `KubeconfigError`. Imports what the first request needs, so that the
+        event loop does not."""
         from cluster.connect.kubeconfig import load_access
 
+        importlib.import_module("cluster.api.http")
+        importlib.import_module("cluster.live.live_cluster")
         return load_access(self.options.context, explicit=self.options.kubeconfig)
 
     def watch(self, access: Access, way: GiveWay, *, on_loaded: Callable[[], None]) -> LiveCluster:

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-import httpx
+import enum
 
 from cluster.errors import ClusterError
 from cluster.kube.text import clean_line
+
+
+class Fault(enum.Enum):
+    """What failed, where the class of the error says it."""
+
+    CONNECT_TIMEOUT = enum.auto()
+    SILENT = enum.auto()
+    NO_FREE_CONNECTION = enum.auto()
+    BROKEN_OFF = enum.auto()
+    OTHER = enum.auto()
+
+
+class RequestFailure(Exception):
+    """A request that got no answer, or whose body broke off; `__cause__` has the details. `sent`:
+    the server may have got it."""
+
+    def __init__(self, fault: Fault, sent: bool) -> None:
+        super().__init__()
+        self.fault, self.sent = fault, sent
 
 
 def describe_failure(error: BaseException, server: str) -> str:
@@ -15,18 +34,19 @@ def describe_failure(error: BaseException, server: str) -> str:
     while current is not None and current not in chain:
         chain.append(current)
         current = current.__cause__ or current.__context__
-    text = clean_line(" ".join(str(each) for each in chain), 400)
+    text = clean_line(" ".join(filter(None, map(str, chain))), 400)
     lowered = text.lower()
     if isinstance(error, ClusterError):
         return str(error)
-    if isinstance(error, httpx.ConnectTimeout) or "connecttimeout" in lowered:
+    fault = error.fault if isinstance(error, RequestFailure) else Fault.OTHER
+    if fault is Fault.CONNECT_TIMEOUT or "connecttimeout" in lowered:
         return (
             f"no connection to {server} within the time limit; a firewall, a VPN that is down, or "
             "a frozen server"
         )
-    if isinstance(error, (httpx.ReadTimeout, TimeoutError)):
+    if fault is Fault.SILENT or isinstance(error, TimeoutError):
         return f"{server} took the connection but does not answer; it is overloaded or frozen"
-    if isinstance(error, httpx.PoolTimeout):
+    if fault is Fault.NO_FREE_CONNECTION:
         return "all connections are busy; the server answers too slowly"
     if any(isinstance(each, ConnectionRefusedError) for each in chain) or "refused" in lowered:
         return (
@@ -49,9 +69,9 @@ def describe_failure(error: BaseException, server: str) -> str:
         return f"TLS with {server} fails ({text}); something else may answer on that port"
     if "unreachable" in lowered or "no route" in lowered:
         return f"no route to {server}; check the network and the VPN"
-    if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)):
+    if fault is Fault.BROKEN_OFF:
         return f"{server} broke off the connection; it may be restarting"
-    return f"{server} cannot be reached ({text or type(error).__name__})"
+    return f"{server} cannot be reached ({text or type(error.__cause__ or error).__name__})"
 
 
 def _certificate_reason(text: str) -> str:

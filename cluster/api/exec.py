@@ -10,29 +10,22 @@ v4.go errorDecoderV4). The failure of an upgrade is tried once more, a command n
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import aiohttp
 import msgspec
 
-from cluster.api.error_messages import describe_failure
 from cluster.api.transport import Api
-from cluster.connect.access import Access
 from cluster.connect.credentials import Credential
-from cluster.connect.tls import client_context
-from cluster.errors import ClusterError, ServerError, Unauthorized, from_response
+from cluster.errors import ClusterError, ServerError, Unauthorized
 from cluster.kube.text import clean, clean_line
-from cluster.version import VERSION
+
+if TYPE_CHECKING:
+    from cluster.api.websocket import Channels
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 OUTPUT_CAP = 1 << 20
 """Bytes kept of each of standard output and standard error."""
-HANDSHAKE_LIMIT = 10.0
-PING = 5.0
-"""Seconds between pings; a connection whose pong does not come is given up (client-go pings every 5
-s)."""
 _STDOUT, _STDERR, _STATUS, _CLOSE = 1, 2, 3, 255
 
 
@@ -79,12 +72,12 @@ class Executor:
             ("stderr", "true"),
             ("container", container),
         ]
-        url = f"{self._api.access.server}/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
         output = _Output(self._cap)
         try:
             async with asyncio.timeout(deadline_s):
                 return await self._run(
-                    url, [(key, value) for key, value in query if value], what, output
+                    path, [(key, value) for key, value in query if value], what, output
                 )
         except TimeoutError:
             return output.result(
@@ -97,12 +90,12 @@ class Executor:
             return output.result(error=str(error))
 
     async def _run(
-        self, url: str, query: list[tuple[str, str]], what: str, output: _Output
+        self, path: str, query: list[tuple[str, str]], what: str, output: _Output
     ) -> ExecResult:
         for attempt in (1, 2):
             credential = await self._api.credentials.current()
             try:
-                return await self._attempt(credential, url, query, what, output)
+                return await self._attempt(credential, path, query, what, output)
             except Unauthorized:
                 if attempt == 2 or not await self._api.credentials.renew(credential):
                     raise
@@ -117,23 +110,18 @@ class Executor:
     async def _attempt(
         self,
         credential: Credential,
-        url: str,
+        path: str,
         query: list[tuple[str, str]],
         what: str,
         output: _Output,
     ) -> ExecResult:
-        async with upgraded(self._api, credential, url, query, PROTOCOLS, what) as socket:
-            try:
-                return await self._talk(socket, what, output)
-            except (aiohttp.ClientError, OSError) as error:
-                return output.result(
-                    error=f"{what}: {describe_failure(error, self._api.access.server)}"
-                )
+        from cluster.api.websocket import open_channels
 
-    async def _talk(
-        self, socket: aiohttp.ClientWebSocketResponse[Any], what: str, output: _Output
-    ) -> ExecResult:
-        if socket.protocol not in PROTOCOLS:
+        async with open_channels(self._api, credential, path, query, PROTOCOLS, what) as channels:
+            return await self._talk(channels, what, output)
+
+    async def _talk(self, channels: Channels, what: str, output: _Output) -> ExecResult:
+        if channels.protocol not in PROTOCOLS:
             return output.result(
                 error=(
                     f"{what}: the server speaks none of {', '.join(PROTOCOLS)}; it is too old or "
@@ -141,13 +129,8 @@ class Executor:
                 )
             )
         status = bytearray()
-        async for message in socket:
-            if message.type not in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
-                break
-            data: bytes = message.data.encode() if isinstance(message.data, str) else message.data
-            if not data:
-                continue
-            channel, payload = data[0], data[1:]
+        while (message := await channels.receive()) is not None:
+            channel, payload = message
             if channel == _STATUS:
                 status += payload[: 65_536 - len(status)]
                 if _complete(status):
@@ -162,66 +145,6 @@ class Executor:
                 )
             )
         return _judge_status(bytes(status), what, output)
-
-
-@contextlib.asynccontextmanager
-async def upgraded(
-    api: Api,
-    credential: Credential,
-    url: str,
-    query: list[tuple[str, str]],
-    protocols: Sequence[str],
-    what: str,
-) -> AsyncIterator[aiohttp.ClientWebSocketResponse[Any]]:
-    """A WebSocket to a subresource of a pod, closed at the end. Raises `ClusterError`: the server's
-    own answer, or why there was none."""
-    access = api.access
-
-    async def judge(response: aiohttp.ClientResponse) -> None:
-        if response.status != 101:
-            body = await response.content.read(65_536)
-            raise from_response(
-                max(response.status, 400),
-                {k.lower(): v for k, v in response.headers.items()},
-                body,
-                what,
-            )
-
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=api.limits.connect)
-    async with aiohttp.ClientSession(
-        timeout=timeout, raise_for_status=judge, cookie_jar=aiohttp.DummyCookieJar()
-    ) as session:
-        try:
-            async with asyncio.timeout(HANDSHAKE_LIMIT):
-                socket = await session.ws_connect(
-                    url,
-                    params=query,
-                    protocols=protocols,
-                    heartbeat=PING,
-                    max_msg_size=16 << 20,
-                    headers=[*credential.headers, ("User-Agent", f"stanch/{VERSION}")],
-                    **_way(access, credential),
-                )
-        except TimeoutError:
-            raise ServerError(
-                f"{what}: no answer to the upgrade within {HANDSHAKE_LIMIT:g} s; the way to the "
-                "node may hang."
-            ) from None
-        except aiohttp.WSServerHandshakeError as error:
-            raise ServerError(
-                f"{what}: the answer is no WebSocket ({clean_line(error.message, 200)}); a proxy "
-                "may stand between."
-            ) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise ServerError(f"{what}: {describe_failure(error, access.server)}") from error
-        try:
-            yield socket
-        finally:
-            # Its goodbye is not waited for long: it may be frozen. The session closes the
-            # transport.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    await socket.close()
 
 
 class _Output:
@@ -243,20 +166,6 @@ class _Output:
             for channel in (_STDOUT, _STDERR)
         ]
         return ExecResult(texts[0], texts[1], exit_code, error, self._truncated)
-
-
-def _way(access: Access, credential: Credential) -> dict[str, Any]:
-    """TLS and proxy settings of one connection, as aiohttp names them."""
-    way: dict[str, Any] = {}
-    if access.server.startswith("https"):
-        way["ssl"] = client_context(
-            access.trust, credential.certificate_pem, credential.key_pem, access.user.name
-        )
-        if access.trust.server_name:
-            way["server_hostname"] = access.trust.server_name
-    if access.proxy:
-        way["proxy"] = access.proxy
-    return way
 
 
 def _complete(status: bytearray) -> bool:

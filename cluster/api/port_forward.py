@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING
 
-import aiohttp
 import msgspec
 
-from cluster.api.error_messages import describe_failure
-from cluster.api.exec import upgraded
 from cluster.api.transport import Api
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, Unreachable
 from cluster.kube.text import clean, clean_line
+
+if TYPE_CHECKING:
+    from cluster.api.websocket import Channels
 
 PROTOCOLS = ("v4.channel.k8s.io",)
 REQUEST = b"GET / HTTP/1.0\r\nConnection: close\r\n\r\n"
@@ -58,27 +58,25 @@ class Forwarder:
     ) -> ForwardResult:
         """Connect to `port` inside the pod and send one HTTP request. `deadline_s` bounds the whole
         call in seconds."""
+        from cluster.api.websocket import open_channels
+
         what = f"port-forward to {namespace}/{pod}:{port}"
-        url = f"{self._api.access.server}/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
         try:
             async with asyncio.timeout(deadline_s):
                 credential = await self._api.credentials.current()
-                async with upgraded(
-                    self._api, credential, url, [("ports", str(port))], PROTOCOLS, what
-                ) as socket:
-                    return await _talk(socket, what)
+                async with open_channels(
+                    self._api, credential, path, [("ports", str(port))], PROTOCOLS, what
+                ) as channels:
+                    return await _talk(channels, what)
         except TimeoutError:
             return ForwardResult(None, error=f"{what}: not finished within {deadline_s:g} s.")
         except ClusterError as error:
             return ForwardResult(None, error=str(error))
-        except (aiohttp.ClientError, OSError) as error:
-            return ForwardResult(
-                None, error=f"{what}: {describe_failure(error, self._api.access.server)}"
-            )
 
 
-async def _talk(socket: aiohttp.ClientWebSocketResponse[Any], what: str) -> ForwardResult:
-    if socket.protocol not in PROTOCOLS:
+async def _talk(channels: Channels, what: str) -> ForwardResult:
+    if channels.protocol not in PROTOCOLS:
         return ForwardResult(
             None,
             error=(
@@ -90,19 +88,16 @@ async def _talk(socket: aiohttp.ClientWebSocketResponse[Any], what: str) -> Forw
     heard, said = bytearray(), bytearray()
     # A refused dial ends the connection before anything can be sent; its reason is there to be
     # read.
-    with contextlib.suppress(aiohttp.ClientError, OSError):
-        await socket.send_bytes(bytes([_DATA]) + REQUEST)
+    with contextlib.suppress(Unreachable):
+        await channels.send(_DATA, REQUEST)
     while len(heard) < HEARD_CAP:
         try:
-            message = await socket.receive(SILENCE)
+            message = await channels.receive(SILENCE)
         except TimeoutError:
             break
-        if message.type not in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
+        if message is None:
             break
-        data = message.data.encode() if isinstance(message.data, str) else message.data
-        if not data:
-            continue
-        channel, payload = data[0], data[1:]
+        channel, payload = message
         if channel not in begun:  # the port, two bytes
             begun.add(channel)
             payload = payload[2:]

@@ -13,18 +13,19 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import msgspec
 
-from cluster.api.error_messages import describe_failure
+from cluster.api.error_messages import RequestFailure, describe_failure
 from cluster.connect.access import Access
 from cluster.connect.credentials import Credential, Credentials
 from cluster.connect.tls import client_context
 from cluster.errors import KubeconfigError, ServerError, Unauthorized, Unreachable, from_response
 from cluster.kube.text import clean, clean_line, clean_tree, is_clean
-from cluster.version import VERSION
+
+if TYPE_CHECKING:
+    from cluster.api.http import HttpClient, HttpResponse
 
 JSON = "application/json"
 PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -50,17 +51,14 @@ class Limits(msgspec.Struct, frozen=True):
     write: float = 5.0
     pool: float = 10.0
 
-    def timeout(self, read: float | None = None) -> httpx.Timeout:
+    def timeout(self, read: float | None = None) -> dict[str, float]:
+        """The limits of one request; `read` is its longest silence in seconds."""
         # Shorter than the bound around the whole call: httpcore leaves the socket of a TLS
         # handshake open when it is cancelled from outside, and closes it when its own limit has
         # passed.
         connect = self.connect if read is None else min(self.connect, read * 0.9)
-        return httpx.Timeout(
-            connect=connect,
-            read=self.read if read is None else read,
-            write=self.write,
-            pool=self.pool,
-        )
+        read = self.read if read is None else read
+        return {"connect": connect, "read": read, "write": self.write, "pool": self.pool}
 
 
 class Budget(msgspec.Struct, frozen=True):
@@ -76,25 +74,22 @@ class Budget(msgspec.Struct, frozen=True):
 class Response:
     """An answer whose body is still to be read."""
 
-    def __init__(self, api: Api, response: httpx.Response, what: str) -> None:
+    def __init__(self, api: Api, response: HttpResponse, what: str) -> None:
         self._api, self._response, self._what = api, response, what
         self.headers: Mapping[str, str] = response.headers
 
     @property
     def audit_id(self) -> str:
-        return clean_line(self._response.headers.get("audit-id", ""), 80)
+        return clean_line(self.headers.get("audit-id", ""), 80)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body, decoded from its transfer and content encoding. Raises `Unreachable` when it
         breaks off."""
         try:
-            encoded = "content-encoding" in self._response.headers
-            async for chunk in (
-                self._response.aiter_bytes() if encoded else self._response.aiter_raw()
-            ):
+            async for chunk in self._response.chunks():
                 self._api.count_bytes(len(chunk))
                 yield chunk
-        except (httpx.HTTPError, OSError, httpx.StreamError) as error:
+        except RequestFailure as error:
             raise self._api.unreachable(self._what, error) from error
 
     async def lines(self) -> AsyncGenerator[list[bytes], None]:
@@ -150,7 +145,7 @@ class Api:
         self._clock = clock
         self._connections = connections
         self._slots = asyncio.Semaphore(concurrency)
-        self._clients: dict[int, httpx.AsyncClient] = {}
+        self._clients: dict[int, HttpClient] = {}
         self._recent: deque[float] = deque(maxlen=20_000)
         self._total = 0
         self._received = 0
@@ -309,7 +304,7 @@ class Api:
             ) from error
         self._note_date(response)
         return (
-            response.status_code,
+            response.status,
             {name.lower(): value for name, value in response.headers.items()},
             body,
         )
@@ -332,7 +327,8 @@ class Api:
         self.last_received = time.monotonic()
 
     def unreachable(self, what: str, error: BaseException) -> Unreachable:
-        return Unreachable(f"{what}: {describe_failure(error, self.access.server)}")
+        sent = error.sent if isinstance(error, RequestFailure) else True
+        return Unreachable(f"{what}: {describe_failure(error, self.access.server)}", sent=sent)
 
     def server_now(self) -> datetime:
         """The time by the server's clock (UTC), as far as it is known: the times of all objects are
@@ -363,7 +359,7 @@ class Api:
         content: bytes | None,
         read: float | None,
         what: str,
-    ) -> AsyncIterator[httpx.Response]:
+    ) -> AsyncIterator[HttpResponse]:
         response = await self._answer(method, path, params, headers, content, read, what)
         try:
             yield response
@@ -380,18 +376,18 @@ class Api:
         content: bytes | None,
         read: float | None,
         what: str,
-    ) -> httpx.Response:
+    ) -> HttpResponse:
         for attempt in (1, 2):
             credential = await self.credentials.current()
             response = await self._request(
                 credential, method, path, params, headers, content, read, what
             )
             self._note_date(response)
-            if response.status_code < 400:
+            if response.status < 400:
                 return response
             try:
                 error = from_response(
-                    response.status_code,
+                    response.status,
                     response.headers,
                     await self._error_body(response),
                     what,
@@ -419,50 +415,46 @@ class Api:
         content: bytes | None,
         read: float | None,
         what: str,
-    ) -> httpx.Response:
+    ) -> HttpResponse:
         client = self._client(credential)
-        extensions: dict[str, Any] = {}
-        if self.access.trust.server_name:
-            extensions["sni_hostname"] = self.access.trust.server_name
-        request = client.build_request(
-            method,
-            self.access.server + path,
-            params=dict(params) if params else None,
-            content=content,
-            headers=[*credential.headers, *headers.items()],
-            timeout=self.limits.timeout(read),
-            extensions=extensions or None,
-        )
         async with self._slots:
             self._total += 1
             self._recent.append(time.monotonic())
             self._in_flight += 1
             try:
-                return await client.send(request, stream=True)
-            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+                return await client.send(
+                    method,
+                    self.access.server + path,
+                    params,
+                    [*credential.headers, *headers.items()],
+                    content,
+                    self.limits.timeout(read),
+                    self.access.trust.server_name,
+                )
+            except RequestFailure as error:
                 raise self.unreachable(what, error) from error
             finally:
                 self._in_flight -= 1
 
-    async def _error_body(self, response: httpx.Response) -> bytes:
+    async def _error_body(self, response: HttpResponse) -> bytes:
         kept = bytearray()
         try:
             async with asyncio.timeout(self.limits.read):
-                async for chunk in response.aiter_bytes():
+                async for chunk in response.chunks():
                     kept += chunk
                     if len(kept) > 65_536:
                         break
-        except (httpx.HTTPError, TimeoutError, OSError):
+        except (RequestFailure, TimeoutError):
             pass  # the status code alone is an answer
         return bytes(kept)
 
-    def _client(self, credential: Credential) -> httpx.AsyncClient:
+    def _client(self, credential: Credential) -> HttpClient:
         """One connection pool for each client certificate; with a new one, running streams keep
         theirs."""
         client = self._clients.get(credential.identity)
         if client is None:
-            proxy = self.access.proxy or None
-            if proxy and proxy.startswith("socks"):
+            proxy = self.access.proxy
+            if proxy.startswith("socks"):
                 raise KubeconfigError(
                     f"Proxy {clean_line(proxy, 200)} is a SOCKS proxy, which is not supported; "
                     "use an HTTP proxy or a port forward."
@@ -473,24 +465,13 @@ class Api:
                 credential.key_pem,
                 self.access.user.name,
             )
-            client = httpx.AsyncClient(
-                verify=context,
-                proxy=proxy,
-                trust_env=False,
-                http1=True,
-                http2=False,
-                follow_redirects=False,
-                limits=httpx.Limits(
-                    max_connections=self._connections,
-                    max_keepalive_connections=16,
-                    keepalive_expiry=30,
-                ),
-                headers={"User-Agent": f"stanch/{VERSION}"},
-            )
+            from cluster.api.http import HttpClient
+
+            client = HttpClient(context, proxy, self._connections)
             self._clients[credential.identity] = client
         return client
 
-    def _note_date(self, response: httpx.Response) -> None:
+    def _note_date(self, response: HttpResponse) -> None:
         try:
             self.clock_offset = parsedate_to_datetime(response.headers["date"]) - self._clock()
         except (KeyError, ValueError, TypeError):
@@ -534,7 +515,7 @@ async def send(
             ) as response,
         ):
             body, _ = await Response(api, response, what).read()
-            return response.status_code, body
+            return response.status, body
     except TimeoutError as error:
         raise Unreachable(
             f"{what}: no answer within {timeout:g} s; whether it took effect is not known, look "

@@ -14,7 +14,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
 import msgspec
 
 from cluster.api.mode import Mode, Purpose
@@ -290,11 +289,8 @@ class Writer:
                 accept,
             )
         except Unreachable as error:
-            if isinstance(
-                error.__cause__,
-                (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError),
-            ):
-                raise  # it never left
+            if not error.sent:
+                raise
             raise OutcomeUnknown(
                 f"{error} Whether it took effect is not known: look before you repeat it."
             ) from error

@@ -4,6 +4,8 @@ GET."""
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -473,10 +475,18 @@ def test_no_other_module_opens_http_connections_of_its_own() -> None:
                     for name in names
                 ):
                     users.add(str(path.relative_to(root)))
-    assert users == {
-        "cluster/api/transport.py",
-        "cluster/api/exec.py",
-        "cluster/api/port_forward.py",
-        "cluster/api/write.py",
-        "cluster/api/error_messages.py",
-    }
+    assert users == {"cluster/api/http.py", "cluster/api/websocket.py"}
+
+
+@pytest.mark.parametrize(
+    "command", [["--version"], ["runbooks", "list"], ["match", "--offline", "OOMKilled"]]
+)
+def test_commands_that_ask_no_server_do_not_load_an_http_client(command: list[str]) -> None:
+    code = (
+        "import contextlib, io, sys\n"
+        "from cli.main import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        "    main(sys.argv[1:])\n"
+        "assert not {'httpx', 'aiohttp'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, *command], check=True)

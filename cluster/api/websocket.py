@@ -1,0 +1,135 @@
+"""WebSockets to the subresources of pods, with the channel protocols of Kubernetes: the one module
+that knows aiohttp's client. The first byte of each message is the channel. Imported when the first
+one is opened."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import aiohttp
+
+from cluster.api.error_messages import describe_failure
+from cluster.api.transport import Api
+from cluster.connect.access import Access
+from cluster.connect.credentials import Credential
+from cluster.connect.tls import client_context
+from cluster.errors import ServerError, Unreachable, from_response
+from cluster.kube.text import clean_line
+from cluster.version import VERSION
+
+HANDSHAKE_LIMIT = 10.0
+PING = 5.0
+"""Seconds between pings; a connection whose pong does not come is given up (client-go pings every 5
+s)."""
+
+
+class Channels:
+    """An open WebSocket. `protocol` is the one that the server chose, "" when it chose none."""
+
+    def __init__(
+        self, socket: aiohttp.ClientWebSocketResponse[Any], what: str, server: str
+    ) -> None:
+        self._socket, self._what, self._server = socket, what, server
+        self.protocol = socket.protocol or ""
+
+    async def send(self, channel: int, data: bytes) -> None:
+        """Raises `Unreachable`."""
+        try:
+            await self._socket.send_bytes(bytes([channel]) + data)
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._broken(error) from error
+
+    async def receive(self, limit: float | None = None) -> tuple[int, bytes] | None:
+        """The next message as (channel, data), None at the end. Raises `Unreachable`, and
+        TimeoutError after `limit` seconds."""
+        while True:
+            try:
+                message = await self._socket.receive(limit)
+            except TimeoutError:
+                raise
+            except (aiohttp.ClientError, OSError) as error:
+                raise self._broken(error) from error
+            if message.type not in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
+                return None
+            data = message.data.encode() if isinstance(message.data, str) else message.data
+            if data:
+                return data[0], data[1:]
+
+    def _broken(self, error: Exception) -> Unreachable:
+        return Unreachable(f"{self._what}: {describe_failure(error, self._server)}")
+
+
+@contextlib.asynccontextmanager
+async def open_channels(
+    api: Api,
+    credential: Credential,
+    path: str,
+    query: Sequence[tuple[str, str]],
+    protocols: Sequence[str],
+    what: str,
+) -> AsyncIterator[Channels]:
+    """A WebSocket to a subresource of a pod, closed at the end. Raises `ClusterError`: the server's
+    own answer, or why there was none."""
+    access = api.access
+
+    async def judge(response: aiohttp.ClientResponse) -> None:
+        if response.status != 101:
+            body = await response.content.read(65_536)
+            raise from_response(
+                max(response.status, 400),
+                {k.lower(): v for k, v in response.headers.items()},
+                body,
+                what,
+            )
+
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=api.limits.connect)
+    async with aiohttp.ClientSession(
+        timeout=timeout, raise_for_status=judge, cookie_jar=aiohttp.DummyCookieJar()
+    ) as session:
+        try:
+            async with asyncio.timeout(HANDSHAKE_LIMIT):
+                socket = await session.ws_connect(
+                    access.server + path,
+                    params=query,
+                    protocols=protocols,
+                    heartbeat=PING,
+                    max_msg_size=16 << 20,
+                    headers=[*credential.headers, ("User-Agent", f"stanch/{VERSION}")],
+                    **_connection_settings(access, credential),
+                )
+        except TimeoutError:
+            raise ServerError(
+                f"{what}: no answer to the upgrade within {HANDSHAKE_LIMIT:g} s; the connection "
+                "to the node may hang."
+            ) from None
+        except aiohttp.WSServerHandshakeError as error:
+            raise ServerError(
+                f"{what}: the answer is no WebSocket ({clean_line(error.message, 200)}); a proxy "
+                "may stand between."
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise ServerError(f"{what}: {describe_failure(error, access.server)}") from error
+        try:
+            yield Channels(socket, what, access.server)
+        finally:
+            # A frozen server never sends its closing frame; the session closes the transport.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await socket.close()
+
+
+def _connection_settings(access: Access, credential: Credential) -> dict[str, Any]:
+    """TLS and proxy of one connection, as aiohttp names them."""
+    settings: dict[str, Any] = {}
+    if access.server.startswith("https"):
+        settings["ssl"] = client_context(
+            access.trust, credential.certificate_pem, credential.key_pem, access.user.name
+        )
+        if access.trust.server_name:
+            settings["server_hostname"] = access.trust.server_name
+    if access.proxy:
+        settings["proxy"] = access.proxy
+    return settings
