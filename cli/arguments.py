@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-EPILOG = """exit codes: 0 answered; 1 answered and something is critical (triage); 2 wrong use; 3 cluster not reached;
-4 answered in part, something was unavailable; 130 interrupted"""
+EPILOG = """exit codes: 0 answered; 1 answered and something is critical (triage); 2 wrong use;
+3 cluster not reached; 4 answered in part, something was unavailable; 130 interrupted"""
 
 
 def parser(program: str = "stanch") -> argparse.ArgumentParser:
@@ -109,7 +109,7 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     probe.add_argument(
         "--yes",
         action="store_true",
-        help="agree to the plan where nobody can be asked (probes only)",
+        help="agree to the plan without being asked (probes only)",
     )
     probe.add_argument("--plan", action="store_true", help="print what would be done, and stop")
 

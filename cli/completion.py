@@ -16,8 +16,8 @@ _stanch() {
     drill) COMPREPLY=($(compgen -W "@DRILLS@ --list --serve --blind --speed --seed" -- "$word")) ;;
     run) COMPREPLY=($(compgen -W "@RUNBOOKS@ --symptom" -- "$word")) ;;
     runbooks) COMPREPLY=($(compgen -W "list show lint path @RUNBOOKS@" -- "$word")) ;;
-    timeline) COMPREPLY=($(compgen -W "list show note export import verify salvage handoff" -- "$word")) ;;
-    "") COMPREPLY=($(compgen -W "@COMMANDS@ --context --namespace --write --kubeconfig --incident --runbooks --help" -- "$word")) ;;
+    timeline) COMPREPLY=($(compgen -W "@VERBS@" -- "$word")) ;;
+    "") COMPREPLY=($(compgen -W "@COMMANDS@ @OPTIONS@" -- "$word")) ;;
     *) COMPREPLY=($(compgen -W "-o --output --help" -- "$word")) ;;
   esac
 }
@@ -32,10 +32,12 @@ complete -c stanch -f
 complete -c stanch -n __fish_use_subcommand -a "@COMMANDS@"
 complete -c stanch -n "__fish_seen_subcommand_from drill" -a "@DRILLS@"
 complete -c stanch -n "__fish_seen_subcommand_from run" -a "@RUNBOOKS@"
-complete -c stanch -n "__fish_seen_subcommand_from timeline" -a "list show note export import verify salvage handoff"
+complete -c stanch -n "__fish_seen_subcommand_from timeline" -a "@VERBS@"
 complete -c stanch -n "__fish_seen_subcommand_from runbooks" -a "list show lint path"
 """
 COMMANDS = "triage match probe timeline runbooks run drill doctor completion"
+VERBS = "list show note export import verify salvage handoff"
+OPTIONS = "--context --namespace --write --kubeconfig --incident --runbooks --help"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     names = " ".join(book.id for book in books.load().runbooks)
     print(
         template.replace("@COMMANDS@", COMMANDS)
+        .replace("@VERBS@", VERBS)
+        .replace("@OPTIONS@", OPTIONS)
         .replace("@DRILLS@", " ".join(catalogue.ids() + catalogue.guide_ids()))
         .replace("@RUNBOOKS@", names),
         end="",

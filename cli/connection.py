@@ -83,7 +83,7 @@ async def read_once(investigation: LiveInvestigation, wait: float) -> View:
         async with asyncio.timeout(wait):
             await settled.wait()
     except TimeoutError:
-        pass  # the answer says itself what is missing
+        pass  # the answer says what is missing
     finally:
         patience.cancel()
         unsubscribe()
@@ -104,8 +104,8 @@ def is_settled(view: View) -> bool:
     if view.problem or view.api.reach is Reach.OFFLINE:
         return True
     if view.api.reach is Reach.LOST:
-        # Which hop fails is known a moment after the loss. Behind the first two it may be only
-        # slow, and is given a few seconds.
+        # The failing hop is known a moment after the loss. A hop behind the first two may only be
+        # slow and gets a few seconds.
         return any(hop.ok is False and hop.name in ("dns", "tcp") for hop in view.api.hops)
     if (
         view.report is None
@@ -114,7 +114,7 @@ def is_settled(view: View) -> bool:
         or any(kind.state in (State.WAITING, State.LOADING) for kind in view.kinds)
     ):
         return False
-    # The report may be older than the kinds: one that still misses what is live by now will be made
+    # The report may be older than the kinds. One that misses a kind that is live by now is made
     # again in a moment.
     live = {kind.kind for kind in view.kinds if kind.state is State.LIVE}
     return not any(gap.what in live for gap in view.report.unavailable)

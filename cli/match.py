@@ -54,8 +54,7 @@ async def _with_cluster(arguments: argparse.Namespace) -> int:
 
 
 def partial(view: View) -> int:
-    """The exit code: a text is matched without a cluster as well, but without evidence that is
-    half an answer."""
+    """The exit code: without a cluster only the words were matched, which is half an answer."""
     if view.report is None:
         print(
             "stanch: the words alone were matched: "

@@ -1,4 +1,4 @@
-"""Prints styled lines as text: broken at the edge of a terminal, whole where a program reads them."""
+"""Prints styled lines as text: wrapped on a terminal, whole where a program reads them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TextIO
 from text.lines import Line, layout, plain_text, without_hints
 
 UNKNOWN = 120
-"""Cells of an output that is no terminal, for what is drawn as a table."""
+"""Cells of a table where the output is no terminal."""
 WIDEST = 140
 """Longer rows are hard to read."""
 

@@ -63,8 +63,7 @@ async def _run(arguments: argparse.Namespace) -> int:
 
 
 def tell(line: str) -> None:
-    """One line beside the answer; a terminal that was closed meanwhile is no reason to stop
-    cleaning up."""
+    """Prints one line on standard error; a closed terminal must not stop the clean-up."""
     with contextlib.suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
 
@@ -99,7 +98,7 @@ def agreed(plan: ProbePlan, arguments: argparse.Namespace) -> bool:
         return True
     if not sys.stdin.isatty():
         raise Refusal(
-            "this probe creates something in the cluster and nobody can be asked here; agree to "
+            "this probe creates something in the cluster, and no terminal to ask; agree to "
             "its plan with --yes"
         )
     print("run this? type yes: ", end="", file=sys.stderr, flush=True)

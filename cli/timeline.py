@@ -66,9 +66,8 @@ def list_incidents(options: Options, arguments: argparse.Namespace) -> int:
     width = max((len(each.id) for each in found), default=0)
     for each in found:
         last = f"{each.last_at:%Y-%m-%d %H:%M} UTC" if each.last_at else "?"
-        print(
-            f"{each.id:<{width}} {each.state:<9} {each.entries:>5} entries  last {last}  {each.title}  {each.problem}".rstrip()
-        )
+        head = f"{each.id:<{width}} {each.state:<9} {each.entries:>5} entries  last {last}"
+        print(f"{head}  {each.title}  {each.problem}".rstrip())
     if not found:
         print(f"no incidents in {archive.directory(options)}, and none of drills")
     return exits.ANSWERED
@@ -141,7 +140,7 @@ def export(options: Options, arguments: argparse.Namespace) -> int:
 
 
 def _whole(options: Options, arguments: argparse.Namespace) -> int:
-    """An export of a record that was changed is made, and it is said that it was."""
+    """The exit code of an export: a changed record is exported, with a warning."""
     incident, outcome = archive.verify(options, named(options, arguments))
     if outcome.ok:
         return exits.ANSWERED

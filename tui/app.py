@@ -1,5 +1,4 @@
-"""The application: modes, keys that work anywhere, and the one place where a new picture comes
-in."""
+"""The application: modes, keys that work on every screen, and the paint of each new view."""
 
 from __future__ import annotations
 
@@ -35,15 +34,15 @@ if TYPE_CHECKING:
 
 STYLESHEETS = ("base.tcss", "screens.tcss", "dialogs.tcss")
 REFRESH = 0.1
-"""Seconds between two paints of new pictures, at least."""
+"""Least seconds between two paints of new views."""
 LISTED = 8
 """Entries that are named before they are lost."""
 SEARCH = 0.3
-"""The same before anything was found: what finds it needs the time, and the find itself is painted
-at once."""
+"""The same before the first symptom: triage needs the time, and the first symptom is painted at
+once."""
 TYPING, TYPED_OVER = 0.5, 5.0
-"""Seconds after a key in which the dimmed screen under a dialog is not painted, since a key would
-wait for all of it; and for how long."""
+"""Seconds after a key in which the screen under a dialog is not painted, since the next key would
+wait for the paint; and the longest time without one."""
 
 
 def _runbook() -> Screen[Any]:
@@ -95,10 +94,10 @@ class StanchApp(App[int]):
         environment: Mapping[str, str] = os.environ,
         starting: Awaitable[None] | None = None,
     ) -> None:
-        """`starting`: the start of the investigation, when it is under way already."""
+        """`starting`: the start of the investigation, if it has begun already."""
         plain = bool(environment.get("NO_COLOR"))
-        # Said from the beginning: told later, Textual would turn the terminal's own colours into
-        # grey ones, which are black on black.
+        # Set here, because Textual turns the terminal's own colours grey when it is set later, and
+        # then they are black on black.
         super().__init__(ansi_color=True if plain else None)
         self.investigation = investigation
         self.clock = clock
@@ -108,8 +107,7 @@ class StanchApp(App[int]):
         self._next_paint: Timer | None = None
         self._pending = False
         self._key = self._painted = -math.inf
-        """When a key was pressed last, and when a picture was painted last; seconds of the
-        monotonic clock."""
+        """Monotonic seconds of the last key and of the last paint."""
         self.refused_note = ("", "")
         """The last note that the disk refused, and why."""
         if plain:
@@ -122,12 +120,12 @@ class StanchApp(App[int]):
         return OpenRun(self)
 
     def refresh_css(self, animate: bool = True) -> None:
-        """Textual parses all rules again for each new screen. The first one has just been made with
-        them, unless the theme was changed."""
+        """Skips the first parse of the style sheets, which Textual repeats for each new screen: the
+        first screen was made with them, unless the theme was changed."""
         if self.theme != DEFAULT_THEME or any(screen.is_mounted for screen in self.screen_stack):
             super().refresh_css(animate)
 
-    # -- the picture
+    # -- painting
 
     def on_ready(self) -> None:
         self._unsubscribe = self.investigation.subscribe(self._made)
@@ -138,7 +136,7 @@ class StanchApp(App[int]):
     async def _start(self) -> None:
         try:
             await (self._starting or self.investigation.start())
-        except Exception as error:  # whatever it is, the screens stay: they work without a cluster
+        except Exception as error:  # the screens stay: they work without a cluster
             self.tell(
                 f"The investigation could not be started: {error}. Notes and runbooks work; r "
                 "tries again.",
@@ -146,7 +144,7 @@ class StanchApp(App[int]):
             )
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Work of a screen that failed: the screens stay, and say it."""
+        """Says that a worker failed; the screens stay."""
         if event.state is WorkerState.ERROR:
             self.tell(
                 f"{event.worker.description or event.worker.name} failed: {event.worker.error}",
@@ -157,14 +155,14 @@ class StanchApp(App[int]):
         self._unsubscribe()
 
     def _made(self, view: View) -> None:
-        """A new picture, on the task that made it: a timer that is set there would never fire, it
-        does not know the application."""
+        """Takes a view from the task that made it. A timer that is set on that task would never
+        fire, because it does not know the application."""
         self.call_later(self._arrived, view)
 
     def _arrived(self, view: View) -> None:
-        """At once when nothing was painted lately, when it is the first find or the way to the
-        cluster has changed; else with the next paint: never more than ten a second, and not while
-        somebody types above."""
+        """Paints at once when nothing was painted lately, when the first symptom is found or when
+        the API's state changed; else with the next flush, at most ten times a second and not while
+        keys go into a dialog."""
         urgent = (
             bool(view.symptoms) > bool(self.view.symptoms)
             or view.api.reach is not self.view.api.reach
@@ -181,7 +179,7 @@ class StanchApp(App[int]):
             )
 
     def _typing(self) -> bool:
-        """Whether somebody types into a dialog, and what lies below it was painted not long ago."""
+        """Whether keys go into a dialog, and the screen below it was painted not long ago."""
         above = next(reversed(self.screen_stack), None)  # none while the application ends
         return (
             isinstance(above, ModalScreen)
@@ -209,10 +207,10 @@ class StanchApp(App[int]):
         self._painted = time.monotonic()
         for screen in self.screen_stack:
             if isinstance(screen, Frame):
-                screen.picture()
+                screen.paint()
 
     def refresh_screens(self) -> None:
-        """Something of ours changed (a step, a note): paint with the next flush."""
+        """A step or a note changed: paint with the next flush."""
         self._arrived(self.view)
 
     def tell(self, text: str, level: Level = "information") -> None:

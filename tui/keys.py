@@ -1,5 +1,5 @@
-"""Every key in one place: from this list come the bindings, the line of keys at the bottom, the
-help and the palette."""
+"""Every key in one place: the bindings, the line of keys, the help and the palette are made from
+this list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 
 class Action(msgspec.Struct, frozen=True):
-    """Something that a person can do.
+    """One action of a key.
 
     `id`: the Textual action, and the name under which it is known. `scope`: the screen on which it
     works, "" for anywhere.

@@ -1,5 +1,5 @@
-"""A pane of lines: draws what is visible, repaints what changed, keeps its cursor on the same thing
-when lines move."""
+"""A pane of lines: draws the visible rows, repaints those that changed, and keeps its cursor on the
+same target when lines move."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from text.lines import BLANK, STYLES, Line, layout
 from tui.strips import to_strip
 
 Build = Callable[[int], Sequence[Line]]
-"""Makes the lines; those that draw a table are told the width in cells."""
+"""Makes the lines for a width in cells."""
 
 CURSOR = "›"
 LOOKS = {f"text--{name}" for name in STYLES}
-"""The component classes of whatever holds lines."""
+"""The component classes of a screen or box that holds panes."""
 
 
 def looks_around(pane: Widget) -> Widget:
@@ -92,8 +92,7 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         self._drawn_width = 0
         self._looks: Widget | None = None
         self._held = False
-        """Whether somebody put the cursor where it is; before that it stays on the first line,
-        which is the worst."""
+        """Whether a key put the cursor where it is; before that it stays on the first line."""
 
     # -- content
 
@@ -246,7 +245,7 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         near = range(top - 1, top + self.size.height + 1)
         if ahead and (ahead[0] in near or self._cursor in near):
             self._move(ahead[min(abs(by), len(ahead)) - 1])
-        else:  # what stands between, or beyond, is there to be read
+        else:  # lines between or beyond are there to be read
             self.scroll_relative(y=by, animate=False)
 
     def action_up(self) -> None:
@@ -293,7 +292,7 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
 
 
 class Fixed(LinePane, can_focus=False):
-    """Lines that are only read; as high as they need to be."""
+    """Lines without a cursor; as high as they need to be."""
 
     def show_lines(self, lines: Sequence[Line], width: int) -> None:
         found = layout(lines, width)

@@ -1,4 +1,4 @@
-"""Lines of a log as they come, bounded: what was dropped is counted."""
+"""The lines of a log that is being read, bounded: dropped lines are counted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST = 2_000
 
 
 class LogLines:
-    """A ring of lines that have been cleaned and made ready to draw."""
+    """The last lines, cleaned and ready to draw."""
 
     def __init__(self) -> None:
         self.lines: deque[Line] = deque(maxlen=KEPT)
@@ -32,12 +32,12 @@ class LogLines:
         self.lines.append(line(" ", cut, hang=5))
 
     async def read(self, source: AsyncIterator[str]) -> None:
-        """Until it ends. Whatever goes wrong is said in `state`."""
+        """Reads until the source ends. An error becomes the `state`."""
         try:
             async for text in source:
                 self.add(text)
             self.state = "ended"
-        except Exception as error:  # the pane says it: a log that cannot be read is an answer
+        except Exception as error:  # the pane shows it
             self.state = f"The log could not be read: {error or type(error).__name__}"
 
     def shown(self, _: int = 0) -> list[Line]:

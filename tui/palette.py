@@ -1,5 +1,4 @@
-"""The palette: actions, screens, runbooks and objects by a part of their name; never more than 50
-at once."""
+"""The palette: finds actions, screens, runbooks and objects by a part of their name, 50 at most."""
 
 from __future__ import annotations
 
@@ -17,14 +16,13 @@ from tui.strips import plain
 
 LIMIT = 50
 OBJECT_LIMIT = 20_000
-"""Names of objects that are searched for each key; more would be felt."""
+"""Names of objects that are searched for each key; more would delay the key."""
 SEARCHED = tuple(kind.name for kind in KINDS if kind.searched)
 CUTOFF = 60
 
 
 class Everything(Provider):
-    """Ranked with RapidFuzz: the matcher that comes with the palette takes a hundred times as
-    long."""
+    """Ranks with RapidFuzz: Textual's own matcher takes a hundred times as long."""
 
     @property
     def stanch(self) -> Navigation:

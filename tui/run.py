@@ -1,4 +1,4 @@
-"""The entry to the screens: opens them on an investigation, and ends both cleanly."""
+"""Opens the screens on an investigation, and ends both cleanly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from tui.safe_stderr import Outlet
+from tui.safe_stderr import SafeStderr
 
 if TYPE_CHECKING:
     from incident.api import Investigation
@@ -50,7 +50,7 @@ def unsuitable(
 
 
 def run(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) -> int:
-    """Show the screens until the person leaves; returns the exit code. Starts and stops the
+    """Shows the screens until they are left; returns the exit code. Starts and stops the
     investigation."""
     return asyncio.run(show(investigation, clock))
 
@@ -75,7 +75,7 @@ async def show(investigation: Investigation, clock: Clock = lambda: datetime.now
         loop.call_soon_threadsafe(end, signal.SIGHUP)
 
     terminal = sys.__stderr__  # where Textual draws
-    sys.__stderr__ = cast("Any", Outlet(terminal or sys.stderr, gone))  # type: ignore[misc]  # final for type checkers only
+    sys.__stderr__ = cast("Any", SafeStderr(terminal or sys.stderr, gone))  # type: ignore[misc]  # final for type checkers only
     app = application(investigation, clock, starting=starting)
     signals = (signal.SIGTERM, signal.SIGHUP)
     for number in signals:
@@ -138,4 +138,4 @@ def _say(text: str) -> None:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
     except OSError:
-        pass  # the terminal is gone (SIGHUP): there is nobody to tell
+        pass  # the terminal is gone (SIGHUP)

@@ -1,9 +1,8 @@
-"""Where Textual writes to. A terminal that has gone (the window closed, the SSH connection broken)
-must not hold up the end.
+"""The stream that Textual writes to: a terminal that is gone (window closed, SSH connection broken)
+must not stop the program from ending.
 
-Textual's writing thread dies of the first error, its queue fills up, and then the loop waits for
-ever for a place in it: no signal is handled any more, and what was created in the cluster is not
-removed.
+At the first error Textual's writing thread dies, its queue fills up, and the event loop waits for a
+place in it for ever: no signal is handled, and what was created in the cluster is not removed.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 
-class Outlet:
-    """A text stream whose errors are told once and then swallowed. `gone` is called in the thread
-    that writes."""
+class SafeStderr:
+    """A text stream that reports its first error and drops what follows. `gone` is called in the
+    thread that writes."""
 
     def __init__(self, stream: TextIO, gone: Callable[[], None]) -> None:
         self._stream = stream

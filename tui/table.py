@@ -1,4 +1,4 @@
-"""A table that draws only the rows one sees and repaints only those that changed, at any number of
+"""A table that draws only the visible rows and repaints only those that changed, at any number of
 rows."""
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._row = 0
         self._key: Hashable | None = None
         self._held = False
-        """Whether somebody put the cursor where it is; before that it stays on the first row."""
+        """Whether a key put the cursor where it is; before that it stays on the first row."""
         self._looks: Widget | None = None
         self._drawn: dict[int, Line] = {}
         """What was drawn last in each row; rows that would look the same are not repainted."""
@@ -72,7 +72,7 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
     # -- content
 
     def show(self, rows: Rows, headings: Sequence[Heading], cells: Cells) -> None:
-        """Other rows or other columns: everything is drawn anew; other rows begin at the top."""
+        """Other rows or other columns: draws everything again; other rows begin at the top."""
         if rows is not self._rows:
             self._row, self._key, self._held = 0, None, False
             self.scroll_to(y=0, animate=False, immediate=True)
@@ -80,8 +80,8 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.moved()
 
     def moved(self) -> None:
-        """Rows came, went or changed places: put the cursor back on its object, draw what is
-        seen."""
+        """Rows came, went or changed places: puts the cursor back on its object and draws the
+        visible rows."""
         count = len(self._rows)
         self.virtual_size = Size(self.size.width, count + 1)
         row = self._rows.row_of(self._key) if self._key is not None and count else None
@@ -92,13 +92,13 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         shift = row - self._row
         self._row = row
         self._key = self._rows.key_at(row) if count else None
-        if shift and self.scroll_offset.y:  # what one reads does not jump when rows appear above it
+        if shift and self.scroll_offset.y:  # visible rows do not jump when others appear above
             self.scroll_to(y=max(0, self.scroll_offset.y + shift), animate=False, immediate=True)
         self._keep_seen()
         self.refresh()
 
     def touched(self, keys: Collection[Hashable]) -> None:
-        """Objects changed in place: repaint those that are seen and look different now."""
+        """Objects changed in place: repaints the visible rows that look different now."""
         for row in self.seen_rows():
             if self._rows.key_at(row) in keys and self._drawn.get(row) != self._line(
                 self._cells(row), self.size.width

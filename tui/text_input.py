@@ -1,4 +1,4 @@
-"""One line of typing. What is pasted is cleaned and folded into the line before it can reach the
+"""A line of input. Pasted text is cleaned and folded into one line before it reaches the
 terminal."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""What belongs together: owners, dependants, the pods behind a symptom. Reads the store's indexes,
-never all rows."""
+"""Owners and dependants of an object, and the pods of a symptom, from the store's indexes."""
 
 from __future__ import annotations
 
@@ -38,7 +37,7 @@ def _pods_below(uid: str, store: Store, depth: int) -> Iterator[Ref]:
 
 
 def related(ref: Ref, item: Any, store: Store) -> list[tuple[str, Ref]]:
-    """(how, object) of what owns it, what it needs, and what hangs on it."""
+    """(how, object) of what owns it, what it needs, and what depends on it."""
     found = [
         (
             "owned by",

@@ -1,5 +1,5 @@
-"""A sorted list in blocks: adding, removing and finding by rank all cost about the square root of
-its length, not its length."""
+"""A sorted list in blocks: adding, removing and finding by rank cost about the square root of its
+length."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Ordered:
         ]
         self._last: list[Any] = [block[-1] for block in self._blocks]
         self._starts: list[int] | None = None
-        """Rank of the first item of each block; None when it must be counted anew."""
+        """Rank of the first item of each block; None when it must be counted again."""
         self._length = len(ordered)
 
     def __len__(self) -> int:

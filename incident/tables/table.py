@@ -23,7 +23,7 @@ SortKey = tuple[bool, Any, Key]
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """`moved`: rows came, went or changed places, everything must be drawn; otherwise only the rows
+    """`moved`: rows came, went or changed places, and all must be drawn; otherwise only the rows
     `touched` differ."""
 
     moved: bool
@@ -93,8 +93,8 @@ class ObjectTable:
         self.rebuild(now)
 
     def rebuild(self, now: datetime) -> None:
-        """Everything anew: at the start, for a new filter or order, and now and then for filters on
-        time."""
+        """Sorts and filters all rows: at the start, for a new filter or order, and now and then for
+        filters on time."""
         rows = self.store.rows(self.kind)
         self.total = len(rows)
         if self.filter.tests:
@@ -120,7 +120,7 @@ class ObjectTable:
     # -- changes
 
     def apply(self, changes: Iterable[Change], now: datetime) -> Delta:
-        """Take over what changed in the store; the cost follows the number of changes."""
+        """Takes changes of the store; the cost follows their number."""
         touched: set[Key] = set()
         moved = False
         for key in {change.key for change in changes if change.kind == self.kind}:

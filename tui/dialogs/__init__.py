@@ -1,1 +1,1 @@
-"""Questions above a dimmed screen: what is read, what is answered, and the keys. Knows no screen."""
+"""Dialogs above a dimmed screen: text to read, an answer, the keys. They know no screen."""

@@ -20,7 +20,7 @@ Listing = Callable[[str], Sequence[Line]]
 
 
 class Choice(Dialog[str]):
-    """A list that narrows while one types."""
+    """A list that narrows with each key."""
 
     KEYS = (("type", "to narrow"), ("↑ ↓", "choose"), ("enter", "this one"), ("esc", "back"))
     AUTO_FOCUS = "TypedLine"

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Box(Vertical):
-    """What stands above the dimmed screen; its text has the looks that fit its background."""
+    """The box above the dimmed screen, with styles that fit its background."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = LOOKS
 
@@ -84,7 +84,7 @@ class Dialog(ModalScreen[T], Generic[T]):
         self._keys_pane.show(lambda _: [key_line(self.keys)])
 
     def action_read(self, lines: int) -> None:
-        """Scroll what is to be read, also while one types."""
+        """Scrolls the text, also while the input has the focus."""
         self._body.scroll_relative(y=lines, animate=False)
 
     def action_no(self) -> None:
@@ -158,7 +158,7 @@ class Ask(Dialog[str | None]):
             self.complain("Type something, or leave with esc.")
 
     def complain(self, problem: str) -> None:
-        """One sentence in the place of the keys; what was typed stays."""
+        """Shows a sentence in the place of the keys; the input keeps its text."""
         self._keys_pane.show(lambda _: [line(" ", (problem, "warning"), hang=1)])
 
 

@@ -1,5 +1,4 @@
-"""What all screens have: the status line on top, what runs, the line of keys, and the picture they
-show."""
+"""What all screens share: the status line on top, what runs, the line of keys, and the view."""
 
 from __future__ import annotations
 
@@ -21,13 +20,11 @@ from tui.line_pane import LOOKS, Fixed
 from tui.navigation import Navigation
 
 FRESH, CALM = 0.8, 1.8
-"""Seconds after which what was drawn has aged; the second while the server answers and nothing
-runs."""
+"""Seconds after which ages are drawn again; CALM while the server answers and nothing runs."""
 
 
 class Frame(Screen[None]):
-    """One screen. It is handed each new picture while it is the one that is seen, and a tick every
-    second for ages."""
+    """One screen. A visible one is painted for each new view, and once a second for ages."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = LOOKS
     SCOPE: ClassVar[str] = ""
@@ -72,17 +69,17 @@ class Frame(Screen[None]):
         return ()
 
     def draw(self) -> None:
-        """Show the picture in the panes; called for each new picture, each second, and when the
-        screen is seen again."""
+        """Fills the panes; called for each new view, each second, and when the screen is visible
+        again."""
 
     def tick(self) -> None:
-        """A second has gone by: ages are drawn again, unless a new picture has just done that."""
+        """Draws ages again each second, unless a new view has just done that."""
         calm = self.view.api.reach is Reach.LIVE and not self.view.activities
         if time.monotonic() - self._drawn >= (CALM if calm else FRESH):
-            self.picture()
+            self.paint()
 
-    def picture(self) -> None:
-        """A new picture, or a second has gone by."""
+    def paint(self) -> None:
+        """Paints the screen from the view."""
         if not self.is_attached or not self.size.width:
             return
         self._drawn = time.monotonic()
@@ -100,17 +97,17 @@ class Frame(Screen[None]):
 
     def on_mount(self) -> None:
         self._seconds = self.set_interval(1.0, self.tick)
-        self.picture()
+        self.paint()
 
     def on_screen_resume(self) -> None:
         if self._seconds is not None:
             self._seconds.resume()
-        self.picture()
+        self.paint()
 
     def on_screen_suspend(self) -> None:
-        """A screen that is not seen does nothing."""
+        """A hidden screen does nothing."""
         if self._seconds is not None:
             self._seconds.pause()
 
     def on_resize(self) -> None:
-        self.picture()
+        self.paint()

@@ -13,8 +13,8 @@ from tui.navigation import Navigation
 
 
 class NoteDialog(Ask):
-    """Stays open with one sentence when the note could not be taken. `text` and `refusal`: what the
-    disk refused before, and why."""
+    """Stays open and says why when a note could not be recorded. `text` and `refusal`: the note
+    that the disk refused before, and why."""
 
     def __init__(self, text: str = "", refusal: str = "") -> None:
         super().__init__(
@@ -52,8 +52,7 @@ class NoteDialog(Ask):
 
 
 async def acknowledge(app: Navigation, entry: Entry, text: str) -> None:
-    """Say what became of a note: noted only when it is on disk. What the disk refuses goes back
-    into the dialog."""
+    """Says whether a note is on disk. A note that the disk refuses goes back into the dialog."""
     try:
         stored = await app.investigation.recorded(entry)
     except RecordUnavailable as error:

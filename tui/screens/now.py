@@ -19,7 +19,7 @@ from tui.screens.frame import Frame
 
 
 class NowScreen(Frame):
-    """What is wrong, and why the tool thinks so."""
+    """The symptoms at the left, the reasons at the right."""
 
     SCOPE = "now"
     BINDINGS = bindings("now")
@@ -97,8 +97,7 @@ class NowScreen(Frame):
         self.stanch.open_runbook(item.matches[self.match_index].id, item.symptom.id)
 
     def action_probe(self) -> None:
-        """The step that would tell what is missing, when it is a probe; otherwise the runbook's
-        first probe."""
+        """Plans the probe that would tell what is missing; otherwise the runbook's first probe."""
         item = self.chosen
         if item is None or not item.matches:
             self.stanch.tell(

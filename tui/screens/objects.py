@@ -35,13 +35,13 @@ from tui.table import VirtualTable
 from tui.text_input import TypedLine
 
 FLUSH = 0.1
-"""Seconds between two takings-over of changes."""
+"""Seconds between two updates of the table."""
 MOVING, AT_LAST = 0.2, 0.5
-"""Seconds after a key in which changed rows are not drawn again, since the next key would wait for
-them; and for how long at the most."""
+"""Seconds after a key in which changed rows are not repainted, since the next key would wait for
+them; and the longest time without a repaint."""
 FILTER = 0.08
-"""Seconds after a key until the rows are filtered: what was typed is drawn first, and who types on
-does not wait for rows in between."""
+"""Seconds between a key and the filtering of rows: the typed text is drawn first, and the next key
+does not wait for rows."""
 
 
 class ObjectsScreen(Frame):
@@ -62,11 +62,11 @@ class ObjectsScreen(Frame):
         self._empty = LinePane(classes="empty")
         self._kind = kind
         self._tables: dict[str, ObjectTable] = {}
-        """Filter and order of each kind stay while one looks at others."""
+        """Each kind keeps its filter and its order."""
         self._shown: Sequence[Column] = ()
         self._problem = ""
         self._shift = 0
-        """Columns beside the name that are passed over at the left, to see those at the right."""
+        """Number of columns beside the name that are left out at the left."""
         self._changes: list[Change] = []
         self._touched: set[Key] = set()
         self._repainted = 0.0
@@ -145,7 +145,7 @@ class ObjectsScreen(Frame):
         self._draw_around()
 
     def tick(self) -> None:
-        """Ages, and filters on ages, go on by themselves."""
+        """Updates ages, and filters on ages."""
         super().tick()
         table = self.table
         if table.filter.timed:
@@ -221,7 +221,7 @@ class ObjectsScreen(Frame):
         self._show_table()
 
     def action_shift(self, by: int) -> None:
-        """Other columns, where not all fit."""
+        """Shows other columns, where not all fit."""
         hidden = len(self.table.columns) - len(self._shown)
         self._shift = max(0, self._shift + by) if hidden or self._shift else 0
         self._shift = min(self._shift, max(0, len(self.table.columns) - 3))
@@ -234,7 +234,7 @@ class ObjectsScreen(Frame):
 
     @on(Input.Changed)
     def filter_typed(self, event: Input.Changed) -> None:
-        """Filter while one types."""
+        """Filters a moment after each key."""
         event.stop()
         self._forget_typed()
         if self._bar.display and (self._problem or event.value != self.table.filter.text):
@@ -246,8 +246,7 @@ class ObjectsScreen(Frame):
             self._filter_timer = None
 
     def _filter(self) -> None:
-        """A filter that is not finished yet keeps the rows of the last good one and says what is
-        missing."""
+        """An unfinished filter keeps the rows of the last good one, and says what is missing."""
         self._forget_typed()
         try:
             self.table.set_filter(self._filter_line.value.strip(), self.now)

@@ -1,4 +1,4 @@
-"""Screens that are only read: help, the way to the API server, a whole runbook."""
+"""Screens without actions of their own: help, the connection, a whole runbook."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from tui.line_pane import Fixed, LinePane
 from tui.screens.frame import Frame
 
 NONE_OPEN = (
-    "No runbook is open. Choose a symptom on the first screen and press enter, or take one from the "
-    "catalogue."
+    "No runbook is open. Choose a symptom on the first screen and press enter, or choose one from "
+    "the catalogue."
 )
 BEGINNINGS = (("c", "choose a runbook"), ("/", "describe a symptom"), ("1", "what is wrong now"))
 
