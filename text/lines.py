@@ -132,9 +132,8 @@ def prose(text: str, style: str = "plain", indent: int = 1) -> list[Line]:
 def one_line(text: str) -> str:
     """Cleaned, with line breaks and tabs as single spaces; runs of spaces stay, columns are made of
     them."""
-    if "\n" in text or "\t" in text or "\r" in text:
-        text = text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ").replace("\t", " ")
-    return clean(text)
+    text = clean(text)  # first: it turns other line ends, such as U+0085, into line feeds
+    return text.replace("\n", " ").replace("\t", " ") if "\n" in text or "\t" in text else text
 
 
 def fit(text: str, width: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import time
@@ -23,9 +24,8 @@ from cluster.kube.objects import Ref
 from incident.view import View
 from text.words import plural
 from tui.host import Level
-from tui.keys import bindings
+from tui.keys import MODES, bindings
 from tui.screens.frame import Frame
-from tui.screens.now import NowScreen
 from tui.strips import plain
 
 if TYPE_CHECKING:
@@ -45,22 +45,12 @@ TYPING, TYPED_OVER = 0.5, 5.0
 wait for the paint; and the longest time without one."""
 
 
-def _runbook() -> Screen[Any]:
-    from tui.screens.runbook import RunbookScreen
-
-    return RunbookScreen()
-
-
-def _objects() -> Screen[Any]:
-    from tui.screens.objects import ObjectsScreen
-
-    return ObjectsScreen()
-
-
-def _timeline() -> Screen[Any]:
-    from tui.screens.timeline import TimelineScreen
-
-    return TimelineScreen()
+def _screen(mode: str) -> Screen[Any]:
+    """`TimelineScreen` of `tui.screens.timeline` for `timeline`, imported when it is first opened:
+    a screen is found by its name."""
+    module = importlib.import_module(f"tui.screens.{mode}")
+    screen: Screen[Any] = getattr(module, f"{mode.title()}Screen")()
+    return screen
 
 
 class StanchApp(App[int]):
@@ -69,10 +59,7 @@ class StanchApp(App[int]):
 
     TITLE = "stanch"
     MODES: ClassVar[Mapping[str, Callable[[], Screen[Any]]]] = {  # type: ignore[assignment]  # Textual's own annotation is narrower than what it accepts
-        "now": NowScreen,
-        "runbook": _runbook,
-        "objects": _objects,
-        "timeline": _timeline,
+        mode: partial(_screen, mode) for mode in MODES
     }
     DEFAULT_MODE = "now"
     ENABLE_COMMAND_PALETTE = False  # opened by our own action, with our own provider

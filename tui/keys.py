@@ -203,6 +203,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("leave", "q,ctrl+c", "quit", "Quit; asks only while something runs."),
 )
 
+MODES = tuple(
+    action.id.removeprefix("go('").removesuffix("')")
+    for action in ACTIONS
+    if action.id.startswith("go('")
+)
+"""The screens that a key opens, by name."""
+
 FIRST = ("now", "runbook", "objects", "object", "timeline")
 """The screens in the order in which help lists them."""
 

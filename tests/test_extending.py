@@ -1,0 +1,210 @@
+"""Every recipe of docs/extending.md, followed in a copy of the product with the code that stands
+there, and the number of files that it touches."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.test_layout import FOLDERS
+
+ROOT = Path(__file__).parents[1]
+GUIDE = (ROOT / "docs" / "extending.md").read_text("utf-8")
+MOST_FILES = 3
+LAST_ROW = "\n)\n"
+
+
+def block(name: str) -> str:
+    """The fenced block of that name."""
+    found = re.search(rf"^```\w+ {name}\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/extending.md has no block {name}"
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the product to add to."""
+    copy = tmp_path_factory.mktemp("product")
+    for folder in (*FOLDERS, "assets"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for helper in ("actions", "probes", "triage", "tui"):
+        shutil.copytree(ROOT / "tests" / helper, copy / "tests" / helper)
+    (copy / "tests" / "__init__.py").touch()
+    return copy
+
+
+def write(product: Path, path: str, text: str) -> None:
+    target = product / path
+    assert not target.exists(), "a recipe adds a file of its own"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, "utf-8")
+
+
+def insert(product: Path, path: str, before: str, text: str) -> None:
+    """Adds rows before the first line that begins with `before`."""
+    target = product / path
+    head, found, tail = target.read_text("utf-8").partition(f"\n{before}")
+    assert found, f"{path} has no line {before!r}"
+    target.write_text(f"{head}\n{text.rstrip()}{found}{tail}", "utf-8")
+
+
+def run(product: Path, program: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=product,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_a_recipe_touches_at_most_three_files() -> None:
+    for section in GUIDE.split("\n## ")[1:]:
+        title, _, body = section.partition("\n")
+        rows = [row for row in body.splitlines() if row.startswith("| ") and "| file |" not in row]
+        assert 2 <= len(rows) <= MOST_FILES, title
+
+
+def test_a_detector(product: Path) -> None:
+    write(product, "triage/detectors/workloads/teams.py", block("detector"))
+    insert(product, "triage/facts/rules.py", "    # ---- nodes", block("rule"))
+    told = run(
+        product,
+        """
+        from datetime import UTC, datetime
+        from cluster.kube.objects import Namespace, ObjectMeta
+        from cluster.live.store import Store
+        from triage.engine import Triage
+        now = datetime(2026, 11, 21, 3, tzinfo=UTC)
+        store = Store()
+        engine = Triage(lambda: now)
+        made = [
+            Namespace(metadata=ObjectMeta(name="a")),
+            Namespace(metadata=ObjectMeta(name="b", labels={"team": "x"})),
+        ]
+        engine.update(store.apply("Namespace", made), store)
+        report = engine.report(now, store, {})
+        print([(one.rule, one.object.name) for one in report.findings])
+        """,
+    )
+    assert told == "[('namespace-without-team', 'a')]\n"
+
+
+def test_a_probe(product: Path) -> None:
+    write(product, "probes/questions/node_count.py", block("probe"))
+    told = run(
+        product,
+        """
+        import asyncio
+        from tests.probes.cells import story
+        from tests.probes.fake import FakeCluster
+        from probes import catalogue
+        async def main():
+            context = FakeCluster(story(), lambda *_: "").context()
+            plan = await catalogue.plan("node-count", context, {})
+            result = await catalogue.run(plan, context)
+            print(plan.refused, [(row.seen, row.normal) for row in result.rows])
+        asyncio.run(main())
+        """,
+    )
+    assert told.strip().endswith("nodes', True)]")
+
+
+def test_an_action(product: Path) -> None:
+    write(product, "actions/changes/hold_rollout.py", block("action"))
+    told = run(
+        product,
+        """
+        import asyncio
+        from actions import catalogue
+        from tests.actions.fake import FakeApi, FakeJournal
+        web = {
+            "kind": "Deployment",
+            "apiVersion": "apps/v1",
+            "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"replicas": 1},
+        }
+        async def main():
+            api = FakeApi([web])
+            given = {"namespace": "shop", "name": "web"}
+            plan = await catalogue.plan("hold-rollout", api.context(), given)
+            journal = FakeJournal()
+            result = await catalogue.run(plan, plan.confirmation, api.context(), journal)
+            print(plan.refused, result.outcome.value, [body for _, _, body in api.sent])
+        asyncio.run(main())
+        """,
+    )
+    assert "done" in told
+    assert "/spec/paused" in told
+
+
+def test_a_screen(product: Path) -> None:
+    write(product, "text/capacity.py", block("text"))
+    write(product, "tui/screens/capacity.py", block("screen"))
+    insert(product, "tui/keys.py", "    # now", block("key"))
+    told = run(
+        product,
+        """
+        import asyncio
+        from tests.tui.fake import FakeInvestigation
+        from text.capacity import capacity_lines
+        from tui.app import StanchApp
+        async def main():
+            fake = FakeInvestigation("story", False)
+            app = StanchApp(fake, fake.clock, {})
+            async with app.run_test(size=(100, 30)) as pilot:
+                await pilot.press("ctrl+k")
+                await pilot.pause()
+                print(type(app.screen).__name__)
+            print(capacity_lines(fake.view)[0])
+        asyncio.run(main())
+        """,
+    )
+    assert told.startswith("CapacityScreen\n")
+    assert "kinds are watched" in told
+
+
+def test_a_runbook_with_its_drill(product: Path) -> None:
+    example = re.search(
+        r"^````\w*\n(---\nid: .*?)^````$",
+        (ROOT / "docs" / "runbooks.md").read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    assert example, "docs/runbooks.md shows a whole runbook"
+    write(product, "runbooks/guides/example.md", example[1])
+    write(product, "drills/scenarios/guides/example.yaml", block("drill"))
+    told = run(
+        product,
+        """
+        from drills.scenario.catalogue import load
+        from runbooks.loader import OWN, Library
+        print([book.id for book in Library(OWN).runbooks][-1:], load("example").title)
+        """,
+    )
+    assert "A new version of the shop's pages" in told
+
+
+def test_a_watched_kind(product: Path) -> None:
+    insert(product, "cluster/kube/kinds.py", '    Kind("Event"', block("kind"))
+    told = run(
+        product,
+        """
+        from cluster.kube.kinds import BY_NAME
+        from incident.tables.table import ObjectTable
+        from cluster.live.store import Store
+        from datetime import UTC, datetime
+        kind = BY_NAME["PodTemplate"]
+        table = ObjectTable(Store(), kind.name, datetime(2026, 11, 21, tzinfo=UTC))
+        print(kind.path("shop"), [column.name for column in table.columns])
+        """,
+    )
+    assert told.startswith("/api/v1/namespaces/shop/podtemplates ['namespace', 'name'")
