@@ -19,7 +19,7 @@ class UnknownAction(ValueError):
     """No action has that name; `str()` names those that exist."""
 
 
-def _collect() -> dict[str, Action]:
+def collect() -> dict[str, Action]:
     """The actions of each module in `actions.changes`, by name."""
     found: dict[str, Action] = {}
     for module in pkgutil.iter_modules(changes.__path__, f"{changes.__name__}."):
@@ -28,7 +28,7 @@ def _collect() -> dict[str, Action]:
     return dict(sorted(found.items()))
 
 
-ACTIONS: Mapping[str, Action] = MappingProxyType(_collect())
+ACTIONS: Mapping[str, Action] = MappingProxyType(collect())
 
 
 def names() -> tuple[str, ...]:

@@ -122,7 +122,7 @@ def siblings(context: ActionContext, pod: Pod) -> Replicas:
 
 def not_last_replica(context: ActionContext, pod: Pod) -> Precondition:
     """A ready pod may go only when another ready one of its owner stays; a pod that is not ready
-    serves nobody and may always go."""
+    receives no traffic and may always go."""
     question = "Does another ready replica stay?"
     if not is_ready(pod):
         return Precondition(question, True, "this pod is not ready itself")

@@ -113,6 +113,25 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     )
     probe.add_argument("--plan", action="store_true", help="print what would be done, and stop")
 
+    act = commands.add_parser(
+        "act", parents=[after], help="one change through the gate; needs --write"
+    )
+    _output(act)
+    act.add_argument("name", help="name of the action; `list` names them all")
+    act.add_argument(
+        "words",
+        nargs="*",
+        default=[],
+        metavar="KEY=VALUE",
+        help="arguments of the action, right behind its name",
+    )
+    act.add_argument("--plan", action="store_true", help="print what would be done, and stop")
+    act.add_argument(
+        "--yes",
+        action="store_true",
+        help="confirm an action that affects no running pod, outside of production",
+    )
+
     timeline = commands.add_parser(
         "timeline",
         parents=[after],

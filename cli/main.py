@@ -22,6 +22,7 @@ _COMMANDS = {
     "triage": "cli.triage",
     "match": "cli.match",
     "probe": "cli.probe",
+    "act": "cli.act",
     "timeline": "cli.timeline",
     "runbooks": "cli.runbooks",
     "run": "cli.run",

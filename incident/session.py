@@ -183,8 +183,15 @@ class LiveInvestigation:
     async def plan_action(self, name: str, arguments: Mapping[str, str]) -> ActionPlan:
         return await self._ready().actions().plan(name, arguments)
 
-    async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
-        return await self._ready().actions().run(plan, typed)
+    async def run_action(
+        self,
+        plan: ActionPlan,
+        typed: str,
+        progress: Callable[[str], None] = lambda _: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> ActionResult:
+        """`progress` gets a line for each object, `stopped` is asked before each."""
+        return await self._ready().actions().run(plan, typed, progress, stopped)
 
     # -- objects
 

@@ -48,6 +48,7 @@ SECONDS = {
     "tests/contract[control plane]": 40,
     "tests/triage/elsewhere/test_elsewhere.py": 40,
     "tests/cli/test_commands.py": 40,
+    "tests/cli/test_act.py": 40,
     "tests/incident/test_session.py": 30,
     "tests/triage/test_drills.py": 30,
 }

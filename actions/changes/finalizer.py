@@ -60,7 +60,7 @@ def _being_deleted(context: ActionContext, found: Mapping[str, Any]) -> Precondi
     question = "Is it being deleted, and did its controller have time?"
     since = found["metadata"].get("deletionTimestamp")
     if not since:
-        return Precondition(question, False, "nobody deleted it: it would only lose its guard")
+        return Precondition(question, False, "it is not deleted: it would only lose its guard")
     age = (context.clock() - datetime.fromisoformat(str(since))).total_seconds()
     return Precondition(
         question, age >= WAITED_S, f"deleted {age:.0f} s ago, {WAITED_S:g} s are asked"

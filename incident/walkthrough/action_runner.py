@@ -91,11 +91,17 @@ class ActionRunner:
         plan = await catalogue.plan(name, self.context(), arguments)
         return replace(plan, run_id=run_id, step_id=step_id, undoes=undoes)
 
-    async def run(self, plan: ActionPlan, typed: str) -> ActionResult:
-        """Through the gate; never raises."""
+    async def run(
+        self,
+        plan: ActionPlan,
+        typed: str,
+        progress: Callable[[str], None] = lambda _: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> ActionResult:
+        """Through the gate; never raises. `progress` and `stopped`: see `actions.catalogue.run`."""
         async with self._under_way(f"action/{plan.action}", plan.change.summary):
             journal = GateJournal(self._record, self._runs)
-            result = await catalogue.run(plan, typed, self.context(), journal)
+            result = await catalogue.run(plan, typed, self.context(), journal, progress, stopped)
         if result.again is None:
             return result
         again = replace(result.again, run_id=plan.run_id, step_id=plan.step_id, undoes=plan.undoes)

@@ -52,7 +52,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
         ),
         method=(
             "from this workstation, so the way there is part of each time; a new connection each "
-            "round, for a balancer to choose anew"
+            "round, so that a balancer chooses again"
         ),
     )
 

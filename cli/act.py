@@ -1,0 +1,148 @@
+"""`stanch act NAME KEY=VALUE…`: one change through the gate from the command line.
+
+Prints the plan and asks for the exact word. `--yes` answers for actions that affect no running pod,
+and never in production. The first Ctrl-C stops between two objects, the second at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Mapping
+
+from actions import catalogue
+from actions.plan import ActionPlan, ActionResult, Outcome
+from cli import exits
+from cli.connection import options_of, read_once
+from cli.exits import Refusal
+from cli.printing import print_lines
+from cli.prompt import Prompt
+from incident.session import LiveInvestigation
+from text.action_plan import READ_ONLY, plan_lines, result_lines
+
+SCHEMA = "stanch.act/1"
+_CODES = {
+    Outcome.DONE: exits.ANSWERED,
+    Outcome.DECLINED: exits.ANSWERED,
+    Outcome.REFUSED: exits.USAGE,
+}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.name == "list":
+        for name, action in catalogue.ACTIONS.items():
+            print(f"{name:<26} {action.summary}")
+            for each in action.parameters:
+                optional = "" if each.required else " (optional)"
+                print(f"{'':<26}   {each.name}=  {each.meaning}{optional}")
+        return exits.ANSWERED
+    if arguments.name not in catalogue.names():
+        raise Refusal(f"there is no action {arguments.name!r}; `stanch act list` names them all")
+    return asyncio.run(_run(arguments))
+
+
+def settings(words: list[str]) -> dict[str, str]:
+    """The action's own arguments. Raises `Refusal` for one without a value."""
+    given: dict[str, str] = {}
+    for word in words:
+        name, found, value = word.partition("=")
+        if not found or not name:
+            raise Refusal(f"the argument {word!r} has no value; write NAME=VALUE")
+        given[name] = value
+    return given
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    given = settings(arguments.words)
+    investigation = LiveInvestigation(options_of(arguments))
+    await investigation.start()
+    try:
+        view = await read_once(investigation, 20.0)
+        if view.problem or view.report is None:
+            told = view.problem or view.api.reason or "the cluster was not read"
+            raise Refusal(told, exits.UNREACHED)
+        return await act(investigation, arguments, given)
+    except asyncio.CancelledError:
+        print("stanch: interrupted; what was sent stands in the timeline", file=sys.stderr)
+        return exits.INTERRUPTED
+    finally:
+        await investigation.stop()
+
+
+async def act(
+    investigation: LiveInvestigation, arguments: argparse.Namespace, given: Mapping[str, str]
+) -> int:
+    """Plan, confirm, run; the plan is shown again when the state has changed meanwhile."""
+    plan = await investigation.plan_action(arguments.name, given)
+    while True:
+        print_lines(plan_lines(plan), sys.stderr)
+        if plan.refused or arguments.plan:
+            _print_document(plan, None, arguments.output)
+            return exits.USAGE if plan.refused else exits.ANSWERED
+        if not arguments.write:
+            raise Refusal(READ_ONLY)
+        typed = await _confirmed(plan, yes=arguments.yes)
+        with Stop() as stop:
+            result = await investigation.run_action(plan, typed, _tell, lambda: stop.asked)
+        print_lines(result_lines(result), sys.stderr)
+        if result.again is None or result.again.refused or arguments.yes:
+            _print_document(plan, result, arguments.output)
+            return _CODES.get(result.outcome, exits.PARTIAL)
+        plan = result.again
+
+
+async def _confirmed(plan: ActionPlan, *, yes: bool) -> str:
+    """What was typed. Raises `Refusal` where `--yes` is not enough or nobody can be asked."""
+    if yes and catalogue.ACTIONS[plan.action].harmless and not plan.production:
+        return plan.confirmation
+    if yes or not sys.stdin.isatty():
+        raise Refusal(
+            f"{plan.action} can hurt, so its confirmation must be typed on a terminal; --yes is "
+            "only for actions that affect no running pod, outside of production"
+        )
+    question = f"to do it, type exactly  {plan.confirmation}  ({plan.confirmation_reason}): "
+    try:
+        return (await Prompt()(question)).strip()
+    except EOFError:
+        return ""
+
+
+class Stop:
+    """The first SIGINT or SIGTERM asks to stop between two objects, the next cancels the task."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._task = asyncio.current_task()
+
+    def __enter__(self) -> Stop:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+    def _signalled(self) -> None:
+        if self.asked and self._task is not None:
+            self._task.cancel()
+        self.asked = True
+        _tell("stopping after the object that is under way; once more stops at once")
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _print_document(plan: ActionPlan, result: ActionResult | None, output: str) -> None:
+    if output != "json":
+        return
+    document = {
+        "schema": SCHEMA,
+        "plan": plan.document,
+        "result": result.document if result else None,
+    }
+    print(json.dumps(document, ensure_ascii=False))

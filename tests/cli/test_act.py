@@ -1,0 +1,86 @@
+"""`stanch act`: a plan is printed, nothing is changed without the exact word, and `--yes` never
+answers for what can hurt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actions import catalogue
+from cli import exits
+from tests.cli.test_commands import Run, assert_one_sentence, stanch
+from tests.incident.drill import served
+
+NODE = "node-b2"
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with served("network-policy-cni-version-skew", tmp_path_factory.mktemp("drill")) as (_, path):
+        yield path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def act(home: Path, kubeconfig: Path, *arguments: str) -> Run:
+    return stanch(home, "act", *arguments, "--kubeconfig", str(kubeconfig))
+
+
+def test_the_list_names_every_action_and_its_parameters(home: Path) -> None:
+    ran = stanch(home, "act", "list")
+    assert ran.returncode == exits.ANSWERED
+    for action in catalogue.ACTIONS.values():
+        assert action.name in ran.stdout
+        assert all(f"{each.name}=" in ran.stdout for each in action.parameters)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [(("explode",), "no action 'explode'"), (("cordon", "node"), "write NAME=VALUE")],
+)
+def test_wrong_use_is_one_sentence(home: Path, arguments: tuple[str, ...], word: str) -> None:
+    ran = stanch(home, "act", *arguments)
+    assert ran.returncode == exits.USAGE
+    assert_one_sentence(ran, word)
+
+
+def test_a_plan_changes_nothing_and_is_a_document(home: Path, kubeconfig: Path) -> None:
+    ran = act(home, kubeconfig, "drain", f"node={NODE}", "--plan", "-o", "json")
+    document = json.loads(ran.stdout)
+    assert document["schema"] == "stanch.act/1"
+    assert document["result"] is None
+    assert document["plan"]["action"] == "drain"
+    assert len(document["plan"]["targets"]) > 1
+    assert f"kubectl drain {NODE}" in ran.stderr
+
+
+def test_read_only_and_without_a_terminal_nothing_is_changed(home: Path, kubeconfig: Path) -> None:
+    ran = act(home, kubeconfig, "cordon", f"node={NODE}")
+    assert (ran.returncode, "read-only" in ran.stderr) == (exits.USAGE, True)
+    ran = act(home, kubeconfig, "cordon", f"node={NODE}", "--write")
+    assert (ran.returncode, "must be typed" in ran.stderr) == (exits.USAGE, True)
+    ran = act(home, kubeconfig, "cordon", "node=absent", "--write", "--yes")
+    assert (ran.returncode, "does not exist" in ran.stderr) == (exits.USAGE, True)
+
+
+def test_yes_confirms_what_affects_no_running_pod_and_nothing_else(
+    home: Path, kubeconfig: Path
+) -> None:
+    ran = act(
+        home, kubeconfig, "add-taint", f"node={NODE}", "taint=a:NoExecute", "--write", "--yes"
+    )
+    assert (ran.returncode, "can hurt" in ran.stderr) == (exits.USAGE, True)
+    ran = act(home, kubeconfig, "cordon", f"node={NODE}", "--write", "--yes", "-o", "json")
+    assert ran.returncode == exits.ANSWERED, ran.stderr
+    assert json.loads(ran.stdout)["result"]["outcome"] == "done"
+    again = act(home, kubeconfig, "cordon", f"node={NODE}", "--write", "--yes")
+    assert "already" in again.stderr
+    back = act(home, kubeconfig, "uncordon", f"node={NODE}", "--write", "--yes")
+    assert back.returncode == exits.ANSWERED, back.stderr
