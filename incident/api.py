@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # the first paint needs none of them
     from actions.plan import ActionPlan, ActionResult
     from cluster.kube.objects import Ref
     from cluster.live.store import Change, Store
+    from incident.cadence import Cadence
     from incident.view import View
     from incident.walkthrough.walkthrough import Walkthrough
     from probes.result import ProbePlan, ProbeResult
@@ -31,6 +32,9 @@ class Investigation(Protocol):
 
     @property
     def view(self) -> View: ...
+
+    @property
+    def cadence(self) -> Cadence: ...
 
     @property
     def store(self) -> Store:

@@ -33,16 +33,8 @@ if TYPE_CHECKING:
     from tui.walkthrough import OpenRun
 
 STYLESHEETS = ("base.tcss", "screens.tcss", "dialogs.tcss")
-REFRESH = 0.1
-"""Least seconds between two paints of new views."""
 LISTED = 8
 """Entries that are named before they are lost."""
-SEARCH = 0.3
-"""The same before the first symptom: triage needs the time, and the first symptom is painted at
-once."""
-TYPING, TYPED_OVER = 0.5, 5.0
-"""Seconds after a key in which the screen under a dialog is not painted, since the next key would
-wait for the paint; and the longest time without one."""
 
 
 def _screen(mode: str) -> Screen[Any]:
@@ -88,6 +80,7 @@ class StanchApp(App[int]):
         super().__init__(ansi_color=True if plain else None)
         self.investigation = investigation
         self.clock = clock
+        self._cadence = investigation.cadence
         self.view: View = investigation.view
         self._starting = starting
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -161,17 +154,17 @@ class StanchApp(App[int]):
         else:
             self._pending = True
         if self._next_paint is None:
-            self._next_paint = self.set_timer(
-                TYPING if typing else REFRESH if view.symptoms else SEARCH, self._flushed
-            )
+            cadence = self._cadence
+            least = cadence.paint if view.symptoms else cadence.search_paint
+            self._next_paint = self.set_timer(cadence.typing if typing else least, self._flushed)
 
     def _typing(self) -> bool:
         """Whether keys go into a dialog, and the screen below it was painted not long ago."""
         above = next(reversed(self.screen_stack), None)  # none while the application ends
         return (
             isinstance(above, ModalScreen)
-            and self.since_key() < TYPING
-            and time.monotonic() - self._painted < TYPED_OVER
+            and self.since_key() < self._cadence.typing
+            and time.monotonic() - self._painted < self._cadence.typed_over
         )
 
     def since_key(self) -> float:

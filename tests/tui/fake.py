@@ -24,6 +24,7 @@ from cluster.live.freshness import Freshness, State
 from cluster.live.store import Change, Store
 from incident.activities import Activities
 from incident.api import Progress
+from incident.cadence import Cadence
 from incident.record import Record, RecordUnavailable
 from incident.view import ApiView, HopView, Reach, RecordView, SymptomView, View
 from incident.walkthrough.action_runner import GateJournal
@@ -77,6 +78,7 @@ class FakeInvestigation:
         self, scene: str = "story", write: bool = False, moving_clock: bool = False
     ) -> None:
         self.scene, self.write = scene, write
+        self.cadence = Cadence()
         self.refusal = ""
         """Why the disk refuses entries, until `taken` is set."""
         self.taken = asyncio.Event()

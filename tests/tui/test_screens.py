@@ -21,7 +21,6 @@ from tests.tui import story
 from tests.tui.fake import SCENES, FakeInvestigation
 from text.status import banner_lines
 from tui.app import StanchApp
-from tui.screens.frame import Frame
 from tui.text_input import TypedLine
 
 WIDE, NARROW, TINY = (140, 45), (80, 24), (40, 10)
@@ -106,12 +105,8 @@ async def test_a_reason_that_is_cut_is_seen_to_be_cut_and_the_age_is_not() -> No
         await until(pilot, lambda: "Shown is what was at" in " ".join(shown(app).split()))
 
 
-async def test_pictures_made_in_quick_succession_are_all_painted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """They are made on a task that knows nothing of the application; the last of them must not wait
-    for the tick of a second."""
-    monkeypatch.setattr(Frame, "tick", lambda frame: None)
+async def test_views_made_in_quick_succession_are_all_painted() -> None:
+    """They are made on a task that knows nothing of the application."""
     async with screens() as (app, fake, pilot):
         await until(pilot, lambda: "CRIT" in shown(app))
 
@@ -403,7 +398,6 @@ async def test_only_changed_rows_are_repainted() -> None:
         app.action_go("objects")
         await until(pilot, lambda: "63 pods" in shown(app))
         screen: Any = app.screen
-        screen._seconds.pause()
         drawn: list[int] = []
         original = screen._table.render_line
         screen._table.render_line = lambda y: (drawn.append(y), original(y))[1]
@@ -500,7 +494,7 @@ async def test_rows_that_only_look_different_wait_for_the_keys_that_move_the_cur
         monkeypatch.setattr(
             screen._table, "touched", lambda keys: (touched.append(len(keys)), original(keys))
         )
-        monkeypatch.setattr("tui.screens.objects.AT_LAST", 60.0)
+        fake.cadence = replace(fake.cadence, moved=60.0)
         monkeypatch.setattr(app, "since_key", lambda: 0.0)
         screen._repainted = time.monotonic()
         for restarts in range(4, 9):
@@ -572,7 +566,6 @@ async def test_an_unchanged_picture_repaints_nothing() -> None:
         await until(pilot, lambda: "CRIT" in shown(app))
         await pilot.pause(0.3)
         screen: Any = app.screen
-        screen._seconds.pause()
         drawn: list[str] = []
         for pane in (screen._symptoms, screen._why, screen._status_pane, screen._keys_pane):
             original = pane.render_line

@@ -27,8 +27,6 @@ from tui.line_pane import Fixed, LinePane
 from tui.logs import LogLines
 from tui.screens.frame import Frame
 
-FLUSH = 0.2
-
 
 class ObjectScreen(Frame):
     SCOPE = "object"
@@ -81,7 +79,7 @@ class ObjectScreen(Frame):
         )
 
     def on_mount(self) -> None:
-        self._flush_timer = self.set_interval(FLUSH, self._draw_log)
+        self._flush_timer = self.set_interval(self.investigation.cadence.log, self._draw_log)
         self.action_part(self._part)
 
     def on_screen_suspend(self) -> None:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.timer import Timer
 from textual.widget import Widget
 
 from incident.api import Investigation
-from incident.view import Reach, View
+from incident.view import View
 from text.status import activity_line, banner_lines, status_lines, two_rows
 from tui.help import keys_line
 from tui.line_pane import LOOKS, Fixed
 from tui.navigation import Navigation
 
-FRESH, CALM = 0.8, 1.8
-"""Seconds after which ages are drawn again; CALM while the server answers and nothing runs."""
-
 
 class Frame(Screen[None]):
-    """One screen. A visible one is painted for each new view, and once a second for ages."""
+    """One screen. A visible one is painted for each new view: at least every two seconds, by which
+    ages grow."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = LOOKS
     SCOPE: ClassVar[str] = ""
@@ -34,8 +30,6 @@ class Frame(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._seconds: Timer | None = None
-        self._drawn = 0.0
         self._status_pane = Fixed(classes="status")
         self._banner_pane = Fixed(classes="banner")
         self._activity_pane = Fixed(classes="running")
@@ -69,20 +63,12 @@ class Frame(Screen[None]):
         return ()
 
     def draw(self) -> None:
-        """Fills the panes; called for each new view, each second, and when the screen is visible
-        again."""
-
-    def tick(self) -> None:
-        """Draws ages again each second, unless a new view has just done that."""
-        calm = self.view.api.reach is Reach.LIVE and not self.view.activities
-        if time.monotonic() - self._drawn >= (CALM if calm else FRESH):
-            self.paint()
+        """Fills the panes; called for each new view, and when the screen is visible again."""
 
     def paint(self) -> None:
         """Paints the screen from the view."""
         if not self.is_attached or not self.size.width:
             return
-        self._drawn = time.monotonic()
         width, height = self.size
         view, now = self.view, self.now
         self._status_pane.show_lines(status_lines(view, now, width, height), width)
@@ -96,18 +82,10 @@ class Frame(Screen[None]):
         self.draw()
 
     def on_mount(self) -> None:
-        self._seconds = self.set_interval(1.0, self.tick)
         self.paint()
 
     def on_screen_resume(self) -> None:
-        if self._seconds is not None:
-            self._seconds.resume()
         self.paint()
-
-    def on_screen_suspend(self) -> None:
-        """A hidden screen does nothing."""
-        if self._seconds is not None:
-            self._seconds.pause()
 
     def on_resize(self) -> None:
         self.paint()

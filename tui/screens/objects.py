@@ -14,6 +14,7 @@ from textual.widgets import Input
 from cluster.kube.objects import Ref
 from cluster.live.freshness import Freshness
 from cluster.live.store import Change, Key
+from incident.cadence import Cadence
 from incident.tables.columns import Column, Type
 from incident.tables.filters import FilterError
 from incident.tables.table import ObjectTable
@@ -33,15 +34,6 @@ from tui.line_pane import Fixed, LinePane
 from tui.screens.frame import Frame
 from tui.table import VirtualTable
 from tui.text_input import TypedLine
-
-FLUSH = 0.1
-"""Seconds between two updates of the table."""
-MOVING, AT_LAST = 0.2, 0.5
-"""Seconds after a key in which changed rows are not repainted, since the next key would wait for
-them; and the longest time without a repaint."""
-FILTER = 0.08
-"""Seconds between a key and the filtering of rows: the typed text is drawn first, and the next key
-does not wait for rows."""
 
 
 class ObjectsScreen(Frame):
@@ -70,7 +62,8 @@ class ObjectsScreen(Frame):
         self._changes: list[Change] = []
         self._touched: set[Key] = set()
         self._repainted = 0.0
-        self._flush_timer: Timer | None = None
+        self._following = False
+        self._paint_timer: Timer | None = None
         self._filter_timer: Timer | None = None
         self._unfollow: Callable[[], None] = lambda: None
 
@@ -91,6 +84,10 @@ class ObjectsScreen(Frame):
     def freshness(self) -> Freshness | None:
         return next((kind for kind in self.view.kinds if kind.kind == self._kind), None)
 
+    @property
+    def _cadence(self) -> Cadence:
+        return self.investigation.cadence
+
     # -- following the cluster, only while it is seen
 
     def on_mount(self) -> None:
@@ -104,35 +101,47 @@ class ObjectsScreen(Frame):
     def on_screen_suspend(self) -> None:
         self._unfollow()
         self._unfollow = lambda: None
-        if self._flush_timer is not None:
-            self._flush_timer.stop()
-            self._flush_timer = None
+        self._following = False
+        if self._paint_timer is not None:
+            self._paint_timer.stop()
+            self._paint_timer = None
 
     def _follow(self) -> None:
-        if self._flush_timer is not None:
+        if self._following:
             return
-        self._flush_timer = self.set_interval(FLUSH, self._take_over)
-        self._unfollow = self.investigation.watch_changes(self._changes.extend)
+        self._following = True
+        self._unfollow = self.investigation.watch_changes(self._changed)
         self._changes.clear()
         self._touched.clear()
         if self._kind in self._tables:
             self.table.rebuild(self.now)
         self._show_table()
 
+    def _changed(self, changes: Sequence[Change]) -> None:
+        """Changed rows, on the task that made them: a timer that is set there would not know the
+        application."""
+        self._changes.extend(changes)
+        self.call_later(self._paint_later)
+
+    def _paint_later(self) -> None:
+        if self._paint_timer is None and self._following:
+            waited = time.monotonic() - self._repainted
+            least = max(0.001, self._cadence.paint - waited)
+            self._paint_timer = self.set_timer(least, self._take_over)
+
     def _take_over(self) -> None:
-        if not self._changes and not self._touched:
-            return
+        self._paint_timer = None
         changes = self._changes[:]
         self._changes.clear()
         delta = self.table.apply(changes, self.now)
         self._touched |= delta.touched
-        now = time.monotonic()
+        cadence, now = self._cadence, time.monotonic()
+        moving = self.stanch.since_key() < cadence.moving and now - self._repainted < cadence.moved
         if delta.moved:
             self._table.moved()
             self._draw_around()
-        elif not self._touched or (
-            self.stanch.since_key() < MOVING and now - self._repainted < AT_LAST
-        ):
+        elif self._touched and moving:
+            self._paint_timer = self.set_timer(cadence.paint, self._take_over)
             return
         else:
             self._table.touched(self._touched)
@@ -142,17 +151,14 @@ class ObjectsScreen(Frame):
     # -- drawing
 
     def draw(self) -> None:
-        self._draw_around()
-
-    def tick(self) -> None:
-        """Updates ages, and filters on ages."""
-        super().tick()
+        """Updates the table's surroundings, ages, and filters on ages."""
         table = self.table
         if table.filter.timed:
             table.rebuild(self.now)
             self._table.moved()
         elif any(column.type is Type.AGE for column in self._shown):
             self._table.touched({table.key_at(row) for row in self._table.seen_rows()})
+        self._draw_around()
 
     def _draw_around(self) -> None:
         table, kind, now = self.table, self.freshness, self.now
@@ -238,7 +244,7 @@ class ObjectsScreen(Frame):
         event.stop()
         self._forget_typed()
         if self._bar.display and (self._problem or event.value != self.table.filter.text):
-            self._filter_timer = self.set_timer(FILTER, self._filter)
+            self._filter_timer = self.set_timer(self._cadence.filter, self._filter)
 
     def _forget_typed(self) -> None:
         if self._filter_timer is not None:
