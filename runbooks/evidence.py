@@ -307,7 +307,7 @@ def _shared(condition: Condition, here: Scope) -> Held | None:
     attribute = next(iter(here.shared(condition)), None)
     if attribute is None:
         return None
-    return Held(condition, attribute.sentence, (), 1.0)
+    return Held(condition, attribute.sentence.removeprefix("failing: "), (), 1.0)
 
 
 def _shared_facts(attribute: SharedAttribute) -> dict[str, Fact]:

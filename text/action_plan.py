@@ -28,26 +28,26 @@ def refusal(plan: ActionPlan, write: bool) -> str:
 
 
 def plan_lines(plan: ActionPlan) -> list[Line]:
-    """Object and cluster first, then the change, what it touches, what must hold, the server's own
-    answer, and the way back."""
+    """Object and cluster first, then the change, the way back, the server's own answer, what it
+    touches and what must hold."""
+    undo = (plan.undo.kubectl, "plain") if plan.undo else ("there is none", "critical")
     where = (f"{plan.context}  {plan.server}", "warning" if plan.production else "plain")
     lines = [
         line(" ", (f"{plan.action} {plan.object}", "strong"), hang=3),
         field("cluster", where, size=SIZE),
         field("change", (plan.change.summary, "strong"), size=SIZE),
         field("by hand", plan.change.kubectl, size=SIZE),
-        *_targets(plan),
-        *fields("touches", plan.blast.lines or [NOTHING_ELSE], "warning", size=SIZE),
+        field("undo", undo, size=SIZE),
     ]
+    if plan.dry_run:
+        lines.append(field("dry run", DRY_RUN[plan.dry_run_ok], f"  {plan.dry_run}", size=SIZE))
+    lines += _targets(plan)
+    lines += fields("touches", plan.blast.lines or [NOTHING_ELSE], "warning", size=SIZE)
     for condition in plan.preconditions:
         seen = (f"  {condition.seen}", "muted") if condition.seen else ""
         asked = (f"{condition.question} ", HELD[condition.held], seen)
         lines.append(field("must hold", *asked, size=SIZE))
-    if plan.dry_run:
-        lines.append(field("dry run", DRY_RUN[plan.dry_run_ok], f"  {plan.dry_run}", size=SIZE))
     lines += fields("warning", plan.warnings, "warning", size=SIZE)
-    undo = (plan.undo.kubectl, "plain") if plan.undo else ("there is none", "critical")
-    lines.append(field("undo", undo, size=SIZE))
     if plan.refused:
         lines.append(field("refused", (plan.refused, "critical"), size=SIZE))
     return lines

@@ -218,7 +218,9 @@ def _broken(line_: Line, width: int) -> list[Line]:
 
     for text, style in line_.spans:
         for word in _words(text):
-            if used + cells(word.rstrip()) > width and used > (hang if len(found) > 1 else 0):
+            size = cells(word.rstrip())
+            begun = used > (hang if len(found) > 1 else 0)
+            if begun and used + size > width and size <= width - hang:
                 used = next_row()
                 word = word.lstrip()
             while used + cells(word.rstrip()) > width:

@@ -205,6 +205,11 @@ class StanchApp(App[int]):
     # -- going somewhere
 
     def action_go(self, mode: str) -> None:
+        self.clear_notifications()
+        self.go(mode)
+
+    def go(self, mode: str) -> None:
+        """Show the first screen of a mode."""
         while len(self.screen_stack) > 1:
             self.pop_screen()
         if self.current_mode != mode:
@@ -212,6 +217,7 @@ class StanchApp(App[int]):
 
     async def action_back(self) -> None:
         """One screen back; from the first screen of a mode to `now`."""
+        self.clear_notifications()
         if len(self.screen_stack) > 1:
             self.pop_screen()
         elif self.current_mode != "now":
@@ -219,7 +225,7 @@ class StanchApp(App[int]):
 
     def open_runbook(self, runbook_id: str, symptom_id: str = "") -> None:
         self.open_run.open(runbook_id, symptom_id)
-        self.action_go("runbook")
+        self.go("runbook")
 
     def action_choose_runbook(self, symptom_id: str = "") -> None:
         from text.matches import catalogue_lines

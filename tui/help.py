@@ -52,22 +52,25 @@ READING = {
 }
 
 
+LAST = ("leave", "help")
+"""Ids of the actions that are always in the line of keys."""
+
+
 def keys_line(scope: str, width: int) -> Line:
-    """As many keys as fit, those of this screen first; help always."""
+    """As many keys as fit, those of this screen first; quit and help always."""
     actions = [
-        action
-        for action in actions_for(scope)
-        if action.label and action.id not in ("back", "help")
+        action for action in actions_for(scope) if action.label and action.id not in ("back", *LAST)
     ]
     if scope != "now":
         own = sum(1 for action in actions if action.scope == scope) if scope else 0
         actions.insert(own, next(action for action in ACTIONS if action.id == "back"))
-    final = next(action for action in ACTIONS if action.id == "help")
+    last = [next(action for action in ACTIONS if action.id == name) for name in LAST]
+    final = [(action.keys, action.label) for action in last]
     texts = [(action.keys, action.label) for action in actions]
-    gap = 3 if _width(texts, 3) + _width([(final.keys, final.label)], 3) <= width else 2
-    while texts and _width(texts, gap) + len(final.keys) + 1 + len(final.label) > width:
+    gap = 3 if _width([*texts, *final], 3) <= width else 2
+    while texts and _width([*texts, *final], gap) - gap > width:
         texts.pop()
-    return key_line([*texts, (final.keys, final.label)], gap, margin="")
+    return key_line([*texts, *final], gap, margin="")
 
 
 def key_line(keys: Sequence[tuple[str, str]], gap: int = 3, margin: str = " ") -> Line:

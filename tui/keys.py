@@ -68,7 +68,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "run_checks",
         "i",
-        "all checks",
+        "checks of this part",
         "Run the read-only checks of this part of the runbook, one after the other.",
         "runbook",
     ),

@@ -109,7 +109,7 @@ class OpenRun:
         if chosen is None:
             self._app.tell(f"The runbook {self.run.runbook.id} has no probe.", "warning")
             return
-        self._app.action_go("runbook")
+        self._app.go("runbook")
         self.do(chosen)
 
     def skip(self, step_id: str, reason: str) -> None:

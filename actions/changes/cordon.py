@@ -149,7 +149,8 @@ def _touches(context: ActionContext, node: Node, *, unschedulable: bool) -> tupl
     bound = sum(1 for p in pods if any(v.persistent_volume_claim for v in p.spec.volumes))
     if bound:
         lines.append(
-            f"{bound} pods there use volumes, which may be bound to that node or its zone."
+            f"Volumes of {bound} {'pod' if bound == 1 else 'pods'} there may be bound to that node "
+            "or its zone."
         )
     return tuple(lines)
 

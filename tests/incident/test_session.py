@@ -92,7 +92,7 @@ async def test_a_run_goes_on_after_a_restart(tmp_path: Path) -> None:
             skipped = [
                 entry.text for entry in investigation.entries() if entry.kind == "step-skipped"
             ]
-            assert skipped == ["skipped: Shall no new pods go to node-b2?"]
+            assert skipped == ["skipped: Cordon node-b2?"]
         async with investigating(kubeconfig, tmp_path) as again:
             await until(again, is_read)
             resumed = again.walkthrough.open(story, symptom)
