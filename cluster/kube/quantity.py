@@ -24,14 +24,16 @@ _UNITS = {
     "Ei": 2.0**60,
 }
 _QUANTITY = re.compile(
-    r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?"
+    r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]+)|(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei))?"
 )
 
 
 def parse(text: str) -> float | None:
     """The number that a quantity stands for (bytes, cores or a count), None when it is not one."""
     found = _QUANTITY.fullmatch(text.strip())
-    return float(found[1]) * _UNITS[found[2] or ""] if found is not None else None
+    if found is None:
+        return None
+    return float(found[1] + (found[2] or "")) * _UNITS[found[3] or ""]
 
 
 def size_text(value: float) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kubernetes.utils.quantity import parse_quantity
 
 from cluster.kube.quantity import parse, size_text
 
@@ -29,6 +32,8 @@ from cluster.kube.quantity import parse, size_text
         ("nan", None),
         ("inf", None),
         ("1GiB", None),
+        ("1e3Ki", None),
+        ("1E3", 1000.0),
     ],
 )
 def test_parse(text: str, value: float | None) -> None:
@@ -48,3 +53,34 @@ def test_parse(text: str, value: float | None) -> None:
 )
 def test_size_text(value: float, text: str) -> None:
     assert size_text(value) == text
+
+
+NUMBERS = st.from_regex(r"\A[+-]?[0-9]{1,12}(\.[0-9]{1,6})?\Z")
+SUFFIXES = st.sampled_from(
+    [
+        "",
+        "n",
+        "u",
+        "m",
+        "k",
+        "M",
+        "G",
+        "T",
+        "P",
+        "E",
+        "Ki",
+        "Mi",
+        "Gi",
+        "Ti",
+        "Pi",
+        "Ei",
+        "e3",
+        "e-2",
+    ]
+)
+
+
+@given(NUMBERS, SUFFIXES)
+def test_as_the_official_client_reads_them(number: str, suffix: str) -> None:
+    theirs = parse_quantity(number + suffix)  # type: ignore[no-untyped-call]  # of the library
+    assert parse(number + suffix) == pytest.approx(float(theirs), rel=1e-12)
