@@ -122,7 +122,7 @@ class ActionContext:
     recorded: Callable[[str], Mapping[str, Any] | None] = no_record
     """The document of a recorded plan, by the id of its intent."""
     prohibitions: tuple[str, ...] = ()
-    """What the runbook says not to do."""
+    """What the runbook says not to do, one sentence each."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -161,7 +161,7 @@ def _shared_warnings(context: ActionContext, targets: tuple[Target, ...]) -> lis
         if target.fields and target.before is not None
         for warning in reverted_by(target.ref, target.before)
     ]
-    found += [f"the runbook says: do not {each}" for each in context.prohibitions]
+    found += [f"the runbook says: {each}" for each in context.prohibitions]
     return list(dict.fromkeys(found))
 
 

@@ -88,8 +88,17 @@ class ActionRunner:
     ) -> ActionPlan:
         """The exact change, its blast radius and its undo, for the step that asks. Raises
         ValueError for an action that does not exist."""
-        plan = await catalogue.plan(name, self.context(), arguments)
+        context = replace(self.context(), prohibitions=self._prohibitions(run_id))
+        plan = await catalogue.plan(name, context, arguments)
         return replace(plan, run_id=run_id, step_id=step_id, undoes=undoes)
+
+    def _prohibitions(self, run_id: str) -> tuple[str, ...]:
+        """The first sentence of each point under "Do not" of the runbook that asks."""
+        section = self._runs.run(run_id).runbook.section("do-not") if run_id else None
+        points = section.text.splitlines() if section is not None else []
+        return tuple(
+            f"{point[2:].partition('. ')[0].rstrip('.')}." for point in points if point[:2] == "- "
+        )
 
     async def run(
         self,

@@ -330,6 +330,6 @@ async def test_the_plan_holds_the_runbooks_prohibitions_and_who_reverts_it(
     name: str, keys: Path
 ) -> None:
     here = await bench(name, keys)
-    context = replace(here.context, prohibitions=("restart everything",))
+    context = replace(here.context, prohibitions=("Do not restart everything.",))
     plan = await catalogue.plan(name, context, here.plan.arguments)
-    assert "the runbook says: do not restart everything" in plan.warnings
+    assert "the runbook says: Do not restart everything." in plan.warnings

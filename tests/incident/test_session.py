@@ -124,7 +124,12 @@ async def test_an_action_needs_write_and_the_typed_name_and_can_be_undone(tmp_pa
                     if node.metadata.name == "node-b2"
                 ),
             )
-            undo = await writer.plan_action("uncordon", {"node": "node-b2"})
+            intent = next(e for e in writer.entries() if e.kind == "action-intent")
+            assert intent.evidence, "the object before the change is kept"
+            undo = await writer.plan_action(
+                intent.data["undo_action"], dict(intent.data["undo_arguments"])
+            )
+            assert undo.refused == ""
             assert (await writer.run_action(undo, undo.confirmation)).outcome is Outcome.DONE
             kinds = [entry.kind for entry in writer.entries()]
         changed = [key for key in server.state.requests if key[0] == "PATCH"]
