@@ -35,6 +35,7 @@ OBJECT_FIELDS = frozenset(
         "each",
         "expression",
         "seen",
+        "fault",
         "minimum",
     }
 )
@@ -239,6 +240,7 @@ def _query(kind: StepKind, data: Mapping[str, Any], lines: Lines, line: int) -> 
         value=_text(both, "value"),
         by=_text(both, "by"),
         seen=_text(both, "seen"),
+        fault=_text(both, "fault"),
         path=_text(both, "path"),
         names=strings(both.get("names"), line, "names"),
         container=_text(both, "container"),

@@ -74,6 +74,8 @@ class Query(msgspec.Struct, frozen=True):
     `expression`: CEL over the list `objects`.
     `value`, `by`: for compare: CEL over `self` giving the value to compare, and the name of what
     tells peers apart.
+    `fault`: what is wrong with an object for which `each` does not hold ("not ready"), for the
+    sentence that says what was found.
     `seen`: CEL over `objects` giving one string to show; without it a summary is written.
     `interval`: seconds between two samples (metrics); 0 = one sample. `since`: seconds of log to
     read.
@@ -92,6 +94,7 @@ class Query(msgspec.Struct, frozen=True):
     value: str = ""
     by: str = ""
     seen: str = ""
+    fault: str = ""
     path: str = ""
     names: tuple[str, ...] = ()
     container: str = ""

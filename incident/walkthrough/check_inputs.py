@@ -67,7 +67,9 @@ class Checks:
         fetched = await self.fetch(query)
         if fetched.objects is None:
             return CheckOutcome(Result.UNKNOWN, "", fetched.remark)
-        outcome = evaluate(query, fetched.objects, params, now=self._clock())
+        outcome = await asyncio.to_thread(
+            evaluate, query, fetched.objects, params, now=self._clock()
+        )
         if not fetched.remark:
             return outcome
         return CheckOutcome(

@@ -40,9 +40,13 @@ READY = 'self.status.conditions.exists(c, c.type == "Ready" && c.status == "True
 
 def test_each_object_must_hold_and_offenders_are_named() -> None:
     good = evaluate(query(each=READY), [node("a"), node("b")], now=NOW)
-    assert (good.result, good.seen) == (Result.PASS, "all 2 Node")
+    assert (good.result, good.seen) == (Result.PASS, "as expected: all 2 nodes")
     bad = evaluate(query(each=READY), [node("a"), node("b", "Unknown")], now=NOW)
-    assert (bad.result, bad.offenders, bad.seen) == (Result.FAIL, ("b",), "1 of 2 Node not: b")
+    assert (bad.result, bad.offenders, bad.seen) == (
+        Result.FAIL,
+        ("b",),
+        "not as expected: 1 of 2 nodes: b",
+    )
 
 
 def test_nothing_to_look_at_is_unknown() -> None:
@@ -181,3 +185,25 @@ def test_checks_of_our_library_answer_on_a_healthy_node_without_optional_fields(
                 asked += 1
                 assert "cannot be answered" not in outcome.why, (runbook.id, step.id, outcome.why)
     assert asked > 40
+
+
+def test_what_was_found_is_said_in_the_words_of_the_check() -> None:
+    objects = [node("a"), node("b", ready="False"), node("c")]
+    said = Query(Source.OBJECTS, kind="Node", each=READY, fault="not ready")
+    assert evaluate(said, objects, now=NOW).seen == "not ready: 1 of 3 nodes: b"
+    assert evaluate(said, objects[:1], now=NOW).seen == "not ready: none of 1 node"
+    logs = Query(Source.LOGS, each="self.lines.size() == 0", fault="suspicious lines")
+    found = evaluate(logs, [{"pod": "x", "lines": []}] * 3, now=NOW)
+    assert found.seen == "suspicious lines: none of 3 logs"
+
+
+def test_all_objects_are_judged_one_by_one() -> None:
+    objects = [node(f"n{number}", ready=str(number != 7)) for number in range(400)]
+    every = Query(
+        Source.OBJECTS,
+        kind="Node",
+        expression='objects.all(n, n.status.conditions.exists(c, c.status == "True"))',
+    )
+    outcome = evaluate(every, objects, now=NOW)
+    assert (outcome.result, outcome.offenders) == (Result.FAIL, ("n7",))
+    assert evaluate(every, [], now=NOW).result is Result.PASS
