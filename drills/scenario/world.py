@@ -183,17 +183,10 @@ class World:
         self.add(made)
 
     def warn(
-        self,
-        about: Obj,
-        reason: str,
-        message: str,
-        first: datetime,
-        last: datetime | None = None,
-        count: int = 1,
-        **more: str,
+        self, about: Obj, reason: str, message: str, first: datetime, *times: Any, **more: Any
     ) -> None:
-        """Record an Event of type Warning."""
-        self.event(about, reason, message, first, last, count, kind="Warning", **more)
+        """Record an Event of type Warning; `times` are last and count."""
+        self.event(about, reason, message, first, *times, kind="Warning", **more)
 
     def drop_events(self, about: Obj, reasons: tuple[str, ...] = ()) -> None:
         """Take away the Events about an object, or those of some reasons."""

@@ -8,13 +8,21 @@ from drills.api.objects import Obj
 from drills.scenario.states.pods_leaving import failed, lost, reborn, replaced, terminating
 from drills.scenario.states.pods_running import (
     crash_loop,
+    ended,
     healthy,
     oom_killed,
     probe_blips,
     restarted,
     unready,
 )
-from drills.scenario.states.pods_waiting import config_error, creating, image_pull, pending
+from drills.scenario.states.pods_waiting import (
+    config_error,
+    creating,
+    image_pull,
+    initialising,
+    pending,
+    unscheduled,
+)
 from drills.scenario.world import Data, World
 
 STATES: dict[str, Callable[[World, Obj, Data], None]] = {
@@ -25,6 +33,9 @@ STATES: dict[str, Callable[[World, Obj, Data], None]] = {
     "imagePull": image_pull,
     "creating": creating,
     "pending": pending,
+    "unscheduled": unscheduled,
+    "initialising": initialising,
+    "ended": ended,
     "unready": unready,
     "probeBlips": probe_blips,
     "terminating": terminating,

@@ -102,6 +102,17 @@ def restarted(world: World, pod: Obj, data: Data) -> None:
     world.wrote_status(pod, "kubelet", ready)
 
 
+def ended(world: World, pod: Obj, data: Data) -> None:
+    """A container that ended for good while others run: exitCode (1), reason (Error)."""
+    since, statuses = since_of(world, pod, data), chosen_containers(pod, data)
+    for status in statuses:
+        begun = parse_time(status["state"]["running"]["startedAt"])
+        end = {**_end(data, begun, since, 1), "containerID": status["containerID"]}
+        status.update(ready=False, started=False, state={"terminated": end})
+    not_ready(pod, since, [s["name"] for s in statuses])
+    world.wrote_status(pod, "kubelet", since)
+
+
 def oom_killed(world: World, pod: Obj, data: Data) -> None:
     """As `restarted`, ended by the kernel at the container's own limit; `looping: true` gives
     CrashLoopBackOff."""

@@ -15,10 +15,12 @@ from drills.scenario.world import Data, World
 
 
 def config_error(world: World, pod: Obj, data: Data) -> None:
-    """CreateContainerConfigError with `message` (`couldn't find key K in Secret ns/x`)."""
+    """`waiting` (CreateContainerConfigError, CreateContainerError …) with `message`: by default
+    that the first key is missing which the pod takes from a Secret."""
     since = since_of(world, pod, data)
     message = filled_in(str(data.get("message") or _missing_key(pod)), pod)
-    _never_started(world, pod, since, "CreateContainerConfigError", message, sandbox=True)
+    reason = str(data.get("waiting", "CreateContainerConfigError"))
+    _never_started(world, pod, since, reason, message, sandbox=True)
     first, last, count = retries(world, since, data)
     for status in pod["status"]["containerStatuses"][:1]:
         name, text = status["name"], pulled(status["image"])
@@ -27,7 +29,7 @@ def config_error(world: World, pod: Obj, data: Data) -> None:
 
 
 def image_pull(world: World, pod: Obj, data: Data) -> None:
-    """ImagePullBackOff; message: why the pull failed."""
+    """ImagePullBackOff; message: why the pull failed, code (NotFound) of the runtime's error."""
     since = since_of(world, pod, data)
     for status in pod["status"]["containerStatuses"][:1]:
         image, name = status["image"], status["name"]
@@ -35,7 +37,8 @@ def image_pull(world: World, pod: Obj, data: Data) -> None:
             f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": '
             f"{image}: not found"
         )
-        why = f"rpc error: code = NotFound desc = {data.get('message', unresolved)}"
+        code, text = data.get("code", "NotFound"), data.get("message", unresolved)
+        why = f"rpc error: code = {code} desc = {text}"
         back_off = f'Back-off pulling image "{image}"'
         text = f"{back_off}: ErrImagePull: {why}"
         _never_started(world, pod, since, "ImagePullBackOff", text, sandbox=True)
@@ -64,18 +67,30 @@ def creating(world: World, pod: Obj, data: Data) -> None:
         )
 
 
+def initialising(world: World, pod: Obj, data: Data) -> None:
+    """The first init container runs and does not end."""
+    since = since_of(world, pod, data)
+    _never_started(world, pod, since, "PodInitializing", sandbox=True)
+    first = pod["status"]["initContainerStatuses"][0]
+    first.update(state={"running": {"startedAt": rfc3339(since)}}, ready=False, started=True)
+    text = f"containers with incomplete status: [{first['name']}]"
+    set_condition(pod, "Initialized", False, since, "ContainersNotInitialized", text)
+
+
+def unscheduled(world: World, pod: Obj, data: Data) -> None:
+    """No scheduler has looked at the pod."""
+    pod["spec"].pop("nodeName", None)
+    pod["status"] = {"phase": "Pending", "qosClass": pod["status"]["qosClass"]}
+    world.drop_events(pod)
+
+
 def pending(world: World, pod: Obj, data: Data) -> None:
     """Unschedulable: `message` as the scheduler words it; reason (Unschedulable)."""
     since, message = since_of(world, pod, data), str(data["message"])
     reason = str(data.get("reason", "Unschedulable"))
-    pod["spec"].pop("nodeName", None)
-    pod["status"] = {
-        "observedGeneration": 1,
-        "phase": "Pending",
-        "qosClass": pod["status"]["qosClass"],
-        "conditions": [pod_condition("PodScheduled", False, rfc3339(since), reason, message)],
-    }
-    world.drop_events(pod)
+    unscheduled(world, pod, data)
+    found = pod_condition("PodScheduled", False, rfc3339(since), reason, message)
+    pod["status"] |= {"observedGeneration": 1, "conditions": [found]}
     first, last, count = retries(world, since, data)
     times = max(1, count // 5)
     world.warn(pod, "FailedScheduling", message, first, last, times, component=SCHEDULER)
