@@ -5,7 +5,8 @@ What others use:
 
 - `timeline.entry`: `Entry` (one recorded line), `Draft` (what callers give), `ObjectRef`, `Capture`
   (bytes seen), the kinds.
-- `timeline.journal.journal`: `Journal.create(directory, title)`, `.open(path)`, `.open_read_only(path)`;
+- `timeline.journal.journal`: `Journal.create(directory, title)`, `.open(path)`,
+  `.open_read_only(path)`;
   `append`, `append_async`, `submit`,
   `revise`, `purge_evidence`, `entries`, `latest`, `unfinished`, `search`, `evidence`, `head`,
   `health`, `verify`, `copy_to`, `bind`,

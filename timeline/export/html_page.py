@@ -9,9 +9,11 @@ from typing import Final
 from timeline.export.document import Block, Cell, Document, Fence, Items, Para
 
 _STYLE: Final = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1b1f24; background: #fff }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem;
+       padding: 0 1rem; color: #1b1f24; background: #fff }
 table { border-collapse: collapse; width: 100%; font-size: .9rem }
-th, td { border: 1px solid #c8ccd1; padding: .3rem .5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere }
+th, td { border: 1px solid #c8ccd1; padding: .3rem .5rem; text-align: left;
+         vertical-align: top; overflow-wrap: anywhere }
 th { background: #f0f2f4 }
 pre { background: #f6f7f8; padding: .7rem; overflow-x: auto }
 .prompt { color: #57606a; font-style: italic }
@@ -27,7 +29,8 @@ def render(document: Document) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(_plain(document.title))}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
+        f"<title>{escape(_plain(document.title))}</title>\n<style>{_STYLE}</style>\n</head>\n<body"
+        f">",
         f"<h1>{_inline(document.title)}</h1>",
     ]
     parts += [_block(block) for block in document.intro]

@@ -16,7 +16,8 @@ from timeline.export.regions import Region, head_comment, wrap
 
 _PROSE: Final = re.compile(r"[\w ,;:()%'\"+=/.?-]*")
 _ACTIVE: Final = re.compile(
-    r"://|\bwww\.|(?<!\w)/\w|_|\w\.[A-Za-z]|\b[0-9a-f]{7,40}\b|^\s*(?:[-+]|\d+[.)])\s|^[=-]+\s*$|\bGH-\d|\b[A-Z]{2,}-\d",
+    r"://|\bwww\.|(?<!\w)/\w|_|\w\.[A-Za-z]|\b[0-9a-f]{7,40}\b|^\s*(?:[-+]|\d+[.)])\s|^[=-]+\s*$"
+    r"|\bGH-\d|\b[A-Z]{2,}-\d",
     re.M,
 )
 _MARKER: Final = re.compile(r"<!--(?=\s*/?(?:auto:|stanch))")

@@ -104,8 +104,8 @@ class Journal:
         """Open a new incident in `directory` (made 0700) under the next free id of the day, such as
         ``2026-11-21-a``.
 
-        The first entry is `incident-opened`, with `data`. `clean` is applied to all text that comes in,
-        `literals` are strings to redact. Raises JournalError.
+        The first entry is `incident-opened`, with `data`. `clean` is applied to all text that comes
+        in, `literals` are strings to redact. Raises JournalError.
         """
         now = clock().astimezone(UTC)
         try:
@@ -413,7 +413,8 @@ class Journal:
             row = (
                 self._reader()
                 .execute(
-                    "SELECT sha256, size, original_size, truncated, media_type, content FROM evidence "
+                    "SELECT sha256, size, original_size, truncated, media_type, content FROM "
+                    "evidence "
                     "WHERE sha256 = ?",
                     [sha256],
                 )

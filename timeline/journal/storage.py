@@ -91,8 +91,10 @@ EVIDENCE_COLUMNS: Final[dict[str, type]] = {
     "content": bytes,
 }
 TRIGGERS: Final[dict[str, str]] = {
-    "entry_no_update": "BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the timeline is append-only'); END",
-    "entry_no_delete": "BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the timeline is append-only'); END",
+    "entry_no_update": "BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the timeline is "
+    "append-only'); END",
+    "entry_no_delete": "BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the timeline is "
+    "append-only'); END",
     "entry_gapless": (
         "BEFORE INSERT ON entry WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM entry) "
         "BEGIN SELECT RAISE(ABORT, 'the next seq is the last one plus one'); END"
@@ -105,9 +107,12 @@ TRIGGERS: Final[dict[str, str]] = {
         "NEW.media_type <> OLD.media_type "
         "BEGIN SELECT RAISE(ABORT, 'evidence can only be purged'); END"
     ),
-    "evidence_no_delete": "BEFORE DELETE ON evidence BEGIN SELECT RAISE(ABORT, 'evidence can only be purged'); END",
-    "meta_no_update": "BEFORE UPDATE ON meta BEGIN SELECT RAISE(ABORT, 'meta is written once'); END",
-    "meta_no_delete": "BEFORE DELETE ON meta BEGIN SELECT RAISE(ABORT, 'meta is written once'); END",
+    "evidence_no_delete": "BEFORE DELETE ON evidence BEGIN SELECT RAISE(ABORT, 'evidence can only "
+    "be purged'); END",
+    "meta_no_update": "BEFORE UPDATE ON meta BEGIN SELECT RAISE(ABORT, 'meta is written once'); "
+    "END",
+    "meta_no_delete": "BEFORE DELETE ON meta BEGIN SELECT RAISE(ABORT, 'meta is written once'); "
+    "END",
 }
 
 
@@ -157,7 +162,8 @@ def connect_writer(
         ):
             connection.execute(f"PRAGMA {pragma}")
         level = int(connection.execute("PRAGMA synchronous").fetchone()[0])
-        read_back = f"{str(connection.execute('PRAGMA journal_mode').fetchone()[0]).upper()}+{_SYNCHRONOUS.get(level, str(level))}"
+        mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+        read_back = f"{mode.upper()}+{_SYNCHRONOUS.get(level, str(level))}"
         if read_back not in ("WAL+FULL", "TRUNCATE+EXTRA"):
             raise JournalError(
                 f"{path} opened as {read_back}, which may lose entries; move the incident "

@@ -39,9 +39,12 @@ from timeline.redaction.rules import (
 TOKEN: Final = re.compile(r"⟦[A-Z_]+:[0-9a-f]{10}⟧")
 _QUOTES: Final = re.compile(r"""^(\\{0,3}["']?)(.*?)(\\{0,3}["']?)$""", re.S)
 _HINT: Final = re.compile(
-    r"(?i)pass|pwd|\bpw|secret|token|key|cred|auth|cookie|dsn|conn|webhook|sig|jwt|otp|bearer|basic|docker|://|@|eyJ|-----BEGIN|LS0t"
-    r"|[a-z0-9]{6}\.[a-z0-9]{16}|sha256~|[A-Z0-9]{20}|gh[opusr]_|gl[a-z]{2,5}-|xox|xapp|sk[-_]|rk_|SG\.|AIza|ya29|npm_|pypi-|hv[sbr]\.|[sbr]\.[a-z0-9]{24}|do[opr]_v1|shpat"
-    r"|sntry|gls?[ac]_|lin_api|xkeysib|dapi|NRAK|hf_|tfp_|atlasv1|:AA|mysql|maria|sshpass|redis-cli|login|curl|wget|from-literal|kind.{0,4}:"
+    r"(?i)pass|pwd|\bpw|secret|token|key|cred|auth|cookie|dsn|conn|webhook|sig|jwt|otp|bearer"
+    r"|basic|docker|://|@|eyJ|-----BEGIN|LS0t"
+    r"|[a-z0-9]{6}\.[a-z0-9]{16}|sha256~|[A-Z0-9]{20}|gh[opusr]_|gl[a-z]{2,5}-|xox|xapp|sk[-_]|rk_"
+    r"|SG\.|AIza|ya29|npm_|pypi-|hv[sbr]\.|[sbr]\.[a-z0-9]{24}|do[opr]_v1|shpat"
+    r"|sntry|gls?[ac]_|lin_api|xkeysib|dapi|NRAK|hf_|tfp_|atlasv1|:AA|mysql|maria|sshpass"
+    r"|redis-cli|login|curl|wget|from-literal|kind.{0,4}:"
 )
 _CHUNK: Final = 16 * 1024
 _DROPPED: Final = frozenset({"managedFields"})
@@ -77,7 +80,8 @@ class Redactor:
 
     def token(self, kind: str, secret: str) -> str:
         """The token that stands for `secret`."""
-        return f"⟦{kind}:{hmac.new(self._key, secret.encode(errors='replace'), hashlib.sha256).hexdigest()[:10]}⟧"
+        digest = hmac.new(self._key, secret.encode(errors="replace"), hashlib.sha256).hexdigest()
+        return f"⟦{kind}:{digest[:10]}⟧"
 
     def text(self, text: str) -> tuple[str, dict[str, int]]:
         """Return the cleaned and redacted text and the number of redactions by rule."""
@@ -120,8 +124,8 @@ class Redactor:
         return self.text(text)
 
     def value(self, value: object) -> tuple[Any, dict[str, int]]:
-        """Clean and redact a JSON-like value: Secrets lose their data, fields and variables with secret names
-        their values."""
+        """Clean and redact a JSON-like value: Secrets lose their data, fields and variables with
+        secret names their values."""
         counts: Counter[str] = Counter()
         return self._walk(clean_value(value, self.clean), "", counts), dict(counts)
 

@@ -19,12 +19,14 @@ KUBERNETES_SHAPE: Final = re.compile(
     r"|(?:containerd|docker|cri-o)://[0-9a-f]{64}"  # container id
     r"|00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]"  # traceparent
     # generated name
-    r"|[a-z0-9](?:[a-z0-9-]{0,60}-)[bcdfghjklmnpqrstvwxz2456789]{5,10}(?:-[bcdfghjklmnpqrstvwxz2456789]{5})?)"
+    r"|[a-z0-9](?:[a-z0-9-]{0,60}-)[bcdfghjklmnpqrstvwxz2456789]{5,10}(?:-[bcdfghjklmnpqrstvwxz245"
+    r"6789]{5})?)"
 )
 """Identifiers that Kubernetes itself makes up; never secrets by their shape."""
 
 _STRONG: Final = re.compile(
-    r"passw|passphrase|passcode|secret|credential|apikey|privatekey|accesskey|authkey|keydata|dockerc(?:onfig|fg)",
+    r"passw|passphrase|passcode|secret|credential|apikey|privatekey|accesskey|authkey|keydata"
+    r"|dockerc(?:onfig|fg)",
     re.I,
 )
 _WORDS: Final = frozenset(
@@ -228,7 +230,10 @@ def looks_random(value: str) -> bool:
 
 # Quoted; quoted inside a JSON string; a quote that is never closed; bare. No part can match in two
 # ways, so time stays linear.
-_VALUE: Final = r"""(?:"(?:[^"\\\n]|\\.){0,8192}"|\\{1,3}"[^"\n]{0,8192}"|'[^'\n]{0,8192}'|\\{0,3}["'][^\s"']{1,8192}|[^\s,;&"'}\]\\][^\s,;&"'}\]]*)"""
+_VALUE: Final = (
+    r"""(?:"(?:[^"\\\n]|\\.){0,8192}"|\\{1,3}"[^"\n]{0,8192}"|'[^'\n]{0,8192}'"""
+    r"""|\\{0,3}["'][^\s"']{1,8192}|[^\s,;&"'}\]\\][^\s,;&"'}\]]*)"""
+)
 _STEMS: Final = (
     "pass pwd pw secret token api[_.-]?key access[_.-]?key private[_.-]?key signing[_.-]?key "
     "encryption[_.-]?key account[_.-]?key "
@@ -239,7 +244,8 @@ _STEMS: Final = (
 _STEM: Final = _STEMS.replace(" ", "|")
 
 ASSIGNMENT: Final = re.compile(
-    rf"""(?<![\w.\-⟦])(?P<key>[\w.\-]{{0,64}}?(?:{_STEM})[\w.\-]{{0,64}}?)(?P<sep>\\{{0,3}}["']?\s{{0,64}}(?:=>|:=|=|:)\s{{0,64}})(?P<value>{_VALUE})""",
+    rf"""(?<![\w.\-⟦])(?P<key>[\w.\-]{{0,64}}?(?:{_STEM})[\w.\-]{{0,64}}?)(?P<sep>\\{{0,3}}["']?"""
+    rf"""\s{{0,64}}(?:=>|:=|=|:)\s{{0,64}})(?P<value>{_VALUE})""",
     re.I,
 )
 ENV_LINE: Final = re.compile(
@@ -247,11 +253,13 @@ ENV_LINE: Final = re.compile(
     re.M,
 )
 FLAG: Final = re.compile(
-    rf"(?P<key>--?[\w-]*(?:password|passwd|token|secret|api-?key|credential)[\w-]*)(?P<sep>\s+)(?P<value>(?!-){_VALUE})",
+    rf"(?P<key>--?[\w-]*(?:password|passwd|token|secret|api-?key"
+    rf"|credential)[\w-]*)(?P<sep>\s+)(?P<value>(?!-){_VALUE})",
     re.I,
 )
 NAME_VALUE: Final = re.compile(
-    r"""(?P<lead>\bname\\{0,3}["']?\s{0,64}:\s{0,64}\\{0,3}["']?(?P<key>[\w.\-]{1,128})\\{0,3}["']?\s{0,64},?\s{0,64}\\{0,3}["']?value\\{0,3}["']?\s{0,64}:\s{0,64})(?P<value>"""
+    r"""(?P<lead>\bname\\{0,3}["']?\s{0,64}:\s{0,64}\\{0,3}["']?(?P<key>[\w.\-]{1,128})\\{0,3}["']?"""
+    r"""\s{0,64},?\s{0,64}\\{0,3}["']?value\\{0,3}["']?\s{0,64}:\s{0,64})(?P<value>"""
     + _VALUE
     + ")",
     re.I,
@@ -275,7 +283,8 @@ SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     (
         "BASIC_AUTH",
         re.compile(
-            r"(?i)\bauthorization\\{0,3}[\"']?\s*[:=]\s*\\{0,3}[\"']?(?:basic|bearer|token|digest|negotiate|aws4-hmac-sha256)\s+(?P<s>[^\s\"'\\]+)"
+            r"(?i)\bauthorization\\{0,3}[\"']?\s*[:=]\s*\\{0,3}[\"']?(?:basic|bearer|token|digest"
+            r"|negotiate|aws4-hmac-sha256)\s+(?P<s>[^\s\"'\\]+)"
         ),
     ),
     (
@@ -321,14 +330,16 @@ SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     (
         "VENDOR_TOKEN",
         re.compile(
-            r"\b(?:shpat_|sntrys_|sntryu_|glsa_|glc_|lin_api_|xkeysib-|dapi|NRAK-|hf_|tfp_|atlasv1\.)[\w-]{20,}"
+            r"\b(?:shpat_|sntrys_|sntryu_|glsa_|glc_|lin_api_|xkeysib-|dapi|NRAK-|hf_|tfp_"
+            r"|atlasv1\.)[\w-]{20,}"
         ),
     ),
     ("TELEGRAM_TOKEN", re.compile(r"\b\d{8,10}:AA[\w-]{33}\b")),
     (
         "PASSWORD",
         re.compile(
-            r"\b(?:mysql|mysqldump|mysqladmin|mysqlsh|mariadb|mariadb-dump|mysqlcheck)\b[^\n|;]{0,200}?\s-p(?P<s>[^\s\"';|]+)"
+            r"\b(?:mysql|mysqldump|mysqladmin|mysqlsh|mariadb|mariadb-dump|mysqlcheck)\b[^\n"
+            r"|;]{0,200}?\s-p(?P<s>[^\s\"';|]+)"
         ),
     ),
     (
@@ -345,7 +356,8 @@ SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     (
         "BASIC_AUTH",
         re.compile(
-            r"\b(?:curl|wget|http)\b[^\n|;]{0,200}?\s(?:-u|--user)[\s=]*[\"']?[^\s:\"']+:(?P<s>[^\s\"']+)"
+            r"\b(?:curl|wget|http)\b[^\n|;]{0,200}?\s(?:-u"
+            r"|--user)[\s=]*[\"']?[^\s:\"']+:(?P<s>[^\s\"']+)"
         ),
     ),
     (
