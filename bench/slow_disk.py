@@ -9,14 +9,14 @@ import time
 from typing import Any
 
 from cli.main import main
-from timeline.journal.writer import Writer
+from timeline.journal.writer import JournalWriter
 
 
 def slow_down(seconds: float) -> None:
     """SQLite syncs once for a commit in WAL mode; the program itself through `os.fsync`."""
-    commit, fsync = Writer._commit, os.fsync
+    commit, fsync = JournalWriter._commit, os.fsync
 
-    def slow_commit(self: Writer, items: Any) -> Any:
+    def slow_commit(self: JournalWriter, items: Any) -> Any:
         time.sleep(seconds)
         return commit(self, items)
 
@@ -24,7 +24,7 @@ def slow_down(seconds: float) -> None:
         time.sleep(seconds)
         fsync(descriptor)
 
-    Writer._commit = slow_commit  # type: ignore[method-assign]  # the slow disk is the point
+    JournalWriter._commit = slow_commit  # type: ignore[method-assign]  # the slow disk is the point
     os.fsync = slow_fsync  # type: ignore[assignment]  # the same
 
 

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from timeline.entry import Entry
-from timeline.revisions import Line
+from timeline.revisions import RevisedEntry
 
 KINDS: Final = ("trigger", "latent", "detection", "observability", "process", "knowledge")
 
@@ -135,7 +135,7 @@ _HINTS: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
 )
 
 
-def factors(lines: Sequence[Line]) -> Sequence[Factor]:
+def factors(lines: Sequence[RevisedEntry]) -> Sequence[Factor]:
     """Recorded factors first, then candidates, each kind once; a candidate always cites at least
     one observation."""
     recorded = [
@@ -188,7 +188,7 @@ def _changes(entry: Entry) -> list[str]:
     ]
 
 
-def _recorded(line: Line) -> Factor:
+def _recorded(line: RevisedEntry) -> Factor:
     entry = line.entry
     cited = entry.data.get("seqs", ())
     seqs = (

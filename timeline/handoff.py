@@ -9,7 +9,7 @@ from typing import Final
 from timeline.entry import MILESTONES, Entry
 from timeline.journal.journal import Journal
 from timeline.metrics import duration, milestones
-from timeline.revisions import draft_lines
+from timeline.revisions import draft_entries
 
 _LAST: Final = 10
 
@@ -69,7 +69,7 @@ def handoff(journal: Journal, now: datetime) -> str:
         "open questions",
         [_text(entry) for entry in questions if entry.data.get("status") != "answered"],
     )
-    key = [line.entry for line in draft_lines(lines)][-_LAST:]
+    key = [line.entry for line in draft_entries(lines)][-_LAST:]
     out += _part(
         "last key events (UTC)", [f"{_at(entry)} {entry.kind}: {_text(entry)}" for entry in key]
     )

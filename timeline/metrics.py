@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from timeline.entry import MILESTONES, Entry
-from timeline.revisions import Line
+from timeline.revisions import RevisedEntry
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ def duration(seconds: float) -> str:
     return f"{'-' if seconds < 0 and whole else ''}{f'{days}d ' if days else ''}{clock}"
 
 
-def milestones(lines: Sequence[Line]) -> Milestones:
+def milestones(lines: Sequence[RevisedEntry]) -> Milestones:
     """The newest entry that states each milestone; hidden ones do not count.
 
     Without a stated start the impact began with the first critical thing observed (or the first at
@@ -84,7 +84,7 @@ def milestones(lines: Sequence[Line]) -> Milestones:
     return Milestones(entries=found, warnings=tuple(warnings))
 
 
-def metrics(lines: Sequence[Line]) -> Sequence[Metric]:
+def metrics(lines: Sequence[RevisedEntry]) -> Sequence[Metric]:
     """All metrics in a fixed order; one that cannot be had says which entry is missing."""
     marks = milestones(lines).entries
     out = [
@@ -108,7 +108,7 @@ def metrics(lines: Sequence[Line]) -> Sequence[Metric]:
     return out
 
 
-def phases(lines: Sequence[Line]) -> Mapping[str, float]:
+def phases(lines: Sequence[RevisedEntry]) -> Mapping[str, float]:
     """Seconds in each phase: from an entry with a phase to the next entry with another one."""
     spent: dict[str, float] = {}
     current, since = "", None
@@ -124,7 +124,7 @@ def phases(lines: Sequence[Line]) -> Mapping[str, float]:
     return spent
 
 
-def _end(lines: Sequence[Line]) -> datetime:
+def _end(lines: Sequence[RevisedEntry]) -> datetime:
     return max(line.entry.occurred_at for line in lines)
 
 

@@ -15,7 +15,7 @@ DRAFT_LIMIT: Final = 40
 """Most lines of a draft that are there by suggestion alone."""
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class RevisedEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry as it reads now. `entry` has the revisions applied, `original` is as recorded (its
     hash is the one in the chain).
 
@@ -39,7 +39,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
         return self.entry != self.original
 
 
-def latest(entries: Sequence[Entry]) -> list[Line]:
+def latest(entries: Sequence[Entry]) -> list[RevisedEntry]:
     """Lines for all entries that are not revisions themselves, ordered by (occurred_at, seq) after
     edits."""
     by_target: dict[str, list[Entry]] = defaultdict(list)
@@ -56,7 +56,7 @@ def latest(entries: Sequence[Entry]) -> list[Line]:
     return sorted(lines, key=lambda line: order(line.entry))
 
 
-def draft_lines(lines: Sequence[Line]) -> list[Line]:
+def draft_entries(lines: Sequence[RevisedEntry]) -> list[RevisedEntry]:
     """The lines of the draft: pinned ones, and suggested ones up to DRAFT_LIMIT in all."""
     chosen = [line for line in lines if line.in_draft]
     spare = DRAFT_LIMIT - sum(1 for line in chosen if line.pinned)
@@ -73,7 +73,7 @@ def draft_lines(lines: Sequence[Line]) -> list[Line]:
 _ALWAYS: Final = frozenset({"milestone", "action-intent", "action-result", "note"})
 
 
-def _line(entry: Entry, by_target: dict[str, list[Entry]], suggested: bool) -> Line:
+def _line(entry: Entry, by_target: dict[str, list[Entry]], suggested: bool) -> RevisedEntry:
     revisions = by_target.get(entry.id, [])
     shown, hidden, pinned = entry, False, None
     for revision in revisions:
@@ -86,7 +86,7 @@ def _line(entry: Entry, by_target: dict[str, list[Entry]], suggested: bool) -> L
             hidden = action == "hide"
         elif action in ("pin", "unpin"):
             pinned = action == "pin"
-    return Line(
+    return RevisedEntry(
         entry=shown,
         original=entry,
         revisions=tuple(revisions),

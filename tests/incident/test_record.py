@@ -25,7 +25,7 @@ from tests.timeline.conftest import START, Clock
 from timeline.entry import Capture, Draft
 from timeline.journal.journal import Journal
 from timeline.journal.sidecar import Sidecar
-from timeline.journal.writer import Writer
+from timeline.journal.writer import JournalWriter
 from timeline.summary import ClusterId
 
 
@@ -36,9 +36,9 @@ class SlowDisk:
         self._free = threading.Event()
         self._free.set()
         self.full = False
-        commit, append = Writer._commit, Sidecar.append
+        commit, append = JournalWriter._commit, Sidecar.append
 
-        def slow_commit(writer: Writer, items: Any) -> Any:
+        def slow_commit(writer: JournalWriter, items: Any) -> Any:
             assert self._free.wait(60)
             if self.full:
                 raise OSError(28, "No space left on device")
@@ -49,7 +49,7 @@ class SlowDisk:
                 raise OSError(28, "No space left on device")
             append(sidecar, *what)
 
-        monkeypatch.setattr(Writer, "_commit", slow_commit)
+        monkeypatch.setattr(JournalWriter, "_commit", slow_commit)
         monkeypatch.setattr(Sidecar, "append", slow_append)
 
     def hang(self) -> None:

@@ -20,7 +20,7 @@ from timeline.intents import unknown_changes
 from timeline.journal.index import find_incident, find_resumable, list_incidents
 from timeline.journal.journal import Journal, JournalError
 from timeline.metrics import duration, metrics, milestones, phases
-from timeline.revisions import draft_lines
+from timeline.revisions import draft_entries
 from timeline.summary import ClusterId, summarize
 
 
@@ -44,13 +44,13 @@ def test_a_long_session_gives_a_short_draft(journal: Journal) -> None:
             )
         )
     before = journal.entries()
-    chosen = draft_lines(journal.latest())
+    chosen = draft_entries(journal.latest())
     assert 1 < len(chosen) <= 40
     ordinary = next(line for line in journal.latest() if line.entry.text == "pod 100")
     assert not ordinary.in_draft
     journal.revise(ordinary.entry.id, "pin")
     journal.revise(chosen[0].entry.id, "unpin")
-    texts = [line.entry.text for line in draft_lines(journal.latest())]
+    texts = [line.entry.text for line in draft_entries(journal.latest())]
     assert "pod 100" in texts
     assert chosen[0].entry.text not in texts
     assert tuple(entry for entry in journal.entries() if entry.kind != "revision") == before

@@ -11,7 +11,7 @@ from timeline.export.document import Block, Cell, Fence, Items, Outside, Para, T
 from timeline.export.wording import Wording, excerpt, moment, seqs, word
 from timeline.metrics import duration, milestones, phases
 from timeline.metrics import metrics as find_metrics
-from timeline.revisions import draft_lines
+from timeline.revisions import draft_entries
 
 _CLAIMS: Final = frozenset(
     {
@@ -67,7 +67,7 @@ def unsupported(w: Wording) -> list[Block]:
     """Key entries without evidence."""
     bare = [
         line.entry
-        for line in draft_lines(w.source.lines)
+        for line in draft_entries(w.source.lines)
         if line.entry.kind in _CLAIMS and not _supported(line.entry)
     ]
     if not bare:

@@ -10,7 +10,7 @@ from timeline.entry import stamp, to_record
 from timeline.export.source import Source
 from timeline.factors import factors
 from timeline.metrics import metrics, milestones
-from timeline.revisions import Line
+from timeline.revisions import RevisedEntry
 
 
 def document(source: Source) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def document(source: Source) -> dict[str, Any]:
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(line: RevisedEntry) -> dict[str, Any]:
     record = to_record(line.entry)
     record |= {"hidden": line.hidden, "in_draft": line.in_draft}
     if line.edited:

@@ -8,7 +8,7 @@ from timeline.export.wording import Wording, happened, moment, numbers, recorded
 from timeline.factors import factors as find_factors
 from timeline.intents import pair
 from timeline.metrics import milestones
-from timeline.revisions import Line, draft_lines
+from timeline.revisions import RevisedEntry, draft_entries
 
 
 def summary(w: Wording) -> list[Block]:
@@ -80,7 +80,7 @@ def impact(w: Wording) -> list[Block]:
 
 def timeline(w: Wording) -> list[Block]:
     """The draft lane as a table."""
-    rows = [_row(w, line) for line in draft_lines(w.source.lines)]
+    rows = [_row(w, line) for line in draft_entries(w.source.lines)]
     hidden = sum(1 for line in w.source.lines if line.hidden)
     rest = len(w.source.lines) - hidden - len(rows)
     note = f"All times are UTC. {rest} more entries are in the log" + (
@@ -95,7 +95,7 @@ def timeline(w: Wording) -> list[Block]:
     ]
 
 
-def _row(w: Wording, line: Line) -> tuple[Cell, ...]:
+def _row(w: Wording, line: RevisedEntry) -> tuple[Cell, ...]:
     entry = line.entry
     what: list[str | Outside] = [word(entry.kind), ": "]
     if entry.object is not None and str(entry.object) not in entry.text:

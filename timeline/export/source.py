@@ -11,7 +11,7 @@ from timeline.entry import Entry
 from timeline.intents import unfinished
 from timeline.journal.evidence import Evidence
 from timeline.journal.journal import Journal
-from timeline.revisions import Line, latest
+from timeline.revisions import RevisedEntry, latest
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +22,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     created_at: datetime
     entries: Sequence[Entry]
-    lines: Sequence[Line]
+    lines: Sequence[RevisedEntry]
     unfinished: Sequence[Entry]
     evidence: Sequence[Evidence]
     head: tuple[int, str]

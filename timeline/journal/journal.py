@@ -35,10 +35,10 @@ from timeline.journal.snapshot import Opened, open_reader
 from timeline.journal.storage import MOUNTINFO, JournalError
 from timeline.journal.ulid import new_ulid
 from timeline.journal.verification import Anchor, Verification, verify_database
-from timeline.journal.writer import Health, NotRecorded, Writer
+from timeline.journal.writer import Health, JournalWriter, NotRecorded
 from timeline.redaction.clean import Clean
 from timeline.redaction.redact import Redactor
-from timeline.revisions import Line, latest
+from timeline.revisions import RevisedEntry, latest
 from timeline.summary import summarize
 
 __all__ = ["Health", "Identity", "Journal", "JournalError", "NotRecorded", "Origin"]
@@ -58,7 +58,7 @@ class Journal:
         self,
         path: Path,
         *,
-        writer: Writer | None,
+        writer: JournalWriter | None,
         opened: Opened,
         redactor: Redactor,
         origin: Origin,
@@ -75,7 +75,7 @@ class Journal:
         self._lock = threading.Lock()
         self._read: list[Entry] = []
         self._sorted: tuple[tuple[int, tuple[str, ...]], Sequence[Entry]] | None = None
-        self._lines: tuple[Sequence[Entry], Sequence[Line]] | None = None
+        self._lines: tuple[Sequence[Entry], Sequence[RevisedEntry]] | None = None
         self._closed = False
         self.meta = {
             redactor.clean(key): redactor.clean(value)
@@ -181,7 +181,7 @@ class Journal:
             )
         redactor = Redactor(redaction_key(path), clean, literals)
         try:
-            writer = Writer(
+            writer = JournalWriter(
                 path,
                 mountinfo=mountinfo,
                 patience=patience,
@@ -377,7 +377,7 @@ class Journal:
             and (entry.seq > after_seq or entry.pending)
         )
 
-    def latest(self) -> Sequence[Line]:
+    def latest(self) -> Sequence[RevisedEntry]:
         """Entries with their revisions applied, hidden ones marked, in the same order."""
         found = self._ordered()
         if self._lines is None or self._lines[0] is not found:

@@ -98,7 +98,7 @@ class _Item(msgspec.Struct):
     keep: bool
 
 
-class Writer:
+class JournalWriter:
     """Owns the writing connection.
 
     Callbacks come from the writer's thread: `on_health` when state, reason or counts change,
