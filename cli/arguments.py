@@ -135,14 +135,18 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     timeline = commands.add_parser(
         "timeline",
         parents=[after],
-        help="the record: list, show, note, export, import, verify, salvage, handoff",
+        help="the record: list, show, note, new, close, reopen, rename, severity, export, import, "
+        "verify, salvage, handoff",
     )
     _output(timeline)
     timeline.add_argument(
         "verb",
         nargs="?",
         default="list",
-        choices=["list", "show", "note", "export", "import", "verify", "salvage", "handoff"],
+        choices=[
+            *("list", "show", "note", "new", "close", "reopen", "rename", "severity"),
+            *("export", "import", "verify", "salvage", "handoff"),
+        ],
     )
     timeline.add_argument("argument", nargs="*", help="incident id, file, or the words of a note")
     timeline.add_argument(

@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
         "list": list_incidents,
         "show": show,
         "note": note,
+        **dict.fromkeys(CHANGES, change),
         "export": export,
         "import": import_file,
         "verify": verify,
@@ -105,6 +106,27 @@ def note(options: Options, arguments: argparse.Namespace) -> int:
     print(
         f"noted {where} in {incident} for {entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC: {entry.text}"
     )
+    return exits.ANSWERED
+
+
+CHANGES = {
+    "new": "begun",
+    "close": "closed",
+    "reopen": "open again",
+    "rename": "renamed",
+    "severity": "rated",
+}
+
+
+def change(options: Options, arguments: argparse.Namespace) -> int:
+    """A new incident, or another state, title or severity of one that --incident names."""
+    try:
+        incident = archive.change(options, arguments.verb, " ".join(arguments.argument))
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+    except archive.NotRecorded as error:
+        raise Refusal(str(error), exits.PARTIAL) from error
+    print(f"{incident}: {CHANGES[arguments.verb]}")
     return exits.ANSWERED
 
 

@@ -68,4 +68,4 @@ def going_on(incident: str, entries: Sequence[Entry], now: datetime) -> str:
             if entry.kind == "run-started"
         }
         at = f", step {step.step_id} of {runbooks.get(step.run_id, '')}".removesuffix(" of ")
-    return f"Going on with {incident}{age}{at}"
+    return f"Going on with {incident}{age}{at}; N begins a new one"

@@ -88,6 +88,8 @@ class StanchApp(App[int]):
         self._pending = False
         self._key = self._painted = -math.inf
         """Monotonic seconds of the last key and of the last paint."""
+        self._noticed = ""
+        """What was said last of how the record was opened."""
         self.refused_note = ("", "")
         """The last note that the disk refused, and why."""
         if plain:
@@ -147,6 +149,9 @@ class StanchApp(App[int]):
             bool(view.symptoms) > bool(self.view.symptoms)
             or view.api.reach is not self.view.api.reach
         )
+        if view.record.notice not in ("", self._noticed):
+            self._noticed = view.record.notice
+            self.tell(self._noticed)
         self.view = view
         typing = self._typing()
         if urgent or (self._next_paint is None and not typing):
@@ -279,6 +284,20 @@ class StanchApp(App[int]):
 
         self.push_screen(
             CommandPalette(providers=[Everything], placeholder="action, screen, runbook or object")
+        )
+
+    def action_new_incident(self) -> None:
+        """After a question: what comes next is recorded elsewhere."""
+        from tui.screens.dialogs import Question
+
+        self.push_screen(
+            Question(
+                "Begin a new incident?",
+                [f"{self.view.record.incident or 'The record'} stays as it is."],
+                "What is seen, done and noted from now on goes into the new one.",
+                "begin it",
+            ),
+            lambda yes: self.run_worker(self.investigation.begin_incident()) if yes else None,
         )
 
     def action_retry(self) -> None:

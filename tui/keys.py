@@ -188,6 +188,12 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "note", "n", "note", "Take a note: text, -5m text or @14:30 text. Works without a cluster."
     ),
+    Action(
+        "new_incident",
+        "N",
+        "",
+        "Begin a new incident; the one until now stays as it is.",
+    ),
     Action("go('timeline')", "t,4", "timeline", "What was seen, done and noted, beside the draft."),
     Action(
         "connection",

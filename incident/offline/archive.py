@@ -18,7 +18,7 @@ from cluster.kube.text import clean_uncut
 from incident.options import Options
 from incident.record import Record, RecordUnavailable
 from timeline import export as exports
-from timeline.entry import Entry
+from timeline.entry import Entry, Kind
 from timeline.handoff import handoff
 from timeline.journal import index
 from timeline.journal.index import Incident
@@ -113,6 +113,35 @@ def note(options: Options, text: str) -> tuple[str, Entry]:
         return record.view().incident, asyncio.run(record.recorded(entry))
     finally:
         record.close()
+
+
+def change(options: Options, verb: str, words: str) -> str:
+    """Begin a new incident, or close, reopen, rename or rate the one that the options name (the
+    newest open one else); returns its id. Raises ValueError for empty words."""
+    if verb == "new":
+        options = replace(options, incident="new")
+    elif not options.incident:
+        options = replace(options, incident=find(options, "").id)
+    record = Record()
+    record.open(replace(options, record=True), ClusterId(options.context), for_note=True)
+    try:
+        if verb in ("close", "reopen"):
+            kind: Kind = "incident-closed" if verb == "close" else "incident-reopened"
+            entry = record.change_state(kind, words)
+        elif verb == "new" and not words:
+            return record.view().incident or _refused(record)
+        elif verb == "severity":
+            entry = record.edit_incident(severity=words)
+        else:
+            entry = record.edit_incident(text=words)
+        asyncio.run(record.recorded(entry))
+        return record.view().incident
+    finally:
+        record.close()
+
+
+def _refused(record: Record) -> str:
+    raise RecordUnavailable(f"NOT RECORDED ({record.view().reason})")
 
 
 def write_draft(options: Options, name: str, target: Path | None) -> tuple[Path, Path | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cluster.kube.text import clean_uncut
 from incident.offline import archive
@@ -80,3 +81,25 @@ def test_an_import_beside_the_original_is_an_incident_of_its_own(options: Option
     assert saved.entries == count
     assert archive.find(options, incident).path.stem == incident
     assert archive.note(options, "more")[0] in (incident, imported, saved.path.stem)
+
+
+def test_an_incident_is_begun_renamed_rated_closed_and_reopened_by_command(
+    options: Options,
+) -> None:
+    first, _ = archive.note(options, "users report 502s")
+    second = archive.change(options, "new", "DNS is slow")
+    assert second != first
+    assert archive.change(options, "severity", "SEV 2") == second
+    assert archive.change(options, "close", "over") == second
+    listed = archive.find(options, second)
+    assert (listed.title, listed.summary.severity, listed.state) == (
+        "DNS is slow",
+        "SEV 2",
+        "closed",
+    )
+    named = replace(options, incident=second)
+    assert archive.change(named, "reopen", "not over") == second
+    assert archive.change(named, "rename", "DNS was slow") == second
+    assert archive.find(options, second).title == "DNS was slow"
+    with pytest.raises(ValueError, match="empty"):
+        archive.change(named, "rename", "")

@@ -302,6 +302,23 @@ async def test_a_note_that_the_disk_refuses_goes_back_into_the_dialog_and_quitti
         assert "Noted now: restarted" in told
 
 
+async def test_a_new_incident_is_begun_by_a_key_after_a_question() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app._arrived(
+            replace(app.view, record=replace(app.view.record, notice="Going on with 2026-11-21-a"))
+        )
+        await until(pilot, lambda: bool(app._notifications))
+        told = [notification.message for notification in app._notifications]
+        assert told == ["Going on with 2026-11-21-a"]
+        await pilot.press("N")
+        await until(pilot, lambda: "Begin a new incident?" in shown(app))
+        await pilot.press("escape", "N")
+        await until(pilot, lambda: "Begin a new incident?" in shown(app))
+        assert ("begin_incident", None) not in fake.calls
+        await pilot.press("y")
+        await until(pilot, lambda: ("begin_incident", None) in fake.calls)
+
+
 async def test_keys_that_come_in_one_burst_edit_in_their_order() -> None:
     """As over a slow line: all are there before the first is worked on."""
     async with screens() as (app, _, pilot):
