@@ -288,7 +288,7 @@ class StanchApp(App[int]):
 
     def action_new_incident(self) -> None:
         """After a question: what comes next is recorded elsewhere."""
-        from tui.screens.dialogs import Question
+        from tui.dialogs.dialog import Question
 
         self.push_screen(
             Question(
@@ -296,9 +296,14 @@ class StanchApp(App[int]):
                 [f"{self.view.record.incident or 'The record'} stays as it is."],
                 "What is seen, done and noted from now on goes into the new one.",
                 "begin it",
+                "go on with this one",
             ),
-            lambda yes: self.run_worker(self.investigation.begin_incident()) if yes else None,
+            self._begin_incident,
         )
+
+    def _begin_incident(self, yes: bool | None) -> None:
+        if yes:
+            self.run_worker(self.investigation.begin_incident())
 
     def action_retry(self) -> None:
         self.investigation.retry_now()
