@@ -185,6 +185,6 @@ class Report(msgspec.Struct, frozen=True):
     complete: bool
     unavailable: tuple[Gap, ...]
     symptoms: tuple[Symptom, ...]
-    """Worst and oldest first."""
+    """In the order of `triage.symptoms.order`: what is new and wide first."""
     findings: tuple[Finding, ...]
     changes: tuple[ChangeFact, ...]

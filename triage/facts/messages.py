@@ -462,6 +462,17 @@ def create_failure(message: str) -> CreateFailure:
     return CreateFailure("forbidden", "") if "forbidden" in lowered else CreateFailure("other", "")
 
 
+def create_text(failure: CreateFailure, message: str) -> str:
+    """Why pods cannot be created, in words; what is not understood is quoted."""
+    known = {
+        "quota": f"quota {failure.detail} is used up",
+        "webhook": f"webhook {failure.detail} refuses them or does not answer",
+        "service-account": f"ServiceAccount {failure.detail or 'of the template'} does not exist",
+        "etcd": "etcd does not answer the API server",
+    }
+    return known.get(failure.cause, quoted(message))
+
+
 _ETCD = re.compile(
     r"etcdserver: ([a-z :]+)|etcd cluster is unavailable|raft: stopped|mvcc: database space "
     r"exceeded"

@@ -10,6 +10,7 @@ from triage.cohorts import cohort
 from triage.facts.cluster_view import ClusterView, is_finished
 from triage.facts.finding import Finding, Severity
 from triage.facts.finding_index import FindingIndex
+from triage.symptoms.order import same_nodes
 
 _ON_NODE = frozenset(
     {
@@ -177,6 +178,8 @@ def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
         yield f"create:quota/{facts.get('quota')}"
     elif ref.kind in WORKLOADS:
         yield f"owner:{ref.kind}/{ref.namespace}/{ref.name}"
+        if rule == "cpu-throttled-below-limit":
+            yield f"throttled:{facts.get('kernel')}"
     elif ref.kind == "Service":
         yield f"service:{ref.namespace}/{ref.name}"
     elif rule in _JOINS_NODES:
@@ -417,3 +420,13 @@ def failing_pods(findings: Iterable[Finding], view: ClusterView) -> list[Pod]:
         f.object for f in findings if f.object.kind == "Pod" and f.severity is not Severity.INFO
     }
     return [p for p in (view.store.get(*r) for r in sorted(refs)) if isinstance(p, Pod)]
+
+
+def join_nodes(findings: list[Finding], groups: Groups, view: ClusterView) -> None:
+    """Nodes with the same trouble belong together where they share an attribute (image, kernel,
+    kubelet, pool) that the other nodes do not have, or are three of a cluster."""
+    for nodes in same_nodes(findings).values():
+        names = sorted({ref.name for ref in nodes})
+        if len(names) >= 3 or (len(names) == 2 and cohort.of_nodes(names, view)):
+            for name in names[1:]:
+                groups.join(f"node:{names[0]}", f"node:{name}")

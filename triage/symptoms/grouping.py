@@ -19,6 +19,7 @@ from triage.facts.finding import ChangeFact, Dependant, Finding, Severity, Share
 from triage.facts.finding_index import FindingIndex
 from triage.facts.odd_objects import Fence
 from triage.facts.rules import EFFECTS
+from triage.symptoms import order
 from triage.symptoms.causes import (
     NODE_TROUBLE,
     WORKLOADS,
@@ -26,6 +27,7 @@ from triage.symptoms.causes import (
     failing_pods,
     join_causes,
     join_chains,
+    join_nodes,
     join_shared,
     keys,
     sick_nodes,
@@ -40,8 +42,8 @@ def group(
     changes: tuple[ChangeFact, ...],
     failed: dict[str, str],
 ) -> Cooperative[tuple[Symptom, ...]]:
-    """All symptoms, worst and oldest first. Notes (info) that stand alone are gathered by their
-    rule. A part that fails is left out, and named with its reason in `failed`."""
+    """All symptoms, in the order of `triage.symptoms.order`. Notes (info) that stand alone are
+    gathered by their rule. A part that fails is left out, and named with its reason in `failed`."""
     fence = Fence(failed)
     findings = list(index.all())
     sick = sick_nodes(index)
@@ -66,6 +68,7 @@ def group(
     yield
     with fence("causes"):
         join_chains(loud, first_key, groups)
+        join_nodes(loud, groups, view)
     with fence("shared causes"):
         join_shared(loud, first_key, groups, index, view)
     yield
@@ -86,8 +89,21 @@ def group(
     for rule, group_ in sorted(quiet.items()):
         result.append(_symptom(f"note:{rule}", group_, view, index, changes, failing, fence))
         yield
-    result.sort(key=lambda s: (s.severity.rank, s.since or view.now, s.id))
+    result.sort(key=lambda s: _place(s, view.now))
     return tuple(result)
+
+
+def _place(symptom: Symptom, now: datetime) -> tuple[bool, bool, int, int, datetime, str]:
+    loud = [f for f in symptom.findings if f.severity is not Severity.INFO]
+    down = sum(d.object.kind == "Service" and d.why.startswith("no ready") for d in symptom.blast)
+    return order.key(
+        symptom.severity,
+        symptom.since,
+        now,
+        order.width(symptom.findings, down),
+        {f.rule for f in loud},
+        symptom.id,
+    )
 
 
 def _symptom(

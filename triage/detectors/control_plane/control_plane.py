@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from cluster.kube.objects import Pod, Ref
 from cluster.live.freshness import State
@@ -97,7 +98,7 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
     api: list[EventFact] = []
     lookups: list[tuple[str, EventFact]] = []
     for event, said in view.events.with_signs():
-        if view.now - event.last > RECENT:
+        if view.now - event.last > RECENT or _of_the_gone(event, view):
             continue
         if said.etcd:
             etcd.append((said.etcd, event))
@@ -163,6 +164,20 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
         )
 
 
+_SHORT_PAST = timedelta(minutes=10)
+
+
+def _of_the_gone(event: EventFact, view: ClusterView) -> bool:
+    """Whether a message is about a pod that is gone and is no longer fresh: what it said has ended
+    with the pod."""
+    return (
+        event.about.kind == "Pod"
+        and view.now - event.last > _SHORT_PAST
+        and view.readable("Pod")
+        and view.store.get(*event.about) is None
+    )
+
+
 @cluster_detector
 def leader_changes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """`became leader` events of control plane components, three or more of one within the hour:
@@ -171,21 +186,34 @@ def leader_changes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     for event in view.events.reasons("LeaderElection"):
         if view.now - event.last <= RECENT and event.about.namespace in ("kube-system", ""):
             groups.setdefault(event.about.name, []).append(event)
-    often = {name: g for name, g in groups.items() if sum(e.count for e in g) >= 3}
+    often = {name: g for name, g in groups.items() if _within_the_hour(g, view) >= 3}
     if not often:
         return
     every = sorted((e for g in often.values() for e in g), key=lambda e: (e.last, e.uid))
     yield make(
         "leader-changes",
         CLUSTER,
-        f"{', '.join(sorted(often))} changed leader {sum(e.count for e in every)} times within "
+        f"{', '.join(sorted(often))} changed leader {_within_the_hour(every, view)} times within "
         "the hour",
         Severity.WARNING,
         "three or more changes of one component",
         since=min(e.first for e in every),
         source=SinceSource.EVENT,
         evidence=[event_evidence(e) for e in every[-4:]],
-        facts={"count": sum(e.count for e in every), "components": tuple(sorted(often))},
+        facts={
+            "count": _within_the_hour(every, view),
+            "components": tuple(sorted(often)),
+        },
+    )
+
+
+def _within_the_hour(events: list[EventFact], view: ClusterView) -> int:
+    """How often they happened within the hour: the count of an event that is older covers more."""
+    return sum(
+        e.count
+        if view.now - e.first <= RECENT
+        else len([t for t in e.times if view.now - t <= RECENT])
+        for e in events
     )
 
 

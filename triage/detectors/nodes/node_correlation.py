@@ -271,8 +271,8 @@ def in_turn(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     total = view.store.count("Node")
     oom = sum(1 for n in names if any(f.rule == "node-system-oom" for f in downs[n]))
     reboots = sum(1 for n in names if any(f.rule == "node-rebooted" for f in downs[n]))
-    if span < 60 and not oom and not reboots:
-        return
+    if span < 60 and not oom:
+        return  # they failed, or were powered on, at once and not in turn
     planned = [n for n in names if (node := view.node(n)) is not None and node.spec.unschedulable]
     if len(planned) == len(names) and not oom:
         return

@@ -295,6 +295,8 @@ def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
             end = status.last_state.terminated or status.state.terminated
             if end is None or end.finished_at is None or not view.within(end.finished_at, INCIDENT):
                 continue
+            if end.exit_code == 0 and end is status.state.terminated:
+                continue  # it completed: an init container, or work that is done
             owner = view.owner(pod)
             if (
                 owner.kind in ("Job", "CronJob")

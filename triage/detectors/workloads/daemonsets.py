@@ -263,7 +263,7 @@ def short(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
         yield make(
             "create-failed",
             ref,
-            f"pods cannot be created: {read.cause} {read.detail}".rstrip(),
+            f"pods cannot be created: {messages.create_text(read, failed[-1].message)}",
             Severity.WARNING,
             "the controller is short of pods it may not create",
             since=failed[0].first,

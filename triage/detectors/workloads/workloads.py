@@ -197,14 +197,13 @@ def create_failed(row: Scalable | ReplicaSet, view: ClusterView) -> Iterator[Fin
     since = min(
         (e.first for e in events), default=failure.last_transition_time if failure else None
     )
-    detail = f" {read.detail}" if read.detail else ""
     evidence = [event_evidence(e) for e in events[-2:]] + (
         [condition_evidence(own, failure)] if failure else []
     )
     yield make(
         "create-failed",
         target,
-        f"pods cannot be created: {read.cause}{detail}",
+        f"pods cannot be created: {messages.create_text(read, text)}",
         Severity.WARNING,
         "the controller is short of pods it may not create",
         since=since,

@@ -1,0 +1,191 @@
+"""The first line is the incident: new and wide above old and small; one cause is one symptom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cluster.kube.kinds import KINDS
+from cluster.live.freshness import Freshness, State
+from tests.triage.build import NOW, Cluster, ago, ts
+from tests.triage.test_catalogue import background
+from triage.engine import triage_once
+from triage.facts.finding import Report, Severity
+
+LIVE = {kind.name: Freshness(kind.name, State.LIVE, heard=NOW) for kind in KINDS}
+
+
+def look(cluster: Cluster) -> Report:
+    return triage_once(cluster.store(), NOW, LIVE)
+
+
+def loud(cluster: Cluster) -> list[str]:
+    return [s.title for s in look(cluster).symptoms if s.severity is not Severity.INFO]
+
+
+def condition(node: dict[str, Any], type_: str, minutes: float, message: str = "") -> None:
+    node["status"]["conditions"].append(
+        {
+            "type": type_,
+            "status": "True",
+            "reason": "x",
+            "message": message,
+            "lastTransitionTime": ts(ago(minutes=minutes)),
+        }
+    )
+
+
+def old_crash_loop(cluster: Cluster, name: str, days: float) -> None:
+    work = cluster.deployment(name, "sandbox", replicas=1, created=ago(days=days))
+    work["status"].update(readyReplicas=0, availableReplicas=0)
+    cluster.waiting(
+        work["pods"][0],
+        "CrashLoopBackOff",
+        restarts=1700,
+        phase="Running",
+        last={
+            "exitCode": 1,
+            "reason": "Error",
+            "startedAt": ts(ago(minutes=4)),
+            "finishedAt": ts(ago(minutes=3)),
+        },
+    )
+    cluster.event(
+        "Pod",
+        "sandbox",
+        work["pods"][0]["metadata"]["name"],
+        "BackOff",
+        "Back-off restarting failed container app in pod",
+        ago(minutes=1),
+        ago(days=days),
+        count=9000,
+    )
+
+
+def test_a_disk_that_filled_now_stands_above_a_test_pod_that_has_crashed_for_days() -> None:
+    cluster = background()
+    old_crash_loop(cluster, "experiment", 6)
+    condition(cluster.nodes[3], "DiskPressure", 27)
+    cluster.nodes[3]["status"]["conditions"][1]["status"] = "False"
+    titles = loud(cluster)
+    assert "disk pressure" in titles[0]
+    assert "experiment" in titles[-1]
+
+
+def test_critical_stands_above_warnings_of_the_same_age() -> None:
+    cluster = background()
+    condition(cluster.nodes[3], "DiskPressure", 20)
+    cluster.not_ready(cluster.nodes[4], ago(minutes=20))
+    symptoms = [s for s in look(cluster).symptoms if s.severity is not Severity.INFO]
+    assert [s.severity for s in symptoms] == sorted(
+        (s.severity for s in symptoms), key=lambda s: s.rank
+    )
+
+
+def test_nodes_that_flap_alike_and_share_their_image_are_one_symptom_that_names_it() -> None:
+    cluster = background(12)
+    for node in cluster.nodes[:3]:
+        node["status"]["nodeInfo"].update(kernelVersion="6.8.0-bad", osImage="Linux 2")
+        for reason in ("NodeNotReady", "NodeReady"):
+            cluster.event(
+                "Node",
+                "",
+                node["metadata"]["name"],
+                reason,
+                "x",
+                ago(minutes=3),
+                ago(minutes=50),
+                count=4,
+            )
+    symptoms = [s for s in look(cluster).symptoms if s.severity is not Severity.INFO]
+    assert len(symptoms) == 1, [s.title for s in symptoms]
+    shared = {(one.what, one.value) for one in symptoms[0].shared}
+    assert {("kernel version", "6.8.0-bad"), ("os image", "Linux 2")} <= shared
+
+
+def test_completed_init_containers_after_a_deploy_are_no_ends_together() -> None:
+    cluster = background()
+    for number in range(6):
+        work = cluster.deployment(f"mesh{number}", "shop", replicas=1, created=ago(minutes=10))
+        pod = work["pods"][0]
+        pod["spec"]["nodeName"] = "n1"
+        pod["status"]["initContainerStatuses"] = [
+            {
+                "name": "istio-init",
+                "ready": True,
+                "restartCount": 0,
+                "state": {
+                    "terminated": {
+                        "exitCode": 0,
+                        "reason": "Completed",
+                        "startedAt": ts(ago(minutes=10)),
+                        "finishedAt": ts(ago(minutes=9, seconds=50)),
+                    }
+                },
+            }
+        ]
+    assert not [f for f in look(cluster).findings if f.rule == "restarts-together-on-node"]
+
+
+def test_nodes_that_were_powered_on_at_once_did_not_fail_in_turn() -> None:
+    cluster = background()
+    for node in cluster.nodes[:5]:
+        name = node["metadata"]["name"]
+        cluster.event(
+            "Node",
+            "",
+            name,
+            "Rebooted",
+            f"Node {name} has been rebooted, boot id: x",
+            ago(minutes=20),
+        )
+    assert not [f for f in look(cluster).findings if f.rule == "nodes-failing-in-turn"]
+
+
+def test_one_change_of_a_leader_is_no_news_however_old_its_event() -> None:
+    cluster = background()
+    cluster.event(
+        "Lease",
+        "kube-system",
+        "kube-scheduler",
+        "LeaderElection",
+        "cp-1 became leader",
+        ago(minutes=5),
+        ago(days=9),
+        count=6,
+        type_="Normal",
+    )
+    assert not [f for f in look(cluster).findings if f.rule == "leader-changes"]
+
+
+def test_messages_about_pods_that_are_gone_do_not_rank() -> None:
+    cluster = background()
+    for number in range(6):
+        cluster.event(
+            "Pod",
+            "shop",
+            f"gone-{number}",
+            "FailedMount",
+            "etcdserver: request timed out",
+            ago(minutes=25 + number),
+        )
+    assert not [f for f in look(cluster).findings if f.rule == "etcd-errors-in-messages"]
+
+
+def test_a_service_account_that_does_not_exist_is_said() -> None:
+    cluster = background()
+    work = cluster.deployment("robot", "shop", replicas=1, created=ago(hours=2))
+    work["set"]["status"].update(replicas=0, readyReplicas=0)
+    work["status"].update(replicas=0, readyReplicas=0)
+    cluster.raw = [(k, r) for k, r in cluster.raw if r is not work["pods"][0]]
+    cluster.event(
+        "ReplicaSet",
+        "shop",
+        work["set"]["metadata"]["name"],
+        "FailedCreate",
+        'Error creating: pods "robot-" is forbidden: error looking up service account shop/robot: '
+        'serviceaccount "robot" not found',
+        ago(minutes=1),
+        ago(minutes=50),
+        count=17,
+    )
+    assert "ServiceAccount robot does not exist" in "\n".join(loud(cluster))

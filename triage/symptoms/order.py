@@ -1,0 +1,91 @@
+"""The order of symptoms: what is new and wide stands above what is old and small.
+
+Severity first, notes last. Within a severity: how new and how wide, in steps, so that the order
+does not change with every second; then the earlier beginning, because a cause is older than its
+effects. What has stood for over a day, and concerns few objects, comes after all that is newer: it
+is known, or nobody has missed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from cluster.kube.objects import Ref
+from triage.facts.finding import Finding, Severity
+from triage.facts.rules import EFFECTS
+
+STANDING = timedelta(days=1)
+_NEW = (
+    (timedelta(minutes=30), 4),
+    (timedelta(hours=2), 3),
+    (timedelta(hours=6), 2),
+    (STANDING, 1),
+)
+"""Points for what began within this time."""
+_WIDE = 3
+"""Owners from which on a trouble is wide."""
+_LARGE = 10
+
+
+def owners_of(findings: Sequence[Finding]) -> set[tuple[str, str]]:
+    """The owners that a symptom concerns, as (namespace, name)."""
+    return {
+        (f.object.namespace, str(f.facts.get("owner") or f.object.name))
+        for f in findings
+        if f.object.kind not in ("Node", "Cluster") and f.severity is not Severity.INFO
+    }
+
+
+def width(findings: Sequence[Finding], services_down: int) -> int:
+    """How far a symptom reaches, from 0 (one workload, nothing hangs on it) to 5."""
+    owners = len(owners_of(findings))
+    nodes = {f.object.name for f in findings if f.object.kind == "Node"}
+    points = 0
+    if any(f.object.kind == "Cluster" for f in findings):
+        points += 3
+    elif nodes:
+        points += 2
+    points += 2 if owners >= _LARGE else 1 if owners >= _WIDE else 0
+    return min(points + (1 if services_down else 0), 5)
+
+
+def is_standing(since: datetime | None, now: datetime, reach: int) -> bool:
+    """Whether it has stood for over a day and is small: such troubles are folded."""
+    return since is not None and now - since > STANDING and reach < 3
+
+
+def key(
+    severity: Severity,
+    since: datetime | None,
+    now: datetime,
+    reach: int,
+    rules: set[str],
+    id_: str,
+) -> tuple[bool, bool, int, int, datetime, str]:
+    """Sorts symptoms; `reach` is their width, `rules` those of their findings that count."""
+    age = now - since if since is not None else timedelta()
+    fresh = next((points for span, points in _NEW if age <= span), 0)
+    told = 1 if rules - EFFECTS else 0
+    return (
+        severity is Severity.INFO,
+        severity is not Severity.INFO and is_standing(since, now, reach),
+        severity.rank,
+        -(fresh + reach + told),
+        since or now,
+        id_,
+    )
+
+
+def same_nodes(findings: Sequence[Finding]) -> dict[tuple[str, str], list[Ref]]:
+    """Nodes that have the same trouble, by rule and cause: one cause where it is several."""
+    found: dict[tuple[str, str], list[Ref]] = {}
+    for finding in findings:
+        if finding.rule in _ALIKE and finding.severity is not Severity.INFO:
+            cause = str(finding.facts.get("cause") or finding.facts.get("type") or "")
+            cause = cause or str(finding.facts.get("pressure") or "")
+            found.setdefault((finding.rule, cause), []).append(finding.object)
+    return found
+
+
+_ALIKE = frozenset({"node-flapping", "node-problem", "node-pressure", "node-not-ready"})
