@@ -11,10 +11,12 @@ from tests.triage.test_catalogue import background, look, loud, service
 from triage.facts.finding import Report
 
 MATCHER = Matcher(Library())
+STORIES = {runbook.id for runbook in MATCHER.library.runbooks if runbook.story}
 
 
 def listed(report: Report) -> set[str]:
-    return {m.id for s in report.symptoms for m in MATCHER.match_symptom(s, report)}
+    found = (m.id for s in report.symptoms for m in MATCHER.match_symptom(s, report))
+    return {id_ for id_ in found if id_ in STORIES}
 
 
 def finished(cluster: Cluster, job: str, number: int) -> dict[str, Any]:

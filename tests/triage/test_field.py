@@ -12,7 +12,7 @@ from cluster.kube.kinds import KINDS
 from cluster.live.freshness import Freshness, State
 from tests.triage.build import NOW, Cluster, ago, meta, ts
 from tests.triage.test_catalogue import background
-from tests.triage.test_false_alarms import MATCHER
+from tests.triage.test_false_alarms import MATCHER, STORIES
 from triage.engine import triage_once
 from triage.facts import messages
 from triage.facts.finding import Finding, Report, Severity
@@ -29,8 +29,9 @@ def first(cluster: Cluster) -> str:
 
 
 def sure(report: Report) -> set[str]:
+    """The stories that are confident; a guide of the family may be."""
     found = (m for s in report.symptoms for m in MATCHER.match_symptom(s, report))
-    return {m.id for m in found if m.confident}
+    return {m.id for m in found if m.confident and m.id in STORIES}
 
 
 def found(cluster: Cluster, rule: str) -> list[Finding]:
