@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 
 from cli import exits
 from cli.connection import options_of
+from cli.printing import print_document
 from incident.options import Options
 
 _WORD = {True: "ok", False: "NO", None: "?"}
@@ -31,7 +31,5 @@ async def _run(options: Options, output: str) -> int:
             unreached = answer.what == "kubeconfig" or answer.what.startswith("way: ")
             code = exits.UNREACHED if unreached or code == exits.UNREACHED else exits.PARTIAL
     if output == "json":
-        print(
-            json.dumps({"schema": "stanch.doctor/1", "answers": rows}, indent=2, ensure_ascii=False)
-        )
+        print_document({"schema": "stanch.doctor/1", "answers": rows})
     return code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from msgspec.structs import replace
 from cli import exits
 from cli.connection import on_terminal, options_of
 from cli.exits import Refusal
+from cli.printing import print_document
 from drills.scenario import catalogue
 
 
@@ -91,7 +91,7 @@ def list_drills(output: str) -> int:
     )
     if output == "json":
         rows = {"schema": "stanch.drills/1", "drills": stories, "guides": guides}
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_document(rows)
         return exits.ANSWERED
     width = max((len(row["id"]) for row in [*stories, *guides]), default=0)
     for row in stories:

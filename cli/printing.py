@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Iterable
@@ -18,6 +19,11 @@ WIDEST = 140
 def width() -> int:
     """Cells in which tables are drawn."""
     return max(40, min(shutil.get_terminal_size((UNKNOWN, 24)).columns, WIDEST))
+
+
+def print_document(document: object) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:

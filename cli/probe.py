@@ -6,14 +6,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import signal
 import sys
 
 from cli import exits
 from cli.connection import options_of, read_once
 from cli.exits import Refusal
-from cli.printing import print_lines, width
+from cli.printing import print_document, print_lines, width
 from incident.session import LiveInvestigation
 from probes.result import ProbePlan, ProbeResult
 from text.probe import plan_lines, result_lines
@@ -108,12 +107,8 @@ def agreed(plan: ProbePlan, arguments: argparse.Namespace) -> bool:
 async def sweep(investigation: LiveInvestigation, output: str) -> int:
     report = await investigation.sweep()
     if output == "json":
-        print(
-            json.dumps(
-                {"schema": "stanch.sweep/1", "clean": report.clean, "sentence": report.sentence},
-                ensure_ascii=False,
-            )
-        )
+        document = {"schema": "stanch.sweep/1", "clean": report.clean}
+        print_document({**document, "sentence": report.sentence})
     else:
         print(report.sentence)
     return exits.ANSWERED if report.clean else exits.PARTIAL
@@ -121,7 +116,6 @@ async def sweep(investigation: LiveInvestigation, output: str) -> int:
 
 def print_result(result: ProbeResult, output: str) -> None:
     if output == "json":
-        json.dump(result.document, sys.stdout, indent=2, ensure_ascii=False)
-        print()
+        print_document(result.document)
     else:
         print_lines(result_lines(result, width()))

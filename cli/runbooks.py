@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from cli import exits
 from cli.exits import Refusal
+from cli.printing import print_document
 from incident.offline import runbooks as books
 
 
@@ -38,13 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         for book in library.runbooks
     ]
     if arguments.output == "json":
-        json.dump(
-            {"schema": "stanch.runbooks/1", "runbooks": rows},
-            sys.stdout,
-            indent=2,
-            ensure_ascii=False,
-        )
-        print()
+        print_document({"schema": "stanch.runbooks/1", "runbooks": rows})
     else:
         width = max((len(row["id"]) for row in rows), default=0)
         for row in rows:

@@ -4,7 +4,6 @@ salvage, handoff."""
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from cli import exits
 from cli.connection import options_of
 from cli.documents import time_text
 from cli.exits import Refusal
-from cli.printing import print_lines
+from cli.printing import print_document, print_lines
 from incident.offline import archive
 from incident.options import Options
 from text.timeline import log_lines
@@ -62,7 +61,7 @@ def list_incidents(options: Options, arguments: argparse.Namespace) -> int:
             }
             for each in found
         ]
-        _print_json({"schema": "stanch.incidents/1", "incidents": rows})
+        print_document({"schema": "stanch.incidents/1", "incidents": rows})
         return exits.ANSWERED
     width = max((len(each.id) for each in found), default=0)
     for each in found:
@@ -78,7 +77,7 @@ def show(options: Options, arguments: argparse.Namespace) -> int:
     reading = archive.read(options, named(options, arguments))
     if arguments.output == "json":
         rows = [to_record(each) for each in reading.entries]
-        _print_json(
+        print_document(
             {
                 "schema": "stanch.timeline/1",
                 "incident": reading.incident,
@@ -198,7 +197,7 @@ def verify(options: Options, arguments: argparse.Namespace) -> int:
         ) from error
     if arguments.output == "json":
         problems = [{"seq": each.seq, "what": each.what} for each in outcome.problems]
-        _print_json(
+        print_document(
             {
                 "schema": "stanch.verify/1",
                 "ok": outcome.ok,
@@ -238,8 +237,3 @@ def salvage(options: Options, arguments: argparse.Namespace) -> int:
 def handoff(options: Options, arguments: argparse.Namespace) -> int:
     print(archive.brief(options, named(options, arguments)))
     return exits.ANSWERED
-
-
-def _print_json(document: object) -> None:
-    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
-    print()

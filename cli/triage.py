@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import sys
 
 from msgspec.structs import replace
 
 from cli import exits
 from cli.connection import options_of, read_once
 from cli.documents import triage_document
-from cli.printing import print_lines
+from cli.printing import print_document, print_lines
 from incident.options import Options
 from incident.process import for_one_answer
 from incident.session import LiveInvestigation
@@ -53,8 +51,7 @@ async def triage(options: Options, wait: float) -> View:
 
 def print_view(view: View, output: str) -> None:
     if output == "json":
-        json.dump(triage_document(view), sys.stdout, indent=2, ensure_ascii=False)
-        print()
+        print_document(triage_document(view))
     else:
         print_lines(triage_lines(view))
 
