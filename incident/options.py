@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import msgspec
+import platformdirs
 
 
 def state_directory() -> Path:
@@ -14,15 +15,13 @@ def state_directory() -> Path:
     explicit = os.environ.get("STANCH_STATE")
     if explicit:
         return Path(explicit)
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "stanch"
+    return platformdirs.user_state_path("stanch")
 
 
 def config_directory() -> Path:
     """Where a team's own runbooks are looked for: $XDG_CONFIG_HOME/stanch, else
     ~/.config/stanch."""
-    base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "stanch"
+    return platformdirs.user_config_path("stanch")
 
 
 class Options(msgspec.Struct, frozen=True):

@@ -1,5 +1,5 @@
-"""From the mapping of a fenced block or of front matter to typed values. Every refusal names the
-line and says what to write."""
+"""Reads the mapping of a fenced block or of front matter as typed values. Each error names the line
+and says what to write."""
 
 from __future__ import annotations
 

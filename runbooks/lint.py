@@ -1,8 +1,7 @@
-"""Proof that runbooks are whole: fields, ids, jumps, names, drills, evidence, order, commands and
+"""Checks that runbooks are whole: fields, ids, jumps, names, drills, evidence, order, commands and
 length. Each problem names file and line.
 
-What exists outside this folder (probes, actions, drills) is passed in as sets of names; None leaves
-that question out.
+Names of probes, actions and drills are passed in as sets; None skips that question.
 """
 
 from __future__ import annotations
@@ -53,8 +52,7 @@ READS_SECRET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What is known outside: names of probes and actions, ids of drills. None: not known here, not
-    asked."""
+    """Names of probes and actions, and ids of drills. None: not known, and not checked."""
 
     probes: Collection[str] | None = None
     actions: Collection[str] | None = None
@@ -197,7 +195,7 @@ def _sections(runbook: Runbook) -> Iterator[Problem]:
             f"sections must stand in this order: {', '.join(wanted)}",
         )
     if not any(step.section == slug("Verify") for step in runbook.steps()):
-        yield _at(runbook, 1, "has no step under “Verify”: nobody could tell that it is over")
+        yield _at(runbook, 1, "has no step under “Verify”: add a check that shows that it is over")
 
 
 def _one_screen(runbook: Runbook) -> Iterator[Problem]:

@@ -1,5 +1,5 @@
-"""What a runbook is: frozen values with the line each came from. The form is described in docs and
-proved by `runbooks.lint`."""
+"""The values of a runbook, frozen, each with the line it stands on. docs/runbooks.md describes the
+form; `runbooks.lint` checks it."""
 
 from __future__ import annotations
 

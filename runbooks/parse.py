@@ -1,5 +1,5 @@
-"""One Markdown text to one Runbook. Our form has YAML front matter with an `id`; anything else is a
-plain runbook of title and headings."""
+"""Parses one Markdown text as one Runbook. With YAML front matter that has an `id` it has steps and
+conditions; otherwise it is a plain page with a title and headings."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""YAML as plain values together with the line of every key, read safely and without the booleans
-that surprise (`yes`, `no`, `on`)."""
+"""Reads YAML safely as plain values, with the line of each key. Only `true` and `false` are
+booleans; `yes`, `no` and `on` stay strings."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""From a human's text to terms that can be compared: log lines, alert names and sentences, in the
-words of many years and vendors.
+"""Splits a text into terms that can be compared: log lines, alert names and sentences, in the words
+of many years and vendors.
 
 A term has a stem ("restarting" and "restarts" are one) and perhaps a concept ("docker",
 "containerd" and "CRI" are all the runtime).

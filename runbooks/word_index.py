@@ -1,5 +1,4 @@
-"""Ranking runbooks for a human's words: an index over phrases, built once, asked for every
-keystroke.
+"""Ranks runbooks for a text: an index over phrases, built once and asked at each key.
 
 A runbook is a set of phrases (symptoms, title, headings, sentences of the body), each with the
 weight of its field. A query is compared with every phrase that shares a term with it: which part of
@@ -159,7 +158,7 @@ class WordIndex:
 
     def _meant(self, stem: str) -> tuple[str, float]:
         """The stem of the vocabulary that is meant, and how much it counts: 1, TYPO when misspelt,
-        0 when nobody knows it."""
+        0 when it is unknown."""
         if stem in self._stems:
             return stem, 1.0
         near = self._typo(stem)
