@@ -24,7 +24,7 @@ from triage.facts.finding import Report
 if TYPE_CHECKING:
     from cluster.api.transport import Api
     from cluster.connect.access import Access
-    from cluster.live.input_priority import GiveWay
+    from cluster.live.input_priority import InputPriority
     from cluster.live.live_cluster import LiveCluster
     from incident.metrics.metrics import Metrics
     from incident.object_details import ObjectDetails
@@ -229,16 +229,18 @@ class Components:
         importlib.import_module("cluster.live.live_cluster")
         return load_access(self.options.context, explicit=self.options.kubeconfig)
 
-    def watch(self, access: Access, way: GiveWay, *, on_loaded: Callable[[], None]) -> LiveCluster:
+    def watch(
+        self, access: Access, way: InputPriority, *, on_loaded: Callable[[], None]
+    ) -> LiveCluster:
         """The live state of the cluster; reading pauses for key presses (`way`)."""
         from cluster.live.live_cluster import LiveCluster
-        from cluster.live.watch_config import Pace
+        from cluster.live.watch_config import WatchConfig
 
         self.live = LiveCluster(
             access,
             namespaces=self.options.namespaces,
             clock=self._local_clock,
-            pace=Pace(breath=self.cadence.breath),
+            pace=WatchConfig(breath=self.cadence.breath),
             way=way,
             once=self.options.once,
             on_loaded=on_loaded,

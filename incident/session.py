@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from cluster.errors import ClusterError
 from cluster.kube.objects import Ref
-from cluster.live.input_priority import GiveWay
+from cluster.live.input_priority import InputPriority
 from cluster.live.store import Change, Store
 from incident.activities import Activities
 from incident.cadence import Cadence
@@ -67,7 +67,7 @@ class LiveInvestigation:
         self._empty_store = Store()
         self._wake = asyncio.Event()
         self._asked = False
-        self._way = GiveWay()
+        self._way = InputPriority()
         self._gc = GcPolicy(self.cadence)
         self._reporter = Reporter(self._clock, self._way, self.cadence, once=options.once)
         self._retry = asyncio.Event()

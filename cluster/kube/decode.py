@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
-from cluster.kube.interning import Sharing
+from cluster.kube.interning import Interning
 from cluster.kube.kinds import Kind
 from cluster.kube.objects import Object
 from cluster.kube.text import clean_tree, is_suspect
@@ -104,10 +104,10 @@ class KindDecoder:
     """Decodes lists and watches of one kind."""
 
     def __init__(
-        self, kind: Kind, sharing: Sharing | None = None, known: Known | None = None
+        self, kind: Kind, sharing: Interning | None = None, known: Known | None = None
     ) -> None:
         self._known = known or _unknown
-        self._sharing = sharing or Sharing()
+        self._sharing = sharing or Interning()
         self._type = kind.type
         self._page = msgspec.json.Decoder(_Page[kind.type])  # type: ignore[name-defined]  # the type is a value here
         self._line = msgspec.json.Decoder(_Line[kind.type])  # type: ignore[name-defined]  # as above

@@ -69,7 +69,7 @@ _NOTHING = ContainerState()
 _encode = msgspec.json.Encoder().encode
 
 
-class Sharing:
+class Interning:
     """The parts seen so far."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What one list and watch amounts to: its rows in the store, and how fresh they are."""
+"""The state of one list and watch: its rows in the store, and how fresh they are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cluster.live.freshness import State
 from cluster.live.store import Change, Key, Store
 
 
-class Part:
+class KindState:
     """One kind in one namespace ("" for all) on its way into the store. The `Sink` of a
     `KindWatch`."""
 
@@ -84,9 +84,8 @@ class Part:
 
     def trouble(self, state: State, reason: str) -> None:
         if state is State.STALE and not self._complete:
-            state = (
-                State.LOADING if self._seen else State.WAITING
-            )  # what is there is a part, it must not pass for the whole
+            # an incomplete list must not pass for a complete one
+            state = State.LOADING if self._seen else State.WAITING
         self._be(state, reason)
         self._settled()
 

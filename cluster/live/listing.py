@@ -12,11 +12,11 @@ from cluster.api.transport import JSON, PARTIAL_LIST, Api
 from cluster.errors import Invalid, ServerError, Unreachable
 from cluster.kube.decode import KindDecoder, Page
 from cluster.kube.kinds import Kind
-from cluster.live.input_priority import GiveWay
+from cluster.live.input_priority import InputPriority
 from cluster.live.list_splitter import ListSplitter
 from cluster.live.pages import PageTask
 from cluster.live.sink import Sink
-from cluster.live.watch_config import Pace
+from cluster.live.watch_config import WatchConfig
 
 WHOLE = 50_000
 """Objects that are asked for in one answer at most: an old server holds all of it in memory at
@@ -54,8 +54,8 @@ class Listing:
         sink: Sink,
         decoder: KindDecoder,
         offer: Offer,
-        pace: Pace,
-        way: GiveWay,
+        pace: WatchConfig,
+        way: InputPriority,
     ) -> None:
         self._api, self._kind, self._path, self._what, self._way = api, kind, path, what, way
         self._sink, self._decoder, self._offer, self._pace = sink, decoder, offer, pace

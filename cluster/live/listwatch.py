@@ -29,15 +29,15 @@ from cluster.errors import (
     from_status,
 )
 from cluster.kube.decode import KindDecoder, Known, WatchEvent
-from cluster.kube.interning import Sharing
+from cluster.kube.interning import Interning
 from cluster.kube.kinds import Kind
 from cluster.kube.objects import Object
 from cluster.live.freshness import State
-from cluster.live.input_priority import GiveWay
+from cluster.live.input_priority import InputPriority
 from cluster.live.listing import Listing, Offer
 from cluster.live.sink import Sink
 from cluster.live.store import Key
-from cluster.live.watch_config import Pace
+from cluster.live.watch_config import WatchConfig
 
 SMALL = 1 << 14
 """Bytes below which more would have come if there were more."""
@@ -62,12 +62,12 @@ class KindWatch:
         namespace: str = "",
         offer: Offer | None = None,
         pause: Pause = asyncio.sleep,
-        pace: Pace | None = None,
+        pace: WatchConfig | None = None,
         escalate: bool = False,
-        sharing: Sharing | None = None,
+        sharing: Interning | None = None,
         known: Known | None = None,
         turns: asyncio.Semaphore | None = None,
-        way: GiveWay | None = None,
+        way: InputPriority | None = None,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._api = api
@@ -77,11 +77,11 @@ class KindWatch:
         self._what = f"{kind.plural} in {namespace}" if namespace else kind.plural
         self._offer = offer or Offer()
         self._pause = pause
-        self._pace = pace or Pace()
+        self._pace = pace or WatchConfig()
         self._escalate = escalate
         self._turns = turns
         self._chance = chance
-        self._way = way or GiveWay()
+        self._way = way or InputPriority()
         self._decoder = KindDecoder(kind, sharing, known)
         self._listing = Listing(
             api,

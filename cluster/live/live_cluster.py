@@ -18,16 +18,16 @@ from cluster.api.transport import Api, Budget
 from cluster.connect.access import Access
 from cluster.errors import Forbidden
 from cluster.health.monitor import ApiHealth, Beat, HealthMonitor, Reach
-from cluster.kube.interning import Sharing
+from cluster.kube.interning import Interning
 from cluster.kube.kinds import KINDS, Kind
 from cluster.live.freshness import Freshness, State
-from cluster.live.input_priority import GiveWay
-from cluster.live.kind_state import Part
+from cluster.live.input_priority import InputPriority
+from cluster.live.kind_state import KindState
 from cluster.live.listing import Offer
 from cluster.live.listwatch import KindWatch
 from cluster.live.store import Change, Key, Store
-from cluster.live.watch_config import Pace
-from cluster.live.write_buffer import HeldSink, Hold
+from cluster.live.watch_config import WatchConfig
+from cluster.live.write_buffer import BufferedSink, WriteBuffer
 
 TURNS = 5
 """Kinds that are listed at the same time when they are listed only once."""
@@ -56,9 +56,9 @@ class LiveCluster:
         namespaces: Sequence[str] = (),
         kinds: Sequence[Kind] = KINDS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        pace: Pace | None = None,
+        pace: WatchConfig | None = None,
         beat: Beat | None = None,
-        way: GiveWay | None = None,
+        way: InputPriority | None = None,
         once: bool = False,
         on_loaded: Callable[[], None] = lambda: None,
     ) -> None:
@@ -70,20 +70,20 @@ class LiveCluster:
         self._namespaces = tuple(namespaces) or ((access.namespace,) if access.namespace else ())
         self._kinds = tuple(sorted(kinds, key=lambda kind: kind.stage))
         self._clock = self.api.server_now
-        self._pace = pace or Pace()
-        self._way = way or GiveWay()
+        self._pace = pace or WatchConfig()
+        self._way = way or InputPriority()
         self._on_loaded = on_loaded
         self._turns = asyncio.Semaphore(TURNS) if once else None
         self._offer = Offer()
-        self._sharing = Sharing()
-        self._parts: dict[str, list[Part]] = {kind.name: [] for kind in self._kinds}
+        self._sharing = Interning()
+        self._parts: dict[str, list[KindState]] = {kind.name: [] for kind in self._kinds}
         self._watches: set[KindWatch] = set()
         self._pending: dict[tuple[str, Key], Change] = {}
         self._settled: dict[str, asyncio.Event] = {
             kind.name: asyncio.Event() for kind in self._kinds
         }
         self._stopping = asyncio.Event()
-        self.hold = Hold()
+        self.hold = WriteBuffer()
         """`async with live.hold:` the store stays as it is, for who reads it in several stages."""
         self.stirred = True
         """Whether health or freshness changed since the last `drain`."""
@@ -198,14 +198,14 @@ class LiveCluster:
                     group.create_task(self._run_part(kind, namespace))
 
     async def _run_part(self, kind: Kind, namespace: str, escalate: bool = False) -> None:
-        part = Part(
+        part = KindState(
             kind, namespace, self.store, self._clock, self._note, self._settled[kind.name].set
         )
         self._parts[kind.name].append(part)
         watch = KindWatch(
             self.api,
             kind,
-            HeldSink(part, self.hold),
+            BufferedSink(part, self.hold),
             namespace=namespace,
             offer=self._offer,
             pause=self._monitor.pause,

@@ -9,7 +9,7 @@ import re
 
 from cluster.api.transport import Api
 from cluster.errors import ClusterError, Unreachable
-from cluster.live.watch_config import Pace
+from cluster.live.watch_config import WatchConfig
 
 _CONTINUE = re.compile(rb'"continue":\s*"([^"\\]*)"')
 _HEAD = 65_536
@@ -20,7 +20,13 @@ class PageTask:
     """One page on its way: first its continue token, then its body."""
 
     def __init__(
-        self, api: Api, path: str, parameters: dict[str, str], accept: str, what: str, pace: Pace
+        self,
+        api: Api,
+        path: str,
+        parameters: dict[str, str],
+        accept: str,
+        what: str,
+        pace: WatchConfig,
     ) -> None:
         self.token: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._arguments = (api, path, parameters, accept, what, pace)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import msgspec
 
 
-class Pace(msgspec.Struct, frozen=True):
+class WatchConfig(msgspec.Struct, frozen=True):
     """Times in seconds, and sizes."""
 
     page: int = 500
     """Objects a page."""
     first_page: int = 100
-    """Objects of the first page of a kind that comes in thousands: small, because somebody is
-    looking at an empty screen."""
+    """Objects of the first page of a kind that comes in thousands: small, so that the
+    screen fills early."""
     breath: float = 0.0
-    """Seconds between that page and the rest, for whoever draws what it shows."""
+    """Seconds between that page and the rest, so that the first rows are drawn."""
     silence: float = 100.0
     """Longest silence of a watch before it is opened again: bookmarks come about once a minute."""
     initial_silence: float = 5.0

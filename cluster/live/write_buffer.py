@@ -1,5 +1,5 @@
-"""Keeps the state of a cluster still while somebody reads it in several stages: what comes in
-meanwhile waits, in its order."""
+"""Buffers store updates while a report reads the store in several steps, so that one report shows
+one moment."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from cluster.live.sink import Sink
 from cluster.live.store import Key
 
 SLICE = 0.001
-"""Seconds for which what has waited may hold the loop at once."""
+"""Seconds of buffered updates that are applied before the event loop runs other tasks."""
 
 
-class Hold:
-    """`async with hold:` nothing is written to the store. One at a time."""
+class WriteBuffer:
+    """Within `async with buffer:` nothing is written to the store. Not reentrant."""
 
     def __init__(self) -> None:
         self._held = False
         self._waiting: deque[Callable[[], None]] = deque()
 
     def do(self, work: Callable[[], None]) -> None:
-        """Do it now, or when the state may change again."""
+        """Run `work` now, or in its turn when the buffer is released."""
         if self._held:
             self._waiting.append(work)
         else:
@@ -42,8 +42,8 @@ class Hold:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """What has waited is done in slices, and what comes in between behind it. A cut does the
-        rest at once: nothing is lost."""
+        """Apply buffered updates in slices, later ones behind them. When cancelled, apply the rest
+        at once, so that none is lost."""
         stop = time.monotonic() + SLICE
         try:
             while self._waiting:
@@ -52,17 +52,16 @@ class Hold:
                     await asyncio.sleep(0)
                     stop = time.monotonic() + SLICE
         finally:
-            # nothing comes in between any more, and nothing that fails may leave the state held for
-            # ever
+            # an update that raises must not leave the buffer held
             self._held = False
             while self._waiting:
                 self._waiting.popleft()()
 
 
-class HeldSink:
-    """Hands on to `sink` what changes the state as `hold` allows it; signs of life at once."""
+class BufferedSink:
+    """Passes changes to `sink` through a buffer; signs of life at once."""
 
-    def __init__(self, sink: Sink, hold: Hold) -> None:
+    def __init__(self, sink: Sink, hold: WriteBuffer) -> None:
         self._sink, self._hold = sink, hold
 
     def listing(self) -> None:

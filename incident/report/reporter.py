@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cluster.live.freshness import State
-from cluster.live.input_priority import GiveWay
+from cluster.live.input_priority import InputPriority
 from incident.cadence import Cadence
 from incident.report.report_schedule import ReportSchedule
 from incident.view import SymptomView, View, nothing_readable
@@ -57,7 +57,7 @@ class Reporter:
     def __init__(
         self,
         clock: Callable[[], datetime],
-        way: GiveWay,
+        way: InputPriority,
         cadence: Cadence,
         *,
         once: bool = False,

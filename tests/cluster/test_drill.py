@@ -22,12 +22,12 @@ from cluster.health.monitor import Beat, Reach
 from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster
-from cluster.live.watch_config import Pace
+from cluster.live.watch_config import WatchConfig
 from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
 from tests.cluster.fake import until
 
-PACE = Pace(denied=0.3, backoff=0.05, backoff_cap=0.3)
+PACE = WatchConfig(denied=0.3, backoff=0.05, backoff_cap=0.3)
 BEAT = Beat(interval=0.3, lost_interval=0.2, limit=1.5, ladder_interval=0.5)
 
 

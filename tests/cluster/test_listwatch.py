@@ -17,10 +17,10 @@ from cluster.health.monitor import Beat
 from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster
-from cluster.live.watch_config import Pace
+from cluster.live.watch_config import WatchConfig
 from tests.cluster.fake import FakeCluster, answering, bookmark, until
 
-FAST = Pace(
+FAST = WatchConfig(
     page=3, silence=2.0, initial_silence=0.5, answer=2.0, denied=0.2, backoff=0.02, backoff_cap=0.1
 )
 BEAT = Beat(interval=0.2, lost_interval=0.1, limit=1.0, ladder_interval=0.3)
@@ -30,7 +30,7 @@ PODS = (replace(BY_NAME["Pod"], bulky=False),)
 
 @asynccontextmanager
 async def running(
-    fake: FakeCluster, namespaces: tuple[str, ...] = (), pace: Pace = FAST
+    fake: FakeCluster, namespaces: tuple[str, ...] = (), pace: WatchConfig = FAST
 ) -> AsyncIterator[LiveCluster]:
     api = Api(Access(server=fake.url), limits=Limits(connect=3, read=2, write=3, pool=3))
     live = LiveCluster(api, namespaces=namespaces, kinds=PODS, pace=pace, beat=BEAT)
@@ -368,7 +368,10 @@ async def test_half_a_line_and_a_broken_line_do_not_stop_the_watch(fake: FakeClu
 
 async def test_a_silent_watch_is_opened_again(fake: FakeCluster) -> None:
     async with running(
-        fake, pace=Pace(silence=0.3, initial_silence=0.2, answer=1.0, backoff=0.02, backoff_cap=0.1)
+        fake,
+        pace=WatchConfig(
+            silence=0.3, initial_silence=0.2, answer=1.0, backoff=0.02, backoff_cap=0.1
+        ),
     ) as live:
         await until(lambda: pods(live) is State.LIVE)
         seen = len([request for request in fake.requests if "watch" in request.query])
@@ -382,7 +385,10 @@ async def test_a_silent_watch_is_opened_again(fake: FakeCluster) -> None:
 async def test_a_kind_to_which_nothing_happens_is_not_called_stale(fake: FakeCluster) -> None:
     await fake.put("a")
     async with running(
-        fake, pace=Pace(silence=1.1, initial_silence=0.5, answer=2.0, backoff=0.5, backoff_cap=0.5)
+        fake,
+        pace=WatchConfig(
+            silence=1.1, initial_silence=0.5, answer=2.0, backoff=0.5, backoff_cap=0.5
+        ),
     ) as live:
         await until(lambda: pods(live) is State.LIVE)
         seen = len([request for request in fake.requests if "watch" in request.query])

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from cluster.live.input_priority import MOMENT, GiveWay
+from cluster.live.input_priority import MOMENT, InputPriority
 
 
 class Time:
@@ -26,14 +26,14 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     return Time(monkeypatch)
 
 
-def waited(time: Time, way: GiveWay) -> float:
+def waited(time: Time, way: InputPriority) -> float:
     began = time.now
     asyncio.run(way())
     return time.now - began
 
 
 def test_nobody_waits_before_a_key_and_only_a_moment_after_it(time: Time) -> None:
-    way = GiveWay()
+    way = InputPriority()
     assert waited(time, way) == 0
     way.ask()
     assert waited(time, way) == pytest.approx(MOMENT)
@@ -41,7 +41,7 @@ def test_nobody_waits_before_a_key_and_only_a_moment_after_it(time: Time) -> Non
 
 
 def test_however_many_keys_come_half_of_the_time_belongs_to_the_others(time: Time) -> None:
-    way, lost = GiveWay(), 0.0
+    way, lost = InputPriority(), 0.0
     began = time.now
     while time.now - began < 1.0:
         way.ask()
@@ -51,7 +51,7 @@ def test_however_many_keys_come_half_of_the_time_belongs_to_the_others(time: Tim
 
 
 def test_how_long_it_has_been_quiet(time: Time) -> None:
-    way = GiveWay()
+    way = InputPriority()
     assert way.quiet() > 3600
     way.ask()
     time.now += 3

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from cluster.kube.objects import Pod
-from cluster.live.input_priority import GiveWay
+from cluster.live.input_priority import InputPriority
 from cluster.live.store import Change, Store
-from cluster.live.write_buffer import Hold
+from cluster.live.write_buffer import WriteBuffer
 from incident.cadence import Cadence
 from incident.report.reporter import Reporter
 
@@ -20,7 +20,7 @@ FIRST, LATER = (Change("Pod", ("shop", name), None, Pod()) for name in ("first",
 
 
 async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_end() -> None:
-    hold, done = Hold(), list[Any]()
+    hold, done = WriteBuffer(), list[Any]()
     batches = [[FIRST], [LATER]]
 
     def stages(name: str) -> Iterator[None]:
@@ -50,7 +50,9 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
         hold=hold,
         freshness=lambda: {"Pod": SimpleNamespace(heard=NOW, count=1)},
     )
-    await Reporter(lambda: NOW, GiveWay(), Cadence()).take(workings, live, lambda: batches.pop(0))
+    await Reporter(lambda: NOW, InputPriority(), Cadence()).take(
+        workings, live, lambda: batches.pop(0)
+    )
     assert done == [
         FIRST,
         "settle begins",
@@ -65,7 +67,7 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
 
 
 async def test_what_has_waited_is_written_in_its_order_also_when_the_reader_is_cut() -> None:
-    hold, done = Hold(), list[int]()
+    hold, done = WriteBuffer(), list[int]()
     hold.do(lambda: done.append(0))
 
     async def read() -> None:
