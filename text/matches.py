@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from runbooks.match import Match
 from runbooks.model import Runbook
@@ -73,13 +74,24 @@ def chosen_lines(match: Match | None, runbook: Runbook | None) -> list[Line]:
     return lines
 
 
-def catalogue_lines(runbooks: Sequence[Runbook], words: str) -> list[Line]:
-    """All runbooks whose id or title holds the words."""
+def catalogue_lines(
+    runbooks: Sequence[Runbook], words: str, opened: Mapping[str, str] = MappingProxyType({})
+) -> list[Line]:
+    """All runbooks whose id or title holds the words; those that are open in the incident stand
+    first, with how far they are (`opened`, by id)."""
     if not runbooks:
         return [line(" ", ("No runbooks are loaded.", "warning"))]
     wanted = words.lower().split()
     found = [r for r in runbooks if all(word in f"{r.id} {r.title}".lower() for word in wanted)]
+    found.sort(key=lambda runbook: runbook.id not in opened)
     return [
-        line(" ", runbook.title, target=runbook.id, hang=3, right=((runbook.id, "muted"),))
+        line(
+            " ",
+            runbook.title,
+            *([(f"  open, {opened[runbook.id]}", "key")] if runbook.id in opened else []),
+            target=runbook.id,
+            hang=3,
+            right=((runbook.id, "muted"),),
+        )
         for runbook in found
     ] or [line(" ", ("No runbook has these words in its name.", "unknown"))]

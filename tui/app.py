@@ -242,7 +242,7 @@ class StanchApp(App[int]):
             if runbook_id:
                 self.open_runbook(runbook_id, symptom_id)
 
-        listing = partial(catalogue_lines, runbooks)
+        listing = partial(catalogue_lines, runbooks, opened=self.open_run.progress_by_runbook())
         self.push_screen(Choice("choose a runbook", listing), opened)
 
     def probe_of(self, runbook_id: str, symptom_id: str, wanted: tuple[str, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from textual.worker import Worker
@@ -13,6 +13,7 @@ from incident.walkthrough.walkthrough import NothingToUndo, Walkthrough
 from probes.result import ProbePlan
 from runbooks.model import Step, StepKind
 from runbooks.steps import fill, stage
+from text.runbook import progress_text
 from tui.host import Host
 
 
@@ -48,13 +49,18 @@ class OpenRun:
 
     def resume(self) -> None:
         """With no run open: show the run of the incident that was opened last, if there is one."""
-        if self.run is None:
-            try:
-                runs = self._engine.runs()
-            except RuntimeError:  # not started yet
-                return
-            if runs:
-                self._moved(runs[0])
+        if self.run is None and (runs := self._runs()):
+            self._moved(runs[0])
+
+    def progress_by_runbook(self) -> dict[str, str]:
+        """How far each run of the incident is, by the id of its runbook."""
+        return {run.runbook.id: progress_text(run) for run in self._runs()}
+
+    def _runs(self) -> Sequence[RunView]:
+        try:
+            return self._engine.runs()
+        except RuntimeError:  # not started yet
+            return ()
 
     def refresh(self) -> None:
         """Take what another program on the same incident recorded meanwhile."""

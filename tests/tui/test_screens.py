@@ -627,6 +627,37 @@ async def test_asking_skipping_and_parameters() -> None:
         )
 
 
+async def test_open_runbooks_stay_reachable() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        app.open_run.skip("cordon", "not now")
+        app.open_run.run = None  # as after a restart: the record alone knows
+        app.action_go("now")
+        await pilot.press("2")
+        await until(pilot, lambda: "1 of 5 steps" in shown(app))
+        await pilot.press("c")
+        await until(pilot, lambda: "open, 1 of 5" in shown(app))
+
+
+async def test_without_a_next_step_or_a_change_the_keys_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        told: list[str] = []
+        monkeypatch.setattr(app, "tell", lambda text, level="information": told.append(text))
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        await pilot.press("u")
+        await until(pilot, lambda: told == ["This step has changed nothing that could be undone."])
+        assert app.open_run.run is not None
+        app.open_run.run = app.investigation.walkthrough.answer(
+            app.open_run.run.id, "wait", "reached"
+        )
+        await pilot.press("right")
+        await until(pilot, lambda: told[1:] == ["No step is next: the runbook is done."])
+
+
 async def test_logs_of_a_symptom_and_the_object_of_a_finding() -> None:
     async with screens(size=WIDE) as (app, _, pilot):
         await until(pilot, lambda: "CRIT" in shown(app))
