@@ -28,8 +28,7 @@ from incident.options import Options
 from incident.view import RecordView
 from timeline.entry import Draft, Entry, Kind, ObjectRef
 from timeline.intents import unknown_changes
-from timeline.journal.preparation import Identity, Origin, outline
-from timeline.journal.ulid import new_ulid
+from timeline.journal.preparation import Identity, Origin, new_ulid, outline
 from timeline.redaction.redact import Redactor
 from timeline.summary import ClusterId, Summary, summarize
 
@@ -449,7 +448,7 @@ class Record:
 
 
 def _retrieve(future: asyncio.Future[Entry]) -> None:
-    """A refusal is said by `Record.view`, whoever else waits for it."""
+    """`Record.view` says that an entry was refused: asyncio need not log it."""
     if not future.cancelled():
         future.exception()
 

@@ -1,4 +1,4 @@
-"""The brief for whoever takes over: state, what is open, what is unknown, the last key events. Row
+"""The hand-off brief: state, what is open, what is unknown, the last key events. Row
 T31."""
 
 from __future__ import annotations

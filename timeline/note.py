@@ -1,8 +1,8 @@
 """Quick capture: one line with an optional time in front.
 
 ``text`` · ``-5m text`` · ``-1h30m text`` · ``@14:30 text`` · ``@14:30-14:45 text`` · ``@~14:30
-text`` · ``@2026-11-21T14:30Z text``. Clock times without a date or zone are UTC, and mean the last
-time that the clock showed them.
+text`` · ``@2026-11-21T14:30Z text``. Clock times without a date or zone are UTC and of today: one
+that lies ahead is refused, since it may as well be a mistake of an hour.
 
 The text may say what it is: ``!started``, ``!detected``, ``!acknowledged``, ``!mitigated``,
 ``!resolved`` (with or without words after it) state a milestone; ``? ...`` is an open question;
@@ -115,7 +115,11 @@ def _parse(line: str, now: datetime) -> Note:
     else:
         precision = "approx" if at[1] else ("second" if to_second else "minute")
     if start > now + _AHEAD:
-        raise ValueError(f"@{at[2]} lies ahead of now ({now:%Y-%m-%d %H:%M} UTC); times are UTC")
+        day = start - timedelta(days=1)
+        raise ValueError(
+            f"@{at[2]} lies ahead of now ({now:%Y-%m-%d %H:%M} UTC); times are UTC, another day is "
+            f"written as in @{day:%Y-%m-%dT%H:%M}Z"
+        )
     return Note(
         text=(at[3] or "").strip(), occurred_at=start, occurred_end=end, precision=precision
     )
@@ -135,6 +139,4 @@ def _moment(text: str, now: datetime, day: date | None) -> tuple[datetime, bool]
         raise ValueError(
             f"@{text} is no time that exists; write @14:30 or @2026-11-21T14:30Z"
         ) from error
-    if not match[1] and day is None and moment > now + _AHEAD:
-        moment -= timedelta(days=1)
     return moment, match[4] is not None

@@ -45,7 +45,7 @@ class ClusterId(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """`severity` is "" when nobody stated one."""
+    """`severity` is "" until a person states one."""
 
     title: str = ""
     severity: str = ""

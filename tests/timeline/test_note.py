@@ -22,7 +22,12 @@ NOW = datetime(2026, 11, 21, 14, 35, tzinfo=UTC)
         ("@14:30 deployed", "deployed", NOW - timedelta(minutes=5), "minute"),
         ("@9:05 deployed", "deployed", NOW.replace(hour=9, minute=5), "minute"),
         ("@14:30:05 deployed", "deployed", NOW.replace(minute=30, second=5), "second"),
-        ("@23:50 last night", "last night", datetime(2026, 11, 20, 23, 50, tzinfo=UTC), "minute"),
+        (
+            "@2026-11-20T23:50 last night",
+            "last night",
+            datetime(2026, 11, 20, 23, 50, tzinfo=UTC),
+            "minute",
+        ),
         ("@2026-11-21T14:30Z deployed", "deployed", NOW - timedelta(minutes=5), "minute"),
         ("@2026-11-21T16:30+02:00 deployed", "deployed", NOW - timedelta(minutes=5), "minute"),
         ("@2026-11-21 14:30 deployed", "deployed", NOW - timedelta(minutes=5), "minute"),
@@ -40,7 +45,7 @@ def test_forms(line: str, text: str, at: datetime | None, precision: str) -> Non
 
 
 def test_a_range() -> None:
-    note = parse_note("@23:50-00:10 the site was slow", NOW)
+    note = parse_note("@2026-11-20T23:50-00:10 the site was slow", NOW)
     assert note.precision == "range"
     assert (note.occurred_at, note.occurred_end) == (
         datetime(2026, 11, 20, 23, 50, tzinfo=UTC),
@@ -56,6 +61,8 @@ def test_a_range() -> None:
         "-5m",
         "@14:30",
         "@25:99 x",
+        "@23:50 x",
+        "@23:50-00:10 x",
         "@14h x",
         "@2027-01-01T00:00Z x",
         "@2026-02-30T10:00Z x",

@@ -102,9 +102,9 @@ def write_draft(
     """Write the Markdown draft, or bring an existing one up to date without losing what people
     wrote. Raises OSError.
 
-    Generated parts that nobody touched are replaced. Where a person changed one, it stays and the
-    whole new draft is written to
-    ``<name>.new`` beside it; the same for a file that is no draft of ours.
+    Generated parts without changes by hand are replaced. Where a person changed one, it stays and
+    the whole new draft is written to ``<name>.new`` beside it; the same for a file that is no draft
+    of ours.
     """
     document = build(read_source(journal), template, names, journal.redactor)
     fresh = markdown.render(document)

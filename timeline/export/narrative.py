@@ -235,7 +235,7 @@ def factors(w: Wording) -> list[Block]:
 
 
 def questions(w: Wording) -> list[Block]:
-    """Questions that nobody answered."""
+    """Questions without an answer."""
     found = [
         line.entry
         for line in w.lines

@@ -28,12 +28,11 @@ from timeline.journal import storage
 from timeline.journal.evidence import Evidence
 from timeline.journal.head import read_head
 from timeline.journal.opening import free_names, here, redaction_key
-from timeline.journal.preparation import Identity, Origin, check, prepare
+from timeline.journal.preparation import Identity, Origin, check, new_ulid, prepare
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.snapshot import Opened, open_reader
 from timeline.journal.storage import MOUNTINFO, JournalError
-from timeline.journal.ulid import new_ulid
 from timeline.journal.verification import Anchor, Verification, verify_database
 from timeline.journal.writer import Health, JournalWriter, NotRecorded
 from timeline.redaction.clean import Clean
@@ -493,7 +492,7 @@ class Journal:
         self.close()
 
     def _reader(self) -> Database:
-        """The reading connection, for who holds the lock. A snapshot from a time when the file
+        """The reading connection; the caller holds the lock. A snapshot from a time when the file
         could not be opened is replaced when it can."""
         if self._writer is not None and not self._opened.follows:
             with suppress(OSError, sqlite3.Error):

@@ -3,10 +3,11 @@ adds the place in the chain."""
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -25,6 +26,16 @@ from timeline.entry import (
 from timeline.journal.evidence import Evidence, store_form
 from timeline.redaction.clean import Clean, clean_line, clean_value
 from timeline.redaction.redact import Redactor
+
+_BASE_32: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's alphabet."""
+
+
+def new_ulid(moment: datetime) -> str:
+    """A new identifier of 26 characters that sorts by `moment` to the millisecond: 48 bits of
+    milliseconds and 80 random bits (github.com/ulid/spec)."""
+    number = (int(moment.timestamp() * 1000) << 80) | secrets.randbits(80)
+    return "".join(_BASE_32[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
 class Identity(msgspec.Struct, frozen=True):

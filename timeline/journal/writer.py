@@ -271,7 +271,7 @@ class JournalWriter:
         if self._refusing:
             self._retry()
         elif self._database is not None:
-            with suppress(*_REFUSALS, ValueError):  # a damaged file is told by reading it
+            with suppress(*_REFUSALS, ValueError):  # reading says that a file is damaged
                 self._follow(self._database)
             if self._since_checkpoint and time.monotonic() - self._written_at >= _CHECKPOINT_IDLE:
                 self._checkpoint("TRUNCATE")
@@ -445,7 +445,7 @@ class JournalWriter:
                     raise
             finally:
                 release(self._lock)
-        except Exception as error:  # told to the caller, who waits for it
+        except Exception as error:  # for the caller
             job.future.set_exception(error)
         else:
             job.future.set_result(result)
