@@ -860,6 +860,16 @@ _FINDINGS: tuple[Rule, ...] = (
         count="int",
         objects="int",
     ),
+    # ---- deletions
+    _rule(
+        "namespace-stuck",
+        "cluster",
+        "A namespace is being deleted for longer than ten minutes, and its conditions say why",
+        "kubernetes pkg/controller/namespace/deletion/status_condition_utils.go",
+        cause="str: finalizers, discovery, content or other",
+        finalizer="str: the finalizer that remains, if one is named",
+        api="str: the API group whose discovery fails, if one is named",
+    ),
     # ---- network and services
     _rule(
         "service-no-endpoints",
@@ -872,6 +882,7 @@ _FINDINGS: tuple[Rule, ...] = (
         selector_matches="bool",
         role="str",
         hosts="tuple: Ingress hosts behind it",
+        nearest="str: labels of the pods that nearly match the selector",
     ),
     _rule(
         "endpoints-not-updated",

@@ -185,6 +185,8 @@ class ResourceQuota(Object, frozen=True):
 
 class NamespaceStatus(Wire, frozen=True):
     phase: str = ""
+    conditions: tuple[Condition, ...] = ()
+    """While it is deleted: what keeps it (kubernetes pkg/controller/namespace/deletion)."""
 
 
 class Namespace(Object, frozen=True):
