@@ -187,3 +187,11 @@ def test_an_export_redacts_once_more(journal: Journal) -> None:
     for form in ("markdown", "html", "csv"):
         assert "Zebra" not in export(journal, form)
     assert "Zebra" in export(journal, "jsonl")
+
+
+def test_a_csv_cell_is_no_longer_than_a_spreadsheet_takes(journal: Journal) -> None:
+    journal.append(Draft(kind="note", text="=" + "x" * 40_000))
+    (row,) = [row for row in csv.reader(io.StringIO(to_csv(journal))) if "x" * 100 in row[8]]
+    assert len(row[8]) == 32_767
+    assert row[8].startswith("'=x")
+    assert row[8].endswith("(cut; JSON Lines has all of it)")

@@ -18,6 +18,9 @@ from timeline.export.source import Source
 from timeline.redaction.redact import Redactor
 
 _TRIGGERS: Final = "=+-@\t\r\n|%＝＋－＠"
+CELL: Final = 32_767
+"""Characters that a cell of a spreadsheet may have (Excel specifications and limits)."""
+_CUT: Final = " … (cut; JSON Lines has all of it)"
 HEADER: Final = (
     "seq",
     "occurred_at",
@@ -73,5 +76,7 @@ def render(source: Source, names: Names, redactor: Redactor) -> str:
 
 
 def safe_cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.lstrip(" ")[:1] and text.lstrip(" ")[0] in _TRIGGERS else text
+    """A cell that no spreadsheet takes for a formula, and that none cuts without saying so."""
+    if text.lstrip(" ")[:1] and text.lstrip(" ")[0] in _TRIGGERS:
+        text = f"'{text}"
+    return text if len(text) <= CELL else text[: CELL - len(_CUT)] + _CUT
