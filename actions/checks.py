@@ -140,6 +140,15 @@ def controlled(pod: Pod) -> Precondition:
     return Precondition("Does a controller create it again?", owner is not None, seen)
 
 
+def uses_claim(pod: Pod, claim: str) -> bool:
+    """Whether a pod mounts a PersistentVolumeClaim of its namespace."""
+    return any(
+        volume.persistent_volume_claim is not None
+        and volume.persistent_volume_claim.claim_name == claim
+        for volume in pod.spec.volumes
+    )
+
+
 # ---- permission
 
 

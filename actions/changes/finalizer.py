@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from actions.checks import uses_claim
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal
 from actions.parameters import Parameter, label_key, target
 from actions.plan import Precondition
 from actions.targets import patched, read, remove_field, set_field
-from cluster.kube.objects import Pod, Ref
+from cluster.kube.objects import Ref
 
 WAITED_S = 300.0
 """A finalizer's controller gets this long before it is taken out of the way."""
@@ -74,7 +75,7 @@ def _unused(context: ActionContext, ref: Ref, finalizer: str) -> Precondition:
         users = [
             pod.metadata.name
             for pod in context.store.in_namespace("Pod", ref.namespace).values()
-            if pod.status.phase not in ("Succeeded", "Failed") and _uses(pod, ref.name)
+            if pod.status.phase not in ("Succeeded", "Failed") and uses_claim(pod, ref.name)
         ]
         return Precondition(question, not users, f"used by {', '.join(users[:3]) or 'no pod'}")
     if ref.kind == "PersistentVolume":
@@ -92,14 +93,6 @@ def _unused(context: ActionContext, ref: Ref, finalizer: str) -> Precondition:
     if ref.kind == "VolumeAttachment" or finalizer.startswith(_ATTACHED):
         return Precondition(question, False, "use delete-volume-attachment, which checks the node")
     return Precondition(question, True, "not a volume")
-
-
-def _uses(pod: Pod, claim: str) -> bool:
-    return any(
-        volume.persistent_volume_claim is not None
-        and volume.persistent_volume_claim.claim_name == claim
-        for volume in pod.spec.volumes
-    )
 
 
 ACTIONS = (

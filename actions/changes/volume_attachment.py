@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from actions.checks import uses_claim
 from actions.context import ActionContext
 from actions.definition import Action, Proposal
 from actions.parameters import Parameter, name
 from actions.plan import Precondition
 from actions.targets import deleted, read
-from cluster.kube.objects import Node, PersistentVolume, Pod, Ref
+from cluster.kube.objects import Node, PersistentVolume, Ref
 
 LOST_S = 360.0
 """The attach-detach controller itself waits six minutes (maxWaitForUnmountDuration)."""
@@ -62,19 +63,13 @@ def _no_user(context: ActionContext, node_name: str, volume: str) -> Preconditio
     users = [
         pod.metadata.name
         for pod in context.store.pods_on(node_name).values()
-        if claim is not None and _uses(pod, claim.namespace, claim.name)
+        if claim is not None
+        and pod.metadata.namespace == claim.namespace
+        and uses_claim(pod, claim.name)
     ]
     gone = context.store.get("Node", "", node_name) is None
     seen = f"used by {', '.join(users[:3]) or 'no pod'}{', on a node that is gone' if gone else ''}"
     return Precondition(question, gone or not users, seen)
-
-
-def _uses(pod: Pod, namespace: str, claim: str) -> bool:
-    return pod.metadata.namespace == namespace and any(
-        volume.persistent_volume_claim is not None
-        and volume.persistent_volume_claim.claim_name == claim
-        for volume in pod.spec.volumes
-    )
 
 
 ACTIONS = (

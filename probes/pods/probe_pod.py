@@ -72,14 +72,14 @@ def pod_manifest(
     identity: Identity,
     *,
     labels: Mapping[str, str],
-    owner: tuple[str, str] = ("", ""),
     tolerations: tuple[Toleration, ...] = (),
     deadline_s: int = 600,
 ) -> dict[str, Any]:
     """The pod as it is sent.
 
-    `node`: the object of the live state, for its hostname label and resources, or a name; `owner`:
-    (name, uid) of the ConfigMap; `labels`: the client's, already checked; `deadline_s`: seconds.
+    `node`: the object of the live state, for its hostname label and resources, or a name;
+    `labels`: the client's, already checked; `deadline_s`: seconds. Its owner is added when that
+    exists.
     """
     requests = {"cpu": "10m", "memory": "32Mi"}
     limits = {"cpu": "200m", "memory": "64Mi"}
@@ -92,16 +92,6 @@ def pod_manifest(
         "labels": {**labels, **identity.labels(), "sidecar.istio.io/inject": "false"},
         "annotations": {**identity.annotations(), "linkerd.io/inject": "disabled"},
     }
-    if owner[1]:
-        metadata["ownerReferences"] = [
-            {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "name": owner[0],
-                "uid": owner[1],
-                "controller": False,
-            }
-        ]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
