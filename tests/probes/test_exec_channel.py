@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cluster.api import exec as channel
+from cluster.api import websocket as channel
 from drills.server.faults import Rule
 from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
