@@ -6,10 +6,10 @@ import asyncio
 import copy
 from typing import Any
 
-from drills.api.objects import parse_duration
+from drills.api.objects import Obj, parse_duration
 from drills.scenario.expand import add_all, finish, finish_adding, go_wrong
 from drills.scenario.renaming import Renamer
-from drills.scenario.world import World
+from drills.scenario.world import Key, World
 from drills.server.state import ServerState
 
 
@@ -28,8 +28,7 @@ def apply_step(state: ServerState, step: dict[str, Any]) -> None:
     """One step on the present state. Raises ValueError or KeyError when the step does not fit
     it."""
     step = Renamer(state.world.renames).data(step)
-    world = _present(state)
-    before = copy.deepcopy(world.objects)
+    world, before = _present(state)
     add_all(world, step)
     finish_adding(world, before.keys())
     go_wrong(world, step)
@@ -53,9 +52,10 @@ def apply_step(state: ServerState, step: dict[str, Any]) -> None:
             act()
 
 
-def _present(state: ServerState) -> World:
-    """The stored objects as a world of their own, with the served world's surroundings and
-    addresses."""
+def _present(state: ServerState) -> tuple[World, dict[Key, Obj]]:
+    """(a copy of the stored objects as a world, with the served world's surroundings and addresses;
+    the stored objects)."""
+    stored: dict[Key, Obj] = {}
     old = state.world
     world = World(
         now=state.clock(),
@@ -66,5 +66,6 @@ def _present(state: ServerState) -> World:
     )
     for kind in state.kinds:
         for entry in state.store.entries(kind):
+            stored[world.key(entry.obj)] = entry.obj
             world.record_present(copy.deepcopy(entry.obj))
-    return world
+    return world, stored
