@@ -8,7 +8,8 @@ prints them whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -35,6 +36,9 @@ STYLES = (
 """Every look that text can have. The screens style each as the component class `text--NAME`."""
 HINT = "hint"
 """Style of what a key does: the command line leaves it out."""
+
+_WORDS = re.compile(" *[^ ]+ *| +")
+"""Words with the spaces around them, so that joining them gives the text back."""
 
 Span = tuple[str, str]
 """(text, style name)"""
@@ -217,40 +221,29 @@ def _broken(line_: Line, width: int) -> list[Line]:
         return hang
 
     for text, style in line_.spans:
-        for word in _words(text):
-            size = cells(word.rstrip())
+        measure = len if text.isascii() else cells
+        words = [text] if used + measure(text) <= width else _WORDS.findall(text)
+        for word in words:
+            size = measure(word.rstrip())
             begun = used > (hang if len(found) > 1 else 0)
             if begun and used + size > width and size <= width - hang:
                 used = next_row()
                 word = word.lstrip()
-            while used + cells(word.rstrip()) > width:
+                size = measure(word.rstrip())
+            while used + size > width:
                 first = head(word, width - used) or (word[0] if used <= hang else "")
                 found[-1].append((first, style))
                 word = word[len(first) :]
+                size = measure(word.rstrip())
                 used = next_row()
             if word:
                 found[-1].append((word, style))
-                used += cells(word)
+                used += measure(word)
     return [
         Line(_trimmed(_merged(row), width), line_.target)
         for index, row in enumerate(found)
         if row or not index
     ]
-
-
-def _words(text: str) -> Iterator[str]:
-    """Words with the spaces around them, so that joining them gives the text back."""
-    start, length = 0, len(text)
-    while start < length:
-        end = start
-        while end < length and text[end] == " ":
-            end += 1
-        while end < length and text[end] != " ":
-            end += 1
-        while end < length and text[end] == " ":
-            end += 1
-        yield text[start:end]
-        start = end
 
 
 def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
