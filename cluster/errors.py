@@ -79,7 +79,7 @@ class ApiError(ClusterError):
 
 
 class Unauthorized(ApiError):
-    """401: the server does not know who asks."""
+    """401: the server does not accept the credentials."""
 
 
 class Forbidden(ApiError):
@@ -95,7 +95,7 @@ class NotAcceptable(ApiError):
 
 
 class Conflict(ApiError):
-    """409: somebody else changed it, or it exists."""
+    """409: another client changed it, or it exists."""
 
 
 class Expired(ApiError):

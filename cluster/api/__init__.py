@@ -1,2 +1,2 @@
-"""How the API server is asked: transport, reads, the one door for writing, exec, port-forward and
-logs. Keeps no state of a cluster."""
+"""Requests to the API server: transport, reads, writes, exec, port-forward and logs. Keeps no state
+of a cluster."""

@@ -1,4 +1,4 @@
-"""Single objects and the texts of other endpoints, for whoever looks closer: cleaned, capped, and
+"""Single objects and the texts of other endpoints, for detail screens: cleaned, capped, and
 never a Secret's values."""
 
 from __future__ import annotations

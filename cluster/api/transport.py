@@ -218,7 +218,8 @@ class Api:
     ) -> tuple[str, bool]:
         """(cleaned text of at most `cap` bytes, whether it was cut).
 
-        `last`: the connection is closed after it, so that a balancer chooses anew.
+        `last`: the connection is closed after it, so that a balancer may choose another
+        backend for the next request.
         """
         what = what or f"GET {path}"
         limit = timeout or self.limits.connect + self.limits.read * 4

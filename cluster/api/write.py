@@ -1,9 +1,9 @@
-"""The one door through which anything but GET leaves this program.
+"""Sends every request that is not a GET, and refuses those that the mode does not allow.
 
 Read-only unless the program was started with --write. In read-only mode three things pass: dry
 runs, access reviews, and a probe's own objects, which must be named and labelled as ours, carry
-their expiry, and may not reach into the node. Whatever the door cannot judge is refused: an unknown
-mode, purpose, path or body sends nothing. One change to a pod of somebody else passes for a probe:
+their expiry, and may not reach into the node. What cannot be classified is refused: an unknown
+mode, purpose, path or body sends nothing. One change to a foreign pod passes for a probe:
 a single restricted ephemeral container, added because a human asked for it. It cannot be removed
 again, so it needs --write like an action.
 """
@@ -232,7 +232,7 @@ class Writer:
                     raise Refused(f"patch {path} was not sent: {problem}.")
                 if self._mode is not Mode.WRITE:
                     told = (
-                        "an ephemeral container stays in somebody else's pod for good; start with "
+                        "an ephemeral container stays in the pod for good; start with "
                         "--write to allow it"
                     )
                     raise Refused(f"patch {path} was not sent: read-only mode, and {told}.")

@@ -1,2 +1,2 @@
-"""Who asks and where: kubeconfig, credentials, TLS and proxies. Sends no request to an API
+"""Server, user, TLS and proxy of a cluster, read from the kubeconfig. Sends no request to an API
 server."""

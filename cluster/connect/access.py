@@ -1,4 +1,4 @@
-"""How a cluster is reached and who asks: the result of reading a kubeconfig, as plain values."""
+"""Server, trust, proxy and user of one cluster, as read from a kubeconfig: plain values."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ExecPlugin:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Everything a kubeconfig may say about who asks. Secrets are left out of repr()."""
+    """What a kubeconfig says about the user. Secrets are left out of repr()."""
 
     name: str = ""
     certificate_file: Path | None = None

@@ -109,7 +109,7 @@ class Credentials:
         it. Raises `CredentialError`."""
         async with self._lock:
             if self._current is not None and self._current.generation != used.generation:
-                return True  # somebody else has renewed it meanwhile
+                return True  # another request has renewed it meanwhile
             user = self._access.user
             if user.exec is None and user.token_file is None and user.certificate_file is None:
                 return False

@@ -1,1 +1,1 @@
-"""Whether the API server answers, and which hop on the way to it fails. Knows no objects."""
+"""Whether the API server answers, and which network hop to it fails. Knows no objects."""

@@ -1,4 +1,4 @@
-"""Whether the API server answers at all, watched by a heartbeat of its own.
+"""Checks with a heartbeat whether the API server answers.
 
 A watch that hears nothing looks the same whether nothing happens or nothing works. So a cheap
 request goes out every few seconds, on a connection of its own, with a short time limit. Two that
@@ -209,7 +209,7 @@ class HealthMonitor:
         while True:
             await self._renew.wait()
             self._renew.clear()
-            with contextlib.suppress(CredentialError):  # said by whoever needs the credential
+            with contextlib.suppress(CredentialError):  # the next request raises it
                 if credentials.due():
                     await credentials.current()
                 else:

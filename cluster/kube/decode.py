@@ -5,8 +5,8 @@ a list is expected, a malformed time, a wrong type, broken UTF-8) is decoded obj
 without types, its faulty fields are dropped, and what remains is kept. What cannot be kept is
 counted.
 
-Whether text must be cleaned is judged on the objects encoded again, not on the bytes that came:
-they are a fifth as long, because fields that nobody reads are gone, and judging is the dearer part.
+Whether text must be cleaned is decided on the objects encoded again, not on the received bytes:
+they are a fifth as long, because unused fields are gone, and the search costs more than encoding.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Lets equal parts of many objects be one object in memory.
+"""Keeps equal parts of many objects once in memory.
 
-Pods of one owner repeat their labels, containers, volumes and tolerations word for word; at 10,000
-pods that is half of all memory. Right after decoding, before anybody else sees an object, such
-parts are replaced by the first equal one. Objects are immutable, so sharing is not visible to
-readers.
+Pods of one owner repeat their labels, containers, volumes and tolerations word for word: 5,000 pods
+take 2.2 kB each with interning and 4.4 kB without. Right after decoding, before other code sees an
+object, such parts are replaced by the first equal one. This is the only place that writes to frozen
+values (`force_setattr`): readers cannot tell, because the parts are equal.
 """
 
 from __future__ import annotations

@@ -1,2 +1,2 @@
-"""What is known of the cluster now: list, watch, store and how fresh each kind is. Judges nothing;
-triage does."""
+"""The current objects of a cluster: list, watch, store, and the freshness of each kind. Makes no
+findings; triage does."""

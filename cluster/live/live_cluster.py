@@ -84,7 +84,7 @@ class LiveCluster:
         }
         self._stopping = asyncio.Event()
         self.hold = WriteBuffer()
-        """`async with live.hold:` the store stays as it is, for who reads it in several stages."""
+        """`async with live.hold:` buffers updates while a reader takes several steps."""
         self.stirred = True
         """Whether health or freshness changed since the last `drain`."""
         self._monitor = HealthMonitor(

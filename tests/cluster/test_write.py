@@ -216,7 +216,7 @@ async def test_what_cannot_be_removed_again_needs_write(
     with pytest.raises(
         Refused,
         match=(
-            "read-only mode, and an ephemeral container stays in somebody else's pod for good; "
+            "read-only mode, and an ephemeral container stays in the pod for good; "
             "start with --write"
         ),
     ):
