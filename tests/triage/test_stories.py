@@ -152,6 +152,7 @@ def test_secrets_without_keys_written_by_one_manager() -> None:
     report = look(cluster)
     symptom = report.symptoms[0]
     assert symptom.mechanism == "secret-keys-lost"
+    assert ("manager", "filler", (6, 6)) in {(o.what, o.value, o.inside) for o in symptom.shared}
     lost = next(f for f in symptom.findings if f.rule == "secret-keys-lost")
     assert (
         lost.facts["manager"],

@@ -1390,6 +1390,7 @@ COHORTS: Mapping[str, str] = MappingProxyType(
         "image digest": "str",
         "service account": "namespace/name",
         "priority class": "str",
+        "manager": "str: field manager that wrote the failing objects last",
         "storage class": "str",
         "volume driver": "str: CSI driver",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.kube.managed_fields import writes
 from cluster.kube.objects import Pod, Ref
 from cluster.statistics import fisher
 from triage.cohorts import cohort
@@ -66,10 +67,29 @@ def shared_by(
     found.extend(compared)
     if len(pods) >= 2 and not nodes:
         found.extend(cohort.of_pods(pods, failing, index.population, view))
+    found.extend(_writer(f, view) for f in findings if _has_writer(f))
     first: dict[tuple[str, str], SharedAttribute] = {}
     for shared in found:
         first.setdefault((shared.what, shared.value), shared)
     return tuple(first.values())
+
+
+def _has_writer(finding: Finding) -> bool:
+    return finding.rule == "secret-keys-lost" and bool(finding.facts.get("manager"))
+
+
+def _writer(finding: Finding, view: ClusterView) -> SharedAttribute:
+    """The manager that wrote the Secrets which lost their keys, against all other Secrets."""
+    manager, lost = str(finding.facts["manager"]), _count(finding, "secrets")
+    written = sum(
+        any(w.manager == manager for w in writes(row.metadata)[:1])
+        for row in view.store.rows("Secret").values()
+    )
+    others = max(view.store.count("Secret") - lost, 0)
+    outside = (min(max(written - lost, 0), others), others)
+    return SharedAttribute(
+        "manager", manager, (lost, lost), outside, cohort.fisher(lost, lost, *outside)
+    )
 
 
 def _flood(finding: Finding, view: ClusterView, index: FindingIndex) -> SharedAttribute:
