@@ -87,9 +87,7 @@ def _writer(finding: Finding, view: ClusterView) -> SharedAttribute:
     )
     others = max(view.store.count("Secret") - lost, 0)
     outside = (min(max(written - lost, 0), others), others)
-    return SharedAttribute(
-        "manager", manager, (lost, lost), outside, cohort.fisher(lost, lost, *outside)
-    )
+    return SharedAttribute("manager", manager, (lost, lost), outside, fisher(lost, lost, *outside))
 
 
 def _flood(finding: Finding, view: ClusterView, index: FindingIndex) -> SharedAttribute:
