@@ -219,7 +219,12 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     completion = commands.add_parser(
         "completion", parents=[after], help="completion script for a shell"
     )
-    completion.add_argument("shell", choices=["bash", "zsh", "fish"])
+    completion.add_argument(
+        "shell", choices=["bash", "zsh", "fish", "names"], help="names: what the scripts ask for"
+    )
+    completion.add_argument(
+        "kind", nargs="?", default="", help="with names: contexts, namespaces, incidents, …"
+    )
     return top
 
 

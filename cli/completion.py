@@ -1,57 +1,79 @@
-"""`stanch completion SHELL`: a script that completes commands, options, drills and runbooks."""
+"""`stanch completion SHELL`: a script that completes every command and option, and the names of
+contexts, namespaces, incidents, runbooks, drills, probes and actions.
+
+shtab reads the grammar. The script asks `stanch completion names KIND` for names when the user
+presses Tab, so that they are those of that moment.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+
+import shtab
 
 from cli import exits
+from cli.arguments import parser
+from cli.connection import options_of
+from cli.exits import Refusal
 
-_BASH = """# source <(stanch completion bash)
-_stanch() {
-  local word="${COMP_WORDS[COMP_CWORD]}" command="" i
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    case "${COMP_WORDS[i]}" in -*) ;; *) command="${COMP_WORDS[i]}"; break ;; esac
-  done
-  case "$command" in
-    drill) COMPREPLY=($(compgen -W "@DRILLS@ --list --serve --blind --speed --seed" -- "$word")) ;;
-    run) COMPREPLY=($(compgen -W "@RUNBOOKS@ --symptom" -- "$word")) ;;
-    runbooks) COMPREPLY=($(compgen -W "list show lint path @RUNBOOKS@" -- "$word")) ;;
-    timeline) COMPREPLY=($(compgen -W "@VERBS@" -- "$word")) ;;
-    "") COMPREPLY=($(compgen -W "@COMMANDS@ @OPTIONS@" -- "$word")) ;;
-    *) COMPREPLY=($(compgen -W "-o --output --help" -- "$word")) ;;
-  esac
+NAMES = {
+    "context": "contexts",
+    "namespaces": "namespaces",
+    "incident": "incidents",
+    "run.runbook": "runbooks",
+    "runbooks.argument": "runbooks",
+    "drill.id": "drills",
+    "probe.name": "probes",
+    "act.name": "actions",
 }
-complete -o default -F _stanch stanch
-"""
-_ZSH = """#compdef stanch
-# source <(stanch completion zsh)
-autoload -U +X bashcompinit && bashcompinit
-"""
-_FISH = """# stanch completion fish | source
-complete -c stanch -f
-complete -c stanch -n __fish_use_subcommand -a "@COMMANDS@"
-complete -c stanch -n "__fish_seen_subcommand_from drill" -a "@DRILLS@"
-complete -c stanch -n "__fish_seen_subcommand_from run" -a "@RUNBOOKS@"
-complete -c stanch -n "__fish_seen_subcommand_from timeline" -a "@VERBS@"
-complete -c stanch -n "__fish_seen_subcommand_from runbooks" -a "list show lint path"
-"""
-COMMANDS = "triage match probe timeline runbooks run drill doctor completion"
-VERBS = "list show note export import verify salvage handoff"
-OPTIONS = "--context --namespace --write --kubeconfig --incident --runbooks --help"
+"""Destination of an argument, or command and destination -> the kind of names that it takes."""
+PATHS = {"kubeconfig": shtab.FILE, "runbook_folders": shtab.DIRECTORY}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from drills.scenario import catalogue
-    from incident.offline import runbooks as books
-
-    template = {"bash": _BASH, "zsh": _ZSH + _BASH, "fish": _FISH}[arguments.shell]
-    names = " ".join(book.id for book in books.load().runbooks)
-    print(
-        template.replace("@COMMANDS@", COMMANDS)
-        .replace("@VERBS@", VERBS)
-        .replace("@OPTIONS@", OPTIONS)
-        .replace("@DRILLS@", " ".join(catalogue.ids() + catalogue.guide_ids()))
-        .replace("@RUNBOOKS@", names),
-        end="",
-    )
+    if arguments.shell == "names":
+        for name in _names(arguments):
+            print(name)
+    else:
+        print(script(arguments.shell))
     return exits.ANSWERED
+
+
+def script(shell: str) -> str:
+    """The completion script of a shell: bash, zsh or fish."""
+    grammar = parser()
+    for command, action in _actions(grammar):
+        kind = NAMES.get(f"{command}.{action.dest}") or NAMES.get(action.dest)
+        complete = PATHS.get(action.dest)
+        if kind is not None:
+            complete = shtab.cmd(f"stanch completion names {kind} 2>/dev/null")
+        if complete is not None:
+            action.complete = complete  # type: ignore[attr-defined]  # the field that shtab reads
+    return shtab.complete(grammar, shell)
+
+
+def _actions(
+    grammar: argparse.ArgumentParser, command: str = ""
+) -> Iterator[tuple[str, argparse.Action]]:
+    """(command, action) of the whole grammar."""
+    for action in grammar._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, inner in action.choices.items():
+                yield from _actions(inner, name)
+        else:
+            yield command, action
+
+
+def _names(arguments: argparse.Namespace) -> Iterator[str]:
+    from incident.offline import names
+
+    if arguments.kind == "drills":
+        from drills.scenario import catalogue
+
+        yield from (*catalogue.ids(), *catalogue.guide_ids())
+    elif arguments.kind in names.KINDS:
+        yield from names.names(arguments.kind, options_of(arguments, record=False))
+    else:
+        known = ", ".join(sorted((*names.KINDS, "drills")))
+        raise Refusal(f"there are no names of {arguments.kind!r}; there are {known}")

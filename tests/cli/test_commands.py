@@ -288,11 +288,6 @@ def test_wrong_use_is_said_by_the_grammar(home: Path) -> None:
     assert stanch(home, "probe", "no-such-probe").returncode == exits.USAGE
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_scripts_name_the_drills(home: Path, shell: str) -> None:
-    assert "coredns-oom" in stanch(home, "completion", shell).stdout
-
-
 def test_an_answer_that_finds_no_space_is_said(home: Path) -> None:
     with open("/dev/full", "wb") as full:
         ran = subprocess.run(
