@@ -123,7 +123,7 @@ _BY_STATUS: dict[int, tuple[type[ApiError], str]] = {
     409: (Conflict, "read it again and repeat"),
     410: (Expired, "it is listed again"),
     422: (Invalid, "the object or the parameters are not valid for this server"),
-    429: (TooManyRequests, "the server sheds load; it is asked again later"),
+    429: (TooManyRequests, "the server sheds load; stanch retries later"),
 }
 
 
@@ -142,7 +142,7 @@ def from_response(
         (ServerError if status >= 500 else ApiError, "see what is in front of the API server"),
     )
     if status >= 500:
-        advice = "the server is in trouble or something in front of it is; it is asked again"
+        advice = "the server is in trouble or something in front of it is; stanch retries"
     retry_after = _retry_after(headers.get("retry-after", ""), document, now or datetime.now(UTC))
     message = (
         f"{what}: HTTP {status}{f' {reason}' if reason else ''}{f', {detail}' if detail else ''}; "

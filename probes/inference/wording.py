@@ -9,7 +9,7 @@ from probes.inference.statistics import bound
 from probes.result import Cell, Component, Conclusion, Verdict
 
 _WORDS: dict[Verdict, str] = {
-    Verdict.REFUSED: "refused by the target itself (RST: nothing listens on that port)",
+    Verdict.REFUSED: "refused by the target itself: no process listens on that port",
     Verdict.REJECTED: "rejected on the way (ICMP, not the target)",
     Verdict.TIMEOUT_CONNECT: "silently dropped (no answer)",
     Verdict.UNREACHABLE: "without a route in the source pod",

@@ -265,7 +265,8 @@ def kernel(node: Node, view: ClusterView) -> Iterator[Finding]:
         yield make(
             "node-kernel-cfs-bug",
             ref_of(node),
-            f"kernel {version} throttles containers below their CPU limit; {limited} have one",
+            f"kernel {version} throttles containers below their CPU limit; containers with a "
+            f"limit there: {limited}",
             Severity.INFO,
             "a known kernel defect is a note until throttling is measured",
             since=node.metadata.creation_timestamp,

@@ -26,6 +26,12 @@ def role_of(row: DaemonSet, view: ClusterView) -> str:
     )
 
 
+def _others(pods: list[Pod]) -> str:
+    """`the other 14 nodes`."""
+    nodes = len({p.spec.node_name for p in pods})
+    return f"the other {nodes} nodes" if nodes > 1 else "the other node"
+
+
 def _network(row: DaemonSet, role: str) -> bool:
     """CNI, kube-proxy, or a privileged pod on the host's network of a system namespace (an agent of
     the network under another layout)."""
@@ -92,8 +98,7 @@ def image_drift(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
         yield make(
             "daemonset-image-drift",
             ref,
-            f"{image} is not the same image on {where} as on the other "
-            f"{len({p.spec.node_name for p in usual})} ({digests})",
+            f"runs another image on {where} than on {_others(usual)}; {image}: {digests}",
             Severity.WARNING if network else Severity.INFO,
             "drift of a network agent is a warning, of another DaemonSet a note",
             since=since,

@@ -80,8 +80,8 @@ def budget(row: PodDisruptionBudget, view: ClusterView) -> Iterator[Finding]:
         yield make(
             "pdb-blocking",
             ref,
-            f"allows no eviction: {status.current_healthy} healthy, {status.desired_healthy} "
-            "wanted",
+            f"blocks every eviction: {status.current_healthy} of {status.desired_healthy} wanted "
+            "pods are healthy",
             Severity.INFO,
             "a budget that blocks because pods are unhealthy is a note beside their findings",
             evidence=[
