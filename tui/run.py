@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from tui.safe_stderr import SafeStderr
+from tui.safe_stderr import SafeStderr, until_gone
 
 if TYPE_CHECKING:
     from incident.api import Investigation
@@ -80,9 +80,12 @@ async def show(investigation: Investigation, clock: Clock = lambda: datetime.now
     signals = (signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, end, number)
+    watching = asyncio.ensure_future(until_gone(terminal or sys.stderr))
+    watching.add_done_callback(lambda task: None if task.cancelled() else end(signal.SIGHUP))
     try:
         code = await app.run_async()
     finally:
+        watching.cancel()
         sys.__stderr__ = terminal  # type: ignore[misc]  # as above
         await _stopped(investigation)
         lost = _tell_lost(investigation)

@@ -7,8 +7,14 @@ place in it for ever: no signal is handled, and what was created in the cluster 
 
 from __future__ import annotations
 
+import asyncio
+import io
+import select
 from collections.abc import Callable
 from typing import Any, TextIO
+
+EVERY = 1.0
+"""Seconds between two looks at the terminal."""
 
 
 class SafeStderr:
@@ -41,3 +47,15 @@ class SafeStderr:
     def _lose(self) -> None:
         self._broken = True
         self._gone()
+
+
+async def until_gone(stream: TextIO) -> None:
+    """Returns when the terminal behind `stream` has hung up. A calm screen writes nothing for many
+    seconds, so a failing write comes late. Waits for ever where there is no file behind it."""
+    poll = select.poll()
+    try:
+        poll.register(stream.fileno(), 0)  # a hang-up is reported without being asked for
+    except (io.UnsupportedOperation, ValueError, OSError):
+        await asyncio.Event().wait()
+    while not poll.poll(0):  # noqa: ASYNC110  # a hang-up sets no event
+        await asyncio.sleep(EVERY)

@@ -63,6 +63,10 @@ async def _resume(context: ActionContext, values: Mapping[str, Any]) -> Proposal
 async def _back(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     ref: Ref = values["workload"]
     found = await read(context, ref)
+    observed = (found.get("status") or {}).get("observedGeneration", 0)
+    if observed < found["metadata"].get("generation", 0):
+        # Its revision numbers are those of before: "the one before" would be the one that runs.
+        raise CannotPlan(f"{ref} was changed a moment ago and has no revision yet; try again.")
     revisions = _revisions(context, ref, str(found["metadata"]["uid"]))
     current = _revision(found["metadata"].get("annotations") or {})
     wanted = values.get("revision") or max((r for r in revisions if r < current), default=0)

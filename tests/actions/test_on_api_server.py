@@ -75,6 +75,21 @@ def pods_of(cluster: RealCluster, app: str) -> list[Any]:
     ]
 
 
+def newest_image(cluster: RealCluster, name: str) -> str:
+    """The image of the newest revision in the live state, "" while the Deployment has not been
+    observed."""
+    found = cluster.get(f"{DEPLOYMENTS}/{name}")
+    if found["status"].get("observedGeneration", 0) < found["metadata"]["generation"]:
+        return ""
+    revision = found["metadata"]["annotations"]["deployment.kubernetes.io/revision"]
+    for row in cluster.context.store.in_namespace("ReplicaSet", NS).values():
+        if row.metadata.annotations.get("deployment.kubernetes.io/revision") == revision and any(
+            owner.name == name for owner in row.metadata.owner_references
+        ):
+            return str(row.spec.template.spec.containers[0].image)
+    return ""
+
+
 def container(cluster: RealCluster, name: str) -> dict[str, Any]:
     found = cluster.get(f"{DEPLOYMENTS}/{name}")
     first: dict[str, Any] = found["spec"]["template"]["spec"]["containers"][0]
@@ -220,6 +235,7 @@ async def test_rollouts(real: RealCluster, web: str) -> None:
     await real.undo()
     assert container(real, web)["image"] == FIRST
     await real.do("set-image", workload=workload, container="web", image=SECOND)
+    await real.until(lambda: newest_image(real, web) == SECOND, "its ReplicaSet is the newest")
     await real.do("rollout-undo", workload=workload)
     assert container(real, web)["image"] == FIRST
     await real.undo()
