@@ -61,9 +61,16 @@ async def propose(context: ActionContext, node_name: str, *, unschedulable: bool
         undo=f"kubectl {'uncordon' if unschedulable else 'cordon'} {node_name}",
         facts=(
             ("other nodes that take pods", ", ".join(others) or "none"),
-            ("taints", ", ".join(f"{t.key}:{t.effect}" for t in node.spec.taints) or "none"),
+            ("taints", _other_taints(node)),
         ),
     )
+
+
+def _other_taints(node: Node) -> str:
+    """Taints but the one that follows the field: the node controller sets and removes it a moment
+    later, and a plan must not be refused for that."""
+    taints = (t for t in node.spec.taints if t.key != "node.kubernetes.io/unschedulable")
+    return ", ".join(f"{t.key}:{t.effect}" for t in taints) or "none"
 
 
 def takes_pods(node: Node) -> bool:

@@ -24,7 +24,7 @@ class Rule:
     watch, create, update, patch, delete; path: prefix of the URL. seconds: delay (slow) or
     Retry-After (too-many); code: HTTP status (error); after_bytes: how much is sent before the
     connection closes (cut); times: how often it acts (None: always); skip: how many requests pass
-    first."""
+    first; lasting: dry runs pass."""
 
     action: Action
     resource: str = ""
@@ -37,14 +37,18 @@ class Rule:
     after_bytes: int = 200
     times: int | None = None
     skip: int = 0
+    lasting: bool = False
     id: int = 0
 
-    def matches(self, *, resource: str, namespace: str, verb: str, path: str) -> bool:
+    def matches(
+        self, *, resource: str, namespace: str, verb: str, path: str, dry_run: bool = False
+    ) -> bool:
         return (
             self.resource in {"", resource, resource.split("/")[0]}
             and self.namespace in {"", namespace}
             and (not self.verbs or verb in self.verbs)
             and path.startswith(self.path)
+            and not (self.lasting and dry_run)
         )
 
 
@@ -116,10 +120,14 @@ class Faults:
             for rule in self._rules
         )
 
-    def pick(self, *, resource: str, namespace: str, verb: str, path: str) -> Rule | None:
+    def pick(
+        self, *, resource: str, namespace: str, verb: str, path: str, dry_run: bool = False
+    ) -> Rule | None:
         """The rule that acts on this request, its counters updated."""
         for rule in self._rules:
-            if not rule.matches(resource=resource, namespace=namespace, verb=verb, path=path):
+            if not rule.matches(
+                resource=resource, namespace=namespace, verb=verb, path=path, dry_run=dry_run
+            ):
                 continue
             if rule.skip > 0:
                 rule.skip -= 1

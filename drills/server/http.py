@@ -143,6 +143,7 @@ class DrillServer:
             namespace=target.namespace if target else "",
             verb=verb,
             path=path,
+            dry_run="dryRun" in request.query,
         )
         sent = request.headers.get("Authorization")
         if self.token is not None and sent != f"Bearer {self.token}":

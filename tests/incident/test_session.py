@@ -145,9 +145,7 @@ async def test_an_action_that_was_cut_short_is_unknown_after_a_restart(tmp_path:
         async with investigating(kubeconfig, tmp_path, write=True) as writer:
             view = await until(writer, is_read)
             run = writer.walkthrough.open(story, view.symptoms[0].symptom.id)
-            server.faults.add(
-                Rule("silent", resource="nodes", verbs=("patch",), skip=3)
-            )  # the dry runs of the plan and of its repetitions are let through
+            server.faults.add(Rule("silent", resource="nodes", verbs=("patch",), lasting=True))
             acting = asyncio.create_task(writer.walkthrough.do(run.id, "cordon-node", Agreeing()))
             await until(
                 writer, lambda _: any(entry.kind == "action-intent" for entry in writer.entries())
