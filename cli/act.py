@@ -95,7 +95,7 @@ async def act(
 
 
 async def _confirmed(plan: ActionPlan, *, yes: bool) -> str:
-    """What was typed. Raises `Refusal` where `--yes` is not enough or nobody can be asked."""
+    """What was typed. Raises `Refusal` where `--yes` is not enough or there is no terminal."""
     if yes and catalogue.ACTIONS[plan.action].harmless and not plan.production:
         return plan.confirmation
     if yes or not sys.stdin.isatty():

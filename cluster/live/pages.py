@@ -34,8 +34,8 @@ class PageTask:
 
     def cancel(self) -> None:
         self.body.cancel()
-        # Whoever gave up does not look at the results any more; asyncio would report them as never
-        # retrieved.
+        # A reader that gave up does not read the results any more, and asyncio would report them as
+        # never retrieved.
         self.body.add_done_callback(_swallow)
         if not self.token.done():
             self.token.cancel()

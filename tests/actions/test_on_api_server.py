@@ -45,7 +45,7 @@ def admin(workloads: Cluster) -> Iterator[httpx.Client]:
 async def real(workloads: Cluster, admin: httpx.Client) -> AsyncIterator[RealCluster]:
     async with acting(workloads.kubeconfig, admin) as cluster:
         for name in NODES:
-            await cluster.until(lambda name=name: ready(cluster, name), f"node {name}")  # type: ignore[misc]
+            await cluster.until(lambda name=name: ready(cluster, name), f"node {name}")  # type: ignore[misc]  # bound now
         yield cluster
 
 
@@ -213,7 +213,7 @@ async def test_delete_and_evict_a_pod(real: RealCluster, web: str) -> None:
         await real.do(action, pod=f"{NS}/{name}")
         assert not real.exists(f"{PODS}/{name}")
         await real.until(
-            lambda name=name: real.context.store.get("Pod", NS, name) is None,  # type: ignore[misc]
+            lambda name=name: real.context.store.get("Pod", NS, name) is None,  # type: ignore[misc]  # bound now
             "gone",
         )
 

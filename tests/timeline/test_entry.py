@@ -33,7 +33,7 @@ from timeline.journal.storage import ENTRY_COLUMNS
 
 AT = datetime(2026, 11, 21, 3, 2, 11, tzinfo=UTC)
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-_TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+_TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # `timezones` adds them
 _JSON = st.recursive(
     st.none()
     | st.booleans()
