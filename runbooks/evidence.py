@@ -21,7 +21,7 @@ from runbooks.match import Match, Reason
 from runbooks.model import Condition, Runbook, Weight
 from triage.facts.finding import ChangeFact, Fact, Finding, Report, SharedAttribute, Symptom
 from triage.facts.quantity import moment_text
-from triage.facts.rules import EFFECTS, FINDINGS, USUAL
+from triage.facts.rules.catalogue import EFFECTS, FINDINGS, USUAL
 
 T = TypeVar("T")
 

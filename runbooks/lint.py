@@ -33,7 +33,7 @@ from runbooks.model import (
 from runbooks.parse import slug
 from runbooks.terms import fold
 from triage.facts.finding import Severity
-from triage.facts.rules import CHANGES, COHORTS, FINDINGS
+from triage.facts.rules.catalogue import CHANGES, COHORTS, FINDINGS
 
 SECTION_WORDS = 250
 """Words of one section beside its steps (the story may have STORY_WORDS): what a tired reader takes

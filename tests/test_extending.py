@@ -76,7 +76,7 @@ def test_a_recipe_touches_at_most_three_files() -> None:
 
 def test_a_detector(product: Path) -> None:
     write(product, "triage/detectors/workloads/teams.py", block("detector"))
-    insert(product, "triage/facts/rules.py", "    # ---- nodes", block("rule"))
+    insert(product, "triage/facts/rules/workloads.py", "workload-degraded (", block("rule"))
     told = run(
         product,
         """

@@ -10,7 +10,7 @@ from typing import Any
 import triage
 from cluster.kube.kinds import KINDS
 from triage.detectors import registry
-from triage.facts.rules import FINDINGS
+from triage.facts.rules.catalogue import FINDINGS
 
 ROOT = Path(triage.__file__).parent
 

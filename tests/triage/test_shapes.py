@@ -18,10 +18,11 @@ from cluster.live.freshness import Freshness, State
 from cluster.live.store import Store
 from tests.triage.build import NOW, Cluster, ago, meta, row, ts
 from triage.engine import Triage, triage_once
-from triage.facts import messages, quantity, rules
+from triage.facts import messages, quantity
 from triage.facts.events import EventMemory, about
 from triage.facts.finding import Report, Severity
 from triage.facts.finding_builder import finding_id
+from triage.facts.rules import catalogue
 
 
 def event(**raw: object) -> Event:
@@ -476,7 +477,7 @@ def test_findings_use_registered_rules_and_facts(monkeypatch: pytest.MonkeyPatch
         for report in reports:
             for finding in report.findings:
                 seen += 1
-                rule = rules.FINDINGS[finding.rule]
+                rule = catalogue.FINDINGS[finding.rule]
                 assert set(finding.facts) <= rule.fact_names, (
                     finding.rule,
                     set(finding.facts) - rule.fact_names,
@@ -487,7 +488,7 @@ def test_findings_use_registered_rules_and_facts(monkeypatch: pytest.MonkeyPatch
                 )
                 assert finding.id.startswith(finding_id(finding.rule, finding.object))
             for change in report.changes:
-                assert set(change.facts) <= set(rules.CHANGES[change.rule].facts), change.rule
+                assert set(change.facts) <= set(catalogue.CHANGES[change.rule].facts), change.rule
             ids = [f.id for f in report.findings]
             assert len(ids) == len(set(ids))
     assert seen > 60

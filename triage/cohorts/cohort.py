@@ -103,7 +103,7 @@ def judge(tables: Iterable[Table], limit: int = _LIMIT) -> tuple[SharedAttribute
 
 
 def node_attributes(node: Node) -> dict[str, str]:
-    """What a node is, by the names of `rules.COHORTS`; unknown ones are left out."""
+    """What a node is, by the names of `catalogue.COHORTS`; unknown ones are left out."""
     info = node.status.node_info
     values = {
         "zone": label(node.metadata, ZONE),

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from cluster.kube.objects import Condition, Ref
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
-from triage.facts.rules import FINDINGS
+from triage.facts.rules.catalogue import FINDINGS
 
 CLUSTER = Ref("Cluster", "", "")
 

@@ -18,7 +18,7 @@ from triage.facts.cooperative import Cooperative
 from triage.facts.finding import ChangeFact, Dependant, Finding, Severity, SharedAttribute, Symptom
 from triage.facts.finding_index import FindingIndex
 from triage.facts.odd_objects import Fence
-from triage.facts.rules import EFFECTS
+from triage.facts.rules.catalogue import EFFECTS
 from triage.symptoms import order
 from triage.symptoms.causes import (
     NODE_TROUBLE,

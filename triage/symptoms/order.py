@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from cluster.kube.objects import Ref
 from triage.facts.finding import Finding, Severity
-from triage.facts.rules import EFFECTS
+from triage.facts.rules.catalogue import EFFECTS
 
 STANDING = timedelta(days=1)
 _NEW = (

@@ -1,0 +1,71 @@
+"""Findings about the control plane, the cluster's own services and deletions."""
+
+from __future__ import annotations
+
+from triage.facts.rules.rule import table
+
+RULES = table("""
+dns-lookups-failing (cluster): Messages of several owners report failing or slow name look-ups
+    source: story 003 #3
+    owners: int
+    namespaces: int
+    kind: str: timeout or not-found
+dns-degraded (workload): The cluster's DNS servers are down, restarting or killed for memory
+    source: story 003 #3
+    ready: int
+    total: int
+    oom_killed: int: pods killed for memory within the hour
+    restarted: int: pods restarted within the hour
+    limit: str: memory limit
+    crash_looping: int
+dns-single (workload): DNS runs as one replica, or all on one node (info)
+    source: story 003: single kube-dns pod
+    replicas: int
+    nodes: int
+ingress-degraded (workload): Pods of the ingress controller are down, restarting or killed for
+        memory
+    source: story 003 #1
+    ready: int
+    total: int
+    oom_killed: int
+    restarted: int
+    limit: str
+    hosts: int: Ingress hosts served
+    within_seconds: int: between the restarts
+    backends_ready: bool: Services behind the Ingresses have ready endpoints
+    by_itself: bool: containers ended, or pods are not ready whose node is
+control-plane-degraded (cluster): A control plane component is down, restarting or killed for memory
+    source: story 003 #2, #5
+    component: str: kube-apiserver, etcd, kube-controller-manager or kube-scheduler
+    ready: int
+    total: int
+    oom_killed: int
+    restarted: int
+    unhealthy: int: failed probes within half an hour
+    burstable: bool: control plane nodes of a burstable instance type (t2, t3, t4g, B)
+etcd-errors-in-messages (cluster): Messages of controllers and events report etcd time-outs or
+        leader changes
+    source: story 003 #5
+    count: int
+    objects: int
+    kind: str: timeout, leader-changed, no-space or other
+leader-changes (cluster): Control plane components lost and took their leader Lease again and again
+    source: LeaderElection events
+    count: int
+    components: tuple
+api-server-unreachable (cluster): Nothing is heard from the API server: all that is shown is old
+    source: freshness of every kind
+    kinds: int
+    since: str: RFC 3339
+api-errors-in-messages (cluster): Controllers and kubelets report that the API server does not
+        answer
+    source: events and conditions
+    count: int
+    objects: int
+namespace-stuck (cluster): A namespace is being deleted for longer than ten minutes, and its
+        conditions say why
+    source: kubernetes pkg/controller/namespace/deletion/status_condition_utils.go
+    cause: str: finalizers, discovery, content or other
+    finalizer: str: the finalizer that remains, if one is named
+    api: str: the API group whose discovery fails, if one is named
+""")

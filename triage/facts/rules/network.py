@@ -1,0 +1,60 @@
+"""Findings about Services, load balancers, routes and exposed workloads."""
+
+from __future__ import annotations
+
+from triage.facts.rules.rule import table
+
+RULES = table("""
+service-no-endpoints (service): A Service with a selector has no ready endpoint
+    source: EndpointSlice
+    pods: int: matched by the selector
+    not_ready: int
+    type: str
+    selector_matches: bool
+    role: str
+    hosts: tuple: Ingress hosts behind it
+    nearest: str: labels of the pods that nearly match the selector
+load-balancer-failed (service): The cloud load balancer of a Service cannot be synchronised
+    source: service controller: SyncLoadBalancerFailed, …
+    reason: str
+    count: int
+load-balancer-churn (service): The load balancer's backends are rewritten again and again
+    source: UpdatedLoadBalancer; story 001
+    count: int
+    seconds: int: over
+load-balancer-pending (service): A Service of type LoadBalancer has no address
+    source: status.loadBalancer
+    seconds: int
+load-balancer-local-few (service): externalTrafficPolicy Local with endpoints on few nodes: the
+        others fail the balancer's check by design (info)
+    source: story 001
+    nodes: int
+    total: int
+ingress-backend-missing (service): An Ingress leads to a Service that does not exist
+    source: Ingress
+    service: str
+    hosts: tuple
+ingress-tls-missing (service): An Ingress names a TLS Secret that does not exist
+    source: Ingress
+    secret: str
+webhook-backend-down (cluster): An admission webhook with failurePolicy Fail has no ready backend:
+        it blocks writes
+    source: Jetstack story
+    webhook: str
+    service: str
+    timeout: int: seconds
+    mutating: bool
+exposed-privileged-workload (service): A public Service leads to pods with power over their node
+    source: story 002 JW Player
+    privileged: bool
+    host_pid: bool
+    host_network: bool
+    host_paths: tuple
+    type: str: LoadBalancer, NodePort or Ingress
+    address: str
+    source_ranges: bool
+    public: bool: a balancer that is neither internal nor limited to ranges
+    agents: int: sibling pods with power over nodes
+    stranger: str: first object made afterwards by a hand that had written nothing before
+    stranger_by: str: its field manager
+""")

@@ -1,0 +1,153 @@
+"""Findings about pods and their containers."""
+
+from __future__ import annotations
+
+from triage.facts.rules.rule import table
+
+RULES = table("""
+sandboxes-recreated-on-node (node): SandboxChanged for pods of at least three owners on one node:
+        runtime restart or reboot
+    source: kubelet kuberuntime_manager
+    pods: int
+    owners: int
+    rebooted: bool
+pods-stuck-on-node (node): Pods of several owners do not start or do not end on one node, while
+        other nodes work
+    source: story 003: runtime hung
+    creating: int
+    terminating: int
+    owners: int
+    node_ready: bool
+failures-on-new-nodes (cluster): Failing nodes or pods are on nodes that joined or changed version
+        lately, the older nodes are fine
+    source: story 003 #6
+    nodes: int: failing new nodes
+    new_total: int
+    version: str: their kubelet version
+    version_differs: bool
+    by: str: creation, kubelet version or os image
+pod-unschedulable (pod): The scheduler finds no node
+    source: kube-scheduler FitError
+    cause: str: insufficient-memory, insufficient-cpu, insufficient-pods, insufficient-storage,
+        insufficient-other, taint, node-not-ready, affinity, anti-affinity, topology-spread,
+        volume-affinity, volume-count, volume-unbound, volume-binding, claim-missing,
+        resource-claim, host-port, cordoned, no-nodes, provisioning, provider, nodepool, gated or
+        other; the one that most nodes give
+    causes: tuple: all, most frequent first
+    nodes: int: nodes looked at
+    detail: str: the word that decides: the resource, the key of the taint, the claim
+pod-not-scheduled (pod): Pending without any word from a scheduler
+    source: kube-scheduler down
+    seconds: int
+pod-evicted (pod): The kubelet evicted the pod
+    source: eviction/helpers.go
+    resource: str: memory, ephemeral-storage, pids, inodes, … or empty
+    own_limit: bool: it exceeded a limit of its own, the node was not short
+    ended: str: RFC 3339
+pod-rejected-by-kubelet (pod): Refused by the kubelet after scheduling; controllers keep creating
+        more
+    source: kubelet lifecycle/predicate.go
+    reason: str: OutOfpods, …
+pod-preempted (pod): Removed for a pod of higher priority
+    source: scheduler preemption
+    by: str
+pod-crash-looping (pod): A container restarts again and again
+    source: CrashLoopBackOff; also while it runs between two crashes
+    container: str
+    restarts: int
+    exit_code: int or None
+    reason: str: of the last end
+    ran_seconds: int or None: how long it ran
+    oom: bool
+pod-oom-killed (pod): A container was killed at its own memory limit
+    source: lastState.terminated of running containers too
+    container: str
+    limit: str
+    restarts: int
+    running_again: bool
+pod-container-lost (pod): The runtime or the node lost the container (ContainerStatusUnknown, exit
+        137 without OOM, 255): not an OOM of its own
+    source: kubelet
+    container: str
+    exit_code: int
+pod-restarted (pod): A container ended with an error lately and runs again
+    source: lastState.terminated
+    container: str
+    exit_code: int
+    reason: str
+    restarts: int
+pod-image-pull-failed (pod): The image cannot be pulled
+    source: ErrImagePull, ImagePullBackOff, InvalidImageName, ErrImageNeverPull
+    image: str
+    cause: str: not-found, unauthorized, rate-limited, timeout, dns, tls, refused, no-space,
+        invalid-name or other
+    registry: str
+pod-config-missing (pod): A Secret or ConfigMap, or a key in it, is not there
+    source: kubelet_pods.go; FailedMount
+    kind: str: Secret or ConfigMap
+    name: str
+    key: str: missing key, empty when the whole object is missing
+    how: str: env or volume
+    exists: bool or None: the object is there now (None: not readable)
+pod-container-create-failed (pod): The container cannot be created or started
+    source: CreateContainerError, RunContainerError, StartError
+    reason: str: of the container's state or of the event
+    container: str
+    message: str: without what varies from pod to pod
+pod-init-waiting (pod): An init container does not end, or a sidecar is never started: the pod waits
+        for it
+    source: status.initContainerStatuses; KEP-753
+    container: str
+    sidecar: bool
+    probe: str: refused, timeout, status, dns, other or empty
+    seconds: int
+pod-half-ended (pod): A container ended for good while others of the pod run
+    source: restartPolicy Never and OnFailure
+    container: str
+    exit_code: int
+    policy: str
+    running: tuple: containers that run
+pod-resize-failed (pod): An in-place resize is infeasible, deferred or fails
+    source: PodResizePending, PodResizeInProgress; KEP-1287
+    reason: str: Infeasible, Deferred or Error
+pod-sandbox-failed (pod): The pod's sandbox (network namespace) cannot be created
+    source: FailedCreatePodSandBox, NetworkNotReady
+    cause: str: ip-exhausted, cni-not-ready, timeout, name-reserved, runtime-down, memory-limit,
+        no-space, cni or other
+    agent_away: bool: the network plugin does not find its agent on the node
+    new_node: bool or None: the node joined within the hour (None: not known)
+pod-volume-failed (pod): A volume cannot be attached or mounted
+    source: FailedAttachVolume, FailedMount
+    cause: str: multi-attach, attach, attach-limit, mount, timeout or other
+    volume: str
+    driver: str: CSI driver or empty
+    claim: str
+pod-not-starting (pod): Containers are not created, and nothing says why
+    source: PodReadyToStartContainers
+    seconds: int
+pod-not-ready (pod): Running and not ready for longer than a start takes
+    source: Ready condition
+    seconds: int
+    probe: str: refused, timeout, status, dns, other or empty
+    was_ready: bool: it had been ready before
+pod-liveness-killed (pod): The liveness or startup probe restarts the container
+    source: Killing, Unhealthy
+    count: int
+    probe: str: refused, timeout, status, other
+pod-stuck-terminating (pod): Deleted, and still there two minutes after its grace period
+    source: deletionTimestamp
+    seconds: int
+    node_ready: bool
+    finalizers: tuple
+not-ready-together (cluster): Pods of many owners in several namespaces became unready within two
+        minutes, on several nodes
+    source: story 003 #3
+    owners: int
+    namespaces: int
+    nodes: int
+pods-rejected-in-bulk (cluster): Many pods of one owner were rejected or evicted and created again
+    source: OutOfpods loop
+    owner: str
+    pods: int
+    reason: str
+""")
