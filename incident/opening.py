@@ -17,7 +17,7 @@ from timeline.journal.storage import JournalError
 from timeline.summary import ClusterId
 
 RESUME_WITHIN = timedelta(hours=12)
-"""An open incident of the same cluster that was written to within this time is gone on with."""
+"""An open incident of the same cluster that was written to within this time is continued."""
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ def choose(options: Options, cluster: ClusterId, now: datetime, *, for_note: boo
     if options.incident:
         return Choice(index.find_incident(directory, options.incident, clean=clean_uncut).path)
     unreadable = index.find_unreadable(directory, clean=clean_uncut, now=now, within=RESUME_WITHIN)
-    problem = f"{unreadable.id} cannot be gone on with: {unreadable.problem}" if unreadable else ""
+    problem = f"{unreadable.id} cannot be continued: {unreadable.problem}" if unreadable else ""
     if problem and for_note:
         raise JournalError(f"{problem}; name another with --incident, or --incident new")
     found = index.find_resumable(

@@ -74,6 +74,9 @@ NEEDS_INTENT: Final[frozenset[str]] = frozenset(
 )
 LOST: Final = "entries-lost"
 """`data["event"]` of the entry that is written when the end of a file is missing."""
+SALT: Final = "salt"
+PURGED: Final = "purged"
+"""Keys of `data`: the salt of `commitment`, and the commitment of words that were purged."""
 IN_MEMORY: Final = -1
 """`seq` of an entry that is shown but not on disk yet."""
 NO_HASH: Final = "0" * 64
@@ -258,11 +261,44 @@ def from_record(record: Mapping[str, Any]) -> Entry:
     return msgspec.convert(fields, Entry)
 
 
+def commitment(entry: Entry) -> str:
+    """SHA-256 (hex) over the words of an entry and its salt, "" for an entry without one.
+
+    The chain holds this instead of the words, so that a purge of them leaves it valid. The salt is
+    purged with them: without it a short secret could be guessed from the hash.
+    """
+    salt, kept = entry.data.get(SALT), entry.data.get(PURGED)
+    if isinstance(kept, str):
+        return kept
+    if not isinstance(salt, str):
+        return ""
+    words = canonical([salt, entry.text, entry.reason, entry.data.get("text", "")])
+    return hashlib.sha256(words.encode()).hexdigest()
+
+
+def purged(entry: Entry) -> Entry:
+    """The entry without its words; its hash still holds. Raises ValueError for an entry of an
+    earlier version, whose hash covers the words themselves."""
+    kept = commitment(entry)
+    if not kept:
+        raise ValueError(
+            f"entry {entry.seq} was recorded by an earlier version: without its text the chain "
+            "would no longer hold"
+        )
+    data = {name: value for name, value in entry.data.items() if name not in (SALT, "text")}
+    return msgspec.structs.replace(entry, text="", reason="", data={**data, PURGED: kept})
+
+
 def digest(entry: Entry) -> str:
-    """SHA-256 (hex) over the canonical form of everything but `hash`; `prev_hash` is inside, which
-    makes the chain."""
+    """SHA-256 (hex) over the canonical form of everything but `hash`, with the words as their
+    `commitment`; `prev_hash` is inside, which makes the chain."""
     record = to_record(entry)
     record.pop("hash", None)
+    if words := commitment(entry):
+        for name in ("text", "reason"):
+            record.pop(name, None)
+        data = {k: v for k, v in entry.data.items() if k not in (SALT, PURGED, "text")}
+        record |= {"data": data, "words": words}
     return hashlib.sha256(canonical(record).encode()).hexdigest()
 
 

@@ -36,103 +36,74 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
     candidate: bool = False
 
 
-# The kind of factor that an observation may be, how the factor would be called, and what the
-# observation says.
-_HINTS: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
-    (
+def _hint(kind: str, title: str, pattern: str) -> tuple[str, str, re.Pattern[str]]:
+    return kind, title, re.compile(pattern, re.IGNORECASE)
+
+
+_HINTS: Final = (
+    _hint(
         "latent",
         "Workloads run without resource limits",
-        re.compile(r"\b(?:no|without|missing|unset) (?:\w+ ){0,2}limits?\b", re.IGNORECASE),
+        r"\b(?:no|without|missing|unset) (?:\w+ ){0,2}limits?\b",
     ),
-    (
+    _hint(
         "latent",
         "Workloads run without resource requests",
-        re.compile(r"\b(?:no|without|missing|unset) (?:\w+ ){0,2}requests?\b", re.IGNORECASE),
+        r"\b(?:no|without|missing|unset) (?:\w+ ){0,2}requests?\b",
     ),
-    (
+    _hint(
         "latent",
         "A mutable image tag: what runs depends on when it was pulled",
-        re.compile(
-            r":latest\b|tag \W?latest|mutable tag|another image|image drift|digests? differ",
-            re.IGNORECASE,
-        ),
+        r":latest\b|tag \W?latest|mutable tag|another image|image drift|digests? differ",
     ),
-    (
+    _hint(
         "latent",
         "A single replica: nothing takes over",
-        re.compile(
-            r"\b(?:single|one|only one|1) replica\b|replicas?[:=] ?1\b|\b1 of 1 pods?\b",
-            re.IGNORECASE,
-        ),
+        r"\b(?:single|one|only one|1) replica\b|replicas?[:=] ?1\b|\b1 of 1 pods?\b",
     ),
-    (
+    _hint(
         "latent",
         "All replicas on one node",
-        re.compile(
-            r"all (?:\d+ )?replicas .*(?:same|one) node|packed on (?:one|the same) node",
-            re.IGNORECASE,
-        ),
+        r"all (?:\d+ )?replicas .*(?:same|one) node|packed on (?:one|the same) node",
     ),
-    (
+    _hint(
         "latent",
         "A failing health probe takes pods out of service or restarts them",
-        re.compile(r"(?:readiness|liveness|startup) probe fail", re.IGNORECASE),
+        r"(?:readiness|liveness|startup) probe fail",
     ),
-    (
+    _hint(
         "observability",
         "Monitoring failed together with what it watches",
-        re.compile(
-            r"(?:prometheus|grafana|alertmanager|monitoring)\b.*\b(?:same node|down|not "
-            r"ready|unavailable|evicted|pending)",
-            re.IGNORECASE,
-        ),
+        r"(?:prometheus|grafana|alertmanager|monitoring)\b.*"
+        r"\b(?:same node|down|not ready|unavailable|evicted|pending)",
     ),
-    (
-        "detection",
-        "No alert fired",
-        re.compile(r"\bno alerts?\b|alert (?:did not|never) fire", re.IGNORECASE),
-    ),
-    (
+    _hint("detection", "No alert fired", r"\bno alerts?\b|alert (?:did not|never) fire"),
+    _hint(
         "latent",
         "No PodDisruptionBudget",
-        re.compile(r"\b(?:no|without|without a) (?:PodDisruptionBudget|PDB)\b", re.IGNORECASE),
+        r"\b(?:no|without|without a) (?:PodDisruptionBudget|PDB)\b",
     ),
-    (
-        "trigger",
-        "A node ran out of memory",
-        re.compile(r"\bSystemOOM\b|system oom|node .*out of memory", re.IGNORECASE),
-    ),
-    (
-        "trigger",
-        "Containers ran over their memory limit",
-        re.compile(r"\bOOMKilled\b", re.IGNORECASE),
-    ),
-    (
+    _hint("trigger", "A node ran out of memory", r"\bSystemOOM\b|system oom|node .*out of memory"),
+    _hint("trigger", "Containers ran over their memory limit", r"\bOOMKilled\b"),
+    _hint(
         "trigger",
         "Keys disappeared from a Secret or ConfigMap",
-        re.compile(r"keys? (?:lost|removed|gone)|lost (?:its )?keys?|emptied", re.IGNORECASE),
+        r"keys? (?:lost|removed|gone)|lost (?:its )?keys?|emptied",
     ),
-    (
+    _hint(
         "latent",
         "Nodes run different versions",
-        re.compile(
-            r"(?:version|kubelet|kernel)\b.*\b(?:skew|differs?|another|mixed)", re.IGNORECASE
-        ),
+        r"(?:version|kubelet|kernel)\b.*\b(?:skew|differs?|another|mixed)",
     ),
-    (
-        "latent",
-        "A certificate expired",
-        re.compile(r"certificate .*expire", re.IGNORECASE),
-    ),
-    (
+    _hint("latent", "A certificate expired", r"certificate .*expire"),
+    _hint(
         "latent",
         "A resource of fixed size ran out",
-        re.compile(
-            r"(?:quota|addresses|pod IPs?|disk|inodes)\b.*\b(?:exhausted|full|used up|exceeded)",
-            re.IGNORECASE,
-        ),
+        r"(?:quota|addresses|pod IPs?|disk|inodes)\b.*\b(?:exhausted|full|used up|exceeded)",
     ),
 )
+"""The kind of factor that an observation may be, what the factor is called, and what the
+observation says."""
 
 
 def factors(lines: Sequence[RevisedEntry]) -> Sequence[Factor]:

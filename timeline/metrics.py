@@ -85,7 +85,7 @@ def milestones(lines: Sequence[RevisedEntry]) -> Milestones:
 
 
 def metrics(lines: Sequence[RevisedEntry]) -> Sequence[Metric]:
-    """All metrics in a fixed order; one that cannot be had says which entry is missing."""
+    """All metrics in a fixed order; one that cannot be computed names the entry that is missing."""
     marks = milestones(lines).entries
     out = [
         _between(name, meaning, marks.get(since), marks.get(until), since, until)

@@ -55,8 +55,8 @@ def directory(options: Options) -> Path:
 
 
 def drill_options(options: Options) -> Options:
-    """The same for drills, whose records are kept apart: nobody shall go on with a rehearsal in
-    earnest."""
+    """The options for records of drills, which are kept apart, so that a real incident never
+    continues a rehearsal."""
     return replace(options, state=options.state / "drills")
 
 

@@ -357,7 +357,7 @@ async def test_a_record_that_cannot_be_read_is_named(options: Options, clock: Cl
     clock.now = datetime.now(UTC)
     screens = await _opened(options, clock)
     assert screens.view().incident != first.view().incident
-    assert f"{first.view().incident} cannot be gone on with" in screens.view().notice
+    assert f"{first.view().incident} cannot be continued" in screens.view().notice
     assert any("newer version" in entry.text for entry in screens.entries())
     await asyncio.to_thread(screens.close)
     os.utime(first.journal.path, (clock.now.timestamp() + 60,) * 2)

@@ -154,7 +154,7 @@ def test_what_json_cannot_hold_is_made_plain(journal: Journal) -> None:
             },
         )
     )
-    assert entry.data == {
+    assert {key: value for key, value in entry.data.items() if key != "salt"} == {
         "nan": "nan",
         "at": str(AT),
         "set": ["a", "b"],

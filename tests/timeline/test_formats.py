@@ -28,9 +28,9 @@ from timeline.export import (
     to_json,
     to_jsonl,
     to_markdown,
+    write_atomic,
 )
 from timeline.export.csv_table import safe_cell
-from timeline.export.files import write_atomic
 from timeline.journal.journal import Journal, JournalError
 from timeline.redaction.redact import Redactor
 

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START, Clock
-from timeline.entry import Capture, Draft, ObjectRef
+from timeline.entry import Capture, Draft, ObjectRef, digest
 from timeline.export import to_markdown
+from timeline.journal import preparation, storage
 from timeline.journal.index import list_incidents
 from timeline.journal.journal import Health, Journal, JournalError
 from timeline.journal.storage import TRIGGERS, connect_writer, file_system, missing_triggers
@@ -457,3 +459,62 @@ def test_looking_at_incidents_leaves_nothing_behind(journal: Journal) -> None:
         assert reader.entries()
     assert list_incidents(journal.path.parent, clean=clean_uncut)[0].entries == 1
     assert sorted(path.name for path in journal.path.parent.iterdir()) == before
+
+
+def test_the_words_of_an_entry_are_purged_and_the_chain_holds(
+    new_journal: Callable[..., Journal],
+) -> None:
+    journal = new_journal()
+    note = journal.append(
+        Draft(
+            kind="note",
+            text="door code swordfish",
+            reason="swordfish again",
+            captures=(Capture(content=b"pasted swordfish"),),
+        )
+    )
+    edit = journal.revise(note.id, "edit", text="door code swordfish, second floor")
+    later = journal.append(Draft(kind="note", text="life goes on"))
+    journal.purge(note, "a secret in it")
+    assert journal.verify().ok
+    found = {entry.id: entry for entry in journal.entries()}
+    assert found[note.id].text == found[note.id].reason == ""
+    assert "text" not in found[edit.id].data
+    assert (found[note.id].hash, found[later.id].text) == (note.hash, "life goes on")
+    blob = journal.evidence(note.evidence[0])
+    assert blob is not None
+    assert blob.content is None
+    for path in journal.path.parent.glob(f"{journal.path.stem}.*"):
+        assert b"swordfish" not in path.read_bytes(), path.name
+    with pytest.raises(sqlite3.Error, match="append-only"):
+        journal._writer.call(  # type: ignore[union-attr]  # it is there, or the test fails
+            lambda db: db.execute("UPDATE entry SET text = '' WHERE seq = ?", [later.seq])
+        ).result()
+
+
+def test_a_word_changed_after_a_purge_shows(journal: Journal) -> None:
+    note = journal.append(Draft(kind="note", text="swordfish"))
+    journal.purge(note, "")
+    purged = next(entry for entry in journal.entries() if entry.id == note.id)
+    assert digest(purged) == note.hash
+    forged = msgspec.structs.replace(purged, data={**purged.data, "purged": "0" * 64})
+    assert digest(forged) != note.hash
+
+
+def test_a_file_of_the_schema_before_is_upgraded_and_its_entries_cannot_be_purged(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "SALT", "unsalted")
+    old = journal.append(Draft(kind="note", text="from before"))
+    journal.close()
+    database = sqlite3.connect(journal.path)
+    database.execute("DROP TRIGGER entry_no_update")
+    database.execute(f"CREATE TRIGGER entry_no_update {storage._NO_UPDATE_2}")
+    database.execute("PRAGMA user_version=2")
+    database.close()
+    with Journal.open_read_only(journal.path, clean=clean_uncut) as before:
+        assert before.verify().ok
+    with Journal.open(journal.path, clean=clean_uncut) as again:
+        assert again.verify().ok
+        with pytest.raises(ValueError, match="earlier version"):
+            again.purge(old, "")

@@ -14,10 +14,9 @@ import pytest
 
 from cluster.kube.text import clean_uncut
 from timeline.entry import Capture, Draft
-from timeline.journal.head import head_path
 from timeline.journal.journal import Journal, JournalError
 from timeline.journal.salvage import salvage
-from timeline.journal.storage import TRIGGERS
+from timeline.journal.storage import TRIGGERS, head_path
 
 
 def _fill(journal: Journal, count: int) -> None:
@@ -300,8 +299,7 @@ def test_what_was_lost_is_recorded_before_its_numbers_are_used_again(journal: Jo
         kept = again.append(Draft(kind="note", text="life goes on"))
         assert kept.seq == 6
         assert [problem.what for problem in again.verify().problems] == [
-            "before entry 5: entries 5 to 6 had been recorded, and the file does not hold them any "
-            "more"
+            "before entry 5: entries 5 to 6, recorded earlier, are missing from the file"
         ]
 
 

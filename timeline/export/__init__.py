@@ -4,20 +4,22 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import tempfile
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from timeline.export import csv_table, html_page, json_document, jsonl, markdown
-from timeline.export.anchor import find_anchor
-from timeline.export.files import write_atomic
 from timeline.export.jsonl import import_jsonl
 from timeline.export.people import Names
 from timeline.export.regions import merge
 from timeline.export.source import read_source
 from timeline.export.templates import TEMPLATES, build
 from timeline.journal.journal import Journal
+from timeline.journal.storage import sync_directory
 
 __all__ = [
     "FORMATS",
@@ -36,6 +38,7 @@ __all__ = [
     "write_draft",
 ]
 
+_WRITTEN: Final = re.compile(r"Head of the chain: seq (\d+), sha256 ([0-9a-f]{64})")
 FORMATS: Final = ("markdown", "jsonl", "json", "csv", "html")
 
 
@@ -134,3 +137,40 @@ def write_draft(
         removed=merged.removed,
         conflict=beside if merged.kept else None,
     )
+
+
+def find_anchor(text: str) -> tuple[int, str]:
+    """seq and hash of the head in a Markdown, HTML, JSON or JSON Lines export. Raises ValueError
+    when there is none."""
+    for candidate in (text, text.rstrip().rpartition("\n")[2]):
+        try:
+            record = json.loads(candidate)
+            if record.get("type") == "end":
+                return int(record["entries"]), str(record["head"])
+            return int(record["head"]["seq"]), str(record["head"]["hash"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+    found = _WRITTEN.findall(text)
+    if found:
+        return int(found[-1][0]), found[-1][1]  # the last one: entries further up may quote another
+    raise ValueError(
+        "this export names no head of a chain; give a Markdown, HTML, JSON or JSON Lines export"
+    )
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Replace `path` by `text` (UTF-8, mode 0600, or the mode it had). After a crash the old or the
+    new file is there. Raises OSError."""
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)

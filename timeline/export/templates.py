@@ -3,11 +3,12 @@ it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from timeline.export.document import Document, Outside, Para, Section
+from timeline.export import appendix, narrative, response
+from timeline.export.document import Block, Document, Outside, Para, Section
 from timeline.export.people import Names, People
-from timeline.export.sections import blocks
 from timeline.export.source import Source
 from timeline.export.wording import Wording
 from timeline.redaction.redact import Redactor
@@ -158,6 +159,33 @@ TEMPLATES: Final[dict[str, tuple[_Part, ...]]] = {
 }
 
 
+_BUILDERS: Final[Mapping[str, Callable[[Wording], list[Block]]]] = {
+    "summary": narrative.summary,
+    "impact": narrative.impact,
+    "timeline": narrative.timeline,
+    "detection": narrative.detection,
+    "steps": response.steps,
+    "probes": response.probes,
+    "actions": response.actions,
+    "ruled-out": narrative.ruled_out,
+    "factors": narrative.factors,
+    "metrics": appendix.metrics,
+    "unknown": appendix.unknown,
+    "unsupported": appendix.unsupported,
+    "questions": narrative.questions,
+    "follow-ups": narrative.follow_ups,
+    "evidence": appendix.evidence,
+    "redactions": appendix.redactions,
+    "record": appendix.record,
+}
+
+
+def _blocks(wording: Wording, section: str) -> tuple[Block, ...]:
+    """The generated blocks of a section, none for a section that only people write."""
+    build = _BUILDERS.get(section)
+    return tuple(build(wording)) if build else ()
+
+
 def build(source: Source, template: str, names: Names, redactor: Redactor) -> Document:
     """The report as a document. Raises ValueError for a template that does not exist."""
     if template not in TEMPLATES:
@@ -177,7 +205,7 @@ def build(source: Source, template: str, names: Names, redactor: Redactor) -> Do
         ),
         sections=tuple(
             Section(
-                id=identifier, heading=heading, prompt=prompt, blocks=blocks(wording, identifier)
+                id=identifier, heading=heading, prompt=prompt, blocks=_blocks(wording, identifier)
             )
             for identifier, heading, prompt in TEMPLATES[template]
         ),

@@ -14,8 +14,7 @@ import msgspec
 from timeline.entry import parse_stamp
 from timeline.journal.rows import SELECT, from_foreign_row
 from timeline.journal.sidecar import Sidecar
-from timeline.journal.snapshot import open_reader
-from timeline.journal.storage import JournalError, check_schema
+from timeline.journal.storage import JournalError, check_schema, open_reader
 from timeline.redaction.clean import Clean
 from timeline.summary import KINDS_READ, ClusterId, Summary, summarize
 

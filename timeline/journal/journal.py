@@ -8,7 +8,6 @@ hold the same incident open; seq stays gapless.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sqlite3
 import threading
 import time
@@ -17,22 +16,27 @@ from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict, Unpack
 
 import msgspec
 from sqlite_utils import Database
 
-from timeline.entry import LOST, NO_HASH, Draft, Entry, order, stamp
+from timeline.entry import LOST, NO_HASH, Draft, Entry, canonical, order, purged, stamp
 from timeline.intents import unfinished
 from timeline.journal import storage
 from timeline.journal.evidence import Evidence
-from timeline.journal.head import read_head
-from timeline.journal.opening import free_names, here, redaction_key
-from timeline.journal.preparation import Identity, Origin, check, new_ulid, prepare
+from timeline.journal.preparation import Identity, Origin, check, here, new_ulid, prepare
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row
 from timeline.journal.sidecar import Sidecar
-from timeline.journal.snapshot import Opened, open_reader
-from timeline.journal.storage import MOUNTINFO, JournalError
+from timeline.journal.storage import (
+    MOUNTINFO,
+    JournalError,
+    Opened,
+    free_names,
+    open_reader,
+    read_head,
+    redaction_key,
+)
 from timeline.journal.verification import Anchor, Verification, verify_database
 from timeline.journal.writer import Health, JournalWriter, NotRecorded
 from timeline.redaction.clean import Clean
@@ -43,6 +47,24 @@ from timeline.summary import summarize
 __all__ = ["Health", "Identity", "Journal", "JournalError", "NotRecorded", "Origin"]
 
 RevisionAction = Literal["edit", "hide", "unhide", "pin", "unpin", "undo", "purge"]
+
+
+class Settings(TypedDict, total=False):
+    """How a journal is opened for writing.
+
+    `origin` is who writes; `literals` are strings to redact; `monotonic` gives nanoseconds;
+    `patience` is how many seconds to wait for another process that holds the file. `on_health` and
+    `on_stored`: see `JournalWriter`.
+    """
+
+    origin: Origin
+    literals: Iterable[str]
+    clock: Callable[[], datetime]
+    monotonic: Callable[[], int]
+    mountinfo: Path
+    patience: float
+    on_health: Callable[[Health], None]
+    on_stored: Callable[[Sequence[Entry]], None]
 
 
 def _utc_now() -> datetime:
@@ -90,23 +112,16 @@ class Journal:
         title: str = "",
         *,
         clean: Clean,
-        origin: Origin | None = None,
         data: Mapping[str, Any] | None = None,
-        literals: Iterable[str] = (),
-        clock: Callable[[], datetime] = _utc_now,
-        monotonic: Callable[[], int] = time.monotonic_ns,
-        mountinfo: Path = MOUNTINFO,
-        patience: float = 5.0,
-        on_health: Callable[[Health], None] | None = None,
-        on_stored: Callable[[Sequence[Entry]], None] | None = None,
+        **settings: Unpack[Settings],
     ) -> Journal:
         """Open a new incident in `directory` (made 0700) under the next free id of the day, such as
         ``2026-11-21-a``.
 
         The first entry is `incident-opened`, with `data`. `clean` is applied to all text that comes
-        in, `literals` are strings to redact. Raises JournalError.
+        in. Raises JournalError.
         """
-        now = clock().astimezone(UTC)
+        now = settings.get("clock", _utc_now)().astimezone(UTC)
         try:
             storage.private_directory(directory)
             for path in free_names(directory, now):
@@ -125,18 +140,7 @@ class Journal:
                 f"no incident could be opened in {directory}: {error}; check the directory and "
                 "its disk"
             ) from error
-        journal = cls.open(
-            path,
-            clean=clean,
-            origin=origin,
-            literals=literals,
-            clock=clock,
-            monotonic=monotonic,
-            mountinfo=mountinfo,
-            patience=patience,
-            on_health=on_health,
-            on_stored=on_stored,
-        )
+        journal = cls.open(path, clean=clean, **settings)
         try:
             journal.append(
                 Draft(
@@ -154,39 +158,22 @@ class Journal:
         return journal
 
     @classmethod
-    def open(
-        cls,
-        path: Path,
-        *,
-        clean: Clean,
-        origin: Origin | None = None,
-        literals: Iterable[str] = (),
-        clock: Callable[[], datetime] = _utc_now,
-        monotonic: Callable[[], int] = time.monotonic_ns,
-        mountinfo: Path = MOUNTINFO,
-        patience: float = 5.0,
-        on_health: Callable[[Health], None] | None = None,
-        on_stored: Callable[[Sequence[Entry]], None] | None = None,
-    ) -> Journal:
+    def open(cls, path: Path, *, clean: Clean, **settings: Unpack[Settings]) -> Journal:
         """Open an incident for writing; what a dead process left in the sidecar is merged.
 
-        `patience` is how many seconds to wait for another process that holds the file. When it is
-        held for longer, or its disk is full, entries go to the sidecar until it can be opened.
-        Raises JournalError.
+        While another process holds the file for longer than `patience`, or its disk is full,
+        entries go to the sidecar until it can be opened. Raises JournalError.
         """
-        if not path.is_file():
-            raise JournalError(
-                f"there is no incident file {path}; `stanch timeline list` shows what there is"
-            )
-        redactor = Redactor(redaction_key(path), clean, literals)
+        _require(path)
+        redactor = Redactor(redaction_key(path), clean, settings.get("literals", ()))
         try:
             writer = JournalWriter(
                 path,
-                mountinfo=mountinfo,
-                patience=patience,
-                on_health=on_health,
-                on_stored=on_stored,
                 clean=clean,
+                mountinfo=settings.get("mountinfo", MOUNTINFO),
+                patience=settings.get("patience", 5.0),
+                on_health=settings.get("on_health"),
+                on_stored=settings.get("on_stored"),
             )
         except (OSError, sqlite3.Error, ValueError) as error:
             raise JournalError(
@@ -196,43 +183,36 @@ class Journal:
             opened = open_reader(path)
         except (OSError, sqlite3.Error) as error:
             writer.close()
-            raise JournalError(
-                f"{path} cannot be read: {error}; try `stanch timeline salvage`"
-            ) from error
+            raise _unreadable(path, error) from error
         journal = cls(
             path,
             writer=writer,
             opened=opened,
             redactor=redactor,
-            origin=origin or here(),
-            clock=clock,
-            monotonic=monotonic,
+            origin=settings.get("origin") or here(),
+            clock=settings.get("clock", _utc_now),
+            monotonic=settings.get("monotonic", time.monotonic_ns),
         )
         if writer.lost is not None:
             journal.submit(_lost(*writer.lost), keep=True)
         return journal
 
     @classmethod
-    def open_read_only(cls, path: Path, *, clean: Clean) -> Journal:
-        """Open an incident, or a copy of one in a place that cannot be written, for reading. Raises
-        JournalError."""
-        if not path.is_file():
-            raise JournalError(
-                f"there is no incident file {path}; `stanch timeline list` shows what there is"
-            )
+    def open_read_only(cls, path: Path, *, clean: Clean, literals: Iterable[str] = ()) -> Journal:
+        """Open an incident, or a copy of one in a place that cannot be written, for reading.
+        `literals` are redacted in exports. Raises JournalError."""
+        _require(path)
         try:
             opened = open_reader(path)
         except (OSError, sqlite3.Error) as error:
-            raise JournalError(
-                f"{path} cannot be read: {error}; try `stanch timeline salvage`"
-            ) from error
+            raise _unreadable(path, error) from error
         try:
             storage.check_schema(opened.database, path)
             return cls(
                 path,
                 writer=None,
                 opened=opened,
-                redactor=Redactor(secrets.token_bytes(32), clean),
+                redactor=Redactor(redaction_key(path, create=False), clean, literals),
                 origin=here(),
                 clock=_utc_now,
                 monotonic=time.monotonic_ns,
@@ -292,7 +272,7 @@ class Journal:
         context: str | None = None,
         cluster_uid: str | None = None,
     ) -> None:
-        """Change what drafts that do not say are recorded with, from now on."""
+        """Change the defaults for drafts that leave these fields empty, from now on."""
         given = {"actor": actor, "host": host, "context": context, "cluster_uid": cluster_uid}
         self.origin = msgspec.structs.replace(
             self.origin, **{name: value for name, value in given.items() if value is not None}
@@ -331,6 +311,20 @@ class Journal:
     def purge_evidence(self, sha256: str, reason: str) -> Entry:
         """Remove the bytes of one piece of evidence for good; its hash stays and the chain still
         verifies."""
+        return self._purge([], [sha256], sha256, reason)
+
+    def purge(self, entry: Entry, reason: str) -> Entry:
+        """Remove the words of an entry, of its revisions, and the evidence that only they cite, for
+        good; the chain still verifies. Raises ValueError for an entry of an earlier version."""
+        stored = self._stored()
+        about = [each for each in stored if entry.id in (each.id, each.supersedes)]
+        kept = {sha256 for each in stored if each not in about for sha256 in each.evidence}
+        cited = {sha256 for each in about for sha256 in each.evidence} - kept
+        return self._purge([purged(each) for each in about], sorted(cited), entry.id, reason)
+
+    def _purge(
+        self, without: Sequence[Entry], evidence: Sequence[str], about: str, reason: str
+    ) -> Entry:
         if self._writer is None:
             raise JournalError(
                 f"{self.path.name} was opened read-only; nothing can be purged from it"
@@ -338,15 +332,25 @@ class Journal:
         entry = self.append(
             Draft(
                 kind="revision",
-                supersedes=sha256,
+                supersedes=about,
                 reason=reason,
                 time_source="human",
-                data={"action": "purge", "sha256": sha256},
+                data={"action": "purge", "evidence": list(evidence)},
             )
         )
-        self._writer.call(
-            lambda db: db.execute("UPDATE evidence SET content = NULL WHERE sha256 = ?", [sha256])
-        ).result()
+
+        def remove(database: Database) -> None:
+            for each in without:
+                database.execute(
+                    "UPDATE entry SET text = '', reason = '', data = ? WHERE seq = ?",
+                    [canonical(dict(each.data)), each.seq],
+                )
+            for sha256 in evidence:
+                database.execute("UPDATE evidence SET content = NULL WHERE sha256 = ?", [sha256])
+
+        self._writer.call(remove).result()
+        with self._lock:
+            self._read, self._sorted, self._lines = [], None, None
         return entry
 
     # -- reading
@@ -541,12 +545,25 @@ class Journal:
         return self._sorted[1]
 
 
+def _require(path: Path) -> None:
+    if not path.is_file():
+        raise JournalError(
+            f"there is no incident file {path}; `stanch timeline list` shows what there is"
+        )
+
+
+def _unreadable(path: Path, error: Exception) -> JournalError:
+    return JournalError(f"{path} cannot be read: {error}; try `stanch timeline salvage`")
+
+
 def _lost(first: int, last: int) -> Draft:
     """The entry that says that the file was cut: what is written next has the numbers of what was
     lost."""
-    which = f"entry {last}" if first == last else f"entries {first} to {last}"
+    which, verb = (
+        (f"entry {last}", "is") if first == last else (f"entries {first} to {last}", "are")
+    )
     return Draft(
         kind="session",
-        text=f"{which} had been recorded, and the file does not hold them any more",
+        text=f"{which}, recorded earlier, {verb} missing from the file",
         data={"event": LOST, "first": first, "last": last},
     )

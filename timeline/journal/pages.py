@@ -170,7 +170,7 @@ def _value(record: bytes, start: int, kind: int) -> tuple[Any, int]:
         return record[start:end].decode() if kind % 2 else record[start:end], end
     width = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}.get(kind)
     if width is None:
-        raise ValueError(f"no column of ours has the type {kind}")
+        raise ValueError(f"no column of the schema has the type {kind}")
     return int.from_bytes(record[start : start + width], "big", signed=True), start + width
 
 

@@ -3,7 +3,9 @@ adds the place in the chain."""
 
 from __future__ import annotations
 
+import getpass
 import secrets
+import socket
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,6 +19,7 @@ from timeline.entry import (
     KINDS,
     MILESTONES,
     NEEDS_INTENT,
+    SALT,
     Draft,
     Entry,
     ObjectRef,
@@ -48,12 +51,21 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Who and where: filled into drafts that do not say."""
+    """Who writes, and where: the default for drafts that leave it empty."""
 
     actor: str = ""
     host: str = ""
     context: str = ""
     cluster_uid: str = ""
+
+
+def here() -> Origin:
+    """The user and host of this process."""
+    try:
+        actor = getpass.getuser()
+    except (KeyError, OSError):  # no name for this uid, as in many containers
+        actor = ""
+    return Origin(actor=actor, host=socket.gethostname())
 
 
 def check(draft: Draft) -> None:
@@ -151,8 +163,9 @@ def prepare(
         blobs[blob.sha256] = blob
         captures.append(facts)
         redactions.update(counts)
+    data = {**data, SALT: secrets.token_hex(16)}
     if captures:
-        data = {**data, "captures": captures}
+        data["captures"] = captures
     entry = msgspec.structs.replace(
         entry,
         seq=0,

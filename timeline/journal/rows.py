@@ -16,25 +16,11 @@ SELECT: Final = " ".join(("SELECT", ", ".join(ENTRY_COLUMNS), "FROM entry"))
 """All columns of `entry`, in the order that `from_row` takes; a WHERE or ORDER BY is added by the
 caller."""
 
-_PLAIN: Final = (
-    "occurred_precision",
-    "time_source",
-    "kind",
-    "phase",
-    "actor",
-    "host",
-    "context",
-    "cluster_uid",
-    "namespace",
-    "text",
-    "confidence",
-    "run_id",
-    "step_id",
-    "audit_id",
-    "supersedes",
-    "reason",
-    "prev_hash",
-    "hash",
+_CONVERTED: Final = frozenset(
+    {"recorded_at", "occurred_at", "occurred_end", "evidence", "redactions", "data"}
+)
+_PLAIN: Final = tuple(
+    name for name in ENTRY_COLUMNS if name not in _CONVERTED and not name.startswith("object_")
 )
 _DATA: Final = list(ENTRY_COLUMNS).index("data")
 _OBJECT: Final = ("kind", "namespace", "name", "uid", "resource_version")
@@ -44,9 +30,6 @@ def to_row(entry: Entry) -> Row:
     """All columns; JSON columns in canonical form."""
     row: Row = {name: getattr(entry, name) for name in _PLAIN}
     row |= {
-        "seq": entry.seq,
-        "id": entry.id,
-        "mono_ns": entry.mono_ns,
         "recorded_at": stamp(entry.recorded_at),
         "occurred_at": stamp(entry.occurred_at),
         "occurred_end": stamp(entry.occurred_end) if entry.occurred_end else None,
@@ -86,9 +69,6 @@ def from_row(values: Sequence[Any]) -> Entry:
     fields: dict[str, Any] = {name: row[name] for name in _PLAIN}
     reference = {name: row[f"object_{name}"] for name in _OBJECT}
     fields |= {
-        "seq": row["seq"],
-        "id": row["id"],
-        "mono_ns": row["mono_ns"],
         "recorded_at": parse_stamp(row["recorded_at"]),
         "occurred_at": parse_stamp(row["occurred_at"]),
         "occurred_end": parse_stamp(row["occurred_end"]) if row["occurred_end"] else None,

@@ -17,7 +17,6 @@ from typing import Any
 import msgspec
 
 from timeline.entry import Entry, digest, stamp
-from timeline.journal.head import read_head
 from timeline.journal.pages import scan
 from timeline.journal.rows import to_row
 from timeline.journal.sidecar import Sidecar
@@ -27,6 +26,7 @@ from timeline.journal.storage import (
     create_file,
     create_private,
     create_triggers,
+    read_head,
 )
 
 

@@ -9,22 +9,32 @@ incident, and readers never checkpoint.
 
 from __future__ import annotations
 
+import fcntl
+import itertools
+import json
 import os
+import secrets
+import shutil
 import sqlite3
-from collections.abc import Mapping
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlite_utils import Database
 
-SCHEMA_VERSION: Final = 2
-"""1 had an index on `id` and a full-text table, for which each note wrote 24 KB of WAL."""
+SCHEMA_VERSION: Final = 3
+"""2 had a chain over the words themselves and allowed no purge of them; 1 also had an index on `id`
+and a full-text table, for which each note wrote 24 KB of WAL."""
 PAGE_SIZE: Final = 1024
 """Bytes. A note is one page, or four where a page is full: 2 KB of WAL, at most 6."""
 APPLICATION_ID: Final = 0x73746E63  # "stnc"
 MOUNTINFO: Final = Path("/proc/self/mountinfo")
 _NETWORK: Final = frozenset(
-    {
+    [
         "nfs",
         "nfs4",
         "cifs",
@@ -37,9 +47,16 @@ _NETWORK: Final = frozenset(
         "fuse.glusterfs",
         "afs",
         "lustre",
-    }
+    ]
 )
 _SYNCHRONOUS: Final = {1: "NORMAL", 2: "FULL", 3: "EXTRA", 0: "OFF"}
+
+
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+_HEAD_WIDTH: Final = 128
+"""Bytes, so that a line always overwrites the whole of the one before."""
+_LOCK_PAUSE: Final = 0.002
+Row = dict[str, Any]
 
 
 class JournalError(Exception):
@@ -47,39 +64,14 @@ class JournalError(Exception):
     file and what to try."""
 
 
+_ENTRY: Final = """
+seq id recorded_at mono_ns occurred_at occurred_precision occurred_end time_source kind
+phase actor host context cluster_uid namespace object_kind object_namespace object_name
+object_uid object_resource_version text evidence confidence run_id step_id audit_id
+redactions supersedes reason data prev_hash hash
+"""
 ENTRY_COLUMNS: Final[dict[str, type]] = {
-    "seq": int,
-    "id": str,
-    "recorded_at": str,
-    "mono_ns": int,
-    "occurred_at": str,
-    "occurred_precision": str,
-    "occurred_end": str,
-    "time_source": str,
-    "kind": str,
-    "phase": str,
-    "actor": str,
-    "host": str,
-    "context": str,
-    "cluster_uid": str,
-    "namespace": str,
-    "object_kind": str,
-    "object_namespace": str,
-    "object_name": str,
-    "object_uid": str,
-    "object_resource_version": str,
-    "text": str,
-    "evidence": str,
-    "confidence": str,
-    "run_id": str,
-    "step_id": str,
-    "audit_id": str,
-    "redactions": str,
-    "supersedes": str,
-    "reason": str,
-    "data": str,
-    "prev_hash": str,
-    "hash": str,
+    name: int if name in ("seq", "mono_ns") else str for name in _ENTRY.split()
 }
 EVIDENCE_COLUMNS: Final[dict[str, type]] = {
     "sha256": str,
@@ -91,8 +83,17 @@ EVIDENCE_COLUMNS: Final[dict[str, type]] = {
     "content": bytes,
 }
 TRIGGERS: Final[dict[str, str]] = {
-    "entry_no_update": "BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the timeline is "
-    "append-only'); END",
+    # Words may be purged: the chain covers their commitment, which `data` keeps.
+    "entry_no_update": (
+        "BEFORE UPDATE ON entry WHEN NEW.text <> '' OR NEW.reason <> '' OR "
+        "json_extract(OLD.data, '$.salt') IS NULL OR json_extract(NEW.data, '$.purged') IS NULL OR "
+        + " OR ".join(
+            f"NEW.{name} IS NOT OLD.{name}"
+            for name in ENTRY_COLUMNS
+            if name not in ("text", "reason", "data")
+        )
+        + " BEGIN SELECT RAISE(ABORT, 'the timeline is append-only'); END"
+    ),
     "entry_no_delete": "BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the timeline is "
     "append-only'); END",
     "entry_gapless": (
@@ -236,6 +237,22 @@ def _create_tables(database: Database, meta: Mapping[str, str]) -> None:
     database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
+_NO_UPDATE_2: Final = (
+    "BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the timeline is append-only'); END"
+)
+"""`entry_no_update` of schema 2."""
+
+
+def upgrade(database: Database) -> None:
+    """Let a file of schema 2 take purges of what is recorded from now on. Raises sqlite3.Error."""
+    if int(database.execute("PRAGMA user_version").fetchone()[0]) == 2:
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("DROP TRIGGER IF EXISTS entry_no_update")
+        create_triggers(database)
+        database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        database.commit()
+
+
 def create_triggers(database: Database) -> None:
     """(Re-)create what makes the tables append-only; also after every migration, which drops
     triggers silently."""
@@ -246,9 +263,12 @@ def create_triggers(database: Database) -> None:
 def missing_triggers(database: Database) -> list[str]:
     """Names of triggers that are absent or not as written here."""
     found = dict(database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+    expected = dict(TRIGGERS)
+    if int(database.execute("PRAGMA user_version").fetchone()[0]) < 3:
+        expected["entry_no_update"] = _NO_UPDATE_2
     return [
         name
-        for name, body in TRIGGERS.items()
+        for name, body in expected.items()
         if found.get(name) != f"CREATE TRIGGER {name} {body}"
     ]
 
@@ -302,4 +322,141 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-Row = dict[str, Any]
+class Opened(NamedTuple):
+    """A reading connection, what to call after it is closed, and whether it sees what is written
+    later."""
+
+    database: Database
+    tidy: Callable[[], None]
+    follows: bool
+
+
+def open_reader(path: Path) -> Opened:
+    """Open for reading, also what another process writes meanwhile. Raises sqlite3.Error, OSError.
+
+    A writer that lives, or was killed, leaves a WAL: it is read through mode=ro, which removes
+    nothing of it at the end, and where that is refused (no permission in the directory) from a
+    private copy. Without a WAL, `immutable=1` needs no permission and makes no files.
+    """
+    wal = path.with_name(path.name + "-wal")
+    if not wal.exists():
+        return Opened(connect_reader(path, immutable=True), _nothing, False)
+    try:
+        return Opened(connect_reader(path), _nothing, True)
+    except sqlite3.OperationalError:
+        pass  # the copy below can be read
+    scratch = tempfile.TemporaryDirectory(prefix="stanch-read-")
+    copied = Path(scratch.name) / path.name
+    shutil.copyfile(path, copied)
+    shutil.copyfile(wal, copied.with_name(wal.name))
+    try:
+        return Opened(connect_reader(copied), scratch.cleanup, False)
+    except BaseException:
+        scratch.cleanup()
+        raise
+
+
+def _nothing() -> None:
+    """There is nothing to tidy up."""
+
+
+def redaction_key(path: Path, *, create: bool = True) -> bytes:
+    """The incident's redaction key, from its own file so that a shared copy does not carry it."""
+    file = path.with_suffix(".key")
+    try:
+        key = file.read_bytes()
+        if len(key) >= 32:
+            return key
+    except OSError:
+        key = b""
+    fresh = secrets.token_bytes(32)
+    if not create:
+        return fresh
+    try:
+        file.unlink(missing_ok=True)
+        create_private(file, fresh)
+    except OSError:
+        return fresh  # tokens of this session then match no other session's; nothing worse
+    return fresh
+
+
+def free_names(directory: Path, now: datetime) -> Iterator[Path]:
+    """Paths ``<date>-<letters>.db`` of which no file exists, not even a sidecar that was left of a
+    removed incident: another process may take one at the same instant."""
+    for number in itertools.count():
+        rest, letters = number, ""
+        while True:
+            letters = _LETTERS[rest % 26] + letters
+            rest = rest // 26 - 1
+            if rest < 0:
+                break
+        stem = f"{now:%Y-%m-%d}-{letters}"
+        if not any(directory.glob(f"{stem}.*")):
+            yield directory / f"{stem}.db"
+
+
+# -- the head: seq and hash of the last entry, kept beside the file. A WAL that was deleted or cut,
+# rows deleted at the end and a copy of the `.db` alone leave a shorter chain that holds; the head
+# shows what is gone. It is written after each commit without a sync: it may lag, never lead.
+
+
+def head_path(database: Path) -> Path:
+    return database.with_suffix(".head")
+
+
+def write_head(database: Path, seq: int, head: str) -> None:
+    """Raises OSError."""
+    line = json.dumps({"seq": seq, "hash": head}).ljust(_HEAD_WIDTH - 1) + "\n"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+    descriptor = os.open(head_path(database), flags, 0o600)
+    try:
+        os.pwrite(descriptor, line.encode(), 0)
+    finally:
+        os.close(descriptor)
+
+
+def read_head(database: Path) -> tuple[int, str] | None:
+    """seq and hash, None when there is no such file or it cannot be read."""
+    try:
+        found = json.loads(head_path(database).read_bytes())
+        return int(found["seq"]), str(found["hash"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+# -- the lock file between processes
+
+
+@contextmanager
+def locked(path: Path, flags: int, timeout: float) -> Iterator[int]:
+    """Open `path` (created 0600 if `flags` say so), hold its flock, yield the descriptor.
+
+    Raises TimeoutError (an OSError) when another process holds it for longer than `timeout`
+    seconds.
+    """
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    try:
+        take(descriptor, path, timeout)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def take(descriptor: int, path: Path, timeout: float) -> None:
+    """Hold the flock of an open file. Raises TimeoutError."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise TimeoutError(
+                    f"{path.name} is held by another process for more than {timeout:g} s"
+                ) from None
+            time.sleep(_LOCK_PAUSE)
+        else:
+            return
+
+
+def release(descriptor: int) -> None:
+    fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -26,12 +26,20 @@ from sqlite_utils import Database
 
 from timeline.entry import NO_HASH, Entry, seal, stamp
 from timeline.journal.evidence import Evidence
-from timeline.journal.head import read_head, write_head
-from timeline.journal.lock import release, take
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row, to_row
 from timeline.journal.sidecar import Sidecar
-from timeline.journal.snapshot import open_reader
-from timeline.journal.storage import MOUNTINFO, JournalError, check_schema, connect_writer
+from timeline.journal.storage import (
+    MOUNTINFO,
+    JournalError,
+    check_schema,
+    connect_writer,
+    open_reader,
+    read_head,
+    release,
+    take,
+    upgrade,
+    write_head,
+)
 from timeline.redaction.clean import Clean
 
 _BATCH: Final = 64
@@ -164,7 +172,8 @@ class JournalWriter:
         return future
 
     def call(self, function: Callable[[Database], Any]) -> Future[Any]:
-        """Run `function` between entries, inside the lock and one transaction."""
+        """Run `function` between entries, inside the lock and one transaction, and fold the WAL, so
+        that it no longer holds what was purged."""
         future: Future[Any] = Future()
         self._put(_Call(function, future))
         return future
@@ -223,6 +232,7 @@ class JournalWriter:
             release(self._lock)
         try:
             check_schema(database, self._path)
+            upgrade(database)
             seq, head = _last(database)
             self._inode = self._identity()
             self.lost = _lost(database, seq, read_head(self._path))
@@ -448,6 +458,7 @@ class JournalWriter:
         except Exception as error:  # for the caller
             job.future.set_exception(error)
         else:
+            self._checkpoint("TRUNCATE")
             job.future.set_result(result)
 
     def _checkpoint(self, how: str) -> None:

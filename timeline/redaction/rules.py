@@ -24,148 +24,42 @@ KUBERNETES_SHAPE: Final = re.compile(
 )
 """Identifiers that Kubernetes itself makes up; never secrets by their shape."""
 
+
+def _words(alternatives: str) -> frozenset[str]:
+    """The words between the bars."""
+    return frozenset(alternatives.split("|"))
+
+
 _STRONG: Final = re.compile(
     r"passw|passphrase|passcode|secret|credential|apikey|privatekey|accesskey|authkey|keydata"
     r"|dockerc(?:onfig|fg)",
     re.I,
 )
-_WORDS: Final = frozenset(
-    {
-        "pass",
-        "pwd",
-        "pw",
-        "token",
-        "authorization",
-        "cookie",
-        "dsn",
-        "bearer",
-        "jwt",
-        "otp",
-        "sig",
-        "signature",
-    }
+_WORDS: Final = _words("pass|pwd|pw|token|authorization|cookie|dsn|bearer|jwt|otp|sig|signature")
+_PAIRS: Final = _words(
+    "api key|access key|private key|secret key|signing key|encryption key|account key|auth key|"
+    "key data|session key|master key|shared key|conn string|connection string|conn str|"
+    "webhook url"
 )
-_PAIRS: Final = frozenset(
-    {
-        "api key",
-        "access key",
-        "private key",
-        "secret key",
-        "signing key",
-        "encryption key",
-        "account key",
-        "auth key",
-        "key data",
-        "session key",
-        "master key",
-        "shared key",
-        "conn string",
-        "connection string",
-        "conn str",
-        "webhook url",
-    }
-)
-_NOT_VALUES: Final = frozenset(
-    [
-        "name",
-        "names",
-        "ref",
-        "refs",
-        "path",
-        "paths",
-        "file",
-        "files",
-        "dir",
-        "seconds",
-        "ttl",
-        "expiry",
-        "expires",
-        "expiration",
-        "age",
-        "count",
-        "version",
-        "type",
-        "namespace",
-        "namespaces",
-        "id",
-        "uid",
-        "length",
-        "policy",
-        "enabled",
-        "mount",
-        "volume",
-        "format",
-        "provider",
-        "issuer",
-        "audience",
-        "endpoint",
-        "server",
-        "cleaner",
-        "controller",
-        "review",
-        "reviews",
-        "request",
-        "requests",
-        "revision",
-        "class",
-        "store",
-        "selector",
-        "keys",
-        "rotation",
-        "change",
-        "changes",
-        "lost",
-        "found",
-        "missing",
-    ]
+_NOT_VALUES: Final = _words(
+    "name|names|ref|refs|path|paths|file|files|dir|seconds|ttl|expiry|expires|expiration|age|"
+    "count|version|type|namespace|namespaces|id|uid|length|policy|enabled|mount|volume|format|"
+    "provider|issuer|audience|endpoint|server|cleaner|controller|review|reviews|request|"
+    "requests|revision|class|store|selector|keys|rotation|change|changes|lost|found|missing|"
+    "mode|modes|plugin|plugins|status|state|source|method|methods|scheme|level|backend|header|"
+    "domain|size|limit|timeout|interval|duration|period|error|errors|failure|failures|attempts|"
+    "manager|service|driver|operator|user|username|group|port|address|cache|reason|message"
 )
 _SPLIT: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
-PLACEHOLDERS: Final = frozenset(
-    [
-        "true",
-        "false",
-        "null",
-        "none",
-        "nil",
-        "required",
-        "invalid",
-        "missing",
-        "empty",
-        "expired",
-        "unset",
-        "undefined",
-        "redacted",
-        "forbidden",
-        "unknown",
-        "not",
-        "is",
-        "was",
-        "has",
-        "incorrect",
-        "wrong",
-        "denied",
-        "failed",
-        "rejected",
-        "unauthorized",
-        "string",
-        "optional",
-        "secret",
-        "configmap",
-        "changed",
-        "rotated",
-        "found",
-        "authentication",
-        "auth",
-        "token",
-        "tokens",
-        "password",
-        "yes",
-        "no",
-        "ok",
-        "error",
-        "default",
-    ]
+PLACEHOLDERS: Final = _words(
+    "true|false|null|none|nil|required|invalid|missing|empty|expired|unset|undefined|redacted|"
+    "forbidden|unknown|not|is|was|has|incorrect|wrong|denied|failed|rejected|unauthorized|"
+    "string|optional|secret|configmap|changed|rotated|found|authentication|auth|token|tokens|"
+    "password|yes|no|ok|error|default|disabled|enabled|off|on|auto|automatic|manual|strict|lax|"
+    "valid|present|absent|set|never|always|allow|allowed|deny|basic|bearer|rbac|node|webhook|x509|"
+    "oidc|ldap|mtls|tls|ready|healthy|pending|n/a|mismatch|mismatched|unchanged|removed|deleted|"
+    "revoked|renewed|accepted|skipped|passed|checked|old|new|same|wrong|right|correct"
 )
 
 
@@ -185,7 +79,10 @@ def is_secret_key(key: str) -> bool:
         return False
     if any(_STRONG.search(word) for word in words) or any(word in _WORDS for word in words):
         return True
-    if words[-1].endswith(("token", "pwd", "pass")) and words[-1] not in ("bypass", "compass"):
+    if words[-1].endswith(("token", "pwd", "pass", "pw")) and words[-1] not in (
+        "bypass",
+        "compass",
+    ):
         return True
     return any(f"{first} {second}" in _PAIRS for first, second in itertools.pairwise(words))
 
@@ -228,6 +125,22 @@ def looks_random(value: str) -> bool:
     )
 
 
+_NO_PASSWORD: Final = _words(
+    "a|an|the|in|on|at|by|to|for|of|from|with|also|still|too|very|only|just|all|both|what|that|"
+    "this|it|here|there|gone|stale|short|long|weak|strong|blank|fine|good|bad|known|stolen|shown|"
+    "sent|public|secure|safe|plain|plaintext|admin|root|stored|kept|hidden|broken|written|given"
+)
+
+
+def is_password_word(value: str) -> bool:
+    """Whether the word after "the password was" is the password itself, and not what happened to
+    it ("changed", "too short")."""
+    bare = value.strip("\"'`.,;:!?)")
+    if len(bare) < 3 or is_placeholder(bare) or bare.lower() in _NO_PASSWORD:
+        return False
+    return looks_random(bare) or not bare.lower().endswith(("ed", "ing", "able", "ible", "ly"))
+
+
 # Quoted; quoted inside a JSON string; a quote that is never closed; bare. No part can match in two
 # ways, so time stays linear.
 _VALUE: Final = (
@@ -253,7 +166,7 @@ ENV_LINE: Final = re.compile(
     re.M,
 )
 FLAG: Final = re.compile(
-    rf"(?P<key>--?[\w-]*(?:password|passwd|token|secret|api-?key"
+    rf"(?<![\w-])(?P<key>--?[\w-]*(?:password|passwd|token|secret|api-?key"
     rf"|credential)[\w-]*)(?P<sep>\s+)(?P<value>(?!-){_VALUE})",
     re.I,
 )
@@ -264,10 +177,32 @@ NAME_VALUE: Final = re.compile(
     + ")",
     re.I,
 )
+SPOKEN: Final = re.compile(
+    r"\b(?P<key>(?:pass(?:word|phrase|code)|passwd|pwd|pin|secret|token|(?:api|access|private) key"
+    r"|credentials?)\b)(?: (?:for|of|on|to)(?: [\w./-]{1,40}){1,4}?)?"
+    r"(?P<sep> (?:is|was|are|were|now|being)(?: now)?(?: set to| changed to| reset to)? | = )"
+    r"(?P<value>[\"'`]?[^\s\"'`]{3,200}[\"'`]?)",
+    re.I,
+)
+"""How people write a secret in a sentence: "the password was X"."""
+LOGIN: Final = re.compile(
+    r"\b(?:cred(?:ential)?s?|log(?:in|ged in)|sign(?:ed)? in|user(?:name)?[ /]pass(?:word)?)\b"
+    r"[^\n]{0,24}?\b[\w.@-]{2,40} ?[/:] ?(?P<value>[^\s/:,;]{4,80})",
+    re.I,
+)
+"""A name and a password as people write them: "logged in as admin/hunter2"."""
 PEM: Final = re.compile(
     r"-----BEGIN (?P<what>[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?)-----"
     r"(?:(?:(?!-----BEGIN)[\s\S]){0,20000}?-----END (?P=what)-----|(?:[A-Za-z0-9+/=\s]|\\[nr])*)"
 )
+
+PEM_BODY: Final = re.compile(
+    r"(?<![A-Za-z0-9+/])(?:MII[A-Za-z0-9+/]{3}IBA[AD]|MI[GH][A-Za-z0-9+/]AgE|MH[cg]CAQEE"
+    r"|MIGkAgEBBD|MC4CAQAwBQYDK2V|b3BlbnNzaC1rZXkt)[A-Za-z0-9+/=]{16,}"
+    r"(?:(?:\s|\\n){1,4}[A-Za-z0-9+/=]{8,})*"
+)
+"""The body of a private key without its BEGIN line: how the DER of PKCS #1, PKCS #8, SEC 1, Ed25519
+and OpenSSH keys begins in base 64."""
 
 SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     # Each pattern's group "s", or else the whole match, is the secret.
@@ -293,7 +228,10 @@ SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ),
     (
         "COOKIE",
-        re.compile(r"(?i)\b(?:set-)?cookie\\{0,3}[\"']?\s*:\s*\\{0,3}[\"']?(?P<s>[^\n\"'\\]+)"),
+        re.compile(
+            r"(?i)\b(?:set-)?cookie\\{0,3}[\"']?\s*:\s*\\{0,3}[\"']?"
+            r"(?P<s>[^\s=\"'\\]+=[^\n\"'\\]+)"
+        ),
     ),
     (
         "URL_PASSWORD",
@@ -311,6 +249,13 @@ SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     (
         "RANCHER_TOKEN",
         re.compile(r"\b(?:kubeconfig-[\w-]+|token-[a-z0-9]{5}):(?P<s>[a-z0-9]{50,})"),
+    ),
+    (
+        "AWS_SECRET",
+        re.compile(
+            r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b[\s\S]{1,80}?(?<![A-Za-z0-9+/])"
+            r"(?P<s>[A-Za-z0-9+/]{40})(?![A-Za-z0-9+/=])"
+        ),
     ),
     ("AWS_KEY", re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA|ABIA)[0-9A-Z]{16}\b")),
     ("GITHUB_TOKEN", re.compile(r"\b(?:gh[opusr]_[A-Za-z0-9]{30,}|github_pat_\w{22,})")),
