@@ -4,6 +4,8 @@
 text`` · ``@2026-11-21T14:30Z text``. Clock times without a date or zone are UTC and of today: one
 that lies ahead is refused, since it may as well be a mistake of an hour.
 
+Of a pasted block the first line is the note, and the whole is evidence under it.
+
 The text may say what it is: ``!started``, ``!detected``, ``!acknowledged``, ``!mitigated``,
 ``!resolved`` (with or without words after it) state a milestone; ``? ...`` is an open question;
 ``todo: ...``, ``factor: ...``, ``hypothesis: ...`` and ``ruled out: ...`` are what they say.
@@ -18,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from timeline.entry import MILESTONES, Draft, Kind, Precision
+from timeline.entry import MILESTONES, Capture, Draft, Kind, Precision
 
 _AGO: Final = re.compile(r"^-(?=\d)((?:\d+(?:d|h|m|s))+)(?:\s+(.*))?$", re.S)
 _UNITS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -39,6 +41,10 @@ _PREFIXES: Final[tuple[tuple[str, Kind, Mapping[str, str]], ...]] = (
 )
 
 
+LINE: Final = 1000
+"""Characters of a note that stay in its line; what is longer becomes evidence under it."""
+
+
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """A parsed line. `occurred_at` is None for "now"."""
 
@@ -48,12 +54,18 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     precision: Precision = "exact"
 
     def draft(self, actor: str = "") -> Draft:
-        """The draft of a `note` entry, or of what the text says it is."""
-        kind, text, data = _told(self.text)
+        """The draft of a `note` entry, or of what the text says it is. A pasted block becomes
+        evidence under its first line."""
+        first, _, more = self.text.partition("\n")
+        rows = len([row for row in more.splitlines() if row.strip()])
+        pasted = rows > 0 or len(first) > LINE
+        kind, text, data = _told(f"{first[:LINE]} …" if len(first) > LINE else first)
+        behind = f" (and {rows} more line{'s' if rows > 1 else ''})" if rows else ""
         return Draft(
             kind=kind,
-            text=text,
+            text=f"{text}{behind}",
             data=data,
+            captures=(Capture(content=self.text.encode(), source="pasted"),) if pasted else (),
             actor=actor,
             occurred_at=self.occurred_at,
             occurred_end=self.occurred_end,

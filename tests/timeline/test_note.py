@@ -104,3 +104,16 @@ def test_the_draft_is_a_human_report() -> None:
 def test_a_note_may_say_what_it_is(line: str, kind: str, text: str, data: dict[str, str]) -> None:
     draft = parse_note(line, NOW).draft()
     assert (draft.kind, draft.text, draft.data) == (kind, text, data)
+
+
+def test_of_a_pasted_block_the_first_line_is_the_note() -> None:
+    block = "-5m the log says\nerror: no route to host\n\nretrying\n"
+    draft = parse_note(block, NOW).draft()
+    assert draft.text == "the log says (and 2 more lines)"
+    assert [capture.content for capture in draft.captures] == [
+        b"the log says\nerror: no route to host\n\nretrying"
+    ]
+    long = parse_note("x" * 5000, NOW).draft()
+    assert len(long.text) < 1100
+    assert long.captures[0].content == b"x" * 5000
+    assert parse_note("one line", NOW).draft().captures == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
 import pytest
 
@@ -134,6 +135,23 @@ SECRETS: list[tuple[str, str, str]] = [
     ),
     ("prose", "the admin password: Horse9Battery was in the log", "Horse9Battery"),
     ("query", "GET /v1/metrics?access_token=77aa88bb99cc&limit=3", "77aa88bb99cc"),
+    ("said in a note", "the password was marmalade, told to ops", "marmalade"),
+    ("said with its owner", "password for the db is now Tr0ub4dor&3.", "Tr0ub4dor&3"),
+    ("said and quoted", 'the passphrase is "open sesame"', "open"),
+    ("login in a note", "logged in as admin/Hunter2x on the console", "Hunter2x"),
+    ("ldap", "ldapsearch bindpw=tangerine -x", "tangerine"),
+    (
+        "a bare key pair",
+        "used AKIAQ3EGRT5LZKXW2M4N / wJalrXUtnFEMIK7MDENGbPxRfiCYzz1234567890",
+        "wJalrXUtnFEMIK7MDENG",
+    ),
+    ("pem body", f"{PEM_BODY}\n{PEM_BODY[::-1]}", PEM_BODY[20:]),
+    ("pem body in a line", f"key was {PEM_BODY} I think", PEM_BODY[20:]),
+    (
+        "openssh body",
+        "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtz",
+        "AAAAABG5vb",
+    ),
     ("curl user", "curl -u elastic:cobalt-moth https://es:9200/_cat", "cobalt-moth"),
 ]
 
@@ -180,8 +198,30 @@ BENIGN: list[tuple[str, str]] = [
     ("image", "image: registry.example:5000/team/shop:1.4.2@sha256:" + "ab" * 32),
     ("status line", "nodes 0s pods 0s secrets: forbidden INC 2026-11-21-a"),
     ("go test", "--- PASS: TestReconnect (0.00s)"),
+    ("cookie off", "cookie: disabled, session cookie: strict"),
+    ("switches", "token: disabled\npassword: enabled\nauthorization: RBAC\nsecret: optional"),
+    ("authorization mode", "--authorization-mode=Node,RBAC --token-auth-method=none"),
+    ("what a check means", "  pass: Not the nodes. Look at what else was rolled out. -> next"),
+    ("what a quoted check means", "pass: 'Then the metric itself: its adapter.'"),
+    ("a compound word", "WRONGPASS invalid username-password pair"),
+    ("password said to be bad", "the password was changed; the password is too short"),
+    ("password of no use", "the password is wrong, the token was rotated, the secret is missing"),
+    ("login of no use", "login to node-2: refused; log in at host/path"),
+    ("a certificate's body", "MIIDdzCCAl+gAwIBAgIEAgAAuTANBgkqhkiG9w0BAQUFADBaMQswCQYDVQQGEwJJ"),
     ("author of a url", "https://docs.example/tasks/secret?section=keys#token-rotation"),
 ]
+
+
+def test_own_texts_are_left_alone() -> None:
+    """Every runbook and document of the project is the same after redaction, byte by byte."""
+    root = Path(__file__).parents[2]
+    redactor = Redactor(KEY, clean_uncut)
+    folders = ("runbooks/library", "runbooks/guides")
+    found = [path for folder in folders for path in sorted((root / folder).rglob("*.*"))]
+    texts = {path: path.read_text() for path in found if path.suffix in (".md", ".yaml")}
+    assert len(texts) > 100
+    changed = [path.name for path, text in texts.items() if redactor.document(text) != (text, {})]
+    assert changed == []
 
 
 @pytest.mark.parametrize(("name", "text", "secret"), SECRETS, ids=[name for name, _, _ in SECRETS])

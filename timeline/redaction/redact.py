@@ -25,11 +25,15 @@ from timeline.redaction.rules import (
     ENV_LINE,
     FLAG,
     KUBERNETES_SHAPE,
+    LOGIN,
     NAME_VALUE,
     PEM,
+    PEM_BODY,
     SHAPES,
+    SPOKEN,
     basic_credentials,
     is_basic,
+    is_password_word,
     is_placeholder,
     is_secret_key,
     kind_of_key,
@@ -39,8 +43,8 @@ from timeline.redaction.rules import (
 TOKEN: Final = re.compile(r"⟦[A-Z_]+:[0-9a-f]{10}⟧")
 _QUOTES: Final = re.compile(r"""^(\\{0,3}["']?)(.*?)(\\{0,3}["']?)$""", re.S)
 _HINT: Final = re.compile(
-    r"(?i)pass|pwd|\bpw|secret|token|key|cred|auth|cookie|dsn|conn|webhook|sig|jwt|otp|bearer"
-    r"|basic|docker|://|@|eyJ|-----BEGIN|LS0t"
+    r"(?i)pass|pwd|pw\b|\bpw|\bpin\b|secret|token|key|cred|auth|cookie|log|sign|dsn|conn|webhook|sig|jwt|otp|bearer"
+    r"|basic|docker|://|@|eyJ|-----BEGIN|LS0t|AKIA|ASIA|MI[IGH]|MH[cg]C|MC4C|b3Bl"
     r"|[a-z0-9]{6}\.[a-z0-9]{16}|sha256~|[A-Z0-9]{20}|gh[opusr]_|gl[a-z]{2,5}-|xox|xapp|sk[-_]|rk_"
     r"|SG\.|AIza|ya29|npm_|pypi-|hv[sbr]\.|[sbr]\.[a-z0-9]{24}|do[opr]_v1|shpat"
     r"|sntry|gls?[ac]_|lin_api|xkeysib|dapi|NRAK|hf_|tfp_|atlasv1|:AA|mysql|maria|sshpass"
@@ -92,6 +96,7 @@ class Redactor:
         if not _HINT.search(text):
             return text, dict(counts)
         text = PEM.sub(lambda m: self._count("PRIVATE_KEY", m.group(), counts), text)
+        text = PEM_BODY.sub(lambda m: self._count("PRIVATE_KEY", m.group(), counts), text)
         text = self._manifest(text, counts)
         text = "".join(self._rules(chunk, counts) for chunk in _chunks(text))
         return text, dict(counts)
@@ -104,7 +109,9 @@ class Redactor:
         text = NAME_VALUE.sub(self._assignment(counts), text)
         text = ENV_LINE.sub(self._env(counts), text)
         text = FLAG.sub(self._assignment(counts), text)
-        return ASSIGNMENT.sub(self._assignment(counts), text)
+        text = ASSIGNMENT.sub(self._assignment(counts), text)
+        text = SPOKEN.sub(self._spoken(counts), text)
+        return LOGIN.sub(self._spoken(counts), text)
 
     def document(self, text: str) -> tuple[str, dict[str, int]]:
         """Like `text`, by structure first when the text is one JSON document (an API object, a
@@ -221,10 +228,29 @@ class Redactor:
                 or _only_reference(key, bare)
             ):
                 return match.group()
+            if key.lower() == "pass" and len(bare.split()) > 2:
+                return match.group()  # what it means that a check passes
             if not opening and not _certain(match, key, bare):
                 return match.group()
             lead = match.group()[: match.start("value") - match.start()]
             return lead + opening + self._count(kind_of_key(key), bare, counts) + closing
+
+        return replace
+
+    def _spoken(self, counts: Counter[str]) -> Callable[[re.Match[str]], str]:
+        """For what people write: a password may be any word, other secrets do not look like one."""
+
+        def replace(match: re.Match[str]) -> str:
+            key, value = match.groupdict().get("key") or "", match["value"]
+            bare = value.strip("\"'`").rstrip(".,;:!?)")
+            word = is_password_word if key.lower().startswith(("pass", "pwd")) else looks_random
+            quoted = value[0] in "\"'`"
+            if is_placeholder(bare) or TOKEN.search(value) or not (quoted or word(bare)):
+                return match.group()
+            start = match.start("value") - match.start() + value.index(bare)
+            whole = match.group()
+            token = self._count(kind_of_key(key or "password"), bare, counts)
+            return whole[:start] + token + whole[start + len(bare) :]
 
         return replace
 
@@ -306,6 +332,11 @@ def _certain(match: re.Match[str], key: str, value: str) -> bool:
         return True
     if key == "PASS":
         return False  # the verdict of a test
+    line_end = match.string.find("\n", match.end())
+    if key == "pass" and match.string[match.end() : line_end if line_end >= 0 else None].strip():
+        return looks_random(
+            value
+        )  # the first word of a sentence: what it means that a check passes
     line_start = match.string.rfind("\n", 0, match.start()) + 1
     if not match.string[line_start : match.start()].strip(" \t-"):
         return True  # a line of describe output or YAML
