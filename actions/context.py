@@ -7,10 +7,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 from actions.plan import ActionPlan, ActionResult, Target, TargetResult
-from cluster.api.mode import Mode, Purpose
+from cluster.api.mode import Mode, Purpose, ResourceAttributes
 from cluster.api.transport import Api
 from cluster.api.write import Writer
 from cluster.live.store import Store
@@ -70,14 +70,7 @@ class ActionWriter(Protocol):
     ) -> Mapping[str, Any]: ...
 
     async def review(
-        self,
-        verb: str,
-        resource: str,
-        *,
-        group: str = "",
-        subresource: str = "",
-        namespace: str = "",
-        name: str = "",
+        self, verb: str, resource: str, **attributes: Unpack[ResourceAttributes]
     ) -> tuple[bool, str]:
         """SelfSubjectAccessReview: (allowed, reason)."""
         ...

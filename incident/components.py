@@ -230,7 +230,7 @@ class Components:
         return load_access(self.options.context, explicit=self.options.kubeconfig)
 
     def watch(
-        self, access: Access, way: InputPriority, *, on_loaded: Callable[[], None]
+        self, access: Access, input_priority: InputPriority, *, on_loaded: Callable[[], None]
     ) -> LiveCluster:
         """The live state of the cluster; reading pauses for key presses (`way`)."""
         from cluster.live.live_cluster import LiveCluster
@@ -240,8 +240,8 @@ class Components:
             access,
             namespaces=self.options.namespaces,
             clock=self._local_clock,
-            pace=WatchConfig(breath=self.cadence.breath),
-            way=way,
+            watch_config=WatchConfig(breath=self.cadence.breath),
+            input_priority=input_priority,
             once=self.options.once,
             on_loaded=on_loaded,
         )

@@ -67,9 +67,11 @@ class LiveInvestigation:
         self._empty_store = Store()
         self._wake = asyncio.Event()
         self._asked = False
-        self._way = InputPriority()
+        self._input_priority = InputPriority()
         self._gc = GcPolicy(self.cadence)
-        self._reporter = Reporter(self._clock, self._way, self.cadence, once=options.once)
+        self._reporter = Reporter(
+            self._clock, self._input_priority, self.cadence, once=options.once
+        )
         self._retry = asyncio.Event()
         self._changing_incident = asyncio.Lock()
         self._stopping = False
@@ -149,7 +151,7 @@ class LiveInvestigation:
         self._ask()
 
     def give_way(self) -> None:
-        self._way.ask()
+        self._input_priority.ask()
 
     # -- runbooks
 
@@ -301,7 +303,9 @@ class LiveInvestigation:
         self._problem = ""
         access = self._access
         self._live = components.watch(
-            access, self._way, on_loaded=_nothing if self.options.once else self._gc.settle
+            access,
+            self._input_priority,
+            on_loaded=_nothing if self.options.once else self._gc.settle,
         )
         self._live.changed = self._wake
         self._spawn(self._live.run(), "live")
@@ -395,7 +399,7 @@ class LiveInvestigation:
                 self._view = view
                 for view_listener in list(self._listeners):
                     view_listener(view)
-            self._gc.collect(self._way.quiet())
+            self._gc.collect(self._input_priority.quiet())
             await asyncio.sleep(max(0.0, self._least() - (time.monotonic() - began)))
 
     async def _news(self) -> None:

@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 from cluster.api.exec import ExecResult
-from cluster.api.mode import Mode, Purpose
+from cluster.api.mode import Mode, Purpose, ResourceAttributes
 from cluster.api.port_forward import ForwardResult
 from cluster.api.transport import Api
 from cluster.api.write import Writer
@@ -74,13 +74,7 @@ class ProbeWriter(Protocol):
     ) -> Mapping[str, Any]: ...
 
     async def review(
-        self,
-        verb: str,
-        resource: str,
-        *,
-        group: str = "",
-        subresource: str = "",
-        namespace: str = "",
+        self, verb: str, resource: str, **attributes: Unpack[ResourceAttributes]
     ) -> tuple[bool, str]:
         """SelfSubjectAccessReview: (allowed, reason)."""
         ...

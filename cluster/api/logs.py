@@ -1,5 +1,5 @@
-"""Logs of containers: the last lines, those of the previous run, or as they are written. Cleaned
-and capped."""
+"""Logs of containers: the last lines, of this run or the previous one, or lines as they are
+written. Cleaned, with a limit in bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CAP = 2 << 20
 TAIL = 500
 """Lines read by default."""
 SILENCE = 3600.0
-"""Seconds without a line after which following ends."""
+"""Following ends after so many seconds without a line."""
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class LogLine(msgspec.Struct, frozen=True):
 
 
 class Logs(msgspec.Struct, frozen=True):
-    """Lines in order. `truncated`: more was there than the byte cap allowed."""
+    """Lines in order. `truncated`: the limit in bytes cut the text."""
 
     lines: tuple[LogLine, ...]
     truncated: bool
@@ -75,14 +75,13 @@ async def follow_logs(
     """Lines as they come, in groups, until the container ends or the connection breaks
     (`Unreachable`)."""
     parameters = _parameters(container, tail, False, since_seconds) | {"follow": "true"}
-    groups = api.stream_lines(
-        _path(namespace, pod),
-        parameters,
-        accept="*/*",
-        read=SILENCE,
-        what=f"logs of {namespace}/{pod}",
-    )
-    async with contextlib.aclosing(groups):
+    what = f"logs of {namespace}/{pod}"
+    async with (
+        api.open(
+            _path(namespace, pod), parameters, accept="*/*", read=SILENCE, what=what
+        ) as response,
+        contextlib.aclosing(response.lines()) as groups,
+    ):
         async for lines in groups:
             yield [_parse(line.decode("utf-8", "replace")) for line in lines]
 

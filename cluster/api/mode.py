@@ -1,10 +1,10 @@
-"""What may be changed, as values that every folder may name.
-
-The door itself is `cluster.api.write`."""
+"""Values for `cluster.api.write` that every folder may import: the mode, the purpose of a write,
+and what an access review asks for."""
 
 from __future__ import annotations
 
 import enum
+from typing import TypedDict
 
 
 class Mode(enum.StrEnum):
@@ -15,9 +15,18 @@ class Mode(enum.StrEnum):
 
 class Purpose(enum.StrEnum):
     ACTION = "action"
-    """A change to the cluster that a human confirmed at the gate. Needs `Mode.WRITE`."""
+    """A change that a human confirmed. Needs `Mode.WRITE`."""
     DEBUG_POD = "debug-pod"
-    """A probe's own pod and its owner, marked as ours and mortal: allowed in both modes. An
-    ephemeral container stays: `Mode.WRITE`."""
+    """A pod of a probe and its owner, with the label of stanch and a deadline: allowed in both
+    modes. An ephemeral container cannot be removed: needs `Mode.WRITE`."""
     REVIEW = "review"
-    """A question that is asked by POST: access reviews and dry runs. Allowed in both modes."""
+    """An access review or a dry run. Allowed in both modes."""
+
+
+class ResourceAttributes(TypedDict, total=False):
+    """The optional part of authorization.k8s.io/v1 ResourceAttributes."""
+
+    group: str
+    subresource: str
+    namespace: str
+    name: str

@@ -1,22 +1,20 @@
 """Sends every request that is not a GET, and refuses those that the mode does not allow.
 
-Read-only unless the program was started with --write. In read-only mode three things pass: dry
-runs, access reviews, and a probe's own objects, which must be named and labelled as ours, carry
-their expiry, and may not reach into the node. What cannot be classified is refused: an unknown
-mode, purpose, path or body sends nothing. One change to a foreign pod passes for a probe:
-a single restricted ephemeral container, added because a human asked for it. It cannot be removed
-again, so it needs --write like an action.
+Actions need --write. In read-only mode three things pass: dry runs, access reviews, and objects
+of a probe, which have the name prefix, label and expiry of stanch and no access to the node. A
+probe may add one restricted ephemeral container to a pod; it cannot be removed again, so that needs
+--write too. An unknown mode, purpose, path or body is refused.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 
-from cluster.api.mode import Mode, Purpose
+from cluster.api.mode import Mode, Purpose, ResourceAttributes
 from cluster.api.transport import JSON, PARTIAL, Api, Params, send
 from cluster.errors import OutcomeUnknown, Refused, ServerError, Unreachable
 from cluster.kube.text import clean_line, clean_tree
@@ -30,8 +28,7 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 TIME_LIMIT = 30.0
-"""Seconds for one write; admission webhooks may take up to 30 each, the server's own limit is
-34."""
+"""Time limit of one write in seconds; the API server's own limit is 34."""
 
 _OWN = re.compile(
     r"/api/v1/namespaces/[a-z0-9]([-a-z0-9]*[a-z0-9])?/(?P<plural>pods|configmaps)(?:/(?P<name>[a-z0-9][-a-z0-9.]*))?"
@@ -44,25 +41,24 @@ _REVIEWS = ("selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectr
 
 
 class Writer:
-    """The door of one API server.
+    """Writes to one API server. `purpose` holds for calls that name none.
 
-    Paths are below the server's root, without query. Each call answers with the object as the
-    server returned it, cleaned. Raises `Refused` (nothing was sent), `ApiError` (the server said
-    no), `Unreachable` (nothing was sent), `OutcomeUnknown` (it may have taken effect).
+    Paths are below the server's root, without query. Each call returns the object that the server
+    returned, cleaned. Raises `Refused` (nothing was sent), `ApiError` (the server refused it),
+    `Unreachable` (nothing was sent), `OutcomeUnknown` (it may have taken effect).
     """
 
-    def __init__(self, api: Api, mode: Mode | None, purpose: Purpose | None = None) -> None:
+    def __init__(
+        self,
+        api: Api,
+        mode: Mode | None,
+        purpose: Purpose | None = None,
+        time_limit: float = TIME_LIMIT,
+    ) -> None:
+        self.mode = mode
         self._api = api
-        self._mode = mode
         self._purpose = purpose
-
-    def bound(self, purpose: Purpose) -> Writer:
-        """The same door for one purpose, so that callers need not name it each time."""
-        return Writer(self._api, self._mode, purpose)
-
-    @property
-    def mode(self) -> Mode | None:
-        return self._mode
+        self._limit = time_limit
 
     async def create(
         self,
@@ -71,13 +67,10 @@ class Writer:
         *,
         dry_run: bool = False,
         purpose: Purpose | None = None,
-        timeout: float = TIME_LIMIT,
     ) -> dict[str, Any]:
         """POST `body` to a collection or a subresource (eviction)."""
         self._admit("create", path, body, dry_run, purpose)
-        return await self._send(
-            "POST", path, self._settings(dry_run), body, "application/json", timeout
-        )
+        return await self._send("POST", path, _settings(dry_run), body)
 
     async def patch(
         self,
@@ -88,14 +81,12 @@ class Writer:
         dry_run: bool = False,
         purpose: Purpose | None = None,
         accept: str = JSON,
-        timeout: float = TIME_LIMIT,
     ) -> dict[str, Any]:
         """PATCH one object or subresource. `accept`: `PARTIAL` for a Secret, so that its values do
         not come back."""
         if self._admit("patch", path, body, dry_run, purpose, content_type):
-            await self._own_object(path, timeout)
-        settings = self._settings(dry_run)
-        return await self._send("PATCH", path, settings, body, content_type, timeout, accept)
+            await self._own_object(path)
+        return await self._send("PATCH", path, _settings(dry_run), body, content_type, accept)
 
     async def delete(
         self,
@@ -105,12 +96,11 @@ class Writer:
         grace_seconds: int | None = None,
         dry_run: bool = False,
         purpose: Purpose | None = None,
-        timeout: float = TIME_LIMIT,
     ) -> dict[str, Any]:
-        """DELETE one object, never a collection; with `uid` only that very object (409 when it is
-        another one by now)."""
+        """DELETE one object, never a collection; with `uid` only while the object has it (else
+        409)."""
         if self._admit("delete", path, {}, dry_run, purpose):
-            found = await self._own_object(path, timeout)
+            found = await self._own_object(path)
             uid = uid or found
         options: dict[str, Any] = {
             "apiVersion": "v1",
@@ -122,71 +112,31 @@ class Writer:
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
         if dry_run:
-            # With a body the server takes its options from there alone: a dry run that stands only
-            # in the query deletes.
+            # With a body the server ignores dryRun in the query, and would delete.
             options["dryRun"] = ["All"]
-        parameters = {"dryRun": "All"} if dry_run else {}
-        return await self._send("DELETE", path, parameters, options, "application/json", timeout)
+        return await self._send("DELETE", path, {"dryRun": "All"} if dry_run else {}, options)
 
     async def review(
-        self,
-        verb: str,
-        resource: str,
-        *,
-        group: str = "",
-        subresource: str = "",
-        namespace: str = "",
-        name: str = "",
-        non_resource_path: str = "",
-        timeout: float = 10.0,
+        self, verb: str, resource: str, **attributes: Unpack[ResourceAttributes]
     ) -> tuple[bool, str]:
-        """May we? (allowed, the server's reason), asked by SelfSubjectAccessReview."""
-        attributes: dict[str, Any]
-        if non_resource_path:
-            attributes = {"nonResourceAttributes": {"verb": verb, "path": non_resource_path}}
-        else:
-            names = {
-                "verb": verb,
-                "resource": resource,
-                "group": group,
-                "subresource": subresource,
-                "namespace": namespace,
-                "name": name,
-            }
-            attributes = {
-                "resourceAttributes": {key: value for key, value in names.items() if value}
-            }
+        """(whether the user may do this, the server's reason), by SelfSubjectAccessReview."""
+        wanted = {"verb": verb, "resource": resource, **attributes}
         body = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
-            "spec": attributes,
+            "spec": {"resourceAttributes": {key: text for key, text in wanted.items() if text}},
         }
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         self._admit("create", path, body, False, Purpose.REVIEW)
-        answer = await self._send("POST", path, {}, body, "application/json", timeout)
+        answer = await self._send("POST", path, {}, body)
         status = answer.get("status")
         if not isinstance(status, dict):
-            raise ServerError(
-                f"May we {verb} {resource}: the server's answer has no status; it is taken for "
-                "unknown."
-            )
+            raise ServerError(f"may the user {verb} {resource}: the server's answer has no status.")
         return status.get("allowed") is True and status.get("denied") is not True, clean_line(
             str(status.get("reason") or ""), 300
         )
 
-    async def who_am_i(self, timeout: float = 10.0) -> tuple[str, tuple[str, ...]]:
-        """(user name, groups) by SelfSubjectReview (Kubernetes 1.28 and later). Raises `NotFound`
-        on older servers."""
-        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        self._admit("create", path, body, False, Purpose.REVIEW)
-        answer = await self._send("POST", path, {}, body, "application/json", timeout)
-        info = (answer.get("status") or {}).get("userInfo") or {}
-        return str(info.get("username") or ""), tuple(
-            str(group) for group in info.get("groups") or ()
-        )
-
-    # -- the judgement
+    # -- admission
 
     def _admit(
         self,
@@ -197,13 +147,13 @@ class Writer:
         purpose: Purpose | None,
         content_type: str = "",
     ) -> bool:
-        """Raise `Refused` unless this may be sent. True when the object itself must still prove
-        that it is ours."""
+        """Raise `Refused` unless this may be sent. True when the label of the object is still to be
+        checked."""
         purpose = purpose if purpose is not None else self._purpose
-        if self._mode not in (Mode.READ_ONLY, Mode.WRITE):
+        if self.mode not in (Mode.READ_ONLY, Mode.WRITE):
             raise Refused(
-                f"{verb} {path} was not sent: the mode is not known, so nothing is changed; start "
-                "again with or without --write."
+                f"{verb} {path} was not sent: the mode is not known; start again with or without "
+                "--write."
             )
         if _PATH.fullmatch(path) is None:
             raise Refused(
@@ -213,7 +163,7 @@ class Writer:
         if dry_run is True:
             return False
         if purpose == Purpose.ACTION:
-            if self._mode is Mode.WRITE:
+            if self.mode is Mode.WRITE:
                 return False
             raise Refused(
                 f"{verb} {path} was not sent: read-only mode; start with --write to allow changes."
@@ -222,29 +172,27 @@ class Writer:
             if verb == "create" and path.rsplit("/", 1)[1] in _REVIEWS:
                 return False
             raise Refused(
-                f"{verb} {path} was not sent: it was announced as a question but would change "
-                "something."
+                f"{verb} {path} was not sent: it is announced as an access review and is none."
             )
         if purpose == Purpose.DEBUG_POD:
             if verb == "patch" and _EPHEMERAL.fullmatch(path) is not None:
                 problem = _more_than_one_container(body, content_type)
                 if problem:
                     raise Refused(f"patch {path} was not sent: {problem}.")
-                if self._mode is not Mode.WRITE:
-                    told = (
-                        "an ephemeral container stays in the pod for good; start with "
-                        "--write to allow it"
+                if self.mode is not Mode.WRITE:
+                    raise Refused(
+                        f"patch {path} was not sent: read-only mode, and an ephemeral container "
+                        "stays in the pod for good; start with --write to allow it."
                     )
-                    raise Refused(f"patch {path} was not sent: read-only mode, and {told}.")
                 return False
             return _admit_own(verb, path, body)
         raise Refused(f"{verb} {path} was not sent: its purpose is not known.")
 
-    async def _own_object(self, path: str, timeout: float) -> str:
-        """The uid of the object at `path` after it has shown our label; its values are not read.
-        Raises `Refused`."""
+    async def _own_object(self, path: str) -> str:
+        """The uid of the object at `path`; reads metadata alone. Raises `Refused` when the object
+        does not have the label of stanch."""
         found = await self._api.get_json(
-            path, accept=PARTIAL, timeout=timeout, what=f"look at {path}"
+            path, accept=PARTIAL, timeout=self._limit, what=f"look at {path}"
         )
         meta = found.get("metadata") if isinstance(found, dict) else None
         if (
@@ -258,33 +206,25 @@ class Writer:
             )
         return str(meta["uid"])
 
-    # -- sending
-
-    @staticmethod
-    def _settings(dry_run: bool) -> dict[str, str]:
-        settings = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
-        return settings | {"dryRun": "All"} if dry_run else settings
-
     async def _send(
         self,
         method: str,
         path: str,
         parameters: Params,
         body: Mapping[str, Any] | list[Any],
-        content_type: str,
-        timeout: float,
+        content_type: str = "application/json",
         accept: str = JSON,
     ) -> dict[str, Any]:
-        what = f"{method} {path}"
+        what, content = f"{method} {path}", msgspec.json.encode(body)
         try:
-            _, answer = await send(
+            answer = await send(
                 self._api,
                 method,
                 path,
                 parameters,
-                msgspec.json.encode(body),
+                content,
                 content_type,
-                timeout,
+                self._limit,
                 what,
                 accept,
             )
@@ -304,20 +244,21 @@ class Writer:
         return document if isinstance(document, dict) else {}
 
 
+def _settings(dry_run: bool) -> dict[str, str]:
+    settings = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+    return settings | {"dryRun": "All"} if dry_run else settings
+
+
 def _admit_own(verb: str, path: str, body: Mapping[str, Any] | list[Any]) -> bool:
     found = _OWN.fullmatch(path)
     if found is None:
         raise Refused(
-            f"{verb} {path} was not sent: probes may only create, change and delete their own "
-            "pods and ConfigMaps."
+            f"{verb} {path} was not sent: a probe changes only its own pods and ConfigMaps."
         )
     name = found.group("name")
     if verb != "create":
         if name is None or not name.startswith(PREFIX):
-            raise Refused(
-                f"{verb} {path} was not sent: probe objects are named {PREFIX}..., this one is "
-                "not ours."
-            )
+            raise Refused(f"{verb} {path} was not sent: probe objects are named {PREFIX}....")
         return True
     if name is not None or not isinstance(body, Mapping):
         raise Refused(f"create {path} was not sent: not a collection or not an object.")
@@ -328,7 +269,7 @@ def _admit_own(verb: str, path: str, body: Mapping[str, Any] | list[Any]) -> boo
 
 
 def _foreign(plural: str, body: Mapping[str, Any]) -> str:
-    """Why this is no probe object, or ""."""
+    """Why this is not an object of a probe, or ""."""
     meta = body.get("metadata")
     if not isinstance(meta, Mapping) or body.get("kind") != (
         "Pod" if plural == "pods" else "ConfigMap"
@@ -355,7 +296,7 @@ def _foreign(plural: str, body: Mapping[str, Any]) -> str:
     if any(spec.get(field) for field in ("hostPID", "hostIPC")) or any(
         "hostPath" in volume for volume in spec.get("volumes") or ()
     ):
-        return "probe pods do not reach into the node (hostPID, hostIPC, hostPath)"
+        return "probe pods have no access to the node (hostPID, hostIPC, hostPath)"
     containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
     if any((container.get("securityContext") or {}).get("privileged") for container in containers):
         return "probe pods are not privileged"
@@ -370,7 +311,7 @@ _CONFINED: Mapping[str, Any] = {
     "capabilities": {"drop": ["ALL"]},
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-"""The restricted Pod Security Standard, as kubectl's profile of that name has it."""
+"""The restricted Pod Security Standard, as in kubectl's profile `restricted`."""
 
 
 def _more_than_one_container(body: Mapping[str, Any] | list[Any], content_type: str) -> str:

@@ -1,9 +1,9 @@
 """Checks with a heartbeat whether the API server answers.
 
-A watch that hears nothing looks the same whether nothing happens or nothing works. So a cheap
-request goes out every few seconds, on a connection of its own, with a short time limit. Two that
-fail in a row, the second on a fresh connection, mean: not reachable. While that lasts the way is
-climbed hop by hop (`cluster.health.ladder`); when an answer comes, all watches are told.
+A silent watch may mean that nothing happens or that nothing works. So a cheap request is sent every
+few seconds, on its own connection, with a short time limit. After two failures in a row, the second
+on another connection, the server counts as unreachable; then the network hops are checked
+(`cluster.health.ladder`) until it answers, and watches are opened again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cluster.health.ladder import Hop, first_failure, ladder
 from cluster.kube.text import clean_line
 
 LOGIN_PATIENCE = 5.0
-"""Seconds that a plug-in may take before it is said that one waits for it."""
+"""Seconds after which a plug-in that still runs is reported."""
 
 
 class Reach(enum.StrEnum):
@@ -32,13 +32,13 @@ class Reach(enum.StrEnum):
     """Not asked yet."""
     REACHABLE = "reachable"
     DEGRADED = "degraded"
-    """It answers, but slowly, not ready, or refusing the credentials."""
+    """It answers, but slowly, as not ready, or with a refusal of the credentials."""
     UNREACHABLE = "unreachable"
 
 
 class ApiHealth(msgspec.Struct, frozen=True):
-    """The last word on the API server. Times in UTC, `latency` in seconds (of the last heartbeat
-    that was answered)."""
+    """Whether the API server answers. Times in UTC; `latency` of the last answered heartbeat in
+    seconds."""
 
     reach: Reach = Reach.UNKNOWN
     since: datetime | None = None
@@ -53,15 +53,17 @@ class ApiHealth(msgspec.Struct, frozen=True):
         return self.reach in (Reach.REACHABLE, Reach.DEGRADED)
 
 
-class Beat(msgspec.Struct, frozen=True):
-    """Seconds: between heartbeats, between those while unreachable, for one of them, between climbs
-    of the ladder."""
+class HeartbeatConfig(msgspec.Struct, frozen=True):
+    """Times in seconds."""
 
     interval: float = 3.0
+    """Between heartbeats."""
     lost_interval: float = 1.5
+    """Between heartbeats while the server is unreachable."""
     limit: float = 2.0
+    """Of one heartbeat."""
     ladder_interval: float = 5.0
-    path: str = "/readyz"
+    """Between two checks of the network hops while the server is unreachable."""
 
 
 class HealthMonitor:
@@ -72,13 +74,13 @@ class HealthMonitor:
         self,
         api: Api,
         *,
-        beat: Beat | None = None,
+        heartbeat: HeartbeatConfig | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_change: Callable[[ApiHealth], None] = lambda _: None,
         on_back: Callable[[], None] = lambda: None,
     ) -> None:
         self._api = api
-        self._beat = beat or Beat()
+        self._heartbeat = heartbeat or HeartbeatConfig()
         self._clock = clock
         self._on_change = on_change
         self._on_back = on_back
@@ -86,7 +88,7 @@ class HealthMonitor:
         self._lost = asyncio.Event()
         self._renew = asyncio.Event()
         self.health = ApiHealth()
-        limit = self._beat.limit
+        limit = self._heartbeat.limit
         self._own = Api(
             api.access,
             limits=Limits(limit, limit, limit, limit),
@@ -97,18 +99,18 @@ class HealthMonitor:
         )
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Send heartbeats until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._beats())
+                group.create_task(self._heartbeats())
                 group.create_task(self._ladders())
                 group.create_task(self._renewals())
         finally:
             await self._own.aclose()
 
     async def pause(self, seconds: float) -> None:
-        """Wait so long, or until the server is back if that is sooner; while it is away, until it
-        is back (looking up every 30 s)."""
+        """Wait so many seconds, or until the server is back if that is sooner; at least 30 s while
+        it is unreachable."""
         limit = max(seconds, 30.0) if self.health.reach is Reach.UNREACHABLE else seconds
         try:
             async with asyncio.timeout(limit):
@@ -116,29 +118,29 @@ class HealthMonitor:
         except TimeoutError:
             pass  # the usual end of a wait
 
-    async def _beats(self) -> None:
+    async def _heartbeats(self) -> None:
         while True:
             failed = await self._once()
             if failed:
                 self._move(self._doubted(), failed)
-                await self._own.drop_connections()
+                await self._own.aclose()
                 failed = await self._once()
             if failed:
                 self._move(self._doubted() if self._recent_traffic() else Reach.UNREACHABLE, failed)
             await asyncio.sleep(
-                self._beat.lost_interval
+                self._heartbeat.lost_interval
                 if self.health.reach is Reach.UNREACHABLE
-                else self._beat.interval
+                else self._heartbeat.interval
             )
 
     async def _once(self) -> str:
-        """One heartbeat: "" or why it failed."""
+        """Send one heartbeat: "" or why it failed."""
         began = time.monotonic()
         credentials = self._api.credentials
         if credentials.due():
             self._renew.set()
         try:
-            status, _, body = await self._own.ping(self._beat.path, {}, self._beat.limit)
+            status, _, body = await self._own.ping("/readyz", {}, self._heartbeat.limit)
         except ClusterError as error:
             return str(error)
         took = time.monotonic() - began
@@ -152,14 +154,14 @@ class HealthMonitor:
         elif status == 429 or status >= 500:
             said = clean_line(body[:300].decode("utf-8", "replace").replace("\n", "; "), 200)
             self._move(Reach.DEGRADED, f"The API server answers, but says HTTP {status} ({said}).")
-        elif took > self._beat.limit / 2:
+        elif took > self._heartbeat.limit / 2:
             self._move(Reach.DEGRADED, f"The API server answers slowly ({took:.1f} s).")
         else:
             self._move(Reach.REACHABLE, "")
         return ""
 
     def _doubted(self) -> Reach:
-        """After one failure: not lost yet, unless it never answered or was lost before."""
+        """The reach after one failure: degraded, unless it never answered or was unreachable."""
         return (
             self.health.reach
             if self.health.reach in (Reach.UNREACHABLE, Reach.UNKNOWN)
@@ -167,7 +169,7 @@ class HealthMonitor:
         )
 
     def _recent_traffic(self) -> bool:
-        return time.monotonic() - self._api.last_received < self._beat.limit
+        return time.monotonic() - self._api.last_received < self._heartbeat.limit
 
     def _move(self, reach: Reach, reason: str) -> None:
         before = self.health
@@ -176,7 +178,7 @@ class HealthMonitor:
             and before.reach is reach
             and (failing := first_failure(before.hops)) is not None
         ):
-            reason = failing.sentence  # the ladder has looked closer than a heartbeat can
+            reason = failing.sentence  # more precise than the error of a heartbeat
         if (before.reach, before.reason) == (reach, reason):
             self._on_change(self.health)
             return
@@ -198,12 +200,12 @@ class HealthMonitor:
         self._on_change(self.health)
 
     def wake(self) -> None:
-        """End every pause that is running; those that begin later wait again."""
+        """End every pause that is running now."""
         waiting, self._back = self._back, asyncio.Event()
         waiting.set()
 
     async def _renewals(self) -> None:
-        """Get another credential when it is time to, or after a 401; beside the heartbeat, since a
+        """Get another credential when it is due or after a 401. A task of its own, because a
         plug-in may take half a minute."""
         credentials = self._api.credentials
         while True:
@@ -220,7 +222,7 @@ class HealthMonitor:
             await self._lost.wait()
             hops = await ladder(
                 self._api.access,
-                limit=min(3.0, self._beat.limit * 1.5),
+                limit=min(3.0, self._heartbeat.limit * 1.5),
                 clock=self._clock,
                 api=self._api,
             )
@@ -233,4 +235,4 @@ class HealthMonitor:
                     reason=failing.sentence if failing is not None else self.health.reason,
                 )
                 self._on_change(self.health)
-            await asyncio.sleep(self._beat.ladder_interval)
+            await asyncio.sleep(self._heartbeat.ladder_interval)

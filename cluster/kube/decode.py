@@ -104,10 +104,10 @@ class KindDecoder:
     """Decodes lists and watches of one kind."""
 
     def __init__(
-        self, kind: Kind, sharing: Interning | None = None, known: Known | None = None
+        self, kind: Kind, interning: Interning | None = None, known: Known | None = None
     ) -> None:
         self._known = known or _unknown
-        self._sharing = sharing or Interning()
+        self._interning = interning or Interning()
         self._type = kind.type
         self._page = msgspec.json.Decoder(_Page[kind.type])  # type: ignore[name-defined]  # the type is a value here
         self._line = msgspec.json.Decoder(_Line[kind.type])  # type: ignore[name-defined]  # as above
@@ -234,7 +234,7 @@ class KindDecoder:
             objects = [
                 self._cleaned(each) if is_suspect(_encode(each)) else each for each in objects
             ]
-        share, known = self._sharing.share, self._known
+        share, known = self._interning.share, self._known
         for each in objects:
             share(each, known(each.metadata.namespace, each.metadata.name))
         return objects

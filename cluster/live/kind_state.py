@@ -4,33 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial, wraps
+from typing import Concatenate, ParamSpec
 
 from cluster.kube.kinds import Kind
 from cluster.kube.objects import Object
 from cluster.live.freshness import State
 from cluster.live.store import Change, Key, Store
+from cluster.live.write_buffer import WriteBuffer
+
+P = ParamSpec("P")
+
+
+def _buffered(
+    method: Callable[Concatenate[KindState, P], None],
+) -> Callable[Concatenate[KindState, P], None]:
+    """Runs the method now, or when the write buffer is released."""
+
+    @wraps(method)
+    def run(self: KindState, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        self.write_buffer.do(partial(method, self, *args, **kwargs))
+
+    return run
 
 
 class KindState:
-    """One kind in one namespace ("" for all) on its way into the store. The `Sink` of a
-    `KindWatch`."""
+    """One kind in one namespace ("" for all). `KindWatch` calls the methods; none of them waits.
+
+    `note` gets the changes of the store, also an empty list when state or reason changed.
+    `settled` is called when the first list is complete or has failed.
+    """
 
     def __init__(
         self,
         kind: Kind,
         namespace: str,
         store: Store,
+        write_buffer: WriteBuffer,
         clock: Callable[[], datetime],
         note: Callable[[Sequence[Change]], None],
         settled: Callable[[], None],
     ) -> None:
         self.kind = kind
         self.namespace = namespace
+        self.write_buffer = write_buffer
         self.state = State.WAITING
         self.reason = ""
         self.heard: datetime | None = None
         self.expected: int | None = None
         self.faults = 0
+        """Objects that could not be decoded."""
         self._store = store
         self._clock = clock
         self._note = note
@@ -38,22 +61,26 @@ class KindState:
         self._complete = False
         self._seen: set[Key] = set()
 
-    # -- the sink
-
+    @_buffered
     def listing(self) -> None:
+        """A list begins: what follows until `listed` is the whole."""
         self._seen = set()
         self.expected = None
         if not self._complete:
-            self._be(State.LOADING, "")
+            self._set(State.LOADING, "")
 
+    @_buffered
     def objects(self, objects: list[Object], remaining: int | None) -> None:
+        """A part of the list; `remaining` objects follow, None when that is not known."""
         self.heard = self._clock()
         self._seen.update((each.metadata.namespace, each.metadata.name) for each in objects)
         if remaining is not None:
             self.expected = len(self._seen) + remaining
         self._note(self._store.apply(self.kind.name, objects))
 
+    @_buffered
     def listed(self) -> None:
+        """The list is complete: objects that it did not have are gone."""
         self.heard = self._clock()
         rows = (
             self._store.in_namespace(self.kind.name, self.namespace)
@@ -65,32 +92,34 @@ class KindState:
         self._complete = True
         self.expected = None
         self._note(self._store.apply(self.kind.name, (), gone))
-        self._be(State.LIVE, "")
+        self._set(State.LIVE, "")
         self._settled()
 
+    @_buffered
     def updates(self, upserts: list[Object], deletes: list[Key]) -> None:
+        """Changes after the list."""
         self._note(self._store.apply(self.kind.name, upserts, deletes))
 
-    def beat(self) -> None:
+    def alive(self) -> None:
+        """The server sent something, a bookmark for example."""
         self.heard = self._clock()
 
+    @_buffered
     def connected(self) -> None:
+        """A watch is open."""
         self.heard = self._clock()
         if self._complete:
-            self._be(State.LIVE, "")
+            self._set(State.LIVE, "")
 
-    def faulty(self, number: int) -> None:
-        self.faults += number
-
+    @_buffered
     def trouble(self, state: State, reason: str) -> None:
+        """The kind is not live, and why."""
         if state is State.STALE and not self._complete:
-            # an incomplete list must not pass for a complete one
+            # an incomplete list must not be shown as a complete one
             state = State.LOADING if self._seen else State.WAITING
-        self._be(state, reason)
+        self._set(state, reason)
         self._settled()
 
-    # -- inside
-
-    def _be(self, state: State, reason: str) -> None:
+    def _set(self, state: State, reason: str) -> None:
         self.state, self.reason = state, reason
         self._note(())

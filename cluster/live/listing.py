@@ -1,110 +1,191 @@
-"""Reads all objects of one kind into a `Sink`: in pages from the store, or in one answer from the
-API server's watch cache."""
+"""Reads all objects of one kind: in pages from the store of the API server, or in one answer from
+its watch cache."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import msgspec
 
 from cluster.api.transport import JSON, PARTIAL_LIST, Api
-from cluster.errors import Invalid, ServerError, Unreachable
+from cluster.errors import ClusterError, Invalid, ServerError, Unreachable
 from cluster.kube.decode import KindDecoder, Page
 from cluster.kube.kinds import Kind
 from cluster.live.input_priority import InputPriority
+from cluster.live.kind_state import KindState
 from cluster.live.list_splitter import ListSplitter
-from cluster.live.pages import PageTask
-from cluster.live.sink import Sink
 from cluster.live.watch_config import WatchConfig
 
 WHOLE = 50_000
-"""Objects that are asked for in one answer at most: an old server holds all of it in memory at
-once."""
+"""Most objects that are asked for in one answer: old servers hold all of it in memory."""
 SLICE = 150
-"""Objects of a page that are cleaned and applied before others get a turn."""
+"""Objects of a page that are cleaned and stored before the event loop runs other tasks."""
+_CONTINUE = re.compile(rb'"continue":\s*"([^"\\]*)"')
+_HEAD = 65_536
+"""Bytes of a page within which its metadata stand: Go writes them before the items."""
 
 
-class Offer(msgspec.Struct):
-    """What this server offers, learnt once and shared by all kinds: streaming lists (None: not
-    tried yet)."""
+class ServerFeatures(msgspec.Struct):
+    """What this server supports, learnt once and shared by all kinds."""
 
     streaming: bool | None = None
+    """Streaming lists; None: not tried yet."""
     whole: bool = True
     """All objects of a kind in one answer that is not older than a given version."""
-    doubts: int = 0
+    incomplete: int = 0
+    """Streamed lists that did not end in time."""
 
-    def doubt(self) -> None:
-        """A streamed list did not come to its end in time; the second time it is taken for a server
-        that ignores the parameter."""
-        self.doubts += 1
-        if self.doubts > 1:
+    def incomplete_stream(self) -> None:
+        """After the second one the server is taken for one that ignores the parameter."""
+        self.incomplete += 1
+        if self.incomplete > 1:
             self.streaming = False
 
 
+class Collection(NamedTuple):
+    """One kind in one namespace ("" for all)."""
+
+    api: Api
+    kind: Kind
+    namespace: str
+    watch_config: WatchConfig
+
+    @property
+    def what(self) -> str:
+        """Its name in messages."""
+        plural = self.kind.plural
+        return f"{plural} in {self.namespace}" if self.namespace else plural
+
+    async def read(
+        self, parameters: dict[str, str], take: Callable[[bytes], Awaitable[None]]
+    ) -> None:
+        """Pass the body of a list to `take` as it arrives. Raises `ApiError`, and `Unreachable`
+        when nothing arrives for `watch_config.answer` seconds."""
+        accept = PARTIAL_LIST if self.kind.metadata_only else JSON
+        limit, what = self.watch_config.answer, f"list {self.what}"
+        path = self.kind.path(self.namespace)
+        try:
+            async with (
+                asyncio.timeout(limit) as guard,
+                self.api.open(
+                    path, parameters, accept=accept, what=what, read=limit, compress=True
+                ) as response,
+                contextlib.aclosing(response.chunks()) as chunks,
+            ):
+                async for chunk in chunks:
+                    guard.reschedule(asyncio.get_running_loop().time() + limit)
+                    await take(chunk)
+        except TimeoutError as error:
+            raise Unreachable(
+                f"{what}: no answer within {limit:g} s; the server is slow or frozen."
+            ) from error
+
+
+class PageTask:
+    """A page that is being read: its continue token is known first, so that the next page can be
+    asked for meanwhile."""
+
+    def __init__(self, collection: Collection, parameters: dict[str, str]) -> None:
+        self.token: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.body = asyncio.create_task(self._fetch(collection, parameters))
+
+    def cancel(self) -> None:
+        self.body.cancel()
+        self.token.cancel()
+        # asyncio reports errors that are never retrieved
+        self.body.add_done_callback(_retrieve)
+        _retrieve(self.token)
+
+    async def _fetch(self, collection: Collection, parameters: dict[str, str]) -> bytes:
+        kept = bytearray()
+
+        async def take(chunk: bytes) -> None:
+            kept.extend(chunk)
+            if not self.token.done():
+                self._find_token(kept)
+
+        try:
+            await collection.read(parameters, take)
+        except ClusterError as error:
+            if not self.token.done():
+                self.token.set_exception(error)
+            raise
+        if not self.token.done():
+            self.token.set_result("")  # the decoded page has it, if there is one
+        return bytes(kept)
+
+    def _find_token(self, kept: bytearray) -> None:
+        end = kept.find(b'"items"', 0, _HEAD)
+        if end < 0 and len(kept) < _HEAD:
+            return
+        found = _CONTINUE.search(kept, 0, end if end >= 0 else _HEAD)
+        self.token.set_result(found.group(1).decode("ascii", "replace") if found else "")
+
+
+def _retrieve(future: asyncio.Future[str] | asyncio.Task[bytes]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
 class Listing:
-    """The lists of one kind at one path."""
+    """The lists of one collection. Each method returns the resource version of the list."""
 
     def __init__(
         self,
-        api: Api,
-        kind: Kind,
-        path: str,
-        what: str,
-        sink: Sink,
+        collection: Collection,
+        state: KindState,
         decoder: KindDecoder,
-        offer: Offer,
-        pace: WatchConfig,
-        way: InputPriority,
+        features: ServerFeatures,
+        input_priority: InputPriority,
     ) -> None:
-        self._api, self._kind, self._path, self._what, self._way = api, kind, path, what, way
-        self._sink, self._decoder, self._offer, self._pace = sink, decoder, offer, pace
+        self._collection, self._state, self._decoder = collection, state, decoder
+        self._features, self._input_priority = features, input_priority
         self._no_list = (
-            f"{what}: the answer is not a list; something in front of the API server answers."
+            f"list {collection.what}: the answer is not a list; something in front of the API "
+            "server answers."
         )
 
     async def pages(self) -> str:
-        """Pages in order; the next is asked for as soon as this one's continue token has come in.
-        Returns the version of the list."""
-        self._sink.listing()
-        token, version = "", ""
-        first = self._kind.bulky and self._offer.whole
-        task = self._page_task("")
+        """Reads pages in order. Asks for the next as soon as the continue token of one is known.
+        Of a bulky kind only the first page is read so, and the rest in one answer."""
+        self._state.listing()
+        version = ""
+        first = self._collection.kind.bulky and self._features.whole
+        tasks = [self._page_task("")]
         try:
-            while True:
-                token = await task.token
-                following = self._page_task(token) if token and not first else None
+            while tasks:
+                token = await tasks[0].token
+                if token and not first:
+                    tasks.append(self._page_task(token))
                 try:
-                    body = await task.body
-                except BaseException:
-                    if following is not None:
-                        following.cancel()
-                    raise
-                page = self._decode_page(body)
+                    page = self._decoder.page(await tasks[0].body)
+                except ValueError as error:
+                    raise Unreachable(self._no_list) from error
                 version = page.meta.resource_version or version
-                self._sink.faulty(page.faulty)
-                await self._hand_on(
-                    page, page.meta.remaining_item_count if page.meta.continue_ else 0
-                )
-                if first and page.meta.continue_ and (rest := await self._rest(page)):
+                more = page.meta.continue_
+                await self._store(page, page.meta.remaining_item_count if more else 0)
+                if first and more and (rest := await self._rest(page)):
                     return rest
                 first = False
-                if page.meta.continue_ and following is None:
-                    following = self._page_task(page.meta.continue_)
-                if following is None:
-                    break
-                task = following
+                if more and len(tasks) == 1:
+                    tasks.append(self._page_task(more))
+                del tasks[0]
         finally:
-            task.cancel()
+            for task in tasks:
+                task.cancel()
         return self._checked(version)
 
     async def _rest(self, first: Page) -> str:
-        """After a first page: all of it in one answer, at least as new as that page. "" when it is
-        too many for that."""
+        """After a first page: everything in one answer, at least as new as that page. "" when that
+        would be too large."""
         behind = first.meta.remaining_item_count
         if behind is None or behind > WHOLE or not first.meta.resource_version:
             return ""
-        await asyncio.sleep(self._pace.breath)
+        await asyncio.sleep(self._collection.watch_config.breath)
         try:
             return await self.whole(
                 {
@@ -114,74 +195,52 @@ class Listing:
                 len(first.objects) + behind,
             )
         except (Invalid, ServerError):
-            self._offer.whole = False  # older than the parameter, or its cache lags behind
+            self._features.whole = False  # older than the parameter, or its cache lags behind
             return await self.pages()
 
     async def whole(self, parameters: dict[str, str], expected: int | None = None) -> str:
-        """All objects in one answer, decoded while it comes in; returns its version. `expected` is
-        about how many they will be."""
-        loop, limit, what = asyncio.get_running_loop(), self._pace.answer, self._what
+        """Reads all objects in one answer and decodes it as it arrives. `expected` is about how
+        many they are."""
         splitter, count = ListSplitter(self._decoder), 0
-        parameters = dict(parameters)
-        accept = PARTIAL_LIST if self._kind.metadata_only else JSON
 
-        async def take(page: Page) -> None:
+        async def store(page: Page) -> None:
             nonlocal count
             count += len(page.objects)
-            self._sink.faulty(page.faulty)
-            await self._hand_on(page, None if expected is None else max(0, expected - count))
+            await self._store(page, None if expected is None else max(0, expected - count))
 
-        self._sink.listing()
+        async def take(chunk: bytes) -> None:
+            for page in splitter.feed(chunk):
+                await store(page)
+
+        self._state.listing()
         try:
-            async with (
-                asyncio.timeout(limit) as guard,
-                self._api.open(
-                    self._path, parameters, accept=accept, what=what, read=limit, compress=True
-                ) as response,
-                contextlib.aclosing(response.chunks()) as chunks,
-            ):
-                async for chunk in chunks:
-                    guard.reschedule(loop.time() + limit)
-                    for page in splitter.feed(chunk):
-                        await take(page)
-            await take(splitter.finish())
-        except TimeoutError as error:
-            raise Unreachable(
-                f"{what}: no answer within {limit:g} s; the server is slow or frozen."
-            ) from error
+            await self._collection.read(parameters, take)
+            await store(splitter.finish())
         except ValueError as error:
             raise Unreachable(self._no_list) from error
         return self._checked(splitter.meta.resource_version)
 
-    async def _hand_on(self, page: Page, after: int | None) -> None:
-        """A page into the sink, in slices that do not hold the loop for more than a few
-        milliseconds; `after` objects come behind it."""
+    async def _store(self, page: Page, after: int | None) -> None:
+        """Store a page in slices of a few milliseconds; `after` objects follow it."""
+        self._state.faults += page.faulty
         for start in range(0, max(1, len(page.objects)), SLICE):
             part = self._decoder.finish(page.objects[start : start + SLICE])
             behind = max(0, len(page.objects) - start - SLICE)
-            self._sink.objects(part, None if after is None else after + behind)
+            self._state.objects(part, None if after is None else after + behind)
             await asyncio.sleep(0)
-            await self._way()
+            await self._input_priority()
 
     def _checked(self, version: str) -> str:
-        """Every list has a version; `{}` from something in front of the server must not pass for a
-        cluster without objects."""
+        """Raises `Unreachable` for a list without version: `{}` from something in front of the
+        server must not pass for an empty cluster."""
         if not version:
             raise Unreachable(self._no_list)
         return version
 
-    def _decode_page(self, body: bytes) -> Page:
-        try:
-            return self._decoder.page(body)
-        except ValueError as error:
-            raise Unreachable(self._no_list) from error
-
     def _page_task(self, token: str) -> PageTask:
-        first = self._kind.bulky and self._offer.whole and not token
-        parameters: dict[str, str] = {
-            "limit": str(self._pace.first_page if first else self._pace.page)
-        }
+        config = self._collection.watch_config
+        first = self._collection.kind.bulky and self._features.whole and not token
+        parameters = {"limit": str(config.first_page if first else config.page)}
         if token:
             parameters["continue"] = token
-        accept = PARTIAL_LIST if self._kind.metadata_only else JSON
-        return PageTask(self._api, self._path, parameters, accept, self._what, self._pace)
+        return PageTask(self._collection, parameters)

@@ -1,9 +1,5 @@
 """The live state of one cluster: all kinds listed and watched into one store, with their freshness
-and the health of the API server.
-
-One event loop, no threads. Readers take `store` and what `drain` gives; nothing here waits for
-them.
-"""
+and the health of the API server. On one event loop, without threads."""
 
 from __future__ import annotations
 
@@ -17,36 +13,33 @@ from itertools import groupby
 from cluster.api.transport import Api, Budget
 from cluster.connect.access import Access
 from cluster.errors import Forbidden
-from cluster.health.monitor import ApiHealth, Beat, HealthMonitor, Reach
+from cluster.health.monitor import ApiHealth, HealthMonitor, HeartbeatConfig, Reach
 from cluster.kube.interning import Interning
 from cluster.kube.kinds import KINDS, Kind
 from cluster.live.freshness import Freshness, State
 from cluster.live.input_priority import InputPriority
 from cluster.live.kind_state import KindState
-from cluster.live.listing import Offer
+from cluster.live.listing import Collection, ServerFeatures
 from cluster.live.listwatch import KindWatch
 from cluster.live.store import Change, Key, Store
 from cluster.live.watch_config import WatchConfig
-from cluster.live.write_buffer import BufferedSink, WriteBuffer
+from cluster.live.write_buffer import WriteBuffer
 
 TURNS = 5
-"""Kinds that are listed at the same time when they are listed only once."""
+"""Kinds that are listed at the same time when each is listed once."""
 FIRST_START = 0.5
+"""Longest wait in seconds for the kinds of the first stage before the next stage starts."""
 HEAD_START = 0.25
-"""Seconds for which kinds of the first stage, and of later ones, are awaited before the next stage
-starts."""
+"""The same for later stages."""
 
 
 class LiveCluster:
     """Everything that is watched of one cluster.
 
-    `namespaces` are used for a kind when listing it cluster-wide is forbidden; without any, the
-    context's own namespace is.
-    `changed` is set whenever there is something to drain or the health or freshness changed; the
-    reader clears it.
-    `once`: every kind is listed once and not watched, for a single answer.
-    `on_loaded` is called once, when every kind has been listed or has failed (a good moment for
-    `gc.freeze()`).
+    `namespaces` (by default that of the context) are listed where listing a kind cluster-wide is
+    forbidden. With `once` every kind is listed once and not watched. `on_loaded` is called once,
+    when every kind has been listed or has failed. `changed` is set when `drain` has changes or
+    health or freshness changed; the reader clears it.
     """
 
     def __init__(
@@ -56,9 +49,9 @@ class LiveCluster:
         namespaces: Sequence[str] = (),
         kinds: Sequence[Kind] = KINDS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        pace: WatchConfig | None = None,
-        beat: Beat | None = None,
-        way: InputPriority | None = None,
+        watch_config: WatchConfig | None = None,
+        heartbeat: HeartbeatConfig | None = None,
+        input_priority: InputPriority | None = None,
         once: bool = False,
         on_loaded: Callable[[], None] = lambda: None,
     ) -> None:
@@ -70,26 +63,25 @@ class LiveCluster:
         self._namespaces = tuple(namespaces) or ((access.namespace,) if access.namespace else ())
         self._kinds = tuple(sorted(kinds, key=lambda kind: kind.stage))
         self._clock = self.api.server_now
-        self._pace = pace or WatchConfig()
-        self._way = way or InputPriority()
+        self._config = watch_config or WatchConfig()
+        self._input_priority = input_priority or InputPriority()
         self._on_loaded = on_loaded
         self._turns = asyncio.Semaphore(TURNS) if once else None
-        self._offer = Offer()
-        self._sharing = Interning()
-        self._parts: dict[str, list[KindState]] = {kind.name: [] for kind in self._kinds}
+        self._features = ServerFeatures()
+        self._interning = Interning()
+        self._states: dict[str, list[KindState]] = {kind.name: [] for kind in self._kinds}
         self._watches: set[KindWatch] = set()
         self._pending: dict[tuple[str, Key], Change] = {}
         self._settled: dict[str, asyncio.Event] = {
             kind.name: asyncio.Event() for kind in self._kinds
         }
         self._stopping = asyncio.Event()
-        self.hold = WriteBuffer()
-        """`async with live.hold:` buffers updates while a reader takes several steps."""
+        self.write_buffer = WriteBuffer()
         self.stirred = True
         """Whether health or freshness changed since the last `drain`."""
         self._monitor = HealthMonitor(
             self.api,
-            beat=beat,
+            heartbeat=heartbeat,
             clock=self.api.server_now,
             on_change=lambda _: self._note(()),
             on_back=self._reconnect,
@@ -110,22 +102,22 @@ class LiveCluster:
         return {kind.name: self._freshness(kind) for kind in self._kinds}
 
     def drain(self) -> list[Change]:
-        """What changed since the last call: one change an object, from its state then to its state
+        """The changes since the last call: one for each object, from its state then to its state
         now."""
         pending, self._pending = self._pending, {}
         self.stirred = False
         return [change for change in pending.values() if change.old is not change.new]
 
     def waiting(self) -> Iterable[Change]:
-        """What `drain` would give, left where it is."""
+        """The changes that `drain` would return."""
         return self._pending.values()
 
     def loaded(self) -> bool:
-        """Whether every kind has been listed, or has failed and said why."""
+        """Whether every kind has been listed or has failed."""
         return all(event.is_set() for event in self._settled.values())
 
     async def wait_loaded(self, timeout: float) -> bool:
-        """Wait until `loaded`, at most `timeout` seconds; returns whether it came to that."""
+        """Wait until `loaded`, at most `timeout` seconds; returns whether it is."""
         try:
             async with asyncio.timeout(timeout):
                 for event in self._settled.values():
@@ -135,14 +127,13 @@ class LiveCluster:
         return True
 
     def budget(self) -> Budget:
-        """What has been asked of the server."""
         return self.api.budget()
 
     # -- running
 
     async def run(self) -> None:
-        """Keep the state live until `stop` or cancellation. Never raises for what server or network
-        do."""
+        """Keep the state live until `stop` or cancellation. Raises no error of server or
+        network."""
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -161,7 +152,7 @@ class LiveCluster:
         self._stopping.set()
 
     def retry_now(self) -> None:
-        """Ask again at once whatever is waiting for its back-off to end."""
+        """End every back-off."""
         self._monitor.wake()
 
     # -- inside
@@ -169,15 +160,14 @@ class LiveCluster:
     _tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def _start(self, group: asyncio.TaskGroup) -> None:
-        """Start the kinds in their order: the next one when the one before is loaded, but soon in
-        any case."""
+        """Start the kinds stage by stage."""
         for _, kinds in groupby(self._kinds, key=lambda kind: kind.stage):
             batch = list(kinds)
             self._tasks += tuple(
                 group.create_task(self._run_kind(kind), name=kind.name) for kind in batch
             )
             if self._turns is not None:
-                continue  # taken in this order
+                continue  # the turns come in this order
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_START if batch[0].stage == 0 else HEAD_START):
                     for kind in batch:
@@ -187,34 +177,37 @@ class LiveCluster:
         self._on_loaded()
 
     async def _run_kind(self, kind: Kind) -> None:
-        """Cluster-wide if that is allowed, else the given namespaces."""
+        """List and watch cluster-wide if that is allowed, else in the namespaces."""
         fallback = bool(kind.namespaced and self._namespaces)
         try:
-            await self._run_part(kind, "", escalate=fallback)
+            await self._run_namespace(kind, "", escalate=fallback)
         except Forbidden:
-            self._parts[kind.name] = []
+            self._states[kind.name] = []
             async with asyncio.TaskGroup() as group:
                 for namespace in self._namespaces:
-                    group.create_task(self._run_part(kind, namespace))
+                    group.create_task(self._run_namespace(kind, namespace))
 
-    async def _run_part(self, kind: Kind, namespace: str, escalate: bool = False) -> None:
-        part = KindState(
-            kind, namespace, self.store, self._clock, self._note, self._settled[kind.name].set
-        )
-        self._parts[kind.name].append(part)
-        watch = KindWatch(
-            self.api,
+    async def _run_namespace(self, kind: Kind, namespace: str, escalate: bool = False) -> None:
+        state = KindState(
             kind,
-            BufferedSink(part, self.hold),
-            namespace=namespace,
-            offer=self._offer,
+            namespace,
+            self.store,
+            self.write_buffer,
+            self._clock,
+            self._note,
+            self._settled[kind.name].set,
+        )
+        self._states[kind.name].append(state)
+        watch = KindWatch(
+            Collection(self.api, kind, namespace, self._config),
+            state,
+            features=self._features,
             pause=self._monitor.pause,
-            pace=self._pace,
-            escalate=escalate,
-            sharing=self._sharing,
+            interning=self._interning,
             known=partial(self.store.get, kind.name),
+            input_priority=self._input_priority,
             turns=self._turns,
-            way=self._way,
+            escalate=escalate,
         )
         self._watches.add(watch)
         try:
@@ -223,7 +216,7 @@ class LiveCluster:
             self._watches.discard(watch)
 
     def _reconnect(self) -> None:
-        """The server is back: connections from before may hang for ever without knowing it."""
+        """The server is back: connections from before may hang."""
         for watch in self._watches:
             watch.cut()
 
@@ -242,35 +235,21 @@ class LiveCluster:
 
     def _freshness(self, kind: Kind) -> Freshness:
         count = self.store.count(kind.name)
-        parts = self._parts[kind.name]
+        parts = self._states[kind.name]
         health = self.health
         away = health.reach is Reach.UNREACHABLE
         if not parts:
             return Freshness(kind.name, State.WAITING, count, reason=health.reason if away else "")
-        states = [part.state for part in parts]
-        if all(state is State.FORBIDDEN for state in states):
-            state = State.FORBIDDEN
-        else:
-            state = next(
-                (
-                    each
-                    for each in (
-                        State.LOADING,
-                        State.WAITING,
-                        State.STALE,
-                        State.ABSENT,
-                        State.LIVE,
-                    )
-                    if each in states
-                ),
-                State.LIVE,
-            )
+        states = {part.state for part in parts}
+        state = (
+            State.FORBIDDEN
+            if states == {State.FORBIDDEN}
+            else next((each for each in _WORST_FIRST if each in states), State.LIVE)
+        )
         reason = next((part.reason for part in parts if part.reason), "")
-        known = [part.heard for part in parts if part.heard is not None]
-        heard = min(known) if known else None
+        heard = min((part.heard for part in parts if part.heard is not None), default=None)
         if state is State.LIVE and not kind.poll and heard is not None and health.heard is not None:
-            # A watch pushes: while it is open and the heartbeat is answered, what is shown is what
-            # the server has.
+            # while the watch is open and heartbeats are answered, the rows are the server's
             heard = max(heard, health.heard)
         if away and state in (State.LIVE, State.STALE):
             state, reason = State.STALE, health.reason
@@ -281,9 +260,9 @@ class LiveCluster:
                 f"Only {', '.join(part.namespace for part in parts)}: listing all namespaces is "
                 "forbidden."
             )
-        expected = (
-            sum(part.expected or 0 for part in parts)
-            if state is State.LOADING and any(part.expected for part in parts)
-            else None
-        )
+        loading = state is State.LOADING
+        expected = sum(part.expected or 0 for part in parts) or None if loading else None
         return Freshness(kind.name, state, count, expected, heard, reason)
+
+
+_WORST_FIRST = (State.LOADING, State.WAITING, State.STALE, State.ABSENT, State.LIVE)

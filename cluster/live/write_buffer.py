@@ -7,13 +7,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from types import TracebackType
-
-from cluster.kube.objects import Object
-from cluster.live.freshness import State
-from cluster.live.sink import Sink
-from cluster.live.store import Key
 
 SLICE = 0.001
 """Seconds of buffered updates that are applied before the event loop runs other tasks."""
@@ -27,7 +21,7 @@ class WriteBuffer:
         self._waiting: deque[Callable[[], None]] = deque()
 
     def do(self, work: Callable[[], None]) -> None:
-        """Run `work` now, or in its turn when the buffer is released."""
+        """Run `work` now, or in order when the buffer is released."""
         if self._held:
             self._waiting.append(work)
         else:
@@ -42,8 +36,7 @@ class WriteBuffer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Apply buffered updates in slices, later ones behind them. When cancelled, apply the rest
-        at once, so that none is lost."""
+        """Apply buffered updates in slices, in order. When cancelled, apply the rest at once."""
         stop = time.monotonic() + SLICE
         try:
             while self._waiting:
@@ -56,34 +49,3 @@ class WriteBuffer:
             self._held = False
             while self._waiting:
                 self._waiting.popleft()()
-
-
-class BufferedSink:
-    """Passes changes to `sink` through a buffer; signs of life at once."""
-
-    def __init__(self, sink: Sink, hold: WriteBuffer) -> None:
-        self._sink, self._hold = sink, hold
-
-    def listing(self) -> None:
-        self._hold.do(self._sink.listing)
-
-    def objects(self, objects: list[Object], remaining: int | None) -> None:
-        self._hold.do(partial(self._sink.objects, objects, remaining))
-
-    def listed(self) -> None:
-        self._hold.do(self._sink.listed)
-
-    def updates(self, upserts: list[Object], deletes: list[Key]) -> None:
-        self._hold.do(partial(self._sink.updates, upserts, deletes))
-
-    def beat(self) -> None:
-        self._sink.beat()
-
-    def connected(self) -> None:
-        self._hold.do(self._sink.connected)
-
-    def faulty(self, number: int) -> None:
-        self._sink.faulty(number)
-
-    def trouble(self, state: State, reason: str) -> None:
-        self._hold.do(partial(self._sink.trouble, state, reason))

@@ -57,7 +57,7 @@ class Reporter:
     def __init__(
         self,
         clock: Callable[[], datetime],
-        way: InputPriority,
+        input_priority: InputPriority,
         cadence: Cadence,
         *,
         once: bool = False,
@@ -69,7 +69,7 @@ class Reporter:
         """Set when the first objects have come, or none can be read."""
         self.found = asyncio.Event()
         """Set when there is a symptom to show, or everything has been read and there is none."""
-        self._clock, self._way = clock, way
+        self._clock, self._input_priority = clock, input_priority
         self._cadence = cadence
         self._once = once
         self._schedule = ReportSchedule(cadence, whole=once)
@@ -99,7 +99,7 @@ class Reporter:
         engine, store = workings.engine, live.store
         self._worked = 0.0
         await self._through(engine.settle(self._clock(), store, live.freshness()))
-        async with live.hold:
+        async with live.write_buffer:
             # What came meanwhile stands in the store already: a report that knew only the half of
             # it would miss owners that are there.
             await self._update(engine, drain(), store)
@@ -154,7 +154,7 @@ class Reporter:
     async def _pass(self) -> None:
         """Let others have their turn."""
         await asyncio.sleep(self._cadence.pause)
-        await self._way()
+        await self._input_priority()
 
 
 def differs(view: View, shown: View) -> bool:

@@ -11,13 +11,13 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 
 from actions.context import ActionContext
 from actions.plan import ActionPlan, ActionResult, Target, TargetResult
-from cluster.api.mode import Mode, Purpose
+from cluster.api.mode import Mode, Purpose, ResourceAttributes
 from cluster.errors import ApiError, Conflict, Invalid, NotFound, Refused, TooManyRequests
 from cluster.kube.kinds import BY_NAME, READABLE
 from cluster.live.store import Store
@@ -152,15 +152,9 @@ class FakeApi:
         return found
 
     async def review(
-        self,
-        verb: str,
-        resource: str,
-        *,
-        group: str = "",
-        subresource: str = "",
-        namespace: str = "",
-        name: str = "",
+        self, verb: str, resource: str, **attributes: Unpack[ResourceAttributes]
     ) -> tuple[bool, str]:
+        subresource = attributes.get("subresource", "")
         asked = f"{verb} {resource}{f'/{subresource}' if subresource else ''}"
         self.reviews.append(asked)
         if self.review_error is not None:

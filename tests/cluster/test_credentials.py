@@ -308,7 +308,7 @@ async def test_a_refused_certificate_is_told_with_the_day_it_ended(
     pair = make_pair(tmp_path, "me", days=30)
     user = User("me", certificate_file=pair.certificate, key_file=pair.key)
     api = Api(Access(fake.url, user=user), clock=lambda: datetime.now(UTC) + timedelta(days=60))
-    monitor = HealthMonitor(api, beat=BEAT)
+    monitor = HealthMonitor(api, heartbeat=BEAT)
     task = asyncio.create_task(monitor.run())
     await until(lambda: monitor.health.reach is Reach.DEGRADED)
     assert "HTTP 401" in monitor.health.reason
@@ -325,7 +325,7 @@ async def test_a_login_that_hangs_is_named_while_the_server_answers(
     api = Api(
         Access(fake.url, user=User("me", exec=plugin(script(tmp_path, "sleep 60")))), clock=clock
     )
-    monitor = HealthMonitor(api, beat=BEAT)
+    monitor = HealthMonitor(api, heartbeat=BEAT)
     task = asyncio.create_task(monitor.run())
     login = asyncio.create_task(api.credentials.current())
     await until(lambda: monitor.health.reach is Reach.REACHABLE)
@@ -349,7 +349,7 @@ async def test_a_token_is_renewed_before_it_ends_though_nothing_is_asked(
     fake.token = "abc"
     api = Api(Access(fake.url, user=User("me", exec=plugin(path))), clock=clock)
     await api.credentials.current()
-    monitor = HealthMonitor(api, beat=BEAT)
+    monitor = HealthMonitor(api, heartbeat=BEAT)
     task = asyncio.create_task(monitor.run())
     await until(lambda: monitor.health.reach is Reach.REACHABLE)
     clock.now += timedelta(minutes=56)

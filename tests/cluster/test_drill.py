@@ -18,7 +18,7 @@ from cluster.api.reads import get_object, server_version
 from cluster.api.write import Writer
 from cluster.connect.kubeconfig import load_access
 from cluster.errors import Refused
-from cluster.health.monitor import Beat, Reach
+from cluster.health.monitor import HeartbeatConfig, Reach
 from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster
@@ -28,7 +28,7 @@ from drills.server.run import serve_in_thread
 from tests.cluster.fake import until
 
 PACE = WatchConfig(denied=0.3, backoff=0.05, backoff_cap=0.3)
-BEAT = Beat(interval=0.3, lost_interval=0.2, limit=1.5, ladder_interval=0.5)
+BEAT = HeartbeatConfig(interval=0.3, lost_interval=0.2, limit=1.5, ladder_interval=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,9 @@ def kubeconfig(drill: DrillServer, tmp_path: Path) -> Iterator[Path]:
 
 @asynccontextmanager
 async def live_on(kubeconfig: Path) -> AsyncIterator[LiveCluster]:
-    live = LiveCluster(load_access(explicit=str(kubeconfig), environ={}), pace=PACE, beat=BEAT)
+    live = LiveCluster(
+        load_access(explicit=str(kubeconfig), environ={}), watch_config=PACE, heartbeat=BEAT
+    )
     task = asyncio.create_task(live.run())
     try:
         yield live
@@ -76,7 +78,7 @@ async def test_while_it_is_held_nothing_is_written_and_afterwards_nothing_is_mis
     drill: DrillServer, kubeconfig: Path
 ) -> None:
     async with live_on(kubeconfig) as live:
-        async with live.hold:
+        async with live.write_buffer:
             await until(lambda: live.budget().total > 25)  # lists have been asked for, and come in
             assert await live.wait_loaded(1.0) is False
             assert live.store.version == 0

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from cluster.api.transport import Api, Limits
 from cluster.connect.access import Access
-from cluster.health.monitor import Beat
+from cluster.health.monitor import HeartbeatConfig
 from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster
@@ -23,17 +23,19 @@ from tests.cluster.fake import FakeCluster, answering, bookmark, until
 FAST = WatchConfig(
     page=3, silence=2.0, initial_silence=0.5, answer=2.0, denied=0.2, backoff=0.02, backoff_cap=0.1
 )
-BEAT = Beat(interval=0.2, lost_interval=0.1, limit=1.0, ladder_interval=0.3)
+BEAT = HeartbeatConfig(interval=0.2, lost_interval=0.1, limit=1.0, ladder_interval=0.3)
 PODS = (replace(BY_NAME["Pod"], bulky=False),)
 """Pods as a kind that is streamed, so that one kind can show both ways."""
 
 
 @asynccontextmanager
 async def running(
-    fake: FakeCluster, namespaces: tuple[str, ...] = (), pace: WatchConfig = FAST
+    fake: FakeCluster, namespaces: tuple[str, ...] = (), watch_config: WatchConfig = FAST
 ) -> AsyncIterator[LiveCluster]:
     api = Api(Access(server=fake.url), limits=Limits(connect=3, read=2, write=3, pool=3))
-    live = LiveCluster(api, namespaces=namespaces, kinds=PODS, pace=pace, beat=BEAT)
+    live = LiveCluster(
+        api, namespaces=namespaces, kinds=PODS, watch_config=watch_config, heartbeat=BEAT
+    )
     task = asyncio.create_task(live.run())
     try:
         yield live
@@ -111,7 +113,7 @@ async def test_what_comes_in_thousands_is_asked_for_in_pages_although_streams_ar
     fake: FakeCluster, api: Api
 ) -> None:
     await fake.put("a")
-    live = LiveCluster(api, kinds=(BY_NAME["Pod"],), pace=FAST, beat=BEAT)
+    live = LiveCluster(api, kinds=(BY_NAME["Pod"],), watch_config=FAST, heartbeat=BEAT)
     task = asyncio.create_task(live.run())
     try:
         await until(lambda: pods(live) is State.LIVE)
@@ -130,8 +132,8 @@ async def bulky(api: Api, *, once: bool = False) -> AsyncIterator[LiveCluster]:
     live = LiveCluster(
         api,
         kinds=(BY_NAME["Pod"],),
-        pace=replace(FAST, first_page=2, breath=0.01),
-        beat=BEAT,
+        watch_config=replace(FAST, first_page=2, breath=0.01),
+        heartbeat=BEAT,
         once=once,
     )
     task = asyncio.create_task(live.run())
@@ -369,7 +371,7 @@ async def test_half_a_line_and_a_broken_line_do_not_stop_the_watch(fake: FakeClu
 async def test_a_silent_watch_is_opened_again(fake: FakeCluster) -> None:
     async with running(
         fake,
-        pace=WatchConfig(
+        watch_config=WatchConfig(
             silence=0.3, initial_silence=0.2, answer=1.0, backoff=0.02, backoff_cap=0.1
         ),
     ) as live:
@@ -386,7 +388,7 @@ async def test_a_kind_to_which_nothing_happens_is_not_called_stale(fake: FakeClu
     await fake.put("a")
     async with running(
         fake,
-        pace=WatchConfig(
+        watch_config=WatchConfig(
             silence=1.1, initial_silence=0.5, answer=2.0, backoff=0.5, backoff_cap=0.5
         ),
     ) as live:
@@ -406,7 +408,9 @@ async def test_a_kind_to_which_nothing_happens_is_not_called_stale(fake: FakeClu
 
 async def test_metadata_only_kinds_never_accept_values(fake: FakeCluster) -> None:
     api = Api(Access(server=fake.url))
-    live = LiveCluster(api, kinds=(BY_NAME["Secret"], BY_NAME["ConfigMap"]), pace=FAST, beat=BEAT)
+    live = LiveCluster(
+        api, kinds=(BY_NAME["Secret"], BY_NAME["ConfigMap"]), watch_config=FAST, heartbeat=BEAT
+    )
     fake.streaming = "no"
     task = asyncio.create_task(live.run())
 
@@ -454,7 +458,9 @@ async def test_a_kind_that_only_says_that_it_is_still_here_is_listed_from_time_t
     fake: FakeCluster, api: Api
 ) -> None:
     await fake.put("a")
-    live = LiveCluster(api, kinds=(replace(BY_NAME["Pod"], poll=0.05),), pace=FAST, beat=BEAT)
+    live = LiveCluster(
+        api, kinds=(replace(BY_NAME["Pod"], poll=0.05),), watch_config=FAST, heartbeat=BEAT
+    )
     task = asyncio.create_task(live.run())
     try:
         await until(lambda: pods(live) is State.LIVE)

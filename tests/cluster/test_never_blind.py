@@ -75,7 +75,7 @@ async def test_refused_at_the_start_then_it_comes() -> None:
         placeholder.bind(("127.0.0.1", 0))
         port = placeholder.getsockname()[1]
     api = Api(Access(server=f"http://127.0.0.1:{port}"), limits=Limits(1, 1, 1, 1))
-    live = LiveCluster(api, kinds=(BY_NAME["Pod"],), pace=FAST, beat=BEAT)
+    live = LiveCluster(api, kinds=(BY_NAME["Pod"],), watch_config=FAST, heartbeat=BEAT)
     task = asyncio.create_task(live.run())
     await until(lambda: live.health.reach is Reach.UNREACHABLE, 5.0)
     await until(lambda: bool(live.health.hops))
@@ -154,7 +154,7 @@ async def test_black_holed_at_the_start() -> None:
                 filler.setblocking(False)
                 filler.connect_ex(address)
             api = Api(Access(server=f"http://127.0.0.1:{address[1]}"), limits=Limits(1, 1, 1, 1))
-            live = LiveCluster(api, kinds=(BY_NAME["Pod"],), pace=FAST, beat=BEAT)
+            live = LiveCluster(api, kinds=(BY_NAME["Pod"],), watch_config=FAST, heartbeat=BEAT)
             task = asyncio.create_task(live.run())
             await until(lambda: live.health.reach is Reach.UNREACHABLE, DETECTION)
             await until(lambda: bool(live.health.hops))

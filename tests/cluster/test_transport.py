@@ -252,7 +252,7 @@ async def test_the_time_is_the_servers_where_the_clocks_differ(fake: FakeCluster
 async def test_caps(fake: FakeCluster, api: Api) -> None:
     await fake.put("a", message="x" * 10_000)
     with pytest.raises(ServerError, match="larger than 1,000 bytes"):
-        await api.get_bytes("/api/v1/pods", cap=1_000)
+        await api.get_json("/api/v1/pods", cap=1_000)
     text, cut = await api.get_text("/api/v1/pods", cap=1_000)
     assert (len(text), cut) == (1_000, True)
 
@@ -281,7 +281,8 @@ async def test_lines_are_split_at_newlines_only_and_across_chunks(
         return response
 
     fake.answers.append(stream)
-    lines = [line.decode() async for group in api.stream_lines("/x") for line in group]
+    async with api.open("/x") as response:
+        lines = [line.decode() async for group in response.lines() for line in group]
     assert lines == ["one", "two\u0085still two\u2028and", "three"]
 
 

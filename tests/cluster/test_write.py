@@ -100,7 +100,7 @@ async def test_an_unknown_mode_refuses_everything(
 
 
 async def test_read_only_refuses_actions(api: Api, sent: list[web.Request]) -> None:
-    writer = Writer(api, Mode.READ_ONLY).bound(Purpose.ACTION)
+    writer = Writer(api, Mode.READ_ONLY, Purpose.ACTION)
     for attempt in (
         writer.patch(NODE, {"spec": {}}),
         writer.create(EVICT, {}),
@@ -163,7 +163,7 @@ async def test_dry_runs_and_reviews_pass_in_read_only_mode(fake: FakeCluster, ap
 
 
 async def test_a_review_that_is_none_is_refused(api: Api, sent: list[web.Request]) -> None:
-    with pytest.raises(Refused, match="would change something"):
+    with pytest.raises(Refused, match="announced as an access review"):
         await Writer(api, Mode.WRITE).create(PODS, probe(), purpose=Purpose.REVIEW)
     assert len(sent) == 0
 
@@ -298,10 +298,10 @@ async def test_the_container_passes_on_its_own_path_alone(
         (probe(metadata={"annotations": {}}), "carry the annotation"),
         (probe(spec={"activeDeadlineSeconds": 0}), "activeDeadlineSeconds"),
         (probe(spec={"activeDeadlineSeconds": 86400}), "activeDeadlineSeconds"),
-        (probe(spec={"hostPID": True}), "do not reach into the node"),
+        (probe(spec={"hostPID": True}), "have no access to the node"),
         (
             probe(spec={"volumes": [{"name": "x", "hostPath": {"path": "/"}}]}),
-            "do not reach into the node",
+            "have no access to the node",
         ),
         (
             probe(spec={"containers": [{"name": "p", "securityContext": {"privileged": True}}]}),
@@ -384,7 +384,7 @@ async def test_no_answer_is_unknown_and_no_connection_is_not_sent(fake: FakeClus
     api = Api(Access(fake.url), limits=Limits(0.5, 0.5, 0.5, 0.5))
     fake.frozen.clear()
     with pytest.raises(OutcomeUnknown, match="look before you repeat it"):
-        await Writer(api, Mode.WRITE, Purpose.ACTION).patch(NODE, {}, timeout=0.3)
+        await Writer(api, Mode.WRITE, Purpose.ACTION, 0.3).patch(NODE, {})
     fake.frozen.set()
     await api.aclose()
     await fake.stop()

@@ -20,12 +20,12 @@ FIRST, LATER = (Change("Pod", ("shop", name), None, Pod()) for name in ("first",
 
 
 async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_end() -> None:
-    hold, done = WriteBuffer(), list[Any]()
+    write_buffer, done = WriteBuffer(), list[Any]()
     batches = [[FIRST], [LATER]]
 
     def stages(name: str) -> Iterator[None]:
         done.append(f"{name} begins")
-        hold.do(lambda: done.append(f"written during {name}"))
+        write_buffer.do(lambda: done.append(f"written during {name}"))
         for _ in range(3):
             yield
         done.append(f"{name} ends")
@@ -47,7 +47,7 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
     live: Any = SimpleNamespace(
         store=Store(),
         loaded=lambda: next(loads, True),
-        hold=hold,
+        write_buffer=write_buffer,
         freshness=lambda: {"Pod": SimpleNamespace(heard=NOW, count=1)},
     )
     await Reporter(lambda: NOW, InputPriority(), Cadence()).take(
@@ -67,13 +67,13 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
 
 
 async def test_what_has_waited_is_written_in_its_order_also_when_the_reader_is_cut() -> None:
-    hold, done = WriteBuffer(), list[int]()
-    hold.do(lambda: done.append(0))
+    write_buffer, done = WriteBuffer(), list[int]()
+    write_buffer.do(lambda: done.append(0))
 
     async def read() -> None:
-        async with hold:
+        async with write_buffer:
             for number in (1, 2, 3):
-                hold.do(lambda number=number: done.append(number))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                write_buffer.do(lambda number=number: done.append(number))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             assert done == [0]
             await asyncio.Event().wait()
 
@@ -81,5 +81,5 @@ async def test_what_has_waited_is_written_in_its_order_also_when_the_reader_is_c
     await asyncio.sleep(0)
     reader.cancel()
     await asyncio.wait([reader])
-    hold.do(lambda: done.append(4))
+    write_buffer.do(lambda: done.append(4))
     assert done == [0, 1, 2, 3, 4]

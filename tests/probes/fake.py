@@ -8,10 +8,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
 from cluster.api.exec import ExecResult
-from cluster.api.mode import Mode
+from cluster.api.mode import Mode, ResourceAttributes
 from cluster.errors import ClusterError, Forbidden, NotFound
 from cluster.live.store import Store
 from probes.context import JSON, Params, ProbeContext
@@ -216,14 +216,9 @@ class FakeCluster:
         return {}
 
     async def review(
-        self,
-        verb: str,
-        resource: str,
-        *,
-        group: str = "",
-        subresource: str = "",
-        namespace: str = "",
+        self, verb: str, resource: str, **attributes: Unpack[ResourceAttributes]
     ) -> tuple[bool, str]:
+        subresource = attributes.get("subresource", "")
         shown = f"{verb} {resource}{'/' + subresource if subresource else ''}"
         return shown not in self.denied, ""
 

@@ -1,4 +1,4 @@
-"""Reading gives way to keys: at once, for a moment, and never for more than half of the time."""
+"""Reading gives priority to keys: at once, for a moment, and never for more than half of the time."""
 
 from __future__ import annotations
 
@@ -26,35 +26,35 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     return Time(monkeypatch)
 
 
-def waited(time: Time, way: InputPriority) -> float:
+def waited(time: Time, input_priority: InputPriority) -> float:
     began = time.now
-    asyncio.run(way())
+    asyncio.run(input_priority())
     return time.now - began
 
 
 def test_nobody_waits_before_a_key_and_only_a_moment_after_it(time: Time) -> None:
-    way = InputPriority()
-    assert waited(time, way) == 0
-    way.ask()
-    assert waited(time, way) == pytest.approx(MOMENT)
-    assert waited(time, way) == 0
+    priority = InputPriority()
+    assert waited(time, priority) == 0
+    priority.ask()
+    assert waited(time, priority) == pytest.approx(MOMENT)
+    assert waited(time, priority) == 0
 
 
 def test_however_many_keys_come_half_of_the_time_belongs_to_the_others(time: Time) -> None:
-    way, lost = InputPriority(), 0.0
+    priority, lost = InputPriority(), 0.0
     began = time.now
     while time.now - began < 1.0:
-        way.ask()
-        lost += waited(time, way)
+        priority.ask()
+        lost += waited(time, priority)
         time.now += 0.0005  # what a piece of work takes
     assert 0.4 < lost / (time.now - began) < 0.6
 
 
 def test_how_long_it_has_been_quiet(time: Time) -> None:
-    way = InputPriority()
-    assert way.quiet() > 3600
-    way.ask()
+    priority = InputPriority()
+    assert priority.quiet() > 3600
+    priority.ask()
     time.now += 3
-    way.ask()
+    priority.ask()
     time.now += 2
-    assert way.quiet() == pytest.approx(2)
+    assert priority.quiet() == pytest.approx(2)
