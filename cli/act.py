@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from actions import catalogue
 from actions.plan import ActionPlan, ActionResult, Outcome
 from cli import exits
-from cli.connection import options_of, read_once
+from cli.arguments import settings
+from cli.connection import opened, options_of, require_cluster
 from cli.exits import Refusal
 from cli.printing import print_lines
 from cli.prompt import Prompt
@@ -44,32 +45,15 @@ def run(arguments: argparse.Namespace) -> int:
     return asyncio.run(_run(arguments))
 
 
-def settings(words: list[str]) -> dict[str, str]:
-    """The action's own arguments. Raises `Refusal` for one without a value."""
-    given: dict[str, str] = {}
-    for word in words:
-        name, found, value = word.partition("=")
-        if not found or not name:
-            raise Refusal(f"the argument {word!r} has no value; write NAME=VALUE")
-        given[name] = value
-    return given
-
-
 async def _run(arguments: argparse.Namespace) -> int:
-    given = settings(arguments.words)
-    investigation = LiveInvestigation(options_of(arguments))
-    await investigation.start()
+    given = settings(arguments.words, "behind the name of the action")
     try:
-        view = await read_once(investigation, 20.0)
-        if view.problem or view.report is None:
-            told = view.problem or view.api.reason or "the cluster was not read"
-            raise Refusal(told, exits.UNREACHED)
-        return await act(investigation, arguments, given)
+        async with opened(options_of(arguments)) as investigation:
+            require_cluster(investigation.view)
+            return await act(investigation, arguments, given)
     except asyncio.CancelledError:
         print("stanch: interrupted; what was sent stands in the timeline", file=sys.stderr)
         return exits.INTERRUPTED
-    finally:
-        await investigation.stop()
 
 
 async def act(

@@ -3,280 +3,155 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-EPILOG = """exit codes: 0 answered; 1 answered and something is critical (triage); 2 wrong use;
-3 cluster not reached; 4 answered in part, something was unavailable; 130 interrupted"""
+from cli.exits import Refusal
+
+EPILOG = """exit codes: 0 answered; 1 answered and something is critical (triage, drill);
+2 wrong use; 3 cluster not reached; 4 answered in part (something was unavailable); 130 stopped"""
+TIMELINE = (
+    *("list", "show", "note", "new", "close", "reopen", "rename", "severity"),
+    *("export", "import", "verify", "salvage", "handoff"),
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Takes no abbreviated option: a later release may have two that begin alike."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **settings})
 
 
 def parser(program: str = "stanch") -> argparse.ArgumentParser:
     """The whole grammar; options of the connection are understood before and after the command's
     name."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog=program,
-        description=(
-            "Says what is wrong in a Kubernetes cluster, since when and why, and walks you "
-            "through the runbook that fits."
-        ),
+        description="Says what is wrong in a Kubernetes cluster, since when and why, and walks you "
+        "through the runbook that fits.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="store_true", help="print the version and exit")
     _connection(top, defaults=True)
-    after = argparse.ArgumentParser(add_help=False)
+    after = _Parser(add_help=False)
     _connection(after, defaults=False)
     commands = top.add_subparsers(
         dest="command", metavar="COMMAND", title="commands (none: the screens)"
     )
+    several: dict[str, Any] = {"action": "append", "default": []}
+    pairs: dict[str, Any] = {"nargs": "*", "default": [], "metavar": "KEY=VALUE"}
 
-    triage = commands.add_parser(
-        "triage", parents=[after], help="what is wrong now, as text or JSON"
-    )
-    _output(triage)
-    triage.add_argument(
-        "--wait",
-        type=float,
-        default=20.0,
-        metavar="SECONDS",
-        help="at most so long for the first full reading (20)",
-    )
+    def command(name: str, about: str, *, output: bool = True) -> Callable[..., object]:
+        """Begins a command; returns the function that adds its arguments."""
+        made = commands.add_parser(name, parents=[after], help=about)
+        if output:
+            forms = ["text", "json"]
+            made.add_argument("-o", "--output", default="text", choices=forms, help="text or json")
+        return made.add_argument
 
-    match = commands.add_parser(
-        "match",
-        parents=[after],
-        help="which runbooks fit a text: an alert, a page, a log, a sentence",
-    )
-    _output(match)
-    match.add_argument("--offline", action="store_true", help="the words alone, without a cluster")
-    match.add_argument(
-        "--top", type=int, default=5, metavar="N", help="at most N runbooks a text (5)"
-    )
-    match.add_argument(
-        "text", nargs="+", help="the words, a file, or - for standard input: one paste is one text"
-    )
-    match.add_argument(
-        "--lines", action="store_true", help="each line of the file or of standard input is a text"
-    )
+    add = command("triage", "what is wrong now, as text or JSON")
+    most = "at most so long for the first full reading (20)"
+    add("--wait", type=float, default=20.0, metavar="SECONDS", help=most)
 
-    probe = commands.add_parser(
-        "probe",
-        parents=[after],
-        help="measure: connectivity and the other probes; `sweep` removes leftovers",
-    )
-    _output(probe)
-    probe.add_argument("name", help="connectivity, sweep, or another probe; `list` names them all")
-    probe.add_argument(
-        "words",
-        nargs="*",
-        default=[],
-        metavar="KEY=VALUE",
-        help="arguments of the probe, right behind its name",
-    )
-    probe.add_argument(
-        "--from",
-        dest="source",
-        action="append",
-        default=[],
-        metavar="NS[/POD]",
-        help="where from (repeatable)",
-    )
-    probe.add_argument(
-        "--to",
-        dest="target",
-        action="append",
-        default=[],
-        metavar="NS[/SERVICE|/POD]",
-        help="where to (repeatable)",
-    )
-    probe.add_argument(
-        "--port",
-        type=int,
-        help="destination port; found from the Service or the containers when not given",
-    )
-    probe.add_argument(
-        "--image",
-        default="",
-        help="image of the debug pod; chosen from what the node already has when not given",
-    )
-    probe.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="the same, anywhere (repeatable)",
-    )
-    probe.add_argument(
-        "--yes",
-        action="store_true",
-        help="agree to the plan without being asked (probes only)",
-    )
-    probe.add_argument("--plan", action="store_true", help="print what would be done, and stop")
+    add = command("match", "which runbooks fit a text: an alert, a page, a log, a sentence")
+    add("--offline", action="store_true", help="the words alone, without a cluster")
+    add("--top", type=int, default=5, metavar="N", help="at most N runbooks a text (5)")
+    add("text", nargs="+", help="the words, a file, or - for standard input: one paste is one text")
+    add("--lines", action="store_true", help="each line of the file or standard input is a text")
 
-    act = commands.add_parser(
-        "act", parents=[after], help="one change through the gate; needs --write"
-    )
-    _output(act)
-    act.add_argument("name", help="name of the action; `list` names them all")
-    act.add_argument(
-        "words",
-        nargs="*",
-        default=[],
-        metavar="KEY=VALUE",
-        help="arguments of the action, right behind its name",
-    )
-    act.add_argument("--plan", action="store_true", help="print what would be done, and stop")
-    act.add_argument(
-        "--yes",
-        action="store_true",
-        help="confirm an action that affects no running pod, outside of production",
-    )
+    add = command("probe", "measure: connectivity and other probes; `sweep` removes leftovers")
+    add("name", help="connectivity, sweep, or another probe; `list` names them all")
+    add("words", help="arguments of the probe, right behind its name", **pairs)
+    add("--from", dest="source", metavar="NS[/POD]", help="where from (repeatable)", **several)
+    add("--to", dest="target", metavar="NS[/SERVICE|/POD]", help="where to (repeatable)", **several)
+    port = "destination port; found from the Service or the containers when not given"
+    add("--port", type=int, help=port)
+    image = "image of the debug pod; chosen from what the node already has when not given"
+    add("--image", default="", help=image)
+    anywhere = "the same, anywhere (repeatable)"
+    add("--set", dest="settings", metavar="KEY=VALUE", help=anywhere, **several)
+    add("--yes", action="store_true", help="agree to the plan without being asked (probes only)")
+    add("--plan", action="store_true", help="print what would be done, and stop")
 
-    timeline = commands.add_parser(
-        "timeline",
-        parents=[after],
-        help="the record: list, show, note, new, close, reopen, rename, severity, export, import, "
-        "verify, salvage, handoff",
-    )
-    _output(timeline)
-    timeline.add_argument(
-        "verb",
-        nargs="?",
-        default="list",
-        choices=[
-            *("list", "show", "note", "new", "close", "reopen", "rename", "severity"),
-            *("export", "import", "verify", "salvage", "handoff"),
-        ],
-    )
-    timeline.add_argument("argument", nargs="*", help="incident id, file, or the words of a note")
-    timeline.add_argument(
-        "--format",
-        default="",
-        choices=["", "markdown", "jsonl", "json", "csv", "html"],
-        help="of an export (markdown)",
-    )
-    timeline.add_argument(
-        "--to",
-        dest="target_path",
-        type=Path,
-        metavar="PATH",
-        help="where an export or salvage is written",
-    )
-    timeline.add_argument(
-        "--anchor",
-        default="",
-        metavar="FILE|HASH",
-        help="verify: an export, or the hash that one names, to compare the record with",
-    )
+    add = command("act", "one change through the gate; needs --write")
+    add("name", help="name of the action; `list` names them all")
+    add("words", help="arguments of the action, right behind its name", **pairs)
+    add("--plan", action="store_true", help="print what would be done, and stop")
+    harmless = "confirm an action that affects no running pod, outside of production"
+    add("--yes", action="store_true", help=harmless)
 
-    books = commands.add_parser("runbooks", parents=[after], help="list, show, lint, path")
-    _output(books)
-    books.add_argument("verb", nargs="?", default="list", choices=["list", "show", "lint", "path"])
-    books.add_argument("argument", nargs="*", help="runbook id or file")
+    add = command("timeline", f"the record: {', '.join(TIMELINE)}")
+    add("verb", nargs="?", default="list", choices=TIMELINE)
+    add("argument", nargs="*", help="incident id, file, or the words of a note")
+    formats = ["", "markdown", "jsonl", "json", "csv", "html"]
+    add("--format", default="", choices=formats, help="of an export (markdown)")
+    target = "where an export or salvage is written"
+    add("--to", dest="target_path", type=Path, metavar="PATH", help=target)
+    anchor = "verify: an export, or the hash that one names, to compare the record with"
+    add("--anchor", default="", metavar="FILE|HASH", help=anchor)
 
-    run = commands.add_parser(
-        "run", parents=[after], help="the steps of a runbook on a plain terminal"
-    )
-    run.add_argument("runbook", help="runbook id")
-    run.add_argument(
-        "--symptom",
-        default="",
-        help="symptom id that fills the parameters (the best fitting one when not given)",
-    )
+    add = command("runbooks", "list, show, lint, path")
+    add("verb", nargs="?", default="list", choices=["list", "show", "lint", "path"])
+    add("argument", nargs="*", help="runbook id or file")
 
-    drill = commands.add_parser(
-        "drill", parents=[after], help="rehearse a failure story on an embedded cluster"
-    )
-    _output(drill)
-    drill.add_argument(
-        "id", nargs="?", default="", help="which one; the first story when not given"
-    )
-    drill.add_argument("--list", action="store_true", dest="listing", help="name them all")
-    drill.add_argument(
-        "--serve",
-        action="store_true",
-        help="print the path of a kubeconfig and serve until SIGTERM",
-    )
-    drill.add_argument(
-        "--speed",
-        type=float,
-        default=1.0,
-        help="how much faster than the clock the script runs (1)",
-    )
-    drill.add_argument(
-        "--seed", type=int, default=0, help="of the shuffling and of names that are made up"
-    )
-    drill.add_argument(
-        "--blind", action="store_true", help="pick one without telling, with shuffled names"
-    )
-    drill.add_argument("--port", type=int, default=0, help="with --serve: the port (a free one)")
+    add = command("run", "the steps of a runbook on a plain terminal", output=False)
+    add("runbook", help="runbook id")
+    symptom = "symptom id that fills the parameters (the best fitting one when not given)"
+    add("--symptom", default="", help=symptom)
 
-    doctor = commands.add_parser(
-        "doctor", parents=[after], help="can this machine and this account do what stanch needs?"
-    )
-    _output(doctor)
+    add = command("drill", "rehearse a failure story on an embedded cluster")
+    add("id", nargs="?", default="", help="which one; the first story when not given")
+    add("--list", action="store_true", dest="listing", help="name them all")
+    serve = "print the path of a kubeconfig and serve until SIGTERM"
+    add("--serve", action="store_true", help=serve)
+    speed = "how much faster than the clock the script runs (1)"
+    add("--speed", type=float, default=1.0, help=speed)
+    add("--seed", type=int, default=0, help="of the shuffling and of names that are made up")
+    add("--blind", action="store_true", help="pick one without telling, with shuffled names")
+    add("--port", type=int, default=0, help="with --serve: the port (a free one)")
 
-    completion = commands.add_parser(
-        "completion", parents=[after], help="completion script for a shell"
-    )
-    completion.add_argument(
-        "shell", choices=["bash", "zsh", "fish", "names"], help="names: what the scripts ask for"
-    )
-    completion.add_argument(
-        "kind", nargs="?", default="", help="with names: contexts, namespaces, incidents, …"
-    )
+    command("doctor", "can this machine and this account do what stanch needs?")
+
+    add = command("completion", "completion script for a shell", output=False)
+    shells = ["bash", "zsh", "fish", "names"]
+    add("shell", choices=shells, help="names: what the scripts ask for")
+    add("kind", nargs="?", default="", help="with names: contexts, namespaces, incidents, …")
     return top
 
 
 def _connection(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
     """Options of the connection. Behind the command's name they have no default, so that they
     cannot undo what stood before it."""
-
-    def default(value: object) -> object:
-        return value if defaults else argparse.SUPPRESS
-
     group = parser.add_argument_group("cluster")
-    group.add_argument(
-        "--kubeconfig",
-        default=default(""),
-        metavar="PATH",
-        help="instead of $KUBECONFIG or ~/.kube/config",
-    )
-    group.add_argument(
-        "--context", default=default(""), metavar="C", help="context of the kubeconfig"
-    )
-    group.add_argument(
-        "-n",
-        "--namespace",
-        dest="namespaces",
-        action="append",
-        default=default([]),
-        metavar="N",
-        help="only this one (repeatable)",
-    )
-    group.add_argument(
-        "--write",
-        action="store_true",
-        default=default(False),
-        help="allow actions, each behind its confirmation",
-    )
-    group.add_argument(
-        "--incident",
-        default=default(""),
-        metavar="ID",
-        help='incident to go on with; "new" begins one',
-    )
-    group.add_argument(
-        "--runbooks",
-        dest="runbook_folders",
-        action="append",
-        type=Path,
-        default=default([]),
-        metavar="DIR",
-    )
+
+    def add(*flags: str, default: object, **settings: Any) -> None:
+        given = default if defaults else argparse.SUPPRESS
+        group.add_argument(*flags, default=given, **settings)
+
+    config = "instead of $KUBECONFIG or ~/.kube/config"
+    add("--kubeconfig", default="", metavar="PATH", help=config)
+    add("--context", default="", metavar="C", help="context of the kubeconfig")
+    several: dict[str, Any] = {"action": "append", "default": []}
+    only = "only this one (repeatable)"
+    add("-n", "--namespace", dest="namespaces", metavar="N", help=only, **several)
+    write = "allow actions, each behind its confirmation"
+    add("--write", action="store_true", default=False, help=write)
+    incident = 'incident to go on with; "new" begins one'
+    add("--incident", default="", metavar="ID", help=incident)
+    folder = "folder with runbooks of your own (repeatable)"
+    add("--runbooks", dest="runbook_folders", type=Path, metavar="DIR", help=folder, **several)
 
 
-def _output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-o", "--output", default="text", choices=["text", "json"], help="text or json"
-    )
+def settings(words: Sequence[str], where: str) -> dict[str, str]:
+    """The words KEY=VALUE of a probe or an action. Raises `Refusal` for one without a value;
+    `where` says where they are written."""
+    given: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise Refusal(f"the argument {word!r} has no value; write NAME=VALUE {where}")
+        given[name] = value
+    return given

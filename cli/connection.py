@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
-from pathlib import Path
+from collections.abc import AsyncIterator
 
-from cli.exits import Refusal
+from cli.exits import UNREACHED, Refusal
 from cluster.live.freshness import State
 from incident.config import ConfigError, load_config
 from incident.options import Options, config_directory
@@ -21,12 +22,10 @@ PATIENCE = 4.0
 
 def options_of(arguments: argparse.Namespace, *, record: bool = True) -> Options:
     """The options of one command; raises `Refusal` for a runbook folder that does not exist."""
-    folders = tuple(Path(folder) for folder in arguments.runbook_folders)
-    for folder in folders:
-        if not folder.exists():
-            raise Refusal(
-                f"runbook folder {folder} does not exist; give an existing one to --runbooks"
-            )
+    folders = tuple(arguments.runbook_folders)
+    if absent := [folder for folder in folders if not folder.exists()]:
+        told = f"runbook folder {absent[0]} does not exist; give an existing one to --runbooks"
+        raise Refusal(told)
     try:
         load_config(config_directory())
     except ConfigError as error:
@@ -49,6 +48,28 @@ def on_terminal() -> bool:
         all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
         and os.environ.get("TERM", "dumb") != "dumb"
     )
+
+
+@contextlib.asynccontextmanager
+async def opened(options: Options, wait: float = 20.0) -> AsyncIterator[LiveInvestigation]:
+    """An investigation that has read the cluster once, or waited for so many seconds."""
+    investigation = LiveInvestigation(options)
+    await investigation.start()
+    try:
+        await read_once(investigation, wait)
+        yield investigation
+    finally:
+        await investigation.stop()
+
+
+def require_cluster(view: View) -> None:
+    """Raises `Refusal` when the cluster was not read."""
+    if view.problem or view.report is None:
+        raise Refusal(why_unread(view), UNREACHED)
+
+
+def why_unread(view: View) -> str:
+    return view.problem or view.api.reason or "the cluster was not read"
 
 
 async def read_once(investigation: LiveInvestigation, wait: float) -> View:

@@ -53,12 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
 
                     print_debrief(scenario, options, server.state.world.renames)
                 return code
-            from cli.triage import print_view, read
+            from cli.triage import exit_code, print_view, read
 
-            # A rehearsal that is answered has succeeded, whatever is critical in it.
             view = read(options, 20.0)
             print_view(view, arguments.output)
-            return exits.ANSWERED if view.report is not None else exits.UNREACHED
+            return exit_code(view)
 
 
 def choose(arguments: argparse.Namespace) -> str:
@@ -67,11 +66,9 @@ def choose(arguments: argparse.Namespace) -> str:
     if arguments.blind:
         if arguments.id:
             raise Refusal("--blind picks the drill itself; leave the id out")
-        return (
-            random.SystemRandom().choice(known)
-            if not arguments.seed
-            else random.Random(arguments.seed).choice(known)  # noqa: S311  # a rehearsal
-        )
+        seed = arguments.seed
+        dice = random.Random(seed) if seed else random.SystemRandom()  # noqa: S311  # a rehearsal
+        return dice.choice(known)
     wanted = str(arguments.id or known[0])
     known += catalogue.guide_ids()
     if wanted not in known and not Path(wanted).is_file():

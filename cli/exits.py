@@ -4,7 +4,7 @@ from __future__ import annotations
 
 ANSWERED = 0
 CRITICAL = 1
-"""Answered, and something is critical (`triage` only)."""
+"""Answered, and something is critical (`triage` and `drill`)."""
 USAGE = 2
 UNREACHED = 3
 """The cluster was not reached."""

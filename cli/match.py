@@ -13,11 +13,10 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from cli import exits
-from cli.connection import options_of, read_once
+from cli.connection import opened, options_of, why_unread
 from cli.documents import ref_document, time_text, words_document
 from cli.printing import print_lines
 from cluster.kube.text import clean, clean_line
-from incident.view import View
 from runbooks.match import Match
 from runbooks.paste import PASTE_LIMIT, read_paste
 from text.matches import paste_lines
@@ -27,7 +26,8 @@ Rank = Callable[[str], Sequence[Match]]
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.offline:
-        return answer(texts(arguments), offline_rank(arguments), arguments)
+        answer(texts(arguments), offline_rank(arguments), arguments)
+        return exits.ANSWERED
     return asyncio.run(_with_cluster(arguments))
 
 
@@ -41,28 +41,13 @@ def offline_rank(arguments: argparse.Namespace) -> Rank:
 
 
 async def _with_cluster(arguments: argparse.Namespace) -> int:
-    from incident.session import LiveInvestigation
-
-    investigation = LiveInvestigation(replace(options_of(arguments, record=False), once=True))
-    await investigation.start()
-    try:
-        view = await read_once(investigation, 20.0)
-        code = answer(texts(arguments), investigation.match_words, arguments)
-        return partial(view) if code == exits.ANSWERED else code
-    finally:
-        await investigation.stop()
-
-
-def partial(view: View) -> int:
-    """The exit code: without a cluster only the words were matched, which is half an answer."""
-    if view.report is None:
-        print(
-            "stanch: the words alone were matched: "
-            f"{view.problem or view.api.reason or 'the cluster was not read'}",
-            file=sys.stderr,
-        )
-        return exits.PARTIAL
-    return exits.ANSWERED
+    async with opened(replace(options_of(arguments, record=False), once=True)) as investigation:
+        view = investigation.view
+        answer(texts(arguments), investigation.match_words, arguments)
+    if view.report is not None:
+        return exits.ANSWERED
+    print(f"stanch: the words alone were matched: {why_unread(view)}", file=sys.stderr)
+    return exits.PARTIAL
 
 
 def texts(arguments: argparse.Namespace) -> Iterator[str]:
@@ -92,7 +77,7 @@ def _is_file(word: str) -> bool:
         return False
 
 
-def answer(given: Iterable[str], rank: Rank, arguments: argparse.Namespace) -> int:
+def answer(given: Iterable[str], rank: Rank, arguments: argparse.Namespace) -> None:
     """Rank and print each text as it comes."""
     for raw in given:
         text = clean(raw, PASTE_LIMIT)
@@ -107,4 +92,3 @@ def answer(given: Iterable[str], rank: Rank, arguments: argparse.Namespace) -> i
             print(json.dumps(document, ensure_ascii=False), flush=True)
         else:
             print_lines(paste_lines(text, paste, matches))
-    return exits.ANSWERED

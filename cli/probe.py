@@ -10,7 +10,8 @@ import signal
 import sys
 
 from cli import exits
-from cli.connection import options_of, read_once
+from cli.arguments import settings
+from cli.connection import opened, options_of, require_cluster
 from cli.exits import Refusal
 from cli.printing import print_document, print_lines, width
 from incident.session import LiveInvestigation
@@ -31,32 +32,26 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(arguments: argparse.Namespace) -> int:
-    investigation = LiveInvestigation(options_of(arguments))
-    await investigation.start()
-    loop = asyncio.get_running_loop()
+    given = probe_arguments(arguments)
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
-        view = await read_once(investigation, 20.0)
-        if view.problem or view.report is None:
-            print(
-                f"stanch: {view.problem or view.api.reason or 'the cluster was not read'}",
-                file=sys.stderr,
-            )
-            return exits.UNREACHED
-        if arguments.name == "sweep":
-            return await sweep(investigation, arguments.output)
-        plan = await investigation.plan_probe(arguments.name, probe_arguments(arguments))
-        if not agreed(plan, arguments):
-            return exits.USAGE if plan.refused else exits.ANSWERED
-        result = await investigation.run_probe(plan, tell)
+        async with opened(options_of(arguments)) as investigation:
+            require_cluster(investigation.view)
+            if arguments.name == "sweep":
+                return await sweep(investigation, arguments.output)
+            plan = await investigation.plan_probe(arguments.name, given)
+            if not agreed(plan, arguments):
+                return exits.USAGE if plan.refused else exits.ANSWERED
+            try:
+                result = await investigation.run_probe(plan, tell)
+            except asyncio.CancelledError:
+                tell("stanch: interrupted; what was created is being removed")
+                raise
     except asyncio.CancelledError:
-        tell("stanch: interrupted; what was created is being removed")
         return exits.INTERRUPTED
-    finally:
-        await investigation.stop()
     print_result(result, arguments.output)
     return exits.ANSWERED if result.complete and not result.left_behind else exits.PARTIAL
 
@@ -77,15 +72,8 @@ def probe_arguments(arguments: argparse.Namespace) -> dict[str, str]:
         given["port"] = str(arguments.port)
     if arguments.image:
         given["image"] = arguments.image
-    for setting in (*arguments.words, *arguments.settings):
-        name, found, value = setting.partition("=")
-        if not found or not name:
-            raise Refusal(
-                f"the argument {setting!r} has no value; write NAME=VALUE behind the name of the "
-                "probe, or --set NAME=VALUE"
-            )
-        given[name] = value
-    return given
+    words = (*arguments.words, *arguments.settings)
+    return given | settings(words, "behind the name of the probe, or --set NAME=VALUE")
 
 
 def agreed(plan: ProbePlan, arguments: argparse.Namespace) -> bool:

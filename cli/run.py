@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from actions.plan import ActionPlan
 from cli import exits
-from cli.connection import options_of, read_once
+from cli.connection import opened, options_of
 from cli.exits import Refusal
 from cli.printing import print_lines, width
 from cli.prompt import Prompt
@@ -45,20 +45,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(arguments: argparse.Namespace) -> int:
-    investigation = LiveInvestigation(options_of(arguments))
-    await investigation.start()
-    try:
-        view = await read_once(investigation, 20.0)
-        if view.problem or view.api.reason:
-            print(f"stanch: {view.problem or view.api.reason}", file=sys.stderr)
+    async with opened(options_of(arguments)) as investigation:
+        if problem := investigation.view.problem or investigation.view.api.reason:
+            print(f"stanch: {problem}", file=sys.stderr)
         symptom = arguments.symptom or best_symptom(investigation, arguments.runbook)
         try:
-            opened = investigation.walkthrough.open(arguments.runbook, symptom)
+            begun = investigation.walkthrough.open(arguments.runbook, symptom)
         except KeyError as error:
             raise Refusal(str(error.args[0])) from error
-        return await Terminal(investigation, opened, Prompt()).go()
-    finally:
-        await investigation.stop()
+        return await Terminal(investigation, begun, Prompt()).go()
 
 
 def best_symptom(investigation: LiveInvestigation, runbook: str) -> str:
@@ -154,15 +149,15 @@ class Terminal:
             if step.kind is StepKind.ACTION and self._investigation.view.write
             else ""
         )
-        more = ["s skip"]
-        if self._run.parameters.get(step.id):
-            more.append("e change a value")
         checks = steps.stage(self._run.runbook, step) if step.kind is StepKind.CHECK else ()
-        if len(checks) > 1:
-            more.append(f"i run all {len(checks)} read-only checks of this part")
-        if undoable := self._undoable():
-            more.append(f"u undo {undoable}")
-        return f"  {first}an answer, {', '.join(more)}, b back, q stop: "
+        undoable = self._undoable()
+        more = [
+            "s skip",
+            "e change a value" if self._run.parameters.get(step.id) else "",
+            f"i run all {len(checks)} read-only checks of this part" if len(checks) > 1 else "",
+            f"u undo {undoable}" if undoable else "",
+        ]
+        return f"  {first}an answer, {', '.join(filter(None, more))}, b back, q stop: "
 
     async def _do(self, step: Step) -> bool:
         """Run the step; False when nothing came of it."""

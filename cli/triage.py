@@ -8,12 +8,11 @@ import asyncio
 from msgspec.structs import replace
 
 from cli import exits
-from cli.connection import options_of, read_once
+from cli.connection import opened, options_of
 from cli.documents import triage_document
 from cli.printing import print_document, print_lines
 from incident.options import Options
 from incident.process import for_one_answer
-from incident.session import LiveInvestigation
 from incident.view import Reach, View
 from text.symptoms import triage_lines
 from triage.facts.finding import Severity
@@ -41,12 +40,8 @@ def read(options: Options, wait: float) -> View:
 
 async def triage(options: Options, wait: float) -> View:
     """One reading of the cluster and its triage; the connection is closed before it returns."""
-    investigation = LiveInvestigation(replace(options, once=True))
-    await investigation.start()
-    try:
-        return await read_once(investigation, wait)
-    finally:
-        await investigation.stop()
+    async with opened(replace(options, once=True), wait) as investigation:
+        return investigation.view
 
 
 def print_view(view: View, output: str) -> None:

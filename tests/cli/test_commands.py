@@ -82,9 +82,9 @@ def test_without_a_command_and_without_a_terminal_the_triage_is_printed(
     assert_one_sentence(ran, "no terminal for the screens")
 
 
-def test_a_drill_without_a_terminal_prints_its_triage_and_succeeds(home: Path) -> None:
+def test_a_drill_without_a_terminal_prints_its_triage_and_ends_as_triage_does(home: Path) -> None:
     ran = stanch(home, "drill", "secrets-emptied-by-controller")
-    assert ran.returncode == exits.ANSWERED, ran.stderr
+    assert ran.returncode == exits.CRITICAL, ran.stderr
     assert "secrets-emptied-by-controller" in ran.stdout
 
 
