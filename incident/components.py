@@ -22,6 +22,7 @@ from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Report
 
 if TYPE_CHECKING:
+    from cluster.api.mode import Mode
     from cluster.api.transport import Api
     from cluster.connect.access import Access
     from cluster.live.input_priority import InputPriority
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from timeline.summary import ClusterId
     from triage.engine import Triage
     from triage.facts.measurements import Sources
-
-NO_CLUSTER = "there is no connection to a cluster"
 
 
 class Components:
@@ -69,6 +68,9 @@ class Components:
         self.metrics: Metrics | None = None
         self.ranking: Ranking | None = None
         """None until the runbooks have been read."""
+        self.write = options.write
+        """Whether changes are allowed now, each behind its confirmation."""
+        self._probes: ProbeRunner | None = None
 
     def clock(self) -> datetime:
         """The time (UTC) by the server's clock, by this machine's until a server has answered: the
@@ -113,8 +115,7 @@ class Components:
         return self.ranking is not None
 
     def rank(self, report: Report) -> Cooperative[tuple[SymptomView, ...]]:
-        """Symptoms with their runbooks; without any as long as the runbooks are still being
-        read."""
+        """Symptoms with their runbooks; without any until the runbooks have been read."""
         if self.ranking is None:
             from incident.view import SymptomView
 
@@ -247,53 +248,45 @@ class Components:
         )
         return self.live
 
-    @cached_property
-    def _probe_runner(self) -> ProbeRunner:
-        from incident.walkthrough.probe_runner import ProbeRunner
+    def mode(self) -> Mode:
+        from cluster.api.mode import Mode
 
-        assert self.live is not None
-        ledger = JournalLedger(self.record, self.options.state / "incidents")
-        return ProbeRunner(
-            self.live,
-            self.record,
-            ledger,
-            self.runs,
-            self.clock,
-            self.under_way,
-            self.cadence,
-            write=self.options.write,
-        )
-
-    @cached_property
-    def _action_runner(self) -> ActionRunner:
-        from incident.walkthrough.action_runner import ActionRunner
-
-        assert self.live is not None
-        return ActionRunner(
-            self.live,
-            self.record,
-            self.runs,
-            self.clock,
-            self.under_way,
-            write=self.options.write,
-        )
+        return Mode.WRITE if self.write else Mode.READ_ONLY
 
     def probes(self) -> ProbeRunner:
         """Raises RuntimeError while there is no cluster."""
-        if self.live is None:
-            raise RuntimeError(NO_CLUSTER)
-        return self._probe_runner
+        if self._probes is None:
+            from incident.walkthrough.probe_runner import ProbeRunner
+
+            ledger = JournalLedger(self.record, self.options.state / "incidents")
+            self._probes = ProbeRunner(
+                self._connected(),
+                self.record,
+                ledger,
+                self.runs,
+                self.clock,
+                self.under_way,
+                self.cadence,
+                self.mode,
+            )
+        return self._probes
 
     def actions(self) -> ActionRunner:
         """Raises RuntimeError while there is no cluster."""
+        from incident.walkthrough.action_runner import ActionRunner
+
+        live = self._connected()
+        return ActionRunner(live, self.record, self.runs, self.clock, self.under_way, self.mode)
+
+    def _connected(self) -> LiveCluster:
         if self.live is None:
-            raise RuntimeError(NO_CLUSTER)
-        return self._action_runner
+            raise RuntimeError("there is no connection to a cluster")
+        return self.live
 
     async def close(self) -> None:
         """Remove what this program created in the cluster."""
-        if "_probe_runner" in self.__dict__:
-            await self._probe_runner.close()
+        if self._probes is not None:
+            await self._probes.close()
 
     def measured(self) -> Sources | None:
         return self.metrics.sources if self.metrics is not None else None

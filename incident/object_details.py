@@ -4,15 +4,17 @@ sentence where it cannot be had."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from cluster.api.logs import CAP, LogLine, follow_logs, read_logs
+from cluster.api.reads import get_object, object_path
 from cluster.errors import ClusterError
-from cluster.kube.kinds import READABLE
+from cluster.kube.decode import LAST_APPLIED
+from cluster.kube.kinds import READABLE, Kind
 from cluster.kube.managed_fields import key_names
 from cluster.kube.objects import Ref
 from incident.record import Record
@@ -45,35 +47,26 @@ class ObjectDetails:
                 f"# {ref} cannot be read: stanch does not know the kind; try kubectl get "
                 f"{ref.kind} {ref.name} -o yaml"
             )
-        accept = PARTIAL if kind.metadata_only else "application/json"
         try:
-            found = await api.get_json(
-                f"{kind.path(ref.namespace)}/{ref.name}",
-                timeout=self._limit,
-                accept=accept,
-                what=f"get {ref}",
-            )
+            if kind.metadata_only:
+                text = await self._metadata(api, kind, ref)
+            else:
+                limit = self._limit
+                text = _dump(await get_object(api, kind, ref.namespace, ref.name, timeout=limit))
         except ClusterError as error:
             return f"# {ref} cannot be read: {error}"
-        document: dict[str, Any] = found
-        keys: list[str] = []
-        metadata = document.get("metadata", {})
-        if kind.metadata_only:
-            managers = metadata.get("managedFields") or ()
-            keys = sorted(key_names(each.get("fieldsV1") or {} for each in managers))
-            document = {"apiVersion": kind.api_version, "kind": ref.kind, "metadata": metadata}
-        metadata.pop("managedFields", None)
-        metadata.get("annotations", {}).pop(
-            "kubectl.kubernetes.io/last-applied-configuration", None
-        )
-        text = str(
-            yaml.dump(document, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=120)
-        )
-        if kind.metadata_only:
-            text += (
-                f"# keys (names only, values are never read): {', '.join(keys) or 'none known'}\n"
-            )
         return self._record().redact(text)
+
+    async def _metadata(self, api: Api, kind: Kind, ref: Ref) -> str:
+        path, what = object_path(kind, ref.namespace, ref.name), f"get {ref}"
+        found = await api.get_json(path, timeout=self._limit, accept=PARTIAL, what=what)
+        metadata = found.get("metadata", {})
+        managers = metadata.pop("managedFields", None) or ()
+        keys = sorted(key_names(each.get("fieldsV1") or {} for each in managers))
+        metadata.get("annotations", {}).pop(LAST_APPLIED, None)
+        document = {"apiVersion": kind.api_version, "kind": ref.kind, "metadata": metadata}
+        known = ", ".join(keys) or "none known"
+        return f"{_dump(document)}# keys (names only, values are never read): {known}\n"
 
     async def logs(
         self,
@@ -123,5 +116,6 @@ def _log_line(line: LogLine) -> str:
     )
 
 
-def _dumper() -> type[yaml.SafeDumper]:
-    return getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+def _dump(document: Mapping[str, Any]) -> str:
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))

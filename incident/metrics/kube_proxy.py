@@ -13,12 +13,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 
 import msgspec
 
 from cluster.api import reads as reading
-from cluster.errors import ApiError, ClusterError, Unreachable
+from cluster.errors import ApiError, ClusterError
 from cluster.kube.objects import Pod, Ref
 from cluster.kube.prometheus import Sample as Series
 from cluster.kube.prometheus import increases, quantile, samples
@@ -116,11 +115,9 @@ class KubeProxies:
         is a quiet one."""
         if self._denied is not None:
             return (Gap("kube-proxy", self._denied[1]),)
-        return (
-            (Gap("kube-proxy metrics", f"not measured: {_LOOPBACK}", quiet=True),)
-            if self._closed is not None
-            else ()
-        )
+        if self._closed is None:
+            return ()
+        return (Gap("kube-proxy metrics", f"not measured: {_LOOPBACK}", quiet=True),)
 
     async def _find_open_port(self, pods: list[Pod]) -> None:
         """Note when no metrics port is open, asking two pods; none when one answered before."""
@@ -146,50 +143,33 @@ class KubeProxies:
             self._scrapes[ref] = after
             seconds = (now - before.at).total_seconds() if before is not None else 0.0
         earlier = before.series if before is not None and after is not None else ()
-        usage = proxy_usage(
-            ref,
-            pod.spec.node_name,
-            health,
-            earlier,
-            after.series if after is not None else None,
-            seconds,
-        )
+        later = after.series if after is not None else None
+        usage = proxy_usage(ref, pod.spec.node_name, health, earlier, later, seconds)
         self._found[ref] = (now, seconds, usage)
 
     async def _page(self, pod: Pod, port: int, path: str) -> str | None:
         """The text of a page, also of an answer 503 that kube-proxy itself wrote; None without an
         answer."""
-        meta = pod.metadata
-        ask = partial(
-            reading.pod_text,
-            self.live.api,
-            meta.namespace,
-            meta.name,
-            port,
-            path,
-            timeout=self.cadence.metrics_limit,
-        )
+        api, meta, limit = self.live.api, pod.metadata, self.cadence.metrics_limit
         try:
-            return (await ask())[0]
+            page, _ = await reading.pod_text(
+                api, meta.namespace, meta.name, port, path, timeout=limit
+            )
+            return page
         except ApiError as error:
             if error.status in (401, 403):
                 self._denied = (self.clock(), str(error))
             return error.detail if error.detail.startswith("{") else None
-        except (Unreachable, ClusterError):
+        except ClusterError:
             return None
 
 
 def kube_proxies(live: LiveCluster) -> list[Pod]:
     """The running kube-proxy pods, DaemonSet or static, told by image or by the labels that kubeadm
     and the clouds give them."""
-    pods = (
-        pod
-        for _, pod in sorted(live.store.in_namespace("Pod", NAMESPACE).items())
-        if isinstance(pod, Pod)
-    )
     return [
         pod
-        for pod in pods
+        for _, pod in sorted(live.store.in_namespace("Pod", NAMESPACE).items())
         if pod.spec.node_name and pod.status.phase == "Running" and _is_kube_proxy(pod)
     ]
 

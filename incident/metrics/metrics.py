@@ -108,21 +108,14 @@ class Metrics:
         if not self._nodes:
             await self._metrics_server()
         fresh = now - timedelta(seconds=self.cadence.metrics * 5)
-        containers = [
-            (at, span, rows) for at, span, rows in self._containers.values() if at >= fresh
-        ]
-        usages = [(at, usage) for at, usage in self._nodes.values() if at >= fresh]
+        containers = [each for each in self._containers.values() if each[0] >= fresh]
+        usages = [each for each in self._nodes.values() if each[0] >= fresh]
+        rows = tuple(row for _, _, found in containers for row in found)
+        began = min((at for at, _, _ in containers), default=now)
+        read = min((at for at, _ in usages), default=now)
         self.sources = Sources(
-            containers=Sample(
-                min(at for at, _, _ in containers),
-                containers[0][1],
-                tuple(row for _, _, rows in containers for row in rows),
-            )
-            if containers
-            else None,
-            nodes=Sample(min(at for at, _ in usages), 0.0, tuple(usage for _, usage in usages))
-            if usages
-            else None,
+            containers=Sample(began, containers[0][1], rows) if containers else None,
+            nodes=Sample(read, 0.0, tuple(usage for _, usage in usages)) if usages else None,
             dns=dns,
             api_server=server,
             proxies=proxies,
@@ -192,30 +185,19 @@ class Metrics:
     async def _metrics_server(self) -> None:
         """metrics.k8s.io, where the kubelets themselves may not be asked: usage without limits,
         throttling or system daemons."""
-        api, now = self.live.api, self.clock()
-        path = "/apis/metrics.k8s.io/v1beta1"
-        nodes = await self._ask(
-            "metrics.k8s.io",
-            partial(
-                api.get_json,
-                f"{path}/nodes",
-                timeout=self.cadence.metrics_limit,
-                what="metrics of nodes",
-            ),
-        )
+        now, path = self.clock(), "/apis/metrics.k8s.io/v1beta1"
+
+        async def listed(plural: str) -> Any | None:
+            limit, what = self.cadence.metrics_limit, f"metrics of {plural}"
+            ask = partial(self.live.api.get_json, f"{path}/{plural}", timeout=limit, what=what)
+            return await self._ask("metrics.k8s.io", ask)
+
+        nodes = await listed("nodes")
         for item in _parts(nodes or {}, "items"):
             usage = metrics_usage(item)
             self._nodes[usage.node] = (now, usage)
         if nodes is not None and self.live.store.count("Pod") <= PODS_ASKED:
-            pods = await self._ask(
-                "metrics.k8s.io",
-                partial(
-                    api.get_json,
-                    f"{path}/pods",
-                    timeout=self.cadence.metrics_limit,
-                    what="metrics of pods",
-                ),
-            )
+            pods = await listed("pods")
             rows = [row for item in _parts(pods or {}, "items") for row in metrics_containers(item)]
             if rows:
                 self._containers["metrics.k8s.io"] = (now, 0.0, rows)
@@ -249,13 +231,8 @@ class Metrics:
             before, self._scrapes[key] = self._scrapes.get(key), scrape
             if before is not None:
                 seconds = (now - before.at).total_seconds()
-                found.append(
-                    dns_usage(
-                        Ref("Pod", meta.namespace, meta.name),
-                        list(increases(before.series, scrape.series)),
-                        seconds,
-                    )
-                )
+                grown = list(increases(before.series, scrape.series))
+                found.append(dns_usage(Ref("Pod", meta.namespace, meta.name), grown, seconds))
         return Sample(self.clock(), seconds, tuple(found)) if found else None
 
     async def _api_server(self) -> Sample[ApiServerUsage] | None:
@@ -273,9 +250,9 @@ class Metrics:
 
         def read() -> tuple[list[Series], ApiServerUsage | None]:
             series = list(samples(page[0], _API))
-            return series, api_server_usage(
-                list(increases(before.series, series)), seconds
-            ) if before is not None else None
+            if before is None:
+                return series, None
+            return series, api_server_usage(list(increases(before.series, series)), seconds)
 
         # On a thread: a page has up to forty thousand lines, and a key must not wait for them.
         series, usage = await asyncio.to_thread(read)
@@ -337,14 +314,8 @@ def metrics_containers(item: Mapping[str, Any]) -> list[ContainerUsage]:
         usage = _part(container, "usage")
         memory = parse(str(usage.get("memory", "")))
         cores = parse(str(usage.get("cpu", "")))
-        found.append(
-            ContainerUsage(
-                ref,
-                str(container.get("name", "")),
-                cores,
-                int(memory) if memory is not None else None,
-            )
-        )
+        held = int(memory) if memory is not None else None
+        found.append(ContainerUsage(ref, str(container.get("name", "")), cores, held))
     return found
 
 
@@ -356,10 +327,8 @@ def container_memory(stats: Mapping[str, Any]) -> dict[tuple[Ref, str], int]:
         for container in _parts(pod, "containers"):
             memory = _memory(container)
             if memory is not None:
-                found[
-                    Ref("Pod", str(ref.get("namespace", "")), str(ref.get("name", ""))),
-                    str(container.get("name", "")),
-                ] = memory
+                where = Ref("Pod", str(ref.get("namespace", "")), str(ref.get("name", "")))
+                found[where, str(container.get("name", ""))] = memory
     return found
 
 
@@ -398,23 +367,17 @@ def dns_usage(pod: Ref, grown: list[Series], seconds: float) -> DnsUsage:
     buckets = [each for each in grown if each.name == _DNS[2]]
     timed = sum(each.value for each in buckets if each.labels.get("le") == "+Inf")
     within_4s = sum(each.value for each in buckets if each.labels.get("le") in ("4.096", "4"))
+
+    def share(code: str) -> float:
+        matching = (each.value for each in responses if each.labels.get("rcode") == code)
+        return sum(matching) / total if total else 0.0
+
+    queries = sum(each.value for each in grown if each.name == _DNS[0])
     return DnsUsage(
         pod=pod,
-        queries_per_second=sum(each.value for each in grown if each.name == _DNS[0]) / seconds
-        if seconds > 0
-        else 0.0,
-        nxdomain_share=sum(
-            each.value for each in responses if each.labels.get("rcode") == "NXDOMAIN"
-        )
-        / total
-        if total
-        else 0.0,
-        servfail_share=sum(
-            each.value for each in responses if each.labels.get("rcode") == "SERVFAIL"
-        )
-        / total
-        if total
-        else 0.0,
+        queries_per_second=queries / seconds if seconds > 0 else 0.0,
+        nxdomain_share=share("NXDOMAIN"),
+        servfail_share=share("SERVFAIL"),
         p99_seconds=quantile(0.99, buckets),
         over_4s_share=1 - within_4s / timed if timed and within_4s else None,
     )

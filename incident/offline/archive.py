@@ -97,8 +97,12 @@ def find(options: Options, name: str) -> Incident:
     return known[0]
 
 
+def _opened(options: Options, name: str) -> Journal:
+    return Journal.open_read_only(find(options, name).path, clean=clean_uncut)
+
+
 def read(options: Options, name: str) -> Reading:
-    with Journal.open_read_only(find(options, name).path, clean=clean_uncut) as journal:
+    with _opened(options, name) as journal:
         return Reading(journal.id, journal.head[1], journal.entries())
 
 
@@ -147,14 +151,14 @@ def _refused(record: Record) -> str:
 def write_draft(options: Options, name: str, target: Path | None) -> tuple[Path, Path | None]:
     """Write or update the Markdown draft: (its path, the file with the new text where edits by hand
     stand in the way). Raises OSError."""
-    with Journal.open_read_only(find(options, name).path, clean=clean_uncut) as journal:
+    with _opened(options, name) as journal:
         written = exports.write_draft(journal, target or journal.path.with_suffix(".md"))
     return written.path, written.conflict
 
 
 def export(options: Options, name: str, form: str) -> str:
     """The record as text in one of `FORMATS`."""
-    with Journal.open_read_only(find(options, name).path, clean=clean_uncut) as journal:
+    with _opened(options, name) as journal:
         return exports.export(journal, form)
 
 
@@ -191,7 +195,7 @@ def verify(options: Options, name: str, anchor: str = "") -> tuple[str, Verifica
     """Whether the record is what was written. `anchor` is an export or the beginning of a hash that
     one names. Raises OSError."""
     known = read_anchor(anchor) if anchor else None
-    with Journal.open_read_only(find(options, name).path, clean=clean_uncut) as journal:
+    with _opened(options, name) as journal:
         return journal.id, journal.verify(known)
 
 
@@ -210,5 +214,5 @@ def save_what_is_left(options: Options, name: str, target: Path | None) -> Salva
 
 
 def brief(options: Options, name: str) -> str:
-    with Journal.open_read_only(find(options, name).path, clean=clean_uncut) as journal:
+    with _opened(options, name) as journal:
         return handoff(journal, datetime.now(UTC))

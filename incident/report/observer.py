@@ -1,9 +1,9 @@
 """Turns the stream of triage reports into entries worth keeping: what appeared, what changed, what
 cleared, which runbook led.
 
-A symptom that flickers is one symptom: it is cleared only after it was gone for `CLEAR_AFTER`
-seconds. So a record reads as a human would have written it, and does not grow with the number of
-failing pods.
+A symptom that flickers is one symptom: it is cleared only after it was gone for `Cadence.cleared`.
+So a record reads as a human would have written it, and does not grow with the number of failing
+pods.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from incident.cadence import Cadence
 from incident.view import ApiView, Reach, SymptomView
-from timeline.entry import Draft, Entry, Kind, ObjectRef
+from timeline.entry import Draft, Entry, ObjectRef
 from triage.facts.finding import Report, Severity, SharedAttribute, Symptom
 
-CLEAR_AFTER = 30.0
-"""Seconds that a symptom must be gone before the record says so."""
 FINDINGS_KEPT = 40
 """Findings written out with a symptom; the number of the others is kept."""
 
@@ -46,24 +45,20 @@ class Observer:
 
     def _remember(self, entry: Entry) -> None:
         data = entry.data
-        if entry.kind in ("observation", "note") and data.get("symptom"):
-            symptom = str(data["symptom"])
+        symptom = str(data.get("symptom", ""))
+        before = self._known.get(symptom)
+        if entry.kind in ("observation", "note") and symptom:
             if data.get("event") == "cleared":
                 self._known.pop(symptom, None)
             else:
-                before = self._known.get(symptom)
-                runbook = before.runbook if before else ""
                 self._known[symptom] = _Known(
                     str(data.get("title", "")),
                     str(data.get("severity", "")),
                     int(data.get("count", 0)),
-                    runbook,
+                    before.runbook if before else "",
                 )
-        elif entry.kind == "match" and str(data.get("symptom", "")) in self._known:
-            symptom = str(data["symptom"])
-            self._known[symptom] = replace(
-                self._known[symptom], runbook=str(data.get("runbook", ""))
-            )
+        elif entry.kind == "match" and before is not None:
+            self._known[symptom] = replace(before, runbook=str(data.get("runbook", "")))
         elif entry.kind == "milestone":
             self._detected = self._detected or data.get("name") == "detected"
         elif entry.kind == "connectivity":
@@ -84,7 +79,9 @@ class Observer:
                     drafts.append(_noticed(symptom, now))
             elif known is None or known.severity == Severity.INFO.value:
                 drafts.append(_appeared(symptom))
-                drafts.extend(self._detect(symptom, now))
+                if not self._detected:
+                    self._detected = True
+                    drafts.append(_detected(symptom, now))
             elif _differs(known, symptom):
                 drafts.append(_changed(symptom, known, now))
             leader = next((match for match in view.matches if match.confident), None)
@@ -105,29 +102,11 @@ class Observer:
                 self._known[symptom_id] = replace(known, gone_since=None)
             elif known.gone_since is None:
                 self._known[symptom_id] = replace(known, gone_since=now)
-            elif now - known.gone_since >= timedelta(seconds=CLEAR_AFTER):
+            elif now - known.gone_since >= timedelta(seconds=Cadence().cleared):
                 del self._known[symptom_id]
                 if known.severity != Severity.INFO.value:
                     drafts.append(_cleared(symptom_id, known))
         return drafts
-
-    def _detect(self, symptom: Symptom, now: datetime) -> list[Draft]:
-        """The first failure that the tool shows is when the incident was detected, unless a human
-        has said otherwise."""
-        if self._detected:
-            return []
-        self._detected = True
-        text = f"detected: {symptom.title}"
-        return [
-            Draft(
-                kind="milestone",
-                text=text,
-                occurred_at=now,
-                phase="detect",
-                confidence="inferred",
-                data={"name": "detected"},
-            )
-        ]
 
     def reach(self, api: ApiView) -> list[Draft]:
         """Drafts for the API server being lost or coming back."""
@@ -161,23 +140,24 @@ def _differs(known: _Known, symptom: Symptom) -> bool:
     return known.severity != symptom.severity.value or (grown and abs(count - known.count) >= 3)
 
 
+def _detected(symptom: Symptom, now: datetime) -> Draft:
+    """The first failure that the tool shows is when the incident was detected, unless a human has
+    said otherwise."""
+    return Draft(
+        kind="milestone",
+        text=f"detected: {symptom.title}",
+        occurred_at=now,
+        phase="detect",
+        confidence="inferred",
+        data={"name": "detected"},
+    )
+
+
 def _noticed(symptom: Symptom, now: datetime) -> Draft:
     """What is worth knowing but is no failure: in the log, and not the beginning of anything."""
     since = f", since {symptom.since:%Y-%m-%d %H:%M:%S} UTC" if symptom.since is not None else ""
-    data = {
-        "event": "noticed",
-        "symptom": symptom.id,
-        "title": symptom.title,
-        "severity": symptom.severity.value,
-        "count": len(symptom.objects),
-    }
-    return Draft(
-        kind="note",
-        text=f"{_titled(symptom)}{since}",
-        occurred_at=now,
-        time_source="tool",
-        data=data,
-    )
+    text, data = f"{_titled(symptom)}{since}", _data(symptom, "noticed")
+    return Draft(kind="note", text=text, occurred_at=now, time_source="tool", data=data)
 
 
 def _appeared(symptom: Symptom) -> Draft:
@@ -242,9 +222,8 @@ def _cleared(symptom_id: str, known: _Known) -> Draft:
 
 def _led(symptom: Symptom, view: SymptomView, now: datetime) -> Draft:
     match = next(match for match in view.matches if match.confident)
-    kind: Kind = "match"
     return Draft(
-        kind=kind,
+        kind="match",
         text=f"{symptom.title}: looks like {match.id} ({match.score:.2f})",
         occurred_at=now,
         phase="diagnose",
@@ -277,15 +256,21 @@ def _observation(
         if first and len(symptom.objects) == 1
         else None,
         data={
-            "event": event,
-            "symptom": symptom.id,
-            "title": symptom.title,
-            "severity": symptom.severity.value,
-            "count": len(symptom.objects),
+            **_data(symptom, event),
             "objects": [str(ref) for ref in symptom.objects[:20]],
             **more,
         },
     )
+
+
+def _data(symptom: Symptom, event: str) -> dict[str, Any]:
+    return {
+        "event": event,
+        "symptom": symptom.id,
+        "title": symptom.title,
+        "severity": symptom.severity.value,
+        "count": len(symptom.objects),
+    }
 
 
 def _titled(symptom: Symptom) -> str:

@@ -79,13 +79,8 @@ def node_status(node: k.Node) -> str:
     """`Ready`, `NotReady`, `Unknown`; with what else is wrong:
     `Ready,MemoryPressure,SchedulingDisabled`."""
     ready = condition(node.status.conditions, "Ready")
-    words = [
-        "Unknown"
-        if ready is None or ready.status == "Unknown"
-        else "Ready"
-        if ready.status == "True"
-        else "NotReady"
-    ]
+    state = "Unknown" if ready is None else ready.status
+    words = [{"True": "Ready", "Unknown": "Unknown"}.get(state, "NotReady")]
     words += [
         c.type for c in node.status.conditions if c.type.endswith("Pressure") and c.status == "True"
     ]
@@ -101,11 +96,8 @@ def _node_ready(node: k.Node) -> bool:
 
 def _roles(node: k.Node) -> str:
     prefix = "node-role.kubernetes.io/"
-    return ",".join(
-        sorted(
-            label.removeprefix(prefix) for label in node.metadata.labels if label.startswith(prefix)
-        )
-    )
+    roles = (each for each in node.metadata.labels if each.startswith(prefix))
+    return ",".join(sorted(each.removeprefix(prefix) for each in roles))
 
 
 def _address(node: k.Node) -> str:
@@ -119,9 +111,46 @@ def _ports(service: k.Service) -> str:
     )
 
 
+def _balancer(o: k.Service | k.Ingress) -> str:
+    return ",".join(i.ip or i.hostname for i in o.status.load_balancer.ingress)
+
+
 def _external(service: k.Service) -> str:
-    return service.spec.external_name or ",".join(
-        i.ip or i.hostname for i in service.status.load_balancer.ingress
+    return service.spec.external_name or _balancer(service)
+
+
+def _endpoints_ready(group: k.EndpointSlice) -> tuple[int, int]:
+    ready = sum(each.conditions.ready is not False for each in group.endpoints)
+    return ready, len(group.endpoints)
+
+
+def _pairs(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+def _claim(volume: k.PersistentVolume) -> str:
+    claim = volume.spec.claim_ref
+    return f"{claim.namespace}/{claim.name}" if claim else ""
+
+
+def _attachment_problem(attachment: k.VolumeAttachment) -> str:
+    status = attachment.status
+    return (status.attach_error or status.detach_error or k.VolumeError()).message
+
+
+def _scaled(autoscaler: k.HorizontalPodAutoscaler) -> str:
+    target = autoscaler.spec.scale_target_ref
+    return f"{target.kind}/{target.name}"
+
+
+def _bound(value: int | str | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _used(quota: k.ResourceQuota) -> str:
+    used = quota.status.used
+    return ", ".join(
+        f"{key} {used.get(key, '?')}/{v}" for key, v in sorted(quota.status.hard.items())
     )
 
 
@@ -149,47 +178,35 @@ def _images(o: Any) -> str:
     return ",".join(c.image for c in o.spec.template.spec.containers)
 
 
+def _changed(meta: k.LeanMeta) -> datetime | None:
+    write = last_write(meta)
+    return write.time if write is not None else meta.creation_timestamp
+
+
+def _called(config: Any) -> str:
+    """The Services and addresses that the webhooks of a configuration call."""
+    clients = [each.client_config for each in config.webhooks]
+    found = {
+        f"{each.service.namespace}/{each.service.name}" if each.service else each.url
+        for each in clients
+    }
+    return ",".join(sorted(found))
+
+
 _KEYS = (
     NAMESPACE,
     NAME,
     number("keys", 6, lambda o: len(data_keys(o.metadata) or ()), 2),
     text("key names", 44, lambda o: ", ".join(sorted(data_keys(o.metadata) or ())), 3),
-    Column(
-        "changed",
-        Type.AGE,
-        8,
-        lambda o, _: (
-            write.time if (write := last_write(o.metadata)) else o.metadata.creation_timestamp
-        ),
-        2,
-    ),
-    text(
-        "by",
-        22,
-        lambda o: write.manager if (write := last_write(o.metadata)) else "",
-        4,
-    ),
+    Column("changed", Type.AGE, 8, lambda o, _: _changed(o.metadata), 2),
+    text("by", 22, lambda o: write.manager if (write := last_write(o.metadata)) else "", 4),
     AGE,
 )
 _WEBHOOKS = (
     NAME,
     number("webhooks", 9, lambda o: len(o.webhooks), 2),
     text("on failure", 12, lambda o: ",".join(sorted({w.failure_policy for w in o.webhooks})), 2),
-    text(
-        "calls",
-        44,
-        lambda o: ",".join(
-            sorted(
-                {
-                    f"{w.client_config.service.namespace}/{w.client_config.service.name}"
-                    if w.client_config.service
-                    else w.client_config.url
-                    for w in o.webhooks
-                }
-            )
-        ),
-        3,
-    ),
+    text("calls", 44, _called, 3),
     AGE,
 )
 
@@ -212,14 +229,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("ready", Type.FLAG, 6, lambda o, _: _node_ready(o), 9),
         text("roles", 14, _roles, 6),
         AGE,
-        Column(
-            "pods",
-            Type.NUMBER,
-            5,
-            lambda o, store: len(store.pods_on(o.metadata.name)),
-            4,
-            worst_first=True,
-        ),
+        Column("pods", Type.NUMBER, 5, lambda o, s: len(s.pods_on(o.metadata.name)), 4, True),
         text("version", 12, lambda o: o.status.node_info.kubelet_version, 4),
         text("address", 15, _address, 5),
         text("runtime", 22, lambda o: o.status.node_info.container_runtime_version, 7),
@@ -281,20 +291,12 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         text("external", 24, _external, 4),
         text("ports", 24, _ports, 3),
         AGE,
-        text(
-            "selector",
-            30,
-            lambda o: ",".join(f"{key}={v}" for key, v in sorted(o.spec.selector.items())),
-            6,
-        ),
+        text("selector", 30, lambda o: _pairs(o.spec.selector), 6),
     ),
     "EndpointSlice": (
         NAMESPACE,
         NAME,
-        share(
-            "ready",
-            lambda o: (sum(e.conditions.ready is not False for e in o.endpoints), len(o.endpoints)),
-        ),
+        share("ready", _endpoints_ready),
         text("service", 30, lambda o: o.metadata.labels.get("kubernetes.io/service-name", ""), 2),
         text("ports", 20, lambda o: ",".join(f"{p.port}/{p.protocol}" for p in o.ports), 4),
         AGE,
@@ -304,12 +306,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         NAME,
         text("class", 14, lambda o: o.spec.ingress_class_name, 4),
         text("hosts", 36, lambda o: ",".join(r.host or "*" for r in o.spec.rules), 2),
-        text(
-            "address",
-            18,
-            lambda o: ",".join(i.ip or i.hostname for i in o.status.load_balancer.ingress),
-            3,
-        ),
+        text("address", 18, _balancer, 3),
         AGE,
     ),
     "NetworkPolicy": (
@@ -332,14 +329,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "PersistentVolume": (
         NAME,
         text("status", 10, lambda o: o.status.phase, 1),
-        text(
-            "claim",
-            36,
-            lambda o: (
-                f"{o.spec.claim_ref.namespace}/{o.spec.claim_ref.name}" if o.spec.claim_ref else ""
-            ),
-            2,
-        ),
+        text("claim", 36, _claim, 2),
         text("class", 16, lambda o: o.spec.storage_class_name, 4),
         text("driver", 24, lambda o: o.spec.csi.driver if o.spec.csi else "", 5),
         AGE,
@@ -348,24 +338,14 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         text("volume", 0, lambda o: o.spec.source.persistent_volume_name or o.metadata.name, 0),
         text("node", 20, lambda o: o.spec.node_name, 1),
         Column("attached", Type.FLAG, 8, lambda o, _: o.status.attached, 1),
-        text(
-            "problem",
-            44,
-            lambda o: (o.status.attach_error or o.status.detach_error or k.VolumeError()).message,
-            2,
-        ),
+        text("problem", 44, _attachment_problem, 2),
         text("attacher", 24, lambda o: o.spec.attacher, 4),
         AGE,
     ),
     "HorizontalPodAutoscaler": (
         NAMESPACE,
         NAME,
-        text(
-            "target",
-            32,
-            lambda o: f"{o.spec.scale_target_ref.kind}/{o.spec.scale_target_ref.name}",
-            3,
-        ),
+        text("target", 32, _scaled, 3),
         number("now", 5, lambda o: o.status.current_replicas, 2),
         number("wanted", 7, lambda o: o.status.desired_replicas, 2),
         number("min", 5, lambda o: o.spec.min_replicas, 4),
@@ -377,15 +357,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         NAME,
         share("healthy", lambda o: (o.status.current_healthy, o.status.expected_pods)),
         number("allowed", 8, lambda o: o.status.disruptions_allowed, 2),
-        text(
-            "min", 6, lambda o: "" if o.spec.min_available is None else str(o.spec.min_available), 4
-        ),
-        text(
-            "max away",
-            9,
-            lambda o: "" if o.spec.max_unavailable is None else str(o.spec.max_unavailable),
-            4,
-        ),
+        text("min", 6, lambda o: _bound(o.spec.min_available), 4),
+        text("max away", 9, lambda o: _bound(o.spec.max_unavailable), 4),
         AGE,
     ),
     "Lease": (
@@ -400,15 +373,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "ResourceQuota": (
         NAMESPACE,
         NAME,
-        text(
-            "used",
-            60,
-            lambda o: ", ".join(
-                f"{key} {o.status.used.get(key, '?')}/{v}"
-                for key, v in sorted(o.status.hard.items())
-            ),
-            1,
-        ),
+        text("used", 60, _used, 1),
         AGE,
     ),
     "Secret": _KEYS,

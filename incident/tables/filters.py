@@ -9,8 +9,9 @@ quotes.
 from __future__ import annotations
 
 import fnmatch
+import operator as op
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,7 +25,14 @@ Test = Callable[[Any, Store, datetime], bool]
 
 _TERM = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _COMPARISON = re.compile(r"^([A-Za-z][\w -]*?)(>=|<=|!=|!~|=|>|<|~)(.*)$", re.DOTALL)
-NUMERIC = {"=", "!=", ">", ">=", "<", "<="}
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    "=": op.eq,
+    "!=": op.ne,
+    ">": op.gt,
+    ">=": op.ge,
+    "<": op.lt,
+    "<=": op.le,
+}
 
 
 class FilterError(ValueError):
@@ -173,26 +181,15 @@ def _first(value: Value) -> Value:
 
 
 def _shown(value: Value) -> str:
-    return (
-        f"{value[0]}/{value[1]}"
-        if isinstance(value, tuple)
-        else ""
-        if value is None
-        else str(value)
-    )
+    if isinstance(value, tuple):
+        return f"{value[0]}/{value[1]}"
+    return "" if value is None else str(value)
 
 
 def _compare(value: Value, operator: str, limit: float) -> bool:
     if not isinstance(value, int):
         return False
-    return {
-        "=": value == limit,
-        "!=": value != limit,
-        ">": value > limit,
-        ">=": value >= limit,
-        "<": value < limit,
-        "<=": value <= limit,
-    }[operator]
+    return _COMPARE[operator](value, limit)
 
 
 def _compare_age(value: Value, operator: str, seconds: float, now: datetime) -> bool:
@@ -200,11 +197,6 @@ def _compare_age(value: Value, operator: str, seconds: float, now: datetime) -> 
     if not isinstance(value, datetime):
         return False
     age = (now - value).total_seconds()
-    return {
-        "=": abs(age - seconds) < 1,
-        "!=": abs(age - seconds) >= 1,
-        ">": age > seconds,
-        ">=": age >= seconds,
-        "<": age < seconds,
-        "<=": age <= seconds,
-    }[operator]
+    if operator in ("=", "!="):
+        return (abs(age - seconds) < 1) is (operator == "=")
+    return _COMPARE[operator](age, seconds)

@@ -18,7 +18,7 @@ from cluster.kube.objects import Ref
 from cluster.live.live_cluster import LiveCluster
 from incident.record import Record, object_ref
 from incident.view import unavailable
-from incident.walkthrough.run import StepState
+from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import UnderWay
 from timeline.entry import Capture, Draft, Kind
@@ -36,6 +36,8 @@ _UNDONE = {StepState.DONE: StepState.TODO}
 
 
 class ActionRunner:
+    """Plans and runs actions. `mode` is that of the moment."""
+
     def __init__(
         self,
         live: LiveCluster,
@@ -43,54 +45,45 @@ class ActionRunner:
         runs: Runs,
         clock: Callable[[], datetime],
         under_way: UnderWay,
-        *,
-        write: bool,
+        mode: Callable[[], Mode],
     ) -> None:
-        self._live = live
-        self._record = record
-        self._runs = runs
-        self._clock = clock
-        self._under_way = under_way
-        self._mode = Mode.WRITE if write else Mode.READ_ONLY
+        self._live, self._record, self._runs = live, record, runs
+        self._clock, self._under_way, self._mode = clock, under_way, mode
 
-    def context(self) -> ActionContext:
+    def context(self, run_id: str = "") -> ActionContext:
+        """What an action may use now; with what the runbook of a run forbids."""
         live = self._live
         return ActionContext(
             store=live.store,
             api=live.api,
-            writer=action_writer(live.api, self._mode),
+            writer=action_writer(live.api, self._mode()),
             context=live.access.context,
             server=live.access.server,
             unavailable=unavailable(live.freshness().values()),
             recorded=self._recorded,
+            prohibitions=self._prohibitions(run_id),
             clock=self._clock,
         )
 
     def _recorded(self, change: str) -> Mapping[str, Any] | None:
         """What the record holds of a change, by the id of its intent."""
-        return next(
-            (
-                entry.data
-                for entry in reversed(self._record.by_record())
-                if entry.kind == "action-intent" and entry.data.get("intent_id") == change
-            ),
-            None,
-        )
+        for entry in reversed(self._record.by_record()):
+            if entry.kind == "action-intent" and entry.data.get("intent_id") == change:
+                return entry.data
+        return None
 
     async def plan(
         self,
         name: str,
         arguments: Mapping[str, str],
-        run_id: str = "",
-        step_id: str = "",
+        asker: Asker = NO_STEP,
         *,
         undoes: bool = False,
     ) -> ActionPlan:
         """The exact change, its blast radius and its undo, for the step that asks. Raises
         ValueError for an action that does not exist."""
-        context = replace(self.context(), prohibitions=self._prohibitions(run_id))
-        plan = await catalogue.plan(name, context, arguments)
-        return replace(plan, run_id=run_id, step_id=step_id, undoes=undoes)
+        plan = await catalogue.plan(name, self.context(asker.run_id), arguments)
+        return replace(plan, **asker._asdict(), undoes=undoes)
 
     def _prohibitions(self, run_id: str) -> tuple[str, ...]:
         """The first sentence of each point under "Do not" of the runbook that asks."""
@@ -108,23 +101,29 @@ class ActionRunner:
         stopped: Callable[[], bool] = lambda: False,
     ) -> ActionResult:
         """Through the gate; never raises. `progress` and `stopped`: see `actions.catalogue.run`."""
-        async with self._under_way(f"action/{plan.action}", plan.change.summary):
-            journal = GateJournal(self._record, self._runs)
-            result = await catalogue.run(plan, typed, self.context(), journal, progress, stopped)
+        async with self._under_way(f"action/{plan.action}", plan.change.summary) as detail:
+
+            def tell(line: str) -> None:
+                detail(line)
+                progress(line)
+
+            context = self.context(plan.run_id)
+            result = await catalogue.run(plan, typed, context, self._journal(), tell, stopped)
         if result.again is None:
             return result
         again = replace(result.again, run_id=plan.run_id, step_id=plan.step_id, undoes=plan.undoes)
         return replace(result, again=again)
 
     def decline(self, plan: ActionPlan, reason: str) -> ActionResult:
-        return catalogue.decline(
-            plan, self.context(), GateJournal(self._record, self._runs), reason
-        )
+        return catalogue.decline(plan, self.context(), self._journal(), reason)
+
+    def _journal(self) -> GateJournal:
+        return GateJournal(self._record, self._runs)
 
 
 class GateJournal:
-    """The record as the gate needs it: an intent that is certainly on disk, and a result for
-    whatever became of it. Both name the step that the plan was made for."""
+    """The record as the gate needs it: an intent that is on disk before anything is sent, and a
+    result in any case. Both name the step that the plan was made for."""
 
     def __init__(self, record: Record, runs: Runs) -> None:
         self._record = record
@@ -135,80 +134,52 @@ class GateJournal:
     async def intend(self, plan: ActionPlan) -> None:
         """Raises `RecordUnavailable`: then nothing is sent."""
         self._intent = f"action/{plan.action}/{secrets.token_hex(4)}"
+        data = {
+            "intent_id": self._intent,
+            **plan.document,
+            "undo_arguments": {"change": self._intent},
+            **({} if plan.undoes else self._runs.asked(plan.run_id, plan.step_id)),
+        }
+        draft = _draft(plan, "action-intent", f": {plan.change.summary}", data)
+        captures = tuple(_capture(target) for target in plan.targets if target.before)
         self._runs.take(
-            await self._record.append_durably(
-                Draft(
-                    kind="action-intent",
-                    text=f"{plan.action} {plan.object}: {plan.change.summary}",
-                    phase="mitigate",
-                    object=object_ref(plan.object),
-                    run_id=plan.run_id,
-                    step_id=plan.step_id,
-                    captures=tuple(_capture(target) for target in plan.targets if target.before),
-                    data={
-                        "intent_id": self._intent,
-                        **plan.document,
-                        "undo_arguments": {"change": self._intent},
-                        **({} if plan.undoes else self._runs.asked(plan.run_id, plan.step_id)),
-                    },
-                )
-            )
+            await self._record.append_durably(msgspec.structs.replace(draft, captures=captures))
         )
 
     async def begin(self, plan: ActionPlan, target: Target) -> None:
         """One of several targets. Raises `RecordUnavailable`: then it is not sent."""
         part = f"{self._intent}/{len(self._parts) + 1}"
-        await self._record.append_durably(
-            Draft(
-                kind="action-intent",
-                text=f"{plan.action}: {target.request.summary}",
-                phase="mitigate",
-                object=object_ref(target.ref),
-                data={"intent_id": part, "part_of": self._intent},
-            )
-        )
+        text = f"{plan.action}: {target.request.summary}"
+        await self._record.append_durably(self._part("action-intent", text, target.ref, part))
         self._parts[target.ref] = part
 
     def finish(self, plan: ActionPlan, result: TargetResult) -> None:
         """What became of it."""
-        if result.ref not in self._parts:
-            return
-        self._record.append(
-            Draft(
-                kind="action-result",
-                text=f"{plan.action} {result.ref}: {result.sentence}",
-                phase="mitigate",
-                object=object_ref(result.ref),
-                data={
-                    "intent_id": self._parts[result.ref],
-                    "part_of": self._intent,
-                    **result.document,
-                },
+        if part := self._parts.get(result.ref):
+            text = f"{plan.action} {result.ref}: {result.sentence}"
+            self._record.append(
+                self._part("action-result", text, result.ref, part, result.document)
             )
-        )
+
+    def _part(
+        self, kind: Kind, text: str, ref: Ref, part: str, more: Mapping[str, Any] | None = None
+    ) -> Draft:
+        data = {"intent_id": part, "part_of": self._intent, **(more or {})}
+        return Draft(kind=kind, text=text, phase="mitigate", object=object_ref(ref), data=data)
 
     def conclude(self, result: ActionResult) -> None:
-        refused = result.outcome in (Outcome.DECLINED, Outcome.REFUSED) and not self._intent
-        kind: Kind = "action-declined" if refused else "action-result"
         plan = result.plan
-        answer = {} if refused else self._answer(result)
-        self._runs.write(
-            Draft(
-                kind=kind,
-                text=f"{plan.action} {plan.object}: {result.sentence}",
-                phase="mitigate",
-                object=object_ref(plan.object),
-                run_id=plan.run_id,
-                step_id=plan.step_id,
-                time_source="human" if result.outcome is Outcome.DECLINED else "tool",
-                data={
-                    "intent_id": self._intent,
-                    **result.document,
-                    "undoes": plan.undoes,
-                    **answer,
-                },
-            )
-        )
+        refused = result.outcome in (Outcome.DECLINED, Outcome.REFUSED) and not self._intent
+        data = {
+            "intent_id": self._intent,
+            **result.document,
+            "undoes": plan.undoes,
+            **({} if refused else self._answer(result)),
+        }
+        kind: Kind = "action-declined" if refused else "action-result"
+        draft = _draft(plan, kind, f": {result.sentence}", data)
+        source = "human" if result.outcome is Outcome.DECLINED else "tool"
+        self._runs.write(msgspec.structs.replace(draft, time_source=source))
 
     def _answer(self, result: ActionResult) -> dict[str, str]:
         plan = result.plan
@@ -218,11 +189,21 @@ class GateJournal:
         return self._runs.answered(plan.run_id, plan.step_id, answer, state)
 
 
+def _draft(plan: ActionPlan, kind: Kind, text: str, data: Mapping[str, Any]) -> Draft:
+    """An entry about a plan, for the step that asked for it."""
+    return Draft(
+        kind=kind,
+        text=f"{plan.action} {plan.object}{text}",
+        phase="mitigate",
+        object=object_ref(plan.object),
+        run_id=plan.run_id,
+        step_id=plan.step_id,
+        data=data,
+    )
+
+
 def _capture(target: Target) -> Capture:
     """The object before the change, as evidence."""
     content = msgspec.json.format(msgspec.json.encode(target.before), indent=1)
-    return Capture(
-        content=content,
-        source=f"GET {target.path} before the change",
-        media_type="application/json",
-    )
+    source = f"GET {target.path} before the change"
+    return Capture(content=content, source=source, media_type="application/json")

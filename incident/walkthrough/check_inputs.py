@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LIMIT = 5_000
 """Objects read for one check; more are not needed to answer and would burden the server."""
+NO_CONNECTION = "there is no connection"
 LOG_PODS = 10
 LOG_LINES = 500
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -77,6 +78,8 @@ class Checks:
         )
 
     async def fetch(self, query: Query) -> Fetched:
+        if self._api is None and query.source not in (Source.OBJECTS, Source.COMPARE):
+            return Fetched(None, NO_CONNECTION)
         try:
             async with asyncio.timeout(self._limit + query.interval):
                 match query.source:
@@ -100,7 +103,7 @@ class Checks:
         if kind is None:
             return Fetched(None, f"kind {query.kind!r} is not one that stanch reads; use kubectl")
         if self._api is None:
-            return self._last_known(query, kind, "there is no connection")
+            return self._last_known(query, kind, NO_CONNECTION)
         try:
             return Fetched(await self._list(kind, query))
         except ClusterError as error:
@@ -114,13 +117,9 @@ class Checks:
         params: dict[str, str | int | list[str]] = {"limit": 500}
         if query.selector:
             params["labelSelector"] = query.selector
-        fields = [
-            part
-            for part in (query.field_selector, f"metadata.name={query.name}" if query.name else "")
-            if part
-        ]
-        if fields:
-            params["fieldSelector"] = ",".join(fields)
+        named = f"metadata.name={query.name}" if query.name else ""
+        if fields := ",".join(filter(None, (query.field_selector, named))):
+            params["fieldSelector"] = fields
         found: list[dict[str, Any]] = []
         while True:
             page = await self._api.get_json(
@@ -137,14 +136,11 @@ class Checks:
             params["continue"] = token
 
     def _last_known(self, query: Query, kind: Kind, why: str) -> Fetched:
-        rows = (
-            self._store.in_namespace(kind.name, query.namespace)
-            if query.namespace
-            else self._store.rows(kind.name)
-        )
         heard = self._heard(kind.name)
         if heard is None:
             return Fetched(None, why)
+        store, where = self._store, query.namespace
+        rows = store.in_namespace(kind.name, where) if where else store.rows(kind.name)
         wanted = [row for (_, name), row in rows.items() if not query.name or name == query.name]
         objects = [msgspec.to_builtins(row, builtin_types=()) for row in wanted]
         try:
@@ -161,32 +157,15 @@ class Checks:
     # -- logs, metrics, readyz
 
     async def _logs(self, query: Query) -> Fetched:
-        if self._api is None:
-            return Fetched(None, "there is no connection")
-        wanted = Query(
-            source=Source.OBJECTS,
-            kind="Pod",
-            namespace=query.namespace,
-            selector=query.selector,
-            field_selector=query.field_selector,
-            name=query.name,
-        )
-        pods = await self._list(READABLE["Pod"], wanted)
+        pods = await self._list(READABLE["Pod"], query)
         if not pods:
-            return Fetched(
-                None,
-                f"no pod{_in(query.namespace)} matches "
-                f"{query.selector or query.name or 'the check'}",
-            )
+            wanted = query.selector or query.name or "the check"
+            return Fetched(None, f"no pod{_in(query.namespace)} matches {wanted}")
         found = []
         for pod in pods[:LOG_PODS]:
             meta, spec = pod.get("metadata", {}), pod.get("spec", {})
-            containers = (
-                [query.container]
-                if query.container
-                else [each["name"] for each in spec.get("containers", [])][:3]
-            )
-            for container in containers:
+            own = [each["name"] for each in spec.get("containers", [])][:3]
+            for container in [query.container] if query.container else own:
                 params: dict[str, str | int | list[str]] = {
                     "container": container,
                     "tailLines": LOG_LINES,
@@ -196,33 +175,42 @@ class Checks:
                     params["previous"] = "true"
                 if query.since:
                     params["sinceSeconds"] = int(query.since)
-                path = f"/api/v1/namespaces/{meta.get('namespace')}/pods/{meta.get('name')}/log"
-                text, _ = await self._api.get_text(
-                    path,
+                namespace, pod_name = meta.get("namespace", ""), meta.get("name", "")
+                text = await self._text(
+                    f"/api/v1/namespaces/{namespace}/pods/{pod_name}/log",
                     params,
-                    timeout=self._limit,
-                    what=f"logs of {meta.get('namespace')}/{meta.get('name')}",
+                    what=f"logs of {namespace}/{pod_name}",
                 )
                 found.append(
                     {
-                        "pod": meta.get("name", ""),
-                        "namespace": meta.get("namespace", ""),
+                        "pod": pod_name,
+                        "namespace": namespace,
                         "node": spec.get("nodeName", ""),
                         "container": container,
                         "lines": text.splitlines(),
                         "previous": query.previous,
                     }
                 )
-        left_out = (
-            f"only the first {LOG_PODS} of {len(pods)} pods were read"
-            if len(pods) > LOG_PODS
-            else ""
+        more = len(pods) > LOG_PODS
+        told = f"only the first {LOG_PODS} of {len(pods)} pods were read"
+        return Fetched(found, told if more else "")
+
+    async def _text(
+        self,
+        path: str,
+        params: Mapping[str, str | int | list[str]] | None = None,
+        *,
+        what: str,
+        cap: int = 1 << 20,
+        timeout: float = 0.0,
+    ) -> str:
+        assert self._api is not None
+        text, _ = await self._api.get_text(
+            path, params, timeout=timeout or self._limit, cap=cap, what=what
         )
-        return Fetched(found, left_out)
+        return text
 
     async def _metrics(self, query: Query) -> Fetched:
-        if self._api is None:
-            return Fetched(None, "there is no connection")
         path = query.path or "/metrics"
         first = await self._scrape(path, query.names)
         if not query.interval:
@@ -235,20 +223,13 @@ class Checks:
         )
 
     async def _scrape(self, path: str, names: Sequence[str]) -> list[Sample]:
-        assert self._api is not None
-        text, _ = await self._api.get_text(
-            path, timeout=self._limit, cap=32 << 20, what=f"metrics {path}"
-        )
-        return list(samples(text, names))
+        page = await self._text(path, cap=32 << 20, what=f"metrics {path}")
+        return list(samples(page, names))
 
     async def _readyz(self, query: Query) -> Fetched:
-        if self._api is None:
-            return Fetched(None, "there is no connection")
         path = query.path or "/readyz"
         try:
-            text, _ = await self._api.get_text(
-                path, {"verbose": "1"}, timeout=5.0, what=f"{path}?verbose"
-            )
+            text = await self._text(path, {"verbose": "1"}, timeout=5.0, what=f"{path}?verbose")
         except ClusterError as error:
             # A failing readyz is an error whose text lists the checks, in one line.
             text = getattr(error, "detail", "") or str(error)

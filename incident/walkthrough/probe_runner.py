@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -19,16 +20,15 @@ from incident.cadence import Cadence
 from incident.ledger import JournalLedger
 from incident.record import Record
 from incident.view import unavailable
-from incident.walkthrough.run import StepState
+from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
-from incident.walkthrough.walkthrough import UnderWay
+from incident.walkthrough.walkthrough import Progress, UnderWay
 from probes import catalogue
 from probes.context import ProbeContext, operator_name, probe_writer
 from probes.pods.sweep import Scope, SweepReport, sweep
 from probes.result import Expectation, ProbePlan, ProbeResult, Verdict
-from timeline.entry import Capture, Draft
+from timeline.entry import Capture, Draft, Kind
 
-Progress = Callable[[str], None]
 _STATE = {"unknown": StepState.UNKNOWN, "clear": StepState.PASSED}
 
 
@@ -42,17 +42,11 @@ class ProbeRunner:
         clock: Callable[[], datetime],
         under_way: UnderWay,
         cadence: Cadence,
-        *,
-        write: bool,
+        mode: Callable[[], Mode],
     ) -> None:
-        self._live = live
-        self._mode = Mode.WRITE if write else Mode.READ_ONLY
-        self._record = record
-        self._ledger = ledger
-        self._runs = runs
-        self._clock = clock
-        self._under_way = under_way
-        self._cadence = cadence
+        self._live, self._record, self._ledger, self._runs = live, record, ledger, runs
+        self._clock, self._under_way = clock, under_way
+        self._cadence, self._mode = cadence, mode
         self._session = str(uuid.uuid4())
         self._created = False
 
@@ -62,7 +56,7 @@ class ProbeRunner:
         return ProbeContext(
             store=live.store,
             api=live.api,
-            writer=probe_writer(live.api, self._mode),
+            writer=probe_writer(live.api, self._mode()),
             execute=Executor(live.api),
             forward=Forwarder(live.api),
             ledger=self._ledger,
@@ -76,30 +70,26 @@ class ProbeRunner:
         )
 
     async def plan(
-        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+        self, name: str, arguments: Mapping[str, str], asker: Asker = NO_STEP
     ) -> ProbePlan:
         """What the probe would do, for the step that asks. Never raises for a bad request:
         `refused` of the plan says why."""
         plan = await catalogue.plan(name, self.context(), arguments)
-        return replace(plan, run_id=run_id, step_id=step_id)
+        return replace(plan, **asker._asdict())
 
     async def run(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult:
         """Record the intent, measure, record the result. Raises `RecordUnavailable` when something
         would be created without a record."""
         intent = f"probe/{plan.probe}/{secrets.token_hex(4)}"
-        draft = Draft(
-            kind="probe-intent",
-            text=f"probe {plan.probe}: {plan.question}",
-            phase="diagnose",
-            run_id=plan.run_id,
-            step_id=plan.step_id,
-            data={
-                "intent_id": intent,
-                "probe": plan.probe,
-                "arguments": dict(plan.arguments),
-                "creates": [str(each.ref) for each in plan.creates],
-                **self._runs.asked(plan.run_id, plan.step_id),
-            },
+        draft = _draft(
+            plan,
+            "probe-intent",
+            f"probe {plan.probe}: {plan.question}",
+            intent_id=intent,
+            probe=plan.probe,
+            arguments=dict(plan.arguments),
+            creates=[str(each.ref) for each in plan.creates],
+            **self._runs.asked(plan.run_id, plan.step_id),
         )
         if plan.creates:
             self._created = True
@@ -109,26 +99,16 @@ class ProbeRunner:
         try:
             async with self._under_way(f"probe/{plan.probe}", plan.question) as detail:
 
-                def told(line: str) -> None:
+                def tell(line: str) -> None:
                     detail(line)
                     if progress is not None:
                         progress(line)
 
-                result = await catalogue.run(plan, self.context(), told)
+                result = await catalogue.run(plan, self.context(), tell)
         except asyncio.CancelledError:
+            told, state = f"probe {plan.probe} was stopped", StepState.UNKNOWN.value
             self._runs.write(
-                Draft(
-                    kind="probe-result",
-                    text=f"probe {plan.probe} was stopped",
-                    phase="diagnose",
-                    run_id=plan.run_id,
-                    step_id=plan.step_id,
-                    data={
-                        "intent_id": intent,
-                        "stopped": True,
-                        "state": StepState.UNKNOWN.value,
-                    },
-                )
+                _draft(plan, "probe-result", told, intent_id=intent, stopped=True, state=state)
             )
             raise
         self._conclude(plan, result, intent)
@@ -138,39 +118,33 @@ class ProbeRunner:
         answer = answer_of(result)
         state = _STATE.get(answer, StepState.FAILED)
         content = msgspec.json.format(msgspec.json.encode(result.document), indent=1)
+        source = f"stanch probe {plan.probe}"
+        given = {
+            "answer": answer,
+            **self._runs.answered(plan.run_id, plan.step_id, answer, state),
+        }
+        draft = _draft(
+            plan,
+            "probe-result",
+            summary(result),
+            intent_id=intent,
+            probe=plan.probe,
+            conclusions=[
+                {
+                    "claim": each.claim,
+                    "component": str(each.component),
+                    "confidence": round(each.confidence, 3),
+                }
+                for each in result.conclusions
+            ],
+            complete=result.complete,
+            left_behind=[str(ref) for ref in result.left_behind],
+            seconds=round((result.finished - result.started).total_seconds(), 1),
+            **given,
+        )
+        evidence = Capture(content=content, source=source, media_type="application/json")
         self._runs.write(
-            Draft(
-                kind="probe-result",
-                text=summary(result),
-                occurred_at=result.finished,
-                phase="diagnose",
-                run_id=plan.run_id,
-                step_id=plan.step_id,
-                captures=(
-                    Capture(
-                        content=content,
-                        source=f"stanch probe {plan.probe}",
-                        media_type="application/json",
-                    ),
-                ),
-                data={
-                    "intent_id": intent,
-                    "probe": plan.probe,
-                    "answer": answer,
-                    "conclusions": [
-                        {
-                            "claim": each.claim,
-                            "component": str(each.component),
-                            "confidence": round(each.confidence, 3),
-                        }
-                        for each in result.conclusions
-                    ],
-                    "complete": result.complete,
-                    "left_behind": [str(ref) for ref in result.left_behind],
-                    "seconds": round((result.finished - result.started).total_seconds(), 1),
-                    **self._runs.answered(plan.run_id, plan.step_id, answer, state),
-                },
-            )
+            msgspec.structs.replace(draft, occurred_at=result.finished, captures=(evidence,))
         )
 
     # -- sweeping
@@ -204,6 +178,12 @@ class ProbeRunner:
                 )
 
 
+def _draft(plan: ProbePlan, kind: Kind, text: str, **data: Any) -> Draft:
+    """An entry about a probe, for the step that asked for it."""
+    step = {"run_id": plan.run_id, "step_id": plan.step_id}
+    return Draft(kind=kind, text=text, phase="diagnose", data=data, **step)
+
+
 def answer_of(result: ProbeResult) -> str:
     """The word that a runbook's step branches on: found, refused, timeout, clear or unknown."""
     if result.cells:
@@ -222,11 +202,8 @@ def answer_of(result: ProbeResult) -> str:
         classes = {cell.main for cell in bad}
         if classes <= {Verdict.REFUSED}:
             return "refused"
-        return (
-            "timeout"
-            if classes <= {Verdict.TIMEOUT_CONNECT, Verdict.TIMEOUT_FIRST_BYTE}
-            else "found"
-        )
+        timeouts = {Verdict.TIMEOUT_CONNECT, Verdict.TIMEOUT_FIRST_BYTE}
+        return "timeout" if classes <= timeouts else "found"
     if any(row.normal is False for row in result.rows):
         return "found"
     told = [row for row in result.rows if row.normal is not None]

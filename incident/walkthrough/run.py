@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from actions.plan import ActionResult
     from probes.result import ProbeResult
     from runbooks.model import Runbook
+
+
+class Asker(NamedTuple):
+    """The step that asks for a probe or an action; empty outside of a run."""
+
+    run_id: str = ""
+    step_id: str = ""
+
+
+NO_STEP = Asker()
 
 
 class StepState(enum.StrEnum):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from incident.cadence import Cadence
 from incident.walkthrough import answers
-from incident.walkthrough.run import Parameter, RunView, StepState
+from incident.walkthrough.run import NO_STEP, Asker, Parameter, RunView, StepState
 from incident.walkthrough.runs import Run, Runs
 from runbooks import steps
 from runbooks.check import CheckOutcome, Result
@@ -72,7 +72,7 @@ class Checks(Protocol):
 
 class Probes(Protocol):
     async def plan(
-        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+        self, name: str, arguments: Mapping[str, str], asker: Asker = NO_STEP
     ) -> ProbePlan: ...
 
     async def run(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult: ...
@@ -83,8 +83,7 @@ class Actions(Protocol):
         self,
         name: str,
         arguments: Mapping[str, str],
-        run_id: str = "",
-        step_id: str = "",
+        asker: Asker = NO_STEP,
         *,
         undoes: bool = False,
     ) -> ActionPlan: ...
@@ -147,9 +146,8 @@ class Walkthrough:
                 await self._probe(run, step, face)
             case StepKind.ACTION:
                 face.began(step)
-                plan = await self._actions().plan(
-                    step.uses, steps.arguments(step, run.values(step)), run.id, step.id
-                )
+                arguments = steps.arguments(step, run.values(step))
+                plan = await self._actions().plan(step.uses, arguments, Asker(run.id, step.id))
                 await self._change(run, step, plan, face)
             case StepKind.ASK:
                 await self._ask(run, step, face)
@@ -182,9 +180,8 @@ class Walkthrough:
                 f"No action undoes {made.action}; the runbook says: {step.undo or 'nothing'}"
             )
         face.began(step)
-        plan = await self._actions().plan(
-            made.undo_action, made.arguments, run.id, step.id, undoes=True
-        )
+        asker = Asker(run.id, step.id)
+        plan = await self._actions().plan(made.undo_action, made.arguments, asker, undoes=True)
         await self._change(run, step, plan, face)
         return run.view()
 
@@ -239,9 +236,8 @@ class Walkthrough:
 
     async def _probe(self, run: Run, step: Step, face: Face) -> None:
         face.began(step)
-        plan = await self._probes().plan(
-            step.uses, steps.arguments(step, run.values(step)), run.id, step.id
-        )
+        arguments = steps.arguments(step, run.values(step))
+        plan = await self._probes().plan(step.uses, arguments, Asker(run.id, step.id))
         if (plan.refused or plan.needs_agreement) and not await face.agree(plan):
             return
         run.keep(step.id, await self._probes().run(plan, face.progress))

@@ -6,7 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from cluster.kube.text import clean_uncut
-from incident.report.observer import CLEAR_AFTER, Observer
+from incident.cadence import Cadence
+from incident.report.observer import Observer
 from incident.view import ApiView, HopView, Reach
 from tests.incident.build import NOW, match, report, symptom, view
 from timeline.journal.journal import Journal
@@ -41,7 +42,7 @@ def test_flicker_is_one_symptom_and_clearing_takes_its_time() -> None:
     assert observer.observe(report(), (), NOW + timedelta(seconds=1)) == []
     assert observer.observe(report(seen), view(seen), NOW + timedelta(seconds=2)) == []
     assert observer.observe(report(), (), NOW + timedelta(seconds=3)) == []
-    cleared = observer.observe(report(), (), NOW + timedelta(seconds=4 + CLEAR_AFTER))
+    cleared = observer.observe(report(), (), NOW + timedelta(seconds=4 + Cadence().cleared))
     assert [draft.data["event"] for draft in cleared] == ["cleared"]
     assert cleared[0].occurred_at == NOW + timedelta(seconds=3)
 

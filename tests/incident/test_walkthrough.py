@@ -18,7 +18,7 @@ from incident.view import SymptomView
 from incident.walkthrough.action_runner import GateJournal
 from incident.walkthrough.answers import InvalidAnswer
 from incident.walkthrough.probe_runner import answer_of
-from incident.walkthrough.run import StepState
+from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import NothingToUndo, Walkthrough
 from probes.result import ProbePlan, ProbeResult
@@ -150,9 +150,9 @@ class Scripted:
         self.actions = Actions(self)
 
     async def plan(
-        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+        self, name: str, arguments: Mapping[str, str], asker: Asker = NO_STEP
     ) -> ProbePlan:
-        return ProbePlan(name, arguments, "Which path?", run_id=run_id, step_id=step_id)
+        return ProbePlan(name, arguments, "Which path?", **asker._asdict())
 
     async def run(
         self, given: ProbePlan, progress: Callable[[str], None] | None = None
@@ -196,22 +196,20 @@ class Actions:
         self,
         name: str,
         arguments: Mapping[str, str],
-        run_id: str = "",
-        step_id: str = "",
+        asker: Asker = NO_STEP,
         *,
         undoes: bool = False,
     ) -> ActionPlan:
         blast = self._scripted.blast
         text = blast.pop(0) if len(blast) > 1 else blast[0]
-        made = plan(run_id, step_id, action=name, undoes=undoes, blast=Blast((text,)))
+        made = plan(*asker, action=name, undoes=undoes, blast=Blast((text,)))
         made = dataclasses.replace(made, undo_action="undo")
         return dataclasses.replace(made, arguments=dict(arguments))
 
     async def run(self, given: ActionPlan, typed: str) -> ActionResult:
         journal = GateJournal(self._scripted.record, self._scripted.runs)
-        again = await self.plan(
-            given.action, given.arguments, given.run_id, given.step_id, undoes=given.undoes
-        )
+        asker = Asker(given.run_id, given.step_id)
+        again = await self.plan(given.action, given.arguments, asker, undoes=given.undoes)
         if again.blast != given.blast:
             result = ActionResult(given, Outcome.REFUSED, "the state has changed", NOW, again=again)
             journal.conclude(result)

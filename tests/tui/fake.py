@@ -28,7 +28,7 @@ from incident.cadence import Cadence
 from incident.record import Record, RecordUnavailable
 from incident.view import ApiView, HopView, Reach, RecordView, SymptomView, View
 from incident.walkthrough.action_runner import GateJournal
-from incident.walkthrough.run import StepState
+from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import Walkthrough
 from probes.result import (
@@ -505,7 +505,7 @@ class Probes:
         return self._fake.clock()
 
     async def plan(
-        self, name: str, arguments: Mapping[str, str], run_id: str = "", step_id: str = ""
+        self, name: str, arguments: Mapping[str, str], asker: Asker = NO_STEP
     ) -> ProbePlan:
         self._fake.calls.append(("plan", dict(arguments)))
         image = "registry.local/app:1.4.2"
@@ -531,8 +531,7 @@ class Probes:
             ),
             seconds=25,
             deadline_s=600,
-            run_id=run_id,
-            step_id=step_id,
+            **asker._asdict(),
         )
 
     async def run(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult:
@@ -608,8 +607,7 @@ class Actions:
         self,
         name: str,
         arguments: Mapping[str, str],
-        run_id: str = "",
-        step_id: str = "",
+        asker: Asker = NO_STEP,
         *,
         undoes: bool = False,
     ) -> ActionPlan:
@@ -653,8 +651,7 @@ class Actions:
             dry_run="node would be patched",
             dry_run_ok=True,
             production=True,
-            run_id=run_id,
-            step_id=step_id,
+            **asker._asdict(),
             undoes=undoes,
         )
 
