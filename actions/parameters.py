@@ -69,18 +69,22 @@ def namespaced(text: str) -> tuple[str, str]:
     return name(namespace), name(rest)
 
 
-def workload(*kinds: str) -> Callable[[str], Ref]:
-    """KIND/NAMESPACE/NAME with one of `kinds`."""
+def workload(*kinds: str) -> Parameter:
+    """A workload of one of `kinds`, written KIND/NAMESPACE/NAME or, as runbooks have it,
+    NAMESPACE/KIND/NAME."""
+    by_word = {each.lower(): each for each in kinds}
+    *most, last = by_word
+    meaning = f"{', '.join(most)}{' or ' if most else ''}{last}, as KIND/NAMESPACE/NAME"
 
     def parse_workload(text: str) -> Ref:
-        kind, *rest = text.split("/")
-        found = next((each for each in kinds if each.lower() == kind.lower()), None)
-        if found is None or len(rest) != 2:
-            told = ", ".join(each.lower() for each in kinds)
-            raise ValueError(f"it is written KIND/NAMESPACE/NAME, KIND one of {told}")
-        return Ref(found, name(rest[0]), name(rest[1]))
+        parts = text.split("/")
+        if len(parts) == 3:
+            for kind, namespace in (parts[:2], parts[1::-1]):
+                if kind.lower() in by_word:
+                    return Ref(by_word[kind.lower()], name(namespace), name(parts[2]))
+        raise ValueError(f"it is written KIND/NAMESPACE/NAME, KIND one of {', '.join(by_word)}")
 
-    return parse_workload
+    return Parameter("workload", meaning, parse_workload)
 
 
 def target(text: str) -> Ref:
@@ -97,6 +101,9 @@ def target(text: str) -> Ref:
 
 def _words(kind: Kind) -> tuple[str, str]:
     return kind.name.lower(), kind.plural
+
+
+OBJECT = Parameter("object", "KIND/NAME or KIND/NAMESPACE/NAME", target)
 
 
 def selector(text: str) -> str:

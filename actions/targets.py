@@ -21,6 +21,12 @@ _NO_TESTS: Mapping[str, Any] = MappingProxyType({})
 _SHOWN_SPEC = ("unschedulable", "taints", "replicas", "paused", "suspend")
 
 
+def kubectl_name(ref: Ref) -> str:
+    """How kubectl names an object: `deployment/web -n shop`."""
+    where = f" -n {ref.namespace}" if ref.namespace else ""
+    return f"{ref.kind.lower()}/{ref.name}{where}"
+
+
 def path_of(ref: Ref) -> str:
     """Path of an object below the server's root. Raises KeyError for an unknown kind."""
     return f"{READABLE[ref.kind].path(ref.namespace)}/{ref.name}"

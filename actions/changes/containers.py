@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from actions.changes.rollout import rolled_out, words
+from actions.changes.rollout import rolled_out
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal
 from actions.parameters import Parameter, amount, image, one_of, text, workload
 from actions.plan import Precondition
-from actions.targets import patched, pointer, read, set_field
+from actions.targets import kubectl_name, patched, pointer, read, set_field
 from cluster.kube import quantity
 from cluster.kube.objects import Ref
 
@@ -22,7 +22,7 @@ async def _set_image(context: ActionContext, values: Mapping[str, Any]) -> Propo
     found = await read(context, ref)
     at, container = _container(found, ref, values["container"])
     wanted: str = values["image"]
-    command = f"kubectl set image {words(ref)} {container['name']}={wanted}"
+    command = f"kubectl set image {kubectl_name(ref)} {container['name']}={wanted}"
     return _proposal(
         ref,
         found,
@@ -30,7 +30,7 @@ async def _set_image(context: ActionContext, values: Mapping[str, Any]) -> Propo
         container,
         ((*at, "image"), wanted),
         command,
-        undo=f"kubectl set image {words(ref)} {container['name']}={container.get('image')}",
+        undo=f"kubectl set image {kubectl_name(ref)} {container['name']}={container.get('image')}",
     )
 
 
@@ -44,7 +44,7 @@ async def _set_resource(context: ActionContext, values: Mapping[str, Any]) -> Pr
     other = "requests" if kind == "limit" else "limits"
     bound = ((container.get("resources") or {}).get(other) or {}).get(resource, "")
     flag = f"--{group}={resource}={wanted}"
-    command = f"kubectl set resources {words(ref)} -c {container['name']} {flag}"
+    command = f"kubectl set resources {kubectl_name(ref)} -c {container['name']} {flag}"
     warnings = []
     if now and _number(wanted) < _number(now):
         warnings.append(f"{resource} {kind} goes down from {now}: what needs more is held back")
@@ -123,11 +123,7 @@ def _number(amount_: str) -> float:
 
 
 _WORKLOAD = (
-    Parameter(
-        "workload",
-        "deployment, statefulset, daemonset or cronjob, as KIND/NAMESPACE/NAME",
-        workload("Deployment", "StatefulSet", "DaemonSet", "CronJob"),
-    ),
+    workload("Deployment", "StatefulSet", "DaemonSet", "CronJob"),
     Parameter("container", "name of the container", text),
 )
 ACTIONS = (

@@ -8,7 +8,7 @@ from typing import Any
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal
 from actions.parameters import Parameter, namespaced
-from actions.targets import patched, read, set_field
+from actions.targets import kubectl_name, patched, read, set_field
 from cluster.kube.objects import Ref
 
 
@@ -43,7 +43,7 @@ async def _set(context: ActionContext, ref: Ref, *, suspend: bool) -> Proposal:
 
 def _command(ref: Ref, *, suspend: bool) -> str:
     body = '{"spec":{"suspend":' + str(suspend).lower() + "}}"
-    return f"kubectl patch cronjob {ref.name} -n {ref.namespace} -p '{body}'"
+    return f"kubectl patch {kubectl_name(ref)} -p '{body}'"
 
 
 _CRONJOB = (Parameter("cronjob", "NAMESPACE/NAME of the CronJob", namespaced),)

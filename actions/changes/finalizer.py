@@ -10,9 +10,9 @@ from typing import Any
 from actions.checks import uses_claim
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal
-from actions.parameters import Parameter, label_key, target
+from actions.parameters import OBJECT, Parameter, label_key
 from actions.plan import Precondition
-from actions.targets import patched, read, remove_field, set_field
+from actions.targets import kubectl_name, patched, read, remove_field, set_field
 from cluster.kube.objects import Ref
 
 WAITED_S = 300.0
@@ -39,13 +39,10 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     change = set_field(found, tokens, rest) if rest else remove_field(found, tokens)
     at = f"/metadata/finalizers/{held.index(wanted)}"
     body = json.dumps([{"op": "remove", "path": at}])
-    where = f" -n {ref.namespace}" if ref.namespace else ""
-    command = f"kubectl patch {ref.kind.lower()} {ref.name}{where} --type=json -p '{body}'"
+    command = f"kubectl patch {kubectl_name(ref)} --type=json -p '{body}'"
     made = patched(ref, found, [change], command)
     guard = _GUARDS.get(wanted, "its controller cleans up something outside")
-    gone = (
-        "The object is gone at once, for good." if not rest else f"Still held by {', '.join(rest)}."
-    )
+    gone = f"Still held by {', '.join(rest)}." if rest else "The object is gone at once, for good."
     return Proposal(
         ref,
         (made,),
@@ -99,10 +96,7 @@ ACTIONS = (
     Action(
         "remove-finalizer",
         "Remove a finalizer from an object that is stuck in deletion.",
-        (
-            Parameter("object", "KIND/NAME or KIND/NAMESPACE/NAME", target),
-            Parameter("finalizer", "the finalizer as it stands there", label_key),
-        ),
+        (OBJECT, Parameter("finalizer", "the finalizer as it stands there", label_key)),
         "The object goes, and what the finalizer guards is left undone.",
         "none",
         _build,

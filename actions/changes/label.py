@@ -7,8 +7,8 @@ from typing import Any
 
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal
-from actions.parameters import Parameter, assignment, target
-from actions.targets import patched, read, remove_field, set_field
+from actions.parameters import OBJECT, Parameter, assignment
+from actions.targets import kubectl_name, patched, read, remove_field, set_field
 from cluster.kube.objects import Ref
 from cluster.kube.selectors import matches, service_selects
 
@@ -20,10 +20,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     tokens = ("metadata", "labels", key)
     change = remove_field(found, tokens) if value is None else set_field(found, tokens, value)
     form = f"{key}-" if value is None else f"{key}={value} --overwrite"
-    where = f" -n {ref.namespace}" if ref.namespace else ""
-    made = patched(
-        ref, found, [change], f"kubectl label {ref.kind.lower()} {ref.name}{where} {form}"
-    )
+    made = patched(ref, found, [change], f"kubectl label {kubectl_name(ref)} {form}")
     labels = {str(k): str(v) for k, v in (found["metadata"].get("labels") or {}).items()}
     after = {k: v for k, v in labels.items() if k != key} | ({} if value is None else {key: value})
     if labels == after:
@@ -72,10 +69,7 @@ ACTIONS = (
     Action(
         "label",
         "Set or remove a label of an object.",
-        (
-            Parameter("object", "KIND/NAME or KIND/NAMESPACE/NAME", target),
-            Parameter("label", "KEY=VALUE, or KEY- to remove it", assignment),
-        ),
+        (OBJECT, Parameter("label", "KEY=VALUE, or KEY- to remove it", assignment)),
         "Whatever selects by that label.",
         "label with the value before",
         _build,

@@ -10,7 +10,7 @@ from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal
 from actions.parameters import Parameter, whole, workload
 from actions.plan import ActionPlan, Precondition
-from actions.targets import patched, path_of, read, remove_field, set_field
+from actions.targets import kubectl_name, patched, path_of, read, remove_field, set_field
 from cluster.errors import ClusterError
 from cluster.kube.objects import Ref, ReplicaSet
 
@@ -26,7 +26,7 @@ async def _restart(context: ActionContext, values: Mapping[str, Any]) -> Proposa
     now = context.clock().strftime("%Y-%m-%dT%H:%M:%SZ")
     tokens = ("spec", "template", "metadata", "annotations", RESTARTED_AT)
     change = replace(set_field(found, tokens, now), is_stamp=True)
-    target = patched(ref, found, [change], f"kubectl rollout restart {words(ref)}")
+    target = patched(ref, found, [change], f"kubectl rollout restart {kubectl_name(ref)}")
     return Proposal(
         ref,
         (target,),
@@ -42,9 +42,9 @@ async def _pause(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     ref: Ref = values["workload"]
     found = await read(context, ref)
     change = set_field(found, ("spec", "paused"), True)
-    target = patched(ref, found, [change], f"kubectl rollout pause {words(ref)}")
+    target = patched(ref, found, [change], f"kubectl rollout pause {kubectl_name(ref)}")
     told = "Running pods stay; further changes of the template wait until it is resumed."
-    undo = f"kubectl rollout resume {words(ref)}"
+    undo = f"kubectl rollout resume {kubectl_name(ref)}"
     return Proposal(ref, (target,), touches=(told,), undo=undo)
 
 
@@ -54,9 +54,9 @@ async def _resume(context: ActionContext, values: Mapping[str, Any]) -> Proposal
     if not found["spec"].get("paused"):
         raise CannotPlan(f"{ref} is not paused; there is nothing to change.")
     change = remove_field(found, ("spec", "paused"))
-    target = patched(ref, found, [change], f"kubectl rollout resume {words(ref)}")
+    target = patched(ref, found, [change], f"kubectl rollout resume {kubectl_name(ref)}")
     told = "Changes of the template that were made meanwhile are rolled out at once."
-    undo = f"kubectl rollout pause {words(ref)}"
+    undo = f"kubectl rollout pause {kubectl_name(ref)}"
     return Proposal(ref, (target,), touches=(told, *_replaced(found)), undo=undo)
 
 
@@ -77,7 +77,7 @@ async def _back(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     template = _without_hash(old["spec"]["template"])
     change = set_field(found, ("spec", "template"), template)
     flag = f"--to-revision={wanted}"
-    target = patched(ref, found, [change], f"kubectl rollout undo {words(ref)} {flag}")
+    target = patched(ref, found, [change], f"kubectl rollout undo {kubectl_name(ref)} {flag}")
     differences = "; ".join(template_differences(found["spec"]["template"], template))
     return Proposal(
         ref,
@@ -88,11 +88,6 @@ async def _back(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         warnings=tuple(_in_progress(found)),
         facts=(("template", differences),),
     )
-
-
-def words(ref: Ref) -> str:
-    """How kubectl names a workload: `deployment/web -n shop`."""
-    return f"{ref.kind.lower()}/{ref.name} -n {ref.namespace}"
 
 
 def template_differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
@@ -186,12 +181,8 @@ async def rolled_out(context: ActionContext, plan: ActionPlan) -> tuple[bool, st
         return False, str(error)
 
 
-_DEPLOYMENT = Parameter("workload", "deployment/NAMESPACE/NAME", workload("Deployment"))
-_ANY = Parameter(
-    "workload",
-    "deployment, statefulset or daemonset, as KIND/NAMESPACE/NAME",
-    workload("Deployment", "StatefulSet", "DaemonSet"),
-)
+_DEPLOYMENT = workload("Deployment")
+_ANY = workload("Deployment", "StatefulSet", "DaemonSet")
 ACTIONS = (
     Action(
         "rollout-restart",

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actions.changes.rollout import words
 from actions.checks import autoscaler_of
 from actions.context import ActionContext
 from actions.definition import Action, Proposal
 from actions.parameters import Parameter, whole, workload
 from actions.plan import ActionPlan, Precondition
-from actions.targets import patched, path_of, read, set_field
+from actions.targets import kubectl_name, patched, path_of, read, set_field
 from cluster.errors import ClusterError
 from cluster.kube.objects import Ref
 
@@ -22,7 +21,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     found = await read(context, ref)
     now = int(found["spec"].get("replicas", 1))
     change = set_field(found, ("spec", "replicas"), count)
-    target = patched(ref, found, [change], f"kubectl scale {words(ref)} --replicas={count}")
+    target = patched(ref, found, [change], f"kubectl scale {kubectl_name(ref)} --replicas={count}")
     autoscaler = autoscaler_of(context, ref)
     checks: tuple[Precondition, ...] = ()
     warnings = []
@@ -47,7 +46,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         preconditions=checks,
         touches=(f"{more}; {now} are wanted now.",),
         warnings=tuple(warnings),
-        undo=f"kubectl scale {words(ref)} --replicas={now}",
+        undo=f"kubectl scale {kubectl_name(ref)} --replicas={now}",
     )
 
 
@@ -67,11 +66,7 @@ ACTIONS = (
         "scale",
         "Set the number of replicas of a workload.",
         (
-            Parameter(
-                "workload",
-                "deployment, statefulset or replicaset, as KIND/NAMESPACE/NAME",
-                workload("Deployment", "StatefulSet", "ReplicaSet"),
-            ),
+            workload("Deployment", "StatefulSet", "ReplicaSet"),
             Parameter("replicas", "the new number", whole(0, 1000)),
         ),
         "Pods start or end.",

@@ -15,7 +15,7 @@ from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal
 from actions.parameters import Parameter, text
 from actions.plan import FieldChange, Target
-from actions.targets import created, patched, read, same, value_at
+from actions.targets import created, kubectl_name, patched, read, same, value_at
 from cluster.kube.objects import Ref
 
 
@@ -96,9 +96,8 @@ def _without_own(before: Any, after: Any, now: Any) -> Any:
 
 
 def _command(ref: Ref, changes: list[FieldChange]) -> str:
-    where = f" -n {ref.namespace}" if ref.namespace else ""
     fields = ", ".join(each.pointer for each in changes)
-    return f"kubectl edit {ref.kind.lower()} {ref.name}{where}   # {fields}"
+    return f"kubectl edit {kubectl_name(ref)}   # {fields}"
 
 
 ACTIONS = (
