@@ -14,12 +14,17 @@ from cluster.errors import ClusterError
 from cluster.kube.kinds import READABLE
 from cluster.kube.objects import (
     HorizontalPodAutoscaler,
+    Node,
     Pod,
     PodDisruptionBudget,
     Ref,
 )
 from cluster.kube.owners import controller_of, top_owner
 from cluster.kube.selectors import matches
+
+LOST_S = 360.0
+"""Seconds after which a node that is not Ready counts as lost, as for the attach-detach controller
+(maxWaitForUnmountDuration)."""
 
 # ---- who would revert it
 
@@ -138,6 +143,24 @@ def controlled(pod: Pod) -> Precondition:
     owner = controller_of(pod.metadata)
     seen = f"{owner} creates it again" if owner else "no controller owns it: it would be lost"
     return Precondition("Does a controller create it again?", owner is not None, seen)
+
+
+def node_lost(context: ActionContext, node_name: str) -> Precondition:
+    """The node is gone from the cluster, or not Ready for longer than the attach-detach controller
+    itself waits."""
+    question = "Is the node gone or lost?"
+    if "Node" in context.unavailable:
+        return Precondition(question, None, "nodes cannot be read")
+    node: Node | None = context.store.get("Node", "", node_name)
+    if node is None:
+        return Precondition(question, True, f"there is no node {node_name}")
+    ready = next((each for each in node.status.conditions if each.type == "Ready"), None)
+    if ready is None or ready.status == "True":
+        return Precondition(question, False, f"{node_name} is Ready: let its kubelet do it")
+    since = ready.last_transition_time
+    age = (context.clock() - since).total_seconds() if since else 0.0
+    seen = f"Ready of {node_name} is {ready.status} for {age:.0f} s, {LOST_S:g} s are asked"
+    return Precondition(question, age >= LOST_S, seen)
 
 
 def uses_claim(pod: Pod, claim: str) -> bool:

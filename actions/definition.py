@@ -13,6 +13,9 @@ from actions.parameters import Parameter
 from actions.plan import ActionPlan, Precondition, Target
 from cluster.kube.objects import Ref
 
+MOST_TARGETS = 200
+"""Objects that one plan may change."""
+
 
 class CannotPlan(Exception):
     """The change cannot or must not be made; `str()` is one sentence that says why."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from actions.checks import reverted_by, review
 from actions.context import ActionContext
-from actions.definition import Action, CannotPlan, Proposal
+from actions.definition import MOST_TARGETS, Action, CannotPlan, Proposal
 from actions.parameters import read_values
 from actions.plan import ActionPlan, Blast, Change, FieldChange, Target
 from actions.sending import send
@@ -23,7 +23,6 @@ from cluster.kube.objects import Ref
 
 VALID_S = 300
 """Seconds for which a plan may be confirmed, because its state grows old."""
-MOST_TARGETS = 200
 DRY_RUNS = 20
 """Targets that are asked in a dry run; of more only the first."""
 AT_ONCE = 4

@@ -53,7 +53,12 @@ OUTCOMES: Mapping[StepKind, frozenset[str]] = {
     StepKind.WAIT: frozenset({"reached", "deadline", "unknown"}),
 }
 """Answers that a step of that kind can have; probes with `found`, `clear`, `unknown` or a result
-class, asks with words."""
+class, asks with words. An action has words of a person beside its outcomes."""
+_NOT_DONE = {
+    "failed": "Nothing was changed; what was answered says why.",
+    "unknown": "Look at the object before you repeat it.",
+}
+"""What the outcomes of an action mean where the page does not say it: the step stays."""
 
 
 class FieldError(ValueError):
@@ -132,7 +137,7 @@ def step(kind: StepKind, data: Any, lines: Lines, section: str, line: int) -> St
         blast=_text(data, "blast"),
         undo=_text(data, "undo"),
         params=mapping(data.get("params"), lines.get(("params",), line), "params"),
-        answers=_answers(data.get("answers"), lines, line),
+        answers=_answers(kind, data, lines, line),
         query=_query(kind, data, lines, line) if kind in (StepKind.CHECK, StepKind.WAIT) else None,
         uses=_text(data, kind.value) if kind in (StepKind.PROBE, StepKind.ACTION) else "",
         args=mapping(data.get("args"), lines.get(("args",), line), "args"),
@@ -150,7 +155,8 @@ def _text(data: Mapping[str, Any], name: str) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _answers(data: Any, lines: Lines, line: int) -> tuple[Answer, ...]:
+def _answers(kind: StepKind, step: Any, lines: Lines, line: int) -> tuple[Answer, ...]:
+    data = step.get("answers")
     if data is None:
         return ()
     if not isinstance(data, dict):
@@ -175,6 +181,13 @@ def _answers(data: Any, lines: Lines, line: int) -> tuple[Answer, ...]:
         found.append(
             Answer(when=when, means=means.strip(), goto=goto.strip() or ESCALATE, line=where)
         )
+    if kind is StepKind.ACTION:
+        known = {answer.when for answer in found}
+        found += [
+            Answer(when=when, means=means, goto=str(step["id"]), line=line)
+            for when, means in _NOT_DONE.items()
+            if when not in known
+        ]
     return tuple(found)
 
 

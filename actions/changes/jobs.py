@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from actions.context import ActionContext
-from actions.definition import Action, CannotPlan, Proposal
+from actions.definition import MOST_TARGETS, Action, CannotPlan, Proposal
 from actions.parameters import Parameter, name, one_of, selector, whole
 from actions.targets import deleted
 from cluster.kube.objects import Job, Ref
@@ -20,6 +20,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     if reason := context.unavailable.get("Job"):
         raise CannotPlan(f"The Jobs cannot be read ({reason}), so what would go is not known.")
     namespace, which, keep = values["namespace"], values["which"], values.get("keep", 0)
+    most = values.get("most", MOST_TARGETS)
     chosen = [
         job
         for job in context.store.in_namespace("Job", namespace).values()
@@ -27,7 +28,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         and is_finished(job) is (which == "finished")
     ]
     chosen.sort(key=_age, reverse=True)
-    doomed = chosen[keep:]
+    doomed = chosen[keep:][-most:]
     if not doomed:
         raise CannotPlan(
             f"No {which} Job in {namespace} matches {values['selector']!r}"
@@ -42,14 +43,15 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         for job in doomed
     )
     active = sum(job.status.active for job in doomed)
-    kept = f"; the {min(keep, len(chosen))} newest stay" if keep else ""
+    left = len(chosen) - len(doomed)
+    kept = f"; the {left} newest stay" if left else ""
     return Proposal(
         Ref("Namespace", "", namespace),
         targets,
         f"{len(doomed)} {which} Jobs of {namespace} are deleted with their pods{kept}",
         touches=(f"{active} running pods end; logs of all their pods are gone.",),
         kubectl=f"kubectl delete job -n {namespace} -l '{values['selector']}'"
-        + ("   # all but the newest" if keep else ""),
+        + ("   # all but the newest" if left else ""),
     )
 
 
@@ -73,6 +75,7 @@ ACTIONS = (
             Parameter("selector", "label selector, such as app=report", selector),
             Parameter("which", "finished or running", one_of("finished", "running")),
             Parameter("keep", "how many of the newest stay (0)", whole(0, 10_000), False),
+            Parameter("most", "how many go at once (200)", whole(1, MOST_TARGETS), False),
         ),
         "The Jobs and their pods are gone; work that runs is lost.",
         "none",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actions.checks import budget_words, budgets_of, controlled, not_last_replica
+from actions.checks import budget_words, budgets_of, controlled, node_lost, not_last_replica
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal
 from actions.parameters import Parameter, namespaced, whole
@@ -31,6 +31,9 @@ async def _delete(context: ActionContext, values: Mapping[str, Any]) -> Proposal
             "with a grace period of 0 the API forgets the pod before the node has ended it: its "
             "processes may go on, and a StatefulSet may run two of one name"
         )
+    if pod.metadata.deletion_timestamp is not None and grace == 0:
+        checks = (controlled(pod), node_lost(context, pod.spec.node_name))
+        return Proposal(ref, (target,), preconditions=checks, warnings=tuple(warnings))
     return _proposal(context, ref, pod, target, (), warnings)
 
 
@@ -53,7 +56,8 @@ def _proposal(
     warnings: list[str],
 ) -> Proposal:
     if pod.metadata.deletion_timestamp is not None:
-        raise CannotPlan(f"{ref} is being deleted already.")
+        told = "grace=0 forces it when its node is gone or lost"
+        raise CannotPlan(f"{ref} is being deleted already; {told}.")
     claims = [v for v in pod.spec.volumes if v.persistent_volume_claim is not None]
     touches = [f"The containers of {ref} end; its logs are gone with it, so read them first."]
     if claims:

@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actions.checks import uses_claim
+from actions.checks import node_lost, uses_claim
 from actions.context import ActionContext
 from actions.definition import Action, Proposal
 from actions.parameters import Parameter, name
 from actions.plan import Precondition
 from actions.targets import deleted, read
-from cluster.kube.objects import Node, PersistentVolume, Ref
-
-LOST_S = 360.0
-"""The attach-detach controller itself waits six minutes (maxWaitForUnmountDuration)."""
+from cluster.kube.objects import PersistentVolume, Ref
 
 
 async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
@@ -32,28 +29,12 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         ref,
         (target,),
         f"{ref} is deleted: volume {volume} is detached from {node}",
-        preconditions=(_node_lost(context, node), _no_user(context, node, volume)),
+        preconditions=(node_lost(context, node), _no_user(context, node, volume)),
         touches=(f"Volume {volume} can be attached to another node.",),
         warnings=(
             f"if {node} still writes to {volume}, its data is destroyed: make sure that it is off",
         ),
     )
-
-
-def _node_lost(context: ActionContext, node_name: str) -> Precondition:
-    question = "Is the node gone or lost?"
-    if "Node" in context.unavailable:
-        return Precondition(question, None, "nodes cannot be read")
-    node: Node | None = context.store.get("Node", "", node_name)
-    if node is None:
-        return Precondition(question, True, f"there is no node {node_name}")
-    ready = next((each for each in node.status.conditions if each.type == "Ready"), None)
-    if ready is None or ready.status == "True":
-        return Precondition(question, False, f"{node_name} is Ready: let its kubelet detach it")
-    since = ready.last_transition_time
-    age = (context.clock() - since).total_seconds() if since else 0.0
-    seen = f"{node_name} has been {ready.status} for {age:.0f} s, {LOST_S:g} s are asked"
-    return Precondition(question, age >= LOST_S, seen)
 
 
 def _no_user(context: ActionContext, node_name: str, volume: str) -> Precondition:

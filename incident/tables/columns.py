@@ -178,7 +178,7 @@ def _images(o: Any) -> str:
     return ",".join(c.image for c in o.spec.template.spec.containers)
 
 
-def _changed(meta: k.LeanMeta) -> datetime | None:
+def _changed(meta: k.ObjectMeta) -> datetime | None:
     write = last_write(meta)
     return write.time if write is not None else meta.creation_timestamp
 

@@ -59,8 +59,8 @@ def state_of(step: Step, answer: str) -> StepState:
     """The state of a step after `answer`. A person's word counts as done only when it is `done`;
     what puts the step off leaves it open."""
     word = answer.casefold()
-    if step.kind is StepKind.ASK:
+    if step.kind is StepKind.ACTION and word == "failed":
+        return StepState.FAILED
+    if step.kind in (StepKind.ASK, StepKind.ACTION):
         return _SAID.get(word, StepState.ANSWERED)
-    if step.kind is StepKind.ACTION:
-        return {"done": StepState.DONE, "unknown": StepState.UNKNOWN}.get(word, StepState.FAILED)
     return _MEASURED.get(word, StepState.FAILED)

@@ -11,11 +11,15 @@ import pytest
 
 from actions import catalogue, gate
 from actions.context import ActionContext
+from actions.parameters import workload
 from actions.plan import ActionPlan, Change, Outcome
 from actions.planning import VALID_S, confirmation, looks_like_production
 from cluster.api.mode import Mode
 from cluster.errors import ApiError, Forbidden, OutcomeUnknown, Refused, ServerError, Unreachable
+from cluster.kube.objects import Ref
 from tests.actions.fake import FakeApi, FakeJournal
+from tests.actions.scenarios import job
+from tests.actions.scenarios import pod as web_pod
 from tests.probes.cells import meta, node, pod
 
 NODE = "/api/v1/nodes/node-2"
@@ -431,3 +435,40 @@ async def test_undo_refuses_another_cluster_and_an_unknown_change() -> None:
     assert "has no change" in (await catalogue.plan("undo", context, {"change": "x"})).refused
     fake.recorded = lambda _: {"server": "https://other:6443", "targets": []}
     assert "not on this cluster" in (await catalogue.plan("undo", context, {"change": "x"})).refused
+
+
+# ---- what a runbook asks for
+
+
+@pytest.mark.parametrize(
+    "text", ["deployment/shop/web", "shop/deployment/web", "shop/Deployment/web"]
+)
+def test_a_workload_is_written_in_either_order(text: str) -> None:
+    assert workload("Deployment").parse(text) == Ref("Deployment", "shop", "web")
+
+
+@pytest.mark.parametrize("text", ["web", "deployment/web", "shop/cronjob/web", "a/deployment/b/c"])
+def test_another_form_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="KIND/NAMESPACE/NAME"):
+        workload("Deployment").parse(text)
+
+
+async def test_surplus_jobs_are_deleted_in_batches_the_oldest_first() -> None:
+    jobs = [job(f"j-{n}", finished=False, created=f"2026-11-2{n}T01:00:00Z") for n in range(4)]
+    arguments = {"namespace": "shop", "selector": "app=web", "which": "running", "most": "2"}
+    plan = await catalogue.plan("delete-jobs", FakeApi(jobs).context(), arguments)
+    assert [target.ref.name for target in plan.targets] == ["j-1", "j-0"]
+    assert "the 2 newest stay" in plan.change.summary
+
+
+@pytest.mark.parametrize(("where", "refused"), [("node-9", ""), ("node-1", "is Ready")])
+async def test_a_stuck_deletion_is_forced_only_when_the_node_is_lost(
+    where: str, refused: str
+) -> None:
+    stuck = web_pod("web-2-a", where, deletionTimestamp="2026-11-21T02:00:00Z")
+    there = FakeApi([node("node-1"), stuck]).context()
+    plan = await catalogue.plan("delete-pod", there, {"pod": "shop/web-2-a"})
+    assert "grace=0 forces it" in plan.refused
+    plan = await catalogue.plan("delete-pod", there, {"pod": "shop/web-2-a", "grace": "0"})
+    assert refused in plan.refused
+    assert bool(plan.refused) is bool(refused)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from actions.catalogue import ACTIONS
 from probes.catalogue import PROBES
 from runbooks.lint import SECTION_WORDS, Names, lint
 from runbooks.loader import OWN, Library
@@ -15,7 +16,7 @@ STORIES = OWN[0]
 CATALOGUE = {path.stem for path in STORIES.glob("*.md")}
 NAMES = Names(
     probes=set(PROBES),
-    actions={"cordon", "uncordon"},
+    actions=set(ACTIONS),
     drills={path.stem for path in (ROOT / "drills" / "scenarios").glob("*.yaml")},
 )
 

@@ -1,0 +1,73 @@
+"""Action blocks of our runbooks: each names parameters that its action has, with values that fit."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from actions.catalogue import ACTIONS
+from actions.parameters import read_values
+from runbooks import steps
+from runbooks.loader import Library
+from runbooks.model import Step, StepKind
+
+VALUES = {
+    "amount": "1Gi",
+    "image": f"registry.test/web@sha256:{'a' * 64}",
+    "keys": "password",
+    "replicas": "3",
+    "resource": "memory",
+    "selector": "app=web",
+    "workload": "deployment/web",
+}
+"""Examples of what parameters stand for; a name else."""
+CHANGES = re.compile(
+    r"kubectl (-n \S+ )?(scale|rollout (restart|undo|pause) (deployment|\{workload)|cordon|uncordon"
+    r"|drain|delete (pod|jobs?|networkpolicy)|set (image|resources)|taint node|label node"
+    r"|patch cronjob)\b"
+)
+BY_HAND = {
+    "quota-used-up/free": "which Job is not needed is for a person to know",
+    "errors-during-rollout/next-rollout": "it measures while it restarts",
+}
+"""Steps whose command an action could do, and why it stays with a person."""
+
+
+def every_step() -> list[tuple[str, Step]]:
+    return [(f"{book.id}/{step.id}", step) for book in Library().runbooks for step in book.steps()]
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [each for each in every_step() if each[1].kind is StepKind.ACTION]
+)
+def test_the_arguments_fit_the_action(name: str, step: Step) -> None:
+    action = ACTIONS[step.uses]
+    places = {
+        place: VALUES.get(place, "name") for text in step.args.values() for place in places_of(text)
+    }
+    values, wrong = read_values(action.parameters, steps.arguments(step, places))
+    assert wrong == ""
+    assert values
+    assert step.blast, "what it affects"
+    assert step.undo, "how it is undone"
+
+
+def places_of(text: str) -> list[str]:
+    return re.findall(r"\{(\w+)\}", text)
+
+
+def test_what_an_action_can_do_is_an_action() -> None:
+    left = {
+        name
+        for name, step in every_step()
+        if step.kind is StepKind.ASK and CHANGES.search(step.kubectl)
+    }
+    assert left == set(BY_HAND)
+
+
+def test_no_number_and_no_placeholder_stands_in_a_change() -> None:
+    for name, step in every_step():
+        if step.kind is StepKind.ACTION:
+            literals = re.sub(r"\{\w+\}|--\S+=\{?\w+", "", step.kubectl)
+            assert not re.search(r"\b[A-Z]{3,}\b", literals), f"{name}: {step.kubectl}"
