@@ -180,8 +180,8 @@ class ProbeRunner:
 
 def _draft(plan: ProbePlan, kind: Kind, text: str, **data: Any) -> Draft:
     """An entry about a probe, for the step that asked for it."""
-    step = {"run_id": plan.run_id, "step_id": plan.step_id}
-    return Draft(kind=kind, text=text, phase="diagnose", data=data, **step)
+    run_id, step_id = plan.run_id, plan.step_id
+    return Draft(kind=kind, text=text, phase="diagnose", run_id=run_id, step_id=step_id, data=data)
 
 
 def answer_of(result: ProbeResult) -> str:
