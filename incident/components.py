@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from incident.cadence import Cadence
-from incident.ledger import JournalLedger
 from incident.options import Options, runbook_folders
 from incident.record import Record
 from incident.report.observer import Observer
@@ -211,7 +210,9 @@ class Components:
         return str(written.conflict or written.path)
 
     def observed(self, report: Report, symptoms: Sequence[SymptomView], now: datetime) -> None:
-        """Record what is new in a report."""
+        """Record what is new in a report. A single reading without a record has no use for it."""
+        if self.options.once and not self.options.record:
+            return
         for draft in self.observer.observe(report, symptoms, now):
             self.record.append(draft)
 
@@ -256,6 +257,7 @@ class Components:
     def probes(self) -> ProbeRunner:
         """Raises RuntimeError while there is no cluster."""
         if self._probes is None:
+            from incident.ledger import JournalLedger
             from incident.walkthrough.probe_runner import ProbeRunner
 
             ledger = JournalLedger(self.record, self.options.state / "incidents")

@@ -23,17 +23,17 @@ import msgspec
 from cluster.kube.objects import Ref
 from cluster.kube.text import clean_line, clean_uncut
 from incident.config import ConfigError, load_config
-from incident.opening import Choice, choose, going_on
 from incident.options import Options
 from incident.view import RecordView
 from timeline.entry import Draft, Entry, Kind, ObjectRef
 from timeline.intents import unknown_changes
-from timeline.journal.preparation import Identity, Origin, new_ulid, outline
-from timeline.redaction.redact import Redactor
 from timeline.summary import ClusterId, Summary, summarize
 
 if TYPE_CHECKING:
+    from incident.opening import Choice
     from timeline.journal.journal import Health, Journal
+    from timeline.journal.preparation import Identity
+    from timeline.redaction.redact import Redactor
 
 T = TypeVar("T")
 TITLE = 200
@@ -80,7 +80,7 @@ class Record:
         self._incident = self._notice = ""
         self._opening = True
         self._clock = clock
-        self._redactor = Redactor(os.urandom(32), clean_uncut)
+        self._own_redactor: Redactor | None = None
         self._lock = threading.RLock()
         self._number = 0
         """Of the incident, among those that this process has opened."""
@@ -127,6 +127,8 @@ class Record:
         return await asyncio.shield(asyncio.wrap_future(future))
 
     def _give(self, draft: Draft, *, keep: bool) -> _Waiting:
+        from timeline.journal.preparation import Identity, Origin, new_ulid, outline
+
         with self._lock:
             now = self._clock()
             identity = Identity(new_ulid(now), now, monotonic_ns())
@@ -253,27 +255,20 @@ class Record:
         if self.journal is not None:
             self._join(options, cluster)
             return
-        from timeline.journal.journal import JournalError
-
-        choice, journal = Choice(None), None
-        try:
-            if not options.record:
-                raise JournalError("this command keeps no record")
-            choice = choose(options, cluster, self._clock(), for_note=for_note)
-            journal = self._open_journal(options, choice.path, cluster)
-        except (JournalError, ConfigError, OSError) as error:
-            self._reason = str(error)
+        choice, journal = self._choose(options, cluster, for_note=for_note)
         with self._lock:
             self.journal, self._opening = journal, False
             if journal is not None:
-                self._redactor, self._incident = journal.redactor, journal.id
+                self._own_redactor, self._incident = journal.redactor, journal.id
             for waiting in list(self._waiting.values()):
                 self._submit(waiting)
             given = self.by_record()
         self._read_runbooks(given)
-        self._notice = choice.problem
-        if journal is not None:
+        self._notice = choice.problem if choice is not None else ""
+        if choice is not None and journal is not None:
             if choice.path is not None:
+                from incident.opening import going_on
+
                 self._notice = going_on(self._incident, given, self._clock())
             if choice.problem:
                 self.append(
@@ -281,6 +276,24 @@ class Record:
                 )
             self._join(options, cluster)
         self.on_change()
+
+    def _choose(
+        self, options: Options, cluster: ClusterId, *, for_note: bool
+    ) -> tuple[Choice | None, Journal | None]:
+        """The incident and its file. What only a record needs is imported here: SQLite, 0.1 s."""
+        if not options.record:
+            self._reason = "this command keeps no record"
+            return None, None
+        from incident.opening import choose
+        from timeline.journal.journal import JournalError
+
+        choice = None
+        try:
+            choice = choose(options, cluster, self._clock(), for_note=for_note)
+            return choice, self._open_journal(options, choice.path, cluster)
+        except (JournalError, ConfigError, OSError) as error:
+            self._reason = str(error)
+            return choice, None
 
     def _open_journal(self, options: Options, path: Path | None, cluster: ClusterId) -> Journal:
         """Raises JournalError, ConfigError, OSError."""
@@ -436,6 +449,15 @@ class Record:
             each.add_done_callback(_retrieve)
         if given:
             await asyncio.wait(given, timeout=limit)
+
+    @property
+    def _redactor(self) -> Redactor:
+        """The incident's, or one for entries in memory."""
+        if self._own_redactor is None:
+            from timeline.redaction.redact import Redactor
+
+            self._own_redactor = Redactor(os.urandom(32), clean_uncut)
+        return self._own_redactor
 
     def redact(self, text: str) -> str:
         """`text` without secrets, as the record would store it."""
