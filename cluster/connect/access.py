@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ class ExecPlugin:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """What a kubeconfig says about the user. Secrets are left out of repr()."""
+    """A user of a kubeconfig. Its secrets are not in repr()."""
 
     name: str = ""
     certificate_file: Path | None = None
@@ -46,23 +45,21 @@ class User:
     key_file: Path | None = None
     key_pem: bytes | None = field(default=None, repr=False)
     token: str = field(default="", repr=False)
+    """Used where `token_file` cannot be read."""
     token_file: Path | None = None
     username: str = ""
     password: str = field(default="", repr=False)
     exec: ExecPlugin | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Impersonation headers (`as`, `as-uid`)."""
-    groups: tuple[str, ...] = ()
-    """Impersonated groups (`as-groups`), one Impersonate-Group header each."""
+    impersonation: tuple[tuple[str, str], ...] = ()
+    """Impersonate headers, from `as`, `as-uid`, `as-groups` and `as-user-extra`."""
 
 
 class Access(msgspec.Struct, frozen=True):
-    """One way to one cluster.
+    """How one cluster is reached.
 
-    `namespace` is the context's namespace, "" when it names none. `sources` are the files it was
-    read from.
-    `warnings` are sentences worth showing at the start, such as an insecure connection or a
-    certificate that ends soon.
+    `namespace` is that of the context, "" when it names none. `sources` are the files that were
+    read. `warnings` are sentences to show at the start, about an insecure connection or a
+    certificate that expires soon.
     """
 
     server: str

@@ -1,4 +1,4 @@
-"""Keeps the credential of one user valid: files are read again, plug-ins run again, one refresh at
+"""Keeps the credential of one user valid: reads files again and runs plug-ins again, one refresh at
 a time."""
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cluster.connect.access import Access
+from cluster.connect.access import Access, User
 from cluster.connect.exec_plugin import TIME_LIMIT, run_plugin
 from cluster.connect.kubeconfig import certificate_sentence
 from cluster.errors import CredentialError
 from cluster.kube.text import clean_line
 
-FILE_PERIOD = timedelta(seconds=60)
-"""How often tokens and certificates in files are read again (client-go: one minute for tokens)."""
+FILE_PERIOD = timedelta(seconds=10)
+"""Time after which tokens and certificates in files are read again (client-go: one minute)."""
 RETRY_PERIOD = timedelta(seconds=20)
-"""Least time between two runs of a plug-in that were not due to an expiry: a refused login must not
-start it again and again."""
+"""Least time between two runs of a plug-in that no expiry caused, such as after a refused login."""
 EARLY = timedelta(minutes=5)
+"""Longest time before its expiry at which a credential is renewed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What goes with a request. `generation` grows when any part changed, `identity` when the
-    certificate did."""
+    """Headers and client certificate of a request. `generation` grows with each change, `identity`
+    when the certificate changes."""
 
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     certificate_pem: bytes | None = field(default=None, repr=False)
@@ -57,16 +57,14 @@ class Credentials:
         self._login_began: datetime | None = None
 
     async def current(self) -> Credential:
-        """A credential that is valid as far as can be known. Raises `CredentialError`."""
+        """A credential that is not known to be invalid. Raises `CredentialError`."""
         if self._current is not None and self._holds():
             return self._current
         async with self._lock:
             if self._current is not None and self._holds():
                 return self._current
             if self._failure is not None and self._clock() < self._failure[0]:
-                raise self._failure[
-                    1
-                ]  # thirty watches that wait for one login must not start it thirty times
+                raise self._failure[1]  # thirty waiting watches must not start thirty logins
             expires = self._expires
             try:
                 return await self._load()
@@ -76,18 +74,18 @@ class Credentials:
                 if self._current is None or (expires is not None and self._clock() >= expires):
                     self._failure = (again, error)
                     raise
-                return self._current  # it still holds: keep working, try again soon
+                return self._current  # still valid
 
     def _holds(self) -> bool:
         return self._failure is None and not self.due()
 
     def due(self) -> bool:
-        """Whether what is loaded should be read or asked for again; `current` does that."""
+        """Whether the credential should be renewed, which `current` does."""
         return self._current is not None and self._due is not None and self._clock() >= self._due
 
     def waiting(self, patience: float) -> str:
-        """A sentence when a plug-in has been running for more than `patience` seconds and there is
-        nothing to go on with, else ""."""
+        """A sentence when there is no credential and a plug-in has run for more than `patience`
+        seconds, else ""."""
         plugin, began = self._access.user.exec, self._login_began
         if plugin is None or began is None or self._current is not None:
             return ""
@@ -96,17 +94,16 @@ class Credentials:
             return ""
         return (
             f"Exec plug-in {clean_line(plugin.command, 200)} has not given a credential since "
-            f"{began:%H:%M:%S} UTC;"
-            " run it by hand, it may wait for a login."
+            f"{began:%H:%M:%S} UTC; run it by hand, it may wait for a login."
         )
 
     def loaded(self) -> Credential:
-        """The credential that is there already; an empty one when none is. Never waits."""
+        """The present credential, or an empty one. Never waits."""
         return self._current or Credential()
 
     async def renew(self, used: Credential) -> bool:
-        """After a 401 with `used`: get another one if there is a way. True when a retry is worth
-        it. Raises `CredentialError`."""
+        """After a 401 with `used`: get another credential. True when there is one. Raises
+        `CredentialError`."""
         async with self._lock:
             if self._current is not None and self._current.generation != used.generation:
                 return True  # another request has renewed it meanwhile
@@ -114,9 +111,10 @@ class Credentials:
             if user.exec is None and user.token_file is None and user.certificate_file is None:
                 return False
             now = self._clock()
-            if self._asked is not None and now - self._asked < RETRY_PERIOD:
-                return False
-            self._asked = now
+            if user.exec is not None and not user.token_file:
+                if self._asked is not None and now - self._asked < RETRY_PERIOD:
+                    return False
+                self._asked = now
             return (await self._load()).generation != used.generation
 
     def explanation(self) -> str:
@@ -131,7 +129,7 @@ class Credentials:
         self._failure = None
         if (
             user.exec is not None
-            and not token
+            and not (token or user.token_file)
             and certificate is None
             and user.certificate_file is None
         ):
@@ -145,9 +143,7 @@ class Credentials:
             if given.expires is not None:
                 self._due = given.expires - min(EARLY, max(timedelta(), (given.expires - now) / 5))
         else:
-            token = (
-                token or (await _bytes(user.token_file, "token")).decode("utf-8", "replace").strip()
-            )
+            token = await _file_token(user) or token
             certificate = (
                 certificate or (await _bytes(user.certificate_file, "client certificate")) or None
             )
@@ -160,8 +156,7 @@ class Credentials:
         elif user.username:
             pair = base64.b64encode(f"{user.username}:{user.password}".encode()).decode()
             headers.append(("Authorization", f"Basic {pair}"))
-        headers += user.headers.items()
-        headers += [("Impersonate-Group", group) for group in user.groups]
+        headers += user.impersonation
         for _, value in headers:
             if "\n" in value or "\r" in value or not value.isascii():
                 raise CredentialError(
@@ -185,6 +180,17 @@ class Credentials:
         identity = (old.identity if old is not None else 0) + (1 if changed else 0)
         self._current = Credential(headers, certificate, key, generation, identity)
         return self._current
+
+
+async def _file_token(user: User) -> str:
+    """The token of the file, "" without a file. Raises `CredentialError` where there is no other
+    token."""
+    try:
+        return (await _bytes(user.token_file, "token")).decode("utf-8", "replace").strip()
+    except CredentialError:
+        if user.token:
+            return ""
+        raise
 
 
 async def _bytes(path: Path | None, what: str) -> bytes:

@@ -1,24 +1,23 @@
-"""Reads kubeconfig files as client-go does: several files, first wins, relative paths relative to
-their file.
+"""Reads kubeconfig files as client-go does.
 
-The `kubernetes` package merges several files. It is imported when it is needed (it takes a few
-hundred milliseconds), so call
-`load_access` through `asyncio.to_thread`. One rule it gets differently from client-go is repaired
-here: of several
-`current-context` values the first that is not empty wins (client-go tools/clientcmd/loader.go), not
-the last.
+Of several files, the first that names a cluster, user or context wins; so does the first
+`current-context` that is not empty. Paths are relative to their own file. Of a file with several
+YAML documents the first counts. Empty files are skipped.
+
+Source: client-go tools/clientcmd (loader.go, client_config.go, validation.go).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -33,10 +32,10 @@ from cluster.kube.text import clean_line
 DEFAULT_PATH = "~/.kube/config"
 IN_CLUSTER_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 IN_CLUSTER = "in-cluster"
-"""Name of the context that stands for the pod's own ServiceAccount."""
+"""Name of the context that stands for the ServiceAccount of the pod."""
 _EXEC_EXTENSION = "client.authentication.k8s.io/exec"
 _SOON = timedelta(days=3)
-T = TypeVar("T")
+_NOT_IN_HEADER_NAME = re.compile(rb"[^!#$&'*+.^_`|~0-9A-Za-z-]")
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -54,22 +53,21 @@ class _Entry(msgspec.Struct, frozen=True):
     folder: Path
 
 
-class _Merged(msgspec.Struct, frozen=True):
-    clusters: dict[str, _Entry]
-    contexts: dict[str, _Entry]
-    users: dict[str, _Entry]
-    current: str
-    paths: tuple[str, ...]
+class _Merged(msgspec.Struct):
+    clusters: dict[str, _Entry] = {}
+    contexts: dict[str, _Entry] = {}
+    users: dict[str, _Entry] = {}
+    current: str = ""
+    files: list[Path] = []
+    """The files that are not empty."""
 
 
 def find_paths(environ: Mapping[str, str] = os.environ, explicit: str = "") -> tuple[Path, ...]:
-    """The files to read: the explicit one, else those of KUBECONFIG, else ~/.kube/config. They need
-    not exist."""
-    text = explicit or environ.get("KUBECONFIG", "")
-    if not text:
-        return (Path(DEFAULT_PATH).expanduser(),)
-    paths = [explicit] if explicit else text.split(os.pathsep)
-    return tuple(dict.fromkeys(Path(path).expanduser() for path in paths if path))
+    """The files to read, which need not exist: the explicit one, else those of KUBECONFIG, else
+    ~/.kube/config."""
+    listed = [explicit] if explicit else environ.get("KUBECONFIG", "").split(os.pathsep)
+    paths = [path for path in listed if path] or [DEFAULT_PATH]
+    return tuple(dict.fromkeys(Path(path).expanduser() for path in paths))
 
 
 def load_access(
@@ -80,31 +78,30 @@ def load_access(
     service_account: Path = IN_CLUSTER_FOLDER,
     now: datetime | None = None,
 ) -> Access:
-    """Read the way to the cluster. Blocking: files and a slow import.
+    """Read server, trust, user and proxy. Blocking: reads files.
 
-    `context` "" takes the current one. `explicit` is the value of --kubeconfig. Without any
-    kubeconfig, inside a pod, its ServiceAccount is used. Raises `KubeconfigError` with one
-    sentence.
+    `context` "" takes the current one. `explicit` is the value of --kubeconfig. Inside a pod,
+    without any kubeconfig, its ServiceAccount is used. Raises `KubeconfigError` with one sentence.
     """
     paths = find_paths(environ, explicit)
     existing = [path for path in paths if path.exists()]
     if explicit and not existing:
         raise KubeconfigError(f"Kubeconfig {explicit} does not exist; check --kubeconfig.")
-    if not existing:
-        if environ.get("KUBERNETES_SERVICE_HOST") and context in ("", IN_CLUSTER):
-            return _in_cluster(environ, service_account)
-        names = ", ".join(str(path) for path in paths)
-        raise KubeconfigError(
-            f"No kubeconfig found ({names}); set KUBECONFIG or --kubeconfig, or try `stanch drill`."
-        )
-    return _resolve(_merge(existing), context, environ, now or datetime.now(UTC))
+    merged = _merge(existing)
+    if merged.files:
+        return _resolve(merged, context, environ, now or datetime.now(UTC))
+    if environ.get("KUBERNETES_SERVICE_HOST") and context in ("", IN_CLUSTER) and not explicit:
+        return _in_cluster(environ, service_account)
+    found = f"Kubeconfig {existing[0]} is empty" if existing else "No kubeconfig found"
+    names = "" if existing else f" ({', '.join(map(str, paths))})"
+    raise KubeconfigError(f"{found}{names}; set KUBECONFIG or --kubeconfig, or try `stanch drill`.")
 
 
 def list_contexts(
     explicit: str = "", environ: Mapping[str, str] = os.environ
 ) -> tuple[Context, ...]:
     """All contexts in file order. Blocking. Raises `KubeconfigError`."""
-    merged = _merge([path for path in find_paths(environ, explicit) if path.exists()])
+    merged = _merge(path for path in find_paths(environ, explicit) if path.exists())
     return tuple(
         Context(
             clean_line(name, 200),
@@ -117,98 +114,69 @@ def list_contexts(
     )
 
 
-def _is_empty(path: Path) -> bool:
-    return path.stat().st_size == 0
+def _merge(paths: Iterable[Path]) -> _Merged:
+    merged = _Merged()
+    for path in paths:
+        document = _read(path)
+        if document is None:
+            continue
+        merged.files.append(path)
+        merged.current = merged.current or str(document.get("current-context") or "")
+        for plural in ("clusters", "contexts", "users"):
+            entries: dict[str, _Entry] = getattr(merged, plural)
+            for node in _named(path, document, plural):
+                value = node.get(plural[:-1])
+                entry = _Entry(value if isinstance(value, dict) else {}, path.absolute().parent)
+                entries.setdefault(str(node["name"]), entry)
+    return merged
 
 
-def _merge(paths: Sequence[Path]) -> _Merged:
-    """One file is read as it stands; several are merged by the `kubernetes` package, whose import
-    takes longer than all the rest."""
-    files = [path for path in paths if not _guarded(path, partial(_is_empty, path))]
-    nodes: dict[str, list[tuple[dict[str, Any], Path]]] = {
-        "clusters": [],
-        "contexts": [],
-        "users": [],
-    }
-    if len(files) == 1:
-        documents = [_guarded(files[0], lambda: _read(files[0]))]
-        for plural, found in nodes.items():
-            found += [
-                (node, files[0])
-                for node in _guarded(files[0], partial(_named, documents[0], plural))
-            ]
-    else:
-        from kubernetes.config.kube_config import KubeConfigMerger
-
-        merger: Any = cast("Any", KubeConfigMerger)("")  # the package has no types
-        for path in files:
-            _guarded(path, lambda path=path: merger.load_config(str(path)))  # type: ignore[misc]  # bound now
-        documents = list(merger.config_files.values())
-        for plural, found in nodes.items():
-            found += [
-                (node.value, Path(node.path))
-                for node in (merger.config.value[plural] if merger.config is not None else ())
-            ]
-    if not documents:
-        raise KubeconfigError(
-            f"Kubeconfig {', '.join(map(str, paths))} is empty; set KUBECONFIG or --kubeconfig."
-        )
-    current = next(
-        (value for document in documents if (value := document.get("current-context"))), ""
-    )
-    parts: dict[str, dict[str, _Entry]] = {"clusters": {}, "contexts": {}, "users": {}}
-    for plural, entries in parts.items():
-        for node, path in nodes[plural]:
-            value = node.get(plural[:-1])
-            # Of several entries with one name the first wins (client-go tools/clientcmd/loader.go).
-            entries.setdefault(
-                str(node["name"]),
-                _Entry(value if isinstance(value, dict) else {}, path.absolute().parent),
-            )
-    return _Merged(
-        parts["clusters"], parts["contexts"], parts["users"], str(current), tuple(map(str, paths))
-    )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    document = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # both are safe
-    if not isinstance(document, dict):
-        raise TypeError("not a mapping")
-    return document
-
-
-def _named(document: Mapping[str, Any], plural: str) -> list[dict[str, Any]]:
-    """The entries of one of the lists; raises for what is none."""
-    found = document.get(plural) or []
-    if not isinstance(found, list) or not all(
-        isinstance(node, dict) and "name" in node for node in found
-    ):
-        raise TypeError(f"{plural} is not a list of named entries")
-    return found
-
-
-def _guarded(path: Path, read: Callable[[], T]) -> T:
-    """The result of `read`; whatever is wrong with the file becomes one sentence."""
+def _read(path: Path) -> dict[str, Any] | None:
+    """The first document of a file, None when it is empty. Raises `KubeconfigError`."""
     try:
-        return read()
+        data = path.read_bytes()
+        if data.lstrip().startswith(b"{"):
+            try:
+                document = json.loads(data)  # YAML forbids the tabs that JSON allows
+            except ValueError:
+                document = _first_document(data)
+        else:
+            document = _first_document(data)
     except OSError as error:
         raise KubeconfigError(
             f"Kubeconfig {path} cannot be read: {error.strerror}; check its owner and mode."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         raise KubeconfigError(
             f"Kubeconfig {path} is not valid YAML{where}; repair it or take it out of KUBECONFIG."
         ) from error
-    except (
-        Exception
-    ) as error:  # the package has errors of its own and stumbles over files of another shape
-        raise KubeconfigError(
-            f"Kubeconfig {path} does not have the shape of a kubeconfig (clusters, contexts, "
-            "users);"
-            " repair it or take it out of KUBECONFIG."
-        ) from error
+    if document is not None and not isinstance(document, dict):
+        raise _misshapen(path)
+    return document
+
+
+def _first_document(data: bytes) -> Any:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return next(yaml.load_all(data, Loader=loader), None)
+
+
+def _named(path: Path, document: Mapping[str, Any], plural: str) -> list[dict[str, Any]]:
+    """The entries of one of the lists. Raises `KubeconfigError`."""
+    found = document.get(plural) or []
+    if not isinstance(found, list) or not all(
+        isinstance(node, dict) and "name" in node for node in found
+    ):
+        raise _misshapen(path)
+    return found
+
+
+def _misshapen(path: Path) -> KubeconfigError:
+    return KubeconfigError(
+        f"Kubeconfig {path} does not have the shape of a kubeconfig (clusters, contexts, users); "
+        "repair it or take it out of KUBECONFIG."
+    )
 
 
 def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: datetime) -> Access:
@@ -247,7 +215,12 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
             "repair the kubeconfig."
         )
     ca = _data(cluster, "certificate-authority")
-    insecure = bool(cluster.value.get("insecure-skip-tls-verify"))
+    insecure = cluster.value.get("insecure-skip-tls-verify") or False
+    if not isinstance(insecure, bool):
+        raise KubeconfigError(
+            f"insecure-skip-tls-verify of cluster {cluster_name!r} is neither true nor false; "
+            "repair the kubeconfig."
+        )
     trust = Trust(None if insecure else ca, insecure, _text(cluster.value, "tls-server-name"))
     user = _user(user_name, user_entry, _extension(cluster.value)) if user_entry else User()
     warnings = []
@@ -264,7 +237,7 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
         trust=trust,
         user=user,
         proxy=_text(cluster.value, "proxy-url") or proxy_from_environment(server, environ),
-        sources=merged.paths,
+        sources=tuple(map(str, merged.files)),
         warnings=tuple(warnings),
     )
 
@@ -274,7 +247,7 @@ def _user(name: str, entry: _Entry, cluster_config: Any) -> User:
     plugin = value.get("exec")
     token = str(value.get("token") or "")
     provider = value.get("auth-provider")
-    if isinstance(provider, dict) and not token and not plugin:
+    if isinstance(provider, dict) and not (token or plugin or value.get("tokenFile")):
         settings = provider.get("config")
         token = str(settings.get("id-token") or "") if isinstance(settings, dict) else ""
         if provider.get("name") != "oidc" or not token:
@@ -283,11 +256,6 @@ def _user(name: str, entry: _Entry, cluster_config: Any) -> User:
                 f"{clean_line(str(provider.get('name')), 40)!r}, which kubectl dropped in 1.26;"
                 " use the provider's exec plug-in."
             )
-    headers = {}
-    if value.get("as"):
-        headers["Impersonate-User"] = str(value["as"])
-    if value.get("as-uid"):
-        headers["Impersonate-Uid"] = str(value["as-uid"])
     certificate_data, key_data = value.get("client-certificate-data"), value.get("client-key-data")
     return User(
         name=name,
@@ -296,13 +264,32 @@ def _user(name: str, entry: _Entry, cluster_config: Any) -> User:
         key_file=None if key_data else _path(value, "client-key", folder),
         key_pem=_decode(key_data, f"client-key-data of user {name!r}"),
         token=token,
-        token_file=None if token else _path(value, "tokenFile", folder),
+        token_file=_path(value, "tokenFile", folder),
         username=str(value.get("username") or ""),
         password=str(value.get("password") or ""),
         exec=_plugin(plugin, name, folder, cluster_config) if isinstance(plugin, dict) else None,
-        headers=headers,
-        groups=tuple(str(group) for group in value.get("as-groups") or ()),
+        impersonation=_impersonation(value, name),
     )
+
+
+def _impersonation(value: Mapping[str, Any], user: str) -> tuple[tuple[str, str], ...]:
+    """The Impersonate headers. Raises `KubeconfigError` for groups, a uid or extras without a user
+    name, which the server refuses."""
+    extras = value.get("as-user-extra")
+    more = [("Impersonate-Uid", str(value["as-uid"]))] if value.get("as-uid") else []
+    more += [("Impersonate-Group", str(group)) for group in value.get("as-groups") or ()]
+    for key, texts in extras.items() if isinstance(extras, dict) else ():
+        escaped = _NOT_IN_HEADER_NAME.sub(lambda byte: b"%%%02X" % ord(byte[0]), str(key).encode())
+        name = f"Impersonate-Extra-{escaped.decode()}"
+        more += [(name, str(text)) for text in (texts if isinstance(texts, list) else [texts])]
+    if not value.get("as"):
+        if more:
+            raise KubeconfigError(
+                f"User {user!r} impersonates groups, a uid or extras without a user name (`as`); "
+                "repair the kubeconfig."
+            )
+        return ()
+    return (("Impersonate-User", str(value["as"])), *more)
 
 
 def _plugin(value: dict[str, Any], user: str, folder: Path, cluster_config: Any) -> ExecPlugin:
@@ -330,9 +317,9 @@ def _plugin(value: dict[str, Any], user: str, folder: Path, cluster_config: Any)
 
 
 def _in_cluster(environ: Mapping[str, str], folder: Path) -> Access:
-    from kubernetes.config import incluster_config
+    from kubernetes.config import incluster_config  # slow, and needed only in a pod
 
-    host = environ.get(incluster_config.SERVICE_HOST_ENV_NAME, "")
+    host = environ[incluster_config.SERVICE_HOST_ENV_NAME]
     port = environ.get(incluster_config.SERVICE_PORT_ENV_NAME, "443")
     token, ca, namespace = folder / "token", folder / "ca.crt", folder / "namespace"
     if not token.exists():
@@ -352,13 +339,13 @@ def _in_cluster(environ: Mapping[str, str], folder: Path) -> Access:
 
 
 def certificate_sentence(user: User, now: datetime) -> str:
-    """A sentence when the client certificate has ended or ends within three days, else ""."""
+    """A sentence when the client certificate has expired or expires within three days, else ""."""
     try:
         pem = user.certificate_pem or (
             user.certificate_file.read_bytes() if user.certificate_file else b""
         )
     except OSError:
-        return ""  # said when the certificate is loaded
+        return ""  # reported when the certificate is loaded
     certificate = certificates.from_pem(pem)
     if certificate is None or certificate.not_after - now > _SOON:
         return ""
@@ -379,7 +366,7 @@ def _path(value: Mapping[str, Any], key: str, folder: Path) -> Path | None:
 
 
 def _data(entry: _Entry, key: str) -> bytes | None:
-    """`key`-data in base64, else the file that `key` names."""
+    """`key`-data, decoded, else the content of the file that `key` names."""
     data = _decode(entry.value.get(f"{key}-data"), f"{key}-data")
     path = _path(entry.value, key, entry.folder)
     if data is not None or path is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -74,6 +75,7 @@ class FakeCluster:
     frozen: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while the server answers; cleared it takes connections and says nothing."""
     url: str = ""
+    tls: ssl.SSLContext | None = None
     expired_continue: int = 0
     """So many continue tokens are answered with 410."""
 
@@ -123,10 +125,10 @@ class FakeCluster:
         app.router.add_route("*", "/{path:.*}", self._handle)
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", 0)
+        site = web.TCPSite(self.runner, "127.0.0.1", 0, ssl_context=self.tls)
         await site.start()
         self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]  # it is there, or the test fails
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
         return self.url
 
     async def stop(self) -> None:

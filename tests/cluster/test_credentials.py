@@ -266,7 +266,18 @@ async def test_a_token_file_is_read_again_after_a_401(tmp_path: Path, fake: Fake
     await api.aclose()
 
 
-async def test_a_token_file_is_read_again_every_minute(tmp_path: Path) -> None:
+async def test_a_token_file_wins_over_a_token(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("fresh\n")
+    user = User("me", token="stale", token_file=path)
+    credentials = Credentials(Access("https://x", user=user))
+    assert (await credentials.current()).headers == (("Authorization", "Bearer fresh"),)
+    path.unlink()
+    credentials = Credentials(Access("https://x", user=user))
+    assert (await credentials.current()).headers == (("Authorization", "Bearer stale"),)
+
+
+async def test_a_token_file_is_read_again_when_it_is_due(tmp_path: Path) -> None:
     clock = Clock()
     path = tmp_path / "token"
     path.write_text("old")
@@ -282,14 +293,19 @@ async def test_a_token_file_is_read_again_every_minute(tmp_path: Path) -> None:
 
 
 async def test_basic_and_impersonation(fake: FakeCluster) -> None:
-    user = User(
-        "me", username="u", password="p", headers={"Impersonate-User": "root"}, groups=("a", "b")
+    headers = (
+        ("Impersonate-User", "root"),
+        ("Impersonate-Group", "a"),
+        ("Impersonate-Group", "b"),
+        ("Impersonate-Extra-Scopes", "view"),
     )
+    user = User("me", username="u", password="p", impersonation=headers)
     api = Api(Access(fake.url, user=user))
     await api.get_json("/api/v1/pods")
     sent = fake.requests[-1].headers
     assert sent["Authorization"] == "Basic dTpw"
     assert (sent["Impersonate-User"], sent.getall("Impersonate-Group")) == ("root", ["a", "b"])
+    assert sent["Impersonate-Extra-Scopes"] == "view"
     await api.aclose()
 
 

@@ -125,7 +125,9 @@ def test_every_setting_of_the_way(tmp_path: Path) -> None:
         "username": "u",
         "password": "p",
         "as": "root",
+        "as-uid": "7",
         "as-groups": ["a", "b"],
+        "as-user-extra": {"scopes": ["view", "edit"], "acme.com/project": ["x"]},
         "tokenFile": "tok",
     }
     access = load_access(
@@ -135,7 +137,15 @@ def test_every_setting_of_the_way(tmp_path: Path) -> None:
     assert access.trust.server_name == "api.internal"
     assert access.proxy == "http://proxy:3128"
     assert access.user.token_file == tmp_path / "tok"
-    assert (access.user.headers, access.user.groups) == ({"Impersonate-User": "root"}, ("a", "b"))
+    assert access.user.impersonation == (
+        ("Impersonate-User", "root"),
+        ("Impersonate-Uid", "7"),
+        ("Impersonate-Group", "a"),
+        ("Impersonate-Group", "b"),
+        ("Impersonate-Extra-acme.com%2Fproject", "x"),
+        ("Impersonate-Extra-scopes", "view"),
+        ("Impersonate-Extra-scopes", "edit"),
+    )
     assert "not checked" in access.warnings[0]
 
 
