@@ -131,6 +131,7 @@ def is_settled(view: View) -> bool:
     if (
         view.report is None
         or not view.ranked
+        or not view.settled
         or not view.kinds
         or any(kind.state in (State.WAITING, State.LOADING) for kind in view.kinds)
     ):

@@ -107,6 +107,9 @@ class Cadence(msgspec.Struct, frozen=True):
     """Time between two rounds of metrics."""
     first_metrics: float = 8.0
     """Time after the first full reading until the first round: objects come first."""
+    last_words: float = 2.0
+    """Longest time for the logs of failing containers; `triage` answers without those that are
+    late."""
     wait: float = 3.0
     """Time between two checks of a `wait` step."""
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cluster.connect.access import Access
     from cluster.live.input_priority import InputPriority
     from cluster.live.live_cluster import LiveCluster
+    from incident.metrics.last_words import LastWordsReader
     from incident.metrics.metrics import Metrics
     from incident.object_details import ObjectDetails
     from incident.report.ranking import Ranking
@@ -291,7 +292,23 @@ class Components:
             await self._probes.close()
 
     def measured(self) -> Sources | None:
-        return self.metrics.sources if self.metrics is not None else None
+        sources = self.metrics.sources if self.metrics is not None else None
+        if "last_words" not in self.__dict__:
+            return sources
+        from msgspec.structs import replace
+
+        from triage.facts.measurements import Sources
+
+        sources = sources or Sources()
+        gaps = (*sources.gaps, *self.last_words.gaps())
+        return replace(sources, last_words=self.last_words.sample, gaps=gaps)
+
+    @cached_property
+    def last_words(self) -> LastWordsReader:
+        from incident.metrics.last_words import LastWordsReader
+
+        assert self.live is not None
+        return LastWordsReader(self.live, self.clock, self.record.redact, self.cadence)
 
     async def measure(self) -> None:
         """Measure what objects do not say (`incident.metrics`), until cancelled."""

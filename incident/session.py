@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from cluster.errors import ClusterError
+from cluster.health.monitor import Reach as Health
 from cluster.kube.objects import Ref
 from cluster.live.input_priority import InputPriority
 from cluster.live.store import Change, Store
@@ -36,12 +37,14 @@ if TYPE_CHECKING:
     from cluster.live.live_cluster import LiveCluster
     from incident.api import Progress
     from incident.components import Components
+    from incident.metrics.last_words import LastWordsReader, Source
     from incident.walkthrough.walkthrough import Walkthrough
     from probes.pods.sweep import SweepReport
     from probes.result import ProbePlan, ProbeResult
     from runbooks.match import Match
     from runbooks.model import Runbook
     from timeline.entry import Entry
+    from triage.facts.finding import Report
 
 
 class LiveInvestigation:
@@ -79,6 +82,9 @@ class LiveInvestigation:
         self._problem = ""
         self._access: Access | None = None
         self._activities = Activities(clock, self._ask)
+        self._logged: Report | None = None
+        """The last report whose logs were asked for."""
+        self._reading_logs = False
         self._view = self._compose()
 
     def _clock(self) -> datetime:
@@ -388,6 +394,7 @@ class LiveInvestigation:
                 await self._reporter.take(
                     self._ready(), self._live, partial(self._drain, self._live)
                 )
+                self._read_logs()
             view = self._compose()
             if self._live is not None:
                 for draft in self._ready().observer.reach(view.api):
@@ -401,6 +408,26 @@ class LiveInvestigation:
                     view_listener(view)
             self._gc.collect(self._input_priority.quiet())
             await asyncio.sleep(max(0.0, self._least() - (time.monotonic() - began)))
+
+    def _read_logs(self) -> None:
+        """Begin to read the logs that the last report asks for; one reading at a time."""
+        report, live = self._reporter.report, self._live
+        if report is None or live is None or report is self._logged or self._reading_logs:
+            return
+        reader = self._ready().last_words
+        sources = reader.unread(report) if live.loaded() or self.options.once else ()
+        self._logged = report
+        if sources and live.health.reach is not Health.UNREACHABLE:
+            self._reading_logs = True
+            self._spawn(self._keep_logs(reader, sources), "last words")
+
+    async def _keep_logs(self, reader: LastWordsReader, sources: tuple[Source, ...]) -> None:
+        try:
+            if await reader.read(sources):
+                self._reporter.hurry()
+        finally:
+            self._reading_logs = False
+            self._ask()
 
     async def _news(self) -> None:
         """Wait for something to show, at most a tick. Mere signs of life (heartbeats of nodes) are
@@ -470,6 +497,7 @@ class LiveInvestigation:
             activities=self._activities.now(),
             problem=self._problem,
             ranked=self._reporter.ranked,
+            settled=not self._reading_logs,
         )
 
 

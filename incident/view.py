@@ -136,3 +136,5 @@ class View(msgspec.Struct, frozen=True):
     ranked: bool = True
     """False while the runbooks are still being read: symptoms then have no matches yet, which is
     not "none fits"."""
+    settled: bool = True
+    """False while the logs of what the report names are being read for the first time."""

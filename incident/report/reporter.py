@@ -170,4 +170,5 @@ def differs(view: View, shown: View) -> bool:
         or any(kind.state is State.LOADING for kind in view.kinds)
         or (view.record, view.activities, view.problem, view.ranked)
         != (shown.record, shown.activities, shown.problem, shown.ranked)
+        or view.settled != shown.settled
     )

@@ -17,6 +17,7 @@ import msgspec
 
 from cluster.kube.objects import Ref
 from triage.facts.finding import Evidence, Gap
+from triage.logs.classify import Verdict
 
 T = TypeVar("T")
 
@@ -95,6 +96,18 @@ class LogActivity(msgspec.Struct, frozen=True):
     network_tx_bytes: float | None = None
 
 
+class LastWords(msgspec.Struct, frozen=True):
+    """The tail of one container's log, redacted and classified where it was read."""
+
+    pod: Ref
+    container: str
+    verdict: Verdict | None
+    """None when no sentence decides."""
+    last_line: str = ""
+    previous: bool = False
+    """Whether this is the log of the run before."""
+
+
 class ApiServerUsage(msgspec.Struct, frozen=True):
     """The API server between two scrapes, and its readiness checks."""
 
@@ -129,6 +142,7 @@ class Sources(msgspec.Struct, frozen=True):
     logs: Sample[LogActivity] | None = None
     api_server: Sample[ApiServerUsage] | None = None
     proxies: Sample[ProxyUsage] | None = None
+    last_words: Sample[LastWords] | None = None
     gaps: tuple[Gap, ...] = ()
     log_owners: Mapping[Ref, Ref] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     """DaemonSet by pod, where the store does not say it."""

@@ -250,7 +250,7 @@ def join_causes(
                     if isinstance(pod, Pod) and service in view.services_of(pod):
                         groups.join(first_key[other.id], key)
                         break
-        elif finding.rule in SYSTEM:
+        elif finding.rule in SYSTEM or finding.rule == "dependency-failing":
             for ref in finding.related:
                 for other in index.about(ref):
                     if other.severity is not Severity.INFO:

@@ -42,17 +42,19 @@ _TELLING = (
     "node-rebooted",
     "node-lease-stale",
     "node-flapping",
+    "dependency-failing",
     "not-ready-together",
     "pod-sandbox-failed",
     "pod-volume-failed",
     "volume-attachment-failed",
     "pod-config-missing",
     "pod-container-create-failed",
-    "new-pods-failing",
     "create-failed",
     "pods-rejected-in-bulk",
     "pod-image-pull-failed",
     "pod-oom-killed",
+    "pod-last-words",
+    "new-pods-failing",
     "pod-crash-looping",
     "pod-init-waiting",
     "pod-unschedulable",
@@ -128,6 +130,8 @@ def _title(findings: Sequence[Finding]) -> str:
     if rule == "pod-config-missing":
         what = f"key {facts.get('key')} of " if facts.get("key") else ""
         return f"{what}{facts.get('kind')} {facts.get('name')} missing{where}"
+    if rule == "pod-last-words":
+        return _last_words(same)
     if rule == "pod-crash-looping":
         return f"crash loop{where}"
     if rule == "pod-oom-killed":
@@ -165,6 +169,16 @@ def _title(findings: Sequence[Finding]) -> str:
     if count > 1:
         return f"{count} objects: {lead.claim}"
     return f"{lead.object.name}: {lead.claim.split('; ')[0]}"
+
+
+def _last_words(findings: Sequence[Finding]) -> str:
+    """`orders exits 1: access denied …`, and how many other workloads fail with it."""
+    lead = findings[0]
+    owner = str(lead.facts.get("owner") or lead.object.name)
+    others = {str(f.facts.get("owner") or f.object.name) for f in findings} - {owner}
+    more = f" and {len(others)} more" if others else ""
+    verb = "" if lead.facts.get("class") else ", "
+    return f"{owner}{more} {verb}{lead.claim}"
 
 
 def _on(findings: Sequence[Finding]) -> str:

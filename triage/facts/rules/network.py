@@ -57,4 +57,12 @@ exposed-privileged-workload (service): A public Service leads to pods with power
     agents: int: sibling pods with power over nodes
     stranger: str: first object made afterwards by a hand that had written nothing before
     stranger_by: str: its field manager
+dependency-failing (service): A Service fails several workloads, or one for want of ready pods or
+        connections
+    source: the last words of its callers
+    class: str: of triage.logs.sentences.CLASSES
+    callers: tuple: names of workloads
+    count: int: workloads
+    standing: str: of triage.facts.addresses.Standing
+    port: int
 """)

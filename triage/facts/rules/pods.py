@@ -150,4 +150,15 @@ pods-rejected-in-bulk (cluster): Many pods of one owner were rejected or evicted
     owner: str
     pods: int
     reason: str
+pod-last-words (pod): The sentence of its log or termination message that decides why a container
+        fails
+    source: Kubernetes, Determine the Reason for Pod Failure; the error texts of programs
+    class: str: of triage.logs.sentences.CLASSES; empty when no sentence decides
+    sentence: str
+    container: str
+    exit_code: int or None
+    host: str: that the sentence names
+    port: int
+    service: str: namespace/name of the Service that is meant
+    standing: str: of triage.facts.addresses.Standing
 """)

@@ -1,0 +1,217 @@
+"""Reads what failing containers said last: the tail of their logs, after a report has named them.
+
+At most ten workloads, one pod each, 64 lines of the present and of the previous run, within a time
+limit. A log is read once for each run of a container. The report never waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import msgspec
+
+from cluster.api.logs import read_logs
+from cluster.errors import ApiError, ClusterError
+from cluster.kube.objects import ContainerStatus, Pod, Ref
+from cluster.kube.owners import top_owner
+from cluster.live.live_cluster import LiveCluster
+from incident.cadence import Cadence
+from triage.detectors.pods.last_words import FAILING
+from triage.facts.finding import Finding, Gap, Report
+from triage.facts.measurements import LastWords, Sample
+from triage.logs.classify import verdict
+
+OWNERS = 10
+"""Workloads whose logs are kept."""
+LINES = 64
+CAP = 256 << 10
+"""Bytes of one log."""
+CONCURRENT = 5
+AGAIN = timedelta(seconds=60)
+"""After this time the log of a container that still runs is read again."""
+DENIED_FOR = timedelta(minutes=10)
+WHAT = "last words of containers"
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One log: of the run of a container that began or ended, `run` tells runs apart."""
+
+    pod: Ref
+    container: str
+    previous: bool
+    run: str
+    running: bool
+
+
+class LastWordsReader:
+    """What was read so far. `redact` removes secrets from text before anything else sees it."""
+
+    def __init__(
+        self,
+        live: LiveCluster,
+        clock: Callable[[], datetime],
+        redact: Callable[[str], str],
+        cadence: Cadence,
+    ) -> None:
+        self._live = live
+        self._clock = clock
+        self._redact = redact
+        self._cadence = cadence
+        self._known: dict[Source, tuple[datetime, LastWords | None]] = {}
+        self._wanted: tuple[Source, ...] = ()
+        self._denied: datetime | None = None
+        self._late = self._refused = self._answered = 0
+        """Of the last reading."""
+
+    @property
+    def sample(self) -> Sample[LastWords] | None:
+        """What the containers said that fail now; None while nothing was read."""
+        found = [self._known[source] for source in self._wanted if source in self._known]
+        words = tuple(words for _, words in found if words is not None)
+        return Sample(max(at for at, _ in found), 0.0, words) if words else None
+
+    def gaps(self) -> tuple[Gap, ...]:
+        """Why logs that would be of use were not read."""
+        if not self._wanted:
+            return ()
+        if self._denied is not None:
+            return (Gap(WHAT, "forbidden: these credentials may not read logs (pods/log)"),)
+        if self._late:
+            limit = self._cadence.last_words
+            return (Gap(WHAT, f"{self._late} logs did not come within {limit:g} s"),)
+        return ()
+
+    def unread(self, report: Report) -> tuple[Source, ...]:
+        """What the report names and was not read yet; changes what `sample` gives."""
+        now = self._clock()
+        if self._denied is not None and now - self._denied < DENIED_FOR:
+            return ()
+        self._wanted = tuple(self._sources(report))
+        self._known = {s: self._known[s] for s in self._wanted if s in self._known}
+        return tuple(
+            s
+            for s in self._wanted
+            if s not in self._known or (s.running and now - self._known[s][0] >= AGAIN)
+        )
+
+    async def read(self, sources: tuple[Source, ...]) -> bool:
+        """Read these logs within `Cadence.last_words`; whether anything is known now that was not
+        before. Never raises for what the cluster does."""
+        before = (self.sample, self.gaps())
+        gate = asyncio.Semaphore(CONCURRENT)
+        self._late = self._refused = self._answered = 0
+        tasks = [asyncio.create_task(self._one(source, gate)) for source in sources]
+        try:
+            _, late = await asyncio.wait(tasks, timeout=self._cadence.last_words)
+            self._late = len(late)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        now = self._clock()
+        self._denied = now if self._refused and not self._answered else None
+        for source in sources:
+            self._known.setdefault(source, (now, None))
+        after = (self.sample, self.gaps())
+        return (_values(before[0]), before[1]) != (_values(after[0]), after[1])
+
+    async def _one(self, source: Source, gate: asyncio.Semaphore) -> None:
+        """Read one log; that of the other run where it says nothing that decides."""
+        async with gate:
+            words: LastWords | None = None
+            for previous in (source.previous, not source.previous):
+                try:
+                    text = await self._text(source, previous)
+                except ClusterError as error:
+                    self._refused += isinstance(error, ApiError) and error.status in (401, 403)
+                    continue
+                self._answered += 1
+                found = await asyncio.to_thread(self._words, source, text, previous)
+                words = found if words is None or (found and found.verdict) else words
+                if source.running or (words is not None and words.verdict is not None):
+                    break
+            self._known[source] = (self._clock(), words)
+
+    async def _text(self, source: Source, previous: bool) -> list[str]:
+        logs = await read_logs(
+            self._live.api,
+            source.pod.namespace,
+            source.pod.name,
+            source.container,
+            tail=LINES,
+            previous=previous,
+            cap=CAP,
+            timeout=self._cadence.last_words,
+        )
+        return [line.text for line in logs.lines]
+
+    def _words(self, source: Source, lines: list[str], previous: bool) -> LastWords | None:
+        """Blocking: redact and classify."""
+        lines = self._redact("\n".join(lines)).split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        if not last:
+            return None
+        found = verdict(lines)
+        return LastWords(source.pod, source.container, found, last[:200], previous)
+
+    def _sources(self, report: Report) -> Iterator[Source]:
+        """The logs of containers that fail, one pod of each workload, worst symptom first."""
+        owners: set[Ref] = set()
+        for symptom in report.symptoms:
+            for finding in symptom.findings:
+                if finding.rule not in FAILING:
+                    continue
+                pod = self._pod(finding)
+                if pod is None:
+                    continue
+                owner = top_owner(pod, self._live.store)
+                if owner in owners:
+                    continue
+                found = tuple(_logs_of(pod))[:2]
+                if found:
+                    owners.add(owner)
+                    yield from found
+                if len(owners) >= OWNERS:
+                    return
+
+    def _pod(self, finding: Finding) -> Pod | None:
+        store = self._live.store
+        if finding.object.kind == "Job":
+            job = store.get(*finding.object)
+            pods = store.owned_by(job.metadata.uid).values() if job is not None else ()
+            return next((p for p in pods if isinstance(p, Pod)), None)
+        pod = store.get(*finding.object)
+        return pod if isinstance(pod, Pod) else None
+
+
+def _values(sample: Sample[LastWords] | None) -> tuple[LastWords, ...]:
+    return sample.values if sample is not None else ()
+
+
+def _logs_of(pod: Pod) -> Iterator[Source]:
+    """The logs of the containers of a pod that fail: of the run that ended with an error, and of
+    one that runs and is not ready."""
+    ref = Ref("Pod", pod.metadata.namespace, pod.metadata.name)
+    init = pod.status.init_container_statuses
+    running = [s for s in init if s.state.running is not None and not s.started]
+    for status in (*pod.status.container_statuses, *init):
+        state = status.state
+        ended = state.terminated or status.last_state.terminated
+        failed = ended is not None and ended.exit_code != 0
+        run = f"{pod.metadata.uid}/{status.restart_count}/{_moment(status)}"
+        if state.running is None:
+            if failed:
+                # The kubelet gives the log of the last run also to a container that waits.
+                yield Source(ref, status.name, False, run, False)
+            continue
+        if failed:
+            yield Source(ref, status.name, True, run, False)
+        if not status.ready and (status in running or status in pod.status.container_statuses):
+            yield Source(ref, status.name, False, run, True)
+
+
+def _moment(status: ContainerStatus) -> str:
+    ended = status.state.terminated or status.last_state.terminated
+    return ended.finished_at.isoformat() if ended is not None and ended.finished_at else ""

@@ -1,0 +1,181 @@
+"""What failing containers said last: the first line, the Service that is meant, and the twins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from cluster.kube.objects import Ref
+from tests.triage.build import NOW, Cluster, ago, ts
+from tests.triage.test_catalogue import background, service
+from triage.engine import triage_once
+from triage.facts.finding import Finding, Report, Severity, Symptom
+from triage.facts.measurements import LastWords, Sample, Sources
+from triage.logs.classify import verdict
+
+
+def crashing(
+    cluster: Cluster, name: str, namespace: str = "shop", *, message: str = ""
+) -> dict[str, Any]:
+    raw = cluster.deployment(name, namespace, replicas=1)
+    pod: dict[str, Any] = raw["pods"][0]
+    end = {
+        "exitCode": 1,
+        "reason": "Error",
+        "message": message,
+        "startedAt": ts(ago(minutes=2, seconds=5)),
+        "finishedAt": ts(ago(minutes=2)),
+    }
+    cluster.waiting(pod, "CrashLoopBackOff", restarts=6, last=end, phase="Running")
+    return pod
+
+
+def words(pod: dict[str, Any], *lines: str) -> LastWords:
+    meta = pod["metadata"]
+    ref = Ref("Pod", meta["namespace"], meta["name"])
+    return LastWords(ref, "app", verdict(lines), lines[-1])
+
+
+def look(cluster: Cluster, said: Sequence[LastWords] = ()) -> Report:
+    sample = Sample(NOW, 0.0, tuple(said)) if said else None
+    return triage_once(cluster.store(), NOW, {}, Sources(last_words=sample))
+
+
+def first(report: Report) -> Symptom:
+    return report.symptoms[0]
+
+
+def told(report: Report, rule: str = "pod-last-words") -> list[Finding]:
+    return [f for f in report.findings if f.rule == rule]
+
+
+def test_the_sentence_that_decides_is_the_first_line() -> None:
+    cluster = background()
+    pod = crashing(cluster, "orders")
+    report = look(cluster, [words(pod, "Access denied for user 'orders'@'10.1.1.1'")])
+    assert first(report).title == "orders exits 1: Access denied for user 'orders'@'10.1.1.1'"
+    assert first(report).mechanism == "pod-last-words"
+    (finding,) = told(report)
+    assert finding.facts["class"] == "credentials-refused"
+
+
+def test_without_the_log_the_crash_is_told_as_before() -> None:
+    cluster = background()
+    crashing(cluster, "orders")
+    report = look(cluster)
+    assert told(report) == []
+    assert first(report).mechanism == "pod-crash-looping"
+
+
+def test_a_termination_message_needs_no_log() -> None:
+    cluster = background()
+    crashing(cluster, "orders", message="bind: address already in use\n")
+    report = look(cluster)
+    assert first(report).title == "orders exits 1: bind: address already in use"
+
+
+def test_a_log_without_a_deciding_sentence_is_a_note() -> None:
+    cluster = background()
+    pod = crashing(cluster, "orders")
+    report = look(cluster, [words(pod, "starting", "bye")])
+    assert first(report).mechanism == "pod-crash-looping"
+    (finding,) = told(report)
+    assert finding.severity is Severity.INFO
+    assert finding.claim == "the log's last line: bye"
+
+
+def test_words_of_a_pod_that_is_well_again_are_not_told() -> None:
+    cluster = background()
+    pod = cluster.deployment("orders", "shop", replicas=1)["pods"][0]
+    report = look(cluster, [words(pod, "bind: address already in use")])
+    assert told(report) == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "port", "standing", "says"),
+    [
+        ("dial tcp: lookup orders-db on 10.2.0.10:53: no such host", 5432, "no-service", "nearest"),
+        ("dial tcp 10.2.0.9:5433: connect: connection refused", 5432, "no-port", "has port 5432"),
+        ("dial tcp orderz-db:5432: connect: connection refused", 5432, "ready", ""),
+        ("connect ECONNREFUSED 127.0.0.1:5432", 5432, "itself", "the pod itself"),
+        ("dial tcp 203.0.113.9:443: i/o timeout", 5432, "outside", ""),
+        ("getaddrinfo ENOTFOUND api.example.com", 5432, "outside", ""),
+    ],
+)
+def test_an_address_is_compared_with_the_services(
+    sentence: str, port: int, standing: str, says: str
+) -> None:
+    cluster = background()
+    cluster.deployment("orderz-db", "shop", replicas=1)
+    service(cluster, "orderz-db", "shop", {"app": "orderz-db"}, port=port)
+    pod = crashing(cluster, "orders")
+    (finding,) = told(look(cluster, [words(pod, sentence)]))
+    assert finding.facts["standing"] == standing
+    assert says in finding.claim
+
+
+def full_database(callers: int) -> tuple[Cluster, list[LastWords]]:
+    cluster = background()
+    cluster.deployment("catalogue-db", "shop", replicas=1, kind="StatefulSet")
+    service(cluster, "catalogue-db", "shop", {"app": "catalogue-db"}, port=3306)
+    pods = [crashing(cluster, f"caller-{n}") for n in range(callers)]
+    return cluster, [words(pod, "ERROR 1040 (HY000): Too many connections") for pod in pods]
+
+
+def test_a_database_that_is_full_is_one_symptom() -> None:
+    cluster, said = full_database(8)
+    report = look(cluster, said)
+    loud = [s for s in report.symptoms if s.severity is not Severity.INFO]
+    assert len(loud) == 1
+    assert loud[0].severity is Severity.CRITICAL
+    assert loud[0].objects[0] == Ref("Service", "shop", "catalogue-db")
+    assert loud[0].title.startswith("catalogue-db: has no connection left for 8 workloads")
+    assert loud[0].mechanism == "dependency-failing"
+
+
+def test_its_own_probe_says_so_although_it_is_ready() -> None:
+    cluster, _ = full_database(0)
+    pod = next(r for k, r in cluster.raw if k == "Pod" and r["metadata"]["name"].startswith("cat"))
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+    message = "Readiness probe failed: ERROR 1040 (HY000): Too many connections"
+    cluster.event("Pod", "shop", name, "Unhealthy", message, ago(minutes=1), uid_=uid)
+    (finding,) = told(look(cluster))
+    assert finding.facts["class"] == "too-many-connections"
+
+
+def test_a_probe_that_is_refused_is_not_another_side() -> None:
+    cluster, _ = full_database(0)
+    pod = next(r for k, r in cluster.raw if k == "Pod" and r["metadata"]["name"].startswith("cat"))
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+    message = "Readiness probe failed: dial tcp 10.1.0.3:3306: connect: connection refused"
+    cluster.event("Pod", "shop", name, "Unhealthy", message, ago(minutes=1), uid_=uid)
+    assert told(look(cluster)) == []
+
+
+def test_callers_of_a_service_without_ready_pods_belong_to_it() -> None:
+    cluster = background()
+    database = crashing(cluster, "orders-db")
+    service(cluster, "orders-db", "shop", {"app": "orders-db"}, port=5432, ready=False)
+    callers = [crashing(cluster, name) for name in ("orders", "billing")]
+    refused = "dial tcp orders-db:5432: connect: connection refused"
+    said = [
+        words(database, "PANIC: No space left on device"),
+        *(words(p, refused) for p in callers),
+    ]
+    report = look(cluster, said)
+    loud = [s for s in report.symptoms if s.severity is not Severity.INFO]
+    assert len(loud) == 1
+    assert Ref("Service", "shop", "orders-db") in loud[0].objects
+
+
+def test_workloads_that_fail_for_their_own_reasons_stay_apart() -> None:
+    cluster = background()
+    one, other = crashing(cluster, "orders"), crashing(cluster, "billing")
+    said = [
+        words(one, "bind: address already in use"),
+        words(other, "open /etc/app.yaml: no such file or directory"),
+    ]
+    report = look(cluster, said)
+    assert len([s for s in report.symptoms if s.severity is not Severity.INFO]) == 2

@@ -1,0 +1,316 @@
+"""What a failing container said last: from its log where that may be read, from its termination
+message and from the output of its exec probes otherwise.
+
+A sentence that several workloads say about one Service is a finding of that Service.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from cluster.kube.objects import Pod, Ref, Service
+from cluster.kube.selectors import service_selects
+from triage.detectors.pods.pods import ref_of
+from triage.detectors.registry import cluster_detector, object_detector
+from triage.facts.addresses import Resolved, Standing, resolve
+from triage.facts.cluster_view import ClusterView, is_ready, statuses
+from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
+from triage.facts.finding_builder import event_evidence, field_evidence, make
+from triage.facts.finding_index import FindingIndex
+from triage.facts.measurements import LastWords, Sample
+from triage.facts.windows import EDGE, RECENT
+from triage.logs.address import Address
+from triage.logs.classify import Verdict, verdict
+
+RULE = "pod-last-words"
+FAILING = (
+    "pod-crash-looping",
+    "pod-init-waiting",
+    "pod-not-ready",
+    "pod-liveness-killed",
+    "pod-half-ended",
+    "pod-restarted",
+    "job-failed",
+)
+"""Findings whose pods have something to say; what says most comes first."""
+_SELF = frozenset({"unreachable", "name-not-found", "tls-refused"})
+"""Classes that the kubelet itself writes about a probe: they say nothing about another side."""
+_SHARED = frozenset(
+    {"too-many-connections", "unreachable", "name-not-found", "credentials-refused"}
+)
+"""Classes that are the other side's trouble where several workloads meet them."""
+_PORTS = (
+    (5432, ("postgres", "psql", "pg_", "sorry, too many clients", "connection slots", 'role "')),
+    (3306, ("mysql", "maria", "error 1040", "too many connections")),
+    (6379, ("redis", "max number of clients")),
+    (27017, ("mongo",)),
+    (5672, ("amqp", "rabbit")),
+)
+"""The usual port of what a sentence without an address speaks of, by its words."""
+_MANY = 3
+"""Workloads from which on what they share is critical."""
+
+
+@functools.lru_cache(maxsize=512)
+def _verdict(text: str) -> Verdict | None:
+    return verdict(text.split("\n"))
+
+
+@object_detector("Pod")
+def said(pod: Pod, view: ClusterView) -> Iterator[Finding]:
+    """Termination messages of containers that ended with an error, and the output of exec probes
+    that fail: seen without the right to read logs."""
+    ref = ref_of(pod)
+    for status in statuses(pod):
+        end = status.state.terminated or status.last_state.terminated
+        looping = status.state.waiting is not None
+        if end is None or not end.exit_code or not end.message:
+            continue
+        if not looping and not view.within(end.finished_at, RECENT):
+            continue
+        found = _verdict(end.message)
+        if found is None:
+            continue
+        path = f"status.containerStatuses[{status.name}] termination message"
+        evidence = field_evidence(ref, path, found.sentence, end.finished_at)
+        severe = looping or status.state.terminated is not None
+        yield _finding(
+            pod, status.name, found, severe, f"exits {end.exit_code}", end.exit_code, evidence, view
+        )
+        return
+    for event in reversed(view.events_of(pod)):
+        if event.reason != "Unhealthy" or not view.within(event.last, EDGE):
+            continue
+        found = _verdict(event.message)
+        if found is None or found.class_ in _SELF or found.class_ == "panic":
+            continue
+        yield replace(
+            _finding(
+                pod,
+                "",
+                found,
+                not is_ready(pod),
+                "its probe fails",
+                None,
+                event_evidence(event),
+                view,
+            ),
+            since=event.first,
+            since_source=SinceSource.EVENT,
+        )
+        return
+
+
+@cluster_detector
+def last_words(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
+    """The sentence that decides in each log that was read, and the Services that several of them
+    name."""
+    found = {f.id: f for f in index.rule(RULE)}
+    sample = view.sources.last_words
+    for words in sample.values if sample is not None else ():
+        assert sample is not None
+        finding = _from_log(words, sample, view, index)
+        if finding is not None:
+            found[finding.id] = finding
+            yield finding
+    yield from _dependencies(found.values(), view, index)
+
+
+def _from_log(
+    words: LastWords, sample: Sample[LastWords], view: ClusterView, index: FindingIndex
+) -> Finding | None:
+    pod = view.store.get(*words.pod)
+    about = {f.rule: f for f in index.about(words.pod)}
+    base = next((about[rule] for rule in FAILING if rule in about), None)
+    if not isinstance(pod, Pod):
+        return None
+    owner = view.owner(pod)
+    if base is None:
+        base = next((f for f in index.about(owner) if f.rule in FAILING), None)
+    if base is None:
+        return None
+    code = _exit_code(pod, words.container)
+    head = f"exits {code}" if code else "is not ready"
+    if base.rule == "pod-init-waiting":
+        head = f"waits in {words.container}"
+    elif base.rule == "pod-liveness-killed":
+        head = "is killed by its probe"
+    severe = base.severity is not Severity.INFO
+    if words.verdict is None:
+        if not code or not words.last_line:
+            return None
+        said = Verdict("", words.last_line, None, 0)
+        head = "the log's last line"
+        severe = False
+    else:
+        said = words.verdict
+    which = "log of the run before" if words.previous else "log"
+    evidence = Evidence(f"{words.pod} {which} of {words.container}", said.sentence, sample.at)
+    finding = _finding(pod, words.container, said, severe, head, code, evidence, view)
+    return replace(finding, since=base.since, since_source=base.since_source)
+
+
+def _exit_code(pod: Pod, container: str) -> int | None:
+    for status in statuses(pod):
+        if status.name == container:
+            end = status.state.terminated or status.last_state.terminated
+            return end.exit_code if end is not None else None
+    return None
+
+
+def _finding(
+    pod: Pod,
+    container: str,
+    said: Verdict,
+    severe: bool,
+    head: str,
+    code: int | None,
+    evidence: Evidence,
+    view: ClusterView,
+) -> Finding:
+    peer = said.address or _usual(said, pod.metadata.namespace, view)
+    resolved = resolve(peer, pod.metadata.namespace, view) if peer is not None else None
+    says = f" ({resolved.says})" if resolved is not None and resolved.says else ""
+    end = _exit_end(pod, container)
+    facts: dict[str, Fact] = {
+        **view.pod_facts(pod),
+        "class": said.class_,
+        "sentence": said.sentence,
+        "container": container,
+        "exit_code": code,
+        "host": peer.host if peer is not None else "",
+        "port": peer.port if peer is not None else 0,
+        **_service_facts(resolved),
+    }
+    return make(
+        RULE,
+        ref_of(pod),
+        f"{head}: {said.sentence}{says}",
+        Severity.WARNING if severe else Severity.INFO,
+        "as severe as what it explains",
+        since=end or pod.metadata.creation_timestamp,
+        source=SinceSource.STATUS if end else SinceSource.CREATION,
+        detail=container,
+        evidence=[evidence],
+        facts=facts,
+        related=[resolved.service] if resolved is not None and resolved.service else (),
+    )
+
+
+def _service_facts(resolved: Resolved | None) -> dict[str, Fact]:
+    service = resolved.service if resolved is not None else None
+    return {
+        "service": f"{service.namespace}/{service.name}" if service is not None else "",
+        "standing": str(resolved.standing) if resolved is not None else "",
+    }
+
+
+def _exit_end(pod: Pod, container: str) -> datetime | None:
+    for status in statuses(pod):
+        end = status.state.terminated or status.last_state.terminated
+        if status.name == container and end is not None:
+            return end.finished_at
+    return None
+
+
+def _usual(said: Verdict, namespace: str, view: ClusterView) -> Address | None:
+    """The only Service with the usual port of a server that a sentence speaks of without its
+    address: in the namespace, or in the cluster where there is none."""
+    if said.class_ != "too-many-connections":
+        return None
+    words = said.sentence.lower()
+    port = next((port for port, names in _PORTS if any(n in words for n in names)), 0)
+    if not port:
+        return None
+    rows = [
+        r for r in view.store.all("Service", Service) if any(p.port == port for p in r.spec.ports)
+    ]
+    rows = [r for r in rows if r.metadata.namespace == namespace] or rows
+    if len(rows) != 1:
+        return None
+    meta = rows[0].metadata
+    return Address(f"{meta.name}.{meta.namespace}.svc", port)
+
+
+def _dependencies(
+    words: Iterable[Finding], view: ClusterView, index: FindingIndex
+) -> Iterator[Finding]:
+    """Services that fail their callers: full, without a ready pod, or named by several."""
+    callers: dict[tuple[str, str], list[Finding]] = {}
+    for finding in words:
+        service, class_ = str(finding.facts["service"]), str(finding.facts["class"])
+        if service and class_ in _SHARED:
+            callers.setdefault((service, class_), []).append(finding)
+    for (service, class_), found in sorted(callers.items()):
+        namespace, name = service.split("/")
+        own = Ref("Service", namespace, name)
+        behind = _behind(own, view)
+        theirs = [f for f in found if f.object not in behind]
+        owners = sorted({str(f.facts.get("owner") or f.object.name) for f in theirs})
+        first = min(theirs, key=lambda f: (f.severity.rank, f.id), default=None)
+        if first is None:
+            continue
+        standing = first.facts["standing"]
+        full = class_ == "too-many-connections"
+        if len(owners) < 2 and not full and standing != Standing.NO_ENDPOINT:
+            continue
+        yield make(
+            "dependency-failing",
+            own,
+            _told(class_, owners, first, str(standing)),
+            _severity(theirs, owners),
+            "critical where three workloads or more fail at it",
+            since=min((f.since for f in theirs if f.since is not None), default=None),
+            source=first.since_source,
+            detail=class_,
+            evidence=[f.evidence[0] for f in theirs[:3]],
+            facts={
+                "class": class_,
+                "callers": tuple(owners),
+                "count": len(owners),
+                "standing": standing,
+                "port": first.facts["port"],
+            },
+            related=[
+                *(f.object for f in theirs),
+                *(ref for ref in sorted(behind) if index.about(ref)),
+            ],
+        )
+
+
+def _severity(theirs: list[Finding], owners: list[str]) -> Severity:
+    if all(f.severity is Severity.INFO for f in theirs):
+        return Severity.INFO
+    return Severity.CRITICAL if len(owners) >= _MANY else Severity.WARNING
+
+
+def _told(class_: str, owners: list[str], first: Finding, standing: str) -> str:
+    who = f"{len(owners)} workloads" if len(owners) > 1 else owners[0]
+    names = (
+        f" ({', '.join(owners[:4])}{' …' if len(owners) > 4 else ''})" if len(owners) > 1 else ""
+    )
+    sentence = first.facts["sentence"]
+    if class_ == "too-many-connections":
+        return f"has no connection left for {who}{names}: {sentence}"
+    if standing == Standing.NO_SERVICE:
+        return f"does not exist, and {who}{names} ask for it: {sentence}"
+    if class_ == "credentials-refused":
+        return f"refuses the credentials of {who}{names}: {sentence}"
+    why = " and has no ready pod" if standing == Standing.NO_ENDPOINT else ""
+    return f"does not answer {who}{names}{why}: {sentence}"
+
+
+def _behind(service: Ref, view: ClusterView) -> set[Ref]:
+    """The pods that a Service selects."""
+    row = view.store.get(*service)
+    if not isinstance(row, Service) or not row.spec.selector:
+        return set()
+    return {
+        Ref("Pod", *key)
+        for key, pod in view.store.in_namespace("Pod", service.namespace).items()
+        if service_selects(row.spec.selector, pod.metadata.labels)
+    }

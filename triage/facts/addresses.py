@@ -1,0 +1,146 @@
+"""Which Service of the cluster an address means that a program names, and whether it can answer."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from difflib import get_close_matches
+
+import msgspec
+
+from cluster.kube.objects import Ref, Service
+from cluster.kube.selectors import service_selects
+from triage.facts.cluster_view import ClusterView
+from triage.logs.address import Address
+
+
+class Standing(enum.StrEnum):
+    """What the cluster says of an address."""
+
+    ITSELF = "itself"
+    """The container asks its own pod."""
+    OUTSIDE = "outside"
+    """No name or address of the cluster."""
+    NO_SERVICE = "no-service"
+    """A name of the cluster that no Service has."""
+    NO_PORT = "no-port"
+    """The Service does not have the port."""
+    NO_ENDPOINT = "no-endpoint"
+    """The Service has no ready pod."""
+    READY = "ready"
+    """The Service has the port and ready pods."""
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """`service` is the Service that is meant, also where it does not exist; `says` is what the
+    cluster says of it in words, "" where it says nothing."""
+
+    standing: Standing
+    service: Ref | None = None
+    says: str = ""
+
+
+def resolve(address: Address, namespace: str, view: ClusterView) -> Resolved:
+    """What an address means that a container of `namespace` names, by the rules of cluster DNS
+    (Kubernetes, DNS for Services and Pods) and the addresses of Services."""
+    ip = _ip(address.host)
+    if address.host.lower() == "localhost" or (ip is not None and ip.is_loopback):
+        return Resolved(Standing.ITSELF, None, "that is the pod itself")
+    if ip is not None:
+        found = next(
+            (
+                row
+                for row in view.store.all("Service", Service)
+                if str(ip) in (row.spec.cluster_ip, *row.spec.cluster_ips)
+            ),
+            None,
+        )
+        return Resolved(Standing.OUTSIDE) if found is None else _compared(found, address, view)
+    ref = _meant(address.host, namespace, view)
+    if ref is None:
+        return Resolved(Standing.OUTSIDE)
+    row = view.store.get(*ref)
+    if isinstance(row, Service):
+        return _compared(row, address, view)
+    if not view.readable("Service"):
+        return Resolved(Standing.OUTSIDE)
+    return Resolved(Standing.NO_SERVICE, ref, _missing(ref, view))
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _meant(host: str, namespace: str, view: ClusterView) -> Ref | None:
+    """The Service that a name means: `db`, `db.shop`, `db.shop.svc`, `db-0.db.shop.svc…`; None for
+    a name of the world outside."""
+    labels = host.lower().rstrip(".").split(".")
+    if len(labels) == 1:
+        return Ref("Service", namespace, labels[0])
+    if "svc" in labels[2:]:
+        at = labels.index("svc", 2)
+        return Ref("Service", labels[at - 1], labels[at - 2])
+    if len(labels) == 2:
+        if view.store.get("Service", namespace, labels[1]) is not None:
+            return Ref("Service", namespace, labels[1])  # a pod of a headless Service
+        if view.store.get("Namespace", "", labels[1]) is not None:
+            return Ref("Service", labels[1], labels[0])
+    elif len(labels) == 3 and view.store.get("Service", labels[2], labels[1]) is not None:
+        return Ref("Service", labels[2], labels[1])
+    return None
+
+
+def _missing(ref: Ref, view: ClusterView) -> str:
+    here = sorted(name for _, name in view.store.in_namespace("Service", ref.namespace))
+    elsewhere = sorted(
+        row.metadata.namespace
+        for row in view.store.all("Service", Service)
+        if row.metadata.name == ref.name
+    )
+    if elsewhere:
+        return (
+            f"there is no Service {ref.name} in namespace {ref.namespace}, "
+            f"but one in {elsewhere[0]}"
+        )
+    near = get_close_matches(ref.name, here, n=1, cutoff=0.7)
+    hint = f"; the nearest is {near[0]}" if near else ""
+    return f"there is no Service {ref.name} in namespace {ref.namespace}{hint}"
+
+
+def _compared(row: Service, address: Address, view: ClusterView) -> Resolved:
+    ref = Ref("Service", row.metadata.namespace, row.metadata.name)
+    ports = [port.port for port in row.spec.ports]
+    headless = row.spec.cluster_ip == "None"
+    if address.port and ports and not headless and address.port not in ports:
+        has = ", ".join(map(str, ports))
+        return Resolved(Standing.NO_PORT, ref, f"Service {ref.name} has port {has}")
+    if row.spec.external_name:
+        says = f"Service {ref.name} leads out to {row.spec.external_name}"
+        return Resolved(Standing.READY, ref, says)
+    if not view.readable("EndpointSlice"):
+        return Resolved(Standing.READY, ref)
+    ready = sum(
+        each.conditions.ready is not False
+        for part in view.slices_of(ref.namespace, ref.name)
+        for each in part.endpoints
+    )
+    if not ready:
+        idle = _scaled_to_zero(row, view)
+        why = f"{idle} is scaled to 0" if idle else f"Service {ref.name} has no ready pod"
+        return Resolved(Standing.NO_ENDPOINT, ref, why)
+    return Resolved(Standing.READY, ref)
+
+
+def _scaled_to_zero(row: Service, view: ClusterView) -> Ref | None:
+    """The workload behind a Service whose replicas were set to 0."""
+    for kind in ("Deployment", "StatefulSet"):
+        for (namespace, name), workload in view.store.in_namespace(
+            kind, row.metadata.namespace
+        ).items():
+            labels = workload.spec.template.metadata.labels
+            if workload.spec.replicas == 0 and service_selects(row.spec.selector, labels):
+                return Ref(kind, namespace, name)
+    return None

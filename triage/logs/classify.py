@@ -1,0 +1,140 @@
+"""Last words: the sentence of a log that decides why a container fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from triage.logs.address import Address, address, address_near
+from triage.logs.log_line import LONGEST, Level, Message, message
+from triage.logs.sentences import patterns
+
+LONG = 160
+"""Characters of a sentence that are told."""
+_NEAR = 3
+"""Lines around a sentence in which its address is looked for."""
+_WEIGHT = {"panic": 0, "config-invalid": 1}
+"""Of a class; 2 where nothing stands. What names a cause outweighs what only says that it
+ended."""
+_PEER = frozenset(
+    {"unreachable", "name-not-found", "credentials-refused", "tls-refused", "too-many-connections"}
+)
+"""Classes whose sentences name another side."""
+_QUIET_TOO = frozenset({"too-many-connections"})
+"""Classes that servers report below the level of a warning."""
+_WAITED_FOR = frozenset({"unreachable", "name-not-found"})
+"""Classes that programs report as notes while they wait for the other side."""
+_BEST = (2, True)
+_HINT = (
+    "fail|err|refus|denied|not |n't|no |cannot|unable|invalid|exception|panic|fatal|time|"
+    "missing|required|too many|limit|full|space|memory|in use|exist|lock|forbidden|401|403|"
+    "expired|unknown|incorrect|wrong|bad|corrupt|abort|undefined|must|reach|reset|closed|"
+    "lost|waiting|incompatible|illegal|notfound|malformed|syntax|unexpected|unrecogn|read|"
+    "unset|unbound|exceed|503|enoent|eacces|enospc|eai_|ora-|set the|specify|core dumped|"
+    "sigsegv|segm|writable|writeable|placeholder|502|504|unauth|noauth|wrongpass|damaged|"
+    "p20|pending|mismatch|dirty|flyway|inotify|nxdomain|exhaust|unavailable|unreach|"
+    "goroutine|overflow|terminate|dpath|emerg|x509|certificat|tls|handshake|p30|response to|"
+    "request to"
+)
+"""Parts of a line one of which every sentence of the table has: most lines have none."""
+_HINTS = tuple(_HINT.split("|"))
+_NOISE = re.compile(
+    r"HTTP/\d(?:\.\d)?\" \d{3} |^\s*-{1,2}[a-z][\w-]+[ =].{0,40}\s{2,}"
+    r"|^\s+at \S+\(|^\s+File \"|^\s*\.\.\. \d+ more"
+    r"|^# (?:HELP|TYPE) |^\w+(?:\{[^}]*\})? [\d.e+]+$"
+    r"|^\s*(?:npm|yarn) (?:ERR!|error) (?:code|exit|errno)",
+    re.IGNORECASE,
+)
+_SOLVED = re.compile(
+    r"\b(?:0 errors?|no errors?|retry ok|reconnected|recovered|succeeded|successfully|resolved)\b",
+    re.IGNORECASE,
+)
+_START = re.compile(
+    r"^(?:(?:[\w.$]+\.)+)(?=[A-Z]\w*(?:Exception|Error)\b)"
+    r"|^(?:Caused by|Likely root cause):\s*|^Error: (?=Error)"
+    r"|^panic: (?=\S+ \S+)|^Unhandled exception\. ?",
+)
+_SECRET = re.compile(
+    r"(?P<lead>://[^\s/@:]*:(?=\S*@)|(?:passw|pwd|secret|token)\w*=)[^\s@,;)]+",
+    re.IGNORECASE,
+)
+_PREFIX = re.compile(
+    r"^(?:[A-Z]\w*(?:\.\w+)*(?:Error|Exception))(?: \(0x[0-9a-f]+\))?: (?=\S+ \S+)"
+)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """`class_` of `triage.logs.sentences.CLASSES`, the sentence that decides, and the address that
+    it names. `line` is the sentence's place in the log, counted from 0."""
+
+    class_: str
+    sentence: str
+    address: Address | None
+    line: int
+
+
+def verdict(lines: Sequence[str]) -> Verdict | None:
+    """The sentence that decides, None where none does. What names a cause comes before what only
+    says that the program ended, an error before a note, what is later before what is earlier."""
+    best: tuple[tuple[int, bool], Verdict] | None = None
+    seen: set[str] = set()
+    for at in range(len(lines) - 1, -1, -1):
+        if not _may_decide(lines[at]):
+            continue
+        one = message(lines[at])
+        if one.text in seen:
+            continue
+        seen.add(one.text)
+        class_ = classify(one)
+        if class_ is None:
+            continue
+        peer = address(one.text) if class_ in _PEER else None
+        note = one.level <= Level.INFO and class_ not in _QUIET_TOO
+        if note and (one.level is Level.DEBUG or peer is None or class_ not in _WAITED_FOR):
+            continue
+        rank = (_WEIGHT.get(class_, 2), not note)
+        if best is None or rank > best[0]:
+            if peer is None and class_ in _PEER:
+                peer = _near(lines, at)
+            best = (rank, Verdict(class_, sentence(one.text), peer, at))
+        if rank == _BEST:
+            break
+    return best[1] if best is not None else None
+
+
+def _may_decide(line: str) -> bool:
+    lower = line[:LONGEST].lower()
+    return any(hint in lower for hint in _HINTS) and _NOISE.search(line) is None
+
+
+def _near(lines: Sequence[str], at: int) -> Address | None:
+    """The address beside a sentence that names none: behind it first."""
+    texts = [message(line).text for line in lines[max(0, at - _NEAR) : at + _NEAR + 1]]
+    place = min(at, _NEAR)
+    return address_near((" ".join(texts[place:]), *reversed(texts[:place])))
+
+
+def classify(one: Message) -> str | None:
+    """The class of one line, None where it has none."""
+    if _SOLVED.search(one.text) and one.level < Level.ERROR:
+        return None
+    return next((name for name, pattern in patterns() if pattern.search(one.text)), None)
+
+
+def sentence(text: str) -> str:
+    """A line as it is told: without exception classes ahead of a sentence, and cut in the middle
+    when it is long."""
+    text = _SECRET.sub(r"\g<lead>…", " ".join(text.split()))
+    for _ in range(4):
+        shorter = _PREFIX.sub("", _START.sub("", text))
+        if shorter == text:
+            break
+        text = shorter
+    if len(text) <= LONG:
+        return text
+    match = next((m for _, pattern in patterns() if (m := pattern.search(text))), None)
+    start = max(0, min(match.start() - LONG // 2, len(text) - LONG)) if match else 0
+    cut = text[start : start + LONG]
+    return f"{'…' if start else ''}{cut.strip()}{'…' if start + LONG < len(text) else ''}"
