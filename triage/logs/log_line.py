@@ -48,6 +48,7 @@ _JSON_TEXT = ("msg", "message", "@m", "short_message", "event", "log", "reason",
 _JSON_CAUSE = ("error", "err", "exception", "cause", "@x", "exc_info", "stack_trace", "details")
 _PINO = {10: Level.DEBUG, 20: Level.DEBUG, 30: Level.INFO, 40: Level.WARNING}
 _LOGFMT = re.compile(r'\b([\w.]+)=("(?:[^"\\]|\\.)*"|\S+)')
+_ESCAPED = re.compile(r"\\(.)")
 _KLOG = re.compile(r"^([IWEF])\d{4} [\d:.]+\s+\d+ [\w./-]+:\d+\] (.*)", re.DOTALL)
 _TIME = re.compile(
     r"^\s*[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d|\d\d[/.-](?:\d\d|[A-Z][a-z]{2})[/.-]\d{2,4}"
@@ -116,20 +117,24 @@ def _text(value: Any) -> str:
 
 
 def _logfmt(line: str) -> Message | None:
-    pairs = {m[1].lower(): m[2] for m in _LOGFMT.finditer(line)}
+    pairs = {
+        found[1].lower(): found[2].removeprefix('"').removesuffix('"')
+        for found in _LOGFMT.finditer(line)
+    }
     texts = [
-        re.sub(
-            r"\\(.)",
-            lambda m: " " if m[1] in "nt" else m[1],
-            value.removeprefix('"').removesuffix('"'),
-        )
+        _ESCAPED.sub(_unescaped, pairs[key])
         for key in ("msg", "message", "err", "error", "reason")
-        if (value := pairs.get(key))
+        if pairs.get(key)
     ]
     if not texts:
         return None
-    level = _LEVELS.get(pairs.get("level", pairs.get("lvl", "")).strip('"').lower(), Level.UNKNOWN)
-    return Message(level, ": ".join(dict.fromkeys(texts)))
+    level = pairs.get("level") or pairs.get("lvl") or ""
+    text = ": ".join(dict.fromkeys(texts))
+    return Message(_LEVELS.get(level.lower(), Level.UNKNOWN), text)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return " " if match[1] in ("n", "t") else match[1]
 
 
 def _plain(line: str) -> Message:
