@@ -26,7 +26,6 @@ from triage.facts.windows import EDGE, RECENT
 from triage.logs.address import Address
 from triage.logs.classify import Verdict, verdict
 
-RULE = "pod-last-words"
 FAILING = (
     "pod-crash-looping",
     "pod-init-waiting",
@@ -109,7 +108,7 @@ def said(pod: Pod, view: ClusterView) -> Iterator[Finding]:
 def last_words(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """The sentence that decides in each log that was read, and the Services that several of them
     name."""
-    found = {f.id: f for f in index.rule(RULE)}
+    found = {f.id: f for f in index.rule("pod-last-words")}
     sample = view.sources.last_words
     for words in sample.values if sample is not None else ():
         assert sample is not None
@@ -187,7 +186,7 @@ def _finding(
         **_service_facts(resolved),
     }
     return make(
-        RULE,
+        "pod-last-words",
         ref_of(pod),
         f"{head}: {said.sentence}{says}",
         Severity.WARNING if severe else Severity.INFO,
