@@ -13,7 +13,7 @@ EPILOG = """exit codes: 0 answered; 1 answered and something is critical (triage
 2 wrong use; 3 cluster not reached; 4 answered in part (something was unavailable); 130 stopped"""
 TIMELINE = (
     *("list", "show", "note", "new", "close", "reopen", "rename", "severity"),
-    *("export", "import", "verify", "salvage", "handoff"),
+    *("export", "import", "verify", "salvage", "handoff", "purge", "prune"),
 )
 
 
@@ -92,6 +92,8 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     add("--to", dest="target_path", type=Path, metavar="PATH", help=target)
     anchor = "verify: an export, or the hash that one names, to compare the record with"
     add("--anchor", default="", metavar="FILE|HASH", help=anchor)
+    agreed = "prune: remove what is listed, and not only say it"
+    add("--yes", action="store_true", help=agreed)
 
     add = command("runbooks", "list, show, lint, path")
     add("verb", nargs="?", default="list", choices=["list", "show", "lint", "path"])

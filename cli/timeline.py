@@ -1,11 +1,12 @@
 """`stanch timeline`: the record from the command line: list, show, note, export, import, verify,
-salvage, handoff."""
+salvage, handoff, purge, prune."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cli import exits
@@ -29,6 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
         "import": import_file,
         "verify": verify,
         "salvage": salvage,
+        "purge": purge,
+        "prune": prune,
         "handoff": handoff,
     }
     try:
@@ -182,6 +185,10 @@ def import_file(options: Options, arguments: argparse.Namespace) -> int:
         lines = source.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise Refusal(f"{source} cannot be read: {error}") from error
+    if options.incident and options.incident != "new":
+        incident, added, known = archive.merge_file(options, lines, options.incident)
+        print(f"{incident}: {added} entries added, {known} were there already")
+        return exits.ANSWERED
     incident, count, path = archive.import_file(options, lines, arguments.target_path)
     print(f"{incident}: {count} entries in {path}")
     return exits.ANSWERED
@@ -232,6 +239,39 @@ def salvage(options: Options, arguments: argparse.Namespace) -> int:
         f"changed: {len(saved.changed)} entries"
     )
     return exits.ANSWERED if not saved.lost and not saved.evidence_lost else exits.PARTIAL
+
+
+def purge(options: Options, arguments: argparse.Namespace) -> int:
+    """Removes words or evidence for good; the chain stays valid."""
+    if not arguments.argument:
+        raise Refusal("name an entry by its number: stanch timeline purge SEQ [WHY]")
+    what, *reason = arguments.argument
+    try:
+        incident, gone = archive.purge(options, what, " ".join(reason))
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+    print(f"{incident}: purged {gone}; exports and copies made before still hold it")
+    return exits.ANSWERED
+
+
+def prune(options: Options, arguments: argparse.Namespace) -> int:
+    """Says which incidents that are over would be removed; removes them with --yes."""
+    days = arguments.argument[0] if arguments.argument else "90"
+    if not days.isdigit():
+        raise Refusal(f"{days!r} is no number of days: stanch timeline prune [DAYS] [--yes]")
+    found = archive.prunable(options, timedelta(days=int(days)), datetime.now(UTC))
+    for each in found:
+        last = f"{each.incident.last_at:%Y-%m-%d}"
+        what = f"{len(each.files)} files, {each.size / 1024:,.0f} KiB"
+        print(f"{each.incident.id}  {each.incident.state}  last {last}  {what}")
+    if not found:
+        print(f"no incident that is over was last written to more than {days} days ago")
+    elif arguments.yes:
+        archive.remove(found)
+        print(f"removed: {len(found)} incidents")
+    else:
+        print(f"nothing is removed yet: {len(found)} incidents would be, with --yes")
+    return exits.ANSWERED
 
 
 def handoff(options: Options, arguments: argparse.Namespace) -> int:

@@ -13,6 +13,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from incident.cadence import Cadence
 from incident.options import Options, runbook_folders
 from incident.record import Record
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from incident.walkthrough.walkthrough import UnderWay, Walkthrough
     from runbooks.loader import Library
     from runbooks.matcher import Matcher
-    from timeline.entry import Entry
+    from timeline.entry import Entry, ObjectRef
     from timeline.summary import ClusterId
     from triage.engine import Triage
     from triage.facts.measurements import Sources
@@ -63,6 +65,7 @@ class Components:
         self.symptoms = symptoms
         self.under_way = under_way
         self.record = Record(self.clock)
+        self.record.identify_object = self._identified
         self.observer = Observer()
         self.live: LiveCluster | None = None
         self.metrics: Metrics | None = None
@@ -71,6 +74,14 @@ class Components:
         self.write = options.write
         """Whether changes are allowed now, each behind its confirmation."""
         self._probes: ProbeRunner | None = None
+
+    def _identified(self, ref: ObjectRef) -> ObjectRef:
+        """With its uid and resourceVersion, where the object is known."""
+        found = self.live.store.get(ref.kind, ref.namespace, ref.name) if self.live else None
+        if found is None:
+            return ref
+        meta = found.metadata
+        return msgspec.structs.replace(ref, uid=meta.uid, resource_version=meta.resource_version)
 
     def clock(self) -> datetime:
         """The time (UTC) by the server's clock, by this machine's until a server has answered: the

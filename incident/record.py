@@ -46,6 +46,10 @@ class RecordUnavailable(RuntimeError):
     """An entry is not on disk; the message is one sentence with the reason."""
 
 
+AUDIT_IDS = 4
+"""Audit-Ids that one entry names; a list in pages has one for each."""
+
+
 class _Waiting(msgspec.Struct):
     """An entry that is not on disk. `refused`: why not, "" while the disk has not answered.
     `answered` fails when the disk refuses it, `written` is done when it takes it. An entry that is
@@ -90,6 +94,8 @@ class Record:
         self._waiting: dict[str, _Waiting] = {}
         """In the order in which they were given."""
         self._runbooks: dict[str, str] = {}
+        self.identify_object: Callable[[ObjectRef], ObjectRef] = lambda ref: ref
+        """Fills in the uid and resourceVersion of an object from the live state."""
         self._own: set[str] = set()
         """Ids of the entries that this process gave."""
         self._made: dict[str, tuple[Sequence[Entry], Any]] = {}
@@ -129,6 +135,8 @@ class Record:
     def _give(self, draft: Draft, *, keep: bool) -> _Waiting:
         from timeline.journal.preparation import Identity, Origin, new_ulid, outline
 
+        if draft.object is not None and not draft.object.uid:
+            draft = msgspec.structs.replace(draft, object=self.identify_object(draft.object))
         with self._lock:
             now = self._clock()
             identity = Identity(new_ulid(now), now, monotonic_ns())

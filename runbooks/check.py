@@ -18,7 +18,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -52,6 +52,8 @@ class CheckOutcome:
     seen: str
     why: str = ""
     offenders: tuple[str, ...] = ()
+    read: Sequence[Mapping[str, Any]] = field(default=(), repr=False, compare=False)
+    """The objects that it was evaluated on, where a caller keeps them as evidence."""
 
 
 class ExpressionError(ValueError):

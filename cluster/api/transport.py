@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cluster.api.audit import note_audit_id
 from cluster.api.error_messages import RequestFailure, describe_failure
 from cluster.connect.access import Access
 from cluster.connect.credentials import Credential, Credentials
@@ -365,6 +366,7 @@ class Api:
                 self._in_flight -= 1
         with contextlib.suppress(KeyError, ValueError, TypeError):  # no Date, or none that is valid
             self.clock_offset = parsedate_to_datetime(response.headers["date"]) - self._clock()
+        note_audit_id(response.headers)
         return response
 
     async def _error_body(self, response: HttpResponse) -> bytes:

@@ -8,13 +8,14 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
 from cluster.kube.text import clean_uncut
+from incident.config import ConfigError, load_config
 from incident.options import Options
 from incident.record import Record, RecordUnavailable
 from timeline import export as exports
@@ -98,7 +99,17 @@ def find(options: Options, name: str) -> Incident:
 
 
 def _opened(options: Options, name: str) -> Journal:
-    return Journal.open_read_only(find(options, name).path, clean=clean_uncut)
+    """For reading. What the settings name to be redacted is redacted in exports, also when it was
+    named after it was recorded."""
+    path = find(options, name).path
+    return Journal.open_read_only(path, clean=clean_uncut, literals=_literals(options))
+
+
+def _literals(options: Options) -> Sequence[str]:
+    try:
+        return load_config(options.config).redact
+    except ConfigError as error:
+        raise JournalError(str(error)) from error
 
 
 def read(options: Options, name: str) -> Reading:
@@ -207,6 +218,65 @@ def read_anchor(text: str) -> tuple[int, str]:
         return exports.find_anchor(Path(text).read_text(encoding="utf-8", errors="replace"))
     except ValueError as error:
         raise JournalError(f"{text}: {error}") from error
+
+
+def merge_file(options: Options, lines: Sequence[str], name: str) -> tuple[str, int, int]:
+    """Append the entries of an export to the record `name`: (incident, added, known already)."""
+    with Journal.open(find(options, name).path, clean=clean_uncut) as journal:
+        return journal.id, *exports.merge_jsonl(lines, journal)
+
+
+def purge(options: Options, what: str, reason: str) -> tuple[str, str]:
+    """Remove the words of the entry with the seq `what`, or the evidence whose hash begins with it,
+    for good: (incident, what is gone). Raises ValueError when there is none, or it cannot be."""
+    path = find(options, options.incident).path
+    with Journal.open(path, clean=clean_uncut, literals=_literals(options)) as journal:
+        for entry in journal.entries(pending=False):
+            if what == str(entry.seq):
+                journal.purge(entry, reason)
+                return journal.id, f"the words of entry {entry.seq} and the evidence under it"
+            for sha256 in entry.evidence:
+                if len(what) >= 6 and sha256.startswith(what):
+                    journal.purge_evidence(sha256, reason)
+                    return journal.id, f"the evidence {sha256[:12]}"
+        raise ValueError(
+            f"{journal.id} has no entry {what!r}; give its number, or 6 digits of an evidence hash"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prunable:
+    """An incident that is over and old: its files and their size in bytes."""
+
+    incident: Incident
+    files: Sequence[Path]
+    size: int
+
+
+def prunable(options: Options, older_than: timedelta, now: datetime) -> Sequence[Prunable]:
+    """Incidents that were closed or resolved and written to last before that. Drills need not be
+    closed. Open and damaged ones are never listed."""
+    found = []
+    for each in incidents(options):
+        over = each.state in ("closed", "resolved") or (
+            each.id.startswith(REHEARSED) and each.state != "damaged"
+        )
+        if over and each.last_at is not None and now - each.last_at > older_than:
+            files = sorted(
+                {
+                    *each.path.parent.glob(f"{each.path.stem}.*"),
+                    *each.path.parent.glob(f"{each.path.name}-*"),
+                }
+            )
+            found.append(Prunable(each, files, sum(path.stat().st_size for path in files)))
+    return found
+
+
+def remove(found: Sequence[Prunable]) -> None:
+    """Raises OSError."""
+    for each in found:
+        for path in each.files:
+            path.unlink(missing_ok=True)
 
 
 def save_what_is_left(options: Options, name: str, target: Path | None) -> Salvaged:

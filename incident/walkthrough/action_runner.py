@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,11 @@ import msgspec
 from actions import catalogue
 from actions.context import ActionContext, action_writer
 from actions.plan import ActionPlan, ActionResult, Outcome, Target, TargetResult
+from cluster.api.audit import audit_trail
 from cluster.api.mode import Mode
 from cluster.kube.objects import Ref
 from cluster.live.live_cluster import LiveCluster
-from incident.record import Record, object_ref
+from incident.record import AUDIT_IDS, Record, object_ref
 from incident.view import unavailable
 from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
@@ -118,16 +119,18 @@ class ActionRunner:
         return catalogue.decline(plan, self.context(), self._journal(), reason)
 
     def _journal(self) -> GateJournal:
-        return GateJournal(self._record, self._runs)
+        return GateJournal(self._record, self._runs, audit_trail())
 
 
 class GateJournal:
     """The record as the gate needs it: an intent that is on disk before anything is sent, and a
     result in any case. Both name the step that the plan was made for."""
 
-    def __init__(self, record: Record, runs: Runs) -> None:
+    def __init__(self, record: Record, runs: Runs, trail: Sequence[str] = ()) -> None:
+        """`trail` takes the Audit-Ids of the answers."""
         self._record = record
         self._runs = runs
+        self._trail = trail
         self._intent = ""
         self._parts: dict[Ref, str] = {}
 
@@ -157,9 +160,8 @@ class GateJournal:
         """What became of it."""
         if part := self._parts.get(result.ref):
             text = f"{plan.action} {result.ref}: {result.sentence}"
-            self._record.append(
-                self._part("action-result", text, result.ref, part, result.document)
-            )
+            draft = self._part("action-result", text, result.ref, part, result.document)
+            self._record.append(self._proven(draft, _after(result)))
 
     def _part(
         self, kind: Kind, text: str, ref: Ref, part: str, more: Mapping[str, Any] | None = None
@@ -179,7 +181,14 @@ class GateJournal:
         kind: Kind = "action-declined" if refused else "action-result"
         draft = _draft(plan, kind, f": {result.sentence}", data)
         source = "human" if result.outcome is Outcome.DECLINED else "tool"
-        self._runs.write(msgspec.structs.replace(draft, time_source=source))
+        after = () if self._parts else tuple(c for each in result.targets for c in _after(each))
+        draft = msgspec.structs.replace(draft, time_source=source)
+        self._runs.write(self._proven(draft, after))
+
+    def _proven(self, draft: Draft, after: Sequence[Capture]) -> Draft:
+        """With the objects after the change, and the Audit-Ids of the answers so far."""
+        audit_id = " ".join(self._trail[-AUDIT_IDS:])
+        return msgspec.structs.replace(draft, captures=tuple(after), audit_id=audit_id)
 
     def _answer(self, result: ActionResult) -> dict[str, str]:
         plan = result.plan
@@ -200,6 +209,15 @@ def _draft(plan: ActionPlan, kind: Kind, text: str, data: Mapping[str, Any]) -> 
         step_id=plan.step_id,
         data=data,
     )
+
+
+def _after(result: TargetResult) -> tuple[Capture, ...]:
+    """The object as the server returned it, as evidence."""
+    if result.after is None:
+        return ()
+    content = msgspec.json.format(msgspec.json.encode(result.after), indent=1)
+    source = f"{result.ref} after the change"
+    return (Capture(content=content, source=source, media_type="application/json"),)
 
 
 def _capture(target: Target) -> Capture:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -71,11 +71,8 @@ class Checks:
         outcome = await asyncio.to_thread(
             evaluate, query, fetched.objects, params, now=self._clock()
         )
-        if not fetched.remark:
-            return outcome
-        return CheckOutcome(
-            outcome.result, f"{outcome.seen} ({fetched.remark})", outcome.why, outcome.offenders
-        )
+        seen = f"{outcome.seen} ({fetched.remark})" if fetched.remark else outcome.seen
+        return replace(outcome, seen=seen, read=fetched.objects)
 
     async def fetch(self, query: Query) -> Fetched:
         if self._api is None and query.source not in (Source.OBJECTS, Source.COMPARE):

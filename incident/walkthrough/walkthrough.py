@@ -6,13 +6,16 @@ Each step that asks the cluster writes one intent before and one result after it
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cluster.api.audit import audit_trail
 from incident.cadence import Cadence
+from incident.record import AUDIT_IDS
 from incident.walkthrough import answers
 from incident.walkthrough.run import NO_STEP, Asker, Parameter, RunView, StepState
 from incident.walkthrough.runs import Run, Runs
@@ -20,7 +23,7 @@ from runbooks import steps
 from runbooks.check import CheckOutcome, Result
 from runbooks.model import Query, Step, StepKind
 from runbooks.parameters import needed
-from timeline.entry import Draft
+from timeline.entry import Capture, Draft
 
 if TYPE_CHECKING:
     from actions.plan import ActionPlan, ActionResult
@@ -204,6 +207,7 @@ class Walkthrough:
         intent = self._intend(run, step, values)
         began = time.monotonic()
         face.began(step)
+        trail = audit_trail()
         try:
             async with self._under_way(f"{run.id}/{step.id}", steps.fill(step.question, values)):
                 if step.kind is StepKind.WAIT:
@@ -218,7 +222,12 @@ class Walkthrough:
             raise
         seen = ": ".join(part for part in (outcome.seen, outcome.why) if part)
         answer = _WAITED[outcome.result] if step.kind is StepKind.WAIT else outcome.result.value
-        self._finish(run, step, answer, seen, intent, seconds=time.monotonic() - began)
+        seconds = time.monotonic() - began
+        capture = await asyncio.to_thread(_evidence, step, values, outcome, seconds)
+        audit_id = " ".join(trail[:AUDIT_IDS])
+        self._finish(
+            run, step, answer, seen, intent, seconds=seconds, capture=capture, audit_id=audit_id
+        )
         face.finished(run.view(), step)
 
     async def _wait(
@@ -382,6 +391,8 @@ class Walkthrough:
         seconds: float | None = None,
         by_person: bool = False,
         stopped: bool = False,
+        capture: Capture | None = None,
+        audit_id: str = "",
     ) -> None:
         state = StepState.UNKNOWN if stopped else answers.state_of(step, answer)
         data: dict[str, Any] = {
@@ -401,6 +412,41 @@ class Walkthrough:
                 phase="diagnose",
                 time_source="human" if by_person else "tool",
                 confidence="reported" if by_person else "observed",
+                captures=(capture,) if capture is not None else (),
+                audit_id=audit_id,
                 data=data,
             )
         )
+
+
+KEPT = 50
+"""Objects that are kept as evidence of a check: those that fail it first."""
+
+
+def _evidence(
+    step: Step, values: Mapping[str, str], outcome: CheckOutcome, seconds: float
+) -> Capture:
+    """What a check read, opening with what decides."""
+    bad = " ".join(outcome.offenders)
+    objects = sorted(outcome.read, key=lambda each: _name(each) not in bad)[:KEPT]
+    document = {
+        "question": steps.fill(step.question, values),
+        "expected": step.expected,
+        "seen": outcome.seen,
+        "why": outcome.why,
+        "failing": list(outcome.offenders),
+        "read": len(outcome.read),
+        "objects": objects,
+    }
+    content = json.dumps({k: v for k, v in document.items() if v}, indent=1, default=str)
+    return Capture(
+        content=content.encode(),
+        source=steps.command(step, values) if step.kubectl else f"check {step.id}",
+        media_type="application/json",
+        duration=seconds,
+    )
+
+
+def _name(read: Mapping[str, Any]) -> str:
+    meta = read.get("metadata")
+    return str(meta.get("name", "-")) if isinstance(meta, Mapping) else "-"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,47 @@ def test_an_incident_is_begun_renamed_rated_closed_and_reopened_by_command(
     assert archive.find(options, second).title == "DNS was slow"
     with pytest.raises(ValueError, match="empty"):
         archive.change(named, "rename", "")
+
+
+def test_the_record_of_a_second_responder_is_merged_once(options: Options, tmp_path: Path) -> None:
+    incident, ours = archive.note(options, "seen by us")
+    theirs = Options(state=tmp_path / "theirs")
+    archive.note(theirs, "seen by them")
+    lines = archive.export(theirs, "", "jsonl").splitlines()
+    assert archive.merge_file(options, lines, incident) == (incident, 2, 1)
+    assert archive.merge_file(options, lines, incident) == (incident, 0, 3)
+    found = archive.read(options, incident).entries
+    assert [entry.text for entry in found if entry.kind == "note"] == [ours.text, "seen by them"]
+    assert archive.verify(options, incident)[1].ok
+
+
+def test_what_is_named_to_be_redacted_later_is_redacted_in_exports(
+    options: Options, tmp_path: Path
+) -> None:
+    incident, entry = archive.note(options, "the door code is swordfish")
+    settings = replace(options, config=tmp_path)
+    (tmp_path / "config.toml").write_text('redact = ["swordfish"]\n')
+    for form in ("markdown", "json", "csv", "html"):
+        assert "swordfish" in archive.export(options, incident, form)
+        assert "swordfish" not in archive.export(settings, incident, form)
+    with pytest.raises(archive.Error, match=f"timeline purge {entry.seq}"):
+        archive.export(settings, incident, "jsonl")
+    assert archive.purge(options, str(entry.seq), "a code")[0] == incident
+    assert "swordfish" not in archive.export(settings, incident, "jsonl")
+    assert archive.verify(options, incident)[1].ok
+    with pytest.raises(ValueError, match="no entry '99'"):
+        archive.purge(options, "99", "")
+
+
+def test_only_incidents_that_are_over_and_old_are_pruned(options: Options) -> None:
+    over = begun(options, "over")
+    archive.change(replace(options, incident=over), "close", "done")
+    begun(options, "still open")
+    later = datetime.now(UTC) + timedelta(days=100)
+    assert archive.prunable(options, timedelta(days=101), later) == []
+    found = archive.prunable(options, timedelta(days=90), later)
+    assert [each.incident.id for each in found] == [over]
+    assert found[0].size > 0
+    archive.remove(found)
+    assert [each.title for each in archive.incidents(options)] == ["still open"]
+    assert not list(archive.directory(options).glob(f"{over}.*"))

@@ -12,14 +12,16 @@ from typing import Final
 
 import msgspec
 
+from timeline.entry import canonical, to_record
 from timeline.export import csv_table, html_page, json_document, jsonl, markdown
-from timeline.export.jsonl import import_jsonl
+from timeline.export.jsonl import import_jsonl, merge_jsonl
 from timeline.export.people import Names
 from timeline.export.regions import merge
 from timeline.export.source import read_source
 from timeline.export.templates import TEMPLATES, build
 from timeline.journal.journal import Journal
-from timeline.journal.storage import sync_directory
+from timeline.journal.storage import JournalError, sync_directory
+from timeline.redaction.clean import clean_value
 
 __all__ = [
     "FORMATS",
@@ -29,6 +31,7 @@ __all__ = [
     "export",
     "find_anchor",
     "import_jsonl",
+    "merge_jsonl",
     "to_csv",
     "to_html",
     "to_json",
@@ -63,17 +66,28 @@ def to_markdown(journal: Journal, *, template: str = "stanch", names: Names = "r
 
 
 def to_jsonl(journal: Journal) -> str:
-    """Everything, without loss; `import_jsonl` makes the same record of it."""
+    """Everything, without loss; `import_jsonl` makes the same record of it. Raises JournalError
+    when an entry holds a text that is to be redacted since: this form can leave nothing out."""
+    held = [
+        entry.seq
+        for entry in journal.entries(pending=False)
+        if journal.redactor.finds_literal(canonical(to_record(entry)))
+    ]
+    if held:
+        raise JournalError(
+            f"entry {held[0]} holds a text that is to be redacted; purge it first: "
+            f"stanch timeline purge {held[0]}"
+        )
     return "".join(
         line + "\n" for line in jsonl.lines_of(read_source(journal), journal.meta["created_at"])
     )
 
 
 def to_json(journal: Journal) -> str:
-    return (
-        json.dumps(json_document.document(read_source(journal)), ensure_ascii=False, indent=2)
-        + "\n"
+    document = clean_value(
+        json_document.document(read_source(journal)), lambda text: journal.redactor.text(text)[0]
     )
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
 def to_csv(journal: Journal, *, names: Names = "role") -> str:

@@ -64,10 +64,7 @@ def import_jsonl(
     Raises JournalError when a line cannot be read, the chain or a piece of evidence does not hold,
     the end line is missing, or `path` exists.
     """
-    header, entries, evidence = _parse(lines)
-    problems = verify_chain(entries)
-    if problems:
-        raise JournalError(f"the export does not hold together: {problems[0].what}")
+    header, entries, evidence = read_jsonl(lines)
     try:
         if not path.parent.exists():
             storage.private_directory(path.parent)
@@ -100,6 +97,34 @@ def import_jsonl(
         path.unlink(missing_ok=True)
         raise JournalError(f"the import into {path} failed: {error}") from error
     return Journal.open(path, clean=clean)
+
+
+def merge_jsonl(lines: Iterable[str], journal: Journal) -> tuple[int, int]:
+    """Append the entries of another record of the same incident to `journal`, with their ids, times
+    and authors. Returns how many were added, and how many were there already. Raises JournalError.
+    """
+    header, entries, evidence = read_jsonl(lines)
+    known = {entry.id for entry in journal.entries()}
+    blobs = {blob.sha256: blob for blob in evidence}
+    fresh = [entry for entry in entries if entry.id not in known and entry.kind not in _OWN]
+    for entry in fresh:
+        journal.adopt(
+            entry, str(header["incident"]), [blobs[sha] for sha in entry.evidence if sha in blobs]
+        )
+    return len(fresh), len(entries) - len(fresh)
+
+
+_OWN: Final = frozenset({"incident-opened"})
+"""Kinds that each record has of its own."""
+
+
+def read_jsonl(lines: Iterable[str]) -> tuple[dict[str, Any], list[Entry], list[Evidence]]:
+    """Header, entries by seq and evidence of an export. Raises JournalError."""
+    header, entries, evidence = _parse(lines)
+    problems = verify_chain(entries)
+    if problems:
+        raise JournalError(f"the export does not hold together: {problems[0].what}")
+    return header, entries, evidence
 
 
 def _parse(lines: Iterable[str]) -> tuple[dict[str, Any], list[Entry], list[Evidence]]:

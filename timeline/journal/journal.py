@@ -254,6 +254,15 @@ class Journal:
         known, origin = identity or self.identify(), self.origin
         return self._writer.submit(lambda: prepare(draft, known, origin, self.redactor), keep=keep)
 
+    def adopt(self, entry: Entry, source: str, evidence: Sequence[Evidence]) -> Entry:
+        """Append an entry of another record, `source`, as it is, at the next place in the chain."""
+        if self._writer is None:
+            raise JournalError(f"{self.path.name} was opened read-only")
+        data = {**entry.data, "merged_from": source, "merged_seq": entry.seq}
+        taken = msgspec.structs.replace(entry, seq=0, prev_hash="", hash="", data=data)
+        taken = cleaned(taken, self.redactor.clean)
+        return self._writer.submit(lambda: (taken, evidence)).result()
+
     def identify(self) -> Identity:
         """Id and times of an entry that is given now."""
         now = self._clock()

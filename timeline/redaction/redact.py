@@ -82,6 +82,10 @@ class Redactor:
             else None
         )
 
+    def finds_literal(self, text: str) -> bool:
+        """Whether a string that a person named is in `text`."""
+        return self._literals is not None and bool(self._literals.search(text))
+
     def token(self, kind: str, secret: str) -> str:
         """The token that stands for `secret`."""
         digest = hmac.new(self._key, secret.encode(errors="replace"), hashlib.sha256).hexdigest()
