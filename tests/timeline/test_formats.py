@@ -184,9 +184,10 @@ def test_an_export_redacts_once_more(journal: Journal) -> None:
     """What was not known to be a secret when it was recorded may be known now."""
     journal.append(Draft(kind="note", text="customer Zebra-Holdings called"))
     journal.redactor = Redactor(b"k" * 32, clean_uncut, ["Zebra-Holdings"])
-    for form in ("markdown", "html", "csv"):
+    for form in ("markdown", "html", "csv", "json"):
         assert "Zebra" not in export(journal, form)
-    assert "Zebra" in export(journal, "jsonl")
+    with pytest.raises(JournalError, match="timeline purge 2"):
+        export(journal, "jsonl")
 
 
 def test_a_csv_cell_is_no_longer_than_a_spreadsheet_takes(journal: Journal) -> None:
