@@ -57,8 +57,8 @@ def infer(cells: Sequence[Cell], around: Surroundings = NOTHING) -> tuple[Conclu
         tries = sum(len(cell.counted) for cell in good)
         found.append(
             Conclusion(
-                f"Nothing failed: {len(good)} of {len(good)} paths answer, {bound(0, tries)} over "
-                "all",
+                f"Nothing failed: {len(good)} of {len(good)} paths answer; connections: "
+                f"{bound(0, tries)}",
                 Component("none", ""),
                 0.9 if tries >= 20 else 0.7,
                 ""

@@ -29,16 +29,16 @@ def wilson(failed: int, tries: int, z: float = Z95) -> tuple[float, float]:
 
 
 def bound(failed: int, tries: int) -> str:
-    """The bound in words: "0/20 failed (at most 16 %)", "5/5 failed (at least 57 %)",
-    "3/30 failed (3 to 26 %)"."""
+    """What failed, in words: "5 of 5 failed", "1 of 30 failed (so 1% to 17% of all)", "none of 20
+    failed (so at most 16% of all)". The range is Wilson's of 95 %."""
     if tries == 0:
         return "not measured"
     low, high = wilson(failed, tries)
     if failed == 0:
-        return f"0/{tries} failed (at most {high:.0%})"
+        return f"none of {tries} failed (so at most {high:.0%} of all)"
     if failed == tries:
-        return f"{failed}/{tries} failed (at least {low:.0%})"
-    return f"{failed}/{tries} failed ({low:.0%} to {high:.0%})"
+        return f"{failed} of {tries} failed"
+    return f"{failed} of {tries} failed (so {low:.0%} to {high:.0%} of all)"
 
 
 class Stop(enum.StrEnum):

@@ -19,10 +19,10 @@ from probes.inference.statistics import (
 @pytest.mark.parametrize(
     ("failed", "tries", "text"),
     [
-        (0, 20, "0/20 failed (at most 16%)"),
-        (5, 5, "5/5 failed (at least 57%)"),
-        (0, 100, "0/100 failed (at most 4%)"),
-        (1, 30, "1/30 failed (1% to 17%)"),
+        (0, 20, "none of 20 failed (so at most 16% of all)"),
+        (5, 5, "5 of 5 failed"),
+        (0, 100, "none of 100 failed (so at most 4% of all)"),
+        (1, 30, "1 of 30 failed (so 1% to 17% of all)"),
         (0, 0, "not measured"),
     ],
 )
