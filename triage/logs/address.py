@@ -59,12 +59,15 @@ _NO_HOST = frozenset(
 
 def address(text: str) -> Address | None:
     """The first address in a text that can be a peer: named beside the failure before one in a URL,
-    one with a port before one without."""
-    found = next((a for a in _all(text)), None)
-    if found is None or found.port:
-        return found
-    same = next((a for a in _all(text) if a.port and a.host == found.host), None)
-    return same or found
+    with its port where that is said, by name where the address is named too."""
+    found = list(_all(text))
+    if not found:
+        return None
+    first = found[0]
+    if not first.port:
+        return next((each for each in found if each.port and each.host == first.host), first)
+    names = (each for each in found if each.port == first.port and not _is_ip(each.host))
+    return next(names, first)
 
 
 def address_near(lines: Iterable[str]) -> Address | None:
@@ -91,8 +94,14 @@ def _is_peer(host: str) -> bool:
     if lower in _NO_HOST or _FILE.search(lower) or lower.isdigit():
         return False
     try:
-        ip = ipaddress.ip_address(host)
+        return not ipaddress.ip_address(host).is_unspecified  # what listens everywhere is no peer
     except ValueError:
         return any(c.isalpha() for c in host)
-    # What listens on all addresses is no peer.
-    return not ip.is_unspecified
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,69 @@
+"""Logs of failing containers are read after the first report, and a report without them says so."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from cli.triage import triage
+from drills.server.faults import Rule
+from incident.options import Options
+from incident.view import View
+from tests.incident.drill import investigating, served, until
+
+STORY = "crash-credentials-refused"
+TITLE = 'api exits 1: cannot open the database: pq: password authentication failed for user "shop"'
+
+
+def answered(kubeconfig: Path, folder: Path) -> View:
+    options = Options(
+        kubeconfig=str(kubeconfig), state=folder / "s", config=folder / "c", record=False
+    )
+    return asyncio.run(triage(options, 30.0))
+
+
+def titles(view: View) -> list[str]:
+    return [item.symptom.title for item in view.symptoms]
+
+
+def gaps(view: View) -> dict[str, str]:
+    assert view.report is not None
+    return {gap.what: gap.why for gap in view.report.unavailable}
+
+
+def test_one_answer_has_the_sentence_that_decides_and_its_guide(tmp_path: Path) -> None:
+    with served(STORY, tmp_path) as (_, kubeconfig):
+        view = answered(kubeconfig, tmp_path)
+    assert titles(view)[0] == TITLE
+    assert view.symptoms[0].matches[0].id == STORY
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (Rule("error", resource="pods/log", code=403, message="no logs here"), "forbidden"),
+        (Rule("slow", resource="pods/log", seconds=20.0), "did not come within 2 s"),
+    ],
+    ids=["forbidden", "late"],
+)
+def test_without_logs_the_rest_is_told_and_one_line_says_why(
+    fault: Rule, why: str, tmp_path: Path
+) -> None:
+    with served(STORY, tmp_path) as (server, kubeconfig):
+        server.faults.add(fault)
+        view = answered(kubeconfig, tmp_path)
+    assert titles(view)[0] == "crash loop: api, 2 pods"
+    assert why in gaps(view)["last words of containers"]
+    assert view.report is not None
+    assert view.report.complete
+
+
+async def test_the_screens_get_the_first_report_before_the_logs(tmp_path: Path) -> None:
+    with served(STORY, tmp_path) as (server, kubeconfig):
+        server.faults.add(Rule("slow", resource="pods/log", seconds=1.0))
+        async with investigating(kubeconfig, tmp_path, record=False) as investigation:
+            before = await until(investigation, lambda view: bool(view.symptoms))
+            await until(investigation, lambda view: titles(view)[:1] == [TITLE])
+    assert TITLE not in titles(before)
