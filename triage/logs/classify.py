@@ -36,7 +36,7 @@ _HINT = (
     "sigsegv|segm|writable|writeable|placeholder|502|504|unauth|noauth|wrongpass|damaged|"
     "p20|pending|mismatch|dirty|flyway|inotify|nxdomain|exhaust|unavailable|unreach|"
     "goroutine|overflow|terminate|dpath|emerg|x509|certificat|tls|handshake|p30|response to|"
-    "request to"
+    "request to|detected"
 )
 """Parts of a line one of which every sentence of the table has: most lines have none."""
 _HINTS = tuple(_HINT.split("|"))
