@@ -114,6 +114,8 @@ class ActionContext:
     """Kind -> why it could not be read."""
     recorded: Callable[[str], Mapping[str, Any] | None] = no_record
     """The document of a recorded plan, by the id of its intent."""
+    beside: str = ""
+    """Why the record's entries stand beside its file, "" while they are in it."""
     prohibitions: tuple[str, ...] = ()
     """What the runbook says not to do, one sentence each."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -12,6 +12,7 @@ from actions.context import ActionContext
 from actions.parameters import Parameter
 from actions.plan import ActionPlan, Precondition, Target
 from cluster.kube.objects import Ref
+from cluster.live.store import Store
 
 MOST_TARGETS = 200
 """Objects that one plan may change."""
@@ -45,6 +46,48 @@ class Proposal:
 
 Builder = Callable[[ActionContext, Mapping[str, Any]], Awaitable[Proposal]]
 """(context, parsed values) -> proposal. Reads only. Raises `CannotPlan`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suit:
+    """An action that fits an object: the arguments that the object gives, and why now. `likely`:
+    the state of the object calls for it."""
+
+    arguments: Mapping[str, str]
+    why: str = ""
+    likely: bool = False
+
+
+Suits = Callable[[Store, Ref], Suit | None]
+"""(live state, object) -> how the action fits it, None when it does not."""
+
+
+def offered(
+    kinds: str,
+    arguments: Callable[[Ref], Mapping[str, str]],
+    state: Callable[[Any], str | None] = lambda row: "",
+) -> Suits:
+    """Offers an action for objects of `kinds` (words). `state`: why an object's state calls for it,
+    "" when it does not, None where the action does not fit."""
+
+    def suits(store: Store, ref: Ref) -> Suit | None:
+        row = store.get(*ref) if ref.kind in kinds.split() else None
+        why = state(row) if row is not None else None
+        return None if why is None else Suit(arguments(ref), why, likely=bool(why))
+
+    return suits
+
+
+def by_name(parameter: str) -> Callable[[Ref], Mapping[str, str]]:
+    """The object's name, or NAMESPACE/NAME, as that parameter."""
+    return lambda ref: {parameter: "/".join(filter(None, ref[1:]))}
+
+
+def by_kind(parameter: str) -> Callable[[Ref], Mapping[str, str]]:
+    """KIND/NAME or KIND/NAMESPACE/NAME as that parameter."""
+    return lambda ref: {parameter: "/".join(filter(None, (ref.kind.lower(), *ref[1:])))}
+
+
 Verify = Callable[[ActionContext, ActionPlan], Awaitable[tuple[bool, str]]]
 """Reads once whether the change has its effect: (seen, what was seen)."""
 
@@ -65,3 +108,5 @@ class Action:
     """Seconds until the effect must be seen."""
     harmless: bool = field(default=False, kw_only=True)
     """No running pod is affected, so that `stanch act --yes` may confirm it."""
+    suits: Suits = field(default=lambda store, ref: None, kw_only=True)
+    """Whether it can be offered for an object that a person looks at."""

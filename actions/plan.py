@@ -227,6 +227,12 @@ class ActionPlan:
     """This plan undoes the change that the step made: the step is open again afterwards."""
 
     @property
+    def is_simple(self) -> bool:
+        """Whether the object's name alone confirms it: not in production, and not while the record
+        stands beside its file."""
+        return self.confirmation == self.object.name
+
+    @property
     def document(self) -> dict[str, Json]:
         """For the record: everything that was shown."""
         return {

@@ -34,12 +34,19 @@ def looks_like_production(context: str) -> bool:
     return _PRODUCTION.search(context.lower()) is not None
 
 
-def confirmation(object_name: str, context: str) -> tuple[str, str]:
-    """(what must be typed, why): the object's name, and in production the context's name too."""
+def confirmation(object_name: str, context: str, beside: str = "") -> tuple[str, str]:
+    """(what must be typed, why): the object's name, in production the context's name too, and the
+    word "beside" while the record stands beside its file."""
+    typed, reasons = [object_name], []
     if looks_like_production(context):
-        reason = "the object and the context, because this looks like production"
-        return f"{object_name} {context}", reason
-    return object_name, "the name of the object"
+        typed.append(context)
+        reasons.append("the context, because this looks like production")
+    if beside:
+        typed.append("beside")
+        reasons.append(f"“beside”, because the record stands beside its file: {beside}")
+    if not reasons:
+        return object_name, "the name of the object"
+    return " ".join(typed), f"the object and {'; and '.join(reasons)}"
 
 
 async def make_plan(
@@ -70,8 +77,8 @@ async def make_plan(
     )
     server = ServerAnswer() if refused else await _ask_server(context, targets)
     undo = _way_back(proposal, targets) if proposal.restorable else None
-    word, reason_words = confirmation(proposal.object.name, context.context)
-    plan = _plan(action, context, arguments, proposal.object, word, reason_words)
+    word, reason = confirmation(proposal.object.name, context.context, context.beside)
+    plan = _plan(action, context, arguments, proposal.object, word, reason)
     return replace(
         plan,
         change=_headline(proposal, targets),
@@ -83,7 +90,7 @@ async def make_plan(
         dry_run=server.dry_run,
         dry_run_ok=server.accepted,
         warnings=(*proposal.warnings, *_shared_warnings(context, targets), *server.warnings),
-        facts=proposal.facts,
+        facts=(*proposal.facts, *((("record", "beside its file"),) if context.beside else ())),
         refused=refused or server.refused,
     )
 

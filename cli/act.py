@@ -66,8 +66,8 @@ async def act(
         if plan.refused or arguments.plan:
             _print_document(plan, None, arguments.output)
             return exits.USAGE if plan.refused else exits.ANSWERED
-        if not arguments.write:
-            raise Refusal(READ_ONLY)
+        if not investigation.view.write:
+            raise Refusal(investigation.read_only_reason or READ_ONLY)
         typed = await _confirmed(plan, yes=arguments.yes)
         with Stop() as stop:
             result = await investigation.run_action(plan, typed, _tell, lambda: stop.asked)
@@ -80,12 +80,13 @@ async def act(
 
 async def _confirmed(plan: ActionPlan, *, yes: bool) -> str:
     """What was typed. Raises `Refusal` where `--yes` is not enough or there is no terminal."""
-    if yes and catalogue.ACTIONS[plan.action].harmless and not plan.production:
+    if yes and catalogue.ACTIONS[plan.action].harmless and plan.is_simple:
         return plan.confirmation
     if yes or not sys.stdin.isatty():
         raise Refusal(
             f"{plan.action} can hurt, so its confirmation must be typed on a terminal; --yes is "
-            "only for actions that affect no running pod, outside of production"
+            "only for actions that affect no running pod, outside of production, and while the "
+            "record is in its file"
         )
     question = f"to do it, type exactly  {plan.confirmation}  ({plan.confirmation_reason}): "
     try:

@@ -15,7 +15,7 @@ from cli.exits import Refusal
 from cli.printing import print_lines, width
 from cli.prompt import Prompt
 from incident.session import LiveInvestigation
-from incident.walkthrough.answers import InvalidAnswer
+from incident.walkthrough.answers import InvalidAnswer, accepted, state_of
 from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
 from incident.walkthrough.walkthrough import NothingToUndo
 from probes.result import ProbePlan
@@ -137,7 +137,7 @@ class Terminal:
                     if await self._do(step):
                         return True
                 case _:
-                    if self._answered(step, reply):
+                    if await self._answered(step, reply):
                         return True
 
     def _keys(self, step: Step) -> str:
@@ -170,9 +170,13 @@ class Terminal:
         self._run = await self._engine.do(self._run.id, step.id, self)
         return self._run.outcomes.get(step.id) != before and self._run.current != step.id
 
-    def _answered(self, step: Step, reply: str) -> bool:
+    async def _answered(self, step: Step, reply: str) -> bool:
         try:
-            self._run = self._engine.answer(self._run.id, step.id, reply)
+            answer = accepted(step, reply)
+            did = ""
+            if step.mutates and state_of(step, answer) is StepState.DONE:
+                did = (await self._ask("  what was done? [enter] the command above: ")).strip()
+            self._run = self._engine.answer(self._run.id, step.id, answer, did)
         except InvalidAnswer as error:
             say(str(error))
             return False

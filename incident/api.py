@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # the first paint needs none of them
     from cluster.kube.objects import Ref
     from cluster.live.store import Change, Store
     from incident.cadence import Cadence
+    from incident.offers import Offer
     from incident.view import View
     from incident.walkthrough.walkthrough import Walkthrough
     from probes.result import ProbePlan, ProbeResult
@@ -92,6 +93,15 @@ class Investigation(Protocol):
     async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
         """Through the gate: refused unless `typed` is the plan's confirmation text and the session
         was started with --write."""
+        ...
+
+    def offers(self, ref: Ref) -> Sequence[Offer]:
+        """The actions that fit an object and its owner, the likely ones first."""
+        ...
+
+    def set_write(self, allowed: bool) -> str:
+        """Allow changes, each behind its confirmation, or make the session read-only. Returns one
+        sentence why it cannot be done (the settings fix the context read-only), "" when it is."""
         ...
 
     # -- objects

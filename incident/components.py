@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from incident.cadence import Cadence
+from incident.config import FILE, load_config
 from incident.options import Options, runbook_folders
 from incident.record import Record
 from incident.report.observer import Observer
@@ -73,6 +74,8 @@ class Components:
         """None until the runbooks have been read."""
         self.write = options.write
         """Whether changes are allowed now, each behind its confirmation."""
+        self.fixed = ""
+        """Why this context stays read-only, "" where changes may be allowed."""
         self._probes: ProbeRunner | None = None
 
     def _identified(self, ref: ObjectRef) -> ObjectRef:
@@ -260,6 +263,27 @@ class Components:
             on_loaded=on_loaded,
         )
         return self.live
+
+    def fix_mode(self, context: str) -> None:
+        """Keep a context read-only that the settings fix so. Raises `ConfigError`."""
+        settings = load_config(self.options.config).contexts.get(context)
+        if settings is not None and settings.read_only:
+            self.write = False
+            self.fixed = f"The context {context} is read-only by the settings ({FILE})."
+
+    def set_write(self, allowed: bool) -> str:
+        """Allow changes, or make the session read-only; what was changed stays. Returns why it
+        cannot be done, "" when it is."""
+        from timeline.entry import Draft
+
+        if allowed and self.fixed:
+            return self.fixed
+        if allowed != self.write:
+            self.write = allowed
+            text = "changes are allowed from now on" if allowed else "read-only from now on"
+            data = {"event": "mode", "write": allowed}
+            self.record.append(Draft(kind="session", text=text, time_source="human", data=data))
+        return ""
 
     def mode(self) -> Mode:
         from cluster.api.mode import Mode

@@ -3,6 +3,9 @@ wrong one is named with its place.
 
 runbooks = ["~/team-runbooks"]     # folders of runbooks, beside ~/.config/stanch/runbooks
 redact = ["corp-internal-token"]   # strings that are never stored or shown
+
+[contexts.prod-eu1]
+read_only = true                   # no change is made there, also with --write
 """
 
 from __future__ import annotations
@@ -19,9 +22,16 @@ class ConfigError(ValueError):
     try."""
 
 
+class ContextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of one context of the kubeconfig."""
+
+    read_only: bool = False
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runbooks: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()
+    contexts: dict[str, ContextConfig] = {}
 
 
 def load_config(directory: Path) -> Config:

@@ -282,7 +282,10 @@ class Record:
                 self.append(
                     Draft(kind="session", text=choice.problem, data={"event": "unreadable"})
                 )
-            self._join(options, cluster)
+            if for_note:
+                journal.bind(context=cluster.context)
+            else:
+                self._join(options, cluster)
         self.on_change()
 
     def _choose(

@@ -24,6 +24,7 @@ from cluster.live.input_priority import InputPriority
 from cluster.live.store import Change, Store
 from incident.activities import Activities
 from incident.cadence import Cadence
+from incident.config import ConfigError
 from incident.options import Options
 from incident.process import GcPolicy
 from incident.report.reporter import Reporter, differs
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from incident.api import Progress
     from incident.components import Components
     from incident.metrics.last_words import LastWordsReader, Source
+    from incident.offers import Offer
     from incident.walkthrough.walkthrough import Walkthrough
     from probes.pods.sweep import SweepReport
     from probes.result import ProbePlan, ProbeResult
@@ -201,6 +203,20 @@ class LiveInvestigation:
         """`progress` gets a line for each object, `stopped` is asked before each."""
         return await self._ready().actions().run(plan, typed, progress, stopped)
 
+    def offers(self, ref: Ref) -> Sequence[Offer]:
+        from incident.offers import offers
+
+        return offers(self.store, ref)
+
+    def set_write(self, allowed: bool) -> str:
+        refused = self._ready().set_write(allowed)
+        self._ask()
+        return refused
+
+    @property
+    def read_only_reason(self) -> str:
+        return self._components.fixed if self._components is not None else ""
+
     # -- objects
 
     async def object_yaml(self, ref: Ref) -> str:
@@ -297,8 +313,9 @@ class LiveInvestigation:
         while True:
             try:
                 self._access = await asyncio.to_thread(components.load_access)
+                components.fix_mode(self._access.context)
                 break
-            except ClusterError as error:
+            except (ClusterError, ConfigError) as error:
                 self._problem = str(error)
             await asyncio.to_thread(components.open_record, ClusterId())
             self._ask()
@@ -485,7 +502,7 @@ class LiveInvestigation:
             as_of=self._clock(),
             context=access.context if access is not None else self.options.context,
             server=access.server if access is not None else "",
-            write=self.options.write,
+            write=components.write if components is not None else self.options.write,
             namespaces=self.options.namespaces,
             api=self._api_view(),
             kinds=tuple(live.freshness().values()) if live is not None else (),

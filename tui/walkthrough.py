@@ -133,7 +133,11 @@ class OpenRun:
     def stop(self) -> None:
         if self._worker is not None and self.running:
             self._worker.cancel()
-            self._app.tell(f"Stopping {self.running}; what it created is removed.")
+            step = self.run.runbook.step(self.running_step) if self.run is not None else None
+            left = "what it created is removed"
+            if step is not None and step.kind is StepKind.ACTION:
+                left = "what was sent may take effect: look before you repeat it"
+            self._app.tell(f"Stopping {self.running}; {left}.")
         else:
             self._app.tell("Nothing is running.")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from actions.changes.rollout import rolled_out
 from actions.context import ActionContext
-from actions.definition import Action, CannotPlan, Proposal
+from actions.definition import Action, CannotPlan, Proposal, by_kind, offered
 from actions.parameters import Parameter, amount, image, one_of, text, workload
 from actions.plan import Precondition
 from actions.targets import kubectl_name, patched, pointer, read, set_field
@@ -136,6 +136,7 @@ ACTIONS = (
         _set_image,
         rolled_out,
         DEADLINE_S,
+        suits=offered("Deployment StatefulSet DaemonSet CronJob", by_kind("workload")),
     ),
     Action(
         "set-resource",
@@ -151,5 +152,6 @@ ACTIONS = (
         _set_resource,
         rolled_out,
         DEADLINE_S,
+        suits=offered("Deployment StatefulSet DaemonSet CronJob", by_kind("workload")),
     ),
 )

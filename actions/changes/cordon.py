@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from actions.context import ActionContext
-from actions.definition import Action, CannotPlan, Proposal
+from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, name
 from actions.plan import Precondition
 from actions.targets import patched, read, set_field
-from cluster.kube.managed_fields import writes
+from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Node, Pod, Ref
 from cluster.kube.owners import top_owner
 
@@ -111,11 +111,7 @@ def _fit_for_pods(node: Node) -> tuple[str, ...]:
         reason = f" ({ready.reason})" if ready and ready.reason else ""
         state = f"Ready is {ready.status}{reason}" if ready else "it has no Ready condition"
         warnings.append(f"{node.metadata.name}: {state}; new pods will not start until it is Ready")
-    for write in writes(node.metadata, "f:spec", "f:unschedulable"):
-        warnings.append(
-            f"it was cordoned by {write.manager} at {write.time:%Y-%m-%d %H:%M} UTC: make sure "
-            "that the reason is gone"
-        )
+    warnings.append(f"{cordoned_by(node)}: make sure that the reason is gone")
     warnings += [
         f"{condition.type} is True: {condition.message or condition.reason}"
         for condition in node.status.conditions
@@ -183,6 +179,25 @@ def _waiting(context: ActionContext) -> int:
     )
 
 
+def _may_be_cordoned(node: Node) -> str | None:
+    if node.spec.unschedulable:
+        return None
+    ready = next((c for c in node.status.conditions if c.type == "Ready"), None)
+    return "" if ready is not None and ready.status == "True" else "it is not Ready"
+
+
+def _may_be_uncordoned(node: Node) -> str | None:
+    return cordoned_by(node) if node.spec.unschedulable else None
+
+
+def cordoned_by(node: Node) -> str:
+    """Who cordoned a node and when, by managedFields."""
+    write = last_write(node.metadata, "f:spec", "f:unschedulable")
+    if write is None or write.time is None:
+        return "it is cordoned; by whom is not known"
+    return f"it was cordoned by {write.manager} at {write.time:%Y-%m-%d %H:%M} UTC"
+
+
 _NODE = (Parameter("node", "name of the node", name),)
 ACTIONS = (
     Action(
@@ -193,6 +208,7 @@ ACTIONS = (
         "uncordon",
         _cordon,
         harmless=True,
+        suits=offered("Node", by_name("node"), _may_be_cordoned),
     ),
     Action(
         "uncordon",
@@ -202,5 +218,6 @@ ACTIONS = (
         "cordon",
         _uncordon,
         harmless=True,
+        suits=offered("Node", by_name("node"), _may_be_uncordoned),
     ),
 )

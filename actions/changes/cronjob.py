@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actions.context import ActionContext
-from actions.definition import Action, CannotPlan, Proposal
+from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, namespaced
 from actions.targets import kubectl_name, patched, read, set_field
 from cluster.kube.objects import Ref
@@ -56,6 +56,7 @@ ACTIONS = (
         "resume-cronjob",
         _suspend,
         harmless=True,
+        suits=offered("CronJob", by_name("cronjob"), lambda o: None if o.spec.suspend else ""),
     ),
     Action(
         "resume-cronjob",
@@ -64,5 +65,8 @@ ACTIONS = (
         "New Jobs start by its schedule; one missed start is made up for.",
         "suspend-cronjob",
         _resume,
+        suits=offered(
+            "CronJob", by_name("cronjob"), lambda o: "it is suspended" if o.spec.suspend else None
+        ),
     ),
 )

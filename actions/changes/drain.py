@@ -14,7 +14,7 @@ import msgspec
 from actions.changes import cordon
 from actions.checks import budget_words, budgets_of, is_ready, siblings
 from actions.context import ActionContext
-from actions.definition import Action, CannotPlan, Proposal
+from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, name
 from actions.plan import Precondition, Target
 from actions.targets import evicted, read
@@ -116,5 +116,6 @@ ACTIONS = (
         "uncordon; evicted pods do not come back",
         _build,
         deadline_s=DEADLINE_S,
+        suits=offered("Node", by_name("node")),
     ),
 )

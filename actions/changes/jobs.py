@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from actions.context import ActionContext
-from actions.definition import MOST_TARGETS, Action, CannotPlan, Proposal
+from actions.definition import MOST_TARGETS, Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, name, one_of, selector, whole
 from actions.targets import deleted
 from cluster.kube.objects import Job, Ref
@@ -81,5 +81,6 @@ ACTIONS = (
         "none",
         _build,
         deadline_s=60.0,
+        suits=offered("Namespace", by_name("namespace")),
     ),
 )

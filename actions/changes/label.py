@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actions.context import ActionContext
-from actions.definition import Action, CannotPlan, Proposal
+from actions.definition import Action, CannotPlan, Proposal, by_kind, offered
 from actions.parameters import OBJECT, Parameter, assignment
 from actions.targets import kubectl_name, patched, read, remove_field, set_field
 from cluster.kube.objects import Ref
@@ -73,5 +73,6 @@ ACTIONS = (
         "Whatever selects by that label.",
         "label with the value before",
         _build,
+        suits=offered("Pod Node Namespace Deployment Service", by_kind("object")),
     ),
 )

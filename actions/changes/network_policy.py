@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actions.context import ActionContext
-from actions.definition import Action, Proposal
+from actions.definition import Action, Proposal, by_name, offered
 from actions.parameters import Parameter, namespaced
 from actions.targets import deleted, read
 from cluster.kube.objects import NetworkPolicy, Ref
@@ -55,5 +55,6 @@ ACTIONS = (
         "Pods that only this policy selects are open to every connection.",
         "undo from the record, which creates it again",
         _build,
+        suits=offered("NetworkPolicy", by_name("policy")),
     ),
 )

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actions.checks import budget_words, budgets_of, controlled, node_lost, not_last_replica
+from actions.checks import (
+    budget_words,
+    budgets_of,
+    controlled,
+    is_ready,
+    node_lost,
+    not_last_replica,
+)
 from actions.context import ActionContext
-from actions.definition import Action, CannotPlan, Proposal
+from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, namespaced, whole
 from actions.plan import Precondition, Target
 from actions.targets import deleted, evicted, read
 from cluster.kube.objects import Pod, Ref
+from cluster.kube.owners import controller_of
 
 DEADLINE_S = 90.0
 
@@ -80,6 +88,12 @@ async def _pod(context: ActionContext, which: tuple[str, str]) -> tuple[Ref, Pod
     return ref, pod, found
 
 
+def _comes_back(pod: Pod) -> str | None:
+    if controller_of(pod.metadata) is None:
+        return None
+    return "" if is_ready(pod) else "it is not ready"
+
+
 _POD = Parameter("pod", "NAMESPACE/NAME of the pod", namespaced)
 ACTIONS = (
     Action(
@@ -90,6 +104,7 @@ ACTIONS = (
         "none: the controller's new pod has another name",
         _delete,
         deadline_s=DEADLINE_S,
+        suits=offered("Pod", by_name("pod"), _comes_back),
     ),
     Action(
         "evict-pod",
@@ -99,5 +114,6 @@ ACTIONS = (
         "none: the controller's new pod has another name",
         _evict,
         deadline_s=DEADLINE_S,
+        suits=offered("Pod", by_name("pod"), _comes_back),
     ),
 )

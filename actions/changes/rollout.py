@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from actions.context import ActionContext
-from actions.definition import Action, CannotPlan, Proposal
+from actions.definition import Action, CannotPlan, Proposal, by_kind, offered
 from actions.parameters import Parameter, whole, workload
 from actions.plan import ActionPlan, Precondition
 from actions.targets import kubectl_name, patched, path_of, read, remove_field, set_field
@@ -181,6 +181,14 @@ async def rolled_out(context: ActionContext, plan: ActionPlan) -> tuple[bool, st
         return False, str(error)
 
 
+def _running(row: Any) -> str | None:
+    return None if row.spec.paused else ""
+
+
+def _held(row: Any) -> str | None:
+    return "its rollout is paused" if row.spec.paused else None
+
+
 _DEPLOYMENT = workload("Deployment")
 _ANY = workload("Deployment", "StatefulSet", "DaemonSet")
 ACTIONS = (
@@ -193,6 +201,7 @@ ACTIONS = (
         _restart,
         rolled_out,
         DEADLINE_S,
+        suits=offered("Deployment StatefulSet DaemonSet", by_kind("workload")),
     ),
     Action(
         "rollout-pause",
@@ -202,6 +211,7 @@ ACTIONS = (
         "rollout-resume",
         _pause,
         harmless=True,
+        suits=offered("Deployment", by_kind("workload"), _running),
     ),
     Action(
         "rollout-resume",
@@ -210,6 +220,7 @@ ACTIONS = (
         "Changes of the template that were made meanwhile are rolled out.",
         "rollout-pause",
         _resume,
+        suits=offered("Deployment", by_kind("workload"), _held),
     ),
     Action(
         "rollout-undo",
@@ -223,5 +234,6 @@ ACTIONS = (
         _back,
         rolled_out,
         DEADLINE_S,
+        suits=offered("Deployment", by_kind("workload"), _running),
     ),
 )

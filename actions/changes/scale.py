@@ -7,7 +7,7 @@ from typing import Any
 
 from actions.checks import autoscaler_of
 from actions.context import ActionContext
-from actions.definition import Action, Proposal
+from actions.definition import Action, Proposal, by_kind, offered
 from actions.parameters import Parameter, whole, workload
 from actions.plan import ActionPlan, Precondition
 from actions.targets import kubectl_name, patched, path_of, read, set_field
@@ -26,17 +26,20 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     checks: tuple[Precondition, ...] = ()
     warnings = []
     if autoscaler is not None:
+        idle = any(
+            each.type == "ScalingActive" and each.status == "False"
+            for each in autoscaler.status.conditions
+        )
         low, high = autoscaler.spec.min_replicas, autoscaler.spec.max_replicas
         name = f"HorizontalPodAutoscaler {ref.namespace}/{autoscaler.metadata.name}"
-        stays = count == 0
         seen = f"{name} sets {low} to {high} replicas itself; change its bounds instead"
-        checks = (
-            Precondition(
-                "Does the new number stay?", stays, "0 switches it off" if stays else seen
-            ),
-        )
-        if stays:
+        if count == 0:
+            seen = "0 switches it off"
             warnings.append(f"{name} does nothing at 0 replicas and starts again above")
+        elif idle:
+            seen = f"{name} does not scale now"
+            warnings.append(f"{name} sets {low} to {high} replicas again once it can measure")
+        checks = (Precondition("Does the new number stay?", count == 0 or idle, seen),)
     if count == 0:
         warnings.append(f"{ref} serves nothing while it has no replicas")
     more = f"{count - now} more pods start" if count > now else f"{now - count} pods end"
@@ -61,6 +64,10 @@ async def _scaled(context: ActionContext, plan: ActionPlan) -> tuple[bool, str]:
     return ready == total == wanted, f"{ready} of {wanted} pods are ready, {total} exist"
 
 
+def _at_zero(row: Any) -> str:
+    return "it is scaled to zero" if row.spec.replicas == 0 else ""
+
+
 ACTIONS = (
     Action(
         "scale",
@@ -74,5 +81,6 @@ ACTIONS = (
         _build,
         _scaled,
         120.0,
+        suits=offered("Deployment StatefulSet ReplicaSet", by_kind("workload"), _at_zero),
     ),
 )

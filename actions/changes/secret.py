@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from actions.context import ActionContext
-from actions.definition import Action, CannotPlan, Proposal
+from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, namespaced, text
 from actions.plan import Change, Sealed, Target
 from actions.targets import path_of, read, shown_state
@@ -117,5 +117,6 @@ ACTIONS = (
         "Pods read the new values when they start or within a minute.",
         "none: the values before are never read",
         _build,
+        suits=offered("Secret", by_name("secret")),
     ),
 )

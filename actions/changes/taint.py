@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actions.context import ActionContext
-from actions.definition import Action, CannotPlan, Proposal
+from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, label_key, label_value, name
 from actions.plan import FieldChange
 from actions.targets import patched, read, remove_field, set_field
-from cluster.kube.objects import Pod, Ref, Toleration
+from cluster.kube.objects import Pod, Ref, Taint, Toleration
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _TAINT = re.compile(r"(?P<key>[^=:]+)(?:=(?P<value>[^:]*))?(?::(?P<effect>\w+))?")
@@ -75,6 +75,12 @@ def _same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     return (one["key"], one["effect"]) == (other["key"], other["effect"])
 
 
+def _tainted(taints: Sequence[Taint]) -> str | None:
+    """None for a node without taints but those that the node controller sets itself."""
+    own = [each for each in taints if not each.key.startswith("node.kubernetes.io/")]
+    return f"it has the taint {own[0].key}:{own[0].effect}" if own else None
+
+
 def tolerates(pod: Pod, taint: Mapping[str, str]) -> bool:
     """Whether a pod tolerates a taint (core/v1 Toleration)."""
 
@@ -115,6 +121,7 @@ ACTIONS = (
         "NoSchedule: no running pod is affected. NoExecute: pods without a toleration end.",
         "remove-taint",
         _add,
+        suits=offered("Node", by_name("node")),
     ),
     Action(
         "remove-taint",
@@ -123,5 +130,6 @@ ACTIONS = (
         "New pods may be placed there.",
         "add-taint",
         _remove,
+        suits=offered("Node", by_name("node"), lambda o: _tainted(o.spec.taints)),
     ),
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 from actions.checks import node_lost, uses_claim
 from actions.context import ActionContext
-from actions.definition import Action, Proposal
+from actions.definition import Action, Proposal, by_name, offered
 from actions.parameters import Parameter, name
 from actions.plan import Precondition
 from actions.targets import deleted, read
@@ -62,5 +62,6 @@ ACTIONS = (
         "none: the attach-detach controller makes another when a pod needs it",
         _build,
         deadline_s=60.0,
+        suits=offered("VolumeAttachment", by_name("attachment")),
     ),
 )

@@ -53,7 +53,7 @@ class ActionRunner:
 
     def context(self, run_id: str = "") -> ActionContext:
         """What an action may use now; with what the runbook of a run forbids."""
-        live = self._live
+        live, record = self._live, self._record.view()
         return ActionContext(
             store=live.store,
             api=live.api,
@@ -62,6 +62,7 @@ class ActionRunner:
             server=live.access.server,
             unavailable=unavailable(live.freshness().values()),
             recorded=self._recorded,
+            beside=(record.reason or "not known why") if record.state == "sidecar" else "",
             prohibitions=self._prohibitions(run_id),
             clock=self._clock,
         )

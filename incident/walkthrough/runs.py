@@ -145,7 +145,7 @@ class Run:
         if entry.kind == "action-intent" and not data.get("undoes"):
             given = data.get("undo_arguments" if data.get("undo_action") == "undo" else "arguments")
             self._intended[step_id] = MadeChange(
-                str(data.get("action", "")),
+                "what was done by hand" if data.get("by_hand") else str(data.get("action", "")),
                 {str(k): str(v) for k, v in dict(given or {}).items()},
                 str(data.get("undo_action", "")),
             )

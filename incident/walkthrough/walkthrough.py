@@ -23,7 +23,7 @@ from runbooks import steps
 from runbooks.check import CheckOutcome, Result
 from runbooks.model import Query, Step, StepKind
 from runbooks.parameters import needed
-from timeline.entry import Capture, Draft
+from timeline.entry import Capture, Draft, Kind
 
 if TYPE_CHECKING:
     from actions.plan import ActionPlan, ActionResult
@@ -91,7 +91,7 @@ class Actions(Protocol):
         undoes: bool = False,
     ) -> ActionPlan: ...
 
-    async def run(self, plan: ActionPlan, typed: str) -> ActionResult: ...
+    async def run(self, plan: ActionPlan, typed: str, progress: Progress = ...) -> ActionResult: ...
 
     def decline(self, plan: ActionPlan, reason: str) -> ActionResult: ...
 
@@ -261,7 +261,7 @@ class Walkthrough:
             if typed != plan.confirmation or not typed:
                 actions.decline(plan, "not confirmed")
                 return
-            result = await actions.run(plan, typed)
+            result = await actions.run(plan, typed, face.progress)
             if result.again is None:
                 break
             plan, changed = result.again, True
@@ -296,16 +296,43 @@ class Walkthrough:
         if lead is not None and (following, lead.end) != (run.current, run.end):
             self._stand(run, following, lead.end, by_person=False)
 
-    def answer(self, run_id: str, step_id: str, typed: str) -> RunView:
-        """A person's answer to a step that they looked at or did by hand. Raises
-        `answers.InvalidAnswer` for one that the step does not offer."""
+    def answer(self, run_id: str, step_id: str, typed: str, did: str = "") -> RunView:
+        """A person's answer to a step that they looked at or did by hand. `did`: what was done, of
+        a change; "" stands for the command of the step. Raises `answers.InvalidAnswer` for one that
+        the step does not offer."""
         run, step = self._runs.run(run_id), self._runs.step(run_id, step_id)
         answer = answers.accepted(step, typed)
         values = run.values(step)
+        if step.mutates and answers.state_of(step, answer) is StepState.DONE:
+            self._done_by_hand(run, step, answer, did or steps.command(step, values))
+            return run.view()
         intent = self._intend(run, step, values)
         question = steps.fill(step.question, values)
         self._finish(run, step, answer, f"{question} {answer}", intent, by_person=True)
         return run.view()
+
+    def _done_by_hand(self, run: Run, step: Step, answer: str, did: str) -> None:
+        """Record a change that a person made themselves, as an action."""
+        intent = f"action/by-hand/{secrets.token_hex(4)}"
+        asked = self._runs.asked(run.id, step.id)
+        answered = self._runs.answered(run.id, step.id, answer, StepState.DONE)
+        entries: tuple[tuple[Kind, str, Mapping[str, Any]], ...] = (
+            ("action-intent", f"by hand: {did}", asked),
+            ("action-result", f"done by hand: {did}", answered),
+        )
+        for kind, text, more in entries:
+            self._runs.write(
+                Draft(
+                    kind=kind,
+                    text=text,
+                    run_id=run.id,
+                    step_id=step.id,
+                    phase="mitigate",
+                    time_source="human",
+                    confidence="reported",
+                    data={"intent_id": intent, "by_hand": True, "action": step.uses, **more},
+                )
+            )
 
     def skip(self, run_id: str, step_id: str, reason: str) -> RunView:
         run, step = self._runs.run(run_id), self._runs.step(run_id, step_id)

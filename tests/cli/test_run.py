@@ -74,7 +74,7 @@ async def test_a_change_is_shown_in_full_and_made_only_when_its_name_is_typed(
             assert "spec.unschedulable: not set -> true" in shown
             assert "undo kubectl uncordon node-b2" in shown
             assert "dry run accepted" in shown
-            assert "step 2 (you)" in shown
+            assert "step 2 (CHANGE)" in shown
             await until(investigation, lambda _: cordoned(investigation, "node-b2"))
 
 
@@ -86,7 +86,7 @@ async def test_a_read_only_session_offers_no_change(
             await follow(investigation, "", "s", "not now")
             shown = said(capsys)
             assert "show the change" not in shown
-            assert "step 2 (you)" in shown
+            assert "step 2 (CHANGE)" in shown
             assert not cordoned(investigation, "node-b2")
 
 

@@ -206,7 +206,9 @@ class Actions:
         made = dataclasses.replace(made, undo_action="undo")
         return dataclasses.replace(made, arguments=dict(arguments))
 
-    async def run(self, given: ActionPlan, typed: str) -> ActionResult:
+    async def run(
+        self, given: ActionPlan, typed: str, progress: Callable[[str], None] = print
+    ) -> ActionResult:
         journal = GateJournal(self._scripted.record, self._scripted.runs)
         asker = Asker(given.run_id, given.step_id)
         again = await self.plan(given.action, given.arguments, asker, undoes=given.undoes)
@@ -412,3 +414,47 @@ async def test_a_check_that_is_stopped_says_so_and_stays_to_be_done(scripted: Sc
     assert run.outcomes["second"].state is StepState.UNKNOWN
     assert "stopped" in run.outcomes["second"].seen
     assert run.current == "second"
+
+
+# ---- changes done by hand, and other words
+
+
+async def test_a_change_done_by_hand_counts_as_an_action(scripted: Scripted) -> None:
+    engine = scripted.engine
+    run = engine.open("book", "nodes")
+    run = engine.answer(run.id, "cordon", "done", "kubectl cordon node-7, in the other terminal")
+    intent, result = (e for e in scripted.record.by_record() if e.kind.startswith("action-"))
+    assert (intent.kind, result.kind) == ("action-intent", "action-result")
+    assert intent.intent_id == result.intent_id
+    assert result.data["by_hand"] is True
+    assert result.time_source == "human"
+    assert "done by hand: kubectl cordon node-7" in result.text
+    assert run.outcomes["cordon"].state is StepState.DONE
+    assert run.current == "first"
+    with pytest.raises(NothingToUndo, match="by hand"):
+        await engine.undo(run.id, "cordon", Agreeing())
+
+
+async def test_a_change_done_by_hand_without_words_is_the_command_of_the_step(
+    scripted: Scripted,
+) -> None:
+    run = scripted.engine.open("book", "nodes")
+    scripted.engine.answer(run.id, "cordon", "done")
+    result = next(e for e in scripted.record.by_record() if e.kind == "action-result")
+    assert "kubectl cordon" in result.text
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "current"),
+    [
+        ("failed", StepState.FAILED, "first"),
+        ("unknown", StepState.UNKNOWN, "first"),
+    ],
+)
+async def test_other_answers_to_a_change_are_no_action(
+    scripted: Scripted, word: str, state: StepState, current: str
+) -> None:
+    run = scripted.engine.open("book", "nodes")
+    run = scripted.engine.answer(run.id, "cordon", word)
+    assert not [e for e in scripted.record.by_record() if e.kind.startswith("action-")]
+    assert (run.outcomes["cordon"].state, run.current) == (state, current)

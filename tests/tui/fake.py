@@ -25,6 +25,7 @@ from cluster.live.store import Change, Store
 from incident.activities import Activities
 from incident.api import Progress
 from incident.cadence import Cadence
+from incident.offers import Offer, offers
 from incident.record import Record, RecordUnavailable
 from incident.view import ApiView, HopView, Reach, RecordView, SymptomView, View
 from incident.walkthrough.action_runner import GateJournal
@@ -363,6 +364,13 @@ class FakeInvestigation:
     async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
         return await Actions(self).run(plan, typed)
 
+    def offers(self, ref: Ref) -> Sequence[Offer]:
+        return offers(self.store, ref)
+
+    def set_write(self, allowed: bool) -> str:
+        self.calls.append(("write", allowed))
+        return ""
+
     # -- objects
 
     async def object_yaml(self, ref: Ref) -> str:
@@ -655,7 +663,9 @@ class Actions:
             undoes=undoes,
         )
 
-    async def run(self, plan: ActionPlan, typed: str) -> ActionResult:
+    async def run(
+        self, plan: ActionPlan, typed: str, progress: Progress | None = None
+    ) -> ActionResult:
         self._fake.calls.append((plan.action, typed))
         result = ActionResult(
             plan,
