@@ -77,8 +77,8 @@ async def make_plan(
     )
     server = ServerAnswer() if refused else await _ask_server(context, targets)
     undo = _way_back(proposal, targets) if proposal.restorable else None
-    word, reason = confirmation(proposal.object.name, context.context, context.beside)
-    plan = _plan(action, context, arguments, proposal.object, word, reason)
+    word, words_why = confirmation(proposal.object.name, context.context, context.beside)
+    plan = _plan(action, context, arguments, proposal.object, word, words_why)
     return replace(
         plan,
         change=_headline(proposal, targets),
