@@ -16,13 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cluster.kube.managed_fields import data_keys, last_write
-from cluster.kube.objects import (
-    ControllerRevision,
-    Deployment,
-    Node,
-    Ref,
-    StatefulSet,
-)
+from cluster.kube.objects import ControllerRevision, Deployment, Node, Ref, StatefulSet
 from cluster.live.store import Change, Store
 from triage.changes.from_objects import change_fact, object_changes, revised
 from triage.facts.events import EventMemory

@@ -45,10 +45,7 @@ def change_fact(
 def creator(written: list[ManagedFields], created: datetime) -> str:
     """Who wrote an object as it was created; "" when a later write has taken the place of that
     one."""
-    return next(
-        (w.manager for w in written if w.time and abs(w.time - created) <= _AT_BIRTH),
-        "",
-    )
+    return next((w.manager for w in written if w.time and abs(w.time - created) <= _AT_BIRTH), "")
 
 
 _CONTAINERS = ("f:spec", "f:template", "f:spec", "f:containers")
@@ -179,46 +176,57 @@ def _replica_set(row: ReplicaSet, store: Store) -> Iterator[ChangeFact]:
         before: dict[str, str] = {}
     else:
         before = _images(previous)
-    after = _images(row)
-    differing = (
-        {
-            name: (before.get(name, ""), image)
-            for name, image in after.items()
-            if before.get(name) != image
-        }
-        if before
-        else {}
+    number = row.metadata.annotations.get("deployment.kubernetes.io/revision", "")
+    images = (before, _images(row))
+    yield _rollout(
+        created, f"rollout of {owner.name}", owner, deployment, images, _AT_BIRTH, number, store
     )
-    role, manager = "", ""
-    env: tuple[str, ...] = ()
-    if deployment is not None:
-        template = deployment.spec.template
+
+
+def _rollout(
+    at: datetime,
+    what: str,
+    owner: Ref,
+    workload: Deployment | DaemonSet | StatefulSet | None,
+    images: tuple[dict[str, str], dict[str, str]],
+    slack: timedelta,
+    revision: str,
+    store: Store,
+) -> ChangeFact:
+    """A new revision of a workload: `images` are those of the containers before and after, by
+    name; who wrote its template within `slack` of it did it."""
+    before, after = images
+    differing = [
+        (before.get(name, ""), image)
+        for name, image in after.items()
+        if before and before.get(name) != image
+    ]
+    text = "; ".join(f"{old or '-'} -> {new}" for old, new in differing)
+    text = text or (not before and ", ".join(after.values())) or "template changed"
+    role, near = "", []
+    if workload is not None:
+        template = workload.spec.template
         role = roles.role(
-            row.metadata.namespace, template.metadata.labels, template.spec, "Deployment", store
+            owner.namespace, template.metadata.labels, template.spec, owner.kind, store
         )
         near = [
             w
-            for w in writes(deployment.metadata, "f:spec", "f:template")
-            if w.time and abs(w.time - created) <= _AT_BIRTH
+            for w in writes(workload.metadata, "f:spec", "f:template")
+            if w.time and abs(w.time - at) <= slack
         ]
-        manager = near[0].manager if near else ""
-        env = _env_written(near[0].fields_v1) if near else ()
-    text = "; ".join(f"{old or '-'} -> {new}" for old, new in differing.values()) or (
-        "template changed" if before else ", ".join(after.values())
-    )
-    yield change_fact(
-        created,
-        f"rollout of {owner.name}: {text}",
+    return change_fact(
+        at,
+        f"{what}: {text}",
         owner,
         "rollout",
-        manager,
-        image_from=", ".join(o for o, _ in differing.values()),
-        image_to=", ".join(n for _, n in differing.values()),
+        near[0].manager if near else "",
+        image_from=", ".join(old for old, _ in differing),
+        image_to=", ".join(new for _, new in differing),
         images=bool(differing),
-        owner_kind="Deployment",
+        owner_kind=owner.kind,
         role=role,
-        revision=row.metadata.annotations.get("deployment.kubernetes.io/revision", ""),
-        env=env,
+        revision=revision,
+        env=_env_written(near[0].fields_v1) if near else (),
     )
 
 
@@ -259,44 +267,11 @@ def _revision(row: ControllerRevision, store: Store) -> Iterator[ChangeFact]:
     born = workload.metadata.creation_timestamp
     if previous is None and (row.revision <= 1 or (born is not None and at - born <= _WRITTEN)):
         return  # the creation of the workload says it
-    before, after = (
-        (_revision_images(previous) if previous is not None else {}),
-        _revision_images(row),
-    )
-    differing = (
-        {
-            name: (before.get(name, ""), image)
-            for name, image in after.items()
-            if before.get(name) != image
-        }
-        if before
-        else {}
-    )
-    template = workload.spec.template
-    near = [
-        w
-        for w in writes(workload.metadata, "f:spec", "f:template")
-        if w.time and abs(w.time - at) <= _WRITTEN
-    ]
+    before = _revision_images(previous) if previous is not None else {}
     back = at - meta.creation_timestamp > _WRITTEN
-    text = "; ".join(f"{old or '-'} -> {new}" for old, new in differing.values()) or (
-        "template changed" if before else ", ".join(after.values())
-    )
-    yield change_fact(
-        at,
-        f"{'rollback' if back else 'rollout'} of {owner.kind} {owner.name}: "
-        f"{text or 'template changed'}",
-        owner,
-        "rollout",
-        near[0].manager if near else "",
-        image_from=", ".join(o for o, _ in differing.values()),
-        image_to=", ".join(n for _, n in differing.values()),
-        images=bool(differing),
-        owner_kind=owner.kind,
-        revision=str(row.revision),
-        env=_env_written(near[0].fields_v1) if near else (),
-        role=roles.role(meta.namespace, template.metadata.labels, template.spec, owner.kind, store),
-    )
+    what = f"{'rollback' if back else 'rollout'} of {owner.kind} {owner.name}"
+    images = (before, _revision_images(row))
+    yield _rollout(at, what, owner, workload, images, _WRITTEN, str(row.revision), store)
 
 
 def _revision_images(row: ControllerRevision) -> dict[str, str]:

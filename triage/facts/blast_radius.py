@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from cluster.kube.objects import Pod, PodDisruptionBudget, Ref, Service
 from cluster.kube.selectors import matches
-from triage.facts.cluster_view import ClusterView, is_finished, is_ready
+from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
 from triage.facts.finding import Dependant
 
 _LIMIT = 20
@@ -66,9 +66,7 @@ def dependants(objects: tuple[Ref, ...], view: ClusterView) -> tuple[Dependant, 
         elif isinstance(row, Service):
             services[ref] = row
         elif ref.kind in ("Deployment", "StatefulSet", "DaemonSet"):
-            pods.update(
-                {Ref("Pod", p.metadata.namespace, p.metadata.name): p for p in view.pods_of(ref)}
-            )
+            pods.update({ref_of(p): p for p in view.pods_of(ref)})
     for name in nodes:
         pods.update({Ref("Pod", *key): p for key, p in view.store.pods_on(name).items()})
     seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
@@ -76,12 +74,7 @@ def dependants(objects: tuple[Ref, ...], view: ClusterView) -> tuple[Dependant, 
         group = (pod.metadata.namespace, tuple(sorted(pod.metadata.labels.items())))
         if group not in seen:
             seen.add(group)
-            services.update(
-                {
-                    Ref("Service", s.metadata.namespace, s.metadata.name): s
-                    for s in view.services_of(pod)
-                }
-            )
+            services.update({ref_of(s): s for s in view.services_of(pod)})
     found: list[tuple[int, Dependant]] = []
     down = set(nodes)
     for ref, _ in sorted(services.items()):
@@ -142,7 +135,7 @@ def _budgets(pods: Iterable[Pod], view: ClusterView) -> list[Dependant]:
                 and row.status.disruptions_allowed == 0
                 and matches(row.spec.selector, pod.metadata.labels)
             ):
-                ref = Ref("PodDisruptionBudget", row.metadata.namespace, row.metadata.name)
+                ref = ref_of(row)
                 found[ref] = Dependant(ref, "allows no eviction now")
     return list(found.values())
 

@@ -12,7 +12,14 @@ from cluster.kube.objects import DaemonSet, Deployment, Ingress, Pod, Ref, State
 from triage.detectors.registry import object_detector
 from triage.facts import blast_radius as blast
 from triage.facts import roles
-from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ready_status, statuses
+from triage.facts.cluster_view import (
+    ClusterView,
+    is_finished,
+    is_ready,
+    ready_status,
+    ref_of,
+    statuses,
+)
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.windows import EDGE, READY_GRACE, RECENT
@@ -151,7 +158,7 @@ def began(state: Health) -> datetime | None:
     return min(moments, default=None)
 
 
-def _spoken(state: Health) -> list[str]:
+def spoken(state: Health) -> list[str]:
     parts = [f"{state.ready} of {state.total} ready"]
     if state.oom:
         parts.append(
@@ -189,7 +196,7 @@ def _dns(row: Owner, ref: Ref, pods: list[Pod], state: Health) -> Iterator[Findi
     if sick(state):
         down = state.ready == 0
         bad = down or state.oom >= 2 or (state.looping > 0 and state.ready * 2 < state.total)
-        parts = _spoken(state)
+        parts = spoken(state)
         yield make(
             "dns-degraded",
             ref,
@@ -204,7 +211,7 @@ def _dns(row: Owner, ref: Ref, pods: list[Pod], state: Health) -> Iterator[Findi
             source=SinceSource.STATUS,
             evidence=state.evidence or [field_evidence(ref, "pods", parts[0])],
             active=state.fresh,
-            related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10]],
+            related=[ref_of(p) for p in pods[:10]],
             facts={
                 "ready": state.ready,
                 "total": state.total,
@@ -291,7 +298,7 @@ def _ingress(ref: Ref, pods: list[Pod], state: Health, view: ClusterView) -> Ite
             backends += 1
             ready += bool(blast.ready_endpoints(row.metadata.namespace, name, view))
     within = int((state.times[-1] - state.times[0]).total_seconds()) if state.times else 0
-    parts = _spoken(state)
+    parts = spoken(state)
     bad = state.ready == 0 or state.oom >= 2 or state.restarted * 2 > state.total
     yield make(
         "ingress-degraded",
@@ -307,7 +314,7 @@ def _ingress(ref: Ref, pods: list[Pod], state: Health, view: ClusterView) -> Ite
         source=SinceSource.STATUS,
         evidence=state.evidence or [field_evidence(ref, "pods", parts[0])],
         active=state.fresh,
-        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:50]],
+        related=[ref_of(p) for p in pods[:50]],
         facts={
             "ready": state.ready,
             "total": state.total,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from cluster.kube.objects import Pod, Ref
+from cluster.kube.objects import Pod
 from cluster.live.freshness import State
-from triage.detectors.control_plane.cluster_services import began, health, sick
+from triage.detectors.control_plane.cluster_services import began, health, sick, spoken
 from triage.detectors.registry import cluster_detector
-from triage.facts.cluster_view import ClusterView, burstable, is_finished
+from triage.facts.cluster_view import ClusterView, burstable, is_finished, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
-from triage.facts.finding_builder import CLUSTER, event_evidence, field_evidence, make
+from triage.facts.finding_builder import CLUSTER, event_evidence, field_evidence, make, told
 from triage.facts.finding_index import FindingIndex
 from triage.facts.windows import EDGE, RECENT
 
@@ -44,11 +44,7 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             and not (state.restarted and component in ("kube-apiserver", "etcd") and state.fresh)
         ):
             continue
-        parts = [f"{state.ready} of {state.total} ready"]
-        if state.oom:
-            parts.append(f"{state.oom} killed at the memory limit")
-        if state.restarted > state.oom:
-            parts.append(f"{state.restarted} restarted")
+        parts = spoken(state)
         if unhealthy >= 3:
             parts.append(f"{unhealthy} failed probes")
         core = component in ("kube-apiserver", "etcd")
@@ -71,14 +67,8 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             detail=component,
             active=state.fresh or unhealthy >= 3,
             evidence=(*state.evidence, *(event_evidence(e) for e in probes[-2:]))
-            or [
-                field_evidence(
-                    Ref("Pod", pods[0].metadata.namespace, pods[0].metadata.name),
-                    "status",
-                    parts[0],
-                )
-            ],
-            related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10]],
+            or [field_evidence(ref_of(pods[0]), "status", parts[0])],
+            related=[ref_of(p) for p in pods[:10]],
             facts={
                 "component": component,
                 "ready": state.ready,
@@ -135,9 +125,7 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
             "server did not answer",
             Severity.WARNING,
             "components that do not reach the API server within the hour",
-            since=min(e.first for e in api),
-            source=SinceSource.EVENT,
-            evidence=[event_evidence(e) for e in api[-4:]],
+            **told(api, 4),
             related=sorted(objects)[:10],
             facts={"count": sum(e.count for e in api), "objects": len(objects)},
         )
@@ -197,13 +185,8 @@ def leader_changes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         "the hour",
         Severity.WARNING,
         "three or more changes of one component",
-        since=min(e.first for e in every),
-        source=SinceSource.EVENT,
-        evidence=[event_evidence(e) for e in every[-4:]],
-        facts={
-            "count": _within_the_hour(every, view),
-            "components": tuple(sorted(often)),
-        },
+        **told(every, 4),
+        facts={"count": _within_the_hour(every, view), "components": tuple(sorted(often))},
     )
 
 

@@ -12,7 +12,7 @@ from cluster.kube.managed_fields import data_keys, last_write
 from cluster.kube.objects import Pod, Ref
 from triage.detectors.registry import cluster_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import ClusterView, containers
+from triage.facts.cluster_view import ClusterView, containers, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, field_evidence, make
 from triage.facts.finding_index import FindingIndex
@@ -270,11 +270,11 @@ def new_pods_failing(view: ClusterView, index: FindingIndex) -> Iterator[Finding
         "three of four new pods of two or more owners",
         since=at,
         source=SinceSource.CREATION,
-        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:20]],
+        related=[ref_of(p) for p in pods[:20]],
         evidence=[
             Evidence(
                 f"Pod {p.metadata.namespace}/{p.metadata.name}",
-                failing[Ref("Pod", p.metadata.namespace, p.metadata.name)][0].claim,
+                failing[ref_of(p)][0].claim,
                 p.metadata.creation_timestamp,
             )
             for p in pods[:4]

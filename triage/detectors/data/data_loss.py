@@ -18,7 +18,7 @@ from cluster.kube.objects import (
 )
 from triage.detectors.registry import cluster_detector
 from triage.facts import quantity, roles
-from triage.facts.cluster_view import ClusterView, is_finished, ready_status
+from triage.facts.cluster_view import ClusterView, is_finished, ready_status, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, field_evidence, make
 from triage.facts.finding_index import FindingIndex
@@ -160,67 +160,11 @@ def _gone(ref: Ref, view: ClusterView) -> bool:
 def dangling(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """References of several kinds that lead to nothing: autoscalers, Ingresses, endpoints, claimed
     volumes. Five or more of two kinds."""
-    found: list[tuple[str, Ref, str]] = []
-    for hpa in view.store.all("HorizontalPodAutoscaler", HorizontalPodAutoscaler):
-        target = hpa.spec.scale_target_ref
-        ref = Ref(target.kind, hpa.metadata.namespace, target.name)
-        if (
-            target.kind in ("Deployment", "StatefulSet")
-            and _known(target.kind, view)
-            and view.store.get(*ref) is None
-        ):
-            found.append(
-                (
-                    target.kind,
-                    Ref("HorizontalPodAutoscaler", hpa.metadata.namespace, hpa.metadata.name),
-                    f"{target.kind} {target.name}",
-                )
-            )
-    if _known("Service", view):
-        for ingress in view.store.all("Ingress", Ingress):
-            for name in sorted(roles.backends(ingress)):
-                if view.store.get("Service", ingress.metadata.namespace, name) is None:
-                    found.append(
-                        (
-                            "Service",
-                            Ref("Ingress", ingress.metadata.namespace, ingress.metadata.name),
-                            f"Service {name}",
-                        )
-                    )
-    if _known("Pod", view):
-        for row in view.store.all("EndpointSlice", EndpointSlice):
-            for endpoint in row.endpoints:
-                target_ref = endpoint.target_ref
-                if (
-                    target_ref is not None
-                    and target_ref.kind == "Pod"
-                    and view.store.get(
-                        "Pod", target_ref.namespace or row.metadata.namespace, target_ref.name
-                    )
-                    is None
-                ):
-                    found.append(
-                        (
-                            "Pod",
-                            Ref("EndpointSlice", row.metadata.namespace, row.metadata.name),
-                            f"Pod {target_ref.name}",
-                        )
-                    )
-    if _known("PersistentVolumeClaim", view):
-        for volume in view.store.all("PersistentVolume", PersistentVolume):
-            claim = volume.spec.claim_ref
-            if (
-                volume.status.phase == "Bound"
-                and claim is not None
-                and view.store.get("PersistentVolumeClaim", claim.namespace, claim.name) is None
-            ):
-                found.append(
-                    (
-                        "PersistentVolumeClaim",
-                        Ref("PersistentVolume", "", volume.metadata.name),
-                        f"PersistentVolumeClaim {claim.name}",
-                    )
-                )
+    found = [
+        (target.kind, ref, f"{target.kind} {target.name}")
+        for ref, target in _references(view)
+        if view.readable(target.kind) and view.store.get(*target) is None
+    ]
     kinds = tuple(sorted({k for k, _, _ in found}))
     if len(found) < 5 or len(kinds) < 2:
         return
@@ -240,10 +184,27 @@ def dangling(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     )
 
 
-def _known(kind: str, view: ClusterView) -> bool:
-    """Whether the kind was read completely: an empty kind counts only when freshness says that it
-    was."""
-    return view.readable(kind)
+def _references(view: ClusterView) -> Iterator[tuple[Ref, Ref]]:
+    """(object, what it refers to)."""
+    for hpa in view.store.all("HorizontalPodAutoscaler", HorizontalPodAutoscaler):
+        target = hpa.spec.scale_target_ref
+        if target.kind in ("Deployment", "StatefulSet"):
+            yield ref_of(hpa), Ref(target.kind, hpa.metadata.namespace, target.name)
+    for ingress in view.store.all("Ingress", Ingress):
+        for name in sorted(roles.backends(ingress)):
+            yield ref_of(ingress), Ref("Service", ingress.metadata.namespace, name)
+    for row in view.store.all("EndpointSlice", EndpointSlice):
+        for endpoint in row.endpoints:
+            to = endpoint.target_ref
+            if to is not None and to.kind == "Pod":
+                yield ref_of(row), Ref("Pod", to.namespace or row.metadata.namespace, to.name)
+    for volume in view.store.all("PersistentVolume", PersistentVolume):
+        claim = volume.spec.claim_ref
+        if volume.status.phase == "Bound" and claim is not None:
+            yield (
+                Ref("PersistentVolume", "", volume.metadata.name),
+                Ref("PersistentVolumeClaim", claim.namespace, claim.name),
+            )
 
 
 _SURVIVORS = (

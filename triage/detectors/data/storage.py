@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from cluster.kube.objects import PersistentVolume, PersistentVolumeClaim, Pod, Ref, VolumeAttachment
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, is_finished
+from triage.facts.cluster_view import ClusterView, is_finished, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.windows import READY_GRACE, RECENT
@@ -22,7 +22,7 @@ def claim(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
     created = row.metadata.creation_timestamp
     if not view.older(created, READY_GRACE):
         return
-    ref = Ref("PersistentVolumeClaim", row.metadata.namespace, row.metadata.name)
+    ref = ref_of(row)
     failed = [
         e
         for e in view.events.about(ref)
@@ -55,7 +55,7 @@ def claim(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
         source=SinceSource.EVENT if failed else SinceSource.CREATION,
         evidence=[event_evidence(e) for e in failed[-2:]]
         or [field_evidence(ref, "status.phase", row.status.phase)],
-        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in waiting[:10]],
+        related=[ref_of(p) for p in waiting[:10]],
         facts={"storage_class": storage_class, "reason": reason},
     )
 

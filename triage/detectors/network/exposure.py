@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from cluster.kube import images
 from cluster.kube.managed_fields import last_write
-from cluster.kube.objects import Pod, PodSpec, Ref, Service
+from cluster.kube.objects import Pod, PodSpec, Service
 from triage.detectors.network.intruder import first_stranger
-from triage.detectors.network.services import internal, ref_of, selected
+from triage.detectors.network.services import internal, selected
 from triage.detectors.registry import object_detector
 from triage.facts import blast_radius as blast
 from triage.facts import roles
-from triage.facts.cluster_view import ClusterView
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.quantity import moment_text
@@ -119,16 +119,9 @@ def exposed(row: Service, view: ClusterView) -> Iterator[Finding]:
             *evidence,
             field_evidence(ref, "status.loadBalancer", address),
             field_evidence(ref, "spec.loadBalancerSourceRanges", "set" if ranged else "not set"),
-            field_evidence(
-                Ref("Pod", pods[0].metadata.namespace, pods[0].metadata.name),
-                "spec",
-                ", ".join(what),
-            ),
+            field_evidence(ref_of(pods[0]), "spec", ", ".join(what)),
         ],
-        related=[
-            *([stranger.ref] if stranger else []),
-            *(Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10]),
-        ],
+        related=[*([stranger.ref] if stranger else []), *(ref_of(p) for p in pods[:10])],
         facts={
             "privileged": shown[0],
             "host_pid": shown[1],

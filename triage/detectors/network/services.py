@@ -11,9 +11,9 @@ from cluster.kube.selectors import service_selects
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
 from triage.facts import quantity, roles
-from triage.facts.cluster_view import ClusterView, is_finished, is_ready
+from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import event_evidence, field_evidence, make
+from triage.facts.finding_builder import event_evidence, field_evidence, make, told
 from triage.facts.finding_index import FindingIndex
 from triage.facts.windows import EDGE, READY_GRACE, RECENT
 
@@ -44,10 +44,6 @@ _INTERNAL = ("internal", "private", "intranet")
 ALIKE = 0.75
 """Share of characters that two values of a label have in common when one may be meant for the
 other."""
-
-
-def ref_of(row: Service) -> Ref:
-    return Ref("Service", row.metadata.namespace, row.metadata.name)
 
 
 def selected(row: Service, view: ClusterView) -> list[Pod]:
@@ -133,7 +129,7 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
                 f"0 of {sum(len(s.endpoints) for s in slices)} endpoints ready",
             )
         ],
-        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in pods[:10]],
+        related=[ref_of(p) for p in pods[:10]],
         facts={
             "pods": len(pods),
             "not_ready": len(pods) - len(ready),
@@ -191,9 +187,7 @@ def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
             f"its load balancer cannot be synchronised: {failed[-1].reason}",
             Severity.WARNING,
             "the cloud controller fails within 30 min",
-            since=min(e.first for e in failed),
-            source=SinceSource.EVENT,
-            evidence=[event_evidence(e) for e in failed[-2:]],
+            **told(failed),
             facts={"reason": failed[-1].reason, "count": count},
         )
     churn = [

@@ -19,6 +19,7 @@ from triage.facts.cluster_view import (
     is_virtual,
     label,
     ready_status,
+    ref_of,
 )
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
@@ -158,7 +159,7 @@ def leases_stale(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             seconds = int((newest - renewed).total_seconds())
             yield make(
                 "node-lease-stale",
-                Ref("Node", "", row.metadata.name),
+                ref_of(row),
                 f"its Lease has not been renewed for {quantity.span_text(seconds)} while the "
                 "others were",
                 Severity.WARNING if status == "True" and seconds >= 90 else Severity.INFO,
@@ -377,7 +378,7 @@ def version_outliers(view: ClusterView, index: FindingIndex) -> Iterator[Finding
         created = node.metadata.creation_timestamp
         yield make(
             "node-version-outlier",
-            Ref("Node", "", node.metadata.name),
+            ref_of(node),
             f"kubelet {version}, most nodes have {majority}",
             Severity.INFO,
             "another version is a note",

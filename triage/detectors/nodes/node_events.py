@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from cluster.kube.objects import Node, Pod, Ref
 from triage.detectors.registry import object_detector
 from triage.facts import messages, quantity
-from triage.facts.cluster_view import ClusterView, is_finished, ready_status, statuses
+from triage.facts.cluster_view import ClusterView, is_finished, ready_status, ref_of, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import event_evidence, field_evidence, make
+from triage.facts.finding_builder import event_evidence, field_evidence, make, told
 from triage.facts.windows import EDGE, INCIDENT, JOINING, RECENT, TOGETHER
 
 _BAD_EVENTS = frozenset(
@@ -43,10 +43,6 @@ _BAD_EVENTS = frozenset(
         "InsufficientFreeIPs",
     }
 )
-
-
-def ref_of(node: Node) -> Ref:
-    return Ref("Node", "", node.metadata.name)
 
 
 def _no_limit_owners(node: Node, view: ClusterView) -> tuple[str, ...]:
@@ -151,10 +147,8 @@ def reclaim(node: Node, view: ClusterView) -> Iterator[Finding]:
             f"the kubelet reclaims {resource} by evicting pods",
             Severity.WARNING,
             "an eviction threshold was met within 30 min",
-            since=min(e.first for e in group),
-            source=SinceSource.EVENT,
+            **told(group),
             detail=resource,
-            evidence=[event_evidence(e) for e in group[-2:]],
             facts={**view.node_facts(node), "resource": resource, "count": count},
         )
     if failed:
@@ -164,9 +158,7 @@ def reclaim(node: Node, view: ClusterView) -> Iterator[Finding]:
             "the kubelet cannot free disk space",
             Severity.WARNING,
             "garbage collection failed within 30 min",
-            since=min(e.first for e in failed),
-            source=SinceSource.EVENT,
-            evidence=[event_evidence(e) for e in failed[-2:]],
+            **told(failed),
             facts={**view.node_facts(node), "count": sum(e.count for e in failed)},
         )
 
@@ -187,9 +179,7 @@ def problems(node: Node, view: ClusterView) -> Iterator[Finding]:
             f"{reason}: {group[-1].message}",
             Severity.WARNING,
             "a problem event within 30 min",
-            since=min(e.first for e in group),
-            source=SinceSource.EVENT,
-            evidence=[event_evidence(e) for e in group[-2:]],
+            **told(group),
             detail=f"event/{reason}",
             facts={**view.node_facts(node), "type": reason, "reason": reason},
         )
@@ -340,10 +330,7 @@ def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
     planned = bool(reboots) and node.spec.unschedulable
     # a reboot looks the same in the pods; only where events of that time are there does the lack of
     # one tell it apart
-    witnesses = {
-        ref_of(node),
-        *(Ref("Pod", p.metadata.namespace, p.metadata.name) for _, _, _, p in best),
-    }
+    witnesses = {ref_of(node), *(ref_of(p) for _, _, _, p in best)}
     events_known = any(
         abs(e.last - at) <= timedelta(minutes=10)
         for ref in sorted(witnesses)
@@ -360,15 +347,10 @@ def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
         "three or more owners within two minutes, within an hour",
         since=at,
         source=SinceSource.STATUS,
-        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for _, _, _, p in best[:20]],
+        related=[ref_of(p) for _, _, _, p in best[:20]],
         active=fresh,
         evidence=[
-            field_evidence(
-                Ref("Pod", p.metadata.namespace, p.metadata.name),
-                "status.containerStatuses",
-                f"ended with exit {code}",
-                t,
-            )
+            field_evidence(ref_of(p), "status.containerStatuses", f"ended with exit {code}", t)
             for t, _, code, p in best[:6]
         ],
         facts={

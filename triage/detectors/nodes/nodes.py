@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Condition, Node
-from triage.detectors.nodes.node_events import ref_of
 from triage.detectors.registry import object_detector
 from triage.facts import messages, quantity
-from triage.facts.cluster_view import ClusterView, is_finished, is_virtual
+from triage.facts.cluster_view import ClusterView, is_finished, is_virtual, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.windows import EDGE, INCIDENT, JOINING, LEASE_STALE

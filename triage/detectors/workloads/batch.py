@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from cluster.kube.objects import CronJob, Job, Pod, Ref
+from cluster.kube.objects import CronJob, Job, Pod
 from cluster.kube.owners import controller_of
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import ClusterView, is_finished
+from triage.facts.cluster_view import ClusterView, is_finished, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
+from triage.facts.finding_builder import condition_evidence, field_evidence, make, told
 from triage.facts.windows import EDGE
 
 _NEWS = timedelta(hours=6)
@@ -65,7 +65,7 @@ def job(row: Job, view: ClusterView) -> Iterator[Finding]:
             if any(_failed(j) for j in later):
                 return  # the newest run is reported
     fresh = view.within(at, timedelta(hours=1))
-    ref = Ref("Job", row.metadata.namespace, row.metadata.name)
+    ref = ref_of(row)
     yield make(
         "job-failed",
         ref,
@@ -84,7 +84,7 @@ def job(row: Job, view: ClusterView) -> Iterator[Finding]:
 @object_detector("CronJob")
 def cronjob(row: CronJob, view: ClusterView) -> Iterator[Finding]:
     """Several Jobs of one CronJob active at once (story 003 #2), or a schedule that is missed."""
-    ref = Ref("CronJob", row.metadata.namespace, row.metadata.name)
+    ref = ref_of(row)
     jobs = [j for j in view.store.owned_by(row.metadata.uid).values() if isinstance(j, Job)]
     active = [j for j in jobs if not _done(j) and not j.spec.suspend]
     pods = [
@@ -153,8 +153,6 @@ def cronjob(row: CronJob, view: ClusterView) -> Iterator[Finding]:
             f"does not run: {missed[-1].reason}",
             Severity.WARNING,
             "the schedule is missed",
-            since=missed[0].first,
-            source=SinceSource.EVENT,
-            evidence=[event_evidence(e) for e in missed[-2:]],
+            **told(missed),
             facts={"reason": missed[-1].reason},
         )

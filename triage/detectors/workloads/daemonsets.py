@@ -9,14 +9,10 @@ from cluster.kube import images
 from cluster.kube.objects import DaemonSet, Pod, Ref
 from triage.detectors.registry import object_detector
 from triage.facts import messages, roles
-from triage.facts.cluster_view import ClusterView, is_finished, is_ready
+from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import event_evidence, field_evidence, make
+from triage.facts.finding_builder import field_evidence, make, told
 from triage.facts.windows import EDGE, READY_GRACE, ROLLOUT_GRACE
-
-
-def ref_of(row: DaemonSet) -> Ref:
-    return Ref("DaemonSet", row.metadata.namespace, row.metadata.name)
 
 
 def role_of(row: DaemonSet, view: ClusterView) -> str:
@@ -104,13 +100,10 @@ def image_drift(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
             since=since,
             source=SinceSource.STATUS,
             detail=f"{container}/{revision}" if revision else container,
-            related=[
-                *(Ref("Pod", p.metadata.namespace, p.metadata.name) for p in odd[:10]),
-                *(Ref("Node", "", n) for n in nodes[:10]),
-            ],
+            related=[*(ref_of(p) for p in odd[:10]), *(Ref("Node", "", n) for n in nodes[:10])],
             evidence=[
                 field_evidence(
-                    Ref("Pod", p.metadata.namespace, p.metadata.name),
+                    ref_of(p),
                     f"status.containerStatuses[{container}].imageID",
                     f"{images.short_digest(d)} on {p.spec.node_name}",
                     _started(p, container),
@@ -181,16 +174,9 @@ def update_stopped(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
             since=since,
             source=SinceSource.CREATION,
             detail=f"{container}/names",
-            related=[
-                *(Ref("Pod", p.metadata.namespace, p.metadata.name) for p in odd[:10]),
-                *(Ref("Node", "", n) for n in nodes[:10]),
-            ],
+            related=[*(ref_of(p) for p in odd[:10]), *(Ref("Node", "", n) for n in nodes[:10])],
             evidence=[
-                field_evidence(
-                    Ref("Pod", p.metadata.namespace, p.metadata.name),
-                    "spec.containers",
-                    f"{i} on {p.spec.node_name}",
-                )
+                field_evidence(ref_of(p), "spec.containers", f"{i} on {p.spec.node_name}")
                 for i, pods in reversed(ranked)
                 for p in pods[:3]
             ],
@@ -271,9 +257,7 @@ def short(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
             f"pods cannot be created: {messages.create_text(read, failed[-1].message)}",
             Severity.WARNING,
             "the controller is short of pods it may not create",
-            since=failed[0].first,
-            source=SinceSource.EVENT,
-            evidence=[event_evidence(e) for e in failed[-2:]],
+            **told(failed),
             facts={"cause": read.cause, "detail": read.detail},
         )
 
@@ -336,13 +320,10 @@ def update_failing(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
         since=min(p.metadata.creation_timestamp for p in failing if p.metadata.creation_timestamp),
         source=SinceSource.CREATION,
         detail=revision,
-        related=[
-            *(Ref("Node", "", n) for n in nodes[:50]),
-            *(Ref("Pod", p.metadata.namespace, p.metadata.name) for p in failing[:20]),
-        ],
+        related=[*(Ref("Node", "", n) for n in nodes[:50]), *(ref_of(p) for p in failing[:20])],
         evidence=[
             field_evidence(
-                Ref("Pod", p.metadata.namespace, p.metadata.name),
+                ref_of(p),
                 "status.containerStatuses",
                 f"not ready on {p.spec.node_name}",
                 p.metadata.creation_timestamp,

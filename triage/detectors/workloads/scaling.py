@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from cluster.kube.objects import HorizontalPodAutoscaler, PodDisruptionBudget, Ref, ResourceQuota
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import ClusterView
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.windows import EDGE, READY_GRACE
@@ -18,7 +18,7 @@ from triage.facts.windows import EDGE, READY_GRACE
 def autoscaler(row: HorizontalPodAutoscaler, view: ClusterView) -> Iterator[Finding]:
     """ScalingLimited with TooManyReplicas (a note), ScalingActive or AbleToScale False.
     ScalingDisabled is by intent (0 replicas)."""
-    ref = Ref("HorizontalPodAutoscaler", row.metadata.namespace, row.metadata.name)
+    ref = ref_of(row)
     for condition in row.status.conditions:
         evidence = [condition_evidence(ref, condition)]
         since = condition.last_transition_time
@@ -76,7 +76,7 @@ def budget(row: PodDisruptionBudget, view: ClusterView) -> Iterator[Finding]:
         and status.current_healthy < status.desired_healthy
         and status.expected_pods > 0
     ):
-        ref = Ref("PodDisruptionBudget", row.metadata.namespace, row.metadata.name)
+        ref = ref_of(row)
         yield make(
             "pdb-blocking",
             ref,

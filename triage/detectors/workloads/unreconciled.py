@@ -9,9 +9,9 @@ from datetime import timedelta
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import DaemonSet, Deployment, Pod, Ref, Service, StatefulSet
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, statuses
+from triage.facts.cluster_view import ClusterView, ref_of, statuses
 from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import event_evidence, field_evidence, make
+from triage.facts.finding_builder import field_evidence, make, told
 from triage.facts.windows import EDGE, RECENT
 
 _OBSERVED = timedelta(minutes=5)
@@ -32,7 +32,7 @@ def generation(row: Deployment | DaemonSet | StatefulSet, view: ClusterView) -> 
     last = last_write(row.metadata, "f:spec")
     if last is None or not view.older(last.time, _OBSERVED):
         return
-    ref = Ref(type(row).__name__, row.metadata.namespace, row.metadata.name)
+    ref = ref_of(row)
     yield make(
         "generation-not-observed",
         ref,
@@ -58,7 +58,7 @@ def governing_service(row: StatefulSet, view: ClusterView) -> Iterator[Finding]:
         return
     if view.store.get("Service", row.metadata.namespace, name) is not None:
         return
-    ref = Ref("StatefulSet", row.metadata.namespace, row.metadata.name)
+    ref = ref_of(row)
     yield make(
         "governing-service-missing",
         ref,
@@ -77,7 +77,7 @@ def governing_service(row: StatefulSet, view: ClusterView) -> Iterator[Finding]:
 def endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     """FailedToUpdateEndpoint(Slices) of the endpoint controllers: clients go on being led to pods
     that are gone."""
-    ref = Ref("Service", row.metadata.namespace, row.metadata.name)
+    ref = ref_of(row)
     failed = [
         e
         for e in view.events.about(ref)
@@ -92,9 +92,7 @@ def endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
             "its endpoints cannot be updated",
             Severity.WARNING,
             "more than one failed update within 30 min",
-            since=failed[0].first,
-            source=SinceSource.EVENT,
-            evidence=[event_evidence(e) for e in failed[-2:]],
+            **told(failed),
             facts={"count": sum(e.count for e in failed)},
         )
 
@@ -115,7 +113,7 @@ def ended_for_good(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     )
     if last is None or not view.within(last.finished_at, RECENT):
         return
-    ref = Ref("Pod", pod.metadata.namespace, pod.metadata.name)
+    ref = ref_of(pod)
     yield make(
         "pod-failed",
         ref,

@@ -7,18 +7,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube.managed_fields import last_write
-from cluster.kube.objects import (
-    Deployment,
-    Node,
-    Pod,
-    Ref,
-    ReplicaSet,
-    StatefulSet,
-)
+from cluster.kube.objects import Deployment, Node, Pod, Ref, ReplicaSet, StatefulSet
 from cluster.kube.owners import controller_of
 from triage.detectors.registry import object_detector
 from triage.facts import messages, quantity, roles
-from triage.facts.cluster_view import ZONE, ClusterView, is_finished, is_ready, label
+from triage.facts.cluster_view import ZONE, ClusterView, is_finished, is_ready, label, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
@@ -26,10 +19,6 @@ from triage.facts.placement import eligible, fits
 from triage.facts.windows import EDGE, INCIDENT, READY_GRACE, ROLLOUT_GRACE
 
 Scalable = Deployment | StatefulSet
-
-
-def ref_of(row: Scalable | ReplicaSet) -> Ref:
-    return Ref(type(row).__name__, row.metadata.namespace, row.metadata.name)
 
 
 def replica_sets(row: Deployment, view: ClusterView) -> list[ReplicaSet]:
@@ -282,12 +271,7 @@ def spread(row: Scalable, view: ClusterView) -> Iterator[Finding]:
             source=SinceSource.CREATION,
             related=[Ref("Node", "", name)],
             evidence=[
-                field_evidence(
-                    Ref("Pod", p.metadata.namespace, p.metadata.name),
-                    "spec.nodeName",
-                    name,
-                    p.metadata.creation_timestamp,
-                )
+                field_evidence(ref_of(p), "spec.nodeName", name, p.metadata.creation_timestamp)
                 for p in pods[:4]
             ],
             facts={
@@ -474,7 +458,7 @@ def data_in_emptydir(row: StatefulSet, view: ClusterView) -> Iterator[Finding]:
         since=at,
         source=SinceSource.MANAGED_FIELDS if at else SinceSource.FIRST_SEEN,
         evidence=[field_evidence(ref, "spec", "emptyDir volumes, no volumeClaimTemplates", at)],
-        related=[Ref("Pod", p.metadata.namespace, p.metadata.name) for p in restarted],
+        related=[ref_of(p) for p in restarted],
         facts={
             "edited_by": by,
             "edited_at": at.isoformat() if at else "",
