@@ -861,13 +861,12 @@ def test_unschedulable_is_told_by_cause_and_after_a_grace() -> None:
     raw["status"]["readyReplicas"] = 0
     report = look(cluster)
     findings = [f for f in report.findings if f.rule == "pod-unschedulable"]
+    assert [f.young for f in findings] == [False] * 4 + [True]
     assert [(f.facts["cause"], f.facts["causes"], f.facts["nodes"]) for f in findings] == [
         ("insufficient-memory", ("insufficient-memory", "taint"), 9)
-    ] * 4
-    assert (
-        any(s.title == "pods pending: insufficient memory" for s in report.symptoms)
-        or report.symptoms[0].mechanism == "pod-unschedulable"
-    )
+    ] * 5
+    assert report.symptoms[0].title == "pods pending: insufficient memory: big, 5 pods"
+    assert report.symptoms[0].mechanism == "pod-unschedulable"
 
 
 def test_edges_fade_into_history() -> None:

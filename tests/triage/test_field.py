@@ -149,7 +149,8 @@ def test_an_init_container_may_run_for_a_while(minutes: int) -> None:
         init=[{"name": "schema", "image": "x"}],
         init_states=[running_init("schema", ago(minutes=minutes), started=True)],
     )
-    assert not found(cluster, "pod-init-waiting")
+    [finding] = found(cluster, "pod-init-waiting")
+    assert (finding.young, finding.severity) == (True, Severity.INFO)
 
 
 def test_a_sidecar_that_runs_holds_nothing() -> None:
@@ -334,7 +335,7 @@ def test_the_deciding_word_of_the_scheduler_is_in_the_title(message: str, title:
     cluster = background()
     raw = pending(cluster, "train-0", since=ago(minutes=15))
     raw["status"]["conditions"][0]["message"] = message
-    assert first(cluster) == f"pods pending: {title}"
+    assert first(cluster) == f"pods pending: {title}: train-0"
     assert not sure(look(cluster))
 
 

@@ -14,6 +14,7 @@ from cluster.kube.objects import (
     EndpointSlice,
     LeanMeta,
     Node,
+    Object,
     Pod,
     PodSpec,
     Ref,
@@ -53,6 +54,11 @@ _CONTROL_PLANE = (
     "node-role.kubernetes.io/master",
     "node-role.kubernetes.io/controlplane",
 )
+
+
+def ref_of(row: Object) -> Ref:
+    """The reference of a row of a kind that has a type of its own."""
+    return Ref(type(row).__name__, row.metadata.namespace, row.metadata.name)
 
 
 def label(meta: LeanMeta, names: tuple[str, ...]) -> str:
@@ -160,6 +166,10 @@ class ClusterView:
         self.wake(since + span)
         return False
 
+    def young(self, since: datetime | None, grace: timedelta) -> timedelta | None:
+        """The age of what has not outlived its grace, None once it has; asks for another look."""
+        return None if since is None or self.older(since, grace) else self.now - since
+
     def within(self, moment: datetime | None, span: timedelta) -> bool:
         """Whether a moment lies at most `span` back; asks for another look when that ends."""
         if moment is None or self._is_odd(moment) or self.now - moment > span:
@@ -210,7 +220,7 @@ class ClusterView:
 
     def events_of(self, pod: Pod) -> list[EventFact]:
         """Events of this very pod (names are used again by StatefulSets), oldest first."""
-        ref = Ref("Pod", pod.metadata.namespace, pod.metadata.name)
+        ref = ref_of(pod)
         return [
             e
             for e in self.events.about(ref)

@@ -72,6 +72,8 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     facts: Mapping[str, Fact] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     related: tuple[Ref, ...] = ()
     active: bool = True
+    young: bool = False
+    """Its grace period is not over: a note with its cause, which may pass by itself."""
 
 
 SHARED = {

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import TypedDict
+
+from msgspec.structs import replace
 
 from cluster.kube.objects import Condition, Ref
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
+from triage.facts.quantity import span_text
 from triage.facts.rules.catalogue import FINDINGS
 
 CLUSTER = Ref("Cluster", "", "")
@@ -34,11 +38,13 @@ def make(
     related: Iterable[Ref] = (),
     detail: str = "",
     active: bool = True,
+    young: timedelta | None = None,
 ) -> Finding:
-    """A finding of a registered rule; `why` says which rule set the severity. KeyError when the
-    rule is not registered."""
+    """A finding of a registered rule; `why` says which rule set the severity. One that is younger
+    than its grace is a note that says its age, `young`. KeyError when the rule is not registered.
+    """
     registered = FINDINGS[rule]
-    return Finding(
+    found = Finding(
         id=finding_id(registered.id, ref, detail),
         rule=registered.id,
         object=ref,
@@ -51,6 +57,37 @@ def make(
         facts=MappingProxyType(dict(facts or {})),
         related=tuple(dict.fromkeys(related)),
         active=active,
+    )
+    return as_young(found, young)
+
+
+def as_young(finding: Finding, age: timedelta | None) -> Finding:
+    """The finding as a note that says its age, where its grace is not over (`age` is not None)."""
+    if age is None:
+        return finding
+    return replace(
+        finding,
+        severity=Severity.INFO,
+        severity_rule=f"a note until its grace is over: {finding.severity_rule}",
+        claim=f"{finding.claim} (young: {span_text(age)})",
+        young=True,
+    )
+
+
+class Told(TypedDict):
+    """What events say of a finding, as arguments of `make`."""
+
+    since: datetime
+    source: SinceSource
+    evidence: list[Evidence]
+
+
+def told(events: Sequence[EventFact], shown: int = 2) -> Told:
+    """Begun with the first of at least one event; the last ones are shown."""
+    return Told(
+        since=min(e.first for e in events),
+        source=SinceSource.EVENT,
+        evidence=[event_evidence(e) for e in events[-shown:]],
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+NOTE_AFTER = timedelta(seconds=15)
+"""What has a known cause and has not outlived its grace is a note ("young: 40 s") from this age."""
 SCHEDULE_GRACE = timedelta(seconds=60)
 """A pod may wait this long for a node."""
 SCALE_UP_GRACE = timedelta(minutes=10)

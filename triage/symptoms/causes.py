@@ -7,25 +7,14 @@ from collections.abc import Iterable, Iterator
 
 from cluster.kube.objects import Pod, Ref
 from triage.cohorts import cohort
-from triage.facts.cluster_view import ClusterView, is_finished
+from triage.facts.cluster_view import ClusterView, is_finished, ref_of
 from triage.facts.finding import Finding, Severity
 from triage.facts.finding_index import FindingIndex
+from triage.facts.rules.catalogue import EFFECTS
 from triage.symptoms.order import same_nodes
 
-_ON_NODE = frozenset(
-    {
-        "pod-not-ready",
-        "pod-stuck-terminating",
-        "pod-container-lost",
-        "pod-restarted",
-        "pod-not-starting",
-        "pod-evicted",
-        "pod-rejected-by-kubelet",
-        "pod-crash-looping",
-        "pod-oom-killed",
-        "pod-liveness-killed",
-    }
-)
+_ON_NODE = EFFECTS - {"workload-unavailable", "workload-degraded", "service-no-endpoints"}
+"""What follows from the trouble of a pod's node."""
 
 
 NODE_TROUBLE = frozenset(
@@ -129,6 +118,8 @@ def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
         yield f"node:{ref.name}" if rule in NODE_TROUBLE else f"rule:{rule}"
     elif rule in _ON_NODE and node in sick:
         yield f"node:{node}"
+    elif rule == "pod-unschedulable" and facts.get("cause") == "volume-unbound":
+        yield _owner_key(finding)
     elif rule == "pod-unschedulable":
         yield f"unschedulable:{facts.get('cause')}:{facts.get('detail') or ''}"
     elif rule == "pod-config-missing":
@@ -144,7 +135,11 @@ def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
     elif rule == "pod-volume-failed":
         yield "volumes"
         yield _owner_key(finding)
-    elif rule in ("volume-attachment-failed", "volume-failed", "claim-pending"):
+    elif rule == "claim-pending":
+        cause = facts.get("cause")
+        shared = cause in ("class-missing", "provisioner", "provisioner-away")
+        yield f"claim:{facts.get('storage_class')}/{cause}" if shared else f"claim:{ref}"
+    elif rule in ("volume-attachment-failed", "volume-failed"):
         yield "volumes"
     elif rule == "pod-evicted":
         if facts.get("own_limit"):
@@ -250,6 +245,11 @@ def join_causes(
                     if isinstance(pod, Pod) and service in view.services_of(pod):
                         groups.join(first_key[other.id], key)
                         break
+        elif finding.rule == "claim-pending":
+            for ref in finding.related:
+                for other in index.about(ref):
+                    if other.rule == "pod-unschedulable":
+                        groups.join(key, first_key[other.id])
         elif finding.rule in SYSTEM or finding.rule == "dependency-failing":
             for ref in finding.related:
                 for other in index.about(ref):
@@ -262,7 +262,7 @@ def join_causes(
             "daemonset-short",
         ):
             for pod in view.pods_of(finding.object):
-                for other in index.about(Ref("Pod", pod.metadata.namespace, pod.metadata.name)):
+                for other in index.about(ref_of(pod)):
                     if other.severity is not Severity.INFO:
                         groups.join(first_key[other.id], key)
 

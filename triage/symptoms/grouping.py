@@ -37,10 +37,7 @@ from triage.symptoms.titles import leading, title
 
 
 def group(
-    view: ClusterView,
-    index: FindingIndex,
-    changes: tuple[ChangeFact, ...],
-    failed: dict[str, str],
+    view: ClusterView, index: FindingIndex, changes: tuple[ChangeFact, ...], failed: dict[str, str]
 ) -> Cooperative[tuple[Symptom, ...]]:
     """All symptoms, in the order of `triage.symptoms.order`. Notes (info) that stand alone are
     gathered by their rule. A part that fails is left out, and named with its reason in `failed`."""
@@ -55,6 +52,7 @@ def group(
         first_key[finding.id] = own[0]
         if (
             finding.severity is Severity.INFO
+            and not finding.young
             and finding.object.kind != "Pod"
             and finding.rule not in NODE_TROUBLE
         ):
@@ -82,8 +80,10 @@ def group(
     for key, group_ in sorted(members.items()):
         if all(f.severity is Severity.INFO for f in group_):
             for finding in group_:
-                quiet.setdefault(finding.rule, []).append(finding)
-        else:
+                if not finding.young:
+                    quiet.setdefault(finding.rule, []).append(finding)
+            group_ = [f for f in group_ if f.young]
+        if group_:
             result.append(_symptom(key, group_, view, index, changes, failing, fence))
             yield
     for rule, group_ in sorted(quiet.items()):

@@ -16,12 +16,7 @@ from triage.facts.finding import Finding, Severity
 from triage.facts.rules.catalogue import EFFECTS
 
 STANDING = timedelta(days=1)
-_NEW = (
-    (timedelta(minutes=30), 4),
-    (timedelta(hours=2), 3),
-    (timedelta(hours=6), 2),
-    (STANDING, 1),
-)
+_NEW = ((timedelta(minutes=30), 4), (timedelta(hours=2), 3), (timedelta(hours=6), 2), (STANDING, 1))
 """Points for what began within this time."""
 _WIDE = 3
 """Owners from which on a trouble is wide."""
@@ -56,12 +51,7 @@ def is_standing(since: datetime | None, now: datetime, reach: int) -> bool:
 
 
 def key(
-    severity: Severity,
-    since: datetime | None,
-    now: datetime,
-    reach: int,
-    rules: set[str],
-    id_: str,
+    severity: Severity, since: datetime | None, now: datetime, reach: int, rules: set[str], id_: str
 ) -> tuple[bool, bool, int, int, datetime, str]:
     """Sorts symptoms; `reach` is their width, `rules` those of their findings that count."""
     age = now - since if since is not None else timedelta()

@@ -98,11 +98,7 @@ def _flood(finding: Finding, view: ClusterView, index: FindingIndex) -> SharedAt
     since = max(index.population.created_since(finding.since), mine)
     before = max(index.population.total - since, 0)
     return SharedAttribute(
-        "owner",
-        str(finding.object),
-        (mine, since),
-        (0, before),
-        fisher(mine, since, 0, before),
+        "owner", str(finding.object), (mine, since), (0, before), fisher(mine, since, 0, before)
     )
 
 

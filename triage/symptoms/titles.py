@@ -57,6 +57,7 @@ _TELLING = (
     "new-pods-failing",
     "pod-crash-looping",
     "pod-init-waiting",
+    "claim-pending",
     "pod-unschedulable",
     "pod-evicted",
     "pod-rejected-by-kubelet",
@@ -92,13 +93,15 @@ def _rank(finding: Finding) -> int:
 _AGE = re.compile(
     r"(?:(?: for| after|, the oldest) \d+ (?:s|min|h|d)| \d+ (?:s|min|h|d) ago)(?=[ :;,.]|$)"
 )
+_YOUNG = re.compile(r" \(young: [^)]*\)")
 """`for 21 min`, `18 min ago`: true for a minute. A title stays; what shows it says the age beside
 it."""
 
 
 def title(findings: Sequence[Finding]) -> str:
     """One short line: what, where, how many. It does not change while time passes."""
-    return _AGE.sub("", _title(findings))
+    text = _AGE.sub("", _YOUNG.sub("", _title(findings)))
+    return f"{text} (young)" if leading(findings).young else text
 
 
 def _title(findings: Sequence[Finding]) -> str:
@@ -111,7 +114,8 @@ def _title(findings: Sequence[Finding]) -> str:
     where = _where(same)
     if rule == "pod-unschedulable":
         detail = str(facts.get("detail") or "")
-        return f"pods pending: {messages.scheduling_text(str(facts.get('cause')), detail)}"
+        why = messages.scheduling_text(str(facts.get("cause")), detail)
+        return f"pods pending: {why}{where}"
     if rule == "pod-sandbox-failed":
         causes = {
             "ip-exhausted": "no pod addresses left",
@@ -126,7 +130,9 @@ def _title(findings: Sequence[Finding]) -> str:
             why = "the network agent is away"
         return f"pods do not start{_on(same)}: {why}"
     if rule == "pod-volume-failed":
-        return f"volumes do not attach or mount: {count} pod{'s' if count != 1 else ''}"
+        if len({f.facts.get("owner") or f.object.name for f in same}) == 1:
+            return f"{lead.facts.get('owner') or lead.object.name}: {lead.claim}"
+        return f"volumes do not attach or mount: {count} pods"
     if rule == "pod-config-missing":
         what = f"key {facts.get('key')} of " if facts.get("key") else ""
         return f"{what}{facts.get('kind')} {facts.get('name')} missing{where}"
@@ -157,15 +163,16 @@ def _title(findings: Sequence[Finding]) -> str:
         "pod-restarted",
         "pod-container-lost",
     ):
+        probe = f"{facts.get('probe_kind') or 'liveness'} probe"
         text = {
             "pod-not-ready": "not ready",
             "pod-not-starting": "does not start",
             "pod-stuck-terminating": "stuck terminating",
-            "pod-liveness-killed": "restarted by its liveness probe",
+            "pod-liveness-killed": f"restarted by its {probe}",
             "pod-restarted": "restarted",
             "pod-container-lost": "lost a container",
         }[rule]
-        return f"{text}{where}"
+        return f"{text}{where}{_because(lead)}"
     if count > 1:
         return f"{count} objects: {lead.claim}"
     return f"{lead.object.name}: {lead.claim.split('; ')[0]}"
@@ -179,6 +186,12 @@ def _last_words(findings: Sequence[Finding]) -> str:
     more = f" and {len(others)} more" if others else ""
     verb = "" if lead.facts.get("class") else ", "
     return f"{owner}{more} {verb}{lead.claim}"
+
+
+def _because(finding: Finding) -> str:
+    """`; its readiness probe is refused on port 8080`: the reason that a claim gives."""
+    why = finding.claim.partition(": ")[2] if finding.facts.get("probe_kind") else ""
+    return f"; {why}" if why else ""
 
 
 def _on(findings: Sequence[Finding]) -> str:

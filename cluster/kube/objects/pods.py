@@ -50,10 +50,25 @@ class EnvFromSource(Wire, frozen=True):
     config_map_ref: NamedSource | None = None
 
 
+class ProbeTarget(Wire, frozen=True):
+    """Where an HTTP, TCP or gRPC probe asks; a command is not decoded."""
+
+    port: int | str = 0
+    scheme: str = ""
+
+
 class Probe(Wire, frozen=True):
+    initial_delay_seconds: int = 0
     period_seconds: int = 0
     timeout_seconds: int = 0
     failure_threshold: int = 0
+    http_get: ProbeTarget | None = None
+    tcp_socket: ProbeTarget | None = None
+    grpc: ProbeTarget | None = None
+
+    @property
+    def target(self) -> ProbeTarget | None:
+        return self.http_get or self.tcp_socket or self.grpc
 
 
 class LifecycleHandler(Wire, frozen=True):

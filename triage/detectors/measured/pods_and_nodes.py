@@ -110,8 +110,7 @@ def memory(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
                 detail=usage.container,
                 evidence=[
                     sample.evidence(
-                        f"{quantity.bytes_text(usage.memory_bytes)} of "
-                        f"{quantity.bytes_text(limit)}",
+                        f"{quantity.bytes_text(usage.memory_bytes)} of {quantity.bytes_text(limit)}"
                     )
                 ],
                 facts={"share": round(usage.memory_bytes / limit, 3), "role": view.role(pod)},

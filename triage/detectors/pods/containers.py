@@ -4,15 +4,21 @@ sandboxes that fail."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cluster.kube import images
-from cluster.kube.objects import ContainerStateTerminated, ContainerStatus, Pod, Ref
-from triage.detectors.pods.pods import ref_of
+from cluster.kube.objects import (
+    ContainerStateTerminated,
+    ContainerStateWaiting,
+    ContainerStatus,
+    Pod,
+    Ref,
+)
+from triage.detectors.pods.kubelet_probes import failures, impatience, trouble
 from triage.detectors.pods.starting import missing_config, starting
 from triage.detectors.registry import object_detector
 from triage.facts import messages, quantity
-from triage.facts.cluster_view import ClusterView, containers, statuses
+from triage.facts.cluster_view import ClusterView, containers, ref_of, statuses
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.windows import EDGE, RECENT
@@ -29,6 +35,8 @@ _PULL = frozenset(
 )
 _STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 """A container that waits for one of these is being started; any other reason says what is wrong."""
+PULL_RETRY = timedelta(seconds=30)
+"""A pull that fails once is tried again within this time."""
 _BATCH = ("Job", "CronJob")
 
 
@@ -84,8 +92,6 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
             return  # reported as restarts by the probe
         yield _crash_loop(pod, status, view, [*evidence, *_end_evidence(ref, status)])
     elif state.reason in _PULL:
-        if state.reason == "ErrImagePull" and not view.older(created, timedelta(seconds=30)):
-            return
         failed = [
             e
             for e in view.events_of(pod)
@@ -107,6 +113,7 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
             "the container cannot start",
             since=since,
             source=SinceSource.EVENT if failed else SinceSource.CREATION,
+            young=view.young(created, PULL_RETRY) if state.reason == "ErrImagePull" else None,
             detail=status.name,
             evidence=[*evidence, *(event_evidence(e) for e in telling[-1:])],
             facts={
@@ -134,46 +141,55 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
             since,
             SinceSource.EVENT if events else SinceSource.CREATION,
         )
-        yield found or make(
-            "pod-container-create-failed",
-            ref,
-            f"container {status.name} cannot be configured: {state.message}",
-            Severity.WARNING,
-            "the container cannot start",
-            since=since,
-            source=SinceSource.CREATION,
-            evidence=evidence,
-            detail=status.name,
-            facts={
-                **facts,
-                "reason": state.reason,
-                "container": status.name,
-                "message": messages.signature(state.message),
-            },
-        )
+        text = f"container {status.name} cannot be configured: {state.message}"
+        yield found or _create_failed(pod, status, text, since, evidence, view)
     elif state.reason not in _STARTING:
         text = f"{state.reason}: {state.message}" if state.message else state.reason
-        yield make(
-            "pod-container-create-failed",
-            ref,
-            f"container {status.name} cannot be created: {messages.quoted(text)}",
-            Severity.WARNING,
-            "the container cannot start",
-            since=created,
-            source=SinceSource.CREATION,
-            evidence=evidence,
-            detail=status.name,
-            facts={
-                **facts,
-                "reason": state.reason,
-                "container": status.name,
-                "message": messages.signature(state.message),
-            },
-        )
+        text = f"container {status.name} cannot be created: {messages.quoted(text)}"
+        yield _create_failed(pod, status, text, created, evidence, view)
+
+
+def _create_failed(
+    pod: Pod,
+    status: ContainerStatus,
+    claim: str,
+    since: datetime | None,
+    evidence: list[Evidence],
+    view: ClusterView,
+) -> Finding:
+    state = status.state.waiting or ContainerStateWaiting()
+    return make(
+        "pod-container-create-failed",
+        ref_of(pod),
+        claim,
+        Severity.WARNING,
+        "the container cannot start",
+        since=since,
+        source=SinceSource.CREATION,
+        evidence=evidence,
+        detail=status.name,
+        facts={
+            **view.pod_facts(pod),
+            "reason": state.reason,
+            "container": status.name,
+            "message": messages.signature(state.message),
+        },
+    )
+
+
+def _restarted(pod: Pod, status: ContainerStatus) -> bool:
+    """Whether the kubelet starts an ended container again: one of an init container's failures is
+    a crash as well."""
+    init = any(c.name == status.name for c in pod.spec.init_containers)
+    return pod.spec.restart_policy != "Never" and (init or status.state.terminated is not None)
 
 
 def _crash_loop(
-    pod: Pod, status: ContainerStatus, view: ClusterView, evidence: list[Evidence]
+    pod: Pod,
+    status: ContainerStatus,
+    view: ClusterView,
+    evidence: list[Evidence],
+    young: timedelta | None = None,
 ) -> Finding:
     ended = _last_end(status)
     ref = ref_of(pod)
@@ -194,14 +210,18 @@ def _crash_loop(
     if reason and reason != "Error":
         how += f" {reason}"
     after = f" after {quantity.span_text(ran)}" if ran is not None else ""
+    restarts = status.restart_count
+    many = f"{restarts} restart{'s' if restarts != 1 else ''}"
+    what = f"keeps crashing: {many}" if restarts else "crashed"
     return make(
         "pod-crash-looping",
         ref,
-        f"container {status.name} keeps crashing: {status.restart_count} restarts, {how}{after}",
+        f"container {status.name} {what}, {how}{after}",
         Severity.INFO if batch else Severity.WARNING,
         "a Job retries" if batch else "a container in a crash loop serves nothing",
         since=since,
         source=SinceSource.EVENT if backoff else SinceSource.STATUS,
+        young=young,
         detail=status.name,
         evidence=[*evidence, *(event_evidence(e) for e in backoff[-1:])],
         facts={
@@ -292,6 +312,8 @@ def ends(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Findi
     )
     if running and often:
         yield _crash_loop(pod, status, view, evidence)
+    elif end is status.state.terminated and end.exit_code and _restarted(pod, status):
+        yield _crash_loop(pod, status, view, evidence, view.now - finished)
     elif running and end.exit_code not in (0, 143):
         yield make(
             "pod-restarted",
@@ -338,24 +360,34 @@ def liveness(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     ]
     if not kills:
         return
-    probes = [
-        e
-        for e in view.events_of(pod)
-        if e.reason == "Unhealthy" and not e.message.startswith("Readiness")
-    ]
+    probes = [e for e in failures(pod, view) if not e.message.startswith("Readiness")]
     count = sum(e.count for e in kills)
-    cause = messages.probe_cause(probes[-1].message) if probes else "other"
+    probe = trouble(pod, probes)
+    kind = "startup" if "startup probe" in kills[-1].message.lower() else "liveness"
+    looping = any(
+        s.state.waiting is not None and s.state.waiting.reason == "CrashLoopBackOff"
+        for s in statuses(pod)
+    )
+    why = [text for text in (probe.text, impatience(pod, kind, view)) if text]
+    heavy = count >= 3 or looping
     yield make(
         "pod-liveness-killed",
         ref_of(pod),
-        f"restarted {count} time{'s' if count > 1 else ''} by its liveness probe ({cause})",
-        Severity.WARNING if count >= 3 else Severity.INFO,
-        "three or more such restarts within 30 min are a warning",
+        f"restarted {count} time{'s' if count > 1 else ''} by its {kind} probe"
+        + (f": {'; '.join(why)}" if why else ""),
+        Severity.WARNING if heavy else Severity.INFO,
+        "three or more such restarts within 30 min, or a back-off, are a warning",
         since=kills[0].first,
         source=SinceSource.EVENT,
         evidence=[event_evidence(e) for e in (*probes[-1:], kills[-1])],
-        active=count >= 3,
-        facts={**view.pod_facts(pod), "count": count, "probe": cause},
+        active=heavy,
+        facts={
+            **view.pod_facts(pod),
+            "count": count,
+            "probe": probe.cause or "other",
+            "probe_kind": kind,
+            "undeclared": probe.undeclared,
+        },
     )
 
 

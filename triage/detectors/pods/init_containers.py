@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from cluster.kube.durations import words
 from cluster.kube.objects import ContainerStatus, Pod
-from triage.detectors.pods.pods import ref_of
+from triage.detectors.pods.kubelet_probes import failures, trouble
 from triage.detectors.registry import object_detector
-from triage.facts import messages
-from triage.facts.cluster_view import ClusterView
-from triage.facts.events import EventFact
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
-from triage.facts.windows import INIT_GRACE
+from triage.facts.windows import INIT_GRACE, NOTE_AFTER
 
 
 @object_detector("Pod")
@@ -29,7 +26,7 @@ def holding(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         if status.state.running is None or (sidecar and status.started):
             continue
         since = status.state.running.started_at or pod.status.start_time
-        if since is None or not view.older(since, INIT_GRACE):
+        if since is None or not view.older(since, 3 * NOTE_AFTER):
             return
         yield _held(pod, status, sidecar, view)
         return
@@ -39,13 +36,13 @@ def _held(pod: Pod, status: ContainerStatus, sidecar: bool, view: ClusterView) -
     assert status.state.running is not None
     since = status.state.running.started_at or pod.status.start_time or view.now
     ref = ref_of(pod)
-    failed = probe_failures(pod, view)
-    probe = messages.probe_cause(failed[-1].message) if failed else ""
+    failed = failures(pod, view)
+    probe = trouble(pod, failed)
     span = words(view.now - since)
     what = "sidecar" if sidecar else "init container"
     text = f"{what} {status.name} has not {'started' if sidecar else 'ended'} for {span}"
     if sidecar and failed:
-        text += f": {messages.quoted(failed[-1].message)}"
+        text += f": {probe.text}"
     return make(
         "pod-init-waiting",
         ref,
@@ -54,6 +51,7 @@ def _held(pod: Pod, status: ContainerStatus, sidecar: bool, view: ClusterView) -
         "an init container that runs for over 10 min, or a sidecar that is not started by then",
         since=since,
         source=SinceSource.STATUS,
+        young=view.young(since, INIT_GRACE),
         detail=status.name,
         evidence=[
             field_evidence(
@@ -65,18 +63,7 @@ def _held(pod: Pod, status: ContainerStatus, sidecar: bool, view: ClusterView) -
             **view.pod_facts(pod),
             "container": status.name,
             "sidecar": sidecar,
-            "probe": probe,
+            "probe": probe.cause,
             "seconds": int((view.now - since).total_seconds()),
         },
     )
-
-
-def probe_failures(
-    pod: Pod, view: ClusterView, within: timedelta = timedelta(minutes=30)
-) -> list[EventFact]:
-    """Recent events about probes of this pod that failed, oldest first."""
-    return [
-        e
-        for e in view.events_of(pod)
-        if e.reason in ("Unhealthy", "ProbeError") and view.now - e.last < within
-    ]

@@ -10,7 +10,7 @@ from cluster.kube.objects import Node, Pod, Ref
 from cluster.kube.owners import controller_of
 from triage.detectors.registry import cluster_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import ClusterView, is_ready, ready_status
+from triage.facts.cluster_view import ClusterView, is_ready, ready_status, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, make
@@ -109,7 +109,7 @@ def new_nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         "trouble on new nodes only",
         since=first,
         source=SinceSource.CONDITION,
-        related=[Ref("Node", "", n.metadata.name) for n in failing[:20]],
+        related=[ref_of(n) for n in failing[:20]],
         evidence=[
             Evidence(
                 f"Node {n.metadata.name}",

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube.objects import Condition, Pod, Ref
+from triage.detectors.pods.kubelet_probes import failures, trouble
 from triage.detectors.registry import object_detector
 from triage.facts import messages, quantity
-from triage.facts.cluster_view import ClusterView, is_ready, statuses
+from triage.facts.cluster_view import ClusterView, is_ready, ref_of, statuses
+from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.windows import (
     EDGE,
+    NOTE_AFTER,
     READY_GRACE,
     RECENT,
     SCALE_UP_GRACE,
@@ -23,10 +26,6 @@ from triage.facts.windows import (
 
 _PLANNED = ("NodeShutdown", "Terminated", "Shutdown", "Preempting")
 _RAN = ("DeadlineExceeded", "NodeLost")
-
-
-def ref_of(pod: Pod) -> Ref:
-    return Ref("Pod", pod.metadata.namespace, pod.metadata.name)
 
 
 def condition(pod: Pod, type_: str) -> Condition | None:
@@ -58,11 +57,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     created = pod.metadata.creation_timestamp
     ref = ref_of(pod)
     if scheduled is None:
-        if (
-            view.older(created, timedelta(minutes=2))
-            and not view.events_of(pod)
-            and created is not None
-        ):
+        if view.older(created, 2 * NOTE_AFTER) and not view.events_of(pod) and created is not None:
             age = view.now - created
             yield make(
                 "pod-not-scheduled",
@@ -72,6 +67,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
                 "no PodScheduled condition and no event after 2 min",
                 since=created,
                 source=SinceSource.CREATION,
+                young=view.young(created, NOT_SCHEDULED),
                 facts={**view.pod_facts(pod), "seconds": int(age.total_seconds())},
                 evidence=[field_evidence(ref, "status.conditions", "no PodScheduled condition")],
             )
@@ -99,7 +95,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
             )
         return
     since = scheduled.last_transition_time or created
-    if not view.older(since, SCHEDULE_GRACE):
+    if not view.older(since, NOTE_AFTER):
         return
     failed = [e for e in view.events_of(pod) if e.reason == "FailedScheduling"]
     text = failed[-1].message if failed else scheduled.message
@@ -129,6 +125,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         since=since,
         source=SinceSource.CONDITION,
         evidence=evidence,
+        young=view.young(since, SCHEDULE_GRACE),
         facts={
             **view.pod_facts(pod),
             "cause": cause,
@@ -139,6 +136,8 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     )
 
 
+NOT_SCHEDULED = timedelta(minutes=2)
+"""A scheduler that is at work says something about a pod within this time."""
 _NODE_ASKED = ("TriggeredScaleUp", "Nominated")
 """Events of the cluster autoscaler and of Karpenter: they add a node for this pod."""
 
@@ -344,43 +343,44 @@ def not_ready(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     # a container that started again gets the time of a start
     begin = max(since, restarted) if was_ready and restarted > since else since
     grace = _start_allowance(pod) if not was_ready or restarted > since else UNREADY_GRACE
-    if not view.older(begin, grace):
-        return
     ref = ref_of(pod)
-    unhealthy = [
-        e
-        for e in view.events_of(pod)
-        if e.reason in ("Unhealthy", "NodeNotReady") and view.now - e.last < RECENT
-    ]
-    probe = (
-        messages.probe_cause(unhealthy[-1].message)
-        if unhealthy and unhealthy[-1].reason == "Unhealthy"
-        else ""
-    )
+    failed = failures(pod, view, RECENT)
+    silent = [e for e in view.events_of(pod) if e.reason == "NodeNotReady"]
+    if not view.older(begin, NOTE_AFTER if _known(was_ready, failed) else grace):
+        return
+    probe = trouble(pod, failed)
     span = view.now - since
-    why = {
-        "refused": ": its probe is refused",
-        "timeout": ": its probe times out",
-        "status": ": its probe answers with an error",
-    }.get(probe, "")
     yield make(
         "pod-not-ready",
         ref,
-        f"running, not ready for {quantity.span_text(span)}{why}",
+        f"running, not ready for {quantity.span_text(span)}"
+        + (f": {probe.text}" if probe.text else ""),
         Severity.WARNING,
         "not ready for longer than a start takes"
         if not was_ready
         else "was ready, and is not for over 45 s",
         since=since,
         source=SinceSource.CONDITION,
-        evidence=[condition_evidence(ref, ready), *(event_evidence(e) for e in unhealthy[-2:])],
+        young=view.young(begin, grace),
+        evidence=[
+            condition_evidence(ref, ready),
+            *(event_evidence(e) for e in (*silent[-1:], *failed[-2:])),
+        ],
         facts={
             **view.pod_facts(pod),
             "seconds": int(span.total_seconds()),
-            "probe": probe,
+            "probe": probe.cause,
+            "probe_kind": probe.kind,
+            "undeclared": probe.undeclared,
             "was_ready": was_ready,
         },
     )
+
+
+def _known(was_ready: bool, failed: list[EventFact]) -> bool:
+    """Whether it is known before the grace is over why a pod is not ready: it was ready, or its
+    probe has failed more than once."""
+    return was_ready or sum(e.count for e in failed) >= 2
 
 
 @object_detector("Pod")

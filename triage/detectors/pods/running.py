@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from cluster.kube.durations import words
 from cluster.kube.objects import Pod
-from triage.detectors.pods.pods import condition, ref_of
+from triage.detectors.pods.pods import condition
 from triage.detectors.registry import object_detector
 from triage.facts import messages
-from triage.facts.cluster_view import ClusterView
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, field_evidence, make
 from triage.facts.windows import READY_GRACE

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cluster.kube.objects import Pod, Ref
-from triage.detectors.pods.pods import condition, ref_of
+from triage.detectors.pods.pods import condition
 from triage.facts import messages, quantity
-from triage.facts.cluster_view import ClusterView, statuses
+from triage.facts.cluster_view import ClusterView, ref_of, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
-from triage.facts.finding_builder import event_evidence, field_evidence, make
-from triage.facts.windows import PULL_GRACE, RECENT, RETRY_GRACE, START_GRACE
+from triage.facts.finding_builder import as_young, event_evidence, field_evidence, make
+from triage.facts.windows import NOTE_AFTER, PULL_GRACE, RECENT, RETRY_GRACE, START_GRACE
 
 
 def missing_config(
@@ -86,15 +86,15 @@ def starting(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         or pod.status.start_time
         or pod.metadata.creation_timestamp
     )
-    if since is None or not view.older(since, RETRY_GRACE):
+    if since is None or not view.older(since, NOTE_AFTER):
         return
     events = view.events_of(pod)
     found = list(_start_failures(pod, events, view)) or list(_absent(pod, view, since))
-    yield from found
+    if not found and (unknown := _unknown_failure(pod, events, view)) is not None:
+        found.append(unknown)
     if found:
-        return
-    if (unknown := _unknown_failure(pod, events, view)) is not None:
-        yield unknown
+        age = view.young(since, RETRY_GRACE)
+        yield from (as_young(one, age) for one in found)
         return
     pulling = any(e.reason == "Pulling" for e in events)
     grace = PULL_GRACE if pulling else START_GRACE
@@ -336,9 +336,11 @@ def _volume(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding:
                 related.append(Ref("PersistentVolume", "", bound))
                 driver = pv.spec.csi.driver if pv.spec.csi else ""
             break
+    why, words = messages.mount_problem(group[-1].message)
     facts: dict[str, Fact] = {
         **view.pod_facts(pod),
         "cause": cause,
+        "why": why if cause in ("mount", "other") else "",
         "volume": volume,
         "driver": driver,
         "claim": claim,
@@ -350,10 +352,13 @@ def _volume(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding:
         "mount": "cannot be mounted",
         "timeout": "is not attached or mounted in time",
     }.get(cause, "cannot be mounted")
+    said = messages.quoted(group[-1].message)
+    if words and cause in ("mount", "other"):
+        said = f"{words} ({said})"
     return make(
         "pod-volume-failed",
         ref_of(pod),
-        f"volume {volume or claim or '?'} {text} on {pod.spec.node_name}",
+        f"volume {volume or claim or '?'} {text} on {pod.spec.node_name}: {said}",
         Severity.WARNING,
         "the pod cannot start",
         since=min(e.first for e in events),

@@ -119,6 +119,7 @@ pod-sandbox-failed (pod): The pod's sandbox (network namespace) cannot be create
 pod-volume-failed (pod): A volume cannot be attached or mounted
     source: FailedAttachVolume, FailedMount
     cause: str: multi-attach, attach, attach-limit, mount, timeout or other
+    why: str: permission, missing, file-system, unreachable or empty
     volume: str
     driver: str: CSI driver or empty
     claim: str
@@ -128,12 +129,16 @@ pod-not-starting (pod): Containers are not created, and nothing says why
 pod-not-ready (pod): Running and not ready for longer than a start takes
     source: Ready condition
     seconds: int
-    probe: str: refused, timeout, status, dns, other or empty
+    probe: str: refused, timeout, status, dns, protocol, port, exec, other or empty
+    probe_kind: str: readiness, liveness, startup or empty
+    undeclared: bool: the probe asks a port that no container declares
     was_ready: bool: it had been ready before
 pod-liveness-killed (pod): The liveness or startup probe restarts the container
     source: Killing, Unhealthy
     count: int
-    probe: str: refused, timeout, status, other
+    probe: str: refused, timeout, status, dns, protocol, port, exec or other
+    probe_kind: str: liveness or startup
+    undeclared: bool: the probe asks a port that no container declares
 pod-stuck-terminating (pod): Deleted, and still there two minutes after its grace period
     source: deletionTimestamp
     seconds: int

@@ -1,0 +1,128 @@
+"""What has a known cause and is younger than its grace is a note with its age; when the grace is
+over it rises, and what passes by itself within seconds is not said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.triage.build import NOW, Cluster, ago, ts
+from tests.triage.test_catalogue import background
+from tests.triage.test_field import look, pending, running_init
+from triage.facts.finding import Severity, Symptom
+
+Fault = Callable[[Cluster, int], None]
+"""Adds the fault as it is so many seconds after it began."""
+
+
+def unscheduled(cluster: Cluster, seconds: int) -> None:
+    raw = pending(cluster, "cart-0", since=ago(seconds=seconds))
+    raw["status"]["conditions"][0]["message"] = "0/9 nodes are available: 9 Insufficient memory."
+
+
+def secret_missing(cluster: Cluster, seconds: int) -> None:
+    raw = pending(cluster, "cart-0", node="n1", since=ago(seconds=seconds))
+    event(cluster, raw, "FailedMount", 'secret "db" not found', seconds - 1)
+
+
+def event(cluster: Cluster, raw: dict[str, Any], reason: str, text: str, age: int) -> None:
+    cluster.event(
+        "Pod",
+        "shop",
+        raw["metadata"]["name"],
+        reason,
+        text,
+        ago(seconds=2),
+        first=ago(seconds=age),
+        count=5,
+        uid_=raw["metadata"]["uid"],
+    )
+
+
+def running(cluster: Cluster, seconds: int) -> dict[str, Any]:
+    raw = pending(cluster, "cart-0", node="n1", since=ago(seconds=seconds), phase="Running")
+    raw["status"]["containerStatuses"] = [
+        {"name": "main", "state": {"running": {"startedAt": ts(ago(seconds=seconds))}}}
+    ]
+    return raw
+
+
+def probe_refused(cluster: Cluster, seconds: int) -> None:
+    raw = running(cluster, seconds)
+    text = 'Readiness probe failed: Get "http://10.1.0.9:8081/": dial tcp 10.1.0.9:8081: connect: '
+    event(cluster, raw, "Unhealthy", f"{text}connection refused", seconds - 1)
+
+
+def init_waits(cluster: Cluster, seconds: int) -> None:
+    pending(
+        cluster,
+        "cart-0",
+        node="n1",
+        since=ago(seconds=seconds),
+        init=[{"name": "wait-for-db", "image": "x"}],
+        init_states=[running_init("wait-for-db", ago(seconds=seconds))],
+    )
+
+
+def crashed(cluster: Cluster, seconds: int) -> None:
+    raw = running(cluster, seconds)
+    raw["status"]["containerStatuses"][0].update(
+        restartCount=1,
+        state={
+            "terminated": {
+                "exitCode": 1,
+                "reason": "Error",
+                "startedAt": ts(ago(seconds=seconds)),
+                "finishedAt": ts(NOW),
+            }
+        },
+    )
+
+
+def about(cluster: Cluster) -> list[Symptom]:
+    return [s for s in look(cluster).symptoms if any("cart-0" in r.name for r in s.objects)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (unscheduled, "insufficient memory"),
+        (secret_missing, "Secret db missing"),
+        (probe_refused, "readiness probe fails: connection refused on port 8081"),
+        (init_waits, "init container wait-for-db has not ended"),
+        (crashed, "crash"),
+    ],
+)
+def test_a_fault_of_45_seconds_is_a_note_with_its_cause(fault: Fault, words: str) -> None:
+    cluster = background()
+    fault(cluster, 45)
+    [symptom] = about(cluster)
+    assert symptom.severity is Severity.INFO
+    assert words in symptom.title
+    assert symptom.title.endswith("(young)")
+    assert "(young: " in symptom.findings[0].claim
+    assert look(cluster).symptoms[0] == symptom
+
+
+@pytest.mark.parametrize("fault", [unscheduled, secret_missing, probe_refused, init_waits])
+def test_it_rises_when_its_grace_is_over(fault: Fault) -> None:
+    cluster = background()
+    fault(cluster, 1_200)
+    [symptom] = about(cluster)
+    assert symptom.severity is Severity.WARNING
+    assert "young" not in symptom.title
+
+
+@pytest.mark.parametrize("fault", [unscheduled, secret_missing, probe_refused, init_waits])
+def test_what_began_a_moment_ago_is_not_said(fault: Fault) -> None:
+    cluster = background()
+    fault(cluster, 6)
+    assert not about(cluster)
+
+
+def test_a_pod_that_starts_without_a_failed_probe_is_not_said() -> None:
+    cluster = background()
+    running(cluster, 60)
+    assert not about(cluster)

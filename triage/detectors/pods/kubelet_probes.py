@@ -1,0 +1,122 @@
+"""Why a kubelet's probe fails: which probe, on which port, with which answer, and whether the
+container can answer there at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+
+from cluster.kube.objects import Container, Pod, Probe
+from cluster.kube.owners import controller_of
+from triage.facts import messages
+from triage.facts.cluster_view import ClusterView, containers, is_ready
+from triage.facts.events import EventFact
+
+_KINDS = {"readiness": "readiness", "liveness": "liveness", "startup": "startup"}
+
+
+class ProbeTrouble(msgspec.Struct, frozen=True):
+    """How probes of a pod fail now. `kind` is readiness, liveness, startup or ""; `cause` as
+    `messages.probe_cause`; `text` continues a sentence."""
+
+    kind: str = ""
+    cause: str = ""
+    text: str = ""
+    undeclared: bool = False
+    """The port that is asked is one that no container of the pod declares."""
+
+
+def failures(
+    pod: Pod, view: ClusterView, within: timedelta = timedelta(minutes=30)
+) -> list[EventFact]:
+    """Recent events about probes of this pod that failed, oldest first."""
+    return [
+        e
+        for e in view.events_of(pod)
+        if e.reason in ("Unhealthy", "ProbeError") and view.now - e.last < within
+    ]
+
+
+def trouble(pod: Pod, failed: Sequence[EventFact]) -> ProbeTrouble:
+    """What the last of these failures says, held against the containers of the pod."""
+    if not failed:
+        return ProbeTrouble()
+    event = failed[-1]
+    cause = messages.probe_cause(event.message)
+    kind = _KINDS.get(event.message.partition(" ")[0].lower(), "")
+    container, probe = _asked(pod, event, kind)
+    name = f"its {kind} probe" if kind else "its probe"
+    target = probe.target if probe is not None else None
+    port = target.port if target is not None else messages.probe_port(event.message)
+    declared = sorted({p.container_port for c in pod.spec.containers for p in c.ports})
+    names = {p.name for c in pod.spec.containers for p in c.ports}
+    undeclared = bool(declared) and (
+        (isinstance(port, int) and port != 0 and port not in declared)
+        or (isinstance(port, str) and port not in names)
+    )
+    where = f" on port {port}" if port else ""
+    after = f" after {probe.timeout_seconds} s" if probe and probe.timeout_seconds else ""
+    text = {
+        "refused": f"{name} fails: connection refused{where}",
+        "timeout": f"{name} fails: timeout{after}{where}",
+        "status": f"{name} fails: status {messages.probe_status(event.message)}{where}",
+        "protocol": f"{name}{where} speaks {messages.probe_protocol(event.message)}",
+        "port": f"{name} names port {port}, which container {container} does not have",
+    }.get(cause, f"{name} fails: {messages.quoted(messages.probe_answer(event.message))}")
+    if undeclared and cause in ("refused", "timeout"):
+        text += f", which no container declares (declared: {', '.join(map(str, declared))})"
+    return ProbeTrouble(kind, cause, text, undeclared)
+
+
+def _asked(pod: Pod, event: EventFact, kind: str) -> tuple[str, Probe | None]:
+    """The container and its probe that an event is about."""
+    named = event.field_path.partition("{")[2].rstrip("}")
+    every = [c for c in containers(pod.spec) if not named or c.name == named]
+    for container in every:
+        probe = _probe(container, kind)
+        if probe is not None:
+            return container.name, probe
+    return (every[0].name if every else named), None
+
+
+def _probe(container: Container, kind: str) -> Probe | None:
+    return {
+        "readiness": container.readiness_probe,
+        "liveness": container.liveness_probe,
+        "startup": container.startup_probe,
+    }.get(kind)
+
+
+def impatience(pod: Pod, kind: str, view: ClusterView) -> str:
+    """`it allows 15 s to start, its peers took up to 40 s`, where a liveness or startup probe ends
+    containers before its ready peers were ready; else ""."""
+    probes = [p for c in pod.spec.containers if (p := _probe(c, kind)) is not None]
+    owner = controller_of(pod.metadata)
+    if not probes or owner is None:
+        return ""
+    allowed = max(
+        p.initial_delay_seconds + (p.period_seconds or 10) * (p.failure_threshold or 3)
+        for p in probes
+    )
+    took: list[float] = []
+    for peer in view.pods_of(owner):
+        ready = next((c for c in peer.status.conditions if c.type == "Ready"), None)
+        running = [s.state.running for s in peer.status.container_statuses if s.state.running]
+        if (
+            not is_ready(peer)
+            or ready is None
+            or ready.last_transition_time is None
+            or any(s.restart_count for s in peer.status.container_statuses)
+        ):
+            continue
+        took += [
+            (ready.last_transition_time - r.started_at).total_seconds()
+            for r in running
+            if r.started_at is not None
+        ]
+    longest = max(took, default=0.0)
+    if longest <= allowed:
+        return ""
+    return f"it allows {allowed} s to start, its peers took up to {longest:.0f} s"
