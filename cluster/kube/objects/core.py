@@ -6,6 +6,7 @@ import msgspec
 
 from cluster.kube.objects.meta import (
     Condition,
+    LabelSelector,
     LeanMeta,
     Object,
     ObjectMeta,
@@ -132,14 +133,22 @@ class Service(Object, frozen=True):
     status: LoadBalanced = LoadBalanced()
 
 
+class ClaimResources(Wire, frozen=True):
+    requests: dict[str, str] = {}
+
+
 class ClaimSpec(Wire, frozen=True):
     volume_name: str = ""
     storage_class_name: str | None = None
     access_modes: tuple[str, ...] = ()
+    volume_mode: str = ""
+    resources: ClaimResources = ClaimResources()
+    selector: LabelSelector | None = None
 
 
 class ClaimStatus(Wire, frozen=True):
     phase: str = ""
+    capacity: dict[str, str] = {}
     conditions: tuple[Condition, ...] = ()
 
 
@@ -158,6 +167,9 @@ class VolumeSpec(Wire, frozen=True):
     claim_ref: ObjectReference | None = None
     storage_class_name: str = ""
     persistent_volume_reclaim_policy: str = ""
+    capacity: dict[str, str] = {}
+    access_modes: tuple[str, ...] = ()
+    volume_mode: str = ""
     csi: CSIVolume | None = None
 
 

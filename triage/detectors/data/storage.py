@@ -1,63 +1,16 @@
-"""Claims, volumes and attachments."""
+"""Volumes and attachments."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
 
-from cluster.kube.objects import PersistentVolume, PersistentVolumeClaim, Pod, Ref, VolumeAttachment
+from cluster.kube.objects import PersistentVolume, Pod, Ref, VolumeAttachment
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, is_finished, ref_of
+from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import event_evidence, field_evidence, make
-from triage.facts.windows import READY_GRACE, RECENT
-
-
-@object_detector("PersistentVolumeClaim")
-def claim(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
-    """Pending, and provisioning failed or a pod waits for it. WaitForFirstConsumer without a pod is
-    healthy."""
-    if row.status.phase not in ("Pending", "Lost"):
-        return
-    created = row.metadata.creation_timestamp
-    if not view.older(created, READY_GRACE):
-        return
-    ref = ref_of(row)
-    failed = [
-        e
-        for e in view.events.about(ref)
-        if e.reason in ("ProvisioningFailed", "FailedBinding") and view.now - e.last <= RECENT
-    ]
-    waiting = [
-        p
-        for p in view.store.in_namespace("Pod", ref.namespace).values()
-        if not is_finished(p)
-        and any(
-            v.persistent_volume_claim and v.persistent_volume_claim.claim_name == ref.name
-            for v in p.spec.volumes
-        )
-    ]
-    if (
-        not waiting
-        and not any(e.reason == "ProvisioningFailed" for e in failed)
-        and row.status.phase != "Lost"
-    ):
-        return
-    reason = failed[-1].reason if failed else row.status.phase
-    storage_class = row.spec.storage_class_name or ""
-    yield make(
-        "claim-pending",
-        ref,
-        f"not bound: {failed[-1].message if failed else row.status.phase}"[:200],
-        Severity.WARNING,
-        "a claim that a pod needs is not bound",
-        since=failed[0].first if failed else created,
-        source=SinceSource.EVENT if failed else SinceSource.CREATION,
-        evidence=[event_evidence(e) for e in failed[-2:]]
-        or [field_evidence(ref, "status.phase", row.status.phase)],
-        related=[ref_of(p) for p in waiting[:10]],
-        facts={"storage_class": storage_class, "reason": reason},
-    )
+from triage.facts.finding_builder import field_evidence, make
+from triage.facts.windows import READY_GRACE
 
 
 @object_detector("PersistentVolume")

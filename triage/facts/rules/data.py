@@ -32,6 +32,13 @@ claim-pending (storage): A volume claim is not bound although a pod waits for it
     source: ProvisioningFailed
     storage_class: str
     reason: str
+    cause: str: class-missing, no-class, no-volume, provisioner, provisioner-away, first-consumer or
+        lost
+claim-resize-pending (storage): A volume claim wants more than it has, and does not get it
+    source: FileSystemResizePending, VolumeResizeFailed
+    cause: str: failed, Resizing or FileSystemResizePending
+    wanted: str
+    size: str
 volume-failed (storage): A persistent volume is in phase Failed
     source: status.phase
     reason: str

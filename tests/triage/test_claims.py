@@ -1,0 +1,219 @@
+"""Volumes and claims to the mechanism: what keeps a claim from its volume, and a volume from its
+pod."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.triage.build import Cluster, ago, meta, ts
+from tests.triage.test_catalogue import background
+from tests.triage.test_field import first, found, look, pending
+from triage.facts import messages
+from triage.facts.finding import Severity
+
+
+def waiting(cluster: Cluster, minutes: int = 20, used: bool = True, **spec: Any) -> dict[str, Any]:
+    """A claim that is not bound, and the pod that waits for it."""
+    claim = cluster.add(
+        "PersistentVolumeClaim",
+        {
+            "metadata": meta("data", "shop", created=ago(minutes=minutes)),
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": "10Gi"}},
+                **spec,
+            },
+            "status": {"phase": "Pending"},
+        },
+    )
+    if used:
+        pod = pending(cluster, "db-0", since=ago(minutes=minutes))
+        pod["spec"]["volumes"] = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
+        pod["status"]["conditions"][0]["message"] = (
+            "0/6 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+        )
+    return claim
+
+
+def volume(cluster: Cluster, name: str = "pv-1", **spec: Any) -> None:
+    cluster.add(
+        "PersistentVolume",
+        {
+            "metadata": meta(name, labels={"tier": "slow"}),
+            "spec": {
+                "capacity": {"storage": "10Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "storageClassName": "local",
+                **spec,
+            },
+            "status": {"phase": "Released" if "claimRef" in spec else "Available"},
+        },
+    )
+
+
+def says(cluster: Cluster, reason: str, message: str, type_: str = "Warning") -> None:
+    cluster.event(
+        "PersistentVolumeClaim",
+        "shop",
+        "data",
+        reason,
+        message,
+        ago(seconds=10),
+        first=ago(minutes=20),
+        count=70,
+        type_=type_,
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "cause", "words"),
+    [
+        (
+            "ProvisioningFailed",
+            'storageclass.storage.k8s.io "fast" not found',
+            "class-missing",
+            "StorageClass fast does not exist",
+        ),
+        (
+            "ProvisioningFailed",
+            'failed to provision volume with StorageClass "gp3": rpc error: code = '
+            "ResourceExhausted desc = VolumeLimitExceeded: maximum storage quota reached",
+            "provisioner",
+            "VolumeLimitExceeded",
+        ),
+        (
+            "ExternalProvisioning",
+            "Waiting for a volume to be created either by the external provisioner "
+            "'ebs.csi.aws.com' or manually by the system administrator.",
+            "provisioner-away",
+            "provisioner ebs.csi.aws.com",
+        ),
+    ],
+)
+def test_an_event_says_why_a_claim_is_not_bound(
+    reason: str, message: str, cause: str, words: str
+) -> None:
+    cluster = background()
+    waiting(cluster, storageClassName="fast")
+    says(cluster, reason, message)
+    [finding] = found(cluster, "claim-pending")
+    assert finding.facts["cause"] == cause
+    assert words in first(cluster)
+    assert first(cluster).startswith("data: ")
+
+
+@pytest.mark.parametrize(
+    ("offer", "words"),
+    [
+        ({"capacity": {"storage": "5Gi"}}, "pv-1 has 5Gi of 10Gi"),
+        ({"accessModes": ["ReadOnlyMany"]}, "pv-1 does not offer ReadWriteOnce"),
+        ({"storageClassName": "slow"}, "pv-1 is of class slow, local is wanted"),
+        ({"claimRef": {"namespace": "shop", "name": "old"}}, "pv-1 is bound to shop/old"),
+        ({"volumeMode": "Block"}, "pv-1 is Block"),
+    ],
+)
+def test_a_volume_that_does_not_fit_is_named_with_the_difference(
+    offer: dict[str, Any], words: str
+) -> None:
+    cluster = background()
+    waiting(cluster, storageClassName="local", volumeMode="Filesystem")
+    volume(cluster, **offer)
+    says(cluster, "FailedBinding", "no persistent volumes available for this claim", "Normal")
+    assert words in first(cluster)
+
+
+def test_a_selector_that_no_volume_has() -> None:
+    cluster = background()
+    waiting(cluster, storageClassName="local", selector={"matchLabels": {"tier": "fast"}})
+    volume(cluster)
+    assert "does not match the claim's selector" in first(cluster)
+
+
+def test_no_class_and_no_volume() -> None:
+    cluster = background()
+    waiting(cluster)
+    says(
+        cluster,
+        "FailedBinding",
+        "no persistent volumes available for this claim and no storage class is set",
+        "Normal",
+    )
+    [finding] = found(cluster, "claim-pending")
+    assert finding.facts["cause"] == "no-class"
+
+
+def test_a_claim_that_waits_for_the_first_pod_is_healthy_without_one() -> None:
+    cluster = background()
+    waiting(cluster, used=False, storageClassName="local")
+    says(cluster, "WaitForFirstConsumer", "waiting for first consumer to be created", "Normal")
+    assert not found(cluster, "claim-pending")
+
+
+def test_a_claim_that_waits_for_its_pod_is_a_note_beside_the_pod() -> None:
+    cluster = background()
+    waiting(cluster, storageClassName="local")
+    says(cluster, "WaitForFirstConsumer", "waiting for first consumer to be created", "Normal")
+    [finding] = found(cluster, "claim-pending")
+    assert finding.severity is Severity.INFO
+    assert look(cluster).symptoms[0].mechanism == "pod-unschedulable"
+
+
+def test_a_young_claim_is_a_note_with_its_cause() -> None:
+    cluster = background()
+    raw = waiting(cluster, used=False, storageClassName="fast")
+    raw["metadata"]["creationTimestamp"] = ts(ago(seconds=40))
+    says(cluster, "ProvisioningFailed", 'storageclass.storage.k8s.io "fast" not found')
+    [finding] = found(cluster, "claim-pending")
+    assert (finding.young, finding.severity) == (True, Severity.INFO)
+
+
+def test_a_resize_that_waits_for_its_file_system() -> None:
+    cluster = background()
+    raw = waiting(cluster, used=False, storageClassName="local", volumeName="pv-1")
+    raw["status"] = {
+        "phase": "Bound",
+        "capacity": {"storage": "5Gi"},
+        "conditions": [
+            {
+                "type": "FileSystemResizePending",
+                "status": "True",
+                "lastTransitionTime": ts(ago(minutes=30)),
+            }
+        ],
+    }
+    assert first(cluster).startswith("data: stays at 5Gi of 10Gi wanted")
+    raw["status"]["conditions"][0]["lastTransitionTime"] = ts(ago(minutes=1))
+    assert not found(cluster, "claim-resize-pending")
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ("mount.nfs: access denied by server while mounting nfs:/export", "permission"),
+        ("mount: wrong fs type, bad option, bad superblock on /dev/sdb", "file-system"),
+        ("mount.nfs: Connection timed out", "unreachable"),
+        ("hostPath type check failed: /data is not a directory", "missing"),
+        ("something else", ""),
+    ],
+)
+def test_a_mount_that_is_refused_says_why(message: str, why: str) -> None:
+    assert messages.mount_problem(message)[0] == why
+    cluster = background()
+    pod = pending(cluster, "files-0", node="n1")
+    pod["spec"]["volumes"] = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
+    cluster.event(
+        "Pod",
+        "shop",
+        "files-0",
+        "FailedMount",
+        f'MountVolume.SetUp failed for volume "pv-1" : {message}',
+        ago(seconds=10),
+        first=ago(minutes=20),
+        count=12,
+    )
+    [finding] = found(cluster, "pod-volume-failed")
+    assert finding.facts["why"] == why
+    assert message[-20:] in first(cluster)
+    assert first(cluster).startswith("files-0: volume pv-1 cannot be mounted")

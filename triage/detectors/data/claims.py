@@ -1,0 +1,191 @@
+"""Volume claims that are not bound or not resized, with the mechanism: class, volumes that do not
+fit, provisioner, lost volume."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from cluster.kube.objects import PersistentVolume, PersistentVolumeClaim, Pod
+from cluster.kube.selectors import matches
+from triage.detectors.registry import object_detector
+from triage.facts import messages, quantity
+from triage.facts.cluster_view import ClusterView, is_finished, ref_of
+from triage.facts.events import EventFact
+from triage.facts.finding import Finding, Severity, SinceSource
+from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
+from triage.facts.windows import NOTE_AFTER, READY_GRACE, RECENT
+
+_TOLD = (
+    "ProvisioningFailed",
+    "FailedBinding",
+    "VolumeMismatch",
+    "ExternalProvisioning",
+    "WaitForFirstConsumer",
+    "WaitForPodScheduled",
+    "ClaimLost",
+    "ClaimMisbound",
+)
+_CLASS = re.compile(r"storageclass(?:\.storage\.k8s\.io)? \"([^\"]+)\" not found", re.IGNORECASE)
+_BY = re.compile(r"external provisioner '([^']+)'")
+
+
+@object_detector("PersistentVolumeClaim")
+def claim(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
+    """Pending, and provisioning failed or a pod waits for it; Lost. WaitForFirstConsumer without a
+    pod is healthy."""
+    phase = row.status.phase
+    created = row.metadata.creation_timestamp
+    if phase not in ("Pending", "Lost") or not view.older(created, NOTE_AFTER):
+        return
+    ref = ref_of(row)
+    events = [
+        e for e in view.events.about(ref) if e.reason in _TOLD and view.now - e.last <= RECENT
+    ]
+    failed = [e for e in events if e.reason in ("ProvisioningFailed", "VolumeMismatch")]
+    waiting = [
+        p
+        for p in view.store.in_namespace("Pod", ref.namespace).values()
+        if not is_finished(p) and _uses(p, ref.name)
+    ]
+    if not waiting and not failed and phase != "Lost":
+        return
+    cause, why = _cause(row, failed or events, view)
+    shown = failed or events
+    first = min((e.first for e in shown if e.type == "Warning"), default=created)
+    yield make(
+        "claim-pending",
+        ref,
+        f"not bound: {why}",
+        Severity.INFO if cause == "first-consumer" else Severity.WARNING,
+        "a claim that a pod needs is not bound (a note where it only waits for the pod)",
+        since=first,
+        source=SinceSource.EVENT if shown else SinceSource.CREATION,
+        young=view.young(created, READY_GRACE),
+        evidence=[event_evidence(e) for e in shown[-2:]]
+        or [field_evidence(ref, "status.phase", phase)],
+        related=[ref_of(p) for p in waiting[:10]],
+        facts={
+            "storage_class": row.spec.storage_class_name or "",
+            "reason": shown[-1].reason if shown else phase,
+            "cause": cause,
+        },
+    )
+
+
+def _uses(pod: Pod, claim: str) -> bool:
+    return any(
+        v.persistent_volume_claim is not None and v.persistent_volume_claim.claim_name == claim
+        for v in pod.spec.volumes
+    )
+
+
+def _cause(
+    row: PersistentVolumeClaim, events: Sequence[EventFact], view: ClusterView
+) -> tuple[str, str]:
+    """(cause, words) for a claim that is not bound."""
+    storage_class = row.spec.storage_class_name or ""
+    text = events[-1].message if events else ""
+    reason = events[-1].reason if events else ""
+    if row.status.phase == "Lost" or reason in ("ClaimLost", "ClaimMisbound"):
+        return "lost", f"its volume {row.spec.volume_name or '?'} is gone or bound elsewhere"
+    if found := _CLASS.search(text):
+        return "class-missing", f"StorageClass {found[1]} does not exist"
+    if reason == "ProvisioningFailed":
+        return "provisioner", f"the provisioner fails: {messages.quoted(text)}"
+    if reason == "ExternalProvisioning":
+        named = _BY.search(text)
+        by = f" {named[1]}" if named else ""
+        return "provisioner-away", f"the provisioner{by} of class {storage_class} does not answer"
+    if reason in ("WaitForFirstConsumer", "WaitForPodScheduled"):
+        return "first-consumer", "waits until its pod is scheduled"
+    misfits = _misfits(row, view)
+    if reason == "VolumeMismatch" and not misfits:
+        return "no-volume", messages.quoted(text)
+    if misfits:
+        return "no-volume", f"no volume fits: {'; '.join(misfits[:2])}"
+    if not storage_class:
+        return "no-class", "it names no StorageClass, none is the default, and no volume is there"
+    return "no-volume", f"no volume of class {storage_class} is there, and none was provisioned"
+
+
+def _misfits(row: PersistentVolumeClaim, view: ClusterView) -> list[str]:
+    """Why each volume that is there does not fit, the nearest miss first."""
+    found: list[tuple[int, str, str]] = []
+    for volume in view.store.all("PersistentVolume", PersistentVolume):
+        if row.spec.volume_name and volume.metadata.name != row.spec.volume_name:
+            continue
+        why = list(_differences(row, volume))
+        if why:
+            found.append((len(why), volume.metadata.name, ", ".join(why)))
+    return [f"{name} {why}" for _, name, why in sorted(found)]
+
+
+def _differences(row: PersistentVolumeClaim, volume: PersistentVolume) -> Iterator[str]:
+    spec, offer = row.spec, volume.spec
+    wanted = quantity.parse(spec.resources.requests.get("storage", "")) or 0
+    size = quantity.parse(offer.capacity.get("storage", "")) or 0
+    mine = (row.metadata.namespace, row.metadata.name)
+    if offer.claim_ref is not None and (offer.claim_ref.namespace, offer.claim_ref.name) != mine:
+        state = " and only released" if volume.status.phase == "Released" else ""
+        yield f"is bound to {offer.claim_ref.namespace}/{offer.claim_ref.name}{state}"
+    if (spec.storage_class_name or "") != offer.storage_class_name:
+        yield (
+            f"is of class {offer.storage_class_name or 'none'}, "
+            f"{spec.storage_class_name or 'none'} is wanted"
+        )
+    if size < wanted:
+        yield (
+            f"has {offer.capacity.get('storage') or '0'} of "
+            f"{spec.resources.requests.get('storage')}"
+        )
+    lacking = [mode for mode in spec.access_modes if mode not in offer.access_modes]
+    if lacking:
+        yield f"does not offer {', '.join(lacking)} (only {', '.join(offer.access_modes)})"
+    if spec.selector is not None and not matches(spec.selector, volume.metadata.labels):
+        yield "does not match the claim's selector"
+    if (spec.volume_mode or "Filesystem") != (offer.volume_mode or "Filesystem"):
+        yield f"is {offer.volume_mode or 'Filesystem'}, {spec.volume_mode} is wanted"
+
+
+@object_detector("PersistentVolumeClaim")
+def resize(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
+    """A larger size that is not there yet: refused by the driver, or waiting for the file system to
+    be grown when a pod mounts it again."""
+    if row.status.phase != "Bound":
+        return
+    ref = ref_of(row)
+    failed = [
+        e
+        for e in view.events.about(ref)
+        if e.reason in ("VolumeResizeFailed", "FileSystemResizeFailed")
+        and view.now - e.last <= RECENT
+    ]
+    pending = next(
+        (
+            c
+            for c in row.status.conditions
+            if c.status == "True" and c.type in ("FileSystemResizePending", "Resizing")
+        ),
+        None,
+    )
+    if pending is None or not (failed or view.older(pending.last_transition_time, READY_GRACE)):
+        return
+    wanted = row.spec.resources.requests.get("storage", "?")
+    size = row.status.capacity.get("storage", "?")
+    why = "its file system grows when a pod mounts it again"
+    if failed:
+        why = messages.quoted(failed[-1].message)
+    elif pending.type == "Resizing":
+        why = "the driver has not done it"
+    yield make(
+        "claim-resize-pending",
+        ref,
+        f"stays at {size} of {wanted} wanted: {why}",
+        Severity.WARNING,
+        "a resize that does not end within 5 min",
+        since=pending.last_transition_time,
+        source=SinceSource.CONDITION,
+        evidence=[condition_evidence(ref, pending), *(event_evidence(e) for e in failed[-1:])],
+        facts={"cause": "failed" if failed else pending.type, "wanted": wanted, "size": size},
+    )
