@@ -1,8 +1,5 @@
-"""What can go wrong between here and an answer, each as one sentence: what happened, with which
-object, what to try.
-
-Text that came from the server is cleaned before it becomes part of a message.
-"""
+"""Errors of requests. `str()` is one sentence: what happened, with which object, what to try. Text
+from the server is cleaned before it becomes part of a message."""
 
 from __future__ import annotations
 
@@ -16,20 +13,19 @@ import msgspec
 from cluster.kube.text import clean_line
 
 MESSAGE_LIMIT = 600
-"""Longest part of a server's own words that is quoted, in characters."""
+"""Longest quotation of a server's message, in characters."""
 
 
 class ClusterError(Exception):
-    """Base of every error that this package raises on purpose. `str()` is one sentence for the
-    screen."""
+    """Base of the errors of `cluster`."""
 
 
 class KubeconfigError(ClusterError):
-    """No usable way to the cluster could be read."""
+    """No kubeconfig, or one that cannot be used."""
 
 
 class CredentialError(ClusterError):
-    """A token, certificate or exec plug-in could not be had."""
+    """A token or certificate cannot be read, or an exec plug-in fails."""
 
 
 class Unreachable(ClusterError):
@@ -41,22 +37,22 @@ class Unreachable(ClusterError):
         self.sent = sent
 
 
+class NotApiServer(Unreachable):
+    """Something in front of the API server answers: a load balancer, a login page, a proxy."""
+
+
 class OutcomeUnknown(Unreachable):
-    """A change was sent and no answer came: it may have taken effect. Look before it is
-    repeated."""
+    """A change was sent and no answer came: it may have taken effect."""
 
 
 class Refused(ClusterError):
-    """The write door stayed shut: nothing was sent."""
+    """`cluster.api.write` does not allow the request: nothing was sent."""
 
 
 class ApiError(ClusterError):
-    """The server answered with an error. `status` is the HTTP code, `reason` and `detail` are
-    metav1.Status fields, cleaned.
-
-    `audit_id` finds the request in the server's audit log; `retry_after` is in seconds, None when
-    the server did not say.
-    """
+    """The server answered with an error. `status` is the HTTP code; `reason` and `detail` are
+    fields of metav1.Status, cleaned. `audit_id` identifies the request in the server's audit log.
+    `retry_after` is in seconds, None when the server does not say."""
 
     def __init__(
         self,
@@ -111,7 +107,7 @@ class TooManyRequests(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx: the server or something in front of it failed."""
+    """5xx: the server failed."""
 
 
 _BY_STATUS: dict[int, tuple[type[ApiError], str]] = {

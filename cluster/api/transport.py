@@ -20,10 +20,18 @@ import msgspec
 
 from cluster.api.audit import note_audit_id
 from cluster.api.error_messages import RequestFailure, describe_failure
+from cluster.api.intermediaries import describe_intermediary, not_api_server
 from cluster.connect.access import Access
 from cluster.connect.credentials import Credential, Credentials
 from cluster.connect.tls import client_context
-from cluster.errors import KubeconfigError, ServerError, Unauthorized, Unreachable, from_response
+from cluster.errors import (
+    KubeconfigError,
+    NotApiServer,
+    ServerError,
+    Unauthorized,
+    Unreachable,
+    from_response,
+)
 from cluster.kube.text import clean, clean_line, clean_tree, is_clean
 
 if TYPE_CHECKING:
@@ -326,12 +334,15 @@ class Api:
         while True:
             credential = await self.credentials.current()
             response = await self._send(credential, request)
-            if response.status < 400:
+            if response.status < 300 and not not_api_server(response.status, response.headers, b""):
                 return response
             try:
                 body = await self._error_body(response)
             finally:
                 await response.aclose()
+            if not_api_server(response.status, response.headers, body):
+                said = describe_intermediary(response.status, response.headers, body)
+                raise NotApiServer(f"{request.what}: {said}", sent=response.status >= 500)
             error = from_response(
                 response.status, response.headers, body, request.what, self._clock()
             )

@@ -1,6 +1,6 @@
-"""WebSockets to the subresources of pods, with the channel protocols of Kubernetes: the one module
-that knows aiohttp's client. The first byte of each message is the channel. Imported when the first
-one is opened."""
+"""WebSockets to the subresources of pods, with the channel protocols of Kubernetes: the first byte
+of each message is the channel. The one module that imports aiohttp's client; imported when the
+first WebSocket is opened."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any
 import aiohttp
 
 from cluster.api.error_messages import describe_failure
+from cluster.api.intermediaries import describe_intermediary, not_api_server
 from cluster.api.transport import Api
 from cluster.connect.access import Access
 from cluster.connect.credentials import Credential
 from cluster.connect.tls import client_context
-from cluster.errors import ServerError, Unreachable, from_response
+from cluster.errors import NotApiServer, ServerError, Unreachable, from_response
 from cluster.kube.text import clean_line
 from cluster.version import VERSION
 
 HANDSHAKE_LIMIT = 10.0
 PING = 5.0
-"""Seconds between pings; a connection whose pong does not come is given up (client-go pings every 5
-s)."""
+"""Seconds between pings, as in client-go. A connection without the pong is closed."""
 
 
 class Channels:
-    """An open WebSocket. `protocol` is the one that the server chose, "" when it chose none."""
+    """An open WebSocket. `protocol` is the server's choice, "" for none."""
 
     def __init__(
         self, socket: aiohttp.ClientWebSocketResponse[Any], what: str, server: str
@@ -71,23 +71,34 @@ async def open_channels(
     protocols: Sequence[str],
     what: str,
 ) -> AsyncIterator[Channels]:
-    """A WebSocket to a subresource of a pod, closed at the end. Raises `ClusterError`: the server's
-    own answer, or why there was none."""
+    """A WebSocket to a subresource of a pod. Raises `ClusterError`: the server's answer, or why
+    there is none."""
     access = api.access
 
     async def judge(response: aiohttp.ClientResponse) -> None:
         if response.status != 101:
-            body = await response.content.read(65_536)
-            raise from_response(
-                max(response.status, 400),
-                {k.lower(): v for k, v in response.headers.items()},
-                body,
-                what,
-            )
+            body, headers = await response.content.read(65_536), response.headers
+            if not_api_server(response.status, headers, body):
+                said = describe_intermediary(response.status, headers, body)
+                raise NotApiServer(f"{what}: {said}")
+            raise from_response(max(response.status, 400), headers, body, what)
 
+    async def refuse_redirect(
+        _session: aiohttp.ClientSession,
+        _context: object,
+        params: aiohttp.TraceRequestRedirectParams,
+    ) -> None:
+        said = describe_intermediary(params.response.status, params.response.headers, b"")
+        raise NotApiServer(f"{what}: {said}")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(refuse_redirect)  # aiohttp has no setting for this
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=api.limits.connect)
     async with aiohttp.ClientSession(
-        timeout=timeout, raise_for_status=judge, cookie_jar=aiohttp.DummyCookieJar()
+        timeout=timeout,
+        raise_for_status=judge,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[trace],
     ) as session:
         try:
             async with asyncio.timeout(HANDSHAKE_LIMIT):
@@ -115,7 +126,7 @@ async def open_channels(
         try:
             yield Channels(socket, what, access.server)
         finally:
-            # A frozen server never sends its closing frame; the session closes the transport.
+            # a frozen server sends no closing frame; the session closes the transport
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     await socket.close()

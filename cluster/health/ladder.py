@@ -1,8 +1,8 @@
-"""The way to the API server, hop by hop, from this workstation: DNS, TCP for each address, TLS,
+"""Checks the network hops from this workstation to the API server: DNS, TCP for each address, TLS,
 HTTP, readyz.
 
-Each hop has its result, its time and a sentence, and each has a time limit, so that the whole ends
-within about ten seconds even when packets vanish. The first hop that fails says where to look.
+Each hop has a result, a duration, a sentence and a time limit, so that all of them take about ten
+seconds even when packets are dropped. The first hop that fails says where to look.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from cluster.api.intermediaries import describe_intermediary, not_api_server
 from cluster.api.transport import Api, Limits
 from cluster.connect import certificates
 from cluster.connect.access import Access
@@ -25,10 +26,12 @@ from cluster.connect.tls import client_context
 from cluster.errors import ClusterError
 from cluster.kube.text import clean, clean_line
 
+_PORTS = {"https": 443, "http": 80, "socks5": 1080, "socks5h": 1080}
+
 
 class Hop(msgspec.Struct, frozen=True):
-    """One step. `ok` None: not tried, because an earlier one failed. `seconds` is how long it took.
-    `detail` is longer text, cleaned."""
+    """One hop. `ok` None: not tried, because an earlier one failed. `seconds` is its duration,
+    `detail` longer text, cleaned."""
 
     name: str
     target: str
@@ -45,199 +48,188 @@ async def ladder(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     api: Api | None = None,
 ) -> tuple[Hop, ...]:
-    """Climb all hops; `limit` is seconds for each. Never raises for what the network does. `api`
-    lends its credentials."""
-    parts = urlsplit(access.proxy or access.server)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    hops: list[Hop] = []
-    if access.proxy:
-        hops.append(
-            Hop(
-                "proxy",
-                access.proxy,
-                None,
-                0.0,
-                "Requests go through this proxy; the next hops are those to the proxy.",
-            )
-        )
-    addresses = await _dns(host, port, limit, hops)
-    reached = await _tcp(addresses, limit, hops) if addresses else None
-    secure = urlsplit(access.server).scheme == "https"
-    if reached is not None and secure and not access.proxy:
-        await _tls(access, reached, host, limit, hops, clock)
-    if reached is not None and first_failure(tuple(hops)) is None:
-        await _http(access, limit, hops, api, clock)
-    tried = {hop.name for hop in hops}
-    for name in ("tcp", "tls", "http", "readyz"):
-        if name not in tried and (name != "tls" or (secure and not access.proxy)):
-            hops.append(Hop(name, access.server, None, 0.0, "Not tried: an earlier hop failed."))
-    return tuple(hops)
+    """Try all hops, each for at most `limit` seconds, with the credentials of `api`. Never raises
+    for a failure of the network."""
+    return await _Ladder(access, limit, clock, api).climb()
 
 
-def first_failure(hops: tuple[Hop, ...]) -> Hop | None:
-    """The lowest hop that fails; one address that fails is no failure while another one answers."""
+def first_failure(hops: tuple[Hop, ...] | list[Hop]) -> Hop | None:
+    """The first hop that fails. An address that fails does not count while another one answers."""
     reached = any(hop.name == "tcp" and hop.ok for hop in hops)
     return next(
         (hop for hop in hops if hop.ok is False and not (hop.name == "tcp" and reached)), None
     )
 
 
-async def _dns(host: str, port: int, limit: float, hops: list[Hop]) -> list[tuple[str, int]]:
-    began = time.monotonic()
-    try:
-        async with asyncio.timeout(limit):
-            found = await asyncio.get_running_loop().getaddrinfo(
-                host, port, type=socket.SOCK_STREAM
-            )
-    except TimeoutError:
-        hops.append(
-            Hop(
-                "dns",
-                host,
-                False,
-                time.monotonic() - began,
-                f"No name server answered for {host} within {limit:g} s; check DNS and the VPN.",
-            )
-        )
-        return []
-    except OSError as error:
-        said = clean_line(error.strerror or str(error), 200)
-        hops.append(
-            Hop(
-                "dns",
-                host,
-                False,
-                time.monotonic() - began,
-                f"{host} cannot be resolved ({said}); check DNS and the VPN.",
-            )
-        )
-        return []
-    addresses = list(dict.fromkeys((str(item[4][0]), port) for item in found))
-    shown = ", ".join(address for address, _ in addresses)
-    hops.append(
-        Hop(
-            "dns",
-            host,
-            True,
-            time.monotonic() - began,
-            f"{host} is {shown}." if shown != host else f"{host} is an address.",
-        )
-    )
-    return addresses
+class _Ladder:
+    def __init__(
+        self, access: Access, limit: float, clock: Callable[[], datetime], api: Api | None
+    ) -> None:
+        self._access, self._limit, self._clock, self._api = access, limit, clock, api
+        self._hops: list[Hop] = []
+        parts = urlsplit(access.proxy or access.server)
+        self._host = parts.hostname or ""
+        self._port = parts.port or _PORTS.get(parts.scheme, 443)
 
+    async def climb(self) -> tuple[Hop, ...]:
+        access = self._access
+        if access.proxy:
+            sentence = "Requests go through this proxy; the next hops are those to the proxy."
+            self._hops.append(Hop("proxy", _without_password(access.proxy), True, 0.0, sentence))
+        tls = access.server.startswith("https:") and not access.proxy
+        addresses = await self._dns()
+        reached = await self._tcp(addresses) if addresses else None
+        if reached is not None and tls:
+            await self._tls(reached)
+        if reached is not None and first_failure(self._hops) is None:
+            await self._http()
+        tried = {hop.name for hop in self._hops}
+        for name in ("tcp", "tls", "http", "readyz"):
+            if name not in tried and (name != "tls" or tls):
+                sentence = "Not tried: an earlier hop failed."
+                self._hops.append(Hop(name, access.server, None, 0.0, sentence))
+        return tuple(self._hops)
 
-async def _tcp(
-    addresses: list[tuple[str, int]], limit: float, hops: list[Hop]
-) -> tuple[str, int] | None:
-    async def connect(address: tuple[str, int]) -> Hop:
-        target = (
-            f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
-        )
-        began = time.monotonic()
+    def _add(
+        self, name: str, target: str, ok: bool, began: float, sentence: str, detail: str = ""
+    ) -> None:
+        self._hops.append(Hop(name, target, ok, time.monotonic() - began, sentence, detail))
+
+    async def _dns(self) -> list[tuple[str, int]]:
+        host, began = self._host, time.monotonic()
         try:
-            async with asyncio.timeout(limit):
-                _, writer = await asyncio.open_connection(*address)
+            async with asyncio.timeout(self._limit):
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    host, self._port, type=socket.SOCK_STREAM
+                )
         except TimeoutError:
-            took = time.monotonic() - began
-            return Hop(
-                "tcp",
-                target,
-                False,
-                took,
-                f"{target} does not answer within {limit:g} s: packets vanish; a firewall, a "
-                "route, or the host is down.",
-            )
-        except ConnectionRefusedError:
-            return Hop(
-                "tcp",
-                target,
-                False,
-                time.monotonic() - began,
-                f"{target} refuses: the host is there, but nothing listens on the port.",
-            )
+            why = f"No name server answered for {host} within {self._limit:g} s"
+            self._add("dns", host, False, began, f"{why}; check DNS and the VPN.")
+            return []
         except OSError as error:
             said = clean_line(error.strerror or str(error), 200)
-            return Hop(
-                "tcp",
-                target,
-                False,
-                time.monotonic() - began,
-                f"{target} cannot be reached: {said}.",
+            why = f"{host} cannot be resolved ({said})"
+            self._add("dns", host, False, began, f"{why}; check DNS and the VPN.")
+            return []
+        addresses = list(dict.fromkeys((str(item[4][0]), self._port) for item in found))
+        shown = ", ".join(address for address, _ in addresses)
+        sentence = f"{host} is {shown}." if shown != host else f"{host} is an address."
+        self._add("dns", host, True, began, sentence)
+        return addresses
+
+    async def _tcp(self, addresses: list[tuple[str, int]]) -> tuple[str, int] | None:
+        """The first address that accepts a connection; eight are tried at once."""
+        results = await asyncio.gather(*map(self._connect, addresses[:8]))
+        reached = (address for address, ok in zip(addresses, results, strict=False) if ok)
+        return next(reached, None)
+
+    async def _connect(self, address: tuple[str, int]) -> bool:
+        host, port = address
+        target, began = f"[{host}]:{port}" if ":" in host else f"{host}:{port}", time.monotonic()
+        try:
+            async with asyncio.timeout(self._limit):
+                _, writer = await asyncio.open_connection(*address)
+        except TimeoutError:
+            why = f"does not answer within {self._limit:g} s: packets are dropped by a firewall"
+            why += ", a route is missing, or the host is down"
+        except ConnectionRefusedError:
+            why = "refuses: the host is up, but nothing listens on the port"
+        except OSError as error:
+            why = f"cannot be reached: {clean_line(error.strerror or str(error), 200)}"
+        else:
+            writer.transport.abort()
+            took = (time.monotonic() - began) * 1000
+            self._add("tcp", target, True, began, f"{target} accepts connections ({took:.0f} ms).")
+            return True
+        self._add("tcp", target, False, began, f"{target} {why}.")
+        return False
+
+    async def _tls(self, address: tuple[str, int]) -> None:
+        trust = self._access.trust
+        name, began = trust.server_name or self._host, time.monotonic()
+        try:
+            context = client_context(trust)
+            async with asyncio.timeout(self._limit):
+                der = await _handshake(address, context, name)
+        except TimeoutError:
+            sentence = (
+                f"TCP is open but the TLS handshake gets no answer within {self._limit:g} s: the "
+                "process is frozen or overloaded."
             )
-        took = time.monotonic() - began
-        writer.transport.abort()
-        return Hop(
-            "tcp", target, True, took, f"{target} accepts connections ({took * 1000:.0f} ms)."
+        except ssl.SSLCertVerificationError as error:
+            why = clean_line(error.verify_message, 200)
+            about = self._about(await self._unverified_certificate(address, name))
+            sentence = f"The certificate is not accepted ({why}): {about}."
+        except (OSError, ClusterError) as error:
+            said = clean_line(str(error), 200)
+            sentence = f"The TLS handshake fails ({said}); another program may use this port."
+        else:
+            unchecked = " (not checked: insecure-skip-tls-verify)" if trust.insecure else ""
+            about = self._about(certificates.from_der(der) if der else None)
+            self._add("tls", name, True, began, f"TLS is fine{unchecked}: {about}.")
+            return
+        self._add("tls", name, False, began, sentence)
+
+    async def _unverified_certificate(
+        self, address: tuple[str, int], name: str
+    ) -> certificates.Certificate | None:
+        """The server's certificate; nothing is sent over this connection."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(self._limit):
+                return certificates.from_der(await _handshake(address, context, name))
+        return None
+
+    def _about(self, certificate: certificates.Certificate | None) -> str:
+        if certificate is None:
+            return "its certificate could not be read"
+        now = self._clock()
+        if certificate.expired(now):
+            validity = f"it expired on {certificate.not_after:%Y-%m-%d %H:%M} UTC"
+        elif now < certificate.not_before:
+            validity = f"it is not valid before {certificate.not_before:%Y-%m-%d %H:%M} UTC, check"
+            validity += " this machine's clock"
+        else:
+            validity = f"valid until {certificate.not_after:%Y-%m-%d %H:%M} UTC"
+        return (
+            f"subject {certificate.subject or '-'}, issuer {certificate.issuer or '-'}, {validity}"
         )
 
-    results = await asyncio.gather(*(connect(address) for address in addresses[:8]))
-    hops += results
-    return next((address for address, hop in zip(addresses, results, strict=False) if hop.ok), None)
+    async def _http(self) -> None:
+        """Which program answers HTTP, and whether the API server is ready."""
+        limit = self._limit
+        own = Api(
+            self._access,
+            limits=Limits(limit, limit, limit, limit),
+            clock=self._clock,
+            credentials=self._api.credentials if self._api is not None else None,
+        )
+        try:
+            began = time.monotonic()
+            try:
+                ok, sentence = _author(*await own.ping("/version", {}, limit))
+            except ClusterError as error:
+                ok, sentence = False, clean_line(str(error), 400)
+            self._add("http", "/version", ok, began, sentence)
+            if not ok:
+                return
+            began, text = time.monotonic(), ""
+            try:
+                status, _, body = await own.ping("/readyz", {"verbose": ""}, limit)
+                text = clean(body.decode("utf-8", "replace"), 4_000)
+                ok, sentence = _ready(status, text)
+            except ClusterError as error:
+                ok, sentence = False, clean_line(str(error), 400)
+            self._add("readyz", "/readyz", ok, began, sentence, text)
+        finally:
+            await own.aclose()
 
 
-async def _tls(
-    access: Access,
-    address: tuple[str, int],
-    host: str,
-    limit: float,
-    hops: list[Hop],
-    clock: Callable[[], datetime],
-) -> None:
-    name = access.trust.server_name or host
-    began = time.monotonic()
-    try:
-        context = client_context(access.trust)
-        async with asyncio.timeout(limit):
-            der = await _handshake(address, context, name)
-    except TimeoutError:
-        took = time.monotonic() - began
-        hops.append(
-            Hop(
-                "tls",
-                name,
-                False,
-                took,
-                f"TCP is open but the TLS handshake gets no answer within {limit:g} s: the "
-                "process is frozen or overloaded.",
-            )
-        )
-        return
-    except ssl.SSLCertVerificationError as error:
-        why = clean_line(error.verify_message, 200)
-        seen = await _seen_certificate(address, name, limit)
-        about = _about(seen, clock()) if seen is not None else "it could not be read"
-        hops.append(
-            Hop(
-                "tls",
-                name,
-                False,
-                time.monotonic() - began,
-                f"The certificate is not accepted ({why}): {about}.",
-            )
-        )
-        return
-    except (OSError, ClusterError) as error:
-        said = clean_line(str(error), 200)
-        hops.append(
-            Hop(
-                "tls",
-                name,
-                False,
-                time.monotonic() - began,
-                f"The TLS handshake fails ({said}); something else may answer on this port.",
-            )
-        )
-        return
-    certificate = certificates.from_der(der) if der else None
-    about = (
-        _about(certificate, clock())
-        if certificate is not None
-        else "its certificate could not be read"
-    )
-    unchecked = " (not checked: insecure-skip-tls-verify)" if access.trust.insecure else ""
-    hops.append(
-        Hop("tls", name, True, time.monotonic() - began, f"TLS is fine{unchecked}: {about}.")
-    )
+def _without_password(proxy: str) -> str:
+    scheme, _, rest = proxy.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 async def _handshake(address: tuple[str, int], context: ssl.SSLContext, name: str) -> bytes:
@@ -249,105 +241,24 @@ async def _handshake(address: tuple[str, int], context: ssl.SSLContext, name: st
         writer.transport.abort()
 
 
-async def _seen_certificate(
-    address: tuple[str, int], name: str, limit: float
-) -> certificates.Certificate | None:
-    """The certificate as it is shown, without judging it; nothing is sent over this connection."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(limit):
-            return certificates.from_der(await _handshake(address, context, name))
-    return None
-
-
-def _about(certificate: certificates.Certificate, now: datetime) -> str:
-    if certificate.expired(now):
-        ending = f"it ended on {certificate.not_after:%Y-%m-%d %H:%M} UTC"
-    elif now < certificate.not_before:
-        ending = (
-            f"it is not valid before {certificate.not_before:%Y-%m-%d %H:%M} UTC, check this "
-            "machine's clock"
-        )
-    else:
-        ending = f"valid until {certificate.not_after:%Y-%m-%d %H:%M} UTC"
-    return f"subject {certificate.subject or '-'}, issuer {certificate.issuer or '-'}, {ending}"
-
-
-async def _http(
-    access: Access, limit: float, hops: list[Hop], api: Api | None, clock: Callable[[], datetime]
-) -> None:
-    """Who answers HTTP, and what readyz says; without credentials when none are loaded yet."""
-    limits = Limits(connect=limit, read=limit, write=limit, pool=limit)
-    own = Api(
-        access, limits=limits, clock=clock, credentials=api.credentials if api is not None else None
-    )
-    try:
-        for name, path, params in (
-            ("http", "/version", {}),
-            ("readyz", "/readyz", {"verbose": ""}),
-        ):
-            began = time.monotonic()
-            try:
-                status, headers, body = await own.ping(path, params, limit)
-            except ClusterError as error:
-                hops.append(
-                    Hop(name, path, False, time.monotonic() - began, clean_line(str(error), 400))
-                )
-                continue
-            took = time.monotonic() - began
-            ok, sentence = (
-                _author(status, headers, body) if name == "http" else _ready(status, body)
-            )
-            hops.append(
-                Hop(
-                    name,
-                    path,
-                    ok,
-                    took,
-                    sentence,
-                    clean(body.decode("utf-8", "replace"), 4_000) if name == "readyz" else "",
-                )
-            )
-    finally:
-        await own.aclose()
-
-
 def _author(status: int, headers: dict[str, str], body: bytes) -> tuple[bool, str]:
     try:
         document = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         document = None
     if isinstance(document, dict) and "gitVersion" in document:
-        return (
-            True,
-            f"A Kubernetes API server answers: {clean_line(str(document['gitVersion']), 60)}.",
-        )
-    if "audit-id" in headers or (isinstance(document, dict) and document.get("kind") == "Status"):
-        return True, f"A Kubernetes API server answers /version with HTTP {status}."
-    server = clean_line(headers.get("server", ""), 80) or "unknown"
-    return (
-        False,
-        f"HTTP {status} comes from something else than an API server (Server: {server}); look at "
-        "the load balancer or proxy.",
-    )
+        version = clean_line(str(document["gitVersion"]), 60)
+        return True, f"A Kubernetes API server answers: {version}."
+    if status == 200 or not_api_server(status, headers, body):
+        return False, describe_intermediary(status, headers, body)
+    return True, f"A Kubernetes API server answers /version with HTTP {status}."
 
 
-def _ready(status: int, body: bytes) -> tuple[bool, str]:
+def _ready(status: int, text: str) -> tuple[bool, str]:
     if status == 200:
         return True, "readyz: the API server says that it is ready."
     if status in (401, 403):
-        return (
-            True,
-            f"readyz may not be read without more rights (HTTP {status}); the server answers.",
-        )
-    failing = [
-        clean_line(line[3:], 80)
-        for line in body.decode("utf-8", "replace").splitlines()
-        if line.startswith("[-]")
-    ]
-    return (
-        False,
-        f"readyz: HTTP {status}{', failing: ' + '; '.join(failing[:5]) if failing else ''}.",
-    )
+        return True, f"readyz needs more rights (HTTP {status}); the server answers."
+    failing = [clean_line(line[3:], 80) for line in text.splitlines() if line.startswith("[-]")]
+    more = f", failing: {'; '.join(failing[:5])}" if failing else ""
+    return False, f"readyz: HTTP {status}{more}."

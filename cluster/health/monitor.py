@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec.structs import replace
 
+from cluster.api.intermediaries import describe_intermediary, not_api_server
 from cluster.api.transport import Api, Limits
 from cluster.errors import ClusterError, CredentialError
 from cluster.health.ladder import Hop, first_failure, ladder
@@ -140,9 +141,11 @@ class HealthMonitor:
         if credentials.due():
             self._renew.set()
         try:
-            status, _, body = await self._own.ping("/readyz", {}, self._heartbeat.limit)
+            status, headers, body = await self._own.ping("/readyz", {}, self._heartbeat.limit)
         except ClusterError as error:
             return str(error)
+        if not_api_server(status, headers, body):
+            return describe_intermediary(status, headers, body)
         took = time.monotonic() - began
         self.health = replace(self.health, heard=self._clock(), latency=took)
         if status == 401 and not credentials.waiting(0):

@@ -76,6 +76,8 @@ class FakeCluster:
     """Set while the server answers; cleared it takes connections and says nothing."""
     url: str = ""
     tls: ssl.SSLContext | None = None
+    intermediary: Handler | None = None
+    """Answers everything instead of the API server."""
     expired_continue: int = 0
     """So many continue tokens are answered with 410."""
 
@@ -138,6 +140,8 @@ class FakeCluster:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
         await self.frozen.wait()
+        if self.intermediary is not None:
+            return await self.intermediary(request)
         if self.answers and request.path not in ("/readyz", "/version"):
             answer = await self.answers.popleft()(request)
             if answer is not None:

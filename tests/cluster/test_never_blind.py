@@ -56,7 +56,7 @@ async def test_frozen_at_the_start(fake: FakeCluster) -> None:
             "dns": True,
             "tcp": True,
             "http": False,
-            "readyz": False,
+            "readyz": None,
         }
         seen = len([request for request in fake.requests if request.path == "/readyz"])
         await until(
@@ -160,7 +160,7 @@ async def test_black_holed_at_the_start() -> None:
             await until(lambda: bool(live.health.hops))
             hops = {hop.name: hop for hop in live.health.hops}
             assert hops["tcp"].ok is False
-            assert "packets vanish" in hops["tcp"].sentence
+            assert "packets are dropped" in hops["tcp"].sentence
             assert live.health.reason == hops["tcp"].sentence
             live.stop()
             await task

@@ -144,7 +144,7 @@ async def test_the_ladder_shows_the_certificate_that_is_not_accepted(tmp_path: P
                 Access(url, trust=Trust(insecure=True)), limit=5, clock=lambda: later
             )
         }
-        assert "ended on" in insecure["tls"].sentence
+        assert "expired on" in insecure["tls"].sentence
         assert "not checked" in insecure["tls"].sentence
 
 
