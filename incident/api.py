@@ -148,6 +148,10 @@ class Investigation(Protocol):
 
     def reopen_incident(self, reason: str) -> Entry: ...
 
+    def revise(self, entry: Entry, action: str, text: str = "") -> Entry:
+        """Pin, unpin, hide, unhide or edit (`text`) an entry by one more entry."""
+        ...
+
     def conclude_change(self, intent: Entry, seen: str) -> Entry:
         """What a person found out about a change of `View.record.unknown`."""
         ...
@@ -159,6 +163,10 @@ class Investigation(Protocol):
     def entries(self) -> Sequence[Entry]:
         """All entries, oldest first by the time they happened; those whose `on_disk` is false are
         not acknowledged yet."""
+        ...
+
+    async def evidence(self, sha256: str) -> str:
+        """The text of one piece of evidence, or one sentence that says why there is none."""
         ...
 
     async def draft(self) -> str:

@@ -235,6 +235,14 @@ class Record:
         """Record that the incident is closed or open again."""
         return self.append(Draft(kind=kind, text=reason, reason=reason, time_source="human"))
 
+    def revise(self, entry: Entry, action: str, text: str = "") -> Entry:
+        """Record that an entry is pinned, unpinned, hidden, unhidden or edited: `text` is how it
+        reads from now on. The entry itself stays as it is."""
+        data = {"action": action, **({"text": text} if text else {})}
+        return self.append(
+            Draft(kind="revision", supersedes=entry.id, time_source="human", data=data)
+        )
+
     def conclude_change(self, intent: Entry, seen: str) -> Entry:
         """Record what a person found out about a change whose outcome was not known."""
         return self.append(
@@ -393,6 +401,14 @@ class Record:
             if self._by_time is None:
                 self._by_time = tuple(sorted(self.by_record(), key=lambda entry: entry.occurred_at))
             return self._by_time
+
+    def evidence_text(self, sha256: str) -> str:
+        """Blocking: the text of one piece of evidence, or one sentence that says why there is
+        none."""
+        found = self.journal.evidence(sha256) if self.journal is not None else None
+        if found is None or found.content is None:
+            return "It is not in this record, or it was purged."
+        return clean_uncut(found.content.decode("utf-8", "replace"))
 
     def unrecorded(self) -> Sequence[Entry]:
         """Entries that are not on disk and would be lost with this process."""

@@ -261,6 +261,9 @@ class LiveInvestigation:
     def reopen_incident(self, reason: str) -> Entry:
         return self._ready().record.change_state("incident-reopened", reason)
 
+    def revise(self, entry: Entry, action: str, text: str = "") -> Entry:
+        return self._ready().record.revise(entry, action, text)
+
     def conclude_change(self, intent: Entry, seen: str) -> Entry:
         return self._ready().record.conclude_change(intent, seen)
 
@@ -269,6 +272,9 @@ class LiveInvestigation:
 
     def entries(self) -> Sequence[Entry]:
         return self._components.record.entries() if self._components is not None else ()
+
+    async def evidence(self, sha256: str) -> str:
+        return await asyncio.to_thread(self._ready().record.evidence_text, sha256)
 
     async def draft(self) -> str:
         components = self._ready()

@@ -150,7 +150,7 @@ def test_an_action(product: Path) -> None:
 def test_a_screen(product: Path) -> None:
     write(product, "text/capacity.py", block("text"))
     write(product, "tui/screens/capacity.py", block("screen"))
-    insert(product, "tui/keys.py", "    # now", block("key"))
+    insert(product, "tui/keys.py", '    Action("connection"', block("key"))
     told = run(
         product,
         """

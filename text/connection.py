@@ -109,5 +109,5 @@ def gap_lines(
         for gap in shown
     ]
     if len(gaps) > len(shown):
-        lines.append(line((f" and {len(gaps) - len(shown)} more", "muted"), ("  a all", "hint")))
+        lines.append(line((f" and {len(gaps) - len(shown)} more", "muted"), ("  5 all", "hint")))
     return lines

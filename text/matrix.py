@@ -29,7 +29,7 @@ WORDS: dict[Verdict, str] = {
     Verdict.NOT_MEASURED: "not measured",
 }
 MEANING = {
-    Verdict.REFUSED: "by the target itself (RST); a policy agent can send it too",
+    Verdict.REFUSED: "by the target itself; a policy agent can answer so too",
     Verdict.REJECTED: "on the way (ICMP): something between them said no",
     Verdict.TIMEOUT_CONNECT: "no answer at all: dropped on the way, or the target is gone",
     Verdict.RATE_LIMIT_SUSPECT: "a rate limit may have swallowed the refusal",

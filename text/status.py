@@ -79,7 +79,7 @@ def _order(kind: Freshness) -> tuple[int, int, str]:
 
 
 def _fitting(ages: Sequence[Span], width: int) -> list[Span]:
-    """As many ages as fit, and how many more there are: `a` shows all."""
+    """As many ages as fit, and how many more there are: `5` shows all."""
     kept: list[Span] = []
     used = 0
     for index, span in enumerate(ages):
@@ -87,7 +87,7 @@ def _fitting(ages: Sequence[Span], width: int) -> list[Span]:
         last = index == len(ages) - 1
         if used + need + (0 if last else 14) > width:
             look = "warning" if any(style != "plain" for _, style in ages[index:]) else "muted"
-            return [*kept, (f"+{len(ages) - index} more: a", look)]
+            return [*kept, (f"+{len(ages) - index} more: 5", look)]
         kept.append(span)
         used += need
     return kept
@@ -157,7 +157,7 @@ def trouble_lines(view: View, now: datetime) -> list[Line]:
                 " ",
                 (f"The API server {what}", "critical"),
                 f" since {clock(api.since, now)} UTC",
-                (" (a why, r retry)", HINT),
+                (" (5 why, r retry)", HINT),
                 f".{shown} {api.reason}",
                 hang=1,
             )

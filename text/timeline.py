@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from text.lines import BLANK, HINT, Line, field, fit, line, prose
-from text.words import clock
+import msgspec
+
+from incident.view import View
+from text.lines import BLANK, HINT, Line, columns, field, fields, fit, line, prose, rule
+from text.words import clock, plural
 from timeline.entry import CLOSED_BY, Entry
+from timeline.revisions import RevisedEntry, latest
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "note": ("note", "key"),
@@ -34,32 +39,131 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "run-finished": ("finished", "muted"),
     "contributing-factor": ("factor", "key"),
     "follow-up": ("to do", "key"),
+    "question": ("question", "key"),
+    "session": ("stanch", "muted"),
+    "export": ("exported", "muted"),
 }
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """What a note is. `prefix`: how it is written in front of the text (`timeline.note`). `alone`:
+    it needs no text. `pinned`: it stands in the draft whatever else is suggested."""
+
+    prefix: str
+    meaning: str
+    alone: bool = False
+    pinned: bool = False
+
+
+MARKS: Mapping[str, Mark] = {
+    "note": Mark("", "what you see, do or think"),
+    "acknowledged": Mark("!acknowledged ", "an engineer works on it", alone=True),
+    "mitigated": Mark("!mitigated ", "users are served again", alone=True),
+    "resolved": Mark("!resolved ", "the cause is gone", alone=True),
+    "hypothesis": Mark("hypothesis: ", "what it may be"),
+    "ruled out": Mark("ruled out: ", "what it is not, and how you know"),
+    "factor": Mark("factor: ", "what contributed to it"),
+    "to do": Mark("todo: ", "what to do afterwards"),
+    "question": Mark("? ", "what is not known yet"),
+    "key event": Mark("", "a note that the draft always shows", pinned=True),
+}
+"""What a note can be, in the order of the dialog."""
+_TIME = re.compile(r"(-\d\S*|@~?\d\S*)\s*")
 ABOUT = {"approx": "~", "range": "~"}
 """Before a time that is not exact."""
 LATE = timedelta(seconds=60)
 """An entry recorded so much later than it happened shows both times."""
 SHOWN = 12
 """Rows of one entry in the log; enter shows the rest."""
+OBJECTS = ("object-intent", "object-created", "object-removed")
+"""What a probe creates and removes: one line each would push the rest out of sight."""
 
 
-def log_lines(entries: Sequence[Entry]) -> list[Line]:
-    """Every entry by the time it happened. An intent without a result is said to be unknown."""
+def marked(text: str, mark: Mark) -> str:
+    """A note as it is written: the time first, then what it is, then the words."""
+    time = _TIME.match(text)
+    return (
+        text
+        if not mark.prefix
+        else f"{time[0] if time else ''}{mark.prefix}" + (text[time.end() :] if time else text)
+    )
+
+
+def mark_lines() -> list[Line]:
+    """The marks of a note to choose from."""
+    return [
+        columns((word, 14, "key"), (mark.meaning, 40, "muted"), target=word)
+        for word, mark in MARKS.items()
+    ]
+
+
+def incident_lines(view: View) -> list[Line]:
+    """What can be said of the incident, with what is known: its title, severity and state, and
+    changes whose outcome is not known."""
+    summary = view.record.summary
+    over = summary.state != "open"
+    rows = [
+        ("title", "title", summary.title or "none yet"),
+        ("severity", "severity", summary.severity or "not rated"),
+        ("reopen", "state", f"{summary.state}; enter opens it again")
+        if over
+        else ("close", "state", "open; enter closes it"),
+        ("new", "another", "begin a new incident; this one stays as it is"),
+        *((each.id, "verify", f"what became of: {each.text}") for each in view.record.unknown),
+    ]
+    return [field(label, text, style="key", target=target) for target, label, text in rows]
+
+
+def log_lines(
+    entries: Sequence[Entry], words: str = "", *, folded: bool = False, hidden: bool = True
+) -> list[Line]:
+    """Every entry as it reads now, by the time it happened. An intent without a result is said to
+    be unknown.
+
+    `words`: only entries that hold each of them. `folded`: the objects that a probe created and
+    removed are one line. `hidden`: also entries that a person hid.
+    """
     if not entries:
         hint = (" n takes a note.", HINT)
         return [BLANK, line((" Nothing is recorded yet.", "muted"), hint, hang=1)]
     answered = {entry.intent_id for entry in entries if entry.kind not in CLOSED_BY}
     lines: list[Line] = []
     day = None
-    for entry in entries:
+    wanted = words.lower().split()
+    revised = [each for each in latest(entries) if hidden or not each.hidden]
+    for each in _folded(revised) if folded and not wanted else revised:
+        entry = each.entry
+        word = WORDS.get(entry.kind, (entry.kind, ""))[0]
+        found = f"{word} {entry.text} {entry.actor} {entry.object or ''}".lower()
+        if not all(part in found for part in wanted):
+            continue
         if entry.occurred_at.date() != day:
             day = entry.occurred_at.date()
             lines.append(line((f" {day:%Y-%m-%d} UTC", "heading")))
-        lines += _entry(entry, entry.kind in CLOSED_BY and entry.intent_id not in answered)
-    return lines
+        lines += _entry(each, entry.kind in CLOSED_BY and entry.intent_id not in answered)
+    return lines or [BLANK, line((f" No entry holds: {words}", "unknown"), hang=1)]
 
 
-def _entry(entry: Entry, unanswered: bool) -> list[Line]:
+def _folded(revised: Sequence[RevisedEntry]) -> Iterator[RevisedEntry]:
+    """Leaves out what was created and removed again, with one line in the place of the last."""
+    gone = {each.entry.intent_id for each in revised if each.entry.kind == "object-removed"}
+    count = 0
+    for index, each in enumerate(revised):
+        if each.entry.kind not in OBJECTS or each.entry.intent_id not in gone:
+            yield each
+            continue
+        count += each.entry.kind == "object-removed"
+        after = revised[index + 1].entry if index + 1 < len(revised) else None
+        if count and (after is None or after.kind not in OBJECTS):
+            text = f"{plural(count, 'object')} created for a probe and removed again"
+            yield msgspec.structs.replace(
+                each, entry=msgspec.structs.replace(each.entry, text=text)
+            )
+            count = 0
+
+
+def _entry(revised: RevisedEntry, unanswered: bool) -> list[Line]:
+    entry = revised.entry
     word, style = WORDS.get(entry.kind, (entry.kind.replace("-", " "), "muted"))
     at = f" {ABOUT.get(entry.occurred_precision, '')}{clock(entry.occurred_at)}  "
     first, *more = (entry.text or entry.reason).split("\n")
@@ -68,6 +172,12 @@ def _entry(entry: Entry, unanswered: bool) -> list[Line]:
         behind.append((f"  (recorded {clock(entry.recorded_at, entry.occurred_at)})", "muted"))
     if entry.time_source == "human" and entry.actor:
         behind.append((f"  {entry.actor}", "muted"))
+    said = (
+        ("pinned", revised.pinned is True),
+        ("hidden", revised.hidden),
+        ("edited", revised.edited),
+    )
+    behind += [(f"  {word}", "key" if word == "pinned" else "muted") for word, so in said if so]
     if not entry.on_disk:
         behind.append(("  not on disk yet", "warning"))
     elif entry.pending:
@@ -83,8 +193,12 @@ def _entry(entry: Entry, unanswered: bool) -> list[Line]:
     return lines
 
 
-def entry_lines(entry: Entry, now: datetime) -> list[Line]:
-    """Everything that is recorded of one entry."""
+def entry_lines(
+    revised: RevisedEntry, now: datetime, evidence: Mapping[str, str] | None = None
+) -> list[Line]:
+    """Everything that is recorded of one entry: how it reads now, its revisions, and the text of
+    its `evidence` by hash, as far as that was read."""
+    entry = revised.entry
     exact = f", {entry.occurred_precision}, by {entry.time_source}"
     stored = f"{entry.seq}  {entry.hash[:16]}" if not entry.pending else "not in the file yet"
     texts = (
@@ -99,8 +213,17 @@ def entry_lines(entry: Entry, now: datetime) -> list[Line]:
         ("reason", entry.reason),
         ("evidence", ", ".join(digest[:12] for digest in entry.evidence)),
         ("audit id", entry.audit_id),
-        ("replaces", entry.supersedes),
         ("entry", stored),
     )
-    labelled = [field(label, text, size=10) for label, text in texts if text]
-    return [*prose(entry.text, "strong"), BLANK, *labelled]
+    lines = [*prose(entry.text, "strong"), BLANK]
+    lines += [field(label, text, size=10) for label, text in texts if text]
+    if revised.edited:
+        lines += fields("at first", revised.original.text.split("\n"), "muted", size=10)
+    for revision in revised.revisions:
+        at = f"{clock(revision.recorded_at, now)} UTC  {revision.data.get('action', '')}"
+        text = f": {revision.data['text']}" if revision.data.get("text") else ""
+        lines.append(field("revised", f"{at}{text}", size=10))
+    for digest in entry.evidence:
+        text = (evidence or {}).get(digest, "reading …")
+        lines += [BLANK, rule(f"evidence {digest[:12]}"), *prose(text)]
+    return lines

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
 from textual.constants import DEFAULT_THEME
-from textual.events import Event, Key
+from textual.events import Event, Key, Paste
 from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
-from textual.worker import Worker, WorkerState
+from textual.worker import Worker
 
 import assets
 from cluster.kube.objects import Ref
 from incident.view import View
 from text.words import plural
 from tui.host import Level
+from tui.key_order import KeyOrder
 from tui.keys import MODES, bindings
-from tui.screens.frame import Frame
+from tui.screens.frame import Frame, tell_failure
 from tui.strips import plain
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class StanchApp(App[int]):
         self._unsubscribe: Callable[[], None] = lambda: None
         self._next_paint: Timer | None = None
         self._pending = False
+        self.key_order = KeyOrder(self)
         self._key = self._painted = -math.inf
         """Monotonic seconds of the last key and of the last paint."""
         self._noticed = ""
@@ -126,12 +128,7 @@ class StanchApp(App[int]):
             )
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Says that a worker failed; the screens stay."""
-        if event.state is WorkerState.ERROR:
-            self.tell(
-                f"{event.worker.description or event.worker.name} failed: {event.worker.error}",
-                "error",
-            )
+        tell_failure(self, event)
 
     def on_unmount(self) -> None:
         self._unsubscribe()
@@ -186,6 +183,9 @@ class StanchApp(App[int]):
         if isinstance(event, Key):
             self._key = time.monotonic()
             self.investigation.give_way()
+        ours = isinstance(event, (Key, Paste)) and not event.is_forwarded
+        if ours and await self.key_order.take(event):
+            return
         await super().on_event(event)
 
     def _paint(self) -> None:
@@ -216,7 +216,10 @@ class StanchApp(App[int]):
     def go(self, mode: str) -> None:
         """Show the first screen of a mode."""
         while len(self.screen_stack) > 1:
-            self.pop_screen()
+            if isinstance(self.screen, ModalScreen):
+                self.screen.dismiss(None)  # whatever waits for its answer gets none
+            else:
+                self.pop_screen()
         if self.current_mode != mode:
             self.switch_mode(mode)
 
@@ -286,6 +289,13 @@ class StanchApp(App[int]):
             CommandPalette(providers=[Everything], placeholder="action, screen, runbook or object")
         )
 
+    def action_incident(self) -> None:
+        from tui.dialogs.incident import change_incident
+
+        self.run_worker(
+            change_incident(self), exit_on_error=False, description="change the incident"
+        )
+
     def action_new_incident(self) -> None:
         """After a question: what comes next is recorded elsewhere."""
         from tui.dialogs.dialog import Question
@@ -303,7 +313,7 @@ class StanchApp(App[int]):
 
     def _begin_incident(self, yes: bool | None) -> None:
         if yes:
-            self.run_worker(self.investigation.begin_incident())
+            self.run_worker(self.investigation.begin_incident(), exit_on_error=False)
 
     def action_retry(self) -> None:
         self.investigation.retry_now()

@@ -40,7 +40,41 @@ def looks_around(pane: Widget) -> Widget:
     )
 
 
-class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
+class CursorPane(ScrollView, can_focus=True, inherit_bindings=False):
+    """Rows with a cursor: the keys that move it, and the looks of the screen or box around."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("pagedown,space", "page(1)", "page down", show=False),
+        Binding("home", "edge(-1)", "first", show=False),
+        Binding("end,G", "edge(1)", "last", show=False),
+        Binding("enter", "choose", "choose", show=False),
+    ]
+
+    _looks: Widget | None = None
+
+    def look(self, name: str, *, partial: bool = True) -> Style:
+        """The style of a name: only what the name sets (`partial`), or with its background."""
+        if name == "plain":
+            return Style.null()
+        if self._looks is None:
+            self._looks = looks_around(self)
+        return self._looks.get_component_rich_style(
+            f"text--{name}", partial=partial, default=Style.null()
+        )
+
+    def under(self, here: bool) -> Style:
+        """The background of a row; the cursor's where it stands and the pane has the focus."""
+        return self.look("cursor", partial=False) if here and self.has_focus else self.rich_style
+
+    def refresh_row(self, row: int) -> None:
+        """Repaints a row of the pane, 0 being the first visible one."""
+        self.refresh(Region(0, row, self.size.width, 1))
+
+
+class LinePane(CursorPane, can_focus=True):
     """Lines of text from a pure function of the width.
 
     It stands inside of something with `LOOKS`. `show` replaces the content and refreshes only the
@@ -48,15 +82,7 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
     content changes around it.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "up", "up", show=False),
-        Binding("down,j", "down", "down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown,space", "page(1)", "page down", show=False),
-        Binding("home,g", "edge(-1)", "first", show=False),
-        Binding("end,G", "edge(1)", "last", show=False),
-        Binding("enter", "choose", "choose", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("g", "edge(-1)", "first", show=False)]
 
     @dataclass
     class Highlighted(Message):
@@ -90,7 +116,6 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         self._follow = follow
         self._cursor = -1
         self._drawn_width = 0
-        self._looks: Widget | None = None
         self._held = False
         """Whether a key put the cursor where it is; before that it stays on the first line."""
 
@@ -152,7 +177,7 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _refresh_line(self, y: int) -> None:
         if y >= 0:
-            self.refresh(Region(0, y - self.scroll_offset.y, self.size.width, 1))
+            self.refresh_row(y - self.scroll_offset.y)
 
     def _find(self, target: str, near: int) -> int:
         if target:
@@ -183,19 +208,8 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         width = self.size.width
         row = self._lines[index] if index < len(self._lines) else BLANK
         here = bool(row.target) and row.target == self.target
-        under = self._style("cursor") if here and self.has_focus else self.rich_style
         marker = CURSOR if here and index == self._cursor else ""
-        return to_strip(row, self._piece_style, offset.x, width, under, marker)
-
-    def _style(self, name: str, *, partial: bool = False) -> Style:
-        if self._looks is None:
-            self._looks = looks_around(self)
-        return self._looks.get_component_rich_style(
-            f"text--{name}", partial=partial, default=Style.null()
-        )
-
-    def _piece_style(self, name: str) -> Style:
-        return self._style(name, partial=True) if name != "plain" else Style.null()
+        return to_strip(row, self.look, offset.x, width, self.under(here), marker)
 
     # -- moving
 
@@ -231,7 +245,7 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
             end += 1
         return end - index
 
-    def _step(self, by: int) -> None:
+    def action_move(self, by: int) -> None:
         targets = self._stops()
         if not targets:
             self.scroll_relative(y=by, animate=False)
@@ -248,16 +262,10 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         else:  # lines between or beyond are there to be read
             self.scroll_relative(y=by, animate=False)
 
-    def action_up(self) -> None:
-        self._step(-1)
-
-    def action_down(self) -> None:
-        self._step(1)
-
     def action_page(self, direction: int) -> None:
         page = max(1, self.size.height - 1)
         if any(row.target for row in self._lines):
-            self._step(direction * max(1, page // 2))
+            self.action_move(direction * max(1, page // 2))
         else:
             self.scroll_relative(y=direction * page, animate=False)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the first paint does not need it
 
 
 class Navigation(Host, Protocol):
-    """Going somewhere, and the one picture that all screens show."""
+    """Goes to screens, and holds the view that all screens show."""
 
     refused_note: tuple[str, str]
     """The last note that the disk refused, and why."""
@@ -41,6 +41,8 @@ class Navigation(Host, Protocol):
     async def action_back(self) -> None: ...
 
     def action_note(self) -> None: ...
+
+    def action_new_incident(self) -> None: ...
 
     def action_choose_runbook(self, symptom_id: str = "") -> None: ...
 

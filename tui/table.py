@@ -5,20 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
-from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.widget import Widget
 
 from text.lines import Line, Span, fit
 from text.object_table import Heading
-from tui.line_pane import CURSOR, looks_around
+from tui.line_pane import CURSOR, CursorPane
 from tui.strips import to_strip
 
 
@@ -36,18 +32,8 @@ Cells = Callable[[int], Sequence[Span]]
 """(row) -> text and style name of each shown cell."""
 
 
-class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
+class VirtualTable(CursorPane, can_focus=True):
     """Rows of a `Rows`; the cursor stays on the same object while rows move around it."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown,space", "page(1)", "page down", show=False),
-        Binding("home", "edge(-1)", "first", show=False),
-        Binding("end,G", "edge(1)", "last", show=False),
-        Binding("enter", "choose", "choose", show=False),
-    ]
 
     @dataclass
     class Chosen(Message):
@@ -65,7 +51,6 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._key: Hashable | None = None
         self._held = False
         """Whether a key put the cursor where it is; before that it stays on the first row."""
-        self._looks: Widget | None = None
         self._drawn: dict[int, Line] = {}
         """What was drawn last in each row; rows that would look the same are not repainted."""
 
@@ -116,7 +101,7 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
             self._go(row)
 
     def _repaint(self, row: int) -> None:
-        self.refresh(Region(0, row - self.scroll_offset.y + 1, self.size.width, 1))
+        self.refresh_row(row - self.scroll_offset.y + 1)
 
     def seen_rows(self) -> range:
         top = self.scroll_offset.y
@@ -127,18 +112,16 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if y == 0:
-            return to_strip(
-                self._head_line(width), self._piece_style, 0, width, self._style("heading")
-            )
+            heading = self.look("heading", partial=False)
+            return to_strip(self._head_line(width), self.look, 0, width, heading)
         row = y - 1 + self.scroll_offset.y
         if row >= len(self._rows):
             return Strip.blank(width, self.rich_style)
         here = row == self._row
-        under = self._style("cursor") if here and self.has_focus else self.rich_style
         if len(self._drawn) > 500:
             self._drawn.clear()
         drawn = self._drawn[row] = self._line(self._cells(row), width)
-        return to_strip(drawn, self._piece_style, 0, width, under, CURSOR if here else "")
+        return to_strip(drawn, self.look, 0, width, self.under(here), CURSOR if here else "")
 
     def widths(self, width: int) -> list[int]:
         """Cells of each column; those of width 0 share what is left."""
@@ -158,16 +141,6 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _head_line(self, width: int) -> Line:
         return self._line([(heading.title, "heading") for heading in self._headings], width)
-
-    def _style(self, name: str, *, partial: bool = False) -> Style:
-        if self._looks is None:
-            self._looks = looks_around(self)
-        return self._looks.get_component_rich_style(
-            f"text--{name}", partial=partial, default=Style.null()
-        )
-
-    def _piece_style(self, name: str) -> Style:
-        return self._style(name, partial=True) if name != "plain" else Style.null()
 
     # -- moving
 

@@ -3,6 +3,8 @@ terminal."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual import events
 from textual.binding import Binding
 from textual.widgets import Input
@@ -24,30 +26,34 @@ _EDITS = {
 
 
 class TypedLine(Input):
-    """An input that holds clean text only."""
+    """An input that holds clean text only. The application calls `take_key` and `take_paste` in the
+    order in which keys and pastes arrive (`KeyOrder`)."""
 
-    async def on_key(self, event: events.Key) -> None:
-        """Edit in the order of the keys.
+    def __init__(self, **options: Any) -> None:
+        """`options`: as of `Input`. Focus selects nothing: it arrives after the first keys of a
+        burst, which the next one would then replace."""
+        super().__init__(select_on_focus=False, **options)
 
-        A binding is looked up by the application, behind all screens; a character that follows a
-        backspace closely would reach the line before it and be taken back in the place of the one
-        that was meant.
-        """
+    async def take_key(self, event: events.Key) -> bool:
+        """Types or edits; returns whether the key does either."""
+        if event.is_printable and event.character:
+            self._put(event.character)
+            return True
         action = _EDITS.get(event.key)
         if action is not None:
-            event.stop()
-            event.prevent_default()
             await self.run_action(action)
+        return action is not None
 
-    def validate_value(self, value: str) -> str:
-        return clean_line(value, LIMIT)
-
-    def on_paste(self, event: events.Paste) -> None:
+    def take_paste(self, text: str) -> bool:
         """All lines of a paste, not only the first: alerts and errors come in several."""
-        event.stop()
-        event.prevent_default()
-        text = clean_line(" ".join(event.text[: 4 * LIMIT].split()), LIMIT)
+        self._put(clean_line(" ".join(text[: 4 * LIMIT].split()), LIMIT))
+        return True
+
+    def _put(self, text: str) -> None:
         if self.selection.is_empty:
             self.insert_text_at_cursor(text)
         else:
             self.replace(text, *self.selection)
+
+    def validate_value(self, value: str) -> str:
+        return clean_line(value, LIMIT)

@@ -51,6 +51,7 @@ from runbooks.match import Match, Reason
 from runbooks.model import Query, Runbook
 from tests.tui import story
 from timeline.entry import Draft, Entry
+from timeline.note import parse_note
 from triage.facts.finding import Gap, Report
 
 SCENES = (
@@ -108,7 +109,7 @@ class FakeInvestigation:
     def clock(self) -> datetime:
         return story.NOW + (datetime.now(UTC) - self._started) if self._moving else story.NOW
 
-    # -- the picture
+    # -- the view
 
     def _seed(self) -> None:
         if self.scene not in ("lost-at-start", "offline", "nothing-readable", "refused"):
@@ -279,7 +280,7 @@ class FakeInvestigation:
         )
 
     def publish(self) -> None:
-        """A new picture to all who listen."""
+        """Gives a new view to all listeners."""
         self.view = self._make()
         for listener in list(self._listeners):
             listener(self.view)
@@ -411,14 +412,7 @@ class FakeInvestigation:
     # -- record
 
     def note(self, text: str) -> Entry:
-        if text.startswith("@99"):
-            raise ValueError("“@99” is not a time; write @14:30 text, in UTC")
-        entry = self._record(
-            "note",
-            text.split(" ", 1)[-1] if text.startswith(("-", "@")) else text,
-            self.clock() - timedelta(minutes=5) if text.startswith("-5m") else None,
-            time_source="human",
-        )
+        entry = self.record.append(parse_note(text, self.clock()).draft())
         self.publish()
         return entry
 
@@ -439,9 +433,11 @@ class FakeInvestigation:
         self.calls.append(("begin_incident", None))
 
     def rename_incident(self, title: str) -> Entry:
+        self.calls.append(("rename", title))
         return self._record("note", f"renamed: {title}", time_source="human")
 
     def set_severity(self, severity: str) -> Entry:
+        self.calls.append(("severity", severity))
         return self._record("note", f"severity: {severity}", time_source="human")
 
     def close_incident(self, reason: str) -> Entry:
@@ -450,11 +446,19 @@ class FakeInvestigation:
     def reopen_incident(self, reason: str) -> Entry:
         return self._record("incident-reopened", reason, time_source="human")
 
+    def revise(self, entry: Entry, action: str, text: str = "") -> Entry:
+        revision = self.record.revise(entry, action, text)
+        self.publish()
+        return revision
+
     def conclude_change(self, intent: Entry, seen: str) -> Entry:
         return self._record("note", f"{intent.text}: {seen}", time_source="human")
 
     def unrecorded(self) -> Sequence[Entry]:
         return self._refused
+
+    async def evidence(self, sha256: str) -> str:
+        return "sha256:9fb2c7d0 on node-2"
 
     async def draft(self) -> str:
         lines = "\n".join(f"- {e.occurred_at:%H:%M:%S} {e.text}" for e in self.entries())

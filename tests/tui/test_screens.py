@@ -28,10 +28,14 @@ WIDE, NARROW, TINY = (140, 45), (80, 24), (40, 10)
 
 @asynccontextmanager
 async def screens(
-    scene: str = "story", size: tuple[int, int] = NARROW, write: bool = False
+    scene: str = "story",
+    size: tuple[int, int] = NARROW,
+    write: bool = False,
+    double_press: float = 0.0,
 ) -> AsyncIterator[tuple[StanchApp, FakeInvestigation, Pilot[Any]]]:
     fake = FakeInvestigation(scene, write)
     app = StanchApp(fake, fake.clock, {})
+    app.key_order.double_press = double_press  # tests press faster than people decide
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: "session" in shown(app) or bool(shown(app).strip()))
         yield app, fake, pilot
@@ -121,9 +125,9 @@ async def test_views_made_in_quick_succession_are_all_painted() -> None:
 
 def test_what_broke_is_said_on_every_screen() -> None:
     view = replace(
-        FakeInvestigation().view, problem="The part 'picture' broke; start stanch again."
+        FakeInvestigation().view, problem="The part 'ranking' broke; start stanch again."
     )
-    assert "Something broke: The part 'picture' broke" in " ".join(
+    assert "Something broke: The part 'ranking' broke" in " ".join(
         row.text for row in banner_lines(view, view.as_of)
     )
 
@@ -265,9 +269,9 @@ async def test_a_note_is_taken_from_anywhere_also_without_a_cluster(scene: str) 
     async with screens(scene) as (app, fake, pilot):
         app.action_go("timeline")
         await pilot.press("n")
-        await until(pilot, lambda: "For the record" in shown(app))
+        await until(pilot, lambda: "what you see, do or think" in shown(app))
         await pilot.press(*"@99 x", "enter")
-        await until(pilot, lambda: "is not a time" in shown(app))
+        await until(pilot, lambda: "is no time" in shown(app))
         await pilot.press(*["backspace"] * 5, *"restarted", "enter")
         await until(pilot, lambda: any(entry.text == "restarted" for entry in fake.entries()))
         await until(pilot, lambda: "note        restarted" in shown(app))
@@ -279,7 +283,7 @@ async def test_a_note_that_the_disk_refuses_goes_back_into_the_dialog_and_quitti
     async with screens(size=WIDE) as (app, fake, pilot):
         fake.refusal = "NOT RECORDED (no space left for 2026-11-21-a.db)"
         await pilot.press("n")
-        await until(pilot, lambda: "For the record" in shown(app))
+        await until(pilot, lambda: "what you see, do or think" in shown(app))
         await pilot.press(*"restarted", "enter")
         await until(pilot, lambda: isinstance(app.focused, TypedLine) and bool(app.refused_note[0]))
         assert isinstance(app.focused, TypedLine)
@@ -469,7 +473,7 @@ async def test_while_somebody_types_the_screen_below_waits_but_not_for_a_server_
             app, "_paint", lambda: (painted.append(app.view.api.reach.name), original())
         )
         await pilot.press("n")
-        await until(pilot, lambda: "For the record" in shown(app))
+        await until(pilot, lambda: "what you see, do or think" in shown(app))
 
         async def publish(seconds: float) -> None:
             loop = asyncio.get_running_loop()
@@ -488,7 +492,7 @@ async def test_while_somebody_types_the_screen_below_waits_but_not_for_a_server_
         assert painted == ["LOST"]
         await until(
             pilot, lambda: len(painted) > 1
-        )  # the last picture is painted when the keys have ended
+        )  # the last view is painted when the keys have ended
 
 
 async def test_keys_ask_for_the_way() -> None:
@@ -578,7 +582,7 @@ async def test_the_palette_finds_runbooks_and_objects_and_never_more_than_fifty(
         assert any("network-policy-cni-version-skew" in name for name in names)
 
 
-async def test_an_unchanged_picture_repaints_nothing() -> None:
+async def test_an_unchanged_view_repaints_nothing() -> None:
     async with screens(size=WIDE) as (app, fake, pilot):
         await until(pilot, lambda: "CRIT" in shown(app))
         await pilot.pause(0.3)

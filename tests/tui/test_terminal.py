@@ -99,7 +99,7 @@ def test_no_hostile_byte_reaches_the_terminal() -> None:
             "/",
             "refused policy",
             "\x1b",
-            "a",
+            "5",
             "\x1b",
             "n",
             "\x1b[200~a\x1b]52;c;eA==\x07\nb\u202e\x1b[201~",
@@ -141,7 +141,7 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals, code: int, tmp_path: P
 
 @pytest.mark.parametrize("told", [True, False], ids=["SIGHUP", "nobody says so"])
 def test_a_terminal_that_has_gone_ends_it_cleanly(told: bool, tmp_path: Path) -> None:
-    """The window is closed while pictures are drawn. `setsid` and the like take the signal away:
+    """The window is closed while the screens paint. `setsid` and the like take the signal away:
     then the failing write tells."""
     log = tmp_path / "calls"
     terminal = Terminal("--log", str(log))

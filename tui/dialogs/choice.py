@@ -28,6 +28,7 @@ class Choice(Dialog[str]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", "up", show=False),
         Binding("down", "move(1)", "down", show=False),
+        Binding("enter", "take", "this one", show=False, priority=True),
     ]
 
     def __init__(self, title: str, listing: Listing, at: str = "") -> None:
@@ -49,8 +50,8 @@ class Choice(Dialog[str]):
     def narrowed(self, event: Input.Changed) -> None:
         self.draw()
 
-    @on(Input.Submitted)
-    def submitted(self, event: Input.Submitted) -> None:
+    def action_take(self) -> None:
+        self.draw()  # what was typed just now narrows the list before one of it is taken
         if self._body.target:
             self.dismiss(self._body.target)
 
@@ -59,7 +60,4 @@ class Choice(Dialog[str]):
         self.dismiss(event.target)
 
     def action_move(self, by: int) -> None:
-        if by < 0:
-            self._body.action_up()
-        else:
-            self._body.action_down()
+        self._body.action_move(by)

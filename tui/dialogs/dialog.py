@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Input
 
+from incident.walkthrough.answers import offered
 from incident.walkthrough.run import RunView
 from runbooks.model import Step
 from text.lines import BLANK, Line, line, prose, rule
@@ -48,6 +50,8 @@ class Dialog(ModalScreen[T], Generic[T]):
 
     def __init__(self, title: str) -> None:
         super().__init__()
+        self.opened = asyncio.Event()
+        """Set when the dialog is composed, so that keys find its input."""
         self._title = title
         self._heading = Fixed(classes="head")
         self._body = LinePane(classes="dialog-body answer")
@@ -76,7 +80,17 @@ class Dialog(ModalScreen[T], Generic[T]):
         return ()
 
     def on_mount(self) -> None:
+        self.opened.set()
         self.draw()
+
+    @property
+    def answered(self) -> bool:
+        """Whether the dialog has gone, or another one stands above it."""
+        return self.app.screen is not self
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """Gives one answer: a second Enter in the same read is not another one."""
+        return AwaitComplete.nothing() if self.answered else super().dismiss(result)
 
     def draw(self) -> None:
         self._heading.show(lambda _: [rule(self._title)])
@@ -127,6 +141,9 @@ class Ask(Dialog[str | None]):
 
     KEYS = (("enter", "take it"), ("esc", "leave it"))
     AUTO_FOCUS = "TypedLine"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "take", "take it", show=False, priority=True)
+    ]
 
     def __init__(
         self,
@@ -139,6 +156,7 @@ class Ask(Dialog[str | None]):
         super().__init__(title)
         self._texts, self._required = texts, required
         self._input = TypedLine(value=value, placeholder=placeholder, classes="typed")
+        self._input.action_select_all()
 
     def answers(self) -> Iterable[Widget]:
         yield self._input
@@ -146,10 +164,9 @@ class Ask(Dialog[str | None]):
     def content(self) -> Sequence[Line]:
         return [row for text in self._texts for row in prose(text)]
 
-    @on(Input.Submitted)
-    def submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.take(event.value.strip())
+    def action_take(self) -> None:
+        if not self.answered:
+            self.take(self._input.value.strip())
 
     def take(self, text: str) -> None:
         if text or not self._required:
@@ -165,12 +182,31 @@ class Ask(Dialog[str | None]):
 class Answers(Dialog[str]):
     """The answers that a step offers, one to be chosen."""
 
-    KEYS = (("↑ ↓", "choose"), ("enter", "this one"), ("esc", "not now"))
+    KEYS = (("↑ ↓ 1-9", "choose"), ("enter", "this one"), ("esc", "not now"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("enter", "take", "this one", show=False, priority=True),
+        *(Binding(str(n), f"pick({n})", "this one", show=False) for n in range(1, 10)),
+    ]
 
     def __init__(self, step: Step, run: RunView) -> None:
         super().__init__("what do you see?")
         self._step = step
         self._values = run.values(step.id)
+
+    def action_move(self, by: int) -> None:
+        self._body.action_move(by)
+
+    def action_pick(self, number: int) -> None:
+        """Puts the cursor on an answer; enter gives it."""
+        answers = offered(self._step)
+        if number <= len(answers):
+            self._body.move_to(answers[number - 1])
+
+    def action_take(self) -> None:
+        if self._body.target:
+            self.dismiss(self._body.target)
 
     def content(self) -> Sequence[Line]:
         return question_lines(self._step, self._values)

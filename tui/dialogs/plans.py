@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from textual import on
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
-from textual.widgets import Input
 
 from actions.plan import ActionPlan
 from incident.view import View
@@ -54,6 +52,9 @@ class GateDialog(Dialog[str]):
 
     KEYS = (("esc", "no, change nothing"), ("↑ ↓", "read on"))
     AUTO_FOCUS = "TypedLine"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "take", "take it", show=False, priority=True)
+    ]
 
     def __init__(self, plan: ActionPlan, view: View) -> None:
         super().__init__("a change to the cluster")
@@ -71,10 +72,9 @@ class GateDialog(Dialog[str]):
     def content(self) -> Sequence[Line]:
         return gate_lines(self._plan, self._view.write)
 
-    @on(Input.Submitted)
-    def typed(self, event: Input.Submitted) -> None:
-        text = event.value.strip()
-        if not text:
+    def action_take(self) -> None:
+        text = self._input.value.strip()
+        if self._shut or not text:
             self.dismiss("")
         elif text == self._plan.confirmation:
             self.dismiss(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar, cast
@@ -9,13 +10,22 @@ from typing import ClassVar, cast
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.worker import Worker, WorkerState
 
 from incident.api import Investigation
 from incident.view import View
 from text.status import activity_line, banner_lines, status_lines, two_rows
 from tui.help import keys_line
+from tui.host import Host
 from tui.line_pane import LOOKS, Fixed
 from tui.navigation import Navigation
+
+
+def tell_failure(host: Host, event: Worker.StateChanged) -> None:
+    """Says that a worker failed; the screens stay."""
+    if event.state is WorkerState.ERROR:
+        worker = event.worker
+        host.tell(f"{worker.description or worker.name} failed: {worker.error}", "error")
 
 
 class Frame(Screen[None]):
@@ -30,6 +40,8 @@ class Frame(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.opened = asyncio.Event()
+        """Set when the screen is composed, so that keys find its panes."""
         self._status_pane = Fixed(classes="status")
         self._banner_pane = Fixed(classes="banner")
         self._activity_pane = Fixed(classes="running")
@@ -81,7 +93,12 @@ class Frame(Screen[None]):
         self._keys_pane.show_lines([keys_line(self.SCOPE, width)], width)
         self.draw()
 
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Says that a worker of this screen failed: the message does not reach the application."""
+        tell_failure(self.stanch, event)
+
     def on_mount(self) -> None:
+        self.opened.set()
         self.paint()
 
     def on_screen_resume(self) -> None:

@@ -1,12 +1,16 @@
-"""A note in one line, from anywhere, also with no cluster."""
+"""A note in one line, from anywhere, also with no cluster; the arrow keys say what it is."""
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
+from typing import ClassVar, cast
 
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from incident.record import RecordUnavailable
+from text.lines import Line
+from text.timeline import MARKS, mark_lines, marked
 from timeline.entry import Entry
 from tui.dialogs.dialog import Ask
 from tui.navigation import Navigation
@@ -16,39 +20,50 @@ class NoteDialog(Ask):
     """Stays open and says why when a note could not be recorded. `text` and `refusal`: the note
     that the disk refused before, and why."""
 
+    KEYS = (("enter", "record it"), ("↑ ↓", "what it is"), ("esc", "leave it"))
+    ANSWER_FIRST = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "mark(-1)", "the mark before", show=False),
+        Binding("down", "mark(1)", "the next mark", show=False),
+    ]
+
     def __init__(self, text: str = "", refusal: str = "") -> None:
-        super().__init__(
-            "note",
-            [
-                "For the record, at this moment in UTC.",
-                "-5m text: five minutes ago.   @14:30 text: at that time (UTC).",
-            ],
-            "what you saw, did or think",
-            text,
-        )
+        super().__init__("note", [], "text, -5m text or @14:30 text (UTC)", text)
         self._refused, self._refusal = text, refusal
+
+    def content(self) -> Sequence[Line]:
+        return mark_lines()
 
     def draw(self) -> None:
         super().draw()
         if self._refusal:
             self.complain(self._refusal)
 
+    def action_mark(self, by: int) -> None:
+        self._body.action_move(by)
+
     def take(self, text: str) -> None:
         app = cast("Navigation", self.app)
-        if not text:
+        mark = MARKS.get(self._body.target, MARKS["note"])
+        if not text and not mark.alone:
             self.dismiss(None)
             return
         if text == self._refused and app.refused_note == (self._refused, self._refusal):
             self.complain(self._refusal)  # it waits in memory and is tried again every second
             return
+        said = marked(text, mark)
         try:
-            entry = app.investigation.note(text)
+            entry = app.investigation.note(said)
+            if mark.pinned:
+                app.investigation.revise(entry, "pin")
         except (ValueError, OSError) as error:
             self.complain(str(error))
             return
-        self.dismiss(text)
+        self.dismiss(said)
         app.refresh_screens()
-        app.run_worker(acknowledge(app, entry, text), exit_on_error=False)
+        app.run_worker(
+            acknowledge(app, entry, said), exit_on_error=False, description="record the note"
+        )
 
 
 async def acknowledge(app: Navigation, entry: Entry, text: str) -> None:

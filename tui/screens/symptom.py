@@ -105,7 +105,4 @@ class SymptomScreen(Frame):
             self.stanch.open_runbook(runbook_id)
 
     def action_move(self, by: int) -> None:
-        if by < 0:
-            self._ranking.action_up()
-        else:
-            self._ranking.action_down()
+        self._ranking.action_move(by)

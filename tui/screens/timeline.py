@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any
 
-from textual import on
+from textual import on, work
 from textual.containers import Container
 from textual.widget import Widget
+from textual.widgets import Input
 
 from text.lines import rule
 from text.runbook import markdown_lines
 from text.timeline import entry_lines, log_lines
 from text.words import count
 from timeline.entry import Entry
+from timeline.revisions import RevisedEntry, latest
+from tui.dialogs.dialog import Ask
 from tui.keys import bindings
 from tui.line_pane import Fixed, LinePane
 from tui.screens.frame import Frame
+from tui.text_input import TypedLine
 
 WIDE = 110
 
@@ -29,9 +34,12 @@ class TimelineScreen(Frame):
         super().__init__()
         self._log_head = Fixed(classes="head")
         self._draft_head = Fixed(classes="head")
+        self._words = TypedLine(placeholder="words that an entry holds", classes="typed filter")
         self._log = LinePane(classes="main log", follow=True)
         self._draft = LinePane(classes="draft")
         self._lane = "log"
+        self._folded, self._hidden = True, False
+        """Whether objects of probes are one line, and whether hidden entries are shown."""
         self._recorded: object = None
         """What the record said of itself when the log was drawn."""
         self._entries: Sequence[Entry] = ()
@@ -40,10 +48,14 @@ class TimelineScreen(Frame):
         with Container(classes="panes timeline-panes"):
             with Container(classes="pane left"):
                 yield self._log_head
+                yield self._words
                 yield self._log
             with Container(classes="pane right"):
                 yield self._draft_head
                 yield self._draft
+
+    def on_mount(self) -> None:
+        self._words.display = False
 
     def draw(self) -> None:
         record = self.view.record
@@ -53,44 +65,133 @@ class TimelineScreen(Frame):
         if record != self._recorded:
             first = self._recorded is None
             self._recorded = record
-            entries = self._entries = self.investigation.entries()
-            self._log.show(lambda _: log_lines(entries))
-            self.run_worker(self._write_draft(), group="draft", exclusive=True)
+            self._draw_log()
+            self._work(self._write_draft(), "draft the post-mortem")
             if first:
                 self.call_after_refresh(self._log.action_edge, 1)
-        title = (
-            f"log ─ {count(len(self._entries))} entries"
-            if record.state == "ok"
-            else f"log ─ {record.reason or record.state}"
-        )
-        self._log_head.show(lambda _: [rule(title)])
+        state = "" if record.state == "ok" else f" ─ {record.reason or record.state}"
+        title = f"log ─ {count(len(self._entries))} entries{state}"
+        hint = "f filters, h hides" if self._lane == "log" else ""
+        self._log_head.show(lambda _: [rule(title, hint)])
         self._draft_head.show(lambda _: [rule("draft of the post-mortem", "x exports it")])
+
+    def _draw_log(self) -> None:
+        entries = self._entries = self.investigation.entries()
+        words, folded, hidden = self._words.value, self._folded, self._hidden
+        self._log.show(lambda _: log_lines(entries, words, folded=folded, hidden=hidden))
 
     async def _write_draft(self) -> None:
         text = await self.investigation.draft()
         self._draft.show(lambda _: markdown_lines(text))
+
+    # -- keys
 
     def action_switch_lane(self) -> None:
         self._lane = "draft" if self._lane == "log" else "log"
         self.draw()
         (self._draft if self._lane == "draft" else self._log).focus()
 
+    def action_filter(self) -> None:
+        self._words.display = True
+        self._words.focus()
+
+    @on(Input.Changed)
+    def filter_typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._draw_log()
+
+    @on(Input.Submitted)
+    def filter_done(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._words.display = bool(event.value)
+        self._log.focus()
+
+    async def action_leave_filter(self) -> None:
+        """Escape: first the filter goes, then the screen."""
+        if not self._words.display:
+            await self.stanch.action_back()
+            return
+        self._words.value = ""
+        self._words.display = False
+        self._draw_log()
+        self._log.focus()
+
+    def action_unfold(self) -> None:
+        """Every entry, also those that are folded or hidden; and back."""
+        self._folded, self._hidden = not self._folded, not self._hidden
+        self._draw_log()
+        self.stanch.tell(
+            "Objects of probes are folded, hidden entries are left out."
+            if self._folded
+            else "Every entry is shown."
+        )
+
+    @property
+    def _chosen(self) -> RevisedEntry | None:
+        return next(
+            (each for each in latest(self._entries) if each.original.id == self._log.target), None
+        )
+
+    def _revise(self, action: Callable[[RevisedEntry], str], text: str = "") -> None:
+        chosen = self._chosen
+        if chosen is None:
+            self.stanch.tell("Choose an entry first.", "warning")
+            return
+        revision = self.investigation.revise(chosen.original, action(chosen), text)
+        self._work(self._acknowledge(revision), "revise the entry")
+
+    async def _acknowledge(self, revision: Entry) -> None:
+        await self.investigation.recorded(revision)
+        self.stanch.refresh_screens()
+
+    def action_pin(self) -> None:
+        """Pinned entries always stand in the draft."""
+        self._revise(lambda each: "unpin" if each.pinned else "pin")
+
+    def action_hide(self) -> None:
+        """Hidden entries stay in the record and leave log and draft."""
+        self._revise(lambda each: "unhide" if each.hidden else "hide")
+
+    @work(exit_on_error=False)
+    async def action_edit(self) -> None:
+        chosen = self._chosen
+        if chosen is None:
+            self.stanch.tell("Choose an entry first.", "warning")
+            return
+        dialog = Ask("edit", ["The record keeps how it read before."], value=chosen.entry.text)
+        text = await self.app.push_screen_wait(dialog)
+        if text and text != chosen.entry.text:
+            self._revise(lambda _: "edit", text)
+
     def action_export(self) -> None:
-        self.run_worker(self._export(), group="export", exclusive=True)
+        self._work(self._export(), "export the draft")
+
+    def _work(self, work: Coroutine[Any, Any, None], description: str) -> None:
+        """A failure is a message, not the end of the program."""
+        self.run_worker(
+            work, group=description, exclusive=True, exit_on_error=False, description=description
+        )
 
     async def _export(self) -> None:
-        try:
-            path = await self.investigation.export()
-        except (OSError, ValueError, RuntimeError) as error:
-            self.stanch.tell(f"The draft could not be written: {error}", "error")
-            return
+        path = await self.investigation.export()
         self.stanch.tell(f"Written to {path}; your own edits in it are kept.")
 
     @on(LinePane.Chosen)
     def opened(self, event: LinePane.Chosen) -> None:
-        """Enter on an entry: all that is recorded of it."""
-        entry = next((each for each in self._entries if each.id == event.target), None)
-        if entry is not None:
-            from tui.screens.reading import Reading
+        """Enter on an entry: all that is recorded of it, with its evidence."""
+        chosen = self._chosen
+        if chosen is None:
+            return
+        from tui.screens.reading import Reading
 
-            self.app.push_screen(Reading("entry", lambda _: entry_lines(entry, self.now)))
+        evidence: dict[str, str] = {}
+        page = Reading("entry", lambda _: entry_lines(chosen, self.now, evidence))
+        self.app.push_screen(page)
+        self._work(self._read_evidence(chosen, evidence, page), "read the evidence")
+
+    async def _read_evidence(
+        self, chosen: RevisedEntry, evidence: dict[str, str], page: Frame
+    ) -> None:
+        for digest in chosen.original.evidence:
+            evidence[digest] = await self.investigation.evidence(digest)
+            page.paint()

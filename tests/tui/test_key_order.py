@@ -1,0 +1,152 @@
+"""Keys that come in one read, and keys that are pressed twice: each has exactly one effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual import events
+from textual.screen import ModalScreen
+
+from incident.walkthrough.run import StepState
+from tests.tui.fake import FakeInvestigation
+from tests.tui.test_screens import WIDE, screens, shown, until
+from tui.app import StanchApp
+from tui.key_order import DOUBLE_PRESS
+from tui.text_input import TypedLine
+
+RUNBOOK = ("network-policy-cni-version-skew", "refused-marketplace")
+NAMES = {" ": "space", "-": "minus", "/": "slash"}
+
+
+def send(app: StanchApp, *keys: str, at: float | None = None) -> None:
+    """Puts keys into the application's queue, as one read does; `at` is when they were pressed."""
+    for key in keys:
+        event = events.Key(NAMES.get(key, key), key if len(key) == 1 else None)
+        if at is not None:
+            event.time = at
+        app.post_message(event)
+
+
+async def test_a_hundred_notes_of_one_burst_arrive_whole() -> None:
+    async with screens() as (app, fake, pilot):
+        for number in range(100):
+            send(app, "n", *f"no note {number}", "enter")
+        await until(pilot, lambda: sum(e.kind == "note" for e in fake.entries()) >= 101)
+        texts = [entry.text for entry in fake.entries() if entry.kind == "note"][-100:]
+        assert texts == [f"no note {number}" for number in range(100)]
+
+
+async def test_a_paste_and_enter_in_one_read_are_one_note() -> None:
+    async with screens() as (app, fake, pilot):
+        send(app, "n")
+        app.post_message(events.Paste("first line\nsecond line"))
+        send(app, "enter")
+        await until(pilot, lambda: fake.entries()[-1].text == "first line second line")
+
+
+async def test_keys_of_one_burst_reach_the_screen_that_the_first_opens() -> None:
+    async with screens() as (app, _, pilot):
+        send(app, "t", "m", *"refused policy")
+        await until(pilot, lambda: isinstance(app.focused, TypedLine))
+        assert isinstance(app.focused, TypedLine)
+        assert app.focused.value == "refused policy"
+        assert app.current_mode == "timeline"
+
+
+Opener = Callable[[StanchApp], Any]
+DIALOGS: dict[str, tuple[Opener, tuple[str, ...], str]] = {
+    "note": (lambda app: app.action_note(), (*"went away", "enter"), "enter"),
+    "note, empty": (lambda app: app.action_note(), ("enter",), "enter"),
+    "skip": (lambda app: app.screen.action_skip_step(), (*"not now", "enter"), "enter"),
+    "parameters": (lambda app: app.screen.action_parameters(), ("enter",), "enter"),
+    "answers": (lambda app: run_step(app, "move"), ("enter",), "enter"),
+    "probe": (lambda app: run_step(app, "matrix"), ("y",), "y"),
+    "gate": (lambda app: run_step(app, "cordon"), (*"node-2", "enter"), "enter"),
+    "gate, empty": (lambda app: run_step(app, "cordon"), ("enter",), "enter"),
+    "choose": (lambda app: app.action_choose_runbook(), ("enter",), "enter"),
+    "new incident": (lambda app: app.action_new_incident(), ("y",), "y"),
+}
+
+
+def run_step(app: StanchApp, step_id: str) -> None:
+    run = app.open_run.run
+    assert run is not None
+    step = run.runbook.step(step_id)
+    assert step is not None
+    app.open_run.do(step)
+
+
+def effects(app: StanchApp, fake: FakeInvestigation) -> tuple[int, int]:
+    """What keys can bring about: entries, and what was asked for (give_way is asked by each key)."""
+    return len(fake.entries()), sum(name != "give_way" for name, _ in fake.calls)
+
+
+@pytest.mark.parametrize("name", DIALOGS)
+@pytest.mark.parametrize("apart", [0.0, 0.06, 0.12])
+async def test_a_doubled_key_has_one_effect(name: str, apart: float) -> None:
+    """The same dialog answered by one press and by two; both times leave the same behind."""
+    opener, keys, again = DIALOGS[name]
+    left: list[tuple[int, int]] = []
+    for doubled in (False, True):
+        async with screens(size=WIDE, write=True, double_press=DOUBLE_PRESS) as (app, fake, pilot):
+            app.open_runbook(*RUNBOOK)
+            await until(pilot, lambda app=app: "Stop the bleeding" in shown(app))
+            before = effects(app, fake)
+            opener(app)
+            await until(pilot, lambda app=app: isinstance(app.screen, ModalScreen))
+            await app.screen.opened.wait()  # type: ignore[attr-defined]  # Dialog
+            press = events.Key("enter", None).time
+            send(app, *keys, at=press)
+            if doubled:
+                if apart:
+                    await pilot.pause(0.01)  # the first has closed the dialog, or not yet
+                send(app, again, at=press + apart)
+            await until(
+                pilot,
+                lambda app=app: (
+                    not isinstance(app.screen, ModalScreen) and not app.open_run.running
+                ),
+            )
+            await pilot.pause(0.1)
+            assert not isinstance(app.screen, ModalScreen)
+            assert not app.open_run.running
+            after = effects(app, fake)
+            left.append((after[0] - before[0], after[1] - before[1]))
+    assert left[0] == left[1]
+
+
+async def test_a_slow_second_press_is_meant_for_the_screen_below() -> None:
+    async with screens(size=WIDE, double_press=DOUBLE_PRESS) as (app, _, pilot):
+        app.open_runbook(*RUNBOOK)
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        app.open_run.go_to("drift")
+        await until(pilot, lambda: app.screen._steps.target == "drift")  # type: ignore[attr-defined]  # RunbookScreen
+        app.action_note()
+        await until(pilot, lambda: isinstance(app.focused, TypedLine))
+        press = events.Key("enter", None).time
+        send(app, *"seen", "enter", at=press)
+        send(app, "enter", at=press + 2 * DOUBLE_PRESS)
+        await until(
+            pilot,
+            lambda: (
+                app.open_run.run is not None
+                and app.open_run.run.outcomes["drift"].state is StepState.FAILED
+            ),
+        )
+
+
+async def test_an_export_that_fails_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with screens() as (app, fake, pilot):
+        told: list[str] = []
+        monkeypatch.setattr(app, "tell", lambda text, level="information": told.append(text))
+
+        async def refuse() -> str:
+            raise LookupError("no record is kept")
+
+        monkeypatch.setattr(fake, "export", refuse)
+        app.action_go("timeline")
+        await pilot.press("x")
+        await until(pilot, lambda: any("no record is kept" in text for text in told))
+        assert app.is_running

@@ -1,0 +1,74 @@
+"""Handles each key wholly before the next one: keys that arrive in one read act in their order.
+
+Textual hands a key from queue to queue and looks up its binding at the end. Of `n`, text and Enter
+in one read, the text then reaches the screen below the dialog that `n` opens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from typing import TYPE_CHECKING, Any
+
+from textual.events import Key, Paste
+from textual.screen import ModalScreen
+
+if TYPE_CHECKING:  # the application reads this module
+    from textual.app import App
+
+DOUBLE_PRESS = 0.25
+"""Seconds within which the same key counts as a double press when a dialog opened or closed in
+between: longer than a key bounces or repeats, shorter than a person decides."""
+OPENING = 2.0
+"""Seconds to wait for a screen that is being composed."""
+LEAVES = ("escape", "ctrl+c")
+"""Keys that may be pressed twice to leave two levels."""
+
+
+class KeyOrder:
+    """Takes the keys and pastes of an application one at a time."""
+
+    def __init__(self, app: App[Any]) -> None:
+        self._app = app
+        self.double_press = DOUBLE_PRESS
+        self._last: tuple[str, float, object] = ("", -math.inf, None)
+        """Key, time and screen of the last key."""
+
+    async def take(self, event: Key | Paste) -> bool:
+        """Handles an event; returns whether it is done with."""
+        app = self._app
+        if not app.screen_stack:
+            return False
+        opened: asyncio.Event | None = getattr(app.screen, "opened", None)
+        if opened is None:
+            return False  # a screen of Textual's own
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OPENING):
+                await opened.wait()
+        typed: Any = app.focused if hasattr(app.focused, "take_key") else None
+        if isinstance(event, Paste):
+            return bool(typed) and typed.take_paste(event.text)
+        if self._doubled(event, bool(typed) and event.is_printable):
+            return True
+        check = app._check_bindings  # no public call runs the binding of a key at once
+        return bool(
+            await check(event.key, priority=True)
+            or (typed and await typed.take_key(event))
+            or await check(event.key)
+        )
+
+    def _doubled(self, event: Key, is_text: bool) -> bool:
+        """Whether this is the second half of a double press that opened or closed a dialog: it was
+        not meant for what is on top now."""
+        key, at, screen = self._last
+        here = self._app.screen
+        changed = here is not screen and (
+            isinstance(here, ModalScreen) or isinstance(screen, ModalScreen)
+        )
+        again = event.key == key and event.time - at < self.double_press
+        if again and changed and not is_text and event.key not in LEAVES:
+            self._last = (key, event.time, screen)
+            return True
+        self._last = (event.key, event.time, here)
+        return False
