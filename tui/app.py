@@ -290,7 +290,7 @@ class StanchApp(App[int]):
         )
 
     def action_incident(self) -> None:
-        from tui.dialogs.incident import change_incident
+        from tui.screens.incident import change_incident
 
         self.run_worker(
             change_incident(self), exit_on_error=False, description="change the incident"
