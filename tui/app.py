@@ -183,8 +183,7 @@ class StanchApp(App[int]):
         if isinstance(event, Key):
             self._key = time.monotonic()
             self.investigation.give_way()
-        ours = isinstance(event, (Key, Paste)) and not event.is_forwarded
-        if ours and await self.key_order.take(event):
+        if isinstance(event, (Key, Paste)) and await self.key_order.take(event):
             return
         await super().on_event(event)
 

@@ -38,14 +38,14 @@ class KeyOrder:
     async def take(self, event: Key | Paste) -> bool:
         """Handles an event; returns whether it is done with."""
         app = self._app
-        if not app.screen_stack:
+        if event.is_forwarded or not app.screen_stack:
             return False
-        opened: asyncio.Event | None = getattr(app.screen, "opened", None)
-        if opened is None:
+        ready: asyncio.Event | None = getattr(app.screen, "keys_ready", None)
+        if ready is None:
             return False  # a screen of Textual's own
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(OPENING):
-                await opened.wait()
+                await ready.wait()
         typed: Any = app.focused if hasattr(app.focused, "take_key") else None
         if isinstance(event, Paste):
             return bool(typed) and typed.take_paste(event.text)

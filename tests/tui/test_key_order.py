@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -59,8 +60,8 @@ Opener = Callable[[StanchApp], Any]
 DIALOGS: dict[str, tuple[Opener, tuple[str, ...], str]] = {
     "note": (lambda app: app.action_note(), (*"went away", "enter"), "enter"),
     "note, empty": (lambda app: app.action_note(), ("enter",), "enter"),
-    "skip": (lambda app: app.screen.action_skip_step(), (*"not now", "enter"), "enter"),
-    "parameters": (lambda app: app.screen.action_parameters(), ("enter",), "enter"),
+    "skip": (lambda app: top(app).action_skip_step(), (*"not now", "enter"), "enter"),
+    "parameters": (lambda app: top(app).action_parameters(), ("enter",), "enter"),
     "answers": (lambda app: run_step(app, "move"), ("enter",), "enter"),
     "probe": (lambda app: run_step(app, "matrix"), ("y",), "y"),
     "gate": (lambda app: run_step(app, "cordon"), (*"node-2", "enter"), "enter"),
@@ -68,6 +69,22 @@ DIALOGS: dict[str, tuple[Opener, tuple[str, ...], str]] = {
     "choose": (lambda app: app.action_choose_runbook(), ("enter",), "enter"),
     "new incident": (lambda app: app.action_new_incident(), ("y",), "y"),
 }
+
+
+def top(app: StanchApp) -> Any:
+    return app.screen
+
+
+def says(app: StanchApp, words: str) -> bool:
+    return words in shown(app)
+
+
+def asks(app: StanchApp) -> bool:
+    return isinstance(app.screen, ModalScreen)
+
+
+def calm(app: StanchApp) -> bool:
+    return not asks(app) and not app.open_run.running
 
 
 def run_step(app: StanchApp, step_id: str) -> None:
@@ -92,26 +109,20 @@ async def test_a_doubled_key_has_one_effect(name: str, apart: float) -> None:
     for doubled in (False, True):
         async with screens(size=WIDE, write=True, double_press=DOUBLE_PRESS) as (app, fake, pilot):
             app.open_runbook(*RUNBOOK)
-            await until(pilot, lambda app=app: "Stop the bleeding" in shown(app))
+            await until(pilot, partial(says, app, "Stop the bleeding"))
             before = effects(app, fake)
             opener(app)
-            await until(pilot, lambda app=app: isinstance(app.screen, ModalScreen))
-            await app.screen.opened.wait()  # type: ignore[attr-defined]  # Dialog
+            await until(pilot, partial(asks, app))
+            await top(app).keys_ready.wait()
             press = events.Key("enter", None).time
             send(app, *keys, at=press)
             if doubled:
                 if apart:
                     await pilot.pause(0.01)  # the first has closed the dialog, or not yet
                 send(app, again, at=press + apart)
-            await until(
-                pilot,
-                lambda app=app: (
-                    not isinstance(app.screen, ModalScreen) and not app.open_run.running
-                ),
-            )
+            await until(pilot, partial(calm, app))
             await pilot.pause(0.1)
-            assert not isinstance(app.screen, ModalScreen)
-            assert not app.open_run.running
+            assert calm(app)
             after = effects(app, fake)
             left.append((after[0] - before[0], after[1] - before[1]))
     assert left[0] == left[1]
@@ -122,7 +133,7 @@ async def test_a_slow_second_press_is_meant_for_the_screen_below() -> None:
         app.open_runbook(*RUNBOOK)
         await until(pilot, lambda: "Stop the bleeding" in shown(app))
         app.open_run.go_to("drift")
-        await until(pilot, lambda: app.screen._steps.target == "drift")  # type: ignore[attr-defined]  # RunbookScreen
+        await until(pilot, lambda: top(app)._steps.target == "drift")
         app.action_note()
         await until(pilot, lambda: isinstance(app.focused, TypedLine))
         press = events.Key("enter", None).time

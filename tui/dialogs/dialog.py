@@ -50,7 +50,7 @@ class Dialog(ModalScreen[T], Generic[T]):
 
     def __init__(self, title: str) -> None:
         super().__init__()
-        self.opened = asyncio.Event()
+        self.keys_ready = asyncio.Event()
         """Set when the dialog is composed, so that keys find its input."""
         self._title = title
         self._heading = Fixed(classes="head")
@@ -80,7 +80,7 @@ class Dialog(ModalScreen[T], Generic[T]):
         return ()
 
     def on_mount(self) -> None:
-        self.opened.set()
+        self.keys_ready.set()
         self.draw()
 
     @property
@@ -90,7 +90,7 @@ class Dialog(ModalScreen[T], Generic[T]):
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         """Gives one answer: a second Enter in the same read is not another one."""
-        return AwaitComplete.nothing() if self.answered else super().dismiss(result)
+        return AwaitComplete() if self.answered else super().dismiss(result)
 
     def draw(self) -> None:
         self._heading.show(lambda _: [rule(self._title)])
@@ -139,7 +139,7 @@ class Question(Dialog[bool]):
 class Ask(Dialog[str | None]):
     """One line of text; Escape gives nothing back."""
 
-    KEYS = (("enter", "take it"), ("esc", "leave it"))
+    KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("enter", "take it"), ("esc", "leave it"))
     AUTO_FOCUS = "TypedLine"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "take", "take it", show=False, priority=True)

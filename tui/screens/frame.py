@@ -40,7 +40,7 @@ class Frame(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.opened = asyncio.Event()
+        self.keys_ready = asyncio.Event()
         """Set when the screen is composed, so that keys find its panes."""
         self._status_pane = Fixed(classes="status")
         self._banner_pane = Fixed(classes="banner")
@@ -98,7 +98,7 @@ class Frame(Screen[None]):
         tell_failure(self.stanch, event)
 
     def on_mount(self) -> None:
-        self.opened.set()
+        self.keys_ready.set()
         self.paint()
 
     def on_screen_resume(self) -> None:
