@@ -2,6 +2,8 @@
 
 Prints the plan and asks for the exact word. `--yes` answers for actions that affect no running pod,
 and never in production. The first Ctrl-C stops between two objects, the second at once.
+`stanch act list KIND/NAMESPACE/NAME` names what fits an object; `stanch act settle` lists changes
+whose outcome is not known, and records what became of one.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import sys
 from collections.abc import Mapping
 
 from actions import catalogue
+from actions.parameters import target
 from actions.plan import ActionPlan, ActionResult, Outcome
 from cli import exits
 from cli.arguments import settings
@@ -21,6 +24,7 @@ from cli.connection import opened, options_of, require_cluster
 from cli.exits import Refusal
 from cli.printing import print_lines
 from cli.prompt import Prompt
+from incident.offline import archive
 from incident.session import LiveInvestigation
 from text.action_plan import READ_ONLY, plan_lines, result_lines
 
@@ -33,6 +37,10 @@ _CODES = {
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.name == "settle":
+        return settle(arguments)
+    if arguments.name == "list" and arguments.words:
+        return asyncio.run(_list_for(arguments))
     if arguments.name == "list":
         for name, action in catalogue.ACTIONS.items():
             print(f"{name:<26} {action.summary}")
@@ -43,6 +51,48 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name not in catalogue.names():
         raise Refusal(f"there is no action {arguments.name!r}; `stanch act list` names them all")
     return asyncio.run(_run(arguments))
+
+
+def settle(arguments: argparse.Namespace) -> int:
+    """`stanch act settle`: changes of before a crash whose outcome is not known; with an id and
+    words, what a person found out about one."""
+    options = options_of(arguments)
+    try:
+        if not arguments.words:
+            incident, unknown = archive.unknown_changes(options)
+            for entry in unknown:
+                print(f"{entry.intent_id}  {entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC  {entry.text}")
+            print(f"{incident}: {len(unknown)} changes whose outcome is not known", file=sys.stderr)
+            return exits.ANSWERED
+        intent, *seen = arguments.words
+        if not seen:
+            raise Refusal(f"what became of it? stanch act settle {intent} WHAT YOU SAW")
+        incident = archive.settle(options, intent, " ".join(seen))
+    except (archive.Error, ValueError) as error:
+        raise Refusal(str(error)) from error
+    except archive.NotRecorded as error:
+        raise Refusal(str(error), exits.PARTIAL) from error
+    print(f"{incident}: settled {intent}")
+    return exits.ANSWERED
+
+
+async def _list_for(arguments: argparse.Namespace) -> int:
+    """The actions that fit an object, the likely ones first, each as a command."""
+    try:
+        ref = target(arguments.words[0])
+    except ValueError as error:
+        raise Refusal(f"{arguments.words[0]!r} is not an object: {error}") from error
+    async with opened(options_of(arguments, record=False)) as investigation:
+        require_cluster(investigation.view)
+        found = investigation.offers(ref)
+    for each in found:
+        given = [f"{name}={value}" for name, value in each.arguments.items()]
+        asked = [f"{parameter.name}=…" for parameter in each.asks]
+        why = f"   # {each.why}" if each.why else ""
+        print(f"stanch act {' '.join((each.action, *given, *asked))}{why}")
+    if not found:
+        raise Refusal(f"nothing that can be done fits {ref}, or it does not exist")
+    return exits.ANSWERED
 
 
 async def _run(arguments: argparse.Namespace) -> int:

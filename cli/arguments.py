@@ -77,7 +77,8 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     add("--plan", action="store_true", help="print what would be done, and stop")
 
     add = command("act", "one change through the gate; needs --write")
-    add("name", help="name of the action; `list` names them all")
+    about = "name of the action; `list [OBJECT]` names those that fit, `settle` unknown outcomes"
+    add("name", help=about)
     add("words", help="arguments of the action, right behind its name", **pairs)
     add("--plan", action="store_true", help="print what would be done, and stop")
     harmless = "confirm an action that affects no running pod, outside of production"

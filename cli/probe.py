@@ -88,8 +88,11 @@ def agreed(plan: ProbePlan, arguments: argparse.Namespace) -> bool:
             "this probe creates something in the cluster, and no terminal to ask; agree to "
             "its plan with --yes"
         )
-    print("run this? type yes: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip() == "yes"
+    while True:
+        print("run this? yes or no: ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line or line.strip().lower() in ("yes", "y", "no", "n", ""):
+            return line.strip().lower().startswith("y")
 
 
 async def sweep(investigation: LiveInvestigation, output: str) -> int:

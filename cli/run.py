@@ -242,7 +242,11 @@ class Terminal:
         print_lines(probe.plan_lines(plan))
         if plan.refused:
             return False
-        return (await self._ask("  do this? type yes: ")).strip() == "yes"
+        while True:
+            reply = (await self._ask("  do this? yes or no: ")).strip().lower()
+            if reply in ("yes", "y", "no", "n", ""):
+                return reply.startswith("y")
+            say(f"“{reply}” is neither yes nor no")
 
     async def confirm(self, plan: ActionPlan, changed: bool) -> str:
         if changed:

@@ -21,7 +21,7 @@ from incident.options import Options, runbook_folders
 from incident.record import Record
 from incident.report.observer import Observer
 from triage.facts.cooperative import Cooperative
-from triage.facts.finding import Report
+from triage.facts.finding import Gap, Report
 
 if TYPE_CHECKING:
     from cluster.api.mode import Mode
@@ -76,6 +76,8 @@ class Components:
         """Whether changes are allowed now, each behind its confirmation."""
         self.fixed = ""
         """Why this context stays read-only, "" where changes may be allowed."""
+        self.absent: tuple[Gap, ...] = ()
+        """Namespaces that were asked for and do not exist."""
         self._probes: ProbeRunner | None = None
 
     def _identified(self, ref: ObjectRef) -> ObjectRef:
@@ -186,6 +188,27 @@ class Components:
         """The uid of the namespace kube-system, "" while it is not read."""
         namespace = self.live.store.get("Namespace", "", "kube-system") if self.live else None
         return namespace.metadata.uid if namespace is not None else ""
+
+    async def find_absent_namespaces(self) -> None:
+        """Note which of the namespaces that were asked for do not exist: nothing is wrong in a
+        namespace that is misspelt."""
+        from cluster.errors import ClusterError, NotFound
+
+        for name in self.options.namespaces if self.api is not None else ():
+            try:
+                await self.api.get_json(f"/api/v1/namespaces/{name}", timeout=3.0)
+            except NotFound:
+                why = "it does not exist; `kubectl get namespaces` names those that do"
+                self.absent = (*self.absent, Gap(f"namespace {name}", why))
+            except ClusterError:
+                continue  # it may not be read, or not now: that says nothing about it
+
+    def limited(self, report: Report) -> Report:
+        """The report with the namespaces that do not exist among what could not be read."""
+        if not self.absent:
+            return report
+        gaps = (*self.absent, *report.unavailable)
+        return msgspec.structs.replace(report, unavailable=gaps, complete=False)
 
     async def read_cluster_uid(self) -> str:
         """As `cluster_uid`, asked for where namespaces are not watched; "" where it may not be

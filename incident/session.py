@@ -337,6 +337,10 @@ class LiveInvestigation:
             on_loaded=_nothing if self.options.once else self._gc.settle,
         )
         self._live.changed = self._wake
+        if self.options.once:
+            await components.find_absent_namespaces()
+        else:
+            self._spawn(components.find_absent_namespaces(), "namespaces")
         self._spawn(self._live.run(), "live")
         self._spawn(self._open_record(access), "record")
         self._ask()

@@ -7,10 +7,14 @@ import os
 import pytest
 from xdist.remote import Producer
 
-from tests import schedule
+from tests import schedule, writes
 from tests.rungs.fixtures import control_plane, drill_cluster, nodes_lab, rung, workloads
 
 __all__ = ["control_plane", "drill_cluster", "nodes_lab", "rung", "workloads"]
+
+
+def pytest_configure() -> None:
+    writes.watch()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -19,6 +19,7 @@ from incident.config import ConfigError, load_config
 from incident.options import Options
 from incident.record import Record, RecordUnavailable
 from timeline import export as exports
+from timeline import intents
 from timeline.entry import Entry, Kind
 from timeline.handoff import handoff
 from timeline.journal import index
@@ -151,6 +152,31 @@ def change(options: Options, verb: str, words: str) -> str:
             entry = record.edit_incident(text=words)
         asyncio.run(record.recorded(entry))
         return record.view().incident
+    finally:
+        record.close()
+
+
+def unknown_changes(options: Options) -> tuple[str, Sequence[Entry]]:
+    """(incident, its changes whose outcome is not known)."""
+    reading = read(options, options.incident)
+    entries = sorted(reading.entries, key=lambda entry: (entry.pending, entry.seq))
+    return reading.incident, intents.unknown_changes(entries, frozenset())
+
+
+def settle(options: Options, intent_id: str, seen: str) -> str:
+    """Record what a person found out about a change whose outcome was not known; returns the
+    incident. Raises ValueError for another id, `NotRecorded` when it is not on disk."""
+    incident, unknown = unknown_changes(options)
+    found = [entry for entry in unknown if entry.intent_id.endswith(intent_id)]
+    if len(found) != 1:
+        known = ", ".join(entry.intent_id for entry in unknown) or "there is none"
+        raise ValueError(f"{intent_id!r} is not one of the unknown changes of {incident}: {known}")
+    record = Record()
+    named = replace(options, record=True, incident=incident)
+    record.open(named, ClusterId(options.context), for_note=True)
+    try:
+        asyncio.run(record.recorded(record.conclude_change(found[0], seen)))
+        return incident
     finally:
         record.close()
 

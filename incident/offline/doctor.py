@@ -29,6 +29,29 @@ _PROBE_RIGHTS = (
     ("create", "pods", "exec"),
     ("get", "pods", "log"),
 )
+ACTION_RIGHTS = (
+    ("patch", "", "nodes", ""),
+    ("create", "", "pods", "eviction"),
+    ("delete", "", "pods", ""),
+    ("patch", "", "pods", ""),
+    ("patch", "", "secrets", ""),
+    ("patch", "", "persistentvolumeclaims", ""),
+    ("patch", "apps", "deployments", ""),
+    ("patch", "apps", "statefulsets", ""),
+    ("patch", "apps", "daemonsets", ""),
+    ("patch", "batch", "cronjobs", ""),
+    ("delete", "batch", "jobs", ""),
+    ("delete", "networking.k8s.io", "networkpolicies", ""),
+    ("create", "networking.k8s.io", "networkpolicies", ""),
+    ("delete", "storage.k8s.io", "volumeattachments", ""),
+)
+"""(verb, group, resource, subresource) that the actions of `actions.changes` need."""
+_SOURCES = (
+    ("usage by metrics.k8s.io", "list", "metrics.k8s.io", "pods", ""),
+    ("kubelet summaries and cadvisor", "get", "", "nodes", "proxy"),
+    ("metrics of DNS and kube-proxy", "get", "", "pods", "proxy"),
+)
+_PATHS = ("/metrics", "/readyz")
 FREE_WANTED = 100 << 20
 """Bytes that should be free for records."""
 
@@ -100,51 +123,65 @@ def state_folder(options: Options) -> Examined:
 
 
 async def rights(access: Access, options: Options) -> AsyncIterator[Examined]:
-    """What the account may read, and what probes need; asked by access reviews, eight at a time."""
+    """What the account may read, and what probes, actions and optional sources need; asked by
+    access reviews, at most eight at a time."""
     api = Api(access)
     writer = probe_writer(api)
     namespace = (options.namespaces or (access.namespace or "default",))[0]
     gate = asyncio.Semaphore(8)
 
-    async def may(verb: str, resource: str, group: str, sub: str, where: str) -> bool | None:
+    async def may(
+        verb: str, resource: str = "", group: str = "", sub: str = "", where: str = "", at: str = ""
+    ) -> bool | None:
         try:
             async with gate:
-                return (
-                    await writer.review(
-                        verb, resource, group=group, subresource=sub, namespace=where
-                    )
-                )[0]
+                allowed, _ = await writer.review(
+                    verb,
+                    resource,
+                    group=group,
+                    subresource=sub,
+                    namespace=where,
+                    non_resource_path=at,
+                )
+                return allowed
         except ClusterError:
             return None
 
     try:
-        reading = await asyncio.gather(
-            *(
-                may(verb, kind.plural, kind.group, "", "")
-                for kind in KINDS
-                for verb in ("list", "watch")
-            )
-        )
-        for index, kind in enumerate(KINDS):
-            allowed = reading[2 * index : 2 * index + 2]
+        reading = [
+            asyncio.gather(*(may(verb, kind.plural, kind.group) for verb in ("list", "watch")))
+            for kind in KINDS
+        ]
+        for kind, both in zip(KINDS, reading, strict=True):
+            allowed = await both
             ok = None if None in allowed else all(allowed)
-            seen = (
-                "list and watch in all namespaces"
-                if ok
-                else "not in all namespaces: this part will be missing or per namespace"
-            )
-            yield Examined(
-                f"read {kind.plural}",
-                ok,
-                "could not be asked" if ok is None else seen,
-                required=not kind.optional,
-            )
-        probing = await asyncio.gather(
-            *(may(verb, resource, "", sub, namespace) for verb, resource, sub in _PROBE_RIGHTS)
-        )
-        for (verb, resource, sub), ok in zip(_PROBE_RIGHTS, probing, strict=True):
-            name = f"{resource}/{sub}" if sub else resource
-            yield Examined(f"probe: {verb} {name}", ok, f"in namespace {namespace}", required=False)
+            seen = "list and watch in all namespaces"
+            if not ok:
+                seen = "not in all namespaces: this part will be missing or per namespace"
+            told = "could not be asked" if ok is None else seen
+            yield Examined(f"read {kind.plural}", ok, told, required=not kind.optional)
+        optional = [
+            *(
+                (f"probe: {verb} {_named(resource, sub)}", _where(namespace), ask)
+                for verb, resource, sub in _PROBE_RIGHTS
+                for ask in (may(verb, resource, "", sub, namespace),)
+            ),
+            *(
+                (f"action: {verb} {_named(resource, sub)}", _where(where), ask)
+                for verb, group, resource, sub in ACTION_RIGHTS
+                for where in ("" if resource in _CLUSTER_SCOPED else namespace,)
+                for ask in (may(verb, resource, group, sub, where),)
+            ),
+            *(
+                (f"optional: {source}", f"{verb} {_named(resource, sub)}", ask)
+                for source, verb, group, resource, sub in _SOURCES
+                for ask in (may(verb, resource, group, sub),)
+            ),
+            *((f"optional: {at} of the server", f"get {at}", may("get", at=at)) for at in _PATHS),
+        ]
+        answers = await asyncio.gather(*(ask for _, _, ask in optional))
+        for (what, seen, _), ok in zip(optional, answers, strict=True):
+            yield Examined(what, ok, seen, required=False)
         offset = api.clock_offset
         if offset is not None:
             seconds = offset.total_seconds()
@@ -156,3 +193,14 @@ async def rights(access: Access, options: Options) -> AsyncIterator[Examined]:
             )
     finally:
         await api.aclose()
+
+
+_CLUSTER_SCOPED = ("nodes", "volumeattachments")
+
+
+def _where(namespace: str) -> str:
+    return f"in namespace {namespace}" if namespace else "in the whole cluster"
+
+
+def _named(resource: str, sub: str) -> str:
+    return f"{resource}/{sub}" if sub else resource

@@ -42,6 +42,10 @@ class Workings(Protocol):
         """Measurements beside the objects, None without any."""
         ...
 
+    def limited(self, report: Report) -> Report:
+        """The report with what was asked for and does not exist."""
+        ...
+
     def rank(self, report: Report) -> Cooperative[tuple[SymptomView, ...]]:
         """The symptoms of a report with their runbooks."""
         ...
@@ -107,7 +111,7 @@ class Reporter:
             report = await self._through(
                 engine.reporting(now, store, live.freshness(), workings.measured())
             )
-        ranked = workings.ranks
+        report, ranked = workings.limited(report), workings.ranks
         symptoms = await self._through(workings.rank(report))
         self.report, self.symptoms, self.ranked = report, symptoms, ranked
         if symptoms or loaded:

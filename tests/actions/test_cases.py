@@ -26,6 +26,7 @@ from cluster.errors import (
     Unauthorized,
     Unreachable,
 )
+from incident.offline.doctor import ACTION_RIGHTS
 from tests.actions.fake import FakeApi, FakeJournal
 from tests.actions.scenarios import SCENARIOS, Scenario
 
@@ -333,3 +334,12 @@ async def test_the_plan_holds_the_runbooks_prohibitions_and_who_reverts_it(
     context = replace(here.context, prohibitions=("Do not restart everything.",))
     plan = await catalogue.plan(name, context, here.plan.arguments)
     assert "the runbook says: Do not restart everything." in plan.warnings
+
+
+@every_action
+async def test_the_doctor_asks_for_the_rights_of_every_action(name: str, keys: Path) -> None:
+    here = await bench(name, keys)
+    asked = {
+        f"{verb} {resource}{f'/{sub}' if sub else ''}" for verb, _, resource, sub in ACTION_RIGHTS
+    }
+    assert set(here.api.reviews) <= asked

@@ -11,8 +11,11 @@ import pytest
 
 from actions import catalogue
 from cli import exits
+from cluster.kube.text import clean_uncut
 from tests.cli.test_commands import Run, assert_one_sentence, stanch
 from tests.incident.drill import served
+from timeline.entry import Draft, ObjectRef
+from timeline.journal.journal import Journal
 
 NODE = "node-b2"
 
@@ -84,3 +87,28 @@ def test_yes_confirms_what_affects_no_running_pod_and_nothing_else(
     assert "already" in again.stderr
     back = act(home, kubeconfig, "uncordon", f"node={NODE}", "--write", "--yes")
     assert back.returncode == exits.ANSWERED, back.stderr
+
+
+def test_what_fits_an_object_is_listed_as_commands(home: Path, kubeconfig: Path) -> None:
+    ran = act(home, kubeconfig, "list", f"node/{NODE}")
+    assert ran.returncode == exits.ANSWERED, ran.stderr
+    assert f"stanch act cordon node={NODE}" in ran.stdout
+    assert f"stanch act add-taint node={NODE} taint=…" in ran.stdout
+    ran = act(home, kubeconfig, "list", "node/absent")
+    assert (ran.returncode, "does not exist" in ran.stderr) == (exits.USAGE, True)
+
+
+def test_an_unknown_change_of_before_a_crash_is_settled(home: Path) -> None:
+    folder = home / ".local" / "state" / "stanch" / "incidents"
+    with Journal.create(folder, "killed", clean=clean_uncut) as journal:
+        ref = ObjectRef(kind="Node", namespace="", name=NODE)
+        data = {"intent_id": "action/cordon/0badcafe", "action": "cordon"}
+        journal.append(Draft(kind="action-intent", text="cordon", object=ref, data=data))
+    ran = stanch(home, "act", "settle")
+    assert "action/cordon/0badcafe" in ran.stdout
+    assert stanch(home, "act", "settle", "0badcafe").returncode == exits.USAGE
+    ran = stanch(home, "act", "settle", "0badcafe", "it", "is", "cordoned")
+    assert ran.returncode == exits.ANSWERED, ran.stderr
+    assert stanch(home, "act", "settle").stdout == ""
+    ran = stanch(home, "act", "settle", "0badcafe", "again")
+    assert (ran.returncode, "not one of the unknown" in ran.stderr) == (exits.USAGE, True)

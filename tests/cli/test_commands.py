@@ -357,3 +357,31 @@ def test_an_answer_without_a_record_imports_neither_typed_models_nor_sqlite(
         env={**os.environ, "HOME": str(home)},
     )
     assert ran.stderr.strip().splitlines()[-1] == "[]"
+
+
+def test_a_namespace_that_does_not_exist_is_told(home: Path, kubeconfig: Path) -> None:
+    given = ("--kubeconfig", str(kubeconfig), "-n", "nosuch")
+    ran = stanch(home, "triage", *given, "-o", "json")
+    document = json.loads(ran.stdout)
+    assert ran.returncode != exits.ANSWERED
+    assert document["complete"] is False
+    assert document["unavailable"][0]["what"] == "namespace nosuch"
+    assert "namespace nosuch" in stanch(home, "triage", *given).stdout
+
+
+def test_the_doctor_covers_actions_and_optional_sources(home: Path, kubeconfig: Path) -> None:
+    ran = stanch(home, "doctor", "--kubeconfig", str(kubeconfig))
+    for word in ("action: patch nodes", "action: create pods/eviction", "optional: usage by"):
+        assert word in ran.stdout
+
+
+def test_no_option_is_abbreviated(home: Path) -> None:
+    for words in (("triage", "--wai", "1"), ("--contex", "x"), ("act", "list", "--pla")):
+        assert stanch(home, *words).returncode == exits.USAGE
+
+
+def test_notes_leave_nothing_but_notes(home: Path) -> None:
+    for word in ("one", "two"):
+        assert stanch(home, "timeline", "note", word).returncode == exits.ANSWERED
+    shown = json.loads(stanch(home, "timeline", "show", "-o", "json").stdout)
+    assert [each["kind"] for each in shown["entries"]] == ["incident-opened", "note", "note"]
