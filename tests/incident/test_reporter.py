@@ -40,6 +40,7 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
     workings: Any = SimpleNamespace(
         engine=engine,
         ranks=True,
+        limited=lambda report: report,
         measured=lambda: None,
         rank=lambda report: iter(()),
         observed=lambda *what: observed.append(what),
