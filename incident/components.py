@@ -194,9 +194,12 @@ class Components:
         namespace that is misspelt."""
         from cluster.errors import ClusterError, NotFound
 
-        for name in self.options.namespaces if self.api is not None else ():
+        api = self.api
+        if api is None:
+            return
+        for name in self.options.namespaces:
             try:
-                await self.api.get_json(f"/api/v1/namespaces/{name}", timeout=3.0)
+                await api.get_json(f"/api/v1/namespaces/{name}", timeout=3.0)
             except NotFound:
                 why = "it does not exist; `kubectl get namespaces` names those that do"
                 self.absent = (*self.absent, Gap(f"namespace {name}", why))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from cluster.api.transport import Api
 from cluster.connect.access import Access
 from cluster.connect.kubeconfig import load_access
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, Forbidden
 from cluster.health.ladder import ladder
 from cluster.kube.kinds import KINDS
 from incident.options import Options
@@ -131,7 +131,7 @@ async def rights(access: Access, options: Options) -> AsyncIterator[Examined]:
     gate = asyncio.Semaphore(8)
 
     async def may(
-        verb: str, resource: str = "", group: str = "", sub: str = "", where: str = "", at: str = ""
+        verb: str, resource: str, group: str = "", sub: str = "", where: str = ""
     ) -> bool | None:
         try:
             async with gate:
@@ -141,9 +141,18 @@ async def rights(access: Access, options: Options) -> AsyncIterator[Examined]:
                     group=group,
                     subresource=sub,
                     namespace=where,
-                    non_resource_path=at,
                 )
                 return allowed
+        except ClusterError:
+            return None
+
+    async def readable(path: str) -> bool | None:
+        try:
+            async with gate:
+                await api.get_text(path, timeout=5.0, cap=1024)
+                return True
+        except Forbidden:
+            return False
         except ClusterError:
             return None
 
@@ -177,7 +186,7 @@ async def rights(access: Access, options: Options) -> AsyncIterator[Examined]:
                 for source, verb, group, resource, sub in _SOURCES
                 for ask in (may(verb, resource, group, sub),)
             ),
-            *((f"optional: {at} of the server", f"get {at}", may("get", at=at)) for at in _PATHS),
+            *((f"optional: {at} of the server", f"get {at}", readable(at)) for at in _PATHS),
         ]
         answers = await asyncio.gather(*(ask for _, _, ask in optional))
         for (what, seen, _), ok in zip(optional, answers, strict=True):
