@@ -269,10 +269,11 @@ class FakeApi:
 
 
 def merge(found: dict[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON Merge Patch (RFC 7396); another uid is a conflict, as on the server."""
-    uid = (patch.get("metadata") or {}).get("uid")
-    if uid and uid != found["metadata"]["uid"]:
-        raise Conflict("PATCH: the UID differs", status=409)
+    """JSON Merge Patch (RFC 7396); another uid or version is a conflict, as on the server."""
+    for name in ("uid", "resourceVersion"):
+        wanted = (patch.get("metadata") or {}).get(name)
+        if wanted and wanted != found["metadata"][name]:
+            raise Conflict(f"PATCH: the {name} differs", status=409)
 
     def into(old: Any, new: Any) -> Any:
         if not isinstance(new, Mapping):
