@@ -1,17 +1,17 @@
-"""How well a runbook fits a symptom: the conditions of its front matter over findings, changes and
-shared attributes.
+"""Scores a runbook against a symptom: evaluates the conditions of its front matter on findings,
+changes and shared attributes.
 
-The score is built so that it can be explained line by line: a strong condition carries (0.7; a
-second one closes 40 % of the rest), each supporting one closes a part of what is left to 1, each
-refuting one takes a part away. Without a strong condition a runbook may be "worth ruling out" and
-is never confident (signals-and-incidents, section 2.6). The absence of a finding never counts
-against a runbook: events are best-effort and go after an hour.
+Each condition explains its part of the score. The first strong one gives 0.7, a second closes 40 %
+of the rest to 1, each supporting one closes 15 % of what is left, and each refuting one takes 65 %
+away. Without a strong condition a runbook is never confident. A missing finding never counts
+against a runbook: events are best-effort and expire after an hour.
 """
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -27,15 +27,15 @@ T = TypeVar("T")
 
 STRONG, SECOND, SUPPORT, REFUTE = 0.7, 0.4, 0.15, 0.65
 ELSEWHERE = 0.5
-"""Share of the weight that a finding outside the symptom keeps."""
+"""Share of its weight that evidence outside the symptom keeps."""
 CONFIDENT = 0.5
 WITHOUT_STRONG = 0.4
 """Highest score without a strong condition."""
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A condition that holds: what was seen, by which findings, and with which share of its weight
-    (1 inside the symptom)."""
+    """A condition that holds: what was seen, ids of the findings, and the share of its weight (1
+    inside the symptom)."""
 
     condition: Condition
     seen: str
@@ -44,11 +44,8 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Scope:
-    """Findings, changes and shared attributes of one symptom or of one report, by rule.
-
-    What fits a condition is looked up once: every symptom of a report asks the report the same
-    questions.
-    """
+    """Findings, changes and shared attributes of one symptom or of one report, by rule. It caches
+    what fits each condition, since all symptoms of a report ask the same."""
 
     def __init__(
         self,
@@ -70,14 +67,9 @@ class Scope:
         self._fitting: dict[int, tuple[Condition, list[Any]]] = {}
 
     def has(self, condition: Condition) -> bool:
-        """Whether anything here has the rule that the condition names."""
-        if condition.any_of or condition.all_of:
-            return any(map(self.has, (*condition.any_of, *condition.all_of)))
-        if condition.on == "shared":
-            return condition.rule in self._shared
-        if condition.on == "change":
-            return condition.rule in self._changes
-        return condition.rule in self._findings
+        """Whether anything here has a rule that the condition names."""
+        rows: dict[str, Collection[str]] = {"shared": self._shared, "change": self._changes}
+        return any(part.rule in rows.get(part.on, self._findings) for part in condition.parts())
 
     def findings(self, condition: Condition) -> list[Finding]:
         """Findings of the condition's rule with its facts."""
@@ -100,31 +92,31 @@ class Scope:
         known = self._fitting.get(id(condition))
         if known is None:
             found = [one for one in rows if _all(condition.where, facts(one))]
-            # The condition is kept, so that its id is not given to another one.
+            # Keeps the condition, so that Python does not reuse its id.
             known = self._fitting[id(condition)] = (condition, found)
         return known[1]
 
 
 def scope_of(report: Report) -> Scope:
-    """The scope of a whole report, for all its symptoms."""
+    """The scope of a whole report."""
     return Scope(report.findings, report.changes, as_of=report.as_of)
 
 
 def judge(runbook: Runbook, symptom: Symptom, report: Report | None = None) -> Match:
-    """The runbook beside one symptom. Deterministic: order of the front matter, no clock."""
+    """Scores one runbook for one symptom. Deterministic: reads no clock."""
     return judge_all([runbook], symptom, scope_of(report) if report is not None else None)[0]
 
 
 def judge_all(
     runbooks: Iterable[Runbook], symptom: Symptom, elsewhere: Scope | None
 ) -> list[Match]:
-    """Each runbook beside one symptom; `elsewhere` is the scope of the report."""
+    """Scores each runbook for one symptom; `elsewhere` is the scope of the report."""
     here = Scope(symptom.findings, symptom.changes, symptom.shared)
     return [_judge(runbook, symptom, here, elsewhere) for runbook in runbooks]
 
 
 def touched(runbook: Runbook, scope: Scope) -> bool:
-    """Whether any condition that speaks for the runbook names a rule that the scope has."""
+    """Whether a strong or supporting condition of the runbook names a rule of the scope."""
     return any(
         scope.has(condition)
         for weight in (Weight.STRONG, Weight.SUPPORT)
@@ -143,7 +135,7 @@ def _judge(runbook: Runbook, symptom: Symptom, here: Scope, elsewhere: Scope | N
     }
     score = _score(held)
     speaking = [one for weight in (Weight.STRONG, Weight.SUPPORT) for one in held[weight]]
-    # What was seen is not missing, also where another criterion asks for more of the same.
+    # A rule that was seen is not missing, even where another condition asks for more of it.
     done = {rule for one in speaking for rule in one.condition.rules}
     missing = tuple(
         Reason(condition.text, condition.step)
@@ -184,25 +176,17 @@ def _score(held: Mapping[Weight, Sequence[Held]]) -> float:
 
 
 def _own(held: Held) -> bool:
-    """Whether supporting evidence is of the story's own mechanism: a finding of the symptom that
-    is more than an effect. A change ("a workload was created") and an effect ("no replica is
-    ready") occur with any fault."""
+    """Whether supporting evidence shows the runbook's own mechanism: a finding of the symptom that
+    is more than an effect. Changes ("a workload was created") and effects ("no replica is ready")
+    occur with any fault."""
     return held.share == 1.0 and any(
-        part.on == "finding" and part.rule not in EFFECTS | USUAL for part in _parts(held.condition)
+        part.on == "finding" and part.rule not in EFFECTS | USUAL for part in held.condition.parts()
     )
 
 
-def _parts(condition: Condition) -> Iterator[Condition]:
-    inner = (*condition.any_of, *condition.all_of)
-    if not inner:
-        yield condition
-    for part in inner:
-        yield from _parts(part)
-
-
 def holds(condition: Condition, symptom: Symptom, report: Report | None = None) -> Held | None:
-    """Whether the condition holds for the symptom: there, or (support; facts about the whole
-    cluster) elsewhere."""
+    """The evidence for one condition, None without any. Support, and refuting facts about the whole
+    cluster, may lie outside the symptom."""
     here = Scope(symptom.findings, symptom.changes, symptom.shared)
     elsewhere = scope_of(report) if report is not None else None
     return _holds(condition, condition.weight, symptom, here, elsewhere)
@@ -211,7 +195,7 @@ def holds(condition: Condition, symptom: Symptom, report: Report | None = None) 
 def _holds(
     condition: Condition, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Scope | None
 ) -> Held | None:
-    """`weight` decides whether findings outside the symptom count."""
+    """`weight` decides whether evidence outside the symptom counts."""
     if condition.any_of:
         found = [
             one
@@ -260,8 +244,7 @@ def _finding(
 
 
 def _enough(condition: Condition, found: list[Finding]) -> list[Finding]:
-    """`found` if there are `count` of them; with `same`, the largest group that shares that
-    fact."""
+    """`found` if it has `count` items; with `same`, the largest group that shares that fact."""
     if condition.same and found:
         groups: dict[str, list[Finding]] = {}
         for one in found:
@@ -319,7 +302,7 @@ def _shared_facts(attribute: SharedAttribute) -> dict[str, Fact]:
 
 
 def _reasons(held: Sequence[Held]) -> tuple[Reason, ...]:
-    """One reason for each piece of evidence, with all the criteria that it meets."""
+    """One reason for each piece of evidence, with all criteria that it meets."""
     groups: dict[str, list[Held]] = {}
     for one in held:
         groups.setdefault(one.seen, []).append(one)
@@ -346,15 +329,13 @@ def _all(where: Mapping[str, Any], facts: Mapping[str, Fact]) -> bool:
 
 
 _NUMBER = re.compile(r"^(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)$")
+_COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 
 
 def fits(wanted: Any, fact: Fact) -> bool:
     """Whether a fact is as `wanted`: a value, a list of values (one of), `">=3"`, `"~regex"`,
-    `"!value"`, or `"present"`.
-
-    A tuple of facts fits when any of its items does; a fact that is not known fits nothing, not
-    even `"!value"`.
-    """
+    `"!value"` or `"present"`. A tuple fits when any of its items does. An unknown fact (None) fits
+    nothing, not even `"!value"`."""
     if isinstance(wanted, list):
         return any(fits(one, fact) for one in wanted)
     if fact is None:
@@ -366,11 +347,8 @@ def fits(wanted: Any, fact: Fact) -> bool:
             return fact != ""
         number = _NUMBER.match(wanted)
         if number:
-            return (
-                isinstance(fact, int | float)
-                and not isinstance(fact, bool)
-                and _compare(float(fact), number[1], float(number[2]))
-            )
+            countable = isinstance(fact, int | float) and not isinstance(fact, bool)
+            return countable and _COMPARE[number[1]](float(str(fact)), float(number[2]))
         if wanted.startswith("~"):
             return re.search(wanted[1:], str(fact), re.IGNORECASE) is not None
         if wanted.startswith("!"):
@@ -378,9 +356,3 @@ def fits(wanted: Any, fact: Fact) -> bool:
     if isinstance(wanted, bool) or isinstance(fact, bool):
         return wanted is fact
     return bool(fact == wanted or str(fact) == str(wanted))
-
-
-def _compare(value: float, operator: str, limit: float) -> bool:
-    return {">=": value >= limit, "<=": value <= limit, ">": value > limit, "<": value < limit}[
-        operator
-    ]

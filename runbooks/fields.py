@@ -1,9 +1,9 @@
-"""Reads the mapping of a fenced block or of front matter as typed values. Each error names the line
+"""Reads the mapping of a fenced block or of front matter as typed values. Each error names its line
 and says what to write."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -21,48 +21,36 @@ from runbooks.model import (
     Weight,
 )
 
-COMMON = frozenset(
+_SOURCES = ("logs", "metrics", "readyz", "compare")
+_QUERY = frozenset(Query.__struct_fields__) - {"source", "field_selector"} | {"fieldSelector"}
+_OF_SOURCE = {"path", "names", "container", "previous", "since", "interval", "value", "by"}
+"""Fields of a query that stand inside its source."""
+_COMMON = frozenset(
     {"id", "question", "why", "params", "expected", "answers", "kubectl", "blast", "undo"}
 )
-OBJECT_FIELDS = frozenset(
-    {
-        "kind",
-        "namespace",
-        "selector",
-        "fieldSelector",
-        "name",
-        "where",
-        "each",
-        "expression",
-        "seen",
-        "fault",
-        "minimum",
-    }
-)
-QUERY = OBJECT_FIELDS | {"logs", "metrics", "readyz", "compare"}
 FIELDS: Mapping[StepKind, frozenset[str]] = {
-    StepKind.CHECK: COMMON | QUERY,
-    StepKind.PROBE: COMMON | {"probe", "args"},
-    StepKind.ACTION: COMMON | {"action", "args"},
-    StepKind.ASK: COMMON,
-    StepKind.WAIT: COMMON | QUERY | {"until", "deadline"},
+    StepKind.CHECK: _COMMON | (_QUERY - _OF_SOURCE).union(_SOURCES),
+    StepKind.PROBE: _COMMON | {"probe", "args"},
+    StepKind.ACTION: _COMMON | {"action", "args"},
+    StepKind.ASK: _COMMON,
+    StepKind.WAIT: _COMMON | (_QUERY - _OF_SOURCE).union(_SOURCES, {"until", "deadline"}),
 }
 OUTCOMES: Mapping[StepKind, frozenset[str]] = {
     StepKind.CHECK: frozenset({"pass", "fail", "unknown"}),
     StepKind.ACTION: frozenset({"done", "failed", "unknown"}),
     StepKind.WAIT: frozenset({"reached", "deadline", "unknown"}),
 }
-"""Answers that a step of that kind can have; probes with `found`, `clear`, `unknown` or a result
-class, asks with words. An action has words of a person beside its outcomes."""
+"""Answers of these kinds. An action may add words of a person; a probe answers `found`, `clear`,
+`unknown` or a result class; an ask answers in the runbook's own words."""
 _NOT_DONE = {
-    "failed": "Nothing was changed; what was answered says why.",
+    "failed": "Nothing was changed; the answer of the API server says why.",
     "unknown": "Look at the object before you repeat it.",
 }
 """What the outcomes of an action mean where the page does not say it: the step stays."""
 
 
 class FieldError(ValueError):
-    """A field is missing, unknown or of the wrong type. `line` counts from 1 in the whole file."""
+    """A field is missing, unknown or of the wrong type. `line` counts from 1 in the file."""
 
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
@@ -112,30 +100,33 @@ def _flat(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def _known(data: Mapping[str, Any], fields: Iterable[str], what: str, lines: Lines | int) -> None:
+    """Raises FieldError for the first field of `data` that is not one of `fields`. `lines`: the
+    line of each field, or one line for all."""
+    fields = frozenset(fields)
+    for name in sorted(set(map(str, data)) - fields):
+        line = lines if isinstance(lines, int) else lines.get((name,), lines.get((), 1))
+        raise FieldError(
+            line, f"{what} has an unknown field {name!r}; known: {', '.join(sorted(fields))}"
+        )
+
+
 def step(kind: StepKind, data: Any, lines: Lines, section: str, line: int) -> Step:
     """One fenced block. Raises FieldError for a field that is missing, unknown or of the wrong
     type."""
     if not isinstance(data, dict):
         raise FieldError(line, f"the {kind} block must be a mapping; begin with `id:`")
-    unknown = sorted(set(map(str, data)) - FIELDS[kind])
-    if unknown:
-        raise FieldError(
-            lines.get((unknown[0],), line),
-            f"the {kind} block has an unknown field {unknown[0]!r}; known: "
-            f"{', '.join(sorted(FIELDS[kind]))}",
-        )
+    _known(data, FIELDS[kind], f"the {kind} block", {(): line, **lines})
     for name in ("id", "question"):
         if not isinstance(data.get(name), str) or not str(data[name]).strip():
             raise FieldError(line, f"the {kind} block needs the field {name}")
+    texts: dict[str, Any] = {
+        name: _text(data, name)
+        for name in ("question", "why", "expected", "kubectl", "blast", "undo")
+    }
     return Step(
         id=str(data["id"]),
         kind=kind,
-        question=_text(data, "question"),
-        why=_text(data, "why"),
-        expected=_text(data, "expected"),
-        kubectl=_text(data, "kubectl"),
-        blast=_text(data, "blast"),
-        undo=_text(data, "undo"),
         params=mapping(data.get("params"), lines.get(("params",), line), "params"),
         answers=_answers(kind, data, lines, line),
         query=_query(kind, data, lines, line) if kind in (StepKind.CHECK, StepKind.WAIT) else None,
@@ -144,9 +135,8 @@ def step(kind: StepKind, data: Any, lines: Lines, section: str, line: int) -> St
         deadline=seconds(data.get("deadline", 0), lines.get(("deadline",), line)),
         section=section,
         line=line,
-        lines=MappingProxyType(
-            {path[0]: number for path, number in lines.items() if len(path) == 1}
-        ),
+        lines=MappingProxyType({path[0]: at for path, at in lines.items() if len(path) == 1}),
+        **texts,
     )
 
 
@@ -155,7 +145,9 @@ def _text(data: Mapping[str, Any], name: str) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _answers(kind: StepKind, step: Any, lines: Lines, line: int) -> tuple[Answer, ...]:
+def _answers(
+    kind: StepKind, step: Mapping[str, Any], lines: Lines, line: int
+) -> tuple[Answer, ...]:
     data = step.get("answers")
     if data is None:
         return ()
@@ -192,75 +184,47 @@ def _answers(kind: StepKind, step: Any, lines: Lines, line: int) -> tuple[Answer
 
 
 def _query(kind: StepKind, data: Mapping[str, Any], lines: Lines, line: int) -> Query:
-    sources = [name for name in ("logs", "metrics", "readyz", "compare") if name in data]
+    sources = [name for name in _SOURCES if name in data]
     if len(sources) > 1:
         raise FieldError(
             lines.get((sources[1],), line),
             f"the {kind} block reads from {' and '.join(sources)}; use one step for each",
         )
     source = Source(sources[0]) if sources else Source.OBJECTS
-    inner = data.get(source.value) if sources else None
-    if source is Source.READYZ:
-        inner = {"names": inner} if isinstance(inner, str | list) else inner
-    if inner is not None and not isinstance(inner, dict):
+    inner = data.get(source.value) or {}
+    if source is Source.READYZ and isinstance(inner, str | list):
+        inner = {"names": inner}
+    if not isinstance(inner, dict):
         raise FieldError(lines.get((source.value,), line), f"field {source} must be a mapping")
-    both: dict[str, Any] = {
-        **{key: data[key] for key in OBJECT_FIELDS if key in data},
-        **(inner or {}),
+    within = {path[1:]: at for path, at in lines.items() if path[:1] == (source.value,)}
+    _known(inner, _QUERY, f"field {source}", {(): line, **within})
+    given = {**{name: data[name] for name in _QUERY & data.keys()}, **inner}
+    lists_and_numbers = {"names", "previous", "since", "interval", "minimum"}
+    texts: dict[str, Any] = {
+        name: _text(given, name) for name in _QUERY - lists_and_numbers - {"fieldSelector"}
     }
-    allowed = OBJECT_FIELDS | {
-        "path",
-        "names",
-        "container",
-        "previous",
-        "since",
-        "interval",
-        "value",
-        "by",
-    }
-    for name in both:
-        if name not in allowed:
-            raise FieldError(
-                lines.get((source.value, name), line),
-                f"field {source} has an unknown field {name!r}",
-            )
-    expression = (
-        str(data["until"])
-        if kind is StepKind.WAIT and "until" in data
-        else _text(both, "expression")
-    )
-    if source is Source.OBJECTS and not both.get("kind"):
+    texts["field_selector"] = _text(given, "fieldSelector")
+    if kind is StepKind.WAIT and "until" in data:
+        texts["expression"] = _text(data, "until")
+    if source is Source.OBJECTS and not given.get("kind"):
         raise FieldError(
-            line, f"the {kind} block needs the field kind, or one of logs, metrics, readyz, compare"
+            line, f"the {kind} block needs the field kind, or one of {', '.join(_SOURCES)}"
         )
-    if source is not Source.COMPARE and bool(expression) == bool(both.get("each")):
+    if source is not Source.COMPARE and bool(texts["expression"]) == bool(given.get("each")):
         raise FieldError(line, f"the {kind} block needs exactly one of expression and each")
-    if source is Source.COMPARE and not (both.get("value") and both.get("by")):
+    if source is Source.COMPARE and not (given.get("value") and given.get("by")):
         raise FieldError(
             lines.get(("compare",), line),
             "field compare needs value (CEL over self) and by (what tells the peers apart)",
         )
     return Query(
         source=source,
-        kind=_text(both, "kind"),
-        namespace=_text(both, "namespace"),
-        selector=_text(both, "selector"),
-        field_selector=_text(both, "fieldSelector"),
-        name=_text(both, "name"),
-        where=_text(both, "where"),
-        each=_text(both, "each"),
-        expression=expression.strip(),
-        value=_text(both, "value"),
-        by=_text(both, "by"),
-        seen=_text(both, "seen"),
-        fault=_text(both, "fault"),
-        path=_text(both, "path"),
-        names=strings(both.get("names"), line, "names"),
-        container=_text(both, "container"),
-        previous=bool(both.get("previous", False)),
-        since=seconds(both.get("since", 0), line),
-        interval=seconds(both.get("interval", 0), line),
-        minimum=int(both.get("minimum", 1 if source is not Source.OBJECTS else 0)),
+        names=strings(given.get("names"), line, "names"),
+        previous=bool(given.get("previous", False)),
+        since=seconds(given.get("since", 0), line),
+        interval=seconds(given.get("interval", 0), line),
+        minimum=int(given.get("minimum", 1 if source is not Source.OBJECTS else 0)),
+        **texts,
     )
 
 
@@ -279,12 +243,8 @@ def conditions(data: Any, lines: Lines, line: int) -> tuple[Condition, ...]:
             lines.get(("match",), line), "field match must map strong, support and refute to lists"
         )
     found = []
+    _known(data, map(str, Weight), "match", {path[1:]: at for path, at in lines.items()})
     for name, items in data.items():
-        if name not in ("strong", "support", "refute"):
-            raise FieldError(
-                lines.get(("match", str(name)), line),
-                f"match has an unknown part {name!r}; known: strong, support, refute",
-            )
         if not isinstance(items, list):
             raise FieldError(lines.get(("match", name), line), f"match.{name} must be a list")
         for index, item in enumerate(items):
@@ -299,13 +259,7 @@ def _condition(weight: Weight, data: Any, line: int) -> Condition:
         raise FieldError(
             line, f"a {weight} condition must be a mapping such as {{finding: RULE, text: …}}"
         )
-    unknown = sorted(set(map(str, data)) - _CONDITION)
-    if unknown:
-        raise FieldError(
-            line,
-            f"a {weight} condition has an unknown field {unknown[0]!r}; known: "
-            f"{', '.join(sorted(_CONDITION))}",
-        )
+    _known(data, _CONDITION, f"a {weight} condition", line)
     inner = {
         name: tuple(
             _condition(weight, {"text": data.get("text", ""), **item}, line)

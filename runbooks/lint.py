@@ -1,17 +1,17 @@
 """Checks that runbooks are whole: fields, ids, jumps, names, drills, evidence, order, commands and
-length. Each problem names file and line.
+length. Each problem names its file and line.
 
-Names of probes, actions and drills are passed in as sets; None skips that question.
+The caller passes the names of probes, actions and drills as sets; None skips that question.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from runbooks.check import compile_problem
 from runbooks.documents import read_words
+from runbooks.expressions import compile_problem
 from runbooks.fields import OUTCOMES
 from runbooks.loader import OURS, Library
 from runbooks.model import (
@@ -59,6 +59,10 @@ class Names:
     drills: Collection[str] | None = None
 
 
+Fault = tuple[int, str]
+"""A line of the file and what is wrong there."""
+
+
 def lint(library: Library, names: Names | None = None) -> list[Problem]:
     """All problems of a library, those of loading first; ordered by file and line."""
     known = names or Names()
@@ -66,7 +70,7 @@ def lint(library: Library, names: Names | None = None) -> list[Problem]:
     found = list(library.problems)
     for runbook in library.runbooks:
         if not runbook.plain:
-            found += _runbook(runbook, ids, known)
+            found += [Problem(runbook.path, *fault) for fault in _runbook(runbook, ids, known)]
         found += _patterns(runbook)
     found += _overlaps(library.runbooks)
     return sorted(
@@ -74,22 +78,21 @@ def lint(library: Library, names: Names | None = None) -> list[Problem]:
     )
 
 
-def _runbook(runbook: Runbook, ids: Collection[str], names: Names) -> Iterator[Problem]:
+def _runbook(runbook: Runbook, ids: Collection[str], names: Names) -> Iterator[Fault]:
     yield from _front(runbook, names)
     yield from _sections(runbook)
     seen: dict[str, int] = {}
     for step in runbook.steps():
         if step.id in seen:
-            yield _at(
-                runbook,
-                step.line,
-                f"step id {step.id!r} is also at line {seen[step.id]}; choose another",
-            )
+            at = seen[step.id]
+            yield step.line, f"step id {step.id!r} is also at line {at}; choose another"
         seen[step.id] = step.line
-        yield from _step(runbook, step, ids, names)
+        for line, text in _step(runbook, step, ids, names):
+            yield line, f"step {step.id}: {text}"
     yield from _unreachable(runbook)
-    for condition in _flat(runbook.match):
-        yield from _condition(runbook, condition)
+    for part in (part for condition in runbook.match for part in condition.parts()):
+        for text in _condition(runbook, part):
+            yield part.line, text
 
 
 def _patterns(runbook: Runbook) -> Iterator[Problem]:
@@ -112,98 +115,66 @@ def _patterns(runbook: Runbook) -> Iterator[Problem]:
                 yield Problem(path, pattern.line, f"needs names no part of the text {text!r}")
 
 
-def _at(runbook: Runbook, line: int, text: str) -> Problem:
-    return Problem(runbook.path, line, text)
-
-
-def _front(runbook: Runbook, names: Names) -> Iterator[Problem]:
+def _front(runbook: Runbook, names: Names) -> Iterator[Fault]:
     line = runbook.lines.get
-    if not IDS.match(runbook.id):
-        yield _at(
-            runbook, line("id", 1), f"id {runbook.id!r} must be lower-case words joined by hyphens"
-        )
+    at_id = line("id", 1)
     if runbook.path.stem != runbook.id:
-        yield _at(
-            runbook,
-            line("id", 1),
-            f"id {runbook.id!r} differs from the file name {runbook.path.name}; rename one of them",
-        )
+        file = runbook.path.name
+        yield at_id, f"id {runbook.id!r} differs from the file name {file}; rename one of them"
     ours = runbook.origin == OURS and not runbook.guide
     if names.drills is not None and ours and runbook.id not in names.drills:
-        yield _at(runbook, line("id", 1), f"there is no drill {runbook.id!r}; add one")
+        yield at_id, f"there is no drill {runbook.id!r}; add one"
     if not (runbook.story or runbook.source):
-        yield _at(runbook, 1, "front matter lacks story, or source for a guide")
+        yield 1, "front matter lacks story, or source for a guide"
     for field in ("severity", "impact", "kubernetes", "last_reviewed"):
         if not getattr(runbook, field):
-            yield _at(runbook, 1, f"front matter lacks {field}")
+            yield 1, f"front matter lacks {field}"
     if runbook.severity and runbook.severity not in {severity.value for severity in Severity}:
-        yield _at(
-            runbook,
-            line("severity", 1),
-            f"severity {runbook.severity!r} must be critical, warning or info",
-        )
+        said = f"severity {runbook.severity!r} must be critical, warning or info"
+        yield line("severity", 1), said
     if runbook.last_reviewed and not re.fullmatch(r"\d{4}-\d\d-\d\d", runbook.last_reviewed):
-        yield _at(
-            runbook, line("last_reviewed", 1), "last_reviewed must be a date such as 2026-11-21"
-        )
+        yield line("last_reviewed", 1), "last_reviewed must be a date such as 2026-11-21"
     if not 3 <= len(runbook.symptoms) <= SYMPTOMS:
-        yield _at(
-            runbook,
+        yield (
             line("symptoms", 1),
             f"has {len(runbook.symptoms)} symptoms; write down three to {SYMPTOMS} that a person "
             "would say, and the rest in ID.words.yaml",
         )
     if runbook.match and not runbook.conditions(Weight.STRONG):
-        yield _at(
-            runbook,
-            line("match", 1),
-            "match has no strong condition; without one it is never confident",
-        )
+        yield line("match", 1), "match has no strong condition; without one it is never confident"
 
 
-def _sections(runbook: Runbook) -> Iterator[Problem]:
+def _sections(runbook: Runbook) -> Iterator[Fault]:
     wanted = GUIDE_SECTIONS if runbook.guide else SECTIONS
     titles = [section.title for section in runbook.sections]
     for title in wanted:
         if title not in titles:
-            yield _at(runbook, 1, f"lacks the section “{title}”")
+            yield 1, f"lacks the section “{title}”"
     if runbook.guide:
         yield from _one_screen(runbook)
     for section in runbook.sections:
+        name = f"section “{section.title}”"
         if section.title not in wanted:
-            yield _at(
-                runbook,
-                section.line,
-                f"section “{section.title}” is not one of: {', '.join(wanted)}",
-            )
+            yield section.line, f"{name} is not one of: {', '.join(wanted)}"
         limit = STORY_WORDS if section.title == "The story" else SECTION_WORDS
         words = len(section.text.split())
         if words > limit:
-            yield _at(
-                runbook,
-                section.line,
-                f"section “{section.title}” has {words} words; {limit} is the limit for a tired "
-                "reader",
-            )
+            yield section.line, f"{name} has {words} words; {limit} is the limit for a tired reader"
         if section.title != "The story" and not section.text and not section.steps:
-            yield _at(runbook, section.line, f"section “{section.title}” is empty")
+            yield section.line, f"{name} is empty"
     known = [title for title in titles if title in wanted]
     if known != sorted(known, key=wanted.index):
-        yield _at(
-            runbook,
-            _first_out_of_order(runbook.sections, wanted),
-            f"sections must stand in this order: {', '.join(wanted)}",
-        )
+        said = f"sections must stand in this order: {', '.join(wanted)}"
+        yield _first_out_of_order(runbook.sections, wanted), said
     if not any(step.section == slug("Verify") for step in runbook.steps()):
-        yield _at(runbook, 1, "has no step under “Verify”: add a check that shows that it is over")
+        yield 1, "has no step under “Verify”: add a check that shows that it is over"
 
 
-def _one_screen(runbook: Runbook) -> Iterator[Problem]:
+def _one_screen(runbook: Runbook) -> Iterator[Fault]:
     words = sum(len(section.text.split()) for section in runbook.sections)
     steps = sum(1 for _ in runbook.steps())
     if words > GUIDE_WORDS or steps > GUIDE_STEPS:
-        yield _at(
-            runbook,
+        yield (
             1,
             f"has {words} words and {steps} steps; a guide has at most {GUIDE_WORDS} words beside "
             f"its steps, and {GUIDE_STEPS} steps: one screen",
@@ -220,106 +191,83 @@ def _first_out_of_order(sections: Sequence[Section], wanted: Sequence[str]) -> i
     return 1
 
 
-def _step(runbook: Runbook, step: Step, ids: Collection[str], names: Names) -> Iterator[Problem]:
-    def problem(field: str, text: str) -> Problem:
-        return _at(runbook, step.lines.get(field, step.line), f"step {step.id}: {text}")
+def _step(runbook: Runbook, step: Step, ids: Collection[str], names: Names) -> Iterator[Fault]:
+    def at(field: str) -> int:
+        return step.lines.get(field, step.line)
 
     if not IDS.match(step.id):
-        yield problem("id", "its id must be lower-case words joined by hyphens")
+        yield at("id"), "its id must be lower-case words joined by hyphens"
     if step.question.count("?") != 1:
-        yield problem("question", "must ask exactly one question, with a question mark")
+        yield at("question"), "must ask exactly one question, with a question mark"
     if not step.expected:
-        yield problem("expected", "lacks expected: what a good answer looks like")
-    words = sum(
-        len(text.split())
-        for text in (step.question, step.why, step.expected, step.blast, step.undo)
-    ) + sum(len(answer.means.split()) for answer in step.answers)
+        yield at("expected"), "lacks expected: what a good answer looks like"
+    texts = (step.question, step.why, step.expected, step.blast, step.undo)
+    words = sum(len(text.split()) for text in (*texts, *(one.means for one in step.answers)))
     if words > STEP_WORDS:
-        yield problem("id", f"has {words} words; {STEP_WORDS} is the limit for a tired reader")
-    yield from _command(step, problem_at=lambda text: problem("kubectl", text))
+        yield at("id"), f"has {words} words; {STEP_WORDS} is the limit for a tired reader"
+    for text in _command(step):
+        yield at("kubectl"), text
     if step.mutates and not (step.blast and step.undo):
-        yield problem("blast", "changes something and must state blast and undo")
-    if step.kind is StepKind.PROBE and names.probes is not None and step.uses not in names.probes:
-        yield problem(
-            "probe", f"there is no probe {step.uses!r}; known: {', '.join(sorted(names.probes))}"
-        )
-    if (
-        step.kind is StepKind.ACTION
-        and names.actions is not None
-        and step.uses not in names.actions
-    ):
-        yield problem(
-            "action", f"there is no action {step.uses!r}; known: {', '.join(sorted(names.actions))}"
-        )
+        yield at("blast"), "changes something and must state blast and undo"
+    known = {StepKind.PROBE: names.probes, StepKind.ACTION: names.actions}.get(step.kind)
+    if known is not None and step.uses not in known:
+        said = f"there is no {step.kind} {step.uses!r}; known: {', '.join(sorted(known))}"
+        yield at(step.kind.value), said
     if step.kind is StepKind.WAIT and not step.deadline:
-        yield problem("deadline", "waits without a deadline")
-    if step.query:
-        for field in ("where", "each", "expression", "value", "seen"):
-            expression = getattr(step.query, field)
-            why = compile_problem(expression) if expression else ""
-            if why:
-                yield problem(field, f"{field} is not valid CEL: {why}")
+        yield at("deadline"), "waits without a deadline"
+    for field in ("where", "each", "expression", "value", "seen") if step.query else ():
+        expression = getattr(step.query, field)
+        why = compile_problem(expression) if expression else ""
+        if why:
+            yield at(field), f"{field} is not valid CEL: {why}"
     yield from _answers(runbook, step, ids)
 
 
-def _command(step: Step, problem_at: object) -> Iterator[Problem]:
-    assert callable(problem_at)
+def _command(step: Step) -> Iterator[str]:
     if not step.kubectl:
-        yield problem_at("lacks kubectl: the equivalent command")
+        yield "lacks kubectl: the equivalent command"
         return
     for line in step.kubectl.splitlines():
         for part in re.split(r"[;|]", re.sub(r"'[^']*'", "''", line)):
             if re.match(r"\s*kubectl\b", part) and "--request-timeout" not in part:
-                yield problem_at(
-                    "its kubectl command has no --request-timeout, and kubectl waits for ever"
-                )
+                yield "its kubectl command has no --request-timeout, and kubectl waits for ever"
     if READS_SECRET.search(step.kubectl):
-        yield problem_at("its command would print a Secret; show names, keys and times only")
+        yield "its command would print a Secret; show names, keys and times only"
 
 
-def _answers(runbook: Runbook, step: Step, ids: Collection[str]) -> Iterator[Problem]:
-    def problem(line: int, text: str) -> Problem:
-        return _at(runbook, line, f"step {step.id}: {text}")
-
+def _answers(runbook: Runbook, step: Step, ids: Collection[str]) -> Iterator[Fault]:
+    line = step.lines.get("answers", step.line)
     if not step.answers:
-        yield problem(step.line, "has no answers: what each outcome means and where it leads")
+        yield step.line, "has no answers: what each outcome means and where it leads"
     given = {answer.when for answer in step.answers}
-    wanted = OUTCOMES.get(step.kind)
-    if wanted is not None:
-        for missing in sorted(wanted - given):
-            yield problem(
-                step.lines.get("answers", step.line), f"does not say what {missing!r} means"
-            )
-        for strange in sorted(given - wanted) if step.kind is not StepKind.ACTION else ():
-            yield problem(
-                step.lines.get("answers", step.line),
-                f"a {step.kind} cannot answer {strange!r}; it can: {', '.join(sorted(wanted))}",
-            )
+    wanted = OUTCOMES.get(step.kind, given)
+    for missing in sorted(wanted - given):
+        yield line, f"does not say what {missing!r} means"
+    for strange in sorted(given - wanted) if step.kind is not StepKind.ACTION else ():
+        can = ", ".join(sorted(wanted))
+        yield line, f"a {step.kind} cannot answer {strange!r}; it can: {can}"
     for answer in step.answers:
+        name = f"the answer {answer.when!r}"
         if not answer.means:
-            yield problem(answer.line, f"the answer {answer.when!r} does not say what it means")
+            yield answer.line, f"{name} does not say what it means"
         why = _jump(runbook, answer.goto, ids)
         if why:
-            yield problem(
-                answer.line, f"the answer {answer.when!r} leads to {answer.goto!r}, {why}"
-            )
+            yield answer.line, f"{name} leads to {answer.goto!r}, {why}"
 
 
 def _jump(runbook: Runbook, goto: str, ids: Collection[str]) -> str:
+    """Why an answer cannot lead there, "" when it can."""
     if goto in (NEXT, ESCALATE, DONE) or runbook.step(goto):
         return ""
     if goto.startswith(SECTION_PREFIX):
-        return (
-            ""
-            if runbook.section(goto.removeprefix(SECTION_PREFIX))
-            else "which is no section of this runbook"
-        )
+        known = runbook.section(goto.removeprefix(SECTION_PREFIX))
+        return "" if known else "which is no section of this runbook"
     if goto.startswith(RUNBOOK_PREFIX):
         return "" if goto.removeprefix(RUNBOOK_PREFIX) in ids else "and there is no such runbook"
     return "which is no step of this runbook"
 
 
-def _unreachable(runbook: Runbook) -> Iterator[Problem]:
+def _unreachable(runbook: Runbook) -> Iterator[Fault]:
     """Steps to which nothing leads: neither an answer nor the step before nor the beginning of a
     section."""
     steps = list(runbook.steps())
@@ -330,82 +278,41 @@ def _unreachable(runbook: Runbook) -> Iterator[Problem]:
             reached.add(steps[index + 1].id)
     for step in steps:
         if step.id not in reached:
-            yield _at(runbook, step.line, f"step {step.id}: nothing leads to it")
+            yield step.line, f"step {step.id}: nothing leads to it"
 
 
-def _flat(conditions: Iterable[Condition]) -> Iterator[Condition]:
-    for condition in conditions:
-        if condition.any_of or condition.all_of:
-            yield from _flat((*condition.any_of, *condition.all_of))
-        else:
-            yield condition
-
-
-def _condition(runbook: Runbook, condition: Condition) -> Iterator[Problem]:
-    if condition.on == "shared":
-        if condition.rule not in COHORTS:
-            yield _at(
-                runbook,
-                condition.line,
-                f"there is no shared attribute {condition.rule!r}; known: "
-                f"{', '.join(sorted(COHORTS))}",
-            )
+def _condition(runbook: Runbook, condition: Condition) -> Iterator[str]:
+    on, name = condition.on, condition.rule
+    rule = (FINDINGS if on == "finding" else CHANGES).get(name)
+    if on == "shared":
+        if name not in COHORTS:
+            known = ", ".join(sorted(COHORTS))
+            yield f"there is no shared attribute {name!r}; known: {known}"
+    elif rule is None:
+        yield f"there is no {on} rule {name!r}; see triage/facts/rules"
     else:
-        rules = FINDINGS if condition.on == "finding" else CHANGES
-        rule = rules.get(condition.rule)
-        if rule is None:
-            yield _at(
-                runbook,
-                condition.line,
-                f"there is no {condition.on} rule {condition.rule!r}; see triage.rules",
-            )
-        else:
-            facts = rule.fact_names | ({"manager"} if condition.on == "change" else set())
-            for fact in (*condition.where, *([condition.same] if condition.same else [])):
-                if fact not in facts:
-                    yield _at(
-                        runbook,
-                        condition.line,
-                        f"{condition.on} {condition.rule} has no fact {fact!r}; it has: "
-                        f"{', '.join(sorted(facts))}",
-                    )
+        facts = rule.fact_names | ({"manager"} if on == "change" else set())
+        for fact in filter(None, (*condition.where, condition.same)):
+            if fact not in facts:
+                yield f"{on} {name} has no fact {fact!r}; it has: {', '.join(sorted(facts))}"
     if condition.step and runbook.step(condition.step) is None:
-        yield _at(
-            runbook,
-            condition.line,
-            f"the condition names step {condition.step!r}, which is no step of this runbook",
-        )
+        yield f"the condition names step {condition.step!r}, which is no step of this runbook"
 
 
 def _overlaps(runbooks: Sequence[Runbook]) -> Iterator[Problem]:
     """Two stories, or two guides, with the same strong condition need a refuting one on either
     side that tells them apart."""
-    owners: dict[tuple[bool, str, str, str], list[tuple[Runbook, Condition]]] = {}
+    owners: dict[tuple[bool, str, str, str], dict[str, tuple[Runbook, Condition]]] = {}
     for runbook in runbooks:
         for condition in runbook.conditions(Weight.STRONG):
-            key = (
-                runbook.guide,
-                condition.on,
-                condition.rule,
-                repr(sorted((name, repr(value)) for name, value in condition.where.items())),
-            )
+            where = repr(sorted((name, repr(value)) for name, value in condition.where.items()))
+            key = (runbook.guide, condition.on, condition.rule, where)
             if condition.rule:
-                owners.setdefault(key, []).append((runbook, condition))
+                owners.setdefault(key, {})[runbook.id] = (runbook, condition)
     for (_, on, rule, _), pairs in owners.items():
-        distinct = {runbook.id: (runbook, condition) for runbook, condition in pairs}
-        if len(distinct) < 2:
-            continue
-        without = [
-            (runbook, condition)
-            for runbook, condition in distinct.values()
-            if not runbook.conditions(Weight.REFUTE)
-        ]
-        if len(without) > 1 or len(without) == len(distinct):
+        without = [pair for pair in pairs.values() if not pair[0].conditions(Weight.REFUTE)]
+        if len(pairs) > 1 and (len(without) > 1 or len(without) == len(pairs)):
             for runbook, condition in without:
-                others = ", ".join(sorted(set(distinct) - {runbook.id}))
-                yield _at(
-                    runbook,
-                    condition.line,
-                    f"matches on the same strong {on} {rule} as {others}, and nothing refutes "
-                    "either",
-                )
+                others = ", ".join(sorted(pairs.keys() - {runbook.id}))
+                said = f"matches on the same strong {on} {rule} as {others}"
+                yield Problem(runbook.path, condition.line, f"{said}, and nothing refutes either")

@@ -1,5 +1,5 @@
-"""Which runbook fits: a text, a symptom's evidence, or both, in one explained score. "Nothing fits"
-is an answer."""
+"""Ranks runbooks for a text, for a symptom's evidence, or for both in one explained score. "Nothing
+fits" is an answer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from runbooks.match import Match, Reason
 from runbooks.model import Runbook
 from triage.facts.finding import Report, Symptom
 
-# Evidence is ranked without words: RapidFuzz and the vocabulary take 0.1 s, and the first answer
-# does not wait for them.
+# Imported at first use: RapidFuzz and the vocabulary take 0.1 s, and the first report, which ranks
+# evidence alone, does not wait for them.
 if TYPE_CHECKING:
     from runbooks.documents import Document
     from runbooks.identity import Names
@@ -26,28 +26,28 @@ if TYPE_CHECKING:
 SHOWN = 10
 """Matches in an answer."""
 LOWEST = 0.03
+"""Words with a lower score do not list a page."""
 LISTED = 0.2
-"""Score below which no evidence lists a runbook."""
+"""Evidence with a lower score does not list a runbook."""
 RIVAL = 0.7
-"""A known failure outside the catalogue with this part of the best score is reason enough not to be
-confident."""
+"""A known failure without a runbook that has this share of the best score removes confidence."""
 SAID = 5.5
-"""Rarity of the words in common without which no text is sure: "pods keep restarting" or "disk"
-name a subject, not a failure."""
+"""Rarity of the words in common that confidence needs: "pods keep restarting" or "disk" name a
+subject, not a failure."""
 STORY = 0.85
-"""A story with this part of a guide's score stands above it: both fit, and it tells more."""
+"""A story with this share of a guide's score stands above it: both fit, and it tells more."""
 REFUTED = 0.5
-"""What is left of the words' score when the text has what refutes the page."""
+"""Factor of the words' score when the text holds a refuting pattern."""
 NAMED = 0.75
-"""Score of a page whose id or title stands in the text, word by word."""
+"""Lowest score of a page whose id or title the text holds word by word."""
 ALONE, APART = 0.35, 0.6
-"""Shares of the evidence's score that are left when the words do not fit, and when the text names
-other objects."""
+"""Factors of the evidence's score when the words do not fit, and when the text names other
+objects."""
 
 
 class Matcher:
-    """Ranks the runbooks of a library. The word index is built at the first use and again when the
-    library has changed."""
+    """Ranks the runbooks of a library. Builds the word index at first use, and again when the
+    library changes."""
 
     def __init__(
         self, library: Library, *, known_outside: Sequence[Document] | None = None
@@ -85,8 +85,9 @@ class Matcher:
         return self._index, self._names
 
     def match_words(self, text: str) -> list[Match]:
-        """Runbooks for one text, typed or pasted, best first; those that it names stand before the
-        rest. When nothing fits none is `confident`, and `against` says what the text reads like."""
+        """Runbooks for one text, typed or pasted: first the pages that it names, then the rest by
+        score. When nothing fits, none is `confident` and `against` says what the text reads
+        like."""
         from runbooks.paste import read_paste
 
         return self._match_paste(read_paste(text)) if text.strip() else []
@@ -120,22 +121,22 @@ class Matcher:
         runbook = self.library.get(runbook_id)
         assert runbook is not None, "names and library are of one generation"
         reasons = [Reason(f"the text names it: {name}")]
-        if words is not None and words.words:
-            reasons.append(Reason(f"words in common: {', '.join(words.words[:8])}"))
+        if words is not None and words.shown:
+            reasons.append(Reason(f"words in common: {', '.join(words.shown)}"))
         return Match(
             runbook_id, runbook.title, 1.0, True, tuple(reasons), guide=runbook.guide, certain=True
         )
 
     def match_symptom(self, symptom: Symptom, report: Report | None = None) -> list[Match]:
-        """Runbooks for one symptom, best first; only those for which evidence of their own speaks.
-        A story with evidence stands above a guide."""
+        """Runbooks for one symptom, best first; only those with evidence of their own mechanism. A
+        story with evidence stands above a guide."""
         here = evidence.Scope(symptom.findings, symptom.changes, symptom.shared)
         near = [runbook for runbook in self._ours() if evidence.touched(runbook, here)]
         found = evidence.judge_all(near, symptom, self._scope(report))
         return _ordered(match for match in found if match.own and match.score >= LISTED)
 
     def _scope(self, report: Report | None) -> evidence.Scope | None:
-        """The scope of the report, kept while its symptoms are matched one after the other."""
+        """The scope of the report, cached for all its symptoms."""
         if report is None:
             return None
         if self._of is not report:
@@ -143,8 +144,8 @@ class Matcher:
         return self._known
 
     def match(self, text: str, report: Report | None) -> list[Match]:
-        """Words and evidence together: good words without a cluster, a good match without words,
-        and both in one score. Evidence about the objects that the text names counts in full."""
+        """Runbooks for a text and a report together, in one score. Evidence about the objects that
+        the text names counts in full."""
         from runbooks.paste import read_paste
 
         paste = read_paste(text)
@@ -163,8 +164,7 @@ class Matcher:
         ]
 
     def _matches_of(self, report: Report | None) -> Sequence[tuple[Symptom, Match]]:
-        """The matches of all symptoms of a report, which do not depend on the text: typing asks for
-        them at each key."""
+        """The matches of all symptoms of a report, cached: typing asks for them at each key."""
         if report is None:
             return ()
         generation = self.library.generation
@@ -182,8 +182,8 @@ class Matcher:
 
 
 def _ordered(matches: Iterable[Match]) -> list[Match]:
-    """Pages that the text names, then stories with undisputed evidence of their own, then the rest
-    by score."""
+    """Orders pages that the text names first, then stories with undisputed evidence of their own,
+    then the rest by score."""
     return _falling(
         sorted(
             matches,
@@ -199,7 +199,7 @@ def _ordered(matches: Iterable[Match]) -> list[Match]:
 
 
 def _falling(matches: Sequence[Match]) -> list[Match]:
-    """The same order, with scores that never rise: a guide below a story has not more than it."""
+    """Lowers scores so that they fall in the given order."""
     found: list[Match] = []
     for match in matches:
         score = min(match.score, found[-1].score) if found else match.score
@@ -208,7 +208,7 @@ def _falling(matches: Sequence[Match]) -> list[Match]:
 
 
 def _concerns(symptom: Symptom, objects: Sequence[Ref]) -> bool:
-    """Whether a symptom is about an object that the text names, or the text names none."""
+    """Whether a symptom involves an object that the text names, or the text names none."""
     if not objects:
         return True
     narrow = [ref for ref in objects if ref.kind != "Namespace"] or objects
@@ -223,13 +223,13 @@ def _concerns(symptom: Symptom, objects: Sequence[Ref]) -> bool:
 
 
 def _weight(found: WordMatch) -> float:
-    """The score of a page's words, less when the text has what refutes it and does not name it."""
+    """The score of a page's words, lowered when the text refutes the page and does not name it."""
     return found.score * (REFUTED if found.refuted and not found.named else 1.0)
 
 
 def _from_words(found: WordMatch, best: float, rival: WordMatch | None, lone: bool) -> Match:
-    """`best`: the highest weight of all pages. `lone`: the text is one word, which names a subject
-    and no failure, unless a pattern knows it."""
+    """`best`: the highest weight of all pages. `lone`: the text is one word; only a pattern makes
+    one word sure."""
     from runbooks.word_index import CONFIDENT, calibrated
 
     against = [] if rival is None else [Reason(_reads_like(rival))]
@@ -242,11 +242,11 @@ def _from_words(found: WordMatch, best: float, rival: WordMatch | None, lone: bo
     says_enough = (
         bool(found.patterns)
         or found.named
-        or (not lone and len(found.words) > 1 and found.common >= SAID)
+        or (not lone and found.words > 1 and found.common >= SAID)
     )
     reasons = [Reason(f"the text says “{part}”") for part in found.patterns[:2] if part]
-    if found.words:
-        reasons.append(Reason(f"words in common: {', '.join(found.words[:8])}"))
+    if found.shown:
+        reasons.append(Reason(f"words in common: {', '.join(found.shown)}"))
     if found.phrases:
         reasons.append(Reason(f"like “{found.phrases[0]}”"))
     return Match(

@@ -196,13 +196,17 @@ class Condition(msgspec.Struct, frozen=True):
     any_of: tuple[Condition, ...] = ()
     all_of: tuple[Condition, ...] = ()
 
+    def parts(self) -> Iterator[Condition]:
+        """The conditions that name a rule: itself, or those within `any_of` and `all_of`."""
+        inner = (*self.any_of, *self.all_of)
+        for part in inner:
+            yield from part.parts()
+        if not inner:
+            yield self
+
     @property
     def rules(self) -> frozenset[str]:
-        """Its rule, or those of its parts."""
-        inner = (*self.any_of, *self.all_of)
-        return (
-            frozenset().union(*(part.rules for part in inner)) if inner else frozenset([self.rule])
-        )
+        return frozenset(part.rule for part in self.parts())
 
 
 class Runbook(msgspec.Struct, frozen=True):

@@ -21,6 +21,8 @@ from triage.facts.finding import Finding, SharedAttribute, Symptom
 PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 """A parameter's place in a text: `{node}`. JSONPath (`{.items}`) and CEL maps do not look like
 it."""
+QUERY_PLACES = ("kind", "namespace", "selector", "field_selector", "name", "path", "container")
+"""Fields of a query that may hold `{name}`."""
 CHOICES = 10
 """Choices that are offered at most."""
 _IN_EXPRESSION = re.compile(r"\bparams\.([a-z][a-z0-9_]*)")
@@ -66,17 +68,9 @@ class _Fit(NamedTuple):
 
 def names(step: Step) -> tuple[str, ...]:
     """Parameters of a step: those it declares, then those that occur in its texts."""
-    texts = [
-        step.question,
-        step.why,
-        step.kubectl,
-        step.expected,
-        step.blast,
-        step.undo,
-        *step.args.values(),
-        *step.params.values(),
-        *(answer.means for answer in step.answers),
-    ]
+    texts = [step.question, step.why, step.kubectl, step.expected, step.blast, step.undo]
+    texts += (*step.args.values(), *step.params.values())
+    texts += [answer.means for answer in step.answers]
     expressions: tuple[str, ...] = ()
     if step.query:
         texts += _places(step.query)
@@ -101,16 +95,7 @@ def needed(step: Step) -> frozenset[str]:
 
 
 def _places(query: Query) -> tuple[str, ...]:
-    """The texts of a query that may hold `{name}`."""
-    return (
-        query.kind,
-        query.namespace,
-        query.selector,
-        query.field_selector,
-        query.name,
-        query.path,
-        query.container,
-    )
+    return tuple(getattr(query, name) for name in QUERY_PLACES)
 
 
 def _expressions(query: Query) -> tuple[str, ...]:

@@ -16,20 +16,8 @@ from runbooks.model import Problem, Runbook, Section, Step, StepKind
 from runbooks.positions import YamlError, read
 
 _KINDS = {kind.value: kind for kind in StepKind}
-FRONT_MATTER = frozenset(
-    {
-        "id",
-        "title",
-        "story",
-        "source",
-        "severity",
-        "impact",
-        "symptoms",
-        "match",
-        "kubernetes",
-        "last_reviewed",
-    }
-)
+_TEXTS = ("story", "source", "severity", "impact", "kubernetes", "last_reviewed")
+FRONT_MATTER = frozenset({"id", "title", "symptoms", "match", *_TEXTS})
 
 
 def slug(title: str) -> str:
@@ -99,28 +87,17 @@ def parse(
         if not body.strip():
             return None, (*problems, Problem(path, 1, "is empty; nothing to match on"))
         return Runbook(id=slug(path.stem), title=name, plain=True, **common), tuple(problems)
-    for key in data:
-        if key not in FRONT_MATTER:
-            problems.append(
-                Problem(
-                    path,
-                    lines.get((str(key),), 1),
-                    f"front matter has an unknown field {key!r}; known: "
-                    f"{', '.join(sorted(FRONT_MATTER))}",
-                )
-            )
+    known = ", ".join(sorted(FRONT_MATTER))
+    for key in sorted(set(map(str, data)) - FRONT_MATTER):
+        said = f"front matter has an unknown field {key!r}; known: {known}"
+        problems.append(Problem(path, lines.get((key,), 1), said))
+    common |= {name: str(data.get(name) or "").strip() for name in _TEXTS}
     try:
         runbook = Runbook(
             id=str(data["id"]),
             title=str(data.get("title") or title or data["id"]),
-            story=str(data.get("story") or ""),
-            source=str(data.get("source") or ""),
-            severity=str(data.get("severity") or ""),
-            impact=str(data.get("impact") or "").strip(),
             symptoms=fields.strings(data.get("symptoms"), lines.get(("symptoms",), 1), "symptoms"),
             match=fields.conditions(data.get("match"), lines, lines.get(("match",), 1)),
-            kubernetes=str(data.get("kubernetes") or ""),
-            last_reviewed=str(data.get("last_reviewed") or ""),
             lines=MappingProxyType({key[0]: line for key, line in lines.items() if len(key) == 1}),
             **common,
         )
@@ -143,9 +120,8 @@ def _split(text: str) -> tuple[str | None, str, int]:
 def _sections(
     body: str, first_line: int, path: Path, problems: list[Problem], *, executable: bool
 ) -> tuple[tuple[Section, ...], str]:
-    from markdown_it import (
-        MarkdownIt,
-    )  # imported here: the matcher's first answer does not wait for the Markdown parser
+    # Imported here: the matcher's first answer does not wait for the Markdown parser.
+    from markdown_it import MarkdownIt
 
     rows = body.splitlines()
     tokens = MarkdownIt("commonmark").parse(body)
@@ -172,23 +148,14 @@ def _sections(
             for block in inside
             if (step := _step(block, slug(name), first_line, path, problems)) is not None
         )
-        sections.append(
-            Section(
-                name, slug(name), re.sub(r"\n{3,}", "\n\n", text).strip(), first_line + start, steps
-            )
-        )
+        text = re.sub(r"\n{3,}", "\n\n", text).strip()
+        sections.append(Section(name, slug(name), text, first_line + start, steps))
     if executable:
         covered = heads[0][0] if heads else len(rows)
         for start, _, kind, _ in blocks:
             if start < covered:
-                problems.append(
-                    Problem(
-                        path,
-                        first_line + start,
-                        f"the {kind} block stands before the first section; move it under a "
-                        "heading",
-                    )
-                )
+                said = f"the {kind} block stands before the first section; move it under a heading"
+                problems.append(Problem(path, first_line + start, said))
     elif not heads and body.strip():
         sections.append(Section(title, slug(title), body.strip(), first_line))
     return tuple(sections), title

@@ -75,33 +75,9 @@ _SCRAPE = frozenset({"job", "service", "jobs", "services"})
 _NAMESPACE = ("namespace", "exported_namespace", "kubernetes_namespace")
 _NAME_KEYS = frozenset({"alertname", "alert_name", "alert"})
 _LINK_KEYS = frozenset({"runbook_url", "runbook", "runbookurl", "runbook-url", "runbook_link"})
-_TEXT_KEYS = frozenset(
-    {
-        "summary",
-        "description",
-        "message",
-        "title",
-        "text",
-        "details",
-        "detail",
-        "reason",
-        "note",
-        "fallback",
-        "pretext",
-        "value",
-        "firing",
-        "body",
-        "log",
-        "msg",
-        "error",
-        "err",
-        "exception",
-        "alertname",
-        "alert",
-        "condition",
-        "problem",
-        "subject",
-    }
+_TEXT_KEY = re.compile(
+    "summary|description|message|title|text|details?|reason|note|fallback|pretext|value|firing|body"
+    "|log|msg|error|err|exception|alertname|alert|condition|problem|subject"
 )
 _BEGAN = frozenset({"startsat", "activeat", "starts_at", "created_at", "createdat", "fired_at"})
 _TIME_KEYS = _BEGAN | {"endsat", "timestamp", "ends_at"}
@@ -227,7 +203,7 @@ class _Found:
                 self._link(item)
             elif key in _TIME_KEYS:
                 self._mark(item, f"{name or 'the alert'} {'began' if key in _BEGAN else 'ended'}")
-            elif key in _TEXT_KEYS:
+            elif _TEXT_KEY.fullmatch(key):
                 self._string(item, around, depth)
 
     def _string(self, text: str, around: Mapping[str, str], depth: int) -> None:

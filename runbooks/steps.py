@@ -1,5 +1,5 @@
-"""The steps of a runbook, purely: which is first, where an answer leads, and their texts and
-arguments with the values filled in."""
+"""The steps of a runbook: which is first, where an answer leads, and their texts and arguments with
+values filled in. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -23,7 +24,7 @@ from runbooks.model import (
     Step,
     StepKind,
 )
-from runbooks.parameters import PLACE
+from runbooks.parameters import PLACE, QUERY_PLACES
 
 
 class Lead(enum.StrEnum):
@@ -35,8 +36,8 @@ class Lead(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where an answer leads: `target` is the id of a step or a runbook, "" otherwise. `answer` is
-    the one that was taken, if declared."""
+    """Where an answer leads: `target` is the id of a step or a runbook, else "". `answer` is the
+    declared answer that was given, None without one."""
 
     lead: Lead
     target: str = ""
@@ -45,64 +46,47 @@ class Destination:
     @property
     def end(self) -> str:
         """Why no step is next: "done", "escalate" or "runbook:ID"; "" when one is."""
-        match self.lead:
-            case Lead.STEP:
-                return ""
-            case Lead.RUNBOOK:
-                return f"{RUNBOOK_PREFIX}{self.target}"
-        return self.lead.value
+        names = {Lead.STEP: "", Lead.RUNBOOK: f"{RUNBOOK_PREFIX}{self.target}"}
+        return names.get(self.lead, self.lead.value)
 
 
 # ---- from step to step
 
 
 def first(runbook: Runbook) -> Step | None:
-    """The step to begin with; None for a runbook without steps."""
+    """The first step, None for a runbook without steps."""
     return next(runbook.steps(), None)
 
 
 def answer_for(step: Step, answer: str) -> Answer | None:
-    """The declared answer that `answer` is (upper and lower case alike), else the one declared as
-    `other`, else None."""
-    wanted = answer.strip().casefold()
-    for declared in step.answers:
-        if declared.when.casefold() == wanted:
-            return declared
-    return next((declared for declared in step.answers if declared.when == "other"), None)
+    """The declared answer of that name (case does not matter), else the one named `other`, else
+    None."""
+    declared = {one.when.casefold(): one for one in reversed(step.answers)}
+    return declared.get(answer.strip().casefold()) or declared.get("other")
 
 
 def next_step(runbook: Runbook, step: Step, answer: str) -> Destination:
-    """Where `answer` leads. An answer that is not declared leads to the following step, except
-    `unknown` on the last step: escalate."""
+    """Where `answer` leads. An answer that is not declared leads to the next step; after the last
+    step the runbook is done."""
     declared = answer_for(step, answer)
-    return _destination(runbook, step, declared.goto if declared else NEXT, declared)
-
-
-def _destination(runbook: Runbook, step: Step, goto: str, answer: Answer | None) -> Destination:
-    if goto == ESCALATE:
-        return Destination(Lead.ESCALATE, answer=answer)
-    if goto == DONE:
-        return Destination(Lead.DONE, answer=answer)
+    goto = declared.goto if declared else NEXT
+    if goto in (ESCALATE, DONE):
+        return Destination(Lead(goto), answer=declared)
     if goto.startswith(RUNBOOK_PREFIX):
-        return Destination(Lead.RUNBOOK, goto.removeprefix(RUNBOOK_PREFIX), answer)
+        return Destination(Lead.RUNBOOK, goto.removeprefix(RUNBOOK_PREFIX), declared)
     if goto.startswith(SECTION_PREFIX):
         target = section_start(runbook, goto.removeprefix(SECTION_PREFIX))
-        return (
-            Destination(Lead.STEP, target.id, answer)
-            if target
-            else Destination(Lead.DONE, answer=answer)
-        )
-    if goto != NEXT and runbook.step(goto):
-        return Destination(Lead.STEP, goto, answer)
-    steps = list(runbook.steps())
-    index = next((number for number, other in enumerate(steps) if other.id == step.id), len(steps))
-    if index + 1 < len(steps):
-        return Destination(Lead.STEP, steps[index + 1].id, answer)
-    return Destination(Lead.DONE, answer=answer)
+    elif goto == NEXT or (target := runbook.step(goto)) is None:
+        steps = list(runbook.steps())
+        at = next((number for number, one in enumerate(steps) if one.id == step.id), len(steps))
+        target = next(iter(steps[at + 1 :]), None)
+    if target is None:
+        return Destination(Lead.DONE, answer=declared)
+    return Destination(Lead.STEP, target.id, declared)
 
 
 def section_start(runbook: Runbook, slug: str) -> Step | None:
-    """The first step in that section, or in the first later section that has one."""
+    """The first step of that section, or of the next section that has one."""
     reached = False
     for section in runbook.sections:
         reached = reached or section.slug == slug
@@ -112,7 +96,7 @@ def section_start(runbook: Runbook, slug: str) -> Step | None:
 
 
 def stage(runbook: Runbook, step: Step) -> tuple[Step, ...]:
-    """The read-only checks of the step's section, which may run together on one key."""
+    """The checks of the step's section; one key runs them together."""
     section = runbook.section(step.section)
     return tuple(
         other for other in (section.steps if section else ()) if other.kind is StepKind.CHECK
@@ -123,8 +107,8 @@ def stage(runbook: Runbook, step: Step) -> tuple[Step, ...]:
 
 
 def fill(text: str, values: Mapping[str, str], *, quote: bool = False) -> str:
-    """Put the values in their places. With `quote` they are quoted for a shell, and an unknown one
-    stays visible as `NAME`; without it, as words: "the node"."""
+    """Replaces `{name}` by its value. With `quote`, values are quoted for a shell and an unknown
+    one shows as `NAME`; without it, an unknown one shows as words: "the node"."""
 
     def place(match: re.Match[str]) -> str:
         value = values.get(match[1], "")
@@ -136,29 +120,23 @@ def fill(text: str, values: Mapping[str, str], *, quote: bool = False) -> str:
 
 
 def command(step: Step, values: Mapping[str, str]) -> str:
-    """The equivalent command for another terminal, filled in and quoted."""
+    """The equivalent kubectl command, filled in and quoted for a shell."""
     return fill(step.kubectl, values, quote=True)
 
 
 def arguments(step: Step, values: Mapping[str, str]) -> dict[str, str]:
-    """The arguments of a probe or an action, filled in; an argument whose parameter is not known is
-    left out."""
+    """The arguments of a probe or an action, filled in, without those whose parameter is not
+    known."""
     filled = {name: _known(text, values) for name, text in step.args.items()}
     return {name: text for name, text in filled.items() if text}
 
 
 def query_for(query: Query, values: Mapping[str, str]) -> Query:
-    """The query with its places filled in (expressions are left alone: they read `params.NAME`)."""
-    return replace(
-        query,
-        kind=_known(query.kind, values) or query.kind,
-        namespace=_known(query.namespace, values),
-        selector=_known(query.selector, values),
-        field_selector=_known(query.field_selector, values),
-        name=_known(query.name, values),
-        path=_known(query.path, values) or query.path,
-        container=_known(query.container, values),
-    )
+    """The query with its places filled in. Expressions stay: they read `params.NAME`."""
+    filled: dict[str, Any] = {name: _known(getattr(query, name), values) for name in QUERY_PLACES}
+    filled["kind"] = filled["kind"] or query.kind
+    filled["path"] = filled["path"] or query.path
+    return replace(query, **filled)
 
 
 def _known(text: str, values: Mapping[str, str]) -> str:

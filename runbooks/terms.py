@@ -1,15 +1,14 @@
-"""Splits a text into terms that can be compared: log lines, alert names and sentences, in the words
-of many years and vendors.
+"""Splits texts (log lines, alert names, sentences) into terms that can be compared.
 
-A term has a stem ("restarting" and "restarts" are one) and perhaps a concept ("docker",
-"containerd" and "CRI" are all the runtime).
+A term has a stem ("restarting" and "restarts" have one) and perhaps a concept ("docker",
+"containerd" and "CRI" share one: the runtime).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -67,7 +66,7 @@ class Term:
     stem: str
     concept: str = ""
     shown: str = ""
-    """The word as it was written, for explanations."""
+    """The word, or the vocabulary's name for the phrase in its place (`samenode`)."""
 
 
 def stem(word: str) -> str:
@@ -126,6 +125,30 @@ def terms_of_lines(texts: Sequence[str]) -> list[tuple[Term, ...]]:
     for pattern, replacement in vocabulary().phrases:
         plain = pattern.sub(replacement, plain)
     return [_distinct(line) for line in plain.split("\n")]
+
+
+class WordsAsWritten:
+    """Turns terms back into words of one folded text: the vocabulary's own names are not shown."""
+
+    def __init__(self, folded: str) -> None:
+        self._folded = folded
+        self._known: dict[str, str] = {}
+
+    def of(self, found: Iterable[Term]) -> tuple[str, ...]:
+        """The words of the terms, each once; a term that the text does not hold is left out."""
+        return tuple(dict.fromkeys(filter(None, (self._word(term.shown) for term in found))))
+
+    def _word(self, name: str) -> str:
+        if name not in self._known:
+            self._known[name] = name if name in self._folded else self._phrase(name)
+        return self._known[name]
+
+    def _phrase(self, name: str) -> str:
+        for pattern, replacement in vocabulary().phrases:
+            match = pattern.search(self._folded) if name in replacement.split() else None
+            if match is not None:
+                return match.group()
+        return ""
 
 
 def _prepared(text: str) -> str:

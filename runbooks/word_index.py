@@ -1,10 +1,9 @@
-"""Ranks runbooks for a text: an index over phrases, built once and asked at each key.
+"""Ranks runbooks for a text by an index over phrases, built once and queried at each key.
 
 A runbook is a set of phrases (symptoms, title, headings, sentences of the body), each with the
-weight of its field. A query is compared with every phrase that shares a term with it: which part of
-the phrase's rarity the query covers, helped by RapidFuzz where order and spelling matter. Exact
-patterns add to it. Known failures that no runbook covers (`outside.yaml`) compete in the same
-index: when one of them wins, nothing fits, and the answer says what it looks like instead.
+weight of its field. The score of a phrase is the share of its rarity that the query covers;
+RapidFuzz adds order and spelling, and exact patterns add to the document's score. Known failures
+without a runbook (`outside.yaml`) compete in the same index: when one of them wins, nothing fits.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from rapidfuzz import fuzz, process
 
 from runbooks.documents import Document
 from runbooks.patterns import PatternIndex
-from runbooks.terms import Term, fold, terms, terms_of_lines
+from runbooks.terms import Term, WordsAsWritten, fold, terms, terms_of_lines
 
 FIELD_WEIGHTS: Mapping[str, float] = {
     "symptom": 1.0,
@@ -46,6 +45,7 @@ ENOUGH = 2.0
 or two plain words says little."""
 UNKNOWN = 3.0
 """Rarity of a word that stands nowhere."""
+SHOWN = 8
 CLOSE, PHRASES = 400, 60
 """Phrases that are kept at all, and those that are looked at closely with RapidFuzz."""
 CONFIDENT = 0.7
@@ -62,8 +62,10 @@ class WordMatch:
     outside: bool
     phrases: tuple[str, ...]
     """The best phrases, as they are written in the runbook."""
-    words: tuple[str, ...]
-    """The words of the query that counted, rarest first."""
+    words: int
+    """How many words of the query counted."""
+    shown: tuple[str, ...]
+    """Those words as the text has them, rarest first, at most SHOWN."""
     patterns: tuple[str, ...]
     """The parts of the text that its patterns match."""
     common: float
@@ -184,6 +186,7 @@ class WordIndex:
             for number in {*found, *hits, *named}
         ]
         best = sorted(scores, key=lambda item: (-item[0], self.documents[item[1]].id))[:limit]
+        as_written = WordsAsWritten(folded)
         return [
             self._match(
                 number,
@@ -194,6 +197,7 @@ class WordIndex:
                 common.get(number, 0.0),
                 number in named,
                 next(iter(refuted.get(number, ())), ""),
+                as_written,
             )
             for score, number in best
             if score > 0.02
@@ -294,6 +298,7 @@ class WordIndex:
         common: float,
         named: bool,
         refuted: str,
+        as_written: WordsAsWritten,
     ) -> WordMatch:
         document = self.documents[number]
         shown = [self._phrases[phrase] for _, phrase in found[:3]]
@@ -315,7 +320,8 @@ class WordIndex:
             phrases=tuple(
                 phrase.text for phrase in shown if phrase.weight >= FIELD_WEIGHTS["heading"]
             ),
-            words=tuple(dict.fromkeys(term.shown for term in words)),
+            words=len({term.shown for term in words}),
+            shown=as_written.of(words[:SHOWN]),
             patterns=tuple(patterns),
             common=common,
             guide=document.guide,
