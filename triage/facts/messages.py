@@ -515,42 +515,6 @@ def evicted_resource(message: str) -> str:
 # ---- controllers and the control plane
 
 
-class CreateFailure(NamedTuple):
-    """Why a controller cannot create pods; `detail` is the name of the quota or webhook."""
-
-    cause: str
-    detail: str
-
-
-def create_failure(message: str) -> CreateFailure:
-    lowered = message.lower()
-    found = re.search(r"exceeded quota: ([^,\s]+)", message)
-    if found:
-        return CreateFailure("quota", found[1])
-    found = re.search(r"(?:failed calling webhook|admission webhook) \"([^\"]+)\"", message)
-    if found:
-        return CreateFailure("webhook", found[1])
-    if "etcdserver" in lowered:
-        return CreateFailure("etcd", "")
-    found = re.search(r"serviceaccount \"([^\"]+)\" not found", message)
-    if found or "error looking up service account" in lowered:
-        return CreateFailure("service-account", found[1] if found else "")
-    if "maximum" in lowered or "limitrange" in lowered or "must be less than or equal" in lowered:
-        return CreateFailure("limits", "")
-    return CreateFailure("forbidden", "") if "forbidden" in lowered else CreateFailure("other", "")
-
-
-def create_text(failure: CreateFailure, message: str) -> str:
-    """Why pods cannot be created, in words; what is not understood is quoted."""
-    known = {
-        "quota": f"quota {failure.detail} is used up",
-        "webhook": f"webhook {failure.detail} refuses them or does not answer",
-        "service-account": f"ServiceAccount {failure.detail or 'of the template'} does not exist",
-        "etcd": "etcd does not answer the API server",
-    }
-    return known.get(failure.cause, quoted(message))
-
-
 _ETCD = re.compile(
     r"etcdserver: ([a-z :]+)|etcd cluster is unavailable|raft: stopped|mvcc: database space "
     r"exceeded"

@@ -25,7 +25,7 @@ def _failed(row: Job) -> bool:
     return any(c.type == "Failed" and c.status == "True" for c in row.status.conditions)
 
 
-def _done(row: Job) -> bool:
+def is_done(row: Job) -> bool:
     return any(
         c.type in ("Failed", "Complete") and c.status == "True" for c in row.status.conditions
     )
@@ -86,7 +86,7 @@ def cronjob(row: CronJob, view: ClusterView) -> Iterator[Finding]:
     """Several Jobs of one CronJob active at once (story 003 #2), or a schedule that is missed."""
     ref = ref_of(row)
     jobs = [j for j in view.store.owned_by(row.metadata.uid).values() if isinstance(j, Job)]
-    active = [j for j in jobs if not _done(j) and not j.spec.suspend]
+    active = [j for j in jobs if not is_done(j) and not j.spec.suspend]
     pods = [
         p
         for j in active

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from cluster.kube import images
 from cluster.kube.objects import DaemonSet, Pod, Ref
 from triage.detectors.registry import object_detector
-from triage.facts import messages, roles
+from triage.facts import roles
 from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
+from triage.facts.create_failures import create_failure
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make, told
 from triage.facts.windows import EDGE, READY_GRACE, ROLLOUT_GRACE
@@ -250,11 +251,11 @@ def short(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
             related=[Ref("Node", "", n) for n in nodes[:10]],
         )
     if failed:
-        read = messages.create_failure(failed[-1].message)
+        read = create_failure(failed[-1].message)
         yield make(
             "create-failed",
             ref,
-            f"pods cannot be created: {messages.create_text(read, failed[-1].message)}",
+            f"pods cannot be created: {read.text}",
             Severity.WARNING,
             "the controller is short of pods it may not create",
             **told(failed),

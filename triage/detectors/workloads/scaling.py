@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from cluster.kube.objects import HorizontalPodAutoscaler, PodDisruptionBudget, Ref, ResourceQuota
+from cluster.kube.objects import HorizontalPodAutoscaler, PodDisruptionBudget, ResourceQuota
 from triage.detectors.registry import object_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, ref_of
-from triage.facts.finding import Evidence, Finding, Severity, SinceSource
-from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
+from triage.facts.create_failures import exceeded
+from triage.facts.finding import Finding, Severity, SinceSource
+from triage.facts.finding_builder import (
+    condition_evidence,
+    field_evidence,
+    make,
+    told,
+)
 from triage.facts.windows import EDGE, READY_GRACE
 
 
@@ -96,51 +100,32 @@ def budget(row: PodDisruptionBudget, view: ClusterView) -> Iterator[Finding]:
         )
 
 
-_EXCEEDED = re.compile(
-    r"exceeded quota: ([^,\s]+), requested: ([^,]+(?:,[^,=]+=[^,]+)*?), used: (\S+?),? limited: "
-    r"(\S+)"
-)
-
-
 @object_detector("ResourceQuota")
 def quota(row: ResourceQuota, view: ClusterView) -> Iterator[Finding]:
     """A quota that is used up and refuses objects now (FailedCreate within half an hour). A full
     quota that refuses nothing is healthy."""
-    namespace, name = row.metadata.namespace, row.metadata.name
-    full = [
-        (resource, row.status.used.get(resource, "0"), hard)
-        for resource, hard in sorted(row.status.hard.items())
-        if (quantity.parse(row.status.used.get(resource, "0")) or 0)
-        >= (quantity.parse(hard) or 0)
-        > 0
-    ]
+    name = row.metadata.name
     refused = [
         e
         for e in view.events.reasons("FailedCreate")
-        if e.about.namespace == namespace
-        and f"exceeded quota: {name}" in e.message
+        if e.about.namespace == row.metadata.namespace
+        and f"exceeded quota: {name}," in f"{e.message},"
         and view.within(e.last, EDGE)
     ]
     if not refused:
         return
-    resource, used, hard = full[0] if full else ("", "", "")
-    if not full and (found := _EXCEEDED.search(refused[-1].message)):
-        resource, used, hard = (
-            found[2].partition("=")[0],
-            found[3].partition("=")[2],
-            found[4].partition("=")[2],
-        )
-    ref = Ref("ResourceQuota", namespace, name)
-    evidence: list[Evidence] = [event_evidence(e) for e in refused[-2:]]
+    told_of = exceeded(refused[-1].message)
+    resource = told_of[0].resource if told_of else ""
+    used = row.status.used.get(resource) or (told_of[0].used if told_of else "")
+    hard = row.status.hard.get(resource) or (told_of[0].hard if told_of else "")
+    waits = sorted({e.about for e in refused})
     yield make(
         "quota-exceeded",
-        ref,
-        f"refuses new objects: {resource} {used} of {hard}",
+        ref_of(row),
+        f"refuses new objects of {waits[0]}: {resource} {used} of {hard} used",
         Severity.WARNING,
         "a quota that refuses objects",
-        since=min(e.first for e in refused),
-        source=SinceSource.EVENT,
-        evidence=evidence,
-        related=[e.about for e in refused[:10]],
+        **told(refused),
+        related=waits[:10],
         facts={"quota": name, "resource": resource, "used": used, "hard": hard},
     )

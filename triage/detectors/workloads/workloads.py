@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube.managed_fields import last_write
-from cluster.kube.objects import Deployment, Node, Pod, Ref, ReplicaSet, StatefulSet
+from cluster.kube.objects import Deployment, Job, Node, Pod, Ref, ReplicaSet, StatefulSet
 from cluster.kube.owners import controller_of
 from triage.detectors.registry import object_detector
+from triage.detectors.workloads.batch import is_done
 from triage.facts import messages, quantity, roles
 from triage.facts.cluster_view import ZONE, ClusterView, is_finished, is_ready, label, ref_of
+from triage.facts.create_failures import create_failure
 from triage.facts.events import EventFact
 from triage.facts.finding import Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
@@ -158,16 +160,18 @@ def rollout_stuck(row: Scalable, view: ClusterView) -> Iterator[Finding]:
             )
 
 
-@object_detector("Deployment", "StatefulSet", "ReplicaSet")
-def create_failed(row: Scalable | ReplicaSet, view: ClusterView) -> Iterator[Finding]:
+@object_detector("Deployment", "StatefulSet", "ReplicaSet", "Job")
+def create_failed(row: Scalable | ReplicaSet | Job, view: ClusterView) -> Iterator[Finding]:
     """FailedCreate events and ReplicaFailure conditions; those of a ReplicaSet are
     reported for its Deployment."""
     if isinstance(row, (ReplicaSet, Deployment)) and row.spec.replicas == 0:
         return
+    if isinstance(row, Job) and (row.spec.suspend or row.status.active or is_done(row)):
+        return
     own = ref_of(row)
-    owner = controller_of(row.metadata) if isinstance(row, ReplicaSet) else None
-    target = owner if owner is not None and owner.kind == "Deployment" else own
-    short = row.status.replicas < row.spec.replicas
+    owner = controller_of(row.metadata) if isinstance(row, (ReplicaSet, Job)) else None
+    target = owner if owner is not None and owner.kind in ("Deployment", "CronJob") else own
+    short = isinstance(row, Job) or row.status.replicas < row.spec.replicas
     events = [
         e
         for e in view.events.about(own)
@@ -182,7 +186,7 @@ def create_failed(row: Scalable | ReplicaSet, view: ClusterView) -> Iterator[Fin
     if not short or (not events and failure is None):
         return
     text = events[-1].message if events else failure.message if failure else ""
-    read = messages.create_failure(text)
+    read = create_failure(text)
     since = min(
         (e.first for e in events), default=failure.last_transition_time if failure else None
     )
@@ -192,7 +196,7 @@ def create_failed(row: Scalable | ReplicaSet, view: ClusterView) -> Iterator[Fin
     yield make(
         "create-failed",
         target,
-        f"pods cannot be created: {messages.create_text(read, text)}",
+        f"pods cannot be created: {read.text}",
         Severity.WARNING,
         "the controller is short of pods it may not create",
         since=since,

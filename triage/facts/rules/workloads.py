@@ -34,8 +34,9 @@ rollout-stuck (workload): A rollout made no progress within its deadline
     paused: bool
 create-failed (workload): A controller cannot create pods
     source: FailedCreate, ReplicaFailure
-    cause: str: quota, webhook, forbidden, limits, service-account, etcd or other
-    detail: str: name of the quota or webhook
+    cause: str: quota, quota-unset, limits, pod-security, webhook, policy, service-account, rbac,
+        terminating, priority-class, runtime-class, invalid, etcd, forbidden or other
+    detail: str: name of the quota, webhook, policy, account or class
 replicas-on-one-node (workload): All ready replicas of a workload are on one node although others
         could take them
     source: story 000; OpenShift HighlyAvailableWorkloadIncorrectlySpread
