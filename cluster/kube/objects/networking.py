@@ -42,8 +42,14 @@ class EndpointSlice(Object, frozen=True):
     ports: tuple[EndpointPort, ...] = ()
 
 
+class BackendPort(Wire, frozen=True):
+    number: int = 0
+    name: str = ""
+
+
 class IngressServiceBackend(Wire, frozen=True):
     name: str = ""
+    port: BackendPort | None = None
 
 
 class IngressBackend(Wire, frozen=True):

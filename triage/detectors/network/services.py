@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
-from cluster.kube.objects import Ingress, Node, Pod, Ref, Service
+from cluster.kube.managed_fields import last_write
+from cluster.kube.objects import Node, Pod, Ref, Service
 from cluster.kube.selectors import service_selects
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
-from triage.facts import quantity, roles
+from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make, told
 from triage.facts.finding_index import FindingIndex
-from triage.facts.windows import EDGE, READY_GRACE, RECENT
+from triage.facts.windows import EDGE, NOTE_AFTER, READY_GRACE, RECENT, UNREADY_GRACE
 
 _FAILED = (
     "SyncLoadBalancerFailed",
@@ -69,9 +71,8 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
         or row.spec.publish_not_ready_addresses
     ):
         return
-    if not view.older(row.metadata.creation_timestamp, READY_GRACE) or not view.readable(
-        "EndpointSlice"
-    ):
+    created = row.metadata.creation_timestamp
+    if not view.older(created, NOTE_AFTER) or not view.readable("EndpointSlice"):
         return
     ref = ref_of(row)
     slices = view.slices_of(ref.namespace, ref.name)
@@ -89,37 +90,39 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
         if c.type == "Ready" and c.status == "False" and c.last_transition_time
     ]
     since = max(times, default=None)
-    if since is not None and not view.older(since, timedelta(seconds=60)):
+    idle = _scaled_to_zero(row, view) if not pods else None
+    if idle is not None and not (hosts or view.within(idle.at, _FORGOTTEN)):
         return
-    if not pods and _scaled_to_zero(row, view):
+    nearest = _nearest(row, view) if not pods and idle is None else ""
+    if not pods and idle is None and not hosts and not nearest:
         return
-    nearest = _nearest(row, view) if not pods else ""
-    if not pods and not hosts and not nearest:
+    if pods and not ready and not any(view.older(_born(p), READY_GRACE) for p in pods):
+        return  # they are about to start, and say themselves what keeps them
+    if since is not None and not view.older(since, NOTE_AFTER):
         return
-    if (
-        pods
-        and not ready
-        and all(
-            p.metadata.creation_timestamp
-            and not view.older(p.metadata.creation_timestamp, READY_GRACE)
-            for p in pods
-        )
-    ):
-        return
+    young = view.young(since, UNREADY_GRACE) if pods else view.young(created, READY_GRACE)
     role = view.role(pods[0]) if pods else ""
     behind = f", behind {', '.join(hosts[:2])}" if hosts else ""
     why = f"none of {len(pods)} pods is ready" if len(pods) > 1 else "its only pod is not ready"
-    if not pods:
+    if idle is not None:
+        why, since = idle.text, idle.at
+    elif not pods:
         why = "no pod matches its selector" + (f" {nearest}" if nearest else "")
-        since = row.metadata.creation_timestamp
+        since = created
     if ready:
         why = f"no endpoint lists its ready pods ({len(ready)})"
     yield make(
         "service-no-endpoints",
         ref,
         f"no ready endpoint: {why}{behind}",
-        Severity.CRITICAL if hosts or role in ("dns", "ingress") else Severity.WARNING,
-        "critical where an Ingress or the cluster's DNS stands on it",
+        Severity.INFO
+        if idle is not None and not hosts
+        else Severity.CRITICAL
+        if hosts or role in ("dns", "ingress")
+        else Severity.WARNING,
+        "critical where an Ingress or the cluster's DNS stands on it; a note where the workload is "
+        "scaled to 0 and no Ingress leads to it",
+        young=young,
         since=since,
         source=SinceSource.CONDITION if since else SinceSource.FIRST_SEEN,
         evidence=[
@@ -134,7 +137,8 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
             "pods": len(pods),
             "not_ready": len(pods) - len(ready),
             "type": row.spec.type,
-            "selector_matches": bool(pods),
+            "selector_matches": bool(pods) or idle is not None,
+            "scaled_to_zero": str(idle.ref) if idle is not None else "",
             "role": role,
             "hosts": hosts,
             "nearest": nearest,
@@ -157,17 +161,44 @@ def _nearest(row: Service, view: ClusterView) -> str:
         if len(wanted) > 1 or alike:
             found = f"{key}={has}" if has else f"no label {key}"
             return f"{key}={wanted[key]} (nearest: {view.owner(pod)} has {found})"
+    said = ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
+    for kind in ("Deployment", "StatefulSet", "DaemonSet"):
+        workload = view.store.get(kind, row.metadata.namespace, row.metadata.name)
+        if workload is not None:
+            labels = workload.spec.template.metadata.labels
+            has = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+            return f"{said} (nearest: {ref_of(workload)} has {has or 'no label'})"
     return ""
 
 
-def _scaled_to_zero(row: Service, view: ClusterView) -> bool:
+class _Idle(NamedTuple):
+    """A workload that was scaled to zero: when, and in words by whom."""
+
+    ref: Ref
+    at: datetime | None
+    text: str
+
+
+_FORGOTTEN = timedelta(days=1)
+"""A workload that has stood at zero for longer is meant to."""
+
+
+def _scaled_to_zero(row: Service, view: ClusterView) -> _Idle | None:
     for kind in ("Deployment", "StatefulSet"):
         for workload in view.store.in_namespace(kind, row.metadata.namespace).values():
             if workload.spec.replicas == 0 and service_selects(
                 row.spec.selector, workload.spec.template.metadata.labels
             ):
-                return True
-    return False
+                edit = last_write(workload.metadata, "f:spec", "f:replicas")
+                ref, at = ref_of(workload), edit.time if edit else None
+                by = f" by {edit.manager}" if edit and edit.manager else ""
+                when = f" at {quantity.moment_text(at, view.now)}" if at else ""
+                return _Idle(ref, at, f"{ref} was scaled to 0{by}{when}")
+    return None
+
+
+def _born(pod: Pod) -> datetime | None:
+    return pod.metadata.creation_timestamp
 
 
 @object_detector("Service")
@@ -254,56 +285,6 @@ def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
                 evidence=[field_evidence(ref, "spec.externalTrafficPolicy", "Local")],
                 facts={"nodes": len(nodes), "total": total},
             )
-
-
-@object_detector("Ingress")
-def ingress(row: Ingress, view: ClusterView) -> Iterator[Finding]:
-    """Backends and TLS Secrets that do not exist (only when those kinds are readable)."""
-    namespace = row.metadata.namespace
-    ref = Ref("Ingress", namespace, row.metadata.name)
-    if not view.older(row.metadata.creation_timestamp, READY_GRACE):
-        return
-    if view.readable("Service"):
-        for name in sorted(roles.backends(row)):
-            if view.store.get("Service", namespace, name) is None:
-                hosts = tuple(
-                    sorted(
-                        {
-                            r.host or "*"
-                            for r in row.spec.rules
-                            if r.http
-                            and any(
-                                p.backend.service and p.backend.service.name == name
-                                for p in r.http.paths
-                            )
-                        }
-                    )
-                )
-                yield make(
-                    "ingress-backend-missing",
-                    ref,
-                    f"leads to Service {name}, which does not exist",
-                    Severity.WARNING,
-                    "requests to its hosts fail",
-                    evidence=[field_evidence(ref, "spec.rules", f"backend {name}")],
-                    detail=name,
-                    facts={"service": name, "hosts": hosts},
-                    related=[Ref("Service", namespace, name)],
-                )
-    if view.readable("Secret"):
-        for tls in row.spec.tls:
-            if tls.secret_name and view.store.get("Secret", namespace, tls.secret_name) is None:
-                yield make(
-                    "ingress-tls-missing",
-                    ref,
-                    f"names TLS Secret {tls.secret_name}, which does not exist",
-                    Severity.WARNING,
-                    "TLS falls back to a default certificate",
-                    evidence=[field_evidence(ref, "spec.tls", tls.secret_name)],
-                    detail=tls.secret_name,
-                    facts={"secret": tls.secret_name},
-                    related=[Ref("Secret", namespace, tls.secret_name)],
-                )
 
 
 def internal(row: Service) -> bool:

@@ -14,6 +14,19 @@ service-no-endpoints (service): A Service with a selector has no ready endpoint
     role: str
     hosts: tuple: Ingress hosts behind it
     nearest: str: labels of the pods that nearly match the selector
+    scaled_to_zero: str: the workload behind it whose replicas are 0
+service-port-mismatch (service): A port of a Service leads to a port that no container behind it has
+    source: spec.ports against the ports of containers
+    port: int
+    target: str
+    declared: tuple: ports of the containers
+external-name-missing (service): An ExternalName names a Service that does not exist
+    source: spec.externalName
+    target: str: namespace/name
+ingress-host-twice (service): Two Ingresses lead one host and path to different Services
+    source: spec.rules
+    host: str
+    path: str
 load-balancer-failed (service): The cloud load balancer of a Service cannot be synchronised
     source: service controller: SyncLoadBalancerFailed, …
     reason: str
@@ -30,9 +43,10 @@ load-balancer-local-few (service): externalTrafficPolicy Local with endpoints on
     source: story 001
     nodes: int
     total: int
-ingress-backend-missing (service): An Ingress leads to a Service that does not exist
+ingress-backend-missing (service): An Ingress leads to a Service or port that does not exist
     source: Ingress
     service: str
+    port: str: the port that the Service does not have, empty when the Service does not exist
     hosts: tuple
 ingress-tls-missing (service): An Ingress names a TLS Secret that does not exist
     source: Ingress
