@@ -1,0 +1,121 @@
+"""Whole flows on the embedded cluster, through an investigation with --write: what the server or the
+wire does to a change, what is told and recorded, and what the step of a runbook shows after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from actions.plan import Outcome
+from cluster.kube.objects import Ref
+from drills.server.faults import Rule
+from drills.server.http import DrillServer
+from incident.session import LiveInvestigation
+from incident.walkthrough.run import StepState
+from tests.incident.drill import investigating, is_read, served, until
+from tests.incident.face import Agreeing
+from timeline.entry import Entry
+from timeline.intents import pair
+
+DRILL, NODE, STEP = "network-policy-cni-version-skew", "node-b2", "cordon-node"
+RULES = {
+    "401": (Rule("unauthorized"), Outcome.FAILED),
+    "403": (Rule("forbidden"), Outcome.REFUSED),
+    "404": (Rule("error", code=404), Outcome.FAILED),
+    "409": (Rule("error", code=409), Outcome.FAILED),
+    "422": (Rule("error", code=422), Outcome.FAILED),
+    "429": (Rule("too-many", seconds=1), Outcome.FAILED),
+    "500": (Rule("error", code=500), Outcome.UNKNOWN),
+    "503": (Rule("error", code=503), Outcome.UNKNOWN),
+    "cut answer": (Rule("cut", after_bytes=20), Outcome.DONE),
+}
+"""Faults of the lasting request; the dry run before it passes."""
+
+
+@dataclass
+class Flow:
+    server: DrillServer
+    investigation: LiveInvestigation
+
+    async def cordoned(self) -> bool:
+        """As the server has it."""
+        return "unschedulable: true" in await self.investigation.object_yaml(Ref("Node", "", NODE))
+
+    def actions(self) -> list[tuple[Entry, Entry | None]]:
+        entries = sorted(self.investigation.entries(), key=lambda entry: entry.recorded_at)
+        return [each for each in pair(entries) if each[0].kind == "action-intent"]
+
+
+@pytest.fixture
+async def flow(tmp_path: Path) -> AsyncIterator[Flow]:
+    with served(DRILL, tmp_path) as (server, kubeconfig):
+        async with investigating(kubeconfig, tmp_path, write=True) as investigation:
+            await until(investigation, is_read)
+            await until(investigation, lambda view: view.record.state == "ok")
+            yield Flow(server, investigation)
+
+
+async def test_each_answer_is_told_and_recorded(flow: Flow) -> None:
+    here = flow.investigation
+    for case, (rule, expected) in RULES.items():
+        plan = await here.plan_action("cordon", {"node": NODE})
+        assert plan.refused == "", case
+        rule.resource, rule.verbs, rule.lasting = "nodes", ("patch",), True
+        number = flow.server.faults.add(rule)
+        result = await here.run_action(plan, plan.confirmation)
+        flow.server.faults.remove(number)
+        assert result.outcome is expected, f"{case}: {result.sentence}"
+        assert await flow.cordoned() is (expected is Outcome.DONE), case
+        if expected is Outcome.DONE:
+            undo = await here.plan_action("uncordon", {"node": NODE})
+            assert (await here.run_action(undo, NODE)).outcome is Outcome.DONE
+    assert all(result is not None for _, result in flow.actions())
+
+
+async def test_a_step_that_is_stopped_in_flight_is_unknown_not_open(flow: Flow) -> None:
+    here, engine = flow.investigation, flow.investigation.walkthrough
+    rule = Rule("slow", resource="nodes", verbs=("patch",), lasting=True, seconds=30)
+    flow.server.faults.add(rule)
+    run = engine.open(DRILL)
+    run = engine.set_parameter(run.id, "node", NODE)
+    work = asyncio.create_task(engine.do(run.id, STEP, Agreeing()))
+    await until(here, lambda view: any(a.id.startswith("action/") for a in view.activities))
+    while not flow.actions():  # noqa: ASYNC110  # the intent is on disk a moment later
+        await asyncio.sleep(0.05)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    ((_, result),) = flow.actions()
+    assert result is not None
+    assert "stopped by a human" in result.text
+    assert engine.run(run.id).outcomes[STEP].state is StepState.UNKNOWN
+
+
+async def test_read_only_is_entered_and_left_and_shows_in_the_record(flow: Flow) -> None:
+    here = flow.investigation
+    assert here.set_write(False) == ""
+    plan = await here.plan_action("cordon", {"node": NODE})
+    result = await here.run_action(plan, plan.confirmation)
+    assert (result.outcome, await flow.cordoned()) == (Outcome.REFUSED, False)
+    assert here.set_write(True) == ""
+    await until(here, lambda view: view.write)
+    plan = await here.plan_action("cordon", {"node": NODE})
+    assert (await here.run_action(plan, plan.confirmation)).outcome is Outcome.DONE
+    texts = [entry.text for entry in here.entries() if entry.kind == "session"]
+    assert "read-only from now on" in texts
+    assert "changes are allowed from now on" in texts
+
+
+async def test_a_context_that_the_settings_fix_stays_read_only(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.toml").write_text("[contexts.drill]\nread_only = true\n")
+    with served(DRILL, tmp_path) as (_, kubeconfig):
+        async with investigating(kubeconfig, tmp_path, write=True) as here:
+            view = await until(here, is_read)
+            assert not view.write
+            assert "read-only by the settings" in here.set_write(True)
+            assert not here.view.write
