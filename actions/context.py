@@ -33,8 +33,8 @@ class ApiReader(Protocol):
 
 
 class ActionWriter(Protocol):
-    """The door for writing. Raises `Refused` (nothing sent), `ApiError` (the server refused),
-    `OutcomeUnknown` (it may have taken effect)."""
+    """The door for writing, bound to `Purpose.ACTION`. Raises `Refused` (nothing sent), `ApiError`
+    (the server refused), `OutcomeUnknown` (it may have taken effect)."""
 
     @property
     def mode(self) -> Mode | None: ...
@@ -45,7 +45,6 @@ class ActionWriter(Protocol):
         body: Mapping[str, Any],
         *,
         dry_run: bool = False,
-        purpose: Purpose | None = None,
     ) -> Mapping[str, Any]: ...
 
     async def patch(
@@ -55,7 +54,6 @@ class ActionWriter(Protocol):
         *,
         content_type: str = "",
         dry_run: bool = False,
-        purpose: Purpose | None = None,
         accept: str = JSON,
     ) -> Mapping[str, Any]: ...
 
@@ -66,7 +64,6 @@ class ActionWriter(Protocol):
         uid: str = "",
         grace_seconds: int | None = None,
         dry_run: bool = False,
-        purpose: Purpose | None = None,
     ) -> Mapping[str, Any]: ...
 
     async def review(
@@ -124,6 +121,5 @@ class ActionContext:
 
 
 def action_writer(api: Api, mode: Mode) -> Writer:
-    """Opens the one door for writing to actions: with --write only, and with a purpose named at
-    each call."""
-    return Writer(api, mode)
+    """Opens the one door for writing to actions: it admits changes in `Mode.WRITE` alone."""
+    return Writer(api, mode, Purpose.ACTION)

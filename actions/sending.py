@@ -8,7 +8,6 @@ from typing import Any
 from actions.context import JSON, ActionContext
 from actions.plan import Sealed, Target
 from actions.targets import PARTIAL
-from cluster.api.mode import Purpose
 from cluster.errors import Refused
 
 
@@ -25,17 +24,15 @@ async def send(
             body,
             content_type=request.content_type,
             dry_run=dry_run,
-            purpose=Purpose.ACTION,
             accept=PARTIAL if target.ref.kind == "Secret" else JSON,
         )
     if request.verb == "POST" and isinstance(body, Mapping):
-        return await writer.create(request.path, body, dry_run=dry_run, purpose=Purpose.ACTION)
+        return await writer.create(request.path, body, dry_run=dry_run)
     if request.verb == "DELETE":
         return await writer.delete(
             request.path,
             uid=request.uid,
             grace_seconds=request.grace_seconds,
             dry_run=dry_run,
-            purpose=Purpose.ACTION,
         )
     raise Refused(f"the verb {request.verb} is not known")

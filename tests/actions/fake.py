@@ -17,7 +17,7 @@ import msgspec
 
 from actions.context import ActionContext
 from actions.plan import ActionPlan, ActionResult, Target, TargetResult
-from cluster.api.mode import Mode, Purpose, ResourceAttributes
+from cluster.api.mode import Mode, ResourceAttributes
 from cluster.errors import ApiError, Conflict, Invalid, NotFound, Refused, TooManyRequests
 from cluster.kube.kinds import BY_NAME, READABLE
 from cluster.live.store import Store
@@ -170,7 +170,6 @@ class FakeApi:
         *,
         content_type: str = "",
         dry_run: bool = False,
-        purpose: Purpose | None = None,
         accept: str = "",
     ) -> Mapping[str, Any]:
         def change() -> dict[str, Any]:
@@ -179,7 +178,7 @@ class FakeApi:
             found = copy.deepcopy(self.paths[path])
             return apply(found, body) if isinstance(body, list) else merge(found, body)
 
-        changed = await self._write("PATCH", path, body, dry_run, purpose, change)
+        changed = await self._write("PATCH", path, body, dry_run, change)
         if "PartialObjectMetadata" in accept:
             return {"metadata": changed["metadata"]}
         assert changed.get("kind") != "Secret", "the values of a Secret do not come back"
@@ -191,29 +190,26 @@ class FakeApi:
         body: Mapping[str, Any],
         *,
         dry_run: bool = False,
-        purpose: Purpose | None = None,
     ) -> Mapping[str, Any]:
         if path.endswith("/eviction"):
-            return await self._evict(path.removesuffix("/eviction"), body, dry_run, purpose)
+            return await self._evict(path.removesuffix("/eviction"), body, dry_run)
 
         def change() -> dict[str, Any]:
             if self.path_of(body) in self.paths:
                 raise Conflict("POST: HTTP 409 AlreadyExists", status=409)
             return copy.deepcopy(dict(body))
 
-        return await self._write("POST", path, body, dry_run, purpose, change)
+        return await self._write("POST", path, body, dry_run, change)
 
-    async def _evict(
-        self, path: str, body: Mapping[str, Any], dry_run: bool, purpose: Purpose | None
-    ) -> Mapping[str, Any]:
+    async def _evict(self, path: str, body: Mapping[str, Any], dry_run: bool) -> Mapping[str, Any]:
         if self.disruptions == 0:
-            self._admit(dry_run, purpose)
+            self._admit(dry_run)
             self.sent += [] if dry_run else [("POST", f"{path}/eviction", "blocked")]
             raise TooManyRequests("Cannot evict pod: it would violate the budget", status=429)
         if self.disruptions is not None and not dry_run:
             self.disruptions -= 1
         uid = body["deleteOptions"]["preconditions"]["uid"]
-        return await self.delete(path, uid=uid, dry_run=dry_run, purpose=purpose)
+        return await self.delete(path, uid=uid, dry_run=dry_run)
 
     async def delete(
         self,
@@ -222,7 +218,6 @@ class FakeApi:
         uid: str = "",
         grace_seconds: int | None = None,
         dry_run: bool = False,
-        purpose: Purpose | None = None,
     ) -> Mapping[str, Any]:
         def change() -> None:
             if path not in self.paths:
@@ -230,13 +225,13 @@ class FakeApi:
             if uid and self.paths[path]["metadata"]["uid"] != uid:
                 raise Conflict("DELETE: the UID in the precondition differs", status=409)
 
-        return await self._write("DELETE", path, {"uid": uid}, dry_run, purpose, change)
+        return await self._write("DELETE", path, {"uid": uid}, dry_run, change)
 
-    def _admit(self, dry_run: bool, purpose: Purpose | None) -> None:
+    def _admit(self, dry_run: bool) -> None:
         if dry_run:
             if self.dry_run_error is not None:
                 raise self.dry_run_error
-        elif self.mode is not Mode.WRITE or purpose is not Purpose.ACTION:
+        elif self.mode is not Mode.WRITE:
             raise Refused("read-only")
 
     async def _write(
@@ -245,11 +240,10 @@ class FakeApi:
         path: str,
         body: Any,
         dry_run: bool,
-        purpose: Purpose | None,
         change: Callable[[], dict[str, Any] | None],
     ) -> dict[str, Any]:
         await asyncio.sleep(0)
-        self._admit(dry_run, purpose)
+        self._admit(dry_run)
         if dry_run:
             self.dry_runs.append(path)
             return change() or {}
