@@ -1,8 +1,7 @@
-"""HTTP connections to an API server: the one module that knows httpx.
+"""HTTP connections to an API server: the one module that imports httpx.
 
-Callers see `HttpClient`, `HttpResponse` and `RequestFailure`; no exception of httpx leaves this
-module. Imported with the first request: httpx costs 0.1 s of CPU, which commands that ask no server
-do not pay.
+Callers see `HttpClient`, `HttpResponse` and `RequestFailure`, and no exception of httpx. Imported
+with the first request, because httpx costs 0.1 s of CPU.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _NOT_SENT = (
 
 
 class HttpResponse:
-    """An answer whose body is still to be read; `headers` are found in any case of letters."""
+    """The head of an answer; `headers` ignore the case of names."""
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
@@ -53,8 +52,8 @@ class HttpResponse:
 
 
 class HttpClient:
-    """A pool of connections with one client certificate. Follows no redirect, reads no proxy from
-    the environment."""
+    """A pool of connections with one client certificate, through `proxy` (http, https, socks5) if
+    there is one. Follows no redirect, reads no proxy from the environment."""
 
     def __init__(self, context: ssl.SSLContext | bool, proxy: str, connections: int) -> None:
         self._client = httpx.AsyncClient(

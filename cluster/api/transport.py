@@ -25,14 +25,13 @@ from cluster.connect.access import Access
 from cluster.connect.credentials import Credential, Credentials
 from cluster.connect.tls import client_context
 from cluster.errors import (
-    KubeconfigError,
     NotApiServer,
     ServerError,
     Unauthorized,
     Unreachable,
     from_response,
 )
-from cluster.kube.text import clean, clean_line, clean_tree, is_clean
+from cluster.kube.text import clean, clean_tree, is_clean
 
 if TYPE_CHECKING:
     from cluster.api.http import HttpClient, HttpResponse
@@ -304,7 +303,7 @@ class Api:
 
     def unreachable(self, what: str, error: RequestFailure) -> Unreachable:
         return Unreachable(
-            f"{what}: {describe_failure(error, self.access.server)}", sent=error.sent
+            f"{what}: {describe_failure(error, self.access.target)}", sent=error.sent
         )
 
     def server_now(self) -> datetime:
@@ -396,12 +395,6 @@ class Api:
         certificate with which they began."""
         client = self._clients.get(credential.identity)
         if client is None:
-            proxy = self.access.proxy
-            if proxy.startswith("socks"):
-                raise KubeconfigError(
-                    f"Proxy {clean_line(proxy, 200)} is a SOCKS proxy, which is not supported; "
-                    "use an HTTP proxy or a port forward."
-                )
             from cluster.api.http import HttpClient
 
             context = client_context(
@@ -410,7 +403,7 @@ class Api:
                 credential.key_pem,
                 self.access.user.name,
             )
-            client = HttpClient(context, proxy, self._connections)
+            client = HttpClient(context, self.access.proxy, self._connections)
             self._clients[credential.identity] = client
         return client
 

@@ -17,7 +17,7 @@ from cluster.api.transport import Api
 from cluster.connect.access import Access
 from cluster.connect.credentials import Credential
 from cluster.connect.tls import client_context
-from cluster.errors import NotApiServer, ServerError, Unreachable, from_response
+from cluster.errors import KubeconfigError, NotApiServer, ServerError, Unreachable, from_response
 from cluster.kube.text import clean_line
 from cluster.version import VERSION
 
@@ -133,7 +133,12 @@ async def open_channels(
 
 
 def _connection_settings(access: Access, credential: Credential) -> dict[str, Any]:
-    """TLS and proxy of one connection, as aiohttp names them."""
+    """TLS and proxy of one connection, as aiohttp names them. Raises `KubeconfigError`."""
+    if access.proxy.startswith("socks"):
+        raise KubeconfigError(
+            f"exec and port-forward do not work through the SOCKS proxy {access.proxy_name}; "
+            "use an HTTP proxy."
+        )
     settings: dict[str, Any] = {}
     if access.server.startswith("https"):
         settings["ssl"] = client_context(

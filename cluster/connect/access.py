@@ -71,3 +71,14 @@ class Access(msgspec.Struct, frozen=True):
     proxy: str = ""
     sources: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def proxy_name(self) -> str:
+        """The proxy without its password."""
+        scheme, separator, rest = self.proxy.partition("://")
+        return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+    @property
+    def target(self) -> str:
+        """Server and proxy as messages name them."""
+        return f"{self.server} through {self.proxy_name}" if self.proxy else self.server

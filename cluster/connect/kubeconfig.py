@@ -236,10 +236,20 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
         namespace=_text(context, "namespace"),
         trust=trust,
         user=user,
-        proxy=_text(cluster.value, "proxy-url") or proxy_from_environment(server, environ),
+        proxy=_proxy(cluster, cluster_name) or proxy_from_environment(server, environ),
         sources=tuple(map(str, merged.files)),
         warnings=tuple(warnings),
     )
+
+
+def _proxy(cluster: _Entry, name: str) -> str:
+    proxy = _text(cluster.value, "proxy-url")
+    if proxy and urlsplit(proxy).scheme not in ("http", "https", "socks5", "socks5h"):
+        raise KubeconfigError(
+            f"proxy-url of cluster {name!r} is not an http, https or socks5 address; repair the "
+            "kubeconfig."
+        )
+    return proxy
 
 
 def _user(name: str, entry: _Entry, cluster_config: Any) -> User:

@@ -75,7 +75,7 @@ class _Ladder:
         access = self._access
         if access.proxy:
             sentence = "Requests go through this proxy; the next hops are those to the proxy."
-            self._hops.append(Hop("proxy", _without_password(access.proxy), True, 0.0, sentence))
+            self._hops.append(Hop("proxy", access.proxy_name, True, 0.0, sentence))
         tls = access.server.startswith("https:") and not access.proxy
         addresses = await self._dns()
         reached = await self._tcp(addresses) if addresses else None
@@ -227,11 +227,6 @@ class _Ladder:
             await own.aclose()
 
 
-def _without_password(proxy: str) -> str:
-    scheme, _, rest = proxy.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
 async def _handshake(address: tuple[str, int], context: ssl.SSLContext, name: str) -> bytes:
     _, writer = await asyncio.open_connection(*address, ssl=context, server_hostname=name)
     try:
@@ -249,7 +244,7 @@ def _author(status: int, headers: dict[str, str], body: bytes) -> tuple[bool, st
     if isinstance(document, dict) and "gitVersion" in document:
         version = clean_line(str(document["gitVersion"]), 60)
         return True, f"A Kubernetes API server answers: {version}."
-    if status == 200 or not_api_server(status, headers, body):
+    if status in (200, 404) or not_api_server(status, headers, body):
         return False, describe_intermediary(status, headers, body)
     return True, f"A Kubernetes API server answers /version with HTTP {status}."
 

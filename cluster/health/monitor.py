@@ -144,7 +144,7 @@ class HealthMonitor:
             status, headers, body = await self._own.ping("/readyz", {}, self._heartbeat.limit)
         except ClusterError as error:
             return str(error)
-        if not_api_server(status, headers, body):
+        if status == 404 or not_api_server(status, headers, body):  # each API server has /readyz
             return describe_intermediary(status, headers, body)
         took = time.monotonic() - began
         self.health = replace(self.health, heard=self._clock(), latency=took)

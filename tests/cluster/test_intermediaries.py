@@ -148,6 +148,20 @@ async def test_the_live_state_and_the_hops_say_so(front: tuple[FakeCluster, str]
     assert failing.name == "http"
 
 
+async def test_an_api_server_at_another_path_is_not_this_cluster() -> None:
+    server = FakeCluster()
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=404, headers={"Audit-Id": "1"}, text="404 page not found")
+
+    server.intermediary = answer
+    url = await server.start()
+    failing = first_failure(await ladder(Access(f"{url}/k8s/clusters/c-1")))
+    assert failing is not None
+    assert "does not know this cluster" in failing.sentence
+    await server.stop()
+
+
 async def test_a_real_refusal_stays_one(fake: FakeCluster, api: Api) -> None:
     fake.forbidden.add("/api/v1/pods")
     live = LiveCluster(api, kinds=(BY_NAME["Pod"],))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from cluster.api.exec import Executor
 from cluster.api.transport import Api, Limits
 from cluster.connect.access import Access, Trust, User
 from cluster.errors import (
@@ -286,6 +288,72 @@ async def test_lines_are_split_at_newlines_only_and_across_chunks(
     assert lines == ["one", "two\u0085still two\u2028and", "three"]
 
 
-async def test_a_socks_proxy_is_said_to_be_unsupported(fake: FakeCluster) -> None:
-    with pytest.raises(KubeconfigError, match="SOCKS"):
-        await ask(Access(fake.url, proxy="socks5://127.0.0.1:1"))
+class SocksProxy:
+    """A SOCKS5 proxy (RFC 1928, RFC 1929) that leads to one port of loopback and notes the names
+    that it is asked for."""
+
+    def __init__(self, port: int, password: str = "") -> None:
+        self._port, self._password = port, password
+        self.names: list[str] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> SocksProxy:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _, count = await reader.readexactly(2)
+        methods = await reader.readexactly(count)
+        wanted = 2 if self._password else 0
+        writer.write(bytes([5, wanted if wanted in methods else 0xFF]))
+        if wanted:
+            _, length = await reader.readexactly(2)
+            await reader.readexactly(length)
+            given = await reader.readexactly((await reader.readexactly(1))[0])
+            writer.write(bytes([1, given.decode() != self._password]))
+        await reader.readexactly(4)
+        self.names.append((await reader.readexactly((await reader.readexactly(1))[0])).decode())
+        await reader.readexactly(2)
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        writer.write(b"\x05\0\0\x01\0\0\0\0\0\0")
+        await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+@pytest.mark.parametrize(("scheme", "password"), [("socks5", ""), ("socks5h", ""), ("socks5", "p")])
+async def test_a_socks_proxy_resolves_the_name(
+    fake: FakeCluster, scheme: str, password: str
+) -> None:
+    await fake.put("a")
+    name = "api.behind-the-bastion.internal"
+    async with SocksProxy(fake.port, password) as proxy:
+        login = f"u:{password}@" if password else ""
+        url = f"{scheme}://{login}127.0.0.1:{proxy.port}"
+        api = Api(Access(f"http://{name}:6443", proxy=url))
+        assert len((await api.get_json("/api/v1/pods"))["items"]) == 1
+        hops = {hop.name: hop for hop in await ladder(api.access)}
+        assert hops["http"].ok
+        assert hops["proxy"].target == f"{scheme}://127.0.0.1:{proxy.port}"
+        result = await Executor(api)("shop", "web", "", ["true"])
+        assert "do not work through the SOCKS proxy" in result.error
+        await api.aclose()
+    assert set(proxy.names) == {name}
+
+
+async def test_a_socks_proxy_that_is_away_is_named(fake: FakeCluster) -> None:
+    api = Api(Access(fake.url, proxy="socks5://u:secret@127.0.0.1:1"))
+    with pytest.raises(Unreachable, match=r"through socks5://127.0.0.1:1 refuses") as caught:
+        await api.get_json("/api/v1/pods")
+    assert "secret" not in str(caught.value)
+    await api.aclose()

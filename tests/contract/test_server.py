@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from cluster.api.intermediaries import not_api_server
 from tests.contract.wire import Json, create
 from tests.rungs.cluster import Cluster
 
@@ -91,6 +92,16 @@ def test_access_review(rung: Cluster, http: httpx.Client) -> None:
     with rung.forbidden("secrets") as limited:
         assert _may(limited, verb="list", resource="secrets")["allowed"] is False
         assert _may(limited, verb="list", resource="pods")["allowed"] is True
+
+
+def test_every_answer_is_known_as_one_of_the_api_server(http: httpx.Client, rung: Cluster) -> None:
+    for path in ("/version", "/readyz", "/api/v1/pods", "/apis/no.such/v1/things", "/no/such/path"):
+        found = http.get(path)
+        assert not not_api_server(found.status_code, found.headers, found.content), path
+    with rung.forbidden("secrets") as limited:
+        found = limited.get("/api/v1/secrets")
+        assert found.status_code == 403
+        assert not not_api_server(found.status_code, found.headers, found.content)
 
 
 def test_who_am_i(http: httpx.Client) -> None:
