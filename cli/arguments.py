@@ -87,8 +87,14 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     add = command("timeline", f"the record: {', '.join(TIMELINE)}")
     add("verb", nargs="?", default="list", choices=TIMELINE)
     add("argument", nargs="*", help="incident id, file, or the words of a note")
-    formats = ["", "markdown", "jsonl", "json", "csv", "html"]
+    formats = ["", "markdown", "jsonl", "json", "csv", "html", "otlp"]
     add("--format", default="", choices=formats, help="of an export (markdown)")
+    template = "of a draft: stanch, python-discord, sre, cmr, or a Markdown file of your own"
+    add("--template", default="stanch", metavar="NAME|FILE", help=template)
+    names = "how people are called in an export (role)"
+    add("--names", default="role", choices=["role", "initials", "name"], help=names)
+    zone = "a second column of times in an export, such as Europe/Berlin"
+    add("--zone", dest="time_zone", default="", metavar="ZONE", help=zone)
     target = "where an export or salvage is written"
     add("--to", dest="target_path", type=Path, metavar="PATH", help=target)
     anchor = "verify: an export, or the hash that one names, to compare the record with"

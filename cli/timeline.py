@@ -138,23 +138,23 @@ def export(options: Options, arguments: argparse.Namespace) -> int:
     form = arguments.format or "markdown"
     target: Path | None = arguments.target_path
     printed = str(target) == "-"
+    shape = archive.Shape(
+        template=arguments.template, names=arguments.names, zone=arguments.time_zone
+    )
     try:
         if form == "markdown" and not printed:
-            path, conflict = archive.write_draft(options, named(options, arguments), target)
-            print(path)
-            if conflict is not None:
-                print(
-                    "stanch: parts that were edited by hand stay as they are; the new draft is "
-                    f"{conflict}",
-                    file=sys.stderr,
-                )
+            written = archive.write_draft(options, named(options, arguments), target, shape)
+            print(written.path)
+            print(f"stanch: {written.text}", file=sys.stderr)
             return _whole(options, arguments)
-        text = archive.export(options, named(options, arguments), form)
+        text = archive.export(options, named(options, arguments), form, shape)
         if target is None or printed:
             sys.stdout.write(text)
         else:
             archive.write_file(target, text)
             print(target)
+    except ValueError as error:
+        raise Refusal(str(error)) from error
     except OSError as error:
         raise Refusal(
             f"{target or 'the draft'} cannot be written: {error.strerror or error}; name another "

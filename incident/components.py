@@ -248,7 +248,7 @@ class Components:
         if self.record.journal is None:
             raise RuntimeError("no record is kept, so there is nothing to export")
         written = write_draft(self.record.journal, self.record.journal.path.with_suffix(".md"))
-        return str(written.conflict or written.path)
+        return str(written.path)
 
     def observed(self, report: Report, symptoms: Sequence[SymptomView], now: datetime) -> None:
         """Record what is new in a report. A single reading without a record has no use for it."""

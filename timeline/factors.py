@@ -9,19 +9,29 @@ them.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from timeline.entry import Entry
+from timeline.metrics import duration, milestones
 from timeline.revisions import RevisedEntry
+from timeline.story import NEAR, Story
 
 KINDS: Final = ("trigger", "latent", "detection", "observability", "process", "knowledge")
 
 
-_MOST_CHANGES: Final = 6
-"""Changes offered as triggers; the rest is in the observations."""
+_MOST_CHANGES: Final = 4
+"""Changes offered as triggers; the lead-up has all of them."""
+_LATE: Final = 600.0
+"""Seconds between the first sign and its detection from which on that is a factor."""
+_SENTENCE: Final = re.compile(r"; (?=[A-Z])")
+_WHY: Final = 160
+"""Characters of the sentence that suggests a factor."""
+_REVERTED: Final = re.compile(
+    r"next (?:upgrade|sync|release) reverts|reverts? the change", re.IGNORECASE
+)
 
 
 class Factor(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +44,8 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
     resolution: str = ""
     status: str = "new"
     candidate: bool = False
+    why: str = ""
+    """What an observation or a check said, where it was proposed."""
 
 
 def _hint(kind: str, title: str, pattern: str) -> tuple[str, str, re.Pattern[str]]:
@@ -59,7 +71,7 @@ _HINTS: Final = (
     _hint(
         "latent",
         "A single replica: nothing takes over",
-        r"\b(?:single|one|only one|1) replica\b|replicas?[:=] ?1\b|\b1 of 1 pods?\b",
+        r"\b(?:single|one|only one|1|only) replica\b|replicas?[:=] ?1\b|\b1 of 1 pods?\b",
     ),
     _hint(
         "latent",
@@ -106,57 +118,105 @@ _HINTS: Final = (
 observation says."""
 
 
-def factors(lines: Sequence[RevisedEntry]) -> Sequence[Factor]:
-    """Recorded factors first, then candidates, each kind once; a candidate always cites at least
-    one observation."""
+def factors(lines: Sequence[RevisedEntry], story: Story) -> Sequence[Factor]:
+    """Recorded factors first, then candidates, each title once; a candidate always cites at least
+    one entry."""
     recorded = [
         _recorded(line)
         for line in lines
         if line.entry.kind == "contributing-factor" and not line.hidden
     ]
     taken = {factor.title.casefold() for factor in recorded}
-    candidates: dict[str, Factor] = {}
-    changes: dict[str, Factor] = {}
+    found: dict[str, Factor] = {}
+    for candidate in (*_triggers(story), *_hinted(lines, story), *_noticed_late(lines, story)):
+        before = found.get(candidate.title)
+        if candidate.title.casefold() in taken:
+            continue
+        seqs = tuple(dict.fromkeys((*(before.seqs if before else ()), *candidate.seqs)))
+        found[candidate.title] = msgspec.structs.replace(before or candidate, seqs=seqs)
+    return [*recorded, *found.values()]
+
+
+def _triggers(story: Story) -> Iterator[Factor]:
+    """The changes nearest to the first sign, before it; own changes are none."""
+    if story.first is None:
+        return
+    for change in reversed(story.before(NEAR)[-_MOST_CHANGES:]):
+        ahead = (story.first.occurred_at - change.at).total_seconds()
+        when = f"{duration(ahead)} before the first sign" if ahead > 0 else "with the first sign"
+        by = f" by {change.manager}" if change.manager else ""
+        object_ = "" if change.object in change.what else f"{change.object} "
+        yield Factor(
+            title=f"Changed {when}: {object_}{change.what}{by}",
+            kind="trigger",
+            seqs=change.seqs,
+            candidate=True,
+        )
+
+
+def _hinted(lines: Sequence[RevisedEntry], story: Story) -> Iterator[Factor]:
+    """What observations, rankings, checks and probes said that is known to contribute."""
     for line in lines:
         entry = line.entry
-        if entry.kind != "observation" or line.hidden or entry.pending:
+        if line.hidden or entry.pending:
             continue
-        said = _said(entry)
-        for kind, title, pattern in _HINTS:
-            if title.casefold() not in taken and pattern.search(said):
-                before = candidates.get(title)
-                seqs = (*before.seqs, entry.seq) if before else (entry.seq,)
-                candidates[title] = Factor(title=title, kind=kind, seqs=seqs, candidate=True)
-        for title in _changes(entry):
-            if len(changes) < _MOST_CHANGES or title in changes:
-                before = changes.get(title)
-                seqs = (*before.seqs, entry.seq) if before else (entry.seq,)
-                changes[title] = Factor(title=title, kind="trigger", seqs=seqs, candidate=True)
-    return [*recorded, *changes.values(), *candidates.values()]
+        for said in (part for each in _said(entry, story) for part in _SENTENCE.split(each)):
+            for kind, title, pattern in _HINTS:
+                if pattern.search(said):
+                    why = said if len(said) <= _WHY else said[:_WHY] + " …"
+                    yield Factor(title=title, kind=kind, seqs=(entry.seq,), candidate=True, why=why)
+        if entry.kind == "step-result" and entry.data.get("answer") == "unknown":
+            asked = story.asked.get(entry.id)
+            yield Factor(
+                title="A question could not be answered while it mattered",
+                kind="knowledge",
+                seqs=(entry.seq,),
+                candidate=True,
+                why=asked.text if asked is not None else entry.text,
+            )
+        if entry.kind == "action-intent" and _REVERTED.search(str(entry.data.get("warnings", ""))):
+            yield Factor(
+                title="A change by hand does not last: a release tool owns the object",
+                kind="process",
+                seqs=(entry.seq,),
+                candidate=True,
+            )
 
 
-def _said(entry: Entry) -> str:
-    """The text of an observation and the claims of its findings, a line each."""
-    findings = entry.data.get("findings", ())
-    claims = (
-        [str(finding.get("claim", "")) for finding in findings if isinstance(finding, dict)]
-        if isinstance(findings, list)
-        else []
-    )
-    return "\n".join([entry.text, *claims])
+def _noticed_late(lines: Sequence[RevisedEntry], story: Story) -> Iterator[Factor]:
+    detected = milestones(lines).entries.get("detected")
+    if detected is None or story.first is None:
+        return
+    late = (detected.occurred_at - story.first.occurred_at).total_seconds()
+    if late >= _LATE:
+        yield Factor(
+            title=f"Noticed {duration(late)} after the first sign",
+            kind="detection",
+            seqs=(story.first.seq, detected.seq),
+            candidate=True,
+        )
 
 
-def _changes(entry: Entry) -> list[str]:
-    """What changed shortly before, as the observation knows it."""
-    changes = entry.data.get("changes", ())
-    if not isinstance(changes, list):
-        return []
-    found = [change for change in changes if isinstance(change, dict)]
-    return [
-        f"Changed shortly before: {change.get('object', '')} {change.get('what', '')} "
-        f"({change.get('at', '')})"
-        for change in found
-    ]
+def _said(entry: Entry, story: Story) -> list[str]:
+    """The sentences of an entry that report a fault."""
+    data = entry.data
+    if entry.kind == "observation":
+        claims = [str(each.get("claim", "")) for each in _dicts(data.get("findings"))]
+        touched = [f"{each.get('object')}: {each.get('why')}" for each in _dicts(data.get("blast"))]
+        return [entry.text, *claims, *touched]
+    if entry.kind == "match":
+        reasons = data.get("for", ())
+        return [str(reason) for reason in reasons] if isinstance(reasons, (list, tuple)) else []
+    if entry.kind == "step-result" and data.get("state") == "failed":
+        asked = story.asked.get(entry.id)
+        return [entry.text, *([f"{asked.text} {entry.text}"] if asked is not None else [])]
+    if entry.kind == "probe-result":
+        return [str(each.get("claim", "")) for each in _dicts(data.get("conclusions"))]
+    return []
+
+
+def _dicts(value: object) -> list[Mapping[str, object]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def _recorded(line: RevisedEntry) -> Factor:

@@ -36,6 +36,8 @@ Error = JournalError
 to try."""
 NotRecorded = RecordUnavailable
 FORMATS = exports.FORMATS
+Shape = exports.Shape
+Written = exports.Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,18 +187,18 @@ def _refused(record: Record) -> str:
     raise RecordUnavailable(f"NOT RECORDED ({record.view().reason})")
 
 
-def write_draft(options: Options, name: str, target: Path | None) -> tuple[Path, Path | None]:
-    """Write or update the Markdown draft: (its path, the file with the new text where edits by hand
-    stand in the way). Raises OSError."""
+def write_draft(options: Options, name: str, target: Path | None, shape: Shape) -> Written:
+    """Write or update the Markdown draft. Raises OSError, ValueError for an unknown template or
+    zone."""
     with _opened(options, name) as journal:
-        written = exports.write_draft(journal, target or journal.path.with_suffix(".md"))
-    return written.path, written.conflict
+        return exports.write_draft(journal, target or journal.path.with_suffix(".md"), shape)
 
 
-def export(options: Options, name: str, form: str) -> str:
-    """The record as text in one of `FORMATS`."""
+def export(options: Options, name: str, form: str, shape: Shape = exports.STANDARD) -> str:
+    """The record as text in one of `FORMATS`. Raises ValueError for an unknown template or
+    zone."""
     with _opened(options, name) as journal:
-        return exports.export(journal, form)
+        return exports.export(journal, form, shape)
 
 
 def write_file(path: Path, text: str) -> None:

@@ -20,6 +20,7 @@ from tests.timeline.test_markdown import HOSTILE
 from timeline.entry import KINDS, Draft, Kind
 from timeline.export import (
     FORMATS,
+    Shape,
     export,
     find_anchor,
     import_jsonl,
@@ -154,7 +155,7 @@ def test_formats_by_name(journal: Journal) -> None:
     with pytest.raises(ValueError, match="use one of"):
         export(journal, "pdf")
     with pytest.raises(ValueError, match="use one of"):
-        export(journal, "markdown", template="five-page")
+        export(journal, "markdown", Shape(template="five-page"))
 
 
 def test_an_atomic_write_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
@@ -196,3 +197,15 @@ def test_a_csv_cell_is_no_longer_than_a_spreadsheet_takes(journal: Journal) -> N
     assert len(row[8]) == 32_767
     assert row[8].startswith("'=x")
     assert row[8].endswith("(cut; JSON Lines has all of it)")
+
+
+def test_otlp_has_a_log_record_for_each_entry(journal: Journal) -> None:
+    tell(journal)
+    (logs,) = json.loads(export(journal, "otlp"))["resourceLogs"]
+    (scope,) = logs["scopeLogs"]
+    records = scope["logRecords"]
+    assert len(records) == len(journal.entries())
+    first = records[0]
+    assert first["body"] == {"stringValue": "connections refused, 7 of 7 on node-2"}
+    assert (first["severityText"], len(first["timeUnixNano"])) == ("ERROR", 19)
+    assert {"key": "stanch.seq", "value": {"stringValue": "2"}} in first["attributes"]

@@ -3,7 +3,10 @@ keeps what people wrote."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -29,11 +32,12 @@ from timeline.entry import (
     stamp,
     to_record,
 )
-from timeline.export import TEMPLATES, import_jsonl, to_html, to_markdown, write_draft
+from timeline.export import TEMPLATES, Shape, import_jsonl, to_html, to_markdown, write_draft
 from timeline.export.markdown import inert
-from timeline.export.regions import Region, merge, wrap
+from timeline.export.regions import Merged, Region, base_comments, merge, merge_lines, wrap
+from timeline.export.regions import _hash as line_hash
 from timeline.handoff import handoff
-from timeline.journal.journal import Journal
+from timeline.journal.journal import Journal, JournalError
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -151,7 +155,7 @@ def test_nothing_in_a_draft_is_active(new_journal: Callable[..., Journal], templ
     for hostile in HOSTILE:
         journal = new_journal(hostile)
         _fill_with(journal, [hostile])
-        text = to_markdown(journal, template=template)
+        text = to_markdown(journal, Shape(template=template))
         assert _active(text) == [], hostile
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
         outside_code = re.sub(r"(`+)[\s\S]*?\1", "", text)
@@ -268,7 +272,8 @@ def test_a_draft_says_what_the_record_says(journal: Journal) -> None:
         "**not known to be removed — verify**",
         f"Head of the chain: seq {journal.head[0]}, sha256 {journal.head[1]}",
         "- PASSWORD: 1",
-        "- [ ] Workloads run without resource limits (latent; seq 3)",
+        "- [ ] Workloads run without resource limits: container market has no memory limit "
+        "(latent; seq 3)",
     ):
         assert expected in text
     assert "jo.banks" not in text
@@ -281,9 +286,7 @@ def test_every_generated_statement_cites_its_entries(journal: Journal) -> None:
     tell(journal)
     text = to_markdown(journal)
     for part in ("summary", "impact", "detection", "ruled-out", "unsupported", "unknown"):
-        body = (
-            text.split(f"<!-- auto:{part} ")[1].split("-->\n", 1)[1].split(f"<!-- /auto:{part}")[0]
-        )
+        body = text.split(f"<!-- auto:{part} -->\n")[1].split(f"<!-- /auto:{part}")[0]
         for line in body.splitlines():
             assert re.search(r"seq \d+", line) or re.search(r"not recorded|Not recorded", line), (
                 line
@@ -292,8 +295,8 @@ def test_every_generated_statement_cites_its_entries(journal: Journal) -> None:
 
 def test_names_by_option(journal: Journal) -> None:
     journal.append(Draft(kind="note", text="jo.banks called from laptop-17, asked jo.banks-team"))
-    assert "jo.banks called from laptop-17" in inert_free(to_markdown(journal, names="name"))
-    assert "JB called from workstation" in inert_free(to_markdown(journal, names="initials"))
+    assert "jo.banks called from laptop-17" in inert_free(to_markdown(journal, Shape(names="name")))
+    assert "JB called from workstation" in inert_free(to_markdown(journal, Shape(names="initials")))
     by_role = inert_free(to_markdown(journal))
     assert "responder 1 called from workstation, asked jo.banks-team" in by_role
 
@@ -317,7 +320,7 @@ def test_writing_again_keeps_what_people_wrote(journal: Journal, tmp_path: Path)
     journal.append(Draft(kind="milestone", text="back to normal", data={"name": "resolved"}))
     written = write_draft(journal, path)
     assert "timeline" in written.updated
-    assert (written.kept, written.conflict) == ((), None)
+    assert written.kept == {}
     after = path.read_text()
     for kept in (
         "Shoppers could not pay.",
@@ -329,22 +332,40 @@ def test_writing_again_keeps_what_people_wrote(journal: Journal, tmp_path: Path)
     assert not (tmp_path / "post-mortem.md.new").exists()
 
 
-def test_a_changed_part_stays_and_the_new_text_lies_beside_it(
+def test_each_line_that_a_person_changed_stays_and_new_ones_come(
     journal: Journal, tmp_path: Path
 ) -> None:
     tell(journal)
+    task = journal.append(Draft(kind="follow-up", text="pin the image"))
     path = tmp_path / "post-mortem.md"
     write_draft(journal, path)
-    path.write_text(path.read_text().replace("- Not recorded as resolved.", "- Resolved by lunch."))
+    text = path.read_text()
+    text = text.replace("- Not recorded as resolved.", "- Resolved by lunch.")
+    text = text.replace("- [ ] pin the image", "- [x] pin the image, Ada until Friday")
+    text = text.replace("- [ ] Workloads run without", "- [x] All workloads run without")
+    text = text.replace(
+        "<!-- /auto:follow-ups -->", "- [ ] our own task\n<!-- /auto:follow-ups -->"
+    )
+    path.write_text(text)
     journal.append(Draft(kind="milestone", text="back to normal", data={"name": "resolved"}))
+    journal.append(Draft(kind="follow-up", text="alert on image drift"))
     written = write_draft(journal, path)
-    assert written.kept == ("summary",)
-    assert "metrics" in written.updated
-    assert written.conflict is not None
-    assert "- Resolved by lunch." in path.read_text()
-    assert "Resolved at 2026-11-21" in written.conflict.read_text()
+    assert written.kept == {"summary": 1, "follow-ups": 2, "factors": 1}
+    assert {"metrics", "follow-ups", "summary"} <= set(written.updated)
+    after = path.read_text()
+    for kept in (
+        "- Resolved by lunch.",
+        f"- [x] pin the image, Ada until Friday (seq {task.seq})",
+        "- [x] All workloads run without",
+        "- [ ] our own task",
+        "- [ ] alert on image drift",
+    ):
+        assert after.count(kept) == 1, kept
+    assert "- [ ] pin the image" not in after
     again = write_draft(journal, path)
-    assert again.kept == ("summary",)
+    assert again.kept == written.kept
+    assert path.read_text() == after
+    assert "your lines stay: summary 1" in again.text
 
 
 def test_a_part_that_was_deleted_stays_deleted_and_a_strange_file_is_not_touched(
@@ -360,29 +381,86 @@ def test_a_part_that_was_deleted_stays_deleted_and_a_strange_file_is_not_touched
     assert "Redactions" not in path.read_text()
     strange = tmp_path / "notes.md"
     strange.write_text("my notes\n")
-    written = write_draft(journal, strange)
+    with pytest.raises(JournalError, match="is no draft and stays as it is"):
+        write_draft(journal, strange)
     assert strange.read_text() == "my notes\n"
-    assert written.conflict == tmp_path / "notes.md.new"
 
 
 def test_merging_edge_cases() -> None:
     old = Region(id="summary", content="- a\n")
     new = Region(id="summary", content="- b\n")
-    head = "<!-- stanch:draft/1 parts=summary -->\n"
+    head = "<!-- stanch:draft/2 parts=summary -->\n"
+    base, fresh = base_comments([old]), base_comments([new])
+
+    def merged(text: str, *regions: Region) -> Merged:
+        found = merge(text, regions or [new], {"record": "## Record\n"})
+        assert found is not None
+        return found
+
     assert merge("no draft", [new], {}) is None
-    windows = (head + wrap(old)).replace("\n", "\r\n")
-    assert "- b" in merge(windows, [new], {}).text  # type: ignore[union-attr]  # it is there, or the test fails
+    windows = (head + wrap(old) + base).replace("\n", "\r\n")
+    assert "- b" in merged(windows).text
     unclosed = head + wrap(old).replace("<!-- /auto:summary -->\n", "")
-    assert merge(unclosed, [new], {}).text == unclosed  # type: ignore[union-attr]  # it is there, or the test fails
+    assert merged(unclosed + base).text == unclosed
     twice = head + wrap(old) + wrap(old)
-    assert merge(twice, [new], {}).text == head + wrap(new) + wrap(old)  # type: ignore[union-attr]  # it is there, or the test fails
-    added = merge(
-        head + wrap(old), [new, Region(id="record", content="x\n")], {"record": "## Record\n"}
-    )
-    assert added is not None
+    assert merged(twice + base).text == head + wrap(new) + wrap(old) + fresh
+    more = Region(id="record", content="x\n")
+    added = merged(head + wrap(old) + base, new, more)
     assert added.added == ("record",)
-    assert added.text.startswith("<!-- stanch:draft/1 parts=summary,record -->")
-    assert added.text.endswith("\n## Record\n")
+    assert added.text.startswith("<!-- stanch:draft/2 parts=summary,record -->")
+    assert "\n## Record\n" in added.text
+    bare = merged(head + wrap(old))
+    assert bare.kept == {"summary": 1}
+    assert "- a" in bare.text
+
+
+def test_a_draft_of_the_version_before_is_brought_up_to_date() -> None:
+    sha256 = hashlib.sha256(b"- a\n").hexdigest()
+    text = (
+        "<!-- stanch:draft/1 parts=summary -->\n"
+        f"<!-- auto:summary sha256={sha256} -->\n- a\n<!-- /auto:summary -->\n"
+    )
+    found = merge(text, [Region(id="summary", content="- b\n")], {})
+    assert found is not None
+    assert (found.updated, found.kept) == (("summary",), {})
+    edited = merge(text.replace("- a", "- mine"), [Region(id="summary", content="- b\n")], {})
+    assert edited is not None
+    assert "- mine" in edited.text
+
+
+lines = st.lists(st.sampled_from(["a", "b", "c", "d", "e", ""]), max_size=8)
+
+
+@given(lines, lines, lines)
+def test_no_line_of_a_person_is_lost(base: list[str], mine: list[str], new: list[str]) -> None:
+    hashes = [line_hash(line) for line in base]
+    merged, edits = merge_lines(hashes, mine, new)
+    own = Counter(mine) - Counter(base)
+    assert not own - Counter(merged)
+    assert merge_lines(hashes, base, new)[0] == new
+    assert merge_lines(hashes, mine, base)[0] == mine
+    assert bool(edits) == (mine != base)
+
+
+def test_a_template_of_ones_own(journal: Journal, tmp_path: Path) -> None:
+    tell(journal)
+    template = tmp_path / "ours.md"
+    template.write_text("## For the board\n\nOur words.\n\n<!-- auto:summary -->\n\n## Signed\n")
+    shape = Shape(template=str(template), zone="Europe/Berlin")
+    text = to_markdown(journal, shape)
+    assert "## For the board\n\nOur words.\n\n<!-- auto:summary -->\n- " in text
+    assert "Head of the chain" in text
+    assert "<p>Our words.</p>" in to_html(journal, shape)
+    template.write_text("<!-- auto:nonsense -->\n")
+    with pytest.raises(ValueError, match="names the part 'nonsense'"):
+        to_markdown(journal, shape)
+    with pytest.raises(ValueError, match="there is no template 'x'"):
+        to_markdown(journal, Shape(template="x"))
+    with pytest.raises(ValueError, match="no time zone 'Mars'"):
+        to_markdown(journal, Shape(zone="Mars"))
+    timeline = to_markdown(journal, Shape(zone="Europe/Berlin"))
+    assert "| Happened | Europe/Berlin | Recorded |" in timeline.replace("`", "")
+    assert "| 2026-11-21 02:42:11 | 11-21 03:42:11 |" in timeline
 
 
 def test_html_is_one_inert_file(new_journal: Callable[..., Journal]) -> None:
@@ -394,7 +472,8 @@ def test_html_is_one_inert_file(new_journal: Callable[..., Journal]) -> None:
     assert elements.active == []
     assert "default-src 'none'" in page
     assert not re.search(
-        r"(?:src|href)\s*=", re.sub(r"&[a-z#0-9]+;", "", re.sub(r">[^<]*<", "><", page))
+        r"(?:src|href)\s*=",
+        re.sub(r"&[a-z#0-9]+;| title=\"[^\"]*\"", "", re.sub(r">[^<]*<", "><", page)),
     )
     assert "&lt;script&gt;" in page
 
@@ -406,3 +485,41 @@ def test_backdating_is_shown_and_moves_the_line(journal: Journal) -> None:
     )
     rows = [line for line in to_markdown(journal).splitlines() if line.startswith("| 2026")]
     assert rows[0].startswith("| 2026-11-21 00:02:11 | 03:02:11 | note: status page set")
+
+
+def test_a_matrix_is_drawn_and_evidence_opens_with_what_decides(journal: Journal) -> None:
+    cells = [
+        {
+            "from": {"namespace": "shop", "node": "node-2"},
+            "to": {"namespace": "db", "port": 5432},
+            "expected": "allow",
+            "results": {"refused": 5},
+        }
+    ]
+    document = {"conclusions": [{"claim": "node-2 rejects", "confidence": 0.9}], "cells": cells}
+    probe = journal.append(Draft(kind="probe-intent", text="connectivity"))
+    journal.append(
+        Draft(
+            kind="probe-result",
+            text="rejected",
+            data={"intent_id": probe.intent_id},
+            captures=(Capture(content=json.dumps(document).encode()),),
+        )
+    )
+    page = b"---\nid: x\ntitle: y\n---\n## What it looks like\n"
+    journal.append(Draft(kind="run-started", text="opened", captures=(Capture(content=page),)))
+    text = to_markdown(journal)
+    assert "|  | db:5432 |" in text
+    assert "| shop on node-2 | refused 5 |" in text
+    assert "```text\nnode-2 rejects (0.9)\n" in text
+    assert "```text\n## What it looks like\n" in text
+
+
+def test_the_page_draws_the_time_axis_and_keeps_its_width(journal: Journal) -> None:
+    tell(journal)
+    journal.append(Draft(kind="note", text="x" * 1_000_000))
+    page = to_html(journal)
+    assert '<div class="lane symptoms">' in page
+    assert re.search(r'class="dot" style="left:\d+\.\d\d%" title="02:42:11 connections', page)
+    assert "(1,000,000 characters)" in page
+    assert len(page) < 200_000

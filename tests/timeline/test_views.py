@@ -21,6 +21,7 @@ from timeline.journal.index import find_incident, find_resumable, list_incidents
 from timeline.journal.journal import Journal, JournalError
 from timeline.metrics import duration, metrics, milestones, phases
 from timeline.revisions import draft_entries
+from timeline.story import read_story
 from timeline.summary import ClusterId, summarize
 
 
@@ -136,7 +137,11 @@ def test_story_four_gives_candidates_each_with_an_entry(journal: Journal) -> Non
         "no alert fired for node-3",
     ):
         journal.append(Draft(kind="observation", text=text))
-    found = [factor for factor in factors(journal.latest()) if factor.candidate]
+    found = [
+        factor
+        for factor in factors(journal.latest(), read_story(journal.latest()))
+        if factor.candidate
+    ]
     assert len(found) >= 5
     assert {"trigger", "latent", "detection", "observability"} <= {factor.kind for factor in found}
     assert all(factor.seqs for factor in found)
@@ -154,7 +159,7 @@ def test_what_changed_before_is_a_candidate_for_a_trigger(journal: Journal) -> N
         "changes": [change],
     }
     entry = journal.append(Draft(kind="observation", text="connections refused", data=data))
-    found = factors(journal.latest())
+    found = factors(journal.latest(), read_story(journal.latest()))
     assert [(factor.kind, factor.seqs) for factor in found] == [
         ("trigger", (entry.seq,)),
         ("latent", (entry.seq,)),
@@ -185,7 +190,7 @@ def test_the_impact_begins_with_the_first_critical_thing(journal: Journal) -> No
 def test_no_observation_no_candidate(journal: Journal) -> None:
     journal.append(Draft(kind="note", text="no memory limit, single replica, SystemOOM"))
     journal.append(Draft(kind="observation", text="12 pods are healthy with limits"))
-    assert factors(journal.latest()) == []
+    assert factors(journal.latest(), read_story(journal.latest())) == []
 
 
 def test_the_list_of_incidents(
@@ -315,3 +320,64 @@ def test_the_hand_off_says_what_is_open(journal: Journal) -> None:
     ):
         assert row in lines
     assert "\x1b" not in text
+
+
+def test_only_changes_near_the_first_sign_are_triggers_and_own_fixes_are_none(
+    journal: Journal,
+) -> None:
+    def change(at: datetime, what: str, manager: str = "helm") -> dict[str, str]:
+        return {"at": at.isoformat(), "what": what, "object": "Deployment a/b", "manager": manager}
+
+    first = START - timedelta(minutes=30)
+    changes = [
+        change(first - timedelta(days=11), "rollout of old"),
+        change(first - timedelta(hours=4), "rollout of earlier"),
+        change(first - timedelta(minutes=11), "rollout of b: 1 -> 2"),
+        change(first - timedelta(minutes=11), "Deployment b: template written"),
+        change(START + timedelta(minutes=5), "scaled to 0", "stanch"),
+    ]
+    data = {"severity": "critical", "changes": changes}
+    for text in ("nodes fail", "more nodes fail"):
+        journal.append(Draft(kind="observation", text=text, occurred_at=first, data=data))
+    journal.append(Draft(kind="action-intent", text="scale b to 0"))
+    story = read_story(journal.latest())
+    found = factors(journal.latest(), story)
+    assert [(factor.kind, factor.title) for factor in found] == [
+        (
+            "trigger",
+            "Changed 00:11:00 before the first sign: Deployment a/b rollout of b: 1 -> 2 by helm",
+        )
+    ]
+    assert [change.what for change in story.before(timedelta(hours=6))] == [
+        "rollout of earlier",
+        "rollout of b: 1 -> 2",
+    ]
+
+
+def test_a_check_and_a_late_detection_are_candidates(journal: Journal) -> None:
+    journal.append(
+        Draft(kind="observation", text="nodes fail", occurred_at=START - timedelta(minutes=36))
+    )
+    journal.append(Draft(kind="milestone", text="paged", data={"name": "detected"}))
+    asked = journal.append(Draft(kind="step-intent", text="Has each container a limit?"))
+    said = "no memory limit on logging/elastalert"
+    data = {"intent_id": asked.intent_id, "state": "failed", "answer": "fail"}
+    journal.append(Draft(kind="step-result", text=said, data=data))
+    found = factors(journal.latest(), read_story(journal.latest()))
+    assert [(factor.kind, factor.why) for factor in found] == [("latent", said), ("detection", "")]
+
+
+def test_what_was_done_by_hand_is_a_deed(journal: Journal) -> None:
+    command = "kubectl -n logging scale deployment/elastalert --replicas=0"
+    asked = journal.append(
+        Draft(kind="step-intent", text="Scale it to 0?", data={"command": command})
+    )
+    data = {"intent_id": asked.intent_id, "state": "done", "answer": "done"}
+    journal.append(Draft(kind="step-result", text="done", time_source="human", data=data))
+    looked = journal.append(
+        Draft(kind="step-intent", text="Look at it?", data={"command": "kubectl get nodes"})
+    )
+    data = {"intent_id": looked.intent_id, "state": "done", "answer": "done"}
+    journal.append(Draft(kind="step-result", text="done", time_source="human", data=data))
+    deeds = read_story(journal.latest()).deeds
+    assert [deed.by_hand for deed in deeds] == [command]

@@ -1,4 +1,5 @@
-"""Exports of a record: Markdown draft, JSON Lines (without loss), JSON, CSV, HTML. All in the order
+"""Exports of a record: Markdown draft, JSON Lines (without loss), JSON, CSV, HTML,
+OTLP logs. All in the order
 (occurred_at, seq)."""
 
 from __future__ import annotations
@@ -7,13 +8,15 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from timeline.entry import canonical, to_record
-from timeline.export import csv_table, html_page, json_document, jsonl, markdown
+from timeline.export import csv_table, html_page, json_document, jsonl, markdown, otlp
+from timeline.export.document import Document
 from timeline.export.jsonl import import_jsonl, merge_jsonl
 from timeline.export.people import Names
 from timeline.export.regions import merge
@@ -27,6 +30,7 @@ __all__ = [
     "FORMATS",
     "TEMPLATES",
     "Names",
+    "Shape",
     "Written",
     "export",
     "find_anchor",
@@ -37,32 +41,58 @@ __all__ = [
     "to_json",
     "to_jsonl",
     "to_markdown",
+    "to_otlp",
     "write_atomic",
     "write_draft",
 ]
 
 _WRITTEN: Final = re.compile(r"Head of the chain: seq (\d+), sha256 ([0-9a-f]{64})")
-FORMATS: Final = ("markdown", "jsonl", "json", "csv", "html")
+FORMATS: Final = ("markdown", "jsonl", "json", "csv", "html", "otlp")
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """How an export looks: a template (one of `TEMPLATES`, or a Markdown file), how people are
+    called, and an IANA time zone for a second column of times ("" for none)."""
+
+    template: str = "stanch"
+    names: Names = "role"
+    zone: str = ""
+
+
+STANDARD: Final = Shape()
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """What `write_draft` did. `conflict` is the file with the new text when people changed
-    generated parts (`kept`) or the file was not a draft; `removed` parts stay away because a person
-    deleted them.
-    """
+    """What `write_draft` did. `kept`: how many lines of each part a person changed, added or
+    deleted, which stay so; `removed` parts stay away because a person deleted them."""
 
     path: Path
     created: bool
     updated: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
+    kept: Mapping[str, int] = {}
     removed: tuple[str, ...] = ()
-    conflict: Path | None = None
+
+    @property
+    def text(self) -> str:
+        """One sentence: what was done."""
+        if self.created:
+            return "a new draft"
+        done = f"brought up to date: {', '.join(self.updated)}" if self.updated else "nothing new"
+        edits = ", ".join(f"{part} {count}" for part, count in self.kept.items())
+        kept = f"; your lines stay: {edits}" if edits else ""
+        removed = f"; left out, as you did: {', '.join(self.removed)}" if self.removed else ""
+        return f"{done}{kept}{removed}"
 
 
-def to_markdown(journal: Journal, *, template: str = "stanch", names: Names = "role") -> str:
-    """The post-mortem draft. Raises ValueError for an unknown template, JournalError for a damaged
-    record."""
-    return markdown.render(build(read_source(journal), template, names, journal.redactor))
+def _document(journal: Journal, shape: Shape) -> Document:
+    source = read_source(journal)
+    return build(source, shape.template, shape.names, journal.redactor, shape.zone)
+
+
+def to_markdown(journal: Journal, shape: Shape = STANDARD) -> str:
+    """The post-mortem draft. Raises ValueError for an unknown template or zone, JournalError for a
+    damaged record."""
+    return markdown.render(_document(journal, shape))
 
 
 def to_jsonl(journal: Journal) -> str:
@@ -84,72 +114,65 @@ def to_jsonl(journal: Journal) -> str:
 
 
 def to_json(journal: Journal) -> str:
-    document = clean_value(
-        json_document.document(read_source(journal)), lambda text: journal.redactor.text(text)[0]
-    )
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return _redacted(journal, json_document.document(read_source(journal)))
 
 
-def to_csv(journal: Journal, *, names: Names = "role") -> str:
-    return csv_table.render(read_source(journal), names, journal.redactor)
+def to_otlp(journal: Journal) -> str:
+    """The entries as OTLP-JSON logs, redacted once more."""
+    return _redacted(journal, otlp.document(read_source(journal)))
 
 
-def to_html(journal: Journal, *, template: str = "stanch", names: Names = "role") -> str:
-    return html_page.render(build(read_source(journal), template, names, journal.redactor))
+def _redacted(journal: Journal, document: Mapping[str, Any]) -> str:
+    value = clean_value(document, lambda text: journal.redactor.text(text)[0])
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
-def export(journal: Journal, form: str, *, template: str = "stanch", names: Names = "role") -> str:
+def to_csv(journal: Journal, shape: Shape = STANDARD) -> str:
+    return csv_table.render(read_source(journal), shape.names, journal.redactor)
+
+
+def to_html(journal: Journal, shape: Shape = STANDARD) -> str:
+    return html_page.render(_document(journal, shape))
+
+
+def export(journal: Journal, form: str, shape: Shape = STANDARD) -> str:
     """The export in one of FORMATS as text. Raises ValueError for another."""
-    if form == "markdown":
-        return to_markdown(journal, template=template, names=names)
-    if form == "jsonl":
-        return to_jsonl(journal)
-    if form == "json":
-        return to_json(journal)
-    if form == "csv":
-        return to_csv(journal, names=names)
-    if form == "html":
-        return to_html(journal, template=template, names=names)
+    match form:
+        case "markdown":
+            return to_markdown(journal, shape)
+        case "html":
+            return to_html(journal, shape)
+        case "csv":
+            return to_csv(journal, shape)
+        case "json":
+            return to_json(journal)
+        case "jsonl":
+            return to_jsonl(journal)
+        case "otlp":
+            return to_otlp(journal)
     raise ValueError(f"there is no format {form!r}; use one of {', '.join(FORMATS)}")
 
 
-def write_draft(
-    journal: Journal, path: Path, *, template: str = "stanch", names: Names = "role"
-) -> Written:
-    """Write the Markdown draft, or bring an existing one up to date without losing what people
-    wrote. Raises OSError.
-
-    Generated parts without changes by hand are replaced. Where a person changed one, it stays and
-    the whole new draft is written to ``<name>.new`` beside it; the same for a file that is no draft
-    of ours.
-    """
-    document = build(read_source(journal), template, names, journal.redactor)
-    fresh = markdown.render(document)
+def write_draft(journal: Journal, path: Path, shape: Shape = STANDARD) -> Written:
+    """Write the Markdown draft, or bring an existing one up to date: line by line, so that what a
+    person changed stays. Raises OSError, JournalError for a file that is no draft."""
+    document = _document(journal, shape)
     if not path.exists():
-        write_atomic(path, fresh)
+        write_atomic(path, markdown.render(document))
         return Written(path=path, created=True)
     existing = path.read_bytes().decode(errors="surrogateescape")
-    generated = [section for section in document.sections if section.blocks]
-    merged = merge(
-        existing,
-        [markdown.region(section) for section in generated],
-        {s.id: markdown.render_section(s) for s in generated},
-    )
-    beside = path.with_name(path.name + ".new")
+    regions = [markdown.region(section) for section in document.sections]
+    merged = merge(existing, regions, markdown.rendered_sections(document))
     if merged is None:
-        write_atomic(beside, fresh)
-        return Written(path=path, created=False, conflict=beside)
+        raise JournalError(f"{path} is no draft and stays as it is; name another file with --to")
     if merged.text != existing:
         write_atomic(path, merged.text)
-    if merged.kept:
-        write_atomic(beside, fresh)
     return Written(
         path=path,
         created=False,
         updated=merged.updated + merged.added,
         kept=merged.kept,
         removed=merged.removed,
-        conflict=beside if merged.kept else None,
     )
 
 

@@ -3,13 +3,15 @@ the head of the chain."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Final
 
 from timeline.entry import Entry
 from timeline.export.document import Block, Cell, Fence, Items, Outside, Para, Table
+from timeline.export.response import read_json
 from timeline.export.wording import Wording, excerpt, moment, seqs, word
-from timeline.metrics import duration, milestones, phases
+from timeline.metrics import duration, phases
 from timeline.metrics import metrics as find_metrics
 from timeline.revisions import draft_entries
 
@@ -45,9 +47,7 @@ def metrics(w: Wording) -> list[Block]:
                 tuple((word(phase), f": {duration(seconds)}") for phase, seconds in spent.items())
             )
         )
-    blocks += [
-        Para((f"Check the order: {warning}.",)) for warning in milestones(w.source.lines).warnings
-    ]
+    blocks += [Para((f"Check the order: {warning}.",)) for warning in w.warnings]
     return blocks
 
 
@@ -109,8 +109,29 @@ def evidence(w: Wording) -> list[Block]:
         if blob.content is None:
             blocks.append(Para(("Purged; the hash above is what was stored.",)))
         else:
-            blocks.append(Fence(excerpt(w.people.text(blob.text).text)))
+            blocks.append(Fence(excerpt(w.people.text(_deciding(blob.text)).text)))
     return blocks
+
+
+def _deciding(text: str) -> str:
+    """Evidence with what decides in front: what a check expected and saw, what a probe concluded;
+    of an object its name and spec."""
+    document = read_json(text)
+    found: list[str] = []
+    for conclusion in document.get("conclusions") or ():
+        if isinstance(conclusion, dict):
+            found.append(f"{conclusion.get('claim', '')} ({conclusion.get('confidence', '')})")
+    for name in ("expected", "seen", "why"):
+        if document.get(name):
+            found.append(f"{name}: {document[name]}")
+    failing = document.get("failing")
+    if isinstance(failing, list) and failing:
+        found.append(f"failing: {', '.join(map(str, failing[:10]))}")
+    meta, spec = document.get("metadata"), document.get("spec")
+    if isinstance(meta, dict) and isinstance(spec, dict):
+        named = "/".join(filter(None, (str(meta.get("namespace", "")), str(meta.get("name", "")))))
+        found += [f"{document.get('kind', '')} {named}".strip(), json.dumps(spec, indent=1)]
+    return "\n".join(found) or text
 
 
 def redactions(w: Wording) -> list[Block]:

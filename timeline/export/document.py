@@ -8,6 +8,8 @@ the two mixed.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 
@@ -32,7 +34,8 @@ class Items(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    header: tuple[str, ...]
+    header: Cell
+    """One part a column."""
     rows: tuple[tuple[Cell, ...], ...]
 
 
@@ -42,20 +45,37 @@ class Fence(msgspec.Struct, frozen=True):
     text: str
 
 
-Block = Para | Items | Table | Fence
+class Mark(msgspec.Struct, frozen=True):
+    """A moment on the time axis; `lane` is symptoms, changes, actions or marks."""
+
+    at: datetime
+    lane: str
+    text: Outside
+
+
+class Axis(msgspec.Struct, frozen=True):
+    """Moments on a drawn time axis; only HTML draws it."""
+
+    marks: tuple[Mark, ...]
+
+
+Block = Para | Items | Table | Fence | Axis
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """`prompt` tells a person what to write; `blocks` is what the record says. No blocks: for
-    people alone."""
+    """A generated part."""
 
     id: str
-    heading: str
-    prompt: str = ""
-    blocks: tuple[Block, ...] = ()
+    blocks: tuple[Block, ...]
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """`parts` are the author's Markdown and the generated parts, in the order of the template."""
+
     title: Cell
     intro: tuple[Block, ...]
-    sections: tuple[Section, ...]
+    parts: tuple[str | Section, ...]
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Section))

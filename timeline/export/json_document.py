@@ -11,6 +11,7 @@ from timeline.export.source import Source
 from timeline.factors import factors
 from timeline.metrics import metrics, milestones
 from timeline.revisions import RevisedEntry
+from timeline.story import read_story
 
 
 def document(source: Source) -> dict[str, Any]:
@@ -35,7 +36,10 @@ def document(source: Source) -> dict[str, Any]:
             for m in metrics(source.lines)
         ],
         "warnings": list(milestones(source.lines).warnings),
-        "contributing_factors": [msgspec.to_builtins(factor) for factor in factors(source.lines)],
+        "contributing_factors": [
+            msgspec.to_builtins(factor)
+            for factor in factors(source.lines, read_story(source.lines))
+        ],
         "evidence": [
             {
                 "name": source.evidence_names[blob.sha256],

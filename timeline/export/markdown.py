@@ -11,8 +11,18 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from timeline.export.document import Block, Cell, Document, Fence, Items, Outside, Para, Section
-from timeline.export.regions import Region, head_comment, wrap
+from timeline.export.document import (
+    Axis,
+    Block,
+    Cell,
+    Document,
+    Fence,
+    Items,
+    Outside,
+    Para,
+    Section,
+)
+from timeline.export.regions import Region, base_comments, head_comment, wrap
 
 _PROSE: Final = re.compile(r"[\w ,;:()%'\"+=/.?-]*")
 _ACTIVE: Final = re.compile(
@@ -25,27 +35,30 @@ _CELL_LIMIT: Final = 600
 
 
 def render(document: Document) -> str:
-    """The whole draft, each generated part between markers."""
-    parts = [head_comment([section.id for section in document.sections if section.blocks])]
-    parts.append(f"# {_inline(document.title)}\n")
-    parts += [_block(block) for block in document.intro]
-    parts += [render_section(section) for section in document.sections]
-    return "\n".join(parts)
+    """The whole draft, each generated part between markers, and what was generated at the end."""
+    regions = [region(section) for section in document.sections]
+    out = [f"{head_comment([each.id for each in regions])}\n# {_inline(document.title)}\n\n"]
+    out += [_block(block) + "\n" for block in document.intro]
+    out += [wrap(region(part)) if isinstance(part, Section) else part for part in document.parts]
+    return "".join([*out, "\n" if not out[-1].endswith("\n") else "", base_comments(regions)])
 
 
-def render_section(section: Section) -> str:
-    """One section: heading, prompt for people, generated region."""
-    out = [f"## {section.heading}\n"]
-    if section.prompt:
-        out.append(f"_{section.prompt}_\n")
-    if section.blocks:
-        out.append(wrap(region(section)))
-    return "\n".join(out)
+def rendered_sections(document: Document) -> dict[str, str]:
+    """Each generated part with what the author wrote before it, by id."""
+    found: dict[str, str] = {}
+    before = ""
+    for part in document.parts:
+        if isinstance(part, Section):
+            found[part.id] = before + wrap(region(part))
+            before = ""
+        else:
+            before = part.lstrip("\n")
+    return found
 
 
 def region(section: Section) -> Region:
     """The generated part of a section."""
-    return Region(id=section.id, content="\n".join(_block(block) for block in section.blocks))
+    return Region(id=section.id, content="\n".join(filter(None, map(_block, section.blocks))))
 
 
 def _block(block: Block) -> str:
@@ -56,16 +69,15 @@ def _block(block: Block) -> str:
         return "".join(f"{lead}{_inline(item)}\n" for item in block.items)
     if isinstance(block, Fence):
         return _fence(block.text)
-    head = (
-        "| "
-        + " | ".join(block.header)
-        + " |\n| "
-        + " | ".join("---" for _ in block.header)
-        + " |\n"
-    )
-    return head + "".join(
-        "| " + " | ".join(_inline(cell, table=True) for cell in row) + " |\n" for row in block.rows
-    )
+    if isinstance(block, Axis):
+        return ""
+    header = tuple((name,) for name in block.header)
+    ruler = "| " + " | ".join("---" for _ in header) + " |\n"
+    rows = [
+        "| " + " | ".join(_inline(cell, table=True) for cell in row) + " |\n"
+        for row in (header, *block.rows)
+    ]
+    return "".join([rows[0], ruler, *rows[1:]])
 
 
 def _inline(cell: Cell, *, table: bool = False) -> str:
@@ -97,4 +109,4 @@ def _longest_run(text: str) -> int:
     return max((len(run) for run in re.findall(r"`+", text)), default=0)
 
 
-__all__ = ["Outside", "inert", "region", "render", "render_section"]
+__all__ = ["Outside", "inert", "region", "render", "rendered_sections"]

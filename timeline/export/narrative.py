@@ -2,64 +2,120 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Final
+
 from timeline.entry import Entry
-from timeline.export.document import Block, Cell, Items, Outside, Para, Table
-from timeline.export.wording import Wording, happened, moment, numbers, recorded, seqs, window, word
+from timeline.export.document import Axis, Block, Cell, Items, Mark, Outside, Para, Table
+from timeline.export.wording import (
+    Wording,
+    deed_text,
+    happened,
+    moment,
+    numbers,
+    recorded,
+    seqs,
+    window,
+    word,
+)
 from timeline.factors import factors as find_factors
-from timeline.intents import pair
-from timeline.metrics import milestones
+from timeline.metrics import duration
 from timeline.revisions import RevisedEntry, draft_entries
+from timeline.story import LEAD, Change, Deed
+
+_RULED_OUT: Final = ("ruled-out", "refuted", "rejected")
+_OPEN: Final = ("open", "supported")
+_PROPOSED: Final = 8
+"""Follow-ups that are proposed from a runbook."""
 
 
 def summary(w: Wording) -> list[Block]:
     """What happened, as far as the record knows."""
-    source, lines = w.source, w.lines
+    story = w.story
     items: list[Cell] = []
-    opened = next((line.entry for line in lines if line.entry.kind == "incident-opened"), None)
+    opened = next((line.entry for line in w.lines if line.entry.kind == "incident-opened"), None)
     if opened:
         where: Cell = (" on context ", w.out(opened.context)) if opened.context else ()
         items.append((f"Recorded from {moment(opened)} UTC", *where, seqs(opened)))
-    observed = [line.entry for line in lines if line.entry.kind == "observation"]
-    if observed:
-        first = observed[0]
-        items.append((f"First seen at {moment(first)} UTC: ", w.text(first), seqs(first)))
-        worst = next(
-            (entry for entry in observed if entry.data.get("severity") == "critical"), None
-        )
-        if worst is not None and worst is not first:
-            items.append((f"First critical at {moment(worst)} UTC: ", w.text(worst), seqs(worst)))
-        shared = (worst or first).data.get("shared")
+    if story.first is not None:
+        first = story.first
+        items.append((f"First sign at {moment(first)} UTC: ", w.text(first), seqs(first)))
+        shared = first.data.get("shared")
         if isinstance(shared, list) and shared:
-            items.append(
-                ("What the failing things share: ", w.out(str(shared[0])), seqs(worst or first))
-            )
-    matches = [line.entry for line in lines if line.entry.kind == "match"]
-    if matches:
-        last = matches[-1]
-        items.append(
-            ("It looked like: ", w.text(last), f" (believed at {moment(last)} UTC)", seqs(last))
-        )
-    done = [line.entry for line in lines if line.entry.kind == "action-result"]
-    if done:
-        items.append(
-            (f"{len(done)} change{'s' if len(done) != 1 else ''} made to the cluster", seqs(*done))
-        )
-    marks = milestones(source.lines).entries
+            items.append(("What the failing things share: ", w.out(str(shared[0])), seqs(first)))
+    items += _verdict(w)
+    for deed in story.deeds:
+        items.append(("Changed: ", *deed_text(w, deed), seqs(*_entries(deed))))
     for name in ("mitigated", "resolved"):
-        if name in marks:
-            items.append((f"{name.capitalize()} at {moment(marks[name])} UTC", seqs(marks[name])))
+        if name in w.marks:
+            mark = w.marks[name]
+            items.append((f"{name.capitalize()} at {moment(mark)} UTC", seqs(mark)))
         else:
             items.append((f"Not recorded as {name}.",))
     return [Items(tuple(items))]
 
 
+def _verdict(w: Wording) -> Iterator[Cell]:
+    """The runbook that was followed and what decided; what it looked like last, where none was."""
+    followed = w.story.followed
+    if followed is not None:
+        answers = len(followed.results)
+        told = f", {answers} step{'s' if answers != 1 else ''} answered" if answers else ""
+        yield ("Runbook followed: ", w.out(followed.runbook), told, seqs(followed.begun))
+    probes = [line.entry for line in w.lines if line.entry.kind == "probe-result"]
+    found = [entry for entry in probes if entry.data.get("conclusions")]
+    if found:
+        yield ("A probe found: ", w.text(found[-1]), seqs(found[-1]))
+    abnormal = [
+        entry
+        for entry in (followed.results if followed is not None else ())
+        if entry.kind == "step-result" and entry.data.get("state") == "failed"
+    ]
+    for entry in abnormal[-2:]:
+        asked = w.story.asked.get(entry.id)
+        question: Cell = (w.text(asked), " — ") if asked is not None else ()
+        yield ("Found by a check: ", *question, w.text(entry), seqs(entry))
+    matches = [line.entry for line in w.lines if line.entry.kind == "match"]
+    if matches and followed is None:
+        last = matches[-1]
+        yield ("It looked like: ", w.text(last), f" (believed at {moment(last)} UTC)", seqs(last))
+
+
+def updates(w: Wording) -> list[Block]:
+    """Dated: what was stated about the state of the incident."""
+    kinds = ("milestone", "incident-opened", "incident-closed", "incident-reopened")
+    items: list[Cell] = [
+        (
+            f"{moment(entry)} UTC — ",
+            word(_name(entry)),
+            *_told(w, entry),
+            seqs(entry),
+        )
+        for entry in (line.entry for line in w.lines)
+        if entry.kind in kinds
+    ]
+    return [Items(tuple(items))] if items else [Para(("Nothing stated.",))]
+
+
+def _name(entry: Entry) -> str:
+    """What a milestone is called; the kind of any other entry."""
+    return str(entry.data.get("name") or entry.kind) if entry.kind == "milestone" else entry.kind
+
+
+def _told(w: Wording, entry: Entry) -> Cell:
+    """The words of an entry behind its name, without the name again."""
+    text = entry.text.removeprefix(f"{_name(entry)}: ")
+    return (": ", w.out(text)) if text and text != _name(entry) else ()
+
+
 def impact(w: Wording) -> list[Block]:
     """When, how long, and what was seen failing."""
-    marks = milestones(w.source.lines).entries
-    start, mitigated, resolved = (marks.get(name) for name in ("started", "mitigated", "resolved"))
+    start, mitigated, resolved = (
+        w.marks.get(name) for name in ("started", "mitigated", "resolved")
+    )
     items: list[Cell] = [
         window("Impact", start, mitigated, "mitigated"),
-        window("Response", marks.get("detected") or start, resolved, "resolved"),
+        window("Response", w.marks.get("detected") or start, resolved, "resolved"),
     ]
     most: dict[str, tuple[int, Entry]] = {}
     for line in w.lines:
@@ -75,57 +131,155 @@ def impact(w: Wording) -> list[Block]:
         items.append(
             (w.out(title), f": {count} object{'s' if count != 1 else ''} at most", seqs(entry))
         )
+    for why, entry in _blast(w).items():
+        items.append(("Also touched: ", w.out(why), seqs(entry)))
     return [Items(tuple(items))]
 
 
+def _blast(w: Wording) -> dict[str, Entry]:
+    """What depends on the failing things, each once, the first ten."""
+    found: dict[str, Entry] = {}
+    for line in w.lines:
+        blast = line.entry.data.get("blast", ())
+        for each in blast if isinstance(blast, list) else ():
+            if isinstance(each, dict) and len(found) < 10:
+                found.setdefault(f"{each.get('object', '')}: {each.get('why', '')}", line.entry)
+    return found
+
+
+def leadup(w: Wording) -> list[Block]:
+    """Changes in the hours before the first sign, with how long before."""
+    first = w.story.first
+    changes = w.story.before(LEAD)
+    if first is None or not changes:
+        return [Para((f"No change is on record in the {LEAD.seconds // 3600} hours before it.",))]
+    items: list[Cell] = []
+    for change in changes:
+        items.append((_before(change, first), *_change(w, change)))
+    items.append((f"{moment(first)} UTC, first sign: ", w.text(first), seqs(first)))
+    return [Items(tuple(items))]
+
+
+def _before(change: Change, first: Entry) -> str:
+    ahead = (first.occurred_at - change.at).total_seconds()
+    apart = f"{duration(ahead)} before" if ahead > 0 else "at the first sign"
+    return f"{change.at:%Y-%m-%d %H:%M:%S} UTC, {apart}: "
+
+
+def _change(w: Wording, change: Change) -> Cell:
+    by: Cell = (" by ", w.out(change.manager)) if change.manager else ()
+    named: Cell = (
+        () if change.object and change.object in change.what else (w.out(change.object), " ")
+    )
+    return (*named, w.out(change.what), *by, f" (seq {numbers(change.seqs)})")
+
+
 def timeline(w: Wording) -> list[Block]:
-    """The draft lane as a table."""
-    rows = [_row(w, line) for line in draft_entries(w.source.lines)]
+    """The draft lane as a table; an intent and its result are one row."""
+    by_hand = {
+        deed.result.id: deed for deed in w.story.deeds if deed.by_hand and deed.result is not None
+    }
+    in_draft = {line.entry.id for line in draft_entries(w.source.lines)}
+    chosen = [
+        line
+        for line in w.lines
+        if (line.entry.id in in_draft or line.entry.id in by_hand)
+        and not line.entry.data.get("part_of")
+    ]
+    shown = {line.entry.id for line in chosen}
+    rows = []
+    for line in chosen:
+        asked = w.story.asked.get(line.entry.id)
+        if line.entry.kind != "action-result" or asked is None or asked.id not in shown:
+            rows.append(_row(w, line, by_hand.get(line.entry.id)))
     hidden = sum(1 for line in w.source.lines if line.hidden)
-    rest = len(w.source.lines) - hidden - len(rows)
+    rest = len(w.source.lines) - hidden - len(chosen)
     note = f"All times are UTC. {rest} more entries are in the log" + (
         f", {hidden} are hidden." if hidden else "."
     )
-    return [
-        Table(
-            ("Happened", "Recorded", "What", "Who", "Phase", "Evidence", "seq", "audit"),
-            tuple(rows),
-        ),
-        Para((note,)),
-    ]
+    zone: Cell = (Outside(str(w.zone)),) if w.zone else ()
+    header: Cell = (
+        "Happened",
+        *zone,
+        "Recorded",
+        "What",
+        "Who",
+        "Phase",
+        "Evidence",
+        "seq",
+        "audit",
+    )
+    return [Axis(tuple(_marks(w))), Table(header, tuple(rows)), Para((note,))]
 
 
-def _row(w: Wording, line: RevisedEntry) -> tuple[Cell, ...]:
+def _row(w: Wording, line: RevisedEntry, by_hand: Deed | None) -> tuple[Cell, ...]:
     entry = line.entry
-    what: list[str | Outside] = [word(entry.kind), ": "]
-    if entry.object is not None and str(entry.object) not in entry.text:
-        what += [w.out(str(entry.object)), " "]
-    what.append(w.text(entry))
+    result = w.story.answered.get(entry.id) if entry.kind == "action-intent" else None
+    kind = "action" if by_hand is not None else entry.kind.removesuffix("-intent")
+    what: list[str | Outside] = [word(kind), ": "]
+    if entry.kind == "milestone":
+        what += [word(_name(entry)), *_told(w, entry)]
+    elif by_hand is not None:
+        what += deed_text(w, by_hand)
+    else:
+        what += [*_about(w, entry), w.text(entry)]
+    if result is not None:
+        what += [" → ", w.out(_without(result.text, entry.text))]
     if entry.reason:
         what += [" — ", w.out(entry.reason)]
     if line.edited:
         what.append(f" (edited; as recorded: seq {entry.seq})")
     if entry.confidence != "observed":
         what += [" (", word(entry.confidence), ")"]
+    both = [entry] if result is None else [entry, result]
     return (
         (happened(entry),),
+        *(((w.local(entry),),) if w.zone else ()),
         (recorded(entry),),
         tuple(what),
         (w.people.who(entry),),
         (word(entry.phase),),
-        (w.cited(entry),),
-        (str(entry.seq),),
-        (w.out(entry.audit_id) if entry.audit_id else "",),
+        (", ".join(filter(None, (w.cited(each) for each in both))),),
+        (numbers(tuple(each.seq for each in both)),),
+        (w.out(" ".join(filter(None, (each.audit_id for each in both)))),),
     )
+
+
+def _about(w: Wording, entry: Entry) -> Cell:
+    """The object, where the text does not name it."""
+    named = entry.object is None or str(entry.object) in entry.text
+    return () if named else (w.out(str(entry.object)), " ")
+
+
+def _without(text: str, before: str) -> str:
+    """`text` without the words that it begins with like `before` ("scale Deployment x: ")."""
+    lead = text.partition(": ")[0]
+    return text[len(lead) + 2 :] if lead and before.startswith(f"{lead}: ") else text
+
+
+def _marks(w: Wording) -> Iterator[Mark]:
+    """Moments for the drawn axis."""
+    for line in w.lines:
+        entry = line.entry
+        if entry.kind == "observation":
+            yield Mark(entry.occurred_at, "symptoms", w.text(entry))
+        elif entry.kind == "milestone":
+            yield Mark(entry.occurred_at, "marks", w.text(entry))
+    for change in w.story.before(LEAD):
+        yield Mark(change.at, "changes", w.out(f"{change.object} {change.what}"))
+    for deed in w.story.deeds:
+        yield Mark(deed.intent.occurred_at, "actions", w.text(deed.intent))
 
 
 def detection(w: Wording) -> list[Block]:
     """How it was noticed, beside when it began."""
-    marks = milestones(w.source.lines)
     items: list[Cell] = []
-    detected = marks.entries.get("detected")
+    detected, first = w.marks.get("detected"), w.story.first
     if detected:
         items.append((f"Detected at {moment(detected)} UTC: ", w.text(detected), seqs(detected)))
+        if first is not None and detected.occurred_at > first.occurred_at:
+            apart = duration((detected.occurred_at - first.occurred_at).total_seconds())
+            items.append((f"{apart} after the first sign", seqs(first, detected)))
     else:
         items.append(("No *detected* entry: how and when it was noticed is not recorded.",))
     observed = next((line.entry for line in w.lines if line.entry.kind == "observation"), None)
@@ -145,31 +299,16 @@ def ruled_out(w: Wording) -> list[Block]:
     """Negative knowledge: refuted, found nothing, skipped, declined; then what is still
     believed."""
     items: list[Cell] = []
-    asked = {
-        result.id: intent
-        for intent, result in pair(sorted((line.entry for line in w.lines), key=lambda e: e.seq))
-        if result
-    }
     for line in w.lines:
         entry = line.entry
-        status = str(entry.data.get("status", ""))
-        if entry.kind == "hypothesis" and status in ("ruled-out", "refuted", "rejected"):
+        asked = w.story.asked.get(entry.id)
+        if entry.kind == "hypothesis" and entry.data.get("status") in _RULED_OUT:
             items.append((w.text(entry), *_because(w, entry), seqs(entry)))
         elif entry.kind == "probe-result" and entry.data.get("answer") == "clear":
             items.append(("Probed, nothing abnormal: ", w.text(entry), seqs(entry)))
-        elif (
-            entry.kind == "step-result"
-            and entry.data.get("state") == "passed"
-            and entry.id in asked
-        ):
+        elif entry.kind == "step-result" and entry.data.get("state") == "passed" and asked:
             items.append(
-                (
-                    "Checked, nothing abnormal: ",
-                    w.text(asked[entry.id]),
-                    " — ",
-                    w.text(entry),
-                    seqs(entry),
-                )
+                ("Checked, nothing abnormal: ", w.text(asked), " — ", w.text(entry), seqs(entry))
             )
         elif entry.kind == "step-skipped":
             items.append(
@@ -177,15 +316,17 @@ def ruled_out(w: Wording) -> list[Block]:
             )
         elif entry.kind == "action-declined":
             items.append(("Declined: ", w.text(entry), *_because(w, entry), seqs(entry)))
-    opened = [
-        line.entry
+    closed = {
+        line.entry.text.casefold()
         for line in w.lines
-        if line.entry.kind == "hypothesis"
-        and line.entry.data.get("status", "open") in ("open", "supported")
-    ]
+        if line.entry.kind == "hypothesis" and line.entry.data.get("status") in _RULED_OUT
+    }
     items += [
         (f"Hypothesis, {entry.data.get('status', 'open')}: ", w.text(entry), seqs(entry))
-        for entry in opened
+        for entry in (line.entry for line in w.lines)
+        if entry.kind == "hypothesis"
+        and entry.data.get("status", "open") in _OPEN
+        and entry.text.casefold() not in closed
     ]
     return [Items(tuple(items))] if items else [Para(("Nothing recorded as ruled out.",))]
 
@@ -196,11 +337,11 @@ def _because(w: Wording, entry: Entry) -> Cell:
 
 def factors(w: Wording) -> list[Block]:
     """Recorded factors, then candidates to confirm."""
-    found = find_factors(w.source.lines)
-    recorded = [factor for factor in found if not factor.candidate]
+    found = find_factors(w.source.lines, w.story)
+    recorded_ = [factor for factor in found if not factor.candidate]
     candidates = [factor for factor in found if factor.candidate]
     blocks: list[Block] = []
-    if recorded:
+    if recorded_:
         rows = tuple(
             (
                 (w.out(f.title),),
@@ -209,7 +350,7 @@ def factors(w: Wording) -> list[Block]:
                 (w.out(f.status),),
                 (numbers(f.seqs),),
             )
-            for f in recorded
+            for f in recorded_
         )
         blocks.append(Table(("Factor", "Kind", "Resolution", "Status", "Entries"), rows))
     else:
@@ -225,13 +366,28 @@ def factors(w: Wording) -> list[Block]:
                 )
             )
         )
-        blocks.append(
-            Items(
-                tuple((w.out(f.title), f" ({f.kind}; seq {numbers(f.seqs)})") for f in candidates),
-                tasks=True,
-            )
-        )
+        items: list[Cell] = []
+        for f in candidates:
+            why: Cell = (": ", w.out(f.why)) if f.why else ()
+            items.append((w.out(f.title), *why, f" ({f.kind}; seq {numbers(f.seqs)})"))
+        blocks.append(Items(tuple(items), tasks=True))
     return blocks
+
+
+def risks(w: Wording) -> list[Block]:
+    """What is still so: open questions, what is unknown, and what a runbook would still change."""
+    items: list[Cell] = [
+        ("Not known to be done: ", w.text(entry), seqs(entry)) for entry in w.source.unfinished
+    ]
+    items += [
+        (
+            *deed_text(w, deed),
+            ": undo it, or put it into the source of truth",
+            seqs(*_entries(deed)),
+        )
+        for deed in w.story.deeds
+    ]
+    return [Items(tuple(items))] if items else [Para(("None recorded.",))]
 
 
 def questions(w: Wording) -> list[Block]:
@@ -246,7 +402,7 @@ def questions(w: Wording) -> list[Block]:
 
 
 def follow_ups(w: Wording) -> list[Block]:
-    """Tasks, and the resolutions of recorded factors."""
+    """Tasks, the resolutions of recorded factors, and what the runbook proposes."""
     found = [line.entry for line in w.lines if line.entry.kind == "follow-up"]
     items: list[Cell] = [(w.text(entry), *_owner(w, entry), seqs(entry)) for entry in found]
     items += [
@@ -256,12 +412,43 @@ def follow_ups(w: Wording) -> list[Block]:
             w.out(factor.status),
             ")",
         )
-        for factor in find_factors(w.source.lines)
+        for factor in find_factors(w.source.lines, w.story)
         if factor.resolution and not factor.candidate
     ]
+    followed = w.story.followed
+    if followed is not None:
+        for what in _proposals(w.runbook(followed))[:_PROPOSED]:
+            items.append(
+                (
+                    "Proposed: ",
+                    w.out(what),
+                    " (runbook ",
+                    w.out(followed.runbook),
+                    ")",
+                    seqs(followed.begun),
+                )
+            )
     return [Items(tuple(items), tasks=True)] if items else [Para(("None recorded.",))]
+
+
+def _proposals(text: str) -> list[str]:
+    """The first sentence of each point under "Fix for good" and "Prevent" of a runbook."""
+    found, inside = [], False
+    for line in text.splitlines():
+        if line.startswith("## "):
+            inside = line[3:].strip().casefold() in ("fix for good", "prevent")
+        elif inside and line.startswith("- "):
+            sentence, stop, _ = line[2:].partition(". ")
+            found.append(sentence + stop.strip())
+    return found
 
 
 def _owner(w: Wording, entry: Entry) -> Cell:
     owner = str(entry.data.get("owner", ""))
     return (" (owner: ", w.people.text(owner), ")") if owner else ()
+
+
+def _entries(deed: Deed) -> list[Entry]:
+    if deed.result is None or deed.result is deed.intent:
+        return [deed.intent]
+    return [deed.intent, deed.result]

@@ -27,7 +27,8 @@ _SYSTEM: Final = frozenset(
         "vm",
     }
 )
-_TOOL_KINDS: Final = frozenset({"observation", "connectivity", "match", "session", "export"})
+_BY_PEOPLE: Final = frozenset({"action-intent", "probe-intent", "run-started", "incident-closed"})
+"""Kinds that only a person begins, whatever measured or sent the rest."""
 
 
 class People:
@@ -66,8 +67,9 @@ class People:
         )
 
     def who(self, entry: Entry) -> str | Outside:
-        """Who did or said it; the tool for what it saw itself."""
-        if entry.kind in _TOOL_KINDS or not entry.actor:
+        """The person where a person did or said it, else the tool."""
+        by_person = entry.time_source == "human" or entry.kind in _BY_PEOPLE
+        if not entry.actor or not by_person:
             return "stanch"
         return Outside(self._shown[entry.actor])
 

@@ -1,21 +1,27 @@
 """Writing a draft again without losing what people wrote. Row T21 of the timeline reference.
 
-A generated part lies between ``<!-- auto:ID sha256=... -->`` and ``<!-- /auto:ID -->``; the hash is
-that of the lines between. A part whose hash still fits is replaced; one that a person changed is
-kept, and the new text goes into a file beside it. Everything outside is theirs.
+A generated part lies between ``<!-- auto:ID -->`` and ``<!-- /auto:ID -->``. At the end of the
+draft a comment for each part holds a hash of each line as it was generated, so that three texts can
+be merged line by line: what was generated, what it is now, and what would be generated today. A
+line that a person changed, added or deleted stays so; everything outside of the parts is theirs.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Final
 
 import msgspec
 
-_START: Final = re.compile(r"^<!-- auto:([a-z-]+) sha256=([0-9a-f]{64}) -->[ \t]*$")
-_HEAD: Final = re.compile(r"^<!-- stanch:draft/1 parts=([a-z,-]*) -->[ \t\r]*$", re.M)
+_START: Final = re.compile(r"^<!-- auto:([a-z-]+)(?: sha256=([0-9a-f]{64}))? -->[ \t]*$")
+_HEAD: Final = re.compile(r"^<!-- stanch:draft/([12]) parts=([a-z,-]*) -->[ \t\r]*$", re.M)
+_BASE: Final = re.compile(r"^<!-- stanch:base ([a-z-]+)((?: [0-9a-f]{8})*) -->[ \t\r]*\n?", re.M)
+_SIMILAR: Final = 0.5
+"""How alike two lines are that say the same thing in other words."""
 
 
 class Region(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,32 +32,37 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Merged(msgspec.Struct, frozen=True, kw_only=True):
-    """`kept` parts were changed by a person and stayed; `removed` ones were deleted by a person and
-    stay away; `added` are new."""
+    """`kept`: how many lines of each part a person changed, added or deleted; `removed` parts were
+    deleted by a person and stay away; `added` are new."""
 
     text: str
     updated: tuple[str, ...]
-    kept: tuple[str, ...]
+    kept: Mapping[str, int]
     removed: tuple[str, ...]
     added: tuple[str, ...]
 
 
 def head_comment(parts: Sequence[str]) -> str:
     """First line of a draft: which generated parts it was written with."""
-    return f"<!-- stanch:draft/1 parts={','.join(parts)} -->"
+    return f"<!-- stanch:draft/2 parts={','.join(parts)} -->"
 
 
 def wrap(region: Region) -> str:
     """A region with its markers."""
-    return (
-        f"<!-- auto:{region.id} sha256={_hash(region.content)} -->\n{region.content}<!-- "
-        f"/auto:{region.id} -->\n"
+    return f"<!-- auto:{region.id} -->\n{region.content}<!-- /auto:{region.id} -->\n"
+
+
+def base_comments(regions: Iterable[Region]) -> str:
+    """Last lines of a draft: what each part was when it was generated."""
+    return "".join(
+        f"<!-- stanch:base {region.id} {' '.join(map(_hash, region.content.splitlines()))} -->\n"
+        for region in regions
     )
 
 
-def merge(existing: str, regions: Sequence[Region], sections: dict[str, str]) -> Merged | None:
-    """Put new regions into an existing draft; None when the text is not a draft of ours (nothing in
-    it may be replaced).
+def merge(existing: str, regions: Sequence[Region], sections: Mapping[str, str]) -> Merged | None:
+    """Put new regions into an existing draft; None when the text is not a draft (nothing in it may
+    be replaced).
 
     `sections` is the whole rendered section by region id, for regions that did not exist when the
     draft was written.
@@ -59,12 +70,14 @@ def merge(existing: str, regions: Sequence[Region], sections: dict[str, str]) ->
     head = _HEAD.search(existing)
     if head is None:
         return None
+    bases = {found[1]: found[2].split() for found in _BASE.finditer(existing)}
+    existing = _BASE.sub("", existing)
     fresh = {region.id: region for region in regions}
-    known = [part for part in head[1].split(",") if part]
+    known = [part for part in head[2].split(",") if part]
     lines = existing.splitlines(keepends=True)
     out: list[str] = []
     updated: list[str] = []
-    kept: list[str] = []
+    kept: dict[str, int] = {}
     present: set[str] = set()
     index = 0
     while index < len(lines):
@@ -74,20 +87,22 @@ def merge(existing: str, regions: Sequence[Region], sections: dict[str, str]) ->
             out.append(lines[index])
             index += 1
             continue
-        identifier, content = start[1], "".join(lines[index + 1 : end])
-        new = fresh.get(identifier)
-        if identifier in present or new is None or _hash(content.replace("\r\n", "\n")) != start[2]:
+        identifier, new = start[1], fresh.get(start[1])
+        mine = [line.rstrip("\r\n") for line in lines[index + 1 : end]]
+        base = bases.get(identifier) or _base_before(mine, start[2])
+        if identifier in present or new is None:
             out += lines[index : end + 1]
-            if (
-                identifier not in present
-                and new is not None
-                and content.replace("\r\n", "\n") != new.content
-            ):
-                kept.append(identifier)
+        elif base is None:  # an edited part of a draft that says nothing of its lines
+            kept[identifier] = len(mine)
+            out += lines[index : end + 1]
         else:
-            out.append(wrap(new))
-            if content != new.content:
+            merged, edits = merge_lines(base, mine, new.content.splitlines())
+            content = "".join(f"{line}\n" for line in merged)
+            out.append(wrap(Region(id=identifier, content=content)))
+            if merged != mine:
                 updated.append(identifier)
+            if edits:
+                kept[identifier] = edits
         present.add(identifier)
         index = end + 1
     added = [part for part in fresh if part not in known and part not in present]
@@ -96,14 +111,78 @@ def merge(existing: str, regions: Sequence[Region], sections: dict[str, str]) ->
         if out and not out[-1].endswith("\n"):
             out.append("\n")
         out.append("\n" + sections[part])
+    if out and not out[-1].endswith("\n"):
+        out.append("\n")
+    out.append(base_comments(fresh[part] for part in fresh if part in present or part in added))
     text = _HEAD.sub(lambda _: head_comment([*known, *added]), "".join(out), count=1)
     return Merged(
         text=text,
         updated=tuple(updated),
-        kept=tuple(kept),
+        kept=kept,
         removed=tuple(removed),
         added=tuple(added),
     )
+
+
+def merge_lines(
+    base: Sequence[str], mine: Sequence[str], new: Sequence[str]
+) -> tuple[list[str], int]:
+    """Merge by lines: `base` are hashes of what was generated, `mine` is what a person made of it,
+    `new` is what is generated now. Returns the lines, and how many a person changed, added or
+    deleted. Where both changed a line, the person's stays."""
+    my_fate, my_more = _edits(base, mine)
+    new_fate, new_more = _edits(base, new)
+    edits = sum(len(lines) for lines in my_more.values())
+    own = {line for line in mine if _hash(line) not in base}
+    out: list[str] = []
+    for index in range(-1, len(base)):
+        if index >= 0:
+            my, fresh = my_fate[index], new_fate[index]
+            if isinstance(my, str):
+                out += [my] if isinstance(fresh, str) else fresh
+            else:
+                edits += 1
+                out += my
+                if my and not isinstance(fresh, str):
+                    out += [line for line in fresh if not _alike(line, my[0])]
+        out += my_more[index]
+        out += [line for line in new_more[index] if line not in own]
+    return out, edits
+
+
+def _edits(
+    base: Sequence[str], other: Sequence[str]
+) -> tuple[list[str | list[str]], defaultdict[int, list[str]]]:
+    """For each line of `base` the same line in `other`, or the list of lines that took its place;
+    and the lines that were added after each (-1: before the first)."""
+    fate: list[str | list[str]] = [[] for _ in base]
+    more: defaultdict[int, list[str]] = defaultdict(list)
+    hashes = [_hash(line) for line in other]
+    matcher = SequenceMatcher(None, base, hashes, autojunk=False)
+    for kind, start, end, first, last in matcher.get_opcodes():
+        lines = list(other[first:last])
+        if kind == "equal":
+            fate[start:end] = lines
+        elif kind == "insert":
+            more[start - 1] += lines
+        elif kind == "replace":
+            for offset, line in enumerate(lines[: end - start]):
+                fate[start + offset] = [line]
+            more[end - 1] += lines[end - start :]
+    return fate, more
+
+
+def _alike(one: str, other: str) -> bool:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= _SIMILAR
+
+
+def _base_before(mine: Sequence[str], sha256: str | None) -> list[str] | None:
+    """The line hashes of a part of the draft's first version, which had one hash for the whole;
+    None when that does not fit."""
+    content = "".join(f"{line}\n" for line in mine)
+    if sha256 is None or hashlib.sha256(content.encode()).hexdigest() != sha256:
+        return None
+    return [_hash(line) for line in mine]
 
 
 def _end_of(lines: Sequence[str], start: int, identifier: str) -> int | None:
@@ -118,5 +197,5 @@ def _end_of(lines: Sequence[str], start: int, identifier: str) -> int | None:
     return None
 
 
-def _hash(content: str) -> str:
-    return hashlib.sha256(content.encode()).hexdigest()
+def _hash(line: str) -> str:
+    return hashlib.sha256(line.encode(errors="surrogateescape")).hexdigest()[:8]

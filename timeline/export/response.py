@@ -2,87 +2,155 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
 from timeline.entry import Entry
 from timeline.export.document import Block, Cell, Outside, Para, Table
-from timeline.export.wording import Wording, happened, moment, seqs
-from timeline.intents import pair
+from timeline.export.wording import Wording, deed_text, happened, moment, seqs
+
+_VERIFY: Cell = ("**unknown — verify**: no result was recorded",)
 
 
 def steps(w: Wording) -> list[Block]:
     """Runs and their steps."""
-    blocks: list[Block] = []
-    for line in w.lines:
-        if line.entry.kind == "run-started":
-            blocks.append(
-                Para((f"{moment(line.entry)} UTC: ", w.text(line.entry), seqs(line.entry)))
-            )
-    blocks.append(_pairs(w, "step-intent", ("step-skipped",)))
+    blocks: list[Block] = [
+        Para((f"{moment(line.entry)} UTC: ", w.text(line.entry), seqs(line.entry)))
+        for line in w.lines
+        if line.entry.kind == "run-started"
+    ]
+    blocks.append(_pairs(w, "step-intent", "step-skipped"))
     return blocks
 
 
 def probes(w: Wording) -> list[Block]:
-    """Probes and what they created."""
-    return [_pairs(w, "probe-intent"), _created(w)]
+    """Probes, what they measured, and what they created."""
+    blocks: list[Block] = [_pairs(w, "probe-intent", "")]
+    for entry in (line.entry for line in w.lines):
+        if entry.kind == "probe-result":
+            blocks += [each for sha256 in entry.evidence for each in matrix(w, sha256)]
+    return [*blocks, _created(w)]
+
+
+def matrix(w: Wording, sha256: str) -> Iterator[Block]:
+    """The cells of a probe as a table, a row for each source and a column for each target."""
+    blob = next((each for each in w.source.evidence if each.sha256 == sha256), None)
+    cells = read_json(blob.text).get("cells") if blob is not None else None
+    if not isinstance(cells, list) or not cells:
+        return
+    found: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        if isinstance(cell, dict):
+            counted = cell.get("results")
+            shown = counted.items() if isinstance(counted, dict) else ()
+            result = ", ".join(f"{name} {count}" for name, count in shown)
+            mark = " (!)" if cell.get("expected") == "deny" and "ok" in result else ""
+            found.setdefault(_end(cell.get("from")), {})[_end(cell.get("to"))] = result + mark
+    targets = list(dict.fromkeys(target for row in found.values() for target in row))[:_COLUMNS]
+    yield Para((f"**{w.names[sha256]}** from (rows) to (columns):",))
+    yield Table(
+        ("", *(w.out(target) for target in targets)),
+        tuple(
+            ((w.out(source),), *((w.out(row.get(target, "")),) for target in targets))
+            for source, row in found.items()
+        ),
+    )
+
+
+_COLUMNS = 12
+"""Targets of a matrix that a draft shows; all are in the evidence."""
+
+
+def _end(end: Any) -> str:
+    """One end of a measurement: where it is, rather than which pod."""
+    if not isinstance(end, dict):
+        return "?"
+    where = end.get("namespace") or end.get("address") or ""
+    port = f":{end['port']}" if end.get("port") else ""
+    node = f" on {end['node']}" if end.get("node") else ""
+    return f"{where}{port}{node}" or str(end.get("pod", "?"))
+
+
+def read_json(text: str) -> Mapping[str, Any]:
+    """A JSON object, {} for any other text."""
+    try:
+        value = json.loads(text) if text.lstrip().startswith("{") else {}
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def actions(w: Wording) -> list[Block]:
-    """Changes to the cluster, with what was declined."""
-    return [_pairs(w, "action-intent", ("action-declined",))]
-
-
-def _pairs(w: Wording, intent_kind: str, alone: tuple[str, ...] = ()) -> Block:
-    """Each intent beside its result, and what happened without an intent (skipped, declined)."""
-    results = _results(w)
-    entries = [line.entry for line in w.lines]
-    paired = {result.id for result in results.values() if result is not None}
-    rows: list[tuple[Cell, ...]] = []
-    for entry in entries:
-        if entry.kind == intent_kind:
-            result = results.get(entry.id)
-            outcome: Cell = (
-                _outcome(w, result) if result else ("**unknown — verify**: no result was recorded",)
-            )
-            rows.append(
-                (
-                    (happened(entry),),
-                    (w.text(entry),),
-                    outcome,
-                    (w.people.who(entry),),
-                    w.refs(entry, result),
-                )
-            )
-        elif entry.kind in alone and entry.id not in paired:
-            rows.append(
-                (
-                    (happened(entry),),
-                    (w.text(entry),),
-                    _outcome(w, entry),
-                    (w.people.who(entry),),
-                    w.refs(entry),
-                )
-            )
+    """Changes to the cluster, also those that were done by hand, with what was declined."""
+    rows: list[tuple[datetime, tuple[Cell, ...]]] = [
+        (
+            deed.intent.occurred_at,
+            (
+                (happened(deed.intent),),
+                deed_text(w, deed),
+                _outcome(w, deed.result) if deed.result is not None else _VERIFY,
+                (w.people.who(deed.result if deed.by_hand and deed.result else deed.intent),),
+                w.refs(deed.intent, deed.result if deed.result is not deed.intent else None),
+            ),
+        )
+        for deed in w.story.deeds
+    ]
+    rows += [
+        (entry.occurred_at, _alone(w, entry))
+        for entry in (line.entry for line in w.lines)
+        if entry.kind == "action-declined"
+    ]
     if not rows:
-        return Para(("Nothing recorded.",))
-    return Table(("Happened (UTC)", "What", "Result", "Who", "Entries"), tuple(rows))
+        return [Para(("Nothing recorded.",))]
+    return [Table(_HEADER, tuple(row for _, row in sorted(rows, key=lambda each: each[0])))]
+
+
+_HEADER = ("Happened (UTC)", "What", "Result", "Who", "Entries")
+
+
+def _pairs(w: Wording, intent_kind: str, alone: str) -> Block:
+    """Each intent beside its result, and what happened without an intent (skipped)."""
+    rows: list[tuple[Cell, ...]] = []
+    for entry in (line.entry for line in w.lines):
+        if entry.kind == intent_kind:
+            result = w.story.answered.get(entry.id)
+            outcome = _outcome(w, result) if result else _VERIFY
+            who = w.people.who(result or entry)
+            rows.append(
+                ((happened(entry),), (w.text(entry),), outcome, (who,), w.refs(entry, result))
+            )
+        elif entry.kind == alone and entry.id not in w.story.asked:
+            rows.append(_alone(w, entry))
+    return Table(_HEADER, tuple(rows)) if rows else Para(("Nothing recorded.",))
+
+
+def _alone(w: Wording, entry: Entry) -> tuple[Cell, ...]:
+    return (
+        (happened(entry),),
+        (w.text(entry),),
+        _outcome(w, entry),
+        (w.people.who(entry),),
+        w.refs(entry),
+    )
 
 
 def _outcome(w: Wording, entry: Entry) -> Cell:
     state = str(entry.data.get("state") or entry.data.get("outcome") or "")
     lead = {"action-declined": "declined", "step-skipped": "skipped"}.get(entry.kind, "")
-    parts: list[str | Outside] = []
-    if lead:
-        parts.append(f"{lead} ")
-    elif state:
-        parts += [w.out(state), ": "]
-    if not lead:
-        parts.append(w.text(entry))
+    asked = w.story.asked.get(entry.id)
+    text = entry.text.removeprefix(asked.text if asked is not None else "").strip()
+    text = "" if lead or text == state else text
+    parts: list[str | Outside] = [f"{lead} " if lead else w.out(state if text or state else "")]
+    if text:
+        parts += [": ", w.out(text)] if state else [w.out(text)]
     if entry.reason:
         parts += ["— " if lead else " — ", w.out(entry.reason)]
     return tuple(parts)
 
 
 def _created(w: Wording) -> Block:
-    results = _results(w)
     rows = tuple(
         (
             (happened(entry),),
@@ -91,7 +159,7 @@ def _created(w: Wording) -> Block:
             w.refs(entry, result),
         )
         for entry, result in (
-            (line.entry, results.get(line.entry.id))
+            (line.entry, w.story.answered.get(line.entry.id))
             for line in w.lines
             if line.entry.kind == "object-intent"
         )
@@ -99,9 +167,3 @@ def _created(w: Wording) -> Block:
     if not rows:
         return Para(("No object was created in the cluster.",))
     return Table(("Happened (UTC)", "Created in the cluster", "Now", "Entries"), rows)
-
-
-def _results(w: Wording) -> dict[str, Entry | None]:
-    """What ended each intent, by the intent's id."""
-    in_record_order = sorted((line.entry for line in w.lines), key=lambda entry: entry.seq)
-    return {intent.id: result for intent, result in pair(in_record_order)}

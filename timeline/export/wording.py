@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from timeline.entry import Entry
 from timeline.export.document import Cell, Outside
 from timeline.export.people import People
 from timeline.export.source import Source
-from timeline.metrics import duration
+from timeline.metrics import duration, milestones
+from timeline.story import Deed, Run, read_story
 
-_SHOWN_LINES: Final = 40
+_SHOWN_LINES: Final = 16
 
 
 class Wording:
     """What a section is written from: the record as read, the visible lines, E1.. by sha256, and
     how people are called."""
 
-    def __init__(self, source: Source, people: People) -> None:
+    def __init__(self, source: Source, people: People, zone: str = "") -> None:
+        """Raises ValueError for a `zone` that does not exist."""
+        try:
+            self.zone = ZoneInfo(zone) if zone else None
+        except (ZoneInfoNotFoundError, OSError) as error:
+            raise ValueError(
+                f"there is no time zone {zone!r}; write one as in Europe/Berlin"
+            ) from error
         self.source = source
         self.people = people
         self.lines = [line for line in source.lines if not line.hidden]
         self.names = source.evidence_names
+        self.story = read_story(self.lines)
+        marked = milestones(source.lines)
+        self.marks: Mapping[str, Entry] = marked.entries
+        self.warnings = marked.warnings
+
+    def local(self, entry: Entry) -> str:
+        """When it happened in the zone of choice."""
+        return f"{entry.occurred_at.astimezone(self.zone):%m-%d %H:%M:%S}" if self.zone else ""
 
     def out(self, text: str) -> Outside:
         return self.people.text(text)
@@ -42,6 +59,19 @@ class Wording:
             + (f"; {cited}" if cited else ""),
         )
 
+    def runbook(self, run: Run) -> str:
+        """The text of a runbook as it was when the run began, "" when it is not stored."""
+        cited = frozenset(run.begun.evidence)
+        return next((blob.text for blob in self.source.evidence if blob.sha256 in cited), "")
+
+
+def deed_text(w: Wording, deed: Deed) -> Cell:
+    """A change to the cluster in one line."""
+    if deed.by_hand:
+        return ("by hand: ", w.out(deed.by_hand))
+    count = (f" ({deed.parts} objects)",) if deed.parts > 1 else ()
+    return (w.text(deed.intent), *count)
+
 
 def word(text: str) -> str | Outside:
     """A kind, phase or the like: ours when it is a plain word, else (a record that others wrote)
@@ -50,8 +80,9 @@ def word(text: str) -> str | Outside:
 
 
 def excerpt(text: str) -> str:
-    """The first lines of evidence; all of it is in the record and in the JSON Lines export."""
-    lines = text.splitlines()
+    """The first lines of evidence, without the front matter of a page; all of it is in the record
+    and in the JSON Lines export."""
+    lines = re.sub(r"\A---\n.*?\n---\n\s*", "", text, flags=re.S).splitlines()
     shown = [line if len(line) <= 400 else line[:400] + " …" for line in lines[:_SHOWN_LINES]]
     if len(lines) > _SHOWN_LINES:
         shown.append(f"… {len(lines) - _SHOWN_LINES} more lines in the record")

@@ -1,0 +1,172 @@
+"""What happened in an incident, read from its entries: the runbook that was followed, what the
+probes said, what changed before, and what was done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from timeline.entry import Entry
+from timeline.intents import pair
+from timeline.metrics import milestones
+from timeline.revisions import RevisedEntry
+
+LEAD: Final = timedelta(hours=6)
+"""A change so long before the first sign is part of the lead-up."""
+NEAR: Final = timedelta(hours=2)
+"""A change so long before the first sign may have set it off."""
+LATE: Final = timedelta(minutes=1)
+"""A change may be dated so much later than the first sign that it caused."""
+_CHANGING: Final = re.compile(
+    r"\bkubectl\b.*\b(?:scale|cordon|uncordon|drain|delete|patch|rollout|set|apply|label|taint"
+    r"|annotate|edit|create|replace|evict)\b"
+)
+
+
+class Deed(msgspec.Struct, frozen=True, kw_only=True):
+    """A change to the cluster: an action with its result, or one that was done by hand. `parts`:
+    how many objects it changed one by one."""
+
+    intent: Entry
+    result: Entry | None
+    by_hand: str = ""
+    parts: int = 0
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that changed in the cluster, and the entries that tell of it."""
+
+    at: datetime
+    object: str
+    what: str
+    manager: str
+    seqs: tuple[int, ...]
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A runbook that was followed: where it began, and the results of its steps."""
+
+    begun: Entry
+    results: tuple[Entry, ...]
+
+    @property
+    def runbook(self) -> str:
+        return str(self.begun.data.get("runbook", ""))
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """Read once for all sections. `asked` is the intent of each result, by the result's id."""
+
+    first: Entry | None
+    runs: Sequence[Run]
+    deeds: Sequence[Deed]
+    changes: Sequence[Change]
+    asked: Mapping[str, Entry]
+    answered: Mapping[str, Entry | None]
+
+    @property
+    def followed(self) -> Run | None:
+        """The runbook with the most answers; the last of equals."""
+        return max(self.runs, key=lambda run: len(run.results), default=None)
+
+    def before(self, window: timedelta) -> list[Change]:
+        """Changes within `window` before the first sign; what was done since is no cause."""
+        if self.first is None:
+            return []
+        start = self.first.occurred_at
+        ours = min((deed.intent.occurred_at for deed in self.deeds), default=None)
+        return [
+            change
+            for change in self.changes
+            if start - window <= change.at <= start + LATE and (ours is None or change.at < ours)
+        ]
+
+
+def read_story(lines: Sequence[RevisedEntry]) -> Story:
+    """`lines` by the time they happened. The first sign is the stated start, else the first
+    critical observation, else the first."""
+    entries = [line.entry for line in lines if not line.hidden]
+    pairs = pair(sorted(entries, key=lambda entry: entry.seq))
+    answered = {intent.id: result for intent, result in pairs}
+    asked = {result.id: intent for intent, result in pairs if result is not None}
+    return Story(
+        first=milestones(lines).entries.get("started"),
+        runs=[
+            Run(
+                begun=entry,
+                results=tuple(
+                    each
+                    for each in entries
+                    if each.run_id == entry.run_id and each.kind.endswith(("-result", "-skipped"))
+                ),
+            )
+            for entry in entries
+            if entry.kind == "run-started" and entry.run_id
+        ],
+        deeds=list(_deeds(entries, answered, asked)),
+        changes=_changes(entries),
+        asked=asked,
+        answered=answered,
+    )
+
+
+def _deeds(
+    entries: Sequence[Entry], answered: Mapping[str, Entry | None], asked: Mapping[str, Entry]
+) -> Iterator[Deed]:
+    parts: dict[str, int] = {}
+    for entry in entries:
+        whole = entry.data.get("part_of")
+        if entry.kind == "action-intent" and whole:
+            parts[str(whole)] = parts.get(str(whole), 0) + 1
+    for entry in entries:
+        if entry.kind == "action-intent" and not entry.data.get("part_of"):
+            count = parts.get(entry.intent_id, 0)
+            yield Deed(intent=entry, result=answered.get(entry.id), parts=count)
+        elif entry.kind == "action-result" and entry.id not in asked:
+            yield Deed(intent=entry, result=entry, by_hand=str(entry.data.get("by_hand", "")))
+        elif entry.kind == "step-result" and entry.time_source == "human":
+            intent = asked.get(entry.id)
+            command = str(intent.data.get("command", "")) if intent is not None else ""
+            changing = _CHANGING.search(command) is not None
+            if intent is not None and changing and entry.data.get("answer") == "done":
+                yield Deed(intent=intent, result=entry, by_hand=command)
+
+
+def _changes(entries: Sequence[Entry]) -> list[Change]:
+    """Each change once, by time. A rollout is one line: not also the template, and the release."""
+    found: dict[tuple[str, str, str], Change] = {}
+    for entry in entries:
+        changes = entry.data.get("changes", ())
+        for each in changes if isinstance(changes, (list, tuple)) else ():
+            at = _moment(each.get("at")) if isinstance(each, Mapping) else None
+            if at is None:
+                continue
+            key = (str(each.get("at")), str(each.get("object", "")), str(each.get("what", "")))
+            before = found.get(key)
+            found[key] = Change(
+                at=at,
+                object=key[1],
+                what=key[2],
+                manager=str(each.get("manager", "")),
+                seqs=(*before.seqs, entry.seq) if before else (entry.seq,),
+            )
+    rollouts = {(each.at, each.manager) for each in found.values() if "rollout of" in each.what}
+    told = (
+        each
+        for each in found.values()
+        if (each.at, each.manager) not in rollouts
+        or not ("template written" in each.what or "Helm release" in each.what)
+    )
+    return sorted(told, key=lambda each: each.at)
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo is not None else None
