@@ -105,7 +105,7 @@ _HINTS: Final = (
     _hint(
         "latent",
         "Nodes run different versions",
-        r"(?:version|kubelet|kernel)\b.*\b(?:skew|differs?|another|mixed)",
+        r"(?:versions?|kubelets?|kernels?)\b[^:;]{0,40}\b(?:skew|differs?|mixed)",
     ),
     _hint("latent", "A certificate expired", r"certificate .*expire"),
     _hint(
@@ -145,7 +145,8 @@ def _triggers(story: Story) -> Iterator[Factor]:
         ahead = (story.first.occurred_at - change.at).total_seconds()
         when = f"{duration(ahead)} before the first sign" if ahead > 0 else "with the first sign"
         by = f" by {change.manager}" if change.manager else ""
-        object_ = "" if change.object in change.what else f"{change.object} "
+        told = change.object.casefold() in change.what.casefold()
+        object_ = "" if told else f"{change.object} "
         yield Factor(
             title=f"Changed {when}: {object_}{change.what}{by}",
             kind="trigger",

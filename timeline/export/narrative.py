@@ -11,11 +11,13 @@ from timeline.export.wording import (
     Wording,
     deed_text,
     happened,
+    milestone_name,
     moment,
     numbers,
     recorded,
     seqs,
     window,
+    without_lead,
     word,
 )
 from timeline.factors import factors as find_factors
@@ -65,7 +67,7 @@ def _verdict(w: Wording) -> Iterator[Cell]:
     probes = [line.entry for line in w.lines if line.entry.kind == "probe-result"]
     found = [entry for entry in probes if entry.data.get("conclusions")]
     if found:
-        yield ("A probe found: ", w.text(found[-1]), seqs(found[-1]))
+        yield ("Measured last: ", w.text(found[-1]), seqs(found[-1]))
     abnormal = [
         entry
         for entry in (followed.results if followed is not None else ())
@@ -87,7 +89,7 @@ def updates(w: Wording) -> list[Block]:
     items: list[Cell] = [
         (
             f"{moment(entry)} UTC — ",
-            word(_name(entry)),
+            word(milestone_name(entry)),
             *_told(w, entry),
             seqs(entry),
         )
@@ -97,15 +99,9 @@ def updates(w: Wording) -> list[Block]:
     return [Items(tuple(items))] if items else [Para(("Nothing stated.",))]
 
 
-def _name(entry: Entry) -> str:
-    """What a milestone is called; the kind of any other entry."""
-    return str(entry.data.get("name") or entry.kind) if entry.kind == "milestone" else entry.kind
-
-
 def _told(w: Wording, entry: Entry) -> Cell:
     """The words of an entry behind its name, without the name again."""
-    text = entry.text.removeprefix(f"{_name(entry)}: ")
-    return (": ", w.out(text)) if text and text != _name(entry) else ()
+    return (": ", w.text(entry)) if entry.text not in ("", milestone_name(entry)) else ()
 
 
 def impact(w: Wording) -> list[Block]:
@@ -128,9 +124,8 @@ def impact(w: Wording) -> list[Block]:
         if title not in most or most[title][0] < count:
             most[title] = (count, entry)
     for title, (count, entry) in most.items():
-        items.append(
-            (w.out(title), f": {count} object{'s' if count != 1 else ''} at most", seqs(entry))
-        )
+        most_of: Cell = (f": {count} objects at most",) if count > 1 else ()
+        items.append((w.out(title), *most_of, seqs(entry)))
     for why, entry in _blast(w).items():
         items.append(("Also touched: ", w.out(why), seqs(entry)))
     return [Items(tuple(items))]
@@ -218,13 +213,13 @@ def _row(w: Wording, line: RevisedEntry, by_hand: Deed | None) -> tuple[Cell, ..
     kind = "action" if by_hand is not None else entry.kind.removesuffix("-intent")
     what: list[str | Outside] = [word(kind), ": "]
     if entry.kind == "milestone":
-        what += [word(_name(entry)), *_told(w, entry)]
+        what += [word(milestone_name(entry)), *_told(w, entry)]
     elif by_hand is not None:
         what += deed_text(w, by_hand)
     else:
         what += [*_about(w, entry), w.text(entry)]
     if result is not None:
-        what += [" → ", w.out(_without(result.text, entry.text))]
+        what += [" → ", w.out(without_lead(result.text, entry.text))]
     if entry.reason:
         what += [" — ", w.out(entry.reason)]
     if line.edited:
@@ -249,12 +244,6 @@ def _about(w: Wording, entry: Entry) -> Cell:
     """The object, where the text does not name it."""
     named = entry.object is None or str(entry.object) in entry.text
     return () if named else (w.out(str(entry.object)), " ")
-
-
-def _without(text: str, before: str) -> str:
-    """`text` without the words that it begins with like `before` ("scale Deployment x: ")."""
-    lead = text.partition(": ")[0]
-    return text[len(lead) + 2 :] if lead and before.startswith(f"{lead}: ") else text
 
 
 def _marks(w: Wording) -> Iterator[Mark]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from timeline.entry import Entry
 from timeline.export.document import Block, Cell, Outside, Para, Table
-from timeline.export.wording import Wording, deed_text, happened, moment, seqs
+from timeline.export.wording import Wording, deed_text, happened, moment, seqs, without_lead
 
 _VERIFY: Cell = ("**unknown — verify**: no result was recorded",)
 
@@ -140,7 +140,8 @@ def _outcome(w: Wording, entry: Entry) -> Cell:
     state = str(entry.data.get("state") or entry.data.get("outcome") or "")
     lead = {"action-declined": "declined", "step-skipped": "skipped"}.get(entry.kind, "")
     asked = w.story.asked.get(entry.id)
-    text = entry.text.removeprefix(asked.text if asked is not None else "").strip()
+    before = asked.text if asked is not None else ""
+    text = without_lead(entry.text.removeprefix(before).strip(), before)
     text = "" if lead or text == state else text
     parts: list[str | Outside] = [f"{lead} " if lead else w.out(state if text or state else "")]
     if text:

@@ -46,7 +46,8 @@ class Wording:
         return self.people.text(text)
 
     def text(self, entry: Entry) -> Outside:
-        return self.people.text(entry.text)
+        """The words of an entry; of a milestone without its name in front."""
+        return self.people.text(entry.text.removeprefix(f"{milestone_name(entry)}: "))
 
     def cited(self, entry: Entry) -> str:
         return ", ".join(self.names[sha256] for sha256 in entry.evidence if sha256 in self.names)
@@ -63,6 +64,17 @@ class Wording:
         """The text of a runbook as it was when the run began, "" when it is not stored."""
         cited = frozenset(run.begun.evidence)
         return next((blob.text for blob in self.source.evidence if blob.sha256 in cited), "")
+
+
+def milestone_name(entry: Entry) -> str:
+    """What a milestone is called; the kind of any other entry."""
+    return str(entry.data.get("name") or entry.kind) if entry.kind == "milestone" else entry.kind
+
+
+def without_lead(text: str, before: str) -> str:
+    """`text` without the words that it begins with like `before` ("scale Deployment x: ")."""
+    lead = text.partition(": ")[0]
+    return text[len(lead) + 2 :] if lead and before.startswith(f"{lead}: ") else text
 
 
 def deed_text(w: Wording, deed: Deed) -> Cell:
