@@ -73,6 +73,8 @@ class Cadence(msgspec.Struct, frozen=True):
     """Longest time for which that may go on."""
     filter: float = 0.08
     """Time after a key until rows are filtered: what was typed is drawn first."""
+    filter_slice: float = 0.008
+    """Longest time for which filtering rows holds the loop."""
     log: float = 0.2
     """Least time between two paints of a log that is followed."""
 

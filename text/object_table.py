@@ -78,9 +78,10 @@ def fitting(shown: Sequence[Column], width: int, shift: int = 0) -> list[Column]
 def headings(table: ObjectTable, shown: Sequence[Column]) -> list[Heading]:
     """Titles; the one that is sorted by carries an arrow."""
     arrow = " ↓" if table.reverse else " ↑"
+    by = None if table.broken_first else table.sort_by
     return [
         Heading(
-            column.name + (arrow if column is table.sort_by else ""),
+            column.name + (arrow if column is by else ""),
             column.width,
             column.type is Type.NUMBER,
         )
@@ -119,11 +120,13 @@ def state_line(table: ObjectTable, kind: Freshness | None, problem: str, now: da
     if kind is None:
         return line(" ", (f"{name} are not watched", "unknown"))
     turned = ", reversed" if table.reverse != table.sort_by.worst_first else ""
-    order = f"  by {table.sort_by.name}{turned}  "
+    by = "broken first" if table.broken_first else f"by {table.sort_by.name}"
+    order = f"  {by}{turned}  "
     if table.filter.text:
         shown = f"{count(len(table))} of {count(table.total)} {name}"
     else:
         shown = kinds_count(table.total, table.kind)
+    shown += f", {count(table.broken)} broken" if table.broken else ""
     words, style = freshness(kind, now)
     match kind.state:
         case State.LIVE:

@@ -1,9 +1,10 @@
-"""The filter language of the tables: `restarts>3 age<1h node=node-2 !ready crash`.
+"""The filter language of the tables: `restarts>3 age<1h node=node-2 !ready label:app=web crash`.
 
 Terms are separated by spaces and all must hold. A term is `COLUMN OP VALUE` (ops: = != > >= < <= ~
-!~), the name of a column that can be true or false (`ready`, `!ready`), or a word that must stand
-somewhere in the row (`!word`: must not). `=` on text takes `*`. Values with spaces stand in double
-quotes.
+!~; `=` takes several values with commas and, on text, `*`), `label:KEY` with = or != and a value,
+`ready` (what is finished is neither ready nor not), the name of another column that can be true or
+false, or a word that must stand somewhere in the row. `!` ahead of any term says the opposite.
+Values with spaces stand in double quotes.
 """
 
 from __future__ import annotations
@@ -19,12 +20,17 @@ from typing import Any
 from cluster.kube.durations import parse as parse_duration
 from cluster.live.store import Store
 from incident.tables.columns import Column, Type, Value
+from incident.tables.health import Health, health
 
 Test = Callable[[Any, Store, datetime], bool]
 """(object, store, now) -> whether the row is shown."""
 
 _TERM = re.compile(r'(?:[^\s"]|"[^"]*")+')
-_COMPARISON = re.compile(r"^([A-Za-z][\w -]*?)(>=|<=|!=|!~|=|>|<|~)(.*)$", re.DOTALL)
+_COMPARISON = re.compile(r"^([A-Za-z][\w -]*?)(>=|<=|!=|!~|==|=|>|<|~)(.*)$", re.DOTALL)
+_LABEL = re.compile(r"^labels?:([\w./-]+)(?:(!=|==|=)(.*))?$", re.DOTALL)
+_SIGNS = re.compile(r"[<>=~|&]|^!")
+_OPPOSITE = {"=": "!=", ">": "<=", ">=": "<", "~": "!~"}
+_OPPOSITE |= {inverse: each for each, inverse in _OPPOSITE.items()}
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "=": op.eq,
     "!=": op.ne,
@@ -65,26 +71,65 @@ def compile_filter(text: str, columns: Sequence[Column], kind: str) -> Filter:
 
 
 def _term(term: str, columns: Sequence[Column], kind: str) -> tuple[Test, bool]:
-    by_name = {column.name: column for column in columns}
-    found = _COMPARISON.match(term)
-    if found:
-        name, operator, raw = found[1].strip().lower(), found[2], found[3].strip().strip('"')
-        column = by_name.get(name) or next((c for c in columns if c.name.startswith(name)), None)
-        if column is None:
-            raise FilterError(f"There is no column “{name}”; {kind} has {', '.join(by_name)}.")
+    negated = term.startswith("!")
+    body = term[1:] if negated else term
+    if not body.strip('!"'):
+        raise FilterError("A “!” stands alone; write for example !ready.")
+    if label := _LABEL.match(body):
+        return _labelled(label, term, negated), False
+    if found := _COMPARISON.match(body):
+        operator = "=" if found[2] == "==" else found[2]
+        column = _named(found[1].strip().lower(), columns, kind)
+        raw = found[3].strip().strip('"')
         if not raw:
             raise FilterError(f"“{term}” has no value; write for example {_example(column)}.")
+        if found[3][0] in "=<>~!":
+            raise FilterError(f"“{term}” is not understood; write for example {_example(column)}.")
+        operator = _OPPOSITE[operator] if negated else operator
         return _comparison(column, operator, raw), column.type in (Type.AGE, Type.TIME)
-    negated = term.startswith("!")
-    word = term.lstrip("!").strip('"').lower()
-    if not word:
-        raise FilterError("A “!” stands alone; write for example !ready.")
-    flag = by_name.get(word)
+    if '"' not in body and _SIGNS.search(body):
+        raise FilterError(f"“{term}” is not understood; write for example restarts>3 or web.")
+    word = body.strip('"').lower()
+    if word == "ready" and body == word:
+        wanted = Health.BROKEN if negated else Health.WELL
+        return lambda o, store, now: health(o, store) is wanted, False
+    flag = next((column for column in columns if column.name == word), None)
     if flag is not None and flag.type in (Type.FLAG, Type.SHARE):
         return _flag(flag, not negated), False
     if flag is not None and negated:  # `!node`: the column is empty
         return lambda o, store, now: not flag.value(o, store), False
     return _word(word, columns, not negated), False
+
+
+def _named(name: str, columns: Sequence[Column], kind: str) -> Column:
+    """The column of a name, or the only one whose name begins with it."""
+    found = [c for c in columns if c.name == name] or [
+        c for c in columns if c.name.startswith(name)
+    ]
+    if len(found) > 1:
+        both = " or ".join(column.name for column in found)
+        raise FilterError(f"“{name}” may be the column {both}; write more of it.")
+    if not found:
+        known = ", ".join(column.name for column in columns)
+        raise FilterError(
+            f"There is no column “{name}”; {kind} has {known}. Labels are written label:{name}=…."
+        )
+    return found[0]
+
+
+def _labelled(found: re.Match[str], term: str, negated: bool) -> Test:
+    key, operator, raw = found[1], found[2], (found[3] or "").strip().strip('"')
+    if operator and not raw:
+        raise FilterError(f"“{term}” has no value; write for example label:{key}=web.")
+    wanted = (operator != "!=") is not negated
+    values = raw.split(",")
+
+    def test(o: Any, store: Store, now: datetime) -> bool:
+        labels = o.metadata.labels
+        held = labels.get(key) in values if operator else key in labels
+        return held is wanted
+
+    return test
 
 
 def _example(column: Column) -> str:
@@ -147,13 +192,11 @@ def _text(column: Column, operator: str, raw: str) -> Test:
         return lambda o, store, now: (
             (wanted in _shown(column.value(o, store)).lower()) is (operator == "~")
         )
-    if any(sign in wanted for sign in "*?"):
-        pattern = re.compile(fnmatch.translate(wanted))
-        return lambda o, store, now: (
-            (pattern.match(_shown(column.value(o, store)).lower()) is not None) is (operator == "=")
-        )
+    # One pattern for all values: a name with a comma is matched as it stands too.
+    values = "|".join(map(fnmatch.translate, {wanted, *filter(None, wanted.split(","))}))
+    pattern = re.compile(values)
     return lambda o, store, now: (
-        (_shown(column.value(o, store)).lower() == wanted) is (operator == "=")
+        (pattern.match(_shown(column.value(o, store)).lower()) is not None) is (operator == "=")
     )
 
 

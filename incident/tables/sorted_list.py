@@ -44,6 +44,13 @@ class Ordered:
         index, place = self._find(item)
         return self._ranks()[index] + place
 
+    def below(self, bound: Any) -> int:
+        """How many items are less than `bound`, which need not be there."""
+        index = bisect_left(self._last, bound)
+        if index == len(self._blocks):
+            return self._length
+        return self._ranks()[index] + bisect_left(self._blocks[index], bound)
+
     def add(self, item: Any) -> None:
         self._length += 1
         self._starts = None

@@ -16,9 +16,14 @@ from cluster.kube.durations import clock, short
 from cluster.live.store import Change, Key, Store
 from incident.tables.columns import Column, Type, Value, columns
 from incident.tables.filters import Filter, compile_filter
+from incident.tables.health import health
 from incident.tables.sorted_list import Ordered
+from triage.facts.cooperative import Cooperative, run
 
-SortKey = tuple[bool, Any, Key]
+SortKey = tuple[int, bool, Any, Key]
+"""Broken or not (0 where that does not count), whether the value is missing, the value, the key."""
+STEP = 200
+"""Rows that are filtered between two pauses: about 1 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +43,14 @@ class ObjectTable:
         self.kind = kind
         self.columns: Sequence[Column] = columns(kind)
         self.filter = Filter("")
-        self.sort_by: Column = (
-            self.columns[0]
-            if kind == "Event"
-            else next(c for c in self.columns if c.name in ("namespace", "name", "volume"))
-        )
+        self.sort_by: Column = _first(self.columns, kind)
         self.reverse = self.sort_by.worst_first
+        self.broken_first = kind != "Event"
+        """Whether what is broken stands above the rest: until a person sorts by a column."""
         self._ascending = Ordered()
         self._keys: dict[Key, SortKey] = {}
+        self._late: set[Key] | None = None
+        """Rows that changed while all rows are being filtered; None while they are not."""
         self.total = 0
         self.rebuild(now)
 
@@ -58,7 +63,7 @@ class ObjectTable:
         """(namespace, name) of the row; raises IndexError."""
         if not 0 <= row < len(self._ascending):
             raise IndexError(row)
-        key: Key = self._ascending[len(self._ascending) - 1 - row if self.reverse else row][2]
+        key: Key = self._ascending[len(self._ascending) - 1 - row if self.reverse else row][-1]
         return key
 
     def row_of(self, key: Key) -> int | None:
@@ -84,46 +89,84 @@ class ObjectTable:
 
     def set_filter(self, text: str, now: datetime) -> None:
         """Raises FilterError, and then keeps the filter that was there."""
-        self.filter = compile_filter(text, self.columns, self.kind)
+        run(self.filtering(text, now))
+
+    def filtering(self, text: str, now: datetime) -> Cooperative[None]:
+        """As `set_filter`, in steps: thousands of rows do not hold up a key. The rows of the old
+        filter stay until the last step. Raises FilterError in the first."""
+        new = compile_filter(text, self.columns, self.kind)
+        yield from self._rebuilding(new, now)
+
+    def sort(self, column: Column | None, now: datetime, reverse: bool | None = None) -> None:
+        """By a column; by None as at the start, with what is broken first."""
+        self.broken_first = column is None and self.kind != "Event"
+        if column is not None:
+            self.sort_by = column
+        else:
+            self.sort_by = _first(self.columns, self.kind)
+        self.reverse = self.sort_by.worst_first if reverse is None else reverse
         self.rebuild(now)
 
-    def sort(self, column: Column, now: datetime, reverse: bool | None = None) -> None:
-        self.sort_by = column
-        self.reverse = column.worst_first if reverse is None else reverse
+    def turn_round(self, now: datetime) -> None:
+        """The other direction; what is broken stays above the rest."""
+        self.reverse = not self.reverse
         self.rebuild(now)
 
     def rebuild(self, now: datetime) -> None:
         """Sorts and filters all rows: at the start, for a new filter or order, and now and then for
         filters on time."""
+        run(self._rebuilding(self.filter, now))
+
+    def _rebuilding(self, new: Filter, now: datetime) -> Cooperative[None]:
+        self._late = late = set()
         rows = self.store.rows(self.kind)
-        self.total = len(rows)
-        if self.filter.tests:
-            self._keys = {
-                key: self._sort_key(key, item)
-                for key, item in rows.items()
-                if self.filter.holds(item, self.store, now)
-            }
-        else:
-            self._keys = {key: self._sort_key(key, item) for key, item in rows.items()}
-        self._ascending = Ordered(self._keys.values())
+        keys: dict[Key, SortKey] = {}
+        for at, (key, item) in enumerate(list(rows.items())):
+            if new.holds(item, self.store, now):
+                keys[key] = self._sort_key(key, item)
+            if at % STEP == STEP - 1:
+                yield
+                if self._late is not late:
+                    return  # a later one has begun
+        self._late = None
+        self.filter, self._keys, self.total = new, keys, len(self.store.rows(self.kind))
+        self._ascending = Ordered(keys.values())
+        self._take(late, now)
 
     def _sort_key(self, key: Key, item: Any) -> SortKey:
+        place = 0
+        if self.broken_first:
+            place = int(health(item, self.store))
+            place = -place if self.reverse else place
         value = self.sort_by.value(item, self.store)
         if value is None:
-            return (True, 0, key)
-        if self.sort_by.type is Type.AGE and isinstance(value, datetime):
-            return (False, -value.timestamp(), key)  # the youngest first
+            return (place, True, 0, key)
         if isinstance(value, datetime):
-            return (False, value.timestamp(), key)
-        return (False, value.lower() if isinstance(value, str) else value, key)
+            seconds = value.timestamp()
+            return (place, False, -seconds if self.sort_by.type is Type.AGE else seconds, key)
+        return (place, False, value.lower() if isinstance(value, str) else value, key)
+
+    @property
+    def broken(self) -> int | None:
+        """How many of the rows shown are broken; None where that is not known of the order."""
+        if not self.broken_first:
+            return None
+        found = self._ascending.below((0 if self.reverse else 1,))
+        return len(self._ascending) - found if self.reverse else found
 
     # -- changes
 
     def apply(self, changes: Iterable[Change], now: datetime) -> Delta:
         """Takes changes of the store; the cost follows their number."""
+        keys = {change.key for change in changes if change.kind == self.kind}
+        if self._late is not None:
+            self._late |= keys
+        return self._take(keys, now)
+
+    def _take(self, keys: Iterable[Key], now: datetime) -> Delta:
         touched: set[Key] = set()
         moved = False
-        for key in {change.key for change in changes if change.kind == self.kind}:
+        for key in keys:
             item = self.store.get(self.kind, *key)
             before = self._keys.get(key)
             after = (
@@ -144,6 +187,13 @@ class ObjectTable:
                 self._keys[key] = after
         self.total = self.store.count(self.kind)
         return Delta(moved, frozenset(touched))
+
+
+def _first(columns: Sequence[Column], kind: str) -> Column:
+    """The column of the order at the start: the newest Event, the name of all else."""
+    if kind == "Event":
+        return columns[0]
+    return next(c for c in columns if c.name in ("namespace", "name", "volume"))
 
 
 def show(column: Column, value: Value, now: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -10,6 +11,7 @@ from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
+from textual.worker import Worker
 
 from cluster.kube.objects import Ref
 from cluster.live.freshness import Freshness
@@ -46,7 +48,8 @@ class ObjectsScreen(Frame):
         self._head = Fixed(classes="head")
         self._state = Fixed(classes="state")
         self._filter_line = TypedLine(
-            placeholder="restarts>3 age<1h node=node-2 !ready, or words", classes="typed filter"
+            placeholder="restarts>3 age<1h node=node-2 !ready label:app=web, or words",
+            classes="typed filter",
         )
         self._filter_label = Fixed(classes="filter-label")
         self._bar = Horizontal(self._filter_label, self._filter_line, classes="filter-bar")
@@ -65,6 +68,7 @@ class ObjectsScreen(Frame):
         self._following = False
         self._paint_timer: Timer | None = None
         self._filter_timer: Timer | None = None
+        self._filtering: Worker[None] | None = None
         self._unfollow: Callable[[], None] = lambda: None
 
     def body(self) -> Iterable[Widget]:
@@ -153,7 +157,8 @@ class ObjectsScreen(Frame):
     def draw(self) -> None:
         """Updates the table's surroundings, ages, and filters on ages."""
         table = self.table
-        if table.filter.timed:
+        busy = self._filtering is not None and not self._filtering.is_finished
+        if table.filter.timed and not busy:
             table.rebuild(self.now)
             self._table.moved()
         elif any(column.type is Type.AGE for column in self._shown):
@@ -219,11 +224,13 @@ class ObjectsScreen(Frame):
         table = self.table
         names = [column.name for column in self._shown]
         at = names.index(table.sort_by.name) if table.sort_by.name in names else -1
-        table.sort(self._shown[(at + 1) % len(names)], self.now)
+        first = table.broken_first or at + 1 < len(names)
+        column = self._shown[0 if table.broken_first else at + 1] if first else None
+        table.sort(column, self.now)
         self._show_table()
 
     def action_reverse(self) -> None:
-        self.table.sort(self.table.sort_by, self.now, not self.table.reverse)
+        self.table.turn_round(self.now)
         self._show_table()
 
     def action_shift(self, by: int) -> None:
@@ -252,14 +259,26 @@ class ObjectsScreen(Frame):
             self._filter_timer = None
 
     def _filter(self) -> None:
-        """An unfinished filter keeps the rows of the last good one, and says what is missing."""
         self._forget_typed()
+        self._filtering = self.run_worker(
+            self._filter_rows(self._filter_line.value.strip()), group="filter", exclusive=True
+        )
+
+    async def _filter_rows(self, text: str) -> None:
+        """In steps, so that no key waits for thousands of rows. An unfinished filter keeps the rows
+        of the last good one, and says what is missing."""
+        table, began = self.table, time.monotonic()
+        problem = ""
         try:
-            self.table.set_filter(self._filter_line.value.strip(), self.now)
-            self._problem = ""
+            for _ in table.filtering(text, self.now):
+                if time.monotonic() - began > self._cadence.filter_slice:
+                    await asyncio.sleep(0)
+                    began = time.monotonic()
         except FilterError as error:
-            self._problem = str(error)
-        self._show_table()
+            problem = str(error)
+        if table is self.table:
+            self._problem = problem
+            self._show_table()
 
     @on(Input.Submitted)
     def filter_done(self, event: Input.Submitted) -> None:
