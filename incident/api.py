@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # the first paint needs none of them
     from cluster.live.store import Change, Store
     from incident.cadence import Cadence
     from incident.offers import Offer
+    from incident.pod_logs import LogQuery, LogRow
     from incident.view import View
     from incident.walkthrough.walkthrough import Walkthrough
     from probes.result import ProbePlan, ProbeResult
@@ -111,15 +112,10 @@ class Investigation(Protocol):
         sentence that says why."""
         ...
 
-    def logs(
-        self,
-        namespace: str,
-        pod: str,
-        container: str = "",
-        *,
-        previous: bool = False,
-        tail: int = 500,
-    ) -> AsyncIterator[str]: ...
+    def logs(self, query: LogQuery) -> AsyncIterator[Sequence[LogRow]]:
+        """Rows in groups, each in the order of time, until nothing more comes or it is closed. What
+        cannot be read is a row that says why."""
+        ...
 
     # -- record
 

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from cluster.api.mode import Mode
     from cluster.api.transport import Api
     from cluster.connect.access import Access
+    from cluster.kube.objects import Pod, Ref
     from cluster.live.input_priority import InputPriority
     from cluster.live.live_cluster import LiveCluster
     from incident.metrics.last_words import LastWordsReader
     from incident.metrics.metrics import Metrics
     from incident.object_details import ObjectDetails
+    from incident.pod_logs import PodLogs
     from incident.report.ranking import Ranking
     from incident.view import SymptomView
     from incident.walkthrough.action_runner import ActionRunner
@@ -159,6 +161,19 @@ class Components:
         from incident.object_details import ObjectDetails
 
         return ObjectDetails(lambda: self.api, lambda: self.record, self.cadence.object_limit)
+
+    @cached_property
+    def pod_logs(self) -> PodLogs:
+        from cluster.kube.objects import Pod
+        from incident.pod_logs import PodLogs
+
+        def pod_of(ref: Ref) -> Pod | None:
+            found = self.live.store.get(*ref) if self.live is not None else None
+            return found if isinstance(found, Pod) else None
+
+        cadence = self.cadence
+        redact = self.record.redact
+        return PodLogs(lambda: self.api, pod_of, redact, cadence.object_limit, cadence.log)
 
     # -- record
 

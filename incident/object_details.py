@@ -1,16 +1,13 @@
-"""One object in full and its logs, for the object screens: cleaned, redacted, bounded, and a
-sentence where it cannot be had."""
+"""One object in full, for the object screens: cleaned, redacted, and a sentence where it cannot be
+had."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping
-from datetime import UTC
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from cluster.api.logs import CAP, LogLine, follow_logs, read_logs
 from cluster.api.reads import get_object, object_path
 from cluster.errors import ClusterError
 from cluster.kube.decode import LAST_APPLIED
@@ -67,53 +64,6 @@ class ObjectDetails:
         document = {"apiVersion": kind.api_version, "kind": ref.kind, "metadata": metadata}
         known = ", ".join(keys) or "none known"
         return f"{_dump(document)}# keys (names only, values are never read): {known}\n"
-
-    async def logs(
-        self,
-        namespace: str,
-        pod: str,
-        container: str = "",
-        *,
-        previous: bool = False,
-        tail: int = 500,
-    ) -> AsyncGenerator[str, None]:
-        """Lines of a container's log, oldest first, and then those that are written while one
-        reads; of the run before, what there is.
-
-        The last line is a sentence when they could not be read.
-        """
-        api = self._api()
-        if api is None:
-            yield "logs cannot be read: there is no connection to a cluster"
-            return
-        redact = self._record().redact
-        try:
-            if previous:
-                kept = await read_logs(
-                    api, namespace, pod, container, tail=tail, previous=True, timeout=self._limit
-                )
-                for each in kept.lines:
-                    yield redact(_log_line(each))
-                if kept.truncated:
-                    yield f"(cut: only the first {CAP >> 20} MiB were read)"
-                return
-            async with contextlib.aclosing(
-                follow_logs(api, namespace, pod, container, tail=tail)
-            ) as groups:
-                async for group in groups:
-                    for each in group:
-                        yield redact(_log_line(each))
-        except ClusterError as error:
-            yield f"logs cannot be read: {error}"
-
-
-def _log_line(line: LogLine) -> str:
-    return (
-        f"{line.time.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{line.time.microsecond // 1000:03d}Z "
-        f"{line.text}"
-        if line.time
-        else line.text
-    )
 
 
 def _dump(document: Mapping[str, Any]) -> str:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from incident.components import Components
     from incident.metrics.last_words import LastWordsReader, Source
     from incident.offers import Offer
+    from incident.pod_logs import LogQuery, LogRow
     from incident.walkthrough.walkthrough import Walkthrough
     from probes.pods.sweep import SweepReport
     from probes.result import ProbePlan, ProbeResult
@@ -223,19 +224,10 @@ class LiveInvestigation:
         components = self._ready()
         return await components.details.yaml(ref)
 
-    async def logs(
-        self,
-        namespace: str,
-        pod: str,
-        container: str = "",
-        *,
-        previous: bool = False,
-        tail: int = 500,
-    ) -> AsyncIterator[str]:
-        async for line in self._ready().details.logs(
-            namespace, pod, container, previous=previous, tail=tail
-        ):
-            yield line
+    async def logs(self, query: LogQuery) -> AsyncIterator[Sequence[LogRow]]:
+        async with contextlib.aclosing(self._ready().pod_logs.read(query)) as groups:
+            async for rows in groups:
+                yield rows
 
     # -- record
 

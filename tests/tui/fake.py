@@ -26,6 +26,7 @@ from incident.activities import Activities
 from incident.api import Progress
 from incident.cadence import Cadence
 from incident.offers import Offer, offers
+from incident.pod_logs import LogQuery, LogRow
 from incident.record import Record, RecordUnavailable
 from incident.view import ApiView, HopView, Reach, RecordView, SymptomView, View
 from incident.walkthrough.action_runner import GateJournal
@@ -53,6 +54,7 @@ from tests.tui import story
 from timeline.entry import Draft, Entry
 from timeline.note import parse_note
 from triage.facts.finding import Gap, Report
+from triage.logs.log_line import Level
 
 SCENES = (
     "story",
@@ -388,26 +390,21 @@ class FakeInvestigation:
             + "".join(f"  - key{i}: value\n" for i in range(60))
         )
 
-    async def logs(
-        self,
-        namespace: str,
-        pod: str,
-        container: str = "",
-        *,
-        previous: bool = False,
-        tail: int = 500,
-    ) -> AsyncIterator[str]:
-        for index in range(120 if not previous else 5):
-            text = (
-                HOSTILE
-                if self.scene == "hostile"
-                else f"GET /catalog/{index} 502 upstream connect error: connection refused"
-            )
-            yield f"2026-11-21T03:{index // 60 + 8:02d}:{index % 60:02d}Z {'previous ' if previous else ''}{text}"
-            if index % 40 == 0:
-                await asyncio.sleep(0)
+    async def logs(self, query: LogQuery) -> AsyncIterator[Sequence[LogRow]]:
+        self.calls.append(("logs", query))
+        before = "previous " if query.previous else ""
+        for start in range(0, 5 if query.previous else 120, 40):
+            rows = []
+            for index in range(start, min(start + 40, 5 if query.previous else 120)):
+                text = f"{before}GET /catalog/{index} 502 upstream connect error"
+                text = HOSTILE if self.scene == "hostile" else text
+                at = datetime(2026, 11, 21, 3, 8 + index // 60, index % 60, tzinfo=UTC)
+                level = Level.ERROR if index % 10 == 0 else Level.INFO
+                rows.append(LogRow(at, f"{query.pods[0].name}/app", text, level))
+            yield rows
+            await asyncio.sleep(0)
         if self.scene == "hostile":
-            yield "x" * 1_000_000
+            yield [LogRow(None, "", "x" * 1_000_000)]
 
     # -- record
 

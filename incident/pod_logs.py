@@ -1,0 +1,183 @@
+"""Logs of one pod or of several pods of a workload: merged by time, cleaned, redacted, and one
+sentence in place of what cannot be read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from cluster.api.logs import CAP, LogLine, follow_logs, read_logs
+from cluster.api.transport import Api
+from cluster.errors import ClusterError
+from cluster.kube.objects import Pod, Ref
+from triage.logs.log_line import Level, message
+
+STREAMS = 10
+"""Logs that are followed at once: each holds a connection open."""
+
+
+class LogQuery(msgspec.Struct, frozen=True):
+    """What to read. `container` "" stands for all; `since` is in seconds, None for all that is
+    kept; `tail` is in lines of each log."""
+
+    pods: tuple[Ref, ...]
+    container: str = ""
+    previous: bool = False
+    since: int | None = None
+    tail: int = 500
+
+
+class LogRow(msgspec.Struct, frozen=True):
+    """One line. `time` (UTC) is when the runtime wrote it, None when it does not say. `source` is
+    `pod/container`. `said`: a sentence of this program, not a line of the log."""
+
+    time: datetime | None
+    source: str
+    text: str
+    level: Level = Level.UNKNOWN
+    said: bool = False
+
+
+class Source(msgspec.Struct, frozen=True):
+    pod: Ref
+    container: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.pod.name}/{self.container}"
+
+
+class PodLogs:
+    """Reads logs. `pod_of` gives the pod as it is known, for its containers and restarts."""
+
+    def __init__(
+        self,
+        api: Callable[[], Api | None],
+        pod_of: Callable[[Ref], Pod | None],
+        redact: Callable[[str], str],
+        limit: float,
+        gather: float,
+    ) -> None:
+        """`limit`: seconds for a log of a run before; `gather`: seconds in which lines of several
+        logs are put in order."""
+        self._api = api
+        self._pod_of = pod_of
+        self._redact = redact
+        self._limit = limit
+        self._gather = gather
+
+    async def read(self, query: LogQuery) -> AsyncGenerator[Sequence[LogRow], None]:
+        """Rows in groups, each in the order of time: first what is there, then what is written
+        while one reads. Of the runs before, what there is."""
+        api = self._api()
+        if api is None:
+            yield [_said("", "logs cannot be read: there is no connection to a cluster")]
+            return
+        sources = [source for ref in query.pods for source in self._sources(ref, query.container)]
+        if len(sources) > STREAMS:
+            left = f"{len(sources) - STREAMS} more logs are not read"
+            yield [_said("", f"{left}: {STREAMS} at once; choose a container")]
+        if query.previous:
+            found = await asyncio.gather(
+                *(self._before(api, source, query) for source in sources[:STREAMS])
+            )
+            yield sorted((row for rows in found for row in rows), key=_order)
+            return
+        async for rows in self._followed(api, sources[:STREAMS], query):
+            yield rows
+
+    def _sources(self, ref: Ref, container: str) -> list[Source]:
+        pod = self._pod_of(ref)
+        names = [container]
+        if pod is not None:
+            known = [c.name for c in (*pod.spec.init_containers, *pod.spec.containers)]
+            names = [name for name in known if container in ("", name)] or [container]
+        return [Source(ref, name) for name in names]
+
+    async def _before(self, api: Api, source: Source, query: LogQuery) -> list[LogRow]:
+        pod = self._pod_of(source.pod)
+        every = (*pod.status.init_container_statuses, *pod.status.container_statuses) if pod else ()
+        status = next((each for each in every if each.name == source.container), None)
+        if status is not None and not status.restart_count and not status.last_state.terminated:
+            text = f"{source.name} never restarted: there is no log of a run before"
+            return [_said(source.name, text)]
+        try:
+            kept = await read_logs(
+                api,
+                source.pod.namespace,
+                source.pod.name,
+                source.container,
+                tail=query.tail,
+                previous=True,
+                since_seconds=query.since,
+                timeout=self._limit,
+            )
+        except ClusterError as error:
+            return [_said(source.name, f"the log of the run before cannot be read: {error}")]
+        rows = [self._row(source, each) for each in kept.lines]
+        if kept.truncated:
+            rows.append(_said(source.name, f"only the first {CAP >> 20} MiB were read"))
+        return rows
+
+    async def _followed(
+        self, api: Api, sources: Sequence[Source], query: LogQuery
+    ) -> AsyncGenerator[Sequence[LogRow], None]:
+        queue: asyncio.Queue[list[LogRow]] = asyncio.Queue(maxsize=100)
+        tasks = [asyncio.create_task(self._stream(api, source, query, queue)) for source in sources]
+        ended = asyncio.gather(*tasks)
+        try:
+            while not (ended.done() and queue.empty()):
+                getting = asyncio.create_task(queue.get())
+                await asyncio.wait({getting, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if not getting.done():
+                    getting.cancel()
+                    continue
+                rows = list(getting.result())
+                if len(sources) > 1:
+                    await asyncio.sleep(self._gather)
+                while not queue.empty():
+                    rows += queue.get_nowait()
+                yield sorted(rows, key=_order)
+        finally:
+            for task in tasks:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _stream(
+        self, api: Api, source: Source, query: LogQuery, queue: asyncio.Queue[list[LogRow]]
+    ) -> None:
+        try:
+            groups = follow_logs(
+                api,
+                source.pod.namespace,
+                source.pod.name,
+                source.container,
+                tail=query.tail,
+                since_seconds=query.since,
+            )
+            async with contextlib.aclosing(groups):
+                async for group in groups:
+                    await queue.put([self._row(source, each) for each in group])
+        except ClusterError as error:
+            await queue.put([_said(source.name, f"logs cannot be read: {error}")])
+
+    def _row(self, source: Source, read: LogLine) -> LogRow:
+        text = self._redact(read.text)
+        return LogRow(read.time, source.name, text, message(text).level)
+
+
+def _said(source: str, text: str) -> LogRow:
+    return LogRow(None, source, text, Level.WARNING, said=True)
+
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+def _order(row: LogRow) -> datetime:
+    """Lines without a time, and our own sentences, stand after the others of their group."""
+    return row.time or _LAST
