@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -132,7 +133,8 @@ class PodLogs:
         try:
             while not (ended.done() and queue.empty()):
                 getting = asyncio.create_task(queue.get())
-                await asyncio.wait({getting, ended}, return_when=asyncio.FIRST_COMPLETED)
+                waited: set[asyncio.Future[Any]] = {getting, ended}
+                await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
                 if not getting.done():
                     getting.cancel()
                     continue

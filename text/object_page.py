@@ -15,11 +15,10 @@ from incident.tables.table import show
 from text.lines import BLANK, Line, Part, field, line, prose, rule
 from text.words import ago, clock, count
 
-PARTS = ("summary", "events", "logs", "yaml", "related")
+PARTS = ("summary", "events", "yaml", "related")
 TITLES = {
     "summary": "summary",
     "events": "events",
-    "logs": "logs",
     "yaml": "YAML",
     "related": "owners and dependants",
 }

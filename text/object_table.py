@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from cluster.kube.kinds import KINDS
+from cluster.kube.kinds import KINDS, READABLE
 from cluster.live.freshness import Freshness, State
 from incident.tables.columns import Column, Type
 from incident.tables.table import ObjectTable
@@ -170,16 +170,35 @@ def empty_lines(table: ObjectTable, kind: Freshness | None, now: datetime) -> li
     return [BLANK, line(" ", (text, style), (hint, HINT), hang=1)]
 
 
+def _kinds_named(words: str) -> list[str]:
+    """The kinds with a name, plural or short name that begins with the words, then those that hold
+    them; a short name that is meant exactly stands first."""
+    found: list[tuple[int, int, str]] = []
+    for at, kind in enumerate(KINDS):
+        spellings = (*kind.spellings, kinds_name(kind.name).lower())
+        if words in spellings:
+            found.append((0, at, kind.name))
+        elif any(each.startswith(words) for each in spellings):
+            found.append((1, at, kind.name))
+        elif any(words in each for each in spellings):
+            found.append((2, at, kind.name))
+    return [name for _, _, name in sorted(found)]
+
+
 def kind_lines(words: str, kinds: Sequence[Freshness], now: datetime) -> list[Line]:
     """The kinds to choose from, each with its count and its state."""
     known = {kind.kind: kind for kind in kinds}
     lines = []
-    for name in all_kinds():
-        if words.lower() not in f"{name} {kinds_name(name)}".lower():
-            continue
+    for name in _kinds_named(words.strip().lower()):
         kind = known.get(name)
         state, style = freshness(kind, now) if kind else ("not watched", "muted")
         rows = count(kind.count) if kind and (kind.count or kind.complete()) else "?"
-        texts = ((kinds_name(name), 26, "strong"), (f"{rows:>8}", 8), (state, 24, style))
+        short = ",".join(READABLE[name].short_names)
+        texts = (
+            (kinds_name(name), 26, "strong"),
+            (short, 8, "muted"),
+            (f"{rows:>8}", 8),
+            (state, 24, style),
+        )
         lines.append(columns(*texts, target=name))
     return lines or [line(" ", ("No kind has that in its name.", "unknown"))]

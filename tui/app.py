@@ -256,7 +256,36 @@ class StanchApp(App[int]):
 
         self.push_screen(ObjectScreen(ref, part))
 
+    def open_logs(self, ref: Ref) -> None:
+        from incident.tables.related import pods_of
+        from tui.screens.logs import LogsScreen
+
+        pods = pods_of(ref, self.investigation.store)
+        if not pods:
+            self.tell(f"{ref} has no pods, so there are no logs.", "warning")
+            return
+        self.push_screen(LogsScreen(pods, f"logs of {ref}"))
+
     # -- anywhere
+
+    def action_kind(self) -> None:
+        from text.object_table import kind_lines
+        from tui.dialogs.choice import Choice
+
+        def opened(kind: str | None) -> None:
+            if kind:
+                self.go("objects")
+                self.call_after_refresh(self._show_kind, kind)
+
+        view, now = self.view, self.clock()
+        listing = partial(kind_lines, kinds=view.kinds, now=now)
+        self.push_screen(Choice("which kind?", listing), opened)
+
+    def _show_kind(self, kind: str) -> None:
+        from tui.screens.objects import ObjectsScreen
+
+        if isinstance(self.screen, ObjectsScreen):
+            self.screen.show_kind(kind)
 
     def action_symptom(self) -> None:
         from tui.screens.symptom import SymptomScreen

@@ -12,6 +12,7 @@ TITLES = {
     "runbook": "Runbook",
     "objects": "Objects",
     "object": "One object",
+    "logs": "Logs",
     "timeline": "Timeline",
     "": "Anywhere",
 }
@@ -41,6 +42,11 @@ READING = {
     "object": (
         "Times of events are absolute, in UTC. Values of Secrets and ConfigMaps are never read: "
         "only the names of their keys are shown."
+    ),
+    "logs": (
+        "Lines in UTC by the time of the runtime; those of several pods are merged by it. The "
+        "second line says what is read, what is hidden by its level, and what was dropped: 2,000 "
+        "lines are kept."
     ),
     "timeline": (
         "The log holds what was seen, done, ruled out and noted, in UTC, by the time it happened; "

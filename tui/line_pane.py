@@ -115,6 +115,8 @@ class LinePane(CursorPane, can_focus=True):
         self._lines: Sequence[Line] = ()
         self._follow = follow
         self._cursor = -1
+        self._match = -1
+        """The row that a search found last."""
         self._drawn_width = 0
         self._held = False
         """Whether a key put the cursor where it is; before that it stays on the first line."""
@@ -207,9 +209,31 @@ class LinePane(CursorPane, can_focus=True):
         index = y + offset.y
         width = self.size.width
         row = self._lines[index] if index < len(self._lines) else BLANK
-        here = bool(row.target) and row.target == self.target
+        here = index == self._match or (bool(row.target) and row.target == self.target)
         marker = CURSOR if here and index == self._cursor else ""
         return to_strip(row, self.look, offset.x, width, self.under(here), marker)
+
+    # -- searching
+
+    def find(self, words: str, by: int) -> tuple[int, int]:
+        """Go to the next row that holds the words (`by` 1), to the one before (-1), or to the first
+        from here on (0); returns its number from 1 and how many there are, (0, 0) without any."""
+        before, self._match = self._match, -1
+        wanted = words.lower()
+        rows = [i for i, row in enumerate(self._lines) if wanted in row.text.lower()]
+        if wanted and rows:
+            here = before if before >= 0 else self.scroll_offset.y - (by > 0)
+            if by < 0:
+                found = next((i for i in reversed(rows) if i < here), rows[-1])
+            else:
+                found = next((i for i in rows if i >= here + by), rows[0])
+            self._match = found
+            if self._lines[found].target:
+                self.move_to(self._lines[found].target)
+            self.scroll_to_region(Region(0, found, 1, 1), animate=False, force=True)
+        self._refresh_line(before)
+        self._refresh_line(self._match)
+        return (rows.index(self._match) + 1, len(rows)) if self._match >= 0 else (0, 0)
 
     # -- moving
 

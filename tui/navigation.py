@@ -50,6 +50,10 @@ class Navigation(Host, Protocol):
 
     def open_object(self, ref: Ref, part: str = "summary") -> None: ...
 
+    def open_logs(self, ref: Ref) -> None:
+        """The logs of a pod, or of all pods of a workload."""
+        ...
+
     def probe_of(self, runbook_id: str, symptom_id: str, wanted: tuple[str, ...]) -> None:
         """Plan the runbook's probe that answers one of the `wanted` steps."""
         ...

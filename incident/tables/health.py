@@ -4,6 +4,7 @@ shows it."""
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import Any
 
 from cluster.kube import objects as k
@@ -23,7 +24,7 @@ class Health(enum.IntEnum):
 
 def health(item: Any, store: Store) -> Health:
     """By the status that the object itself gives; what says nothing is well."""
-    judge = _JUDGES.get(type(item))
+    judge: Judge | None = _JUDGES.get(type(item))
     if judge is not None:
         return judge(item, store)
     if item.metadata.deletion_timestamp is not None:
@@ -119,7 +120,8 @@ def _by_conditions(item: Any) -> Health:
     return Health.BROKEN if bad else Health.WELL
 
 
-_JUDGES: dict[type, Any] = {
+Judge = Callable[[Any, Store], Health]
+_JUDGES: dict[type, Judge] = {
     k.Pod: _pod,
     k.Node: _node,
     k.Deployment: _replicas,

@@ -9,6 +9,7 @@ from cluster.kube import objects as k
 from cluster.kube.objects import Ref
 from cluster.kube.selectors import service_selects
 from cluster.live.store import Store
+from incident.tables.health import health
 from triage.facts.finding import Symptom
 
 
@@ -26,6 +27,24 @@ def first_pod(symptom: Symptom, store: Store) -> Ref | None:
             if pod is not None:
                 return pod
     return None
+
+
+def pods_of(ref: Ref, store: Store, limit: int = 20) -> list[Ref]:
+    """A pod itself, or the pods of a workload or behind a Service, those that are broken first."""
+    if ref.kind == "Pod":
+        return [ref]
+    item = store.get(*ref)
+    if item is None:
+        return []
+    found = list(_pods_below(item.metadata.uid, store, 3)) if item.metadata.uid else []
+    if isinstance(item, k.Service) and item.spec.selector:
+        found = [
+            Ref("Pod", *key)
+            for key, pod in store.in_namespace("Pod", ref.namespace).items()
+            if service_selects(item.spec.selector, pod.metadata.labels)
+        ]
+    found.sort(key=lambda pod: (health(store.get(*pod), store), pod))
+    return found[:limit]
 
 
 def _pods_below(uid: str, store: Store, depth: int) -> Iterator[Ref]:

@@ -118,7 +118,8 @@ class ObjectTable:
         run(self._rebuilding(self.filter, now))
 
     def _rebuilding(self, new: Filter, now: datetime) -> Cooperative[None]:
-        self._late = late = set()
+        late: set[Key] = set()
+        self._late = late
         rows = self.store.rows(self.kind)
         keys: dict[Key, SortKey] = {}
         for at, (key, item) in enumerate(list(rows.items())):

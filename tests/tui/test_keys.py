@@ -14,6 +14,7 @@ SCREENS = {
     "runbook": ("tui.screens.runbook", "RunbookScreen"),
     "objects": ("tui.screens.objects", "ObjectsScreen"),
     "object": ("tui.screens.detail", "ObjectScreen"),
+    "logs": ("tui.screens.logs", "LogsScreen"),
     "timeline": ("tui.screens.timeline", "TimelineScreen"),
     "": ("tui.app", "StanchApp"),
 }

@@ -161,7 +161,7 @@ async def test_every_screen_opens_in_every_state(scene: str, size: tuple[int, in
             app.pop_screen()
         app.open_object(story.CATALOG[0])
         await pilot.pause()
-        for part in ("events", "logs", "yaml", "related"):
+        for part in ("events", "yaml", "related"):
             app.screen.action_part(part)  # type: ignore[attr-defined]  # ObjectScreen
             await pilot.pause()
         assert "catalog" in shown(app) or size == TINY
@@ -429,7 +429,7 @@ async def test_only_changed_rows_are_repainted() -> None:
                 "catalog-7c9d5b6f4-3abcd",
                 "node-2",
                 "catalog-7c9d5b6f4",
-                ready=True,
+                ready=False,
                 restarts=3,
                 minutes=10,
             ),
@@ -669,11 +669,57 @@ async def test_logs_of_a_symptom_and_the_object_of_a_finding() -> None:
         await until(
             pilot,
             lambda: (
-                "Pod marketplace/catalog-7c9d5b6f4-0abcd" in shown(app)
+                "logs of Pod marketplace/catalog-7c9d5b6f4-0abcd" in shown(app)
                 and "502 upstream connect error" in shown(app)
             ),
         )
         await pilot.press("v")
-        await until(pilot, lambda: "before its last restart: 5 lines" in shown(app))
+        await until(
+            pilot,
+            lambda: "before the last restart" in shown(app) and "  5 lines" in shown(app),
+        )
         await pilot.press("escape", "tab", "down", "enter")
         await until(pilot, lambda: "[summary]" in shown(app))
+
+
+async def test_a_log_is_searched_narrowed_paused_and_kept() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("l")
+        await until(pilot, lambda: "120 lines" in shown(app))
+        await pilot.press("slash", *"/117", "enter")
+        await until(pilot, lambda: "/catalog/117" in shown(app))
+        await pilot.press("escape", "f", "f", "f")
+        await until(pilot, lambda: "errors" in shown(app) and "108 hidden by level" in shown(app))
+        await pilot.press("p")
+        await until(pilot, lambda: "paused" in shown(app))
+        await pilot.press("e")
+        await until(pilot, lambda: "kept from the" in str(fake.entries()))
+        kept = next(entry for entry in fake.entries() if "kept from the" in entry.text)
+        assert kept.text == (
+            "kept from the logs of Pod marketplace/catalog-7c9d5b6f4-0abcd (and 12 more lines)"
+        )
+
+
+async def test_a_search_that_finds_nothing_says_so_and_escape_closes_it() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        told: list[str] = []
+        app.tell = lambda text, level="information": told.append(text)  # type: ignore[method-assign]
+        await until(pilot, lambda: "CRIT" in shown(app))
+        app.open_object(story.CATALOG[0])
+        await pilot.pause()
+        await pilot.press("slash", *"xyzzy", "enter")
+        await until(pilot, lambda: told == ["“xyzzy” is nowhere in what is shown."])
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "summary" in shown(app)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"), [("svc", "services"), ("pvc", "volume claims"), ("sts", "stateful sets")]
+)
+async def test_a_colon_opens_a_kind_by_its_short_name(words: str, kind: str) -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("colon", *words, "enter")
+        await until(pilot, lambda: f"── {kind}" in shown(app))

@@ -17,8 +17,9 @@ from incident.view import View
 from text.status import activity_line, banner_lines, status_lines, two_rows
 from tui.help import keys_line
 from tui.host import Host
-from tui.line_pane import LOOKS, Fixed
+from tui.line_pane import LOOKS, Fixed, LinePane
 from tui.navigation import Navigation
+from tui.search import SearchLine
 
 
 def tell_failure(host: Host, event: Worker.StateChanged) -> None:
@@ -42,6 +43,7 @@ class Frame(Screen[None]):
         super().__init__()
         self.keys_ready = asyncio.Event()
         """Set when the screen is composed, so that keys find its panes."""
+        self._search: SearchLine | None = None
         self._status_pane = Fixed(classes="status")
         self._banner_pane = Fixed(classes="banner")
         self._activity_pane = Fixed(classes="running")
@@ -73,6 +75,29 @@ class Frame(Screen[None]):
     def body(self) -> Iterable[Widget]:
         """The panes between the status line and the keys."""
         return ()
+
+    @property
+    def searched(self) -> LinePane | None:
+        """The pane that a search looks through: the one with the focus, else the first."""
+        if isinstance(self.focused, LinePane):
+            return self.focused
+        shown = (pane for pane in self.query(LinePane) if pane.display and pane.can_focus)
+        return next(shown, None)
+
+    async def action_search(self) -> None:
+        """Opens the line of search; the words of the last search stand in it."""
+        pane = self.searched
+        if pane is None:
+            self.stanch.tell("There is no text to search here.", "warning")
+            return
+        if self._search is None:
+            tell = self.stanch.tell
+            self._search = SearchLine(tell, self.paint)
+            await self.mount(self._search, before=self._activity_pane)
+        self._search.pane = pane
+        self._search.display = True
+        self._search.focus()
+        self._search.action_search(0)
 
     def draw(self) -> None:
         """Fills the panes; called for each new view, and when the screen is visible again."""

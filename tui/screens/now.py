@@ -116,4 +116,4 @@ class NowScreen(Frame):
         if pod is None:
             self.stanch.tell("No pod belongs to this symptom; find its objects with o.", "warning")
             return
-        self.stanch.open_object(pod, "logs")
+        self.stanch.open_logs(pod)

@@ -27,7 +27,6 @@ from text.object_table import (
     empty_lines,
     fitting,
     headings,
-    kind_lines,
     state_line,
 )
 from text.words import kinds_name
@@ -209,17 +208,6 @@ class ObjectsScreen(Frame):
         kinds = all_kinds()
         self.show_kind(kinds[(kinds.index(self._kind) + by) % len(kinds)])
 
-    def action_kind(self) -> None:
-        from tui.dialogs.choice import Choice
-
-        view, now = self.view, self.now
-        choice = Choice(
-            "which kind?",
-            lambda words: kind_lines(words, view.kinds, now),
-            self._kind,
-        )
-        self.app.push_screen(choice, lambda kind: self.show_kind(kind) if kind else None)
-
     def action_sort(self) -> None:
         table = self.table
         names = [column.name for column in self._shown]
@@ -316,7 +304,5 @@ class ObjectsScreen(Frame):
             self.stanch.open_object(ref)
 
     def action_object_logs(self) -> None:
-        if self.ref is not None and self._kind == "Pod":
-            self.stanch.open_object(self.ref, "logs")
-        else:
-            self.stanch.tell("Only pods have logs; tab goes to another kind.", "warning")
+        if self.ref is not None:
+            self.stanch.open_logs(self.ref)
