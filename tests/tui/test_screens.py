@@ -430,7 +430,7 @@ async def test_only_changed_rows_are_repainted() -> None:
                 "node-2",
                 "catalog-7c9d5b6f4",
                 ready=False,
-                restarts=3,
+                restarts=9,
                 minutes=10,
             ),
         )
