@@ -1,75 +1,55 @@
-"""What the stand-ins for Kubernetes' own programs share: the store, the clock, background tasks,
-and how they record events."""
+"""What controllers and kubelets work with: objects, a clock, background work and generated names.
+They run on a served cluster (`live`) and on simulated time (`drills.scenario.simulation`) alike."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Callable, Coroutine
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
-from random import Random
 from typing import Any
 
-from drills.api.objects import ALPHANUMERIC, Obj, dig, holds
-from drills.api.store import Store
-from drills.controllers.events import new_event
+from drills.api.managed_fields import FieldManager
+from drills.api.objects import Obj, controller_of, dig, holds, is_active
 
-_LOG = logging.getLogger("drills")
+CONTROLLER = "kube-controller-manager"
+Work = Coroutine[Any, Any, None]
 
 
-class ControllerContext:
-    """`speed` shortens delays; `now` returns an aware datetime. `pullable`: new images can be
-    pulled; `next_ip`: the next host number of each node's pod range."""
+class ControllerContext(ABC):
+    """`pullable`: new images can be pulled; `next_ip`: the next host number of each node's pod
+    range."""
 
-    def __init__(
-        self, store: Store, now: Callable[[], datetime], random: Random, speed: float
-    ) -> None:
-        self.store, self.now, self.random = store, now, random
-        self.speed = max(speed, 0.001)
-        self.pullable = True
-        self.next_ip: dict[str, int] = {}
-        self.dirty = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
+    pullable: bool
+    next_ip: dict[str, int]
 
-    def start(self) -> None:
-        self._loop = asyncio.get_running_loop()
+    # --- objects
 
-    async def stop(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    @abstractmethod
+    def now(self) -> datetime:
+        """The present moment, aware."""
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run in the background until the server stops. A failure is logged."""
-        assert self._loop is not None
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+    @abstractmethod
+    def of(self, kind: str, namespace: str = "") -> Iterable[Obj]:
+        """The objects of a kind, of one namespace where it is given."""
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.error("background work failed: %s: %s", type(error).__name__, error)
+    @abstractmethod
+    def lookup(self, kind: str, namespace: str, name: str) -> Obj | None:
+        """An object by name."""
 
-    async def wait(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / self.speed)
+    @abstractmethod
+    def create(self, obj: Obj, *managers: FieldManager) -> Obj:
+        """Store a new object with a uid. `managers` wrote it."""
 
-    def mark(self) -> None:
-        """Something changed that counts and endpoints depend on. Safe from any thread."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self.dirty.set)
+    @abstractmethod
+    def update(self, obj: Obj, change: Callable[[Obj], None], by: str = "") -> Obj | None:
+        """Apply a change to the stored state of an object; None when it is gone or another has its
+        name. `by` wrote the status."""
 
-    def suffix(self, size: int = 5) -> str:
-        """The random tail of a generated name."""
-        return "".join(self.random.choices(ALPHANUMERIC, k=size))
+    @abstractmethod
+    def remove(self, obj: Obj) -> None:
+        """Take an object away."""
 
-    def node_works(self, name: str) -> bool:
-        """Whether a kubelet runs there: the node is Ready and has addresses for pods (one that a
-        client wrote has none)."""
-        node = self.store.lookup("Node", "", name)
-        return bool(dig(node, "spec", "podCIDR")) and holds(node, "Ready")
-
+    @abstractmethod
     def record(
         self,
         obj: Obj,
@@ -81,15 +61,74 @@ class ControllerContext:
         container: str = "",
     ) -> None:
         """An event about an object, stamped now."""
-        self.store.save(
-            new_event(
-                obj,
-                reason,
-                message,
-                self.now(),
-                seed=self.random.getrandbits(30),
-                kind="Warning" if warning else "Normal",
-                component=component,
-                container=container,
-            )
-        )
+
+    # --- time and chance
+
+    @abstractmethod
+    def spawn(self, work: Work) -> None:
+        """Run in the background."""
+
+    @abstractmethod
+    async def wait(self, seconds: float) -> None:
+        """Let time pass."""
+
+    @abstractmethod
+    def suffix(self, *words: object, size: int = 5) -> str:
+        """The tail of a generated name for what `words` describe."""
+
+    @abstractmethod
+    def draw(self, pod: Obj, node: str) -> str:
+        """Decides between nodes that take a pod equally well: the smallest wins."""
+
+    # --- what a scenario decides and a served cluster does not know
+
+    def creation_delay(self, owner: Obj, number: int) -> float:
+        """Seconds until the controller makes its pod of this number."""
+        return 0.0
+
+    def start_seconds(self, pod: Obj) -> tuple[float, float]:
+        """Seconds until the containers run, and from then until they are ready."""
+        return 0.2, 0.0
+
+    def run_seconds(self, pod: Obj) -> float | None:
+        """How long the containers run before they end well; None for those that go on."""
+        first = pod["spec"]["containers"][0]
+        command = " ".join([*(first.get("command") or []), *(first.get("args") or [])])
+        return 0.0 if command in {"true", "/bin/true"} or command.startswith("echo ") else None
+
+    def admits_pods(self, owner: Obj) -> bool:
+        """Whether the API server lets the controller make pods."""
+        return True
+
+    def pinned(self, owner: Obj, number: int) -> str:
+        """The node that a controller's pod of this number is bound to from the start, if any."""
+        return ""
+
+    def allows(self, node: Obj, pod: Obj) -> bool:
+        """Whether a pod may run on a node, beside what its spec says."""
+        return True
+
+    def bound(self, pod: Obj, node: str) -> None:  # noqa: B027  # a served cluster needs nothing
+        """Called for a pod that was just given to a node."""
+
+    # --- common questions
+
+    def present(self, obj: Obj) -> Obj | None:
+        """The stored state of an object; None when it is gone or another has its name."""
+        meta = obj["metadata"]
+        now = self.lookup(obj["kind"], meta.get("namespace", ""), meta["name"])
+        return now if now and now["metadata"]["uid"] == meta["uid"] else None
+
+    def placed(self) -> list[tuple[str, str]]:
+        """(node, uid of the controller) of every pod that takes room on a node."""
+        return [
+            (str(node), str((controller_of(pod) or {}).get("uid", "")))
+            for pod in self.of("Pod")
+            if (node := dig(pod, "spec", "nodeName")) and is_active(pod)
+        ]
+
+    def node_works(self, name: str) -> bool:
+        """Whether a kubelet runs there: the node is Ready and has addresses for pods (one that a
+        client wrote has none)."""
+        node = self.lookup("Node", "", name)
+        return bool(dig(node, "spec", "podCIDR")) and holds(node, "Ready")

@@ -8,8 +8,8 @@ import copy
 from datetime import datetime, timedelta
 
 from drills.api.objects import Obj, condition, dig, parse_time, reports, rfc3339, rfc3339_micro
-from drills.controllers.context import ControllerContext
 from drills.controllers.events import TTL
+from drills.controllers.live import LiveContext
 from drills.controllers.status_sync import status_updates
 
 _LEASE = timedelta(seconds=10)
@@ -23,7 +23,7 @@ _REPEAT = timedelta(minutes=1)
 class Heartbeats:
     """`moving` may be cleared by a test that wants a cluster in which nothing moves."""
 
-    def __init__(self, context: ControllerContext) -> None:
+    def __init__(self, context: LiveContext) -> None:
         self._context, self._store = context, context.store
         self.moving = True
 

@@ -1,5 +1,4 @@
-"""Objects that controllers make: ReplicaSets, ControllerRevisions and pods, the same for a cluster
-that is expanded from a scenario and for one that is served."""
+"""Objects that controllers make: ReplicaSets, ControllerRevisions, Jobs, mirror pods and pods."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from drills.api.objects import Obj, controlled_by, digest, owner_reference, rfc3
 
 REVISION = "deployment.kubernetes.io/revision"
 _TOKEN = "kube-api-access"  # noqa: S105  # the name of a volume
-_DAEMON_TOLERATIONS: list[Obj] = [
+DAEMON_TOLERATIONS: list[Obj] = [
     {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": effect}
     for key, effect in (
         ("not-ready", "NoExecute"),
@@ -71,10 +70,13 @@ def replica_set(
     }
 
 
-def controller_revision(
-    owner: Obj, template: Obj, code: str, created: datetime, revision: int
-) -> Obj:
-    """The stored template of a DaemonSet or StatefulSet."""
+def revision_data(owner: Obj) -> Obj:
+    """What a ControllerRevision stores of a DaemonSet or StatefulSet: its template."""
+    return {"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}}
+
+
+def controller_revision(owner: Obj, code: str, created: datetime, revision: int) -> Obj:
+    """The stored template of a DaemonSet or StatefulSet; `code` is the hash in its name."""
     meta, selector = owner["metadata"], owner["spec"]["selector"]["matchLabels"]
     return {
         "apiVersion": "apps/v1",
@@ -86,8 +88,22 @@ def controller_revision(
             "labels": {**selector, "controller-revision-hash": code},
             "ownerReferences": controlled_by(owner),
         },
-        "data": {"spec": {"template": {**defaulted(template), "$patch": "replace"}}},
+        "data": copy.deepcopy(revision_data(owner)),
         "revision": revision,
+    }
+
+
+def job_spec(spec: Obj) -> Obj:
+    """The spec of a Job with what the API server fills in."""
+    return {
+        "parallelism": 1,
+        "completions": 1,
+        "backoffLimit": 6,
+        "completionMode": "NonIndexed",
+        "suspend": False,
+        "manualSelector": False,
+        "podReplacementPolicy": "TerminatingOrFailed",
+        **spec,
     }
 
 
@@ -131,7 +147,7 @@ def new_pod(
         meta["annotations"] = {**meta.get("annotations", {}), **config}
     else:
         _mount_token(spec, namespace, name)
-        added = _DAEMON_TOLERATIONS if daemon else NO_EXECUTE_TOLERATIONS
+        added = DAEMON_TOLERATIONS if daemon else NO_EXECUTE_TOLERATIONS
         spec.setdefault("tolerations", []).extend(copy.deepcopy(added))
     if daemon:
         spec["affinity"] = _only_on(node)
@@ -166,21 +182,3 @@ def _mount_token(spec: Obj, namespace: str, name: str) -> None:
     for container in [*spec["containers"], *spec.get("initContainers", [])]:
         mount = {"name": volume, "readOnly": True, "mountPath": path}
         container.setdefault("volumeMounts", []).append(mount)
-
-
-def template_of(pod: Obj) -> Obj:
-    """The template that a pod was made from: its labels and its spec without what admission and the
-    scheduler added."""
-    spec = copy.deepcopy(pod["spec"])
-    for field in ("nodeName", "ephemeralContainers"):
-        spec.pop(field, None)
-    holders = [(spec, "volumes")]
-    holders += [
-        (c, "volumeMounts") for f in ("containers", "initContainers") for c in spec.get(f, [])
-    ]
-    for holder, field in holders:
-        kept = [v for v in holder.get(field) or [] if not v["name"].startswith(_TOKEN)]
-        holder[field] = kept
-    tolerations = spec.get("tolerations") or []
-    spec["tolerations"] = [t for t in tolerations if not t.get("tolerationSeconds")]
-    return {"metadata": {"labels": dict(pod["metadata"]["labels"])}, "spec": spec}

@@ -1,36 +1,55 @@
-"""Which node takes a new pod: taints, selectors, required affinity, then the fewest pods."""
+"""Which node takes a new pod: taints, selectors and required affinity narrow them; then the node
+with the fewest pods of the same controller, in the zone with the fewest, with the fewest pods."""
 
 from __future__ import annotations
 
-from drills.api.objects import Obj, dig
+from collections import Counter
+
+from drills.api.objects import Obj, controller_of, dig, zone_of
 from drills.api.selectors import requirement
 from drills.controllers.context import ControllerContext
+from drills.controllers.cordon import CORDON_TAINT
 
 
 def schedule(context: ControllerContext, pod: Obj) -> str | None:
     """The name of a node whose kubelet works and that may take the pod; None when there is none."""
     spec = pod["spec"]
-    names = (
-        node["metadata"]["name"]
-        for node in context.store.of("Node")
-        if _tolerated(node, spec) and _fits_affinity(node, spec)
-    )
-    load = {name: 0 for name in names if context.node_works(name)}
-    for other in context.store.of("Pod"):
-        if (where := dig(other, "spec", "nodeName")) in load:
-            load[where] += 1
-    return min(load, key=lambda n: (load[n], n), default=None)
+    zones = {
+        node["metadata"]["name"]: zone_of(node)
+        for node in context.of("Node")
+        if takes(node, spec) and context.allows(node, pod)
+    }
+    zones = {name: zone for name, zone in zones.items() if context.node_works(name)}
+    owner = str((controller_of(pod) or {}).get("uid", ""))
+    placed = [(node, uid) for node, uid in context.placed() if node in zones]
+    load = Counter(node for node, _ in placed)
+    mine = Counter(node for node, uid in placed if owner and uid == owner)
+    in_zone = Counter(zones[node] for node in mine.elements())
+
+    def order(name: str) -> tuple[int, int, int, str]:
+        return mine[name], in_zone[zones[name]], load[name], context.draw(pod, name)
+
+    return min(zones, key=order, default=None)
+
+
+def takes(node: Obj, spec: Obj) -> bool:
+    """Whether a node's taints and labels let a pod with this spec run there."""
+    return _tolerated(node, spec) and _fits_affinity(node, spec)
 
 
 def _tolerated(node: Obj, spec: Obj) -> bool:
-    tolerations = spec.get("tolerations", [])
+    taints = dig(node, "spec", "taints", default=[])
+    if dig(node, "spec", "unschedulable"):
+        taints = [*taints, {"key": CORDON_TAINT, "effect": "NoSchedule"}]
     return all(
-        taint["effect"] == "PreferNoSchedule" or any(_tolerates(t, taint) for t in tolerations)
-        for taint in dig(node, "spec", "taints", default=[])
+        taint["effect"] == "PreferNoSchedule"
+        or any(tolerates(t, taint) for t in spec.get("tolerations", []))
+        for taint in taints
     )
 
 
-def _tolerates(toleration: Obj, taint: Obj) -> bool:
+def tolerates(toleration: Obj, taint: Obj) -> bool:
+    """Whether a toleration covers a taint."""
     return (
         toleration.get("key") in {None, "", taint["key"]}
         and toleration.get("effect") in {None, "", taint["effect"]}

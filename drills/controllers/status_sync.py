@@ -63,6 +63,15 @@ def _statuses(of: Of, now: datetime) -> Iterator[tuple[Obj, Obj]]:
         for obj in of(kind):
             pods = [p for p in owned[obj["metadata"]["uid"]] if is_active(p)]
             yield obj, {"status": make(obj, pods)}
+    jobs: dict[str, list[Obj]] = defaultdict(list)
+    for job in of("Job"):
+        status = _job(job, owned[job["metadata"]["uid"]])
+        yield job, {"status": status}
+        if ref := controller_of(job):
+            jobs[ref["uid"]].append({**job, "status": status})
+    for cron in of("CronJob"):
+        if mine := jobs[cron["metadata"]["uid"]]:
+            yield cron, {"status": _cron_job(cron, mine)}
     services = {(s["metadata"]["namespace"], s["metadata"]["name"]): s for s in of("Service")}
     zones = {n["metadata"]["name"]: zone_of(n) for n in of("Node")}
     for part in of("EndpointSlice"):
@@ -234,6 +243,57 @@ def _daemon_set(daemon: Obj, pods: list[Obj]) -> Obj:
         "numberUnavailable": desired - ready,
     }
     return _without_zeros(counts, "updatedNumberScheduled", "numberAvailable", "numberUnavailable")
+
+
+def _job(job: Obj, pods: list[Obj]) -> Obj:
+    """One pod that succeeds completes a Job. A Job that has ended, or whose pods are not here,
+    keeps its status."""
+    if not pods or condition(job, "Complete") or condition(job, "Failed"):
+        return dict(job["status"])
+    active = [p for p in pods if is_active(p)]
+    out: Obj = {
+        "startTime": job["metadata"]["creationTimestamp"],
+        "ready": _ready(active),
+        "terminating": sum(bool(p["metadata"].get("deletionTimestamp")) for p in pods),
+        "uncountedTerminatedPods": {},
+        "active": len(active),
+        "failed": sum(dig(p, "status", "phase") == "Failed" for p in pods),
+    }
+    done = [p for p in pods if dig(p, "status", "phase") == "Succeeded"]
+    if done:
+        text, at = "Reached expected number of succeeded pods", max(map(_ended_at, done))
+        out |= {
+            "succeeded": len(done),
+            "completionTime": at,
+            "conditions": [
+                new_condition(kind, True, at, "CompletionsReached", text, lastProbeTime=at)
+                for kind in ("SuccessCriteriaMet", "Complete")
+            ],
+        }
+    return _without_zeros(out, "active", "failed")
+
+
+def _ended_at(pod: Obj) -> str:
+    """When the last container of a pod ended."""
+    statuses = dig(pod, "status", "containerStatuses", default=[])
+    stamps = [dig(s, "state", "terminated", "finishedAt", default="") for s in statuses]
+    return max(stamps, default="") or str(pod["metadata"]["creationTimestamp"])
+
+
+def _cron_job(cron: Obj, jobs: list[Obj]) -> Obj:
+    """What the runs of a schedule say about it."""
+    jobs = sorted(jobs, key=lambda j: str(j["metadata"]["creationTimestamp"]), reverse=True)
+    active = [j for j in jobs if j["status"].get("active")]
+    done = [j["status"]["completionTime"] for j in jobs if j["status"].get("completionTime")]
+    out = {**cron.get("status", {}), "lastScheduleTime": jobs[0]["metadata"]["creationTimestamp"]}
+    if done:
+        out["lastSuccessfulTime"] = max(done)
+    out["active"] = [
+        {"apiVersion": "batch/v1", "kind": "Job"}
+        | {k: job["metadata"][k] for k in ("name", "namespace", "uid")}
+        for job in active
+    ]
+    return {k: v for k, v in out.items() if v or k != "active"}
 
 
 def _endpoint_slice(part: Obj, service: Obj, pods: list[Obj], zones: dict[str, str]) -> Obj:

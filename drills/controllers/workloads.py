@@ -1,5 +1,5 @@
-"""The part of kube-controller-manager that clients of a drill notice: replica counts, roll-outs,
-replacement of deleted pods, garbage collection, the taint of a cordon."""
+"""The controllers of Deployments, ReplicaSets, StatefulSets and DaemonSets: revisions, replica
+counts and the pods themselves."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ from datetime import timedelta
 from typing import Protocol
 
 from drills.api.defaults import qos_class
-from drills.api.kinds import Kind
-from drills.api.managed_fields import first_entries
-from drills.api.objects import Obj, controller_of, dig, is_active, rfc3339, stable_uid
-from drills.api.store import Entry
-from drills.controllers.context import ControllerContext
+from drills.api.managed_fields import FieldManager
+from drills.api.objects import Obj, controller_of, created_at, dig, is_active, rfc3339
+from drills.controllers.context import CONTROLLER, ControllerContext
 from drills.controllers.events import created_pod
-from drills.controllers.new_objects import new_pod, replica_set, revision_of, template_of
+from drills.controllers.new_objects import (
+    DAEMON_TOLERATIONS,
+    REVISION,
+    controller_revision,
+    new_pod,
+    replica_set,
+    revision_data,
+    revision_of,
+)
+from drills.controllers.scheduling import takes
+from drills.controllers.volumes import create_claim
 
-_GRACE_SECONDS = 30
-_CORDON = "node.kubernetes.io/unschedulable"
+_GENERATION = "deprecated.daemonset.template.generation"
 
 
 class PodRunner(Protocol):
@@ -33,204 +40,216 @@ class PodRunner(Protocol):
         """End a pod that is marked for deletion; True when it is gone."""
 
 
-class Controllers:
-    """Reacts to writes and deletions by clients."""
+class Workloads:
+    """Brings what controllers own in line with their specs."""
 
     def __init__(self, context: ControllerContext, kubelets: PodRunner) -> None:
-        self._context, self._store, self._kubelets = context, context.store, kubelets
+        self._context, self._kubelets = context, kubelets
 
-    def wrote(self, kind: Kind, before: Obj | None, entry: Entry) -> None:
-        """Called after a client's create, update or patch."""
-        self._context.mark()
-        obj = entry.obj
-        if kind.plural == "pods":
-            field = ("spec", "ephemeralContainers")
-            if before is None:
-                self._context.spawn(self._kubelets.run(obj))
-            elif dig(before, *field) != dig(obj, *field):
-                self._context.spawn(self._kubelets.start_ephemeral(obj))
-        elif kind.plural in {"replicasets", "statefulsets"}:
-            self._context.spawn(self._keep_count(obj))
-        elif kind.plural == "deployments":
-            self._context.spawn(self._roll_out(obj))
-        elif kind.plural == "nodes" and before is not None:
-            self._follow_cordon(before, obj)
-
-    def deleted(self, kind: Kind, last: Entry, options: Obj) -> None:
-        """Called after a client's delete; `options.gone`: the object is already away."""
-        self._context.mark()
-        obj = last.obj
-        if kind.plural == "pods":
-            if options["gone"]:
-                self._replace_pod(obj)
-            else:
-                self._context.spawn(self._end_pod(obj))
-        elif options["gone"]:
-            self._collect(obj, str(options["propagationPolicy"]))
-            if kind.plural == "namespaces":
-                self._empty_namespace(obj["metadata"]["name"])
-
-    def _follow_cordon(self, before: Obj, node: Obj) -> None:
-        cordoned = bool(dig(node, "spec", "unschedulable"))
-        if bool(dig(before, "spec", "unschedulable")) == cordoned:
-            return
-        node = copy.deepcopy(node)
-        taints = [t for t in node["spec"].pop("taints", []) if t["key"] != _CORDON]
-        if cordoned:
-            now = rfc3339(self._context.now())
-            taints.append({"key": _CORDON, "effect": "NoSchedule", "timeAdded": now})
-        if taints:
-            node["spec"]["taints"] = taints
-        self._store.save(node)
-        word = "NodeNotSchedulable" if cordoned else "NodeSchedulable"
-        self._context.record(node, word, f"Node {node['metadata']['name']} status is now: {word}")
-
-    # --- pods
-
-    async def _end_pod(self, pod: Obj) -> None:
-        if await self._kubelets.stop(pod):
-            self._replace_pod(pod)
-
-    def _mark_deleted(self, pod: Obj) -> None:
-        pod = copy.deepcopy(pod)
-        end = self._context.now() + timedelta(seconds=_GRACE_SECONDS)
-        pod["metadata"]["deletionTimestamp"] = rfc3339(end)
-        pod["metadata"]["deletionGracePeriodSeconds"] = _GRACE_SECONDS
-        self._context.spawn(self._end_pod(self._store.save(pod)))
-
-    def _replace_pod(self, pod: Obj) -> None:
-        ref = controller_of(pod)
-        kind = self._store.kinds.by_object(ref["apiVersion"], ref["kind"]) if ref else None
-        if ref is None or kind is None:
-            return
-        owner = self._store.find(kind, pod["metadata"]["namespace"], ref["name"])
-        if owner is None or owner.obj["metadata"]["uid"] != ref["uid"]:
-            return
-        if kind.plural in {"replicasets", "statefulsets"}:
-            self._context.spawn(self._keep_count(owner.obj, like=pod))
-        elif kind.plural == "daemonsets":
-            self._create_pod(owner.obj, like=pod, node=dig(pod, "spec", "nodeName"))
-
-    def _pods_of(self, owner: Obj) -> list[Obj]:
-        uid, namespace = owner["metadata"]["uid"], owner["metadata"]["namespace"]
-        pods = self._store.of("Pod", namespace)
-        return [p for p in pods if is_active(p) and (controller_of(p) or {}).get("uid") == uid]
-
-    async def _keep_count(self, owner: Obj, like: Obj | None = None) -> None:
-        """Create or delete pods until there are as many as wanted; new ones are made `like` a pod
-        that went."""
-        await self._context.wait(0.1)
-        meta = owner["metadata"]
-        now = self._store.lookup(owner["kind"], meta["namespace"], meta["name"])
-        if now is None:
-            return
-        wanted, mine = int(dig(now, "spec", "replicas", default=1)), self._pods_of(now)
-        for _ in range(wanted - len(mine)):
-            self._create_pod(now, like=like)
-        mine.sort(key=lambda p: str(p["metadata"]["name"]), reverse=True)
-        for pod in mine[: max(0, len(mine) - wanted)]:
-            self._context.record(now, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
-            self._mark_deleted(pod)
-        self._context.mark()
-
-    def _create_pod(self, owner: Obj, like: Obj | None = None, node: str = "") -> None:
-        meta, kind = owner["metadata"], owner["kind"]
-        name = f"{meta['name']}-{self._context.suffix()}"
-        if kind == "StatefulSet":
-            taken = {p["metadata"]["name"] for p in self._pods_of(owner)}
-            numbered = (f"{meta['name']}-{i}" for i in range(len(taken) + 1))
-            name = next(n for n in numbered if n not in taken)
-        if self._store.lookup("Pod", meta["namespace"], name) is not None:
-            return
-        template = template_of(like) if like else owner["spec"]["template"]
-        daemon = kind == "DaemonSet"
-        pod = new_pod(
-            meta["namespace"],
-            name,
-            template,
-            self._context.now(),
-            node=node,
-            owner=owner,
-            daemon=daemon,
-        )
-        pod = self._add(pod)
-        self._context.record(owner, "SuccessfulCreate", created_pod(owner, name))
-        self._context.spawn(self._kubelets.run(pod))
-
-    def _add(self, obj: Obj) -> Obj:
-        """Store an object that a controller made."""
-        meta = obj["metadata"]
-        meta["uid"] = stable_uid(self._context.random.getrandbits(64))
-        if obj["kind"] == "Pod":
-            obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj["spec"])}
-        meta["managedFields"] = first_entries(obj)
-        return self._store.save(obj)
+    async def sync(self, owner: Obj) -> None:
+        """Make the pods of a workload as its spec says."""
+        if owner["kind"] == "Deployment":
+            await self.roll_out(owner)
+        elif owner["kind"] == "DaemonSet":
+            await self._cover_nodes(owner)
+        else:
+            await self.keep_count(owner)
 
     # --- Deployments
 
-    async def _roll_out(self, deployment: Obj) -> None:
+    async def roll_out(self, deployment: Obj, current: int | None = None, keep: int = 0) -> None:
         """Hand the replica count down to the newest ReplicaSet; make a new one when the template is
-        new."""
+        new. A roll-out that stands still has `current` new pods and keeps `keep` old ones."""
         await self._context.wait(0.05)
-        meta = deployment["metadata"]
+        meta, template = deployment["metadata"], deployment["spec"]["template"]
         mine = [
             rs
-            for rs in self._store.of("ReplicaSet", meta["namespace"])
+            for rs in self._context.of("ReplicaSet", meta["namespace"])
             if (controller_of(rs) or {}).get("uid") == meta["uid"]
         ]
         mine.sort(key=revision_of, reverse=True)
         newest = next((rs for rs in mine if _same_template(rs, deployment)), None)
         if newest is None:
-            revision = max((revision_of(rs) for rs in mine), default=0) + 1
-            template, now = deployment["spec"]["template"], self._context.now()
-            made = replica_set(deployment, template, self._context.suffix(10), now, 0, revision)
-            newest = self._add(made)
+            revision = max(revision_of(obj) for obj in (*mine, deployment)) + 1
+            words = ("template", meta["namespace"], meta["name"], template)
+            code, now = self._context.suffix(*words, size=10), self._context.now()
+            newest = self._context.create(
+                replica_set(deployment, template, code, now, 0, revision),
+                FieldManager(CONTROLLER, now, ("spec", "metadata")),
+                FieldManager(CONTROLLER, now + timedelta(seconds=20), ("status",), "status"),
+            )
+            shown = {REVISION: str(revision)}
+
+            def show_revision(obj: Obj) -> None:
+                obj["metadata"]["annotations"] = obj["metadata"].get("annotations", {}) | shown
+
+            self._context.update(deployment, show_revision)
         for rs in mine:
             if rs is not newest and dig(rs, "spec", "replicas", default=0):
-                await self._scale(rs, 0, deployment)
-        await self._scale(newest, int(dig(deployment, "spec", "replicas", default=1)), deployment)
+                await self._scale(rs, keep, deployment)
+        wanted = int(dig(deployment, "spec", "replicas", default=1))
+        await self._scale(newest, wanted if current is None else current, deployment)
 
     async def _scale(self, replicas: Obj, count: int, deployment: Obj) -> None:
-        name = replicas["metadata"]["name"]
-        now = self._store.lookup("ReplicaSet", replicas["metadata"]["namespace"], name)
+        meta = replicas["metadata"]
+        now = self._context.lookup("ReplicaSet", meta["namespace"], meta["name"])
         if now is None:
             return
         had = int(dig(now, "spec", "replicas", default=0))
         if had != count:
-            self._store.save({**copy.deepcopy(now), "spec": {**now["spec"], "replicas": count}})
+            self._context.update(now, lambda rs: rs["spec"].update(replicas=count))
             word = "up" if count > had else "down"
-            text = f"Scaled {word} replica set {name} from {had} to {count}"
+            text = f"Scaled {word} replica set {meta['name']} from {had} to {count}"
             self._context.record(deployment, "ScalingReplicaSet", text)
-        await self._keep_count(replicas)
+        await self.keep_count(replicas)
 
-    # --- garbage collection
+    # --- pods
 
-    def _collect(self, owner: Obj, policy: str) -> None:
-        """What the garbage collector does once an owner is gone. `policy` is the propagation
-        policy: with Orphan dependants stay."""
-        uid = owner["metadata"]["uid"]
-        for kind in self._store.kinds:
-            for entry in self._store.entries(kind):
-                refs = entry.obj["metadata"].get("ownerReferences") or []
-                left = [r for r in refs if r["uid"] != uid]
-                if len(left) == len(refs):
-                    continue
-                obj = copy.deepcopy(entry.obj)
-                if policy == "Orphan" or left:
-                    obj["metadata"]["ownerReferences"] = left
-                    self._store.put(kind, obj)
-                elif kind.plural == "pods" and dig(obj, "spec", "nodeName"):
-                    self._mark_deleted(obj)
-                else:
-                    meta = obj["metadata"]
-                    self._store.remove(kind, meta.get("namespace", ""), meta["name"])
-                    self._collect(obj, policy)
+    def _pods_of(self, owner: Obj) -> list[Obj]:
+        uid, namespace = owner["metadata"]["uid"], owner["metadata"]["namespace"]
+        pods = self._context.of("Pod", namespace)
+        return [p for p in pods if is_active(p) and (controller_of(p) or {}).get("uid") == uid]
 
-    def _empty_namespace(self, name: str) -> None:
-        for kind in self._store.kinds:
-            if kind.namespaced:
-                for entry in self._store.entries(kind, name):
-                    self._store.remove(kind, name, entry.obj["metadata"]["name"])
+    async def keep_count(self, owner: Obj) -> None:
+        """Create or delete pods until a ReplicaSet or StatefulSet has as many as it wants. The
+        youngest go first, those with the highest number where pods are numbered."""
+        await self._context.wait(0.1)
+        meta = owner["metadata"]
+        now = self._context.lookup(owner["kind"], meta["namespace"], meta["name"])
+        if now is None:
+            return
+        wanted, mine = int(dig(now, "spec", "replicas", default=1)), self._pods_of(now)
+        mine.sort(key=lambda p: (created_at(p), str(p["metadata"]["name"])), reverse=True)
+        taken = set(range(len(mine)))
+        if owner["kind"] == "StatefulSet":
+            mine.sort(key=ordinal, reverse=True)
+            taken = {ordinal(pod) for pod in mine}
+        for number in [n for n in range(wanted) if n not in taken]:
+            if delay := self._context.creation_delay(now, number):
+                await self._context.wait(delay)
+            self.create_pod(now, number)
+        for pod in mine[: max(0, len(mine) - wanted)]:
+            self._context.record(now, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
+            self.delete_pod(pod)
+
+    async def _cover_nodes(self, daemon: Obj) -> None:
+        """One pod of a DaemonSet on each node that takes it, once the node is there."""
+        await self._context.wait(0.1)
+        covered = {dig(pod, "spec", "nodeName") for pod in self._pods_of(daemon)}
+        spec = daemon["spec"]["template"]["spec"]
+        spec = {**spec, "tolerations": [*spec.get("tolerations", []), *DAEMON_TOLERATIONS]}
+        nodes = sorted(self._context.of("Node"), key=lambda n: str(n["metadata"]["name"]))
+        for number, node in enumerate(nodes):
+            if node["metadata"]["name"] not in covered and takes(node, spec):
+                self._context.spawn(self._cover(daemon, number, node["metadata"]["name"]))
+
+    async def _cover(self, daemon: Obj, number: int, node: str) -> None:
+        if delay := self._context.creation_delay(daemon, number):
+            await self._context.wait(delay)
+        self.create_pod(daemon, number, node)
+
+    def create_pod(self, owner: Obj, number: int, node: str = "") -> None:
+        """The pod of this number, bound to `node` where it is given. Nothing is done where the API
+        server refuses pods, or where a pod has the name."""
+        context, meta, kind = self._context, owner["metadata"], owner["kind"]
+        namespace, now = meta["namespace"], context.now()
+        numbered = kind == "StatefulSet"
+        if numbered:
+            tail = str(number)
+        elif node:
+            tail = context.suffix("ds", namespace, meta["name"], node)
+        else:
+            tail = context.suffix("pod", namespace, meta["name"], number)
+        name = f"{meta['name']}-{tail}"
+        if not context.admits_pods(owner) or context.lookup("Pod", namespace, name) is not None:
+            return
+        template = owner["spec"]["template"]
+        if kind in {"StatefulSet", "DaemonSet"}:
+            template = self._revised(owner, name if numbered else "", tail)
+        pod = new_pod(
+            namespace,
+            name,
+            template,
+            now,
+            node=node or context.pinned(owner, number),
+            owner=owner,
+            daemon=kind == "DaemonSet",
+        )
+        pod["status"] = {"phase": "Pending", "qosClass": qos_class(pod["spec"])}
+        pod = context.create(pod, FieldManager(CONTROLLER, now, ("metadata", "spec")))
+        context.record(owner, "SuccessfulCreate", created_pod(owner, name))
+        context.spawn(self._kubelets.run(pod))
+
+    def _revised(self, owner: Obj, pod: str, index: str) -> Obj:
+        """The template of a StatefulSet or DaemonSet with the labels of its revision; for the
+        numbered `pod` also with its identity and its volumes."""
+        template: Obj = copy.deepcopy(owner["spec"]["template"])
+        labels, spec = template["metadata"].setdefault("labels", {}), template["spec"]
+        code = self._revision(owner)
+        if not pod:
+            generation = owner["metadata"].get("annotations", {}).get(_GENERATION, "1")
+            labels |= {"controller-revision-hash": code, "pod-template-generation": generation}
+            return template
+        labels |= {
+            "controller-revision-hash": f"{owner['metadata']['name']}-{code}",
+            "statefulset.kubernetes.io/pod-name": pod,
+            "apps.kubernetes.io/pod-index": index,
+        }
+        spec.update(hostname=pod, subdomain=owner["spec"].get("serviceName", ""))
+        for claim in owner["spec"].get("volumeClaimTemplates") or []:
+            name = claim["metadata"]["name"]
+            source = {"name": name, "persistentVolumeClaim": {"claimName": f"{name}-{pod}"}}
+            spec["volumes"] = [v for v in spec.get("volumes", []) if v["name"] != name] + [source]
+            create_claim(self._context, owner, claim, f"{name}-{pod}")
+        return template
+
+    def _revision(self, owner: Obj) -> str:
+        """The hash of the ControllerRevision of the present template, which is made when it is
+        new."""
+        context, meta, template = self._context, owner["metadata"], owner["spec"]["template"]
+        data, last = revision_data(owner), 0
+        for have in context.of("ControllerRevision", meta["namespace"]):
+            if (controller_of(have) or {}).get("uid") == meta["uid"]:
+                if have["data"] == data:
+                    return str(have["metadata"]["labels"]["controller-revision-hash"])
+                last = max(last, int(have["revision"]))
+        code = context.suffix("revision", meta["namespace"], meta["name"], template, size=9)
+        first = int(meta.get("annotations", {}).get(_GENERATION, 1))
+        made = controller_revision(owner, code, context.now(), max(first, last + 1))
+        context.create(made, FieldManager(CONTROLLER, context.now()))
+        return code
+
+    def delete_pod(self, pod: Obj) -> None:
+        """Mark a pod for deletion, with its grace period, and end it."""
+        grace = int(pod["spec"].get("terminationGracePeriodSeconds", 30))
+        end = rfc3339(self._context.now() + timedelta(seconds=grace))
+        times = {"deletionTimestamp": end, "deletionGracePeriodSeconds": grace}
+        marked = self._context.update(pod, lambda p: p["metadata"].update(times))
+        if marked is not None:
+            self._context.spawn(self.end_pod(marked))
+
+    async def end_pod(self, pod: Obj) -> None:
+        """Let the kubelet end a pod that is marked for deletion; its owner replaces it."""
+        if await self._kubelets.stop(pod):
+            await self.replace(pod)
+
+    async def replace(self, pod: Obj) -> None:
+        """A new pod of the same owner for one that is gone."""
+        ref, namespace = controller_of(pod), pod["metadata"]["namespace"]
+        if ref is None or ref["kind"] not in {"ReplicaSet", "StatefulSet", "DaemonSet"}:
+            return
+        owner = self._context.lookup(ref["kind"], namespace, ref["name"])
+        if owner is None or owner["metadata"]["uid"] != ref["uid"]:
+            return
+        if ref["kind"] == "DaemonSet":
+            self.create_pod(owner, 0, dig(pod, "spec", "nodeName", default=""))
+        else:
+            await self.keep_count(owner)
+
+
+def ordinal(pod: Obj) -> int:
+    """The number of a StatefulSet's pod."""
+    return int(pod["metadata"]["name"].rpartition("-")[2])
 
 
 def _same_template(replicas: Obj, deployment: Obj) -> bool:

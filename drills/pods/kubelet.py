@@ -1,16 +1,17 @@
-"""A stand-in for kubelets: pods that are created start after a moment, deleted ones go after their
-grace."""
+"""Kubelets: pods that are created start after a moment, deleted ones go after their grace. What
+their containers answer is the scenario's business."""
 
 from __future__ import annotations
 
-import asyncio
-import copy
-from collections.abc import Callable
+from datetime import timedelta
 
-from drills.api.objects import Obj, dig, rfc3339
+from drills.api.managed_fields import FieldManager
+from drills.api.objects import Obj, created_at, dig, rfc3339
 from drills.controllers.context import ControllerContext
 from drills.controllers.events import SCHEDULER, assigned, container_start
+from drills.controllers.new_objects import new_pod
 from drills.controllers.scheduling import schedule
+from drills.controllers.volumes import attach_volumes
 from drills.pods.pod_status import (
     complete,
     pod_condition,
@@ -19,67 +20,91 @@ from drills.pods.pod_status import (
     waiting,
 )
 
-_START_SECONDS, _STOP_SECONDS = 0.4, 0.5
+_BIND_SECONDS, _EPHEMERAL_SECONDS, _STOP_SECONDS = 0.2, 0.4, 0.5
 
 
 class Kubelets:
-    """Runs pods in name only: what their containers answer is the scenario's business."""
+    """Runs pods in name only."""
 
     def __init__(self, context: ControllerContext) -> None:
-        self._context, self._store = context, context.store
+        self._context = context
 
     def _now(self) -> str:
         return rfc3339(self._context.now())
 
     async def run(self, pod: Obj) -> None:
-        """From Pending to Running, or to the reason why not."""
+        """From Pending to Running, or to the reason why not; to the end, for containers that
+        end."""
+        await self._context.wait(_BIND_SECONDS)
         node = dig(pod, "spec", "nodeName") or schedule(self._context, pod)
         if node is None:
             self._report_unschedulable(pod)
             return
-        await self._context.wait(_START_SECONDS / 2)
-        bound = self._change(pod, lambda p: self._bind(p, node))
+        bound = self._context.update(pod, lambda p: self._bind(p, node))
         if bound is None:
             return
-        self._context.record(bound, "Scheduled", assigned(pod, node), component=SCHEDULER)
-        if not self._context.node_works(node):
-            return
-        await self._context.wait(_START_SECONDS / 2)
-        absent = next((c for c in pod["spec"]["containers"] if not self._has_image(node, c)), None)
+        self._context.record(bound, "Scheduled", assigned(bound, node), component=SCHEDULER)
+        attach_volumes(self._context, bound, node)
+        if self._context.node_works(node):
+            await self._start(bound)
+
+    async def mirror(self, node: Obj, namespace: str, name: str, template: Obj) -> None:
+        """The pod of the API for a static pod that the kubelet of `node` runs."""
+        now, host = self._context.now(), node["metadata"]["name"]
+        pod = new_pod(namespace, name, template, now, node=host, owner=node, static=True)
+        pod["status"] = {"phase": "Pending"}
+        pod = self._context.create(pod, FieldManager("kubelet", now, ("metadata", "spec")))
+        await self._start(pod)
+
+    async def _start(self, pod: Obj) -> None:
+        context, spec = self._context, pod["spec"]
+        start, ready = context.start_seconds(pod)
+        await context.wait(start)
+        absent = next((c for c in spec["containers"] if not self._has_image(pod, c)), None)
         if absent is not None:
-            await self._back_off(bound, absent)
+            await self._back_off(pod, absent)
             return
-        started = self._change(pod, self._start)
-        if started is None:
-            return
-        for container in started["spec"]["containers"]:
+        begun = context.now()
+        for container in spec["containers"] if context.present(pod) else []:
             name = container["name"]
             for reason, text in container_start(name, container["image"]):
-                self._context.record(started, reason, text, container=name)
-        if limit := dig(started, "spec", "activeDeadlineSeconds"):
-            await asyncio.sleep(float(limit))
-            self._change(pod, self._exceed_deadline)
+                context.record(pod, reason, text, container=name)
+        if ready:
+            await context.wait(ready)
+        times = rfc3339(begun), self._now()
+        if context.update(pod, lambda p: self._show_running(p, *times), "kubelet") is None:
+            return
+        if (span := context.run_seconds(pod)) is not None:
+            ends = created_at(pod) + timedelta(seconds=span)
+            await context.wait(max(0.0, (ends - context.now()).total_seconds()))
+            context.update(pod, lambda p: complete(p, self._now()), "kubelet")
+        elif limit := dig(spec, "activeDeadlineSeconds"):
+            await context.wait(float(limit))
+            context.update(pod, self._exceed_deadline, "kubelet")
 
     def _report_unschedulable(self, pod: Obj) -> None:
-        total = len(self._store.of("Node"))
+        total = sum(1 for _ in self._context.of("Node"))
         text = (
             f"0/{total} nodes are available: {total} node(s) didn't match Pod's node "
             f"affinity/selector. preemption: 0/{total} nodes are available: {total} Preemption is "
             "not helpful for scheduling."
         )
         found = pod_condition("PodScheduled", False, self._now(), "Unschedulable", text)
-        self._change(pod, lambda p: p["status"].update(conditions=[found]))
+        by = "kube-scheduler"
+        self._context.update(pod, lambda p: p["status"].update(conditions=[found]), by)
         self._context.record(pod, "FailedScheduling", text, warning=True, component=SCHEDULER)
 
     def _bind(self, pod: Obj, node: str) -> None:
         pod["spec"]["nodeName"] = node
+        self._context.bound(pod, node)
         scheduled = pod_condition("PodScheduled", True, self._now())
         pod["status"].setdefault("conditions", []).append(scheduled)
 
-    def _has_image(self, node: str, container: Obj) -> bool:
+    def _has_image(self, pod: Obj, container: Obj) -> bool:
         if container.get("imagePullPolicy") != "Never" and self._context.pullable:
             return True
-        images = dig(self._store.lookup("Node", "", node), "status", "images", default=[])
+        node = self._context.lookup("Node", "", dig(pod, "spec", "nodeName", default=""))
+        images = dig(node, "status", "images", default=[])
         names, image = {n for i in images for n in i["names"]}, container["image"]
         present = image in names or f"docker.io/library/{image}" in names
         return present and container.get("imagePullPolicy") != "Always"
@@ -98,7 +123,7 @@ class Kubelets:
             text = f'Container image "{image}" is not present with pull policy of Never'
 
         def wait_for_image(p: Obj) -> None:
-            self._start(p)
+            self._show_running(p, self._now(), self._now())
             p["status"]["phase"] = "Pending"
             for s in p["status"]["containerStatuses"]:
                 waiting(s, reason, text)
@@ -109,7 +134,7 @@ class Kubelets:
         def record(reason: str, message: str, *, warning: bool = True) -> None:
             self._context.record(pod, reason, message, warning=warning)
 
-        self._change(pod, wait_for_image)
+        self._context.update(pod, wait_for_image)
         if never:
             record(reason, text)
             return
@@ -123,30 +148,24 @@ class Kubelets:
             for s in p["status"]["containerStatuses"]:
                 waiting(s, "ImagePullBackOff", again)
 
-        if self._change(pod, back_off) is not None:
+        if self._context.update(pod, back_off) is not None:
             record("BackOff", again, warning=False)
             record("Failed", "Error: ImagePullBackOff")
 
-    def _start(self, pod: Obj) -> None:
-        now, kept = self._now(), dig(pod, "status", "conditions", default=[])
-        node = self._store.lookup("Node", "", pod["spec"]["nodeName"])
-        status = running_status(pod, node, self._context.next_ip, now, now)
-        status["startTime"] = now
-        standard = {c["type"] for c in status["conditions"]} - {"PodScheduled"}
-        status["conditions"] = [c for c in status["conditions"] if c["type"] in standard]
-        status["conditions"] += [c for c in kept if c["type"] == "PodScheduled"]
+    def _show_running(self, pod: Obj, begun: str, ready: str) -> None:
+        kept = pod["status"].get("conditions", [])
+        node = self._context.lookup("Node", "", pod["spec"]["nodeName"])
+        status = running_status(pod, node, self._context.next_ip, begun, ready)
+        known = {c["type"] for c in kept}
+        status["conditions"] = [c for c in status["conditions"] if c["type"] not in known] + kept
         if gates := pod["spec"].get("readinessGates"):
             gate = gates[0]["conditionType"]
             text = f'corresponding condition of pod readiness gate "{gate}" does not exist.'
-            unready = pod_condition("Ready", False, now, "ReadinessGatesNotReady", text)
+            unready = pod_condition("Ready", False, ready, "ReadinessGatesNotReady", text)
             status["conditions"] = [
                 unready if c["type"] == "Ready" else c for c in status["conditions"]
             ]
         pod["status"].update(status)
-        first = pod["spec"]["containers"][0]
-        command = " ".join([*(first.get("command") or []), *(first.get("args") or [])])
-        if command in {"true", "/bin/true"} or command.startswith("echo "):
-            complete(pod, now)
 
     def _exceed_deadline(self, pod: Obj) -> None:
         if dig(pod, "status", "phase") not in {"Succeeded", "Failed"}:
@@ -156,7 +175,7 @@ class Kubelets:
 
     async def start_ephemeral(self, pod: Obj) -> None:
         """Start ephemeral containers that have no status yet."""
-        await self._context.wait(_START_SECONDS)
+        await self._context.wait(_EPHEMERAL_SECONDS)
 
         def start(p: Obj) -> None:
             shown = p["status"].setdefault("ephemeralContainerStatuses", [])
@@ -165,17 +184,17 @@ class Kubelets:
                 if container["name"] in have:
                     continue
                 status = {**running_container(p, container, self._now()), "ready": False}
-                if not self._has_image(p["spec"].get("nodeName", ""), container):
+                if not self._has_image(p, container):
                     text = f'Back-off pulling image "{container["image"]}"'
                     waiting(status, "ImagePullBackOff", text)
                 shown.append(status)
 
-        self._change(pod, start)
+        self._context.update(pod, start)
 
     async def stop(self, pod: Obj) -> bool:
         """End a pod that is marked for deletion; True when it is gone. A pod on a node whose
         kubelet is away stays Terminating."""
-        meta, node = pod["metadata"], dig(pod, "spec", "nodeName", default="")
+        node = dig(pod, "spec", "nodeName", default="")
         if node and not self._context.node_works(node):
             return False
         for s in dig(pod, "status", "containerStatuses", default=[]):
@@ -183,28 +202,8 @@ class Kubelets:
                 text = f"Stopping container {s['name']}"
                 self._context.record(pod, "Killing", text, container=s["name"])
         await self._context.wait(_STOP_SECONDS)
-        kind = self._store.kinds.named("Pod")
-        with self._store.transaction():
-            now = self._present(pod)
-            if now is None or now["metadata"].get("finalizers"):
-                return False
-            self._store.remove(kind, meta["namespace"], meta["name"])
-        self._context.mark()
+        now = self._context.present(pod)
+        if now is None or now["metadata"].get("finalizers"):
+            return False
+        self._context.remove(now)
         return True
-
-    def _present(self, pod: Obj) -> Obj | None:
-        """The stored state of the same pod; None when it is gone or another has its name."""
-        meta = pod["metadata"]
-        now = self._store.lookup("Pod", meta["namespace"], meta["name"])
-        return now if now and now["metadata"]["uid"] == meta["uid"] else None
-
-    def _change(self, pod: Obj, change: Callable[[Obj], None]) -> Obj | None:
-        """Apply a change to the stored pod; None when it is gone."""
-        with self._store.transaction():
-            now = self._present(pod)
-            if now is None:
-                return None
-            now = copy.deepcopy(now)
-            change(now)
-            self._context.mark()
-            return self._store.save(now)

@@ -1,11 +1,10 @@
-"""Events of a scenario: those that it names, and the ordinary ones of young pods and Jobs."""
+"""Events that a scenario names."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from drills.api.objects import Obj, controller_of, created_at, dig, parse_time, stable_uid
-from drills.controllers.events import SCHEDULER, TTL, assigned, container_start, created_pod
+from drills.api.objects import Obj, dig, stable_uid
 from drills.scenario.world import Data, World
 
 
@@ -71,41 +70,3 @@ def _gone(world: World, what: Data) -> Obj:
     meta = {"name": name, "namespace": namespace, "uid": uid}
     spec = {"nodeName": what.get("node", "")}
     return {"apiVersion": "v1", "kind": "Pod", "spec": spec, "metadata": meta}
-
-
-def add_life(world: World, pod: Obj) -> None:
-    """SuccessfulCreate, Scheduled, Pulled, Created and Started of a pod that is younger than an
-    hour."""
-    created, meta, owner = created_at(pod), pod["metadata"], controller_of(pod)
-    if created < world.now - TTL or "kubernetes.io/config.mirror" in meta.get("annotations", {}):
-        return
-    if owner and owner["kind"] != "Node":
-        maker = world.get(owner["kind"], meta["namespace"], owner["name"])
-        if maker is not None:
-            world.event(maker, "SuccessfulCreate", created_pod(maker, meta["name"]), created)
-    node = pod["spec"].get("nodeName")
-    if not node:
-        return
-    world.event(pod, "Scheduled", assigned(pod, node), created, component=SCHEDULER)
-    for status in dig(pod, "status", "containerStatuses", default=[]):
-        state = status.get("state", {})
-        begun = dig(state, "running", "startedAt") or dig(state, "terminated", "startedAt")
-        if not begun or status.get("restartCount"):
-            continue
-        name, at = status["name"], parse_time(begun)
-        for reason, text in container_start(name, status["image"]):
-            world.event(pod, reason, text, at, container=name)
-
-
-def add_job_events(world: World, job: Obj) -> None:
-    """SuccessfulCreate, SawCompletedJob and Completed of a run of the last hour."""
-    name, owner = job["metadata"]["name"], controller_of(job)
-    cron = world.get("CronJob", job["metadata"]["namespace"], owner["name"]) if owner else None
-    if cron is not None:
-        world.event(cron, "SuccessfulCreate", f"Created job {name}", created_at(job))
-    if done := dig(job, "status", "completionTime"):
-        at = parse_time(done)
-        world.event(job, "Completed", "Job completed", at)
-        if cron is not None:
-            text = f"Saw completed job: {name}, condition: Complete"
-            world.event(cron, "SawCompletedJob", text, at)

@@ -5,25 +5,28 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from drills.api.managed_fields import FieldManager
 from drills.api.objects import Obj, created_at
 from drills.api.patch import merge_patch, strategic_merge
+from drills.controllers.endpoint_slices import create_slice
+from drills.controllers.new_objects import new_pod
 from drills.controllers.status_sync import status_updates
 from drills.pods.pod_status import image_id
 from drills.pods.surroundings import SECTIONS
-from drills.scenario import config, events, network, storage
+from drills.scenario import config, events, network
 from drills.scenario.model import Scenario, ScenarioError, load_background, sections_of
 from drills.scenario.nodes import add_node, list_images
 from drills.scenario.renaming import Renamer, mapping
+from drills.scenario.simulation import Simulation
 from drills.scenario.states.nodes import set_node_state
 from drills.scenario.states.pods import set_pod_state
 from drills.scenario.states.workloads import set_workload_state
-from drills.scenario.workloads.pods import make_pod
 from drills.scenario.workloads.workload import add_workload
-from drills.scenario.world import Data, Key, World
+from drills.scenario.world import Data, World
 
 
 def expand(scenario: Scenario, now: datetime) -> World:
@@ -73,23 +76,17 @@ def _add_policies(world: World, row: Data) -> None:
         network.add_policy(world, {**row, "namespace": namespace})
 
 
-def _add_claim(world: World, row: Data) -> None:
-    storage.add_claim(
-        world,
-        namespace=row["namespace"],
-        name=row["name"],
-        size=str(row.get("size", "20Gi")),
-        labels=row.get("labels", {}),
-        node=row.get("node"),
-        created=world.ago(row.get("age", "52d")),
-        attached_to=row.get("attachedTo"),
-    )
-
-
 def _add_pod(world: World, row: Data) -> None:
-    template = {"metadata": {"labels": row.get("labels", {})}, "spec": row["spec"]}
+    """A pod that a person made."""
     created = world.ago(row.get("age", "1d"))
-    make_pod(world, row["namespace"], row["name"], template, created, row["node"])
+    template = {"metadata": {"labels": row.get("labels", {})}, "spec": row["spec"]}
+    pod = new_pod(row["namespace"], row["name"], template, created, node=row["node"])
+    pod["status"] = {"phase": "Pending"}
+    who = FieldManager(
+        str(row.get("by", "kubectl-client-side-apply")), created, ("metadata", "spec")
+    )
+    simulation = Simulation(world, row, created)
+    simulation.run(simulation.kubelets.run(world.add(pod, who)))
 
 
 _ADD: dict[str, Callable[[World, Any], object]] = {
@@ -102,7 +99,6 @@ _ADD: dict[str, Callable[[World, Any], object]] = {
     "configmaps": config.add_config_map,
     "ingresses": network.add_ingress,
     "policies": _add_policies,
-    "claims": _add_claim,
     "pods": _add_pod,
     "objects": config.add_object,
 }
@@ -116,17 +112,13 @@ def add_all(world: World, data: Data) -> None:
             add(world, row)
 
 
-def finish_adding(world: World, present: Collection[Key] = ()) -> None:
-    """What the cluster makes of what was added: Secrets that are named, slices, the events of young
-    pods and Jobs. `present` are the objects that were there before and have their events."""
+def finish_adding(world: World) -> None:
+    """What the cluster makes of what was added: Secrets that are named, slices, lists of images."""
     config.ensure_references(world)
+    simulation = Simulation(world, {}, world.ago("1d"))
     for service in world.of("Service"):
-        network.add_slice(world, service)
+        create_slice(simulation, service)
     list_images(world)
-    for kind, add in (("Pod", events.add_life), ("Job", events.add_job_events)):
-        for obj in world.of(kind):
-            if world.key(obj) not in present:
-                add(world, obj)
 
 
 def go_wrong(world: World, data: Data) -> None:

@@ -1,9 +1,9 @@
-"""Services, EndpointSlices, Ingresses, NetworkPolicies and disruption budgets."""
+"""Services, Ingresses, NetworkPolicies and disruption budgets."""
 
 from __future__ import annotations
 
 from drills.api.managed_fields import FieldManager
-from drills.api.objects import Obj, controlled_by, created_at, digest, stable_suffix
+from drills.api.objects import Obj, digest
 from drills.scenario.config import author
 from drills.scenario.workloads.templates import labels_of
 from drills.scenario.world import Data, World
@@ -72,39 +72,6 @@ def add_service(world: World, data: Data) -> None:
         },
         spec=spec,
         status={"loadBalancer": ingress},
-    )
-
-
-def add_slice(world: World, service: Obj) -> None:
-    """The EndpointSlice of a Service with a selector, made empty; `status_sync` fills it."""
-    meta, spec = service["metadata"], service["spec"]
-    name = f"{meta['name']}-{stable_suffix('slice', meta['namespace'], meta['name'])}"
-    if not spec.get("selector") or world.get("EndpointSlice", meta["namespace"], name) is not None:
-        return
-    headless = spec.get("clusterIP") == "None"
-    world.make(
-        "EndpointSlice",
-        name,
-        meta["namespace"],
-        created_at(service),
-        FieldManager("kube-controller-manager", world.ago("1d")),
-        meta={
-            "generateName": f"{meta['name']}-",
-            "generation": 3,
-            "labels": {
-                **meta.get("labels", {}),
-                "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
-                "kubernetes.io/service-name": meta["name"],
-                **({"service.kubernetes.io/headless": ""} if headless else {}),
-            },
-            "annotations": {
-                "endpoints.kubernetes.io/last-change-trigger-time": meta["creationTimestamp"]
-            },
-            "ownerReferences": controlled_by(service),
-        },
-        addressType="IPv4",
-        endpoints=[],
-        ports=[],
     )
 
 

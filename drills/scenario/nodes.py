@@ -21,7 +21,7 @@ RUNTIME = "containerd://2.1.5"
 KERNEL = "6.8.0-1031-aws"
 OS_IMAGE = "Ubuntu 24.04.3 LTS"
 _DRIVER = "ebs.csi.aws.com"
-_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 _KIB = {"Gi": 1024 * 1024, "Mi": 1024, "Ki": 1}
 
 _HEALTHY = (
@@ -32,7 +32,7 @@ _HEALTHY = (
 
 
 def is_control_plane(node: Obj) -> bool:
-    return _CONTROL_PLANE in node["metadata"]["labels"]
+    return CONTROL_PLANE in node["metadata"]["labels"]
 
 
 def add_node(world: World, name: str, data: Data) -> None:
@@ -49,7 +49,7 @@ def add_node(world: World, name: str, data: Data) -> None:
     instance = data.get("instanceType", "m6i.xlarge" if control else "m6i.2xlarge")
     taints = list(data.get("taints", []))
     if control:
-        taints.append({"key": _CONTROL_PLANE, "effect": "NoSchedule"})
+        taints.append({"key": CONTROL_PLANE, "effect": "NoSchedule"})
     capacity = {
         "cpu": cpu,
         "ephemeral-storage": "101430960Ki",
@@ -95,7 +95,7 @@ def add_node(world: World, name: str, data: Data) -> None:
                 "topology.kubernetes.io/region": "eu-west-1",
                 "topology.kubernetes.io/zone": zone,
                 "example.com/pool": "control-plane" if control else data.get("pool", "general"),
-                **({_CONTROL_PLANE: ""} if control else {}),
+                **({CONTROL_PLANE: ""} if control else {}),
                 **data.get("labels", {}),
             },
             "annotations": {

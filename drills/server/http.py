@@ -27,7 +27,7 @@ from drills.api.problems import (
 from drills.api.reads import encode
 from drills.api.requests import Query, Target, parse_target, verb_of
 from drills.controllers.heartbeats import Heartbeats
-from drills.controllers.workloads import Controllers
+from drills.controllers.reactions import Reactions
 from drills.pods.kubelet import Kubelets
 from drills.scenario.expand import expand
 from drills.scenario.model import Scenario
@@ -57,7 +57,7 @@ class DrillServer:
         self.state = state = ServerState(**options)
         self.store, self.faults, self.kinds = state.store, state.faults, state.kinds
         self.heartbeats = Heartbeats(state.context)
-        self._controllers = Controllers(state.context, Kubelets(state.context))
+        self._reactions = Reactions(state.context, Kubelets(state.context))
         self._port = port
         self._runner: web.AppRunner | None = None
         self._script: asyncio.Task[None] | None = None
@@ -72,8 +72,8 @@ class DrillServer:
         state, scenario = self.state, self.scenario
         if scenario is not None:
             state.load(expand(scenario, state.clock()))
-        state.writes.on_write = self._controllers.wrote
-        state.writes.on_delete = self._controllers.deleted
+        state.writes.on_write = self._reactions.wrote
+        state.writes.on_delete = self._reactions.deleted
         app = web.Application(client_max_size=32 * 2**20)
         app.router.add_route("*", "/{tail:.*}", self._serve)
         self._runner = web.AppRunner(

@@ -30,7 +30,7 @@ def apply_step(state: ServerState, step: dict[str, Any]) -> None:
     step = Renamer(state.world.renames).data(step)
     world, before = _present(state)
     add_all(world, step)
-    finish_adding(world, before.keys())
+    finish_adding(world)
     go_wrong(world, step)
     finish(world)
     for key, obj in world.objects.items():

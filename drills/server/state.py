@@ -16,7 +16,7 @@ from drills.api.objects import Obj, zone_of
 from drills.api.store import Store
 from drills.api.watch import Subscription
 from drills.api.writes import Writes
-from drills.controllers.context import ControllerContext
+from drills.controllers.live import LiveContext
 from drills.pods.connectivity import Network
 from drills.pods.statistics import Measurements
 from drills.pods.surroundings import Surroundings
@@ -66,7 +66,7 @@ class ServerState:
         self.faults = Faults()
         self.random = Random(seed)  # noqa: S311  # names of pods
         self.writes = Writes(self.store, clock, self.random)
-        self.context = ControllerContext(self.store, clock, self.random, self.speed)
+        self.context = LiveContext(self.store, clock, self.random, self.speed)
         self.streams = OpenStreams()
         self.requests: Counter[tuple[str, str, int]] = Counter()
         self.started_at = clock()

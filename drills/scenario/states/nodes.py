@@ -17,6 +17,9 @@ from drills.api.objects import (
     stable_fraction,
     stable_uid,
 )
+from drills.controllers.cordon import follow_cordon
+from drills.controllers.scheduling import tolerates
+from drills.scenario.simulation import Simulation
 from drills.scenario.states.pods import set_pod_state
 from drills.scenario.states.pods_leaving import replace_pod
 from drills.scenario.world import Data, World
@@ -29,6 +32,7 @@ _PRESSURE = {
 """Condition -> the words after `KubeletHas`, after `kubelet has `, and what is reclaimed."""
 _TAINT = "node.kubernetes.io"
 _GONE = ("not-ready", "unreachable")
+_UNREACHABLE = {"key": f"{_TAINT}/unreachable", "effect": "NoExecute"}
 
 
 def set_node_state(world: World, node: Obj, data: Data) -> None:
@@ -83,14 +87,11 @@ def _status_is_now(
 def _lose_pods(world: World, node: Obj, since: datetime, data: Data) -> None:
     """What the node controller does to the pods of a node that is away."""
     for pod in world.pods_on(node["metadata"]["name"]):
-        tolerates = any(
-            t.get("operator") == "Exists"
-            and t.get("effect") in {None, "NoExecute"}
-            and not t.get("tolerationSeconds")
-            and t.get("key") in {None, f"{_TAINT}/unreachable"}
+        stays = any(
+            not t.get("tolerationSeconds") and tolerates(t, _UNREACHABLE)
             for t in pod["spec"].get("tolerations", [])
         )
-        leaves = data.get("evict", True) and not tolerates
+        leaves = data.get("evict", True) and not stays
         ago = world.now - since - timedelta(seconds=1)
         set_pod_state(world, pod, {"state": "lost", "since": ago, "terminating": leaves})
         gone, ref = since + timedelta(seconds=302), controller_of(pod) or {}
@@ -176,10 +177,9 @@ def cordoned(world: World, node: Obj, data: Data) -> None:
     """Unschedulable since `since`, by `by` (kubectl-cordon)."""
     since, key = world.ago(data.get("since", "2d")), world.key(node)
     node["spec"]["unschedulable"] = True
-    _taint(node, "unschedulable", since, "NoSchedule")
     who = FieldManager(str(data.get("by", "kubectl-cordon")), since, ("spec.unschedulable",))
     world.managers[key] = [who, *world.managers.get(key, [])]
-    _status_is_now(world, node, "NodeNotSchedulable", since)
+    follow_cordon(Simulation(world, {}, since), node)
 
 
 def _restart_pods(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from drills.api.objects import Obj, controller_of, dig, rfc3339, stable_suffix
-from drills.controllers.new_objects import template_of
+from drills.api.objects import Obj, controller_of, dig, rfc3339
+from drills.controllers.workloads import ordinal
 from drills.pods.pod_status import terminated
-from drills.scenario.events import add_life
+from drills.scenario.simulation import Simulation
 from drills.scenario.states.pod_changes import set_condition, since_of
-from drills.scenario.workloads.placement import place
-from drills.scenario.workloads.pods import make_pod
 from drills.scenario.world import Data, World
 
 
@@ -88,32 +86,22 @@ def replaced(world: World, pod: Obj, data: Data) -> None:
 
 def reborn(world: World, pod: Obj, data: Data) -> None:
     """A StatefulSet's pod, deleted by force and made again under its name at `since` on `node`."""
-    meta, ref = pod["metadata"], controller_of(pod)
-    assert ref is not None
-    owner = world.get(ref["kind"], meta["namespace"], ref["name"])
     world.drop_events(pod)
     world.remove(pod)
-    at, node = world.ago(data["since"]), str(data["node"])
-    template = template_of(pod)
-    add_life(
-        world, make_pod(world, meta["namespace"], meta["name"], template, at, node, owner=owner)
-    )
+    replace_pod(world, pod, world.ago(data["since"]), str(data["node"]), ordinal(pod))
 
 
-def replace_pod(world: World, pod: Obj, at: datetime, node: str | None = None) -> None:
-    """A new pod of the same owner, Running on another node since `at`."""
+def replace_pod(
+    world: World, pod: Obj, at: datetime, node: str | None = None, number: int = 0
+) -> None:
+    """What the controller of a pod does once it is gone at `at`: a new pod, on `node` or wherever
+    there is room. The dice of the scheduler and of names are those of this pod."""
     meta, ref = pod["metadata"], controller_of(pod)
     assert ref is not None
     owner = world.get(ref["kind"], meta["namespace"], ref["name"])
     assert owner is not None
-    tolerations = pod["spec"].get("tolerations", [])
-    wanted = {
-        "namespace": meta["namespace"],
-        "name": ref["name"],
-        "notNodes": [pod["spec"].get("nodeName", "")],
-        "tolerations": [t for t in tolerations if not t.get("tolerationSeconds")],
-    }
-    where = node or place(world, wanted, 1, salt=meta["name"])[0]
-    code = stable_suffix("again", world.seed, meta["name"], rfc3339(at))
-    name, template = f"{ref['name']}-{code}", owner["spec"]["template"]
-    add_life(world, make_pod(world, meta["namespace"], name, template, at, where, owner=owner))
+    row = {"namespace": meta["namespace"], "name": ref["name"], "nodes": node or []}
+    simulation = Simulation(world, {**row, "notNodes": [pod["spec"].get("nodeName", "")]}, at)
+    simulation.salt = meta["name"]
+    simulation.workloads.create_pod(owner, number)
+    simulation.settle()

@@ -1,5 +1,5 @@
-"""Deployments with the ReplicaSets of their revisions, StatefulSets and DaemonSets, with their
-pods."""
+"""Deployments, StatefulSets and DaemonSets as their authors wrote them, each revision at its time;
+the controllers do the rest."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ import copy
 from datetime import datetime, timedelta
 
 from drills.api.managed_fields import FieldManager
-from drills.api.objects import Obj, created_at, stable_suffix
-from drills.controllers.new_objects import REVISION, controller_revision, defaulted, replica_set
-from drills.scenario.nodes import is_control_plane
-from drills.scenario.storage import add_claim
-from drills.scenario.workloads.placement import place
-from drills.scenario.workloads.pods import make_pod
+from drills.api.objects import Obj
+from drills.controllers.context import CONTROLLER
+from drills.controllers.new_objects import REVISION, defaulted
+from drills.scenario.simulation import Simulation
 from drills.scenario.workloads.templates import labels_of, pod_template
 from drills.scenario.world import Data, World
 
-_CONTROLLER = "kube-controller-manager"
 WRITTEN_BY_USER = (
     "spec",
     "metadata.labels",
@@ -60,8 +57,8 @@ def _add_set(
         str(data["namespace"]),
         world.ago(created),
         FieldManager(str(data.get("by", by)), rolled, WRITTEN_BY_USER),
-        FieldManager(_CONTROLLER, rolled, ("metadata.annotations",)),
-        FieldManager(_CONTROLLER, done, ("status",), "status"),
+        FieldManager(CONTROLLER, rolled, ("metadata.annotations",)),
+        FieldManager(CONTROLLER, done, ("status",), "status"),
         meta=meta,
         spec={
             "selector": {"matchLabels": labels_of(data)},
@@ -91,77 +88,43 @@ def add_deployment(world: World, data: Data) -> None:
         **({"paused": True} if data.get("paused") else {}),
         **data.get("deploymentSpec", {}),
     }
-    template = pod_template(data)
-    deployment, _ = _add_set(world, "Deployment", data, meta, template, spec, age="41d", settled=30)
-    ns, name = deployment["metadata"]["namespace"], deployment["metadata"]["name"]
-    for step, revision in enumerate(revisions, start=number - len(revisions) + 1):
-        at, last = world.ago(revision["age"]), step == number
-        wanted = int(data.get("current", replicas)) if last else int(revision.get("keep", 0))
-        row = {**data, **revision.get("with", {})}
-        body, salt = pod_template(row, str(revision["image"])), revision.get("salt", "")
-        code = stable_suffix("template", world.seed, ns, name, body, salt, size=10)
-        replicas_of = replica_set(deployment, body, code, at, wanted, step)
-        seen = at + timedelta(seconds=20)
-        world.add(
-            replicas_of,
-            FieldManager(_CONTROLLER, at, ("spec", "metadata")),
-            FieldManager(_CONTROLLER, seen, ("status",), "status"),
-        )
-        if not data.get("noPods"):
-            _add_replica_pods(world, replicas_of, row, wanted, at)
-
-
-def _add_replica_pods(world: World, owner: Obj, data: Data, count: int, at: datetime) -> None:
-    ns, name = owner["metadata"]["namespace"], owner["metadata"]["name"]
-    template, ages = owner["spec"]["template"], data.get("podAges", [])
-    for number, node in enumerate(place(world, data, count)):
-        created = at + timedelta(seconds=4 * number)
-        if number < len(ages):
-            created = world.ago(ages[number])
-        pods = len(world.by_kind.get("Pod", {}))
-        suffix = stable_suffix("pod", world.seed, ns, name, number, pods)
-        make_pod(world, ns, f"{name}-{suffix}", template, created, node, owner=owner)
-
-
-def _add_revision(world: World, owner: Obj, template: Obj, rolled: datetime, revision: int) -> str:
-    """The ControllerRevision of a template; returns its hash."""
-    meta = owner["metadata"]
-    code = stable_suffix("revision", meta["namespace"], meta["name"], template, size=9)
-    made = controller_revision(owner, template, code, rolled, revision)
-    world.add(made, FieldManager(_CONTROLLER, rolled))
-    return code
-
-
-def _labelled(template: Obj, labels: dict[str, str]) -> Obj:
-    """A copy of a template with more labels."""
-    out = copy.deepcopy(template)
-    out["metadata"]["labels"] = {**out["metadata"]["labels"], **labels}
-    return out
+    deployment, _ = _add_set(
+        world, "Deployment", data, meta, pod_template(data), spec, age="41d", settled=30
+    )
+    meta = deployment["metadata"]
+    meta["annotations"][REVISION] = str(number - len(revisions))
+    for revision in revisions:
+        last = revision is revisions[-1]
+        row = {**data, **({} if last else {"podAges": []}), **revision.get("with", {})}
+        at, template = world.ago(revision["age"]), pod_template(row, str(revision["image"]))
+        simulation = Simulation(world, row, at)
+        simulation.template, deployment["spec"]["template"] = template, defaulted(template)
+        current = int(data.get("current", replicas)) if last else replicas
+        keep = int(revisions[-2].get("keep", 0)) if last and len(revisions) > 1 else 0
+        simulation.run(simulation.workloads.roll_out(deployment, current, keep))
 
 
 def add_daemon_set(world: World, data: Data) -> None:
-    """A pod on each node, since the node joined or the set rolled. data: where (workers),
-    generation, updateStrategy, and the words of a template."""
+    """A pod on each node, since the node joined or the set rolled. data: generation,
+    updateStrategy, and the words of a template."""
     generation = int(data.get("generation", 2))
     meta = {**workload_meta(data), "generation": generation}
     meta["annotations"]["deprecated.daemonset.template.generation"] = str(generation)
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
     spec = {"updateStrategy": data.get("updateStrategy", rolling)}
-    template = pod_template(data)
     daemon, rolled = _add_set(
-        world, "DaemonSet", data, meta, template, spec, age="60d", settled=45, by="kubeadm"
+        world,
+        "DaemonSet",
+        data,
+        meta,
+        pod_template(data),
+        spec,
+        age="60d",
+        settled=45,
+        by="kubeadm",
     )
-    ns, name = daemon["metadata"]["namespace"], daemon["metadata"]["name"]
-    code = _add_revision(world, daemon, template, rolled, generation)
-    labels = {"controller-revision-hash": code, "pod-template-generation": str(generation)}
-    body = _labelled(template, labels)
-    for node in world.nodes():
-        if data.get("where") == "workers" and is_control_plane(node):
-            continue
-        where = node["metadata"]["name"]
-        created = max(rolled, created_at(node)) + timedelta(seconds=2)
-        pod = f"{name}-{stable_suffix('ds', world.seed, ns, name, where)}"
-        make_pod(world, ns, pod, body, created, where, owner=daemon, daemon=True)
+    simulation = Simulation(world, data, rolled)
+    simulation.run(simulation.workloads.sync(daemon))
 
 
 def add_stateful_set(world: World, data: Data) -> None:
@@ -189,35 +152,8 @@ def add_stateful_set(world: World, data: Data) -> None:
     stateful, rolled = _add_set(
         world, "StatefulSet", data, meta, template, spec, age="52d", settled=60
     )
-    ns, name = stateful["metadata"]["namespace"], stateful["metadata"]["name"]
-    code = _add_revision(world, stateful, template, rolled, int(data.get("revision", 1)))
-    ages = data.get("podAges", [])
-    for number, node in enumerate(place(world, data, replicas)):
-        pod = f"{name}-{number}"
-        labels = {
-            "controller-revision-hash": f"{name}-{code}",
-            "statefulset.kubernetes.io/pod-name": pod,
-            "apps.kubernetes.io/pod-index": str(number),
-        }
-        body = _labelled(template, labels)
-        body["spec"].update(hostname=pod, subdomain=service)
-        if claims:
-            claim = f"data-{pod}"
-            volume = {"name": "data", "persistentVolumeClaim": {"claimName": claim}}
-            body["spec"].setdefault("volumes", []).append(volume)
-            add_claim(
-                world,
-                namespace=ns,
-                name=claim,
-                size=str(data["storage"]),
-                labels=labels_of(data),
-                node=node,
-                created=created_at(stateful),
-            )
-        at = rolled + timedelta(seconds=25 * number)
-        if number < len(ages):
-            at = world.ago(ages[number])
-        make_pod(world, ns, pod, body, at, node, owner=stateful)
+    simulation = Simulation(world, data, rolled)
+    simulation.run(simulation.workloads.sync(stateful))
 
 
 def _claim_template(size: str) -> Obj:

@@ -8,6 +8,7 @@ import copy
 
 from drills.api.objects import Obj
 from drills.api.patch import strategic_merge
+from drills.scenario.nodes import CONTROL_PLANE
 from drills.scenario.world import Data
 
 _SPEC_WORDS = {
@@ -35,8 +36,8 @@ def pod_template(data: Data, image: str | None = None) -> Obj:
     (default: memory), env, secretEnv (list of `SECRET/KEY`), secretVolumes, configVolumes,
     emptyDirs, hostPaths, claims, serviceAccount, hostNetwork, hostPID, privileged, priorityClass,
     command, args, probes (false to leave out), liveness, tcpProbe, grace, preStop, nodeSelector,
-    tolerations, spread, spec (merged into the pod spec), sidecars, podLabels, podAnnotations.
-    `image` stands above that of the data."""
+    tolerations, where (workers), spread, spec (merged into the pod spec), sidecars, podLabels,
+    podAnnotations. `image` stands above that of the data."""
     container = _container(data, image or str(data["image"]))
     spec: Obj = {"containers": [container, *copy.deepcopy(data.get("sidecars", []))]}
     if volumes := _volumes(data, container):
@@ -56,6 +57,12 @@ def pod_template(data: Data, image: str | None = None) -> Obj:
                 "labelSelector": {"matchLabels": labels_of(data)},
             }
         ]
+    if data.get("where") == "workers":
+        term = {"key": CONTROL_PLANE, "operator": "DoesNotExist"}
+        required = {"nodeSelectorTerms": [{"matchExpressions": [term]}]}
+        spec["affinity"] = {
+            "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}
+        }
     spec = strategic_merge(spec, copy.deepcopy(data.get("spec", {})))
     meta: Obj = {"labels": {**labels_of(data), **data.get("podLabels", {})}}
     annotations = dict(data.get("podAnnotations", {}))

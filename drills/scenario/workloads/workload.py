@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from drills.scenario.network import add_budget, add_service
 from drills.scenario.nodes import is_control_plane
+from drills.scenario.simulation import Simulation
 from drills.scenario.workloads.autoscaling import add_autoscaler
 from drills.scenario.workloads.jobs import add_cron_job, add_job
-from drills.scenario.workloads.pods import make_pod
 from drills.scenario.workloads.sets import add_daemon_set, add_deployment, add_stateful_set
 from drills.scenario.workloads.templates import pod_template
 from drills.scenario.world import Data, World
@@ -39,9 +39,9 @@ def _add_static_pods(world: World, data: Data) -> None:
             continue
         template = pod_template({**defaults, **data})
         template["metadata"]["labels"] = {"component": str(data["name"]), "tier": "control-plane"}
-        where, created = node["metadata"]["name"], world.ago(data.get("age", "34d"))
-        name = f"{data['name']}-{where}"
-        make_pod(world, "kube-system", name, template, created, where, owner=node, static=True)
+        simulation = Simulation(world, data, world.ago(data.get("age", "34d")))
+        name = f"{data['name']}-{node['metadata']['name']}"
+        simulation.run(simulation.kubelets.mirror(node, "kube-system", name, template))
 
 
 _MAKERS: dict[str, Callable[[World, Data], object]] = {

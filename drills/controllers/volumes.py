@@ -1,0 +1,122 @@
+"""Claims of StatefulSets, the volumes that a provisioner makes for claims once a pod is on a node,
+and their attachments."""
+
+from __future__ import annotations
+
+import copy
+
+from drills.api.managed_fields import FieldManager
+from drills.api.objects import Obj, created_at, dig, digest, rfc3339, zone_of
+from drills.controllers.context import CONTROLLER, ControllerContext
+
+DRIVER = "ebs.csi.aws.com"
+_ZONE = "topology.kubernetes.io/zone"
+_ATTACHER = "external-attacher/ebs-csi-aws-com"
+
+
+def create_claim(context: ControllerContext, owner: Obj, template: Obj, name: str) -> None:
+    """The claim of a StatefulSet's pod, where it is not there yet. It outlives roll-outs, so it is
+    as old as the StatefulSet."""
+    namespace, created = owner["metadata"]["namespace"], created_at(owner)
+    if context.lookup("PersistentVolumeClaim", namespace, name) is not None:
+        return
+    context.create(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "creationTimestamp": rfc3339(created),
+                "labels": dict(owner["spec"]["selector"].get("matchLabels", {})),
+                "finalizers": ["kubernetes.io/pvc-protection"],
+            },
+            "spec": copy.deepcopy(template["spec"]),
+            "status": {"phase": "Pending"},
+        },
+        FieldManager(CONTROLLER, created, ("spec", "metadata")),
+        FieldManager(CONTROLLER, created, ("status",), "status"),
+    )
+
+
+def attach_volumes(context: ControllerContext, pod: Obj, node: str) -> None:
+    """Give each claim that a StatefulSet made for this pod a volume, attached to the node. Claims
+    that a person wrote stay as they are: whether they bind is the scenario's business."""
+    namespace, pod_name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+    for volume in pod["spec"].get("volumes") or []:
+        name = dig(volume, "persistentVolumeClaim", "claimName")
+        if name == f"{volume['name']}-{pod_name}":
+            claim = context.lookup("PersistentVolumeClaim", namespace, name)
+            if claim and not claim["spec"].get("volumeName"):
+                _provision(context, claim, node)
+
+
+def _provision(context: ControllerContext, claim: Obj, node: str) -> None:
+    """Bind a claim to a new volume in the zone of `node`, and attach it there."""
+    meta, spec = claim["metadata"], claim["spec"]
+    volume, capacity = f"pvc-{meta['uid']}", spec["resources"]["requests"]
+
+    def bind(obj: Obj) -> None:
+        obj["metadata"]["annotations"] = {
+            "pv.kubernetes.io/bind-completed": "yes",
+            "pv.kubernetes.io/bound-by-controller": "yes",
+            "volume.kubernetes.io/storage-provisioner": DRIVER,
+        }
+        obj["spec"]["volumeName"] = volume
+        obj["status"] = {"phase": "Bound", "accessModes": spec["accessModes"], "capacity": capacity}
+
+    context.update(claim, bind)
+    created = created_at(claim)
+    host = context.lookup("Node", "", node)
+    in_zone = {"key": _ZONE, "operator": "In", "values": [zone_of(host)]}
+    named = {word: meta[word] for word in ("namespace", "name", "uid")}
+    context.create(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {
+                "name": volume,
+                "creationTimestamp": rfc3339(created),
+                "annotations": {"pv.kubernetes.io/provisioned-by": DRIVER},
+                "finalizers": ["kubernetes.io/pv-protection", _ATTACHER],
+            },
+            "spec": {
+                **{k: spec[k] for k in ("accessModes", "storageClassName", "volumeMode")},
+                "capacity": capacity,
+                "persistentVolumeReclaimPolicy": "Delete",
+                "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **named},
+                "csi": {
+                    "driver": DRIVER,
+                    "fsType": "ext4",
+                    "volumeHandle": f"vol-0{digest('vol', meta['uid'], size=16)}",
+                },
+                "nodeAffinity": {
+                    "required": {"nodeSelectorTerms": [{"matchExpressions": [in_zone]}]}
+                },
+            },
+            "status": {"phase": "Bound", "lastPhaseTransitionTime": rfc3339(created)},
+        },
+        FieldManager("csi-provisioner", created, ("spec", "metadata")),
+        FieldManager(CONTROLLER, created, ("status",), "status"),
+    )
+    machine = str(dig(host, "spec", "providerID", default="")).rpartition("/")[2]
+    context.create(
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "VolumeAttachment",
+            "metadata": {
+                "name": f"csi-{digest('attachment', volume, node, size=64)}",
+                "creationTimestamp": rfc3339(created),
+                "annotations": {"csi.alpha.kubernetes.io/node-id": machine},
+                "finalizers": [_ATTACHER],
+            },
+            "spec": {
+                "attacher": DRIVER,
+                "nodeName": node,
+                "source": {"persistentVolumeName": volume},
+            },
+            "status": {"attached": True},
+        },
+        FieldManager(CONTROLLER, created, ("spec",)),
+        FieldManager("csi-attacher", created, ("status",), "status"),
+    )
