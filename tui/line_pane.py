@@ -73,6 +73,22 @@ class CursorPane(ScrollView, can_focus=True, inherit_bindings=False):
         """Repaints a row of the pane, 0 being the first visible one."""
         self.refresh(Region(0, row, self.size.width, 1))
 
+    def resize_content(self, size: Size) -> None:
+        """Set the size of what the pane scrolls over.
+
+        Textual lays out the whole screen when `virtual_size` is set, 10 to 20 ms for a key that
+        moves to a symptom with a longer explanation. Where the scroll bar neither comes nor goes,
+        only the bar and the offset follow the new height.
+        """
+        before, height = self.virtual_size, self.container_size.height
+        if size.width != before.width or (before.height > height) is not (size.height > height):
+            self.virtual_size = size
+            return
+        self.set_reactive(Widget.virtual_size, size)
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.window_virtual_size = size.height
+        self.scroll_y = self.validate_scroll_y(self.scroll_y)
+
 
 class LinePane(CursorPane, can_focus=True):
     """Lines of text from a pure function of the width.
@@ -158,13 +174,13 @@ class LinePane(CursorPane, can_focus=True):
         self._cursor = self._find(target if self._held else "", before if self._held else -1)
         virtual = Size(width, len(new))
         if virtual != self.virtual_size or width != self._drawn_width:
-            self._drawn_width = width
-            self.virtual_size = virtual
-            self.refresh(layout=self.styles.auto_dimensions)
-        else:
-            for y in self._visible():
-                if (old[y] if y < len(old) else None) != (new[y] if y < len(new) else None):
-                    self._refresh_line(y)
+            same_width, self._drawn_width = width == self._drawn_width, width
+            self.resize_content(virtual)
+            if self.styles.auto_dimensions or not same_width:
+                self.refresh(layout=self.styles.auto_dimensions)
+        for y in self._visible():
+            if (old[y] if y < len(old) else None) != (new[y] if y < len(new) else None):
+                self._refresh_line(y)
         if before != self._cursor:
             self._refresh_line(before)
             self._refresh_line(self._cursor)

@@ -68,7 +68,7 @@ class VirtualTable(CursorPane, can_focus=True):
         """Rows came, went or changed places: puts the cursor back on its object and draws the
         visible rows."""
         count = len(self._rows)
-        self.virtual_size = Size(self.size.width, count + 1)
+        self.resize_content(Size(self.size.width, count + 1))
         row = self._rows.row_of(self._key) if self._key is not None and count else None
         if not self._held:
             row = 0

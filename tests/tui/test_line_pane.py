@@ -1,0 +1,74 @@
+"""A pane of lines follows its content: offset and scroll bar, without a layout of the screen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.screen import Screen
+
+from text.lines import Line, line
+from tui.line_pane import LOOKS, LinePane
+
+
+class PaneScreen(Screen[None]):
+    COMPONENT_CLASSES: ClassVar[set[str]] = LOOKS
+
+    def compose(self) -> ComposeResult:
+        yield LinePane()
+
+
+class PaneApp(App[None]):
+    CSS = "LinePane { height: 1fr; overflow: hidden auto; scrollbar-gutter: stable; }"
+
+    def get_default_screen(self) -> Screen[None]:
+        return PaneScreen()
+
+
+def lines(count: int, said: str) -> list[Line]:
+    return [line(f"{said} {number}") for number in range(count)]
+
+
+def drawn(pane: LinePane, y: int) -> str:
+    return pane.render_line(y).text.rstrip()
+
+
+async def test_offset_and_scroll_bar_follow_a_content_that_shrinks() -> None:
+    async with PaneApp().run_test(size=(40, 10)) as pilot:
+        pane = pilot.app.screen.query_one(LinePane)
+        pane.show(lambda width: lines(100, "old"))
+        await pilot.pause()
+        pane.scroll_end(animate=False, immediate=True)
+        await pilot.pause()
+        assert drawn(pane, 9) == "old 99"
+
+        pane.show(lambda width: lines(60, "new"))
+        await pilot.pause()
+        assert (pane.scroll_offset.y, drawn(pane, 9)) == (50, "new 59")
+        assert pane.vertical_scrollbar.window_virtual_size == 60
+
+        pane.show(lambda width: lines(3, "few"))
+        await pilot.pause()
+        assert not pane.show_vertical_scrollbar
+        assert [drawn(pane, y) for y in range(4)] == ["few 0", "few 1", "few 2", ""]
+
+        pane.show(lambda width: lines(20, "more"))
+        await pilot.pause()
+        assert pane.show_vertical_scrollbar
+        assert (pane.max_scroll_y, drawn(pane, 0)) == (10, "more 0")
+
+
+async def test_a_longer_explanation_lays_out_no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with PaneApp().run_test(size=(40, 10)) as pilot:
+        pane = pilot.app.screen.query_one(LinePane)
+        pane.show(lambda width: lines(20, "short"))
+        await pilot.pause()
+        laid_out: list[Screen[None]] = []
+        monkeypatch.setattr(
+            PaneScreen, "_refresh_layout", lambda *given, **named: laid_out.append(given[0])
+        )
+        pane.show(lambda width: lines(30, "long"))
+        await pilot.pause()
+        assert not laid_out
+        assert drawn(pane, 0) == "long 0"
