@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from cluster.kube.text import clean_uncut
 from incident.cadence import Cadence
 from incident.config import FILE, load_config
 from incident.options import Options, runbook_folders
@@ -70,6 +71,7 @@ class Components:
         self.record = Record(self.clock)
         self.record.identify_object = self._identified
         self.observer = Observer()
+        self._clock_offset = timedelta()
         self.live: LiveCluster | None = None
         self.metrics: Metrics | None = None
         self.ranking: Ranking | None = None
@@ -269,8 +271,24 @@ class Components:
         """Record what is new in a report. A single reading without a record has no use for it."""
         if self.options.once and not self.options.record:
             return
+        self.observer.learn(self.record.foreign())
         for draft in self.observer.observe(report, symptoms, now):
             self.record.append(draft)
+        self._observe_clock()
+
+    def _observe_clock(self) -> None:
+        """Record the offset of the server's clock, and each jump of it or of the clock here."""
+        from cluster.api.transport import CLOCK_TOLERANCE
+        from timeline.entry import Draft
+
+        offset = self.live.api.clock_offset if self.live is not None else None
+        if offset is None or abs(offset - self._clock_offset) <= CLOCK_TOLERANCE:
+            return
+        seconds, self._clock_offset = offset.total_seconds(), offset
+        ahead = "ahead of" if seconds > 0 else "behind"
+        text = f"the server's clock is {abs(seconds):.0f} s {ahead} this machine's now"
+        data = {"event": "clock", "seconds": round(seconds, 1)}
+        self.record.append(Draft(kind="session", text=text, data=data))
 
     # -- cluster
 
@@ -412,8 +430,21 @@ class Components:
         await asyncio.to_thread(
             importlib.import_module, "incident.walkthrough.probe_runner"
         )  # 0.2 s, for which keys would wait
+        known = {entry.text for entry in self.record.by_record() if entry.kind == "session"}
         for sentence in await self.probes().sweep_at_start():
-            self.record.append(Draft(kind="session", text=sentence, data={"event": "sweep"}))
+            if sentence not in known:  # leftovers are recorded once
+                self.record.append(Draft(kind="session", text=sentence, data={"event": "sweep"}))
+
+    def read_earlier(self) -> None:
+        """Blocking: earlier incidents, for "seen before"."""
+        from timeline.journal.earlier import read_earlier
+
+        journal = self.record.journal
+        self.record.earlier = read_earlier(
+            self.options.state / "incidents",
+            clean=clean_uncut,
+            own=journal.path if journal is not None else None,
+        )
 
     def _heard(self, kind: str) -> datetime | None:
         freshness = self.live.freshness().get(kind) if self.live is not None else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.kube.objects import Ref
 from cluster.kube.text import clean_uncut
-from incident.record import Record, object_ref
+from incident.record import Record, at_work, object_ref
 from timeline.entry import Draft, Entry, Kind
 from timeline.intents import unfinished
 
@@ -119,7 +119,7 @@ def intents_of(entries: Iterable[Entry]) -> list[Intent]:
             entry.kind != "object-intent"
             or not isinstance(parts, list)
             or len(parts) != 3
-            or _at_work(entry.data)
+            or at_work(entry.data)
         ):
             continue
         expires = datetime.fromisoformat(
@@ -134,21 +134,6 @@ def intents_of(entries: Iterable[Entry]) -> list[Intent]:
             )
         )
     return found
-
-
-def _at_work(data: Mapping[str, Any]) -> bool:
-    """Whether another program of ours on this machine still works with the object: then it is not
-    for us to remove."""
-    pid = data.get("pid")
-    if not isinstance(pid, int) or pid == os.getpid() or data.get("host") != socket.gethostname():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _ledger_key(ref: Ref) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import partial
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from timeline.journal.journal import Health, Journal
     from timeline.journal.preparation import Identity
     from timeline.redaction.redact import Redactor
+    from timeline.seen_before import Earlier
 
 T = TypeVar("T")
 TITLE = 200
@@ -96,6 +98,10 @@ class Record:
         self._runbooks: dict[str, str] = {}
         self.identify_object: Callable[[ObjectRef], ObjectRef] = lambda ref: ref
         """Fills in the uid and resourceVersion of an object from the live state."""
+        self._foreign: list[Entry] = []
+        """Entries of other processes that `foreign` has not given yet."""
+        self.earlier: Sequence[Earlier] = ()
+        """Earlier incidents, the newest first."""
         self._own: set[str] = set()
         """Ids of the entries that this process gave."""
         self._made: dict[str, tuple[Sequence[Entry], Any]] = {}
@@ -189,6 +195,12 @@ class Record:
                 for entry in entries
                 if entry.id not in self._stored or self._stored[entry.id].seq < entry.seq
             ]
+            foreign = [each for each in fresh if each.id not in self._own]
+            if not self._opening:
+                self._foreign += foreign
+            others = [each for each in foreign if self._is_other_terminal(each)]
+            if others and not self._opening:
+                self._notice = _also_open(others[-1])
             for entry in fresh:
                 self._stored[entry.id] = entry
                 waiting = self._waiting.pop(entry.id, None)
@@ -347,9 +359,20 @@ class Record:
             "server": cluster.server,
             "write": options.write,
             "drill": options.drill,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
         }
+        others = [each for each in self.by_record() if self._is_other_terminal(each)]
+        if others:
+            self._notice = "; ".join(filter(None, (self._notice, _also_open(others[-1]))))
         text = f"stanch opened on {context} ({server}), {mode}"
         self.append(Draft(kind="session", text=text, data=data))
+
+    def _is_other_terminal(self, entry: Entry) -> bool:
+        """Whether this is the beginning of a session that another process on this machine has now
+        on the same incident."""
+        opened = entry.kind == "session" and entry.data.get("event") == "opened"
+        return opened and entry.id not in self._own and at_work(entry.data)
 
     def identify(self, options: Options, cluster: ClusterId) -> bool:
         """Blocking: the cluster's uid became known. When the incident turns out to be about
@@ -410,6 +433,12 @@ class Record:
             return "It is not in this record, or it was purged."
         return clean_uncut(found.content.decode("utf-8", "replace"))
 
+    def foreign(self) -> Sequence[Entry]:
+        """What other processes wrote since the last call, in the order of the record."""
+        with self._lock:
+            given, self._foreign = self._foreign, []
+        return given
+
     def unrecorded(self) -> Sequence[Entry]:
         """Entries that are not on disk and would be lost with this process."""
         with self._lock:
@@ -462,6 +491,7 @@ class Record:
             notice=self._notice,
             summary=self.summary,
             unknown=self.unknown_changes,
+            earlier=self.earlier,
         )
 
     async def settled(self, limit: float = 2.0) -> None:
@@ -494,6 +524,29 @@ class Record:
         """Blocking: write what is queued. What could not be written stays in `unrecorded`."""
         if self.journal is not None:
             self.journal.close()
+
+
+def _also_open(session: Entry) -> str:
+    who = session.actor or "another terminal"
+    return (
+        f"{who} works on this incident in another terminal since "
+        f"{session.recorded_at:%H:%M:%S} UTC (process {session.data.get('pid')})"
+    )
+
+
+def at_work(data: Mapping[str, Any]) -> bool:
+    """Whether the process that wrote `pid` and `host` into an entry is another one on this machine
+    and still lives."""
+    pid = data.get("pid")
+    if not isinstance(pid, int) or pid == os.getpid() or data.get("host") != socket.gethostname():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _retrieve(future: asyncio.Future[Entry]) -> None:

@@ -360,6 +360,7 @@ class LiveInvestigation:
         self._spawn(components.measure(), "measure")
         if self.options.record and self._live is not None:
             await self._live.wait_loaded(self.cadence.loaded)
+            await asyncio.to_thread(components.read_earlier)
             await components.sweep_leftovers()
 
     async def _keep_record(self) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from cluster.live.freshness import Freshness, State
 from runbooks.match import Match
 from timeline.entry import Entry
+from timeline.seen_before import Earlier
 from timeline.summary import Summary
 from triage.facts.finding import Report, Symptom
 
@@ -76,6 +77,8 @@ class RecordView(msgspec.Struct, frozen=True):
     """Title, severity and state of the incident, and its cluster."""
     unknown: Sequence[Entry] = ()
     """Changes of an earlier session whose outcome is not known."""
+    earlier: Sequence[Earlier] = ()
+    """Earlier incidents, for "seen before"."""
 
 
 class SymptomView(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from cluster.kube import durations
 from cluster.kube.objects import Ref
 from cluster.live.freshness import State
 from incident.view import NOTHING_READABLE, Reach, SymptomView, View, nothing_readable
@@ -23,6 +24,7 @@ from text.words import (
     minute,
     plural,
 )
+from timeline.seen_before import Earlier, seen_before
 from triage.facts.finding import SHARED, ChangeFact, Finding, Symptom
 
 NOTHING_AGAINST = field("against", ("nothing", "muted"))
@@ -201,7 +203,9 @@ def why_rule(item: SymptomView | None, index: int) -> Line:
     return rule(f"why {item.matches[index].id}", place)
 
 
-def why_lines(item: SymptomView | None, index: int, now: datetime) -> list[Line]:
+def why_lines(
+    item: SymptomView | None, index: int, now: datetime, earlier: Sequence[Earlier] = ()
+) -> list[Line]:
     """What speaks for a runbook, what is missing, what is against it; what is shared; what changed;
     what depends on the failing things."""
     if item is None:
@@ -215,6 +219,8 @@ def why_lines(item: SymptomView | None, index: int, now: datetime) -> list[Line]
     else:
         hint = (" Describe it in words with /, or read on below.", HINT)
         lines.append(line((" No runbook fits what is seen.", "unknown"), hint, hang=1))
+    if before := seen_before(earlier, symptom.id, (each.id for each in item.matches[:1])):
+        lines += fields("before", [before_text(before, now)])
     lines += fields("shared", list(_shared(symptom))[:3])
     lines += change_lines(symptom.changes, now)
     lines += fields("depends", [f"{d.object}: {d.why}" for d in symptom.blast], limit=6)
@@ -223,6 +229,16 @@ def why_lines(item: SymptomView | None, index: int, now: datetime) -> list[Line]
     named = ", ".join(f"{match.id} {match.score:.2f}" for match in others)
     lines += fields("or", [named] if named else [])
     return lines + finding_lines(symptom, now)
+
+
+def before_text(before: Earlier, now: datetime) -> str:
+    """An earlier incident with the same symptom: when, what ended it, which runbook."""
+    lasted = durations.words(before.seconds) if before.seconds else ""
+    ended = f", over after {lasted}" if lasted else ""
+    by = f" by {before.ended_by}" if before.ended_by else ""
+    followed = f"; runbook {before.followed}" if before.followed else ""
+    age = durations.words(now - before.began)
+    return f"seen before: {before.incident}, {age} ago{ended}{by}{followed}"
 
 
 def _some(objects: Sequence[Ref], limit: int = 5) -> str:

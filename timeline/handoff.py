@@ -10,6 +10,7 @@ from timeline.entry import MILESTONES, Entry
 from timeline.journal.journal import Journal
 from timeline.metrics import duration, milestones
 from timeline.revisions import draft_entries
+from timeline.story import read_story
 
 _LAST: Final = 10
 
@@ -42,6 +43,26 @@ def handoff(journal: Journal, now: datetime) -> str:
     )
     if last_match:
         out.append(f"looks like: {_text(last_match)}")
+    story = read_story(lines)
+    followed = story.followed
+    if followed is not None:
+        at = next((each.step_id for each in reversed(entries) if each.step_id), "")
+        done = len(followed.results)
+        where = at or "its start"
+        out.append(f"runbook: {followed.runbook}, {done} steps answered, now at {where}")
+    out += _part(
+        "changed in the cluster",
+        [f"{_at(deed.intent)} {deed.by_hand or _text(deed.intent)}" for deed in story.deeds],
+    )
+    checks = [each for run in story.runs for each in run.results if each.kind == "step-result"]
+    out += _part(
+        "checked",
+        [
+            f"{_at(each)} {_text(story.asked[each.id])} — {_text(each)}"
+            for each in checks[-_LAST:]
+            if each.id in story.asked
+        ],
+    )
     out += _part(
         "unknown, verify first",
         [f"{_at(entry)} {entry.kind}: {_text(entry)}" for entry in journal.unfinished()],

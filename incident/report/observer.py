@@ -43,6 +43,11 @@ class Observer:
         for entry in entries:
             self._remember(entry)
 
+    def learn(self, entries: Iterable[Entry]) -> None:
+        """Take what another process wrote into the same record, so that it is not said twice."""
+        for entry in entries:
+            self._remember(entry)
+
     def _remember(self, entry: Entry) -> None:
         data = entry.data
         symptom = str(data.get("symptom", ""))

@@ -7,6 +7,7 @@ import asyncio
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -401,3 +402,26 @@ async def test_a_leftover_is_removed_once(options: Options, clock: Clock) -> Non
             ledger.removed(ref, "deleted")
         await asyncio.to_thread(later.close)
         clock.forward(hours=13)
+
+
+def test_a_second_terminal_is_told_and_reads_what_the_first_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = ClusterId("prod", "https://api:6443")
+    first, second = Record(), Record()
+    first.open(Options(state=tmp_path), cluster)
+    asyncio.run(first.recorded(first.append(Draft(kind="note", text="seen"))))
+    monkeypatch.setattr(os, "getpid", lambda: os.getppid())  # the first is another, living process
+    second.open(Options(state=tmp_path), cluster)
+    try:
+        assert "in another terminal since" in second.view().notice
+        assert second.foreign() == []
+        told = first.append(Draft(kind="note", text="told"))
+        deadline = time.monotonic() + 10
+        while not (given := second.foreign()) and time.monotonic() < deadline:
+            asyncio.run(second.settled(0.05))
+        assert [entry.id for entry in given] == [told.id]
+        assert second.foreign() == []
+    finally:
+        first.close()
+        second.close()

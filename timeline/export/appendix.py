@@ -107,10 +107,15 @@ def evidence(w: Wording) -> list[Block]:
         command: Cell = (" from ", w.out(seen_in[1])) if seen_in and seen_in[1] else ()
         blocks.append(Para((f"**{name}** {size}", *command, *seen, f", sha256 {blob.sha256}")))
         if blob.content is None:
-            blocks.append(Para(("Purged; the hash above is what was stored.",)))
+            blocks.append(Para((_NOT_KEPT,)))
         else:
             blocks.append(Fence(excerpt(w.people.text(_deciding(blob.text)).text)))
     return blocks
+
+
+_NOT_KEPT: Final = (
+    "Not kept: purged, or the record was over its quota; the hash above is what was seen."
+)
 
 
 def _deciding(text: str) -> str:

@@ -34,6 +34,10 @@ _BASE_32: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's alphabet."""
 
 
+TEXT: Final = 64 * 1024
+"""Characters of an entry's text; what is longer belongs into evidence."""
+
+
 def new_ulid(moment: datetime) -> str:
     """A new identifier of 26 characters that sorts by `moment` to the millisecond: 48 bits of
     milliseconds and 80 random bits (github.com/ulid/spec)."""
@@ -136,7 +140,7 @@ def outline(
         cluster_uid=line(draft.cluster_uid or origin.cluster_uid),
         namespace=line(draft.namespace or (draft.object.namespace if draft.object else "")),
         object=_clean_object(draft.object, line),
-        text=safe(draft.text).strip("\n"),
+        text=_bounded(safe(draft.text).strip("\n")),
         evidence=tuple(dict.fromkeys(map(line, draft.evidence))),
         confidence=draft.confidence,
         run_id=line(draft.run_id),
@@ -175,6 +179,11 @@ def prepare(
     )
     canonical(to_record(entry)).encode()  # raises ValueError here and not inside a transaction
     return entry, tuple(blobs.values())
+
+
+def _bounded(text: str) -> str:
+    """At most `TEXT` characters, and how many there were."""
+    return text if len(text) <= TEXT else f"{text[:TEXT]} … (cut; {len(text):,} characters)"
 
 
 def _clean_object(reference: ObjectRef | None, line: Clean) -> ObjectRef | None:

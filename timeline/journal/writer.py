@@ -51,6 +51,8 @@ alone holds everything."""
 _RETRY_SECONDS: Final = 1.0
 _FOLLOW_SECONDS: Final = 0.5
 """Seconds between two looks for entries of other processes."""
+QUOTA: Final = 512 * 1024 * 1024
+"""Bytes of a record beyond which evidence is kept by its hash only."""
 _NO_SPACE: Final = 64 * 1024
 """Bytes: what SQLite needs for its shared memory and a commit. With less, its I/O errors mean a
 full disk."""
@@ -358,12 +360,13 @@ class JournalWriter:
             try:
                 seq, head = _last(database)
                 sealed = []
+                keep = self._path.stat().st_size <= QUOTA
                 for item in items:
                     for blob in item.evidence:
                         row = blob.record() | {
                             "truncated": int(blob.truncated),
                             "stored_at": stamp(item.entry.recorded_at),
-                            "content": blob.content,
+                            "content": blob.content if keep else None,
                         }
                         database.table("evidence").insert(row, ignore=True)
                     placed = seal(item.entry, seq + 1, head)

@@ -65,7 +65,7 @@ class NowScreen(Frame):
         index = self.match_index
         self.query_one(".right").display = item is not None and not tiny
         self._why_head.show(lambda _: [why_rule(item, index)])
-        self._why.show(lambda _: why_lines(item, index, now))
+        self._why.show(lambda _: why_lines(item, index, now, view.record.earlier))
 
     @on(LinePane.Highlighted)
     def symptom_chosen(self, event: LinePane.Highlighted) -> None:

@@ -1,0 +1,47 @@
+"""What an earlier incident says to a later one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from cluster.kube.text import clean_uncut
+from tests.timeline.conftest import START, Clock
+from timeline.entry import Draft
+from timeline.journal.earlier import read_earlier
+from timeline.journal.journal import Journal
+from timeline.seen_before import seen_before
+
+
+def test_the_same_symptom_is_found_with_what_ended_it(
+    new_journal: Callable[..., Journal], clock: Clock
+) -> None:
+    old = new_journal()
+    old.append(
+        Draft(
+            kind="observation",
+            text="nodes fail",
+            occurred_at=START - timedelta(minutes=5),
+            data={"symptom": "node:a", "severity": "critical"},
+        )
+    )
+    old.append(Draft(kind="match", text="oom", data={"runbook": "system-oom"}))
+    old.append(Draft(kind="run-started", text="opened", run_id="r", data={"runbook": "system-oom"}))
+    deed = old.append(Draft(kind="action-intent", text="scale report to 0"))
+    old.append(Draft(kind="action-result", text="done", data={"intent_id": deed.intent_id}))
+    clock.forward(minutes=10)
+    old.append(Draft(kind="milestone", text="", data={"name": "mitigated"}))
+    clock.forward(days=1)
+    now = new_journal()
+    earlier = read_earlier(now.path.parent, clean=clean_uncut, own=now.path)
+    found = seen_before(earlier, "node:a", [])
+    assert found is not None
+    assert (found.incident, found.followed, found.ended_by) == (
+        old.id,
+        "system-oom",
+        "scale report to 0",
+    )
+    assert found.seconds is not None
+    assert 900 <= found.seconds < 901
+    assert seen_before(earlier, "node:b", ["system-oom"]) is found
+    assert seen_before(earlier, "node:b", ["other"]) is None

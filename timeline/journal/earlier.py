@@ -1,0 +1,66 @@
+"""Reads what earlier incidents of a directory say to a later one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from timeline.entry import Entry
+from timeline.journal.journal import Journal
+from timeline.journal.storage import JournalError
+from timeline.metrics import milestones
+from timeline.redaction.clean import Clean, clean_line
+from timeline.revisions import latest
+from timeline.seen_before import Earlier
+from timeline.story import read_story
+
+READ: Final = 20
+"""Incidents that are read, the newest first."""
+
+
+def read_earlier(directory: Path, *, clean: Clean, own: Path | None) -> Sequence[Earlier]:
+    """The incidents of a directory but for `own`, the newest first; files that cannot be read are
+    left out."""
+    paths = sorted(directory.glob("*.db"), key=lambda path: path.name, reverse=True)
+    found = []
+    for path in [each for each in paths if each != own][:READ]:
+        try:
+            with Journal.open_read_only(path, clean=clean) as journal:
+                entries = journal.entries()
+        except (JournalError, sqlite3.Error, OSError):
+            continue
+        earlier = digest_of(path.stem, entries, clean)
+        if earlier is not None:
+            found.append(earlier)
+    return found
+
+
+def digest_of(incident: str, entries: Sequence[Entry], clean: Clean) -> Earlier | None:
+    """What an incident says to a later one; None when it saw nothing."""
+    lines = latest(entries)
+    story = read_story(lines)
+    if story.first is None:
+        return None
+    marks = milestones(lines).entries
+    end = marks.get("mitigated") or marks.get("resolved")
+    deeds = [deed for deed in story.deeds if end is None or deed.intent.seq < end.seq]
+    last = deeds[-1] if deeds else None
+    followed = story.followed
+    by = clean_line((last.by_hand or last.intent.text) if last is not None else "", clean)
+    return Earlier(
+        incident=incident,
+        began=story.first.occurred_at,
+        symptoms=_told(entries, "observation", "symptom"),
+        runbooks=_told(entries, "match", "runbook"),
+        followed=followed.runbook if followed is not None else "",
+        ended_by=by if end is not None else "",
+        seconds=(end.occurred_at - story.first.occurred_at).total_seconds() if end else None,
+    )
+
+
+def _told(entries: Iterable[Entry], kind: str, field: str) -> frozenset[str]:
+    return frozenset(
+        str(entry.data[field]) for entry in entries if entry.kind == kind and entry.data.get(field)
+    )
