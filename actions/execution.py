@@ -12,6 +12,7 @@ from actions.targets import same, value_at
 from cluster.errors import (
     ApiError,
     ClusterError,
+    Conflict,
     NotFound,
     OutcomeUnknown,
     Refused,
@@ -105,7 +106,11 @@ class Execution:
             self._finish(target, Outcome.UNKNOWN, str(error), flying=True)
             return "give up"
         except ApiError as error:
-            self._finish(target, Outcome.FAILED, f"the server refused: {error}")
+            gone = self.several and isinstance(error, NotFound | Conflict)
+            if gone and target.request.blocked_by_budget and (await self._seen(target))[0]:
+                self._finish(target, Outcome.DONE, "it had left already")
+            else:
+                self._finish(target, Outcome.FAILED, f"the server refused: {error}")
             return ""
         except ClusterError as error:
             self._finish(target, Outcome.FAILED, f"it was not sent: {error}")

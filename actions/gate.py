@@ -127,7 +127,12 @@ def compare(plan: ActionPlan, again: ActionPlan) -> list[str]:
     before = {target.path: target for target in plan.targets}
     after = {target.path: target for target in again.targets}
     told += [f"{target.ref} is new" for path, target in after.items() if path not in before]
-    told += [f"{target.ref} is gone" for path, target in before.items() if path not in after]
+    # A pod that left by itself has done what its eviction was for.
+    told += [
+        f"{target.ref} is gone"
+        for path, target in before.items()
+        if path not in after and not (after and target.request.blocked_by_budget)
+    ]
     for path, target in before.items():
         if path in after and target.shown != after[path].shown:
             told += _target_differences(target, after[path])
@@ -137,7 +142,7 @@ def compare(plan: ActionPlan, again: ActionPlan) -> list[str]:
         for name in sorted(facts.keys() | now.keys())
         if facts.get(name) != now.get(name)
     ]
-    if not told and [t.path for t in plan.targets] != [t.path for t in again.targets]:
+    if not told and [path for path in before if path in after] != list(after):
         told.append("the order of the objects is another")
     return told
 

@@ -255,6 +255,8 @@ async def dry_run(
             return None, f"an admission webhook takes no dry run: {error}", None
         if target.request.blocked_by_budget and error.status == 429:
             return True, "", None  # the budget does not allow it at this moment
+        if target.request.blocked_by_budget and error.status == 404:
+            return True, "", None  # the pod has left meanwhile
         if 400 <= error.status < 500 and error.status not in (408, 409, 429):
             return False, str(error), None
         return None, str(error), None

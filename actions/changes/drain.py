@@ -59,11 +59,12 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
 
 
 def evictable(context: ActionContext, node_name: str) -> list[Pod]:
-    """The pods of a node that a drain evicts, by name."""
+    """The pods of a node that a drain evicts, by name; those being deleted leave anyway."""
     return [
         pod
         for _, pod in sorted(context.store.pods_on(node_name).items())
         if pod.status.phase not in ("Succeeded", "Failed")
+        and pod.metadata.deletion_timestamp is None
         and MIRROR not in pod.metadata.annotations
         and not any(owner.kind == "DaemonSet" for owner in pod.metadata.owner_references)
     ]

@@ -18,7 +18,7 @@ from cluster.api.mode import Mode
 from cluster.errors import ApiError, Forbidden, OutcomeUnknown, Refused, ServerError, Unreachable
 from cluster.kube.objects import Ref
 from tests.actions.fake import FakeApi, FakeJournal
-from tests.actions.scenarios import job
+from tests.actions.scenarios import SCENARIOS, job
 from tests.actions.scenarios import pod as web_pod
 from tests.probes.cells import meta, node, pod
 
@@ -472,3 +472,15 @@ async def test_a_stuck_deletion_is_forced_only_when_the_node_is_lost(
     plan = await catalogue.plan("delete-pod", there, {"pod": "shop/web-2-a", "grace": "0"})
     assert refused in plan.refused
     assert bool(plan.refused) is bool(refused)
+
+
+async def test_a_pod_that_leaves_during_a_drain_is_no_failure() -> None:
+    scenario = SCENARIOS["drain"]
+    fake, journal = FakeApi(scenario.objects), FakeJournal()
+    context = fake.context()
+    plan = await catalogue.plan("drain", context, scenario.arguments)
+    fake.drop(plan.targets[-1].path)
+    result = await catalogue.run(plan, plan.confirmation, context, journal)
+    assert result.outcome is Outcome.DONE, result.sentence
+    assert result.targets[-1].sentence == "it had left already"
+    assert len(journal.finished) == len(plan.targets)

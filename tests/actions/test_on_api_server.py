@@ -106,6 +106,9 @@ async def test_cordon_and_uncordon(real: RealCluster) -> None:
     await real.do("cordon", node="act-1")
     await real.do("uncordon", node="act-1")
     assert not real.get(path)["spec"].get("unschedulable")
+    await real.undo()
+    assert real.get(path)["spec"]["unschedulable"] is True
+    await real.do("uncordon", node="act-1")
 
 
 async def test_the_server_refuses_what_changed_meanwhile(real: RealCluster) -> None:
@@ -280,6 +283,9 @@ async def test_cronjob_and_jobs(real: RealCluster) -> None:
     await real.undo()
     assert not real.get(f"{cronjobs}/report")["spec"].get("suspend")
     await real.do("suspend-cronjob", cronjob=f"{NS}/report")
+    await real.do("resume-cronjob", cronjob=f"{NS}/report")
+    await real.undo()
+    assert real.get(f"{cronjobs}/report")["spec"]["suspend"] is True
     await real.do("resume-cronjob", cronjob=f"{NS}/report")
     for number in range(3):
         meta = {"name": f"report-{number}", "labels": {"app": "report"}}

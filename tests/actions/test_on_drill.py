@@ -119,3 +119,56 @@ async def test_a_context_that_the_settings_fix_stays_read_only(tmp_path: Path) -
             assert not view.write
             assert "read-only by the settings" in here.set_write(True)
             assert not here.view.write
+
+
+async def done(flow: Flow, name: str, **arguments: str) -> str:
+    """Plans and confirms, again while the state moves; returns the id of the change."""
+    here = flow.investigation
+    plan = await here.plan_action(name, arguments)
+    for _ in range(5):
+        assert plan.refused == "", f"{name}: {plan.refused}"
+        result = await here.run_action(plan, plan.confirmation)
+        if result.again is None:
+            break
+        plan = result.again
+    assert result.outcome is Outcome.DONE, f"{name}: {result.sentence}"
+    newest = [intent for intent, _ in flow.actions() if "part_of" not in intent.data][-1]
+    return newest.intent_id
+
+
+async def test_actions_act_and_are_undone(flow: Flow) -> None:
+    store = flow.investigation.store
+    scaled = {
+        row.spec.scale_target_ref.name for row in store.rows("HorizontalPodAutoscaler").values()
+    }
+    namespace, name = next(
+        key
+        for key, row in store.rows("Deployment").items()
+        if row.spec.replicas > 1 and key[1] not in scaled
+    )
+    row = store.get("Deployment", namespace, name)
+    container = row.spec.template.spec.containers[0].name
+    workload = {"workload": f"deployment/{namespace}/{name}"}
+    image = f"registry.example.com/web@sha256:{'a' * 64}"
+    policy = "/".join(next(iter(store.rows("NetworkPolicy"))))
+    cronjob = "/".join(next(iter(store.rows("CronJob"))))
+    resource = {"container": container, "resource": "memory", "kind": "limit", "amount": "900Mi"}
+    for action, arguments in (
+        ("scale", {**workload, "replicas": str(row.spec.replicas + 1)}),
+        ("set-image", {**workload, "container": container, "image": image}),
+        ("set-resource", {**workload, **resource}),
+        ("label", {"object": f"node/{NODE}", "label": "zone=b"}),
+        ("add-taint", {"node": NODE, "taint": "broken=yes:NoSchedule"}),
+        ("suspend-cronjob", {"cronjob": cronjob}),
+        ("delete-network-policy", {"policy": policy}),
+        ("rollout-pause", workload),
+    ):
+        await done(flow, "undo", change=await done(flow, action, **arguments))
+    await done(flow, "rollout-restart", **workload)
+    drained = await done(flow, "drain", node=NODE)
+    assert await flow.cordoned()
+    parts = [intent for intent, _ in flow.actions() if intent.data.get("part_of") == drained]
+    assert len(parts) > 1, "one intent for each object"
+    await done(flow, "undo", change=drained)
+    assert not await flow.cordoned()
+    assert all(result is not None for _, result in flow.actions())
