@@ -146,7 +146,7 @@ async def test_actions_act_and_are_undone(flow: Flow) -> None:
         for key, row in store.rows("Deployment").items()
         if row.spec.replicas > 1 and key[1] not in scaled
     )
-    row = store.get("Deployment", namespace, name)
+    row = store.rows("Deployment")[namespace, name]
     container = row.spec.template.spec.containers[0].name
     workload = {"workload": f"deployment/{namespace}/{name}"}
     image = f"registry.example.com/web@sha256:{'a' * 64}"
