@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # the first paint needs none of them
     from runbooks.match import Match
     from runbooks.model import Runbook
     from timeline.entry import Entry
+    from triage.facts.measurements import NodeUsage
 
 Progress = Callable[[str], None]
 """Called with one line of progress ("5 of 12 tries, node-2")."""
@@ -106,6 +107,10 @@ class Investigation(Protocol):
         ...
 
     # -- objects
+
+    def node_usage(self, name: str) -> NodeUsage | None:
+        """What was measured of a node last, None where nothing was."""
+        ...
 
     async def object_yaml(self, ref: Ref) -> str:
         """The object without managedFields, redacted; Secrets: names and keys only. On failure a

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from runbooks.model import Runbook
     from timeline.entry import Entry
     from triage.facts.finding import Report
+    from triage.facts.measurements import NodeUsage
 
 
 class LiveInvestigation:
@@ -219,6 +220,11 @@ class LiveInvestigation:
         return self._components.fixed if self._components is not None else ""
 
     # -- objects
+
+    def node_usage(self, name: str) -> NodeUsage | None:
+        sources = self._components.measured() if self._components is not None else None
+        nodes = sources.nodes.values if sources is not None and sources.nodes is not None else ()
+        return next((usage for usage in nodes if usage.node == name), None)
 
     async def object_yaml(self, ref: Ref) -> str:
         components = self._ready()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +11,14 @@ from cluster.kube.event_times import last_time, times_observed
 from cluster.kube.objects import Ref
 from cluster.live.store import Store
 from incident.tables.columns import columns
+from incident.tables.health import Health, health
 from incident.tables.table import show
 from text.lines import BLANK, Line, Part, field, line, prose, rule
+from text.node_page import node_lines
+from text.symptoms import change_lines
 from text.words import ago, clock, count
+from triage.facts.finding import ChangeFact
+from triage.facts.measurements import NodeUsage
 
 PARTS = ("summary", "events", "yaml", "related")
 TITLES = {
@@ -37,7 +42,9 @@ def gone_lines(ref: Ref, known: bool) -> list[Line]:
     return [BLANK, *prose(gone if known else unread, "warning")]
 
 
-def summary_lines(ref: Ref, item: Any, store: Store, now: datetime) -> list[Line]:
+def summary_lines(
+    ref: Ref, item: Any, store: Store, now: datetime, usage: NodeUsage | None = None
+) -> list[Line]:
     """All columns of its table, labels, containers, conditions."""
     meta = item.metadata
     lines: list[Line] = []
@@ -53,7 +60,7 @@ def summary_lines(ref: Ref, item: Any, store: Store, now: datetime) -> list[Line
         text = f"since {clock(meta.deletion_timestamp, now)} UTC{waits}"
         lines.append(field("being deleted", (text, "warning"), size=SIZE + 1))
     if isinstance(item, k.Node):
-        lines += _node(item)
+        lines += node_lines(item, usage, store, now)
     if meta.labels:
         labels = "  ".join(f"{name}={value}" for name, value in sorted(meta.labels.items()))
         lines.append(field("labels", labels, size=SIZE))
@@ -64,13 +71,34 @@ def summary_lines(ref: Ref, item: Any, store: Store, now: datetime) -> list[Line
     return [*lines, *_managers(meta, now)]
 
 
-def _node(node: k.Node) -> Iterator[Line]:
-    for taint in node.spec.taints:
-        text = f"{taint.key}={taint.value}:{taint.effect}"
-        yield field("taint", (text, "warning"), size=SIZE)
-    room = ", ".join(f"{name} {value}" for name, value in sorted(node.status.allocatable.items()))
-    if room:
-        yield field("allocatable", room, size=SIZE)
+def kubectl_lines(ref: Ref, item: Any) -> Iterator[Line]:
+    """What is left to kubectl on purpose, with the command to copy."""
+    where = f"kubectl -n {ref.namespace}" if ref.namespace else "kubectl"
+    kind = ref.kind.lower()
+    yield BLANK
+    yield rule("not done here, but with kubectl")
+    if isinstance(item, k.Pod):
+        names = [container.name for container in item.spec.containers]
+        ports = [port.container_port for c in item.spec.containers for port in c.ports]
+        shell = f"{where} exec -it {ref.name} -c {names[0] if names else 'CONTAINER'} -- sh"
+        yield field("shell", (shell, "key"), size=SIZE)
+        forward = f"{where} port-forward pod/{ref.name} {ports[0] if ports else 'PORT'}"
+        yield field("port-forward", (forward, "key"), size=SIZE)
+    elif isinstance(item, k.Service):
+        port = item.spec.ports[0].port if item.spec.ports else "PORT"
+        forward = f"{where} port-forward service/{ref.name} {port}"
+        yield field("port-forward", (forward, "key"), size=SIZE)
+    elif isinstance(item, k.Node):
+        shell = f"kubectl debug node/{ref.name} -it --image=busybox"
+        yield field("shell", (shell, "key"), size=SIZE)
+    yield field("edit", (f"{where} edit {kind}/{ref.name}", "key"), size=SIZE)
+
+
+def change_part(ref: Ref, item: Any, changes: Sequence[ChangeFact], now: datetime) -> list[Line]:
+    """What was changed of the object, of its owners and of what it owns by name."""
+    owners = {Ref(o.kind, ref.namespace, o.name) for o in item.metadata.owner_references}
+    mine = [change for change in changes if change.object == ref or change.object in owners]
+    return [BLANK, rule("changes"), *change_lines(mine, now)] if mine else []
 
 
 def _managers(meta: Any, now: datetime) -> list[Line]:
@@ -161,19 +189,43 @@ def event_lines(events: Sequence[k.Event], now: datetime) -> list[Line]:
     lines: list[Line] = []
     for event in events[:EVENTS]:
         times, first = times_observed(event), event.first_timestamp
+        last = last_time(event)
         often = f"  {count(times)} times since {clock(first, now)}" if times > 1 and first else ""
+        often = f"  {ago(last, now)} ago{often}" if last else often
         kind = (f"{event.type:<8}", "warning" if event.type == "Warning" else "plain")
-        at = f" {clock(last_time(event), now)}  "
+        at = f" {clock(last, now)}  "
         lines.append(line(at, kind, (event.reason, "strong"), (often, "muted"), hang=3))
         lines += prose(event.message, indent=11)
     return lines
 
 
+def tree_lines(tree: Sequence[tuple[int, Ref]], here: Ref, store: Store) -> list[Line]:
+    """Owners above, what they own below; each can be opened."""
+    if len(tree) < 2:
+        return []
+    lines = [rule("owners and what they own")]
+    for depth, ref in tree:
+        item = store.get(*ref)
+        state = health(item, store) if item is not None else None
+        word, style = _HEALTH[state]
+        name = (str(ref), "heading" if ref == here else "strong")
+        lines.append(line(f" {'  ' * depth}", name, (word, style), hang=3, target="|".join(ref)))
+    return [*lines, BLANK]
+
+
+_HEALTH: Mapping[Health | None, tuple[str, str]] = {
+    Health.BROKEN: ("  broken", "warning"),
+    Health.WELL: ("", "plain"),
+    Health.FINISHED: ("  finished", "muted"),
+    None: ("  not among what was read", "unknown"),
+}
+
+
 def related_lines(found: Sequence[tuple[str, Ref]], store: Store) -> list[Line]:
     """Each can be opened; what is named but was not read is said to be missing or unknown."""
     if not found:
-        return [BLANK, *prose("Nothing owns it, and nothing known depends on it.", "muted")]
-    lines: list[Line] = []
+        return [BLANK, *prose("Nothing known depends on it.", "muted")]
+    lines = [rule("needs, and is needed by")]
     for how, ref in found:
         known = store.get(ref.kind, ref.namespace, ref.name) is not None
         note = "" if known else ("  not among what was read", "unknown")

@@ -7,6 +7,7 @@ from typing import Any
 
 from cluster.kube import objects as k
 from cluster.kube.objects import Ref
+from cluster.kube.owners import controller_of
 from cluster.kube.selectors import service_selects
 from cluster.live.store import Store
 from incident.tables.health import health
@@ -55,26 +56,35 @@ def _pods_below(uid: str, store: Store, depth: int) -> Iterator[Ref]:
             yield from _pods_below(item.metadata.uid, store, depth - 1)
 
 
+def tree(ref: Ref, item: Any, store: Store, limit: int = 200) -> list[tuple[int, Ref]]:
+    """(depth, object): the owners from the top down to the object, and all that the top owns."""
+    top, above = ref, item
+    for _ in range(4):
+        owner = controller_of(above.metadata)
+        found = store.get(*owner) if owner is not None else None
+        if owner is None or found is None:
+            break
+        top, above = owner, found
+    rows = [(0, top)]
+    _below(above, 1, store, rows, limit)
+    return rows
+
+
+def _below(item: Any, depth: int, store: Store, rows: list[tuple[int, Ref]], limit: int) -> None:
+    if not item.metadata.uid or depth > 4:
+        return
+    for (kind, key), child in sorted(store.owned_by(item.metadata.uid).items()):
+        if len(rows) >= limit:
+            return
+        rows.append((depth, Ref(kind, *key)))
+        _below(child, depth + 1, store, rows, limit)
+
+
 def related(ref: Ref, item: Any, store: Store) -> list[tuple[str, Ref]]:
-    """(how, object) of what owns it, what it needs, and what depends on it."""
-    found = [
-        (
-            "owned by",
-            Ref(
-                o.kind,
-                ref.namespace if store.get(o.kind, ref.namespace, o.name) is not None else "",
-                o.name,
-            ),
-        )
-        for o in item.metadata.owner_references
-    ]
+    """(how, object) of what it needs, and what depends on it without being owned."""
+    found: list[tuple[str, Ref]] = []
     if isinstance(item, k.Pod):
         found += _of_pod(ref, item, store)
-    found += (
-        [("owns", Ref(kind, *key)) for kind, key in list(store.owned_by(item.metadata.uid))[:200]]
-        if item.metadata.uid
-        else []
-    )
     if isinstance(item, k.Node):
         found += [("runs", Ref("Pod", *key)) for key in sorted(store.pods_on(ref.name))[:300]]
     if isinstance(item, k.Service) and item.spec.selector:

@@ -54,6 +54,7 @@ from tests.tui import story
 from timeline.entry import Draft, Entry
 from timeline.note import parse_note
 from triage.facts.finding import Gap, Report
+from triage.facts.measurements import NodeUsage
 from triage.logs.log_line import Level
 
 SCENES = (
@@ -375,6 +376,9 @@ class FakeInvestigation:
         return ""
 
     # -- objects
+
+    def node_usage(self, name: str) -> NodeUsage | None:
+        return NodeUsage(name, cpu_cores=1.5, memory_bytes=6 << 30) if name == "node-2" else None
 
     async def object_yaml(self, ref: Ref) -> str:
         if self.scene in ("lost", "offline"):

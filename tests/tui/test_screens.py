@@ -538,10 +538,10 @@ async def test_rows_that_only_look_different_wait_for_the_keys_that_move_the_cur
 async def test_owners_and_dependants_lead_on() -> None:
     async with screens(size=WIDE) as (app, _, pilot):
         app.open_object(Ref("Pod", "marketplace", "catalog-7c9d5b6f4-0abcd"), "related")
-        await until(
-            pilot, lambda: "owned by  ReplicaSet marketplace/catalog-7c9d5b6f4" in shown(app)
-        )
-        await pilot.press("enter")
+        await until(pilot, lambda: "›Deployment marketplace/catalog" in shown(app))
+        assert "   ReplicaSet marketplace/catalog-7c9d5b6f4" in shown(app)
+        assert "runs on   Node node-2" in shown(app)
+        await pilot.press("down", "enter")
         await until(
             pilot,
             lambda: (

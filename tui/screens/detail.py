@@ -9,16 +9,19 @@ from textual import on
 from textual.widget import Widget
 
 from cluster.kube.objects import Ref
-from incident.tables.related import related
+from incident.tables.related import related, tree
 from text.lines import prose, rule
 from text.object_page import (
     PARTS,
+    change_part,
     event_lines,
     events_of,
     gone_lines,
+    kubectl_lines,
     related_lines,
     summary_lines,
     tabs_line,
+    tree_lines,
 )
 from tui.keys import bindings
 from tui.line_pane import Fixed, LinePane
@@ -73,11 +76,25 @@ class ObjectScreen(Frame):
         elif known is None:
             self._text.show(lambda _: gone_lines(self.ref, False))
         elif self._part == "related":
-            found = related(self.ref, known, store)
-            self._text.show(lambda _: related_lines(found, store))
+            found, above = related(self.ref, known, store), tree(self.ref, known, store)
+            self._text.show(
+                lambda _: [*tree_lines(above, self.ref, store), *related_lines(found, store)]
+            )
         elif self._part == "summary":
             first = gone_lines(self.ref, True) if item is None else []
-            self._text.show(lambda _: [*first, *summary_lines(self.ref, known, store, now)])
+            report = self.view.report
+            changes = report.changes if report is not None else ()
+            changed = change_part(self.ref, known, changes, now)
+            node = self.ref.kind == "Node"
+            usage = self.investigation.node_usage(self.ref.name) if node else None
+            self._text.show(
+                lambda _: [
+                    *first,
+                    *summary_lines(self.ref, known, store, now, usage),
+                    *changed,
+                    *kubectl_lines(self.ref, known),
+                ]
+            )
 
     def action_part(self, part: str) -> None:
         self._part = part
