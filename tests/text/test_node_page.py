@@ -47,7 +47,8 @@ def shown(
     if lease is not None:
         meta = k.ObjectMeta(name="n1", namespace="kube-node-lease")
         store.replace("Lease", [k.Lease(metadata=meta, spec=k.LeaseSpec(renew_time=NOW - lease))])
-    lines = node_lines(store.get("Node", "", "n1"), usage, store, NOW)
+    one = next(each for each in store.all("Node", k.Node) if each.metadata.name == "n1")
+    lines = node_lines(one, usage, store, NOW)
     return "\n".join(line.text for line in lines)
 
 
