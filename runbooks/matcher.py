@@ -35,7 +35,8 @@ SAID = 5.5
 """Rarity of the words in common that confidence needs: "pods keep restarting" or "disk" name a
 subject, not a failure."""
 STORY = 0.85
-"""A story with this share of a guide's score stands above it: both fit, and it tells more."""
+"""A story with this share of a guide's score stands above it, since it tells more. It is sure only
+when no guide fits better."""
 REFUTED = 0.5
 """Factor of the words' score when the text holds a refuting pattern."""
 NAMED = 0.75
@@ -109,11 +110,11 @@ class Matcher:
         found = []
         for one in ours[:SHOWN]:
             rival = other
-            if guide is not None and not one.guide and _weight(one) < _weight(guide) * STORY:
+            if guide is not None and not one.guide and _weight(one) < _weight(guide):
                 rival = other or guide
             if one.score >= LOWEST:
                 found.append(_from_words(one, best, None if one.named else rival, lone))
-        if certain:
+        if certain or (found and not found[0].confident):
             found = [replace(one, confident=False) for one in found]
         return [*certain, *_falling(found)][:SHOWN]
 

@@ -36,6 +36,8 @@ def texts(name: str) -> list[dict[str, Any]]:
 
 
 TEXTS, HELD_OUT, FRESH = texts("symptoms.jsonl"), texts("heldout.jsonl"), texts("fresh.jsonl")
+UNSEEN = texts("unseen.jsonl")
+"""Texts of guides too, two or three a page, written before the words were tuned for them."""
 LIBRARY = Library()
 MATCHER, AGAIN = Matcher(LIBRARY), Matcher(Library())
 AT = datetime(2026, 11, 21, 3, 2, tzinfo=UTC)
@@ -68,7 +70,7 @@ def test_figures_on_real_symptom_texts() -> None:
     assert len(TEXTS) >= 150
     assert first >= 0.9, first
     assert three >= 0.97, three
-    assert false <= 0.05, false
+    assert false <= 0.02, false
 
 
 @pytest.mark.parametrize("cases", [HELD_OUT, FRESH], ids=["heldout", "fresh"])
@@ -79,7 +81,33 @@ def test_figures_on_texts_collected_without_the_vocabulary(cases: list[dict[str,
     assert {case["expected"][0] for case in cases if case["expected"]} == STORIES
     assert first >= 0.95, first
     assert three >= 0.98, three
-    assert false <= 0.06, false
+    assert false <= 0.01, false
+
+
+def test_figures_on_other_peoples_words_for_every_page() -> None:
+    first, three, false = figures(UNSEEN)
+    asked = {page for case in UNSEEN for page in case["expected"]}
+    assert asked == {runbook.id for runbook in LIBRARY.runbooks}
+    assert first >= 0.9, first
+    assert three >= 0.98, three
+    assert false <= 0.02, false
+
+
+def test_what_is_not_sure_first_is_not_sure_below() -> None:
+    for case in (*TEXTS, *HELD_OUT, *FRESH, *UNSEEN):
+        ranked = MATCHER.match_words(case["text"])
+        if ranked and not ranked[0].confident:
+            assert not any(match.confident for match in ranked), case["text"]
+
+
+@pytest.mark.parametrize("case", UNSEEN[::5], ids=lambda case: case["text"][:40])
+def test_words_in_common_stand_in_the_text(case: dict[str, Any]) -> None:
+    """Names of the vocabulary (`samenode`, `http502`) never reach the reader."""
+    for match in MATCHER.match_words(case["text"]):
+        for reason in match.for_:
+            said, _, words = reason.text.partition("words in common: ")
+            if not said:
+                assert all(word in fold(case["text"]) for word in words.split(", ")), words
 
 
 @pytest.mark.parametrize(
@@ -171,6 +199,18 @@ def test_a_short_plain_name_of_a_fault_is_enough(text: str) -> None:
         ("Traffic drop alert: requests per second dropped by 80%", "errors-during-rollout"),
         ("namespace stuck in Terminating", "container-runtime-hung"),
         ("Memory cgroup out of memory: Killed process 12 (java)", "node-disk-full-container-logs"),
+        (
+            "failed to create fsnotify watcher: no space left on device",
+            "node-disk-full-container-logs",
+        ),
+        (
+            "the server localhost:8080 was refused - right host or port?",
+            "ingress-routes-lost-api-server-down",
+        ),
+        (
+            "could not write to file pg_wal: No space left on device",
+            "node-disk-full-container-logs",
+        ),
     ],
 )
 def test_words_that_are_alike_are_not_taken_for_another_failure(text: str, other: str) -> None:

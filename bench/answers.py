@@ -1,0 +1,114 @@
+"""Scores what `stanch match` answers to texts: what was right, and what was wrong.
+
+python -m bench answers [FILE.jsonl ...] [--folder DIR] [--wrong]
+
+Each line of a file is `{"text", "expected": [ids]}`; an empty list means that no runbook fits.
+Without files it reads the sets under tests/runbooks. All but unseen.jsonl were labelled for stories
+alone: there a guide that fits counts as wrong, and "a story" is the count to read. `--folder`
+prints the first answer for each `*.txt` of a folder. `--wrong` lists each wrong answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runbooks.loader import Library
+from runbooks.match import Match
+from runbooks.matcher import Matcher
+
+SETS = Path(__file__).parents[1] / "tests" / "runbooks"
+NONE = "(no runbook fits)"
+
+
+class Score:
+    """Counts of one set of texts. A confident answer is wrong when no runbook fits, or when none of
+    the confident ones does; a wrong story sends the reader further astray than a wrong guide."""
+
+    def __init__(self, stories: frozenset[str]) -> None:
+        self._stories = stories
+        self.counts: Counter[str] = Counter()
+        self.families: dict[str, Counter[str]] = {}
+        self.wrong: list[tuple[str, str, str]] = []
+
+    def add(self, text: str, expected: Sequence[str], matches: Sequence[Match]) -> None:
+        ids = [match.id for match in matches]
+        sure = [match.id for match in matches if match.confident]
+        right = not {*sure}.isdisjoint(expected)
+        found = {
+            "texts": True,
+            "fitting": bool(expected),
+            "first": bool(ids) and ids[0] in expected,
+            "three": not {*ids[:3]}.isdisjoint(expected),
+            "sure": right,
+            "wrong": bool(sure) and not right,
+            "wrong story": not right and not self._stories.isdisjoint(sure),
+        }
+        for counts in (self.counts, self.families.setdefault((*expected, NONE)[0], Counter())):
+            counts.update(name for name, holds in found.items() if holds)
+        if found["wrong"] or (expected and not found["first"]):
+            wanted = " or ".join(expected) or NONE
+            self.wrong.append((wanted, ", ".join(sure[:2] or [f"{ids[:1]}, not sure"]), text))
+
+    def lines(self, name: str) -> Iterator[str]:
+        counts = self.counts
+        fitting, others = counts["fitting"], counts["texts"] - counts["fitting"]
+        yield (
+            f"{name}: {counts['texts']} texts; of {fitting} that fit: first {counts['first']} "
+            f"({_share(counts['first'], fitting)}), within three {counts['three']} "
+            f"({_share(counts['three'], fitting)}), sure {counts['sure']}"
+        )
+        none = self.families.get(NONE, Counter())
+        yield (
+            f"  confident and wrong: {counts['wrong']} ({_share(counts['wrong'], counts['texts'])})"
+            f"; of {others} that fit nothing: {none['wrong']}, a story {none['wrong story']} "
+            f"({_share(none['wrong story'], others)})"
+        )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "-"
+
+
+def _families(score: Score) -> Iterator[str]:
+    for family, counts in sorted(score.families.items()):
+        if counts["wrong"] or counts["first"] < counts["fitting"]:
+            yield (
+                f"  {family}: {counts['texts']} texts, first {counts['first']}, within three "
+                f"{counts['three']}, confident and wrong {counts['wrong']}"
+            )
+
+
+def _read(path: Path) -> list[Mapping[str, Any]]:
+    return [json.loads(row) for row in path.read_text("utf-8").splitlines() if row.strip()]
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench answers")
+    parser.add_argument("files", nargs="*", type=Path, help="texts with the runbooks that fit")
+    parser.add_argument("--folder", type=Path, help="print the first answer for each of its *.txt")
+    parser.add_argument("--wrong", action="store_true", help="list each wrong answer")
+    chosen = parser.parse_args(arguments)
+    library = Library()
+    matcher = Matcher(library)
+    stories = frozenset(runbook.id for runbook in library.runbooks if not runbook.guide)
+    for path in chosen.files or sorted(SETS.glob("*.jsonl")):
+        score = Score(stories)
+        for case in _read(path):
+            expected = case.get("expected") or ()
+            expected = [expected] if isinstance(expected, str) else expected
+            score.add(case["text"], expected, matcher.match_words(case["text"]))
+        print(*score.lines(path.name), *_families(score), sep="\n")
+        for wanted, said, text in score.wrong if chosen.wrong else ():
+            print(f"  wanted {wanted}; said {said}: {' '.join(text.split())[:90]}")
+    for path in sorted(chosen.folder.rglob("*.txt")) if chosen.folder else ():
+        best = next(iter(matcher.match_words(path.read_text("utf-8", "replace"))), None)
+        said = (
+            f"{best.id} {best.score:.2f}{'' if best.confident else ', not sure'}" if best else NONE
+        )
+        print(f"{path.name}: {said}")
+    return 0
