@@ -1,5 +1,5 @@
 """Values for parameters that only the live state gives: between which namespaces a connection is
-worth measuring, and how many replicas a workload has.
+worth measuring, and what a workload has: replicas, containers, limits.
 
 A connectivity step of a runbook knows the suspect node at most. Traffic flows between the
 namespaces that NetworkPolicies and Ingresses name; measuring between others proves little.
@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from cluster.kube.kinds import BY_SPELLING
 from cluster.kube.objects import (
+    DaemonSet,
     Deployment,
     Ingress,
     Namespace,
@@ -24,11 +26,7 @@ from cluster.live.store import Store
 from probes.inference.policy import namespace_labels
 from triage.facts.finding import Symptom
 
-_SCALABLE = {
-    "deployment": ("Deployment", Deployment),
-    "replicaset": ("ReplicaSet", ReplicaSet),
-    "statefulset": ("StatefulSet", StatefulSet),
-}
+Workload = Deployment | StatefulSet | DaemonSet | ReplicaSet
 
 
 class StoreValues:
@@ -44,13 +42,11 @@ class StoreValues:
             return {}
         return {"source_namespace": path.source, "target_namespace": path.target}
 
-    def replicas(self, namespace: str, workload: str) -> int:
+    def workload(self, namespace: str, workload: str) -> Workload | None:
         store, (kind, _, name) = self._store(), workload.partition("/")
-        if store is None or kind not in _SCALABLE:
-            return 0
-        kind, expected = _SCALABLE[kind]
-        found = store.get(kind, namespace, name)
-        return found.spec.replicas if isinstance(found, expected) else 0
+        known = BY_SPELLING.get(kind)
+        row = store.get(known.name, namespace, name) if store is not None and known else None
+        return row if isinstance(row, Workload) else None
 
 
 class Path(NamedTuple):

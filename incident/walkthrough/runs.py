@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from incident.record import Record
 from incident.view import SymptomView
+from incident.walkthrough.live_values import Workload
 from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
 from runbooks import steps
 from runbooks.model import Runbook, Step
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 FORMER_REPLICAS = "former_replicas"
 """Parameter: how many replicas a workload had before the run changed it."""
+_OF_WORKLOADS = {FORMER_REPLICAS, "replicas", "container", "amount"}
+"""Parameters that the workload of a step gives, or for which it shows what is there now."""
 _INTENTS = ("step-intent", "probe-intent", "action-intent")
 _RESULTS = ("step-result", "probe-result", "action-result", "step-skipped", "action-declined")
 
@@ -40,8 +43,8 @@ class LiveValues(Protocol):
         """Values by parameter name."""
         ...
 
-    def replicas(self, namespace: str, workload: str) -> int:
-        """Wanted replicas of `kind/name`, 0 when that is not known."""
+    def workload(self, namespace: str, workload: str) -> Workload | None:
+        """The workload `kind/name`, None when it is not known."""
         ...
 
 
@@ -82,8 +85,8 @@ class Run:
     """Values that the live state suggests where neither the symptom nor a person gives one."""
     used: dict[str, dict[str, str]] = field(default_factory=dict)
     """Values with which a step was done, by step id: they stay when the evidence changes."""
-    replicas: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Replicas of workloads when the run first named them, by namespace and kind/name."""
+    workloads: dict[tuple[str, str], Workload] = field(default_factory=dict)
+    """Workloads as they were when the run first named them, by namespace and kind/name."""
     outcomes: dict[str, StepOutcome] = field(default_factory=dict)
     changes: dict[str, MadeChange] = field(default_factory=dict)
     """By step id, as long as they are not undone."""
@@ -112,7 +115,7 @@ class Run:
             match data.get("event"):
                 case "parameter":
                     name = str(data["name"])
-                    self.typed[name] = str(data["value"])
+                    self.typed[name], self.seen = str(data["value"]), None
                     for values in self.used.values():
                         values.pop(name, None)
                 case "go-to":
@@ -233,16 +236,30 @@ class Run:
             if value.name in used and used[value.name] != value.value:
                 found = Parameter(value.name, used[value.name], "as it was done")
             elif not value.value and not value.choices and value.name not in self.typed:
-                found = self._suggested(value.name, values) or found
+                found = self._suggested(step, value.name, values) or found
             values[found.name] = found.value
             yield found
 
-    def _suggested(self, name: str, values: Mapping[str, str]) -> Parameter | None:
+    def _suggested(self, step: Step, name: str, values: Mapping[str, str]) -> Parameter | None:
         if offered := self.suggested.get(name):
             return Parameter(name, offered, "suggested by the policies and Ingresses")
-        former = self.replicas.get((values.get("namespace", ""), values.get("workload", "")))
-        if name == FORMER_REPLICAS and former:
-            return Parameter(name, str(former), "replicas when this run began")
+        workload = self.workloads.get(_workload_key(values))
+        if workload is None:
+            return None
+        replicas = getattr(workload.spec, "replicas", 0)
+        if name == FORMER_REPLICAS and replicas:
+            return Parameter(name, str(replicas), "replicas when this run began")
+        if name == "replicas":
+            return Parameter(name, "", f"not known; it had {replicas} when this run began")
+        containers = {each.name: each for each in workload.spec.template.spec.containers}
+        if name == "container":
+            return _one_of(name, tuple(containers))
+        container = containers.get(values.get("container", ""))
+        if name == "amount" and container is not None:
+            resource = steps.fill(step.args.get("resource", ""), values)
+            kind = step.args.get("kind", "")
+            now = getattr(container.resources, f"{kind}s", {}).get(resource) or "not set"
+            return Parameter(name, "", f"not known; the {resource} {kind} is {now} now")
         return None
 
     # -- showing
@@ -469,11 +486,25 @@ class Runs:
         last = run.evidence.get(run.symptom_id)
         run.suggested = dict(self._live.suggest(last.symptom if last else None))
         for step in run.runbook.steps():
-            if FORMER_REPLICAS in names(step):
-                values = run.values(step)
-                key = values.get("namespace", ""), values.get("workload", "")
-                if key not in run.replicas and (count := self._live.replicas(*key)):
-                    run.replicas[key] = count
+            if _OF_WORKLOADS & set(names(step)):
+                key = _workload_key(run.values(step))
+                if key not in run.workloads and (found := self._live.workload(*key)):
+                    run.workloads[key] = found
+
+
+def _workload_key(values: Mapping[str, str]) -> tuple[str, str]:
+    """(namespace, kind/name) of the workload that a step is about, with "" for what is unknown."""
+    workload = values.get("workload", "")
+    for kind in ("deployment", "statefulset", "daemonset") if not workload else ():
+        if values.get(kind):
+            workload = f"{kind}/{values[kind]}"
+    return values.get("namespace", ""), workload
+
+
+def _one_of(name: str, found: tuple[str, ...]) -> Parameter:
+    if len(found) == 1:
+        return Parameter(name, found[0], "the only one of the workload")
+    return Parameter(name, "", f"{len(found)} fit: {', '.join(found)}", found)
 
 
 def _selected(view: SymptomView, runbook_id: str) -> frozenset[str]:

@@ -71,3 +71,16 @@ def test_no_number_and_no_placeholder_stands_in_a_change() -> None:
         if step.kind is StepKind.ACTION:
             literals = re.sub(r"\{\w+\}|--\S+=\{?\w+", "", step.kubectl)
             assert not re.search(r"\b[A-Z]{3,}\b", literals), f"{name}: {step.kubectl}"
+
+
+FIGURES = {"amount", "replicas", "image", "keys", "file", "resource"}
+
+
+def test_no_figure_that_is_asked_serves_two_steps_of_a_page() -> None:
+    """What is typed for one step must not fill in another."""
+    asked: dict[tuple[str, str], list[str]] = {}
+    for name, step in every_step():
+        page = name.partition("/")[0]
+        for place in {p for text in step.args.values() for p in places_of(text)} & FIGURES:
+            asked.setdefault((page, place), []).append(step.id)
+    assert {key: steps_ for key, steps_ in asked.items() if len(steps_) > 1} == {}

@@ -9,19 +9,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from actions.plan import ActionPlan, ActionResult, Change, Outcome
-from cluster.kube.objects import Ref
+from cluster.kube.objects import Deployment, Ref
 from incident.options import Options
 from incident.record import Record
 from incident.view import SymptomView
 from incident.walkthrough.action_runner import GateJournal
+from incident.walkthrough.live_values import Workload
 from incident.walkthrough.run import StepState
 from incident.walkthrough.runs import Runs
 from runbooks.model import Runbook
 from runbooks.parse import parse
 from tests.incident.build import symptom, view
+from timeline.entry import Draft
 from timeline.summary import ClusterId
 from triage.facts.finding import Symptom
 
@@ -99,8 +102,8 @@ class Values:
     def suggest(self, symptom: Symptom | None) -> Mapping[str, str]:
         return {}
 
-    def replicas(self, namespace: str, workload: str) -> int:
-        return 0
+    def workload(self, namespace: str, workload: str) -> Workload | None:
+        return None
 
 
 def runs_of(record: Record, *symptoms: SymptomView) -> Runs:
@@ -253,3 +256,77 @@ async def test_an_edited_runbook_is_shown_as_changed(record: Record) -> None:
     assert edited is not None
     runs._library.runbooks = (edited,)  # type: ignore[misc]  # as a reload does
     assert "+question: Is it calm?" in runs.open("book").view().changed_text
+
+
+# ---- what the live state says of a workload
+
+FIGURES = """---
+id: book
+title: Book
+---
+## Stop the bleeding
+
+```action
+id: raise
+question: Raise the limit of {workload} in {namespace}?
+action: set-resource
+args: {workload: "{namespace}/{workload}", container: "{container}", resource: memory, kind: limit, amount: "{amount}"}
+blast: A rollout.
+undo: Undo it.
+expected: Done.
+kubectl: kubectl get pods --request-timeout=10s
+answers: {done: Good. -> scale}
+```
+
+```action
+id: scale
+question: Scale {workload} out?
+action: scale
+args: {workload: "{namespace}/{workload}", replicas: "{replicas}"}
+blast: More pods.
+undo: kubectl -n {namespace} scale {workload} --replicas={former_replicas}
+expected: Done.
+kubectl: kubectl get pods --request-timeout=10s
+answers: {done: Good. -> done}
+```
+"""
+
+
+def with_containers(*names: str) -> Deployment:
+    containers = [{"name": name, "resources": {"limits": {"memory": "256Mi"}}} for name in names]
+    template = {"spec": {"containers": containers}}
+    document = {"metadata": {"name": "web"}, "spec": {"replicas": 3, "template": template}}
+    return msgspec.convert(document, Deployment)
+
+
+@pytest.mark.parametrize(
+    ("containers", "container", "told"),
+    [
+        (("web",), "web", "the memory limit is 256Mi now"),
+        (("web", "side"), "", "not known"),
+    ],
+)
+def test_what_a_workload_has_is_filled_in_or_shown_where_it_is_asked(
+    record: Record, containers: tuple[str, ...], container: str, told: str
+) -> None:
+    class Live(Values):
+        def workload(self, namespace: str, workload: str) -> Workload | None:
+            known = (namespace, workload) == ("shop", "deployment/web")
+            return with_containers(*containers) if known else None
+
+    book = OneBook()
+    page, problems = parse(FIGURES, Path("book.md"))
+    assert page is not None, problems
+    book.runbooks = (page,)
+    runs = Runs(record, book, Live(), lambda: ())
+    run = runs.open("book")
+    for name, value in (("namespace", "shop"), ("workload", "deployment/web")):
+        data = {"event": "parameter", "name": name, "value": value}
+        runs.write(Draft(kind="note", text=name, run_id=run.id, data=data))
+    found = {each.name: each for each in runs.run(run.id).view().parameters["raise"]}
+    assert found["container"].value == container
+    assert found["container"].choices == (() if container else containers)
+    assert (found["amount"].value, told in found["amount"].origin) == ("", True)
+    found = {each.name: each for each in run.view().parameters["scale"]}
+    assert found["former_replicas"].value == "3"
+    assert "it had 3" in found["replicas"].origin

@@ -30,6 +30,7 @@ from incident.pod_logs import LogQuery, LogRow
 from incident.record import Record, RecordUnavailable
 from incident.view import ApiView, HopView, Reach, RecordView, SymptomView, View
 from incident.walkthrough.action_runner import GateJournal
+from incident.walkthrough.live_values import Workload
 from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import Walkthrough
@@ -494,8 +495,8 @@ class Values:
     def suggest(self, symptom: object) -> Mapping[str, str]:
         return {}
 
-    def replicas(self, namespace: str, workload: str) -> int:
-        return 0
+    def workload(self, namespace: str, workload: str) -> Workload | None:
+        return None
 
 
 class Checks:
