@@ -488,8 +488,8 @@ class Runs:
         for step in run.runbook.steps():
             if _OF_WORKLOADS & set(names(step)):
                 key = _workload_key(run.values(step))
-                if key not in run.workloads and (found := self._live.workload(*key)):
-                    run.workloads[key] = found
+                if key not in run.workloads and (known := self._live.workload(*key)):
+                    run.workloads[key] = known
 
 
 def _workload_key(values: Mapping[str, str]) -> tuple[str, str]:
