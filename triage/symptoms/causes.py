@@ -245,6 +245,10 @@ def join_causes(
                     if isinstance(pod, Pod) and service in view.services_of(pod):
                         groups.join(first_key[other.id], key)
                         break
+        elif finding.rule == "component-away":
+            for rule in _STOPS.get(str(finding.facts.get("component")), ()):
+                for other in index.rule(rule):
+                    groups.join(key, first_key[other.id])
         elif finding.rule == "claim-pending":
             for ref in finding.related:
                 for other in index.about(ref):
@@ -267,6 +271,11 @@ def join_causes(
                         groups.join(first_key[other.id], key)
 
 
+_STOPS = {
+    "kube-scheduler": ("pod-not-scheduled",),
+    "kube-controller-manager": ("generation-not-observed", "deletion-stuck"),
+}
+"""What follows when a component is away."""
 _NETWORK = ("cni-not-ready", "cni", "network-plugin")
 
 

@@ -11,6 +11,7 @@ from triage.facts.finding import Finding
 
 _TELLING = (
     "api-server-unreachable",
+    "component-away",
     "objects-vanished",
     "system-namespaces-recreated",
     "system-workloads-missing",
@@ -61,6 +62,7 @@ _TELLING = (
     "pod-unschedulable",
     "pod-evicted",
     "pod-rejected-by-kubelet",
+    "statefulset-waits",
     "generation-not-observed",
     "endpoints-not-updated",
 )

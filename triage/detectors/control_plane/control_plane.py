@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from cluster.kube.objects import Pod
+from cluster.kube.objects import Lease, Pod
 from cluster.live.freshness import State
 from triage.detectors.control_plane.cluster_services import began, health, sick, spoken
 from triage.detectors.registry import cluster_detector
@@ -14,6 +14,7 @@ from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, field_evidence, make, told
 from triage.facts.finding_index import FindingIndex
+from triage.facts.quantity import span_text
 from triage.facts.windows import EDGE, RECENT
 
 
@@ -233,3 +234,47 @@ def unreachable(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         ],
         facts=facts,
     )
+
+
+_COMPONENTS = {
+    "kube-scheduler": "new pods are not scheduled",
+    "kube-controller-manager": "no controller acts: nothing is created, replaced or collected",
+    "cloud-controller-manager": "load balancers, routes and nodes of the cloud are not kept",
+}
+"""Leases in kube-system that the leaders of these components renew every two seconds, with what
+stops while none does."""
+_AWAY = timedelta(seconds=60)
+_LEFT_OVER = timedelta(days=1)
+"""A Lease that was not renewed for longer belongs to a component that is not used any more."""
+
+
+@cluster_detector
+def components_away(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
+    """A component whose Lease is not renewed while other Leases are. Compared with the newest Lease
+    of all, so that clocks that differ and a recorded cluster do no harm."""
+    rows = [r for r in view.store.all("Lease", Lease) if r.spec.renew_time is not None]
+    newest = max((r.spec.renew_time for r in rows if r.spec.renew_time), default=None)
+    for row in rows:
+        name, renewed = row.metadata.name, row.spec.renew_time
+        if (
+            newest is None
+            or renewed is None
+            or row.metadata.namespace != "kube-system"
+            or name not in _COMPONENTS
+            or not _AWAY < newest - renewed <= _LEFT_OVER
+        ):
+            continue
+        seconds = int((newest - renewed).total_seconds())
+        yield make(
+            "component-away",
+            CLUSTER,
+            f"{name} is away: its Lease has not been renewed for {span_text(seconds)} "
+            f"({_COMPONENTS[name]})",
+            Severity.WARNING if name.startswith("cloud") else Severity.CRITICAL,
+            "a Lease that is not renewed for over a minute while others are",
+            since=renewed,
+            source=SinceSource.STATUS,
+            detail=name,
+            evidence=[field_evidence(ref_of(row), "spec.renewTime", renewed.isoformat(), renewed)],
+            facts={"component": name, "holder": row.spec.holder_identity, "seconds": seconds},
+        )

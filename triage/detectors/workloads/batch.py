@@ -3,14 +3,16 @@ Jobs are healthy."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
-from cluster.kube.objects import CronJob, Job, Pod
+from cluster.kube.managed_fields import last_write
+from cluster.kube.objects import CronJob, Job, Pod, Ref
 from cluster.kube.owners import controller_of
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import ClusterView, is_finished, ref_of
+from triage.facts.cluster_view import ClusterView, is_finished, ref_of, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, field_evidence, make, told
@@ -45,6 +47,7 @@ def job(row: Job, view: ClusterView) -> Iterator[Finding]:
         return
     owner = controller_of(row.metadata)
     cronjob = owner.name if owner is not None and owner.kind == "CronJob" else ""
+    never = ""
     if owner is not None and cronjob:
         parent = view.store.get(*owner)
         created = row.metadata.creation_timestamp
@@ -60,6 +63,7 @@ def job(row: Job, view: ClusterView) -> Iterator[Finding]:
             if any(j.status.succeeded for j in later):
                 return
             last = parent.status.last_successful_time
+            never = "; its CronJob has never succeeded" if last is None else ""
             if last is not None and at is not None and last > at:
                 return
             if any(_failed(j) for j in later):
@@ -69,7 +73,7 @@ def job(row: Job, view: ClusterView) -> Iterator[Finding]:
     yield make(
         "job-failed",
         ref,
-        f"gave up: {failed.reason or 'Failed'}",
+        f"gave up: {failed.reason or 'Failed'}{_last_exit(row, view)}{never}",
         Severity.WARNING if fresh else Severity.INFO,
         "a warning within an hour, then a note",
         since=at,
@@ -79,6 +83,128 @@ def job(row: Job, view: ClusterView) -> Iterator[Finding]:
         active=fresh,
         related=[owner] if owner else [],
     )
+
+
+@object_detector("Job")
+def retrying(row: Job, view: ClusterView) -> Iterator[Finding]:
+    """A Job whose pods fail and that has not given up: a note."""
+    if is_done(row) or not row.status.failed or row.spec.suspend:
+        return
+    ref, began = ref_of(row), row.status.start_time or row.metadata.creation_timestamp
+    if began is None:
+        return
+    tries = row.status.failed
+    yield make(
+        "job-retrying",
+        ref,
+        f"{tries} of {row.spec.backoff_limit + 1} tries failed{_last_exit(row, view)}",
+        Severity.INFO,
+        "a Job that retries is a note",
+        since=began,
+        source=SinceSource.STATUS,
+        young=view.now - began,
+        evidence=[field_evidence(ref, "status.failed", str(tries))],
+        facts={"failed": tries, "limit": row.spec.backoff_limit},
+    )
+
+
+def _last_exit(row: Job, view: ClusterView) -> str:
+    """`, container main exit 1`: how the last of its pods ended."""
+    ends = [
+        (s.state.terminated.finished_at or view.now, s.name, s.state.terminated)
+        for p in view.pods_of(ref_of(row))
+        for s in statuses(p)
+        if s.state.terminated is not None and s.state.terminated.exit_code
+    ]
+    if not ends:
+        return ""
+    _, name, end = max(ends, key=lambda one: (one[0], one[1]))
+    reason = f" {end.reason}" if end.reason not in ("", "Error") else ""
+    return f", container {name} exit {end.exit_code}{reason}"
+
+
+@object_detector("CronJob")
+def schedule(row: CronJob, view: ClusterView) -> Iterator[Finding]:
+    """A schedule that is suspended (a note, for a week), or that has passed twice without a run."""
+    ref = ref_of(row)
+    if row.spec.suspend:
+        edit = last_write(row.metadata, "f:spec", "f:suspend")
+        if edit is not None and view.within(edit.time, _SUSPENDED):
+            yield make(
+                "cronjob-missed",
+                ref,
+                f"does not run: suspended by {edit.manager or '?'}",
+                Severity.INFO,
+                "a suspension is made by intent",
+                since=edit.time,
+                source=SinceSource.MANAGED_FIELDS,
+                evidence=[field_evidence(ref, "spec.suspend", "true", edit.time)],
+                detail="suspended",
+                facts={"reason": "Suspended"},
+            )
+        return
+    gap = None if _complaints(ref, view) else longest_gap(row.spec.schedule)
+    last = row.status.last_schedule_time or row.metadata.creation_timestamp
+    if gap is None or last is None or not view.older(last, 2 * gap + _LATE):
+        return
+    running = [a.name for a in row.status.active]
+    why = "and nothing says why"
+    if running and row.spec.concurrency_policy == "Forbid":
+        why = f"its Job {running[0]} still runs (concurrencyPolicy Forbid)"
+    when = quantity.moment_text(last, view.now)
+    yield make(
+        "cronjob-missed",
+        ref,
+        f"has not run since {when} (schedule {row.spec.schedule}): {why}",
+        Severity.WARNING,
+        "a schedule that has passed twice without a run",
+        since=last + gap,
+        source=SinceSource.STATUS,
+        evidence=[field_evidence(ref, "status.lastScheduleTime", when, last)],
+        detail="late",
+        facts={"reason": "Forbid" if running else "Late"},
+    )
+
+
+def _complaints(ref: Ref, view: ClusterView) -> list[EventFact]:
+    """Events of the CronJob controller that say why it does not run, within half an hour."""
+    return [e for e in view.events.about(ref) if e.reason in _BAD and view.within(e.last, EDGE)]
+
+
+_BAD = frozenset(
+    {
+        "TooManyMissedTimes",
+        "UnparseableSchedule",
+        "UnknownTimeZone",
+        "FailedCreate",
+        "InvalidSchedule",
+    }
+)
+_SUSPENDED = timedelta(days=7)
+_LATE = timedelta(minutes=10)
+_ALIASES = {"@hourly": 1 / 24, "@daily": 1, "@midnight": 1, "@weekly": 7, "@monthly": 31}
+
+
+def longest_gap(schedule: str) -> timedelta | None:
+    """The longest time between two runs of a schedule (crontab with five fields), rounded up; None
+    where it is longer than a month or not understood."""
+    text = schedule.strip()
+    if text in _ALIASES:
+        return timedelta(days=_ALIASES[text])
+    fields = text.split()
+    if len(fields) != 5 or fields[3] not in ("*", "*/1"):
+        return None
+    minute, hour, day, _, weekday = fields
+    every = ("*", "?")
+    if day not in every:
+        return timedelta(days=31)
+    if weekday not in every:
+        return timedelta(days=7)
+    if hour in every:
+        step = re.fullmatch(r"\*(?:/(\d+))?", minute)
+        return timedelta(minutes=int(step[1] or 1) if step else 60)
+    step = re.fullmatch(r"\*/(\d+)", hour)
+    return timedelta(hours=int(step[1]) if step else 24)
 
 
 @object_detector("CronJob")
@@ -136,16 +262,7 @@ def cronjob(row: CronJob, view: ClusterView) -> Iterator[Finding]:
                 "deadline": template.active_deadline_seconds is not None,
             },
         )
-    bad = (
-        "TooManyMissedTimes",
-        "UnparseableSchedule",
-        "UnknownTimeZone",
-        "FailedCreate",
-        "InvalidSchedule",
-    )
-    missed: list[EventFact] = [
-        e for e in view.events.about(ref) if e.reason in bad and view.within(e.last, EDGE)
-    ]
+    missed = _complaints(ref, view)
     if missed:
         yield make(
             "cronjob-missed",

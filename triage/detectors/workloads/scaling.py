@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.kube.objects import HorizontalPodAutoscaler, PodDisruptionBudget, ResourceQuota
+from cluster.kube.objects import HorizontalPodAutoscaler, PodDisruptionBudget, Ref, ResourceQuota
+from cluster.kube.selectors import matches
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, ref_of
+from triage.facts import messages
+from triage.facts.cluster_view import ClusterView, is_finished, ref_of
 from triage.facts.create_failures import exceeded
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import (
@@ -15,7 +17,7 @@ from triage.facts.finding_builder import (
     make,
     told,
 )
-from triage.facts.windows import EDGE, READY_GRACE
+from triage.facts.windows import EDGE, NOTE_AFTER, READY_GRACE
 
 
 @object_detector("HorizontalPodAutoscaler")
@@ -51,18 +53,24 @@ def autoscaler(row: HorizontalPodAutoscaler, view: ClusterView) -> Iterator[Find
             and condition.status == "False"
             and condition.reason != "ScalingDisabled"
         ):
-            created = row.metadata.creation_timestamp
-            if (created is not None and not view.older(created, READY_GRACE)) or not view.older(
-                since or created, READY_GRACE
-            ):
+            began = since or row.metadata.creation_timestamp
+            if not view.older(began, 2 * NOTE_AFTER):
                 continue
+            target = row.spec.scale_target_ref
+            gone = condition.reason == "FailedGetScale" and "not found" in condition.message
+            why = (
+                f"its target {target.kind} {target.name} does not exist"
+                if gone
+                else f"{condition.reason}: {messages.quoted(condition.message)}"
+            )
             yield make(
                 "hpa-cannot-scale",
                 ref,
-                f"cannot scale: {condition.reason}",
+                f"cannot scale: {why}",
                 Severity.WARNING,
                 "an autoscaler that is blind for over 5 min",
                 since=since,
+                young=view.young(began, READY_GRACE),
                 source=SinceSource.CONDITION,
                 evidence=evidence,
                 detail=condition.type,
@@ -98,6 +106,42 @@ def budget(row: PodDisruptionBudget, view: ClusterView) -> Iterator[Finding]:
             ],
             facts={"healthy": status.current_healthy, "desired": status.desired_healthy},
         )
+
+
+@object_detector("PodDisruptionBudget")
+def drain(row: PodDisruptionBudget, view: ClusterView) -> Iterator[Finding]:
+    """A budget that allows no eviction and covers a pod on a node that is cordoned: the node cannot
+    be drained."""
+    status = row.status
+    if status.disruptions_allowed or not status.expected_pods:
+        return
+    held = [
+        p
+        for p in view.store.in_namespace("Pod", row.metadata.namespace).values()
+        if not is_finished(p)
+        and matches(row.spec.selector, p.metadata.labels)
+        and (node := view.node(p.spec.node_name)) is not None
+        and node.spec.unschedulable
+    ]
+    if not held:
+        return
+    nodes = sorted({p.spec.node_name for p in held})
+    needed = f"{status.desired_healthy} of {status.expected_pods} pods must stay healthy"
+    yield make(
+        "drain-blocked",
+        ref_of(row),
+        f"holds the drain of {nodes[0]}: it allows no eviction of {held[0].metadata.name} "
+        f"({needed}, {status.current_healthy} are)",
+        Severity.WARNING if status.desired_healthy >= status.expected_pods else Severity.INFO,
+        "a budget that can never allow an eviction (a note where pods are only unhealthy now)",
+        evidence=[field_evidence(ref_of(row), "status.disruptionsAllowed", f"0: {needed}")],
+        related=[*(ref_of(p) for p in held[:10]), *(Ref("Node", "", n) for n in nodes[:5])],
+        facts={
+            "node": nodes[0],
+            "healthy": status.current_healthy,
+            "desired": status.desired_healthy,
+        },
+    )
 
 
 @object_detector("ResourceQuota")

@@ -160,6 +160,66 @@ def rollout_stuck(row: Scalable, view: ClusterView) -> Iterator[Finding]:
             )
 
 
+@object_detector("Deployment")
+def paused(row: Deployment, view: ClusterView) -> Iterator[Finding]:
+    """A rollout that was paused half-way: pods of two revisions serve."""
+    updated, desired = row.status.updated_replicas, row.spec.replicas
+    if not row.spec.paused or updated >= desired or row.status.replicas == 0:
+        return
+    edit = last_write(row.metadata, "f:spec", "f:paused")
+    since = edit.time if edit else None
+    ref = ref_of(row)
+    by = f" by {edit.manager}" if edit and edit.manager else ""
+    short = since is not None and not view.older(since, INCIDENT)
+    yield make(
+        "rollout-paused",
+        ref,
+        f"its rollout is paused{by}: {updated} of {desired} pods are of the new revision",
+        Severity.INFO if short else Severity.WARNING,
+        "a rollout that stays paused for over two hours; a note before",
+        since=since,
+        source=SinceSource.MANAGED_FIELDS if since else SinceSource.FIRST_SEEN,
+        evidence=[field_evidence(ref, "spec.paused", "true", since)],
+        facts={"updated": updated, "desired": desired},
+    )
+
+
+@object_detector("StatefulSet")
+def waits_for_pod(row: StatefulSet, view: ClusterView) -> Iterator[Finding]:
+    """The next pod is made, or updated, when the one before it is Ready (OrderedReady): the first
+    that is not holds all that follow."""
+    pods = [p for p in view.pods_of(ref_of(row)) if not is_finished(p)]
+    missing = row.spec.replicas - len(pods)
+    updating = row.status.update_revision not in ("", row.status.current_revision)
+    held = sorted((p for p in pods if not is_ready(p)), key=lambda p: _ordinal(p))
+    if not held or not (missing > 0 or updating):
+        return
+    first = held[0]
+    since = _unready_since(first)
+    if not view.older(since, READY_GRACE):
+        return
+    what = f"{missing} more pods are" if missing > 1 else "one more pod is"
+    rest = f"{what} not made" if missing > 0 else "its update goes no further"
+    ref = ref_of(row)
+    yield make(
+        "statefulset-waits",
+        ref,
+        f"waits for {first.metadata.name}, which is not ready: {rest}",
+        Severity.WARNING,
+        "one pod that is not ready for over 5 min holds all that follow",
+        since=since,
+        source=SinceSource.CONDITION,
+        evidence=[field_evidence(ref_of(first), "status.conditions", "Ready=False", since)],
+        related=[ref_of(first)],
+        facts={"pod": first.metadata.name, "missing": max(missing, 0), "updating": updating},
+    )
+
+
+def _ordinal(pod: Pod) -> int:
+    number = pod.metadata.name.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
+
+
 @object_detector("Deployment", "StatefulSet", "ReplicaSet", "Job")
 def create_failed(row: Scalable | ReplicaSet | Job, view: ClusterView) -> Iterator[Finding]:
     """FailedCreate events and ReplicaFailure conditions; those of a ReplicaSet are

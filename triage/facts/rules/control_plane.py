@@ -62,6 +62,15 @@ api-errors-in-messages (cluster): Controllers and kubelets report that the API s
     source: events and conditions
     count: int
     objects: int
+component-away (cluster): A control plane component does not renew its Lease while others do
+    source: Leases of kube-system, client-go leaderelection
+    component: str: kube-scheduler, kube-controller-manager or cloud-controller-manager
+    holder: str
+    seconds: int
+deletion-stuck (cluster): An object is being deleted for longer than ten minutes for its finalizer
+    source: metadata.deletionTimestamp, metadata.finalizers
+    finalizer: str: the first that stays
+    finalizers: tuple
 namespace-stuck (cluster): A namespace is being deleted for longer than ten minutes, and its
         conditions say why
     source: kubernetes pkg/controller/namespace/deletion/status_condition_utils.go

@@ -32,6 +32,24 @@ rollout-stuck (workload): A rollout made no progress within its deadline
     source: Progressing=False ProgressDeadlineExceeded
     image: str: of the new revision
     paused: bool
+rollout-paused (workload): A rollout is paused half-way, pods of two revisions serve
+    source: spec.paused
+    updated: int
+    desired: int
+statefulset-waits (workload): A StatefulSet makes or updates no pod until one of its pods is ready
+    source: OrderedReady
+    pod: str
+    missing: int: pods that are not made
+    updating: bool
+drain-blocked (workload): A disruption budget holds the drain of a node
+    source: status.disruptionsAllowed of a budget with pods on a cordoned node
+    node: str
+    healthy: int
+    desired: int
+job-retrying (workload): Pods of a Job fail, and it has not given up (info)
+    source: status.failed
+    failed: int
+    limit: int
 create-failed (workload): A controller cannot create pods
     source: FailedCreate, ReplicaFailure
     cause: str: quota, quota-unset, limits, pod-security, webhook, policy, service-account, rbac,
@@ -114,8 +132,8 @@ cronjob-flood (workload): A CronJob starts Jobs faster than they end
     oldest_seconds: int
     deadline: bool: activeDeadlineSeconds is set
 cronjob-missed (workload): A CronJob misses its schedule
-    source: TooManyMissedTimes, FailedCreate, UnparseableSchedule
-    reason: str
+    source: TooManyMissedTimes, FailedCreate, UnparseableSchedule; lastScheduleTime
+    reason: str: of the event, or Suspended, Forbid or Late
 hpa-maxed (workload): An autoscaler wants more than its maximum
     source: ScalingLimited=True TooManyReplicas
     current: int
