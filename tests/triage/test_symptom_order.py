@@ -189,3 +189,36 @@ def test_a_service_account_that_does_not_exist_is_said() -> None:
         count=17,
     )
     assert "ServiceAccount robot does not exist" in "\n".join(loud(cluster))
+
+
+def test_a_cluster_that_was_switched_on_has_no_node_that_failed() -> None:
+    """Its nodes come up over some minutes, and every container of them has ended with 255."""
+    cluster = background(4)
+    for number, node in enumerate(cluster.nodes):
+        name = node["metadata"]["name"]
+        message = f"Node {name} has been rebooted, boot id: x"
+        cluster.event("Node", "", name, "Rebooted", message, ago(minutes=20 - 2 * number))
+    for kind, raw in cluster.raw:
+        if kind == "Pod":
+            cluster.ended(raw, ago(minutes=20), code=255, reason="Unknown")
+    assert not {f.rule for f in look(cluster).findings if f.severity is not Severity.INFO} & {
+        "nodes-failing-in-turn",
+        "node-rebooted",
+        "restarts-together-on-node",
+    }
+
+
+def test_new_sandboxes_of_pods_that_are_gone_do_not_speak_against_their_node() -> None:
+    cluster = background()
+    for number in range(6):
+        cluster.event(
+            "Pod",
+            "shop",
+            f"gone-{number}",
+            "SandboxChanged",
+            "Pod sandbox changed, it will be killed and re-created.",
+            ago(minutes=25),
+            type_="Normal",
+            source={"host": "n1", "component": "kubelet"},
+        )
+    assert not [f for f in look(cluster).findings if f.rule == "sandboxes-recreated-on-node"]

@@ -185,6 +185,21 @@ def problems(node: Node, view: ClusterView) -> Iterator[Finding]:
         )
 
 
+_POWER_ON = timedelta(minutes=15)
+"""Machines of one cluster that are switched on come up within this time."""
+
+
+def powered_on(at: datetime, view: ClusterView) -> bool:
+    """Whether three of four nodes came up around a moment: the cluster was switched on, and no node
+    failed."""
+    up = {
+        e.about.name
+        for e in view.events.reasons("Rebooted")
+        if any(abs(moment - at) <= _POWER_ON for moment in e.times)
+    }
+    return len(up) >= 2 and len(up) * 4 >= view.store.count("Node") * 3
+
+
 @object_detector("Node")
 def rebooted(node: Node, view: ClusterView) -> Iterator[Finding]:
     """Rebooted (kubelet, boot id changed). Planned when the node is or was just cordoned: a note
@@ -202,14 +217,15 @@ def rebooted(node: Node, view: ClusterView) -> Iterator[Finding]:
         if e.reason in ("NodeNotSchedulable", "NodeShutdown", "Drain", "Cordon")
         and timedelta(0) <= last.last - e.last <= RECENT
     ]
-    planned = node.spec.unschedulable or bool(cordons)
+    together = powered_on(last.last, view)
+    planned = node.spec.unschedulable or bool(cordons) or together
     boot = last.message.rpartition("boot id:")[2].strip() or node.status.node_info.boot_id
     fresh = view.within(last.last, RECENT)
     yield make(
         "node-rebooted",
         ref_of(node),
         f"rebooted {quantity.span_text(view.now - last.last)} ago"
-        + (", after a cordon" if planned else ""),
+        + (", with the other nodes" if together else ", after a cordon" if planned else ""),
         Severity.INFO if planned or not fresh else Severity.WARNING,
         "a reboot without a cordon within an hour is a warning",
         since=last.last,
@@ -327,7 +343,7 @@ def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
         for e in view.events.about(ref_of(node))
         if e.reason == "Rebooted" and abs(e.last - at) <= timedelta(minutes=10)
     ]
-    planned = bool(reboots) and node.spec.unschedulable
+    planned = bool(reboots) and (node.spec.unschedulable or powered_on(at, view))
     # a reboot looks the same in the pods; only where events of that time are there does the lack of
     # one tell it apart
     witnesses = {ref_of(node), *(ref_of(p) for _, _, _, p in best)}

@@ -199,6 +199,8 @@ def sandboxes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         if view.now - event.last > RECENT:
             continue
         pod = view.store.get("Pod", event.about.namespace, event.about.name)
+        if pod is None and view.readable("Pod"):
+            continue  # what a pod said that is gone has ended with it
         node = pod.spec.node_name if isinstance(pod, Pod) else event.host
         owner = view.owner(pod) if isinstance(pod, Pod) else event.about
         if node:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from cluster.kube.managed_fields import last_write
-from cluster.kube.objects import CronJob, Job, Pod, Ref
+from cluster.kube.objects import CronJob, Job, Lease, Pod, Ref
 from cluster.kube.owners import controller_of
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
@@ -144,9 +144,16 @@ def schedule(row: CronJob, view: ClusterView) -> Iterator[Finding]:
             )
         return
     gap = None if _complaints(ref, view) else longest_gap(row.spec.schedule)
-    last = row.status.last_schedule_time or row.metadata.creation_timestamp
+    created = row.metadata.creation_timestamp
+    # one that is old and never ran was copied without its status
+    first = created if created is not None and view.now - created < _FIRST_RUN else None
+    last = row.status.last_schedule_time or first
     if gap is None or last is None or not view.older(last, 2 * gap + _LATE):
         return
+    leases = (r.spec.renew_time for r in view.store.all("Lease", Lease))
+    heard = max((t for t in leases if t is not None), default=last)
+    if heard - last < 2 * gap:
+        return  # the picture of the cluster is as old as the last run
     running = [a.name for a in row.status.active]
     why = "and nothing says why"
     if running and row.spec.concurrency_policy == "Forbid":
@@ -182,6 +189,8 @@ _BAD = frozenset(
 )
 _SUSPENDED = timedelta(days=7)
 _LATE = timedelta(minutes=10)
+_FIRST_RUN = timedelta(days=1)
+"""A CronJob that was created within this time and never ran is late by its creation."""
 _ALIASES = {"@hourly": 1 / 24, "@daily": 1, "@midnight": 1, "@weekly": 7, "@monthly": 31}
 
 
