@@ -184,14 +184,6 @@ def _own(held: Held) -> bool:
     )
 
 
-def holds(condition: Condition, symptom: Symptom, report: Report | None = None) -> Held | None:
-    """The evidence for one condition, None without any. Support, and refuting facts about the whole
-    cluster, may lie outside the symptom."""
-    here = Scope(symptom.findings, symptom.changes, symptom.shared)
-    elsewhere = scope_of(report) if report is not None else None
-    return _holds(condition, condition.weight, symptom, here, elsewhere)
-
-
 def _holds(
     condition: Condition, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Scope | None
 ) -> Held | None:

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from rapidfuzz import fuzz, process
 
@@ -192,12 +193,12 @@ class WordIndex:
                 number,
                 score,
                 found.get(number, ()),
-                hits.get(number, ()),
                 query,
-                common.get(number, 0.0),
-                number in named,
-                next(iter(refuted.get(number, ())), ""),
                 as_written,
+                patterns=tuple(hits.get(number, ())),
+                common=common.get(number, 0.0),
+                named=number in named,
+                refuted=next(iter(refuted.get(number, ())), ""),
             )
             for score, number in best
             if score > 0.02
@@ -293,40 +294,28 @@ class WordIndex:
         number: int,
         score: float,
         found: Sequence[tuple[float, int]],
-        patterns: Sequence[str],
         query: Sequence[Term],
-        common: float,
-        named: bool,
-        refuted: str,
         as_written: WordsAsWritten,
+        **facts: Any,
     ) -> WordMatch:
+        """`facts`: fields of the match that are passed on."""
         document = self.documents[number]
         shown = [self._phrases[phrase] for _, phrase in found[:3]]
         known = {term.stem for phrase in shown for term in phrase.terms}
-        concepts = {term.concept for phrase in shown for term in phrase.terms if term.concept}
-        words = sorted(
-            (
-                term
-                for term in query
-                if term.stem in known or (term.concept and term.concept in concepts)
-            ),
-            key=lambda term: -self._rarity.get(term.stem, 0),
-        )
+        known |= {term.concept for phrase in shown for term in phrase.terms if term.concept}
+        words = [term for term in query if not known.isdisjoint((term.stem, term.concept or ""))]
+        words.sort(key=lambda term: -self._rarity.get(term.stem, 0))
+        well = FIELD_WEIGHTS["heading"]
         return WordMatch(
             id=document.id,
             title=document.title,
             score=score,
             outside=document.outside,
-            phrases=tuple(
-                phrase.text for phrase in shown if phrase.weight >= FIELD_WEIGHTS["heading"]
-            ),
+            phrases=tuple(phrase.text for phrase in shown if phrase.weight >= well),
             words=len({term.shown for term in words}),
             shown=as_written.of(words[:SHOWN]),
-            patterns=tuple(patterns),
-            common=common,
             guide=document.guide,
-            named=named,
-            refuted=refuted,
+            **facts,
         )
 
 
