@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actions.plan import ActionPlan, ActionResult, Outcome
+from incident.offers import Offer
 from text.lines import BLANK, HINT, Line, field, fields, line, prose
 
 SIZE = 10
@@ -17,9 +20,7 @@ DRY_RUN = {
     None: ("not known", "unknown"),
 }
 NOTHING_ELSE = "nothing else that is known"
-READ_ONLY = (
-    "This session is read-only. Start it with --write to make changes, or run the command by hand."
-)
+READ_ONLY = "This session is read-only. W allows changes, or run the command by hand."
 
 
 def refusal(plan: ActionPlan, write: bool) -> str:
@@ -80,3 +81,19 @@ def result_lines(result: ActionResult) -> list[Line]:
     if result.undo is not None:
         lines.append(field("undo", result.undo.kubectl, ("  u takes it back", HINT)))
     return lines
+
+
+def offer_lines(offers: Sequence[tuple[str, Offer]], words: str) -> list[Line]:
+    """Actions to choose from, by key: what each does to which object, why now, and what it
+    touches."""
+    lines: list[Line] = []
+    for key, offer in offers:
+        text = f"{offer.action} {offer.object} {offer.summary}".lower()
+        if all(word in text for word in words.lower().split()):
+            why = (f"  {offer.why}", "warning") if offer.why else ""
+            name = (f"{offer.action} ", "change" if offer.likely else "strong")
+            lines.append(line(" ", name, str(offer.object), why, target=key, hang=3))
+            lines.append(
+                line("   ", (f"{offer.summary} {offer.blast}", "muted"), target=key, hang=3)
+            )
+    return lines or [line((" No action has these words in its name.", "unknown"))]

@@ -23,6 +23,7 @@ STYLES = (
     "heading",
     "key",
     "hint",
+    "alarm",
     "critical",
     "warning",
     "info",

@@ -14,7 +14,7 @@ from runbooks.model import Runbook, Section, Step, StepKind
 from runbooks.parameters import PLACE
 from runbooks.steps import command, fill
 from text import action_plan, probe
-from text.lines import BLANK, HINT, Line, field, fields, fit, line, prose, rule, shorten
+from text.lines import BLANK, HINT, Line, field, fields, fit, line, one_line, prose, rule, shorten
 from text.words import STEP, clock
 
 KINDS: Mapping[StepKind, tuple[str, str]] = {
@@ -35,6 +35,7 @@ EXPLAINED: Mapping[StepKind, str] = {
 LEADS = {"next": "next step", "done": "done", "escalate": "call for help"}
 STORY = re.compile(r"^\S+\.txt \(([^)]*)\)")
 """File of a story, and its name in parentheses."""
+SENTENCE = re.compile(r"(?<=[.:;])\s")
 SEEN = 30
 """Lines of an answer that are shown; the record has all."""
 
@@ -88,6 +89,28 @@ def _step_line(run: RunView, step: Step, running: str) -> Line:
     )
 
 
+def first_lines(run: RunView, symptom_id: str) -> list[Line]:
+    """The first thing to do and what not to do, to stand below a symptom: the mitigation comes
+    before the diagnosis."""
+    stop, avoid = run.runbook.section("stop-the-bleeding"), run.runbook.section("do-not")
+    steps = list(stop.steps) if stop and stop.steps else list(run.runbook.steps())
+    lines: list[Line] = []
+    if steps:
+        step = next((each for each in steps if each.id == run.current), steps[0])
+        label = "stop the bleeding" if stop and step in stop.steps else "first"
+        question = filled(step.question, run.values(step.id))
+        lines.append(_below(symptom_id, (f"{label}: ", "key"), question, ("  enter", HINT)))
+    if avoid and (words := one_line(avoid.text).strip()):
+        sentence = SENTENCE.split(words.lstrip("-* ").replace("**", ""))[0]
+        sentence = sentence.removeprefix("Do not ")
+        lines.append(_below(symptom_id, ("do not: ", "warning"), sentence))
+    return lines
+
+
+def _below(target: str, *spans: str | tuple[str, str]) -> Line:
+    return line("      ", *spans, target=target, hang=8)
+
+
 def progress_text(run: RunView) -> str:
     """`3 of 12 steps`."""
     steps = list(run.runbook.steps())
@@ -129,7 +152,7 @@ def step_lines(
     lines += _parameters(run.parameters.get(step.id, ()))
     if step.kubectl:
         by_hand = line(" ", filled(command(step, values), {}), hang=3)
-        lines += [BLANK, rule("the same by hand"), by_hand]
+        lines += [BLANK, rule("the same by hand", "y copies it"), by_hand]
     return lines + changed_lines(run, width)
 
 

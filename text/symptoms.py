@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cluster.kube import durations
 from cluster.kube.objects import Ref
@@ -27,6 +27,8 @@ from text.words import (
 from timeline.seen_before import Earlier, seen_before
 from triage.facts.finding import SHARED, ChangeFact, Finding, Symptom
 
+AXIS = timedelta(hours=12)
+"""What is older does not stand on the axis."""
 NOTHING_AGAINST = field("against", ("nothing", "muted"))
 
 
@@ -96,11 +98,56 @@ def unread_kinds(view: View) -> list[str]:
     return [kind.kind for kind in view.kinds if kind.state in (State.LOADING, State.WAITING)]
 
 
-def symptom_lines(view: View, now: datetime) -> list[Line]:
-    """The list of symptoms: what and how long, then what they share and which runbook fits."""
+def symptom_lines(
+    view: View, now: datetime, chosen: str = "", first: Sequence[Line] = ()
+) -> list[Line]:
+    """The list of symptoms: what and how long, then what they share and which runbook fits; below
+    the `chosen` one (id) what to do `first`."""
     if not view.symptoms:
         return _nothing(view, now)
-    return [row for item in view.symptoms for row in symptom_rows(item, now)] + _gaps(view, 3)
+    lines: list[Line] = []
+    for item in view.symptoms:
+        lines += symptom_rows(item, now)
+        if item.symptom.id == chosen:
+            lines += first
+    return lines + _gaps(view, 3)
+
+
+def axis_lines(view: View, now: datetime, width: int) -> list[Line]:
+    """When the symptoms began and what was changed, on one scale of `width` cells that ends now. A
+    letter is one symptom (C, W, I) or one change (c); a digit counts several."""
+    begun = [
+        (item.symptom.since, item.symptom.severity.value[0].upper())
+        for item in view.symptoms
+        if item.symptom.since is not None
+    ]
+    changed = {change.at for item in view.symptoms for change in item.symptom.changes}
+    moments = [*(at for at, _ in begun), *changed]
+    recent = [at for at in moments if now - at <= AXIS]
+    room = width - 12
+    if not recent or room < 20:
+        return []
+    start = min(recent)
+    span = max((now - start).total_seconds(), 60.0)
+
+    def row(label: str, marks: Sequence[tuple[datetime, str]], style: str) -> Line:
+        cells = ["·"] * room
+        for at, sign in marks:
+            if start <= at <= now:
+                place = int((at - start).total_seconds() / span * (room - 1))
+                seen = cells[place]
+                several = str(min(9, int(seen) + 1)) if seen.isdigit() else "2"
+                cells[place] = sign if seen == "·" else several
+        return line((f" {label:<10}", "muted"), ("".join(cells), style))
+
+    ends = minute(start, now), "now"
+    scale = f"{ends[0]}{' ' * (room - len(ends[0]) - len(ends[1]))}{ends[1]}"
+    return [
+        rule("when"),
+        row("symptoms", begun, "critical"),
+        row("changes", [(at, "c") for at in sorted(changed)], "key"),
+        line(" " * 11, (scale, "muted")),
+    ]
 
 
 def symptom_rows(item: SymptomView, now: datetime) -> list[Line]:
@@ -204,31 +251,59 @@ def why_rule(item: SymptomView | None, index: int) -> Line:
 
 
 def why_lines(
-    item: SymptomView | None, index: int, now: datetime, earlier: Sequence[Earlier] = ()
+    item: SymptomView | None,
+    index: int,
+    now: datetime,
+    earlier: Sequence[Earlier] = (),
+    *,
+    whole: bool = True,
 ) -> list[Line]:
-    """What speaks for a runbook, what is missing, what is against it; what is shared; what changed;
-    what depends on the failing things."""
+    """What decides in four lines (what, since, shared, changed), and whether it was seen before.
+    Then what speaks for a runbook, what is missing, what is against it. `whole`: also everything
+    that is known beside it; without it, one line says what that is."""
     if item is None:
         return []
     symptom = item.symptom
-    lines: list[Line] = []
+    lines = deciding_lines(symptom, now)
+    if before := seen_before(earlier, symptom.id, (each.id for each in item.matches[:1])):
+        lines += fields("before", [before_text(before, now)])
     if item.matches:
         lines += match_lines(item.matches[index])
     elif not item.ranked:
         lines += prose("The runbooks are being read.", "unknown")
     else:
-        hint = (" Describe it in words with /, or read on below.", HINT)
+        hint = (" Describe it in words with m, or read on below.", HINT)
         lines.append(line((" No runbook fits what is seen.", "unknown"), hint, hang=1))
-    if before := seen_before(earlier, symptom.id, (each.id for each in item.matches[:1])):
-        lines += fields("before", [before_text(before, now)])
-    lines += fields("shared", list(_shared(symptom))[:3])
-    lines += change_lines(symptom.changes, now)
-    lines += fields("depends", [f"{d.object}: {d.why}" for d in symptom.blast], limit=6)
-    lines += fields("objects", [_some(symptom.objects)])
-    others = [match for at, match in enumerate(item.matches[:4]) if at != index]
-    named = ", ".join(f"{match.id} {match.score:.2f}" for match in others)
-    lines += fields("or", [named] if named else [])
-    return lines + finding_lines(symptom, now)
+    rest = _rest(item, index, now)
+    if whole or len(rest) < 4:
+        return [*lines, *rest]
+    counts = [
+        plural(len(symptom.findings), "finding"),
+        *([plural(len(symptom.blast), "dependant")] if symptom.blast else []),
+        plural(len(symptom.objects), "object"),
+        *([plural(len(symptom.changes) - 1, "more change")] if len(symptom.changes) > 1 else []),
+    ]
+    return [*lines, line(" ", ("z ", "key"), ("shows " + ", ".join(counts), "muted"), hang=3)]
+
+
+def deciding_lines(symptom: Symptom, now: datetime) -> list[Line]:
+    """What fails, since when, what only the failing ones share, and what was changed before."""
+    what = shared = changed = ("nothing that tells", "muted")
+    if symptom.findings:
+        finding = next((f for f in symptom.findings if f.active), symptom.findings[0])
+        what = (f"{finding.object}: {finding.claim}", "plain")
+    since: tuple[str, str] = ("not known", "unknown")
+    if symptom.since is not None:
+        sources = (f.since_source for f in symptom.findings if f.since == symptom.since)
+        source = next(sources, None)
+        how = f", {SINCE[source]}" if source is not None else ""
+        since = (f"{clock(symptom.since, now)} UTC ({ago(symptom.since, now)} ago){how}", "plain")
+    if found := next(_shared(symptom), ""):
+        shared = (found, "strong")
+    lines = [field("what", what), field("since", since), field("shared", shared)]
+    if symptom.changes:
+        return [*lines, *change_lines(symptom.changes[:1], now)]
+    return [*lines, field("changed", changed)]
 
 
 def before_text(before: Earlier, now: datetime) -> str:
@@ -239,6 +314,19 @@ def before_text(before: Earlier, now: datetime) -> str:
     followed = f"; runbook {before.followed}" if before.followed else ""
     age = durations.words(now - before.began)
     return f"seen before: {before.incident}, {age} ago{ended}{by}{followed}"
+
+
+def _rest(item: SymptomView, index: int, now: datetime) -> list[Line]:
+    """What is known beside the deciding lines."""
+    symptom = item.symptom
+    lines = fields("", list(_shared(symptom))[1:3])
+    lines += change_lines(symptom.changes[1:], now)
+    lines += fields("depends", [f"{d.object}: {d.why}" for d in symptom.blast], limit=6)
+    lines += fields("objects", [_some(symptom.objects)])
+    others = [match for at, match in enumerate(item.matches[:4]) if at != index]
+    named = ", ".join(f"{match.id} {match.score:.2f}" for match in others)
+    lines += fields("or", [named] if named else [])
+    return lines + finding_lines(symptom, now)
 
 
 def _some(objects: Sequence[Ref], limit: int = 5) -> str:

@@ -12,11 +12,12 @@ from incident.walkthrough.run import StepState
 from triage.facts.finding import Severity, SinceSource
 
 SEVERITY: dict[Severity, tuple[str, str]] = {
-    Severity.CRITICAL: ("CRIT", "critical"),
+    Severity.CRITICAL: ("CRIT", "alarm"),
     Severity.WARNING: ("WARN", "warning"),
-    Severity.INFO: ("INFO", "info"),
+    Severity.INFO: ("INFO", "muted"),
 }
-"""Word (four letters, so that rows stay aligned) and style name."""
+"""Word (four letters, so that rows stay aligned) and style name: reversed, bold and plain, so that
+the three differ without colour too."""
 
 STEP: dict[StepState, tuple[str, str]] = {
     StepState.TODO: ("to do", "muted"),

@@ -324,6 +324,34 @@ class StanchApp(App[int]):
             change_incident(self), exit_on_error=False, description="change the incident"
         )
 
+    def action_act(self) -> None:
+        from tui.screens.offers import act_on
+
+        refs = self.screen.subjects if isinstance(self.screen, Frame) else ()
+        self.run_worker(act_on(self, refs), exit_on_error=False, description="plan an action")
+
+    def action_write(self) -> None:
+        """Changes are allowed after a question; read-only is entered at once."""
+        if self.view.write:
+            self._set_write(False)
+            return
+        from tui.dialogs.dialog import Question
+
+        self.push_screen(
+            Question(
+                "Allow changes?",
+                [f"{self.view.context}  {self.view.server}"],
+                "Each change still shows its plan and asks for a word.",
+                "allow changes",
+                "stay read-only",
+            ),
+            lambda yes: self._set_write(True) if yes else None,
+        )
+
+    def _set_write(self, allowed: bool) -> None:
+        refused = self.investigation.set_write(allowed)
+        self.tell(refused or ("Changes are allowed." if allowed else "Read-only again."))
+
     def action_new_incident(self) -> None:
         """After a question: what comes next is recorded elsewhere."""
         from tui.dialogs.dialog import Question

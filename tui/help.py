@@ -72,7 +72,10 @@ def keys_line(scope: str, width: int) -> Line:
         actions.insert(own, next(action for action in ACTIONS if action.id == "back"))
     last = [next(action for action in ACTIONS if action.id == name) for name in LAST]
     final = [(action.keys, action.label) for action in last]
-    texts = [(action.keys, action.label) for action in actions]
+    labels: dict[str, str] = {}
+    for action in actions:
+        labels.setdefault(action.keys, action.label)  # the screen's own key hides that of anywhere
+    texts = list(labels.items())
     gap = 3 if _width([*texts, *final], 3) <= width else 2
     while texts and _width([*texts, *final], gap) - gap > width:
         texts.pop()
@@ -103,7 +106,18 @@ def help_lines(scope: str) -> list[Line]:
                 lines.append(field(_all_keys(action), action.help, style="key", size=13))
         lines.append(BLANK)
     moving = (("↑ ↓ j k", " choose"), ("tab", " next pane"), ("pgup pgdn home end", " scroll"))
-    return [*lines, rule("moving"), key_line(moving, 4), BLANK]
+    return [*lines, rule("moving"), key_line(moving, 4), BLANK, *_marks()]
+
+
+def _marks() -> list[Line]:
+    """What a note can be, and how that is written without the dialog."""
+    from text.timeline import MARKS
+
+    lines = [rule("marks of a note: n, then ↑ ↓; or typed in front of the text")]
+    for word, mark in MARKS.items():
+        typed = (f"  typed: {mark.prefix.strip()}", "muted") if mark.prefix else ""
+        lines.append(field(word, mark.meaning, typed, style="key", size=13))
+    return lines
 
 
 def _all_keys(action: Action) -> str:

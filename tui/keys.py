@@ -45,7 +45,9 @@ _NAMES = {
 NOW = (
     Action("open_runbook", "enter", "runbook", "Open the runbook that fits the chosen symptom."),
     Action("probe", "p", "probe", "Plan the probe that would tell more; it runs after you agree."),
+    Action("symptom_objects", "o", "objects", "The objects of the chosen symptom; 3 lists all."),
     Action("logs", "l", "logs", "Read the logs of the workload that fails."),
+    Action("whole", "z", "more", "Show all that is known of the symptom, and back."),
     Action("other_match(1)", "right", "", "Show why the next runbook fits, or does not."),
     Action("other_match(-1)", "left", "", "Show the runbook before."),
 )
@@ -57,6 +59,8 @@ RUNBOOK = (
     Action("go_to_step", "b", "from here", "Go on from the chosen step. Nothing is undone."),
     Action("parameters", "e", "parameters", "Change what the step runs with, such as the node."),
     Action("read", "v", "read", "Read the whole runbook, with its story."),
+    Action("by_hand", "h", "by hand", "Say that you made the change yourself, and what you did."),
+    Action("copy", "y", "copy", "Copy the command that does the same by hand (OSC 52)."),
     Action("undo_step", "u", "undo", "Undo the change of the chosen step, after a question."),
     Action("choose_runbook", "c", "others", "Choose another runbook; open ones stand first."),
     Action("search", "slash", "search", "Search in what is shown."),
@@ -105,6 +109,7 @@ TIMELINE = (
     Action("export", "x", "export", "Write the draft beside the record; your edits are kept."),
 )
 ANYWHERE = (
+    Action("act", "a", "act", "What can be done here: actions that fit, each with its plan."),
     Action("go('now')", "1", "", "Now: what is wrong."),
     Action("go('runbook')", "2", "", "The open runbook."),
     Action("go('objects')", "o,3", "objects", "Tables of everything in the cluster."),
@@ -112,6 +117,7 @@ ANYWHERE = (
     Action("symptom", "m,slash", "symptom", "Match a symptom in words, an alert or an error line."),
     Action("note", "n", "note", "Take a note or set a mark; works without a cluster."),
     Action("go('timeline')", "t,4", "timeline", "What was seen, done and noted, beside the draft."),
+    Action("write", "W", "", "Allow changes in this session, or make it read-only again."),
     Action("connection", "5", "", "The way to the API server, and what is known of each kind."),
     Action("incident", "I", "", "Title, severity and state of the incident."),
     Action("new_incident", "N", "", "Begin a new incident; the one until now stays as it is."),

@@ -8,7 +8,8 @@ from typing import Any
 from textual.worker import Worker
 
 from actions.plan import ActionPlan
-from incident.walkthrough.run import Parameter, RunView
+from incident.walkthrough.answers import offered, state_of
+from incident.walkthrough.run import Parameter, RunView, StepState
 from incident.walkthrough.walkthrough import NothingToUndo, Walkthrough
 from probes.result import ProbePlan
 from runbooks.model import Step, StepKind
@@ -117,6 +118,12 @@ class OpenRun:
             return
         self._app.go("runbook")
         self.do(chosen)
+
+    def done_by_hand(self, step: Step, did: str) -> None:
+        """Record that a person made the change of a step; `did` says what they did."""
+        done = next((a for a in offered(step) if state_of(step, a) is StepState.DONE), "done")
+        if self.run is not None:
+            self._moved(self._engine.answer(self.run.id, step.id, done, did))
 
     def skip(self, step_id: str, reason: str) -> None:
         if self.run is not None:

@@ -357,6 +357,19 @@ class Runs:
         self._refresh_evidence(run)
         return run
 
+    def preview(self, runbook_id: str, symptom_id: str) -> RunView | None:
+        """The run of a runbook, or how one would begin; nothing is recorded. None for an unknown
+        runbook."""
+        runbook = self._library.get(runbook_id)
+        if runbook is None:
+            return None
+        known = next((run for run in self.all() if run.runbook.id == runbook_id), None)
+        if known is None:
+            known = Run("", runbook, runbook.digest, symptom_id=symptom_id)
+            known.symptom_ids[symptom_id] = None
+            self._refresh_evidence(known)
+        return known.view()
+
     def _begin(self, runbook: Runbook, symptom: Symptom | None) -> Run:
         run_id = f"run-{secrets.token_hex(4)}"
         self._runs[run_id] = Run(run_id, runbook, runbook.digest, runbook.text)

@@ -126,6 +126,10 @@ class Walkthrough:
         """Begin or go on with the run of a runbook. Raises KeyError for an unknown runbook."""
         return self._runs.open(runbook_id, symptom_id).view()
 
+    def preview(self, runbook_id: str, symptom_id: str) -> RunView | None:
+        """The run of a runbook, or how one would begin; nothing is recorded."""
+        return self._runs.preview(runbook_id, symptom_id)
+
     def runs(self) -> Sequence[RunView]:
         """Every run of the incident, the newest first."""
         return [run.view() for run in self._runs.all()]

@@ -678,7 +678,7 @@ async def test_logs_of_a_symptom_and_the_object_of_a_finding() -> None:
             pilot,
             lambda: "before the last restart" in shown(app) and "  5 lines" in shown(app),
         )
-        await pilot.press("escape", "tab", "down", "enter")
+        await pilot.press("escape", "z", "tab", "down", "enter")
         await until(pilot, lambda: "[summary]" in shown(app))
 
 
@@ -723,3 +723,88 @@ async def test_a_colon_opens_a_kind_by_its_short_name(words: str, kind: str) -> 
         await until(pilot, lambda: "CRIT" in shown(app))
         await pilot.press("colon", *words, "enter")
         await until(pilot, lambda: f"── {kind}" in shown(app))
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_now_opens_with_what_decides_and_the_first_thing_to_do(size: tuple[int, int]) -> None:
+    async with screens(size=size) as (app, _, pilot):
+        await until(pilot, lambda: "stop the bleeding: Keep new pods off node-2?" in shown(app))
+        text = shown(app)
+        assert "do not: delete the NetworkPolicy" in text
+        labels = [row.split("│")[-1].split() for row in text.split("\n")]
+        first = [words[0] for words in labels if words]
+        at = [first.index(label) for label in ("what", "since", "shared", "changed")]
+        assert at == sorted(at)
+        assert ("── when ──" in text) == (size == WIDE)
+
+
+async def test_what_can_be_done_is_offered_and_passes_the_gate() -> None:
+    async with screens(size=WIDE, write=True) as (app, fake, pilot):
+        app.open_object(Ref("Node", "", "node-2"))
+        await pilot.press("a")
+        await until(pilot, lambda: "what can be done" in shown(app))
+        await pilot.press(*"cordon")
+        await until(pilot, lambda: "cordon Node node-2" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
+        await pilot.press(*"node-2", "enter")
+        await until(pilot, lambda: ("cordon", "node-2") in fake.calls)
+
+
+async def test_changes_are_allowed_after_a_question() -> None:
+    async with screens() as (app, fake, pilot):
+        await pilot.press("W")
+        await until(pilot, lambda: "Allow changes?" in shown(app))
+        await pilot.press("enter", "W")
+        await until(pilot, lambda: "Allow changes?" in shown(app))
+        assert ("write", True) not in fake.calls
+        await pilot.press("y")
+        await until(pilot, lambda: ("write", True) in fake.calls)
+
+
+async def test_the_record_is_read_and_edited_by_keys() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app.action_go("timeline")
+        await until(pilot, lambda: "paged by shop-errors" in shown(app))
+        await pilot.press("end", "p")
+        await until(pilot, lambda: "pinned" in shown(app))
+        await pilot.press("e")
+        await until(pilot, lambda: "how it read before" in shown(app))
+        await pilot.press(*"paged", "enter")
+        await until(pilot, lambda: "note        paged  (" in shown(app) and "edited" in shown(app))
+        await pilot.press("h")
+        await until(pilot, lambda: "note        paged" not in shown(app))
+        await pilot.press("z")
+        await until(pilot, lambda: "hidden" in shown(app))
+        await pilot.press("f", *"runbook leads", "enter")
+        await until(pilot, lambda: len(cast("Any", app.screen)._log.lines) == 3)
+        assert sum(entry.kind == "revision" for entry in fake.entries()) == 3
+
+
+async def test_a_note_is_marked_and_the_incident_is_named_by_keys() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        await pilot.press("n", "down", "down", *"-5m errors gone", "enter")
+        await until(pilot, lambda: any(entry.kind == "milestone" for entry in fake.entries()))
+        mark = next(entry for entry in fake.entries() if entry.kind == "milestone")
+        assert (mark.data["name"], mark.text) == ("mitigated", "errors gone")
+        await pilot.press("I")
+        await until(pilot, lambda: "begin a new incident" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "What is it called" in shown(app))
+        await pilot.press(*"Shop is down", "enter")
+        await until(pilot, lambda: ("rename", "Shop is down") in fake.calls)
+
+
+async def test_a_change_that_was_made_by_hand_counts_as_one() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        await pilot.press("h")
+        await until(pilot, lambda: "What did you do?" in shown(app))
+        await pilot.press("enter")
+        await until(
+            pilot,
+            lambda: any("done by hand: kubectl cordon node-2" in e.text for e in fake.entries()),
+        )
+        await pilot.press("y")
+        await until(pilot, lambda: bool(app.clipboard))

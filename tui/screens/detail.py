@@ -49,6 +49,10 @@ class ObjectScreen(Frame):
         yield self._text
 
     @property
+    def subjects(self) -> tuple[Ref, ...]:
+        return (self.ref,)
+
+    @property
     def parts(self) -> list[str]:
         return list(PARTS)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar, cast
 
@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
+from cluster.kube.objects import Ref
 from incident.api import Investigation
 from incident.view import View
 from text.status import activity_line, banner_lines, status_lines, two_rows
@@ -71,6 +72,11 @@ class Frame(Screen[None]):
         yield from self.body()
         yield self._activity_pane
         yield self._keys_pane
+
+    @property
+    def subjects(self) -> Sequence[Ref]:
+        """The objects that are shown or chosen: what `a` acts on."""
+        return ()
 
     def body(self) -> Iterable[Widget]:
         """The panes between the status line and the keys."""

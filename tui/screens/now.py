@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from textual import on
 from textual.containers import Container
@@ -11,11 +11,23 @@ from textual.widget import Widget
 from cluster.kube.objects import Ref
 from incident.tables.related import first_pod
 from incident.view import SymptomView
-from text.lines import rule
-from text.symptoms import now_title, one_sentence, symptom_lines, why_lines, why_rule
+from text.lines import BLANK, Line, layout, line, rule
+from text.runbook import first_lines
+from text.symptoms import (
+    axis_lines,
+    now_title,
+    one_sentence,
+    symptom_lines,
+    why_lines,
+    why_rule,
+)
+from tui.dialogs.choice import Choice
 from tui.keys import bindings
 from tui.line_pane import Fixed, LinePane
 from tui.screens.frame import Frame
+
+HIGH = 36
+"""Rows from which on the time axis has room."""
 
 
 class NowScreen(Frame):
@@ -32,6 +44,10 @@ class NowScreen(Frame):
         self._why = LinePane(classes="why")
         self._match = 0
         """Which of the chosen symptom's runbooks is explained."""
+        self._whole = False
+        """Whether everything that is known stands below what decides."""
+        self._first: tuple[object, list[Line]] = (None, [])
+        """The symptom and runbook for which the first thing to do was looked up, and its lines."""
 
     def body(self) -> Iterable[Widget]:
         with Container(classes="panes"):
@@ -55,22 +71,57 @@ class NowScreen(Frame):
         matches = self.chosen.matches if self.chosen else ()
         return self._match % len(matches) if matches else 0
 
+    @property
+    def subjects(self) -> Sequence[Ref]:
+        return self.chosen.symptom.objects if self.chosen else ()
+
+    def _first_lines(self, item: SymptomView | None, index: int) -> list[Line]:
+        """What to do first about a symptom by its runbook."""
+        if item is None or not item.matches or not item.matches[index].confident:
+            return []
+        if self._first[0] is not item:
+            symptom_id = item.symptom.id
+            try:
+                engine = self.investigation.walkthrough
+                run = engine.preview(item.matches[index].id, symptom_id)
+            except RuntimeError:  # not started yet
+                return []
+            self._first = item, first_lines(run, symptom_id) if run is not None else []
+        return self._first[1]
+
     def draw(self) -> None:
         view, now = self.view, self.now
         tiny = self.size.width < 60 or self.size.height < 16
         self._head.show(lambda _: [rule(now_title(view, now))])
         self._head.display = not tiny
-        self._symptoms.show(lambda _: one_sentence(view, now) if tiny else symptom_lines(view, now))
-        item = self.chosen
-        index = self.match_index
+        item, index, whole = self.chosen, self.match_index, self._whole
+        chosen = item.symptom.id if item else ""
+        first = self._first_lines(item, index)
+        axis = self.size.height >= HIGH
+
+        def left(width: int) -> list[Line]:
+            if tiny:
+                return one_sentence(view, now)
+            lines = symptom_lines(view, now, chosen, first)
+            return [*lines, BLANK, *axis_lines(view, now, width)] if axis else lines
+
+        self._symptoms.show(left)
         self.query_one(".right").display = item is not None and not tiny
         self._why_head.show(lambda _: [why_rule(item, index)])
-        self._why.show(lambda _: why_lines(item, index, now, view.record.earlier))
+        earlier = view.record.earlier
+
+        def right(width: int) -> list[Line]:
+            lines = why_lines(item, index, now, earlier)
+            if whole or len(layout(lines, width)) <= self._why.size.height:
+                return lines
+            return why_lines(item, index, now, earlier, whole=False)
+
+        self._why.show(right)
 
     @on(LinePane.Highlighted)
     def symptom_chosen(self, event: LinePane.Highlighted) -> None:
         if event.pane is self._symptoms:
-            self._match = 0
+            self._match, self._whole = 0, False
             self._why.scroll_home(animate=False)
             self.draw()
 
@@ -88,6 +139,30 @@ class NowScreen(Frame):
             self._match = (self.match_index + by) % len(item.matches)
             self._why.scroll_home(animate=False)
             self.draw()
+
+    def action_whole(self) -> None:
+        self._whole = not self._whole
+        self.draw()
+
+    def action_symptom_objects(self) -> None:
+        """The objects of the chosen symptom, to open one; without a symptom the tables."""
+        item = self.chosen
+        if item is None:
+            self.stanch.go("objects")
+            return
+        refs = {str(ref): ref for ref in item.symptom.objects}
+
+        def listed(words: str) -> list[Line]:
+            return [
+                line(" ", name, target=name)
+                for name in refs
+                if all(word in name.lower() for word in words.lower().split())
+            ]
+
+        self.app.push_screen(
+            Choice("objects of the symptom; 3 lists all", listed),
+            lambda name: self.stanch.open_object(refs[name]) if name else None,
+        )
 
     def action_open_runbook(self) -> None:
         item = self.chosen
@@ -114,6 +189,9 @@ class NowScreen(Frame):
         item = self.chosen
         pod = first_pod(item.symptom, self.investigation.store) if item else None
         if pod is None:
-            self.stanch.tell("No pod belongs to this symptom; find its objects with o.", "warning")
+            self.stanch.tell(
+                "No pod of this symptom runs where its log can be read; o lists its objects.",
+                "warning",
+            )
             return
         self.stanch.open_logs(pod)

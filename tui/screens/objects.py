@@ -298,6 +298,10 @@ class ObjectsScreen(Frame):
         key = self._table.key
         return Ref(self._kind, *key) if isinstance(key, tuple) else None
 
+    @property
+    def subjects(self) -> tuple[Ref, ...]:
+        return (self.ref,) if self.ref is not None else ()
+
     def action_open_object(self) -> None:
         ref = self.ref
         if ref is not None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from textual import on, work
 from textual.containers import Container
 from textual.widget import Widget
 
+from cluster.kube.objects import Ref
 from runbooks.model import Step
-from runbooks.steps import fill
+from runbooks.parameters import PLACE
+from runbooks.steps import command, fill
 from text.lines import BLANK, prose, rule
 from text.runbook import progress_text, runbook_lines, section_lines, step_lines, steps_lines
 from tui.dialogs.dialog import Ask
@@ -54,6 +56,12 @@ class RunbookScreen(Frame):
     def chosen(self) -> Step | None:
         run = self.stanch.open_run.run
         return run.runbook.step(self._steps.target) if run else None
+
+    @property
+    def subjects(self) -> Sequence[Ref]:
+        run = self.stanch.open_run.run
+        symptoms = (each.symptom for each in self.view.symptoms)
+        return next((s.objects for s in symptoms if run and s.id == run.symptom_id), ())
 
     def draw(self) -> None:
         opened = self.stanch.open_run
@@ -148,6 +156,32 @@ class RunbookScreen(Frame):
     def _question(self, step: Step) -> str:
         run = self.stanch.open_run.run
         return fill(step.question, run.values(step.id) if run else {})
+
+    def action_copy(self) -> None:
+        """Copies the command whole, unwrapped; not one in which a value is missing."""
+        step, run = self.chosen, self.stanch.open_run.run
+        if step is None or run is None or not step.kubectl:
+            self.stanch.tell("This step has no command.")
+            return
+        text = command(step, run.values(step.id))
+        if PLACE.search(text):
+            self.stanch.tell("A value of this command is not known; press e.", "warning")
+            return
+        self.app.copy_to_clipboard(text)
+        self.stanch.tell(f"Copied: {text}")
+
+    @work(exit_on_error=False)
+    async def action_by_hand(self) -> None:
+        step, run = self.chosen, self.stanch.open_run.run
+        if step is None or run is None or not step.mutates:
+            self.stanch.tell("This step changes nothing; enter asks for its answer.")
+            return
+        did = command(step, run.values(step.id)) if step.kubectl else ""
+        did = "" if PLACE.search(did) else did
+        texts = [self._question(step), "What did you do? The record keeps it as an action."]
+        said = await self.app.push_screen_wait(Ask("done by hand", texts, "what you did", did))
+        if said:
+            self.stanch.open_run.done_by_hand(step, said)
 
     @work(exit_on_error=False)
     async def action_skip_step(self) -> None:
