@@ -26,7 +26,8 @@ _MOST_CHANGES: Final = 4
 """Changes offered as triggers; the lead-up has all of them."""
 _LATE: Final = 600.0
 """Seconds between the first sign and its detection from which on that is a factor."""
-_SENTENCE: Final = re.compile(r"; (?=[A-Z])")
+_UNLIMITED: Final = re.compile(r"without a memory limit: \d+ of [\d,]+ \w+: (.{1,160})")
+"""What a check says of containers without a limit, and which."""
 _WHY: Final = 160
 """Characters of the sentence that suggests a factor."""
 _REVERTED: Final = re.compile(
@@ -161,10 +162,15 @@ def _hinted(lines: Sequence[RevisedEntry], story: Story) -> Iterator[Factor]:
         entry = line.entry
         if line.hidden or entry.pending:
             continue
-        for said in (part for each in _said(entry, story) for part in _SENTENCE.split(each)):
+        for said in _said(entry, story):
+            if unlimited := _UNLIMITED.search(said):
+                title = f"No memory limit on {unlimited[1]}"
+                yield Factor(title=title, kind="latent", seqs=(entry.seq,), candidate=True)
+                continue
             for kind, title, pattern in _HINTS:
-                if pattern.search(said):
-                    why = said if len(said) <= _WHY else said[:_WHY] + " …"
+                if found := pattern.search(said):
+                    why = said[said.rfind("; ", 0, found.start()) + 1 :].strip()
+                    why = why if len(why) <= _WHY else why[:_WHY] + " …"
                     yield Factor(title=title, kind=kind, seqs=(entry.seq,), candidate=True, why=why)
         if entry.kind == "step-result" and entry.data.get("answer") == "unknown":
             asked = story.asked.get(entry.id)

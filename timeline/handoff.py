@@ -58,7 +58,8 @@ def handoff(journal: Journal, now: datetime) -> str:
     out += _part(
         "checked",
         [
-            f"{_at(each)} {_text(story.asked[each.id])} — {_text(each)}"
+            f"{_at(each)} {_text(story.asked[each.id])} — "
+            + _text(each).removeprefix(_text(story.asked[each.id])).strip()
             for each in checks[-_LAST:]
             if each.id in story.asked
         ],
@@ -107,7 +108,9 @@ def _text(entry: Entry) -> str:
         if entry.object is not None and str(entry.object) not in entry.text
         else ""
     )
-    return _folded(about + entry.text)
+    name = str(entry.data.get("name", "")) if entry.kind == "milestone" else ""
+    named = f"{name}: " if name and not entry.text.startswith(name) else ""
+    return _folded(about + named + entry.text)
 
 
 def _folded(text: str) -> str:

@@ -217,12 +217,13 @@ def _row(w: Wording, line: RevisedEntry, by_hand: Deed | None) -> tuple[Cell, ..
     elif by_hand is not None:
         what += deed_text(w, by_hand)
     else:
-        what += [*_about(w, entry), w.text(entry)]
+        status = str(entry.data.get("status", "")) if entry.kind == "hypothesis" else ""
+        what += [*_about(w, entry), *((word(status), ": ") if status else ()), w.text(entry)]
     if result is not None:
         what += [" → ", w.out(without_lead(result.text, entry.text))]
     if entry.reason:
         what += [" — ", w.out(entry.reason)]
-    if line.edited:
+    if line.edited and entry.kind != "incident-opened":
         what.append(f" (edited; as recorded: seq {entry.seq})")
     if entry.confidence != "observed":
         what += [" (", word(entry.confidence), ")"]
@@ -301,7 +302,12 @@ def ruled_out(w: Wording) -> list[Block]:
             )
         elif entry.kind == "step-skipped":
             items.append(
-                ("Skipped, so not ruled out: ", w.text(entry), *_because(w, entry), seqs(entry))
+                (
+                    "Skipped, so not ruled out: ",
+                    w.out(entry.text.removeprefix("skipped: ")),
+                    *_because(w, entry),
+                    seqs(entry),
+                )
             )
         elif entry.kind == "action-declined":
             items.append(("Declined: ", w.text(entry), *_because(w, entry), seqs(entry)))

@@ -59,6 +59,8 @@ def matrix(w: Wording, sha256: str) -> Iterator[Block]:
     )
 
 
+_CHECKED = {"failed": "abnormal", "passed": "as expected"}
+"""What the state of a check says of what it looked at."""
 _COLUMNS = 12
 """Targets of a matrix that a draft shows; all are in the evidence."""
 
@@ -143,6 +145,8 @@ def _outcome(w: Wording, entry: Entry) -> Cell:
     before = asked.text if asked is not None else ""
     text = without_lead(entry.text.removeprefix(before).strip(), before)
     text = "" if lead or text == state else text
+    if entry.kind in ("step-result", "probe-result"):
+        state = _CHECKED.get(state, state)
     parts: list[str | Outside] = [f"{lead} " if lead else w.out(state if text or state else "")]
     if text:
         parts += [": ", w.out(text)] if state else [w.out(text)]

@@ -72,9 +72,11 @@ def milestone_name(entry: Entry) -> str:
 
 
 def without_lead(text: str, before: str) -> str:
-    """`text` without the words that it begins with like `before` ("scale Deployment x: ")."""
-    lead = text.partition(": ")[0]
-    return text[len(lead) + 2 :] if lead and before.startswith(f"{lead}: ") else text
+    """`text`, the result of `before`, without what that says already ("scale Deployment x: ")."""
+    lead, _, said = before.partition(": ")
+    if not lead or not text.startswith(f"{lead}: "):
+        return text
+    return text.removeprefix(f"{lead}: ").replace(f": {said.rstrip('.')}", "" if said else ": ")
 
 
 def deed_text(w: Wording, deed: Deed) -> Cell:
