@@ -303,7 +303,8 @@ class Record:
                     Draft(kind="session", text=choice.problem, data={"event": "unreadable"})
                 )
             if for_note:
-                journal.bind(context=cluster.context)
+                known = self.summary.cluster
+                journal.bind(context=cluster.context or known.context, cluster_uid=known.uid)
             else:
                 self._join(options, cluster)
         self.on_change()
@@ -350,7 +351,8 @@ class Record:
     def _join(self, options: Options, cluster: ClusterId) -> None:
         """Say in the record who works on which cluster from now on."""
         assert self.journal is not None
-        self.journal.bind(context=cluster.context, cluster_uid=cluster.uid)
+        uid = cluster.uid or self.summary.cluster.uid  # `identify` finds out when it is another
+        self.journal.bind(context=cluster.context, cluster_uid=uid)
         context, server = cluster.context or "no context", cluster.server or "no server"
         mode = "write" if options.write else "read-only"
         data = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ class DrillServer:
         state.writes.on_delete = self._reactions.deleted
         app = web.Application(client_max_size=32 * 2**20)
         app.router.add_route("*", "/{tail:.*}", self._serve)
+        app.on_response_prepare.append(_name_request)
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True
         )
@@ -252,3 +254,10 @@ async def _act(rule: Rule, target: Target | None, verb: str) -> None:
 def _log_failure(script: asyncio.Task[None]) -> None:
     if not script.cancelled() and (error := script.exception()) is not None:
         _LOG.error("the script of the drill stopped: %s", error)
+
+
+async def _name_request(request: web.Request, response: web.StreamResponse) -> None:
+    """An Audit-Id for each answer, as the API server gives one, but for streams that are
+    upgraded (kubernetes PR 49377)."""
+    if "upgrade" not in request.headers.get("Connection", "").lower():
+        response.headers.setdefault("Audit-Id", str(uuid.uuid4()))
