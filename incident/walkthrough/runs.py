@@ -250,7 +250,7 @@ class Run:
         if name == FORMER_REPLICAS and replicas:
             return Parameter(name, str(replicas), "replicas when this run began")
         if name == "replicas":
-            return Parameter(name, "", f"not known; it had {replicas} when this run began")
+            return Parameter(name, "", f"it had {replicas} when this run began")
         containers = {each.name: each for each in workload.spec.template.spec.containers}
         if name == "container":
             return _one_of(name, tuple(containers))
@@ -259,7 +259,7 @@ class Run:
             resource = steps.fill(step.args.get("resource", ""), values)
             kind = step.args.get("kind", "")
             now = getattr(container.resources, f"{kind}s", {}).get(resource) or "not set"
-            return Parameter(name, "", f"not known; the {resource} {kind} is {now} now")
+            return Parameter(name, "", f"the {resource} {kind} is {now} now")
         return None
 
     # -- showing
