@@ -30,6 +30,7 @@ async def _set_image(context: ActionContext, values: Mapping[str, Any]) -> Propo
         container,
         ((*at, "image"), wanted),
         command,
+        f"image {container.get('image') or 'not set'} -> {wanted}",
         undo=f"kubectl set image {kubectl_name(ref)} {container['name']}={container.get('image')}",
     )
 
@@ -57,6 +58,7 @@ async def _set_resource(context: ActionContext, values: Mapping[str, Any]) -> Pr
         container,
         ((*at, "resources", group, resource), wanted),
         command,
+        f"{resource} {kind} {now or 'not set'} -> {wanted}",
         checks=(_fits(kind, wanted, bound),),
         warnings=tuple(warnings),
     )
@@ -69,6 +71,7 @@ def _proposal(
     container: Mapping[str, Any],
     field: tuple[Sequence[str | int], str],
     command: str,
+    summary: str,
     *,
     undo: str = "",
     checks: tuple[Precondition, ...] = (),
@@ -84,7 +87,7 @@ def _proposal(
     return Proposal(
         ref,
         (target,),
-        f"{ref}, container {container['name']}: {target.request.summary.partition(' spec.')[2]}",
+        f"{ref}, container {container['name']}: {summary}",
         preconditions=checks,
         touches=(told,),
         warnings=warnings,

@@ -144,7 +144,7 @@ class GateJournal:
             "undo_arguments": {"change": self._intent},
             **({} if plan.undoes else self._runs.asked(plan.run_id, plan.step_id)),
         }
-        draft = _draft(plan, "action-intent", f": {plan.change.summary}", data)
+        draft = _draft(plan, "action-intent", plan.change.summary, data)
         captures = tuple(_capture(target) for target in plan.targets if target.before)
         self._runs.take(
             await self._record.append_durably(msgspec.structs.replace(draft, captures=captures))
@@ -180,7 +180,7 @@ class GateJournal:
             **({} if refused else self._answer(result)),
         }
         kind: Kind = "action-declined" if refused else "action-result"
-        draft = _draft(plan, kind, f": {result.sentence}", data)
+        draft = _draft(plan, kind, result.sentence, data)
         source = "human" if result.outcome is Outcome.DECLINED else "tool"
         after = () if self._parts else tuple(c for each in result.targets for c in _after(each))
         draft = msgspec.structs.replace(draft, time_source=source)
@@ -200,10 +200,11 @@ class GateJournal:
 
 
 def _draft(plan: ActionPlan, kind: Kind, text: str, data: Mapping[str, Any]) -> Draft:
-    """An entry about a plan, for the step that asked for it."""
+    """An entry about a plan, for the step that asked for it. The object is named once."""
+    about = plan.action if str(plan.object) in text else f"{plan.action} {plan.object}"
     return Draft(
         kind=kind,
-        text=f"{plan.action} {plan.object}{text}",
+        text=f"{about}: {text}",
         phase="mitigate",
         object=object_ref(plan.object),
         run_id=plan.run_id,

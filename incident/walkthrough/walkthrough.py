@@ -334,7 +334,13 @@ class Walkthrough:
                     phase="mitigate",
                     time_source="human",
                     confidence="reported",
-                    data={"intent_id": intent, "by_hand": True, "action": step.uses, **more},
+                    data={
+                        "intent_id": intent,
+                        "by_hand": True,
+                        "action": step.uses,
+                        "outcome": "done by hand",
+                        **more,
+                    },
                 )
             )
 

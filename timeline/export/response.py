@@ -139,7 +139,7 @@ def _alone(w: Wording, entry: Entry) -> tuple[Cell, ...]:
 
 
 def _outcome(w: Wording, entry: Entry) -> Cell:
-    state = str(entry.data.get("state") or entry.data.get("outcome") or "")
+    state = str(entry.data.get("outcome") or entry.data.get("state") or "")
     lead = {"action-declined": "declined", "step-skipped": "skipped"}.get(entry.kind, "")
     asked = w.story.asked.get(entry.id)
     before = asked.text if asked is not None else ""
