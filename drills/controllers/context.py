@@ -50,17 +50,9 @@ class ControllerContext(ABC):
         """Take an object away."""
 
     @abstractmethod
-    def record(
-        self,
-        obj: Obj,
-        reason: str,
-        message: str,
-        *,
-        warning: bool = False,
-        component: str = "",
-        container: str = "",
-    ) -> None:
-        """An event about an object, stamped now."""
+    def record(self, obj: Obj, reason: str, message: str, **more: str) -> None:
+        """An event about an object, stamped now. `more`: kind (Normal, Warning), component,
+        container."""
 
     # --- time and chance
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from drills.api.managed_fields import FieldManager
-from drills.api.objects import Obj, controlled_by, stable_suffix
+from drills.api.objects import Obj, controlled_by, created_at, stable_suffix
 from drills.controllers.context import CONTROLLER, ControllerContext
+from drills.controllers.new_objects import new_object
 
 
 def create_slice(context: ControllerContext, service: Obj) -> None:
@@ -14,31 +15,28 @@ def create_slice(context: ControllerContext, service: Obj) -> None:
     known = context.lookup("EndpointSlice", meta["namespace"], name) is not None
     if known or not spec.get("selector"):
         return
-    headless = spec.get("clusterIP") == "None"
-    context.create(
+    labels = {
+        **meta.get("labels", {}),
+        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+        "kubernetes.io/service-name": meta["name"],
+        **({"service.kubernetes.io/headless": ""} if spec.get("clusterIP") == "None" else {}),
+    }
+    made = new_object(
+        "EndpointSlice",
+        name,
+        meta["namespace"],
+        created_at(service),
         {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": {
-                "name": name,
-                "namespace": meta["namespace"],
-                "creationTimestamp": meta["creationTimestamp"],
-                "generateName": f"{meta['name']}-",
-                "generation": 1,
-                "labels": {
-                    **meta.get("labels", {}),
-                    "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
-                    "kubernetes.io/service-name": meta["name"],
-                    **({"service.kubernetes.io/headless": ""} if headless else {}),
-                },
-                "annotations": {
-                    "endpoints.kubernetes.io/last-change-trigger-time": meta["creationTimestamp"]
-                },
-                "ownerReferences": controlled_by(service),
+            "generateName": f"{meta['name']}-",
+            "generation": 1,
+            "labels": labels,
+            "annotations": {
+                "endpoints.kubernetes.io/last-change-trigger-time": meta["creationTimestamp"]
             },
-            "addressType": "IPv4",
-            "endpoints": [],
-            "ports": [],
+            "ownerReferences": controlled_by(service),
         },
-        FieldManager(CONTROLLER, context.now()),
+        addressType="IPv4",
+        endpoints=[],
+        ports=[],
     )
+    context.create(made, FieldManager(CONTROLLER, context.now()))

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import copy
 
-from drills.api.defaults import qos_class
 from drills.api.managed_fields import FieldManager
 from drills.api.objects import Obj, controlled_by, rfc3339
 from drills.controllers.context import CONTROLLER, ControllerContext
 from drills.controllers.events import created_pod
-from drills.controllers.new_objects import job_spec, new_pod
+from drills.controllers.new_objects import job_spec, new_object, new_pod
 from drills.controllers.workloads import PodRunner
 
 
@@ -23,22 +22,21 @@ class Jobs:
     async def start_run(self, cron: Obj) -> None:
         """The Job of a CronJob whose time has come, with its pod."""
         meta, now = cron["metadata"], self._context.now()
-        stamp, template = rfc3339(now), cron["spec"]["jobTemplate"]
-        job: Obj = {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {
-                "name": f"{meta['name']}-{int(now.timestamp()) // 60}",
-                "namespace": meta["namespace"],
-                "creationTimestamp": stamp,
+        template = cron["spec"]["jobTemplate"]
+        job = new_object(
+            "Job",
+            f"{meta['name']}-{int(now.timestamp()) // 60}",
+            meta["namespace"],
+            now,
+            {
                 "generation": 1,
                 "labels": dict(template["metadata"].get("labels") or {}),
-                "annotations": {"batch.kubernetes.io/cronjob-scheduled-timestamp": stamp},
+                "annotations": {"batch.kubernetes.io/cronjob-scheduled-timestamp": rfc3339(now)},
                 "ownerReferences": controlled_by(cron),
             },
-            "spec": job_spec(copy.deepcopy(template["spec"])),
-            "status": {},
-        }
+            spec=job_spec(copy.deepcopy(template["spec"])),
+            status={},
+        )
         job = self._context.create(job, FieldManager(CONTROLLER, now, ("spec", "metadata")))
         text = f"Created job {job['metadata']['name']}"
         self._context.record(cron, "SuccessfulCreate", text)
@@ -67,7 +65,6 @@ class Jobs:
         )
         node, template = context.pinned(changed, 0), changed["spec"]["template"]
         pod = new_pod(namespace, name, template, now, node=node, owner=changed)
-        pod["status"] = {"phase": "Pending", "qosClass": qos_class(pod["spec"])}
         pod = context.create(pod, FieldManager(CONTROLLER, now, ("metadata", "spec")))
         context.record(changed, "SuccessfulCreate", created_pod(changed, name))
         context.spawn(self._run(changed, pod))

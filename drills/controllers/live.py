@@ -100,25 +100,6 @@ class LiveContext(ControllerContext):
         self.store.remove(kind, meta.get("namespace", ""), meta["name"])
         self.mark()
 
-    def record(
-        self,
-        obj: Obj,
-        reason: str,
-        message: str,
-        *,
-        warning: bool = False,
-        component: str = "",
-        container: str = "",
-    ) -> None:
-        self.store.save(
-            new_event(
-                obj,
-                reason,
-                message,
-                self.now(),
-                seed=self.random.getrandbits(30),
-                kind="Warning" if warning else "Normal",
-                component=component,
-                container=container,
-            )
-        )
+    def record(self, obj: Obj, reason: str, message: str, **more: str) -> None:
+        now, seed = self.now(), self.random.getrandbits(30)
+        self.store.save(new_event(obj, reason, message, now, None, 1, seed=seed, **more))

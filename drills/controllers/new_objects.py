@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 from datetime import datetime
+from typing import Any
 
-from drills.api.defaults import NO_EXECUTE_TOLERATIONS, pod_spec
+from drills.api.defaults import NO_EXECUTE_TOLERATIONS, pod_spec, qos_class
+from drills.api.kinds import API_VERSIONS
 from drills.api.objects import Obj, controlled_by, digest, owner_reference, rfc3339, stable_suffix
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -21,6 +23,18 @@ DAEMON_TOLERATIONS: list[Obj] = [
         ("unschedulable", "NoSchedule"),
     )
 ]
+
+
+def new_object(
+    kind: str, name: str, namespace: str, created: datetime, meta: Obj | None = None, **fields: Any
+) -> Obj:
+    """An object of a built-in kind without uid. `meta` adds to its metadata (empty values are left
+    out), `fields` are spec, status and so on."""
+    base: Obj = {"name": name, "creationTimestamp": rfc3339(created)}
+    if namespace:
+        base["namespace"] = namespace
+    base |= {k: v for k, v in (meta or {}).items() if v}
+    return {"apiVersion": API_VERSIONS[kind], "kind": kind, "metadata": base, **fields}
 
 
 def defaulted(template: Obj) -> Obj:
@@ -40,34 +54,26 @@ def replica_set(
     deployment: Obj, template: Obj, code: str, created: datetime, replicas: int, revision: int
 ) -> Obj:
     """The ReplicaSet of one revision; `code` is the hash in its name."""
-    meta, desired = deployment["metadata"], int(deployment["spec"].get("replicas", 1))
+    meta = deployment["metadata"]
+    name, namespace = f"{meta['name']}-{code}", meta["namespace"]
+    desired = int(deployment["spec"].get("replicas", 1))
     body = defaulted(template)
     labels = {**(body["metadata"].get("labels") or {}), "pod-template-hash": code}
     body["metadata"]["labels"] = labels
     selector = deployment["spec"]["selector"].get("matchLabels", {})
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "ReplicaSet",
-        "metadata": {
-            "name": f"{meta['name']}-{code}",
-            "namespace": meta["namespace"],
-            "labels": labels,
-            "generation": 1,
-            "creationTimestamp": rfc3339(created),
-            "annotations": {
-                "deployment.kubernetes.io/desired-replicas": str(desired),
-                "deployment.kubernetes.io/max-replicas": str(desired + max(1, desired // 4)),
-                REVISION: str(revision),
-            },
-            "ownerReferences": controlled_by(deployment),
-        },
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": {**selector, "pod-template-hash": code}},
-            "template": body,
-        },
-        "status": {},
+    annotations = {
+        "deployment.kubernetes.io/desired-replicas": str(desired),
+        "deployment.kubernetes.io/max-replicas": str(desired + max(1, desired // 4)),
+        REVISION: str(revision),
     }
+    spec = {
+        "replicas": replicas,
+        "selector": {"matchLabels": {**selector, "pod-template-hash": code}},
+        "template": body,
+    }
+    owners = {"ownerReferences": controlled_by(deployment)}
+    meta = {"labels": labels, "generation": 1, "annotations": annotations, **owners}
+    return new_object("ReplicaSet", name, namespace, created, meta, spec=spec, status={})
 
 
 def revision_data(owner: Obj) -> Obj:
@@ -78,19 +84,16 @@ def revision_data(owner: Obj) -> Obj:
 def controller_revision(owner: Obj, code: str, created: datetime, revision: int) -> Obj:
     """The stored template of a DaemonSet or StatefulSet; `code` is the hash in its name."""
     meta, selector = owner["metadata"], owner["spec"]["selector"]["matchLabels"]
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "ControllerRevision",
-        "metadata": {
-            "name": f"{meta['name']}-{code}",
-            "namespace": meta["namespace"],
-            "creationTimestamp": rfc3339(created),
-            "labels": {**selector, "controller-revision-hash": code},
-            "ownerReferences": controlled_by(owner),
-        },
-        "data": copy.deepcopy(revision_data(owner)),
-        "revision": revision,
-    }
+    labels = {**selector, "controller-revision-hash": code}
+    return new_object(
+        "ControllerRevision",
+        f"{meta['name']}-{code}",
+        meta["namespace"],
+        created,
+        {"labels": labels, "ownerReferences": controlled_by(owner)},
+        data=copy.deepcopy(revision_data(owner)),
+        revision=revision,
+    )
 
 
 def job_spec(spec: Obj) -> Obj:
@@ -118,8 +121,8 @@ def new_pod(
     daemon: bool = False,
     static: bool = False,
 ) -> Obj:
-    """A pod without uid and status. `node` binds it; `daemon`: as the DaemonSet controller makes
-    it; `static`: the mirror of a static pod, owned by its node."""
+    """A pod without uid that has not started. `node` binds it; `daemon`: as the DaemonSet
+    controller makes it; `static`: the mirror of a static pod, owned by its node."""
     spec = pod_spec(copy.deepcopy(template["spec"]))
     account = spec.setdefault("serviceAccountName", "default")
     spec.update(
@@ -131,10 +134,7 @@ def new_pod(
     if node:
         spec["nodeName"] = node
     meta: Obj = {
-        "name": name,
-        "namespace": namespace,
         "labels": dict(template.get("metadata", {}).get("labels") or {}),
-        "creationTimestamp": rfc3339(created),
         "generation": 1,
     }
     if annotations := template.get("metadata", {}).get("annotations"):
@@ -157,7 +157,8 @@ def new_pod(
         )
         if not static:
             meta["generateName"] = f"{owner['metadata']['name']}-"
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+    status = {"phase": "Pending", "qosClass": qos_class(spec)}
+    return new_object("Pod", name, namespace, created, meta, spec=spec, status=status)
 
 
 def _only_on(node: str) -> Obj:

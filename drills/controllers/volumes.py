@@ -8,6 +8,7 @@ import copy
 from drills.api.managed_fields import FieldManager
 from drills.api.objects import Obj, created_at, dig, digest, rfc3339, zone_of
 from drills.controllers.context import CONTROLLER, ControllerContext
+from drills.controllers.new_objects import new_object
 
 DRIVER = "ebs.csi.aws.com"
 _ZONE = "topology.kubernetes.io/zone"
@@ -20,20 +21,12 @@ def create_claim(context: ControllerContext, owner: Obj, template: Obj, name: st
     namespace, created = owner["metadata"]["namespace"], created_at(owner)
     if context.lookup("PersistentVolumeClaim", namespace, name) is not None:
         return
+    labels = dict(owner["spec"]["selector"].get("matchLabels", {}))
+    meta = {"labels": labels, "finalizers": ["kubernetes.io/pvc-protection"]}
+    spec, status = copy.deepcopy(template["spec"]), {"phase": "Pending"}
+    kind = "PersistentVolumeClaim"
     context.create(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {
-                "name": name,
-                "namespace": namespace,
-                "creationTimestamp": rfc3339(created),
-                "labels": dict(owner["spec"]["selector"].get("matchLabels", {})),
-                "finalizers": ["kubernetes.io/pvc-protection"],
-            },
-            "spec": copy.deepcopy(template["spec"]),
-            "status": {"phase": "Pending"},
-        },
+        new_object(kind, name, namespace, created, meta, spec=spec, status=status),
         FieldManager(CONTROLLER, created, ("spec", "metadata")),
         FieldManager(CONTROLLER, created, ("status",), "status"),
     )
@@ -71,16 +64,16 @@ def _provision(context: ControllerContext, claim: Obj, node: str) -> None:
     in_zone = {"key": _ZONE, "operator": "In", "values": [zone_of(host)]}
     named = {word: meta[word] for word in ("namespace", "name", "uid")}
     context.create(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {
-                "name": volume,
-                "creationTimestamp": rfc3339(created),
+        new_object(
+            "PersistentVolume",
+            volume,
+            "",
+            created,
+            {
                 "annotations": {"pv.kubernetes.io/provisioned-by": DRIVER},
                 "finalizers": ["kubernetes.io/pv-protection", _ATTACHER],
             },
-            "spec": {
+            spec={
                 **{k: spec[k] for k in ("accessModes", "storageClassName", "volumeMode")},
                 "capacity": capacity,
                 "persistentVolumeReclaimPolicy": "Delete",
@@ -94,29 +87,26 @@ def _provision(context: ControllerContext, claim: Obj, node: str) -> None:
                     "required": {"nodeSelectorTerms": [{"matchExpressions": [in_zone]}]}
                 },
             },
-            "status": {"phase": "Bound", "lastPhaseTransitionTime": rfc3339(created)},
-        },
+            status={"phase": "Bound", "lastPhaseTransitionTime": rfc3339(created)},
+        ),
         FieldManager("csi-provisioner", created, ("spec", "metadata")),
         FieldManager(CONTROLLER, created, ("status",), "status"),
     )
     machine = str(dig(host, "spec", "providerID", default="")).rpartition("/")[2]
+    source = {"persistentVolumeName": volume}
     context.create(
-        {
-            "apiVersion": "storage.k8s.io/v1",
-            "kind": "VolumeAttachment",
-            "metadata": {
-                "name": f"csi-{digest('attachment', volume, node, size=64)}",
-                "creationTimestamp": rfc3339(created),
+        new_object(
+            "VolumeAttachment",
+            f"csi-{digest('attachment', volume, node, size=64)}",
+            "",
+            created,
+            {
                 "annotations": {"csi.alpha.kubernetes.io/node-id": machine},
                 "finalizers": [_ATTACHER],
             },
-            "spec": {
-                "attacher": DRIVER,
-                "nodeName": node,
-                "source": {"persistentVolumeName": volume},
-            },
-            "status": {"attached": True},
-        },
+            spec={"attacher": DRIVER, "nodeName": node, "source": source},
+            status={"attached": True},
+        ),
         FieldManager(CONTROLLER, created, ("spec",)),
         FieldManager("csi-attacher", created, ("status",), "status"),
     )

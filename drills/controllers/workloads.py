@@ -7,7 +7,6 @@ import copy
 from datetime import timedelta
 from typing import Protocol
 
-from drills.api.defaults import qos_class
 from drills.api.managed_fields import FieldManager
 from drills.api.objects import Obj, controller_of, created_at, dig, is_active, rfc3339
 from drills.controllers.context import CONTROLLER, ControllerContext
@@ -175,7 +174,6 @@ class Workloads:
             owner=owner,
             daemon=kind == "DaemonSet",
         )
-        pod["status"] = {"phase": "Pending", "qosClass": qos_class(pod["spec"])}
         pod = context.create(pod, FieldManager(CONTROLLER, now, ("metadata", "spec")))
         context.record(owner, "SuccessfulCreate", created_pod(owner, name))
         context.spawn(self._kubelets.run(pod))

@@ -52,7 +52,6 @@ class Kubelets:
         """The pod of the API for a static pod that the kubelet of `node` runs."""
         now, host = self._context.now(), node["metadata"]["name"]
         pod = new_pod(namespace, name, template, now, node=host, owner=node, static=True)
-        pod["status"] = {"phase": "Pending"}
         pod = self._context.create(pod, FieldManager("kubelet", now, ("metadata", "spec")))
         await self._start(pod)
 
@@ -92,7 +91,7 @@ class Kubelets:
         found = pod_condition("PodScheduled", False, self._now(), "Unschedulable", text)
         by = "kube-scheduler"
         self._context.update(pod, lambda p: p["status"].update(conditions=[found]), by)
-        self._context.record(pod, "FailedScheduling", text, warning=True, component=SCHEDULER)
+        self._context.record(pod, "FailedScheduling", text, kind="Warning", component=SCHEDULER)
 
     def _bind(self, pod: Obj, node: str) -> None:
         pod["spec"]["nodeName"] = node
@@ -131,14 +130,14 @@ class Kubelets:
                 if c["type"] in {"Ready", "ContainersReady"}:
                     c.update(status="False", reason="ContainersNotReady")
 
-        def record(reason: str, message: str, *, warning: bool = True) -> None:
-            self._context.record(pod, reason, message, warning=warning)
+        def record(reason: str, message: str, kind: str = "Warning") -> None:
+            self._context.record(pod, reason, message, kind=kind)
 
         self._context.update(pod, wait_for_image)
         if never:
             record(reason, text)
             return
-        record("Pulling", f'Pulling image "{image}"', warning=False)
+        record("Pulling", f'Pulling image "{image}"', "Normal")
         record("Failed", f'Failed to pull image "{image}": {text}')
         record("Failed", "Error: ErrImagePull")
         await self._context.wait(1.0)
@@ -149,7 +148,7 @@ class Kubelets:
                 waiting(s, "ImagePullBackOff", again)
 
         if self._context.update(pod, back_off) is not None:
-            record("BackOff", again, warning=False)
+            record("BackOff", again, "Normal")
             record("Failed", "Error: ImagePullBackOff")
 
     def _show_running(self, pod: Obj, begun: str, ready: str) -> None:

@@ -66,15 +66,14 @@ def _add_account(world: World, data: Data) -> None:
 
 
 def add_definition(world: World, data: Data) -> None:
-    """A CustomResourceDefinition, established. data: group, kind, plural, short, scope, versions
-    (v1), age, by."""
+    """A CustomResourceDefinition, established. data: group, kind, plural, short, scope,
+    age, by."""
     who = author(world, {"by": "helm", **data}, "spec", "metadata")
     kind, plural, stamp = str(data["kind"]), str(data["plural"]), rfc3339(who.at)
     names: Obj = {"kind": kind, "listKind": f"{kind}List", "plural": plural}
     names["singular"] = kind.lower()
     if "short" in data:
         names["shortNames"] = list(data["short"])
-    versions = list(data.get("versions", ["v1"]))
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     established = "the initial names have been accepted"
     world.make(
@@ -90,14 +89,11 @@ def add_definition(world: World, data: Data) -> None:
             "scope": data.get("scope", "Namespaced"),
             "conversion": {"strategy": "None"},
             "names": names,
-            "versions": [
-                {"name": v, "served": True, "storage": v == versions[-1], "schema": schema}
-                for v in versions
-            ],
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
         },
         status={
             "acceptedNames": dict(names),
-            "storedVersions": [versions[-1]],
+            "storedVersions": ["v1"],
             "conditions": [
                 new_condition("NamesAccepted", True, stamp, "NoConflicts", "no conflicts found"),
                 new_condition("Established", True, stamp, "InitialNamesAccepted", established),

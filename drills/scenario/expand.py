@@ -81,7 +81,6 @@ def _add_pod(world: World, row: Data) -> None:
     created = world.ago(row.get("age", "1d"))
     template = {"metadata": {"labels": row.get("labels", {})}, "spec": row["spec"]}
     pod = new_pod(row["namespace"], row["name"], template, created, node=row["node"])
-    pod["status"] = {"phase": "Pending"}
     who = FieldManager(
         str(row.get("by", "kubectl-client-side-apply")), created, ("metadata", "spec")
     )
@@ -205,7 +204,7 @@ def finish(world: World) -> None:
 def _selected(world: World, kind: str, row: Data) -> list[Obj]:
     want = row.get("select") or {w: row[w] for w in ("name", "namespace") if w in row}
     found = world.select(kind, want)
-    if not found and not row.get("optional"):
+    if not found:
         raise ValueError(f"no {kind} matches {want}")
     return found
 

@@ -21,8 +21,8 @@ def _cluster_ip(world: World, namespace: str, name: str) -> str:
 
 
 def add_service(world: World, data: Data) -> None:
-    """data: serviceName, servicePort (80), serviceType, clusterIP, nodePort, externalIP, headless,
-    serviceSpec. Nothing is done where the Service is there already."""
+    """data: serviceName, servicePort (80), serviceType, clusterIP, nodePort, externalIP, headless.
+    Nothing is done where the Service is there already."""
     ns, name = str(data["namespace"]), str(data.get("serviceName", data["name"]))
     if world.get("Service", ns, name) is not None:
         return
@@ -43,7 +43,6 @@ def add_service(world: World, data: Data) -> None:
         "ipFamilyPolicy": "SingleStack",
         "internalTrafficPolicy": "Cluster",
         "sessionAffinity": "None",
-        **data.get("serviceSpec", {}),
     }
     if kind in {"NodePort", "LoadBalancer"}:
         lowest = int(data.get("nodePort", 30000 + int(digest("np", ns, name, size=4), 16) % 2700))
@@ -67,7 +66,6 @@ def add_service(world: World, data: Data) -> None:
         FieldManager("cloud-controller-manager", who.at, cloud, "status"),
         meta={
             "labels": labels_of(data),
-            "annotations": dict(data.get("serviceAnnotations") or {}),
             "finalizers": cleanup if balancer else None,
         },
         spec=spec,

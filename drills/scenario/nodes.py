@@ -37,7 +37,7 @@ def is_control_plane(node: Obj) -> bool:
 
 def add_node(world: World, name: str, data: Data) -> None:
     """data: index (gives addresses), zone, age, role (control-plane), cpu, memory, pods,
-    instanceType, kubelet, runtime, kernel, osImage, labels, taints, bootAge; fresh: so new that
+    instanceType, kubelet, runtime, kernel, osImage, labels, taints; fresh: so new that
     only DaemonSets and pods that name it run there."""
     index, control = int(data["index"]), data.get("role") == "control-plane"
     if data.get("fresh"):
@@ -127,7 +127,7 @@ def add_node(world: World, name: str, data: Data) -> None:
             "nodeInfo": {
                 "machineID": digest("machine", name),
                 "systemUUID": stable_uid("system", name),
-                "bootID": stable_uid("boot", world.seed, name, data.get("bootAge", "")),
+                "bootID": stable_uid("boot", world.seed, name, ""),
                 "kernelVersion": str(data.get("kernel", KERNEL)),
                 "osImage": str(data.get("osImage", OS_IMAGE)),
                 "containerRuntimeVersion": str(data.get("runtime", RUNTIME)),

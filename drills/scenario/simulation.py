@@ -116,25 +116,8 @@ class Simulation(ControllerContext):
         self.world.remove(obj)
         self._placed = None
 
-    def record(
-        self,
-        obj: Obj,
-        reason: str,
-        message: str,
-        *,
-        warning: bool = False,
-        component: str = "",
-        container: str = "",
-    ) -> None:
-        self.world.event(
-            obj,
-            reason,
-            message,
-            self._time,
-            kind="Warning" if warning else "Normal",
-            component=component,
-            container=container,
-        )
+    def record(self, obj: Obj, reason: str, message: str, **more: str) -> None:
+        self.world.event(obj, reason, message, self._time, None, 1, **more)
 
     def suffix(self, *words: object, size: int = 5) -> str:
         what, *rest = words

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from drills.api.kinds import API_VERSIONS
 from drills.api.managed_fields import FieldManager, first_entries, record_change
 from drills.api.objects import (
     Obj,
@@ -20,6 +19,7 @@ from drills.api.objects import (
     zone_of,
 )
 from drills.controllers.events import TTL, new_event
+from drills.controllers.new_objects import new_object
 from drills.pods.selection import matches
 from drills.pods.surroundings import Surroundings
 
@@ -71,14 +71,8 @@ class World:
         meta: Obj | None = None,
         **fields: Any,
     ) -> Obj:
-        """A new object of a built-in kind. `meta` adds to its metadata (empty values are left out),
-        `fields` are spec, status and so on."""
-        base: Obj = {"name": name, "creationTimestamp": rfc3339(created)}
-        if namespace:
-            base["namespace"] = namespace
-        base |= {k: v for k, v in (meta or {}).items() if v}
-        obj = {"apiVersion": API_VERSIONS[kind], "kind": kind, "metadata": base, **fields}
-        return self.add(obj, *managers)
+        """Put a new object of a built-in kind; see `new_object`."""
+        return self.add(new_object(kind, name, namespace, created, meta, **fields), *managers)
 
     def add(self, obj: Obj, *managers: FieldManager) -> Obj:
         """Put an object; uid and creationTimestamp are filled in when absent."""

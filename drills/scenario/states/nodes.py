@@ -91,7 +91,7 @@ def _lose_pods(world: World, node: Obj, since: datetime, data: Data) -> None:
             not t.get("tolerationSeconds") and tolerates(t, _UNREACHABLE)
             for t in pod["spec"].get("tolerations", [])
         )
-        leaves = data.get("evict", True) and not stays
+        leaves = not stays
         ago = world.now - since - timedelta(seconds=1)
         set_pod_state(world, pod, {"state": "lost", "since": ago, "terminating": leaves})
         gone, ref = since + timedelta(seconds=302), controller_of(pod) or {}
@@ -101,8 +101,8 @@ def _lose_pods(world: World, node: Obj, since: datetime, data: Data) -> None:
 
 
 def not_ready(world: World, node: Obj, data: Data) -> None:
-    """The kubelet lives and says why: message; reason (KubeletNotReady). evict: pods leave after
-    300 s (default)."""
+    """The kubelet lives and says why: message; reason (KubeletNotReady). Its pods
+    leave after 300 s."""
     since, beat = world.ago(data.get("since", "6m")), world.now - timedelta(seconds=8)
     reason = str(data.get("reason", "KubeletNotReady"))
     _set(node, "Ready", False, since, beat, reason, str(data["message"]))
@@ -139,7 +139,7 @@ def unknown(world: World, node: Obj, data: Data) -> None:
 
 
 def ready_again(world: World, node: Obj, data: Data) -> None:
-    """Ready since `since`, after it was not: down (when it went), lastDown, times (how often within
+    """Ready since `since`, after it was not: down (when it went), times (how often within
     the hour), from (who said so)."""
     since, times = _moment(world, node, data, "since", "3m"), int(data.get("times", 1))
     beat, text = world.now - timedelta(seconds=11), "kubelet is posting ready status"
@@ -149,9 +149,8 @@ def ready_again(world: World, node: Obj, data: Data) -> None:
     if left:
         node["spec"]["taints"] = left
     down = _moment(world, node, data, "down", "9m")
-    last = world.ago(data["lastDown"]) if "lastDown" in data else down
     component = str(data.get("from", "node-controller"))
-    _status_is_now(world, node, "NodeNotReady", down, last, times, component)
+    _status_is_now(world, node, "NodeNotReady", down, down, times, component)
     first = down + (since - down) / 2 if times > 1 else since
     _status_is_now(world, node, "NodeReady", first, since, times)
     world.wrote_status(node, "kubelet", since)

@@ -44,6 +44,6 @@ def chosen_containers(pod: Obj, data: Data) -> list[Obj]:
 
 def retries(world: World, since: datetime, data: Data) -> tuple[datetime, datetime, int]:
     """(first, last, count) of something that the kubelet tries again about once a minute."""
-    last = world.now - timedelta(seconds=float(data.get("lastAgo", 20)))
+    last = world.now - timedelta(seconds=20)
     count = int(data.get("count", max(2, int((last - since).total_seconds() // 60))))
     return since + timedelta(seconds=1), max(last, since), count

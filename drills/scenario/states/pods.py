@@ -9,7 +9,6 @@ from drills.scenario.states.pods_leaving import failed, lost, reborn, replaced, 
 from drills.scenario.states.pods_running import (
     crash_loop,
     ended,
-    healthy,
     oom_killed,
     probe_blips,
     restarted,
@@ -43,7 +42,6 @@ STATES: dict[str, Callable[[World, Obj, Data], None]] = {
     "failed": failed,
     "replaced": replaced,
     "reborn": reborn,
-    "healthy": healthy,
 }
 
 

@@ -139,17 +139,3 @@ def probe_blips(world: World, pod: Obj, data: Data) -> None:
     since, last = since_of(world, pod, data), world.ago(data.get("last", "2m"))
     count, container = int(data.get("count", 3)), pod["spec"]["containers"][0]["name"]
     world.warn(pod, "Unhealthy", str(data["message"]), since, last, count, container=container)
-
-
-def healthy(world: World, pod: Obj, data: Data) -> None:
-    """Back to Running and Ready from `since` on (for script steps)."""
-    since = since_of(world, pod, data)
-    for field in ("deletionTimestamp", "deletionGracePeriodSeconds"):
-        pod["metadata"].pop(field, None)
-    pod["status"]["phase"] = "Running"
-    for status in pod["status"].get("containerStatuses", []):
-        if "running" not in status.get("state", {}):
-            status["state"] = {"running": {"startedAt": rfc3339(since)}}
-        status.update(ready=True, started=True)
-    for kind in ("PodReadyToStartContainers", "Ready", "ContainersReady"):
-        set_condition(pod, kind, True, since)

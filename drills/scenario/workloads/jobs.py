@@ -18,11 +18,11 @@ def _spec(data: Data) -> Obj:
     """The spec of a Job."""
     template = pod_template({"probes": False, **data, "kind": "Job"})
     template["spec"]["restartPolicy"] = data.get("restartPolicy", "OnFailure")
-    return {**data.get("jobSpec", {}), "template": defaulted(template)}
+    return {"template": defaulted(template)}
 
 
 def add_job(world: World, data: Data) -> None:
-    """data: age, seconds (20: how long it runs), running (it hangs), backoffLimit, jobSpec."""
+    """data: age, seconds (20: how long it runs), running (it hangs), backoffLimit."""
     created = world.ago(data.get("age", "2h"))
     simulation = Simulation(world, data, created)
     if data.get("running"):
@@ -43,7 +43,7 @@ def add_job(world: World, data: Data) -> None:
 
 def add_cron_job(world: World, data: Data) -> None:
     """data: schedule, every and offset (its rhythm), lastRun (instead of the last tick), history
-    (3: finished runs that are left), active (runs that hang), concurrencyPolicy, cronSpec, and the
+    (3: finished runs that are left), active (runs that hang), concurrencyPolicy, and the
     words of a Job."""
     created, every = world.ago(data.get("age", "38d")), parse_duration(data.get("every", "1h"))
     last = _latest_tick(world.now, every, parse_duration(data.get("offset", 0)))
@@ -63,7 +63,6 @@ def add_cron_job(world: World, data: Data) -> None:
             "suspend": False,
             "successfulJobsHistoryLimit": 3,
             "failedJobsHistoryLimit": 1,
-            **data.get("cronSpec", {}),
             "jobTemplate": {
                 "metadata": {"creationTimestamp": None, "labels": labels_of(data)},
                 "spec": _spec(data),

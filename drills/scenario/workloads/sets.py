@@ -3,7 +3,6 @@ the controllers do the rest."""
 
 from __future__ import annotations
 
-import copy
 from datetime import datetime, timedelta
 
 from drills.api.managed_fields import FieldManager
@@ -25,7 +24,7 @@ WRITTEN_BY_USER = (
 
 def workload_meta(data: Data) -> Obj:
     """Labels and annotations of a controller, as its author wrote them."""
-    labels = {**labels_of(data), **data.get("metaLabels", {})}
+    labels = labels_of(data)
     if data.get("by") != "helm":
         return {"labels": labels, "annotations": {}}
     release = {"name": data["name"], "namespace": data["namespace"]}
@@ -73,7 +72,7 @@ def _add_set(
 
 def add_deployment(world: World, data: Data) -> None:
     """data: replicas, revisions [{image, age, keep, with}], revision, current (pods of the last
-    revision), noPods, paused, strategy, deploymentSpec, podAges, and the words of a template."""
+    revision), noPods, podAges, and the words of a template."""
     replicas = int(data.get("replicas", 1))
     rollout = data.get("rollout", data.get("age", "41d"))
     revisions = [*data.get("revisions", []), {"image": data["image"], "age": rollout}]
@@ -83,10 +82,8 @@ def add_deployment(world: World, data: Data) -> None:
     limits = {"maxSurge": "25%", "maxUnavailable": "25%"}
     spec = {
         "replicas": replicas,
-        "strategy": data.get("strategy", {"type": "RollingUpdate", "rollingUpdate": limits}),
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": limits},
         "progressDeadlineSeconds": 600,
-        **({"paused": True} if data.get("paused") else {}),
-        **data.get("deploymentSpec", {}),
     }
     deployment, _ = _add_set(
         world, "Deployment", data, meta, pod_template(data), spec, age="41d", settled=30
@@ -106,12 +103,12 @@ def add_deployment(world: World, data: Data) -> None:
 
 def add_daemon_set(world: World, data: Data) -> None:
     """A pod on each node, since the node joined or the set rolled. data: generation,
-    updateStrategy, and the words of a template."""
+    and the words of a template."""
     generation = int(data.get("generation", 2))
     meta = {**workload_meta(data), "generation": generation}
     meta["annotations"]["deprecated.daemonset.template.generation"] = str(generation)
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
-    spec = {"updateStrategy": data.get("updateStrategy", rolling)}
+    spec = {"updateStrategy": rolling}
     daemon, rolled = _add_set(
         world,
         "DaemonSet",
@@ -129,11 +126,9 @@ def add_daemon_set(world: World, data: Data) -> None:
 
 def add_stateful_set(world: World, data: Data) -> None:
     """Numbered pods with a claim for each. data: replicas, storage, dataPath, serviceName,
-    podManagement, updateStrategy, podAges, revision, ownedBy, and the words of a template."""
+    podManagement, podAges, and the words of a template."""
     replicas = int(data.get("replicas", 1))
     meta = {**workload_meta(data), "generation": int(data.get("generation", 1))}
-    if "ownedBy" in data:
-        meta["ownerReferences"] = [copy.deepcopy(data["ownedBy"])]
     template, service = pod_template(data), data.get("serviceName", data["name"])
     claims = []
     if "storage" in data:
@@ -145,7 +140,7 @@ def add_stateful_set(world: World, data: Data) -> None:
         "replicas": replicas,
         "serviceName": service,
         "podManagementPolicy": data.get("podManagement", "OrderedReady"),
-        "updateStrategy": data.get("updateStrategy", rolling),
+        "updateStrategy": rolling,
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
         **({"volumeClaimTemplates": claims} if claims else {}),
     }

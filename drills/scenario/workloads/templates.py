@@ -35,11 +35,10 @@ def pod_template(data: Data, image: str | None = None) -> Obj:
     """data: image, port, ports, metricsPort, cpu, memory (requests), cpuLimit, memoryLimit
     (default: memory), env, secretEnv (list of `SECRET/KEY`), secretVolumes, configVolumes,
     emptyDirs, hostPaths, claims, serviceAccount, hostNetwork, hostPID, privileged, priorityClass,
-    command, args, probes (false to leave out), liveness, tcpProbe, grace, preStop, nodeSelector,
-    tolerations, where (workers), spread, spec (merged into the pod spec), sidecars, podLabels,
-    podAnnotations. `image` stands above that of the data."""
+    command, args, probes (false to leave out), tcpProbe, grace, nodeSelector, tolerations, where
+    (workers), spread, spec (merged into the pod spec). `image` stands above that of the data."""
     container = _container(data, image or str(data["image"]))
-    spec: Obj = {"containers": [container, *copy.deepcopy(data.get("sidecars", []))]}
+    spec: Obj = {"containers": [container]}
     if volumes := _volumes(data, container):
         spec["volumes"] = volumes
     for word, field in _SPEC_WORDS.items():
@@ -64,12 +63,10 @@ def pod_template(data: Data, image: str | None = None) -> Obj:
             "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}
         }
     spec = strategic_merge(spec, copy.deepcopy(data.get("spec", {})))
-    meta: Obj = {"labels": {**labels_of(data), **data.get("podLabels", {})}}
-    annotations = dict(data.get("podAnnotations", {}))
+    meta: Obj = {"labels": labels_of(data)}
     if port := data.get("metricsPort"):
-        annotations |= {"prometheus.io/scrape": "true", "prometheus.io/port": str(port)}
-    if annotations:
-        meta["annotations"] = annotations
+        scrape = {"prometheus.io/scrape": "true", "prometheus.io/port": str(port)}
+        meta["annotations"] = scrape
     return {"metadata": meta, "spec": spec}
 
 
@@ -90,10 +87,7 @@ def _container(data: Data, image: str) -> Obj:
     out["resources"] = _resources(data)
     if data.get("port") and data.get("probes", True):
         out["readinessProbe"] = probe = _probe(data)
-        if data.get("liveness", True):
-            out["livenessProbe"] = {**copy.deepcopy(probe), "initialDelaySeconds": 15}
-    if "preStop" in data:
-        out["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(data["preStop"])]}}}
+        out["livenessProbe"] = {**copy.deepcopy(probe), "initialDelaySeconds": 15}
     if data.get("privileged"):
         out["securityContext"] = {"privileged": True}
     return out
