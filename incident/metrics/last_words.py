@@ -21,7 +21,7 @@ from incident.cadence import Cadence
 from triage.detectors.pods.last_words import FAILING
 from triage.facts.finding import Finding, Gap, Report
 from triage.facts.measurements import LastWords, Sample
-from triage.logs.classify import verdict
+from triage.logs.classify import last_line, verdict
 
 OWNERS = 10
 """Workloads whose logs are kept."""
@@ -150,11 +150,10 @@ class LastWordsReader:
     def _words(self, source: Source, lines: list[str], previous: bool) -> LastWords | None:
         """Blocking: redact and classify."""
         lines = self._redact("\n".join(lines)).split("\n")
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        if not last:
+        found, last = verdict(lines), last_line(lines)
+        if found is None and not last:
             return None
-        found = verdict(lines)
-        return LastWords(source.pod, source.container, found, last[:200], previous)
+        return LastWords(source.pod, source.container, found, last, previous)
 
     def _sources(self, report: Report) -> Iterator[Source]:
         """The logs of containers that fail, one pod of each workload, worst symptom first."""

@@ -36,7 +36,7 @@ _HINT = (
     "sigsegv|segm|writable|writeable|placeholder|502|504|unauth|noauth|wrongpass|damaged|"
     "p20|pending|mismatch|dirty|flyway|inotify|nxdomain|exhaust|unavailable|unreach|"
     "goroutine|overflow|terminate|dpath|emerg|x509|certificat|tls|handshake|p30|response to|"
-    "request to|detected"
+    "request to|detected|empty|blank"
 )
 """Parts of a line one of which every sentence of the table has: most lines have none."""
 _HINTS = tuple(_HINT.split("|"))
@@ -102,6 +102,16 @@ def verdict(lines: Sequence[str]) -> Verdict | None:
         if rank == _BEST:
             break
     return best[1] if best is not None else None
+
+
+def last_line(lines: Sequence[str]) -> str:
+    """The last line that may say something of an end: no note of a program and no access log."""
+    for line in reversed(lines):
+        if line.strip() and _NOISE.search(line) is None:
+            one = message(line)
+            if one.level > Level.INFO:
+                return one.text[:LONG]
+    return ""
 
 
 def _may_decide(line: str) -> bool:

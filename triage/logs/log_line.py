@@ -49,7 +49,7 @@ _JSON_CAUSE = ("error", "err", "exception", "cause", "@x", "exc_info", "stack_tr
 _PINO = {10: Level.DEBUG, 20: Level.DEBUG, 30: Level.INFO, 40: Level.WARNING}
 _LOGFMT = re.compile(r'\b([\w.]+)=("(?:[^"\\]|\\.)*"|\S+)')
 _ESCAPED = re.compile(r"\\(.)")
-_KLOG = re.compile(r"^([IWEF])\d{4} [\d:.]+\s+\d+ [\w./-]+:\d+\] (.*)", re.DOTALL)
+_KLOG = re.compile(r"^([IWEF])(?:\d{4} [\d:.]+\s+\d+)? [\w./-]+:\d+\] (.*)", re.DOTALL)
 _TIME = re.compile(
     r"^\s*[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d|\d\d[/.-](?:\d\d|[A-Z][a-z]{2})[/.-]\d{2,4}"
     r"|[A-Z][a-z]{2}\s+\d{1,2})?[T ,:]*\d\d:\d\d:\d\d(?:[.,:]\d+)?"

@@ -265,6 +265,8 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"in JSON at position|JSON\.parse|JSONDecodeError|JsonParseException",
         r"unexpected token|unable to parse|unexpected end of file, expecting",
         r"Failed to bind properties|FATAL CONFIG|ConfigException|syntax error",
+        r"(?:key|secret|password|token|value|url|host|config\w*) (?:is|was) (?:empty|blank)",
+        r"(?:must not|cannot|can't) be (?:empty|blank)",
         r"is not valid\b|loop .{0,60} detected for zone",
         r"cannot unmarshal|expected (?:a )?(?:integer|string|number|boolean|duration)",
         r"Could not create the Java|ValidationError|invalid value for",

@@ -6,7 +6,7 @@ import pytest
 
 from tests.triage.logs.corpus import cases, told, wrong
 from triage.logs.address import Address, address
-from triage.logs.classify import LONG, sentence, verdict
+from triage.logs.classify import LONG, last_line, sentence, verdict
 from triage.logs.log_line import Level, message
 from triage.logs.sentences import CLASSES, patterns
 
@@ -99,6 +99,17 @@ def test_the_address_that_a_sentence_names(text: str, host: str, port: int) -> N
 )
 def test_what_looks_like_an_address_and_is_none(text: str) -> None:
     assert address(text) is None
+
+
+def test_the_last_line_is_no_note_of_a_program_and_no_access_log() -> None:
+    lines = [
+        "giving up",
+        "level=info msg=bye",
+        '10.1.1.1 - - [20/Nov/2026:03:02:11 +0000] "GET / HTTP/1.1" 200 2',
+        "",
+    ]
+    assert last_line(lines) == "giving up"
+    assert last_line(lines[1:]) == ""
 
 
 def test_a_sentence_is_short_and_holds_no_password() -> None:
