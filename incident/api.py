@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # the first paint needs none of them
     from cluster.live.store import Change, Store
     from incident.cadence import Cadence
     from incident.offers import Offer
+    from incident.other_kinds import OtherKind, Rows
     from incident.pod_logs import LogQuery, LogRow
     from incident.view import View
     from incident.walkthrough.walkthrough import Walkthrough
@@ -107,6 +108,14 @@ class Investigation(Protocol):
         ...
 
     # -- objects
+
+    async def other_kinds(self) -> Sequence[OtherKind]:
+        """The kinds of the server that are not watched: custom resources and the like."""
+        ...
+
+    async def other_rows(self, kind: OtherKind) -> Rows:
+        """The objects of such a kind, as the server's own table."""
+        ...
 
     def node_usage(self, name: str) -> NodeUsage | None:
         """What was measured of a node last, None where nothing was."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from incident.metrics.last_words import LastWordsReader
     from incident.metrics.metrics import Metrics
     from incident.object_details import ObjectDetails
+    from incident.other_kinds import OtherKinds
     from incident.pod_logs import PodLogs
     from incident.report.ranking import Ranking
     from incident.view import SymptomView
@@ -163,6 +164,12 @@ class Components:
         from incident.object_details import ObjectDetails
 
         return ObjectDetails(lambda: self.api, lambda: self.record, self.cadence.object_limit)
+
+    @cached_property
+    def other_kinds(self) -> OtherKinds:
+        from incident.other_kinds import OtherKinds
+
+        return OtherKinds(lambda: self.api, self.record.redact, self.cadence.object_limit)
 
     @cached_property
     def pod_logs(self) -> PodLogs:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from incident.components import Components
     from incident.metrics.last_words import LastWordsReader, Source
     from incident.offers import Offer
+    from incident.other_kinds import OtherKind, Rows
     from incident.pod_logs import LogQuery, LogRow
     from incident.walkthrough.walkthrough import Walkthrough
     from probes.pods.sweep import SweepReport
@@ -220,6 +221,12 @@ class LiveInvestigation:
         return self._components.fixed if self._components is not None else ""
 
     # -- objects
+
+    async def other_kinds(self) -> Sequence[OtherKind]:
+        return await self._ready().other_kinds.all()
+
+    async def other_rows(self, kind: OtherKind) -> Rows:
+        return await self._ready().other_kinds.rows(kind, self.options.namespaces)
 
     def node_usage(self, name: str) -> NodeUsage | None:
         sources = self._components.measured() if self._components is not None else None

@@ -10,6 +10,7 @@ import msgspec
 
 from cluster.kube.kinds import KINDS, READABLE
 from cluster.live.freshness import Freshness, State
+from incident.other_kinds import OtherKind, Rows
 from incident.tables.columns import Column, Type
 from incident.tables.table import ObjectTable
 from text.lines import BLANK, HINT, Line, Span, columns, line
@@ -185,8 +186,25 @@ def _kinds_named(words: str) -> list[str]:
     return [name for _, _, name in sorted(found)]
 
 
-def kind_lines(words: str, kinds: Sequence[Freshness], now: datetime) -> list[Line]:
-    """The kinds to choose from, each with its count and its state."""
+def table_lines(table: Rows, kind: OtherKind) -> list[Line]:
+    """The server's own table of a kind that is not watched."""
+    lines = [line(" ", (table.problem, "warning"), hang=1)] if table.problem else []
+    if not table.rows:
+        return lines or [BLANK, line(" ", f"There are no {kind.plural}.")]
+    rows = (table.columns, *table.rows)
+    widths = [max(len(row[at]) for row in rows) for at in range(len(table.columns))]
+    for number, row in enumerate(rows):
+        cells_ = [(text, min(width, 48)) for text, width in zip(row, widths, strict=True)]
+        style = "muted" if number == 0 else "plain"
+        lines.append(columns(*((text, width, style) for text, width in cells_)))
+    return lines
+
+
+def kind_lines(
+    words: str, kinds: Sequence[Freshness], now: datetime, others: Sequence[OtherKind] = ()
+) -> list[Line]:
+    """The kinds to choose from: those that are watched, each with its count and its state, then
+    the others of the server, whose target is `api version|plural`."""
     known = {kind.kind: kind for kind in kinds}
     lines = []
     for name in _kinds_named(words.strip().lower()):
@@ -201,4 +219,15 @@ def kind_lines(words: str, kinds: Sequence[Freshness], now: datetime) -> list[Li
             (state, 24, style),
         )
         lines.append(columns(*texts, target=name))
+    for other in others:
+        if other.is_called(words.strip()):
+            short = ",".join(other.short_names)
+            lines.append(
+                columns(
+                    (other.plural, 26, "strong"),
+                    (short, 8, "muted"),
+                    (other.api_version, 33, "muted"),
+                    target=f"{other.api_version}|{other.plural}",
+                )
+            )
     return lines or [line(" ", ("No kind has that in its name.", "unknown"))]

@@ -31,6 +31,7 @@ from tui.strips import plain
 
 if TYPE_CHECKING:
     from incident.api import Investigation
+    from incident.other_kinds import OtherKind
     from tui.walkthrough import OpenRun
 
 STYLESHEETS = ("base.tcss", "screens.tcss", "dialogs.tcss")
@@ -272,14 +273,27 @@ class StanchApp(App[int]):
         from text.object_table import kind_lines
         from tui.dialogs.choice import Choice
 
-        def opened(kind: str | None) -> None:
-            if kind:
-                self.go("objects")
-                self.call_after_refresh(self._show_kind, kind)
-
         view, now = self.view, self.clock()
-        listing = partial(kind_lines, kinds=view.kinds, now=now)
-        self.push_screen(Choice("which kind?", listing), opened)
+        others: list[OtherKind] = []
+        choice = Choice("which kind?", lambda words: kind_lines(words, view.kinds, now, others))
+
+        async def ask() -> None:
+            others.extend(await self.investigation.other_kinds())
+            if choice.is_current:
+                choice.draw()
+
+        def opened(target: str | None) -> None:
+            other = next((o for o in others if f"{o.api_version}|{o.plural}" == target), None)
+            if other is not None:
+                from tui.screens.other_objects import OtherObjectsScreen
+
+                self.push_screen(OtherObjectsScreen(other))
+            elif target:
+                self.go("objects")
+                self.call_after_refresh(self._show_kind, target)
+
+        self.push_screen(choice, opened)
+        self.run_worker(ask(), exit_on_error=False, description="ask for the kinds of the server")
 
     def _show_kind(self, kind: str) -> None:
         from tui.screens.objects import ObjectsScreen

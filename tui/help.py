@@ -13,6 +13,7 @@ TITLES = {
     "objects": "Objects",
     "object": "One object",
     "logs": "Logs",
+    "other": "Other kinds",
     "timeline": "Timeline",
     "": "Anywhere",
 }

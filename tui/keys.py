@@ -97,6 +97,10 @@ LOGS = (
     Action("wrap", "w", "wrap", "Wrap long lines, or cut them."),
     Action("keep", "e", "keep", "Keep the lines on the screen as evidence in the timeline."),
 )
+OTHER = (
+    Action("search", "slash", "search", "Search in what is shown."),
+    Action("read", "u", "read again", "Ask the server for the table again."),
+)
 TIMELINE = (
     Action("switch_lane", "d", "log or draft", "Switch between the log and the draft."),
     Action("filter", "f", "filter", "Show only entries that hold the words typed."),
@@ -135,6 +139,7 @@ SCOPES = {
     "objects": OBJECTS,
     "object": OBJECT,
     "logs": LOGS,
+    "other": OTHER,
     "timeline": TIMELINE,
     "": ANYWHERE,
 }

@@ -26,6 +26,7 @@ from incident.activities import Activities
 from incident.api import Progress
 from incident.cadence import Cadence
 from incident.offers import Offer, offers
+from incident.other_kinds import OtherKind, Rows
 from incident.pod_logs import LogQuery, LogRow
 from incident.record import Record, RecordUnavailable
 from incident.view import ApiView, HopView, Reach, RecordView, SymptomView, View
@@ -377,6 +378,13 @@ class FakeInvestigation:
         return ""
 
     # -- objects
+
+    async def other_kinds(self) -> Sequence[OtherKind]:
+        return [OtherKind("Widget", "widgets", "example.com/v1", short_names=("wd",))]
+
+    async def other_rows(self, kind: OtherKind) -> Rows:
+        self.calls.append(("other_rows", kind.name))
+        return Rows(("Namespace", "Name", "State"), (("shop", "blue", "Stuck"),))
 
     def node_usage(self, name: str) -> NodeUsage | None:
         return NodeUsage(name, cpu_cores=1.5, memory_bytes=6 << 30) if name == "node-2" else None

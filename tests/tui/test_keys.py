@@ -15,6 +15,7 @@ SCREENS = {
     "objects": ("tui.screens.objects", "ObjectsScreen"),
     "object": ("tui.screens.detail", "ObjectScreen"),
     "logs": ("tui.screens.logs", "LogsScreen"),
+    "other": ("tui.screens.other_objects", "OtherObjectsScreen"),
     "timeline": ("tui.screens.timeline", "TimelineScreen"),
     "": ("tui.app", "StanchApp"),
 }

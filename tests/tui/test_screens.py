@@ -808,3 +808,14 @@ async def test_a_change_that_was_made_by_hand_counts_as_one() -> None:
         )
         await pilot.press("y")
         await until(pilot, lambda: bool(app.clipboard))
+
+
+async def test_a_custom_resource_opens_as_the_table_of_the_server() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("colon", "w", "d")
+        await until(pilot, lambda: "widgets" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Stuck" in shown(app))
+        assert "widgets (example.com/v1)" in shown(app)
+        assert ("other_rows", "Widget") in fake.calls

@@ -1,0 +1,179 @@
+"""Kinds that are not watched, custom resources above all: found by discovery, listed as the
+server's own table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from cluster.api.transport import Api
+from cluster.errors import ClusterError
+from cluster.kube.kinds import BY_NAME
+
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+ROWS = 500
+"""Rows asked for at most: a kind may have thousands of objects."""
+GROUPS = 80
+"""API groups asked at most, `CONCURRENT` at a time."""
+CONCURRENT = 5
+_SECRET = frozenset({"secrets", "configmaps"})
+"""Never listed as a table: a server's own columns could hold values."""
+
+
+class OtherKind(msgspec.Struct, frozen=True):
+    """One kind of the server."""
+
+    name: str
+    plural: str
+    api_version: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+
+    def is_called(self, words: str) -> bool:
+        """Whether its name, plural, group or a short name holds the words."""
+        texts = (self.name.lower(), self.plural, self.api_version, *self.short_names)
+        return any(words.lower() in text for text in texts)
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """The server's table; `problem` says in one sentence why there is none, or only a part."""
+
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    problem: str = ""
+
+
+class OtherKinds:
+    """Asks only when a person does. `api` is None while there is no connection."""
+
+    def __init__(
+        self, api: Callable[[], Api | None], redact: Callable[[str], str], limit: float
+    ) -> None:
+        """`redact` removes secrets from a cell; `limit`: seconds for one request."""
+        self._api = api
+        self._redact = redact
+        self._limit = limit
+        self._known: tuple[OtherKind, ...] = ()
+
+    async def all(self) -> tuple[OtherKind, ...]:
+        """The kinds that can be listed and are not watched; those of groups that do not answer are
+        left out."""
+        api = self._api()
+        if self._known or api is None:
+            return self._known
+        found = await self._ask(api, "/apis")
+        versions = ["/api/v1"]
+        for group in _items(found, "groups")[:GROUPS]:
+            preferred = group.get("preferredVersion")
+            if isinstance(preferred, dict):
+                versions.append(f"/apis/{preferred.get('groupVersion')}")
+        gate = asyncio.Semaphore(CONCURRENT)
+
+        async def kinds_of(path: str) -> list[OtherKind]:
+            async with gate:
+                return _kinds(await self._ask(api, path))
+
+        groups = await asyncio.gather(*map(kinds_of, versions))
+        self._known = tuple(sorted((k for group in groups for k in group), key=lambda k: k.name))
+        return self._known
+
+    async def _ask(self, api: Api, path: str) -> dict[str, Any]:
+        try:
+            found = await api.get_json(path, timeout=self._limit, what=f"discovery of {path}")
+        except ClusterError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    async def rows(self, kind: OtherKind, namespaces: Sequence[str]) -> Rows:
+        """The objects of a kind as the server's table, of all or of the given namespaces."""
+        api = self._api()
+        if api is None:
+            return Rows(problem="there is no connection to a cluster")
+        core = "/" not in kind.api_version
+        root = f"/api/{kind.api_version}" if core else f"/apis/{kind.api_version}"
+        places = [f"/namespaces/{name}" for name in namespaces] if kind.namespaced else []
+        columns: tuple[str, ...] = ()
+        rows: list[tuple[str, ...]] = []
+        cut = False
+        for place in places or [""]:
+            try:
+                found = await api.get_json(
+                    f"{root}{place}/{kind.plural}",
+                    {"limit": str(ROWS)},
+                    timeout=self._limit,
+                    accept=TABLE,
+                    what=f"list {kind.plural}",
+                )
+            except ClusterError as error:
+                return Rows(columns, tuple(rows), f"{kind.plural} cannot be listed: {error}")
+            document = found if isinstance(found, dict) else {}
+            shown = [
+                at
+                for at, column in enumerate(_items(document, "columnDefinitions"))
+                if not column.get("priority")
+            ]
+            names = [str(c.get("name", "")) for c in _items(document, "columnDefinitions")]
+            columns = tuple(names[at] for at in shown)
+            columns = ("Namespace", *columns) if kind.namespaced else columns
+            rows += [
+                tuple(map(self._redact, _row(each, shown, kind.namespaced)))
+                for each in _items(document, "rows")
+            ]
+            if "items" in document:  # a server without tables
+                columns = ("Namespace", "Name")
+                rows += [_named(each) for each in _items(document, "items")]
+            metadata = document.get("metadata")
+            cut = cut or bool(isinstance(metadata, dict) and metadata.get("continue"))
+        problem = f"only the first {len(rows)} are shown" if cut else ""
+        return Rows(columns, tuple(rows), problem)
+
+
+def _row(row: dict[str, Any], shown: Sequence[int], namespaced: bool) -> tuple[str, ...]:
+    cells = row.get("cells")
+    values = cells if isinstance(cells, list) else []
+    texts = tuple("" if at >= len(values) else _text(values[at]) for at in shown)
+    item = row.get("object")
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    namespace = metadata.get("namespace", "") if isinstance(metadata, dict) else ""
+    return (str(namespace), *texts) if namespaced else texts
+
+
+def _named(item: dict[str, Any]) -> tuple[str, str]:
+    metadata = item.get("metadata")
+    meta = metadata if isinstance(metadata, dict) else {}
+    return str(meta.get("namespace", "")), str(meta.get("name", ""))
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _kinds(document: dict[str, Any]) -> list[OtherKind]:
+    version = str(document.get("groupVersion", ""))
+    return [
+        OtherKind(
+            str(each.get("kind", "")),
+            str(each.get("name", "")),
+            version,
+            bool(each.get("namespaced")),
+            tuple(map(str, each.get("shortNames") or ())),
+        )
+        for each in _items(document, "resources")
+        if "list" in (each.get("verbs") or ())
+        and "/" not in str(each.get("name", ""))
+        and each.get("name") not in _SECRET
+        and not _is_watched(str(each.get("kind", "")), version)
+    ]
+
+
+def _is_watched(kind: str, version: str) -> bool:
+    known = BY_NAME.get(kind)
+    return known is not None and known.group == version.rpartition("/")[0]
+
+
+def _items(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    found = document.get(name)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []

@@ -1,0 +1,71 @@
+"""Kinds that are not watched: found by discovery, listed as the server's table; never Secrets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cluster.errors import ServerError
+from incident.other_kinds import OtherKind, OtherKinds
+
+WIDGET = {"kind": "Widget", "name": "widgets", "namespaced": True, "verbs": ["list", "get"]}
+PODS = {"kind": "Pod", "name": "pods", "namespaced": True, "verbs": ["list"]}
+SECRETS = {"kind": "Secret", "name": "secrets", "namespaced": True, "verbs": ["list"]}
+STATUS = {"kind": "Widget", "name": "widgets/status", "namespaced": True, "verbs": ["get"]}
+ANSWERS: dict[str, Any] = {
+    "/apis": {
+        "groups": [
+            {"preferredVersion": {"groupVersion": "example.com/v1"}},
+            {"preferredVersion": {"groupVersion": "away.example.com/v1"}},
+        ]
+    },
+    "/api/v1": {"groupVersion": "v1", "resources": [PODS, SECRETS]},
+    "/apis/example.com/v1": {"groupVersion": "example.com/v1", "resources": [WIDGET, STATUS]},
+    "/apis/example.com/v1/widgets": {
+        "metadata": {"continue": "more"},
+        "columnDefinitions": [{"name": "Name"}, {"name": "State"}, {"name": "Wide", "priority": 1}],
+        "rows": [
+            {
+                "cells": ["blue", "password=hunter2", "x"],
+                "object": {"metadata": {"namespace": "shop"}},
+            }
+        ],
+    },
+    "/apis/example.com/v1/namespaces/shop/widgets": {
+        "items": [{"metadata": {"namespace": "shop", "name": "red"}}]
+    },
+}
+
+
+class Api:
+    async def get_json(self, path: str, *_: Any, **__: Any) -> Any:
+        if path not in ANSWERS:
+            raise ServerError(f"{path} does not answer", status=503)
+        return ANSWERS[path]
+
+
+def kinds() -> OtherKinds:
+    def redact(text: str) -> str:
+        return text.replace("hunter2", "⟦PASSWORD⟧")
+
+    return OtherKinds(lambda: Api(), redact, 1.0)  # type: ignore[arg-type,return-value]  # what is asked of an Api
+
+
+async def test_what_is_watched_and_what_holds_values_is_left_out() -> None:
+    assert [kind.name for kind in await kinds().all()] == ["Widget"]
+
+
+async def test_the_table_of_the_server_is_shown_redacted_and_cut_is_said() -> None:
+    rows = await kinds().rows(OtherKind("Widget", "widgets", "example.com/v1"), ())
+    assert rows.columns == ("Namespace", "Name", "State")
+    assert rows.rows == (("shop", "blue", "password=⟦PASSWORD⟧"),)
+    assert rows.problem == "only the first 1 are shown"
+
+
+async def test_a_server_without_tables_gives_names() -> None:
+    rows = await kinds().rows(OtherKind("Widget", "widgets", "example.com/v1"), ("shop",))
+    assert rows.rows == (("shop", "red"),)
+
+
+async def test_a_kind_that_does_not_answer_says_why() -> None:
+    rows = await kinds().rows(OtherKind("Gone", "gones", "away.example.com/v1"), ())
+    assert rows.problem.startswith("gones cannot be listed: ")

@@ -1,0 +1,56 @@
+"""The screen of a kind that is not watched: the server's table of it, as of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.widget import Widget
+
+from incident.other_kinds import OtherKind, Rows
+from text.lines import line, rule
+from text.object_table import table_lines
+from text.words import clock, count
+from tui.keys import bindings
+from tui.line_pane import Fixed, LinePane
+from tui.screens.frame import Frame
+
+
+class OtherObjectsScreen(Frame):
+    SCOPE = "other"
+    BINDINGS = bindings("other")
+
+    def __init__(self, kind: OtherKind) -> None:
+        super().__init__()
+        self._kind = kind
+        self._head = Fixed(classes="head")
+        self._state = Fixed(classes="state")
+        self._pane = LinePane(classes="main whole")
+
+    def body(self) -> Iterable[Widget]:
+        yield self._head
+        yield self._state
+        yield self._pane
+
+    def on_mount(self) -> None:
+        self.action_read()
+
+    def draw(self) -> None:
+        self._head.show(lambda _: [rule(f"{self._kind.plural} ({self._kind.api_version})")])
+
+    def action_read(self) -> None:
+        """Ask the server again."""
+        self._state.show(lambda _: [line(" ", ("reading …", "unknown"))])
+        self.run_worker(self._read(), exclusive=True, description=f"list {self._kind.plural}")
+
+    async def _read(self) -> None:
+        found = await self.investigation.other_rows(self._kind)
+        self._show(found)
+
+    def _show(self, found: Rows) -> None:
+        kind, now = self._kind, self.now
+        where = f" -n NAMESPACE {kind.plural}" if kind.namespaced else f" {kind.plural}"
+        said = f"{count(len(found.rows))} as of {clock(now)} UTC, not watched"
+        command = f"  kubectl get{where} NAME -o yaml"
+        self._state.show(lambda _: [line(" ", (said, "strong"), (command, "muted"))])
+        lines = table_lines(found, kind)
+        self._pane.show(lambda _: lines)
