@@ -484,3 +484,33 @@ async def test_a_pod_that_leaves_during_a_drain_is_no_failure() -> None:
     assert result.outcome is Outcome.DONE, result.sentence
     assert result.targets[-1].sentence == "it had left already"
     assert len(journal.finished) == len(plan.targets)
+
+
+# ---- while the record stands beside its file
+
+
+async def test_a_record_beside_its_file_is_acknowledged_before_anything_changes() -> None:
+    fake, journal = api(), FakeJournal()
+    whole = fake.context()
+    beside = replace(whole, beside="the database is locked")
+    plan = await catalogue.plan("cordon", beside, {"node": "node-2"})
+    assert plan.confirmation == "node-2 beside"
+    assert "the database is locked" in plan.confirmation_reason
+    assert not plan.is_simple, "--yes does not answer it"
+    result = await catalogue.run(plan, "node-2", beside, journal)
+    assert (result.outcome, fake.sent) == (Outcome.REFUSED, [])
+    result = await catalogue.run(plan, "node-2 beside", beside, journal)
+    assert result.outcome is Outcome.DONE
+
+
+@pytest.mark.parametrize("first", ["", "the database is locked"])
+async def test_a_record_that_moves_after_the_plan_was_shown_is_shown_again(first: str) -> None:
+    fake, journal = api(), FakeJournal()
+    then = replace(fake.context(), beside=first)
+    now = replace(fake.context(), beside="" if first else "no space left on device")
+    plan = await catalogue.plan("cordon", then, {"node": "node-2"})
+    result = await catalogue.run(plan, plan.confirmation, now, journal)
+    assert (result.outcome, fake.sent) == (Outcome.REFUSED, [])
+    assert "record: " in result.sentence
+    assert result.again is not None
+    assert ("beside" in result.again.confirmation) is not bool(first)
