@@ -1,4 +1,4 @@
-"""What an action receives: API access, the door for writing, the live state, the record, clocks."""
+"""What an action receives: API access, the writer, the live state, the record, clocks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ApiReader(Protocol):
 
 
 class ActionWriter(Protocol):
-    """The door for writing, bound to `Purpose.ACTION`. Raises `Refused` (nothing sent), `ApiError`
+    """What sends changes, bound to `Purpose.ACTION`. Raises `Refused` (nothing sent), `ApiError`
     (the server refused), `OutcomeUnknown` (it may have taken effect)."""
 
     @property
@@ -121,5 +121,5 @@ class ActionContext:
 
 
 def action_writer(api: Api, mode: Mode) -> Writer:
-    """Opens the one door for writing to actions: it admits changes in `Mode.WRITE` alone."""
+    """The writer for actions: it admits changes in `Mode.WRITE` alone."""
     return Writer(api, mode, Purpose.ACTION)

@@ -49,7 +49,7 @@ Builder = Callable[[ActionContext, Mapping[str, Any]], Awaitable[Proposal]]
 
 
 @dataclass(frozen=True, slots=True)
-class Suit:
+class Fit:
     """An action that fits an object: the arguments that the object gives, and why now. `likely`:
     the state of the object calls for it."""
 
@@ -58,7 +58,7 @@ class Suit:
     likely: bool = False
 
 
-Suits = Callable[[Store, Ref], Suit | None]
+Fits = Callable[[Store, Ref], Fit | None]
 """(live state, object) -> how the action fits it, None when it does not."""
 
 
@@ -66,16 +66,16 @@ def offered(
     kinds: str,
     arguments: Callable[[Ref], Mapping[str, str]],
     state: Callable[[Any], str | None] = lambda row: "",
-) -> Suits:
+) -> Fits:
     """Offers an action for objects of `kinds` (words). `state`: why an object's state calls for it,
     "" when it does not, None where the action does not fit."""
 
-    def suits(store: Store, ref: Ref) -> Suit | None:
+    def fits(store: Store, ref: Ref) -> Fit | None:
         row = store.get(*ref) if ref.kind in kinds.split() else None
         why = state(row) if row is not None else None
-        return None if why is None else Suit(arguments(ref), why, likely=bool(why))
+        return None if why is None else Fit(arguments(ref), why, likely=bool(why))
 
-    return suits
+    return fits
 
 
 def by_name(parameter: str) -> Callable[[Ref], Mapping[str, str]]:
@@ -108,5 +108,5 @@ class Action:
     """Seconds until the effect must be seen."""
     harmless: bool = field(default=False, kw_only=True)
     """No running pod is affected, so that `stanch act --yes` may confirm it."""
-    suits: Suits = field(default=lambda store, ref: None, kw_only=True)
+    fits: Fits = field(default=lambda store, ref: None, kw_only=True)
     """Whether it can be offered for an object that a person looks at."""

@@ -1,4 +1,4 @@
-"""Sends the request of one target through the door for writing."""
+"""Sends the request of one target through `cluster.api.write`."""
 
 from __future__ import annotations
 

@@ -41,18 +41,18 @@ def offers(store: Store, ref: Ref) -> tuple[Offer, ...]:
 
 def _offers(store: Store, ref: Ref) -> Iterator[Offer]:
     for action in catalogue.ACTIONS.values():
-        suit = action.suits(store, ref)
-        if suit is not None:
-            asks = tuple(_asked(action, suit.arguments))
+        fit = action.fits(store, ref)
+        if fit is not None:
+            asks = tuple(_asked(action, fit.arguments))
             yield Offer(
                 action.name,
                 action.summary,
                 action.blast,
                 ref,
-                suit.arguments,
+                fit.arguments,
                 asks,
-                suit.why,
-                suit.likely,
+                fit.why,
+                fit.likely,
             )
 
 

@@ -139,7 +139,7 @@ ACTIONS = (
         _set_image,
         rolled_out,
         DEADLINE_S,
-        suits=offered("Deployment StatefulSet DaemonSet CronJob", by_kind("workload")),
+        fits=offered("Deployment StatefulSet DaemonSet CronJob", by_kind("workload")),
     ),
     Action(
         "set-resource",
@@ -155,6 +155,6 @@ ACTIONS = (
         _set_resource,
         rolled_out,
         DEADLINE_S,
-        suits=offered("Deployment StatefulSet DaemonSet CronJob", by_kind("workload")),
+        fits=offered("Deployment StatefulSet DaemonSet CronJob", by_kind("workload")),
     ),
 )

@@ -208,7 +208,7 @@ ACTIONS = (
         "uncordon",
         _cordon,
         harmless=True,
-        suits=offered("Node", by_name("node"), _may_be_cordoned),
+        fits=offered("Node", by_name("node"), _may_be_cordoned),
     ),
     Action(
         "uncordon",
@@ -218,6 +218,6 @@ ACTIONS = (
         "cordon",
         _uncordon,
         harmless=True,
-        suits=offered("Node", by_name("node"), _may_be_uncordoned),
+        fits=offered("Node", by_name("node"), _may_be_uncordoned),
     ),
 )

@@ -56,7 +56,7 @@ ACTIONS = (
         "resume-cronjob",
         _suspend,
         harmless=True,
-        suits=offered("CronJob", by_name("cronjob"), lambda o: None if o.spec.suspend else ""),
+        fits=offered("CronJob", by_name("cronjob"), lambda o: None if o.spec.suspend else ""),
     ),
     Action(
         "resume-cronjob",
@@ -65,7 +65,7 @@ ACTIONS = (
         "New Jobs start by its schedule; one missed start is made up for.",
         "suspend-cronjob",
         _resume,
-        suits=offered(
+        fits=offered(
             "CronJob", by_name("cronjob"), lambda o: "it is suspended" if o.spec.suspend else None
         ),
     ),

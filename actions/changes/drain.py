@@ -117,6 +117,6 @@ ACTIONS = (
         "uncordon; evicted pods do not come back",
         _build,
         deadline_s=DEADLINE_S,
-        suits=offered("Node", by_name("node")),
+        fits=offered("Node", by_name("node")),
     ),
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from actions.checks import uses_claim
 from actions.context import ActionContext
-from actions.definition import Action, CannotPlan, Proposal, Suit, by_kind
+from actions.definition import Action, CannotPlan, Fit, Proposal, by_kind
 from actions.parameters import OBJECT, Parameter, label_key
 from actions.plan import Precondition
 from actions.targets import kubectl_name, patched, read, remove_field, set_field
@@ -93,14 +93,14 @@ def _unused(context: ActionContext, ref: Ref, finalizer: str) -> Precondition:
     return Precondition(question, True, "not a volume")
 
 
-def _suits(store: Store, ref: Ref) -> Suit | None:
+def _is_held(store: Store, ref: Ref) -> Fit | None:
     """An object of any kind that is being deleted and is held."""
     row = store.get(*ref)
     if row is None or row.metadata.deletion_timestamp is None or not row.metadata.finalizers:
         return None
     held = row.metadata.finalizers
     one = {"finalizer": held[0]} if len(held) == 1 else {}
-    return Suit({**by_kind("object")(ref), **one}, f"held by {', '.join(held)}", likely=True)
+    return Fit({**by_kind("object")(ref), **one}, f"held by {', '.join(held)}", likely=True)
 
 
 ACTIONS = (
@@ -112,6 +112,6 @@ ACTIONS = (
         "none",
         _build,
         deadline_s=30.0,
-        suits=_suits,
+        fits=_is_held,
     ),
 )

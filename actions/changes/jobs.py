@@ -81,6 +81,6 @@ ACTIONS = (
         "none",
         _build,
         deadline_s=60.0,
-        suits=offered("Namespace", by_name("namespace")),
+        fits=offered("Namespace", by_name("namespace")),
     ),
 )

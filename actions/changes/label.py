@@ -73,6 +73,6 @@ ACTIONS = (
         "Whatever selects by that label.",
         "label with the value before",
         _build,
-        suits=offered("Pod Node Namespace Deployment Service", by_kind("object")),
+        fits=offered("Pod Node Namespace Deployment Service", by_kind("object")),
     ),
 )

@@ -55,6 +55,6 @@ ACTIONS = (
         "Pods that only this policy selects are open to every connection.",
         "undo from the record, which creates it again",
         _build,
-        suits=offered("NetworkPolicy", by_name("policy")),
+        fits=offered("NetworkPolicy", by_name("policy")),
     ),
 )

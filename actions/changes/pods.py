@@ -104,7 +104,7 @@ ACTIONS = (
         "none: the controller's new pod has another name",
         _delete,
         deadline_s=DEADLINE_S,
-        suits=offered("Pod", by_name("pod"), _comes_back),
+        fits=offered("Pod", by_name("pod"), _comes_back),
     ),
     Action(
         "evict-pod",
@@ -114,6 +114,6 @@ ACTIONS = (
         "none: the controller's new pod has another name",
         _evict,
         deadline_s=DEADLINE_S,
-        suits=offered("Pod", by_name("pod"), _comes_back),
+        fits=offered("Pod", by_name("pod"), _comes_back),
     ),
 )

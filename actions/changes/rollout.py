@@ -201,7 +201,7 @@ ACTIONS = (
         _restart,
         rolled_out,
         DEADLINE_S,
-        suits=offered("Deployment StatefulSet DaemonSet", by_kind("workload")),
+        fits=offered("Deployment StatefulSet DaemonSet", by_kind("workload")),
     ),
     Action(
         "rollout-pause",
@@ -211,7 +211,7 @@ ACTIONS = (
         "rollout-resume",
         _pause,
         harmless=True,
-        suits=offered("Deployment", by_kind("workload"), _running),
+        fits=offered("Deployment", by_kind("workload"), _running),
     ),
     Action(
         "rollout-resume",
@@ -220,7 +220,7 @@ ACTIONS = (
         "Changes of the template that were made meanwhile are rolled out.",
         "rollout-pause",
         _resume,
-        suits=offered("Deployment", by_kind("workload"), _held),
+        fits=offered("Deployment", by_kind("workload"), _held),
     ),
     Action(
         "rollout-undo",
@@ -234,6 +234,6 @@ ACTIONS = (
         _back,
         rolled_out,
         DEADLINE_S,
-        suits=offered("Deployment", by_kind("workload"), _running),
+        fits=offered("Deployment", by_kind("workload"), _running),
     ),
 )

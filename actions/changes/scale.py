@@ -81,6 +81,6 @@ ACTIONS = (
         _build,
         _scaled,
         120.0,
-        suits=offered("Deployment StatefulSet ReplicaSet", by_kind("workload"), _at_zero),
+        fits=offered("Deployment StatefulSet ReplicaSet", by_kind("workload"), _at_zero),
     ),
 )

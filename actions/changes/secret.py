@@ -117,6 +117,6 @@ ACTIONS = (
         "Pods read the new values when they start or within a minute.",
         "none: the values before are never read",
         _build,
-        suits=offered("Secret", by_name("secret")),
+        fits=offered("Secret", by_name("secret")),
     ),
 )

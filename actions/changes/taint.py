@@ -121,7 +121,7 @@ ACTIONS = (
         "NoSchedule: no running pod is affected. NoExecute: pods without a toleration end.",
         "remove-taint",
         _add,
-        suits=offered("Node", by_name("node")),
+        fits=offered("Node", by_name("node")),
     ),
     Action(
         "remove-taint",
@@ -130,6 +130,6 @@ ACTIONS = (
         "New pods may be placed there.",
         "add-taint",
         _remove,
-        suits=offered("Node", by_name("node"), lambda o: _tainted(o.spec.taints)),
+        fits=offered("Node", by_name("node"), lambda o: _tainted(o.spec.taints)),
     ),
 )

@@ -62,6 +62,6 @@ ACTIONS = (
         "none: the attach-detach controller makes another when a pod needs it",
         _build,
         deadline_s=60.0,
-        suits=offered("VolumeAttachment", by_name("attachment")),
+        fits=offered("VolumeAttachment", by_name("attachment")),
     ),
 )
