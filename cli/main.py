@@ -70,8 +70,8 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def process() -> NoReturn:
-    """As `main`, and ends the process without freeing its objects: for ten thousand pods that takes
-    0.15 s."""
+    """As `main`, and ends the process at once: the interpreter would flush a failed stream once
+    more, and end with another exit code."""
     try:
         code = main()
         for stream in (sys.stdout, sys.stderr):
@@ -88,9 +88,7 @@ def process() -> NoReturn:
             b"write it somewhere else\n",
         )
         code = exits.PARTIAL
-    from incident.process import end
-
-    end(code)
+    os._exit(code)
 
 
 if __name__ == "__main__":

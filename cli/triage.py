@@ -12,17 +12,15 @@ from cli.connection import opened, options_of
 from cli.documents import triage_document
 from cli.printing import print_document, print_lines
 from incident.options import Options
-from incident.process import for_one_answer
 from incident.view import Reach, View
 from text.symptoms import triage_lines
 from triage.facts.finding import Severity
 
 
 def run(arguments: argparse.Namespace) -> int:
-    with for_one_answer():
-        view = read(options_of(arguments, record=bool(arguments.incident)), arguments.wait)
-        print_view(view, arguments.output)
-        return exit_code(view)
+    view = read(options_of(arguments, record=bool(arguments.incident)), arguments.wait)
+    print_view(view, arguments.output)
+    return exit_code(view)
 
 
 def read(options: Options, wait: float) -> View:

@@ -1,25 +1,20 @@
-"""How the interpreter runs: garbage collection, threads, frames, the end of the process. Each
-setting stands with the figure for which it is there."""
+"""How the interpreter runs the screens: garbage collection, threads and frames. Each setting stands
+with its figure; what brought less than a tenth was removed (docs/performance.md)."""
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import sys
 import time
-from collections.abc import Iterator
-from typing import NoReturn
 
 from incident.cadence import Cadence
 
-READING = (200_000, 20, 50)
-"""Thresholds of the collector until everything has been read: nearly all that is made stays, and
-looking through it takes an eighth of the time of a first reading."""
-READ = (700, 10, 1_000_000)
-"""The same afterwards: Python's own for young objects; `GcPolicy` alone collects the oldest."""
+THRESHOLDS = (700, 10, 1_000_000)
+"""Of the garbage collector: Python's own for young objects. `GcPolicy` alone collects the oldest,
+because a key waits for that."""
 YOUNG = 10
-"""Collections of the middle generation after which a full one is due, as by Python's own rule."""
+"""Collections of the middle generation after which a full one is due, as in Python."""
 SWITCH_INTERVAL = 0.001
 """Seconds after which a busy thread gives way (Python: 0.005). Keys are read on one thread and
 written on another, and each may wait that long."""
@@ -29,52 +24,31 @@ so 8 to 16 ms instead of 16 to 33."""
 
 
 def for_screens() -> None:
-    """Before Textual is imported, which reads its frame rate once."""
+    """Call before Textual is imported: it reads its frame rate once."""
     os.environ.setdefault("TEXTUAL_FPS", FRAMES)
     sys.setswitchinterval(SWITCH_INTERVAL)
-    gc.set_threshold(*READING)
-
-
-@contextlib.contextmanager
-def for_one_answer() -> Iterator[None]:
-    """Without garbage collection: nearly all that is made stays until the end, and looking through
-    it takes an eighth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def end(code: int) -> NoReturn:
-    """End the process without taking its objects apart (0.15 s for ten thousand pods, a tenth of a
-    triage). Streams must have been flushed."""
-    os._exit(code)
+    gc.set_threshold(*THRESHOLDS)
 
 
 class GcPolicy:
-    """Full collections of a process with screens: 20 to 30 ms each, for which a key would wait."""
+    """Full garbage collections of a process with screens. One takes 20 to 30 ms at 10,000 pods, and
+    a key would wait for it."""
 
     def __init__(self, cadence: Cadence) -> None:
         self._cadence = cadence
-        self._settled = False
-        self._last = 0.0
+        self._last = time.monotonic()
 
     def settle(self) -> None:
-        """After the first full reading: leave what is there out of later collections. It is not
-        collected now either: of a hundred thousand objects two thousand would be freed, and keys
-        would wait 0.1 s."""
+        """After the first full reading: leave its objects out of later collections. Nothing is
+        collected now: of 100,000 objects 2,000 would be freed, and keys would wait 0.1 s."""
         gc.freeze()
-        gc.set_threshold(*READ)
-        self._settled, self._last = True, time.monotonic()
+        self._last = time.monotonic()
 
     def collect(self, quiet: float) -> None:
-        """Collect everything if it is time for that; `quiet`: seconds since the last key."""
+        """Collect everything if it is due; `quiet`: seconds since the last key."""
         since, cadence = time.monotonic() - self._last, self._cadence
-        if (
-            self._settled
-            and gc.get_count()[2] >= YOUNG
-            and (since >= cadence.gc_latest or (since >= cadence.gc and quiet >= cadence.gc_quiet))
+        if gc.get_count()[2] >= YOUNG and (
+            since >= cadence.gc_latest or (since >= cadence.gc and quiet >= cadence.gc_quiet)
         ):
             gc.collect()
             self._last = time.monotonic()

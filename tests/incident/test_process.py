@@ -1,4 +1,4 @@
-"""The collector looks at everything when nobody types, and in the end in any case."""
+"""Full collections run when no key was pressed for a second, and after a while in any case."""
 
 from __future__ import annotations
 
@@ -15,24 +15,16 @@ CADENCE = Cadence()
 
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Moments at which everything was looked at; `looks[0]` is the clock."""
+    """Times of full collections; `looks[0]` is the clock."""
     seen = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: seen[0])
     monkeypatch.setattr(gc, "get_count", lambda: (0, 0, YOUNG))
     monkeypatch.setattr(gc, "collect", lambda: seen.append(seen[0]))
     monkeypatch.setattr(gc, "freeze", lambda: None)
-    monkeypatch.setattr(gc, "set_threshold", lambda *numbers: None)
     return seen
 
 
-def test_not_before_everything_has_been_read(looks: list[float]) -> None:
-    policy = GcPolicy(CADENCE)
-    looks[0] += 10 * CADENCE.gc_latest
-    policy.collect(quiet=100)
-    assert looks[1:] == []
-
-
-def test_now_and_then_while_nobody_types(looks: list[float]) -> None:
+def test_at_intervals_while_no_key_is_pressed(looks: list[float]) -> None:
     policy = GcPolicy(CADENCE)
     policy.settle()
     for _ in range(30):
@@ -43,7 +35,7 @@ def test_now_and_then_while_nobody_types(looks: list[float]) -> None:
     )
 
 
-def test_while_somebody_types_only_at_last(looks: list[float]) -> None:
+def test_while_keys_are_pressed_only_at_last(looks: list[float]) -> None:
     policy = GcPolicy(CADENCE)
     policy.settle()
     for _ in range(int(CADENCE.gc_latest) + 5):
@@ -52,7 +44,9 @@ def test_while_somebody_types_only_at_last(looks: list[float]) -> None:
     assert looks[1:] == [1000 + CADENCE.gc_latest]
 
 
-def test_not_where_little_was_made(looks: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_where_little_was_allocated(
+    looks: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(gc, "get_count", lambda: (600, 9, YOUNG - 1))
     policy = GcPolicy(CADENCE)
     policy.settle()
