@@ -1,11 +1,9 @@
-"""How the interpreter runs the screens: garbage collection, threads and frames. Each setting stands
-with its figure; what brought less than a tenth was removed (docs/performance.md)."""
+"""Garbage collection of a process with screens. What other settings of the interpreter bring
+stands in docs/performance.md: less than a tenth, so there are none."""
 
 from __future__ import annotations
 
 import gc
-import os
-import sys
 import time
 
 from incident.cadence import Cadence
@@ -15,18 +13,10 @@ THRESHOLDS = (700, 10, 1_000_000)
 because a key waits for that."""
 YOUNG = 10
 """Collections of the middle generation after which a full one is due, as in Python."""
-SWITCH_INTERVAL = 0.001
-"""Seconds after which a busy thread gives way (Python: 0.005). Keys are read on one thread and
-written on another, and each may wait that long."""
-FRAMES = "120"
-"""Frames a second at most (Textual: 60): a key right behind a frame waits for the next one or two,
-so 8 to 16 ms instead of 16 to 33."""
 
 
 def for_screens() -> None:
-    """Call before Textual is imported: it reads its frame rate once."""
-    os.environ.setdefault("TEXTUAL_FPS", FRAMES)
-    sys.setswitchinterval(SWITCH_INTERVAL)
+    """Set the collector for a process with screens."""
     gc.set_threshold(*THRESHOLDS)
 
 

@@ -1,10 +1,10 @@
-"""Commands in containers, over WebSocket (channel protocols v5 and v4), with the command's result
-and the way's failures kept apart.
+"""Runs commands in containers over WebSocket (channel protocols v5 and v4). Tells the result of a
+command from a failure of the connection.
 
 Channels: 1 standard output, 2 standard error, 3 a metav1.Status at the end, 255 (v5) the end of one
 channel. Success is exit code 0; a Failure with reason NonZeroExitCode carries the code; every other
-end is a failure of the way there and says nothing about the command (client-go tools/remotecommand,
-v4.go errorDecoderV4). The failure of an upgrade is tried once more, a command never.
+Status is a failure of the connection (client-go tools/remotecommand, v4.go errorDecoderV4). A
+failed upgrade is tried once more, a command never.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cluster.api.transport import Api
-from cluster.connect.credentials import Credential
 from cluster.errors import ClusterError, ServerError, Unauthorized
 from cluster.kube.text import clean, clean_line
 
@@ -30,11 +29,9 @@ _STDOUT, _STDERR, _STATUS, _CLOSE = 1, 2, 3, 255
 
 
 class ExecResult(msgspec.Struct, frozen=True):
-    """What became of one command.
+    """The result of one command. Texts are cleaned; `truncated`: output was left out.
 
-    `exit_code` None and `error` not empty: it did not run, or how it ended is not known, and
-    nothing may be concluded from the output.
-    `truncated`: more was printed than was kept. Texts are cleaned.
+    With `error` the `exit_code` is None: the command did not run, or how it ended is not known.
     """
 
     stdout: str = ""
@@ -49,8 +46,7 @@ class ExecResult(msgspec.Struct, frozen=True):
 
 
 class Executor:
-    """Runs commands in the containers of one cluster. Never raises for what happens in the cluster
-    or on the way."""
+    """Runs commands in the containers of one cluster. Raises no error of server or network."""
 
     def __init__(self, api: Api, cap: int = OUTPUT_CAP) -> None:
         self._api = api
@@ -64,70 +60,50 @@ class Executor:
         command: Sequence[str],
         deadline_s: float = 30.0,
     ) -> ExecResult:
-        """Run `command` (argv, no shell) in a container ("" for the only one). `deadline_s` bounds
-        the whole call in seconds."""
+        """Run `command` (argv, no shell) in a container ("" for the only one), for at most
+        `deadline_s` seconds."""
         what = f"exec in {namespace}/{pod}"
-        query = [("command", part) for part in command] + [
-            ("stdout", "true"),
-            ("stderr", "true"),
-            ("container", container),
-        ]
+        query = [("command", part) for part in command]
+        query += [("stdout", "true"), ("stderr", "true")]
+        query += [("container", container)] if container else []
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
         output = _Output(self._cap)
         try:
             async with asyncio.timeout(deadline_s):
-                return await self._run(
-                    path, [(key, value) for key, value in query if value], what, output
-                )
+                return await self._run(path, query, what, output)
         except TimeoutError:
-            return output.result(
-                error=(
-                    f"{what}: not finished within {deadline_s:g} s; the command may still run "
-                    "there."
-                )
-            )
+            why = f"not finished within {deadline_s:g} s; the command may still run there"
+            return output.result(error=f"{what}: {why}.")
         except ClusterError as error:
             return output.result(error=str(error))
 
     async def _run(
         self, path: str, query: list[tuple[str, str]], what: str, output: _Output
     ) -> ExecResult:
+        from cluster.api.websocket import open_channels
+
         for attempt in (1, 2):
             credential = await self._api.credentials.current()
             try:
-                return await self._attempt(credential, path, query, what, output)
+                async with open_channels(
+                    self._api, credential, path, query, PROTOCOLS, what
+                ) as channels:
+                    return await self._talk(channels, what, output)
             except Unauthorized:
                 if attempt == 2 or not await self._api.credentials.renew(credential):
                     raise
-            except ServerError:
+            except ServerError:  # the upgrade failed ("error dialing backend"): nothing has run
                 if attempt == 2:
                     raise
-                await asyncio.sleep(
-                    0.5
-                )  # the upgrade failed ("error dialing backend"), the command never began
+                await asyncio.sleep(0.5)
         raise AssertionError("unreachable")
-
-    async def _attempt(
-        self,
-        credential: Credential,
-        path: str,
-        query: list[tuple[str, str]],
-        what: str,
-        output: _Output,
-    ) -> ExecResult:
-        from cluster.api.websocket import open_channels
-
-        async with open_channels(self._api, credential, path, query, PROTOCOLS, what) as channels:
-            return await self._talk(channels, what, output)
 
     async def _talk(self, channels: Channels, what: str, output: _Output) -> ExecResult:
         if channels.protocol not in PROTOCOLS:
-            return output.result(
-                error=(
-                    f"{what}: the server speaks none of {', '.join(PROTOCOLS)}; it is too old or "
-                    "a proxy stands between."
-                )
+            why = (
+                f"the server speaks none of {', '.join(PROTOCOLS)}; it is too old or behind a proxy"
             )
+            return output.result(error=f"{what}: {why}.")
         status = bytearray()
         while (message := await channels.receive()) is not None:
             channel, payload = message
@@ -138,12 +114,8 @@ class Executor:
             elif channel in (_STDOUT, _STDERR):
                 output.add(channel, payload)
         if not status:
-            return output.result(
-                error=(
-                    f"{what}: the connection ended before the command's exit status came; how it "
-                    "ended is not known."
-                )
-            )
+            why = "the connection ended before the exit status; how the command ended is not known"
+            return output.result(error=f"{what}: {why}.")
         return _judge_status(bytes(status), what, output)
 
 
@@ -160,7 +132,7 @@ class _Output:
         kept += payload[: max(0, room)]
 
     def result(self, exit_code: int | None = None, error: str = "") -> ExecResult:
-        """Decoded at the end, so that no character is cut by a frame's edge."""
+        """Decodes at the end: a frame may end within a character."""
         texts = [
             clean(bytes(self._kept[channel]).decode("utf-8", "replace"), self._cap)
             for channel in (_STDOUT, _STDERR)

@@ -1,10 +1,9 @@
 """One connection to a port inside a pod, by port-forward over WebSocket (channel protocol v4).
 
-The container runtime dials localhost in the pod's own network namespace (containerd:
-internal/cri/server/sandbox_portforward_linux.go), so an open port proves a process that listens,
-and nothing of the pod network, of policies or of Services. Channels: 0 data, 1 the error in plain
-words; the first frame of each carries the port (kubelet
-pkg/cri/streaming/portforward/websocket.go).
+The container runtime connects to localhost in the network namespace of the pod (containerd:
+internal/cri/server/sandbox_portforward_linux.go). So an open port proves that a process listens,
+and nothing about the pod network, policies or Services. Channels: 0 data, 1 the error as text; the
+first frame of each has the port (kubelet pkg/cri/streaming/portforward/websocket.go).
 """
 
 from __future__ import annotations
@@ -24,21 +23,18 @@ if TYPE_CHECKING:
 
 PROTOCOLS = ("v4.channel.k8s.io",)
 REQUEST = b"GET / HTTP/1.0\r\nConnection: close\r\n\r\n"
-"""What is sent to provoke an answer; a server that speaks no HTTP may stay silent or close."""
+"""Sent to provoke an answer; a server of another protocol may stay silent or close."""
 SILENCE = 2.0
-"""Seconds without an error after which the port counts as open: the runtime reports a failed dial
-at once."""
+"""Seconds without an error after which the port counts as open; the runtime reports a refused
+connection at once."""
 HEARD_CAP = 4096
 _DATA, _ERROR = 0, 1
 
 
 class ForwardResult(msgspec.Struct, frozen=True):
-    """`open`: the runtime reached a listener; None when that is not known, and then `error` says
-    why.
-
-    `refused`: the runtime's own words when nothing accepted inside the pod. `heard`: the first
-    bytes that came back, cleaned.
-    """
+    """`open`: whether the runtime reached a listener; None: not known, and `error` says why.
+    `refused`: the runtime's message when it did not. `heard`: the first bytes that came back,
+    cleaned."""
 
     open: bool | None
     heard: str = ""
@@ -47,8 +43,7 @@ class ForwardResult(msgspec.Struct, frozen=True):
 
 
 class Forwarder:
-    """Tries ports inside the pods of one cluster. Never raises for what happens in the cluster or
-    on the way."""
+    """Tries ports inside the pods of one cluster. Raises no error of server or network."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -77,17 +72,11 @@ class Forwarder:
 
 async def _talk(channels: Channels, what: str) -> ForwardResult:
     if channels.protocol not in PROTOCOLS:
-        return ForwardResult(
-            None,
-            error=(
-                f"{what}: the server does not speak {PROTOCOLS[0]}; it is too old or a proxy "
-                "stands between."
-            ),
-        )
+        why = f"the server does not speak {PROTOCOLS[0]}; it is too old or behind a proxy"
+        return ForwardResult(None, error=f"{what}: {why}.")
     begun: set[int] = set()
     heard, said = bytearray(), bytearray()
-    # A refused dial ends the connection before anything can be sent; its reason is there to be
-    # read.
+    # After a refused connection nothing can be sent, but the reason can be read.
     with contextlib.suppress(Unreachable):
         await channels.send(_DATA, REQUEST)
     while len(heard) < HEARD_CAP:
@@ -108,13 +97,8 @@ async def _talk(channels: Channels, what: str) -> ForwardResult:
     if said:
         return ForwardResult(False, refused=clean_line(said.decode("utf-8", "replace"), 1000))
     if not begun:
-        return ForwardResult(
-            None,
-            error=(
-                f"{what}: the connection ended before anything was said; nothing is known of the "
-                "port."
-            ),
-        )
+        why = "the connection ended at once; nothing is known of the port"
+        return ForwardResult(None, error=f"{what}: {why}.")
     return ForwardResult(
         True, heard=clean(bytes(heard[:HEARD_CAP]).decode("utf-8", "replace"), HEARD_CAP)
     )

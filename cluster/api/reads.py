@@ -1,5 +1,5 @@
-"""Single objects and the texts of other endpoints, for detail screens: cleaned, capped, and
-never a Secret's values."""
+"""Reads single objects and text pages of other endpoints: cleaned, with a limit in bytes, and no
+values of Secrets and ConfigMaps."""
 
 from __future__ import annotations
 
@@ -18,12 +18,8 @@ _VALUES = frozenset({"Secret", "ConfigMap"})
 async def get_object(
     api: Api, kind: Kind, namespace: str, name: str, *, timeout: float = 10.0
 ) -> dict[str, Any]:
-    """One object as plain data for the YAML screen: without managedFields and last-applied copies,
-    text cleaned.
-
-    Secrets and ConfigMaps are refused (`Refused`): only their metadata are ever read. Raises
-    `ApiError`, `Unreachable`.
-    """
+    """One object as plain data, without managedFields and last-applied copies. Raises `ApiError`,
+    `Unreachable`, and `Refused` for Secrets and ConfigMaps, of which only metadata is read."""
     if kind.name in _VALUES:
         raise Refused(
             f"{kind.name} {namespace}/{name} is not fetched: values of Secrets and ConfigMaps are "
@@ -56,12 +52,9 @@ def object_path(kind: Kind, namespace: str, name: str, subresource: str = "") ->
 async def node_text(
     api: Api, node: str, page: str, *, timeout: float = 10.0, cap: int = TEXT_CAP
 ) -> tuple[str, bool]:
-    """A page of a node's kubelet through the API server (`healthz`, `metrics`, `metrics/cadvisor`):
-    (text, whether it was cut).
-
-    Needs get on nodes/proxy. Raises `Forbidden` without it, `ServerError` when the kubelet cannot
-    be reached.
-    """
+    """(text, whether it was cut) of a page of a node's kubelet (`healthz`, `metrics`,
+    `metrics/cadvisor`). Raises `Forbidden` without get on nodes/proxy, `ServerError` when the
+    kubelet cannot be reached."""
     return await api.get_text(
         f"/api/v1/nodes/{node}/proxy/{page}",
         timeout=timeout,
@@ -92,8 +85,7 @@ async def pod_text(
     timeout: float = 10.0,
     cap: int = TEXT_CAP,
 ) -> tuple[str, bool]:
-    """A page of a pod's HTTP port through the API server (CoreDNS or kube-proxy metrics): (text,
-    whether it was cut)."""
+    """(text, whether it was cut) of a page of a pod's HTTP port, through the API server."""
     target = f"{scheme}:{pod}:{port}" if scheme else f"{pod}:{port}"
     path = f"/api/v1/namespaces/{namespace}/pods/{target}/proxy/{page}"
     return await api.get_text(
@@ -104,8 +96,7 @@ async def pod_text(
 async def server_text(
     api: Api, path: str, *, timeout: float = 10.0, cap: int = TEXT_CAP
 ) -> tuple[str, bool]:
-    """A text page of the API server itself (`/metrics`, `/readyz?verbose` as path and query apart):
-    (text, whether it was cut)."""
+    """(text, whether it was cut) of a page of the API server itself, such as `/metrics`."""
     return await api.get_text(path, timeout=timeout, cap=cap, what=f"GET {path}")
 
 

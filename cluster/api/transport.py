@@ -24,13 +24,7 @@ from cluster.api.intermediaries import describe_intermediary, not_api_server
 from cluster.connect.access import Access
 from cluster.connect.credentials import Credential, Credentials
 from cluster.connect.tls import client_context
-from cluster.errors import (
-    NotApiServer,
-    ServerError,
-    Unauthorized,
-    Unreachable,
-    from_response,
-)
+from cluster.errors import NotApiServer, ServerError, Unauthorized, Unreachable, from_response
 from cluster.kube.text import clean, clean_tree, is_clean
 
 if TYPE_CHECKING:

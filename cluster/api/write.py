@@ -26,7 +26,6 @@ EXPIRES_AT = "stanch/expires-at"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
 TIME_LIMIT = 30.0
 """Time limit of one write in seconds; the API server's own limit is 34."""
 

@@ -6,6 +6,8 @@ not enough, its columns in `incident/tables/columns.py`.
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from cluster.kube import objects as k
@@ -30,7 +32,7 @@ class Kind(msgspec.Struct, frozen=True):
     """As kubectl abbreviates it."""
 
     words: str = ""
-    """The plural that people read, where it is not `plural`: `volume claims`."""
+    """The plural that people read, where it is not the name in words (`stateful sets`)."""
 
     namespaced: bool = True
     metadata_only: bool = False
@@ -103,43 +105,16 @@ KINDS: tuple[Kind, ...] = (
         searched=True,
         bulky=True,
     ),
-    Kind(
-        "DaemonSet", "daemonsets", "apps/v1", k.DaemonSet, 2, ("ds",), "daemon sets", searched=True
-    ),
-    Kind(
-        "StatefulSet",
-        "statefulsets",
-        "apps/v1",
-        k.StatefulSet,
-        2,
-        ("sts",),
-        "stateful sets",
-        searched=True,
-    ),
-    Kind(
-        "ReplicaSet", "replicasets", "apps/v1", k.ReplicaSet, 2, ("rs",), "replica sets", bulky=True
-    ),
+    Kind("DaemonSet", "daemonsets", "apps/v1", k.DaemonSet, 2, ("ds",), searched=True),
+    Kind("StatefulSet", "statefulsets", "apps/v1", k.StatefulSet, 2, ("sts",), searched=True),
+    Kind("ReplicaSet", "replicasets", "apps/v1", k.ReplicaSet, 2, ("rs",), bulky=True),
     Kind("Job", "jobs", "batch/v1", k.Job, 3, bulky=True),
     Kind("CronJob", "cronjobs", "batch/v1", k.CronJob, 3, ("cj",), "cron jobs"),
     Kind("Service", "services", "v1", k.Service, 3, ("svc",), searched=True),
-    Kind(
-        "EndpointSlice",
-        "endpointslices",
-        "discovery.k8s.io/v1",
-        k.EndpointSlice,
-        3,
-        words="endpoint slices",
-        bulky=True,
-    ),
+    Kind("EndpointSlice", "endpointslices", "discovery.k8s.io/v1", k.EndpointSlice, 3, bulky=True),
     Kind("Ingress", "ingresses", "networking.k8s.io/v1", k.Ingress, 4, ("ing",)),
     Kind(
-        "NetworkPolicy",
-        "networkpolicies",
-        "networking.k8s.io/v1",
-        k.NetworkPolicy,
-        4,
-        ("netpol",),
-        "network policies",
+        "NetworkPolicy", "networkpolicies", "networking.k8s.io/v1", k.NetworkPolicy, 4, ("netpol",)
     ),
     Kind(
         "PersistentVolumeClaim",
@@ -166,7 +141,6 @@ KINDS: tuple[Kind, ...] = (
         "storage.k8s.io/v1",
         k.VolumeAttachment,
         4,
-        words="volume attachments",
         namespaced=False,
     ),
     Kind(
@@ -189,15 +163,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind("Secret", "secrets", "v1", k.PartialObject, 4, metadata_only=True, bulky=True),
     Kind(
-        "ConfigMap",
-        "configmaps",
-        "v1",
-        k.PartialObject,
-        4,
-        ("cm",),
-        "config maps",
-        metadata_only=True,
-        bulky=True,
+        "ConfigMap", "configmaps", "v1", k.PartialObject, 4, ("cm",), metadata_only=True, bulky=True
     ),
     Kind("Namespace", "namespaces", "v1", k.Namespace, 1, ("ns",), namespaced=False),
     Kind("Lease", "leases", "coordination.k8s.io/v1", k.Lease, 3, poll=8.0),
@@ -207,7 +173,6 @@ KINDS: tuple[Kind, ...] = (
         "apps/v1",
         k.ControllerRevision,
         5,
-        words="controller revisions",
         optional=True,
         spare=True,
         bulky=True,
@@ -260,7 +225,6 @@ KINDS: tuple[Kind, ...] = (
         "rbac.authorization.k8s.io/v1",
         k.PartialObject,
         5,
-        words="cluster roles",
         namespaced=False,
         metadata_only=True,
         optional=True,
@@ -271,7 +235,6 @@ KINDS: tuple[Kind, ...] = (
         "rbac.authorization.k8s.io/v1",
         k.PartialObject,
         5,
-        words="cluster role bindings",
         namespaced=False,
         metadata_only=True,
         optional=True,
@@ -316,6 +279,9 @@ BY_SPELLING: dict[str, Kind] = {word: kind for kind in KINDS for word in kind.sp
 """The kinds that are watched, by each word that names them on a command line."""
 
 
+_WORD = re.compile(r"[A-Z]+[a-z]*")
+
+
 def is_namespaced(name: str) -> bool:
     """Whether objects of this kind have a namespace; a kind that is not known is taken to have
     one."""
@@ -326,4 +292,10 @@ def is_namespaced(name: str) -> bool:
 def plural_words(name: str) -> str:
     """The plural of a kind as people read it: `pods`, `volume claims`."""
     kind = READABLE.get(name)
-    return (kind.words or kind.plural) if kind is not None else name.lower() + "s"
+    if kind is None:
+        return name.lower() + "s"
+    *first, last = _WORD.findall(name)
+    start = "".join(first).lower()
+    split = kind.plural.startswith(start + last[:1].lower())
+    words = " ".join([*first, kind.plural[len(start) :]]).lower() if split else kind.plural
+    return kind.words or words

@@ -119,8 +119,8 @@ async def test_a_non_zero_exit_is_a_result(kubelet: Kubelet, execute: Executor) 
 @pytest.mark.parametrize(
     ("talk", "expected"),
     [
-        (quiet, "ended before the command's exit status came"),
-        (saying((1, b"half")), "ended before the command's exit status came"),
+        (quiet, "ended before the exit status"),
+        (saying((1, b"half")), "ended before the exit status"),
         (
             saying(
                 end=status(500, "InternalError", 'exec: "nope": executable file not found in $PATH')

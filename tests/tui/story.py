@@ -267,9 +267,7 @@ def fill(store: Store) -> None:
                 ),
                 status=k.DaemonSetStatus(
                     desired_number_scheduled=9,
-                    current_number_scheduled=9,
                     number_ready=9,
-                    number_available=9,
                     updated_number_scheduled=9,
                 ),
             )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from cluster.kube.objects.meta import Condition, LabelSelector, LeanMeta, Object, ObjectMeta, Wire
+from cluster.kube.objects.meta import Condition, LabelSelector, ManagedObject, Object, Wire
 from cluster.kube.objects.pods import PodTemplate, PodTemplateMeta
 
 
-class ReplicaSetSpec(Wire, frozen=True):
-    replicas: int = 1
+class DaemonSetSpec(Wire, frozen=True):
     selector: LabelSelector = LabelSelector()
     template: PodTemplate = PodTemplate()
+
+
+class ReplicaSetSpec(DaemonSetSpec, frozen=True):
+    replicas: int = 1
 
 
 class WorkloadStatus(Wire, frozen=True):
@@ -19,7 +22,6 @@ class WorkloadStatus(Wire, frozen=True):
     ready_replicas: int = 0
     available_replicas: int = 0
     updated_replicas: int = 0
-    unavailable_replicas: int = 0
     observed_generation: int = 0
     current_revision: str = ""
     update_revision: str = ""
@@ -27,7 +29,6 @@ class WorkloadStatus(Wire, frozen=True):
 
 
 class ReplicaSet(Object, frozen=True):
-    metadata: LeanMeta = LeanMeta()
     spec: ReplicaSetSpec = ReplicaSetSpec()
     status: WorkloadStatus = WorkloadStatus()
 
@@ -54,7 +55,7 @@ class RevisionData(Wire, frozen=True):
     spec: RevisionSpec = RevisionSpec()
 
 
-class ControllerRevision(Object, frozen=True):
+class ControllerRevision(ManagedObject, frozen=True):
     """A revision of a DaemonSet or StatefulSet; of the template that it holds only the images are
     kept.
 
@@ -62,21 +63,16 @@ class ControllerRevision(Object, frozen=True):
     again.
     """
 
-    metadata: ObjectMeta = ObjectMeta()
     data: RevisionData = RevisionData()
     revision: int = 0
 
 
-class DeploymentSpec(Wire, frozen=True):
-    replicas: int = 1
+class DeploymentSpec(ReplicaSetSpec, frozen=True):
     paused: bool = False
-    selector: LabelSelector = LabelSelector()
-    template: PodTemplate = PodTemplate()
     min_ready_seconds: int = 0
 
 
-class Deployment(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class Deployment(ManagedObject, frozen=True):
     spec: DeploymentSpec = DeploymentSpec()
     status: WorkloadStatus = WorkloadStatus()
 
@@ -85,37 +81,24 @@ class VolumeClaimTemplate(Wire, frozen=True):
     metadata: PodTemplateMeta = PodTemplateMeta()
 
 
-class StatefulSetSpec(Wire, frozen=True):
-    replicas: int = 1
+class StatefulSetSpec(ReplicaSetSpec, frozen=True):
     service_name: str = ""
-    selector: LabelSelector = LabelSelector()
-    template: PodTemplate = PodTemplate()
     volume_claim_templates: tuple[VolumeClaimTemplate, ...] = ()
 
 
-class StatefulSet(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class StatefulSet(ManagedObject, frozen=True):
     spec: StatefulSetSpec = StatefulSetSpec()
     status: WorkloadStatus = WorkloadStatus()
 
 
-class DaemonSetSpec(Wire, frozen=True):
-    selector: LabelSelector = LabelSelector()
-    template: PodTemplate = PodTemplate()
-
-
 class DaemonSetStatus(Wire, frozen=True):
     desired_number_scheduled: int = 0
-    current_number_scheduled: int = 0
     number_ready: int = 0
-    number_available: int = 0
     number_misscheduled: int = 0
-    number_unavailable: int = 0
     updated_number_scheduled: int = 0
     observed_generation: int = 0
 
 
-class DaemonSet(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class DaemonSet(ManagedObject, frozen=True):
     spec: DaemonSetSpec = DaemonSetSpec()
     status: DaemonSetStatus = DaemonSetStatus()

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.kube.objects.meta import (
-    Condition,
-    LeanMeta,
-    Object,
-    ObjectMeta,
-    ObjectReference,
-    Time,
-    Wire,
-)
+from cluster.kube.objects.meta import Condition, ManagedObject, Object, ObjectReference, Time, Wire
 
 
 class JobSpec(Wire, frozen=True):
@@ -18,7 +10,6 @@ class JobSpec(Wire, frozen=True):
     completions: int | None = None
     backoff_limit: int = 6
     active_deadline_seconds: int | None = None
-    ttl_seconds_after_finished: int | None = None
     suspend: bool = False
 
 
@@ -27,12 +18,10 @@ class JobStatus(Wire, frozen=True):
     succeeded: int = 0
     failed: int = 0
     start_time: Time | None = None
-    completion_time: Time | None = None
     conditions: tuple[Condition, ...] = ()
 
 
 class Job(Object, frozen=True):
-    metadata: LeanMeta = LeanMeta()
     spec: JobSpec = JobSpec()
     status: JobStatus = JobStatus()
 
@@ -45,9 +34,6 @@ class CronJobSpec(Wire, frozen=True):
     schedule: str = ""
     concurrency_policy: str = ""
     suspend: bool = False
-    starting_deadline_seconds: int | None = None
-    successful_jobs_history_limit: int | None = None
-    failed_jobs_history_limit: int | None = None
     job_template: JobTemplate = JobTemplate()
 
 
@@ -57,7 +43,6 @@ class CronJobStatus(Wire, frozen=True):
     last_successful_time: Time | None = None
 
 
-class CronJob(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class CronJob(ManagedObject, frozen=True):
     spec: CronJobSpec = CronJobSpec()
     status: CronJobStatus = CronJobStatus()

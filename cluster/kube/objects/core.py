@@ -7,9 +7,8 @@ import msgspec
 from cluster.kube.objects.meta import (
     Condition,
     LabelSelector,
-    LeanMeta,
+    ManagedObject,
     Object,
-    ObjectMeta,
     ObjectReference,
     Time,
     Wire,
@@ -35,12 +34,10 @@ class NodeSystemInfo(Wire, frozen=True):
     container_runtime_version: str = ""
     kubelet_version: str = ""
     architecture: str = ""
-    operating_system: str = ""
 
 
 class NodeImage(Wire, frozen=True):
     names: tuple[str, ...] = ()
-    size_bytes: int = 0
 
 
 class NodeSpec(Wire, frozen=True):
@@ -48,7 +45,6 @@ class NodeSpec(Wire, frozen=True):
     taints: tuple[Taint, ...] = ()
     pod_cidr: str = msgspec.field(default="", name="podCIDR")
     pod_cidrs: tuple[str, ...] = msgspec.field(default=(), name="podCIDRs")
-    provider_id: str = msgspec.field(default="", name="providerID")
 
 
 class NodeStatus(Wire, frozen=True):
@@ -60,8 +56,7 @@ class NodeStatus(Wire, frozen=True):
     images: tuple[NodeImage, ...] = ()
 
 
-class Node(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class Node(ManagedObject, frozen=True):
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
 
@@ -77,7 +72,6 @@ class EventSeries(Wire, frozen=True):
 
 
 class Event(Object, frozen=True):
-    metadata: LeanMeta = LeanMeta()
     involved_object: ObjectReference = ObjectReference()
     type: str = ""
     reason: str = ""
@@ -108,8 +102,6 @@ class ServiceSpec(Wire, frozen=True):
     ports: tuple[ServicePort, ...] = ()
     external_name: str = ""
     external_traffic_policy: str = ""
-    internal_traffic_policy: str = ""
-    health_check_node_port: int = 0
     load_balancer_source_ranges: tuple[str, ...] = ()
     publish_not_ready_addresses: bool = False
 
@@ -127,8 +119,7 @@ class LoadBalanced(Wire, frozen=True):
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
 
 
-class Service(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class Service(ManagedObject, frozen=True):
     spec: ServiceSpec = ServiceSpec()
     status: LoadBalanced = LoadBalanced()
 
@@ -152,21 +143,18 @@ class ClaimStatus(Wire, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
 
-class PersistentVolumeClaim(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class PersistentVolumeClaim(ManagedObject, frozen=True):
     spec: ClaimSpec = ClaimSpec()
     status: ClaimStatus = ClaimStatus()
 
 
 class CSIVolume(Wire, frozen=True):
     driver: str = ""
-    volume_handle: str = ""
 
 
 class VolumeSpec(Wire, frozen=True):
     claim_ref: ObjectReference | None = None
     storage_class_name: str = ""
-    persistent_volume_reclaim_policy: str = ""
     capacity: dict[str, str] = {}
     access_modes: tuple[str, ...] = ()
     volume_mode: str = ""
@@ -179,8 +167,7 @@ class VolumeStatus(Wire, frozen=True):
     message: str = ""
 
 
-class PersistentVolume(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class PersistentVolume(ManagedObject, frozen=True):
     spec: VolumeSpec = VolumeSpec()
     status: VolumeStatus = VolumeStatus()
 
@@ -190,8 +177,7 @@ class ResourceQuotaStatus(Wire, frozen=True):
     used: dict[str, str] = {}
 
 
-class ResourceQuota(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class ResourceQuota(ManagedObject, frozen=True):
     status: ResourceQuotaStatus = ResourceQuotaStatus()
 
 
@@ -201,6 +187,5 @@ class NamespaceStatus(Wire, frozen=True):
     """While it is deleted: what keeps it (kubernetes pkg/controller/namespace/deletion)."""
 
 
-class Namespace(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class Namespace(ManagedObject, frozen=True):
     status: NamespaceStatus = NamespaceStatus()

@@ -78,8 +78,6 @@ class Condition(Wire, frozen=True):
     message: str = ""
     last_transition_time: Time | None = None
     last_heartbeat_time: Time | None = None
-    last_update_time: Time | None = None
-    last_probe_time: Time | None = None
 
 
 class LabelSelectorRequirement(Wire, frozen=True):
@@ -102,13 +100,16 @@ class ObjectReference(Wire, frozen=True):
 
 
 class Object(Wire, frozen=True):
-    """What each kind is. Those that need managedFields have `ObjectMeta`."""
+    """An object of any kind, without managedFields."""
 
     metadata: LeanMeta = LeanMeta()
 
 
-class PartialObject(Object, frozen=True):
-    """An object of which only the metadata is read: key names are in managed_fields, values never
-    leave the server."""
+class ManagedObject(Object, frozen=True):
+    """An object with managedFields."""
 
     metadata: ObjectMeta = ObjectMeta()
+
+
+class PartialObject(ManagedObject, frozen=True):
+    """An object of which only metadata is requested: managed_fields has the names of its keys."""

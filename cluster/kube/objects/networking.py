@@ -5,14 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from cluster.kube.objects.core import LoadBalanced
-from cluster.kube.objects.meta import (
-    LabelSelector,
-    LeanMeta,
-    Object,
-    ObjectMeta,
-    ObjectReference,
-    Wire,
-)
+from cluster.kube.objects.meta import LabelSelector, ManagedObject, Object, ObjectReference, Wire
 
 
 class EndpointConditions(Wire, frozen=True):
@@ -36,8 +29,6 @@ class EndpointPort(Wire, frozen=True):
 
 
 class EndpointSlice(Object, frozen=True):
-    metadata: LeanMeta = LeanMeta()
-    address_type: str = ""
     endpoints: tuple[Endpoint, ...] = ()
     ports: tuple[EndpointPort, ...] = ()
 
@@ -82,8 +73,7 @@ class IngressSpec(Wire, frozen=True):
     tls: tuple[IngressTLS, ...] = ()
 
 
-class Ingress(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class Ingress(ManagedObject, frozen=True):
     spec: IngressSpec = IngressSpec()
     status: LoadBalanced = LoadBalanced()
 
@@ -122,6 +112,5 @@ class NetworkPolicySpec(Wire, frozen=True):
     policy_types: tuple[str, ...] = ()
 
 
-class NetworkPolicy(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class NetworkPolicy(ManagedObject, frozen=True):
     spec: NetworkPolicySpec = NetworkPolicySpec()

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from cluster.kube.objects.meta import Condition, LeanMeta, Object, Time, Wire
+from cluster.kube.objects.meta import Condition, Object, Time, Wire
 
 
 class ResourceRequirements(Wire, frozen=True):
@@ -244,7 +244,6 @@ class PodStatus(Wire, frozen=True):
 
 
 class Pod(Object, frozen=True):
-    metadata: LeanMeta = LeanMeta()
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 

@@ -3,15 +3,7 @@ admissionregistration.k8s.io/v1."""
 
 from __future__ import annotations
 
-from cluster.kube.objects.meta import (
-    Condition,
-    LabelSelector,
-    LeanMeta,
-    Object,
-    ObjectMeta,
-    Time,
-    Wire,
-)
+from cluster.kube.objects.meta import Condition, LabelSelector, ManagedObject, Object, Time, Wire
 
 
 class TargetRef(Wire, frozen=True):
@@ -28,12 +20,10 @@ class HPASpec(Wire, frozen=True):
 class HPAStatus(Wire, frozen=True):
     current_replicas: int = 0
     desired_replicas: int = 0
-    last_scale_time: Time | None = None
     conditions: tuple[Condition, ...] = ()
 
 
-class HorizontalPodAutoscaler(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class HorizontalPodAutoscaler(ManagedObject, frozen=True):
     spec: HPASpec = HPASpec()
     status: HPAStatus = HPAStatus()
 
@@ -52,8 +42,7 @@ class PDBStatus(Wire, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
 
-class PodDisruptionBudget(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class PodDisruptionBudget(ManagedObject, frozen=True):
     spec: PDBSpec = PDBSpec()
     status: PDBStatus = PDBStatus()
 
@@ -65,7 +54,6 @@ class LeaseSpec(Wire, frozen=True):
 
 
 class Lease(Object, frozen=True):
-    metadata: LeanMeta = LeanMeta()
     spec: LeaseSpec = LeaseSpec()
 
 
@@ -86,6 +74,5 @@ class Webhook(Wire, frozen=True):
     client_config: WebhookClientConfig = WebhookClientConfig()
 
 
-class WebhookConfiguration(Object, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
+class WebhookConfiguration(ManagedObject, frozen=True):
     webhooks: tuple[Webhook, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.kube.objects.meta import LeanMeta, Object, Time, Wire
+from cluster.kube.objects.meta import Object, Time, Wire
 
 
 class AttachmentSource(Wire, frozen=True):
@@ -27,6 +27,5 @@ class AttachmentStatus(Wire, frozen=True):
 
 
 class VolumeAttachment(Object, frozen=True):
-    metadata: LeanMeta = LeanMeta()
     spec: AttachmentSpec = AttachmentSpec()
     status: AttachmentStatus = AttachmentStatus()
