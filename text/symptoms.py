@@ -25,7 +25,7 @@ from text.words import (
     plural,
 )
 from timeline.seen_before import Earlier, seen_before
-from triage.facts.finding import SHARED, ChangeFact, Finding, Symptom
+from triage.facts.finding import SHARED, ChangeFact, Course, Finding, Symptom
 
 AXIS = timedelta(hours=12)
 """What is older does not stand on the axis."""
@@ -43,8 +43,14 @@ def triage_lines(view: View) -> list[Line]:
         lines += [BLANK, rule(now_title(view, now)), *_gaps(view, 0)]
     else:
         lines += symptom_lines(view, now)
+    old = [item for item in view.symptoms if item.symptom.course is Course.STANDING]
+    folded = old if 1 < len(old) < len(view.symptoms) else []
     for item in view.symptoms:
-        lines += [BLANK, *symptom_rows(item, now), why_rule(item, 0), *why_lines(item, 0, now)]
+        if item not in folded:
+            lines += [BLANK, *symptom_rows(item, now), why_rule(item, 0), *why_lines(item, 0, now)]
+    if folded:
+        titles = "; ".join(item.symptom.title for item in folded)
+        lines += [BLANK, line(f" {len(folded)} older than a day: {titles}", hang=2)]
     return lines
 
 
@@ -110,7 +116,7 @@ def symptom_lines(
         lines += symptom_rows(item, now)
         if item.symptom.id == chosen:
             lines += first
-    return lines + _gaps(view, 3)
+    return lines + recovered_lines(view, now) + _gaps(view, 3)
 
 
 def axis_lines(view: View, now: datetime, width: int) -> list[Line]:
@@ -147,6 +153,16 @@ def axis_lines(view: View, now: datetime, width: int) -> list[Line]:
         row("symptoms", begun, "critical"),
         row("changes", [(at, "c") for at in sorted(changed)], "key"),
         line(" " * 11, (scale, "muted")),
+    ]
+
+
+def recovered_lines(view: View, now: datetime, limit: int = 3) -> list[Line]:
+    """What is gone for less than an hour: `gone since 03:12 UTC`."""
+    gone = view.report.recovered[:limit] if view.report is not None else ()
+    return [
+        line(" ", ("gone", "muted"), " ", f"{each.title}: gone since {clock(each.gone, now)} UTC")
+        for each in gone
+        if each.gone is not None
     ]
 
 

@@ -42,6 +42,7 @@ from triage.facts.significance import significant
 from triage.facts.windows import CHANGES
 from triage.reevaluation import Reevaluation
 from triage.symptoms import grouping as symptoms
+from triage.symptoms.history import SymptomHistory
 
 registry.load()
 
@@ -84,6 +85,7 @@ class Triage:
         self._odd: set[Ref] = set()
         """Pods that need evaluation."""
         self._odd_objects = OddObjects()
+        self._history = SymptomHistory()
         self._queue: list[Ref] = []
         """What `settle` evaluates, the next one last."""
         self._marked: tuple[str, tuple[OwnerReference, ...]] = ("", ())
@@ -366,6 +368,7 @@ class Triage:
             changes = tuple(with_findings(changes, view, index, now - CHANGES))
         yield
         grouped = yield from symptoms.group(view, index, changes, failed)
+        grouped, recovered = self._history.follow(grouped, now)
         gaps = (*_gaps(freshness, extra), *self._odd_objects.gaps(failed))
         return Report(
             as_of=now,
@@ -376,6 +379,7 @@ class Triage:
                 sorted(index.all(), key=lambda f: (f.severity.rank, f.since or now, f.id))
             ),
             changes=changes,
+            recovered=recovered,
         )
 
     def _remember_counts(self, view: ClusterView) -> None:

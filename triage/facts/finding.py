@@ -154,6 +154,18 @@ class Dependant(msgspec.Struct, frozen=True, gc=False):
     why: str
 
 
+class Course(enum.StrEnum):
+    """How a symptom goes on."""
+
+    NEW = "new"
+    ONGOING = "ongoing"
+    WORSE = "getting worse"
+    STANDING = "standing"
+    """For over a day, and small: such troubles fold."""
+    RECOVERING = "recovering"
+    RECOVERED = "recovered"
+
+
 class Symptom(msgspec.Struct, frozen=True):
     """A group of findings that belong together. `id` is stable while the group lasts."""
 
@@ -168,6 +180,9 @@ class Symptom(msgspec.Struct, frozen=True):
     blast: tuple[Dependant, ...] = ()
     mechanism: str = ""
     """Id of the rule that names what is going on: the one that the title is made of."""
+    course: Course = Course.ONGOING
+    gone: datetime | None = None
+    """When a symptom that has recovered was missed first."""
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -190,3 +205,5 @@ class Report(msgspec.Struct, frozen=True):
     """In the order of `triage.symptoms.order`: what is new and wide first."""
     findings: tuple[Finding, ...]
     changes: tuple[ChangeFact, ...]
+    recovered: tuple[Symptom, ...] = ()
+    """Symptoms that are gone for less than an hour, the last one first."""

@@ -103,6 +103,7 @@ def _place(symptom: Symptom, now: datetime) -> tuple[bool, bool, int, int, datet
         order.width(symptom.findings, down),
         {f.rule for f in loud},
         symptom.id,
+        any(f.young for f in symptom.findings),
     )
 
 

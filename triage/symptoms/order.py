@@ -51,14 +51,22 @@ def is_standing(since: datetime | None, now: datetime, reach: int) -> bool:
 
 
 def key(
-    severity: Severity, since: datetime | None, now: datetime, reach: int, rules: set[str], id_: str
+    severity: Severity,
+    since: datetime | None,
+    now: datetime,
+    reach: int,
+    rules: set[str],
+    id_: str,
+    young: bool = False,
 ) -> tuple[bool, bool, int, int, datetime, str]:
-    """Sorts symptoms; `reach` is their width, `rules` those of their findings that count."""
+    """Sorts symptoms; `reach` is their width, `rules` those of their findings that count.
+    A `young` trouble is a note that stands above what is old."""
     age = now - since if since is not None else timedelta()
     fresh = next((points for span, points in _NEW if age <= span), 0)
     told = 1 if rules - EFFECTS else 0
+    note = severity is Severity.INFO and not young
     return (
-        severity is Severity.INFO,
+        note,
         severity is not Severity.INFO and is_standing(since, now, reach),
         severity.rank,
         -(fresh + reach + told),

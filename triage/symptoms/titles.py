@@ -176,7 +176,9 @@ def _title(findings: Sequence[Finding]) -> str:
         }[rule]
         return f"{text}{where}{_because(lead)}"
     if count > 1:
-        return f"{count} objects: {lead.claim}"
+        others = len({f.object.name for f in same} - {lead.object.name})
+        more = f" and {others} more" if others else ""
+        return f"{lead.object.name}{more}: {lead.claim}"
     return f"{lead.object.name}: {lead.claim.split('; ')[0]}"
 
 

@@ -1,0 +1,74 @@
+"""How symptoms go on: new, standing, worse, recovering, and gone for less than an hour."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from cluster.kube.objects import Ref
+from tests.triage.build import NOW, ago
+from tests.triage.test_catalogue import background
+from tests.triage.test_field import look, pending
+from tests.triage.test_symptom_order import old_crash_loop
+from triage.facts.finding import Course, Severity, Symptom
+from triage.facts.finding_builder import make
+from triage.symptoms.history import SymptomHistory
+
+
+def symptom(count: int, since: datetime, *, active: bool = True) -> Symptom:
+    refs = tuple(Ref("Pod", "shop", f"web-{n}") for n in range(count))
+    findings = tuple(
+        make("pod-crash-looping", r, "crashes", Severity.WARNING, "x", since=since, active=active)
+        for r in refs
+    )
+    return Symptom("owner:web", "crash loop: web", Severity.WARNING, since, refs, findings)
+
+
+def course(*counts: int, step: int = 6, age: timedelta = timedelta(hours=1)) -> Course:
+    history = SymptomHistory()
+    for number, count in enumerate(counts):
+        now = NOW + timedelta(minutes=step * number)
+        [found], _ = history.follow([symptom(count, NOW - age)], now)
+    return found.course
+
+
+def test_what_began_within_half_an_hour_is_new() -> None:
+    assert course(1, age=timedelta(minutes=5)) is Course.NEW
+    assert course(1) is Course.ONGOING
+
+
+def test_what_is_old_and_small_stands() -> None:
+    assert course(1, age=timedelta(days=3)) is Course.STANDING
+
+
+def test_it_gets_worse_when_it_reaches_more_objects() -> None:
+    assert course(3, 6) is Course.WORSE
+    assert course(3, 4) is Course.ONGOING
+    assert course(3, 6, step=1) is Course.ONGOING, "within a minute it is noise"
+
+
+def test_it_recovers_when_half_of_its_objects_are_well_or_its_edges_are_over() -> None:
+    assert course(6, 3) is Course.RECOVERING
+    [found], _ = SymptomHistory().follow([symptom(1, ago(minutes=5), active=False)], NOW)
+    assert found.course is Course.RECOVERING
+
+
+def test_what_is_gone_is_listed_for_an_hour_and_no_longer_when_it_comes_back() -> None:
+    history, one = SymptomHistory(), symptom(2, ago(minutes=40))
+    history.follow([one], NOW)
+    at = NOW + timedelta(minutes=3)
+    _, [gone] = history.follow([], at)
+    assert (gone.id, gone.course, gone.gone) == (one.id, Course.RECOVERED, at)
+    assert history.follow([], at + timedelta(minutes=59))[1][0].gone == at
+    assert history.follow([one], at + timedelta(minutes=59))[1] == ()
+    history.follow([], at + timedelta(minutes=60))
+    assert history.follow([], at + timedelta(minutes=122))[1] == ()
+
+
+def test_a_young_fault_stands_above_what_has_stood_for_days() -> None:
+    cluster = background()
+    old_crash_loop(cluster, "experiment", 6)
+    raw = pending(cluster, "cart-0", since=ago(seconds=45))
+    raw["status"]["conditions"][0]["message"] = "0/9 nodes are available: 9 Insufficient memory."
+    titles = [s.title for s in look(cluster).symptoms]
+    assert titles[0] == "pods pending: insufficient memory: cart-0 (young)"
+    assert "experiment" in titles[1]

@@ -1,0 +1,74 @@
+"""The course of symptoms: new, getting worse, standing, recovering; and those that are gone, kept
+for an hour with the time since when."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from triage.facts.finding import Course, Severity, Symptom
+from triage.symptoms import order
+
+KEPT = timedelta(hours=1)
+"""A symptom that is gone is listed for this long."""
+NEW = timedelta(minutes=30)
+_COMPARED = timedelta(minutes=5)
+"""How far back the extent is compared: shorter changes are noise."""
+_MOST_POINTS = 240
+
+
+class SymptomHistory:
+    """Follows the symptoms from report to report, by their id."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Symptom] = {}
+        self._extent: dict[str, deque[tuple[datetime, int]]] = {}
+        self._gone: dict[str, Symptom] = {}
+
+    def follow(
+        self, symptoms: Sequence[Symptom], now: datetime
+    ) -> tuple[tuple[Symptom, ...], tuple[Symptom, ...]]:
+        """(the symptoms with their course, those that are gone for less than an hour, the last one
+        first). Notes have no course."""
+        found = tuple(self._followed(each, now) for each in symptoms)
+        present = {s.id for s in found if s.severity is not Severity.INFO}
+        noted = {s.id for s in found}
+        for id_, symptom in list(self._last.items()):
+            if id_ not in present:
+                del self._last[id_]
+                del self._extent[id_]
+                self._gone[id_] = replace(symptom, course=Course.RECOVERED, gone=now)
+        for id_, symptom in list(self._gone.items()):
+            if id_ in noted or symptom.gone is None or now - symptom.gone > KEPT:
+                del self._gone[id_]
+        self._last |= {s.id: s for s in found if s.id in present}
+        gone = sorted(self._gone.values(), key=lambda s: (-(s.gone or now).timestamp(), s.id))
+        return found, tuple(gone)
+
+    def _followed(self, symptom: Symptom, now: datetime) -> Symptom:
+        if symptom.severity is Severity.INFO:
+            return symptom
+        points = self._extent.setdefault(symptom.id, deque(maxlen=_MOST_POINTS))
+        if not points or now - points[-1][0] >= timedelta(seconds=15):
+            points.append((now, len(symptom.objects)))
+        return replace(symptom, course=_course(symptom, points, now))
+
+
+def _course(symptom: Symptom, points: Sequence[tuple[datetime, int]], now: datetime) -> Course:
+    count = len(symptom.objects)
+    loud = [f for f in symptom.findings if f.severity is not Severity.INFO]
+    recent = [n for at, n in points if now - at <= KEPT]
+    before = [n for at, n in points if _COMPARED <= now - at <= KEPT]
+    if not any(f.active for f in loud) or (recent and count * 2 <= max(recent)):
+        return Course.RECOVERING
+    if before and count >= before[-1] + 2 and count * 4 >= before[-1] * 5:
+        return Course.WORSE
+    reach = order.width(symptom.findings, 0)
+    if order.is_standing(symptom.since, now, reach):
+        return Course.STANDING
+    if symptom.since is None or now - symptom.since <= NEW:
+        return Course.NEW
+    return Course.ONGOING
