@@ -21,6 +21,7 @@ from text.symptoms import (
     why_lines,
     why_rule,
 )
+from triage.facts.finding import Course
 
 COUNTED = (
     "objects|pods|nodes|replicas|containers|findings|changes|services|workloads|endpoints|entries"
@@ -83,3 +84,22 @@ def test_what_was_not_looked_at_is_said_in_both_faces() -> None:
     view = replace(view, report=replace(view.report, complete=False, unavailable=gaps))
     text = printed(triage_lines(view))
     assert all(row in text for row in said(symptom_lines(view, ground.NOW)) if "not looked" in row)
+
+
+def test_old_and_small_troubles_fold_into_one_line_and_what_is_gone_is_said() -> None:
+    view = view_of("coredns-oom")
+    first = view.symptoms[0]
+    old = [
+        replace(first, symptom=replace(first.symptom, id=name, title=name, course=Course.STANDING))
+        for name in ("web crashes", "disk is full")
+    ]
+    gone = replace(first.symptom, title="dns is away", course=Course.RECOVERED, gone=ground.NOW)
+    assert view.report is not None
+    view = replace(
+        view,
+        symptoms=(first, *old),
+        report=replace(view.report, recovered=(gone,)),
+    )
+    text = printed(triage_lines(view))
+    assert " 2 older than a day: web crashes; disk is full" in text
+    assert any("dns is away: gone since" in row for row in said(symptom_lines(view, ground.NOW)))
