@@ -10,7 +10,7 @@ from timeline.entry import MILESTONES, Entry
 from timeline.journal.journal import Journal
 from timeline.metrics import duration, milestones
 from timeline.revisions import draft_entries
-from timeline.story import read_story
+from timeline.story import hypotheses, read_story
 
 _LAST: Final = 10
 
@@ -68,17 +68,11 @@ def handoff(journal: Journal, now: datetime) -> str:
         "unknown, verify first",
         [f"{_at(entry)} {entry.kind}: {_text(entry)}" for entry in journal.unfinished()],
     )
-    hypotheses = [
-        line.entry for line in lines if line.entry.kind == "hypothesis" and not line.hidden
-    ]
-    still = [
-        entry for entry in hypotheses if entry.data.get("status", "open") in ("open", "supported")
-    ]
+    still, ruled_out = hypotheses(lines)
     out += _part(
         "open hypotheses",
         [f"{_text(entry)} ({entry.data.get('status', 'open')})" for entry in still],
     )
-    ruled_out = [entry for entry in hypotheses if entry not in still]
     out += _part(
         "ruled out",
         [

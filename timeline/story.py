@@ -21,6 +21,8 @@ NEAR: Final = timedelta(hours=2)
 """A change so long before the first sign may have set it off."""
 LATE: Final = timedelta(minutes=1)
 """A change may be dated so much later than the first sign that it caused."""
+RULED_OUT: Final = ("ruled-out", "refuted", "rejected")
+_STANDING: Final = ("open", "supported")
 _CHANGING: Final = re.compile(
     r"\bkubectl\b.*\b(?:scale|cordon|uncordon|drain|delete|patch|rollout|set|apply|label|taint"
     r"|annotate|edit|create|replace|evict)\b"
@@ -112,6 +114,21 @@ def read_story(lines: Sequence[RevisedEntry]) -> Story:
         asked=asked,
         answered=answered,
     )
+
+
+def hypotheses(lines: Sequence[RevisedEntry]) -> tuple[list[Entry], list[Entry]]:
+    """Those that still stand, and those that were ruled out: one that is ruled out by its words
+    stands nowhere any more."""
+    told = [line.entry for line in lines if line.entry.kind == "hypothesis" and not line.hidden]
+    out = [entry for entry in told if entry.data.get("status") in RULED_OUT]
+    closed = {entry.text.casefold().strip(" .") for entry in out}
+    standing = [
+        entry
+        for entry in told
+        if entry.data.get("status", "open") in _STANDING
+        and entry.text.casefold().strip(" .") not in closed
+    ]
+    return standing, out
 
 
 def _deeds(

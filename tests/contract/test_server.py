@@ -16,6 +16,12 @@ def test_version(http: httpx.Client) -> None:
     assert int(version["minor"].rstrip("+")) >= 30
 
 
+def test_each_answer_names_its_request(http: httpx.Client) -> None:
+    found = [http.get(path).headers["audit-id"] for path in ("/version", "/api/v1/nodes", "/api")]
+    assert all(found)
+    assert len(set(found)) == len(found)
+
+
 def test_discovery_of_core(http: httpx.Client) -> None:
     assert "v1" in http.get("/api").json()["versions"]
     listed = http.get("/api/v1").json()

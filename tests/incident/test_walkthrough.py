@@ -259,6 +259,10 @@ async def test_all_checks_of_a_part_run_each_time_and_lead_from_the_first_abnorm
     scripted.results = {"second": Result.FAIL, "third": Result.FAIL}
     run = await engine.do_checks(run.id, "first", face)
     assert face.ran == ["first", "second", "third"] * 2, "answered checks run again"
+    await scripted.record.settled()
+    results = [each for each in scripted.record.by_record() if each.kind == "step-result"]
+    assert len(results) == 6
+    assert all(each.evidence for each in results), "each check stores what it read"
     assert run.current == "look"
     assert run.outcomes["look"].state is StepState.NOW
 

@@ -23,10 +23,8 @@ from timeline.export.wording import (
 from timeline.factors import factors as find_factors
 from timeline.metrics import duration
 from timeline.revisions import RevisedEntry, draft_entries
-from timeline.story import LEAD, Change, Deed
+from timeline.story import LEAD, RULED_OUT, Change, Deed, hypotheses
 
-_RULED_OUT: Final = ("ruled-out", "refuted", "rejected")
-_OPEN: Final = ("open", "supported")
 _PROPOSED: Final = 8
 """Follow-ups that are proposed from a runbook."""
 
@@ -292,7 +290,7 @@ def ruled_out(w: Wording) -> list[Block]:
     for line in w.lines:
         entry = line.entry
         asked = w.story.asked.get(entry.id)
-        if entry.kind == "hypothesis" and entry.data.get("status") in _RULED_OUT:
+        if entry.kind == "hypothesis" and entry.data.get("status") in RULED_OUT:
             items.append((w.text(entry), *_because(w, entry), seqs(entry)))
         elif entry.kind == "probe-result" and entry.data.get("answer") == "clear":
             items.append(("Probed, nothing abnormal: ", w.text(entry), seqs(entry)))
@@ -311,17 +309,9 @@ def ruled_out(w: Wording) -> list[Block]:
             )
         elif entry.kind == "action-declined":
             items.append(("Declined: ", w.text(entry), *_because(w, entry), seqs(entry)))
-    closed = {
-        line.entry.text.casefold()
-        for line in w.lines
-        if line.entry.kind == "hypothesis" and line.entry.data.get("status") in _RULED_OUT
-    }
     items += [
         (f"Hypothesis, {entry.data.get('status', 'open')}: ", w.text(entry), seqs(entry))
-        for entry in (line.entry for line in w.lines)
-        if entry.kind == "hypothesis"
-        and entry.data.get("status", "open") in _OPEN
-        and entry.text.casefold() not in closed
+        for entry in hypotheses(w.lines)[0]
     ]
     return [Items(tuple(items))] if items else [Para(("Nothing recorded as ruled out.",))]
 
