@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import signal
 import sys
@@ -138,11 +139,14 @@ async def _confirmed(plan: ActionPlan, *, yes: bool) -> str:
             "only for actions that affect no running pod, outside of production, and while the "
             "record is in its file"
         )
-    question = f"to do it, type exactly  {plan.confirmation}  ({plan.confirmation_reason}): "
-    try:
-        return (await Prompt()(question)).strip()
-    except EOFError:
-        return ""
+    asked = f"to do it, type exactly  {plan.confirmation}  ({plan.confirmation_reason}): "
+    ask = Prompt()
+    with contextlib.suppress(EOFError):
+        while typed := (await ask(asked)).strip():
+            if typed == plan.confirmation:
+                return typed
+            asked = f"“{typed}” is not it; type  {plan.confirmation}  or nothing to leave it: "
+    return ""
 
 
 class Stop:

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from actions import catalogue
+from cli import act as command
 from cli import exits
 from cluster.kube.text import clean_uncut
+from tests.actions.fake import FakeApi
 from tests.cli.test_commands import Run, assert_one_sentence, stanch
 from tests.incident.drill import served
+from tests.probes.cells import node
 from timeline.entry import Draft, ObjectRef
 from timeline.journal.journal import Journal
 
@@ -112,3 +115,31 @@ def test_an_unknown_change_of_before_a_crash_is_settled(home: Path) -> None:
     assert stanch(home, "act", "settle").stdout == ""
     ran = stanch(home, "act", "settle", "0badcafe", "again")
     assert (ran.returncode, "not one of the unknown" in ran.stderr) == (exits.USAGE, True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "typed", "asked"),
+    [
+        (["node-2"], "node-2", 1),
+        (["yes", "NODE-2", "node-2"], "node-2", 3),
+        (["yes", ""], "", 2),
+        ([], "", 1),
+    ],
+)
+async def test_a_wrong_confirmation_is_asked_again(
+    lines: list[str], typed: str, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions: list[str] = []
+
+    async def ask(question: str) -> str:
+        questions.append(question)
+        if not lines:
+            raise EOFError
+        return lines.pop(0)
+
+    monkeypatch.setattr(command, "Prompt", lambda: ask)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    api = FakeApi([node("node-1"), node("node-2"), node("node-3")])
+    plan = await catalogue.plan("cordon", api.context(), {"node": "node-2"})
+    assert await command._confirmed(plan, yes=False) == typed
+    assert len(questions) == asked
