@@ -13,7 +13,8 @@ EPILOG = """exit codes: 0 answered; 1 answered and something is critical (triage
 2 wrong use; 3 cluster not reached; 4 answered in part (something was unavailable); 130 stopped"""
 TIMELINE = (
     *("list", "show", "note", "new", "close", "reopen", "rename", "severity"),
-    *("export", "import", "verify", "salvage", "handoff", "purge", "prune"),
+    *("edit", "hide", "unhide", "pin", "unpin", "purge", "prune"),
+    *("export", "import", "verify", "salvage", "handoff"),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from incident.offline import archive
 from incident.options import Options
 from text.timeline import log_lines
 from timeline.entry import to_record
+from timeline.journal.journal import RevisionAction
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -30,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         "import": import_file,
         "verify": verify,
         "salvage": salvage,
+        **dict.fromkeys(REVISIONS, revise),
         "purge": purge,
         "prune": prune,
         "handoff": handoff,
@@ -239,6 +241,28 @@ def salvage(options: Options, arguments: argparse.Namespace) -> int:
         f"changed: {len(saved.changed)} entries"
     )
     return exits.ANSWERED if not saved.lost and not saved.evidence_lost else exits.PARTIAL
+
+
+REVISIONS: Mapping[str, RevisionAction] = {
+    "edit": "edit",
+    "hide": "hide",
+    "unhide": "unhide",
+    "pin": "pin",
+    "unpin": "unpin",
+}
+
+
+def revise(options: Options, arguments: argparse.Namespace) -> int:
+    """Another text for an entry, or its place in the draft; what was recorded stays in the log."""
+    if not arguments.argument:
+        raise Refusal(f"name an entry by its number: stanch timeline {arguments.verb} SEQ [WORDS]")
+    what, *words = arguments.argument
+    try:
+        incident = archive.revise(options, REVISIONS[arguments.verb], what, " ".join(words))
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+    print(f"{incident}: entry {what}: {arguments.verb}")
+    return exits.ANSWERED
 
 
 def purge(options: Options, arguments: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ from timeline.entry import Entry, Kind
 from timeline.handoff import handoff
 from timeline.journal import index
 from timeline.journal.index import Incident
-from timeline.journal.journal import Journal
+from timeline.journal.journal import Journal, RevisionAction
 from timeline.journal.salvage import Salvaged, free_path, salvage
 from timeline.journal.storage import JournalError
 from timeline.journal.verification import Verification
@@ -252,6 +252,25 @@ def merge_file(options: Options, lines: Sequence[str], name: str) -> tuple[str, 
     """Append the entries of an export to the record `name`: (incident, added, known already)."""
     with Journal.open(find(options, name).path, clean=clean_uncut) as journal:
         return journal.id, *exports.merge_jsonl(lines, journal)
+
+
+def revise(options: Options, action: RevisionAction, what: str, words: str) -> str:
+    """Edit, hide or pin the entry with the seq `what` by one more entry; returns the incident's id.
+    `words` are the new text of an edit, else the reason. Raises ValueError when there is none."""
+    path = find(options, options.incident).path
+    with Journal.open(path, clean=clean_uncut, literals=_literals(options)) as journal:
+        entry = next((e for e in journal.entries(pending=False) if what == str(e.seq)), None)
+        if entry is None:
+            raise ValueError(
+                f"{journal.id} has no entry {what!r}; `timeline show -o json` has seqs"
+            )
+        if action != "edit":
+            journal.revise(entry.id, action, reason=words)
+        elif words:
+            journal.revise(entry.id, action, text=words)
+        else:
+            raise ValueError("an edit needs the new text")
+        return journal.id
 
 
 def purge(options: Options, what: str, reason: str) -> tuple[str, str]:

@@ -148,3 +148,17 @@ def test_only_incidents_that_are_over_and_old_are_pruned(options: Options) -> No
     archive.remove(found)
     assert [each.title for each in archive.incidents(options)] == ["still open"]
     assert not list(archive.directory(options).glob(f"{over}.*"))
+
+
+def test_an_entry_is_edited_hidden_and_pinned_and_the_original_stays(options: Options) -> None:
+    incident, entry = archive.note(options, "users report 502")
+    archive.revise(options, "edit", str(entry.seq), "users report 502 on the shop")
+    assert "502 on the shop" in archive.export(options, incident, "markdown")
+    archive.revise(options, "hide", str(entry.seq), "not ours")
+    assert "502 on the shop" not in archive.export(options, incident, "markdown")
+    texts = [each.text for each in archive.read(options, incident).entries]
+    assert "users report 502" in texts
+    with pytest.raises(ValueError, match="has no entry '77'"):
+        archive.revise(options, "pin", "77", "")
+    with pytest.raises(ValueError, match="needs the new text"):
+        archive.revise(options, "edit", str(entry.seq), "")

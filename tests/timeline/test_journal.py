@@ -18,7 +18,7 @@ from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START, Clock
 from timeline.entry import Capture, Draft, ObjectRef, digest
 from timeline.export import to_markdown
-from timeline.journal import preparation, storage
+from timeline.journal import preparation, storage, writer
 from timeline.journal.index import list_incidents
 from timeline.journal.journal import Health, Journal, JournalError
 from timeline.journal.storage import TRIGGERS, connect_writer, file_system, missing_triggers
@@ -518,3 +518,15 @@ def test_a_file_of_the_schema_before_is_upgraded_and_its_entries_cannot_be_purge
         assert again.verify().ok
         with pytest.raises(ValueError, match="earlier version"):
             again.purge(old, "")
+
+
+def test_beyond_the_quota_evidence_is_kept_by_its_hash_only(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "QUOTA", 0)
+    entry = journal.append(Draft(kind="note", text="x" * 70_000, captures=(Capture(content=b"y"),)))
+    assert entry.text.endswith("… (cut; 70,000 characters)")
+    blob = journal.evidence(entry.evidence[0])
+    assert blob is not None
+    assert (blob.content, blob.size) == (None, 1)
+    assert journal.verify().ok
