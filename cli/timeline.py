@@ -17,8 +17,7 @@ from cli.printing import print_document, print_lines
 from incident.offline import archive
 from incident.options import Options
 from text.timeline import log_lines
-from timeline.entry import to_record
-from timeline.journal.journal import RevisionAction
+from timeline.entry import RevisionAction, to_record
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -51,6 +51,7 @@ Precision = Literal["exact", "second", "minute", "approx", "range"]
 TimeSource = Literal["cluster", "tool", "human"]
 Phase = Literal["detect", "diagnose", "mitigate", "repair", "verify", "comms"]
 Confidence = Literal["observed", "inferred", "reported", "guess"]
+RevisionAction = Literal["edit", "hide", "unhide", "pin", "unpin", "undo", "purge"]
 
 KINDS: Final[frozenset[str]] = frozenset(get_args(Kind))
 MILESTONES: Final[tuple[str, ...]] = (

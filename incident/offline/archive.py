@@ -20,11 +20,11 @@ from incident.options import Options
 from incident.record import Record, RecordUnavailable
 from timeline import export as exports
 from timeline import intents
-from timeline.entry import Entry, Kind
+from timeline.entry import Entry, Kind, RevisionAction
 from timeline.handoff import handoff
 from timeline.journal import index
 from timeline.journal.index import Incident
-from timeline.journal.journal import Journal, RevisionAction
+from timeline.journal.journal import Journal
 from timeline.journal.salvage import Salvaged, free_path, salvage
 from timeline.journal.storage import JournalError
 from timeline.journal.verification import Verification

@@ -16,12 +16,22 @@ from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
 import msgspec
 from sqlite_utils import Database
 
-from timeline.entry import LOST, NO_HASH, Draft, Entry, canonical, order, purged, stamp
+from timeline.entry import (
+    LOST,
+    NO_HASH,
+    Draft,
+    Entry,
+    RevisionAction,
+    canonical,
+    order,
+    purged,
+    stamp,
+)
 from timeline.intents import unfinished
 from timeline.journal import storage
 from timeline.journal.evidence import Evidence
@@ -45,8 +55,6 @@ from timeline.revisions import RevisedEntry, latest
 from timeline.summary import summarize
 
 __all__ = ["Health", "Identity", "Journal", "JournalError", "NotRecorded", "Origin"]
-
-RevisionAction = Literal["edit", "hide", "unhide", "pin", "unpin", "undo", "purge"]
 
 
 class Settings(TypedDict, total=False):
