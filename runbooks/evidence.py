@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -66,10 +66,15 @@ class Scope:
             self._shared.setdefault(attribute.what, []).append(attribute)
         self._fitting: dict[int, tuple[Condition, list[Any]]] = {}
 
-    def has(self, condition: Condition) -> bool:
-        """Whether anything here has a rule that the condition names."""
-        rows: dict[str, Collection[str]] = {"shared": self._shared, "change": self._changes}
-        return any(part.rule in rows.get(part.on, self._findings) for part in condition.parts())
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """The rules of what is here, each as (what has it, rule)."""
+        for on, rows in (
+            ("shared", self._shared),
+            ("change", self._changes),
+            ("finding", self._findings),
+        ):
+            for rule in rows:
+                yield on, rule
 
     def findings(self, condition: Condition) -> list[Finding]:
         """Findings of the condition's rule with its facts."""
@@ -115,13 +120,14 @@ def judge_all(
     return [_judge(runbook, symptom, here, elsewhere) for runbook in runbooks]
 
 
-def touched(runbook: Runbook, scope: Scope) -> bool:
-    """Whether a strong or supporting condition of the runbook names a rule of the scope."""
-    return any(
-        scope.has(condition)
+def named_rules(runbook: Runbook) -> set[tuple[str, str]]:
+    """The rules that strong and supporting conditions of the runbook name, as `Scope.rules`."""
+    return {
+        (part.on if part.on in ("shared", "change") else "finding", part.rule)
         for weight in (Weight.STRONG, Weight.SUPPORT)
         for condition in runbook.conditions(weight)
-    )
+        for part in condition.parts()
+    }
 
 
 def _judge(runbook: Runbook, symptom: Symptom, here: Scope, elsewhere: Scope | None) -> Match:

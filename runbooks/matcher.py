@@ -60,6 +60,7 @@ class Matcher:
         self._generation = -1
         self._of: Report | None = None
         self._known: evidence.Scope | None = None
+        self._naming: tuple[int, dict[tuple[str, str], list[Runbook]]] | None = None
         self._live: tuple[Report, int, Sequence[tuple[Symptom, Match]]] | None = None
 
     @property
@@ -132,7 +133,8 @@ class Matcher:
         """Runbooks for one symptom, best first; only those with evidence of their own mechanism. A
         story with evidence stands above a guide."""
         here = evidence.Scope(symptom.findings, symptom.changes, symptom.shared)
-        near = [runbook for runbook in self._ours() if evidence.touched(runbook, here)]
+        by_rule = self._by_rule()
+        near = {each.id: each for rule in here.rules() for each in by_rule.get(rule, ())}.values()
         found = evidence.judge_all(near, symptom, self._scope(report))
         return _ordered(match for match in found if match.own and match.score >= LISTED)
 
@@ -177,6 +179,16 @@ class Matcher:
             ]
             self._live = (report, generation, found)
         return self._live[2]
+
+    def _by_rule(self) -> dict[tuple[str, str], list[Runbook]]:
+        """The runbooks that name each rule: a symptom asks these alone."""
+        if self._naming is None or self._naming[0] != self.library.generation:
+            found: dict[tuple[str, str], list[Runbook]] = {}
+            for runbook in self._ours():
+                for rule in evidence.named_rules(runbook):
+                    found.setdefault(rule, []).append(runbook)
+            self._naming = (self.library.generation, found)
+        return self._naming[1]
 
     def _ours(self) -> Iterable[Runbook]:
         return (runbook for runbook in self.library.runbooks if runbook.match)

@@ -73,6 +73,10 @@ class Access(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
     @property
+    def uses_tls(self) -> bool:
+        return self.server.startswith("https:") or self.proxy.startswith("https:")
+
+    @property
     def proxy_name(self) -> str:
         """The proxy without its password."""
         scheme, separator, rest = self.proxy.partition("://")
