@@ -21,6 +21,7 @@ from cluster.kube.objects import (
     Service,
 )
 from cluster.kube.owners import controller_of, top_owner
+from cluster.kube.selectors import service_selects
 from cluster.live.freshness import Freshness
 from cluster.live.store import Store
 from triage.facts import roles
@@ -144,12 +145,14 @@ class ClusterView:
         self.odd = False
         """Whether the present object gave a time that cannot be true."""
         self._roles: dict[tuple[str, str], str] = {}
+        self._selected: tuple[Service, list[Pod]] | None = None
         self._slices = slices
 
     def begin(self) -> None:
         """Begin with the next object."""
         self.due = None
         self.odd = False
+        self._selected = None
 
     def wake(self, at: datetime) -> None:
         """Ask for another look at `at` (a grace period ends, an edge becomes history)."""
@@ -254,6 +257,18 @@ class ClusterView:
             return [r for r in known if r is not None]
         rows = self.store.in_namespace("EndpointSlice", namespace).values()
         return [r for r in rows if r.metadata.labels.get("kubernetes.io/service-name") == service]
+
+    def selected(self, service: Service) -> list[Pod]:
+        """The pods that a Service's selector matches, finished ones left out. Kept until the next
+        object begins: several detectors ask for it, and it costs a walk over the namespace."""
+        if self._selected is None or self._selected[0] is not service:
+            pods = [
+                p
+                for p in self.store.in_namespace("Pod", service.metadata.namespace).values()
+                if service_selects(service.spec.selector, p.metadata.labels) and not is_finished(p)
+            ]
+            self._selected = (service, pods)
+        return self._selected[1]
 
     def services_of(self, pod: Pod) -> list[Service]:
         return roles.services_of(pod.metadata.namespace, pod.metadata.labels, self.store)

@@ -1,8 +1,8 @@
 """Objects that cannot be understood: times that cannot be true, and what fails because of them.
 
-Whoever may write one object (an Event, a condition) may write any time into it. Such an object
-costs only itself: it is named in the report, evaluated once more without those times, and the rest
-of the report stands.
+A tenant who may write one object (an Event, a condition) may write any time into it. Such an
+object costs only itself: it is named in the report, evaluated once more without those times, and
+the rest of the report stands.
 """
 
 from __future__ import annotations

@@ -217,10 +217,10 @@ def related_changes(
         if f.facts.get(name)
     }
 
-    doors = {f.object for f in findings if f.rule == "exposed-privileged-workload"}
+    exposed = {f.object for f in findings if f.rule == "exposed-privileged-workload"}
 
     def relation(change: ChangeFact) -> int:
-        if change.object in doors:
+        if change.object in exposed:
             return 0  # however long it has stood open
         if change.rule == "secrets-written-together":
             return 0 if change.manager in managers else 1

@@ -3,7 +3,7 @@
 Severity first, notes last. Within a severity: how new and how wide, in steps, so that the order
 does not change with every second; then the earlier beginning, because a cause is older than its
 effects. What has stood for over a day, and concerns few objects, comes after all that is newer: it
-is known, or nobody has missed it.
+is known already.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from cluster.kube import images
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Pod, PodSpec, Service
 from triage.detectors.network.intruder import first_stranger
-from triage.detectors.network.services import internal, selected
+from triage.detectors.network.services import internal
 from triage.detectors.registry import object_detector
 from triage.facts import blast_radius as blast
 from triage.facts import roles
@@ -74,7 +74,7 @@ def exposed(row: Service, view: ClusterView) -> Iterator[Finding]:
         how, address = "Ingress", hosts[0]
     else:
         return
-    pods = selected(row, view)
+    pods = view.selected(row)
     if not pods or all(view.role(p) == "ingress" for p in pods):
         return
     own = power(pods[0].spec)

@@ -1,9 +1,8 @@
 """The first workload or cluster-wide grant by a field manager that had written nothing before
 (story 002 JW Player).
 
-The reference names what speaks of an intruder: workloads by an unexpected field manager, and new
-ClusterRoleBindings. A hand that is new may also be a colleague's, so this dates what followed an
-open door; it accuses nobody by itself.
+Signs of an intruder are workloads by an unexpected field manager and new ClusterRoleBindings. A new
+manager may also be a colleague, so the finding gives the time of what followed and accuses no one.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _BESIDE = timedelta(minutes=30)
 
 
 class Stranger(msgspec.Struct, frozen=True):
-    """The object that a new hand created first: what, when (UTC), and the field manager."""
+    """The first object of a new field manager: what, when (UTC), and the manager."""
 
     ref: Ref
     at: datetime
@@ -32,8 +31,8 @@ class Stranger(msgspec.Struct, frozen=True):
 
 
 def first_stranger(opened: datetime, view: ClusterView) -> Stranger | None:
-    """The first of them after a door was opened; None where every later hand was there before, or
-    belongs to a workload of the cluster."""
+    """The first of them after a Service was exposed; None where every later manager had written
+    before, or belongs to a workload of the cluster."""
     known: set[str] = set()
     later: list[Stranger] = []
     for ref, meta in _objects(view):

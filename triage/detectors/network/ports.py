@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import ContainerPort, Ref, Service, ServicePort
-from triage.detectors.network.services import selected
 from triage.detectors.registry import object_detector
 from triage.facts import roles
 from triage.facts.cluster_view import ClusterView, ref_of
@@ -24,7 +23,7 @@ def target_ports(row: Service, view: ClusterView) -> Iterator[Finding]:
     Containers need not declare their ports, so a number counts only where the pods declare others
     and the Service reaches none of them.
     """
-    pods = selected(row, view)[:5]
+    pods = view.selected(row)[:5]
     if not pods or not view.older(row.metadata.creation_timestamp, NOTE_AFTER):
         return
     declared = [p for pod in pods for c in pod.spec.containers for p in c.ports]

@@ -48,15 +48,6 @@ ALIKE = 0.75
 other."""
 
 
-def selected(row: Service, view: ClusterView) -> list[Pod]:
-    """The pods that a Service's selector matches, finished ones left out."""
-    return [
-        p
-        for p in view.store.in_namespace("Pod", row.metadata.namespace).values()
-        if service_selects(row.spec.selector, p.metadata.labels) and not is_finished(p)
-    ]
-
-
 @object_detector("Service")
 def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     """A selector, and no ready endpoint although pods are there (or an Ingress leads here):
@@ -76,11 +67,11 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
         return
     ref = ref_of(row)
     slices = view.slices_of(ref.namespace, ref.name)
-    if not slices and any(is_ready(p) for p in selected(row, view)):
+    if not slices and any(is_ready(p) for p in view.selected(row)):
         return  # no slice at all beside ready pods: they are kept elsewhere, or not by this cluster
     if any(e.conditions.ready is not False for s in slices for e in s.endpoints):
         return
-    pods = selected(row, view)
+    pods = view.selected(row)
     hosts = blast.hosts_of(ref.namespace, ref.name, view)
     ready = [p for p in pods if is_ready(p)]
     times = [
@@ -273,7 +264,7 @@ def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
                 facts={"seconds": int(age.total_seconds())},
             )
     if row.spec.external_traffic_policy == "Local":
-        nodes = {p.spec.node_name for p in selected(row, view) if is_ready(p)}
+        nodes = {p.spec.node_name for p in view.selected(row) if is_ready(p)}
         total = sum(1 for n in view.store.all("Node", Node) if not n.spec.unschedulable)
         if nodes and len(nodes) * 3 < total:
             yield make(
@@ -364,4 +355,4 @@ def _answers(namespace: str, name: str, view: ClusterView) -> bool:
         return not view.readable("Service")
     if row.spec.type == "ExternalName" or not row.spec.selector:
         return not view.slices_of(namespace, name)
-    return not view.slices_of(namespace, name) and any(is_ready(p) for p in selected(row, view))
+    return not view.slices_of(namespace, name) and any(is_ready(p) for p in view.selected(row))

@@ -374,7 +374,7 @@ def liveness(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         "pod-liveness-killed",
         ref_of(pod),
         f"restarted {count} time{'s' if count > 1 else ''} by its {kind} probe"
-        + (f": {'; '.join(why)}" if why else ""),
+        + (f", which {'; '.join(why).removeprefix(f'its {kind} probe ')}" if why else ""),
         Severity.WARNING if heavy else Severity.INFO,
         "three or more such restarts within 30 min, or a back-off, are a warning",
         since=kills[0].first,

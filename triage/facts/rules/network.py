@@ -69,7 +69,8 @@ exposed-privileged-workload (service): A public Service leads to pods with power
     source_ranges: bool
     public: bool: a balancer that is neither internal nor limited to ranges
     agents: int: sibling pods with power over nodes
-    stranger: str: first object made afterwards by a hand that had written nothing before
+    stranger: str: first object created afterwards by a field manager that had written nothing
+        before
     stranger_by: str: its field manager
 dependency-failing (service): A Service fails several workloads, or one for want of ready pods or
         connections
