@@ -141,13 +141,16 @@ def _judge(runbook: Runbook, symptom: Symptom, here: Scope, elsewhere: Scope | N
     }
     score = _score(held)
     speaking = [one for weight in (Weight.STRONG, Weight.SUPPORT) for one in held[weight]]
-    # A rule that was seen is not missing, even where another condition asks for more of it.
+    # Not missing: a rule that was seen, even where another condition asks for more of it, and a
+    # strong condition whose step another strong one has answered: the two are alternatives.
     done = {rule for one in speaking for rule in one.condition.rules}
+    told = {one.condition.step for one in held[Weight.STRONG]}
     missing = tuple(
         Reason(condition.text, condition.step)
         for weight in (Weight.STRONG, Weight.SUPPORT)
         for condition in runbook.conditions(weight)
-        if done.isdisjoint(condition.rules) and (weight is Weight.STRONG or condition.step)
+        if done.isdisjoint(condition.rules)
+        and (condition.step if weight is Weight.SUPPORT else condition.step not in told)
     )
     return Match(
         id=runbook.id,

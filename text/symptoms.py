@@ -29,6 +29,11 @@ from triage.facts.finding import SHARED, ChangeFact, Course, Finding, Symptom
 
 AXIS = timedelta(hours=12)
 """What is older does not stand on the axis."""
+NEAR, SAME_ROLLOUT = timedelta(days=1), timedelta(minutes=2)
+"""How long before a symptom a change is listed, and how far apart the edit of a template and its
+rollout are."""
+OWN_MANAGER = "stanch"
+"""Field manager of the changes that this tool makes (`cluster.api.write`)."""
 NOTHING_AGAINST = field("against", ("nothing", "muted"))
 
 
@@ -293,11 +298,12 @@ def why_lines(
     rest = _rest(item, index, now)
     if whole or len(rest) < 4:
         return [*lines, *rest]
+    changes = near_changes(symptom)
     counts = [
         plural(len(symptom.findings), "finding"),
         *([plural(len(symptom.blast), "dependant")] if symptom.blast else []),
         plural(len(symptom.objects), "object"),
-        *([plural(len(symptom.changes) - 1, "more change")] if len(symptom.changes) > 1 else []),
+        *([plural(len(changes) - 1, "more change")] if len(changes) > 1 else []),
     ]
     return [*lines, line(" ", ("z ", "key"), ("shows " + ", ".join(counts), "muted"), hang=3)]
 
@@ -317,8 +323,8 @@ def deciding_lines(symptom: Symptom, now: datetime) -> list[Line]:
     if found := next(_shared(symptom), ""):
         shared = (found, "strong")
     lines = [field("what", what), field("since", since), field("shared", shared)]
-    if symptom.changes:
-        return [*lines, *change_lines(symptom.changes[:1], now)]
+    if changes := near_changes(symptom):
+        return [*lines, *change_lines(changes[:1], now)]
     return [*lines, field("changed", changed)]
 
 
@@ -336,7 +342,7 @@ def _rest(item: SymptomView, index: int, now: datetime) -> list[Line]:
     """What is known beside the deciding lines."""
     symptom = item.symptom
     lines = fields("", list(_shared(symptom))[1:3])
-    lines += change_lines(symptom.changes[1:], now)
+    lines += change_lines(near_changes(symptom)[1:], now)
     lines += fields("depends", [f"{d.object}: {d.why}" for d in symptom.blast], limit=6)
     lines += fields("objects", [_some(symptom.objects)])
     others = [match for at, match in enumerate(item.matches[:4]) if at != index]
@@ -380,11 +386,31 @@ def _reasons(label: str, reasons: Sequence[Reason], style: str, tells: bool = Fa
     return lines
 
 
+def near_changes(symptom: Symptom) -> list[ChangeFact]:
+    """The changes of the day before a symptom began, without the edits of a template beside the
+    rollouts that they caused."""
+    since = symptom.since
+    rollouts = [one for one in symptom.changes if one.rule == "rollout"]
+    return [
+        one
+        for one in symptom.changes
+        if (since is None or since - one.at <= NEAR)
+        and not (
+            one.what.endswith("template written")
+            and any(
+                one.object == other.object and abs(one.at - other.at) <= SAME_ROLLOUT
+                for other in rollouts
+            )
+        )
+    ]
+
+
 def change_lines(changes: Sequence[ChangeFact], now: datetime, limit: int = 6) -> list[Line]:
     """What was changed, newest evidence first, with the time and who did it."""
     lines: list[Line] = []
     for index, change in enumerate(changes[:limit]):
-        by = (f", by {change.manager}", "muted")
+        own = ": made with this tool" if change.manager == OWN_MANAGER else ""
+        by = (f", by {change.manager}{own}", "muted")
         named = change.object.name in change.what
         what = change.what if named else f"{change.object}: {change.what}"
         at = (f"{minute(change.at, now)} ", "strong")

@@ -488,3 +488,23 @@ def test_words_and_evidence_together() -> None:
 
 def test_a_healthy_cluster_matches_nothing() -> None:
     assert MATCHER.match("", report()) == []
+
+
+def test_alternatives_that_one_step_tells_are_not_missing() -> None:
+    book, _ = parse(
+        """---
+id: b
+title: B
+match:
+  strong:
+    - {finding: oom, step: look, text: Memory ran out}
+    - {finding: left, step: look, text: Another sign of the same}
+    - {finding: hot, step: other, text: Something else}
+---
+# B
+""",
+        Path("b.md"),
+    )
+    assert book is not None
+    found = judge(book, symptom(finding("oom")))
+    assert [reason.text for reason in found.missing] == ["Something else"]

@@ -51,7 +51,9 @@ EFFECTS = frozenset(
     }
 )
 """Rules that follow from many causes, and may have had another one before."""
-USUAL = frozenset({"node-version-outlier", "node-pods-full", "pdb-blocking", "daemonset-short"})
+USUAL = frozenset(
+    {"node-version-outlier", "node-pods-full", "pdb-blocking", "daemonset-short", "node-cordoned"}
+)
 """Rules that healthy clusters meet as well."""
 
 COHORTS: Mapping[str, str] = MappingProxyType(
