@@ -56,6 +56,7 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     add = command("triage", "what is wrong now, as text or JSON")
     most = "at most so long for the first full reading (20)"
     add("--wait", type=float, default=20.0, metavar="SECONDS", help=most)
+    add("--all", action="store_true", dest="whole", help="each symptom with all its findings")
 
     add = command("match", "which runbooks fit a text: an alert, a page, a log, a sentence")
     add("--offline", action="store_true", help="the words alone, without a cluster")
@@ -115,6 +116,7 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     add = command("drill", "rehearse a failure story on an embedded cluster")
     add("id", nargs="?", default="", help="which one; the first story when not given")
     add("--list", action="store_true", dest="listing", help="name them all")
+    add("--all", action="store_true", dest="whole", help="each symptom with all its findings")
     serve = "print the path of a kubeconfig and serve until SIGTERM"
     add("--serve", action="store_true", help=serve)
     speed = "how much faster than the clock the script runs (1)"

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             from cli.triage import exit_code, print_view, read
 
             view = read(options, 20.0)
-            print_view(view, arguments.output)
+            print_view(view, arguments.output, whole=arguments.whole)
             return exit_code(view)
 
 

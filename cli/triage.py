@@ -19,7 +19,7 @@ from triage.facts.finding import Severity
 
 def run(arguments: argparse.Namespace) -> int:
     view = read(options_of(arguments, record=bool(arguments.incident)), arguments.wait)
-    print_view(view, arguments.output)
+    print_view(view, arguments.output, whole=arguments.whole)
     return exit_code(view)
 
 
@@ -42,11 +42,12 @@ async def triage(options: Options, wait: float) -> View:
         return investigation.view
 
 
-def print_view(view: View, output: str) -> None:
+def print_view(view: View, output: str, *, whole: bool = False) -> None:
+    """Prints the triage; as text only what fits on a screen, unless it is to be `whole`."""
     if output == "json":
         print_document(triage_document(view))
     else:
-        print_lines(triage_lines(view))
+        print_lines(triage_lines(view, whole=whole))
 
 
 def exit_code(view: View) -> int:

@@ -32,22 +32,31 @@ AXIS = timedelta(hours=12)
 NEAR, SAME_ROLLOUT = timedelta(days=1), timedelta(minutes=2)
 """How long before a symptom a change is listed, and how far apart the edit of a template and its
 rollout are."""
+FEW = 3
+"""Findings of a triage that fits on one screen."""
 OWN_MANAGER = "stanch"
 """Field manager of the changes that this tool makes (`cluster.api.write`)."""
 NOTHING_AGAINST = field("against", ("nothing", "muted"))
 
 
-def triage_lines(view: View) -> list[Line]:
-    """The whole triage for the command line: the lines of the first screen for every symptom."""
+def triage_lines(view: View, *, whole: bool = True) -> list[Line]:
+    """The triage for the command line: the lines of the first screen for every symptom; without
+    `whole` the list of symptoms, and the reasons of the first one alone."""
     now = view.report.as_of if view.report else view.as_of
     lines = [summary_line(view, now), *clock_lines(view.api), *trouble_lines(view, now)]
     if view.api.reach is not Reach.LIVE and view.report is not None:
         lines += hop_lines(view.api.hops)
     lines += [kind_line(kind, now) for kind in view.kinds if kind.state is State.STALE]
-    if view.symptoms:
-        lines += [BLANK, rule(now_title(view, now)), *_gaps(view, 0)]
-    else:
-        lines += symptom_lines(view, now)
+    if not view.symptoms:
+        return lines + symptom_lines(view, now)
+    lines += [BLANK, rule(now_title(view, now))]
+    if not whole:
+        item = view.symptoms[0]
+        lines += [*symptom_lines(view, now), BLANK, why_rule(item, 0)]
+        lines += why_lines(item, 0, now, findings=FEW)
+        more = len(view.symptoms) > 1 or len(item.symptom.findings) > FEW
+        return [*lines, BLANK, line((" --all prints the rest", "muted"))] if more else lines
+    lines += _gaps(view, 0)
     old = [item for item in view.symptoms if item.symptom.course is Course.STANDING]
     folded = old if 1 < len(old) < len(view.symptoms) else []
     for item in view.symptoms:
@@ -278,6 +287,7 @@ def why_lines(
     earlier: Sequence[Earlier] = (),
     *,
     whole: bool = True,
+    findings: int = 12,
 ) -> list[Line]:
     """What decides in four lines (what, since, shared, changed), and whether it was seen before.
     Then what speaks for a runbook, what is missing, what is against it. `whole`: also everything
@@ -295,7 +305,7 @@ def why_lines(
     else:
         hint = (" Describe it in words with m, or read on below.", HINT)
         lines.append(line((" No runbook fits what is seen.", "unknown"), hint, hang=1))
-    rest = _rest(item, index, now)
+    rest = _rest(item, index, now, findings)
     if whole or len(rest) < 4:
         return [*lines, *rest]
     changes = near_changes(symptom)
@@ -338,7 +348,7 @@ def before_text(before: Earlier, now: datetime) -> str:
     return f"seen before: {before.incident}, {age} ago{ended}{by}{followed}"
 
 
-def _rest(item: SymptomView, index: int, now: datetime) -> list[Line]:
+def _rest(item: SymptomView, index: int, now: datetime, findings: int) -> list[Line]:
     """What is known beside the deciding lines."""
     symptom = item.symptom
     lines = fields("", list(_shared(symptom))[1:3])
@@ -348,7 +358,7 @@ def _rest(item: SymptomView, index: int, now: datetime) -> list[Line]:
     others = [match for at, match in enumerate(item.matches[:4]) if at != index]
     named = ", ".join(f"{match.id} {match.score:.2f}" for match in others)
     lines += fields("or", [named] if named else [])
-    return lines + finding_lines(symptom, now)
+    return lines + finding_lines(symptom, now, findings)
 
 
 def _some(objects: Sequence[Ref], limit: int = 5) -> str:

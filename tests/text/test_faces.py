@@ -70,6 +70,16 @@ def test_what_the_first_screen_shows_of_a_drill_is_what_is_printed(drill: str) -
 
 
 @pytest.mark.parametrize("drill", ids())
+def test_the_short_triage_is_a_part_of_the_whole_and_fits_on_a_screen(drill: str) -> None:
+    view = view_of(drill)
+    whole, short = printed(triage_lines(view)), printed(triage_lines(view, whole=False))
+    assert [
+        row for row in short if row not in whole and not re.search("more finding|--all", row)
+    ] == []
+    assert len(short) <= 60, len(short)
+
+
+@pytest.mark.parametrize("drill", ids())
 def test_every_line_of_a_drill_reads_as_words(drill: str) -> None:
     for row in printed(triage_lines(view_of(drill))):
         assert not ONE_OF_MANY.search(row), row
