@@ -88,7 +88,11 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
 
     add = command("timeline", f"the record: {', '.join(TIMELINE)}")
     add("verb", nargs="?", default="list", choices=TIMELINE)
-    add("argument", nargs="*", help="incident id, file, or the words of a note")
+    words = (
+        "incident id, file, or the words of a note: -5m TEXT, @14:30 TEXT; !acknowledged, "
+        "!mitigated, !resolved, hypothesis:, ruled out:, factor:, todo: or ? in front mark it"
+    )
+    add("argument", nargs="*", help=words)
     formats = ["", "markdown", "jsonl", "json", "csv", "html", "otlp"]
     add("--format", default="", choices=formats, help="of an export (markdown)")
     template = "of a draft: stanch, python-discord, sre, cmr, or a Markdown file of your own"
@@ -125,6 +129,8 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     add("--blind", action="store_true", help="pick one without telling, with shuffled names")
     add("--port", type=int, default=0, help="with --serve: the port (a free one)")
 
+    add = command("config", "the settings, each with where its value comes from")
+    add("verb", choices=["show"])
     command("doctor", "can this machine and this account do what stanch needs?")
 
     add = command("completion", "completion script for a shell", output=False)

@@ -1,4 +1,6 @@
-"""`stanch doctor`: can this machine and this account do what stanch needs?"""
+"""`stanch doctor`: can this machine and this account do what stanch needs?
+
+`stanch config show`: how it is set."""
 
 from __future__ import annotations
 
@@ -7,14 +9,35 @@ import asyncio
 
 from cli import exits
 from cli.connection import options_of
+from cli.exits import Refusal
 from cli.printing import print_document
-from incident.options import Options
+from incident.config import FILE, ConfigError, load_config, origins
+from incident.options import Options, config_directory
 
 _WORD = {True: "ok", False: "NO", None: "?"}
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "config":
+        return _settings(arguments.output)
     return asyncio.run(_run(options_of(arguments, record=False), arguments.output))
+
+
+def _settings(output: str) -> int:
+    """Every setting, its value, and where that comes from."""
+    path = config_directory() / FILE
+    try:
+        rows = origins(load_config(path.parent), path)
+    except ConfigError as error:
+        raise Refusal(str(error)) from error
+    if output == "json":
+        settings = [{"name": name, "value": value, "from": origin} for name, value, origin in rows]
+        print_document({"schema": "stanch.config/1", "file": str(path), "settings": settings})
+        return exits.ANSWERED
+    print(f"{path}{'' if path.exists() else '  (does not exist)'}")
+    for name, value, origin in rows:
+        print(f"{name:<10} {value:<30} {'file' if origin == str(path) else origin}")
+    return exits.ANSWERED
 
 
 async def _run(options: Options, output: str) -> int:

@@ -27,6 +27,7 @@ _COMMANDS = {
     "runbooks": "cli.runbooks",
     "run": "cli.run",
     "drill": "cli.drill",
+    "config": "cli.doctor",
     "doctor": "cli.doctor",
     "completion": "cli.completion",
 }

@@ -28,7 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
 def open_screens(options: Options) -> int:
     """The requests go out while the screens are imported."""
     for_screens()
+    from incident.config import load_config
     from incident.session import LiveInvestigation
     from tui.run import run as run_screens
 
-    return run_screens(LiveInvestigation(options))
+    return run_screens(LiveInvestigation(options), config=load_config(options.config))

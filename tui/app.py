@@ -21,13 +21,17 @@ from textual.worker import Worker
 
 import assets
 from cluster.kube.objects import Ref
-from incident.view import View
+from cluster.kube.text import clean_line
+from incident.config import Config
+from incident.view import Reach, View
 from text.words import plural
+from triage.facts.finding import Severity
 from tui.host import Level
 from tui.key_order import KeyOrder
 from tui.keys import MODES, bindings
 from tui.screens.frame import Frame, tell_failure
 from tui.strips import plain
+from tui.themes import HIGH_CONTRAST, THEMES
 
 if TYPE_CHECKING:
     from incident.api import Investigation
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     from tui.walkthrough import OpenRun
 
 STYLESHEETS = ("base.tcss", "screens.tcss", "dialogs.tcss")
+INTERRUPTED_TWICE = 3.0
+"""Seconds within which a second ctrl-c quits."""
 LISTED = 8
 """Entries that are named before they are lost."""
 
@@ -74,6 +80,7 @@ class StanchApp(App[int]):
         clock: Callable[[], datetime],
         environment: Mapping[str, str] = os.environ,
         starting: Awaitable[None] | None = None,
+        config: Config | None = None,
     ) -> None:
         """`starting`: the start of the investigation, if it has begun already."""
         plain = bool(environment.get("NO_COLOR"))
@@ -91,12 +98,18 @@ class StanchApp(App[int]):
         self.key_order = KeyOrder(self)
         self._key = self._painted = -math.inf
         """Monotonic seconds of the last key and of the last paint."""
+        self._interrupted = -math.inf
+        """Monotonic seconds of the last ctrl-c."""
         self._noticed = ""
         """What was said last of how the record was opened."""
         self.refused_note = ("", "")
         """The last note that the disk refused, and why."""
-        if plain:
-            self.theme = "ansi-dark"
+        self.register_theme(HIGH_CONTRAST)
+        self._config = config or Config()
+        self._plain = plain
+        self._own_theme = ""
+        """The context whose theme is shown, so that a theme chosen by a key stays."""
+        self.theme = THEMES["16 colours" if plain else self._config.theme]
 
     @cached_property
     def open_run(self) -> OpenRun:
@@ -150,6 +163,7 @@ class StanchApp(App[int]):
         if view.record.notice not in ("", self._noticed):
             self._noticed = view.record.notice
             self.tell(self._noticed)
+        self._follow(view)
         self.view = view
         typing = self._typing()
         if urgent or (self._next_paint is None and not typing):
@@ -160,6 +174,29 @@ class StanchApp(App[int]):
             cadence = self._cadence
             least = cadence.paint if view.symptoms else cadence.search_paint
             self._next_paint = self.set_timer(cadence.typing if typing else least, self._flushed)
+
+    def _follow(self, view: View) -> None:
+        """The theme of the context, and a notification where the settings ask for one."""
+        own = self._config.contexts.get(view.context)
+        if view.context != self._own_theme and own is not None and own.theme and not self._plain:
+            self.theme = THEMES[own.theme]
+        self._own_theme = view.context
+        if view.api.reach is Reach.LIVE and self.view.api.reach is Reach.LOST:
+            self.notify_outside("The API server answers again.")
+        known = {item.symptom.id for item in self.view.symptoms}
+        for item in view.symptoms if self.view.report is not None else ():
+            if item.symptom.id not in known and item.symptom.severity is not Severity.INFO:
+                self.notify_outside(f"{item.symptom.severity}: {item.symptom.title}")
+                return
+
+    def notify_outside(self, text: str) -> None:
+        """Tells the terminal, as the settings say: a bell, or a notification (OSC 9 or 777)."""
+        kind, words = self._config.notify, clean_line(text, 120).replace(";", ",")
+        if kind == "bell":
+            self.bell()
+        elif kind != "off" and self._driver is not None:
+            code = f"9;stanch: {words}" if kind == "osc9" else f"777;notify;stanch;{words}"
+            self._driver.write(f"\x1b]{code}\x07")
 
     def _typing(self) -> bool:
         """Whether keys go into a dialog, and the screen below it was painted not long ago."""
@@ -306,10 +343,10 @@ class StanchApp(App[int]):
 
         self.push_screen(SymptomScreen())
 
-    def action_note(self) -> None:
+    def action_note(self, mark: str = "note") -> None:
         from tui.screens.note import NoteDialog
 
-        self.push_screen(NoteDialog(*self.refused_note))
+        self.push_screen(NoteDialog(*self.refused_note, mark))
 
     def action_connection(self) -> None:
         from tui.screens.reading import ConnectionScreen
@@ -391,6 +428,25 @@ class StanchApp(App[int]):
 
     def action_stop(self) -> None:
         self.open_run.stop()
+
+    def action_interrupt(self) -> None:
+        """The first press says how to quit: fingers press it to stop a command."""
+        now, before = time.monotonic(), self._interrupted
+        self._interrupted = now
+        if now - before < INTERRUPTED_TWICE:
+            self.action_leave()
+        else:
+            self.tell("q quits, x stops what runs; ctrl-c again quits too.")
+
+    def action_theme(self) -> None:
+        """The next theme; the settings say which one is there at the start."""
+        names = list(THEMES.values())
+        at = names.index(self.theme) if self.theme in names else -1
+        self.use_theme(list(THEMES)[(at + 1) % len(names)])
+
+    def use_theme(self, name: str) -> None:
+        self.theme = THEMES[name]
+        self.tell(f"Theme: {name}")
 
     def action_leave(self) -> None:
         """At once when nothing runs; otherwise only after a question."""

@@ -27,6 +27,10 @@ class Host(Protocol):
         """A short message above the screen."""
         ...
 
+    def notify_outside(self, text: str) -> None:
+        """A notification of the terminal, where the settings ask for one."""
+        ...
+
     def refresh_screens(self) -> None:
         """Something of ours changed (a step, a note): paint with the next flush."""
         ...

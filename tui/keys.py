@@ -36,6 +36,7 @@ _NAMES = {
     "escape": "esc",
     "ctrl+p": "ctrl-p",
     "ctrl+z": "ctrl-z",
+    "ctrl+t": "ctrl-t",
     "left": "←",
     "right": "→",
     "ctrl+c": "ctrl-c",
@@ -130,7 +131,10 @@ ANYWHERE = (
     Action("help", "question_mark", "help", "All keys, and how to read this screen."),
     Action("palette", "ctrl+p", "", "Find anything: an action, a screen, a runbook, an object."),
     Action("back", "escape", "back", "Back to where you came from."),
-    Action("leave", "q,ctrl+c", "quit", "Quit; asks only while something runs."),
+    Action("theme", "ctrl+t", "", "The next theme: dark, light, 16 colours, high contrast."),
+    Action("suspend_process", "ctrl+z", "", "Go to the shell; fg comes back."),
+    Action("interrupt", "ctrl+c", "", "Say how to quit; twice quits."),
+    Action("leave", "q", "quit", "Quit; asks only while something runs."),
 )
 
 SCOPES = {

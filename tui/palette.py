@@ -10,9 +10,11 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Ref
+from text.timeline import MARKS
 from tui.keys import ACTIONS, Action
 from tui.navigation import Navigation
 from tui.strips import plain
+from tui.themes import THEMES
 
 LIMIT = 50
 OBJECT_LIMIT = 20_000
@@ -39,6 +41,8 @@ class Everything(Provider):
             _named(action): self._act(action) for action in self._actions()
         }
         app = self.stanch
+        choices |= {f"mark: {word}": partial(app.action_note, word) for word in MARKS}
+        choices |= {f"theme: {name}": partial(app.use_theme, name) for name in THEMES}
         for runbook in app.investigation.runbooks():
             choices[f"runbook {runbook.id}: {runbook.title}"] = partial(
                 app.open_runbook, runbook.id

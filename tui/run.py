@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from incident.config import Config
 from tui.safe_stderr import SafeStderr, until_gone
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ LOST = 4
 """Exit code when entries could not be recorded."""
 
 Clock = Callable[[], datetime]
+DEFAULTS = Config()
 
 
 def unsuitable(
@@ -49,13 +51,21 @@ def unsuitable(
     return ""
 
 
-def run(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) -> int:
+def run(
+    investigation: Investigation,
+    clock: Clock = lambda: datetime.now(UTC),
+    config: Config = DEFAULTS,
+) -> int:
     """Shows the screens until they are left; returns the exit code. Starts and stops the
     investigation."""
-    return asyncio.run(show(investigation, clock))
+    return asyncio.run(show(investigation, clock, config))
 
 
-async def show(investigation: Investigation, clock: Clock = lambda: datetime.now(UTC)) -> int:
+async def show(
+    investigation: Investigation,
+    clock: Clock = lambda: datetime.now(UTC),
+    config: Config = DEFAULTS,
+) -> int:
     """As `run`, on the running event loop. 0 when left by a key, 128 + n when ended by signal n."""
     starting = asyncio.ensure_future(investigation.start())
     for _ in range(2):
@@ -76,7 +86,7 @@ async def show(investigation: Investigation, clock: Clock = lambda: datetime.now
 
     terminal = sys.__stderr__  # where Textual draws
     sys.__stderr__ = cast("Any", SafeStderr(terminal or sys.stderr, gone))  # type: ignore[misc]  # final for type checkers only
-    app = application(investigation, clock, starting=starting)
+    app = application(investigation, clock, starting=starting, config=config)
     signals = (signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, end, number)

@@ -175,6 +175,8 @@ class OpenRun:
         try:
             run = await work
             (self._moved if follow else self._shown)(run)
+            if step.kind is StepKind.WAIT:
+                self._app.notify_outside(f"The wait has ended: {self._question(step)}")
         except NothingToUndo as error:
             self._app.tell(str(error), "warning")
         except Exception as error:

@@ -123,12 +123,14 @@ class Reporter:
         self._schedule.made(began, self._worked, found=self.found.is_set())
 
     def _heard(self, live: LiveCluster) -> bool:
-        """Whether there is anything to report on yet."""
+        """Whether there is anything to report on yet: also that nothing can be read, when every kind
+        says why."""
         kinds = live.freshness().values()
         return (
             self.report is not None
             or any(kind.heard is not None or kind.count for kind in kinds)
             or nothing_readable(kinds)
+            or (not self._once and bool(kinds) and all(kind.reason for kind in kinds))
         )
 
     async def _update(self, engine: Triage, changes: Sequence[Change], store: Store) -> None:

@@ -16,6 +16,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from cluster.kube.objects import Ref
+from incident.config import Config, ContextConfig
 from incident.walkthrough.run import StepState
 from tests.tui import story
 from tests.tui.fake import SCENES, FakeInvestigation
@@ -819,3 +820,28 @@ async def test_a_custom_resource_opens_as_the_table_of_the_server() -> None:
         await until(pilot, lambda: "Stuck" in shown(app))
         assert "widgets (example.com/v1)" in shown(app)
         assert ("other_rows", "Widget") in fake.calls
+
+
+async def test_ctrl_c_says_how_to_quit_and_quits_the_second_time() -> None:
+    async with screens() as (app, _, pilot):
+        await pilot.press("ctrl+c")
+        assert app.is_running
+        told = [notification.message for notification in app._notifications]
+        assert told == ["q quits, x stops what runs; ctrl-c again quits too."]
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: not app.is_running)
+
+
+async def test_the_theme_follows_the_settings_the_context_and_a_key() -> None:
+    config = Config(theme="light", contexts={"prod-eu1": ContextConfig(theme="high contrast")})
+    fake = FakeInvestigation()
+    app = StanchApp(fake, fake.clock, {}, config=config)
+    async with app.run_test(size=NARROW) as pilot:
+        assert app.theme == "textual-light"
+        fake.publish()
+        await until(pilot, lambda: app.theme == "stanch-contrast")
+        await pilot.press("ctrl+t")
+        fake.publish()
+        await pilot.pause()
+        assert app.theme == "textual-dark"
+    assert StanchApp(fake, fake.clock, {"NO_COLOR": "1"}, config=config).theme == "ansi-dark"

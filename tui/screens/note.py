@@ -27,9 +27,9 @@ class NoteDialog(Ask):
         Binding("down", "mark(1)", "the next mark", show=False),
     ]
 
-    def __init__(self, text: str = "", refusal: str = "") -> None:
+    def __init__(self, text: str = "", refusal: str = "", mark: str = "note") -> None:
         super().__init__("note", [], "text, -5m text or @14:30 text (UTC)", text)
-        self._refused, self._refusal = text, refusal
+        self._refused, self._refusal, self._mark = text, refusal, mark
 
     def content(self) -> Sequence[Line]:
         return mark_lines()
@@ -38,6 +38,9 @@ class NoteDialog(Ask):
         super().draw()
         if self._refusal:
             self.complain(self._refusal)
+
+    def on_mount(self) -> None:
+        self._body.move_to(self._mark)
 
     def action_mark(self, by: int) -> None:
         self._body.action_move(by)
