@@ -35,7 +35,7 @@ EXPLAINED: Mapping[StepKind, str] = {
 LEADS = {"next": "next step", "done": "done", "escalate": "call for help"}
 STORY = re.compile(r"^\S+\.txt \(([^)]*)\)")
 """File of a story, and its name in parentheses."""
-SENTENCE = re.compile(r"(?<=[.:;])\s")
+SENTENCE = re.compile(r"(?<=[.;])\s")
 SEEN = 30
 """Lines of an answer that are shown; the record has all."""
 

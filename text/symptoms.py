@@ -125,12 +125,12 @@ def symptom_lines(
     the `chosen` one (id) what to do `first`."""
     if not view.symptoms:
         return _nothing(view, now)
-    lines: list[Line] = []
+    lines = _gaps(view, 1)  # first: what is not known must not scroll out of sight
     for item in view.symptoms:
         lines += symptom_rows(item, now)
         if item.symptom.id == chosen:
             lines += first
-    return lines + recovered_lines(view, now) + _gaps(view, 3)
+    return lines + recovered_lines(view, now)
 
 
 def axis_lines(view: View, now: datetime, width: int) -> list[Line]:
@@ -206,7 +206,7 @@ def shared_text(symptom: Symptom) -> str:
     """`failing: 7 of 7 on node-2; others: 0 of 41`, or how many objects when nothing sets them
     apart."""
     if not symptom.shared:
-        return plural(len(symptom.objects), "object")
+        return plural(len(symptom.objects), "object") if symptom.objects else "no object is read"
     return symptom.shared[0].sentence
 
 
@@ -258,8 +258,15 @@ def _nothing(view: View, now: datetime) -> list[Line]:
     return [*lines, BLANK, *gaps] if gaps else lines
 
 
+def nothing_read(view: View) -> bool:
+    """Whether the server is lost and was never heard: what was before is in the record alone."""
+    return view.api.reach is Reach.LOST and all(kind.heard is None for kind in view.kinds)
+
+
 def _gaps(view: View, limit: int) -> list[Line]:
     """What is still being read; after that, what was not looked at."""
+    if nothing_read(view):
+        return [line((" Nothing could be read from this cluster yet.", "unknown"), hang=1)]
     unread = unread_kinds(view)
     if unread and view.api.reach is not Reach.LOST:
         more = f" and {len(unread) - 6} more" if len(unread) > 6 else ""
@@ -323,7 +330,8 @@ def deciding_lines(symptom: Symptom, now: datetime) -> list[Line]:
     what = shared = changed = ("nothing that tells", "muted")
     if symptom.findings:
         finding = next((f for f in symptom.findings if f.active), symptom.findings[0])
-        what = (f"{finding.object}: {finding.claim}", "plain")
+        named = f"{finding.object}: " if finding.object.name else ""
+        what = (f"{named}{finding.claim}", "plain")
     since: tuple[str, str] = ("not known", "unknown")
     if symptom.since is not None:
         sources = (f.since_source for f in symptom.findings if f.since == symptom.since)

@@ -10,7 +10,7 @@ import msgspec
 
 from incident.view import View
 from text.lines import BLANK, HINT, Line, columns, field, fields, fit, line, prose, rule
-from text.words import clock, plural
+from text.words import ago, clock, plural
 from timeline.entry import CLOSED_BY, Entry
 from timeline.revisions import RevisedEntry, latest
 
@@ -114,6 +114,22 @@ def incident_lines(view: View) -> list[Line]:
     return [field(label, text, style="key", target=target) for target, label, text in rows]
 
 
+def remembered_lines(entries: Sequence[Entry], now: datetime) -> list[Line]:
+    """What was seen last and not seen to end, from the record: the last known state of a cluster
+    that does not answer."""
+    seen: dict[object, Entry] = {}
+    for entry in entries:
+        if entry.kind == "observation" and entry.data.get("symptom"):
+            seen.pop(entry.data["symptom"], None)
+            if entry.data.get("event") != "cleared":
+                seen[entry.data["symptom"]] = entry
+    lines = [
+        line("      ", (f"{ago(entry.occurred_at, now)} ago  ", "muted"), entry.text, hang=8)
+        for entry in list(seen.values())[-6:]
+    ]
+    return [line((" Last seen, from the record:", "heading")), *lines] if lines else []
+
+
 def log_lines(
     entries: Sequence[Entry], words: str = "", *, folded: bool = False, hidden: bool = True
 ) -> list[Line]:
@@ -147,14 +163,14 @@ def log_lines(
 def _folded(revised: Sequence[RevisedEntry]) -> Iterator[RevisedEntry]:
     """Leaves out what was created and removed again, with one line in the place of the last."""
     gone = {each.entry.intent_id for each in revised if each.entry.kind == "object-removed"}
+    over = [each.entry.kind in OBJECTS and each.entry.intent_id in gone for each in revised]
     count = 0
-    for index, each in enumerate(revised):
-        if each.entry.kind not in OBJECTS or each.entry.intent_id not in gone:
+    for each, is_over, goes_on in zip(revised, over, [*over[1:], False], strict=True):
+        if not is_over:
             yield each
             continue
         count += each.entry.kind == "object-removed"
-        after = revised[index + 1].entry if index + 1 < len(revised) else None
-        if count and (after is None or after.kind not in OBJECTS):
+        if count and not goes_on:
             text = f"{plural(count, 'object')} created for a probe and removed again"
             yield msgspec.structs.replace(
                 each, entry=msgspec.structs.replace(each.entry, text=text)

@@ -123,8 +123,7 @@ class Reporter:
         self._schedule.made(began, self._worked, found=self.found.is_set())
 
     def _heard(self, live: LiveCluster) -> bool:
-        """Whether there is anything to report on yet: also that nothing can be read, when every kind
-        says why."""
+        """Whether there is anything to report on yet: objects, or why nothing can be read."""
         kinds = live.freshness().values()
         return (
             self.report is not None

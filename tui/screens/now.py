@@ -15,12 +15,14 @@ from text.lines import BLANK, Line, layout, line, rule
 from text.runbook import first_lines
 from text.symptoms import (
     axis_lines,
+    nothing_read,
     now_title,
     one_sentence,
     symptom_lines,
     why_lines,
     why_rule,
 )
+from text.timeline import remembered_lines
 from tui.dialogs.choice import Choice
 from tui.keys import bindings
 from tui.line_pane import Fixed, LinePane
@@ -103,6 +105,8 @@ class NowScreen(Frame):
             if tiny:
                 return one_sentence(view, now)
             lines = symptom_lines(view, now, chosen, first)
+            if nothing_read(view):
+                lines += remembered_lines(self.investigation.entries(), now)
             return [*lines, BLANK, *axis_lines(view, now, width)] if axis else lines
 
         self._symptoms.show(left)
