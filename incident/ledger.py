@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from cluster.kube.objects import Ref
 from cluster.kube.text import clean_uncut
 from incident.record import Record, at_work, object_ref
@@ -89,11 +91,14 @@ class JournalLedger:
         return found
 
     def _write(self, kind: Kind, ref: Ref, text: str, more: Mapping[str, Any]) -> None:
+        about = object_ref(ref)
+        if about is not None and "uid" in more:
+            about = replace(about, uid=str(more["uid"]))
         self._record.append(
             Draft(
                 kind=kind,
                 text=text,
-                object=object_ref(ref),
+                object=about,
                 phase="diagnose",
                 data={"intent_id": _ledger_key(ref), "object": list(ref), **more},
             )

@@ -254,11 +254,20 @@ def merge_file(options: Options, lines: Sequence[str], name: str) -> tuple[str, 
         return journal.id, *exports.merge_jsonl(lines, journal)
 
 
+def _writing(options: Options) -> Journal:
+    """The incident that the options name, for writing; entries name the cluster that it is
+    about."""
+    found = find(options, options.incident)
+    journal = Journal.open(found.path, clean=clean_uncut, literals=_literals(options))
+    cluster = found.summary.cluster
+    journal.bind(context=cluster.context, cluster_uid=cluster.uid)
+    return journal
+
+
 def revise(options: Options, action: RevisionAction, what: str, words: str) -> str:
     """Edit, hide or pin the entry with the seq `what` by one more entry; returns the incident's id.
     `words` are the new text of an edit, else the reason. Raises ValueError when there is none."""
-    path = find(options, options.incident).path
-    with Journal.open(path, clean=clean_uncut, literals=_literals(options)) as journal:
+    with _writing(options) as journal:
         entry = next((e for e in journal.entries(pending=False) if what == str(e.seq)), None)
         if entry is None:
             raise ValueError(
@@ -276,8 +285,7 @@ def revise(options: Options, action: RevisionAction, what: str, words: str) -> s
 def purge(options: Options, what: str, reason: str) -> tuple[str, str]:
     """Remove the words of the entry with the seq `what`, or the evidence whose hash begins with it,
     for good: (incident, what is gone). Raises ValueError when there is none, or it cannot be."""
-    path = find(options, options.incident).path
-    with Journal.open(path, clean=clean_uncut, literals=_literals(options)) as journal:
+    with _writing(options) as journal:
         for entry in journal.entries(pending=False):
             if what == str(entry.seq):
                 journal.purge(entry, reason)

@@ -144,7 +144,7 @@ def _outcome(w: Wording, entry: Entry) -> Cell:
     asked = w.story.asked.get(entry.id)
     before = asked.text if asked is not None else ""
     text = without_lead(entry.text.removeprefix(before).strip(), before)
-    text = "" if lead or text == state else text
+    text = "" if lead or text.casefold().rstrip(".") == state else text
     if entry.kind in ("step-result", "probe-result"):
         state = _CHECKED.get(state, state)
     parts: list[str | Outside] = [f"{lead} " if lead else w.out(state if text or state else "")]
