@@ -51,8 +51,8 @@ class End:
     """None: not a pod."""
     address: str = ""
     host_network: bool = False
-    ports: Mapping[str, int] | None = None
-    """Named container ports, for policies that name them."""
+    ports: Mapping[tuple[str, str], int] | None = None
+    """Container ports by name and protocol, for policies that name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,12 @@ class Expected:
 
 
 def end_of(pod: Pod) -> End:
-    ports = {p.name: p.container_port for c in pod.spec.containers for p in c.ports if p.name}
+    ports = {
+        (p.name, p.protocol or "TCP"): p.container_port
+        for c in pod.spec.containers
+        for p in c.ports
+        if p.name
+    }
     return End(
         pod.metadata.namespace, pod.metadata.labels, pod.status.pod_ip, pod.spec.host_network, ports
     )
@@ -178,7 +183,11 @@ def _ports(ports: Iterable[NetworkPolicyPort], target: End, port: int, protocol:
             continue
         if each.port is None:
             return True
-        number = (target.ports or {}).get(each.port) if isinstance(each.port, str) else each.port
+        number = (
+            (target.ports or {}).get((each.port, protocol))
+            if isinstance(each.port, str)
+            else each.port
+        )
         if number is None:
             continue
         if number == port or (each.end_port is not None and number <= port <= each.end_port):

@@ -276,7 +276,7 @@ def target_port(pod: Pod, port: ServicePort) -> int:
             p.container_port
             for c in pod.spec.containers
             for p in c.ports
-            if p.name == port.target_port
+            if (p.name, p.protocol or "TCP") == (port.target_port, port.protocol or "TCP")
         ),
         0,
     )

@@ -13,7 +13,7 @@ from tests.probes.cells import meta, namespace, pod, policy, store
 
 ALLOW, DENY, UNDEFINED = Expectation.ALLOW, Expectation.DENY, Expectation.UNDEFINED
 SPACES = (namespace("web", team="front"), namespace("db", team="back"))
-SERVER = End("db", {"app": "pg", "tier": "data"}, "10.0.0.9", ports={"sql": 5432})
+SERVER = End("db", {"app": "pg", "tier": "data"}, "10.0.0.9", ports={("sql", "TCP"): 5432})
 CLIENT = End("web", {"app": "shop", "tier": "front"}, "10.0.0.1")
 
 
@@ -169,4 +169,12 @@ def test_end_of_a_pod_knows_its_named_ports() -> None:
         "Pod", "db", "pg-0"
     )
     assert row is not None
-    assert end_of(row).ports == {"http": 5432}
+    assert end_of(row).ports == {("http", "TCP"): 5432}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "expected"), [("TCP", ALLOW), ("UDP", DENY)], ids=["its own", "another"]
+)
+def test_a_named_port_counts_with_its_own_protocol(protocol: str, expected: Expectation) -> None:
+    rules = with_policy(ingress(ports=[{"port": "sql", "protocol": protocol}]))
+    assert expect(rules, CLIENT, SERVER, 5432, protocol).verdict is expected
