@@ -140,7 +140,8 @@ def _owners(pods: Sequence[k.Pod], store: Store) -> Iterator[Line]:
         cpu = sum(_of_pod(pod, "cpu") for pod in group)
         asks = f"requests {cpu:.2f} cores, {size_text(memory)}"
         target = "|".join(ref)
-        yield field(f"{len(group):>4}", (f"{ref}  ", "strong"), (asks, "muted"), target=target)
+        name = (f"{ref}  ", "strong")
+        yield field(f"{len(group):>4}", name, (asks, "muted"), size=4, target=target)
     if len(ordered) > OWNERS:
         yield line(" ", (f"and {plural(len(ordered) - OWNERS, 'more owner')}", "muted"))
 

@@ -9,6 +9,7 @@ from typing import Any
 from cluster.kube import objects as k
 from cluster.kube.event_times import last_time, times_observed
 from cluster.kube.objects import Ref
+from cluster.kube.owners import controller_of
 from cluster.live.store import Store
 from incident.tables.columns import columns
 from incident.tables.health import Health, health
@@ -51,7 +52,8 @@ def summary_lines(
     for column in columns(ref.kind):
         text = show(column, column.value(item, store), now)
         if text and column.name not in ("name", "namespace", "age"):
-            lines.append(field(column.name, text, size=SIZE))
+            target = _mentioned(ref, item, column.name)
+            lines.append(field(column.name, text, size=SIZE, target=target))
     made = meta.creation_timestamp
     created = f"{clock(made, now)} UTC, {ago(made, now)} ago"
     lines.append(field("created", created, size=SIZE))
@@ -61,14 +63,38 @@ def summary_lines(
         lines.append(field("being deleted", (text, "warning"), size=SIZE + 1))
     if isinstance(item, k.Node):
         lines += node_lines(item, usage, store, now)
-    if meta.labels:
-        labels = "  ".join(f"{name}={value}" for name, value in sorted(meta.labels.items()))
-        lines.append(field("labels", labels, size=SIZE))
     if isinstance(item, k.Pod):
         lines += _containers(item, now)
     if conditions := getattr(getattr(item, "status", None), "conditions", ()):
         lines += [BLANK, rule("conditions"), *(_condition(each, now) for each in conditions)]
+    if meta.labels:
+        lines += [BLANK, rule("labels")]
+        lines += [line(f" {name}={value}", hang=3) for name, value in sorted(meta.labels.items())]
     return [*lines, *_managers(meta, now)]
+
+
+def _mentioned(ref: Ref, item: Any, column: str) -> str:
+    """The object that a field names, as a target that can be opened; "" for none."""
+    found: Ref | None = None
+    if column == "node" and isinstance(item, k.Pod | k.VolumeAttachment):
+        found = Ref("Node", "", item.spec.node_name)
+    elif column == "owner" and (owner := controller_of(item.metadata)) is not None:
+        found = owner
+    elif column == "object" and isinstance(item, k.Event):
+        about = item.involved_object
+        found = Ref(about.kind, about.namespace, about.name)
+    elif column == "volume" and isinstance(item, k.PersistentVolumeClaim):
+        found = Ref("PersistentVolume", "", item.spec.volume_name)
+    elif column == "service" and isinstance(item, k.EndpointSlice):
+        name = item.metadata.labels.get("kubernetes.io/service-name", "")
+        found = Ref("Service", ref.namespace, name)
+    elif column == "claim" and isinstance(item, k.PersistentVolume) and item.spec.claim_ref:
+        claim = item.spec.claim_ref
+        found = Ref("PersistentVolumeClaim", claim.namespace, claim.name)
+    elif column == "target" and isinstance(item, k.HorizontalPodAutoscaler):
+        scaled = item.spec.scale_target_ref
+        found = Ref(scaled.kind, ref.namespace, scaled.name)
+    return "|".join(found) if found is not None and found.name else ""
 
 
 def kubectl_lines(ref: Ref, item: Any) -> Iterator[Line]:

@@ -300,7 +300,10 @@ class StanchApp(App[int]):
 
         pods = pods_of(ref, self.investigation.store)
         if not pods:
-            self.tell(f"{ref} has no pods, so there are no logs.", "warning")
+            none = (
+                "Open one of its pods to read a log." if ref.kind == "Node" else "It has no pods."
+            )
+            self.tell(f"{ref} has no log of its own. {none}", "warning")
             return
         self.push_screen(LogsScreen(pods, f"logs of {ref}"))
 
