@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from drills.api.objects import Obj, created_at, rfc3339, words
@@ -164,9 +165,16 @@ class FieldManager:
     prefixes: tuple[str, ...] = ()
     subresource: str = ""
 
-    def owns(self, path: Path) -> bool:
-        plain = ".".join(s.removeprefix("f:") for s in path) + "."
-        return not self.prefixes or any(plain.startswith(f"{p}.") for p in self.prefixes)
+    def owned(self, paths: Iterable[Path]) -> set[Path]:
+        """The paths that lie below one of the prefixes."""
+        starts = tuple(f"{p}." for p in self.prefixes)
+        return {p for p in paths if not starts or _plain(p).startswith(starts)}
+
+
+@lru_cache(maxsize=20_000)  # most paths come again in every object of a kind
+def _plain(path: Path) -> str:
+    """`spec.replicas.` for the path of that field."""
+    return ".".join(s.removeprefix("f:") for s in path) + "."
 
 
 def first_entries(obj: Obj, managers: Iterable[FieldManager] = ()) -> list[Obj]:
@@ -176,7 +184,7 @@ def first_entries(obj: Obj, managers: Iterable[FieldManager] = ()) -> list[Obj]:
     wrote = list(managers) or [FieldManager("kubectl-client-side-apply", created_at(obj))]
     out: list[Obj] = []
     for manager in wrote:
-        mine = {p for p in left if manager.owns(p)}
+        mine = manager.owned(left)
         left -= mine
         if mine:
             at = rfc3339(manager.at)

@@ -10,10 +10,10 @@ from typing import Any
 from drills.api.kinds import API_VERSIONS
 from drills.api.managed_fields import FieldManager
 from drills.api.objects import Obj, dig, digest, new_condition, rfc3339, rfc3339_micro
+from drills.controllers.namespaces import furnish
 from drills.pods.selection import secret_keys
+from drills.scenario.simulation import Simulation
 from drills.scenario.world import Data, World
-
-_CONTROLLER = "kube-controller-manager"
 
 
 def author(world: World, data: Data, *prefixes: str, age: str = "52d") -> FieldManager:
@@ -24,18 +24,15 @@ def author(world: World, data: Data, *prefixes: str, age: str = "52d") -> FieldM
 
 def add_namespace(world: World, data: Data | str) -> None:
     data = {"name": data} if isinstance(data, str) else data
-    name, age = str(data["name"]), data.get("age", "61d")
+    name = str(data["name"])
     system = name.startswith("kube-") or name == "default"
-    made = {"namespace": name, "by": _CONTROLLER, "age": age}
-    add_config_map(world, {**made, "name": "kube-root-ca.crt", "keys": ["ca.crt"]})
-    _add_account(world, {**made, "name": "default"})
     by = {"by": "kube-apiserver"} if system else {}
     who = author(world, {**by, **data}, age="61d")
     labels = {"kubernetes.io/metadata.name": name, **data.get("labels", {})}
     spec, status = {"finalizers": ["kubernetes"]}, {"phase": "Active"}
-    world.make(
-        "Namespace", name, "", who.at, who, meta={"labels": labels}, spec=spec, status=status
-    )
+    meta = {"labels": labels}
+    made = world.make("Namespace", name, "", who.at, who, meta=meta, spec=spec, status=status)
+    furnish(Simulation(world, {}, who.at), made)
 
 
 def add_secret(world: World, data: Data) -> None:

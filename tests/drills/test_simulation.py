@@ -1,0 +1,131 @@
+"""Controllers on simulated time: what a few words of a scenario become."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drills.api.objects import Obj, controller_of, created_at, dig, parse_time
+from drills.scenario.expand import expand
+from drills.scenario.world import World
+from tests.drills.conftest import NOW, scenario
+
+WEB: dict[str, Any] = {"namespace": "shop", "name": "front", "image": "front:2", "replicas": 3}
+
+
+def world(*workloads: dict[str, Any]) -> World:
+    return expand(scenario(background="small", workloads=list(workloads)), NOW)
+
+
+def pods_of(found: World, owner: Obj) -> list[Obj]:
+    uid = owner["metadata"]["uid"]
+    return [p for p in found.of("Pod") if (controller_of(p) or {}).get("uid") == uid]
+
+
+def sets_of(found: World, name: str) -> list[Obj]:
+    """The ReplicaSets of a Deployment, oldest first."""
+    mine = [r for r in found.of("ReplicaSet") if (controller_of(r) or {}).get("name") == name]
+    return sorted(mine, key=created_at)
+
+
+def reasons(found: World, about: str) -> set[str]:
+    return {e["reason"] for e in found.of("Event") if e["involvedObject"]["name"] == about}
+
+
+def test_a_roll_out_scales_the_old_revision_down_and_says_so() -> None:
+    rows = {**WEB, "age": "20d", "rollout": "18m", "revisions": [{"image": "front:1", "age": "9d"}]}
+    found = world(rows)
+    old, new = sets_of(found, "front")
+    assert [len(pods_of(found, rs)) for rs in (old, new)] == [0, 3]
+    assert created_at(new) > created_at(old)
+    revision = "deployment.kubernetes.io/revision"
+    numbers = [int(rs["metadata"]["annotations"][revision]) for rs in (old, new)]
+    deployment = found.get("Deployment", "shop", "front")
+    assert deployment is not None
+    shown = int(deployment["metadata"]["annotations"][revision])
+    assert numbers == [shown - 1, shown]
+    assert deployment["status"]["updatedReplicas"] == 3
+    assert "ScalingReplicaSet" in reasons(found, "front")
+    assert "SuccessfulDelete" in reasons(found, old["metadata"]["name"])
+
+
+def test_a_roll_out_that_stands_still_keeps_old_pods() -> None:
+    rows = {**WEB, "rollout": "18m", "current": 1}
+    found = world({**rows, "revisions": [{"image": "front:1", "age": "9d", "keep": 2}]})
+    assert [len(pods_of(found, rs)) for rs in sets_of(found, "front")] == [2, 1]
+
+
+def test_a_daemon_set_leaves_out_nodes_that_its_pods_do_not_tolerate() -> None:
+    row: dict[str, Any] = {
+        "kind": "DaemonSet",
+        "namespace": "shop",
+        "name": "agent",
+        "image": "agent:1",
+    }
+    found = world(row, {**row, "name": "every", "tolerations": [{"operator": "Exists"}]})
+    nodes = {
+        name: {p["spec"]["nodeName"] for p in found.select("Pod", {"app": name})}
+        for name in ("agent", "every")
+    }
+    assert nodes["every"] - nodes["agent"] == {"cp-a"}
+
+
+def test_a_stateful_set_has_numbered_pods_with_a_bound_claim_each() -> None:
+    row: dict[str, Any] = {
+        "kind": "StatefulSet",
+        "namespace": "shop",
+        "name": "store",
+        "image": "store:1",
+    }
+    found = world({**row, "replicas": 2, "storage": "5Gi"})
+    assert [p["metadata"]["name"] for p in found.select("Pod", {"app": "store"})] == [
+        "store-0",
+        "store-1",
+    ]
+    for number in range(2):
+        claim = found.get("PersistentVolumeClaim", "shop", f"data-store-{number}")
+        assert claim is not None
+        assert claim["status"]["phase"] == "Bound"
+        assert found.get("PersistentVolume", "", claim["spec"]["volumeName"]) is not None
+
+
+def test_a_schedule_leaves_finished_runs_and_a_run_that_hangs_goes_on() -> None:
+    row: dict[str, Any] = {
+        "kind": "CronJob",
+        "namespace": "shop",
+        "name": "sweep",
+        "image": "sweep:1",
+    }
+    row |= {"schedule": "*/10 * * * *", "every": "10m", "seconds": 30}
+    found = world({**row, "history": 2, "active": 1})
+    cron = found.get("CronJob", "shop", "sweep")
+    assert cron is not None
+    runs = [j for j in found.of("Job") if (controller_of(j) or {}).get("name") == "sweep"]
+    ended = [j["status"]["completionTime"] for j in runs if "completionTime" in j["status"]]
+    assert (len(runs), len(ended), len(cron["status"]["active"])) == (3, 2, 1)
+    assert cron["status"]["lastSuccessfulTime"] == max(ended)
+
+
+def test_what_began_before_the_drill_has_happened_when_it_begins() -> None:
+    found = world({**WEB, "age": "1s"})
+    pods = found.select("Pod", {"app": "front"})
+    assert [p["status"]["phase"] for p in pods] == ["Running"] * 3
+    for pod in pods:
+        ready = next(c for c in pod["status"]["conditions"] if c["type"] == "Ready")
+        assert parse_time(ready["lastTransitionTime"]) <= NOW
+
+
+def test_pods_are_not_made_where_the_api_server_refuses_them() -> None:
+    found = world({**WEB, "noPods": True})
+    assert found.select("Pod", {"app": "front"}) == []
+    assert [rs["spec"]["replicas"] for rs in sets_of(found, "front")] == [3]
+
+
+def test_a_workload_at_the_end_moves_no_pod_of_the_others() -> None:
+    def places(found: World) -> dict[str, str]:
+        return {
+            p["metadata"]["name"]: dig(p, "spec", "nodeName")
+            for p in found.of("Pod")
+            if p["metadata"]["labels"].get("app.kubernetes.io/name") != "front"
+        }
+
+    assert places(world()) == places(world(WEB))
