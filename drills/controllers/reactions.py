@@ -9,10 +9,8 @@ from drills.api.kinds import Kind
 from drills.api.objects import Obj, dig
 from drills.api.store import Entry
 from drills.controllers.cordon import follow_cordon
-from drills.controllers.endpoint_slices import create_slice
 from drills.controllers.jobs import Jobs
 from drills.controllers.live import LiveContext
-from drills.controllers.namespaces import furnish
 from drills.controllers.workloads import PodRunner, Workloads
 
 
@@ -37,10 +35,6 @@ class Reactions:
             self._context.spawn(self._workloads.sync(obj))
         elif kind.plural == "jobs" and before is None:
             self._context.spawn(self._jobs.start(obj))
-        elif kind.plural == "services" and before is None:
-            create_slice(self._context, obj)
-        elif kind.plural == "namespaces" and before is None:
-            furnish(self._context, obj)
         elif kind.plural == "nodes" and before is not None:
             field = ("spec", "unschedulable")
             if bool(dig(before, *field)) != bool(dig(obj, *field)):

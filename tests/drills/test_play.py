@@ -28,9 +28,9 @@ def test_steps_come_in_time_and_faults_go(serve: Serve) -> None:
                 "after": "10s",
                 "nodeStates": [{"select": {"name": "node-a1"}, "state": "unknown", "since": "1s"}],
             },
-            {"after": "20s", "clearFaults": True},
+            {"after": "80s", "clearFaults": True},
             {
-                "after": "30s",
+                "after": "90s",
                 "workloads": [{"namespace": "tools", "name": "late", "image": "i:1", "age": "1s"}],
             },
         ],
