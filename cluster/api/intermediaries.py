@@ -17,7 +17,7 @@ from cluster.kube.text import clean_line
 
 _HEADERS = ("audit-id", "x-kubernetes-pf-flowschema-uid")
 _AMBIGUOUS = (401, 429)
-"""The same is to be done whoever sends these: log in, wait."""
+"""The remedy does not depend on the sender: log in, or wait."""
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
 _ADVICE = {

@@ -1,9 +1,8 @@
 """Bytes from the server -> typed objects, cleaned; one bad object never fails the rest.
 
-The fast way is one typed msgspec decode of the whole page or line. Whatever it rejects (null where
-a list is expected, a malformed time, a wrong type, broken UTF-8) is decoded object by object
-without types, its faulty fields are dropped, and what remains is kept. What cannot be kept is
-counted.
+First, one typed msgspec decode of the whole page or line. What it rejects (null where a list is
+expected, a malformed time, a wrong type, broken UTF-8) is decoded object by object without types,
+and faulty fields are dropped. Objects that cannot be kept are counted.
 
 Whether text must be cleaned is decided on the objects encoded again, not on the received bytes:
 they are a fifth as long, because unused fields are gone, and the search costs more than encoding.
@@ -169,7 +168,7 @@ class KindDecoder:
             found = self._repaired(data)
         return self._finish([found])[0] if found is not None else None
 
-    # -- the slow way
+    # -- without types
 
     def _slow_page(self, data: bytes) -> tuple[ListMeta, list[Object], int]:
         try:
@@ -225,7 +224,7 @@ class KindDecoder:
         found = _convert(value, self._type)
         return found if found is not None and found.metadata.name else None
 
-    # -- what every object goes through
+    # -- cleaning and interning
 
     def _finish(self, objects: list[Object]) -> list[Object]:
         for each in objects:

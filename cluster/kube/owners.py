@@ -31,8 +31,8 @@ def top_owner(pod: Pod, store: Rows) -> Ref:
     """The controller that people know: the Deployment, not its ReplicaSet; the CronJob, not its
     Job; the pod itself when it has none.
 
-    When the ReplicaSet or Job is not known (not readable, or gone), a Deployment's name is told
-    from the pod-template-hash.
+    When the ReplicaSet or Job is not known (not readable, or gone), a Deployment's name is
+    derived from the pod-template-hash.
     """
     meta = pod.metadata
     owner = controller_of(meta)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from cluster.kube.decode import KindDecoder, ListMeta, Page
 
 GROUP = 1 << 18
-"""Bytes from which on a group is handed out."""
+"""Bytes from which a group is returned."""
 _ITEMS = re.compile(rb'"items"\s*:\s*\[\s*')
 _OPENING = re.compile(rb'\{\s*"[^"\\]*"\s*:')
 _HEAD = 1 << 16
@@ -24,7 +24,7 @@ _HEAD = 1 << 16
 
 
 class ListSplitter:
-    """Feed it the body in parts. Whatever is not as a Go server writes it is decoded as a whole at
+    """Takes the body in parts. A body in another order of fields than Go's is decoded as a whole at
     the end."""
 
     def __init__(self, decoder: KindDecoder, group: int = GROUP) -> None:
@@ -33,13 +33,13 @@ class ListSplitter:
         self._group = group
         self._buffer = bytearray()
         self._between: bytes | None = None
-        """What stands between two objects; None until the first object has been seen, b"" when
-        there is no telling."""
+        """The bytes between two objects; None before the first object, b"" when they are not
+        known."""
         self._begun = False
         self._wanted = group
 
     def feed(self, part: bytes) -> Iterator[Page]:
-        """Pages of objects, not yet cleaned, that are complete with this part."""
+        """Pages of objects, not yet cleaned, that this part completes."""
         self._buffer += part
         if self._between is None and not self._begin():
             return
@@ -54,7 +54,7 @@ class ListSplitter:
             yield page
 
     def finish(self) -> Page:
-        """What is left. Raises ValueError when the body as a whole was no list."""
+        """The rest. Raises ValueError when the body is no list."""
         rest = bytes(self._buffer)
         self._buffer.clear()
         page = self._decoder.page(b'{"items":[' + rest if self._begun else rest)
@@ -63,7 +63,7 @@ class ListSplitter:
         return page
 
     def _begin(self) -> bool:
-        """Look for the first object. True when it is known what stands between two."""
+        """Look for the first object. True when the bytes between two objects are known."""
         found = _ITEMS.search(self._buffer, 0, _HEAD)
         if found is None:
             if len(self._buffer) > _HEAD:
@@ -77,7 +77,7 @@ class ListSplitter:
         except ValueError:
             self._between = b""
             return False
-        if not head.meta.resource_version:  # it comes behind the items
+        if not head.meta.resource_version:  # it follows the items
             self._between = b""
             return False
         self.meta = head.meta

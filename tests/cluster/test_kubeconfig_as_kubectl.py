@@ -213,15 +213,15 @@ def test_data_wins_over_a_file_and_paths_follow_their_own_file(tmp_path: Path) -
 
 
 async def test_a_certificate_without_its_key_sends_nothing(
-    tmp_path: Path, fake: FakeCluster
+    tmp_path: Path, server: FakeCluster
 ) -> None:
     pair = make_pair(tmp_path / "pki", days=30)
     path = tmp_path / "config"
     path.write_text(
-        yaml.safe_dump(config(fake.url, {"u": {"client-certificate": str(pair.certificate)}}))
+        yaml.safe_dump(config(server.url, {"u": {"client-certificate": str(pair.certificate)}}))
     )
     api = Api(load_access("u", explicit=str(path), environ={}))
     with pytest.raises(CredentialError, match="without a key"):
         await api.get_json("/api/v1/pods")
     await api.aclose()
-    assert not fake.requests
+    assert not server.requests
