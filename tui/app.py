@@ -127,6 +127,7 @@ class StanchApp(App[int]):
 
     def on_ready(self) -> None:
         self._unsubscribe = self.investigation.subscribe(self._made)
+        self.app_resume_signal.subscribe(self, lambda _: self.set_timer(0.05, self._resumed))
         self.run_worker(
             self._start(), group="start", exit_on_error=False, description="start the investigation"
         )
@@ -143,6 +144,11 @@ class StanchApp(App[int]):
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         tell_failure(self, event)
+
+    def _resumed(self) -> None:
+        """Back from the shell (ctrl-z, fg): its text stands where nothing changed."""
+        for widget in self.screen.walk_children(with_self=True):
+            widget.refresh()
 
     def on_unmount(self) -> None:
         self._unsubscribe()

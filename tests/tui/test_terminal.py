@@ -242,3 +242,17 @@ def test_first_paint_needs_nothing_heavy() -> None:
     code = f"import sys, tui.app; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_notes_that_come_in_one_read_are_all_taken() -> None:
+    terminal = Terminal(size=(140, 45))
+    try:
+        terminal.until("CRIT")
+        os.write(terminal.main, b"nfirst of two\rnsecond of two\rt")
+        terminal.until("note        first of two")
+        terminal.until("note        second of two")
+        os.write(terminal.main, b"\r\r")  # a doubled key ends nothing
+        terminal.press("q")
+        assert terminal.ended() == 0
+    finally:
+        terminal.close()
