@@ -129,8 +129,10 @@ class PodLogs:
     ) -> AsyncGenerator[Sequence[LogRow], None]:
         queue: asyncio.Queue[list[LogRow]] = asyncio.Queue(maxsize=100)
         tasks = [asyncio.create_task(self._stream(api, source, query, queue)) for source in sources]
-        ended = asyncio.gather(*tasks)
+        ended = asyncio.gather(*tasks, return_exceptions=True)
         try:
+            if len(sources) > 1 and (rows := await self._beginning(queue, ended, len(sources))):
+                yield sorted(rows, key=_order)
             while not (ended.done() and queue.empty()):
                 getting = asyncio.create_task(queue.get())
                 waited: set[asyncio.Future[Any]] = {getting, ended}
@@ -149,6 +151,21 @@ class PodLogs:
                 task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _beginning(
+        self, queue: asyncio.Queue[list[LogRow]], ended: asyncio.Future[Any], count: int
+    ) -> list[LogRow]:
+        """What is there of all logs, so that the first rows are in order too; without those that
+        take longer than ten times `gather`."""
+        rows: list[LogRow] = []
+        seen: set[str] = set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10 * self._gather):
+                while len(seen) < count and not (ended.done() and queue.empty()):
+                    group = await queue.get()
+                    rows += group
+                    seen.update(row.source for row in group)
+        return rows
 
     async def _stream(
         self, api: Api, source: Source, query: LogQuery, queue: asyncio.Queue[list[LogRow]]
