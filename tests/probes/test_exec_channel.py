@@ -123,8 +123,8 @@ def says_something_else(drill: DrillServer) -> None:
 
 FAILURES = [
     (missing, "executable file not found"),
-    (cut_at_once, "how it ended is not known"),
-    (cut_in_a_line, "how it ended is not known"),
+    (cut_at_once, "how the command ended is not known"),
+    (cut_in_a_line, "how the command ended is not known"),
     (forbidden, "no exec tonight"),
     (dialling_fails, "error dialing backend"),
     (ends_without_end_mark, "the output was cut"),
