@@ -46,6 +46,8 @@ class KeyOrder:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(OPENING):
                 await ready.wait()
+        if not app.is_running or not app.screen_stack:
+            return True  # the program ends
         typed: Any = app.focused if hasattr(app.focused, "take_key") else None
         if isinstance(event, Paste):
             return bool(typed) and typed.take_paste(event.text)

@@ -34,7 +34,7 @@ async def test_a_hundred_notes_of_one_burst_arrive_whole() -> None:
     async with screens() as (app, fake, pilot):
         for number in range(100):
             send(app, "n", *f"no note {number}", "enter")
-        await until(pilot, lambda: sum(e.kind == "note" for e in fake.entries()) >= 101)
+        await until(pilot, lambda: sum(e.kind == "note" for e in fake.entries()) >= 101, 240.0)
         texts = [entry.text for entry in fake.entries() if entry.kind == "note"][-100:]
         assert texts == [f"no note {number}" for number in range(100)]
 
