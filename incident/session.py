@@ -288,7 +288,7 @@ class LiveInvestigation:
 
     async def export(self) -> str:
         components = self._ready()
-        await components.record.settled()
+        await components.record.settled(20.0)  # an export is for good: it waits for the disk
         return await asyncio.to_thread(components.export)
 
     # -- inside
