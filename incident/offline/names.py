@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from actions import catalogue as actions
 from cluster.api.transport import Api
@@ -26,11 +26,11 @@ MOST = 500
 """Namespaces at most."""
 
 
-def names(kind: str, options: Options) -> Sequence[str]:
+def names(kind: str, options: Options) -> list[str]:
     """Names of one kind (a key of `KINDS`), sorted; none where they cannot be had."""
     with contextlib.suppress(ClusterError, OSError, TimeoutError, ValueError):
         return sorted(KINDS[kind](options))
-    return ()
+    return []
 
 
 def _contexts(options: Options) -> list[str]:

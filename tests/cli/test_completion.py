@@ -55,8 +55,8 @@ def test_names_are_sorted_and_clean(tmp_path: Path) -> None:
 
 
 def test_a_cluster_that_does_not_answer_offers_nothing(tmp_path: Path) -> None:
-    assert names.names("namespaces", options(tmp_path)) == ()
-    assert names.names("contexts", Options(kubeconfig=str(tmp_path / "absent"))) == ()
+    assert names.names("namespaces", options(tmp_path)) == []
+    assert names.names("contexts", Options(kubeconfig=str(tmp_path / "absent"))) == []
 
 
 def test_bash_completes_with_the_names_of_now(tmp_path: Path) -> None:
