@@ -35,7 +35,7 @@ _HINT = (
     "unset|unbound|exceed|503|enoent|eacces|enospc|eai_|ora-|set the|specify|core dumped|"
     "sigsegv|segm|writable|writeable|placeholder|502|504|unauth|noauth|wrongpass|damaged|"
     "p20|pending|mismatch|dirty|flyway|inotify|nxdomain|exhaust|unavailable|unreach|"
-    "goroutine|overflow|terminate|dpath|emerg|x509|certificat|tls|handshake|p30|response to|"
+    "goroutine|overflow|terminate|dpath|emerg|x509|certificate|tls|handshake|p30|response to|"
     "request to|detected|empty|blank"
 )
 """Parts of a line one of which every sentence of the table has: most lines have none."""

@@ -85,7 +85,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
     "migration-failed": (
         r"flyway|liquibase.*(?:exception|error|fail)|change ?log lock|dirty database version",
         r"pending ?migration|migrations? (?:are|is) pending",
-        r"migrations?\b.{0,60}(?:fail|error|cancell?ed|mismatch|conflict|inconsisten"
+        r"migrations?\b.{0,60}(?:fail|error|cancel(?:l)?ed|mismatch|conflict|inconsistent|inconsistency"
         r"|abort|before its)",
         r"(?:fail|error)\w*.{0,40}\bmigrat|InconsistentMigration|can't locate revision",
         r"P30(?:09|18|05)",
@@ -173,7 +173,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"x509",
         r"certificate.{0,80}(?:fail|expired|invalid|unknown|verif|not trusted|unable"
         r"|mismatch|valid for|no start line|problem|self.signed|revoked|error)",
-        r"(?:fail|unable|error|invalid|expired|could not).{0,60}certificat|PKIX",
+        r"(?:fail|unable|error|invalid|expired|could not).{0,60}certificate|PKIX",
         r"CERTIFICATE_VERIFY_FAILED|SSLHandshake|SSLError|SSL_ERROR|SSL_CTX_\w+|SSL routines",
         r"sslv3 alert|TLSV1_ALERT|key values mismatch|tls: |tls handshake",
         r"handshake.{0,30}(?:fail|error)|HTTP response to HTTPS client|wrong version number",
