@@ -38,7 +38,9 @@ class KeyOrder:
     async def take(self, event: Key | Paste) -> bool:
         """Handles an event; returns whether it is done with."""
         app = self._app
-        if event.is_forwarded or not app.screen_stack:
+        if not app.screen_stack:
+            return True  # the program begins or ends: Textual fails on a key without a screen
+        if event.is_forwarded:
             return False
         ready: asyncio.Event | None = getattr(app.screen, "keys_ready", None)
         if ready is None:

@@ -140,7 +140,7 @@ async def test_a_change_is_undone_at_the_prompt(
             shown = said(capsys)
             assert "u undo cordon-node" in shown
             assert "spec.unschedulable: true -> removed" in shown
-            assert "open again undo Node node-b2: Done" in shown
+            assert "open again undo: Done: undo of cordon: Node node-b2" in shown
             await until(investigation, lambda _: not cordoned(investigation, "node-b2"))
 
 

@@ -91,10 +91,11 @@ def _wanted(patch: list[dict[str, Any]]) -> bool:
     return next(bool(each.get("value")) for each in patch if each["op"] != "test")
 
 
-def kill_sessions(times: int, folder: Path, seed: int = 1) -> dict[str, Any]:
-    """The figures: kills, those inside an action, and what did not add up."""
+def kill_sessions(times: int, folder: Path, *, intents: int = 0, seed: int = 1) -> dict[str, Any]:
+    """The figures: kills, those inside an action, and what did not add up. Where a busy machine
+    kills sessions before they act, up to ten times as many are killed until there are `intents`."""
     dice, wire = random.Random(seed), Wire()  # moments, no secrets
-    inside = 0
+    kills = inside = 0
     with serve_in_thread(DRILL) as server:
         wire.watch(server)
         server.faults.add_mapping(
@@ -102,12 +103,13 @@ def kill_sessions(times: int, folder: Path, seed: int = 1) -> dict[str, Any]:
         )
         kubeconfig = folder / "kubeconfig"
         server.write_kubeconfig(kubeconfig)
-        for _ in range(times):
+        while kills < times or (kills < times * 10 and _intents(folder) < intents):
             before = _open_intents(folder)
             _kill_one(kubeconfig, folder, dice)
             inside += _open_intents(folder) > before
+            kills += 1
         time.sleep(SLOW_S * 4)  # what was sent reaches the server, whoever sent it
-    return {"kills": times, "inside": inside, **accounts(folder, wire)}
+    return {"kills": kills, "inside": inside, **accounts(folder, wire)}
 
 
 def _kill_one(kubeconfig: Path, folder: Path, dice: random.Random) -> None:
@@ -126,6 +128,10 @@ def _entries(folder: Path) -> list[Entry]:
             assert journal.verify().ok, "the chain is whole"
             found += sorted(journal.entries(), key=lambda entry: (entry.pending, entry.seq))
     return found
+
+
+def _intents(folder: Path) -> int:
+    return sum(entry.kind == "action-intent" for entry in _entries(folder))
 
 
 def _open_intents(folder: Path) -> int:

@@ -10,7 +10,7 @@ from tests.incident.kills import faultless, kill_sessions
 
 
 def test_every_intent_of_killed_sessions_is_accounted_for(tmp_path: Path) -> None:
-    figures = kill_sessions(4, tmp_path)
+    figures = kill_sessions(4, tmp_path, intents=4)
     assert faultless(figures), figures
     assert figures["intents"] >= 4
     assert figures["changes at the server"] >= 1
