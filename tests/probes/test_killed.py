@@ -124,7 +124,13 @@ async def test_twenty_random_moments(drill: DrillServer, tmp_path: Path) -> None
     with Cluster("drill", kubeconfig, tmp_path).client() as http:
         assert ours(http) == []
         at_work, left = await kill_at(moments, kubeconfig, http, tmp_path)
-    assert at_work >= 15, f"seed {seed}: only {at_work} of 20 were still at work"
+        assert at_work >= 15, f"seed {seed}: only {at_work} of 20 were still at work"
+        for number in range(3):  # how much twenty moments leave depends on chance and machine
+            if left < 20:
+                more = [chance.uniform(1.0, 6.0) for _ in range(10)]
+                folder = tmp_path / f"more-{number}"
+                folder.mkdir()
+                left += (await kill_at(more, kubeconfig, http, folder))[1]
     assert left >= 20, (
         f"seed {seed}: the kills left {left} objects, so there was little to clean up"
     )
