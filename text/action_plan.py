@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from actions.plan import ActionPlan, ActionResult, Outcome
-from incident.offers import Offer
 from text.lines import BLANK, HINT, Line, field, fields, line, prose
+
+if TYPE_CHECKING:  # it imports every action, which the first screen does not wait for
+    from incident.offers import Offer
 
 SIZE = 10
 HELD = {
